@@ -1,0 +1,3 @@
+"""Coterie: product recommendations through the people a shopper knows."""
+
+__version__ = "0.1.0"

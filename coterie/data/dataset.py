@@ -1,0 +1,146 @@
+"""Clean tables as arrays: what every model, protocol and figure is computed from."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from coterie.data.vocab import Vocab
+from coterie.errors import BadInputError
+
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int8]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """n events as columns, each of shape (n,), ordered by time, then as they came."""
+
+    user_idx: Ints
+    item_idx: Ints
+    kind: Codes
+    """Place in ``schema.EVENT_KINDS``."""
+    value: Floats
+    """nan where nothing was said."""
+    ts_ms: Ints
+    """Milliseconds since 1970, UTC."""
+    referrer_idx: Ints
+    """Who shared or invited; -1 where nobody did."""
+
+    def __post_init__(self) -> None:
+        lengths = {len(getattr(self, f.name)) for f in fields(self)}
+        if len(lengths) > 1:
+            raise BadInputError(f"columns of interactions differ in length: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.user_idx)
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Interactions":
+        """The rows of an index or a mask, in that order."""
+        return Interactions(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @staticmethod
+    def concat(first: "Interactions", second: "Interactions") -> "Interactions":
+        """Both, ordered by time; equal times keep ``first`` before ``second``."""
+        both = Interactions(
+            *(
+                np.concatenate([getattr(first, f.name), getattr(second, f.name)])
+                for f in fields(Interactions)
+            )
+        )
+        return both.take(np.argsort(both.ts_ms, kind="stable"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """m directed ties, follower to followee, as columns of shape (m,). Undirected: stored twice."""
+
+    src_idx: Ints
+    dst_idx: Ints
+    kind: Codes
+    """Place in ``schema.TIE_KINDS``."""
+    weight: Floats
+    since_ms: Ints
+    """Milliseconds since 1970, UTC; 0 where nothing was said."""
+
+    def __post_init__(self) -> None:
+        lengths = {len(getattr(self, f.name)) for f in fields(self)}
+        if len(lengths) > 1:
+            raise BadInputError(f"columns of ties differ in length: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.src_idx)
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Ties":
+        """The rows of an index or a mask, in that order."""
+        return Ties(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @staticmethod
+    def none() -> "Ties":
+        """Nobody knows anybody: the same shop without its social side."""
+        ints = np.zeros(0, np.int64)
+        return Ties(ints, ints, np.zeros(0, np.int8), np.zeros(0, np.float32), ints)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """All that a model may see."""
+
+    interactions: Interactions
+    ties: Ties
+    num_users: int
+    num_items: int
+    validation: Interactions | None = None
+    """What to stop early on: the targets that follow ``interactions``; never trained on."""
+
+    def without_ties(self) -> "TrainingSet":
+        """The same, as if nobody knew anybody: what social lift is measured against."""
+        return TrainingSet(
+            self.interactions, Ties.none(), self.num_users, self.num_items, self.validation
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One shop's events in three parts; ``val`` and ``test`` hold targets only."""
+
+    name: str
+    train: Interactions
+    val: Interactions
+    test: Interactions
+    ties: Ties
+    """Ties known when ``train`` ended."""
+    num_users: int
+    num_items: int
+    between: Interactions | None = None
+    """All events (not only targets) of the validation period, seen by the model that is tested;
+    None where they are ``val`` itself."""
+
+    def for_validation(self) -> TrainingSet:
+        """Fit on train, choose on validation."""
+        return TrainingSet(self.train, self.ties, self.num_users, self.num_items, self.val)
+
+    def for_test(self) -> TrainingSet:
+        """Fit on train and validation; then look at test, once."""
+        seen = Interactions.concat(self.train, self.val if self.between is None else self.between)
+        return TrainingSet(seen, self.ties, self.num_users, self.num_items)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A whole shop, clean: rows of ``users`` and ``items`` are what ``_idx`` columns hold."""
+
+    users: Vocab
+    items: Vocab
+    events: Interactions
+    part: Codes
+    """Per event, its place in ``schema.PARTS``; -1 outside any bundled split."""
+    ties: Ties
+    catalogue: pa.Table
+    """``schema.ITEMS``, row i describes item i."""
+    people: pa.Table
+    """``schema.USERS``, row i describes user i; who is not named there may be named and used."""
+    fingerprint: str
+    """Digest of the clean tables: the same data, the same fingerprint."""

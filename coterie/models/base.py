@@ -1,0 +1,38 @@
+"""What every model promises; the conformance suite holds them to it."""
+
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from coterie.data.dataset import TrainingSet
+from coterie.progress import Progress, silent
+
+Scores = npt.NDArray[np.float32]
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Fits on a training set, then scores every item for any of its users.
+
+    A constructor takes the frozen config dataclass of its file and nothing else:
+    ``EASE(EASEConfig(l2=300.0))``. The same seed and data give the same scores on CPU.
+    """
+
+    name: ClassVar[str]
+
+    def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
+        """Learn from ``data``; early stopping, if any, looks at ``data.validation``.
+
+        Raises:
+            BadInputError: There is nothing to learn from.
+        """
+
+    def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
+        """Scores of all items, shape (len(user_idx), num_items), higher is better.
+
+        Seen items are *not* masked here. Users without any event get scores as well.
+
+        Raises:
+            BadInputError: Not fitted yet, or a row is no user of the training set.
+        """
