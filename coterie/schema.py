@@ -163,6 +163,8 @@ RECENT_TS: Final = "recent_ts_ms"
 FRIEND_IDS: Final = "friend_ids"
 FRIEND_STRENGTHS: Final = "friend_strengths"
 """Flattened: len(STRENGTHS) numbers a friend, in the order of FRIEND_IDS."""
+FRIENDS_NAMED: Final = "friends_named"
+"""1 where a friend may be named in a reason, in the order of FRIEND_IDS."""
 FEATURE_SERVICE: Final = "recommend"
 """Prefix of the feature service of a model version: recommend_v1."""
 MAX_RECENT: Final = 200
