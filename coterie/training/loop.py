@@ -1,0 +1,264 @@
+"""The epoch loop: plain torch, so that one process, Ray Train and a test all run the same code."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+import torch
+import torch.distributed
+from torch import nn
+
+from coterie.errors import BadInputError
+
+Weights = dict[str, torch.Tensor]
+Wrap = Callable[[nn.Module], nn.Module]
+
+
+class Trainee(nn.Module):
+    """What the loop trains: a module that also knows its data.
+
+    ``forward(batch)`` returns the loss as a scalar tensor. Parameters and batches live on the
+    same device, and nothing in ``batch`` or ``forward`` waits for it.
+    """
+
+    def num_batches(self, world: int) -> int:
+        """Steps an epoch when ``world`` workers share it; the same for all of them."""
+        raise NotImplementedError
+
+    def batch(self, epoch: int, step: int, rank: int, world: int) -> Any:
+        """One step's input for one of ``world`` workers, the same whenever it is asked for."""
+        raise NotImplementedError
+
+    def validate(self) -> float | None:
+        """NDCG@20 on the validation targets, higher is better; None where there are none."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """How long and how fast to learn."""
+
+    max_epochs: int = 100
+    """Without validation exactly so many: an earlier history's ``best_epoch``, say."""
+    patience: int = 10
+    """Validations without a better score after which training stops."""
+    validate_every: int = 1
+    """Epochs from one validation to the next."""
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    """Decoupled (AdamW)."""
+    max_grad_norm: float = 0.0
+    """Longer gradients are scaled down to it; 0 leaves them alone."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.max_epochs, self.patience, self.validate_every) < 1 or not self.lr > 0:
+            raise BadInputError(f"epochs, patience and lr must be over 0, found {self}")
+
+    def for_refit(self, history: "TrainingHistory") -> "LoopConfig":
+        """The same, for as many epochs as were best on validation: to fit on all that is known."""
+        return replace(self, max_epochs=max(1, history.best_epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """What one epoch came to."""
+
+    epoch: int
+    """Counted from 1."""
+    loss: float
+    score: float | None
+    """On validation; None where nothing was validated."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingHistory:
+    """All epochs, and which of them the trainee's weights are from."""
+
+    epochs: tuple[EpochRecord, ...] = ()
+    best_epoch: int = 0
+    best_score: float | None = None
+    resumed_from: int = 0
+    """Epochs that an earlier process had done."""
+
+    def add(self, record: EpochRecord) -> "TrainingHistory":
+        """With one more epoch, which is the best if its score says so or none has a score."""
+        epochs = (*self.epochs, record)
+        if record.score is None:
+            best = self.best_epoch if self.best_score is not None else record.epoch
+            return replace(self, epochs=epochs, best_epoch=best)
+        if self.best_score is None or record.score > self.best_score:
+            return replace(self, epochs=epochs, best_epoch=record.epoch, best_score=record.score)
+        return replace(self, epochs=epochs)
+
+    def validations_since_best(self) -> int:
+        """How often validation has looked since it last found a better score."""
+        return sum(e.score is not None and e.epoch > self.best_epoch for e in self.epochs)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "TrainingHistory":
+        """Back from :meth:`as_json`."""
+        epochs = tuple(EpochRecord(**record) for record in content["epochs"])
+        return cls(**{**content, "epochs": epochs})
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """All that it takes to go on after an epoch as if nothing had happened."""
+
+    weights: Weights
+    best_weights: Weights
+    optimizer: dict[str, Any]
+    history: TrainingHistory
+
+
+class Checkpoints(Protocol):
+    """Where states outlive the process; see ``coterie.training.checkpoint``."""
+
+    def save(self, state: TrainingState) -> None:
+        """Keep the state of rank 0 after an epoch."""
+
+    def load(self) -> TrainingState | None:
+        """The newest whole state; None at the very start. Every rank loads."""
+
+
+OnEpoch = Callable[[EpochRecord], None]
+
+
+def run_epochs(
+    trainee: Trainee,
+    config: LoopConfig,
+    checkpoints: Checkpoints | None = None,
+    on_epoch: OnEpoch | None = None,
+    wrap: Wrap = lambda module: module,
+    rank: int = 0,
+    world: int = 1,
+) -> TrainingHistory:
+    """Train until validation stops getting better; leaves the best weights in ``trainee``.
+
+    Args:
+        trainee: On its device already.
+        config: Same on every rank.
+        checkpoints: Resumes from its newest state and saves one after every epoch.
+        on_epoch: Called on every rank after every epoch, after the state was saved.
+        wrap: Makes the module that steps go through, such as DistributedDataParallel.
+        rank: Which of ``world`` workers this is. Over one, torch.distributed must be up.
+        world: Workers that share every epoch.
+
+    Raises:
+        BadInputError: The loss is no longer finite.
+    """
+    optimizer = torch.optim.AdamW(
+        trainee.parameters(), lr=config.lr, weight_decay=config.weight_decay
+    )
+    state = checkpoints.load() if checkpoints else None
+    history, best = _resume(trainee, optimizer, state)
+    stepper = wrap(trainee)
+    while len(history.epochs) < config.max_epochs and not _is_done(history, config):
+        record = _run_epoch(trainee, stepper, optimizer, config, len(history.epochs), rank, world)
+        history = history.add(record)
+        if history.best_epoch == record.epoch:
+            best = _copy(trainee)
+        if checkpoints and rank == 0:
+            checkpoints.save(TrainingState(_copy(trainee), best, optimizer.state_dict(), history))
+        if on_epoch:
+            on_epoch(record)
+    trainee.load_state_dict(best)
+    return history
+
+
+def _resume(
+    trainee: Trainee, optimizer: torch.optim.Optimizer, state: TrainingState | None
+) -> tuple[TrainingHistory, Weights]:
+    if state is None:
+        return TrainingHistory(), _copy(trainee)
+    trainee.load_state_dict(state.weights)
+    optimizer.load_state_dict(state.optimizer)
+    return replace(state.history, resumed_from=len(state.history.epochs)), state.best_weights
+
+
+def _is_done(history: TrainingHistory, config: LoopConfig) -> bool:
+    return history.validations_since_best() >= config.patience
+
+
+def _run_epoch(
+    trainee: Trainee,
+    stepper: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    config: LoopConfig,
+    done: int,
+    rank: int,
+    world: int,
+) -> EpochRecord:
+    started = time.perf_counter()
+    # Seeded anew each epoch: a resumed run then draws what the undisturbed one would have.
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed((config.seed * 1_000_003 + done) * 1_009 + rank)
+        loss = _train_once(trainee, stepper, optimizer, config, done, rank, world)
+        score = _score(trainee, config, done, rank, world)
+    return EpochRecord(done + 1, loss, score, time.perf_counter() - started)
+
+
+def _train_once(
+    trainee: Trainee,
+    stepper: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    config: LoopConfig,
+    epoch: int,
+    rank: int,
+    world: int,
+) -> float:
+    """One pass over the data; its mean loss is all that is ever fetched from the device."""
+    stepper.train()
+    device = next(trainee.parameters()).device
+    steps = trainee.num_batches(world)
+    total = torch.zeros((), device=device)
+    for step in range(steps):
+        batch = trainee.batch(epoch, step, rank, world)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            loss = stepper(batch)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if config.max_grad_norm > 0:
+            nn.utils.clip_grad_norm_(trainee.parameters(), config.max_grad_norm)
+        optimizer.step()
+        total += loss.detach().float()
+    mean = _from_rank_0(float(total) / max(1, steps), world, device)
+    if not math.isfinite(mean):
+        raise BadInputError(
+            f"the loss of epoch {epoch + 1} is {mean}: use a lower lr than {config.lr}"
+        )
+    return mean
+
+
+def _score(trainee: Trainee, config: LoopConfig, done: int, rank: int, world: int) -> float | None:
+    last = done + 1 == config.max_epochs
+    if not last and (done + 1) % config.validate_every:
+        return None
+    trainee.eval()
+    with torch.no_grad():
+        score = trainee.validate() if rank == 0 else None
+    # All ranks must stop together, so all go by what rank 0 saw; -1 says that it saw nothing.
+    device = next(trainee.parameters()).device
+    agreed = _from_rank_0(-1.0 if score is None else score, world, device)
+    return None if agreed < 0 else agreed
+
+
+def _from_rank_0(value: float, world: int, device: torch.device) -> float:
+    if world == 1:
+        return value
+    shared = torch.tensor([value], dtype=torch.float64, device=device)
+    torch.distributed.broadcast(shared, src=0)
+    return float(shared)
+
+
+def _copy(trainee: Trainee) -> Weights:
+    return {name: tensor.detach().clone() for name, tensor in trainee.state_dict().items()}

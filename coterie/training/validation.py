@@ -1,0 +1,76 @@
+"""The score that training stops on: NDCG over the full ranking, in torch, on the model's device."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from coterie.data.dataset import Interactions, Ints, TrainingSet
+from coterie.recommend.shoppers import targets
+
+Score = Callable[[torch.Tensor], torch.Tensor]
+"""User rows, shape (b,), to scores of all items, shape (b, num_items)."""
+
+
+class Validation:
+    """The validation targets of a training set, ready to be asked again after every epoch."""
+
+    def __init__(self, data: TrainingSet, device: torch.device, k: int = 20, rows: int = 1024):
+        held_out = data.validation
+        wanted = np.zeros(0, np.int64) if held_out is None else _pairs(held_out, data.num_items)
+        own = _pairs(data.interactions.take(targets(data.interactions)), data.num_items)
+        wanted = np.setdiff1d(wanted, own, assume_unique=True)
+        users, place = np.unique(wanted // data.num_items, return_inverse=True)
+        self._k, self._rows = min(k, data.num_items), rows
+        self._users = torch.from_numpy(users).to(device)
+        self._wanted = _Cells(place, wanted % data.num_items, len(users), device)
+        seen = own[np.isin(own // data.num_items, users)]
+        seen_place = np.searchsorted(users, seen // data.num_items)
+        self._seen = _Cells(seen_place, seen % data.num_items, len(users), device)
+        gains = 1.0 / torch.log2(torch.arange(self._k, device=device) + 2.0)
+        self._gains, self._ideal = gains, gains.cumsum(0)
+
+    def __len__(self) -> int:
+        """Users with something to foresee."""
+        return len(self._users)
+
+    def ndcg(self, score: Score) -> float | None:
+        """Mean NDCG@k over users with targets; None where nobody has any.
+
+        Items that a user had in training are masked, unless they are asked for nothing else.
+        """
+        if len(self) == 0:
+            return None
+        total = torch.zeros((), device=self._users.device)
+        for start in range(0, len(self), self._rows):
+            stop = min(start + self._rows, len(self))
+            scores = score(self._users[start:stop]).float().clone()
+            row, item = self._seen.between(start, stop)
+            scores[row, item] = -torch.inf
+            ranked = scores.topk(self._k, dim=1).indices
+            row, item = self._wanted.between(start, stop)
+            hits = torch.zeros_like(scores, dtype=torch.bool)
+            hits[row, item] = True
+            dcg = (hits.gather(1, ranked) * self._gains).sum(1)
+            count = torch.bincount(row, minlength=stop - start).clamp(1, self._k)
+            total += (dcg / self._ideal[count - 1]).sum()
+        return float(total) / len(self)
+
+
+class _Cells:
+    """Marked cells of a (users, items) table, sorted by user, to be had a block at a time."""
+
+    def __init__(self, row: Ints, item: Ints, num_rows: int, device: torch.device):
+        self._row = torch.from_numpy(row).to(device)
+        self._item = torch.from_numpy(item).to(device)
+        self._bounds = np.searchsorted(row, np.arange(num_rows + 1))
+
+    def between(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows (from 0) and items of the cells of users start to stop."""
+        cells = slice(int(self._bounds[start]), int(self._bounds[stop]))
+        return self._row[cells] - start, self._item[cells]
+
+
+def _pairs(events: Interactions, num_items: int) -> Ints:
+    """Distinct (user, item) pairs as one sorted number each."""
+    return np.unique(events.user_idx * num_items + events.item_idx)
