@@ -41,7 +41,9 @@ class Histories:
         counts = np.where(known, self.offsets[rows + 1] - self.offsets[rows], 0)
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         entries = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
-        return Histories(offsets, self.item_idx[entries], self.kind[entries], self.age_days[entries])
+        return Histories(
+            offsets, self.item_idx[entries], self.kind[entries], self.age_days[entries]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,7 @@ class Shoppers:
         return len(self.circles.offsets) - 1
 
 
-def histories_of(
-    events: Interactions, num_people: int, max_items: int = MAX_RECENT
-) -> Histories:
+def histories_of(events: Interactions, num_people: int, max_items: int = MAX_RECENT) -> Histories:
     """Collapse events to one entry a person and item: strongest kind, newest time.
 
     Args:
@@ -104,9 +104,7 @@ def histories_of(
     kept = np.arange(len(user)) - starts[user] < max_items
     age = (ts[starts[user]] - ts) / DAY_MS
     offsets = np.concatenate([[0], np.cumsum(np.minimum(counts, max_items))]).astype(np.int64)
-    return Histories(
-        offsets, item[kept], kind[kept].astype(np.int8), age[kept].astype(np.float32)
-    )
+    return Histories(offsets, item[kept], kind[kept].astype(np.int8), age[kept].astype(np.float32))
 
 
 def targets(events: Interactions) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,121 @@
+"""Shoppers in batches: from a training set's events and ties, or from one request's features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from coterie.data.dataset import Floats, Ints, TrainingSet
+from coterie.errors import BadInputError
+from coterie.graph.circles import FriendLists, circles_of
+from coterie.graph.strength import tie_strengths
+from coterie.recommend.shoppers import (
+    DAY_MS,
+    Circles,
+    Histories,
+    Shoppers,
+    histories_of,
+    targets,
+)
+from coterie.schema import EVENT_KINDS, MAX_FRIENDS, MAX_RECENT, STRENGTHS, TARGET_KINDS
+
+_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """Everyone of a training set, ready to be asked for in batches."""
+
+    histories: Histories
+    circles: FriendLists
+    seen_offsets: Ints
+    seen: Ints
+
+    @classmethod
+    def of(
+        cls,
+        data: TrainingSet,
+        max_items: int = MAX_RECENT,
+        max_friends: int = MAX_FRIENDS,
+    ) -> "Community":
+        """Collapse the events, weigh the ties."""
+        ties, strengths = tie_strengths(data)
+        had = data.interactions.take(targets(data.interactions))
+        pairs = np.unique(had.user_idx * data.num_items + had.item_idx)
+        bounds = np.searchsorted(pairs, np.arange(data.num_users + 1) * data.num_items)
+        return cls(
+            histories_of(data.interactions, data.num_users, max_items),
+            circles_of(ties, strengths, data.num_users, max_friends),
+            bounds.astype(np.int64),
+            pairs % data.num_items,
+        )
+
+    def shoppers(self, user_idx: Ints) -> Shoppers:
+        """A batch: these users, and behind them each of their friends once."""
+        friends = self.circles.take(user_idx)
+        people, place = np.unique(friends.person, return_inverse=True)
+        circles = Circles(
+            friends.offsets, place.astype(np.int64) + len(user_idx), friends.strengths
+        )
+        histories = self.histories.take(np.concatenate([user_idx, people]))
+        starts, ends = self.seen_offsets[user_idx], self.seen_offsets[user_idx + 1]
+        seen_offsets = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64)
+        rows = np.repeat(starts - seen_offsets[:-1], ends - starts) + np.arange(seen_offsets[-1])
+        return Shoppers(histories, circles, seen_offsets, self.seen[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """One person's recent list, as features hold it; items unknown to the release are -1."""
+
+    item_idx: Sequence[int]
+    """One entry an item, newest first."""
+    kind: Sequence[int]
+    """Places in ``schema.EVENT_KINDS``."""
+    ts_ms: Sequence[int]
+
+
+def shopper_from_features(
+    own: Recent, friends: Sequence[Recent], strengths: Sequence[float] | Floats
+) -> Shoppers:
+    """One served shopper, just as a batch from a training set holds one.
+
+    Args:
+        own: The shopper's list, empty for a stranger.
+        friends: The friends' lists, strongest first.
+        strengths: ``len(schema.STRENGTHS)`` numbers a friend, flattened.
+
+    Raises:
+        BadInputError: Lists differ in length.
+    """
+    table = np.asarray(strengths, dtype=np.float32).reshape(-1, len(STRENGTHS))
+    if len(table) != len(friends):
+        raise BadInputError(
+            f"{len(friends)} friends, but strengths of {len(table)}: "
+            f"expected {len(STRENGTHS)} numbers a friend"
+        )
+    columns = [_columns(recent) for recent in (own, *friends)]
+    offsets = np.concatenate([[0], np.cumsum([len(item) for item, _, _ in columns])])
+    item, kind, age = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    histories = Histories(offsets.astype(np.int64), item, kind, age)
+    circles = Circles(np.array([0, len(friends)], np.int64), np.arange(1, len(friends) + 1), table)
+    own_item, own_kind, _ = columns[0]
+    seen = np.unique(own_item[_IS_TARGET[own_kind]])
+    return Shoppers(histories, circles, np.array([0, len(seen)], np.int64), seen)
+
+
+def _columns(
+    recent: Recent,
+) -> tuple[Ints, npt.NDArray[np.int8], Floats]:
+    item = np.asarray(recent.item_idx, dtype=np.int64)
+    kind = np.asarray(recent.kind, dtype=np.int8)
+    ts = np.asarray(recent.ts_ms, dtype=np.int64)
+    if not len(item) == len(kind) == len(ts):
+        raise BadInputError(
+            f"a recent list has {len(item)} items, {len(kind)} kinds and {len(ts)} times"
+        )
+    newest = ts.max() if len(ts) else 0
+    known = item >= 0
+    age = ((newest - ts[known]) / DAY_MS).astype(np.float32)
+    return item[known], kind[known], age

@@ -1,0 +1,152 @@
+"""A shopper's vector: a weighted sum over own events, plus a gated sum over friends' tastes.
+
+Written once, in torch: training differentiates it, evaluation and serving run it as it is.
+
+With Q the items' input vectors, the taste of a person p whose history holds entries e is::
+
+    w_e = exp(kind[kind_e] - rate * log(1 + age_e))
+    t_p = sum_e w_e Q[item_e] / W_p ** own_power,        W_p = sum_e w_e
+
+and with a_f = exp(strength . features_f) for each friend f of a shopper u::
+
+    f_u = sum_f a_f t_f / A_u ** friend_power,           A_u = sum_f a_f
+    x_u = t_u + gate_u f_u,   gate_u = softplus(g0 + g1 log(1 + W_u) + g2 log(1 + A_u))
+
+Everything is linear in Q once the weights are known, so a score splits exactly into its sources.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+from coterie.recommend.shoppers import Shoppers
+from coterie.schema import EVENT_KINDS, STRENGTHS
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperTensors:
+    """A batch of shoppers on a device: Shoppers without what is not learned from."""
+
+    offsets: torch.Tensor
+    item: torch.Tensor
+    kind: torch.Tensor
+    log_age: torch.Tensor
+    circle_offsets: torch.Tensor
+    person: torch.Tensor
+    strengths: torch.Tensor
+
+    @classmethod
+    def of(
+        cls, shoppers: Shoppers, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> "ShopperTensors":
+        """Copy a batch to a device."""
+        histories, circles = shoppers.histories, shoppers.circles
+        return cls(
+            torch.from_numpy(histories.offsets).to(device, non_blocking=True),
+            torch.from_numpy(histories.item_idx).to(device, non_blocking=True),
+            torch.from_numpy(histories.kind).to(device, non_blocking=True).long(),
+            torch.from_numpy(histories.age_days).to(device, dtype, non_blocking=True).log1p(),
+            torch.from_numpy(circles.offsets).to(device, non_blocking=True),
+            torch.from_numpy(circles.person).to(device, non_blocking=True),
+            torch.from_numpy(circles.strengths).to(device, dtype, non_blocking=True),
+        )
+
+    @property
+    def num_shoppers(self) -> int:
+        """b: the first rows of the p people are the shoppers themselves."""
+        return len(self.circle_offsets) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A batch of b shoppers, encoded, with every weight that went into it."""
+
+    entry_weight: torch.Tensor
+    """w_e, shape (entries,)."""
+    total: torch.Tensor
+    """W_p, shape (people,)."""
+    sums: torch.Tensor
+    """sum_e w_e Q[item_e], shape (people, d)."""
+    tie_weight: torch.Tensor
+    """a_f / A_u ** friend_power, shape (ties,)."""
+    tie_total: torch.Tensor
+    """A_u, shape (b,)."""
+    friends: torch.Tensor
+    """f_u, shape (b, d)."""
+
+
+class Encoder(nn.Module):
+    """The few learned weights that are not items'; see the module's formulas."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind = nn.Parameter(torch.linspace(-1.0, 0.0, len(EVENT_KINDS)))
+        self.rate = nn.Parameter(torch.tensor(-3.0))
+        """softplus of this is the decay with age."""
+        self.own_power = nn.Parameter(torch.tensor(0.0))
+        """sigmoid of this is the power: between a sum (0) and a mean (1)."""
+        self.friend_power = nn.Parameter(torch.tensor(0.0))
+        self.gate = nn.Parameter(torch.tensor([-1.0, 0.0, 0.0]))
+        self.strength = nn.Parameter(torch.zeros(len(STRENGTHS)))
+
+    def forward(self, item_in: torch.Tensor, batch: ShopperTensors) -> Encoded:
+        """Encode a batch.
+
+        Args:
+            item_in: Q, shape (items, d), of the parameters' type.
+            batch: Who they are.
+        """
+        entry_weight = self.entry_weights(batch)
+        ones = item_in.new_ones(len(entry_weight), 1)
+        total = _bag(torch.arange(len(ones), device=ones.device), ones, batch.offsets, entry_weight)
+        sums = _bag(batch.item, item_in, batch.offsets, entry_weight)
+        total = total[:, 0]
+        tastes = self.tastes(sums, total)
+        raw = (batch.strengths @ self.strength).exp()
+        places = torch.arange(len(raw), device=raw.device)
+        tie_total = _bag(places, raw[:, None], batch.circle_offsets, None)[:, 0]
+        shopper = torch.repeat_interleave(batch.circle_offsets.diff(), output_size=len(raw))
+        tie_weight = raw * self._shrink(tie_total, self.friend_power)[shopper]
+        friends = _bag(batch.person, tastes, batch.circle_offsets, tie_weight)
+        return Encoded(entry_weight, total, sums, tie_weight, tie_total, friends)
+
+    def entry_weights(self, batch: ShopperTensors) -> torch.Tensor:
+        """w_e, shape (entries,)."""
+        return (self.kind[batch.kind] - F.softplus(self.rate) * batch.log_age).exp()
+
+    def tastes(self, sums: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
+        """t_p of sums, shape (n, d), and totals, shape (n,)."""
+        return sums * self._shrink(total, self.own_power)[:, None]
+
+    def gates(self, total: torch.Tensor, tie_total: torch.Tensor) -> torch.Tensor:
+        """gate_u, shape (n,)."""
+        g0, g1, g2 = self.gate
+        return F.softplus(g0 + g1 * total.clamp_min(0).log1p() + g2 * tie_total.log1p())
+
+    def states(
+        self,
+        sums: torch.Tensor,
+        total: torch.Tensor,
+        friends: torch.Tensor,
+        tie_total: torch.Tensor,
+    ) -> torch.Tensor:
+        """x_u, shape (n, d)."""
+        own = self.tastes(sums, total)
+        return own + self.gates(total, tie_total)[:, None] * friends
+
+    @staticmethod
+    def _shrink(total: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
+        # A person without events has a sum of 0, whatever it is multiplied with; the clamp keeps
+        # the gradient of the power finite there.
+        return total.clamp_min(1e-6) ** -torch.sigmoid(power)
+
+
+def _bag(
+    rows: torch.Tensor, table: torch.Tensor, offsets: torch.Tensor, weights: torch.Tensor | None
+) -> torch.Tensor:
+    """Weighted sums of table rows between offsets, shape (len(offsets) - 1, d)."""
+    return F.embedding_bag(
+        rows, table, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
+    )

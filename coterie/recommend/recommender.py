@@ -1,0 +1,297 @@
+"""The one path from a shopper to a list with reasons: encode, retrieve, rank, explain.
+
+Offline evaluation and serving call these same methods; nothing else in Coterie makes a list.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from coterie.data.dataset import Floats, Ints
+from coterie.errors import BadInputError
+from coterie.recommend.encoder import Encoded, Encoder, ShopperTensors
+from coterie.recommend.shoppers import Shoppers
+
+Parameters = dict[str, torch.Tensor]
+"""All that was learned: ``item_in`` and ``item_out`` (items, d), ``item_bias`` (items,), ``scale``
+(), and the encoder's weights under ``encoder.``."""
+
+RETRIEVE_MARGIN = 50
+"""Candidates beyond k that single precision retrieves for double precision to rank."""
+_RESOLUTION = 1e-6
+"""Scores are rounded to it before ranking, so that one batch and another agree on ties."""
+
+
+class Source(StrEnum):
+    """What a list could draw on."""
+
+    OWN = "own"
+    """The shopper's own history, and friends' where there are any."""
+    FRIENDS = "friends"
+    """Friends' tastes alone: the shopper has no history that this release knows."""
+    POPULAR = "popular"
+    """Neither: what most people had."""
+
+
+class ReasonKind(StrEnum):
+    """Where a part of a score comes from."""
+
+    OWN = "own"
+    FRIEND = "friend"
+    POPULAR = "popular"
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The lists of b shoppers, best first."""
+
+    item_idx: Ints
+    """Shape (b, k); -1 pads a list shorter than k."""
+    score: Floats
+    """Shape (b, k); -inf where padded."""
+    source: tuple[Source, ...]
+    """b of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One exact part of one item's score."""
+
+    kind: ReasonKind
+    item_idx: int
+    """The item in the shopper's or the friend's history; -1 for popularity."""
+    person: int
+    """The friend's row in the batch's histories; -1 for one's own and for popularity."""
+    contribution: float
+    """All contributions of an item add up to its score."""
+    share: float
+    """|contribution| over the sum of all |contributions|: of an item's reasons, they add up to 1."""
+
+
+class Recommender:
+    """A release, at work. Holds no shopper: each call brings its own."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        popularity: Floats,
+        available: npt.NDArray[np.bool_] | None = None,
+    ):
+        """Make parameters ready to be asked.
+
+        Args:
+            parameters: As trained, on the CPU.
+            popularity: How many people had each item, shape (items,).
+            available: Items that may be shown, shape (items,); all if None.
+
+        Raises:
+            BadInputError: Tensors are missing, or differ in their number of items.
+        """
+        _check(parameters, len(popularity))
+        self._encoder = Encoder()
+        weights = {
+            name.removeprefix("encoder."): tensor
+            for name, tensor in parameters.items()
+            if name.startswith("encoder.")
+        }
+        self._encoder.load_state_dict(weights)
+        # Ranking sums in double precision: float32 sums differ with the size of a batch, and an
+        # offline list would then not be the served one.
+        self._encoder.double().requires_grad_(False)
+        self._item_in = parameters["item_in"].double()
+        self._item_out = parameters["item_out"].double()
+        self._coarse_out = parameters["item_out"].float()
+        self._bias = parameters["item_bias"].double()
+        self._scale = float(parameters["scale"])
+        self._hidden = torch.zeros(len(popularity), dtype=torch.bool)
+        if available is not None:
+            self._hidden = torch.from_numpy(~available)
+        self._popularity = torch.from_numpy(popularity.astype(np.float64))
+
+    @property
+    def num_items(self) -> int:
+        """Items of the release."""
+        return len(self._item_in)
+
+    @torch.inference_mode()
+    def recommend(self, shoppers: Shoppers, k: int) -> Lists:
+        """The k best unseen, available items of each shopper.
+
+        Raises:
+            BadInputError: k is not over 0, or a history names an item that the release lacks.
+        """
+        self._check_request(shoppers, k)
+        encoded, state = self._encode(shoppers)
+        lost = state.norm(dim=1) == 0
+        coarse = (self._scale * _unit(state)).float() @ self._coarse_out.T + self._bias.float()
+        coarse[lost] = self._popularity.float()
+        self._mask(coarse, shoppers)
+        width = min(k + RETRIEVE_MARGIN, self.num_items)
+        candidates = coarse.topk(width, dim=1)
+        exact = self._exact_scores(state, lost, candidates.indices)
+        exact[candidates.values == -torch.inf] = -torch.inf
+        item, score = _best(candidates.indices, exact, k)
+        item[score == -torch.inf] = -1
+        return Lists(item.numpy(), score.float().numpy(), self._sources(encoded, lost))
+
+    @torch.inference_mode()
+    def explain(self, shoppers: Shoppers, lists: Lists) -> list[list[list[Reason]]]:
+        """All parts of every shown item's score, largest share first.
+
+        Returns:
+            Per shopper, per item of its list (padding left out), the reasons.
+        """
+        encoded, state = self._encode(shoppers)
+        return [
+            self._explain_one(shoppers, encoded, state, lists, row) for row in range(len(shoppers))
+        ]
+
+    @torch.inference_mode()
+    def similar(self, item_idx: int, k: int) -> tuple[Ints, Floats]:
+        """The k available items that the same people would like, best first, with cosines.
+
+        Raises:
+            BadInputError: k is not over 0, or the release lacks the item.
+        """
+        if k < 1 or not 0 <= item_idx < self.num_items:
+            raise BadInputError(
+                f"asked for {k} items like row {item_idx}: "
+                f"expected k over 0 and a row below {self.num_items}"
+            )
+        cosine = _unit(self._item_out) @ _unit(self._item_out[item_idx][None])[0]
+        cosine[self._hidden] = -torch.inf
+        cosine[item_idx] = -torch.inf
+        k = min(k, int((cosine > -torch.inf).sum()))
+        item, score = _best(torch.arange(self.num_items)[None], cosine[None], k)
+        return item[0].numpy(), score[0].float().numpy()
+
+    def _check_request(self, shoppers: Shoppers, k: int) -> None:
+        items = shoppers.histories.item_idx
+        if k < 1 or (len(items) and not 0 <= items.min() <= items.max() < self.num_items):
+            raise BadInputError(
+                f"asked for {k} items by histories up to row {items.max(initial=-1)}: "
+                f"expected k over 0 and rows below {self.num_items}"
+            )
+
+    def _encode(self, shoppers: Shoppers) -> tuple[Encoded, torch.Tensor]:
+        """Weights and states, shape (b, d), in double precision."""
+        batch = ShopperTensors.of(shoppers, torch.device("cpu"), torch.float64)
+        encoded = self._encoder(self._item_in, batch)
+        b = batch.num_shoppers
+        state = self._encoder.states(
+            encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
+        )
+        return encoded, state
+
+    def _mask(self, scores: torch.Tensor, shoppers: Shoppers) -> None:
+        counts = np.diff(shoppers.seen_offsets)
+        scores[:, self._hidden] = -torch.inf
+        scores[np.repeat(np.arange(len(shoppers)), counts), shoppers.seen] = -torch.inf
+
+    def _exact_scores(
+        self, state: torch.Tensor, lost: torch.Tensor, items: torch.Tensor
+    ) -> torch.Tensor:
+        """Scores of some items a shopper, shape (b, n), each summed alike in any batch."""
+        vectors = self._item_out[items]
+        scores = self._scale * (_unit(state)[:, None, :] * vectors).sum(2) + self._bias[items]
+        return torch.where(lost[:, None], self._popularity[items], scores)
+
+    def _sources(self, encoded: Encoded, lost: torch.Tensor) -> tuple[Source, ...]:
+        own = (encoded.total[: len(lost)] > 0).tolist()
+        return tuple(
+            Source.POPULAR if none else Source.OWN if has else Source.FRIENDS
+            for none, has in zip(lost.tolist(), own, strict=True)
+        )
+
+    def _explain_one(
+        self,
+        shoppers: Shoppers,
+        encoded: Encoded,
+        state: torch.Tensor,
+        lists: Lists,
+        row: int,
+    ) -> list[list[Reason]]:
+        items = torch.from_numpy(lists.item_idx[row][lists.item_idx[row] >= 0])
+        if lists.source[row] is Source.POPULAR:
+            return [
+                [Reason(ReasonKind.POPULAR, -1, -1, float(self._popularity[item]), 1.0)]
+                for item in items
+            ]
+        entries, person, weight = self._sources_of_state(shoppers, encoded, row)
+        source = torch.from_numpy(shoppers.histories.item_idx[entries])
+        parts = (self._item_in[source] * weight[:, None]) @ self._item_out[items].T
+        parts *= self._scale / state[row].norm()
+        return [
+            _reasons(source.tolist(), person, parts[:, place], float(self._bias[item]))
+            for place, item in enumerate(items.tolist())
+        ]
+
+    def _sources_of_state(
+        self, shoppers: Shoppers, encoded: Encoded, row: int
+    ) -> tuple[Ints, list[int], torch.Tensor]:
+        """History entries that a state is the sum of: rows, whose (-1: own), total weights."""
+        circle = slice(*shoppers.circles.offsets[row : row + 2].tolist())
+        people = np.concatenate([[row], shoppers.circles.person[circle]])
+        gate = self._encoder.gates(encoded.total[row], encoded.tie_total[row])
+        of_person = torch.cat([torch.ones(1).double(), gate * encoded.tie_weight[circle]])
+        shrink = self._encoder.tastes(torch.ones(len(people), 1).double(), encoded.total[people])
+        starts, ends = shoppers.histories.offsets[people], shoppers.histories.offsets[people + 1]
+        counts = ends - starts
+        ahead = np.cumsum(counts) - counts
+        entries = np.repeat(starts - ahead, counts) + np.arange(counts.sum())
+        place = np.repeat(np.arange(len(people)), counts)
+        weight = encoded.entry_weight[entries] * (of_person * shrink[:, 0])[place]
+        whose = np.concatenate([[-1], people[1:]])[place]
+        return entries, whose.tolist(), weight
+
+
+def _reasons(
+    source: list[int], person: list[int], parts: torch.Tensor, bias: float
+) -> list[Reason]:
+    """One item's reasons, largest share first."""
+    every = [*zip(source, person, parts.tolist(), strict=True), (-1, -1, bias)]
+    whole = sum(abs(part) for _, _, part in every) or 1.0
+    reasons = [
+        Reason(_kind(item, who), item, who, part, abs(part) / whole) for item, who, part in every
+    ]
+    return sorted(reasons, key=lambda reason: -reason.share)
+
+
+def _kind(item: int, person: int) -> ReasonKind:
+    if item < 0:
+        return ReasonKind.POPULAR
+    return ReasonKind.OWN if person < 0 else ReasonKind.FRIEND
+
+
+def _best(items: torch.Tensor, scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k highest of each row, equal scores by the lower item; shapes (b, k), padded."""
+    rounded = torch.round(scores / _RESOLUTION)
+    by_item = items.argsort(dim=1, stable=True)
+    by_score = rounded.gather(1, by_item).argsort(dim=1, descending=True, stable=True)
+    order = by_item.gather(1, by_score)[:, :k]
+    item, score = items.gather(1, order), scores.gather(1, order)
+    short = k - item.shape[1]
+    if short > 0:
+        item = torch.nn.functional.pad(item, (0, short), value=-1)
+        score = torch.nn.functional.pad(score, (0, short), value=-torch.inf)
+    return item, score
+
+
+def _unit(vectors: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.normalize(vectors, dim=1, eps=1e-12)
+
+
+def _check(parameters: Parameters, num_items: int) -> None:
+    needed = {"item_in", "item_out", "item_bias", "scale"}
+    needed |= {f"encoder.{name}" for name, _ in Encoder().named_parameters()}
+    if set(parameters) != needed:
+        raise BadInputError(
+            f"parameters are {sorted(parameters)}, expected {sorted(needed)}: "
+            "was this release made by another version?"
+        )
+    rows = {name: len(parameters[name]) for name in ("item_in", "item_out", "item_bias")}
+    if set(rows.values()) != {num_items}:
+        raise BadInputError(f"tensors have {rows} rows, expected one for each of {num_items} items")
