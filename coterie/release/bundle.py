@@ -1,0 +1,286 @@
+"""A release as a folder: written whole or not at all, read only when every byte is as it was."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+
+import coterie
+from coterie.data.vocab import Vocab
+from coterie.errors import BadInputError, UnavailableError
+from coterie.release.manifest import (
+    CATALOGUE,
+    FILES,
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    PARAMETERS,
+    POPULARITY,
+    FileDigest,
+    Manifest,
+    check_version,
+    parse_manifest,
+)
+from coterie.schema import ITEMS, SCHEMA_VERSION
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseContent:
+    """What goes into a release."""
+
+    version: str
+    parameters: Tensors
+    """All of the recommender's state."""
+    catalogue: pa.Table
+    """``schema.ITEMS``: row i describes item i."""
+    popularity: npt.NDArray[np.float32]
+    """Shape (num_items,)."""
+    metrics: Mapping[str, Any]
+    data_fingerprint: str
+    limits: Mapping[str, float]
+    code_version: str = coterie.__version__
+    schema_version: int = SCHEMA_VERSION
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release that was read and found whole."""
+
+    manifest: Manifest
+    parameters: dict[str, torch.Tensor]
+    catalogue: pa.Table
+    popularity: npt.NDArray[np.float32]
+    items: Vocab
+    """Ids of the catalogue's rows."""
+    digest: str
+    """SHA-256 of the manifest, and through it of everything: the release's fingerprint."""
+
+    @property
+    def version(self) -> str:
+        """The name that its maker gave it."""
+        return self.manifest.version
+
+    @property
+    def available(self) -> npt.NDArray[np.bool_]:
+        """Which items may be shown, shape (num_items,); true where nothing is said."""
+        said = self.catalogue.column("available").to_pylist()
+        return np.array([yes is not False for yes in said], dtype=np.bool_)
+
+
+def write_release(folder: str, content: ReleaseContent) -> Release:
+    """Write a release into a new local folder, beside first, then renamed.
+
+    Args:
+        folder: Must not exist: a release is never changed.
+        content: What to write; it is checked as a reader would check it.
+
+    Returns:
+        What a reader of ``folder`` gets.
+
+    Raises:
+        BadInputError: The folder exists, or the content contradicts itself.
+        UnavailableError: The disk refused.
+    """
+    target = Path(folder)
+    if target.exists():
+        raise BadInputError(f"{folder} exists: a release is never overwritten, choose a new folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        for name, data in _to_files(content, folder).items():
+            (beside / name).write_bytes(data)
+        release = load_release(str(beside))
+        beside.chmod(0o755)
+        # Should a release have appeared there meanwhile, renaming onto it fails.
+        beside.rename(target)
+    except OSError as error:
+        raise UnavailableError(f"cannot write a release to {folder}: {error}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return release
+
+
+def load_release(folder: str) -> Release:
+    """Read a release after checking that it is ours, whole and consistent.
+
+    Args:
+        folder: A local folder or any URL that fsspec opens (``s3://shop/releases/v7``).
+
+    Raises:
+        BadInputError: Files are missing, extra, truncated, changed, or do not fit each other; or
+            it is no release of ours, or one of a newer schema.
+        UnavailableError: The store did not answer.
+    """
+    try:
+        return _load(folder)
+    except OSError as error:
+        raise UnavailableError(f"cannot read release {folder}: {error}") from error
+
+
+def _load(folder: str) -> Release:
+    fs, root = fsspec.url_to_fs(folder)
+    sizes = _sizes(fs, root, folder)
+    if sizes[MANIFEST] > MAX_MANIFEST_BYTES:
+        raise BadInputError(f"{folder}: {MANIFEST} has {sizes[MANIFEST]} bytes: not ours")
+    described = fs.cat_file(f"{root}/{MANIFEST}")
+    manifest = parse_manifest(described, folder)
+    # Sizes first: nothing big is read on the word of a manifest that is wrong already.
+    for name, digest in manifest.files.items():
+        if sizes[name] != digest.size:
+            raise BadInputError(
+                f"{folder}: {name} has {sizes[name]} bytes, its manifest says {digest.size}: "
+                "truncated or changed; fetch the release again from its store"
+            )
+    files = {name: fs.cat_file(f"{root}/{name}") for name in FILES}
+    # What was checked is what is parsed: the bytes in hand, not a second reading.
+    for name, data in files.items():
+        if FileDigest.of(data) != manifest.files[name]:
+            raise BadInputError(
+                f"{folder}: {name} does not match the digest in its manifest: "
+                "changed after it was made; fetch the release again from its store"
+            )
+    return _parse(manifest, files, FileDigest.of(described).sha256, folder)
+
+
+def _sizes(fs: Any, root: str, folder: str) -> dict[str, int]:
+    if not fs.isdir(root):
+        raise BadInputError(f"{folder} is no folder: give the folder of a release")
+    fs.invalidate_cache()
+    sizes = {PurePosixPath(entry["name"]).name: entry for entry in fs.ls(root, detail=True)}
+    expected = {MANIFEST, *FILES}
+    if MANIFEST not in sizes:
+        raise BadInputError(f"{folder} holds no {MANIFEST}: not a release, or never finished")
+    missing, extra = sorted(expected - set(sizes)), sorted(set(sizes) - expected)
+    if missing or extra:
+        raise BadInputError(
+            f"{folder}: missing files {missing}, unexpected files {extra}: a release holds "
+            f"{sorted(expected)} and nothing else"
+        )
+    odd = [name for name, e in sizes.items() if e["type"] != "file" or e.get("islink")]
+    if odd:
+        raise BadInputError(f"{folder}: {odd} should be plain files")
+    return {name: int(entry["size"]) for name, entry in sizes.items()}
+
+
+def _parse(manifest: Manifest, files: Mapping[str, bytes], digest: str, where: str) -> Release:
+    parameters = _tensors(files[PARAMETERS], f"{where}/{PARAMETERS}")
+    popularity = _tensors(files[POPULARITY], f"{where}/{POPULARITY}").get("popularity")
+    if popularity is None:
+        raise BadInputError(f"{where}/{POPULARITY} holds no tensor named popularity")
+    catalogue = _catalogue(files[CATALOGUE], manifest.num_items, f"{where}/{CATALOGUE}")
+    popular = popularity.to(torch.float32).numpy()
+    _check_fit(parameters, manifest.per_item, catalogue, popular, where)
+    ids = catalogue.column("item_id").combine_chunks()
+    return Release(manifest, parameters, catalogue, popular, Vocab(ids), digest)
+
+
+def _tensors(data: bytes, where: str) -> dict[str, torch.Tensor]:
+    try:
+        return safetensors.load(data)
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise BadInputError(f"{where} is no safetensors file: {error}") from error
+
+
+def _catalogue(data: bytes, num_items: int, where: str) -> pa.Table:
+    try:
+        file = pq.ParquetFile(BytesIO(data))
+        # Known from the footer, before a small file may unfold into a huge table.
+        if file.metadata.num_rows != num_items:
+            raise BadInputError(
+                f"{where} has {file.metadata.num_rows} items, its manifest says {num_items}"
+            )
+        table = file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise BadInputError(f"{where} is no Parquet table: {error}") from error
+    return _as_items(table, where)
+
+
+def _as_items(table: pa.Table, where: str) -> pa.Table:
+    names = list(ITEMS.arrow.names)
+    if table.column_names != names:
+        raise BadInputError(f"{where} has the columns {table.column_names}, expected {names}")
+    try:
+        return table.cast(ITEMS.arrow)
+    except (pa.ArrowException, ValueError) as error:
+        raise BadInputError(f"{where}: {error}") from error
+
+
+def _to_files(content: ReleaseContent, where: str) -> dict[str, bytes]:
+    """The release's files by name, the manifest last."""
+    catalogue = _as_items(content.catalogue, "the catalogue")
+    popularity = np.ascontiguousarray(content.popularity, np.float32)
+    rows = catalogue.num_rows
+    per_item = tuple(sorted(n for n, t in content.parameters.items() if t.shape[:1] == (rows,)))
+    _check_fit(content.parameters, per_item, catalogue, popularity, where)
+    files = {
+        PARAMETERS: safetensors.save(
+            {n: t.detach().cpu().clone().contiguous() for n, t in content.parameters.items()}
+        ),
+        POPULARITY: safetensors.save({"popularity": torch.from_numpy(popularity)}),
+        CATALOGUE: _parquet(catalogue),
+    }
+    manifest = Manifest(
+        version=check_version(content.version),
+        schema_version=content.schema_version,
+        created_at=content.created_at.astimezone(UTC).isoformat(timespec="seconds"),
+        code_version=content.code_version,
+        data_fingerprint=content.data_fingerprint,
+        num_items=rows,
+        per_item=per_item,
+        metrics=content.metrics,
+        limits=content.limits,
+        files={name: FileDigest.of(data) for name, data in files.items()},
+    )
+    return files | {MANIFEST: manifest.to_json()}
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _check_fit(
+    parameters: Tensors,
+    per_item: tuple[str, ...],
+    catalogue: pa.Table,
+    popularity: npt.NDArray[np.float32],
+    where: str,
+) -> None:
+    """Refuse parts that do not belong together."""
+    rows = catalogue.num_rows
+    ids = catalogue.column("item_id")
+    if ids.null_count or len(ids.unique()) != rows:
+        raise BadInputError(f"{where}: the item table's ids are not unique: {rows} rows")
+    shapes = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
+    wrong = {n: shapes.get(n, "absent") for n in per_item if shapes.get(n, ())[:1] != (rows,)}
+    if wrong or not per_item:
+        raise BadInputError(
+            f"{where}: the item table has {rows} rows, but parameters have {wrong or shapes}: "
+            "were both made from the same data?"
+        )
+    if popularity.shape != (rows,):
+        raise BadInputError(
+            f"{where}: popularity has shape {popularity.shape}, the item table {rows} rows"
+        )
+    for name, tensor in {**parameters, "popularity": torch.from_numpy(popularity)}.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise BadInputError(
+                f"{where}: {name} holds numbers that are not finite: training diverged; "
+                "do not release it"
+            )

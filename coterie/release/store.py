@@ -1,0 +1,183 @@
+"""Where releases live: a folder or a bucket that only ever grows, and one pointer in it."""
+
+import json
+import os
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from coterie.errors import BadInputError, UnavailableError
+from coterie.release.bundle import Release, load_release
+from coterie.release.manifest import (
+    FILES,
+    MANIFEST,
+    FileDigest,
+    Manifest,
+    check_version,
+    parse_manifest,
+)
+
+CHAMPION: Final = "champion.json"
+
+
+class ReleaseStore:
+    """Releases by version under one root, local or remote (``s3://``, any fsspec URL).
+
+    A release is there once its manifest is, which is written last: a publisher that dies half-way
+    leaves files that no reader takes for a release, and that the same publisher may complete.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+        self._fs, self._path = fsspec.url_to_fs(self.root)
+
+    def publish(self, folder: str) -> Release:
+        """Copy a release into the store, checked before and after.
+
+        Publishing the very same release again changes nothing.
+
+        Args:
+            folder: A release as ``write_release`` left it.
+
+        Raises:
+            BadInputError: The release is damaged, or another one has its version.
+            UnavailableError: The store did not answer.
+        """
+        release = load_release(folder)
+        try:
+            self._copy(folder, release)
+        except OSError as error:
+            raise UnavailableError(f"cannot publish to {self.root}: {error}") from error
+        return self.get(release.version)
+
+    def list(self) -> tuple[str, ...]:
+        """Versions in the store, oldest first."""
+        try:
+            self._fs.invalidate_cache()
+            found = self._fs.glob(f"{self._path}/*/{MANIFEST}")
+            versions = [PurePosixPath(path).parent.name for path in found]
+            made = {v: self._manifest(v)[0].created_at for v in versions if not v.startswith(".")}
+        except OSError as error:
+            raise UnavailableError(f"cannot list releases of {self.root}: {error}") from error
+        return tuple(sorted(made, key=lambda v: (datetime.fromisoformat(made[v]), v)))
+
+    def latest(self) -> str | None:
+        """The newest version, champion or not; None in an empty store."""
+        versions = self.list()
+        return versions[-1] if versions else None
+
+    def get(self, version: str) -> Release:
+        """Read one release, verified.
+
+        Raises:
+            BadInputError: There is no such version, or it is damaged.
+            UnavailableError: The store did not answer.
+        """
+        return load_release(self.folder(version))
+
+    def folder(self, version: str) -> str:
+        """Where a version lies, as ``load_release`` takes it.
+
+        Raises:
+            BadInputError: There is no such version.
+        """
+        path = f"{self._path}/{check_version(version)}/{MANIFEST}"
+        if not self._exists(path):
+            raise BadInputError(
+                f"{self.root} holds no release {version!r}, only {list(self.list())}"
+            )
+        return f"{self.root}/{version}"
+
+    def champion(self) -> str | None:
+        """The version that shoppers get; None as long as nobody was crowned.
+
+        Raises:
+            BadInputError: The pointer is damaged, or its release changed since it was crowned.
+        """
+        path = f"{self._path}/{CHAMPION}"
+        if not self._exists(path):
+            return None
+        try:
+            pointer = json.loads(self._fs.cat_file(path))
+            version, digest = check_version(pointer["version"]), pointer["digest"]
+            found = self._manifest(version)[1]
+        except OSError as error:
+            raise UnavailableError(f"cannot read {self.root}/{CHAMPION}: {error}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInputError(
+                f"{self.root}/{CHAMPION} is damaged ({error}): crown a release again"
+            ) from error
+        if found != digest:
+            raise BadInputError(
+                f"release {version} in {self.root} is not the one that was crowned "
+                f"(digest {found[:12]}, expected {str(digest)[:12]}): crown a release again"
+            )
+        return version
+
+    def crown(self, version: str) -> None:
+        """Make a release the champion, in one write that readers see whole or not at all.
+
+        Raises:
+            BadInputError: There is no such version, or it is damaged.
+        """
+        release = self.get(version)
+        pointer = {
+            "version": version,
+            "digest": release.digest,
+            "crowned_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        try:
+            self._replace(f"{self._path}/{CHAMPION}", json.dumps(pointer).encode())
+        except OSError as error:
+            raise UnavailableError(f"cannot write {self.root}/{CHAMPION}: {error}") from error
+
+    def _copy(self, folder: str, release: Release) -> None:
+        source, root = fsspec.url_to_fs(folder)
+        target = f"{self._path}/{release.version}"
+        self._fs.makedirs(target, exist_ok=True)
+        self._fs.invalidate_cache()
+        expected = {n: release.manifest.files[n].sha256 for n in FILES} | {MANIFEST: release.digest}
+        for name in (*FILES, MANIFEST):
+            data = source.cat_file(f"{root}/{name}")
+            self._put_once(f"{target}/{name}", data, expected[name], release.version)
+
+    def _put_once(self, path: str, data: bytes, sha256: str, version: str) -> None:
+        """Create a file; where it is there already, it must be the same."""
+        if self._exists(path):
+            if FileDigest.of(self._fs.cat_file(path)).sha256 != sha256:
+                raise BadInputError(
+                    f"{self.root} holds another release {version} (its {PurePosixPath(path).name} "
+                    "differs): releases are never overwritten, choose a new version"
+                )
+            return
+        self._replace(path, data)
+
+    def _replace(self, path: str, data: bytes) -> None:
+        # Object stores put whole objects; a disk writes byte by byte, so there we rename.
+        if not isinstance(self._fs, LocalFileSystem):
+            self._fs.pipe_file(path, data)
+            return
+        beside = Path(self._path, f".{uuid.uuid4().hex}.part")
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+
+    def _manifest(self, version: str) -> tuple[Manifest, str]:
+        data: bytes = self._fs.cat_file(f"{self._path}/{version}/{MANIFEST}")
+        return parse_manifest(data, f"{self.root}/{version}"), FileDigest.of(data).sha256
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self._fs.invalidate_cache()
+            return bool(self._fs.exists(path))
+        except OSError as error:
+            raise UnavailableError(f"cannot reach {self.root}: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"ReleaseStore({self.root!r})"
