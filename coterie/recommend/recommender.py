@@ -126,8 +126,7 @@ class Recommender:
         self._check_request(shoppers, k)
         encoded, state = self._encode(shoppers)
         lost = state.norm(dim=1) == 0
-        coarse = (self._scale * _unit(state)).float() @ self._coarse_out.T + self._bias.float()
-        coarse[lost] = self._popularity.float()
+        coarse = self._coarse_scores(state, lost)
         self._mask(coarse, shoppers)
         width = min(k + RETRIEVE_MARGIN, self.num_items)
         candidates = coarse.topk(width, dim=1)
@@ -136,6 +135,13 @@ class Recommender:
         item, score = _best(candidates.indices, exact, k)
         item[score == -torch.inf] = -1
         return Lists(item.numpy(), score.float().numpy(), self._sources(encoded, lost))
+
+    @torch.inference_mode()
+    def scores(self, shoppers: Shoppers) -> torch.Tensor:
+        """Scores of all items, seen and hidden ones too, single precision, shape (b, items)."""
+        self._check_request(shoppers, 1)
+        _, state = self._encode(shoppers)
+        return self._coarse_scores(state, state.norm(dim=1) == 0)
 
     @torch.inference_mode()
     def explain(self, shoppers: Shoppers, lists: Lists) -> list[list[list[Reason]]]:
@@ -185,6 +191,11 @@ class Recommender:
             encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
         )
         return encoded, state
+
+    def _coarse_scores(self, state: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:
+        scores = (self._scale * _unit(state)).float() @ self._coarse_out.T + self._bias.float()
+        scores[lost] = self._popularity.float()
+        return scores
 
     def _mask(self, scores: torch.Tensor, shoppers: Shoppers) -> None:
         counts = np.diff(shoppers.seen_offsets)
