@@ -1,0 +1,244 @@
+"""The one path: what it lists, why, and that a batch and a single request agree."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coterie.data.dataset import Interactions, Ties, TrainingSet
+from coterie.errors import BadInputError
+from coterie.recommend.batches import Community, Recent, shopper_from_features
+from coterie.recommend.encoder import Encoder
+from coterie.recommend.recommender import Parameters, ReasonKind, Recommender, Source
+from coterie.recommend.shoppers import histories_of
+from coterie.schema import EVENT_KINDS, TARGET_KINDS, EventKind
+
+NUM_USERS, NUM_ITEMS, DIM = 30, 80, 8
+HAS_NOBODY, HAS_FRIENDS_ONLY = 28, 29
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingSet:
+    rng = np.random.default_rng(3)
+    n = 300
+    events = Interactions(
+        rng.integers(0, 28, n),
+        rng.integers(0, NUM_ITEMS, n),
+        rng.integers(0, len(EVENT_KINDS), n).astype(np.int8),
+        np.full(n, np.nan, np.float32),
+        np.sort(rng.integers(0, 90 * 86_400_000, n)),
+        np.full(n, -1),
+    )
+    src = np.concatenate([rng.integers(0, 28, 60), [HAS_FRIENDS_ONLY] * 2])
+    dst = np.concatenate([rng.integers(0, 28, 60), [1, 2]])
+    m = len(src)
+    ties = Ties(src, dst, np.zeros(m, np.int8), np.ones(m, np.float32), np.zeros(m, np.int64))
+    return TrainingSet(events, ties, NUM_USERS, NUM_ITEMS)
+
+
+@pytest.fixture(scope="module")
+def parameters() -> Parameters:
+    torch.manual_seed(0)
+    encoder = Encoder()
+    with torch.no_grad():
+        encoder.strength.normal_()
+    out = torch.nn.functional.normalize(torch.randn(NUM_ITEMS, DIM), dim=1)
+    return {
+        "item_in": torch.randn(NUM_ITEMS, DIM),
+        "item_out": out,
+        "item_bias": torch.randn(NUM_ITEMS) * 0.3,
+        "scale": torch.tensor(10.0),
+        **{f"encoder.{name}": p.detach().clone() for name, p in encoder.named_parameters()},
+    }
+
+
+@pytest.fixture(scope="module")
+def popularity(data: TrainingSet) -> np.ndarray:
+    return np.bincount(data.interactions.item_idx, minlength=NUM_ITEMS).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def recommender(parameters: Parameters, popularity: np.ndarray) -> Recommender:
+    return Recommender(parameters, popularity)
+
+
+@pytest.fixture(scope="module")
+def community(data: TrainingSet) -> Community:
+    return Community.of(data)
+
+
+EVERYBODY = np.arange(NUM_USERS)
+
+
+def test_every_item_of_a_list_is_unseen_and_listed_once(recommender, community):
+    shoppers = community.shoppers(EVERYBODY)
+    lists = recommender.recommend(shoppers, 20)
+    for row in range(NUM_USERS):
+        seen = shoppers.seen[shoppers.seen_offsets[row] : shoppers.seen_offsets[row + 1]]
+        shown = lists.item_idx[row]
+        assert len(set(shown.tolist())) == 20
+        assert not set(shown.tolist()) & set(seen.tolist())
+        assert (np.diff(lists.score[row]) <= 1e-5).all()
+
+
+def test_the_list_holds_the_highest_scores_of_all(recommender, community):
+    shoppers = community.shoppers(np.arange(28))
+    lists = recommender.recommend(shoppers, 10)
+    scores = recommender.scores(shoppers).numpy().copy()
+    counts = np.diff(shoppers.seen_offsets)
+    scores[np.repeat(np.arange(28), counts), shoppers.seen] = -np.inf
+    best = -np.sort(-scores, axis=1)[:, :10]
+    np.testing.assert_allclose(lists.score, best, atol=1e-4)
+
+
+def test_contributions_add_up_to_the_score_and_shares_to_one(recommender, community):
+    shoppers = community.shoppers(EVERYBODY)
+    lists = recommender.recommend(shoppers, 7)
+    for row, reasons_of_items in enumerate(recommender.explain(shoppers, lists)):
+        for place, reasons in enumerate(reasons_of_items):
+            total = sum(reason.contribution for reason in reasons)
+            assert total == pytest.approx(lists.score[row, place], abs=1e-5)
+            assert sum(reason.share for reason in reasons) == pytest.approx(1.0)
+
+
+def test_reasons_name_only_what_is_in_the_histories(recommender, community):
+    shoppers = community.shoppers(np.array([HAS_FRIENDS_ONLY, 4]))
+    lists = recommender.recommend(shoppers, 5)
+    histories = shoppers.histories
+    for row, items in enumerate(recommender.explain(shoppers, lists)):
+        for reason in (reason for reasons in items for reason in reasons):
+            person = {ReasonKind.OWN: row, ReasonKind.FRIEND: reason.person}.get(reason.kind)
+            if person is not None:
+                bounds = slice(*histories.offsets[person : person + 2])
+                assert reason.item_idx in histories.item_idx[bounds]
+
+
+def test_sources_tell_history_friends_and_popularity_apart(recommender, community, popularity):
+    users = np.array([4, HAS_FRIENDS_ONLY, HAS_NOBODY])
+    shoppers = community.shoppers(users)
+    lists = recommender.recommend(shoppers, 5)
+    assert lists.source == (Source.OWN, Source.FRIENDS, Source.POPULAR)
+    assert popularity[lists.item_idx[2]].tolist() == sorted(popularity, reverse=True)[:5]
+    kinds = [{r.kind for rs in one for r in rs} for one in recommender.explain(shoppers, lists)]
+    assert ReasonKind.OWN in kinds[0]
+    assert ReasonKind.OWN not in kinds[1]
+    assert ReasonKind.FRIEND in kinds[1]
+    assert kinds[2] == {ReasonKind.POPULAR}
+
+
+def test_one_shopper_alone_gets_the_list_of_the_batch(recommender, community):
+    together = recommender.recommend(community.shoppers(EVERYBODY), 20)
+    for user in EVERYBODY:
+        alone = recommender.recommend(community.shoppers(np.array([user])), 20)
+        assert alone.item_idx[0].tolist() == together.item_idx[user].tolist()
+
+
+def test_a_shopper_from_features_gets_the_list_of_the_batch(recommender, community, data):
+    together = recommender.recommend(community.shoppers(EVERYBODY), 20)
+    for user in EVERYBODY:
+        friends = community.circles.take(np.array([user]))
+        served = shopper_from_features(
+            _recent(data, user),
+            [_recent(data, friend) for friend in friends.person],
+            friends.strengths.ravel(),
+        )
+        lists = recommender.recommend(served, 20)
+        assert lists.item_idx[0].tolist() == together.item_idx[user].tolist()
+
+
+def _recent(data: TrainingSet, user: int) -> Recent:
+    events = data.interactions.take(data.interactions.user_idx == user)
+    best: dict[int, tuple[int, int, int]] = {}
+    for row, (item, kind, ts) in enumerate(
+        zip(events.item_idx.tolist(), events.kind.tolist(), events.ts_ms.tolist(), strict=True)
+    ):
+        before = best.get(item, (0, 0, 0))
+        best[item] = (ts, row, max(kind, before[2]))
+    newest = sorted(best.items(), key=lambda entry: (-entry[1][0], -entry[1][1]))
+    return Recent(
+        [item for item, _ in newest], [k for _, (_, _, k) in newest], [t for _, (t, _, _) in newest]
+    )
+
+
+def test_hidden_items_are_never_shown(parameters, popularity, community):
+    available = np.arange(NUM_ITEMS) % 2 == 0
+    recommender = Recommender(parameters, popularity, available)
+    lists = recommender.recommend(community.shoppers(EVERYBODY), 50)
+    shown = lists.item_idx[lists.item_idx >= 0]
+    assert available[shown].all()
+    assert (lists.item_idx == -1).any()
+    assert available[recommender.similar(3, 50)[0]].all()
+
+
+def test_similar_items_leave_out_the_item_itself(recommender, parameters):
+    items, cosines = recommender.similar(3, 5)
+    out = parameters["item_out"].numpy()
+    expected = np.argsort(-(out @ out[3]))[1:6]
+    assert items.tolist() == expected.tolist()
+    assert (np.diff(cosines) <= 0).all()
+
+
+def test_bad_requests_say_what_was_expected(recommender, community, parameters, popularity):
+    with pytest.raises(BadInputError, match="k over 0"):
+        recommender.recommend(community.shoppers(EVERYBODY), 0)
+    unknown = shopper_from_features(Recent([NUM_ITEMS], [6], [0]), [], [])
+    with pytest.raises(BadInputError, match="rows below 80"):
+        recommender.recommend(unknown, 3)
+    with pytest.raises(BadInputError, match="expected k over 0"):
+        recommender.similar(NUM_ITEMS, 3)
+    with pytest.raises(BadInputError, match="another version"):
+        Recommender({"item_in": parameters["item_in"]}, popularity)
+    with pytest.raises(BadInputError, match="one for each of 79 items"):
+        Recommender(parameters, popularity[:-1])
+    with pytest.raises(BadInputError, match="numbers a friend"):
+        shopper_from_features(Recent([], [], []), [Recent([], [], [])], [])
+
+
+def test_items_unknown_to_the_release_are_left_out_of_a_history(recommender):
+    with_unknown = shopper_from_features(Recent([-1, 5, 6], [6, 6, 6], [30, 20, 10]), [], [])
+    assert with_unknown.histories.item_idx.tolist() == [5, 6]
+    assert recommender.recommend(with_unknown, 3).source == (Source.OWN,)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 6), st.integers(0, 50)),
+        max_size=40,
+    ),
+    st.integers(1, 5),
+)
+def test_histories_hold_each_item_once_with_its_strongest_kind_and_newest_time(rows, most):
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 4)
+    user, item, kind, day = columns.T
+    events = Interactions(
+        user,
+        item,
+        kind.astype(np.int8),
+        np.zeros(len(user), np.float32),
+        day * 86_400_000,
+        np.full(len(user), -1),
+    )
+    histories = histories_of(events, 5, most)
+    for person in range(5):
+        bounds = slice(*histories.offsets[person : person + 2])
+        mine = [row for row in rows if row[0] == person]
+        newest = {i: max(d for _, it, _, d in mine if it == i) for i in {r[1] for r in mine}}
+        expected = min(most, len(newest))
+        items = histories.item_idx[bounds].tolist()
+        assert len(items) == len(set(items)) == expected
+        kept_days = [newest[i] for i in items]
+        assert kept_days == sorted(newest.values(), reverse=True)[:expected]
+        for i, k, age in zip(
+            items, histories.kind[bounds], histories.age_days[bounds], strict=True
+        ):
+            assert k == max(kd for _, it, kd, _ in mine if it == i)
+            assert age == max(newest.values()) - newest[i]
+
+
+def test_only_target_kinds_count_as_had():
+    kinds = list(range(len(EVENT_KINDS)))
+    shopper = shopper_from_features(Recent(kinds, kinds, [0] * len(kinds)), [], [])
+    assert {EVENT_KINDS[item] for item in shopper.seen} == TARGET_KINDS
+    assert EventKind.VIEW not in TARGET_KINDS
