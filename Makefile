@@ -1,0 +1,67 @@
+# Everything a person types. Nothing here touches anything outside this folder.
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# make demo
+DATA    ?=
+DATASET ?=
+ONCE    ?=
+PORT    ?= 8000
+WORK    ?= var/demo
+
+# Where pip may also look for packages. On Linux without a GPU,
+# TORCH_INDEX=https://download.pytorch.org/whl/cpu saves two gigabytes.
+TORCH_INDEX ?=
+PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.DEFAULT_GOAL := help
+.PHONY: setup demo test check format bench pipelines docs clean help
+
+setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "make setup: $(PYTHON) was not found; install Python 3.11 or name it: make setup PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
+	@echo "Setting up $(VENV) (once, some minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_INDEX) \
+	  --constraint constraints.txt --editable ".[train,serve,pipelines,dev]"
+	@touch $(STAMP)
+
+demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASET= ONCE=1 PORT= WORK=)
+	@$(BIN)/python -m pipelines.demo --work "$(WORK)" --port "$(PORT)" \
+	  $(if $(DATA),--data "$(DATA)") $(if $(DATASET),--dataset "$(DATASET)") $(if $(filter-out 0,$(ONCE)),--once)
+
+test: setup ## All tests (what needs real data, a GPU or chromium skips with a reason)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: setup ## Format, lint, types, import rules, documentation
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/mkdocs build --strict --quiet
+
+format: setup ## Put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## The published numbers again (DATA= the folder of the public data sets)
+	@$(BIN)/python -m benchmarks.accuracy $(if $(DATA),--data "$(DATA)")
+
+pipelines: setup ## Compile for the Kubeflow UI: build/pipelines/*.yaml
+	@$(BIN)/python -m pipelines.compile --out build/pipelines
+
+docs: setup ## The documentation as a site: site/
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+clean: ## Remove what was built and what the demo wrote (not .venv)
+	@rm -rf build dist site var
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
