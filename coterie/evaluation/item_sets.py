@@ -1,0 +1,101 @@
+"""A set of items for each user: what they had, and what is held out for them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from coterie.data.dataset import Ints, Interactions, TrainingSet
+from coterie.errors import BadInputError
+from coterie.recommend.shoppers import targets
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSets:
+    """Distinct items of b users as compressed rows, ascending within a row."""
+
+    offsets: Ints
+    """Shape (b + 1,)."""
+    item_idx: Ints
+    """Shape (n,); those of row i stand at ``offsets[i]`` to ``offsets[i + 1]``."""
+    num_items: int
+
+    @classmethod
+    def of(cls, user_idx: Ints, item_idx: Ints, num_users: int, num_items: int) -> "ItemSets":
+        """Sets from (user, item) pairs in any order; a pair given twice counts once.
+
+        Raises:
+            BadInputError: A pair names a user or item that does not exist.
+        """
+        _check_rows("user", user_idx, num_users)
+        _check_rows("item", item_idx, num_items)
+        return cls._from_keys(np.unique(user_idx * num_items + item_idx), num_users, num_items)
+
+    @classmethod
+    def had(cls, data: TrainingSet) -> "ItemSets":
+        """What each shopper had in training (events of target kinds): masked in every list."""
+        own = data.interactions.take(targets(data.interactions))
+        return cls.of(own.user_idx, own.item_idx, data.num_users, data.num_items)
+
+    @classmethod
+    def held_out(cls, events: Interactions, had: "ItemSets") -> "ItemSets":
+        """What a list should foresee: the items of ``events`` that the shopper did not have yet.
+
+        An item that was had before is masked, so no model could show it: it asks nothing.
+        """
+        wanted = cls.of(events.user_idx, events.item_idx, len(had), had.num_items)
+        new = np.setdiff1d(wanted._keys(), had._keys(), assume_unique=True)
+        return cls._from_keys(new, len(had), had.num_items)
+
+    @classmethod
+    def _from_keys(cls, keys: Ints, num_users: int, num_items: int) -> "ItemSets":
+        offsets = np.searchsorted(keys, np.arange(num_users + 1) * num_items)
+        return cls(offsets.astype(np.int64), keys % max(1, num_items), num_items)
+
+    def __len__(self) -> int:
+        """b."""
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self) -> Ints:
+        """Items of each user, shape (b,)."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: Ints) -> "ItemSets":
+        """The sets of some users, in the order asked."""
+        sizes = self.sizes[rows]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        entries = np.repeat(self.offsets[rows] - offsets[:-1], sizes) + np.arange(offsets[-1])
+        return ItemSets(offsets, self.item_idx[entries], self.num_items)
+
+    def contain(self, lists: Ints) -> npt.NDArray[np.bool_]:
+        """Which entries of each user's list, shape (b, k), are in that user's set; -1 never is."""
+        keys = self._keys()
+        asked = np.where(lists >= 0, lists + np.arange(len(self))[:, None] * self.num_items, -1)
+        place = np.searchsorted(keys, asked)
+        found = np.r_[keys, -2][place] == asked
+        return np.asarray(found, np.bool_)
+
+    def matrix(self) -> "sp.csr_matrix":
+        """1 where a user's set holds an item, shape (b, num_items)."""
+        ones = np.ones(len(self.item_idx), np.float32)
+        shape = (len(self), self.num_items)
+        return sp.csr_matrix((ones, self.item_idx, self.offsets), shape=shape)
+
+    def rows(self) -> Ints:
+        """The user of each entry, shape (n,)."""
+        return np.repeat(np.arange(len(self)), self.sizes)
+
+    def _keys(self) -> Ints:
+        """Each pair as one number, ascending."""
+        return self.rows() * self.num_items + self.item_idx
+
+
+def _check_rows(what: str, rows: Ints, limit: int) -> None:
+    if len(rows) and (rows.min() < 0 or rows.max() >= limit):
+        worst = int(rows.min() if rows.min() < 0 else rows.max())
+        raise BadInputError(
+            f"{what} {worst} is outside the {limit} {what}s of the training set: "
+            "evaluate on the vocabulary that the model was fitted with"
+        )
