@@ -2,17 +2,27 @@
 
 from typing import Any, Final
 
-from coterie.models.base import Model
+from coterie.models.base import Learned, Model
 from coterie.models.ease import EASE, EASEConfig
+from coterie.models.item_knn import ItemKNN, ItemKNNConfig
+from coterie.models.lightgcn import LightGCN, LightGCNConfig
 from coterie.models.popularity import Popularity, PopularityConfig
+from coterie.models.social import SocialConfig, SocialModel
 
-MODELS: Final[dict[str, type[Model]]] = {
+MODELS: Final[dict[str, type[Any]]] = {
     Popularity.name: Popularity,
+    ItemKNN.name: ItemKNN,
     EASE.name: EASE,
+    LightGCN.name: LightGCN,
+    SocialModel.name: SocialModel,
 }
+"""Each a ``Model``, made from its config of ``CONFIGS``."""
 CONFIGS: Final[dict[str, type[Any]]] = {
     Popularity.name: PopularityConfig,
+    ItemKNN.name: ItemKNNConfig,
     EASE.name: EASEConfig,
+    LightGCN.name: LightGCNConfig,
+    SocialModel.name: SocialConfig,
 }
 
-__all__ = ["CONFIGS", "MODELS", "Model"]
+__all__ = ["CONFIGS", "MODELS", "Learned", "Model"]

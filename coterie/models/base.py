@@ -1,12 +1,14 @@
 """What every model promises; the conformance suite holds them to it."""
 
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from coterie.data.dataset import TrainingSet
 from coterie.progress import Progress, silent
+from coterie.training.loop import Trainee, TrainingHistory
 
 Scores = npt.NDArray[np.float32]
 
@@ -36,3 +38,21 @@ class Model(Protocol):
         Raises:
             BadInputError: Not fitted yet, or a row is no user of the training set.
         """
+
+
+@runtime_checkable
+class Learned(Model, Protocol):
+    """A model that learns in epochs, so that they may also run elsewhere, on several workers.
+
+    Its config has a field ``loop``, a ``LoopConfig``. ``fit`` does the same as making a trainee,
+    running the loop on it here, and adopting it.
+    """
+
+    config: Any
+    history: TrainingHistory
+
+    def trainee(self, data: TrainingSet, device: torch.device) -> Trainee:
+        """What the loop trains, on ``device``; the same every time."""
+
+    def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
+        """Score from now on with what ``trainee``, one of this model's, has learned."""

@@ -1,0 +1,159 @@
+"""LightGCN (He et al., 2020, arXiv:2002.02126) with a sampled softmax, on PyG's LGConv."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+from coterie.data.dataset import Ties, TrainingSet
+from coterie.errors import BadInputError
+from coterie.graph.ties import tie_matrix, to_tensor
+from coterie.models.base import Scores
+from coterie.models.engagement import check_users, engagement
+from coterie.progress import Progress, silent
+from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
+from coterie.training.order import Order
+from coterie.training.validation import Validation
+
+
+@dataclass(frozen=True, slots=True)
+class LightGCNConfig:
+    """Its size, its loss, and whether friends are neighbours."""
+
+    dim: int = 64
+    layers: int = 3
+    temperature: float = 0.15
+    """Of the softmax over cosines."""
+    negatives: int = 1024
+    """Items drawn evenly a step, shared by its batch."""
+    batch_size: int = 2048
+    """Interactions a step, over all workers."""
+    use_ties: bool = False
+    """Friends become neighbours in the graph, beside items."""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(lr=5e-3, patience=10))
+
+    def __post_init__(self) -> None:
+        if min(self.dim, self.layers, self.negatives) < 1 or not self.temperature > 0:
+            raise BadInputError(f"sizes and temperature must be over 0, found {self}")
+
+
+class LightGCNTrainee(Trainee):
+    """One vector a user and item, each the mean of what 0 to ``layers`` hops of the graph say."""
+
+    def __init__(self, config: LightGCNConfig, data: TrainingSet, device: torch.device):
+        super().__init__()
+        # Here, not above: coterie without the train extra knows all other models.
+        from torch_geometric.nn import LGConv
+
+        had = engagement(data)
+        pairs = had.tocoo()
+        self._user = torch.from_numpy(pairs.row.astype(np.int64)).to(device)
+        self._item = torch.from_numpy(pairs.col.astype(np.int64)).to(device)
+        self._num_users, self._num_items = had.shape
+        self._config = config
+        self._order = Order(pairs.nnz, config.batch_size, config.loop.seed, device)
+        ties = data.ties if config.use_ties else Ties.none()
+        friends = tie_matrix(ties, data.num_users, undirected=True, weighted=False)
+        self._graph = _graph(had, friends).to(device)
+        self._hop = LGConv(normalize=False)
+        start = torch.Generator().manual_seed(config.loop.seed)
+        vectors = torch.randn(sum(had.shape), config.dim, generator=start) * 0.1
+        self.vectors = nn.Parameter(vectors.to(device))
+        self._validation = Validation(data, device)
+
+    def num_batches(self, world: int) -> int:
+        """See ``Trainee``."""
+        return self._order.num_batches(world)
+
+    def batch(
+        self, epoch: int, step: int, rank: int, world: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Users and the items that they had, shape (b,) each, and the step's negatives."""
+        rows = self._order.rows(epoch, step, rank, world)
+        drawn = torch.randint(
+            self._num_items,
+            (min(self._config.negatives, self._num_items),),
+            generator=self._order.generator(epoch, step),
+        )
+        return self._user[rows], self._item[rows], drawn.to(self._user.device, non_blocking=True)
+
+    def forward(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Cross entropy of the item that was had against the step's negatives."""
+        user, item, negative = batch
+        users, items = self.propagate()
+        asked = F.normalize(users[user], dim=1) / self._config.temperature
+        items = F.normalize(items, dim=1)
+        right = (asked * items[item]).sum(1, keepdim=True)
+        wrong = asked @ items[negative].T
+        wrong = wrong.masked_fill(negative[None, :] == item[:, None], -torch.inf)
+        return torch.cat([right, wrong], dim=1).logsumexp(1).sub(right[:, 0]).mean()
+
+    def propagate(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors of all users and of all items after the graph has spoken."""
+        layer, total = self.vectors, self.vectors
+        for _ in range(self._config.layers):
+            layer = self._hop(layer, self._graph)
+            total = total + layer
+        return total[: self._num_users], total[self._num_users :]
+
+    def validate(self) -> float | None:
+        """See ``Trainee``."""
+        users, items = self.propagate()
+        items = F.normalize(items, dim=1)
+        return self._validation.ndcg(lambda rows: users[rows] @ items.T)
+
+
+class LightGCN:
+    """The graph baseline; with ``use_ties`` the social one that most papers compare with."""
+
+    name: ClassVar[str] = "lightgcn"
+
+    def __init__(self, config: LightGCNConfig = LightGCNConfig()):
+        self.config = config
+        self.history = TrainingHistory()
+        self._users = self._items = np.zeros((0, config.dim), np.float32)
+
+    def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
+        """See ``base.Model.fit``; in this process, on the CPU."""
+        trainee = self.trainee(data, torch.device("cpu"))
+        total = self.config.loop.max_epochs
+        self.history = run_epochs(
+            trainee,
+            self.config.loop,
+            on_epoch=lambda record: progress(self.name, record.epoch, total),
+        )
+        self.adopt(trainee, data)
+
+    def trainee(self, data: TrainingSet, device: torch.device) -> LightGCNTrainee:
+        """See ``base.Learned``."""
+        return LightGCNTrainee(self.config, data, device)
+
+    def adopt(self, trainee: Trainee, data: TrainingSet) -> None:  # noqa: ARG002
+        """See ``base.Learned``."""
+        assert isinstance(trainee, LightGCNTrainee)
+        with torch.no_grad():
+            users, items = trainee.propagate()
+        self._users = F.normalize(users, dim=1).cpu().numpy()
+        self._items = F.normalize(items, dim=1).cpu().numpy()
+
+    def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
+        """See ``base.Model``; cosines. Users without events score as their friends do, if any."""
+        check_users(user_idx, len(self._users))
+        return np.asarray(self._users[user_idx] @ self._items.T, np.float32)
+
+
+def _graph(had: sp.csr_matrix, ties: sp.csr_matrix) -> torch.Tensor:
+    """Users and items as nodes, edges over the root of both degrees; symmetric, sparse CSR."""
+    users, num_nodes = had.shape[0], sum(had.shape)
+    edges, friends = had.tocoo(), ties.tocoo()
+    row = np.concatenate([edges.row, edges.col + users, friends.row])
+    column = np.concatenate([edges.col + users, edges.row, friends.col])
+    degree = np.maximum(np.bincount(row, minlength=num_nodes), 1)
+    value = (1.0 / np.sqrt(degree[row] * degree[column])).astype(np.float32)
+    graph = sp.csr_matrix((value, (row, column)), shape=(num_nodes, num_nodes))
+    return to_tensor(graph, layout="csr")
