@@ -1,0 +1,52 @@
+"""What a simulated shop is like."""
+
+from dataclasses import dataclass
+
+from coterie.errors import BadInputError
+
+
+@dataclass(frozen=True, slots=True)
+class ShopConfig:
+    """Size, length and character of a shop; the same config makes the same shop."""
+
+    num_users: int = 2_000
+    num_items: int = 1_500
+    num_events: int = 120_000
+    """Aimed at within a few per cent: sessions are never cut in the middle."""
+    days: int = 90
+    seed: int = 7
+    start: str = "2025-03-03"
+    """First day, UTC."""
+    influence: float = 0.30
+    """Share of purchases that happen because a friend bought or shared."""
+    crowd: float = 0.10
+    """Share of the other visits that follow the crowd and not the shopper's taste."""
+    drift: float = 0.08
+    """Length of a taste's daily random step; tastes have length 1."""
+    num_friends: float = 10.0
+    """Ties a shopper, on average, friendships and followings together."""
+    num_communities: int = 0
+    """0: one for about every 60 shoppers."""
+    late_users: float = 0.30
+    """Share of shoppers who come after the first day."""
+    late_items: float = 0.30
+    """Share of items that enter the catalogue after the first day."""
+    ending_items: float = 0.20
+    """Share of items that leave the catalogue before the last day."""
+    unnamed: float = 0.10
+    """Share of shoppers whom friends may not see in their reasons."""
+    unused: float = 0.02
+    """Share of shoppers whose events and ties may not serve others."""
+
+    def __post_init__(self) -> None:
+        sizes = (self.num_users, self.num_items, self.num_events, self.days)
+        if min(sizes) < 1:
+            raise BadInputError(f"a shop needs users, items, events and days, got {sizes}")
+        for name in ("influence", "crowd", "late_users", "late_items", "ending_items"):
+            if not 0 <= getattr(self, name) < 1:
+                raise BadInputError(f"{name} is a share below 1, got {getattr(self, name)}")
+
+    @property
+    def communities(self) -> int:
+        """Number of communities."""
+        return self.num_communities or max(2, self.num_users // 60)

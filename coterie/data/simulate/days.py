@@ -1,0 +1,271 @@
+"""The life of a simulated shop, day by day: who comes, what they look at, who tells whom."""
+
+import numpy as np
+import numpy.typing as npt
+
+from coterie.data.dataset import Floats, Ints
+from coterie.data.simulate.catalogue import Catalogue, unit
+from coterie.data.simulate.config import ShopConfig
+from coterie.data.simulate.gossip import Gossip
+from coterie.data.simulate.people import Acquaintance, People, draw
+from coterie.data.simulate.visits import (
+    BOUGHT,
+    CAUSES,
+    DAY_MS,
+    MAX_VISITS,
+    VISIT_MS,
+    Cause,
+    Visits,
+    go_on,
+    match,
+)
+from coterie.progress import Progress, silent
+
+_CANDIDATES = 12
+"""Items that a shopper passes on a shelf before looking at one."""
+_FOND_OF_SHELF, _FOND_OF_ITEM = 5.0, 7.0
+_EAGER = 0.7
+_SHARES_BOUGHT, _SHARES_CLICKED = 0.25, 0.02
+
+
+def live(
+    config: ShopConfig,
+    catalogue: Catalogue,
+    people: People,
+    ties: Acquaintance,
+    rng: np.random.Generator,
+    progress: Progress = silent,
+) -> tuple[Visits, Floats]:
+    """All visits of the shop's days, in the order of days, and everybody's taste at the end."""
+    life = Life(config, catalogue, people, Gossip(ties, config.num_users), rng)
+    for day in range(config.days):
+        life.pass_day(day)
+        progress("simulating days", day + 1, config.days)
+    return Visits.concat(life.parts), life.taste
+
+
+class Life:
+    """A shop in motion: what changes from day to day."""
+
+    def __init__(
+        self,
+        config: ShopConfig,
+        catalogue: Catalogue,
+        people: People,
+        gossip: Gossip,
+        rng: np.random.Generator,
+    ) -> None:
+        self.config, self.catalogue, self.people = config, catalogue, people
+        self.gossip, self.rng = gossip, rng
+        self.taste = people.taste.copy()
+        self.parts: list[Visits] = []
+        self._bought = np.zeros(0, np.int64)
+        """Sorted user * num_items + item."""
+        self._pace = Pace(config, people)
+        self._num_visits = 0
+
+    def pass_day(self, day: int) -> None:
+        """One day: tastes drift, shoppers come, some because a friend bought."""
+        self._drift()
+        pull = self.catalogue.pull(day)
+        own, caused = self._pace.plan(day)
+        told = self._come_by_friends(day, caused, pull > 0)
+        alone = self._come_alone(day, own, pull)
+        visits = self._go_through(Visits.concat([told, alone]))
+        self._pace.learn(visits)
+        self.gossip.spread(visits, self._num_visits, day, self.rng)
+        self.parts.append(visits)
+        self._num_visits += len(visits)
+        keys = self._key(visits.user, visits.item)[visits.reach == BOUGHT]
+        self._bought = np.union1d(self._bought, keys)
+
+    def _drift(self) -> None:
+        noise = self.rng.standard_normal(self.taste.shape, dtype=np.float32)
+        self.taste = unit(self.taste + self.config.drift / np.sqrt(noise.shape[1]) * noise)
+
+    def _come_alone(self, day: int, wanted: int, pull: npt.NDArray[np.float64]) -> Visits:
+        """Visits in sessions, by taste or with the crowd."""
+        weight = self.people.activity * (self.people.arrives <= day)
+        if wanted == 0 or not weight.any() or not pull.any():
+            return _visits()
+        per_session = np.minimum(self.rng.geometric(0.35, wanted), MAX_VISITS)
+        per_session = per_session[: int(np.searchsorted(np.cumsum(per_session), wanted)) + 1]
+        session = np.repeat(np.arange(len(per_session)), per_session)
+        place = np.arange(len(session)) - np.repeat(
+            np.cumsum(per_session) - per_session, per_session
+        )
+        shopper = draw(weight, len(per_session), self.rng)
+        user = shopper[session]
+        start = self._start(day, len(per_session))[session] + place * VISIT_MS
+        crowd = self.rng.random(len(user)) < self.config.crowd
+        item = np.where(
+            crowd, draw(pull, len(user), self.rng), self._choose(shopper, session, pull)
+        )
+        cause = np.where(crowd, CAUSES.index(Cause.POPULARITY), CAUSES.index(Cause.TASTE))
+        return _visits(user, item, start + self.rng.integers(0, 50_000, len(user)), cause)
+
+    def _choose(self, shopper: Ints, session: Ints, pull: npt.NDArray[np.float64]) -> Ints:
+        """An item for each visit by taste: first the shelf, then the best of what one passes."""
+        shelf = self._choose_shelf(shopper, session, pull)
+        candidates = self._pass_along(shelf, pull)
+        fond = _FOND_OF_ITEM * match(self.taste, self.catalogue, shopper[session], candidates)
+        best = np.argmax(fond + self.rng.gumbel(size=fond.shape), axis=1)
+        chosen: Ints = candidates[np.arange(len(best)), best]
+        return chosen
+
+    def _choose_shelf(self, shopper: Ints, session: Ints, pull: npt.NDArray[np.float64]) -> Ints:
+        """A shelf a visit; most visits stay at the session's first shelf."""
+        stock = np.bincount(self.catalogue.shelf, pull, len(self.catalogue.shelf_vector))
+        # Large shelves draw somewhat more; empty ones nobody.
+        with np.errstate(divide="ignore"):
+            known = 0.5 * np.log(stock)
+        fond = _FOND_OF_SHELF * (self.taste[shopper] @ self.catalogue.shelf_vector.T) + known
+        chance = np.cumsum(np.exp(fond - fond.max(axis=1, keepdims=True)), axis=1)
+        first = self._pick(chance)[session]
+        again = self._pick(chance[session])
+        return np.where(self.rng.random(len(session)) < 0.6, first, again)
+
+    def _pick(self, cumulative: npt.NDArray[np.float64]) -> Ints:
+        """A column of each row, by cumulative weights."""
+        level = self.rng.random((len(cumulative), 1)) * cumulative[:, -1:]
+        column: Ints = (cumulative <= level).sum(axis=1)
+        return column
+
+    def _pass_along(self, shelf: Ints, pull: npt.NDArray[np.float64]) -> Ints:
+        """Items of each visit's shelf, drawn by pull, shape (len(shelf), _CANDIDATES)."""
+        order = np.argsort(self.catalogue.shelf, kind="stable")
+        cumulative = np.concatenate([[0.0], np.cumsum(pull[order])])
+        ends = np.cumsum(np.bincount(self.catalogue.shelf, minlength=int(shelf.max()) + 1))
+        low = cumulative[np.concatenate([[0], ends])[shelf]][:, None]
+        high = cumulative[ends[shelf]][:, None]
+        level = low + self.rng.random((len(shelf), _CANDIDATES)) * (high - low)
+        place = np.searchsorted(cumulative[1:], level, side="right")
+        passed: Ints = order[np.minimum(place, len(order) - 1)]
+        return passed
+
+    def _come_by_friends(self, day: int, wanted: int, on_sale: npt.NDArray[np.bool_]) -> Visits:
+        """Visits of those who heard of a friend's purchase, the most receptive first."""
+        heard = self.gossip.due(day)
+        heard = heard.take(on_sale[heard.item])
+        if wanted == 0 or len(heard.user) == 0:
+            return _visits()
+        pleased = match(self.taste, self.catalogue, heard.user, heard.item)
+        appeal = (
+            np.log(heard.closeness)
+            + np.log(self.people.openness[heard.user] * self.people.activity[heard.user] + 1e-9)
+            + 3.0 * pleased
+            + 0.7 * heard.shared
+            + self.rng.gumbel(size=len(pleased))
+        )
+        heard = heard.take(np.argsort(-appeal, kind="stable")[:wanted])
+        cause = np.where(heard.shared, CAUSES.index(Cause.SHARE), CAUSES.index(Cause.FRIEND))
+        start = self._start(day, len(heard.user))
+        return _visits(heard.user, heard.item, start, cause, heard.friend, heard.source)
+
+    def _start(self, day: int, count: int) -> Ints:
+        """When sessions begin: around noon or in the evening, never so late that they pass
+        midnight nor before all of yesterday's have ended."""
+        evening = self.rng.random(count) < 0.6
+        hour = np.where(
+            evening, self.rng.normal(20.0, 1.6, count), self.rng.normal(12.5, 2.5, count)
+        )
+        return day * DAY_MS + (np.clip(hour, 6.0, 22.9) * 3_600_000).astype(np.int64)
+
+    def _go_through(self, visits: Visits) -> Visits:
+        """How far each visit goes; nobody looks twice a day, or again at what they own."""
+        key = self._key(visits.user, visits.item)
+        _, first = np.unique(key, return_index=True)
+        first.sort()
+        visits = visits.take(first[~np.isin(key[first], self._bought, assume_unique=True)])
+        pleased = match(self.taste, self.catalogue, visits.user, visits.item)
+        reach = go_on(pleased, (visits.friend >= 0).astype(np.float32), self.rng, _EAGER)
+        tells = np.array([0, _SHARES_CLICKED, _SHARES_CLICKED, _SHARES_BOUGHT])[reach]
+        shared = self.rng.random(len(visits)) < tells
+        return Visits(
+            visits.user,
+            visits.item,
+            visits.ts_ms,
+            visits.cause,
+            visits.friend,
+            visits.source,
+            reach,
+            shared,
+        )
+
+    def _key(self, user: Ints, item: Ints) -> Ints:
+        return user * self.config.num_items + item
+
+
+class Pace:
+    """How many visits a day takes so that the shop ends with the events and influence asked for."""
+
+    def __init__(self, config: ShopConfig, people: People) -> None:
+        self._config = config
+        here = people.arrives[None, :] <= np.arange(config.days)[:, None]
+        weekly = np.array([0.95, 0.9, 0.92, 0.97, 1.05, 1.15, 1.06])
+        crowd = (here * people.activity).sum(axis=1) * weekly[np.arange(config.days) % 7]
+        self._crowd = crowd
+        self._events_a_visit = 2.4
+        self._chance = np.array([0.25, 0.40])
+        """Purchases a visit: alone, by friends."""
+        self._events = 0.0
+        self._bought = 0.0
+        self._caused = 0.0
+
+    def plan(self, day: int) -> tuple[int, int]:
+        """Visits of a day: alone, by friends."""
+        left = self._crowd[day:].sum()
+        if left == 0:
+            return 0, 0
+        events = max(self._config.num_events - self._events, 0.0) * self._crowd[day] / left
+        visits = events / self._events_a_visit
+        share = self._config.influence
+        alone, by_friends = self._chance
+        # Purchases by friends are ``share`` of today's, and make up for days with too few.
+        caused = share * alone * visits / ((1 - share) * by_friends + share * alone)
+        owed = (share * self._bought - self._caused) / max(by_friends, 1e-6)
+        caused = float(np.clip(caused + 0.5 * owed, 0.0, 0.6 * visits)) if share else 0.0
+        return round(visits - caused), round(caused)
+
+    def learn(self, visits: Visits) -> None:
+        """Look at how a day went."""
+        if len(visits) == 0:
+            return
+        bought, caused = visits.reach == BOUGHT, visits.friend >= 0
+        events = float((visits.reach + 1 + visits.shared).sum() + REVIEWS * bought.sum())
+        self._events += events
+        self._events_a_visit = 0.7 * self._events_a_visit + 0.3 * events / len(visits)
+        self._bought += float(bought.sum())
+        self._caused += float((bought & caused).sum())
+        for kind, rows in enumerate((~caused, caused)):
+            if rows.sum() >= 20:
+                self._chance[kind] = 0.7 * self._chance[kind] + 0.3 * bought[rows].mean()
+
+
+REVIEWS = 0.25
+"""Purchases that are rated or reviewed later."""
+
+
+def _visits(
+    user: Ints | None = None,
+    item: Ints | None = None,
+    ts_ms: Ints | None = None,
+    cause: Ints | None = None,
+    friend: Ints | None = None,
+    source: Ints | None = None,
+) -> Visits:
+    """Visits that have not gone anywhere yet; none without arguments."""
+    if user is None or item is None or ts_ms is None or cause is None:
+        none = np.zeros(0, np.int64)
+        return _visits(none, none, none, none)
+    nobody = np.full(len(user), -1, np.int64)
+    return Visits(
+        user=user,
+        item=item,
+        ts_ms=ts_ms,
+        cause=cause.astype(np.int8),
+        friend=nobody if friend is None else friend,
+        source=nobody if source is None else source,
+        reach=np.zeros(len(user), np.int8),
+        shared=np.zeros(len(user), np.bool_),
+    )

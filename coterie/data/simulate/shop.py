@@ -1,0 +1,205 @@
+"""A whole simulated shop: what it logged, what it sells, who comes, and the truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from coterie import schema
+from coterie.data.dataset import Floats
+from coterie.data.simulate.catalogue import Catalogue, make_catalogue
+from coterie.data.simulate.config import ShopConfig
+from coterie.data.simulate.days import live
+from coterie.data.simulate.log import (
+    Goods,
+    as_times,
+    event_table,
+    log_visits,
+    truth_table,
+)
+from coterie.data.simulate.people import Acquaintance, People, make_people, make_ties
+from coterie.data.simulate.texts import (
+    write_categories,
+    write_descriptions,
+    write_makers,
+    write_titles,
+)
+from coterie.data.simulate.visits import BOUGHT, DAY_MS, Visits, match
+from coterie.data.simulate.world import World, utc_ms
+from coterie.progress import Progress, silent
+from coterie.schema import TieKind
+
+WORLD_FILE = "world.npz"
+TRUTH_FILE = "truth.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Tables in contract form, the truth about purchases, and the world that made them."""
+
+    events: pa.Table
+    """``schema.EVENTS``, ordered by time."""
+    ties: pa.Table
+    items: pa.Table
+    users: pa.Table
+    truth: pa.Table
+    """``log.TRUTH``: why each purchase happened."""
+    world: World
+
+    def write(self, folder: str | Path) -> None:
+        """Write events, ties, items, users and truth as Parquet, and the world beside them."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("events", "ties", "items", "users", "truth"):
+            beside = folder / f".{name}.parquet.part"
+            pq.write_table(getattr(self, name), beside, compression="zstd")
+            beside.replace(folder / f"{name}.parquet")
+        self.save_world(folder / WORLD_FILE)
+
+    def answer(
+        self,
+        user_ids: Sequence[str],
+        lists: Sequence[Sequence[str]],
+        rng: int | np.random.Generator,
+        now: datetime | None = None,
+    ) -> pa.Table:
+        """What shoppers do with the lists that they are shown: see ``World.answer``."""
+        return self.world.answer(user_ids, lists, rng, now)
+
+    def save_world(self, path: str | Path) -> None:
+        """Write what a later process needs to answer."""
+        self.world.save(path)
+
+    @staticmethod
+    def load_world(path: str | Path) -> World:
+        """Read what ``save_world`` wrote.
+
+        Raises:
+            BadInputError: The file is missing or holds no world.
+        """
+        return World.load(path)
+
+
+def simulate(config: ShopConfig | None = None, progress: Progress = silent) -> Shop:
+    """Make a shop from its seed; the same config gives the same shop, byte for byte."""
+    config = config or ShopConfig()
+    seeds = np.random.SeedSequence(config.seed).spawn(5)
+    rngs = [np.random.default_rng(seed) for seed in seeds]
+    catalogue = make_catalogue(config, rngs[0])
+    people = make_people(config, catalogue, rngs[1])
+    ties = make_ties(config, people, rngs[2])
+    visits, taste = live(config, catalogue, people, ties, rngs[3], progress)
+    return _tabulate(config, catalogue, people, ties, visits, taste, rngs[4])
+
+
+def _tabulate(
+    config: ShopConfig,
+    catalogue: Catalogue,
+    people: People,
+    ties: Acquaintance,
+    visits: Visits,
+    taste: Floats,
+    rng: np.random.Generator,
+) -> Shop:
+    """Tables and world of what happened."""
+    start_ms = utc_ms(config.start)
+    users, items = _ids("shopper", config.num_users), _ids("item", config.num_items)
+    goods = Goods(catalogue.price, catalogue.ends.astype(np.float64) * DAY_MS)
+    pleased = match(people.taste, catalogue, visits.user, visits.item)
+    log = log_visits(visits, pleased, goods, config.days, rng)
+    return Shop(
+        events=event_table(log, visits, users, items, start_ms),
+        ties=_tie_table(ties, users, start_ms, rng),
+        items=_item_table(config, catalogue, items, start_ms),
+        users=_user_table(config, users, rng),
+        truth=truth_table(log, visits, users),
+        world=_world(config, catalogue, people, ties, visits, taste, users, items, start_ms),
+    )
+
+
+def _ids(what: str, count: int) -> pa.Array:
+    """``shopper-0042``: wide enough that ids sort as their numbers do."""
+    width = max(4, len(str(count - 1)))
+    numbers = pc.utf8_lpad(pa.array(np.arange(count)).cast(pa.string()), width, "0")
+    return pc.binary_join_element_wise(f"{what}-", numbers, "")
+
+
+def _tie_table(
+    ties: Acquaintance, users: pa.Array, start_ms: int, rng: np.random.Generator
+) -> pa.Table:
+    """Ties with weights that tell closeness, though not exactly."""
+    told = ties.closeness * rng.lognormal(0, 0.2, len(ties.src))
+    kinds = pa.array([str(TieKind.FRIEND), str(TieKind.FOLLOW)])
+    columns = {
+        "src_user_id": users.take(pa.array(ties.src)),
+        "dst_user_id": users.take(pa.array(ties.dst)),
+        "kind": kinds.take(pa.array(ties.follow.astype(np.int64))),
+        "weight": pa.array(np.maximum(np.round(told, 3), 0.001).astype(np.float64)),
+        "since": as_times(ties.since.astype(np.float64) * DAY_MS, start_ms),
+    }
+    return pa.table(columns, schema=schema.TIES.arrow)
+
+
+def _item_table(
+    config: ShopConfig, catalogue: Catalogue, items: pa.Array, start_ms: int
+) -> pa.Table:
+    """The catalogue as it stands after the last day."""
+    columns = {
+        "item_id": items,
+        "title": write_titles(catalogue),
+        "description": write_descriptions(catalogue),
+        "price": pa.array(np.round(catalogue.price.astype(np.float64), 2)),
+        "category": write_categories(catalogue),
+        "brand": write_makers(catalogue),
+        "image_uri": pa.nulls(len(items), pa.string()),
+        "audio_uri": pa.nulls(len(items), pa.string()),
+        "available": pa.array(catalogue.ends > config.days),
+        "created_at": as_times(np.floor(catalogue.arrives.astype(np.float64) * DAY_MS), start_ms),
+    }
+    return pa.table(columns, schema=schema.ITEMS.arrow)
+
+
+def _user_table(config: ShopConfig, users: pa.Array, rng: np.random.Generator) -> pa.Table:
+    columns = {
+        "user_id": users,
+        "may_be_named": pa.array(rng.random(len(users)) >= config.unnamed),
+        "may_be_used": pa.array(rng.random(len(users)) >= config.unused),
+    }
+    return pa.table(columns, schema=schema.USERS.arrow)
+
+
+def _world(
+    config: ShopConfig,
+    catalogue: Catalogue,
+    people: People,
+    ties: Acquaintance,
+    visits: Visits,
+    taste: Floats,
+    users: pa.Array,
+    items: pa.Array,
+    start_ms: int,
+) -> World:
+    bought = visits.take(visits.reach == BOUGHT)
+    return World(
+        config=config,
+        user_ids=np.asarray(users.to_pylist(), dtype=np.str_),
+        item_ids=np.asarray(items.to_pylist(), dtype=np.str_),
+        taste=taste,
+        vector=catalogue.vector,
+        price=catalogue.price,
+        arrives_ms=start_ms + catalogue.arrives.astype(np.float64) * DAY_MS,
+        ends_ms=start_ms + catalogue.ends.astype(np.float64) * DAY_MS,
+        openness=people.openness,
+        tie_src=ties.src,
+        tie_dst=ties.dst,
+        tie_closeness=ties.closeness,
+        bought_user=bought.user,
+        bought_item=bought.item,
+        bought_ms=bought.ts_ms + start_ms,
+        end_ms=start_ms + config.days * DAY_MS,
+    )
