@@ -1,0 +1,193 @@
+"""What can be typed: every command with its options, and an example in its help."""
+
+import argparse
+from typing import Final, NoReturn
+
+import coterie
+
+MODELS: Final = ("social", "lightgcn", "ease", "item_knn", "popularity")
+"""Names of ``coterie.models.MODELS``, spelt again so that help need not import torch."""
+DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book")
+"""Names of ``coterie.data.public.READERS``, likewise."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with code 2, as argparse does, but without the usage before it."""
+        self.exit(2, f"coterie: {message}; see {self.prog} --help\n")
+
+
+def make_parser() -> Parser:
+    """The parser of all commands; the chosen one's name is ``command``."""
+    parser = Parser(
+        prog="coterie",
+        description="Product recommendations through the people a shopper knows.",
+        epilog="Begin with: coterie simulate --out var/shop/raw",
+    )
+    parser.add_argument("--version", action="version", version=f"coterie {coterie.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for add in (_simulate, _ingest, _train, _evaluate, _recommend, _report):
+        add(commands)
+    return parser
+
+
+Commands = argparse._SubParsersAction
+
+
+def _command(commands: "Commands[Parser]", name: str, about: str, example: str) -> Parser:
+    parser = commands.add_parser(
+        name,
+        help=about.split(".")[0].lower()[0] + about.split(".")[0][1:],
+        description=about,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _simulate(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "simulate",
+        "Make up a shop: shoppers who know each other, items, and what they did.",
+        "coterie simulate --users 2000 --items 1500 --events 120000 --out var/shop/raw",
+    )
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where its tables go")
+    parser.add_argument("--users", type=_count, default=2000, help="shoppers (%(default)s)")
+    parser.add_argument("--items", type=_count, default=1500, help="items (%(default)s)")
+    parser.add_argument("--events", type=_count, default=120_000, help="events (%(default)s)")
+    parser.add_argument("--days", type=_count, default=90, help="days (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="same seed, same shop (%(default)s)")
+
+
+def _ingest(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "ingest",
+        "Check and clean the tables of a shop. Bad rows go to quarantine.parquet, with the reason.",
+        "coterie ingest var/shop/raw --out var/shop/clean\n"
+        "  coterie ingest data/beidian --dataset beidian --out var/beidian/clean",
+    )
+    parser.add_argument("source", help="folder or s3:// URL with events, ties, items, users")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where clean tables go")
+    parser.add_argument(
+        "--dataset", choices=DATASETS, help="SOURCE is this public set in its original form"
+    )
+    parser.add_argument(
+        "--max-bad-share",
+        type=_share,
+        default=0.05,
+        metavar="SHARE",
+        help="stop when more of a table's rows are bad (%(default)s)",
+    )
+    parser.add_argument(
+        "--runner", choices=("native", "ray"), default="native", help="where Daft works"
+    )
+
+
+def _train(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "train",
+        "Fit a challenger and release it if it wins. Goes on where an interrupted run stopped.",
+        "coterie train var/shop/clean --out var/shop/model",
+    )
+    parser.add_argument("clean", help="folder that coterie ingest wrote")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where the model goes")
+    parser.add_argument("--model", choices=MODELS, default="social", help="which (%(default)s)")
+    parser.add_argument(
+        "--epochs", type=_count, help="at most so many passes over the data (the model's own)"
+    )
+    parser.add_argument("--seed", type=int, help="of everything random (the model's own)")
+    parser.add_argument(
+        "--workers",
+        type=_count_or_none,
+        default=0,
+        help="Ray Train workers; 0 trains in this process (%(default)s)",
+    )
+    parser.add_argument("--gpu", action="store_true", help="one GPU for each worker")
+    parser.add_argument(
+        "--release-version", metavar="VERSION", help="name of the release (date and time)"
+    )
+    parser.add_argument(
+        "--min-gain",
+        type=_share,
+        default=0.02,
+        metavar="SHARE",
+        help="NDCG@20 over popularity that a release needs on validation (%(default)s)",
+    )
+
+
+def _evaluate(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "evaluate",
+        "Fit models and compare them on the test part: metrics, intervals, groups, social lift.",
+        "coterie evaluate var/shop/clean --out var/shop/evaluation --challenger var/shop/model",
+    )
+    parser.add_argument("clean", help="folder that coterie ingest wrote")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where the figures go")
+    parser.add_argument(
+        "--models", nargs="+", choices=MODELS, default=list(MODELS), help="which (all)"
+    )
+    parser.add_argument(
+        "--challenger", metavar="FOLDER", help="what coterie train wrote: not trained again"
+    )
+
+
+def _recommend(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "recommend",
+        "Show one shopper's list, with the share of the score that each reason has.",
+        "coterie recommend shopper-0042 --release var/shop/model --data var/shop/clean",
+    )
+    parser.add_argument("user", metavar="USER", help="id of the shopper")
+    parser.add_argument(
+        "--release", required=True, metavar="FOLDER", help="a release, or what coterie train wrote"
+    )
+    parser.add_argument(
+        "--data", required=True, metavar="CLEAN", help="folder that coterie ingest wrote"
+    )
+    parser.add_argument("-k", type=_count, default=10, help="length of the list (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="for programs instead of people")
+
+
+def _report(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "report",
+        "Draw an evaluation as one HTML file: metrics, groups, and the graph's own figures.",
+        "coterie report var/shop/evaluation --data var/shop/clean --out var/shop/report.html",
+    )
+    parser.add_argument("evaluation", help="folder that coterie evaluate wrote")
+    parser.add_argument(
+        "--data", required=True, metavar="CLEAN", help="folder that coterie ingest wrote"
+    )
+    parser.add_argument("--out", metavar="FILE", help="EVALUATION/report.html if not given")
+
+
+def _count(text: str) -> int:
+    number = _count_or_none(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not over 0")
+    return number
+
+
+def _count_or_none(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return number

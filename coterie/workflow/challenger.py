@@ -1,0 +1,133 @@
+"""Fit a challenger and keep it as a folder."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+
+import coterie
+from coterie.errors import BadInputError
+from coterie.evaluation.protocols import evaluate_model
+from coterie.models import Model
+from coterie.models.popularity import Popularity
+from coterie.models.social import SocialModel
+from coterie.progress import Progress, silent
+from coterie.recommend.recommender import Parameters
+from coterie.workflow.fitting import Shop, fit_twice
+from coterie.workflow.settings import FitSettings
+
+CHALLENGER: Final = "challenger.json"
+"""Written last: a folder without it holds no challenger yet."""
+PARAMETERS: Final = "parameters.safetensors"
+CHECKPOINTS: Final = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Challenger:
+    """A fitted model and what it reached on validation, before test was looked at."""
+
+    model: str
+    config: Mapping[str, Any]
+    split: str
+    validation: Mapping[str, float]
+    popularity: Mapping[str, float]
+    """What popularity reached on the same validation part."""
+    best_epoch: int
+    """Of the fit that chose it; 0 where the model has no epochs."""
+    data_fingerprint: str
+    code_version: str
+    seconds: float
+
+
+def fit_challenger(
+    clean: str, out: str, settings: FitSettings | None = None, progress: Progress = silent
+) -> Challenger:
+    """Fit on train, measure on validation, then fit again on both for as many epochs.
+
+    An interrupted run goes on from its checkpoints under ``out``.
+
+    Args:
+        clean: Folder that ``ingest`` wrote.
+        out: Folder for ``challenger.json`` and, of models that can be released, parameters.
+        settings: The social model in this process by default.
+        progress: Called after every epoch.
+
+    Raises:
+        BadInputError: The data or the settings are wrong.
+    """
+    settings, started = settings or FitSettings(), time.monotonic()
+    shop = Shop.open(clean)
+    fitted = fit_twice(settings, shop, f"{out}/{CHECKPOINTS}", progress)
+    popularity = Popularity()
+    popularity.fit(shop.split.for_validation())
+    challenger = Challenger(
+        model=settings.model,
+        config=asdict(settings.configure()),
+        split=shop.split.name,
+        validation=_validate(fitted.chosen, shop),
+        popularity=_validate(popularity, shop),
+        best_epoch=fitted.best_epoch,
+        data_fingerprint=shop.dataset.fingerprint,
+        code_version=coterie.__version__,
+        seconds=round(time.monotonic() - started, 1),
+    )
+    _save(challenger, fitted.final, Path(out))
+    return challenger
+
+
+def load_challenger(folder: str) -> Challenger:
+    """Read what ``fit_challenger`` kept.
+
+    Raises:
+        BadInputError: There is none, or it is damaged.
+    """
+    path = Path(folder, CHALLENGER)
+    if not path.is_file():
+        raise BadInputError(f"{folder} holds no {CHALLENGER}: train one with coterie train first")
+    try:
+        return Challenger(**json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise BadInputError(f"{path} is damaged ({error}): train again") from error
+
+
+def load_parameters(folder: str) -> Parameters:
+    """What the challenger in a folder has learned.
+
+    Raises:
+        BadInputError: It is of a model that cannot be released, or the file is damaged.
+    """
+    path = Path(folder, PARAMETERS)
+    if not path.is_file():
+        raise BadInputError(
+            f"{folder} holds no {PARAMETERS}: only the social model can be released, "
+            "others are for comparison"
+        )
+    try:
+        return safetensors.load(path.read_bytes())
+    except (SafetensorError, ValueError) as error:
+        raise BadInputError(f"{path} is damaged ({error}): train again") from error
+
+
+def _validate(model: Model, shop: Shop) -> dict[str, float]:
+    return evaluate_model(model, shop.split.for_validation(), shop.split.val).means()
+
+
+def _save(challenger: Challenger, final: Model, folder: Path) -> None:
+    """Parameters first: a folder with ``challenger.json`` is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CHALLENGER).unlink(missing_ok=True)
+    (folder / PARAMETERS).unlink(missing_ok=True)
+    if isinstance(final, SocialModel):
+        _replace(folder / PARAMETERS, safetensors.save(final.parameters))
+    _replace(folder / CHALLENGER, json.dumps(asdict(challenger), indent=2).encode() + b"\n")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_bytes(data)
+    beside.replace(path)

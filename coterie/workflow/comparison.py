@@ -1,0 +1,90 @@
+"""Fit every model, look at test once, and draw it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from coterie.errors import BadInputError
+from coterie.evaluation.catalogue import categories
+from coterie.evaluation.comparison import OURS, WITHOUT_TIES, compare
+from coterie.evaluation.results import Comparison
+from coterie.models import MODELS, Model
+from coterie.models.social import SocialConfig, SocialModel
+from coterie.progress import Progress, silent
+from coterie.workflow.challenger import Challenger, load_challenger, load_parameters
+from coterie.workflow.fitting import Shop, fit_twice
+from coterie.workflow.settings import FitSettings, change, flatten
+
+COMPARISON: Final = "comparison.json"
+
+
+def evaluate_all(
+    clean: str,
+    out: str,
+    models: Sequence[str] = (),
+    challenger: str | None = None,
+    progress: Progress = silent,
+) -> Comparison:
+    """Compare models on the test part; writes ``comparison.json`` into ``out``.
+
+    Args:
+        clean: Folder that ``ingest`` wrote.
+        out: Folder for the figures.
+        models: Names of ``coterie.models.MODELS``, or ``social_no_ties``; all of them if empty.
+        challenger: Folder that ``fit_challenger`` wrote: its model is not fitted again.
+        progress: Called while models are fitted and measured.
+
+    Raises:
+        BadInputError: The data are wrong, or the challenger was fitted on other data.
+    """
+    shop = Shop.open(clean)
+    known = None if challenger is None else load_challenger(challenger)
+    if known and known.data_fingerprint != shop.dataset.fingerprint:
+        raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
+    fitted = {}
+    for name in models or (*MODELS, WITHOUT_TIES):
+        if challenger and known and name == known.model == OURS:
+            fitted[name] = _restore(known, challenger, shop)
+        else:
+            fitted[name] = _fit(name, known, shop, progress)
+    comparison = compare(
+        fitted,
+        shop.split.for_test(),
+        shop.split.test,
+        name=shop.split.name,
+        category=categories(shop.dataset.catalogue),
+        progress=progress,
+    )
+    comparison.save(f"{out}/{COMPARISON}")
+    return comparison
+
+
+def write_report(clean: str, evaluation: str, out: str) -> None:
+    """Draw the HTML report of an evaluation.
+
+    Args:
+        clean: Folder that ``ingest`` wrote.
+        evaluation: Folder that ``evaluate_all`` wrote.
+        out: The HTML file.
+    """
+    raise NotImplementedError
+
+
+def _restore(known: Challenger, folder: str, shop: Shop) -> Model:
+    config = change(SocialConfig(), flatten(known.config))
+    model = SocialModel(config)
+    model.use(load_parameters(folder), shop.split.for_test())
+    return model
+
+
+def _fit(name: str, known: Challenger | None, shop: Shop, progress: Progress) -> Model:
+    """The challenger's config holds for its own name, and for ours without ties."""
+    model = OURS if name == WITHOUT_TIES else name
+    config = flatten(known.config) if known and known.model == model else {}
+    if name == WITHOUT_TIES:
+        config |= {"use_ties": False}
+    named = _named(name, progress)
+    return fit_twice(FitSettings(model, config), shop, progress=named).final
+
+
+def _named(name: str, progress: Progress) -> Progress:
+    return lambda _, done, total: progress(name, done, total)

@@ -1,0 +1,92 @@
+"""What to fit and where, and how a config is changed by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from coterie.errors import BadInputError
+from coterie.models import CONFIGS
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """What to fit, and with what."""
+
+    model: str = "social"
+    """One of ``coterie.models.MODELS``."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the model's config that differ from its own; ``loop.lr`` reaches inside."""
+    workers: int = 0
+    """Ray Train workers; 0 trains in this process."""
+    use_gpu: bool = False
+    """One GPU for each worker."""
+
+    def __post_init__(self) -> None:
+        if self.model not in CONFIGS:
+            raise BadInputError(f"no model {self.model!r}: choose one of {', '.join(CONFIGS)}")
+        if self.workers < 0:
+            raise BadInputError(f"{self.workers} workers: 0 trains here, 1 and more with Ray Train")
+
+    def configure(self) -> Any:
+        """The model's config.
+
+        Raises:
+            BadInputError: A field is unknown, or its value is refused.
+        """
+        return change(CONFIGS[self.model](), self.config)
+
+
+def change(config: Any, changes: Mapping[str, Any]) -> Any:
+    """A config with some fields changed.
+
+    >>> from coterie.models.ease import EASEConfig
+    >>> change(EASEConfig(), {"l2": 50.0}).l2
+    50.0
+
+    Args:
+        config: A frozen dataclass, with such dataclasses within.
+        changes: New values by name; a dot reaches inside.
+
+    Raises:
+        BadInputError: There is no such field, or its value is of another type.
+    """
+    for name, value in changes.items():
+        outer, _, inner = name.partition(".")
+        known = [f.name for f in fields(config)]
+        if outer not in known:
+            raise BadInputError(
+                f"{type(config).__name__} has no field {outer!r}, only {', '.join(known) or 'none'}"
+            )
+        old = getattr(config, outer)
+        new = (
+            change(old, {inner: value}) if inner and is_dataclass(old) else _like(old, value, name)
+        )
+        config = replace(config, **{outer: new})
+    return config
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted name, as ``change`` takes them.
+
+    >>> flatten({"dim": 8, "loop": {"lr": 0.1}})
+    {'dim': 8, 'loop.lr': 0.1}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _like(old: Any, new: Any, name: str) -> Any:
+    """A value of the old one's type: JSON knows no tuples, and writes 1.0 as 1 at times."""
+    if isinstance(old, bool) is isinstance(new, bool):
+        if isinstance(old, float) and isinstance(new, int):
+            return float(new)
+        if isinstance(old, tuple) and isinstance(new, list):
+            return tuple(new)
+        if isinstance(new, type(old)) or old is None:
+            return new
+    raise BadInputError(f"{name} = {new!r}: expected a value like {old!r}")
