@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from coterie.data.dataset import Ints, Interactions, TrainingSet
+from coterie.data.dataset import Interactions, Ints, TrainingSet
 from coterie.errors import BadInputError
 from coterie.recommend.shoppers import targets
 

@@ -140,7 +140,7 @@ def diversity(lists: Ints, had: ItemSets) -> Values:
     owners = had.matrix()
     holders = np.asarray(owners.sum(axis=0)).ravel()
     scale = np.divide(1.0, np.sqrt(holders), out=np.zeros_like(holders), where=holders > 0)
-    by_item = (owners.multiply(scale)).tocsr().T.tocsr()
+    by_item = (owners @ sp.diags(scale)).T.tocsr()
     alike = np.zeros(len(lists))
     for start in range(0, len(lists), 512):
         block = lists[start : start + 512]

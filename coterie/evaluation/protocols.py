@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from coterie.data.dataset import Ints, Interactions, TrainingSet
+from coterie.data.dataset import Interactions, Ints, TrainingSet
 from coterie.errors import BadInputError
 from coterie.evaluation import metrics
 from coterie.evaluation.item_sets import ItemSets
@@ -123,14 +123,17 @@ def rank(
 
 def _rank_batch(model: Scores | RanksItself, users: Ints, had: ItemSets, k: int) -> Ints:
     if isinstance(model, RanksItself):
-        found = np.asarray(model.lists(users, k))
-        wanted = (len(users), k)
-    else:
-        scores = model.scores(users)
-        found, wanted = np.asarray(scores), (len(users), had.num_items)
-    if found.shape != wanted:
-        raise BadInputError(f"the model answered shape {found.shape}, expected {wanted}")
-    return found if isinstance(model, RanksItself) else metrics.topk(found, k, had.take(users))
+        lists = np.asarray(model.lists(users, k), np.int64)
+        _check_shape(lists.shape, (len(users), k))
+        return lists
+    scores = np.asarray(model.scores(users))
+    _check_shape(scores.shape, (len(users), had.num_items))
+    return metrics.topk(scores, k, had.take(users))
+
+
+def _check_shape(found: tuple[int, ...], expected: tuple[int, int]) -> None:
+    if found != expected:
+        raise BadInputError(f"the model answered shape {found}, expected {expected}")
 
 
 def measure(
