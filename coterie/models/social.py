@@ -19,7 +19,6 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from coterie.data.dataset import Ints, TrainingSet
 from coterie.errors import BadInputError
-from coterie.graph.circles import FriendLists
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
 from coterie.progress import Progress, silent
@@ -37,15 +36,18 @@ class SocialConfig:
 
     dim: int = 64
     """Numbers an item vector."""
-    scale: float = 10.0
+    scale: float = 6.0
     """Of the cosine: the inverse of the softmax's temperature."""
     use_ties: bool = True
     """Without them the same model knows the shopper alone."""
     neighbours: int = 20
     """Items that one item's vectors are smoothed over; 0 for none."""
-    entry_dropout: float = 0.0
-    """Share of history entries left out in training."""
-    negatives: int = 4096
+    entry_dropout: float = 0.6
+    """Share of history entries left out in training. On Beidian's validation part .5 took NDCG@20
+    from .0815 to .0961, more than any other single choice."""
+    dropout: float = 0.0
+    """Share of a shopper's vector left out in training."""
+    negatives: int = 2048
     """Items sampled a step; all of them where the shop has no more."""
     batch_shoppers: int = 256
     targets_a_shopper: int = 32
@@ -54,9 +56,7 @@ class SocialConfig:
     """Longest history, newest first."""
     max_friends: int = 50
     loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(
-            max_epochs=120, patience=12, validate_every=1, lr=5e-3, weight_decay=1e-4
-        )
+        default_factory=lambda: LoopConfig(max_epochs=120, patience=12, lr=3e-3, weight_decay=1e-4)
     )
 
     def __post_init__(self) -> None:
@@ -125,9 +125,13 @@ class SocialTrainee(Trainee):
     def forward(self, batch: Batch) -> torch.Tensor:
         """Mean softmax loss of the targets, each taken out of its shopper's own sum."""
         item_in, item_out = self.item_vectors()
-        encoded: Encoded = self.encoder(item_in, batch.people)
+        keep = None
+        if self.config.entry_dropout > 0:
+            kept = torch.full_like(batch.people.log_age, 1.0 - self.config.entry_dropout)
+            keep = torch.bernoulli(kept)
+        encoded: Encoded = self.encoder(item_in, batch.people, keep)
         state = self._states_without_target(item_in, encoded, batch)
-        query = self.config.scale * F.normalize(state, dim=1)
+        query = self.config.scale * F.dropout(F.normalize(state, dim=1), self.config.dropout)
         target = batch.people.item[batch.entry]
         if batch.negatives is None:
             return F.cross_entropy(query @ item_out.T + self.item_bias, target)
@@ -215,6 +219,15 @@ class SocialModel:
         )
         self.use(trainee.release_parameters(), data)
 
+    def trainee(self, data: TrainingSet, device: torch.device) -> SocialTrainee:
+        """See ``base.Learned``."""
+        return SocialTrainee(self.config, data, device)
+
+    def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
+        """See ``base.Learned``."""
+        assert isinstance(trainee, SocialTrainee)
+        self.use(trainee.release_parameters(), data)
+
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """Serve ``data``'s users from parameters trained elsewhere."""
         had = engagement(data)
@@ -262,9 +275,7 @@ def _community(config: SocialConfig, data: TrainingSet) -> Community:
     return Community.of(seen, config.max_items, config.max_friends)
 
 
-def _draw_targets(
-    shoppers: Shoppers, most: int, rng: np.random.Generator
-) -> tuple[Ints, Ints]:
+def _draw_targets(shoppers: Shoppers, most: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Up to ``most`` of each shopper's entries at random: their shopper rows, their places."""
     bounds = shoppers.histories.offsets[: len(shoppers) + 1]
     row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))

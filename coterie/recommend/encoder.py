@@ -91,14 +91,19 @@ class Encoder(nn.Module):
         self.gate = nn.Parameter(torch.tensor([-1.0, 0.0, 0.0]))
         self.strength = nn.Parameter(torch.zeros(len(STRENGTHS)))
 
-    def forward(self, item_in: torch.Tensor, batch: ShopperTensors) -> Encoded:
+    def forward(
+        self, item_in: torch.Tensor, batch: ShopperTensors, keep: torch.Tensor | None = None
+    ) -> Encoded:
         """Encode a batch.
 
         Args:
             item_in: Q, shape (items, d), of the parameters' type.
             batch: Who they are.
+            keep: 0 for history entries to leave out, else 1, shape (entries,); all kept if None.
         """
         entry_weight = self.entry_weights(batch)
+        if keep is not None:
+            entry_weight = entry_weight * keep
         ones = item_in.new_ones(len(entry_weight), 1)
         total = _bag(torch.arange(len(ones), device=ones.device), ones, batch.offsets, entry_weight)
         sums = _bag(batch.item, item_in, batch.offsets, entry_weight)
