@@ -68,7 +68,7 @@ class Reason:
     contribution: float
     """All contributions of an item add up to its score."""
     share: float
-    """|contribution| over the sum of all |contributions|: of an item's reasons, they add up to 1."""
+    """|contribution| over the sum of all |contributions|: an item's shares add up to 1."""
 
 
 class Recommender:
