@@ -1,0 +1,162 @@
+"""``python -m serving.app --release FOLDER``: check everything, then start Ray Serve."""
+
+import argparse
+import dataclasses
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.release.bundle import load_release
+from serving.proxy import write_launcher
+from serving.settings import Settings, prepare_ray, read_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until Ctrl-C or SIGTERM; the exit status."""
+    try:
+        settings = read_settings(**vars(_parser().parse_args(arguments)))
+        run(settings)
+    except CoterieError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal comes.
+
+    Raises:
+        BadInputError: The release, the feature store, or the port is not as it should be; nothing
+            was started.
+        UnavailableError: Ray Serve did not start.
+    """
+    with serving(settings):
+        print(f"serving http://{settings.host}:{settings.port}", flush=True)
+        _wait_for_signal()
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Settings]:
+    """Everything started on entering, everything stopped on leaving.
+
+    Raises:
+        BadInputError: See ``run``.
+        UnavailableError: See ``run``.
+    """
+    settings = _with_whole_paths(settings)
+    check_port(settings.host, settings.port)
+    load_release(settings.release)
+    _check_features(settings.features)
+    shutil.rmtree(settings.metrics_folder, ignore_errors=True)
+    settings.metrics_folder.mkdir(parents=True)
+    # Sockets need a short path, and two apps on one machine a folder each.
+    with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
+        prepare_ray(settings, write_launcher(Path(folder), settings.host))
+        with _ray(settings):
+            yield settings
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse a port that somebody has, before anything is started.
+
+    Raises:
+        BadInputError: The port is taken, or the address is not ours.
+    """
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise BadInputError(
+            f"cannot listen on {host} port {port}: {error.strerror}; stop what uses it "
+            f"(`ss -ltnp 'sport = :{port}'` names it), or choose another with --port"
+        ) from error
+
+
+@contextmanager
+def _ray(settings: Settings) -> Iterator[None]:
+    # Ray reads the environment when it is imported, so that has to come last.
+    import ray
+    from ray import serve
+    from ray.serve.config import HTTPOptions
+
+    from serving.deployments import APP, build_application
+
+    try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=True,
+            logging_level="ERROR",
+            configure_logging=True,
+        )
+        options = HTTPOptions(host=settings.host, port=settings.port)
+        serve.start(proxy_location="HeadOnly", http_options=options)
+        serve.run(
+            build_application(settings), name=APP, route_prefix="/", _local_testing_mode=False
+        )
+        yield
+    except (RuntimeError, ray.exceptions.RayError) as error:
+        raise UnavailableError(f"Ray Serve did not start: {error}") from error
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+
+
+def _check_features(folder: str) -> None:
+    if not (Path(folder) / "feature_store.yaml").is_file():
+        raise BadInputError(
+            f"no feature_store.yaml in {folder}: apply the feature repository first, "
+            "then name its folder in COTERIE_FEATURES or --features"
+        )
+
+
+def _with_whole_paths(settings: Settings) -> Settings:
+    """Replicas may have another working folder than we."""
+    return dataclasses.replace(
+        settings,
+        release=settings.release if "://" in settings.release else _whole(settings.release),
+        features=_whole(settings.features),
+        state=_whole(settings.state),
+        shoppers=_whole(settings.shoppers) if settings.shoppers else "",
+    )
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).absolute())
+
+
+def _wait_for_signal() -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m serving.app",
+        description="Serve a release. Every option can be a COTERIE_ variable instead.",
+        argument_default=None,
+    )
+    parser.add_argument("--release", help="folder or URL of the release")
+    parser.add_argument("--features", help="folder with feature_store.yaml")
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (8000)")
+    parser.add_argument("--replicas", type=int, help="processes that answer (1)")
+    parser.add_argument("--state", help="folder for events and metrics (var/serving)")
+    parser.add_argument("--shoppers", help="clean folder whose shoppers the storefront offers")
+    parser.add_argument(
+        "--storefront", action="store_true", default=None, help="show people: demonstrations only"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

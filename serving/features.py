@@ -1,0 +1,182 @@
+"""What is known of shoppers right now: a small protocol, Feast behind it, and a fake for tests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from coterie import schema
+from coterie.errors import BadInputError, UnavailableError
+from serving.events import RecentList
+
+PUSH_SOURCE: Final = f"{schema.SHOPPER_RECENT_VIEW}_push"
+USER_ID: Final = "user_id"
+PING_USER: Final = "coterie-ready?"
+"""Asked for by the readiness check; no one has this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Friends:
+    """Whom a shopper's list draws on, strongest tie first."""
+
+    ids: tuple[str, ...] = ()
+    strengths: tuple[float, ...] = ()
+    """``len(schema.STRENGTHS)`` numbers a friend."""
+    named: tuple[bool, ...] = ()
+    """Whether reasons may say who it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperRow:
+    """One shopper's features."""
+
+    recent: RecentList = field(default_factory=RecentList)
+    friends: Friends = field(default_factory=Friends)
+
+
+class OnlineFeatures(Protocol):
+    """Reads and writes of the online store; every method may raise UnavailableError."""
+
+    def shopper(self, user_id: str) -> ShopperRow:
+        """One shopper's own row; an empty one for a stranger."""
+
+    def recent_lists(self, user_ids: Sequence[str]) -> list[RecentList]:
+        """Recent lists of several people, in the order asked, in one call."""
+
+    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList]) -> None:
+        """Replace the recent lists of several people; each id once."""
+
+    def ping(self) -> None:
+        """Answer, if only that nothing is known."""
+
+
+@dataclass(slots=True)
+class FakeFeatures:
+    """Features in memory, for tests and for measuring without a store."""
+
+    recent: dict[str, RecentList] = field(default_factory=dict)
+    friends: dict[str, Friends] = field(default_factory=dict)
+    down: bool = False
+    """Raise UnavailableError, as a store that does not answer."""
+
+    def shopper(self, user_id: str) -> ShopperRow:
+        """See OnlineFeatures."""
+        self.ping()
+        return ShopperRow(
+            self.recent.get(user_id, RecentList()), self.friends.get(user_id, Friends())
+        )
+
+    def recent_lists(self, user_ids: Sequence[str]) -> list[RecentList]:
+        """See OnlineFeatures."""
+        self.ping()
+        return [self.recent.get(user_id, RecentList()) for user_id in user_ids]
+
+    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList]) -> None:
+        """See OnlineFeatures."""
+        self.ping()
+        self.recent.update(zip(user_ids, lists, strict=True))
+
+    def ping(self) -> None:
+        """See OnlineFeatures."""
+        if self.down:
+            raise UnavailableError("the feature store does not answer")
+
+
+_RECENT: Final = (schema.RECENT_ITEMS, schema.RECENT_KINDS, schema.RECENT_TS)
+_TIES: Final = (schema.FRIEND_IDS, schema.FRIEND_STRENGTHS, schema.FRIENDS_NAMED)
+_RECENT_REFS: Final = [f"{schema.SHOPPER_RECENT_VIEW}:{name}" for name in _RECENT]
+_ROW_REFS: Final = [*_RECENT_REFS, *(f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in _TIES)]
+
+
+class FeastFeatures:
+    """The Feast online store: two reads a list, one read and one push a batch of events."""
+
+    def __init__(self, folder: str) -> None:
+        """Open the store that ``folder``'s ``feature_store.yaml`` describes.
+
+        Raises:
+            BadInputError: There is none, or its views are not ours.
+        """
+        # Importing feast takes seconds, and only those who use a store should wait.
+        from feast import FeatureStore
+
+        try:
+            self._store = FeatureStore(repo_path=folder)
+            found = [*self._store.list_feature_views(), *self._store.list_stream_feature_views()]
+        except Exception as error:  # Feast raises what its parts raise
+            raise BadInputError(
+                f"cannot open the feature store in {folder}: {error}; "
+                "apply its definitions first, then name its folder in COTERIE_FEATURES"
+            ) from error
+        views = {view.name: view for view in found}
+        missing = {schema.SHOPPER_RECENT_VIEW, schema.SHOPPER_TIES_VIEW} - set(views)
+        if missing:
+            raise BadInputError(
+                f"the feature store in {folder} lacks {sorted(missing)}, has {sorted(views)}: "
+                "apply its definitions first"
+            )
+        source = views[schema.SHOPPER_RECENT_VIEW].batch_source
+        times = (source.timestamp_field, source.created_timestamp_column)
+        self._times: tuple[str, ...] = tuple(name for name in times if name)
+
+    def shopper(self, user_id: str) -> ShopperRow:
+        """See OnlineFeatures."""
+        columns = self._read(_ROW_REFS, [user_id])
+        ids = tuple(_list(columns, schema.FRIEND_IDS, 0))
+        return ShopperRow(
+            _recent(columns, 0),
+            Friends(
+                ids,
+                tuple(_list(columns, schema.FRIEND_STRENGTHS, 0)),
+                tuple(bool(named) for named in _list(columns, schema.FRIENDS_NAMED, 0)),
+            ),
+        )
+
+    def recent_lists(self, user_ids: Sequence[str]) -> list[RecentList]:
+        """See OnlineFeatures."""
+        if not user_ids:
+            return []
+        columns = self._read(_RECENT_REFS, user_ids)
+        return [_recent(columns, row) for row in range(len(user_ids))]
+
+    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList]) -> None:
+        """See OnlineFeatures."""
+        import pandas as pd
+        from feast.data_source import PushMode
+
+        frame = pd.DataFrame(
+            {
+                USER_ID: list(user_ids),
+                schema.RECENT_ITEMS: [list(recent.item_ids) for recent in lists],
+                schema.RECENT_KINDS: [list(recent.kinds) for recent in lists],
+                schema.RECENT_TS: [list(recent.ts_ms) for recent in lists],
+                **dict.fromkeys(self._times, datetime.now(UTC)),
+            }
+        )
+        try:
+            self._store.push(PUSH_SOURCE, frame, to=PushMode.ONLINE)
+        except Exception as error:  # whatever the store's client raises
+            raise UnavailableError(f"the feature store refused a push: {error}") from error
+
+    def ping(self) -> None:
+        """See OnlineFeatures."""
+        self._read(_RECENT_REFS, [PING_USER])
+
+    def _read(self, refs: list[str], user_ids: Sequence[str]) -> Mapping[str, list[Any]]:
+        rows = [{USER_ID: user_id} for user_id in user_ids]
+        try:
+            columns: Mapping[str, list[Any]] = self._store.get_online_features(
+                features=refs, entity_rows=rows
+            ).to_dict()
+        except Exception as error:  # whatever the store's client raises
+            raise UnavailableError(f"the feature store did not answer: {error}") from error
+        return columns
+
+
+def _recent(columns: Mapping[str, list[Any]], row: int) -> RecentList:
+    items, kinds, ts = (tuple(_list(columns, name, row)) for name in _RECENT)
+    return RecentList(items, kinds, ts)
+
+
+def _list(columns: Mapping[str, list[Any]], name: str, row: int) -> list[Any]:
+    return columns[name][row] or []

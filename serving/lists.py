@@ -1,0 +1,165 @@
+"""From a request to an answer: features in, recommender asked, words found. No web in here."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import numpy as np
+
+from coterie.recommend.batches import Recent, shopper_from_features
+from coterie.recommend.recommender import Lists, Recommender
+from coterie.recommend.shoppers import Shoppers
+from coterie.release.bundle import Release
+from coterie.schema import EVENT_KINDS
+from serving.catalogue import Catalogue
+from serving.events import RecentList
+from serving.features import OnlineFeatures, ShopperRow
+from serving.messages import (
+    Friend,
+    HistoryEntry,
+    ListedItem,
+    Reason,
+    RecommendationList,
+    Shopper,
+    SimilarItem,
+    SimilarItems,
+)
+from serving.metrics import Metrics
+from serving.reasons import Circle, read_reasons, shares_by_kind
+
+
+class ListMaker:
+    """One release at work, over the features of whoever asks."""
+
+    def __init__(self, release: Release, features: OnlineFeatures, metrics: Metrics) -> None:
+        """Make a release ready to be asked.
+
+        Raises:
+            BadInputError: Its parameters are not a recommender's.
+        """
+        self.release = release
+        self.catalogue = Catalogue(release)
+        self.features = features
+        self._metrics = metrics
+        self._recommender = Recommender(release.parameters, release.popularity, release.available)
+        metrics.show_release(release.version, release.digest)
+
+    def recommend(self, user_id: str, k: int, explain: bool) -> RecommendationList:
+        """One shopper's list.
+
+        Raises:
+            UnavailableError: The feature store did not answer.
+        """
+        with self._timed("features"):
+            row = self.features.shopper(user_id)
+            friends = self.features.recent_lists(row.friends.ids)
+        with self._timed("recommend"):
+            shoppers = self._shoppers(row, friends)
+            lists = self._recommender.recommend(shoppers, k)
+        items = self._listed(lists)
+        if explain:
+            with self._timed("explain"):
+                self._explain(items, shoppers, lists, row, friends)
+        self._count(lists, items, row)
+        return RecommendationList(
+            user_id=user_id,
+            source=lists.source[0],
+            release=self.release.version,
+            items=items,
+        )
+
+    def similar(self, row: int, k: int) -> SimilarItems:
+        """Items like the one in a row."""
+        rows, cosines = self._recommender.similar(row, k)
+        items = [
+            SimilarItem(item=self.catalogue.item(other), similarity=round(float(cosine), 6))
+            for other, cosine in zip(rows.tolist(), cosines, strict=True)
+        ]
+        return SimilarItems(item=self.catalogue.item(row), items=items)
+
+    def shopper(self, user_id: str, most: int) -> Shopper:
+        """A shopper's history and friends; those who may not be named are only counted."""
+        row = self.features.shopper(user_id)
+        named = [f for f, yes in zip(row.friends.ids, row.friends.named, strict=True) if yes]
+        histories = self.features.recent_lists(named)
+        return Shopper(
+            user_id=user_id,
+            history=self._history(row.recent, most),
+            friends=[
+                Friend(user_id=friend, history=self._history(recent, most))
+                for friend, recent in zip(named, histories, strict=True)
+            ],
+            num_friends=len(row.friends.ids),
+        )
+
+    def _shoppers(self, row: ShopperRow, friends: Sequence[RecentList]) -> Shoppers:
+        return shopper_from_features(
+            self._recent(row.recent),
+            [self._recent(friend) for friend in friends],
+            row.friends.strengths,
+        )
+
+    def _recent(self, recent: RecentList) -> Recent:
+        return Recent(self.catalogue.rows(recent.item_ids), recent.kinds, recent.ts_ms)
+
+    def _listed(self, lists: Lists) -> list[ListedItem]:
+        rows = lists.item_idx[0]
+        return [
+            ListedItem(rank=rank, score=score, item=self.catalogue.item(item))
+            for rank, (item, score) in enumerate(
+                zip(rows[rows >= 0].tolist(), lists.score[0].tolist(), strict=False), 1
+            )
+        ]
+
+    def _explain(
+        self,
+        items: Sequence[ListedItem],
+        shoppers: Shoppers,
+        lists: Lists,
+        row: ShopperRow,
+        friends: Sequence[RecentList],
+    ) -> None:
+        """Fill in the reasons."""
+        circle = self._circle(row, friends)
+        parts = self._recommender.explain(shoppers, lists)[0]
+        for listed, of_item, shown in zip(items, parts, lists.item_idx[0].tolist(), strict=False):
+            listed.reasons = read_reasons(of_item, shown, circle)
+
+    def _circle(self, row: ShopperRow, friends: Sequence[RecentList]) -> Circle:
+        people = enumerate([row.recent, *friends])
+        kinds = {
+            (person or -1, item): kind
+            for person, recent in people
+            for item, kind in zip(self.catalogue.rows(recent.item_ids), recent.kinds, strict=True)
+        }
+        names = [
+            friend if named else None
+            for friend, named in zip(row.friends.ids, row.friends.named, strict=True)
+        ]
+        return Circle(kinds, names, self.catalogue.title, self.catalogue.item_id)
+
+    def _history(self, recent: RecentList, most: int) -> list[HistoryEntry]:
+        entries = zip(self.catalogue.rows(recent.item_ids), recent.kinds, recent.ts_ms, strict=True)
+        known = [entry for entry in entries if entry[0] >= 0]
+        return [
+            HistoryEntry(
+                item=self.catalogue.item(item),
+                event=EVENT_KINDS[kind],
+                ts=datetime.fromtimestamp(ts / 1000, UTC),
+            )
+            for item, kind, ts in known[:most]
+        ]
+
+    def _count(self, lists: Lists, items: Sequence[ListedItem], row: ShopperRow) -> None:
+        reasons: list[Reason] = [r for item in items for r in item.reasons or ()]
+        self._metrics.count_list(lists.source[0], len(items), shares_by_kind(reasons))
+        if row.recent.ts_ms:
+            age = time.time() - max(row.recent.ts_ms) / 1000
+            self._metrics.feature_age.observe(float(np.maximum(age, 0.0)))
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._metrics.time_stage(stage, time.perf_counter() - began)

@@ -1,0 +1,140 @@
+"""Every metric that serving exports: name, type, unit, labels. No label ever holds an id.
+
+Several replicas on one machine count in files of one folder (``PROMETHEUS_MULTIPROC_DIR``), which
+any of them adds up when it is asked. Without that variable, a process counts alone.
+"""
+
+import os
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from coterie.recommend.recommender import ReasonKind, Source
+from coterie.schema import EVENT_KINDS, EventKind
+
+MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+LATENCY_BUCKETS: Final = (
+    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03,
+    0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0,
+)  # fmt: skip
+METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
+OTHER: Final = "other"
+"""Stands for every route, method or kind that is not ours, so that callers cannot add labels."""
+
+
+class Metrics:
+    """The instruments of one process."""
+
+    def __init__(self) -> None:
+        own = CollectorRegistry()
+        self._registry = own
+        self._requests = Counter(
+            "coterie_http_requests",
+            "Requests answered.",
+            ("route", "method", "status"),
+            registry=own,
+        )
+        self._latency = Histogram(
+            "coterie_http_request_duration_seconds",
+            "From a request's arrival in the app to the last byte of its answer.",
+            ("route", "method"),
+            buckets=LATENCY_BUCKETS,
+            registry=own,
+        )
+        self._lists = Counter(
+            "coterie_lists", "Lists made, by what they could draw on.", ("source",), registry=own
+        )
+        self.list_items = Counter("coterie_list_items", "Items shown in lists.", registry=own)
+        self._shares = Counter(
+            "coterie_reason_share",
+            "Sum of the shares of shown items' scores, by kind of reason.",
+            ("kind",),
+            registry=own,
+        )
+        self._stages = Histogram(
+            "coterie_list_stage_duration_seconds",
+            "Time of one stage of making a list.",
+            ("stage",),
+            buckets=LATENCY_BUCKETS,
+            registry=own,
+        )
+        self._events = Counter(
+            "coterie_events",
+            "Events received, by kind, and whether they were new.",
+            ("kind", "outcome"),
+            registry=own,
+        )
+        self.push_seconds = Histogram(
+            "coterie_push_duration_seconds",
+            "From logged events to the feature store's answer, a batch.",
+            buckets=LATENCY_BUCKETS,
+            registry=own,
+        )
+        self.push_failures = Counter(
+            "coterie_push_failures", "Pushes that the feature store did not take.", registry=own
+        )
+        self.unpushed = Gauge(
+            "coterie_unpushed_events",
+            "Logged events that the feature store was not told of yet.",
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
+        self.feature_age = Histogram(
+            "coterie_feature_age_seconds",
+            "Age of a shopper's newest event when their list was made.",
+            buckets=(1, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400),
+            registry=own,
+        )
+        self._release = Gauge(
+            "coterie_release_info",
+            "1, labelled with the release that is served.",
+            ("version", "digest"),
+            multiprocess_mode="max",
+            registry=own,
+        )
+
+    def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """One request answered; ``route`` is a template, or OTHER."""
+        method = method if method in METHODS else OTHER
+        self._requests.labels(route, method, f"{status // 100}xx").inc()
+        self._latency.labels(route, method).observe(seconds)
+
+    def count_list(self, source: Source, items: int, shares: dict[ReasonKind, float]) -> None:
+        """One list made; ``shares`` may be empty where nobody asked for reasons."""
+        self._lists.labels(source.value).inc()
+        self.list_items.inc(items)
+        for kind, share in shares.items():
+            self._shares.labels(kind.value).inc(share)
+
+    def time_stage(self, stage: str, seconds: float) -> None:
+        """How long one of STAGES took."""
+        self._stages.labels(stage).observe(seconds)
+
+    def count_event(self, kind: EventKind, is_new: bool) -> None:
+        """One event received."""
+        assert kind in EVENT_KINDS
+        self._events.labels(kind.value, "accepted" if is_new else "duplicate").inc()
+
+    def show_release(self, version: str, digest: str) -> None:
+        """Say which release is served."""
+        self._release.labels(version, digest[:12]).set(1)
+
+    def expose(self) -> bytes:
+        """Prometheus text: of all processes of this machine, where they share a folder."""
+        if MULTIPROCESS_VARIABLE not in os.environ:
+            return generate_latest(self._registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)
+
+
+STAGES: Final = ("features", "recommend", "explain")

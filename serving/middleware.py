@@ -1,0 +1,157 @@
+"""Around every request: an id, a bound on its body, a log line, counts, and safe headers."""
+
+import json
+import logging
+import re
+import time
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.logs import LOGGER, Pseudonyms
+from serving.metrics import OTHER, Metrics
+from serving.problems import MEDIA_TYPE, problem_body
+
+MAX_BODY_BYTES: Final = 1 << 20
+REQUEST_ID: Final = "X-Request-ID"
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+SAFE_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Surround:
+    """ASGI middleware; the outermost, so that nothing escapes it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, pseudonyms: Pseudonyms) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._pseudonyms = pseudonyms
+        self._logger = logging.getLogger(LOGGER)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and watch it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = _Watched(scope, receive, send)
+        try:
+            await self._answer(request)
+        finally:
+            self._record(request)
+
+    async def _answer(self, request: "_Watched") -> None:
+        if request.scope["method"] in _WITH_BODY and not await request.read():
+            await request.refuse(413, f"the body is over {MAX_BODY_BYTES} bytes: send it in parts")
+            return
+        try:
+            await self._app(request.scope, request.receive, request.send)
+        except Exception:
+            self._logger.exception(
+                "a request failed", extra={"fields": {"request_id": request.request_id}}
+            )
+            await request.refuse(500, "this is our fault: tell us the request_id")
+
+    def _record(self, request: "_Watched") -> None:
+        seconds = time.perf_counter() - request.began
+        route = _template(request.scope)
+        method = request.scope["method"]
+        self._metrics.count_request(route, method, request.status, seconds)
+        level = logging.DEBUG if route in _QUIET else logging.INFO
+        if not self._logger.isEnabledFor(level):
+            return
+        fields = {
+            "request_id": request.request_id,
+            "method": method,
+            "route": route,
+            "status": request.status,
+            "ms": round(seconds * 1000, 2),
+        }
+        user_id = request.scope.get("path_params", {}).get("user_id")
+        if user_id is not None:
+            fields["user"] = self._pseudonyms.of(user_id)
+        self._logger.log(level, "request", extra={"fields": fields})
+
+
+class _Watched:
+    """One request: what comes in is counted, what goes out is dressed."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.began = time.perf_counter()
+        self.status = 500
+        headers = Headers(scope=scope)
+        self.request_id = _request_id(headers.get(REQUEST_ID))
+        scope.setdefault("state", {})["request_id"] = self.request_id
+        self._length = headers.get("content-length", "")
+        self._receive = receive
+        self._send = send
+        self._body: bytes | None = None
+        self._answered = False
+
+    async def read(self) -> bool:
+        """Read the whole body ahead; False as soon as it is, or says that it will be, too large."""
+        if self._length.isdecimal() and int(self._length) > MAX_BODY_BYTES:
+            return False
+        body = bytearray()
+        while True:
+            message = await self._receive()
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY_BYTES:
+                return False
+            if not message.get("more_body", False):
+                self._body = bytes(body)
+                return True
+
+    async def receive(self) -> Message:
+        """The body that was read ahead, then whatever follows."""
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        """Send, with our headers."""
+        if message["type"] == "http.response.start":
+            self._answered = True
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers[REQUEST_ID] = self.request_id
+            for name, value in SAFE_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    async def refuse(self, status: int, detail: str) -> None:
+        """Answer with problem details, unless an answer has begun already."""
+        if self._answered:
+            return
+        body = json.dumps(
+            problem_body(status, detail, self.scope["path"], self.request_id)
+        ).encode()
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _request_id(sent: str | None) -> str:
+    # A caller's id is echoed into headers and logs: only plain ones are taken over.
+    return sent if sent and _PLAIN_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
+def _template(scope: Scope) -> str:
+    """The route's template: bounded, where paths are not."""
+    route = scope.get("route")
+    return getattr(route, "path", OTHER) if route is not None else OTHER

@@ -1,0 +1,248 @@
+"""The HTTP API: what is asked for, within which bounds, and who answers."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import Path as PathPart
+from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+import coterie
+from coterie.schema import EventKind
+from serving import messages
+from serving.events import Event
+from serving.lists import ListMaker
+from serving.logs import Pseudonyms
+from serving.messages import MAX_ID, MAX_K
+from serving.metrics import CONTENT_TYPE, Metrics
+from serving.middleware import Surround
+from serving.problems import (
+    MEDIA_TYPE,
+    FieldError,
+    Problem,
+    ProblemError,
+    answer_with_problems,
+)
+from serving.settings import Settings
+from serving.shoppers import ShopperDirectory
+from serving.sink import EventWriter
+
+STATIC: Final = Path(__file__).parent / "static"
+SHOWN_HISTORY: Final = 24
+MAX_SAMPLE: Final = 50
+MAX_SEARCH: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with."""
+
+    settings: Settings
+    lists: ListMaker
+    writer: EventWriter
+    metrics: Metrics
+    directory: ShopperDirectory
+
+
+def create_app(parts: Parts) -> ASGIApp:
+    """The whole app: routes, errors, and what surrounds each request."""
+    app = FastAPI(
+        title="Coterie",
+        version=coterie.__version__,
+        description="Product recommendations through the people a shopper knows, with reasons.",
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+        responses={status: _PROBLEMS[status] for status in (422, 503)},
+    )
+    app.state.parts = parts
+    answer_with_problems(app)
+    app.include_router(_api)
+    app.include_router(_operations)
+    if parts.settings.storefront:
+        app.include_router(_storefront)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return Surround(app, parts.metrics, Pseudonyms(parts.settings.log_salt))
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {"description": description, "model": Problem, "content": {MEDIA_TYPE: schema}}
+
+
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    404: _problem("There is no such thing"),
+    413: _problem("The body is over 1 MiB"),
+    422: _problem("The request does not fit; `errors` says where"),
+    503: _problem("Something behind this service does not answer; try again"),
+}
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+Using = Annotated[Parts, Depends(_parts)]
+_ID: Final = r"^[^\x00-\x1f\x7f]+$"
+UserId = Annotated[str, PathPart(min_length=1, max_length=MAX_ID, pattern=_ID)]
+ItemId = Annotated[str, PathPart(min_length=1, max_length=MAX_ID, pattern=_ID)]
+K = Annotated[int, Query(ge=1, le=MAX_K, description="Length of the list")]
+
+_api = APIRouter(prefix="/v1")
+_operations = APIRouter(tags=["operations"])
+_storefront = APIRouter()
+
+
+@_api.get("/users/{user_id}/recommendations", tags=["lists"])
+async def recommend(
+    using: Using,
+    user_id: UserId,
+    k: K = 20,
+    explain: Annotated[bool, Query(description="Say why, item by item")] = True,
+) -> messages.RecommendationList:
+    """A shopper's list, best first. Strangers get one too; `source` says what it draws on."""
+    return using.lists.recommend(user_id, k, explain)
+
+
+@_api.post(
+    "/events",
+    tags=["events"],
+    responses={
+        202: {"model": messages.EventReceipt, "description": "Kept; applied later"},
+        413: _PROBLEMS[413],
+    },
+)
+async def write_events(
+    using: Using, batch: messages.EventBatch, response: Response
+) -> messages.EventReceipt:
+    """Keep what shoppers did. All events of a batch are kept, or none; the next list knows."""
+    events = _checked(batch.events, using)
+    receipt = await using.writer.write(events)
+    if not receipt.applied:
+        response.status_code = 202
+    return messages.EventReceipt(
+        accepted=receipt.accepted, duplicate=receipt.duplicate, applied=receipt.applied
+    )
+
+
+@_api.get("/items/{item_id}/similar", tags=["items"], responses={404: _PROBLEMS[404]})
+async def similar_items(using: Using, item_id: ItemId, k: K = 20) -> messages.SimilarItems:
+    """Items that the same people would like, best first."""
+    row = using.lists.catalogue.row(item_id)
+    if row < 0:
+        raise ProblemError(404, "this release's catalogue has no such item")
+    return using.lists.similar(row, k)
+
+
+@_api.get("/items", tags=["items"])
+async def find_items(
+    using: Using,
+    ids: Annotated[list[messages.Id] | None, Query(max_length=MAX_SEARCH)] = None,
+    q: Annotated[str, Query(max_length=100, description="Words in the title or category")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_SEARCH)] = 20,
+) -> messages.ItemPage:
+    """Items by id (unknown ones are left out), or by words."""
+    catalogue = using.lists.catalogue
+    rows = catalogue.search(q, limit) if ids is None else catalogue.rows(ids)
+    return messages.ItemPage(items=[catalogue.item(row) for row in rows if row >= 0])
+
+
+@_operations.get("/healthz")
+async def healthz() -> messages.Health:
+    """Alive: the process answers."""
+    return messages.Health()
+
+
+@_operations.get("/readyz")
+async def readyz(using: Using) -> messages.Readiness:
+    """Ready: a release is loaded, and the feature store answers."""
+    using.lists.features.ping()
+    release = using.lists.release
+    return messages.Readiness(release=release.version, digest=release.digest)
+
+
+@_operations.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus text"}},
+)
+async def metrics(using: Using) -> Response:
+    """Counts and times of all replicas on this machine."""
+    return Response(using.metrics.expose(), media_type=CONTENT_TYPE)
+
+
+@_operations.get("/docs", include_in_schema=False)
+async def docs() -> FileResponse:
+    """The API, to read and to try; needs no outside host."""
+    return FileResponse(STATIC / "docs.html")
+
+
+@_storefront.get("/", include_in_schema=False)
+async def index() -> FileResponse:
+    """The storefront page."""
+    return FileResponse(STATIC / "index.html")
+
+
+@_storefront.get("/v1/shoppers", tags=["storefront"])
+async def find_shoppers(
+    using: Using,
+    q: Annotated[str, Query(max_length=MAX_ID, description="Part of an id")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_SAMPLE)] = 12,
+) -> messages.ShopperSample:
+    """Some shoppers to try. For demonstrations only: COTERIE_STOREFRONT."""
+    return using.directory.find(q, limit)
+
+
+@_storefront.get("/v1/users/{user_id}", tags=["storefront"])
+async def shopper(using: Using, user_id: UserId) -> messages.Shopper:
+    """A shopper's history and friends. For demonstrations only: COTERIE_STOREFRONT."""
+    return using.lists.shopper(user_id, SHOWN_HISTORY)
+
+
+def _checked(batch: Sequence[messages.EventIn], using: Parts) -> list[Event]:
+    """Events as they are kept.
+
+    Raises:
+        ProblemError: Some name items that the release lacks, or times that cannot be.
+    """
+    now_ms = int(time.time() * 1000)
+    settings, catalogue = using.settings, using.lists.catalogue
+    oldest = now_ms - int(settings.max_event_age_days * 86_400_000)
+    newest = now_ms + int(settings.max_event_lead_s * 1000)
+    events, errors = [], []
+    for place, given in enumerate(batch):
+        where = f"body.events[{place}]"
+        if catalogue.row(given.item_id) < 0:
+            message = "this release's catalogue has no such item"
+            errors.append(FieldError(where=f"{where}.item_id", message=message))
+        ts_ms = now_ms if given.ts is None else int(given.ts.timestamp() * 1000)
+        if not oldest <= ts_ms <= newest:
+            message = (
+                f"expected a time from {settings.max_event_age_days:g} days ago "
+                f"to {settings.max_event_lead_s:g} s ahead of our clock"
+            )
+            errors.append(FieldError(where=f"{where}.ts", message=message))
+        events.append(_event(given, ts_ms))
+    if errors:
+        first = f"{errors[0].where}: {errors[0].message}"
+        raise ProblemError(422, f"no event was kept: {first}", errors[:20])
+    return events
+
+
+def _event(given: messages.EventIn, ts_ms: int) -> Event:
+    return Event(
+        given.event_id,
+        given.user_id,
+        given.item_id,
+        EventKind(given.event),
+        ts_ms,
+        given.value,
+        given.text,
+        given.referrer_user_id,
+    )

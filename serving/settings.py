@@ -1,0 +1,175 @@
+"""What an operator may set: the only reader of the environment in serving."""
+
+import difflib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from coterie.errors import BadInputError
+
+PREFIX: Final = "COTERIE_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One app's settings; the variable of a field is its name in capitals after ``COTERIE_``."""
+
+    release: str
+    """Folder or URL of the release to serve."""
+    features: str = "feature_repo"
+    """Folder with Feast's ``feature_store.yaml``."""
+    host: str = "127.0.0.1"
+    """Address to listen on; this machine alone unless told otherwise."""
+    port: int = 8000
+    replicas: int = 1
+    """Processes that answer requests."""
+    state: str = "var/serving"
+    """Folder for the event log, metrics and the proxy's files; keep it: it holds events."""
+    storefront: bool = False
+    """Serve the demonstration page and the endpoints that list shoppers, friends and histories.
+    They show people to whoever asks: never on a public address."""
+    shoppers: str = ""
+    """Clean folder whose shoppers the storefront offers; none if empty."""
+    log_salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    """Secret that turns ids in logs into pseudonyms; random, so new at each start, if not set."""
+    log_level: str = "INFO"
+    max_event_age_days: float = 3650.0
+    """Events older than this are refused."""
+    max_event_lead_s: float = 300.0
+    """Events further ahead of our clock than this are refused."""
+    max_ongoing: int = 64
+    """Requests that one replica works on at a time."""
+    max_queued: int = 512
+    """Requests that may wait; more are answered with 503 at once."""
+    haproxy: bool = True
+    """Let HAProxy hand requests to replicas, instead of Ray's own Python proxy."""
+    drain_s: float = 1.0
+    """How long a stopping replica still takes requests."""
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _BOUNDS.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise BadInputError(
+                    f"{PREFIX}{name.upper()} is {value}: expected {least:g} to {most:g}"
+                )
+        if not self.release:
+            raise BadInputError(f"{PREFIX}RELEASE is empty: name the folder of a release")
+        if not self.host:
+            raise BadInputError(f"{PREFIX}HOST is empty: 127.0.0.1 listens on this machine alone")
+        if self.log_level not in _LEVELS:
+            raise BadInputError(
+                f"{PREFIX}LOG_LEVEL is {self.log_level!r}: expected one of {', '.join(_LEVELS)}"
+            )
+        if len(self.log_salt) < _MIN_SALT:
+            raise BadInputError(
+                f"{PREFIX}LOG_SALT has {len(self.log_salt)} characters: expected at least "
+                f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
+            )
+
+    @property
+    def event_log(self) -> Path:
+        """SQLite file of the event log."""
+        return Path(self.state) / "events.sqlite"
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where all replicas on this machine keep their counts."""
+        return Path(self.state) / "metrics"
+
+
+_BOUNDS: Final = {
+    "port": (1, 65535),
+    "replicas": (1, 1000),
+    "max_event_age_days": (0.01, 36500),
+    "max_event_lead_s": (0, 86400),
+    "max_ongoing": (1, 10000),
+    "max_queued": (0, 100000),
+    "drain_s": (0, 3600),
+}
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_MIN_SALT: Final = 16
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off"})
+
+
+def read_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Settings from ``COTERIE_`` variables; what is given by name wins.
+
+    Raises:
+        BadInputError: A variable is misspelt, or its value does not fit.
+    """
+    environment = os.environ if environment is None else environment
+    named = {f"{PREFIX}{f.name.upper()}": f.name for f in fields(Settings)}
+    _refuse_misspelt(environment, named)
+    types = {f.name: f.type for f in fields(Settings)}
+    found = {
+        name: _parse(variable, environment[variable], types[name])
+        for variable, name in named.items()
+        if variable in environment
+    }
+    merged = found | {name: value for name, value in given.items() if value is not None}
+    if "release" not in merged:
+        raise BadInputError(f"no release to serve: set {PREFIX}RELEASE, or give --release FOLDER")
+    return Settings(**merged)
+
+
+def prepare_ray(settings: Settings, launcher: Path) -> None:
+    """Put Ray Serve's own switches into the environment; has to come before ray is imported.
+
+    Args:
+        settings: Of the app.
+        launcher: Program to start in the place of HAProxy.
+    """
+    folder = launcher.parent
+    switches = {
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1" if settings.haproxy else "0",
+        "RAY_SERVE_HAPROXY_NBTHREAD": "2",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(launcher),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": f"{settings.drain_s:g}",
+        # Ray's default buckets are too coarse for a p99 of milliseconds.
+        "RAY_SERVE_REQUEST_LATENCY_BUCKETS_MS": "1,2,3,5,7,10,15,20,30,50,75,100,200,500,1000,5000",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Without a token of our own, Ray would write one into the user's home folder.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
+    for name, value in switches.items():
+        os.environ.setdefault(name, value)
+
+
+def _refuse_misspelt(environment: Mapping[str, str], named: Mapping[str, str]) -> None:
+    # Others of this prefix belong to other programs; one letter off would be ignored silently.
+    for variable in sorted(v for v in environment if v.startswith(PREFIX) and v not in named):
+        meant = difflib.get_close_matches(variable, named, n=1, cutoff=0.85)
+        if meant:
+            raise BadInputError(f"unknown setting {variable}: did you mean {meant[0]}?")
+
+
+def _parse(variable: str, text: str, kind: Any) -> Any:
+    try:
+        return _flag(text) if kind is bool else kind(text)
+    except ValueError as error:
+        raise BadInputError(
+            f"{variable} is {text!r}: expected {_EXPECTED.get(kind, 'text')}"
+        ) from error
+
+
+_EXPECTED: Final = {bool: "1 or 0", int: "a whole number", float: "a number"}
+
+
+def _flag(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError(text)
+    return word in _TRUE

@@ -1,0 +1,67 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from small_shop import people, write_clean_tables, write_small_release
+
+from coterie.release.bundle import Release
+from serving.events import EventLog
+from serving.features import FakeFeatures
+from serving.lists import ListMaker
+from serving.metrics import Metrics
+from serving.routes import Parts, create_app
+from serving.settings import Settings
+from serving.shoppers import ShopperDirectory
+from serving.sink import Receipt, Sink
+
+
+class LocalWriter:
+    """The sink in this process."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    async def write(self, events) -> Receipt:
+        return self._sink.write([events])[0]
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory) -> Release:
+    return write_small_release(tmp_path_factory.mktemp("releases") / "v1")
+
+
+@pytest.fixture
+def features() -> FakeFeatures:
+    return people()
+
+
+@pytest.fixture
+def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClient]]:
+    clean = tmp_path / "clean"
+    write_clean_tables(clean)
+    logs = []
+
+    def make(**settings) -> TestClient:
+        chosen = Settings(release="unused", storefront=True, state=str(tmp_path), **settings)
+        log = EventLog(tmp_path / "events.sqlite")
+        logs.append(log)
+        metrics = Metrics()
+        lists = ListMaker(release, features, metrics)
+        writer = LocalWriter(Sink(log, features, metrics))
+        parts = Parts(chosen, lists, writer, metrics, ShopperDirectory.read(str(clean)))
+        return TestClient(create_app(parts), raise_server_exceptions=False)
+
+    yield make
+    for log in logs:
+        log.close()
+
+
+@pytest.fixture
+def client(make_client) -> TestClient:
+    return make_client()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path

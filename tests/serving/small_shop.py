@@ -1,0 +1,104 @@
+"""A small shop with known tastes: a release, people and their friends, for the serving tests."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from coterie.recommend.encoder import Encoder
+from coterie.release.bundle import Release, ReleaseContent, write_release
+from coterie.schema import ITEMS, STRENGTHS, EventKind
+from serving.events import KIND_CODES, RecentList
+from serving.features import FakeFeatures, Friends
+
+CATEGORIES = ("Home/Kitchen", "Sports/Climbing", "Books/Science", "Garden/Tools")
+NUM_ITEMS = 120
+MINUTE_MS = 60_000
+NOON_MS = 1_700_000_000_000
+
+
+def item(row: int) -> str:
+    return f"item-{row:04d}"
+
+
+def write_small_release(folder: Path) -> Release:
+    """Items of a category point the same way, so that a taste shows."""
+    rng = np.random.default_rng(5)
+    category = np.arange(NUM_ITEMS) % len(CATEGORIES)
+    centres = np.linalg.qr(rng.normal(size=(16, 16)))[0][: len(CATEGORIES)]
+    vectors = centres[category] + rng.normal(size=(NUM_ITEMS, 16)) * 0.15
+    tensor = torch.from_numpy(vectors.astype(np.float32))
+    encoder = {f"encoder.{name}": p.detach() for name, p in Encoder().named_parameters()}
+    parameters = {
+        "item_in": tensor,
+        "item_out": tensor.clone(),
+        "item_bias": torch.linspace(0.1, 0.0, NUM_ITEMS),
+        "scale": torch.tensor(4.0),
+        **encoder,
+    }
+    catalogue = pa.table(
+        {
+            "item_id": [item(row) for row in range(NUM_ITEMS)],
+            "title": [
+                f"{CATEGORIES[c].split('/')[1]} thing {row}" for row, c in enumerate(category)
+            ],
+            "description": [f"Number {row} of its kind" for row in range(NUM_ITEMS)],
+            "price": [5.0 + row for row in range(NUM_ITEMS)],
+            "category": [CATEGORIES[c] for c in category],
+            "brand": ["Acme"] * NUM_ITEMS,
+            "image_uri": pa.nulls(NUM_ITEMS, pa.string()),
+            "audio_uri": pa.nulls(NUM_ITEMS, pa.string()),
+            "available": [row != 8 for row in range(NUM_ITEMS)],
+            "created_at": pa.nulls(NUM_ITEMS, pa.timestamp("us", tz="UTC")),
+        },
+        schema=ITEMS.arrow,
+    )
+    content = ReleaseContent(
+        version="v1",
+        parameters=parameters,
+        catalogue=catalogue,
+        popularity=np.arange(NUM_ITEMS, 0, -1).astype(np.float32),
+        metrics={"recall@20": 0.3},
+        data_fingerprint="small",
+        limits={},
+    )
+    return write_release(str(folder), content)
+
+
+def recent(*rows: int, kind: EventKind = EventKind.PURCHASE) -> RecentList:
+    """A recent list of items, newest first, one a minute."""
+    times = tuple(NOON_MS - place * MINUTE_MS for place in range(len(rows)))
+    return RecentList(tuple(item(row) for row in rows), (KIND_CODES[kind],) * len(rows), times)
+
+
+def circle(*friends: str, named: tuple[bool, ...] | None = None) -> Friends:
+    strengths = (0.7,) * (len(STRENGTHS) * len(friends))
+    return Friends(friends, strengths, named or (True,) * len(friends))
+
+
+def people() -> FakeFeatures:
+    """Ana cooks and knows climbers; Lou only has friends; Max has a history alone."""
+    return FakeFeatures(
+        recent={
+            "ana": recent(0, 4, 12),
+            "bea": recent(1, 5, 9),
+            "cleo": recent(1, 13),
+            "shy": recent(17, 1),
+            "max": recent(2, 6),
+        },
+        friends={
+            "ana": circle("bea", "cleo", "shy", named=(True, True, False)),
+            "lou": circle("bea", "shy", named=(True, False)),
+        },
+    )
+
+
+def write_clean_tables(folder: Path) -> None:
+    """As much of a clean folder as the storefront reads."""
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table({"user_id": ["ana", "max", "bea", "zoe"]}), folder / "events.parquet")
+    pq.write_table(pa.table({"src_user_id": ["ana", "bea", "zoe"]}), folder / "ties.parquet")
+    users = pa.table({"user_id": ["ana", "zoe"], "may_be_used": [True, False]})
+    pq.write_table(users, folder / "users.parquet")
