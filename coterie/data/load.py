@@ -1,0 +1,175 @@
+"""From a clean folder, as ingest leaves it, to arrays."""
+
+import hashlib
+import json
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from coterie.data.dataset import Codes, Dataset, Floats, Interactions, Ints, Ties
+from coterie.data.staging import settled
+from coterie.data.vocab import Vocab
+from coterie.errors import BadInputError, UnavailableError
+from coterie.schema import (
+    EVENT_KINDS,
+    EVENTS,
+    INGEST_REPORT,
+    ITEMS,
+    PARTS,
+    SCHEMA_VERSION,
+    TABLES,
+    TIE_KINDS,
+    TIES,
+    USERS,
+    Table,
+)
+
+
+def load_dataset(clean: str) -> Dataset:
+    """Load what ``ingest`` wrote, after a look at every file's digest.
+
+    People who may not be used keep their own row and their own ties, so that they can be served;
+    their events are left out, and so is their name as a follower's friend or as a referrer.
+
+    Args:
+        clean: A folder, local or of a store (``s3://bucket/folder``).
+
+    Raises:
+        BadInputError: No clean folder, one of another schema, or files other than ingest wrote.
+        UnavailableError: The store does not answer.
+    """
+    report, tables = read_clean(clean)
+    events, ties = tables[EVENTS.name], tables[TIES.name]
+    users = _people_of(events, ties, tables[USERS.name])
+    items = Vocab.of(tables[ITEMS.name]["item_id"])
+    people = _aligned_people(users, tables[USERS.name])
+    usable = np.asarray(people["may_be_used"].to_numpy(), dtype=bool)
+    interactions, part = _interactions(events, users, items)
+    kept = usable[interactions.user_idx]
+    arrays = _ties(ties, users)
+    return Dataset(
+        users=users,
+        items=items,
+        events=_without_referrers(interactions.take(kept), usable),
+        part=part[kept],
+        ties=arrays.take(usable[arrays.dst_idx]),
+        catalogue=tables[ITEMS.name].take(pc.sort_indices(tables[ITEMS.name]["item_id"])),
+        people=people,
+        fingerprint=str(report["fingerprint"]),
+    )
+
+
+def read_clean(clean: str) -> tuple[dict[str, Any], dict[str, pa.Table]]:
+    """Report and tables of a clean folder, each file checked against the report's digest.
+
+    Raises:
+        BadInputError: As ``load_dataset``.
+        UnavailableError: As ``load_dataset``.
+    """
+    fs, folder = fsspec.core.url_to_fs(settled(clean))
+    try:
+        report = json.loads(fs.cat_file(f"{folder}/{INGEST_REPORT}"))
+    except FileNotFoundError as error:
+        raise BadInputError(
+            f"{clean} has no {INGEST_REPORT}: it was never written to its end; run ingest into it"
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BadInputError(f"{clean}/{INGEST_REPORT} is no JSON: run ingest again") from error
+    except OSError as error:
+        raise UnavailableError(f"{clean} could not be read: {error}") from error
+    if report.get("schema_version") != SCHEMA_VERSION:
+        raise BadInputError(
+            f"{clean} was written for schema {report.get('schema_version')}, this is schema "
+            f"{SCHEMA_VERSION}: run ingest again"
+        )
+    return report, {t.name: _read(fs, folder, t, report["files"]) for t in TABLES.values()}
+
+
+def _read(fs: Any, folder: str, table: Table, digests: dict[str, str]) -> pa.Table:
+    name = f"{table.name}.parquet"
+    try:
+        content = fs.cat_file(f"{folder}/{name}")
+    except FileNotFoundError as error:
+        raise BadInputError(f"{folder} lacks {name}: run ingest again") from error
+    except OSError as error:
+        raise UnavailableError(f"{folder}/{name} could not be read: {error}") from error
+    if hashlib.sha256(content).hexdigest() != digests.get(name):
+        raise BadInputError(
+            f"{folder}/{name} is not the file that ingest wrote (its digest differs): run ingest "
+            "again rather than change clean tables"
+        )
+    return pq.read_table(pa.BufferReader(content), schema=table.arrow)
+
+
+def _people_of(events: pa.Table, ties: pa.Table, users: pa.Table) -> Vocab:
+    columns = [
+        events["user_id"],
+        events["referrer_user_id"],
+        ties["src_user_id"],
+        ties["dst_user_id"],
+        users["user_id"],
+    ]
+    return Vocab.of(pa.chunked_array([c for column in columns for c in column.chunks], pa.string()))
+
+
+def _aligned_people(users: Vocab, table: pa.Table) -> pa.Table:
+    """Row i describes user i; who is not in the table may be named and used."""
+    said = Vocab(table["user_id"].combine_chunks()).rows(users.ids)
+    rows = pa.array(said, mask=said < 0)
+    flags = [pc.fill_null(table[c].take(rows), True) for c in ("may_be_named", "may_be_used")]
+    return pa.table([users.ids, *flags], schema=USERS.arrow)
+
+
+def _interactions(events: pa.Table, users: Vocab, items: Vocab) -> tuple[Interactions, Codes]:
+    """Clean events are ordered already: by time, then by id."""
+    arrays = Interactions(
+        user_idx=users.rows(events["user_id"]),
+        item_idx=items.rows(events["item_id"]),
+        kind=_codes(events["event"], EVENT_KINDS),
+        value=_floats(events["value"]),
+        ts_ms=_millis(events["ts"]),
+        referrer_idx=users.rows(events["referrer_user_id"]),
+    )
+    return arrays, _codes(events["split"], PARTS)
+
+
+def _without_referrers(
+    events: Interactions, usable: np.ndarray[Any, np.dtype[np.bool_]]
+) -> Interactions:
+    told = events.referrer_idx
+    hidden = (told >= 0) & ~usable[told]
+    return Interactions(
+        events.user_idx,
+        events.item_idx,
+        events.kind,
+        events.value,
+        events.ts_ms,
+        np.where(hidden, -1, told),
+    )
+
+
+def _ties(ties: pa.Table, users: Vocab) -> Ties:
+    return Ties(
+        src_idx=users.rows(ties["src_user_id"]),
+        dst_idx=users.rows(ties["dst_user_id"]),
+        kind=_codes(ties["kind"], TIE_KINDS),
+        weight=_floats(ties["weight"]),
+        since_ms=_millis(ties["since"]),
+    )
+
+
+def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> Codes:
+    return Vocab(pa.array([str(n) for n in names], pa.string())).rows(column).astype(np.int8)
+
+
+def _floats(column: pa.ChunkedArray) -> Floats:
+    return np.asarray(pc.fill_null(column, float("nan")).to_numpy(), dtype=np.float32)
+
+
+def _millis(column: pa.ChunkedArray) -> Ints:
+    micros = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
+    return np.asarray(micros // 1000, dtype=np.int64)

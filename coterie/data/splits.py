@@ -1,0 +1,169 @@
+"""What may be learned from and what is to be foreseen: bundled splits, and a split by time."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from coterie.data.dataset import Dataset, Interactions, Split, Ties
+from coterie.errors import BadInputError
+from coterie.schema import EVENT_KINDS, LIKED_RATING, PARTS, TARGET_KINDS, EventKind, Part
+
+Mask = npt.NDArray[np.bool_]
+
+_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
+_RATING = EVENT_KINDS.index(EventKind.RATING)
+
+
+def choose(dataset: Dataset) -> Split:
+    """The data set's own split where it has one, else a split by time."""
+    has_test = bool((dataset.part == PARTS.index(Part.TEST)).any())
+    return bundled(dataset) if has_test else by_time(dataset)
+
+
+def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
+    """The split that a published data set came with; events outside it are left out.
+
+    Args:
+        dataset: One whose events name their part.
+        val_share: Where the bundle has no validation part, this share of each shopper's training
+            items becomes one (``hold_out``).
+        seed: Of that choice.
+
+    Raises:
+        BadInputError: The data has no bundled split, or one without training or test.
+    """
+    train, val, test = (dataset.events.take(dataset.part == code) for code in range(len(PARTS)))
+    if not len(train) or not len(test):
+        raise BadInputError(
+            f"no bundled split: {len(train)} training and {len(test)} test events name their part "
+            "in column split; use a split by time"
+        )
+    split = Split(
+        name="bundled",
+        train=train,
+        val=val,
+        test=test,
+        ties=dataset.ties,
+        num_users=len(dataset.users),
+        num_items=len(dataset.items),
+    )
+    return split if len(val) else hold_out(split, val_share, seed)
+
+
+def hold_out(split: Split, share: float = 0.1, seed: int = 0) -> Split:
+    """Take validation from training: of each shopper's n items, n * share, rounded by chance.
+
+    Rounding by chance gives light shoppers their part in validation; the last item is never
+    taken. With an item all events that its shopper had with it leave training.
+
+    Args:
+        split: Its ``val`` is replaced.
+        share: Above 0, below 1.
+        seed: The same seed takes the same items.
+
+    Raises:
+        BadInputError: The share is no share, or nothing was taken.
+    """
+    if not 0.0 < share < 1.0:
+        raise BadInputError(f"share to hold out is {share}, expected above 0 and below 1")
+    train = split.train
+    pairs, pair_of = np.unique(_pairs(train, split.num_items), return_inverse=True)
+    users = pairs // split.num_items
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(users, minlength=split.num_users)
+    quotas = np.minimum(np.floor(counts * share + rng.random(len(counts))), counts - 1)
+    shuffled = np.lexsort((rng.random(len(pairs)), users))
+    rank = np.empty(len(pairs), np.int64)
+    rank[shuffled] = np.arange(len(pairs)) - np.repeat(np.cumsum(counts) - counts, counts)
+    held = (rank < quotas[users])[pair_of]
+    if not held.any():
+        raise BadInputError(f"nothing to hold out of {len(train)} events at a share of {share}")
+    return replace(split, train=train.take(~held), val=train.take(held), between=None)
+
+
+def by_time(dataset: Dataset, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> Split:
+    """Split as a shop lives: learn from what was, foresee what comes.
+
+    The cutoffs are times, so events of one moment stay together. Validation and test hold each
+    shopper's first liking of an item (``TARGET_KINDS``; ratings from ``LIKED_RATING`` on), where
+    shopper and item were known when training ended: for test, after the validation period. Ties
+    that formed later than training ended are unknown; a tie without a time was always there.
+    Events that belong to a bundled split have no true time and are left out.
+
+    Args:
+        dataset: One with events outside any bundled split.
+        shares: Of the events, for training, validation, test; they add up to 1.
+
+    Raises:
+        BadInputError: No dated events, or a part would be empty.
+    """
+    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+        raise BadInputError(f"shares are {shares}, expected three above 0 that add up to 1")
+    events = dataset.events.take(dataset.part < 0)
+    if not len(events):
+        raise BadInputError("no events outside the bundled split: there are no times to split by")
+    first, second = _cutoffs(events, shares)
+    train = events.take(events.ts_ms < first)
+    between = events.take((events.ts_ms >= first) & (events.ts_ms < second))
+    liked = _first_liked(events, len(dataset.items))
+    seen = Interactions.concat(train, between)
+    val = events.take(liked & (events.ts_ms >= first) & (events.ts_ms < second))
+    test = events.take(liked & (events.ts_ms >= second))
+    split = Split(
+        name="by_time",
+        train=train,
+        val=val.take(_known(val, train, dataset)),
+        test=test.take(_known(test, seen, dataset)),
+        ties=_ties_until(dataset.ties, first),
+        num_users=len(dataset.users),
+        num_items=len(dataset.items),
+        between=between,
+    )
+    _refuse_empty(split)
+    return split
+
+
+def _cutoffs(events: Interactions, shares: tuple[float, float, float]) -> tuple[int, int]:
+    """First moments of validation and of test."""
+    times = np.sort(events.ts_ms)
+    places = [int(len(times) * shares[0]), int(len(times) * (shares[0] + shares[1]))]
+    first, second = (int(times[min(p, len(times) - 1)]) for p in places)
+    return first, second
+
+
+def _first_liked(events: Interactions, num_items: int) -> Mask:
+    """Events that are a shopper's first of a target kind with an item, and no dislike."""
+    wanted = np.flatnonzero(_IS_TARGET[events.kind])
+    # np.unique returns first places, and events are ordered by time.
+    order = wanted[np.argsort(events.ts_ms[wanted], kind="stable")]
+    _, first = np.unique(_pairs(events, num_items)[order], return_index=True)
+    mask = np.zeros(len(events), bool)
+    mask[order[first]] = True
+    disliked = (events.kind == _RATING) & ~(events.value >= LIKED_RATING)
+    return np.asarray(mask & ~disliked)
+
+
+def _known(held_out: Interactions, seen: Interactions, dataset: Dataset) -> Mask:
+    users = np.zeros(len(dataset.users), bool)
+    items = np.zeros(len(dataset.items), bool)
+    users[seen.user_idx] = True
+    items[seen.item_idx] = True
+    return np.asarray(users[held_out.user_idx] & items[held_out.item_idx])
+
+
+def _ties_until(ties: Ties, end_ms: int) -> Ties:
+    return ties.take(ties.since_ms < end_ms)
+
+
+def _pairs(events: Interactions, num_items: int) -> npt.NDArray[np.int64]:
+    return np.asarray(events.user_idx * num_items + events.item_idx)
+
+
+def _refuse_empty(split: Split) -> None:
+    sizes = {"train": len(split.train), "val": len(split.val), "test": len(split.test)}
+    if min(sizes.values()) == 0:
+        raise BadInputError(
+            f"a part of the split by time is empty: {sizes}; are the times real, and do shoppers "
+            "come back to items that are known?"
+        )

@@ -1,0 +1,62 @@
+"""Text from outside, made plain: one line, one normal form, no markup, nothing invisible."""
+
+import html
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_MARKUP = r"<!--.*?-->|</?[A-Za-z][^<>]*>"
+_ROUNDS = 8
+"""Markup inside escaped markup: deeper than this is no shop's text but an attack."""
+
+# Controls, line and paragraph separators, bidirectional overrides (which make a title read other
+# than it is), byte order marks; joiners stay: emoji and several scripts need them.
+_BREAKS = r"[\s\p{Cc}\p{Z}\x{202A}-\x{202E}\x{2066}-\x{2069}\x{FEFF}]+"
+CONTROLS = r"[\p{Cc}\x{202A}-\x{202E}\x{2066}-\x{2069}\x{FEFF}\x{2028}\x{2029}]"
+
+
+def plain(texts: pa.Array) -> pa.Array:
+    """Texts without tags, entities, controls and runs of whitespace, in NFC; nothing left: null.
+
+    Doing it twice changes nothing more.
+
+    >>> plain(pa.array(["  Fish &amp;\\n<b>chips</b>", " ", None])).to_pylist()
+    ['Fish & chips', None, None]
+    """
+    tidy = _without_markup(_tidy(texts.cast(pa.string())))
+    return pc.if_else(pc.equal(tidy, ""), pa.scalar(None, pa.string()), tidy)
+
+
+def trimmed(texts: pa.Array) -> pa.Array:
+    """Texts in NFC without whitespace around them; nothing left: null."""
+    tidy = pc.utf8_trim_whitespace(pc.utf8_normalize(texts.cast(pa.string()), "NFC"))
+    return pc.if_else(pc.equal(tidy, ""), pa.scalar(None, pa.string()), tidy)
+
+
+def _tidy(texts: pa.Array) -> pa.Array:
+    spaced = pc.replace_substring_regex(pc.utf8_normalize(texts, "NFC"), _BREAKS, " ")
+    return pc.utf8_trim_whitespace(spaced)
+
+
+def _without_markup(texts: pa.Array) -> pa.Array:
+    """Only the rows that hold ``<`` or ``&`` are looked at, until nothing changes any more."""
+    marked = pc.fill_null(pc.match_substring_regex(texts, "[<&]"), False)
+    rows = texts.filter(marked)
+    if len(rows) == 0:
+        return texts
+    for _ in range(_ROUNDS):
+        # Tidied in every round: what is dropped later could join the two halves of a tag.
+        bare = _tidy(pc.replace_substring_regex(_unescaped(rows), _MARKUP, " "))
+        if bare.equals(rows):
+            return pc.replace_with_mask(texts, marked, bare)
+        rows = bare
+    return pc.replace_with_mask(
+        texts, marked, _tidy(pc.replace_substring_regex(rows, "[<>&]", " "))
+    )
+
+
+def _unescaped(texts: pa.Array) -> pa.Array:
+    escaped = pc.match_substring(texts, "&")
+    rows = pc.replace_substring_regex(texts.filter(escaped), "&(?:amp;)+", "&")
+    plain_rows = pa.array([html.unescape(text) for text in rows.to_pylist()], pa.string())
+    return pc.replace_with_mask(texts, escaped, plain_rows)
