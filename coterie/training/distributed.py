@@ -1,0 +1,235 @@
+"""Ray Train runs the epoch loop: several workers, retries, and resuming after a kill."""
+
+import json
+import logging
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import torch
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer, get_device
+from torch.nn.parallel import DistributedDataParallel
+
+from coterie.data.dataset import TrainingSet
+from coterie.errors import BadInputError, UnavailableError
+from coterie.models import MODELS, Learned
+from coterie.progress import Progress, silent
+from coterie.training.checkpoint import newest_state, write_state
+from coterie.training.loop import EpochRecord, TrainingHistory, TrainingState, run_epochs
+from coterie.training.packing import pack, unpack
+from coterie.training.runs import Workers, run_identity
+
+CHECKPOINTS = "checkpoint_*"  # Ray's own naming
+SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray's list of them
+
+log = logging.getLogger(__name__)
+
+
+def train_distributed(
+    model_name: str,
+    config: Any,
+    data: TrainingSet,
+    workers: Workers,
+    progress: Progress = silent,
+) -> Learned:
+    """Fit a learned model on Ray Train's workers; the same loop as ``model.fit`` runs here.
+
+    Raises:
+        BadInputError: The model learns no epochs, or ``run_name`` belongs to another training.
+        UnavailableError: Workers died more often than ``retries``.
+    """
+    model = MODELS[model_name](config)
+    if not isinstance(model, Learned):
+        raise BadInputError(f"{model_name} has no epochs to distribute: fit it in this process")
+    run = run_identity(model_name, config, data)
+    packed = f"{workers.folder}-data/{run}.npz"
+    pack(data, packed)
+    with _cluster(workers), _watched(workers, model_name, config.loop.max_epochs, progress):
+        _mend_snapshot(workers.folder)
+        result = _run(_trainer(model_name, config, packed, run, workers))
+        state = _newest(workers.folder, run, result.checkpoint)
+    trainee = model.trainee(data, torch.device("cpu"))
+    if state is None:
+        raise UnavailableError(f"the workers left no state in {workers.folder}: is it shared?")
+    trainee.load_state_dict(state.best_weights)
+    model.adopt(trainee, data)
+    model.history = TrainingHistory.from_json(json.loads(result.return_value))
+    return model
+
+
+def _run(trainer: TorchTrainer) -> ray.train.Result:
+    """Ray's errors as ours: what was wrong in a worker is wrong here."""
+    try:
+        return trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        failures = getattr(error, "worker_failures", {})
+        for failure in failures.values():
+            cause = getattr(failure, "cause", failure)
+            if isinstance(cause, BadInputError) or isinstance(failure, BadInputError):
+                raise BadInputError(str(cause)) from error
+        raise UnavailableError(f"training broke off: {error}") from error
+
+
+def _trainer(model_name: str, config: Any, packed: str, run: str, workers: Workers) -> TorchTrainer:
+    return TorchTrainer(
+        _work,
+        train_loop_config={
+            "model_name": model_name,
+            "config": config,
+            "packed": packed,
+            "run": run,
+            "folder": workers.folder,
+        },
+        scaling_config=ScalingConfig(num_workers=workers.count, use_gpu=workers.use_gpu),
+        run_config=RunConfig(
+            name=workers.run_name,
+            storage_path=workers.storage,
+            failure_config=FailureConfig(max_failures=workers.retries),
+            checkpoint_config=CheckpointConfig(num_to_keep=2),
+        ),
+    )
+
+
+def _work(job: dict[str, Any]) -> str:
+    """What every worker does; what rank 0 returns is the run's history as JSON."""
+    context = ray.train.get_context()
+    rank, world = context.get_world_rank(), context.get_world_size()
+    model: Learned = MODELS[job["model_name"]](job["config"])
+    trainee = model.trainee(unpack(job["packed"]), get_device())
+    reporter = _Reporter(job["folder"], job["run"])
+    history = run_epochs(
+        trainee,
+        job["config"].loop,
+        checkpoints=reporter,
+        on_epoch=reporter.report,
+        # Without ties the social model leaves the weights of ties unused.
+        wrap=lambda module: DistributedDataParallel(module, find_unused_parameters=True),
+        rank=rank,
+        world=world,
+    )
+    return json.dumps(history.as_json())
+
+
+class _Reporter:
+    """The loop's checkpoints, kept by Ray: saved by rank 0, reported by all."""
+
+    def __init__(self, folder: str, run: str):
+        self._folder, self._run = folder, run
+        self._state: TrainingState | None = None
+
+    def save(self, state: TrainingState) -> None:
+        """Hold the state until the report, which every rank makes."""
+        self._state = state
+
+    def report(self, record: EpochRecord) -> None:
+        """A barrier: returns when the state of rank 0 is in storage."""
+        metrics = {"epoch": record.epoch, "loss": record.loss, "score": record.score}
+        if self._state is None:
+            ray.train.report(metrics)
+            return
+        with tempfile.TemporaryDirectory() as beside:
+            folder = Path(beside) / "state"
+            write_state(folder, self._state, self._run)
+            ray.train.report(metrics, checkpoint=Checkpoint.from_directory(folder))
+
+    def load(self) -> TrainingState | None:
+        """The newest whole state, the same for every rank."""
+        return _newest(self._folder, self._run, ray.train.get_checkpoint())
+
+
+def _newest(folder: str, run: str, reported: Checkpoint | None) -> TrainingState | None:
+    """The newest whole state; behind a bucket's address only the one that Ray names is tried."""
+    if "://" not in folder:
+        return newest_state(Path(folder).glob(CHECKPOINTS), run)
+    if reported is None:
+        return None
+    with reported.as_directory() as copy:
+        return newest_state([Path(copy)], run)
+
+
+@contextmanager
+def _cluster(workers: Workers) -> Iterator[None]:
+    """Ray for the time of a run, unless the caller has it up already."""
+    interrupt = signal.getsignal(signal.SIGINT)
+    ours = not ray.is_initialized()
+    if ours and workers.address == "local":
+        ray.init(
+            address="local",
+            num_cpus=workers.count,
+            num_gpus=workers.count if workers.use_gpu else 0,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    elif ours:
+        ray.init(address=workers.address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        yield
+    finally:
+        if ours:
+            ray.shutdown()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupt)  # Ray Train puts its own in place
+
+
+@contextmanager
+def _watched(workers: Workers, what: str, total: int, progress: Progress) -> Iterator[None]:
+    """Tell ``progress`` of every epoch that reaches storage, where that is a folder."""
+    done = threading.Event()
+
+    def look() -> None:
+        last = -1
+        while not done.wait(0.5):
+            epochs = _epochs_in(Path(workers.folder))
+            if epochs > last:
+                last = epochs
+                progress(what, epochs, total)
+
+    watcher = threading.Thread(target=look, daemon=True)
+    if progress is not silent and "://" not in workers.storage:
+        watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if watcher.ident:
+            watcher.join()
+
+
+def _epochs_in(folder: Path) -> int:
+    newest = 0
+    for state in folder.glob(f"{CHECKPOINTS}/state.json"):
+        try:
+            newest = max(newest, len(json.loads(state.read_text())["history"]["epochs"]))
+        except (OSError, ValueError, KeyError):
+            continue  # being written or deleted at this moment
+    return newest
+
+
+def _mend_snapshot(folder: str) -> None:
+    """Move aside a list of checkpoints that Ray would refuse to start from.
+
+    Ray writes it in place, so a kill can leave half of it or names of states already deleted;
+    another version of Ray wrote it in another form. The states themselves vouch for themselves.
+    """
+    snapshot = Path(folder) / SNAPSHOT
+    if "://" in folder or not snapshot.exists():
+        return
+    try:
+        content = json.loads(snapshot.read_text())
+        named = [entry["checkpoint_dir_name"] for entry in content["checkpoint_results"]]
+        missing = [name for name in named if not (Path(folder) / name).exists()]
+        if content["ray_version"] == ray.__version__ and not missing:
+            return
+        reason = f"written by Ray {content['ray_version']}, naming {len(missing)} lost checkpoints"
+    except (ValueError, KeyError, TypeError) as error:
+        reason = str(error)
+    log.warning("Ray's list of checkpoints is of no use (%s): starting it anew", reason)
+    snapshot.rename(snapshot.with_suffix(".damaged"))

@@ -1,0 +1,119 @@
+"""One way to fit any model: in this process or on workers, and again on all that is known."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coterie.data.dataset import Split, TrainingSet
+from coterie.errors import BadInputError
+from coterie.models import CONFIGS, MODELS, Learned, Model
+from coterie.progress import Progress, silent
+from coterie.training.checkpoint import CheckpointFolder
+from coterie.training.loop import EpochRecord, run_epochs
+from coterie.training.runs import Workers, run_identity
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """This process trains."""
+
+    checkpoints: str = ""
+    """Folder from which a run that was broken off goes on; none if empty."""
+    device: str = "cpu"
+
+
+def fit(
+    data: TrainingSet,
+    model_name: str,
+    config: Any = None,
+    where: Here | Workers = Here(),
+    progress: Progress = silent,
+) -> Model:
+    """Fit a model of ``MODELS``; models that learn no epochs are fitted here in any case.
+
+    Args:
+        data: With ``validation``, learning stops early on it.
+        model_name: A key of ``MODELS``.
+        config: Of that model; None for its defaults.
+        where: This process, or Ray Train's workers.
+        progress: Told of every epoch.
+
+    Raises:
+        BadInputError: No such model, or nothing to learn from.
+        UnavailableError: Workers died too often.
+    """
+    if model_name not in MODELS:
+        raise BadInputError(f"no model {model_name!r}: there are {', '.join(MODELS)}")
+    config = CONFIGS[model_name]() if config is None else config
+    model: Model = MODELS[model_name](config)
+    if not isinstance(model, Learned):
+        model.fit(data, progress)
+        return model
+    if isinstance(where, Workers):
+        # Ray takes seconds to import: only who trains on workers waits for it.
+        from coterie.training.distributed import train_distributed
+
+        return train_distributed(model_name, config, data, where, progress)
+    return _learn_here(model, data, where, progress)
+
+
+def _learn_here(model: Learned, data: TrainingSet, where: Here, progress: Progress) -> Learned:
+    total = model.config.loop.max_epochs
+    checkpoints = None
+    if where.checkpoints:
+        run = run_identity(model.name, model.config, data)
+        checkpoints = CheckpointFolder(Path(where.checkpoints), run)
+
+    def tell(record: EpochRecord) -> None:
+        progress(f"training {model.name}", record.epoch, total)
+
+    trainee = model.trainee(data, torch.device(where.device))
+    model.history = run_epochs(trainee, model.config.loop, checkpoints, tell)
+    model.adopt(trainee, data)
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTwice:
+    """A model as validation knows it, and the same fitted on validation's events as well."""
+
+    chosen: Model
+    """Fitted on train alone: what validation's figures are of."""
+    final: Model
+    """Fitted on train and validation, for as many epochs as were best: to test and release."""
+
+
+def fit_twice(
+    split: Split,
+    model_name: str,
+    config: Any = None,
+    where: Here | Workers = Here(),
+    progress: Progress = silent,
+) -> FittedTwice:
+    """Choose the number of epochs on validation, then fit on all that came before the test.
+
+    Raises:
+        BadInputError: As :func:`fit`.
+        UnavailableError: As :func:`fit`.
+    """
+    chosen = fit(split.for_validation(), model_name, config, where, progress)
+    return FittedTwice(chosen, refit(chosen, split, where, progress))
+
+
+def refit(
+    chosen: Model, split: Split, where: Here | Workers = Here(), progress: Progress = silent
+) -> Model:
+    """Fit a chosen model's like on train and validation."""
+    config: Any = getattr(chosen, "config", None)
+    if isinstance(chosen, Learned):
+        config = replace(config, loop=config.loop.for_refit(chosen.history))
+    return fit(split.for_test(), chosen.name, config, _for_refit(where), progress)
+
+
+def _for_refit(where: Here | Workers) -> Here | Workers:
+    """Other data, so other states."""
+    if isinstance(where, Workers):
+        return replace(where, run_name=f"{where.run_name}-final")
+    return replace(where, checkpoints=where.checkpoints and f"{where.checkpoints}-final")

@@ -1,0 +1,76 @@
+"""A training set as one file of plain arrays, so that workers can read it for themselves."""
+
+import hashlib
+import io
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+
+from coterie.data.dataset import Interactions, Ties, TrainingSet
+from coterie.errors import BadInputError
+
+Columns = dict[str, np.ndarray[Any, Any]]
+
+
+def pack(data: TrainingSet, path: str) -> None:
+    """Write ``data`` to ``path`` (local or remote): whole or not at all."""
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **_columns(data))
+    if "://" in path:
+        with fsspec.open(path, "wb") as file:
+            file.write(content.getbuffer())
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.part")
+    beside.write_bytes(content.getbuffer())
+    beside.rename(target)
+
+
+def unpack(path: str) -> TrainingSet:
+    """Read back what :func:`pack` wrote.
+
+    Raises:
+        BadInputError: The file is missing or not such a file.
+    """
+    try:
+        with fsspec.open(path, "rb") as file:
+            loaded = np.load(io.BytesIO(file.read()), allow_pickle=False)
+        num_users, num_items = loaded["shape"].tolist()
+        held_out = _read(Interactions, "validation", loaded) if loaded["validates"] else None
+        interactions, ties = _read(Interactions, "seen", loaded), _read(Ties, "ties", loaded)
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInputError(f"{path} holds no training set: {error}") from error
+    return TrainingSet(interactions, ties, num_users, num_items, held_out)
+
+
+def digest(data: TrainingSet) -> str:
+    """The same for the same data only, hexadecimal."""
+    whole = hashlib.blake2b(digest_size=16)
+    for name, column in _columns(data).items():
+        whole.update(f"{name} {column.dtype} {column.shape}".encode())
+        whole.update(np.ascontiguousarray(column).tobytes())
+    return whole.hexdigest()
+
+
+def _columns(data: TrainingSet) -> Columns:
+    columns: Columns = {
+        "shape": np.array([data.num_users, data.num_items]),
+        "validates": np.array(data.validation is not None),
+    }
+    parts: dict[str, Any] = {
+        "seen": data.interactions,
+        "ties": data.ties,
+        "validation": data.validation,
+    }
+    for prefix, part in parts.items():
+        if part is not None:
+            columns |= {f"{prefix}.{f.name}": getattr(part, f.name) for f in fields(part)}
+    return columns
+
+
+def _read(table: type[Any], prefix: str, loaded: Any) -> Any:
+    return table(*(loaded[f"{prefix}.{f.name}"] for f in fields(table)))

@@ -1,0 +1,44 @@
+"""A training run: who works on it, and what tells it from another of the same name."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from coterie.data.dataset import TrainingSet
+from coterie.errors import BadInputError
+from coterie.training.packing import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Ray Train's workers, and where the run's states outlive them."""
+
+    storage: str
+    """A folder, or a bucket's address; several machines must all reach it."""
+    run_name: str = "train"
+    """A run of this name that was broken off goes on where it stood."""
+    count: int = 1
+    use_gpu: bool = False
+    retries: int = 1
+    """How often a worker may die before the run is given up."""
+    address: str = "local"
+    """``local`` starts Ray for this run alone; ``auto`` joins the cluster that we are on."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise BadInputError(f"training needs at least one worker, found {self.count}")
+
+    @property
+    def folder(self) -> str:
+        """Where this run's states lie."""
+        return f"{self.storage.rstrip('/')}/{self.run_name}"
+
+
+def run_identity(model_name: str, config: Any, data: TrainingSet) -> str:
+    """Digest of what is learned from what; how long does not count, so that a run may go on."""
+    settings = asdict(config)
+    for name in ("max_epochs", "patience"):
+        settings["loop"].pop(name)
+    whole = json.dumps([model_name, settings, digest(data)], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
