@@ -45,8 +45,8 @@ class Catalogue:
         """How strongly each item draws visits on a day: appeal by its place in life, 0 if not on
         sale."""
         age = np.maximum(day + 0.5 - self.arrives, 0.0) / self.peak_days
-        # Rises to 1 at the peak, then declines; a tenth of the fame never fades.
-        life = 0.1 + 0.9 * np.where(age < 1, age, np.exp(-(age - 1) / 3))
+        # Rises to 1 at the peak, then declines; a quarter of the fame never fades.
+        life = 0.25 + 0.75 * np.where(age < 1, age, np.exp(-(age - 1) / 3))
         return np.where(self.on_sale(day), self.appeal * life, 0.0).astype(np.float64)
 
 
@@ -142,6 +142,6 @@ def _live(config: ShopConfig, rng: np.random.Generator) -> tuple[Floats, Floats,
 
 
 def _zipf(n: int, rng: np.random.Generator) -> Floats:
-    """Appeal by rank, rank^-0.8, in random order; its mean is 1."""
-    appeal = np.arange(1, n + 1, dtype=np.float64) ** -0.8
+    """Appeal by rank, rank^-0.7, in random order; its mean is 1."""
+    appeal = np.arange(1, n + 1, dtype=np.float64) ** -0.7
     return rng.permutation(appeal / appeal.mean()).astype(np.float32)

@@ -23,7 +23,7 @@ from coterie.progress import Progress, silent
 
 _CANDIDATES = 12
 """Items that a shopper passes on a shelf before looking at one."""
-_FOND_OF_SHELF, _FOND_OF_ITEM = 5.0, 7.0
+_FOND_OF_SHELF, _FOND_OF_ITEM = 9.0, 9.0
 _EAGER = 0.7
 _SHARES_BOUGHT, _SHARES_CLICKED = 0.25, 0.02
 
