@@ -1,27 +1,25 @@
-"""What each command does: options into one call, its outcome onto the screen."""
+"""What each command does: options into one call, its outcome onto the screen.
+
+Each imports what it needs when it runs: who simulates a shop does not wait for torch.
+"""
 
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from coterie import workflow
 from coterie.cli import show
-from coterie.data.ingest import IngestConfig
-from coterie.data.ingest import ingest as clean_tables
-from coterie.data.load import load_dataset
-from coterie.data.simulate import ShopConfig
-from coterie.data.simulate import simulate as make_shop
 from coterie.errors import BadInputError
 from coterie.progress import bar
-from coterie.release.bundle import Release, load_release
-from coterie.release.gate import Limits
-from coterie.release.manifest import MANIFEST
-from coterie.release.offline import OfflineLists
-from coterie.release.store import ReleaseStore
+
+if TYPE_CHECKING:
+    from coterie.release.bundle import Release
 
 
 def simulate(options: argparse.Namespace) -> None:
     """Make up a shop and write its tables."""
+    from coterie.data.simulate import ShopConfig, simulate
+
     config = ShopConfig(
         num_users=options.users,
         num_items=options.items,
@@ -30,27 +28,34 @@ def simulate(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     with bar() as progress:
-        make_shop(config, progress).write(options.out)
-    show.say(f"A shop of {options.users} shoppers and {options.items} items is in {options.out}")
+        shop = simulate(config, progress)
+        shop.write(options.out)
+    show.say(
+        f"A shop of {shop.users.num_rows} shoppers, {shop.items.num_rows} items and "
+        f"{shop.events.num_rows} events is in {options.out}"
+    )
 
 
 def ingest(options: argparse.Namespace) -> None:
     """Clean a shop's tables, after bringing a public set into the contract."""
+    from coterie.data.ingest import IngestConfig, ingest
+
     source = options.source
     if options.dataset:
-        from coterie.data.public import convert
-
-        source = f"{options.out.rstrip('/')}-raw"
-        convert(options.dataset, options.source, source)
+        source = _convert(options.dataset, source, options.out)
     config = IngestConfig(max_bad_share=options.max_bad_share, runner=options.runner)
     with bar() as progress:
-        report = clean_tables(source, options.out, config, progress)
-    show.ingested(report, options.out)
+        report = ingest(source, options.out, config, progress)
+    show.ingested(report)
+    show.say(f"The clean tables are in {options.out}")
 
 
 def train(options: argparse.Namespace) -> None:
     """Fit a challenger; release it if it wins."""
-    changes = {"epochs": options.epochs, "seed": options.seed}
+    from coterie import workflow
+    from coterie.release.gate import Limits
+
+    changes = {"loop.max_epochs": options.epochs, "loop.seed": options.seed}
     settings = workflow.FitSettings(
         model=options.model,
         config={name: value for name, value in changes.items() if value is not None},
@@ -69,16 +74,24 @@ def train(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Compare models on the test part."""
+    from coterie import workflow
+
     with bar() as progress:
         comparison = workflow.evaluate_all(
             options.clean, options.out, options.models, options.challenger, progress
         )
     show.compared(comparison)
-    show.say(f"The figures are in {options.out}; draw them with: coterie report {options.out}")
+    show.say(
+        f"The figures are in {options.out}; draw them with: "
+        f"coterie report {options.out} --data {options.clean}"
+    )
 
 
 def recommend(options: argparse.Namespace) -> None:
     """Show one shopper's list."""
+    from coterie.data.load import load_dataset
+    from coterie.release.offline import OfflineLists
+
     release = _find_release(options.release)
     lists = OfflineLists(release, load_dataset(options.data))
     answer = lists.recommend(options.user, options.k)
@@ -90,16 +103,31 @@ def recommend(options: argparse.Namespace) -> None:
 
 def report(options: argparse.Namespace) -> None:
     """Draw an evaluation."""
+    from coterie import workflow
+
     out = options.out or f"{options.evaluation}/report.html"
     workflow.write_report(options.data, options.evaluation, out)
     show.say(f"The report is in {out}")
 
 
-def _find_release(folder: str) -> Release:
+def _convert(dataset: str, source: str, out: str) -> str:
+    from coterie.data.public import convert
+
+    raw = f"{out.rstrip('/')}-raw"
+    convert(dataset, source, raw)
+    return raw
+
+
+def _find_release(folder: str) -> "Release":
     """The release in a folder, or the newest of those that ``train`` left there."""
-    if not Path(folder, workflow.RELEASES).is_dir() or Path(folder, MANIFEST).exists():
+    from coterie.release.bundle import load_release
+    from coterie.release.manifest import MANIFEST
+    from coterie.release.store import ReleaseStore
+    from coterie.workflow import RELEASES
+
+    if not Path(folder, RELEASES).is_dir() or Path(folder, MANIFEST).exists():
         return load_release(folder)
-    store = ReleaseStore(f"{folder}/{workflow.RELEASES}")
+    store = ReleaseStore(f"{folder}/{RELEASES}")
     version = store.champion() or store.latest()
     if version is None:
         raise BadInputError(f"{folder} holds no release: train one with coterie train")

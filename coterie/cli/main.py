@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Final
 
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = make_parser()
     options = parser.parse_args(arguments)
+    if not options.debug:
+        # What libraries say to programmers is no news to a shop.
+        warnings.simplefilter("ignore")
     try:
         _run(options)
         return 0

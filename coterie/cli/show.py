@@ -8,18 +8,31 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from coterie.release.offline import NamedReason, ShopperList
-
 if TYPE_CHECKING:
+    from coterie.data.ingest import IngestReport
+    from coterie.evaluation.results import Comparison
+    from coterie.evaluation.significance import PairedTest
+    from coterie.release.offline import NamedReason, ShopperList
     from coterie.workflow import Challenger
 
 MAX_REASONS = 3
 """Of an item's reasons that a terminal shows; ``--json`` has them all."""
+SHOWN = ("recall", "ndcg", "hit_rate", "precision", "coverage")
+"""Of the metrics that a terminal has room for."""
+DID = {
+    "view": "looked at",
+    "click": "clicked on",
+    "share": "shared",
+    "cart": "put aside",
+    "review": "reviewed",
+    "rating": "rated",
+    "purchase": "bought",
+}
 
 
 def say(text: str) -> None:
     """One line."""
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+    _screen().print(text, soft_wrap=True)
 
 
 def as_json(content: Any) -> None:
@@ -27,30 +40,78 @@ def as_json(content: Any) -> None:
     sys.stdout.write(json.dumps(asdict(content), indent=2) + "\n")
 
 
+def ingested(report: "IngestReport") -> None:
+    """Rows of each table, and why some were bad."""
+    table = _table("table", "read", "kept", "bad", "duplicates")
+    for name, counts in report.tables.items():
+        numbers = (counts.read, counts.kept, counts.bad, counts.duplicates)
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    _screen().print(table)
+    for reason, count in report.reasons.items():
+        say(f"{count:>8,} in quarantine: {reason}")
+
+
 def fitted(challenger: "Challenger") -> None:
     """What a challenger reached on validation, beside popularity."""
-    table = Table("validation", challenger.model, "popularity", title=None)
-    for metric, value in challenger.validation.items():
-        table.add_row(metric, f"{value:.4f}", f"{challenger.popularity[metric]:.4f}")
-    Console().print(table)
+    metrics = [metric for metric in challenger.validation if metric.split("@")[0] in SHOWN]
+    table = _table("on validation", challenger.model, "popularity")
+    for metric in metrics:
+        ours, theirs = challenger.validation[metric], challenger.popularity[metric]
+        table.add_row(metric, f"{ours:.4f}", f"{theirs:.4f}")
+    _screen().print(table)
 
 
-def listed(answer: ShopperList, version: str) -> None:
+def compared(comparison: "Comparison") -> None:
+    """Every model's figures on test, the best baseline and the social lift."""
+    k, metric = max(comparison.ks), comparison.primary
+    table = _table("model", *(f"{name}@{k}" for name in SHOWN))
+    table.title = f"{comparison.name}: {comparison.num_shoppers:,} shoppers"
+    for model, figures in comparison.models.items():
+        table.add_row(model, *(f"{figures[f'{name}@{k}'].mean:.4f}" for name in SHOWN))
+    _screen().print(table)
+    against, lift = comparison.against_baseline.get(metric), comparison.lift.get(metric)
+    if against:
+        say(f"{comparison.ours} over {comparison.best_baseline}, {metric}: {_gain(against)}")
+    if lift:
+        say(f"social lift, {metric}: {_gain(lift)}")
+
+
+def listed(answer: "ShopperList", version: str) -> None:
     """A shopper's list with its reasons."""
     if not answer.known:
         say(f"{answer.user_id} is not in the data: what most shoppers had")
-    table = Table("#", "item", "title", "because", title=f"For {answer.user_id}, by {version}")
+    table = Table("#", "item", "because", title=f"For {answer.user_id}, by release {version}")
     for place, item in enumerate(answer.items, 1):
-        why = "\n".join(_reason(reason) for reason in item.reasons[:MAX_REASONS])
-        table.add_row(str(place), item.item_id, item.title, why, end_section=True)
-    Console().print(table)
+        speaking_for = [reason for reason in item.reasons if reason.contribution > 0]
+        why = "\n".join(_reason(reason) for reason in speaking_for[:MAX_REASONS])
+        table.add_row(str(place), f"{item.title}\n{item.item_id}", why, end_section=True)
+    _screen().print(table)
 
 
-def _reason(reason: NamedReason) -> str:
-    if reason.kind == "own":
-        what = f"you had {reason.title}"
-    elif reason.kind == "friend":
-        what = f"{reason.user_id or 'a friend'} had {reason.title}"
-    else:
-        what = "many shoppers had it"
-    return f"{reason.share:4.0%} {what}"
+def _screen() -> Console:
+    # Titles and ids come from outside: brackets in them are no markup.
+    return Console(markup=False, highlight=False)
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _gain(test: "PairedTest") -> str:
+    if test.relative is None:
+        return f"{test.difference.mean:+.4f}"
+    interval = ""
+    if test.relative.low is not None and test.relative.high is not None:
+        interval = f" ({test.relative.low:+.1%} to {test.relative.high:+.1%})"
+    sure = "" if test.p_value is None else f", p = {test.p_value:.4f}"
+    return f"{test.relative.mean:+.1%}{interval}{sure}"
+
+
+def _reason(reason: "NamedReason") -> str:
+    who = {"own": "you", "friend": reason.user_id or "a friend"}.get(reason.kind)
+    if who is None or reason.event is None:
+        return f"{reason.share:4.0%} many shoppers had it"
+    return f"{reason.share:4.0%} {who} {DID[reason.event]} {reason.title}"

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coterie.data.dataset import Dataset, TrainingSet
+from coterie.data.dataset import Dataset, Ints, TrainingSet
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.recommend.batches import Community, Recent, shopper_from_features
 from coterie.recommend.recommender import Reason, Recommender, Source
-from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.shoppers import Histories, Shoppers
 from coterie.release.bundle import Release
+from coterie.schema import EVENT_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,10 @@ class NamedReason:
     """``own``, ``friend`` or ``popular``."""
     share: float
     """Of the score; an item's reasons add up to 1."""
+    contribution: float
+    """To the score, below 0 where it speaks against the item; an item's add up to its score."""
+    event: str | None = None
+    """The strongest that the person did with the item, of ``schema.EVENT_KINDS``."""
     item_id: str | None = None
     title: str | None = None
     user_id: str | None = None
@@ -53,9 +58,10 @@ class OfflineLists:
     """Lists for the shoppers of one dataset, drawn from all of its events and ties."""
 
     def __init__(self, release: Release, dataset: Dataset) -> None:
-        self._release, self._users = release, dataset.users
+        self._users = dataset.users
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
         self._community = Community.of(_as_release_sees(release.items, dataset))
+        self._ids = release.catalogue.column("item_id").to_pylist()
         self._titles = release.catalogue.column("title").to_pylist()
         self._unnamed = _unnamed(dataset)
 
@@ -70,34 +76,49 @@ class OfflineLists:
         shoppers = self._community.shoppers(people) if row >= 0 else _stranger()
         lists = self._recommender.recommend(shoppers, k)
         reasons = self._recommender.explain(shoppers, lists)[0]
-        shown = lists.item_idx[0][lists.item_idx[0] >= 0]
-        friends = self._community.circles.take(people).person.tolist()
-        persons = dict(zip(shoppers.circles.person.tolist(), friends, strict=True))
+        shown = lists.item_idx[0][lists.item_idx[0] >= 0].tolist()
+        names = self._names(people, shoppers)
+        events = _events(shoppers.histories)
         items = tuple(
             Recommendation(
-                item_id,
+                self._ids[item],
                 self._titles[item],
-                float(score),
-                tuple(self._name(reason, persons) for reason in why),
+                score,
+                tuple(self._name(reason, names, events) for reason in why),
             )
-            for item, item_id, score, why in zip(
-                shown.tolist(),
-                self._release.items.to_ids(shown),
-                lists.score[0].tolist(),
-                reasons,
-                strict=False,
-            )
+            for item, score, why in zip(shown, lists.score[0].tolist(), reasons, strict=False)
         )
         return ShopperList(user_id, row >= 0, lists.source[0], items)
 
-    def _name(self, reason: Reason, persons: Mapping[int, int]) -> NamedReason:
-        item_id = title = user_id = None
-        if reason.item_idx >= 0:
-            item_id = self._release.items.ids[reason.item_idx].as_py()
-            title = self._titles[reason.item_idx]
-        if reason.person >= 0 and persons[reason.person] not in self._unnamed:
-            user_id = self._users.ids[persons[reason.person]].as_py()
-        return NamedReason(reason.kind.value, reason.share, item_id, title, user_id)
+    def _names(self, people: Ints, shoppers: Shoppers) -> dict[int, str | None]:
+        """What to call each friend, by row in the batch's histories."""
+        friends = self._community.circles.take(people).person
+        named = zip(shoppers.circles.person.tolist(), friends.tolist(), strict=True)
+        ids = self._users.ids
+        return {row: None if user in self._unnamed else ids[user].as_py() for row, user in named}
+
+    def _name(
+        self, reason: Reason, names: Mapping[int, str | None], events: Mapping[tuple[int, int], str]
+    ) -> NamedReason:
+        kind, item = reason.kind.value, reason.item_idx
+        if item < 0:
+            return NamedReason(kind, reason.share, reason.contribution)
+        return NamedReason(
+            kind,
+            reason.share,
+            reason.contribution,
+            events[max(reason.person, 0), item],
+            self._ids[item],
+            self._titles[item],
+            names.get(reason.person),
+        )
+
+
+def _events(histories: Histories) -> dict[tuple[int, int], str]:
+    """Kind of event by person and item: of one shopper and at most ``MAX_FRIENDS`` friends."""
+    person = np.repeat(np.arange(histories.num_people), np.diff(histories.offsets))
+    entries = zip(person.tolist(), histories.item_idx.tolist(), histories.kind, strict=True)
+    return {(who, item): EVENT_KINDS[kind].value for who, item, kind in entries}
 
 
 def _as_release_sees(items: Vocab, dataset: Dataset) -> TrainingSet:

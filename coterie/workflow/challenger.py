@@ -13,13 +13,14 @@ from safetensors import torch as safetensors
 import coterie
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
-from coterie.models import Model
+from coterie.models import Learned, Model
 from coterie.models.popularity import Popularity
 from coterie.models.social import SocialModel
 from coterie.progress import Progress, silent
 from coterie.recommend.recommender import Parameters
-from coterie.workflow.fitting import Shop, fit_twice
+from coterie.training.fit import fit_twice
 from coterie.workflow.settings import FitSettings
+from coterie.workflow.shop import Shop
 
 CHALLENGER: Final = "challenger.json"
 """Written last: a folder without it holds no challenger yet."""
@@ -61,17 +62,19 @@ def fit_challenger(
         BadInputError: The data or the settings are wrong.
     """
     settings, started = settings or FitSettings(), time.monotonic()
-    shop = Shop.open(clean)
-    fitted = fit_twice(settings, shop, f"{out}/{CHECKPOINTS}", progress)
+    config, shop = settings.configure(), Shop.open(clean)
+    data = shop.split.for_validation()
+    where = settings.where(f"{out}/{CHECKPOINTS}", data)
+    fitted = fit_twice(shop.split, settings.model, config, where, progress)
     popularity = Popularity()
-    popularity.fit(shop.split.for_validation())
+    popularity.fit(data)
     challenger = Challenger(
         model=settings.model,
-        config=asdict(settings.configure()),
+        config=asdict(config),
         split=shop.split.name,
-        validation=_validate(fitted.chosen, shop),
-        popularity=_validate(popularity, shop),
-        best_epoch=fitted.best_epoch,
+        validation=evaluate_model(fitted.chosen, data, shop.split.val).means(),
+        popularity=evaluate_model(popularity, data, shop.split.val).means(),
+        best_epoch=fitted.chosen.history.best_epoch if isinstance(fitted.chosen, Learned) else 0,
         data_fingerprint=shop.dataset.fingerprint,
         code_version=coterie.__version__,
         seconds=round(time.monotonic() - started, 1),
@@ -111,10 +114,6 @@ def load_parameters(folder: str) -> Parameters:
         return safetensors.load(path.read_bytes())
     except (SafetensorError, ValueError) as error:
         raise BadInputError(f"{path} is damaged ({error}): train again") from error
-
-
-def _validate(model: Model, shop: Shop) -> dict[str, float]:
-    return evaluate_model(model, shop.split.for_validation(), shop.split.val).means()
 
 
 def _save(challenger: Challenger, final: Model, folder: Path) -> None:

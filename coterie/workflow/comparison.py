@@ -10,9 +10,10 @@ from coterie.evaluation.results import Comparison
 from coterie.models import MODELS, Model
 from coterie.models.social import SocialConfig, SocialModel
 from coterie.progress import Progress, silent
+from coterie.training.fit import fit_twice
 from coterie.workflow.challenger import Challenger, load_challenger, load_parameters
-from coterie.workflow.fitting import Shop, fit_twice
 from coterie.workflow.settings import FitSettings, change, flatten
+from coterie.workflow.shop import Shop
 
 COMPARISON: Final = "comparison.json"
 
@@ -82,9 +83,9 @@ def _fit(name: str, known: Challenger | None, shop: Shop, progress: Progress) ->
     config = flatten(known.config) if known and known.model == model else {}
     if name == WITHOUT_TIES:
         config |= {"use_ties": False}
-    named = _named(name, progress)
-    return fit_twice(FitSettings(model, config), shop, progress=named).final
+    settings = FitSettings(model, config)
 
+    def tell(_: str, done: int, total: int) -> None:
+        progress(f"training {name}", done, total)
 
-def _named(name: str, progress: Progress) -> Progress:
-    return lambda _, done, total: progress(name, done, total)
+    return fit_twice(shop.split, model, settings.configure(), progress=tell).final

@@ -13,7 +13,7 @@ from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.release.gate import Limits, judge
 from coterie.workflow.challenger import Challenger, load_challenger, load_parameters
 from coterie.workflow.comparison import COMPARISON
-from coterie.workflow.fitting import Shop
+from coterie.workflow.shop import Shop
 
 RELEASES: Final = "releases"
 """Where ``coterie train`` puts releases, under the model's folder."""

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.models import CONFIGS
+from coterie.training.fit import Here
+from coterie.training.runs import Workers, run_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +23,31 @@ class FitSettings:
     workers: int = 0
     """Ray Train workers; 0 trains in this process."""
     use_gpu: bool = False
-    """One GPU for each worker."""
+    """One GPU for each worker, or for this process."""
+    address: str = "local"
+    """Of the Ray cluster: ``local`` starts one for this run, ``auto`` joins the one we are on."""
 
     def __post_init__(self) -> None:
         if self.model not in CONFIGS:
             raise BadInputError(f"no model {self.model!r}: choose one of {', '.join(CONFIGS)}")
         if self.workers < 0:
             raise BadInputError(f"{self.workers} workers: 0 trains here, 1 and more with Ray Train")
+
+    def where(self, storage: str, data: TrainingSet) -> Here | Workers:
+        """Who trains, with states kept under ``storage`` for just this model, config and data."""
+        config = self.configure()
+        if not hasattr(config, "loop"):
+            return Here()
+        run = f"{run_identity(self.model, config, data)}-{config.loop.max_epochs}"
+        if self.workers:
+            return Workers(
+                str(Path(storage).absolute()) if "://" not in storage else storage,
+                run,
+                self.workers,
+                self.use_gpu,
+                address=self.address,
+            )
+        return Here(f"{storage}/{run}", "cuda" if self.use_gpu else "cpu")
 
     def configure(self) -> Any:
         """The model's config.

@@ -1,0 +1,42 @@
+"""Do the features that training was handed tell the same as the clean tables?"""
+
+from pathlib import Path
+from typing import Final
+
+import pyarrow.parquet as pq
+
+from coterie.data.dataset import TrainingSet
+from coterie.errors import BadInputError
+from coterie.recommend.known import KNOWN, check_known, community_of
+from coterie.workflow.shop import Shop
+
+FOR_VALIDATION: Final = "for_validation.parquet"
+"""What was known when training ended."""
+FOR_TEST: Final = "for_test.parquet"
+"""What was known when validation ended."""
+
+
+def check_features(known: str, shop: Shop) -> None:
+    """Compare point-in-time features with what a model is about to be fitted on.
+
+    Serving will read these features; the model learns from the tables. Both tell the same, or
+    nothing is fitted.
+
+    Args:
+        known: Folder with the two tables that the features step asked of the store.
+        shop: The clean tables.
+
+    Raises:
+        BadInputError: A table is missing, or they differ.
+    """
+    used = shop.dataset.people["may_be_used"].to_numpy()
+    parts: dict[str, TrainingSet] = {
+        FOR_VALIDATION: shop.split.for_validation(),
+        FOR_TEST: shop.split.for_test(),
+    }
+    for name, data in parts.items():
+        path = Path(known, name)
+        if not path.is_file():
+            raise BadInputError(f"{known} lacks {name}: run the features step into it first")
+        table = pq.read_table(path, schema=KNOWN)
+        check_known(community_of(table, shop.dataset.users, shop.dataset.items), data, used)

@@ -1,0 +1,26 @@
+"""A shop, opened: its clean tables, and what of them may be looked at when."""
+
+from dataclasses import dataclass
+
+from coterie.data.dataset import Dataset, Split
+from coterie.data.load import load_dataset
+from coterie.data.splits import choose
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Clean tables and their split."""
+
+    dataset: Dataset
+    split: Split
+
+    @classmethod
+    def open(cls, clean: str) -> "Shop":
+        """Load and split.
+
+        Raises:
+            BadInputError: The folder is not clean, or its events cannot be split.
+            UnavailableError: The store did not answer.
+        """
+        dataset = load_dataset(clean)
+        return cls(dataset, choose(dataset))
