@@ -1,0 +1,139 @@
+"""What the feature store says was known of everyone at one moment, as the recommender takes it."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coterie.data.dataset import Ints, TrainingSet
+from coterie.data.vocab import Vocab
+from coterie.errors import BadInputError
+from coterie.graph.circles import FriendLists
+from coterie.recommend.batches import Community
+from coterie.recommend.shoppers import DAY_MS, Histories
+from coterie.schema import (
+    EVENT_KINDS,
+    FRIEND_IDS,
+    FRIEND_STRENGTHS,
+    FRIENDS_NAMED,
+    RECENT_ITEMS,
+    RECENT_KINDS,
+    RECENT_TS,
+    STRENGTHS,
+    TARGET_KINDS,
+)
+
+KNOWN: Final = pa.schema(
+    [
+        pa.field("user_id", pa.string()),
+        pa.field(RECENT_ITEMS, pa.list_(pa.string())),
+        pa.field(RECENT_KINDS, pa.list_(pa.int64())),
+        pa.field(RECENT_TS, pa.list_(pa.int64())),
+        pa.field(FRIEND_IDS, pa.list_(pa.string())),
+        pa.field(FRIEND_STRENGTHS, pa.list_(pa.float32())),
+        pa.field(FRIENDS_NAMED, pa.list_(pa.int64())),
+    ]
+)
+"""Columns of a point-in-time table: one row a shopper; null lists where nothing was known."""
+_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
+
+
+def community_of(known: pa.Table, users: Vocab, items: Vocab) -> Community:
+    """Everyone as the feature store knows them, rows in the order of ``users``.
+
+    Args:
+        known: Columns of ``KNOWN``; shoppers who are missing have nothing.
+        users: Rows of the result; friends outside it are left out.
+        items: Rows of items; items outside it are left out.
+    """
+    row = users.rows(known["user_id"])
+    place = np.full(len(users), -1, np.int64)
+    place[row[row >= 0]] = np.flatnonzero(row >= 0)
+    histories = _histories(known, items).take(place)
+    return Community(histories, _circles(known, users).take(place), *_seen(histories, len(items)))
+
+
+def check_known(community: Community, data: TrainingSet, used: npt.NDArray[np.bool_]) -> None:
+    """Make sure that features and clean tables tell the same of every shopper.
+
+    They are computed by different ways, in different steps: where they differ, one of them is
+    stale, or knows the future, and a model fitted on one would be served with the other.
+
+    Args:
+        community: From the feature store, at the end of ``data``'s events.
+        data: What a model is to be fitted on.
+        used: Shape (users,): who may be used; others' events are in their own features alone.
+
+    Raises:
+        BadInputError: They differ.
+    """
+    expected = Community.of(data)
+    users = np.flatnonzero(used)
+    found, wanted = community.histories.take(users), expected.histories.take(users)
+    parts = {
+        "recent items": _same(found.offsets, wanted.offsets, found.item_idx, wanted.item_idx),
+        "kinds of event": _same(found.offsets, wanted.offsets, found.kind, wanted.kind),
+        "friends": _same(
+            community.circles.take(users).offsets,
+            expected.circles.take(users).offsets,
+            community.circles.take(users).person,
+            expected.circles.take(users).person,
+        ),
+    }
+    wrong = [name for name, same in parts.items() if not same]
+    if wrong:
+        raise BadInputError(
+            f"features and clean tables differ in {', '.join(wrong)}: one of them is older, or "
+            "knows what came later; run the features step again on these tables"
+        )
+
+
+def _same(
+    offsets: Ints,
+    other_offsets: Ints,
+    values: npt.NDArray[np.generic],
+    other: npt.NDArray[np.generic],
+) -> bool:
+    return np.array_equal(offsets, other_offsets) and np.array_equal(values, other)
+
+
+def _histories(known: pa.Table, items: Vocab) -> Histories:
+    offsets, ids = _flat(known, RECENT_ITEMS)
+    ts_ms = np.asarray(_flat(known, RECENT_TS)[1], dtype=np.int64)
+    kind = np.asarray(_flat(known, RECENT_KINDS)[1], dtype=np.int8)
+    item_idx = items.rows(ids)
+    kept = item_idx >= 0
+    row = np.repeat(np.arange(len(known)), np.diff(offsets))[kept]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(known)))])
+    item_idx, kind, ts_ms = item_idx[kept], kind[kept], ts_ms[kept]
+    # Newest first, so that the first entry of a row is the moment that ages count from.
+    age = (ts_ms[offsets[row]] - ts_ms) / DAY_MS if len(row) else np.zeros(0)
+    return Histories(offsets.astype(np.int64), item_idx, kind, age.astype(np.float32))
+
+
+def _circles(known: pa.Table, users: Vocab) -> FriendLists:
+    offsets, ids = _flat(known, FRIEND_IDS)
+    strengths = np.asarray(_flat(known, FRIEND_STRENGTHS)[1], dtype=np.float32)
+    strengths = strengths.reshape(-1, len(STRENGTHS))
+    person = users.rows(ids)
+    kept = person >= 0
+    row = np.repeat(np.arange(len(known)), np.diff(offsets))[kept]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(known)))])
+    return FriendLists(offsets.astype(np.int64), person[kept], strengths[kept])
+
+
+def _seen(histories: Histories, num_items: int) -> tuple[Ints, Ints]:
+    person = np.repeat(np.arange(histories.num_people), np.diff(histories.offsets))
+    had = _IS_TARGET[histories.kind]
+    pairs = np.unique(person[had] * num_items + histories.item_idx[had])
+    bounds = np.searchsorted(pairs, np.arange(histories.num_people + 1) * num_items)
+    return bounds.astype(np.int64), pairs % num_items
+
+
+def _flat(known: pa.Table, column: str) -> tuple[Ints, pa.Array]:
+    """Offsets, shape (rows + 1,), and values of a list column; a null list is an empty one."""
+    lists = known[column].combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), pc.list_flatten(lists)

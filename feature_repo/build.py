@@ -1,0 +1,154 @@
+"""Clean tables into rows of the feature views: what was known of each shopper at each cutoff."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coterie.data.dataset import Dataset, Interactions, Ints, Split, Ties, TrainingSet
+from coterie.data.load import read_clean
+from coterie.data.vocab import Vocab
+from coterie.graph.circles import circles_of
+from coterie.graph.strength import tie_strengths
+from coterie.recommend.shoppers import histories_of
+from coterie.schema import (
+    EVENT_KINDS,
+    EVENTS,
+    FRIEND_IDS,
+    FRIEND_STRENGTHS,
+    FRIENDS_NAMED,
+    RECENT_ITEMS,
+    RECENT_KINDS,
+    RECENT_TS,
+    STRENGTHS,
+)
+from coterie.schema import (
+    TIMESTAMP as TIMESTAMP_TYPE,
+)
+from feature_repo.views import CREATED, TIMESTAMP
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was known at one moment."""
+
+    cutoff_ms: int
+    """Milliseconds since 1970, UTC."""
+    events: Interactions
+    ties: Ties
+
+
+def snapshots(dataset: Dataset, split: Split, withheld: Interactions) -> list[Snapshot]:
+    """Three moments: the end of training, the end of validation, now.
+
+    Args:
+        dataset: The whole shop.
+        split: Its split; the first two moments are the ends of its parts.
+        withheld: Events of shoppers who may not be used for others, kept for themselves alone.
+
+    A bundled split without real times may end its parts at the same moment; each moment is then one
+    millisecond after the one before, so that they stay apart.
+    """
+    bundled = dataset.part >= 0
+    everything = dataset.events.take(bundled) if bundled.any() else dataset.events
+    validated = split.for_test()
+    moments: list[Snapshot] = []
+    for events, ties in (
+        (split.train, split.ties),
+        (validated.interactions, validated.ties),
+        (everything, dataset.ties),
+    ):
+        earliest = moments[-1].cutoff_ms + 1 if moments else 0
+        cutoff = max(int(events.ts_ms.max(initial=0)), earliest)
+        own = withheld.take(withheld.ts_ms <= cutoff)
+        moments.append(Snapshot(cutoff, Interactions.concat(events, own), ties))
+    return moments
+
+
+def withheld_events(clean: str, dataset: Dataset) -> Interactions:
+    """Events of shoppers who may not be used for others: their own lists still draw on them.
+
+    Args:
+        clean: Folder that ``ingest`` wrote.
+        dataset: What ``load_dataset`` made of it, without these events.
+    """
+    used = flag(dataset, "may_be_used")
+    if used.all():
+        return dataset.events.take(np.zeros(0, np.int64))
+    events = read_clean(clean)[1][EVENTS.name]
+    if (dataset.part >= 0).any():
+        events = events.filter(pc.is_valid(events["split"]))
+    user = dataset.users.rows(events["user_id"])
+    rows = np.flatnonzero(~used[user])
+    kept = events.take(pa.array(rows))
+    kinds = Vocab(pa.array([str(kind) for kind in EVENT_KINDS], pa.string()))
+    return Interactions(
+        user_idx=user[rows],
+        item_idx=dataset.items.rows(kept["item_id"]),
+        kind=kinds.rows(kept["event"]).astype(np.int8),
+        value=np.full(len(rows), np.nan, np.float32),
+        ts_ms=np.asarray(kept["ts"].cast(pa.int64()).to_numpy() // 1000, dtype=np.int64),
+        referrer_idx=np.full(len(rows), -1, np.int64),
+    )
+
+
+def recent_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
+    """Rows of the recent view, one a shopper, in the order of ``dataset.users``."""
+    histories = histories_of(moment.events, len(dataset.users))
+    person = np.repeat(np.arange(histories.num_people), np.diff(histories.offsets))
+    ts_ms = _newest(moment.events, person, histories.item_idx, len(dataset.items))
+    return _rows(
+        dataset,
+        moment,
+        {
+            RECENT_ITEMS: _lists(histories.offsets, dataset.items.ids.take(histories.item_idx)),
+            RECENT_KINDS: _lists(histories.offsets, pa.array(histories.kind, pa.int64())),
+            RECENT_TS: _lists(histories.offsets, pa.array(ts_ms)),
+        },
+    )
+
+
+def circle_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
+    """Rows of the ties view, one a shopper, in the order of ``dataset.users``."""
+    users, items = len(dataset.users), len(dataset.items)
+    known = TrainingSet(moment.events, moment.ties, users, items)
+    circles = circles_of(*tie_strengths(known), users)
+    named = flag(dataset, "may_be_named")[circles.person]
+    return _rows(
+        dataset,
+        moment,
+        {
+            FRIEND_IDS: _lists(circles.offsets, dataset.users.ids.take(circles.person)),
+            FRIEND_STRENGTHS: _lists(
+                circles.offsets * len(STRENGTHS), pa.array(circles.strengths.ravel())
+            ),
+            FRIENDS_NAMED: _lists(circles.offsets, pa.array(named.astype(np.int64))),
+        },
+    )
+
+
+def _newest(events: Interactions, person: Ints, item_idx: Ints, num_items: int) -> Ints:
+    """Newest time of each (person, item), milliseconds, shape of ``person``."""
+    key = events.user_idx * num_items + events.item_idx
+    order = np.lexsort((events.ts_ms, key))
+    last = np.searchsorted(key[order], person * num_items + item_idx, side="right") - 1
+    return events.ts_ms[order][last]
+
+
+def flag(dataset: Dataset, column: str) -> npt.NDArray[np.bool_]:
+    """A yes-or-no column of the people, shape (users,); yes where nothing is said."""
+    said = dataset.people[column].combine_chunks().fill_null(True)
+    return np.asarray(said.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _lists(offsets: Ints, values: pa.Array) -> pa.Array:
+    return pa.LargeListArray.from_arrays(pa.array(offsets), values).cast(pa.list_(values.type))
+
+
+def _rows(dataset: Dataset, moment: Snapshot, features: dict[str, pa.Array]) -> pa.Table:
+    when = pa.repeat(
+        pa.scalar(moment.cutoff_ms * 1000, pa.int64()).cast(TIMESTAMP_TYPE), len(dataset.users)
+    )
+    return pa.table({"user_id": dataset.users.ids, **features, TIMESTAMP: when, CREATED: when})

@@ -1,0 +1,99 @@
+"""What is known of a shopper: their recent list, and their circle.
+
+Two views, since Redis answers one look-up a view; both are lists, since a list needs all of them at
+once. The files are read from the folder of the store that the views are registered in.
+"""
+
+from typing import Final
+
+from feast import FeatureView, Field, FileSource, PushSource
+from feast.types import Array, Float32, Int64, String
+
+from coterie.schema import (
+    FRIEND_IDS,
+    FRIEND_STRENGTHS,
+    FRIENDS_NAMED,
+    MAX_FRIENDS,
+    MAX_RECENT,
+    RECENT_ITEMS,
+    RECENT_KINDS,
+    RECENT_TS,
+    SHOPPER_RECENT_VIEW,
+    SHOPPER_TIES_VIEW,
+    STRENGTHS,
+)
+from feature_repo.entities import user
+
+TIMESTAMP: Final = "event_timestamp"
+"""Up to when a row tells what was known."""
+CREATED: Final = "created_timestamp"
+"""When the row was written: later than TIMESTAMP for what was learned too late to be trained on."""
+RECENT_PUSH: Final = f"{SHOPPER_RECENT_VIEW}_push"
+"""Serving pushes a shopper's new list here after each event."""
+
+
+def _file(view: str, about: str) -> FileSource:
+    return FileSource(
+        name=f"{view}_file",
+        path=f"{view}.parquet",
+        timestamp_field=TIMESTAMP,
+        created_timestamp_column=CREATED,
+        description=about,
+    )
+
+
+shopper_recent_push = PushSource(
+    name=RECENT_PUSH,
+    batch_source=_file(SHOPPER_RECENT_VIEW, "recent lists at each cutoff"),
+    description="recent lists as they change",
+)
+
+shopper_recent = FeatureView(
+    name=SHOPPER_RECENT_VIEW,
+    entities=[user],
+    schema=[
+        Field(
+            name=RECENT_ITEMS,
+            dtype=Array(String),
+            description=f"items, newest first, each once, at most {MAX_RECENT}",
+        ),
+        Field(
+            name=RECENT_KINDS,
+            dtype=Array(Int64),
+            description="the strongest thing done with each: its place in schema.EVENT_KINDS",
+        ),
+        Field(
+            name=RECENT_TS,
+            dtype=Array(Int64),
+            description="the newest time of each, milliseconds since 1970, UTC",
+        ),
+    ],
+    source=shopper_recent_push,
+    online=True,
+    description="What a shopper did lately",
+)
+
+shopper_ties = FeatureView(
+    name=SHOPPER_TIES_VIEW,
+    entities=[user],
+    schema=[
+        Field(
+            name=FRIEND_IDS,
+            dtype=Array(String),
+            description=f"friends, the strongest tie first, at most {MAX_FRIENDS}",
+        ),
+        Field(
+            name=FRIEND_STRENGTHS,
+            dtype=Array(Float32),
+            description="log(1 + value) of " + ", ".join(STRENGTHS) + "; one friend after another",
+        ),
+        Field(
+            name=FRIENDS_NAMED,
+            dtype=Array(Int64),
+            description="1 where the friend may be named in a reason",
+        ),
+    ],
+    source=_file(SHOPPER_TIES_VIEW, "circles at each cutoff"),
+    online=True,
+    description="Whom a shopper draws on",
+)
