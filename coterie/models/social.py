@@ -19,6 +19,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from coterie.data.dataset import Ints, TrainingSet
 from coterie.errors import BadInputError
+from coterie.graph.ties import to_tensor
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
 from coterie.progress import Progress, silent
@@ -301,9 +302,4 @@ def _neighbours(data: TrainingSet, most: int) -> torch.Tensor:
     matrix = sp.csr_matrix(
         ((value / whole[row]).astype(np.float32), (row, col)), (data.num_items, data.num_items)
     )
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(matrix.indptr.astype(np.int64)),
-        torch.from_numpy(matrix.indices.astype(np.int64)),
-        torch.from_numpy(matrix.data),
-        matrix.shape,
-    )
+    return to_tensor(matrix, layout="csr")
