@@ -1,0 +1,38 @@
+"""Every model of the house, through every check of the conformance suite."""
+
+import pytest
+from conformance import CHECKS, Case
+
+from coterie.models import MODELS
+from coterie.training.loop import LoopConfig
+
+SHORT = ("loop", LoopConfig(max_epochs=20, lr=2e-2, patience=20))
+LIGHTGCN = (("dim", 16), ("batch_size", 256), ("negatives", 64), SHORT)
+SOCIAL = (("dim", 16), SHORT)
+
+CASES = (
+    Case("popularity", "popularity", personal=False),
+    # All neighbours: which of equally near ones a cut keeps, is not a matter of truth.
+    Case("item_knn", "item_knn", (("neighbours", 1000), ("block", 50))),
+    Case("ease", "ease", (("l2", 20.0),)),
+    Case("lightgcn", "lightgcn", LIGHTGCN, closed_form=False),
+    Case(
+        "lightgcn with ties",
+        "lightgcn",
+        (*LIGHTGCN, ("use_ties", True)),
+        social=True,
+        closed_form=False,
+    ),
+    Case("social", "social", SOCIAL, social=True, closed_form=False),
+    Case("social without ties", "social", (*SOCIAL, ("use_ties", False)), closed_form=False),
+)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_model(case, check):
+    check(case)
+
+
+def test_every_model_of_the_house_is_a_case():
+    assert {case.model_name for case in CASES} == set(MODELS)
