@@ -97,6 +97,8 @@ def _as_struct(
     length = len(cut)
     where = reason = what = pa.nulls(length, pa.string())
     for name, fault in reversed(faults):
+        if fault.null_count == length:
+            continue
         bad = pc.is_valid(fault)
         where = pc.if_else(bad, pa.scalar(name), where)
         reason = pc.if_else(bad, fault, reason)

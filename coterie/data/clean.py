@@ -8,10 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from coterie.data.checks import COLUMN, CUT, FIELDS, FOUND, REASON, check, checked_type
-from coterie.data.columns import refuse_type
 from coterie.data.engine import Runner, daft_on
 from coterie.data.tables import FILE, ROW, Rows
-from coterie.errors import BadInputError
 from coterie.schema import EVENTS, QUARANTINE, TIES, UNDIRECTED_TIES, USERS, Table
 
 UNKNOWN_ITEM: Final = "no good row of items has this id"
@@ -65,11 +63,7 @@ def clean_table(
         now: Nothing happens after it.
         runner: Where Daft works.
         items: Ids that events may name; None where nothing is known of items.
-
-    Raises:
-        BadInputError: A column is of a type that cannot hold what the contract asks for.
     """
-    _refuse_types(table, rows)
     daft = daft_on(runner)
     checked = _check(daft, table, rows, now)
     if table is EVENTS and items is not None:
@@ -94,16 +88,6 @@ def clean_table(
     return Clean(table, data, _quarantined(table, bad), counts)
 
 
-def _refuse_types(table: Table, rows: Rows) -> None:
-    for column in table.columns:
-        if column.name in rows.data.column_names:
-            try:
-                refuse_type(column, rows.data[column.name].type)
-            except BadInputError as error:
-                where = rows.data[FILE][0].as_py() if rows.data.num_rows else table.name
-                raise BadInputError(f"{where}: {error}") from error
-
-
 def _check(daft: Any, table: Table, rows: Rows, now: datetime) -> Any:
     """The contract's columns and what is wrong with each row, as a frame not yet computed."""
     names = [c.name for c in table.columns if c.name in rows.data.column_names]
@@ -121,7 +105,9 @@ def _check(daft: Any, table: Table, rows: Rows, now: datetime) -> Any:
 
 
 def _refuse_unknown_items(daft: Any, checked: Any, items: pa.ChunkedArray) -> Any:
-    known = daft.from_arrow(pa.table({"item_id": items, "_known": pa.array([True] * len(items))}))
+    known = daft.from_arrow(
+        pa.table({"item_id": items, "_known": pa.repeat(pa.scalar(True), len(items))})
+    )
     joined = checked.join(known, on="item_id", how="left")
     unknown = joined["_known"].is_null() & joined[REASON].is_null()
     when = daft.functions.when
@@ -158,6 +144,6 @@ def _both_ways(daft: Any, ties: Any) -> Any:
 
 
 def _quarantined(table: Table, bad: pa.Table) -> pa.Table:
-    columns = [pa.array([table.name] * bad.num_rows, pa.string())]
+    columns = [pa.repeat(pa.scalar(table.name), bad.num_rows)]
     columns += [bad[name] for name in (FILE, ROW, COLUMN, REASON, FOUND)]
     return pa.table(columns, names=QUARANTINE.names).cast(QUARANTINE)

@@ -1,4 +1,4 @@
-"""One column of the contract at a time: from what a file holds to a value, or the reason why not."""
+"""One column of the contract: from what a file holds to values, or the reasons why not."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ def parse_id(found: pa.Array, longest: int) -> Parsed:
 
 
 def parse_text(found: pa.Array, longest: int) -> Parsed:
-    """Text for people; cut, not refused, where it is too long: a row is worth more than its tail."""
+    """Text for people; cut where it is too long: a row is worth more than its tail."""
     texts = plain(found)
     cut = pc.fill_null(pc.greater(pc.utf8_length(texts), longest), False)
     # Trimmed again: the cut may fall behind a space.

@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 import scipy.io
 
 from coterie.errors import BadInputError
-from coterie.schema import EVENTS, ITEMS, TIES, EventKind, Part, Table, TieKind
+from coterie.schema import EVENTS, ITEMS, TIES, TIMESTAMP, EventKind, Part, Table, TieKind
 
 Ints = npt.NDArray[np.int64]
 
@@ -92,7 +92,7 @@ def engagements(
         user_id=found["user"],
         item_id=found["item"],
         event=repeat(kind, length),
-        ts=pa.array([PART_TIMES[part]] * length, EVENTS.arrow.field("ts").type),
+        ts=pa.repeat(pa.scalar(PART_TIMES[part], TIMESTAMP), length),
         split=repeat(part, length),
         **more,
     )
@@ -122,7 +122,7 @@ def labels(word: str, ids: Any, between: str = " ") -> Any:
 
 def repeat(word: str, length: int) -> pa.Array:
     """One word, ``length`` times."""
-    return pa.array([str(word)] * length, pa.string())
+    return pa.repeat(pa.scalar(str(word)), length)
 
 
 def _cast(column: Any, kind: pa.DataType) -> Any:

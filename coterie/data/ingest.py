@@ -1,4 +1,4 @@
-"""From whatever a shop exports to clean tables: checked, counted, and written whole or not at all."""
+"""From what a shop exports to clean tables: checked, counted, written whole or not at all."""
 
 import hashlib
 import json

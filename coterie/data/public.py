@@ -96,8 +96,14 @@ def read_ciao(folder: Path) -> Tables:
 
 
 def read_douban_book(folder: Path) -> Tables:
-    """Douban-Book (GBSR): books read, in two parts, and who follows whom."""
-    return _bundle("douban", folder, (Part.TRAIN, Part.TEST), TieKind.FOLLOW)
+    """Douban-Book (GBSR): books read, in two parts, and who follows whom.
+
+    Books are numbered; numbers that nobody read are books as well, to be ranked like the others.
+    """
+    bundle = _bundle("douban", folder, (Part.TRAIN, Part.TEST), TieKind.FOLLOW)
+    read = bundle[EVENTS.name]["item_id"].cast(pa.int64())
+    numbers = pa.array(np.arange(pc.max(read).as_py() + 1))
+    return bundle | {ITEMS.name: foreign.nameless_items(numbers)}
 
 
 READERS: Final[dict[str, Callable[[Path], Tables]]] = {

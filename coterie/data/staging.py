@@ -18,9 +18,9 @@ from coterie.errors import BadInputError, UnavailableError
 def staged(out: str, names: Collection[str], last: str) -> Iterator[Path]:
     """Yield an empty local folder; when the block ends well, its files replace those of ``out``.
 
-    Locally the folder is swapped in by renames: a crash leaves the old one, the new one, or (between
-    the two renames) the old one under another name, where ``settled`` finds it. On a store, ``last``
-    is removed first and written last: without it the folder is half-written.
+    Locally the folder is swapped in by renames: a crash leaves the old one, the new one, or
+    (between the two renames) the old one under another name, where ``settled`` finds it. On a
+    store, ``last`` is removed first and written last: without it the folder is half-written.
 
     Args:
         out: A folder, local or of a store.

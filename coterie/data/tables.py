@@ -1,30 +1,28 @@
 """Tables of the contract in files: Parquet, CSV or JSON Lines, local or on any fsspec store."""
 
-import codecs
-import csv
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coterie.data.checks import FIELDS
-from coterie.data.engine import Runner, daft_on
+from coterie.data.columns import refuse_type
+from coterie.data.engine import Runner
+from coterie.data.formats import FORMATS, columns_of, read_columns
 from coterie.data.staging import is_local
 from coterie.errors import BadInputError, UnavailableError
 from coterie.schema import Table
 
-FORMATS: Final = ("parquet", "csv", "jsonl")
 FILE, ROW = "_file", "_row"
-_CHUNK_BYTES = 1 << 22
-_JSON_SAMPLE_ROWS = 1_000
+_ALIKE = 0.85
+"""An unknown column this like an absent one is a misspelling, and dropping it a silent loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +140,17 @@ def _read_file(
 ) -> tuple[pa.Table, tuple[str, ...]]:
     if file.stat().st_size == 0:
         raise BadInputError(f"{name} is empty: expected columns {', '.join(table.required)}")
-    end = file.suffix.lstrip(".")
-    columns = {"parquet": _parquet_columns, "csv": _csv_columns, "jsonl": _json_columns}[end](
-        file, name
-    )
+    columns = columns_of(file, name)
     _refuse_columns(table, columns, name)
-    wanted = [c.name for c in table.columns if c.name in columns]
-    data = _read_with_daft(file, name, end, columns, wanted, runner)
-    rows = pa.array(range(1, data.num_rows + 1), pa.int64())
-    files = pa.DictionaryArray.from_arrays(
-        pa.array([0] * data.num_rows, pa.int32()), pa.array([name])
-    ).cast(pa.string())
+    known = [c.name for c in table.columns]
+    # A key of JSON Lines may turn up in the last line only: all are asked for.
+    wanted = known if file.suffix == ".jsonl" else [c for c in known if c in columns]
+    data = read_columns(file, name, columns, wanted, runner)
+    _refuse_types(table, data, name)
+    files = pa.repeat(pa.scalar(name), data.num_rows)
+    rows = pa.array(np.arange(1, data.num_rows + 1))
     data = data.append_column(FILE, files).append_column(ROW, rows)
-    return data, tuple(sorted(set(columns) - set(wanted)))
+    return data, tuple(sorted(set(columns) - set(known)))
 
 
 def _refuse_columns(table: Table, columns: list[str], name: str) -> None:
@@ -167,99 +163,19 @@ def _refuse_columns(table: Table, columns: list[str], name: str) -> None:
             f"{name} lacks column {', '.join(missing)}; it has {', '.join(columns)}: "
             f"{table.name} needs {', '.join(table.required)}"
         )
-
-
-def _read_with_daft(
-    file: Path, name: str, end: str, columns: list[str], wanted: list[str], runner: Runner
-) -> pa.Table:
-    daft = daft_on(runner)
-    text = daft.DataType.string()
-    try:
-        if end == "parquet":
-            return daft.read_parquet(str(file)).select(*wanted).to_arrow()
-        if end == "jsonl":
-            as_text = dict.fromkeys(wanted, text)
-            return daft.read_json(str(file), infer_schema=False, schema=as_text).to_arrow()
-        # One column more than the header: a row that fills it, or leaves the last one null, is
-        # not as wide as the header says.
-        as_text = dict.fromkeys([*columns, FIELDS], text)
-        frame = daft.read_csv(
-            str(file), infer_schema=False, schema=as_text, allow_variable_columns=True
-        )
-        too_few = daft.col(columns[-1]).is_null()
-        fields = (
-            daft.functions.when(
-                daft.col(FIELDS).not_null(), daft.lit("more fields than the header")
+    absent = [c.name for c in table.columns if c.name not in columns]
+    for unknown in set(columns) - set(table.arrow.names):
+        meant = get_close_matches(unknown, absent, n=1, cutoff=_ALIKE)
+        if meant:
+            raise BadInputError(
+                f"{name} has column {unknown}: rename it {meant[0]}, or leave it out"
             )
-            .when(too_few, daft.lit("fewer fields than the header"))
-            .otherwise(daft.lit(None))
-            .cast(text)
-        )
-        return frame.with_column(FIELDS, fields).select(*wanted, FIELDS).to_arrow()
-    except ValueError as error:
-        raise BadInputError(f"{name} cannot be read: {_why(file, end, error)}") from error
 
 
-def _why(file: Path, end: str, error: Exception) -> str:
-    if end != "jsonl":
-        return str(error).removeprefix("DaftError::")
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
+def _refuse_types(table: Table, data: pa.Table, name: str) -> None:
+    for column in table.columns:
+        if column.name in data.column_names:
             try:
-                good = not line.strip() or isinstance(json.loads(line), dict)
-            except json.JSONDecodeError as fault:
-                return f"line {number}, column {fault.colno}: {fault.msg}"
-            if not good:
-                return f"line {number} is no JSON object"
-    return str(error)
-
-
-def _parquet_columns(file: Path, name: str) -> list[str]:
-    try:
-        return list(pq.read_schema(file).names)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadInputError(
-            f"{name} is no whole Parquet file: {error}: was it cut short while it was copied?"
-        ) from error
-
-
-def _csv_columns(file: Path, name: str) -> list[str]:
-    _refuse_encoding(file, name)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        header = next(csv.reader(lines), [])
-    return [column.strip() for column in header]
-
-
-def _json_columns(file: Path, name: str) -> list[str]:
-    _refuse_encoding(file, name)
-    columns: dict[str, None] = {}
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(islice(lines, _JSON_SAMPLE_ROWS), 1):
-            try:
-                columns.update(dict.fromkeys(json.loads(line) if line.strip() else ()))
-            except (json.JSONDecodeError, TypeError) as error:
-                raise BadInputError(
-                    f"{name} cannot be read: line {number} is no JSON object: {error}"
-                ) from error
-    return list(columns)
-
-
-def _refuse_encoding(file: Path, name: str) -> None:
-    """Daft turns bytes that are no UTF-8 into nulls without a word: looked for before."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    lines = 1
-    with file.open("rb") as content:
-        while chunk := content.read(_CHUNK_BYTES):
-            try:
-                text = decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                lines += error.object[: error.start].count(b"\n")
-                raise BadInputError(
-                    f"{name} is not in UTF-8 (line {lines}: byte 0x{error.object[error.start]:02x}): "
-                    "convert it, e.g. iconv -f latin1 -t utf-8"
-                ) from error
-            if "\0" in text:
-                raise BadInputError(f"{name} is not in UTF-8 (it holds NULs; UTF-16?): convert it")
-            lines += text.count("\n")
-    if decoder.getstate()[0]:
-        raise BadInputError(f"{name} ends in the middle of a character: was it cut short?")
+                refuse_type(column, data[column.name].type)
+            except BadInputError as error:
+                raise BadInputError(f"{name}: {error}") from error
