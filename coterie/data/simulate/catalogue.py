@@ -30,7 +30,7 @@ class Catalogue:
     """How well known it is at its peak: few items have most of it (Zipf)."""
     arrives: Floats
     peak_days: Floats
-    """Days from arrival to peak; the decline takes about three times as long."""
+    """Days from arrival to peak; the decline takes about twice as long."""
     ends: Floats
     """inf where the item stays."""
     price: Floats
@@ -46,7 +46,7 @@ class Catalogue:
         sale."""
         age = np.maximum(day + 0.5 - self.arrives, 0.0) / self.peak_days
         # Rises to 1 at the peak, then declines; a quarter of the fame never fades.
-        life = 0.25 + 0.75 * np.where(age < 1, age, np.exp(-(age - 1) / 3))
+        life = 0.25 + 0.75 * np.where(age < 1, age, np.exp(-(age - 1) / 2))
         return np.where(self.on_sale(day), self.appeal * life, 0.0).astype(np.float64)
 
 

@@ -192,6 +192,7 @@ def _world(
         taste=taste,
         vector=catalogue.vector,
         price=catalogue.price,
+        user_arrives_ms=start_ms + people.arrives.astype(np.float64) * DAY_MS,
         arrives_ms=start_ms + catalogue.arrives.astype(np.float64) * DAY_MS,
         ends_ms=start_ms + catalogue.ends.astype(np.float64) * DAY_MS,
         openness=people.openness,

@@ -39,6 +39,8 @@ class World:
     vector: Floats
     """Shape (num_items, d), length 1."""
     price: Floats
+    user_arrives_ms: npt.NDArray[np.float64]
+    """When a shopper first comes, milliseconds since 1970."""
     arrives_ms: npt.NDArray[np.float64]
     """When an item comes on sale, milliseconds since 1970."""
     ends_ms: npt.NDArray[np.float64]
@@ -212,7 +214,7 @@ def _rows(known: npt.NDArray[np.str_], ids: Sequence[str]) -> Ints:
     strange = np.flatnonzero(known[rows] != wanted)
     if len(strange):
         raise BadInputError(
-            f"{wanted[strange[0]]!r} is not of this simulated shop "
+            f"{str(wanted[strange[0]])!r} is not of this simulated shop "
             f"({known[0]} to {known[-1]}): was the list made from another shop's data?"
         )
     return rows.astype(np.int64)
