@@ -15,8 +15,8 @@ def silent(what: str, done: int, total: int) -> None:
 def bar() -> Iterator[Progress]:
     """Bars on standard error, one for each ``what``; none where it is no terminal.
 
-    A bar that is still short of its total when the block ends well is filled: early stopping
-    is no unfinished work.
+    A bar that is short of its total when the block ends well is shown as full: who stops early
+    is done too.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Final
 
-from coterie.cli.parser import Parser, make_parser
+from coterie.cli.parser import make_parser
 from coterie.errors import BadInputError, UnavailableError
 
 EXIT_BAD_INPUT: Final = 2
@@ -26,11 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or why not: 2 the input is wrong, 75 something did not answer this time, 130
         interrupted, 70 a fault of ours.
     """
-    parser = make_parser()
-    options = parser.parse_args(arguments)
-    if not options.debug:
-        # What libraries say to programmers is no news to a shop.
-        warnings.simplefilter("ignore")
+    options = make_parser().parse_args(arguments)
     try:
         _run(options)
         return 0
@@ -53,7 +49,11 @@ def _run(options: argparse.Namespace) -> None:
     # Only now: torch and its like take seconds, and help should take none.
     from coterie.cli import commands
 
-    getattr(commands, options.command)(options)
+    with warnings.catch_warnings():
+        if not options.debug:
+            # What libraries say to programmers is no news to a shop.
+            warnings.simplefilter("ignore")
+        getattr(commands, options.command)(options)
 
 
 def _fail(error: Exception, code: int, debug: bool) -> int:
@@ -64,6 +64,3 @@ def _fail(error: Exception, code: int, debug: bool) -> int:
         line = f"{type(error).__name__}: {line} (a fault of Coterie's; --debug shows where)"
     sys.stderr.write(f"coterie: {line}\n")
     return code
-
-
-__all__ = ["Parser", "main"]

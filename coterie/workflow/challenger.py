@@ -19,6 +19,7 @@ from coterie.models.social import SocialModel
 from coterie.progress import Progress, silent
 from coterie.recommend.recommender import Parameters
 from coterie.training.fit import fit_twice
+from coterie.workflow.features import check_features
 from coterie.workflow.settings import FitSettings
 from coterie.workflow.shop import Shop
 
@@ -46,7 +47,11 @@ class Challenger:
 
 
 def fit_challenger(
-    clean: str, out: str, settings: FitSettings | None = None, progress: Progress = silent
+    clean: str,
+    out: str,
+    settings: FitSettings | None = None,
+    progress: Progress = silent,
+    known: str | None = None,
 ) -> Challenger:
     """Fit on train, measure on validation, then fit again on both for as many epochs.
 
@@ -57,12 +62,15 @@ def fit_challenger(
         out: Folder for ``challenger.json`` and, of models that can be released, parameters.
         settings: The social model in this process by default.
         progress: Called after every epoch.
+        known: Folder of point-in-time features, which must tell the same as the clean tables.
 
     Raises:
         BadInputError: The data or the settings are wrong.
     """
     settings, started = settings or FitSettings(), time.monotonic()
     config, shop = settings.configure(), Shop.open(clean)
+    if known is not None:
+        check_features(known, shop)
     data = shop.split.for_validation()
     where = settings.where(f"{out}/{CHECKPOINTS}", data)
     fitted = fit_twice(shop.split, settings.model, config, where, progress)

@@ -1,6 +1,7 @@
 """Fit every model, look at test once, and draw it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from coterie.errors import BadInputError
@@ -67,7 +68,20 @@ def write_report(clean: str, evaluation: str, out: str) -> None:
         evaluation: Folder that ``evaluate_all`` wrote.
         out: The HTML file.
     """
+    load_comparison(evaluation)
     raise NotImplementedError
+
+
+def load_comparison(evaluation: str) -> Comparison:
+    """Read what ``evaluate_all`` wrote.
+
+    Raises:
+        BadInputError: There is none, or it is damaged.
+    """
+    path = Path(evaluation, COMPARISON)
+    if not path.is_file():
+        raise BadInputError(f"{evaluation} holds no {COMPARISON}: run coterie evaluate first")
+    return Comparison.load(path)
 
 
 def _restore(known: Challenger, folder: str, shop: Shop) -> Model:

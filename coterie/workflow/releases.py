@@ -1,18 +1,16 @@
 """Make a release of a challenger that deserves one."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from coterie.errors import BadInputError
-from coterie.evaluation.results import Comparison
 from coterie.models.engagement import engagement
 from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.release.gate import Limits, judge
 from coterie.workflow.challenger import Challenger, load_challenger, load_parameters
-from coterie.workflow.comparison import COMPARISON
+from coterie.workflow.comparison import load_comparison
 from coterie.workflow.shop import Shop
 
 RELEASES: Final = "releases"
@@ -68,7 +66,6 @@ def _metrics(known: Challenger, evaluation: str | None) -> dict[str, Any]:
         "popularity_on_validation": dict(known.popularity),
     }
     if evaluation is not None:
-        comparison = Comparison.load(Path(evaluation, COMPARISON))
-        figures = comparison.models.get(known.model, {})
+        figures = load_comparison(evaluation).models.get(known.model, {})
         metrics["test"] = {name: figure.mean for name, figure in figures.items()}
     return metrics

@@ -1,0 +1,94 @@
+import json
+
+import pytest
+
+from coterie.cli import main
+from coterie.release.bundle import load_release
+from coterie.release.store import ReleaseStore
+
+
+def run(typed):
+    assert main(typed.split()) == 0
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """The way from nothing to a release, as a person types it."""
+    folder = tmp_path_factory.mktemp("shop")
+    run(f"simulate --out {folder}/raw --users 200 --items 120 --events 9000 --days 60")
+    run(f"ingest {folder}/raw --out {folder}/clean")
+    run(f"train {folder}/clean --out {folder}/model --epochs 6 --release-version v1")
+    return folder
+
+
+def recommend(shop, user, capsys):
+    capsys.readouterr()
+    run(f"recommend {user} --release {shop}/model --data {shop}/clean -k 5 --json")
+    return json.loads(capsys.readouterr().out)
+
+
+def test_training_leaves_a_release_that_can_be_read(shop):
+    release = ReleaseStore(f"{shop}/model/releases").get("v1")
+    assert len(release.popularity) == 120
+    assert release.manifest.metrics["validation"]["ndcg@20"] > 0
+
+
+def test_a_shopper_gets_a_list_with_reasons_that_add_up(shop, capsys):
+    answer = recommend(shop, "shopper-0004", capsys)
+    assert answer["known"]
+    assert len(answer["items"]) == 5
+    scores = [item["score"] for item in answer["items"]]
+    assert scores == sorted(scores, reverse=True)
+    for item in answer["items"]:
+        assert sum(reason["share"] for reason in item["reasons"]) == pytest.approx(1)
+        total = sum(reason["contribution"] for reason in item["reasons"])
+        assert total == pytest.approx(item["score"], abs=1e-4)
+
+
+def test_the_list_is_shown_to_people_as_a_table(shop, capsys):
+    capsys.readouterr()
+    run(f"recommend shopper-0004 --release {shop}/model/releases/v1 --data {shop}/clean -k 3")
+    told = capsys.readouterr().out
+    assert "shopper-0004" in told
+    assert "v1" in told
+    assert "you bought" in told or "you put aside" in told or "you looked at" in told
+
+
+def test_a_stranger_gets_what_most_shoppers_had(shop, capsys):
+    answer = recommend(shop, "nobody", capsys)
+    assert not answer["known"]
+    assert answer["source"] == "popular"
+    release = load_release(f"{shop}/model/releases/v1")
+    scores = [item["score"] for item in answer["items"]]
+    assert scores[0] == release.popularity[release.available].max()
+    assert {r["kind"] for item in answer["items"] for r in item["reasons"]} == {"popular"}
+
+
+def test_training_again_under_the_same_version_is_refused(shop, capsys):
+    capsys.readouterr()
+    typed = f"train {shop}/clean --out {shop}/model --epochs 6 --release-version v1"
+    assert main(typed.split()) == 2
+    assert "never overwritten" in capsys.readouterr().err
+
+
+def test_a_challenger_that_does_not_win_is_not_released(shop, capsys):
+    capsys.readouterr()
+    typed = f"train {shop}/clean --out {shop}/other --epochs 1 --min-gain 1"
+    assert main([*typed.split()]) == 2
+    told = capsys.readouterr().err
+    assert "no release is made" in told
+    assert "not over popularity" in told
+    assert not (shop / "other" / "releases").exists()
+
+
+def test_models_are_compared_without_training_the_challenger_again(shop, capsys):
+    capsys.readouterr()
+    out = f"{shop}/evaluation"
+    run(
+        f"evaluate {shop}/clean --out {out} --challenger {shop}/model "
+        "--models popularity item_knn social"
+    )
+    told = capsys.readouterr().out
+    assert "social over" in told
+    models = json.loads((shop / "evaluation" / "comparison.json").read_text())["models"]
+    assert set(models) == {"popularity", "item_knn", "social"}
