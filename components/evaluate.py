@@ -1,0 +1,26 @@
+"""Compare the challenger with the baselines."""
+
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+
+from components._base import component
+
+
+@component
+def evaluate(
+    clean: Input[Dataset],
+    challenger: Input[Model],
+    evaluation: Output[Artifact],
+    test: Output[Metrics],
+    report: Output[HTML],
+    models: str,
+) -> None:
+    """Measure models on the test part and draw the report."""
+    from components.progress import printed
+    from coterie.workflow import evaluate_all, write_report
+
+    found = evaluate_all(
+        clean.path, evaluation.path, models.split(), challenger.path, progress=printed
+    )
+    for name, figures in found.models.items():
+        test.log_metric(f"{found.primary} {name}", figures[found.primary].mean)
+    write_report(clean.path, evaluation.path, report.path)

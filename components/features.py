@@ -1,0 +1,19 @@
+"""Register and materialise features."""
+
+from kfp.dsl import Artifact, Dataset, Input, Output
+
+from components._base import component
+
+
+@component
+def features(
+    clean: Input[Dataset],
+    store: Output[Artifact],
+    known: Output[Dataset],
+    version: str,
+) -> None:
+    """Fill a feature store from clean tables, and ask it what was known when training ended."""
+    from feature_repo.materialise import materialise
+
+    filled = materialise(clean.path, store.path, known.path, version)
+    store.metadata.update(shoppers=filled.shoppers, events=filled.events, ties=filled.ties)

@@ -1,0 +1,25 @@
+"""Take a shop in."""
+
+from kfp.dsl import Dataset, Output
+
+from components._base import component
+
+
+@component
+def ingest(
+    clean: Output[Dataset],
+    source: str,
+    dataset: str,
+    max_bad_share: float,
+    runner: str,
+    version: str,
+) -> str:
+    """Clean the tables of ``source``; the answer is the version that this run makes."""
+    from components.progress import printed
+    from coterie.data.ingest import IngestConfig
+    from coterie.workflow.sources import name_version, take_in
+
+    # Any other runner than these two is refused where it is chosen.
+    config = IngestConfig(max_bad_share=max_bad_share, runner=runner)  # type: ignore[arg-type]
+    take_in(source, clean.path, dataset, config, printed)
+    return name_version(version)

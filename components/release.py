@@ -1,0 +1,26 @@
+"""Release the challenger, if it deserves it."""
+
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
+
+from components._base import component
+
+
+@component
+def release(
+    clean: Input[Dataset],
+    challenger: Input[Model],
+    evaluation: Input[Artifact],
+    bundle: Output[Model],
+    version: str,
+    min_gain: float,
+    store: str,
+) -> None:
+    """Write an immutable release, and publish it where a store is named."""
+    from coterie.release.gate import Limits
+    from coterie.workflow import make_release
+    from coterie.workflow.publish import publish
+
+    limits = Limits(min_gain_over_popularity=min_gain)
+    made = make_release(clean.path, challenger.path, bundle.path, version, limits, evaluation.path)
+    bundle.metadata.update(version=made.version, digest=made.digest)
+    publish(bundle.path, store)

@@ -1,0 +1,29 @@
+"""Fit a challenger."""
+
+from kfp.dsl import Dataset, Input, Metrics, Model, Output
+
+from components._base import component
+
+
+@component
+def train(
+    clean: Input[Dataset],
+    known: Input[Dataset],
+    challenger: Output[Model],
+    validation: Output[Metrics],
+    model: str,
+    settings: str,
+    workers: int,
+    use_gpu: bool,
+    ray_address: str,
+) -> None:
+    """Fit a model on clean tables that features agree with."""
+    import json
+
+    from components.progress import printed
+    from coterie.workflow import FitSettings, fit_challenger
+
+    how = FitSettings(model, json.loads(settings), workers, use_gpu, ray_address)
+    fitted = fit_challenger(clean.path, challenger.path, how, printed, known.path)
+    for name, value in fitted.validation.items():
+        validation.log_metric(name, value)

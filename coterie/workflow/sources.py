@@ -1,0 +1,46 @@
+"""Take a shop in, whatever form its data have."""
+
+import tempfile
+from datetime import UTC, datetime
+
+from coterie.data.ingest import IngestConfig, ingest
+from coterie.data.public import convert
+from coterie.progress import Progress, silent
+
+
+def take_in(
+    source: str,
+    out: str,
+    dataset: str = "",
+    config: IngestConfig | None = None,
+    progress: Progress = silent,
+) -> None:
+    """Clean a shop's tables; bring a public data set into the contract first.
+
+    Args:
+        source: Folder or URL of the tables, or of a public set in its original form.
+        out: Folder for the clean tables.
+        dataset: Name of the public set; empty for tables of the contract.
+        config: How strict, and where it runs.
+        progress: Called table by table.
+
+    Raises:
+        BadInputError: The data are not in the form that they should have, or too many rows are bad.
+        UnavailableError: A store does not answer.
+    """
+    config = config or IngestConfig()
+    if not dataset:
+        ingest(source, out, config, progress)
+        return
+    with tempfile.TemporaryDirectory(prefix="coterie-raw-") as raw:
+        convert(dataset, source, raw)
+        ingest(raw, out, config, progress)
+
+
+def name_version(wanted: str = "") -> str:
+    """The version that a run makes: the one wanted, or the time of day in UTC.
+
+    >>> name_version("v7")
+    'v7'
+    """
+    return wanted or datetime.now(UTC).strftime("%Y%m%d%H%M%S")

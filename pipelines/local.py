@@ -1,0 +1,168 @@
+"""Run a pipeline on this machine with kfp.local: the steps that compile for the cluster, in
+subprocesses, one after another."""
+
+import argparse
+import contextlib
+import io
+import json
+import re
+import sys
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from kfp import local
+
+from components.progress import parse
+from coterie.errors import BadInputError, CoterieError
+from pipelines.steps import Steps, watch_steps
+from pipelines.train import train_pipeline
+
+LOG: Final = "pipeline.log"
+RESULT: Final = "result.json"
+"""Written last: where each output of the run is."""
+_STARTED = re.compile(r"Executing task .*?'([\w-]+)'")
+_FINISHED = re.compile(r"Task .*?'([\w-]+)'.* finished with status .*?(SUCCESS|FAILURE)")
+_CAUSE = re.compile(r"^\s*([\w.]*(?:Error|Exception|Interrupt|Exit))(?:: (.*))?$")
+
+
+class StepFailedError(CoterieError):
+    """A step of the pipeline failed; the text says which, why, and where its log is."""
+
+
+class Watcher(io.TextIOBase):
+    """Takes all that KFP and the steps print: into the log, and what is news to ``steps``."""
+
+    def __init__(self, log: TextIO, steps: Steps):
+        self._log, self._steps = log, steps
+        self._half = ""
+        self.step = ""
+        """The one that runs, or ran last."""
+        self.cause = ""
+        """The last line that reads like the end of a traceback."""
+
+    def write(self, text: str) -> int:
+        """Part of a line, a line, or several."""
+        *lines, self._half = (self._half + text).split("\n")
+        for line in lines:
+            self._take(line)
+        return len(text)
+
+    def _take(self, line: str) -> None:
+        self._log.write(line + "\n")
+        self._log.flush()
+        if told := parse(line):
+            self._steps.progressed(*told)
+        elif started := _STARTED.search(line):
+            self.step = started[1]
+            self._steps.started(self.step)
+        elif finished := _FINISHED.search(line):
+            self._steps.finished(finished[2] == "SUCCESS")
+        elif cause := _CAUSE.match(line):
+            self.cause = _in_words(cause[1], cause[2] or "")
+
+
+def run_pipeline(root: str, arguments: Mapping[str, Any], steps: Steps) -> dict[str, str]:
+    """Run the training pipeline.
+
+    Args:
+        root: Folder for everything that the run leaves: artifacts, ``pipeline.log``, and, when all
+            went well, ``result.json``.
+        arguments: Of ``train_pipeline``.
+        steps: Told as steps start, go on, and finish.
+
+    Returns:
+        Path of each output, by its name in ``pipelines.train.Outputs``.
+
+    Raises:
+        StepFailedError: A step failed.
+    """
+    home = Path(root).absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    (home / RESULT).unlink(missing_ok=True)
+    local.init(
+        runner=local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(home),
+        raise_on_error=True,
+        enable_caching=False,
+    )
+    with (home / LOG).open("w", encoding="utf-8") as log, warnings.catch_warnings():
+        # KFP warns that our image may not hold Python; the steps run in this very Python.
+        warnings.filterwarnings("ignore", "You may be attemping to run a task", RuntimeWarning)
+        watcher = Watcher(log, steps)
+        try:
+            with contextlib.redirect_stdout(watcher):
+                task = train_pipeline(**arguments)
+        except RuntimeError as error:
+            raise _failure(watcher, home / LOG) from error
+    outputs = {name: artifact.path for name, artifact in task.outputs.items()}
+    _write(home / RESULT, outputs)
+    return outputs
+
+
+def _failure(watcher: Watcher, log: Path) -> StepFailedError:
+    why = watcher.cause or "it ended without a word"
+    return StepFailedError(f"step {watcher.step or 'one'} failed: {why} (log: {log})")
+
+
+def _in_words(kind: str, text: str) -> str:
+    """Our own errors are written for people; others need their name."""
+    if kind.startswith("coterie.errors."):
+        return text
+    return f"{kind}: {text}" if text else kind
+
+
+def _write(path: Path, content: Any) -> None:
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(content, indent=2) + "\n")
+    beside.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, showing a line a step; 0, or 1 after a failure."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.local", description=__doc__)
+    parser.add_argument("--root", required=True, help="folder for what the run leaves")
+    parser.add_argument(
+        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline"
+    )
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    try:
+        with watch_steps() as steps:
+            run_pipeline(options.root, _parameters(options.arguments), steps)
+    except CoterieError as error:
+        print(f"pipeline: {error}", file=sys.stderr)
+        return 1
+    print(f"pipeline: done in {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def _parameters(given: Sequence[str]) -> dict[str, Any]:
+    """Numbers and yes-or-no as JSON, all else as text.
+
+    Raises:
+        BadInputError: There is no such parameter, or its value is of another type.
+    """
+    known = train_pipeline.component_spec.inputs
+    found: dict[str, Any] = {}
+    for one in given:
+        name, equals, text = one.partition("=")
+        if not equals or name not in known:
+            raise BadInputError(f"no parameter {one!r}: expected NAME=VALUE of {', '.join(known)}")
+        found[name] = _value(name, text, known[name].type)
+    return found
+
+
+def _value(name: str, text: str, kind: str) -> Any:
+    if kind == "String":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadInputError(f"{name} is {text!r}: expected a value of type {kind}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
