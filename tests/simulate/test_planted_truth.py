@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from coterie.data.dataset import Interactions, Ties, TrainingSet
-from coterie.data.simulate import simulate
+from coterie.data.simulate import people, simulate
 from coterie.graph.figures import graph_figures
 from coterie.schema import EventKind
 
@@ -114,6 +114,19 @@ def test_friends_of_friends_are_friends_more_often_than_by_chance(ties, log):
     rng = np.random.default_rng(0)
     shuffled = clustering(ties.src.to_numpy(), rng.permutation(ties.dst.to_numpy()))
     assert real > 5 * shuffled
+
+
+def test_common_friends_close_triangles_that_likeness_alone_leaves_open(shop, monkeypatch):
+    def meet_instead(wanted, pairs, shoppers, rng):
+        return people._meet(wanted, shoppers, rng)
+
+    monkeypatch.setattr(people, "_introduce", meet_instead)
+    config = shop.world.config
+    alike = simulate(replace(config, num_events=1)).world
+    world = shop.world
+    assert len(alike.tie_src) > 0.9 * len(world.tie_src)
+    introduced = clustering(world.tie_src, world.tie_dst)
+    assert introduced > 1.3 * clustering(alike.tie_src, alike.tie_dst)
 
 
 def clustering(src, dst, num_users=2000):
