@@ -15,8 +15,9 @@ class Catalogue:
     """Items of one release, by row."""
 
     def __init__(self, release: Release) -> None:
-        self._rows: list[dict[str, Any]] = release.catalogue.select(list(_COLUMNS)).to_pylist()
-        self._row_of = {row["item_id"]: place for place, row in enumerate(self._rows)}
+        rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
+        self._items = [_item(row) for row in rows]
+        self._row_of = {item.item_id: place for place, item in enumerate(self._items)}
         titles = release.catalogue.column("title")
         self._haystack = pc.utf8_lower(
             pc.binary_join_element_wise(
@@ -25,7 +26,7 @@ class Catalogue:
         )
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._items)
 
     def row(self, item_id: str) -> int:
         """Row of an item; -1 where the release lacks it."""
@@ -37,26 +38,15 @@ class Catalogue:
 
     def item_id(self, row: int) -> str:
         """Id of a row."""
-        item_id: str = self._rows[row]["item_id"]
-        return item_id
+        return self._items[row].item_id
 
     def title(self, row: int) -> str:
         """Title of a row."""
-        title: str = self._rows[row]["title"]
-        return title
+        return self._items[row].title
 
     def item(self, row: int) -> Item:
         """What there is to show of a row."""
-        found = self._rows[row]
-        return Item(
-            item_id=found["item_id"],
-            title=found["title"],
-            description=found["description"],
-            price=found["price"],
-            category=found["category"],
-            brand=found["brand"],
-            available=found["available"] is not False,
-        )
+        return self._items[row]
 
     def search(self, words: str, limit: int) -> list[int]:
         """Rows whose title or category has all the words, in the catalogue's order."""
@@ -68,3 +58,7 @@ class Catalogue:
             return list(range(min(limit, len(self))))
         rows: list[int] = pc.indices_nonzero(mask).slice(0, limit).to_pylist()
         return rows
+
+
+def _item(row: dict[str, Any]) -> Item:
+    return Item(**{**row, "available": row["available"] is not False})

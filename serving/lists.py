@@ -14,7 +14,7 @@ from coterie.release.bundle import Release
 from coterie.schema import EVENT_KINDS
 from serving.catalogue import Catalogue
 from serving.events import RecentList
-from serving.features import OnlineFeatures, ShopperRow
+from serving.features import Friends, OnlineFeatures, ShopperRow
 from serving.messages import (
     Friend,
     HistoryEntry,
@@ -26,7 +26,7 @@ from serving.messages import (
     SimilarItems,
 )
 from serving.metrics import Metrics
-from serving.reasons import Circle, read_reasons, shares_by_kind
+from serving.reasons import ReasonReader, shares_by_kind
 
 
 class ListMaker:
@@ -60,7 +60,7 @@ class ListMaker:
         items = self._listed(lists)
         if explain:
             with self._timed("explain"):
-                self._explain(items, shoppers, lists, row, friends)
+                self._explain(items, shoppers, lists, row.friends)
         self._count(lists, items, row)
         return RecommendationList(
             user_id=user_id,
@@ -113,31 +113,16 @@ class ListMaker:
         ]
 
     def _explain(
-        self,
-        items: Sequence[ListedItem],
-        shoppers: Shoppers,
-        lists: Lists,
-        row: ShopperRow,
-        friends: Sequence[RecentList],
+        self, items: Sequence[ListedItem], shoppers: Shoppers, lists: Lists, friends: Friends
     ) -> None:
         """Fill in the reasons."""
-        circle = self._circle(row, friends)
-        parts = self._recommender.explain(shoppers, lists)[0]
-        for listed, of_item, shown in zip(items, parts, lists.item_idx[0].tolist(), strict=False):
-            listed.reasons = read_reasons(of_item, shown, circle)
-
-    def _circle(self, row: ShopperRow, friends: Sequence[RecentList]) -> Circle:
-        people = enumerate([row.recent, *friends])
-        kinds = {
-            (person or -1, item): kind
-            for person, recent in people
-            for item, kind in zip(self.catalogue.rows(recent.item_ids), recent.kinds, strict=True)
-        }
         names = [
             friend if named else None
-            for friend, named in zip(row.friends.ids, row.friends.named, strict=True)
+            for friend, named in zip(friends.ids, friends.named, strict=True)
         ]
-        return Circle(kinds, names, self.catalogue.title, self.catalogue.item_id)
+        reader = ReasonReader(self._recommender.parts(shoppers, lists), names, self.catalogue)
+        for place, listed in enumerate(items):
+            listed.reasons = reader.read(place, int(lists.item_idx[0, place]))
 
     def _history(self, recent: RecentList, most: int) -> list[HistoryEntry]:
         entries = zip(self.catalogue.rows(recent.item_ids), recent.kinds, recent.ts_ms, strict=True)

@@ -58,7 +58,9 @@ class ListedItem(BaseModel):
     rank: int = Field(description="1 is best")
     score: float
     item: Item
-    reasons: list[Reason] | None = Field(default=None, description="Largest share first")
+    reasons: list[Reason] | None = Field(
+        default=None, description="Those with an item first, by share"
+    )
 
 
 class RecommendationList(BaseModel):

@@ -1,17 +1,21 @@
 """From exact parts of a score to a few reasons that a person can read; the sums stay exact."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from coterie.recommend.recommender import Reason as Part
-from coterie.recommend.recommender import ReasonKind
+import numpy as np
+import numpy.typing as npt
+
+from coterie.data.dataset import Ints
+from coterie.recommend.recommender import Parts, ReasonKind
 from coterie.schema import EVENT_KINDS, EventKind
 from serving.messages import Reason
 
 MAX_OWN: Final = 3
 """Own items named in an item's reasons; the others are added up in one more."""
 MAX_FRIENDS_ITEMS: Final = 3
+"""The same for what friends did."""
 
 DID: Final = {
     EventKind.VIEW: "viewed",
@@ -22,39 +26,166 @@ DID: Final = {
     EventKind.RATING: "rated",
     EventKind.PURCHASE: "bought",
 }
+_DIGITS: Final = 6
+
+Sums = npt.NDArray[np.float64]
+
+
+class Names(Protocol):
+    """What items are called."""
+
+    def title(self, row: int) -> str:
+        """Title of a row."""
+
+    def item_id(self, row: int) -> str:
+        """Id of a row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Circle:
-    """What the reasons' texts need to know of the shopper and their friends."""
+class _Groups:
+    """What g groups of friends did: each, the same with the same item."""
 
-    kinds: Mapping[tuple[int, int], int]
-    """Place in ``schema.EVENT_KINDS`` by (person, item row); person -1 is the shopper."""
-    names: Sequence[str | None]
-    """Of each friend, None where they may not be named; friend 1 stands first."""
-    title: Callable[[int], str]
-    item_id: Callable[[int], str]
+    item: Ints
+    """Shape (g,)."""
+    kind: Ints
+    """Shape (g,): a place in ``schema.EVENT_KINDS``."""
+    entry: Ints
+    """Rows of the parts, shape (n,), group by group; one a friend in each group."""
+    offsets: Ints
+    """Shape (g + 1,)."""
+    net: Sums
+    """What each group adds to each listed item, shape (g, s)."""
+
+    @classmethod
+    def of(cls, parts: Parts) -> "_Groups":
+        """Friends' entries by item and kind."""
+        entries = np.flatnonzero(parts.person >= 0)
+        keys = parts.item_idx[entries] * len(EVENT_KINDS) + parts.kind[entries]
+        order = np.argsort(keys, kind="stable")
+        found, starts = np.unique(keys[order], return_index=True)
+        entry = entries[order]
+        item, kind = np.divmod(found, len(EVENT_KINDS))
+        net = np.zeros((0, parts.contribution.shape[1]))
+        if len(entry):
+            net = np.add.reduceat(parts.contribution[entry], starts, axis=0)
+        return cls(item, kind, entry, np.append(starts, len(entry)), net)
+
+    def entries(self, group: int) -> Ints:
+        """Rows of one group."""
+        return self.entry[self.offsets[group] : self.offsets[group + 1]]
 
 
-def read_reasons(parts: Iterable[Part], shown: int, circle: Circle) -> list[Reason]:
-    """The reasons of one shown item, largest share first.
+class ReasonReader:
+    """The reasons of one shopper's list; what its items share is worked out once."""
 
-    Args:
-        parts: All parts of its score.
-        shown: Its row.
-        circle: Whose history the parts are from.
-    """
-    own, friends, popular = (
-        [part for part in parts_ if part.kind is kind]
-        for parts_ in [list(parts)]
-        for kind in (ReasonKind.OWN, ReasonKind.FRIEND, ReasonKind.POPULAR)
-    )
-    reasons = [
-        *_own_reasons(own, circle),
-        *_friend_reasons(friends, shown, circle),
-        *(_reason(ReasonKind.POPULAR, [part], "Popular with all shoppers") for part in popular),
-    ]
-    return sorted(reasons, key=lambda reason: -reason.share)
+    def __init__(self, parts: Parts, names: Sequence[str | None], items: Names) -> None:
+        """Group the parts.
+
+        Args:
+            parts: Of the list.
+            names: Of each friend, None where they may not be named; person 1 stands first.
+            items: What the rows are called.
+        """
+        self._parts = parts
+        self._names = names
+        self._items = items
+        self._whole = np.abs(parts.contribution).sum(axis=0) + np.abs(parts.popular)
+        self._own = np.flatnonzero(parts.person < 0)
+        self._groups = _Groups.of(parts)
+
+    def read(self, place: int, shown: int) -> list[Reason]:
+        """The reasons of the item at a place of the list: those with an item first, by share."""
+        reasons = [*self._own_reasons(place), *self._friend_reasons(place, shown)]
+        popular = self._parts.popular[place : place + 1]
+        if popular[0]:
+            text = "Popular with all shoppers"
+            reasons.append(self._reason(ReasonKind.POPULAR, place, popular, text))
+        return sorted(reasons, key=lambda reason: (reason.item_id is None, -reason.share))
+
+    def _own_reasons(self, place: int) -> list[Reason]:
+        column = self._parts.contribution[self._own, place]
+        order = np.argsort(-column, kind="stable")
+        named = order[:MAX_OWN][column[order[:MAX_OWN]] > 0]
+        reasons = []
+        for entry in named:
+            item, did = self._entry(self._own[entry])
+            reasons.append(
+                self._reason(
+                    ReasonKind.OWN,
+                    place,
+                    column[[entry]],
+                    f"You {did} {self._items.title(item)}",
+                    item_id=self._items.item_id(item),
+                )
+            )
+        rest = order[len(named) :]
+        if len(rest):
+            text = f"{_count(len(rest), 'more item', 'more items')} in your history"
+            reasons.append(self._reason(ReasonKind.OWN, place, column[rest], text))
+        return reasons
+
+    def _friend_reasons(self, place: int, shown: int) -> list[Reason]:
+        net, same = self._groups.net[:, place], self._groups.item == shown
+        # Friends who had this very item say most to a person, whatever their share.
+        first = np.lexsort((-net, ~same))[:MAX_FRIENDS_ITEMS]
+        named = first[net[first] > 0]
+        reasons = [self._friends_did(group, place, shown) for group in named.tolist()]
+        others = np.ones(len(self._groups.entry), dtype=np.bool_)
+        for group in named.tolist():
+            others[self._groups.offsets[group] : self._groups.offsets[group + 1]] = False
+        rest = self._groups.entry[others]
+        if len(rest):
+            num = int(np.count_nonzero(np.bincount(self._parts.person[rest])))
+            text = f"What else {_count(num, 'friend', 'friends')} did lately"
+            column = self._parts.contribution[rest, place]
+            reasons.append(self._reason(ReasonKind.FRIEND, place, column, text, num_friends=num))
+        return reasons
+
+    def _friends_did(self, group: int, place: int, shown: int) -> Reason:
+        entries, item = self._groups.entries(group), int(self._groups.item[group])
+        column = self._parts.contribution[entries, place]
+        people = self._parts.person[entries[np.argsort(-column, kind="stable")]].tolist()
+        named = (self._names[person - 1] for person in people)
+        friend = next((name for name in named if name is not None), None)
+        did = DID[EVENT_KINDS[int(self._groups.kind[group])]]
+        return self._reason(
+            ReasonKind.FRIEND,
+            place,
+            column,
+            f"{_who(friend, len(people))} {did} {self._title(item, shown)}",
+            item_id=self._items.item_id(item),
+            friend=friend,
+            num_friends=len(people),
+        )
+
+    def _title(self, item: int, shown: int) -> str:
+        return "this" if item == shown else self._items.title(item)
+
+    def _entry(self, entry: int) -> tuple[int, str]:
+        kind = EVENT_KINDS[int(self._parts.kind[entry])]
+        return int(self._parts.item_idx[entry]), DID[kind]
+
+    def _reason(
+        self,
+        kind: ReasonKind,
+        place: int,
+        parts: Sums,
+        text: str,
+        item_id: str | None = None,
+        friend: str | None = None,
+        num_friends: int | None = None,
+    ) -> Reason:
+        share = float(np.abs(parts).sum() / (self._whole[place] or 1.0))
+        # Numbers are ours: no need to check them again, and there are many.
+        return Reason.model_construct(
+            kind=kind,
+            share=round(share, _DIGITS),
+            contribution=round(float(parts.sum()), _DIGITS),
+            text=text,
+            item_id=item_id,
+            friend=friend,
+            num_friends=num_friends,
+        )
 
 
 def shares_by_kind(reasons: Iterable[Reason]) -> dict[ReasonKind, float]:
@@ -65,90 +196,12 @@ def shares_by_kind(reasons: Iterable[Reason]) -> dict[ReasonKind, float]:
     return totals
 
 
-def _own_reasons(parts: Sequence[Part], circle: Circle) -> list[Reason]:
-    ranked = sorted(parts, key=lambda part: -part.contribution)
-    named = [part for part in ranked[:MAX_OWN] if part.contribution > 0]
-    reasons = [
-        _reason(
-            ReasonKind.OWN,
-            [part],
-            f"You {_did(circle, -1, part.item_idx)} {circle.title(part.item_idx)}",
-            item_id=circle.item_id(part.item_idx),
-        )
-        for part in named
-    ]
-    rest = ranked[len(named) :]
-    if rest:
-        text = f"{_count(len(rest), 'more item', 'more items')} in your history"
-        reasons.append(_reason(ReasonKind.OWN, rest, text))
-    return reasons
-
-
-def _friend_reasons(parts: Sequence[Part], shown: int, circle: Circle) -> list[Reason]:
-    groups: dict[tuple[int, str], list[Part]] = {}
-    for part in parts:
-        did = _did(circle, part.person, part.item_idx)
-        groups.setdefault((part.item_idx, did), []).append(part)
-    # Friends who had this very item say most to a person, whatever their share.
-    ranked = sorted(groups.items(), key=lambda group: (group[0][0] != shown, -_sum(group[1])))
-    named = [group for group in ranked[:MAX_FRIENDS_ITEMS] if _sum(group[1]) > 0]
-    reasons = [_friends_did(item, did, group, shown, circle) for (item, did), group in named]
-    rest = [part for key, group in ranked if (key, group) not in named for part in group]
-    if rest:
-        num = len({part.person for part in rest})
-        text = f"What else {_count(num, 'friend', 'friends')} did lately"
-        reasons.append(_reason(ReasonKind.FRIEND, rest, text, num_friends=num))
-    return reasons
-
-
-def _friends_did(item: int, did: str, parts: Sequence[Part], shown: int, circle: Circle) -> Reason:
-    ranked = sorted(parts, key=lambda part: -part.contribution)
-    people = list(dict.fromkeys(part.person for part in ranked))
-    friend = next((circle.names[p - 1] for p in people if circle.names[p - 1] is not None), None)
-    what = "this" if item == shown else circle.title(item)
-    return _reason(
-        ReasonKind.FRIEND,
-        parts,
-        f"{_who(friend, len(people))} {did} {what}",
-        item_id=circle.item_id(item),
-        friend=friend,
-        num_friends=len(people),
-    )
-
-
 def _who(friend: str | None, num: int) -> str:
     if friend is None:
         return "A friend" if num == 1 else f"{num} friends"
     if num == 1:
         return friend
     return f"{friend} and {_count(num - 1, 'more friend', 'more friends')}"
-
-
-def _reason(
-    kind: ReasonKind,
-    parts: Sequence[Part],
-    text: str,
-    item_id: str | None = None,
-    friend: str | None = None,
-    num_friends: int | None = None,
-) -> Reason:
-    return Reason(
-        kind=kind,
-        share=sum(part.share for part in parts),
-        contribution=_sum(parts),
-        text=text,
-        item_id=item_id,
-        friend=friend,
-        num_friends=num_friends,
-    )
-
-
-def _did(circle: Circle, person: int, item: int) -> str:
-    return DID[EVENT_KINDS[circle.kinds[person, item]]]
-
-
-def _sum(parts: Iterable[Part]) -> float:
-    return sum(part.contribution for part in parts)
 
 
 def _count(num: int, one: str, many: str) -> str:

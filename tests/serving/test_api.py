@@ -59,13 +59,13 @@ def test_the_reasons_of_an_item_add_up_to_its_score(client):
     for entry in list_of(client, "ana", k=20)["items"]:
         parts = [reason["contribution"] for reason in entry["reasons"]]
         assert sum(parts) == pytest.approx(entry["score"], abs=1e-5)
-        assert sum(r["share"] for r in entry["reasons"]) == pytest.approx(1)
+        assert sum(r["share"] for r in entry["reasons"]) == pytest.approx(1, abs=1e-5)
 
 
 def test_friends_who_bought_the_item_are_named_and_the_shy_one_is_only_counted(client):
     listed = list_of(client, "ana", k=100)
     (entry,) = [e for e in listed["items"] if e["item"]["item_id"] == item(1)]
-    (reason,) = [r for r in entry["reasons"] if r["item_id"] == item(1)]
+    (reason,) = [r for r in entry["reasons"] if r.get("item_id") == item(1)]
     assert reason["text"] in {
         "bea and 2 more friends bought this",
         "cleo and 2 more friends bought this",
@@ -76,7 +76,7 @@ def test_friends_who_bought_the_item_are_named_and_the_shy_one_is_only_counted(c
 
 def test_reasons_are_left_out_when_nobody_asks(client):
     listed = list_of(client, "ana", explain=False)
-    assert all(entry["reasons"] is None for entry in listed["items"])
+    assert all("reasons" not in entry for entry in listed["items"])
 
 
 def test_the_next_list_takes_an_event_into_account(client):

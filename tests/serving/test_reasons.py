@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from small_shop import circle, item, people, recent
+
+from coterie.recommend.recommender import Parts
+from coterie.schema import EventKind
+from serving.events import KIND_CODES
+from serving.lists import ListMaker
+from serving.metrics import Metrics
+from serving.reasons import ReasonReader
+
+BOUGHT, VIEWED = KIND_CODES[EventKind.PURCHASE], KIND_CODES[EventKind.VIEW]
+
+
+class Titles:
+    def title(self, row):
+        return f"Thing {row}"
+
+    def item_id(self, row):
+        return item(row)
+
+
+def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5):
+    """Entries as (item, person, kind, contribution)."""
+    columns = list(zip(*entries, strict=True)) or [(), (), (), ()]
+    parts = Parts(
+        np.array(columns[0], np.int64),
+        np.array(columns[1], np.int64),
+        np.array(columns[2], np.int8),
+        np.array(columns[3], np.float64)[:, None],
+        np.array([popular]),
+    )
+    return ReasonReader(parts, names, Titles()).read(0, shown)
+
+
+def texts(reasons):
+    return [reason.text for reason in reasons]
+
+
+def test_own_items_say_what_was_done_with_them():
+    assert texts(read([(3, -1, VIEWED, 2.0)])) == [
+        "You viewed Thing 3",
+        "Popular with all shoppers",
+    ]
+
+
+def test_what_is_beyond_three_own_items_or_speaks_against_is_added_up():
+    reasons = read([(row, -1, BOUGHT, 5.0 - row) for row in range(8)], popular=0.0)
+    assert [round(reason.contribution, 6) for reason in reasons] == [5.0, 4.0, 3.0, 0.0]
+    assert reasons[-1].text == "5 more items in your history"
+
+
+def test_who_may_not_be_named_is_counted():
+    assert texts(read([(9, 3, BOUGHT, 1.0)], popular=0)) == ["A friend bought this"]
+    reasons = read([(9, 3, BOUGHT, 1.0), (9, 1, BOUGHT, 0.5)], popular=0)
+    assert texts(reasons) == ["bea and 1 more friend bought this"]
+    assert (reasons[0].friend, reasons[0].num_friends) == ("bea", 2)
+
+
+def test_the_named_friend_is_who_adds_most():
+    entries = [(9, 1, BOUGHT, 0.1), (9, 2, BOUGHT, 0.9)]
+    assert texts(read(entries, popular=0)) == ["cleo and 1 more friend bought this"]
+
+
+def test_those_who_bought_and_those_who_viewed_are_told_apart():
+    entries = [(9, 1, BOUGHT, 1.0), (9, 2, VIEWED, 0.5)]
+    assert texts(read(entries, popular=0)) == ["bea bought this", "cleo viewed this"]
+
+
+def test_friends_with_the_very_item_come_before_stronger_ones():
+    entries = [(row, 1, BOUGHT, 2.0) for row in range(4)] + [(9, 2, BOUGHT, 0.1)]
+    assert "cleo bought this" in texts(read(entries, popular=0))
+
+
+def test_nobody_in_the_circle_leaves_popularity():
+    assert texts(read([])) == ["Popular with all shoppers"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_contributions_and_shares_add_up_whatever_the_circle(release, seed):
+    rng = np.random.default_rng(seed)
+    features = people()
+    friends = [f"friend-{place}" for place in range(12)]
+    for friend in (*friends, "eve"):
+        features.recent[friend] = recent(*rng.choice(100, 20, replace=False))
+    features.friends["eve"] = circle(*friends, named=tuple(rng.random(12) < 0.5))
+    listed = ListMaker(release, features, Metrics()).recommend("eve", 30, explain=True)
+    for entry in listed.items:
+        assert sum(r.contribution for r in entry.reasons) == pytest.approx(entry.score, abs=2e-5)
+        assert sum(r.share for r in entry.reasons) == pytest.approx(1, abs=2e-5)
