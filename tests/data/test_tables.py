@@ -1,0 +1,142 @@
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from shop_files import small_shop, write_rows, write_shop
+
+from coterie.data.tables import FILE, ROW, read_table
+from coterie.errors import BadInputError
+from coterie.schema import EVENTS, ITEMS, TIES
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_every_form_is_read_in_the_order_of_its_rows(tmp_path, form):
+    rows = read_table(EVENTS, write_shop(tmp_path, small_shop(), form))
+    assert rows.data["event_id"].to_pylist() == [f"e{i:03d}" for i in range(40)]
+    assert rows.data[FILE].unique().to_pylist() == [f"events.{form}"]
+    assert rows.data[ROW].to_pylist() == list(range(1, 41))
+
+
+def test_part_files_are_read_in_the_order_of_their_names(tmp_path):
+    events = small_shop()["events"]
+    (tmp_path / "events").mkdir()
+    write_rows(tmp_path / "events" / "b.jsonl", events[25:])
+    write_rows(tmp_path / "events" / "a.csv", events[:25])
+    (tmp_path / "events" / "_SUCCESS").touch()
+    rows = read_table(EVENTS, str(tmp_path))
+    assert rows.data["event_id"].to_pylist() == [row["event_id"] for row in events]
+    assert rows.data[FILE].unique().to_pylist() == ["events/a.csv", "events/b.jsonl"]
+    assert rows.data[ROW].to_pylist() == [*range(1, 26), *range(1, 16)]
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    folder = write_shop(tmp_path / "odd [1] {b}*? é", small_shop(), "csv")
+    assert read_table(TIES, folder).data.num_rows == 5
+
+
+def test_a_store_is_read_through_fsspec():
+    store = fsspec.filesystem("memory")
+    lines = b"src_user_id,dst_user_id,kind\nu1,u2,friend\n"
+    store.pipe_file("/tables-test/ties.csv", lines)
+    rows = read_table(TIES, "memory://tables-test")
+    assert rows.data["dst_user_id"].to_pylist() == ["u2"]
+    assert rows.data[FILE].to_pylist() == ["ties.csv"]
+    store.rm("/tables-test", recursive=True)
+
+
+def test_a_key_that_only_the_last_line_holds_is_read(tmp_path):
+    shop = small_shop()["events"] * 30
+    write_rows(tmp_path / "events.jsonl", [*shop, {**shop[0], "text": "late"}])
+    assert read_table(EVENTS, str(tmp_path)).data["text"].to_pylist()[-1] == "late"
+
+
+def test_a_row_of_another_width_is_told(tmp_path):
+    lines = "item_id,title,price\ni1,Pan,1\ni2,Pan, big,2\ni3,Pot\ni4,Lid,\n"
+    (tmp_path / "items.csv").write_text(lines)
+    fields = read_table(ITEMS, str(tmp_path)).data["_fields"].to_pylist()
+    assert fields == [None, "more fields than the header", "fewer fields than the header", None]
+
+
+def test_ids_of_csv_stay_text_and_a_byte_order_mark_is_no_part_of_them(tmp_path):
+    (tmp_path / "items.csv").write_text("\ufeffitem_id,title\n007,Pan\n", encoding="utf-8")
+    assert read_table(ITEMS, str(tmp_path)).data["item_id"].to_pylist() == ["007"]
+
+
+def refusal(tmp_path, name, content, table=ITEMS):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInputError) as caught:
+        read_table(table, str(tmp_path))
+    return str(caught.value)
+
+
+def test_a_missing_column_is_named_with_its_file(tmp_path):
+    said = refusal(tmp_path, "items.csv", b"item_id,price\ni1,2\n")
+    assert said.startswith("items.csv lacks column title; it has item_id, price")
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    assert refusal(tmp_path, "items.csv", b"").startswith("items.csv is empty")
+
+
+def test_a_parquet_file_cut_short_is_refused(tmp_path):
+    whole = tmp_path / "whole.parquet"
+    write_rows(whole, small_shop()["items"])
+    said = refusal(tmp_path, "items.parquet", whole.read_bytes()[:-20])
+    assert said.startswith("items.parquet is no whole Parquet file")
+
+
+def test_a_parquet_file_spoilt_in_the_middle_is_refused(tmp_path):
+    write_rows(tmp_path / "whole.parquet", small_shop()["items"] * 500)
+    content = bytearray((tmp_path / "whole.parquet").read_bytes())
+    content[4:60] = b"\xff" * 56
+    assert refusal(tmp_path, "items.parquet", bytes(content)).startswith("items.parquet cannot be")
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.jsonl"])
+def test_another_encoding_is_refused_with_its_line(tmp_path, name):
+    lines = {
+        "items.csv": "item_id,title\ni1,Pan\ni2,Café\n",
+        "items.jsonl": '{"item_id":"i1","title":"Pan"}\n\n{"item_id":"i2","title":"Café"}\n',
+    }
+    said = refusal(tmp_path, name, lines[name].encode("latin-1"))
+    assert said.startswith(f"{name} is not in UTF-8 (line 3: byte 0xe9)")
+
+
+def test_utf_16_is_refused(tmp_path):
+    content = "item_id,title\ni1,Pan\n".encode("utf-16-le")
+    assert "is not in UTF-8" in refusal(tmp_path, "items.csv", content)
+
+
+def test_a_broken_line_of_json_is_named(tmp_path):
+    good = b'{"item_id":"i1","title":"Pan"}\n' * 1500
+    said = refusal(tmp_path, "items.jsonl", good + b'{"item_id":"i2",}\n')
+    assert said.startswith("items.jsonl cannot be read: line 1501, column")
+
+
+def test_a_misspelt_optional_column_is_refused_and_an_unknown_one_noted(tmp_path):
+    said = refusal(tmp_path, "items.csv", b"item_id,title,image_url\ni1,Pan,x\n")
+    assert said == "items.csv has column image_url: rename it image_uri, or leave it out"
+    (tmp_path / "items.csv").write_bytes(b"item_id,title,colour\ni1,Pan,red\n")
+    assert read_table(ITEMS, str(tmp_path)).unknown == ("colour",)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    assert "title more than once" in refusal(tmp_path, "items.csv", b"item_id,title,title\na,b,c\n")
+
+
+def test_a_type_that_cannot_be_an_id_is_refused(tmp_path):
+    pq.write_table(pa.table({"item_id": [1.0], "title": ["Pan"]}), tmp_path / "items.parquet")
+    with pytest.raises(BadInputError, match=r"items.parquet: column item_id is stored as double"):
+        read_table(ITEMS, str(tmp_path))
+
+
+def test_a_table_in_two_forms_is_refused(tmp_path):
+    write_rows(tmp_path / "items.csv", small_shop()["items"])
+    write_rows(tmp_path / "items.jsonl", small_shop()["items"])
+    with pytest.raises(BadInputError, match="has items more than once"):
+        read_table(ITEMS, str(tmp_path))
+
+
+def test_a_table_that_is_not_there_is_told_with_its_possible_names(tmp_path):
+    with pytest.raises(BadInputError, match=r"has no items: expected items.\{parquet,csv,jsonl\}"):
+        read_table(ITEMS, str(tmp_path))
