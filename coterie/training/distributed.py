@@ -26,7 +26,7 @@ from coterie.training.loop import EpochRecord, TrainingHistory, TrainingState, r
 from coterie.training.packing import pack, unpack
 from coterie.training.runs import Workers, run_identity
 
-CHECKPOINTS = "checkpoint_*"  # Ray's own naming
+CHECKPOINTS = "checkpoint_[0-9]*"  # Ray's own naming, by time
 SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray's list of them
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ def train_distributed(
     if not isinstance(model, Learned):
         raise BadInputError(f"{model_name} has no epochs to distribute: fit it in this process")
     run = run_identity(model_name, config, data)
+    _newest(workers.folder, run, None)  # another training's run name is refused before Ray starts
     packed = f"{workers.folder}-data/{run}.npz"
     pack(data, packed)
     with _cluster(workers), _watched(workers, model_name, config.loop.max_epochs, progress):

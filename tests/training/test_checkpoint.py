@@ -1,0 +1,91 @@
+"""States on disk: whole or passed over."""
+
+import json
+import logging
+
+import pytest
+import torch
+
+from coterie.errors import BadInputError
+from coterie.training.checkpoint import STATE, TENSORS, CheckpointFolder
+from coterie.training.loop import EpochRecord, TrainingHistory, TrainingState
+
+
+def some_state(epochs):
+    layer = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.5)
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    history = TrainingHistory()
+    for epoch in range(1, epochs + 1):
+        history = history.add(EpochRecord(epoch, 1.0 / epoch, 0.1 * epoch, 2.0))
+    best = {name: tensor + 1 for name, tensor in layer.state_dict().items()}
+    return TrainingState(layer.state_dict(), best, optimizer.state_dict(), history)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    kept = CheckpointFolder(tmp_path, run="mine")
+    for epochs in (1, 2, 3):
+        kept.save(some_state(epochs))
+    return tmp_path
+
+
+def load(folder):
+    return CheckpointFolder(folder, run="mine").load()
+
+
+def test_nothing_saved_is_nothing_loaded(tmp_path):
+    assert load(tmp_path / "none") is None
+
+
+def test_a_state_comes_back_as_it_was(tmp_path):
+    state = some_state(2)
+    CheckpointFolder(tmp_path, run="mine").save(state)
+    back = load(tmp_path)
+    assert back.history == state.history
+    torch.testing.assert_close(back.weights, state.weights, rtol=0, atol=0)
+    torch.testing.assert_close(back.best_weights, state.best_weights, rtol=0, atol=0)
+    optimizer = torch.optim.AdamW(torch.nn.Linear(3, 2).parameters(), lr=0.1)
+    optimizer.load_state_dict(back.optimizer)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    for index, moments in state.optimizer["state"].items():
+        torch.testing.assert_close(dict(optimizer.state_dict()["state"][index]), moments)
+
+
+def test_only_the_newest_two_are_kept_and_nothing_half_written(folder):
+    assert sorted(path.name for path in folder.iterdir()) == ["epoch-000002", "epoch-000003"]
+
+
+def truncate(newest):
+    whole = (newest / TENSORS).read_bytes()
+    (newest / TENSORS).write_bytes(whole[: len(whole) // 2])
+
+
+def flip_a_bit(newest):
+    whole = bytearray((newest / TENSORS).read_bytes())
+    whole[-1] ^= 1
+    (newest / TENSORS).write_bytes(bytes(whole))
+
+
+def lose_the_state(newest):
+    (newest / STATE).unlink()
+
+
+def lose_a_key(newest):
+    content = json.loads((newest / STATE).read_text())
+    del content["sha256"]
+    (newest / STATE).write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("harm", [truncate, flip_a_bit, lose_the_state, lose_a_key])
+def test_a_damaged_state_is_passed_over_for_the_one_before(folder, caplog, harm):
+    harm(folder / "epoch-000003")
+    with caplog.at_level(logging.WARNING):
+        assert len(load(folder).history.epochs) == 2
+    assert "epoch-000003" in caplog.text
+
+
+def test_another_runs_state_is_refused(folder):
+    with pytest.raises(BadInputError, match="another run name"):
+        CheckpointFolder(folder, run="theirs").load()

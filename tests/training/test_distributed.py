@@ -1,0 +1,105 @@
+"""Ray Train: what it must not change, and what it must survive."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import NUM_USERS, planted
+from two_workers import CONFIG
+
+from coterie.errors import BadInputError
+from coterie.training.distributed import SNAPSHOT, _epochs_in, _mend_snapshot
+from coterie.training.fit import fit
+from coterie.training.loop import LoopConfig
+from coterie.training.runs import Workers
+
+SCRIPT = Path(__file__).with_name("two_workers.py")
+
+
+def kill_after(epochs, storage, limit_s=200):
+    """Run the script until its states hold so many epochs, then kill it; the epochs it had."""
+    path = os.pathsep.join([str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])
+    run = subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(storage)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + limit_s
+        while _epochs_in(storage / "killed") < epochs:
+            assert run.poll() is None, f"the run ended by itself with {run.returncode}"
+            assert time.monotonic() < deadline, "the run did not come to its third epoch"
+            time.sleep(0.02)
+        return _epochs_in(storage / "killed")
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_path):
+    before = kill_after(3, tmp_path)
+    data = planted().data
+    seen = []
+    resumed = fit(
+        data,
+        "lightgcn",
+        CONFIG,
+        Workers(str(tmp_path), "killed", count=2),
+        lambda what, done, total: seen.append(done),
+    )
+    alone = fit(data, "lightgcn", CONFIG)
+    total = CONFIG.loop.max_epochs
+    assert before - 1 <= resumed.history.resumed_from < total, "lost more than an epoch"
+    assert [record.epoch for record in resumed.history.epochs] == list(range(1, total + 1))
+    assert seen == sorted(seen)
+    assert seen[-1] >= before
+    assert resumed.history.best_score == pytest.approx(alone.history.best_score, abs=0.01)
+    users = np.arange(NUM_USERS)
+    np.testing.assert_allclose(resumed.scores(users), alone.scores(users), atol=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_is_wrong_in_a_worker_is_wrong_for_the_caller(tmp_path):
+    config = replace(CONFIG, loop=LoopConfig(max_epochs=3, lr=1e30))
+    with pytest.raises(BadInputError, match="lower lr"):
+        fit(planted().data, "lightgcn", config, Workers(str(tmp_path), retries=0))
+
+
+def test_a_run_of_another_training_is_refused_before_ray_starts(tmp_path):
+    from test_checkpoint import some_state
+
+    from coterie.training.checkpoint import write_state
+
+    write_state(tmp_path / "mine" / "checkpoint_2026", some_state(2), run="another")
+    with pytest.raises(BadInputError, match="something else"):
+        fit(planted().data, "lightgcn", CONFIG, Workers(str(tmp_path), "mine"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"checkpoint_results": [',
+        '{"ray_version": "1.0", "checkpoint_results": []}',
+        '{"checkpoint_results": [{"checkpoint_dir_name": "checkpoint_lost"}]}',
+    ],
+)
+def test_a_list_of_checkpoints_that_ray_would_choke_on_is_moved_aside(tmp_path, content):
+    (tmp_path / SNAPSHOT).write_text(content)
+    _mend_snapshot(str(tmp_path))
+    assert not (tmp_path / SNAPSHOT).exists()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_no_workers_are_refused(tmp_path):
+    with pytest.raises(BadInputError, match="at least one"):
+        Workers(str(tmp_path), count=0)

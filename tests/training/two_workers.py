@@ -1,0 +1,20 @@
+"""A training run on two workers, as a process of its own: there to be killed by a test."""
+
+import sys
+
+from synthetic import planted
+
+from coterie.models.lightgcn import LightGCNConfig
+from coterie.training.fit import fit
+from coterie.training.loop import LoopConfig
+from coterie.training.runs import Workers
+
+CONFIG = LightGCNConfig(
+    dim=16,
+    batch_size=256,
+    negatives=64,
+    loop=LoopConfig(max_epochs=12, patience=100, lr=1e-2),
+)
+
+if __name__ == "__main__":
+    fit(planted().data, "lightgcn", CONFIG, Workers(sys.argv[1], "killed", count=2))
