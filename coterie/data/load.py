@@ -71,22 +71,29 @@ def read_clean(clean: str) -> tuple[dict[str, Any], dict[str, pa.Table]]:
         UnavailableError: As ``load_dataset``.
     """
     fs, folder = fsspec.core.url_to_fs(settled(clean))
+    report = _read_report(fs, folder, clean)
+    if report.get("schema_version") != SCHEMA_VERSION:
+        raise BadInputError(
+            f"{clean} was written for schema {report.get('schema_version')}, this is schema "
+            f"{SCHEMA_VERSION}: run ingest again"
+        )
+    return report, {t.name: _read(fs, folder, t, report.get("files", {})) for t in TABLES.values()}
+
+
+def _read_report(fs: Any, folder: str, clean: str) -> dict[str, Any]:
     try:
         report = json.loads(fs.cat_file(f"{folder}/{INGEST_REPORT}"))
     except FileNotFoundError as error:
         raise BadInputError(
             f"{clean} has no {INGEST_REPORT}: it was never written to its end; run ingest into it"
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise BadInputError(f"{clean}/{INGEST_REPORT} is no JSON: run ingest again") from error
     except OSError as error:
         raise UnavailableError(f"{clean} could not be read: {error}") from error
-    if report.get("schema_version") != SCHEMA_VERSION:
-        raise BadInputError(
-            f"{clean} was written for schema {report.get('schema_version')}, this is schema "
-            f"{SCHEMA_VERSION}: run ingest again"
-        )
-    return report, {t.name: _read(fs, folder, t, report["files"]) for t in TABLES.values()}
+    except ValueError:
+        report = None
+    if not isinstance(report, dict):
+        raise BadInputError(f"{clean}/{INGEST_REPORT} is no JSON object: run ingest again")
+    return report
 
 
 def _read(fs: Any, folder: str, table: Table, digests: dict[str, str]) -> pa.Table:

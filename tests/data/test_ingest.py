@@ -183,7 +183,9 @@ def test_of_two_words_on_consent_the_stricter_holds(tmp_path):
 def many_bad(count):
     """A shop of 1,000 events, of which some, from the eighth on, have no time."""
     shop = small_shop()
-    events = [row | {"event_id": f"{row['event_id']}-{i}"} for i in range(25) for row in shop["events"]]
+    events = [
+        row | {"event_id": f"{row['event_id']}-{i}"} for i in range(25) for row in shop["events"]
+    ]
     for row in events[7 : 7 + count]:
         row["ts"] = "never"
     return shop | {"events": events}
