@@ -5,6 +5,7 @@ import logging
 import signal
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,10 @@ def train_distributed(
 def _run(trainer: TorchTrainer) -> ray.train.Result:
     """Ray's errors as ours: what was wrong in a worker is wrong here."""
     try:
-        return trainer.fit()
+        with warnings.catch_warnings():
+            # Ray Train copies Ray Data's settings, the deprecated ones too, and is told so.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return trainer.fit()
     except ray.train.TrainingFailedError as error:
         failures = getattr(error, "worker_failures", {})
         for failure in failures.values():

@@ -16,7 +16,6 @@ from two_workers import CONFIG
 from coterie.errors import BadInputError
 from coterie.training.distributed import SNAPSHOT, _epochs_in, _mend_snapshot
 from coterie.training.fit import fit
-from coterie.training.loop import LoopConfig
 from coterie.training.runs import Workers
 
 SCRIPT = Path(__file__).with_name("two_workers.py")
@@ -70,9 +69,10 @@ def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_pa
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_what_is_wrong_in_a_worker_is_wrong_for_the_caller(tmp_path):
-    config = replace(CONFIG, loop=LoopConfig(max_epochs=3, lr=1e30))
-    with pytest.raises(BadInputError, match="lower lr"):
-        fit(planted().data, "lightgcn", config, Workers(str(tmp_path), retries=0))
+    data = planted().data
+    nothing = replace(data, interactions=data.interactions.take(np.zeros(0, np.int64)))
+    with pytest.raises(BadInputError, match="kind to learn from"):
+        fit(nothing, "lightgcn", CONFIG, Workers(str(tmp_path), retries=0))
 
 
 def test_a_run_of_another_training_is_refused_before_ray_starts(tmp_path):
