@@ -44,6 +44,8 @@ class Challenger:
     data_fingerprint: str
     code_version: str
     seconds: float
+    training: Mapping[str, Any] | None = None
+    """Every epoch of the fit that chose, where the model has epochs."""
 
 
 def fit_challenger(
@@ -74,6 +76,7 @@ def fit_challenger(
     data = shop.split.for_validation()
     where = settings.where(f"{out}/{CHECKPOINTS}", data)
     fitted = fit_twice(shop.split, settings.model, config, where, progress)
+    history = history_of(fitted.chosen)
     popularity = Popularity()
     popularity.fit(data)
     challenger = Challenger(
@@ -82,10 +85,11 @@ def fit_challenger(
         split=shop.split.name,
         validation=evaluate_model(fitted.chosen, data, shop.split.val).means(),
         popularity=evaluate_model(popularity, data, shop.split.val).means(),
-        best_epoch=fitted.chosen.history.best_epoch if isinstance(fitted.chosen, Learned) else 0,
+        best_epoch=history["best_epoch"] if history else 0,
         data_fingerprint=shop.dataset.fingerprint,
         code_version=coterie.__version__,
         seconds=round(time.monotonic() - started, 1),
+        training=history,
     )
     _save(challenger, fitted.final, Path(out))
     return challenger
@@ -122,6 +126,11 @@ def load_parameters(folder: str) -> Parameters:
         return safetensors.load(path.read_bytes())
     except (SafetensorError, ValueError) as error:
         raise BadInputError(f"{path} is damaged ({error}): train again") from error
+
+
+def history_of(model: Model) -> dict[str, Any] | None:
+    """How a model learned, as plain values; None for one without epochs."""
+    return model.history.as_json() if isinstance(model, Learned) else None
 
 
 def _save(challenger: Challenger, final: Model, folder: Path) -> None:

@@ -1,22 +1,29 @@
 """Fit every model, look at test once, and draw it."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from coterie.errors import BadInputError
 from coterie.evaluation.catalogue import categories
 from coterie.evaluation.comparison import OURS, WITHOUT_TIES, compare
+from coterie.evaluation.report import report
 from coterie.evaluation.results import Comparison
+from coterie.evaluation.shop import shop_figures
+from coterie.graph.figures import degree_counts, graph_figures
 from coterie.models import MODELS, Model
 from coterie.models.social import SocialConfig, SocialModel
 from coterie.progress import Progress, silent
 from coterie.training.fit import fit_twice
-from coterie.workflow.challenger import Challenger, load_challenger, load_parameters
+from coterie.workflow.challenger import Challenger, history_of, load_challenger, load_parameters
 from coterie.workflow.settings import FitSettings, change, flatten
 from coterie.workflow.shop import Shop
 
 COMPARISON: Final = "comparison.json"
+TRAINING: Final = "training.json"
+"""How each learned model learned, while validation chose its epochs."""
+SPLITS: Final = {"by_time": "Split by time", "bundled": "Bundled split"}
 
 
 def evaluate_all(
@@ -26,7 +33,7 @@ def evaluate_all(
     challenger: str | None = None,
     progress: Progress = silent,
 ) -> Comparison:
-    """Compare models on the test part; writes ``comparison.json`` into ``out``.
+    """Compare models on the test part; writes ``comparison.json`` and ``training.json``.
 
     Args:
         clean: Folder that ``ingest`` wrote.
@@ -42,21 +49,24 @@ def evaluate_all(
     known = None if challenger is None else load_challenger(challenger)
     if known and known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
-    fitted = {}
+    fitted: dict[str, Model] = {}
+    training: dict[str, Any] = {}
     for name in models or (*MODELS, WITHOUT_TIES):
         if challenger and known and name == known.model == OURS:
-            fitted[name] = _restore(known, challenger, shop)
+            fitted[name], training[name] = _restore(known, challenger, shop), known.training
         else:
-            fitted[name] = _fit(name, known, shop, progress)
+            fitted[name], training[name] = _fit(name, known, shop, progress)
     comparison = compare(
         fitted,
         shop.split.for_test(),
         shop.split.test,
-        name=shop.split.name,
+        name=SPLITS.get(shop.split.name, shop.split.name),
         category=categories(shop.dataset.catalogue),
         progress=progress,
     )
     comparison.save(f"{out}/{COMPARISON}")
+    learned = {name: history for name, history in training.items() if history}
+    Path(out, TRAINING).write_text(json.dumps(learned) + "\n")
     return comparison
 
 
@@ -67,9 +77,20 @@ def write_report(clean: str, evaluation: str, out: str) -> None:
         clean: Folder that ``ingest`` wrote.
         evaluation: Folder that ``evaluate_all`` wrote.
         out: The HTML file.
+
+    Raises:
+        BadInputError: There is no evaluation, or it is damaged, or the tables are not clean.
     """
-    load_comparison(evaluation)
-    raise NotImplementedError
+    comparison, shop = load_comparison(evaluation), Shop.open(clean)
+    data = shop.split.for_test()
+    histories = Path(evaluation, TRAINING)
+    report(
+        comparison,
+        graph_figures(data) | degree_counts(data),
+        out,
+        shop=shop_figures(shop.dataset.events),
+        training=json.loads(histories.read_text()) if histories.is_file() else None,
+    )
 
 
 def load_comparison(evaluation: str) -> Comparison:
@@ -85,13 +106,14 @@ def load_comparison(evaluation: str) -> Comparison:
 
 
 def _restore(known: Challenger, folder: str, shop: Shop) -> Model:
-    config = change(SocialConfig(), flatten(known.config))
-    model = SocialModel(config)
+    model = SocialModel(change(SocialConfig(), flatten(known.config)))
     model.use(load_parameters(folder), shop.split.for_test())
     return model
 
 
-def _fit(name: str, known: Challenger | None, shop: Shop, progress: Progress) -> Model:
+def _fit(
+    name: str, known: Challenger | None, shop: Shop, progress: Progress
+) -> tuple[Model, Mapping[str, Any] | None]:
     """The challenger's config holds for its own name, and for ours without ties."""
     model = OURS if name == WITHOUT_TIES else name
     config = flatten(known.config) if known and known.model == model else {}
@@ -102,4 +124,5 @@ def _fit(name: str, known: Challenger | None, shop: Shop, progress: Progress) ->
     def tell(_: str, done: int, total: int) -> None:
         progress(f"training {name}", done, total)
 
-    return fit_twice(shop.split, model, settings.configure(), progress=tell).final
+    fitted = fit_twice(shop.split, model, settings.configure(), progress=tell)
+    return fitted.final, history_of(fitted.chosen)

@@ -92,3 +92,7 @@ def test_models_are_compared_without_training_the_challenger_again(shop, capsys)
     assert "social over" in told
     models = json.loads((shop / "evaluation" / "comparison.json").read_text())["models"]
     assert set(models) == {"popularity", "item_knn", "social"}
+    run(f"report {out} --data {shop}/clean")
+    page = (shop / "evaluation" / "report.html").read_text()
+    assert "item_knn" in page or "Item-kNN" in page or "item-kNN" in page
+    assert "http://" not in page.split("<script")[0]
