@@ -45,7 +45,7 @@ def train_pipeline(
 
     Args:
         source: Folder or URL (s3://...) with the tables events, ties, items and perhaps users.
-        dataset: Name of a public data set (beidian, lastfm, ciao) if the source is its original form.
+        dataset: beidian, lastfm or ciao where the source is that data set in its original form.
         max_bad_share: Share of bad rows in a table over which the run stops; fewer are put aside.
         runner: Where Daft cleans the tables: native (in the step itself) or ray.
         version: Name of the release; empty takes the time of day in UTC.

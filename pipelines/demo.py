@@ -1,0 +1,190 @@
+"""``make demo``: from data to lists with reasons, and a shop to click in."""
+
+import argparse
+import contextlib
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from coterie.errors import BadInputError, CoterieError, UnavailableError
+from pipelines.client import Client
+from pipelines.processes import StopRequestedError, child, stoppable
+from pipelines.show import show_addresses, show_lists, show_metrics, show_step
+
+DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book")
+HOST: Final = "127.0.0.1"
+SHOWN_SHOPPERS: Final = 3
+READY_S: Final = 120.0
+INTERRUPTED: Final = 130
+QUIET: Final = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONWARNINGS": "ignore",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TQDM_DISABLE": "1",
+}
+"""For our children: they tell us what a person should know, and their logs the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What was asked for."""
+
+    work: Path
+    data: str = ""
+    dataset: str = ""
+    port: int = 8000
+    once: bool = False
+    arguments: tuple[str, ...] = ()
+    """Parameters of the pipeline besides the source, NAME=VALUE."""
+    users: int = 2_000
+    items: int = 1_500
+    events: int = 120_000
+    """Size of the simulated shop."""
+
+
+def run_demo(demo: Demo) -> None:
+    """Data, pipeline, metrics, serving, lists; then wait for Ctrl-C unless ``once``.
+
+    Raises:
+        BadInputError: What was asked for cannot be done; nothing was started.
+        UnavailableError: Serving did not come up.
+    """
+    _check(demo)
+    started = time.monotonic()
+    source = demo.data or _simulated(demo)
+    outputs = _run_pipeline(demo, source)
+    show_metrics(outputs["evaluation"])
+    with _served(demo, outputs) as shop:
+        show_lists(shop, SHOWN_SHOPPERS)
+        show_addresses(shop, outputs["report"], demo.work, time.monotonic() - started)
+        if not demo.once:
+            with contextlib.suppress(StopRequestedError):
+                _wait()
+            print("\nStopping.", flush=True)
+
+
+def _check(demo: Demo) -> None:
+    """Everything that can be wrong is found before the work starts."""
+    if demo.dataset and demo.dataset not in DATASETS:
+        raise BadInputError(f"DATASET is {demo.dataset!r}: expected one of {', '.join(DATASETS)}")
+    if demo.dataset and not demo.data:
+        raise BadInputError(f"DATASET={demo.dataset} needs DATA=<the folder with its files>")
+    if demo.data and "://" not in demo.data and not Path(demo.data).is_dir():
+        raise BadInputError(f"DATA is {demo.data!r}, which is no folder")
+    try:
+        with socket.create_server((HOST, demo.port)):
+            pass
+    except OverflowError as error:
+        raise BadInputError(f"PORT is {demo.port}: expected 1 to 65535") from error
+    except OSError as error:
+        raise BadInputError(
+            f"port {demo.port} cannot be used ({error.strerror}): choose another one, for example "
+            f"make demo PORT={_free_port()}"
+        ) from error
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+def _simulated(demo: Demo) -> str:
+    """The raw tables of a simulated shop; the one of the last demo, if it is the same."""
+    from coterie.data.simulate import ShopConfig, simulate
+
+    config = ShopConfig(num_users=demo.users, num_items=demo.items, num_events=demo.events)
+    raw = demo.work / "raw"
+    with show_step("simulate"):
+        simulate(config).write(str(raw))
+    return str(raw)
+
+
+def _run_pipeline(demo: Demo, source: str) -> dict[str, str]:
+    """Where each output of the pipeline is."""
+    root = demo.work / "pipeline"
+    command = [sys.executable, "-m", "pipelines.local", "--root", str(root), f"source={source}"]
+    command += [f"dataset={demo.dataset}", *demo.arguments]
+    with child(command, QUIET) as running:
+        if running.wait() != 0:
+            # It said what was wrong.
+            raise BadInputError("no release was made, so there is nothing to serve")
+    outputs: dict[str, str] = json.loads((root / "result.json").read_text())
+    return outputs
+
+
+@contextlib.contextmanager
+def _served(demo: Demo, outputs: dict[str, str]) -> Iterator[Client]:
+    """Serving in a process of its own, ready to answer."""
+    log = demo.work / "serving.log"
+    command = [
+        *(sys.executable, "-m", "serving.app", "--storefront"),
+        *("--release", outputs["bundle"], "--features", outputs["store"]),
+        *("--shoppers", outputs["clean"], "--state", str(demo.work / "serving")),
+        *("--host", HOST, "--port", str(demo.port)),
+    ]
+    client = Client(f"http://{HOST}:{demo.port}")
+    with log.open("w") as output, child(command, QUIET, output) as running:
+        with show_step("serve"):
+            _await_ready(client, running, log)
+        yield client
+
+
+def _await_ready(client: Client, running: Any, log: Path) -> None:
+    last = time.monotonic() + READY_S
+    while not client.is_ready():
+        if running.poll() is not None:
+            lines = [line for line in log.read_text().splitlines() if line.strip()]
+            raise UnavailableError(
+                f"serving ended: {lines[-1] if lines else 'without a word'} (log: {log})"
+            )
+        if time.monotonic() > last:
+            raise UnavailableError(f"serving was not ready after {READY_S:.0f} s (log: {log})")
+        time.sleep(0.2)
+
+
+def _wait() -> None:
+    while True:
+        time.sleep(3600)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; 0, 1 after a failure, 130 after Ctrl-C during the work."""
+    demo = _parse(arguments)
+    try:
+        with stoppable():
+            run_demo(demo)
+    except StopRequestedError:
+        print("\nStopped before it was done.", file=sys.stderr)
+        return INTERRUPTED
+    except CoterieError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> Demo:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.demo", description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("var/demo"), help="where all goes")
+    parser.add_argument("--data", default="", help="folder of tables (a simulated shop)")
+    parser.add_argument("--dataset", default="", help="public data set that DATA holds")
+    parser.add_argument("--port", type=int, default=8000, help="to serve on (%(default)s)")
+    parser.add_argument("--once", action="store_true", help="end after the printout")
+    parser.add_argument("--users", type=int, default=2_000, help="simulated (%(default)s)")
+    parser.add_argument("--items", type=int, default=1_500, help="simulated (%(default)s)")
+    parser.add_argument("--events", type=int, default=120_000, help="simulated (%(default)s)")
+    parser.add_argument(
+        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline"
+    )
+    options = vars(parser.parse_args(arguments))
+    return Demo(**options | {"arguments": tuple(options["arguments"])})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
