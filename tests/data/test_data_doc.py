@@ -8,7 +8,7 @@ from coterie.data.ingest import FILES, IngestConfig
 from coterie.data.public import READERS
 from coterie.schema import TABLES
 
-DOC = (Path(__file__).parents[2] / "docs" / "data-contract.md").read_text(encoding="utf-8")
+DOC = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 WORDS = {"string": "text", "double": "number", "bool": "yes/no", "timestamp[us, tz=UTC]": "time"}
 
 
