@@ -1,6 +1,8 @@
 """Models side by side: the right ones compared, and nothing lost on the way to disk."""
 
+import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +11,12 @@ from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
 from coterie.evaluation.comparison import Comparison, ComparisonConfig, compare
 from coterie.evaluation.protocols import evaluate_model
-from coterie.evaluation.significance import ResamplingConfig
+from coterie.evaluation.significance import Estimate, ResamplingConfig
 from coterie.schema import EVENT_KINDS, EventKind
 
 USERS, ITEMS = 240, 60
+ASKED = np.arange(7, USERS)
+"""Shoppers with something held out: not the first ones, so that rows and places differ."""
 CONFIG = ComparisonConfig(ks=(5, 10), resampling=ResamplingConfig(resamples=300, flips=999))
 
 
@@ -41,7 +45,8 @@ def shop():
     counts = rng.permutation(np.arange(USERS) % 16)
     user = np.repeat(np.arange(USERS), counts)
     item = np.concatenate([rng.permutation(ITEMS // 2)[:c] for c in counts])
-    asked = purchases(np.repeat(np.arange(USERS), 2), rng.integers(ITEMS // 2, ITEMS, 2 * USERS))
+    items = rng.integers(ITEMS // 2, ITEMS, 2 * len(ASKED))
+    asked = purchases(np.repeat(ASKED, 2), items)
     src = np.repeat(np.arange(USERS), np.arange(USERS) % 9)
     dst = (src + 1 + np.concatenate([np.arange(c) for c in np.arange(USERS) % 9])) % USERS
     n = len(src)
@@ -94,10 +99,10 @@ def test_ours_is_tested_against_the_best_baseline_and_against_itself_without_tie
 def test_groups_are_a_partition_whose_weighted_mean_is_the_whole(comparison):
     for groups in comparison.groups.values():
         sizes = np.array([group.num_shoppers for group in groups])
-        assert sizes.sum() == comparison.num_shoppers == USERS
+        assert sizes.sum() == comparison.num_shoppers == len(ASKED)
         for model in comparison.models:
             means = [group.models[model]["ndcg@10"].mean for group in groups]
-            assert sizes @ means / USERS == pytest.approx(comparison.mean(model))
+            assert sizes @ means / len(ASKED) == pytest.approx(comparison.mean(model))
     labels = [group.label for group in comparison.groups["activity"]]
     assert labels == ["cold: none", "light: 1-3", "medium: 4-10", "heavy: 11+"]
     assert [g.label for g in comparison.groups["friends"]] == ["none", "1-5", "6+"]
@@ -117,6 +122,25 @@ def test_a_comparison_survives_the_disk(comparison, tmp_path):
     comparison.save(path)
     assert Comparison.load(path) == comparison
     assert [p.name for p in path.parent.iterdir()] == ["comparison.json"]
+
+
+def test_groups_hold_those_who_belong_there(shop, comparison):
+    data, _ = shop
+    had = np.bincount(data.interactions.user_idx, minlength=USERS)[ASKED]
+    known = (np.arange(USERS) % 9)[ASKED]
+    sizes = {kind: [g.num_shoppers for g in groups] for kind, groups in comparison.groups.items()}
+    bounds = {"activity": (had, [0, 1, 4, 11]), "friends": (known, [0, 1, 6])}
+    for kind, (counts, starts) in bounds.items():
+        edges = [*starts, 10**6]
+        expected = [np.sum((counts >= a) & (counts < b)) for a, b in itertools.pairwise(edges)]
+        assert sizes[kind] == expected
+
+
+def test_a_figure_that_is_no_number_is_never_written(comparison, tmp_path):
+    broken = replace(comparison, models={"ease": {"ndcg@10": Estimate(float("nan"))}})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        broken.save(tmp_path / "c.json")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"name": 1}', '{"models": 3'])

@@ -88,6 +88,17 @@ def test_a_model_with_its_own_recommender_is_judged_by_its_lists():
     assert found.recall_curve.tolist() == [0.5, 1.0, 1.0]
 
 
+def test_variety_is_that_of_the_places_that_count():
+    asked = events((0, 1, BUY))
+    short = evaluate_model(Stubborn(0, 1, 5), DATA, asked, ks=(2,)).metrics
+    both = evaluate_model(Stubborn(0, 1, 5), DATA, asked, ks=(2, 3)).metrics
+    assert {metric: both[metric].tolist() for metric in short} == {
+        metric: values.tolist() for metric, values in short.items()
+    }
+    # Item 5 is had by three of four shoppers: the third place is the least surprising.
+    assert both["novelty@3"][0] < both["novelty@2"][0]
+
+
 def test_batches_do_not_change_the_figures():
     asked = events(*[(user, 3, BUY) for user in range(4)])
     whole, single = (evaluate_model(ByNumber(), DATA, asked, ks=(2,), batch=b) for b in (512, 1))
