@@ -1,7 +1,10 @@
 """``python -m serving.app --release FOLDER``: check everything, then start Ray Serve."""
 
 import argparse
+import contextlib
 import dataclasses
+import io
+import logging
 import shutil
 import signal
 import socket
@@ -11,11 +14,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.bundle import load_release
 from serving.proxy import write_launcher
 from serving.settings import Settings, prepare_ray, read_settings
+
+STOP_S: Final = 15.0
+"""How long stopping may take before it is done the hard way."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,25 +95,35 @@ def _ray(settings: Settings) -> Iterator[None]:
 
     from serving.deployments import APP, build_application
 
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     try:
         ray.init(
             address="local",
             include_dashboard=False,
-            log_to_driver=True,
-            logging_level="ERROR",
-            configure_logging=True,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
         )
         options = HTTPOptions(host=settings.host, port=settings.port)
         serve.start(proxy_location="HeadOnly", http_options=options)
-        serve.run(
-            build_application(settings), name=APP, route_prefix="/", _local_testing_mode=False
-        )
+        serve.run(build_application(settings), name=APP, route_prefix="/")
         yield
     except (RuntimeError, ray.exceptions.RayError) as error:
-        raise UnavailableError(f"Ray Serve did not start: {error}") from error
+        raise UnavailableError(f"Ray Serve did not start: {_last_line(error)}") from error
     finally:
-        serve.shutdown()
-        ray.shutdown()
+        # Where Ray's own processes were stopped with us, it would wait for them for minutes.
+        stopping = threading.Thread(target=serve.shutdown, daemon=True)
+        # Ray tells of its own stopping as of an accident.
+        with contextlib.redirect_stdout(io.StringIO()):
+            stopping.start()
+            stopping.join(STOP_S)
+            ray.shutdown()
+
+
+def _last_line(error: Exception) -> str:
+    """What went wrong, without the traces that Ray puts around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def _check_features(folder: str) -> None:

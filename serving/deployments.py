@@ -7,20 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from ray import serve
+from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
 
 from coterie.errors import UnavailableError
-from coterie.release.bundle import load_release
 from serving.events import Event, EventLog
 from serving.features import FeastFeatures
-from serving.lists import ListMaker
 from serving.logs import start_logging
 from serving.metrics import MULTIPROCESS_VARIABLE, Metrics
-from serving.routes import Parts, create_app
 from serving.settings import Settings
-from serving.shoppers import ShopperDirectory
 from serving.sink import Receipt, Sink
 
 APP: Final = "coterie"
@@ -34,7 +30,7 @@ class EventSink:
     """The one replica that writes events: log and merges happen in one thread, in turn."""
 
     def __init__(self, settings: Settings) -> None:
-        start_logging(settings.log_level)
+        start_logging(settings.log_level, settings.log_path)
         log = EventLog(settings.event_log)
         self._sink = Sink(log, FeastFeatures(settings.features), Metrics())
         self._thread = ThreadPoolExecutor(1, "sink")
@@ -96,20 +92,21 @@ class RemoteWriter:
 
 def build_asgi(settings: Settings) -> ASGIApp:
     """The app of one replica."""
+    # Torch takes seconds to import, and the sink does without it.
+    import torch
+
+    from coterie.release.bundle import load_release
+    from serving.lists import ListMaker
+    from serving.routes import Parts, create_app
+    from serving.shoppers import directory_of
+
     # One request at a time a process: more threads only take turns on the same cores.
     torch.set_num_threads(1)
-    start_logging(settings.log_level)
+    start_logging(settings.log_level, settings.log_path)
     metrics = Metrics()
     lists = ListMaker(load_release(settings.release), FeastFeatures(settings.features), metrics)
     writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
     return create_app(Parts(settings, lists, writer, metrics, directory_of(settings)))
-
-
-def directory_of(settings: Settings) -> ShopperDirectory:
-    """Whom the storefront offers."""
-    if not (settings.storefront and settings.shoppers):
-        return ShopperDirectory.empty()
-    return ShopperDirectory.read(settings.shoppers)
 
 
 def build_application(settings: Settings) -> serve.Application:
@@ -118,12 +115,16 @@ def build_application(settings: Settings) -> serve.Application:
         "num_cpus": 0,
         "runtime_env": {"env_vars": _replica_environment(settings)},
     }
+    # Ray Serve's own access log holds paths, so people's ids.
+    quiet = LoggingConfig(enable_access_log=False, log_level="WARNING")
     sink = serve.deployment(
         name=SINK,
         num_replicas=1,
         max_ongoing_requests=1000,
         max_queued_requests=1000,
         ray_actor_options=options,
+        logging_config=quiet,
+        max_constructor_retry_count=2,
     )(EventSink).bind(settings)
     ingress = serve.ingress(lambda: build_asgi(settings))()
     api = serve.deployment(
@@ -134,6 +135,8 @@ def build_application(settings: Settings) -> serve.Application:
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=settings.drain_s + 5,
         ray_actor_options=options,
+        logging_config=quiet,
+        max_constructor_retry_count=2,
     )(ingress)
     return api.bind(sink)
 

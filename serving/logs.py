@@ -6,9 +6,11 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
 from typing import Any, Final
 
 LOGGER: Final = "coterie.serving"
+STANDARD_ERROR: Final = "-"
 _LENGTH: Final = 16
 
 
@@ -42,16 +44,29 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def start_logging(level: str) -> logging.Logger:
-    """A logger that writes JSON to standard error, whatever others do to the root logger."""
+def start_logging(level: str, path: str) -> logging.Logger:
+    """A logger that writes JSON, whatever others do to the root logger.
+
+    Args:
+        level: Lines below it are left out; DEBUG also tells of health checks and scrapes.
+        path: File that all processes append to, and that may be moved away meanwhile; ``-`` is
+            standard error.
+    """
     logger = logging.getLogger(LOGGER)
     logger.setLevel(level)
     logger.propagate = False
     if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _handler(path)
         handler.setFormatter(JsonFormatter())
         logger.addHandler(handler)
     return logger
+
+
+def _handler(path: str) -> logging.Handler:
+    if path == STANDARD_ERROR:
+        # Not sys.stderr: Ray Serve puts a text logger of its own in its place.
+        return logging.StreamHandler(sys.__stderr__)
+    return WatchedFileHandler(path, encoding="utf-8", delay=True)
 
 
 def _places(trace: Any) -> list[str]:

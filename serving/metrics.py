@@ -5,7 +5,8 @@ any of them adds up when it is asked. Without that variable, a process counts al
 """
 
 import os
-from typing import Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -13,13 +14,18 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
-from coterie.recommend.recommender import ReasonKind, Source
 from coterie.schema import EVENT_KINDS, EventKind
 
+if TYPE_CHECKING:  # the sink counts too, and needs no recommender
+    from coterie.recommend.recommender import ReasonKind, Source
+
+PREFIX: Final = "coterie_"
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 LATENCY_BUCKETS: Final = (
@@ -108,7 +114,7 @@ class Metrics:
         self._requests.labels(route, method, f"{status // 100}xx").inc()
         self._latency.labels(route, method).observe(seconds)
 
-    def count_list(self, source: Source, items: int, shares: dict[ReasonKind, float]) -> None:
+    def count_list(self, source: "Source", items: int, shares: dict["ReasonKind", float]) -> None:
         """One list made; ``shares`` may be empty where nobody asked for reasons."""
         self._lists.labels(source.value).inc()
         self.list_items.inc(items)
@@ -133,8 +139,19 @@ class Metrics:
         if MULTIPROCESS_VARIABLE not in os.environ:
             return generate_latest(self._registry)
         shared = CollectorRegistry()
-        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        shared.register(_OursOnly())
         return generate_latest(shared)
+
+
+class _OursOnly(Collector):
+    """What all processes counted, without what libraries of theirs count."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Metrics added up over processes."""
+        every = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
+        for metric in every.collect():  # type: ignore[no-untyped-call]
+            if metric.name.startswith(PREFIX):
+                yield metric
 
 
 STAGES: Final = ("features", "recommend", "explain")

@@ -36,6 +36,8 @@ class Settings:
     log_salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     """Secret that turns ids in logs into pseudonyms; random, so new at each start, if not set."""
     log_level: str = "INFO"
+    log_file: str = ""
+    """Where JSON lines go; ``-`` is standard error, empty is ``serving.log`` in ``state``."""
     max_event_age_days: float = 3650.0
     """Events older than this are refused."""
     max_event_lead_s: float = 300.0
@@ -74,6 +76,11 @@ class Settings:
     def event_log(self) -> Path:
         """SQLite file of the event log."""
         return Path(self.state) / "events.sqlite"
+
+    @property
+    def log_path(self) -> str:
+        """Where log lines go."""
+        return self.log_file or str(Path(self.state) / "serving.log")
 
     @property
     def metrics_folder(self) -> Path:
@@ -136,6 +143,8 @@ def prepare_ray(settings: Settings, launcher: Path) -> None:
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
+        # Its access log holds paths, so people's ids: nobody listens there.
+        "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "nobody.sock"),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": f"{settings.drain_s:g}",
         # Ray's default buckets are too coarse for a p99 of milliseconds.
         "RAY_SERVE_REQUEST_LATENCY_BUCKETS_MS": "1,2,3,5,7,10,15,20,30,50,75,100,200,500,1000,5000",

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from coterie.errors import BadInputError
 from serving.messages import ShopperSample
+from serving.settings import Settings
 
 _STEP: Final = 2654435761
 """Knuth's multiplicative hash: a sample that is spread out, and the same each time."""
@@ -52,6 +53,13 @@ class ShopperDirectory:
         """Ids that contain ``part``, a sample of all if it is empty."""
         found = self._ids.filter(pc.match_substring(self._ids, part)) if part else self._ids
         return ShopperSample(shoppers=found.slice(0, limit).to_pylist(), total=len(found))
+
+
+def directory_of(settings: Settings) -> ShopperDirectory:
+    """Whom the storefront offers: nobody, where there is none, or it was not told whom."""
+    if not (settings.storefront and settings.shoppers):
+        return ShopperDirectory.empty()
+    return ShopperDirectory.read(settings.shoppers)
 
 
 def _column(path: Path, name: str) -> pa.Array:

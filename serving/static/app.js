@@ -1,0 +1,336 @@
+import { face, picture } from "/static/pictures.js";
+
+const SHOWN = 20;
+const VERBS = { view: "Viewed", click: "Looked at", share: "Shared", cart: "In the cart", review: "Reviewed", rating: "Rated", purchase: "Bought" };
+const LEADS = {
+  own: "From your own history, and from people you know.",
+  friends: "You are new here: this is what your friends like.",
+  popular: "We do not know you or your friends yet: this is what most people had.",
+};
+const KINDS = ["own", "friend", "popular"];
+const KIND_NAMES = { own: "own history", friend: "friends", popular: "popularity" };
+
+const at = (id) => document.getElementById(id);
+const state = { user: null, ranks: new Map(), turn: 0 };
+
+/* -------------------------------------------------------------- the API */
+
+async function ask(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Error("The shop does not answer. Is it still running?");
+  }
+  if (answer.ok) return answer.json();
+  const problem = await answer.json().catch(() => ({ detail: answer.statusText }));
+  throw new Error(problem.detail + (problem.request_id ? ` (request ${problem.request_id})` : ""));
+}
+
+const path = (...parts) => "/v1/" + parts.map(encodeURIComponent).join("/");
+
+function send(itemId, event) {
+  const body = { event_id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, user_id: state.user, item_id: itemId, event };
+  return ask("/v1/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ events: [body] }) });
+}
+
+/* ------------------------------------------------------------- building */
+
+function make(tag, properties = {}, ...children) {
+  const { class: name, text, on = {}, ...rest } = properties;
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text !== undefined) element.textContent = text;
+  for (const [event, act] of Object.entries(on)) element.addEventListener(event, act);
+  for (const [key, value] of Object.entries(rest)) element.setAttribute(key, value);
+  element.append(...children.filter(Boolean));
+  return element;
+}
+
+const money = (price) => (price == null ? "" : price.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
+const leaf = (category) => (category ?? "").split("/").at(-1);
+const percent = (share) => (share > 0 && share < 0.005 ? "<1" : Math.round(share * 100)) + " %";
+
+function ago(ts) {
+  const days = (Date.now() - new Date(ts)) / 86400000;
+  if (days < 1 / 24) return "just now";
+  if (days < 1) return `${Math.round(days * 24)} h ago`;
+  if (days < 60) return `${Math.round(days)} d ago`;
+  return new Date(ts).toLocaleDateString(undefined, { year: "numeric", month: "short" });
+}
+
+/* ---------------------------------------------------------- the shopper */
+
+function showShopper(shopper) {
+  at("who").replaceChildren(
+    face(shopper.user_id),
+    make("div", {}, make("strong", { text: shopper.user_id }), make("span", { class: "hint", text: summary(shopper) })),
+  );
+  at("friends-count").textContent = shopper.num_friends || "";
+  const hidden = shopper.num_friends - shopper.friends.length;
+  at("friends-hint").textContent = shopper.num_friends === 0 ? "Nobody yet." : hidden ? `${hidden} prefer not to be named.` : "";
+  at("friends").replaceChildren(...shopper.friends.slice(0, 14).map(friendChip));
+  at("history").replaceChildren(...shopper.history.slice(0, 12).map(historyEntry));
+  if (!shopper.history.length) at("history").append(make("li", { class: "hint", text: "Nothing yet. Click or buy something." }));
+}
+
+function summary(shopper) {
+  const bought = shopper.history.filter((entry) => entry.event === "purchase").length;
+  if (!shopper.history.length) return shopper.num_friends ? "New here, but knows people" : "New here";
+  return bought ? `${bought} recent purchase${bought > 1 ? "s" : ""}` : "Looking around";
+}
+
+function friendChip(friend) {
+  const latest = friend.history[0];
+  const about = latest ? `${VERBS[latest.event].toLowerCase()} ${latest.item.title}` : "nothing lately";
+  return make("li", {}, make("button", {
+    class: "friend", type: "button", title: `${friend.user_id}: ${about}`,
+    on: { click: () => choose(friend.user_id) },
+  }, face(friend.user_id), make("span", {}, make("b", { text: friend.user_id }), make("small", { text: about }))));
+}
+
+function historyEntry(entry) {
+  return make("li", {},
+    make("span", { class: "thumb" }, picture(entry.item)),
+    make("span", { class: "what" }, make("b", { text: entry.item.title }),
+      make("small", {}, make("span", { class: `verb ${entry.event}`, text: VERBS[entry.event] }), ` · ${ago(entry.ts)}`)));
+}
+
+/* -------------------------------------------------------------- the list */
+
+function showList(list) {
+  const before = new Map([...at("items").children].map((card) => [card.dataset.id, card.getBoundingClientRect()]));
+  const fresh = state.ranks.size === 0;
+  at("lead").textContent = LEADS[list.source];
+  at("items").replaceChildren(...list.items.map((entry) => productCard(entry, fresh ? null : state.ranks.get(entry.item.item_id) ?? "new")));
+  if (!list.items.length) at("items").append(make("li", { class: "note", text: "Nothing left to recommend: everything was bought." }));
+  at("items").setAttribute("aria-busy", "false");
+  at("foot").textContent = `Release ${list.release}. Every bar is the exact share of the score.`;
+  if (!fresh) slide(before);
+  const moved = fresh ? 0 : list.items.filter((entry) => state.ranks.get(entry.item.item_id) !== entry.rank).length;
+  state.ranks = new Map(list.items.map((entry) => [entry.item.item_id, entry.rank]));
+  return moved;
+}
+
+function productCard(entry, was) {
+  const { item, reasons = [] } = entry;
+  const moved = was === "new" ? make("span", { class: "move new", text: "New" })
+    : was > entry.rank ? make("span", { class: "move up", text: `▲ ${was - entry.rank}`, "aria-label": `up ${was - entry.rank}` })
+    : was && was < entry.rank ? make("span", { class: "move down", text: `▼ ${entry.rank - was}`, "aria-label": `down ${entry.rank - was}` })
+    : null;
+  const title = make("h3", { text: item.title });
+  return make("li", { class: `product${was === "new" ? " is-new" : ""}`, "data-id": item.item_id },
+    make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": `Place ${entry.rank}` }), moved),
+    make("div", { class: "body" },
+      make("p", { class: "kind", text: leaf(item.category) }, make("span", { class: "price", text: money(item.price) })),
+      title,
+      headline(reasons),
+      bar(reasons),
+      why(reasons),
+      make("div", { class: "actions" },
+        make("button", { type: "button", class: "buy", text: "Buy", "aria-label": `Buy ${item.title}`, on: { click: (event) => act(event, item, "purchase") } }),
+        make("button", { type: "button", text: "Look", "aria-label": `Look at ${item.title}`, on: { click: (event) => act(event, item, "click") } }),
+        make("button", { type: "button", text: "Similar", "aria-label": `Items similar to ${item.title}`, on: { click: () => showSimilar(item) } }))));
+}
+
+function headline(reasons) {
+  const friends = reasons.find((reason) => reason.kind === "friend" && reason.friend && / this$/.test(reason.text));
+  const best = friends ?? reasons.find((reason) => reason.item_id) ?? reasons[0];
+  if (!best) return null;
+  return make("p", { class: `headline ${best.kind}` },
+    best.friend ? face(best.friend) : make("i", { class: `dot ${best.kind}` }),
+    make("span", { text: best.text }));
+}
+
+function shares(reasons) {
+  const sums = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+  for (const reason of reasons) sums[reason.kind] += reason.share;
+  return sums;
+}
+
+function bar(reasons) {
+  const sums = shares(reasons);
+  const said = KINDS.filter((kind) => sums[kind] > 0).map((kind) => `${percent(sums[kind])} ${KIND_NAMES[kind]}`).join(", ");
+  const parts = [...reasons].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind)).map((reason) => {
+    const part = make("span", { class: `part ${reason.kind}${reason.contribution < 0 ? " against" : ""}`, title: `${reason.text}: ${percent(reason.share)}` });
+    part.style.flexGrow = Math.max(reason.share, 0.001);
+    return part;
+  });
+  return make("div", { class: "bar", role: "img", "aria-label": `Share of the score: ${said}` }, ...parts);
+}
+
+function why(reasons) {
+  const rows = reasons.map((reason) => make("li", {},
+    make("i", { class: `dot ${reason.kind}` }),
+    make("span", { text: reason.text + (reason.contribution < 0 ? " (speaks against it)" : "") }),
+    make("b", { text: percent(reason.share) })));
+  return make("details", { class: "why" }, make("summary", { text: "Why this?" }), make("ul", {}, ...rows));
+}
+
+// Cards glide from where they were to where they are (nothing moves for those who ask for that).
+function slide(before) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  for (const card of at("items").children) {
+    const from = before.get(card.dataset.id);
+    if (!from) continue;
+    const to = card.getBoundingClientRect();
+    const [x, y] = [from.left - to.left, from.top - to.top];
+    if (x || y) card.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], { duration: 450, easing: "cubic-bezier(.2,.8,.2,1)" });
+  }
+}
+
+function skeleton() {
+  at("items").setAttribute("aria-busy", "true");
+  at("items").replaceChildren(...Array.from({ length: 8 }, () => make("li", { class: "product ghost", "aria-hidden": "true" }, make("div", { class: "shot" }), make("div", { class: "body" }, make("p"), make("p"), make("p")))));
+}
+
+function failed(error) {
+  at("items").setAttribute("aria-busy", "false");
+  at("items").replaceChildren(make("li", { class: "note error", role: "alert" },
+    make("b", { text: "That did not work." }), make("p", { text: error.message }),
+    make("button", { type: "button", text: "Try again", on: { click: () => choose(state.user) } })));
+}
+
+/* --------------------------------------------------------------- acting */
+
+async function act(event, item, kind) {
+  const button = event.currentTarget;
+  button.disabled = true;
+  try {
+    const receipt = await send(item.item_id, kind);
+    const moved = await refresh();
+    const did = kind === "purchase" ? "Bought" : "Looked at";
+    toast(receipt.applied ? `${did} ${item.title}. ${moved ? `${moved} of ${state.ranks.size} places changed.` : "The list stays as it is."}` : `${did} ${item.title}. The list will follow shortly.`);
+    const same = at("items").querySelector(`[data-id="${CSS.escape(item.item_id)}"] button`);
+    (same ?? at("list")).focus({ preventScroll: true });
+  } catch (error) {
+    toast(error.message, true);
+    button.disabled = false;
+  }
+}
+
+async function refresh() {
+  const turn = ++state.turn;
+  const [shopper, list] = await Promise.all([ask(path("users", state.user)), ask(path("users", state.user, "recommendations") + `?k=${SHOWN}`)]);
+  // A later choice has overtaken this one.
+  if (turn !== state.turn) return 0;
+  showShopper(shopper);
+  return showList(list);
+}
+
+async function choose(user) {
+  state.user = user;
+  state.ranks = new Map();
+  closeFinder();
+  at("find").value = user ?? "";
+  skeleton();
+  const url = new URL(location);
+  url.searchParams.set("shopper", user);
+  history.replaceState(null, "", url);
+  document.title = `${user} · Coterie`;
+  try {
+    await refresh();
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function showSimilar(item) {
+  at("similar-title").textContent = `Similar to ${item.title}`;
+  at("similar-items").replaceChildren(make("li", { class: "hint", text: "Looking…" }));
+  at("similar").showModal();
+  try {
+    const found = await ask(path("items", item.item_id, "similar") + "?k=8");
+    at("similar-items").replaceChildren(...found.items.map((entry) => make("li", { class: "mini" },
+      make("div", { class: "shot" }, picture(entry.item)),
+      make("b", { text: entry.item.title }),
+      make("small", { text: `${leaf(entry.item.category)} · ${percent(Math.max(entry.similarity, 0))} alike` }),
+      make("button", { type: "button", text: "Buy", "aria-label": `Buy ${entry.item.title}`, on: { click: (event) => { at("similar").close(); act(event, entry.item, "purchase"); } } }))));
+  } catch (error) {
+    at("similar-items").replaceChildren(make("li", { class: "note error", text: error.message }));
+  }
+}
+
+let fading;
+function toast(text, bad = false) {
+  at("toast").textContent = text;
+  at("toast").className = `toast shown${bad ? " bad" : ""}`;
+  clearTimeout(fading);
+  fading = setTimeout(() => { at("toast").className = "toast"; }, 5000);
+}
+
+/* ------------------------------------------------------------ the finder */
+
+const finder = at("find");
+let asked = 0;
+
+async function find() {
+  const turn = ++asked;
+  const words = finder.value === state.user ? "" : finder.value.trim();
+  try {
+    const sample = await ask(`/v1/shoppers?limit=10&q=${encodeURIComponent(words)}`);
+    if (turn !== asked) return;
+    const options = sample.shoppers.map((id, place) => option(id, place));
+    if (words && !sample.shoppers.includes(words)) options.push(option(words, options.length, "as a new shopper"));
+    at("found").replaceChildren(...options);
+    if (!options.length) at("found").append(make("li", { class: "hint", text: "Nobody found: type an id." }));
+    at("found").hidden = false;
+    finder.setAttribute("aria-expanded", "true");
+  } catch (error) {
+    toast(error.message, true);
+  }
+}
+
+function option(id, place, note) {
+  return make("li", { id: `option-${place}`, role: "option", "aria-selected": "false", "data-id": id, on: { mousedown: (event) => { event.preventDefault(); choose(id); } } },
+    face(id), make("span", { text: id }), note && make("small", { text: note }));
+}
+
+function closeFinder() {
+  asked++;
+  at("found").hidden = true;
+  finder.setAttribute("aria-expanded", "false");
+  finder.removeAttribute("aria-activedescendant");
+}
+
+function step(by) {
+  const options = [...at("found").querySelectorAll("[role=option]")];
+  if (!options.length) return;
+  const now = options.findIndex((one) => one.getAttribute("aria-selected") === "true");
+  const next = (now + by + options.length + (now < 0 && by < 0 ? 1 : 0)) % options.length;
+  options.forEach((one, place) => one.setAttribute("aria-selected", String(place === next)));
+  finder.setAttribute("aria-activedescendant", options[next].id);
+  options[next].scrollIntoView({ block: "nearest" });
+}
+
+finder.addEventListener("focus", () => { finder.select(); find(); });
+finder.addEventListener("input", find);
+finder.addEventListener("blur", closeFinder);
+finder.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    if (at("found").hidden) find(); else step(event.key === "ArrowDown" ? 1 : -1);
+  } else if (event.key === "Enter") {
+    const chosen = at("found").querySelector("[aria-selected=true]")?.dataset.id ?? finder.value.trim();
+    if (chosen) { choose(chosen); at("list").focus({ preventScroll: true }); }
+  } else if (event.key === "Escape") {
+    closeFinder();
+  }
+});
+at("similar").addEventListener("click", (event) => { if (event.target === at("similar")) at("similar").close(); });
+
+/* ------------------------------------------------------------- beginning */
+
+async function begin() {
+  skeleton();
+  const given = new URL(location).searchParams.get("shopper");
+  if (given) return choose(given);
+  try {
+    const sample = await ask("/v1/shoppers?limit=1");
+    await choose(sample.shoppers[0] ?? "guest");
+  } catch (error) {
+    failed(error);
+  }
+}
+
+begin();
