@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import fsspec
 import pyarrow as pa
 
 from coterie.data.clean import Clean, Counts, clean_table
 from coterie.data.engine import Runner
 from coterie.data.quarantine import QUARANTINE_FILE, count_reasons, forget_rejected, judge
 from coterie.data.staging import staged
+from coterie.data.stores import open_store
 from coterie.data.tables import has_table, read_table, write_table
 from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
@@ -135,7 +135,7 @@ def _digest(file: Path) -> str:
 
 def _refuse_places(source: str, out: str) -> None:
     """The swap replaces ``out``: what is read must not lie in it."""
-    read, written = (fsspec.core.url_to_fs(path)[1].rstrip("/") for path in (source, out))
+    read, written = (open_store(path)[1] for path in (source, out))
     if f"{read}/".startswith(f"{written}/"):
         raise BadInputError(f"{source} lies in {out}, which is to be written: name another folder")
 

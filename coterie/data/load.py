@@ -4,7 +4,6 @@ import hashlib
 import json
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,8 +11,9 @@ import pyarrow.parquet as pq
 
 from coterie.data.dataset import Codes, Dataset, Floats, Interactions, Ints, Ties
 from coterie.data.staging import settled
+from coterie.data.stores import open_store, reaching
 from coterie.data.vocab import Vocab
-from coterie.errors import BadInputError, UnavailableError
+from coterie.errors import BadInputError
 from coterie.schema import (
     EVENT_KINDS,
     EVENTS,
@@ -70,7 +70,7 @@ def read_clean(clean: str) -> tuple[dict[str, Any], dict[str, pa.Table]]:
         BadInputError: As ``load_dataset``.
         UnavailableError: As ``load_dataset``.
     """
-    fs, folder = fsspec.core.url_to_fs(settled(clean))
+    fs, folder = open_store(settled(clean))
     report = _read_report(fs, folder, clean)
     if report.get("schema_version") != SCHEMA_VERSION:
         raise BadInputError(
@@ -82,14 +82,13 @@ def read_clean(clean: str) -> tuple[dict[str, Any], dict[str, pa.Table]]:
 
 def _read_report(fs: Any, folder: str, clean: str) -> dict[str, Any]:
     try:
-        report = json.loads(fs.cat_file(f"{folder}/{INGEST_REPORT}"))
+        with reaching(clean):
+            report = json.loads(fs.cat_file(f"{folder}/{INGEST_REPORT}"))
     except FileNotFoundError as error:
         raise BadInputError(
             f"{clean} has no {INGEST_REPORT}: it was never written to its end; run ingest into it"
         ) from error
-    except OSError as error:
-        raise UnavailableError(f"{clean} could not be read: {error}") from error
-    except ValueError:
+    except (UnicodeDecodeError, json.JSONDecodeError):
         report = None
     if not isinstance(report, dict):
         raise BadInputError(f"{clean}/{INGEST_REPORT} is no JSON object: run ingest again")
@@ -99,11 +98,10 @@ def _read_report(fs: Any, folder: str, clean: str) -> dict[str, Any]:
 def _read(fs: Any, folder: str, table: Table, digests: dict[str, str]) -> pa.Table:
     name = f"{table.name}.parquet"
     try:
-        content = fs.cat_file(f"{folder}/{name}")
+        with reaching(folder):
+            content = fs.cat_file(f"{folder}/{name}")
     except FileNotFoundError as error:
         raise BadInputError(f"{folder} lacks {name}: run ingest again") from error
-    except OSError as error:
-        raise UnavailableError(f"{folder}/{name} could not be read: {error}") from error
     if hashlib.sha256(content).hexdigest() != digests.get(name):
         raise BadInputError(
             f"{folder}/{name} is not the file that ingest wrote (its digest differs): run ingest "

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-import fsspec
 import pyarrow as pa
 
 from coterie.data.clean import Clean
 from coterie.data.staging import staged
+from coterie.data.stores import open_store, reaching
 from coterie.data.tables import write_table
 from coterie.errors import BadInputError
 
@@ -36,9 +36,10 @@ def judge(cleaned: Sequence[Clean], max_bad_share: float, out: str) -> pa.Table:
 
 def forget_rejected(out: str) -> None:
     """Remove what an earlier, rejected run left beside ``out``: it speaks of other input."""
-    fs, file = fsspec.core.url_to_fs(f"{rejected_folder(out)}/{QUARANTINE_FILE}")
-    if fs.exists(file):
-        fs.rm_file(file)
+    fs, file = open_store(f"{rejected_folder(out)}/{QUARANTINE_FILE}")
+    with reaching(out):
+        if fs.exists(file):
+            fs.rm_file(file)
 
 
 def rejected_folder(out: str) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import fsspec
-
+from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError, UnavailableError
 
 
@@ -31,7 +30,7 @@ def staged(out: str, names: Collection[str], last: str) -> Iterator[Path]:
         BadInputError: ``out`` is a file or holds other things.
         UnavailableError: Another process writes to ``out``, or the store does not answer.
     """
-    fs, folder = fsspec.core.url_to_fs(out)
+    fs, folder = open_store(out)
     if not is_local(fs):
         with TemporaryDirectory(prefix="coterie-") as near:
             yield Path(near)
@@ -55,17 +54,12 @@ def staged(out: str, names: Collection[str], last: str) -> Iterator[Path]:
 
 def settled(path: str) -> str:
     """Where the last whole folder lies, should a swap have been cut off between its two renames."""
-    fs, folder = fsspec.core.url_to_fs(path)
+    fs, folder = open_store(path)
     if is_local(fs):
         previous = _beside(Path(folder), "previous")
         if not Path(folder).exists() and previous.exists():
             return str(previous)
     return path
-
-
-def is_local(fs: Any) -> bool:
-    """Whether a file system of fsspec is this machine's."""
-    return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def _beside(place: Path, what: str) -> Path:
@@ -121,12 +115,10 @@ def _swap(staging: Path, place: Path) -> None:
 
 
 def _upload(fs: Any, folder: str, near: Path, last: str) -> None:
-    try:
+    files = sorted(near.iterdir(), key=lambda file: (file.name == last, file.name))
+    with reaching(folder):
         if fs.exists(f"{folder}/{last}"):
             fs.rm_file(f"{folder}/{last}")
         fs.makedirs(folder, exist_ok=True)
-        files = sorted(near.iterdir(), key=lambda file: (file.name == last, file.name))
         for file in files:
             fs.put_file(str(file), f"{folder}/{file.name}")
-    except OSError as error:
-        raise UnavailableError(f"{folder} could not be written: {error}") from error

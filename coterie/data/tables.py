@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,8 +15,8 @@ import pyarrow.parquet as pq
 from coterie.data.columns import refuse_type
 from coterie.data.engine import Runner
 from coterie.data.formats import FORMATS, columns_of, read_columns
-from coterie.data.staging import is_local
-from coterie.errors import BadInputError, UnavailableError
+from coterie.data.stores import is_local, open_store, reaching
+from coterie.errors import BadInputError
 from coterie.schema import Table
 
 FILE, ROW = "_file", "_row"
@@ -57,7 +56,7 @@ def read_table(table: Table, path: str, runner: Runner = "native") -> Rows:
 
 def has_table(table: Table, path: str) -> bool:
     """Whether a folder holds a table, in any form."""
-    fs, folder = _store(path)
+    fs, folder = open_store(path)
     return bool(_find(fs, folder, table))
 
 
@@ -69,7 +68,7 @@ def local_files(table: Table, path: str) -> Iterator[list[tuple[str, Path]]]:
         BadInputError: There is none, or the table is there in two forms.
         UnavailableError: The store does not answer.
     """
-    fs, folder = _store(path)
+    fs, folder = open_store(path)
     found = _find(fs, folder, table)
     if not found:
         raise BadInputError(
@@ -82,10 +81,8 @@ def local_files(table: Table, path: str) -> Iterator[list[tuple[str, Path]]]:
         return
     with tempfile.TemporaryDirectory(prefix="coterie-") as near:
         copies = [Path(near) / f"{i}-{Path(name).name}" for i, name in enumerate(names)]
-        try:
+        with reaching(path):
             fs.get(found, [str(copy) for copy in copies])
-        except OSError as error:
-            raise UnavailableError(f"{path} could not be fetched: {error}") from error
         yield list(zip(names, copies, strict=True))
 
 
@@ -94,29 +91,21 @@ def write_table(data: pa.Table, file: Path) -> None:
     pq.write_table(data, file, compression="zstd", store_schema=True, row_group_size=1 << 17)
 
 
-def _store(path: str) -> tuple[Any, str]:
-    try:
-        fs, folder = fsspec.core.url_to_fs(path)
-    except (ValueError, ImportError) as error:
-        raise BadInputError(f"{path} is on no store that is known: {error}") from error
-    return fs, folder.rstrip("/")
-
-
 def _find(fs: Any, folder: str, table: Table) -> list[str]:
-    try:
+    parts: list[str] | None = None
+    with reaching(folder):
         single = [f"{folder}/{table.name}.{end}" for end in FORMATS]
         found = [file for file in single if fs.isfile(file)]
         if not found and fs.isdir(f"{folder}/{table.name}"):
-            parts = fs.ls(f"{folder}/{table.name}", detail=False)
-            found = sorted(p for p in parts if p.rsplit(".", 1)[-1] in FORMATS)
-            if not found:
-                raise BadInputError(f"folder {table.name}/ of {folder} has no {', '.join(FORMATS)}")
-            return found
-    except (OSError, TimeoutError) as error:
-        raise UnavailableError(f"{folder} could not be listed: {error}") from error
+            parts = sorted(fs.ls(f"{folder}/{table.name}", detail=False))
     if len(found) > 1:
         raise BadInputError(f"{folder} has {table.name} more than once: {found}: leave one")
-    return found
+    if parts is None:
+        return found
+    readable = [part for part in parts if part.rsplit(".", 1)[-1] in FORMATS]
+    if not readable:
+        raise BadInputError(f"folder {table.name}/ of {folder} has no {', '.join(FORMATS)}")
+    return readable
 
 
 def _concat(table: Table, parts: list[pa.Table]) -> pa.Table:

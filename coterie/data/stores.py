@@ -1,0 +1,52 @@
+"""Where folders lie: on this machine, or on any store that fsspec reaches."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import fsspec
+
+from coterie.errors import BadInputError, UnavailableError
+
+_CLIENTS: Final = frozenset({"aiobotocore", "aiohttp", "botocore"})
+"""What the stores' clients are made of: fsspec lets some of their errors through as they are."""
+
+
+def open_store(path: str) -> tuple[Any, str]:
+    """The file system of a path, and the path within it, without a slash at its end.
+
+    Raises:
+        BadInputError: Nothing installed knows this kind of path.
+    """
+    try:
+        fs, folder = fsspec.core.url_to_fs(path)
+    except (ValueError, ImportError) as error:
+        raise BadInputError(f"{path} is on no store that is known: {error}") from error
+    return fs, folder.rstrip("/")
+
+
+def is_local(fs: Any) -> bool:
+    """Whether a file system of fsspec is this machine's."""
+    return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+
+
+@contextmanager
+def reaching(path: str) -> Iterator[None]:
+    """Turn a store's troubles into ours; what is not there stays a FileNotFoundError.
+
+    Raises:
+        BadInputError: The store does not let us.
+        UnavailableError: The store does not answer.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except PermissionError as error:
+        raise BadInputError(f"{path} may not be read or written: {error}") from error
+    except OSError as error:
+        raise UnavailableError(f"{path} does not answer: {error}") from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in _CLIENTS:
+            raise
+        raise UnavailableError(f"{path} does not answer: {error}") from error
