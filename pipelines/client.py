@@ -30,13 +30,12 @@ class Client:
         except (OSError, ValueError) as error:
             raise UnavailableError(f"{url} did not answer: {error}") from error
 
-    def is_ready(self) -> bool:
-        """Whether it takes requests."""
+    def ready_release(self) -> str | None:
+        """Digest of the release that is served; None until requests are taken."""
         try:
-            self.get("/readyz")
+            return str(self.get("/readyz").get("digest", ""))
         except UnavailableError:
-            return False
-        return True
+            return None
 
     def shoppers(self, limit: int) -> list[str]:
         """Some shoppers."""

@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+import hashlib
 import json
+import shutil
 import socket
 import sys
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.release.manifest import MANIFEST
 from pipelines.client import Client
 from pipelines.processes import StopRequestedError, child, stoppable
 from pipelines.show import show_addresses, show_lists, show_metrics, show_step
@@ -19,6 +22,7 @@ from pipelines.show import show_addresses, show_lists, show_metrics, show_step
 DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book")
 HOST: Final = "127.0.0.1"
 SHOWN_SHOPPERS: Final = 3
+
 READY_S: Final = 120.0
 INTERRUPTED: Final = 130
 QUIET: Final = {
@@ -59,10 +63,11 @@ def run_demo(demo: Demo) -> None:
     started = time.monotonic()
     source = demo.data or _simulated(demo)
     outputs = _run_pipeline(demo, source)
+    report = shutil.copyfile(outputs["report"], demo.work / "report.html")
     show_metrics(outputs["evaluation"])
     with _served(demo, outputs) as shop:
         show_lists(shop, SHOWN_SHOPPERS)
-        show_addresses(shop, outputs["report"], demo.work, time.monotonic() - started)
+        show_addresses(shop, str(report), demo.work, time.monotonic() - started)
         if not demo.once:
             with contextlib.suppress(StopRequestedError):
                 _wait()
@@ -133,12 +138,24 @@ def _served(demo: Demo, outputs: dict[str, str]) -> Iterator[Client]:
     with log.open("w") as output, child(command, QUIET, output) as running:
         with show_step("serve"):
             _await_ready(client, running, log)
+        _check_release(client, outputs["bundle"])
         yield client
+
+
+def _check_release(client: Client, bundle: str) -> None:
+    """Somebody else may have taken the port while the pipeline ran, and answer in our place."""
+    with Path(bundle, MANIFEST).open("rb") as manifest:
+        ours = hashlib.file_digest(manifest, "sha256").hexdigest()
+    if client.ready_release() != ours:
+        raise UnavailableError(
+            f"{client.address} serves another release than ours: something else has taken the "
+            f"port meanwhile; choose another one, for example make demo PORT={_free_port()}"
+        )
 
 
 def _await_ready(client: Client, running: Any, log: Path) -> None:
     last = time.monotonic() + READY_S
-    while not client.is_ready():
+    while client.ready_release() is None:
         if running.poll() is not None:
             lines = [line for line in log.read_text().splitlines() if line.strip()]
             raise UnavailableError(

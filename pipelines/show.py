@@ -58,7 +58,11 @@ def show_addresses(shop: Client, report: str, work: Path, seconds: float) -> Non
 
 
 def _reasons(reasons: list[dict[str, Any]]) -> str:
-    return "\n".join(f"{one['share']:4.0%} {one['text']}" for one in reasons[:MAX_REASONS])
+    """The largest, and the largest that has to do with friends."""
+    friends = [one for one in reasons if one["kind"] == "friend"]
+    shown = [*reasons[:1], *friends[:1], *reasons[1:]]
+    unique = list({one["text"]: one for one in shown}.values())[:MAX_REASONS]
+    return "\n".join(f"{one['share']:4.0%} {one['text']}" for one in unique)
 
 
 def _screen() -> Console:

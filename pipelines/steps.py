@@ -1,5 +1,6 @@
 """What a person sees of a run: one line a step."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +73,8 @@ class Bars:
 @contextmanager
 def watch_steps() -> Iterator[Steps]:
     """Bars where somebody watches, lines where not."""
-    console = Console(highlight=False)
+    # Bound to today's stream: the run puts its log in the place of standard output.
+    console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
         yield Lines(console)
         return
