@@ -66,13 +66,21 @@ def create_app(parts: Parts) -> ASGIApp:
     app.include_router(_operations)
     if parts.settings.storefront:
         app.include_router(_storefront)
+    _describe_problems(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return Surround(app, parts.metrics, Pseudonyms(parts.settings.log_salt))
 
 
 def _problem(description: str) -> dict[str, Any]:
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {"description": description, "model": Problem, "content": {MEDIA_TYPE: schema}}
+    return {"description": description, "content": {MEDIA_TYPE: schema}}
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the form of problems into the OpenAPI description: FastAPI lists only JSON of its own."""
+    described = app.openapi()
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    described["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
 
 
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {

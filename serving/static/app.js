@@ -68,7 +68,7 @@ function showShopper(shopper) {
   );
   at("friends-count").textContent = shopper.num_friends || "";
   const hidden = shopper.num_friends - shopper.friends.length;
-  at("friends-hint").textContent = shopper.num_friends === 0 ? "Nobody yet." : hidden ? `${hidden} prefer not to be named.` : "";
+  at("friends-hint").textContent = shopper.num_friends === 0 ? "Nobody yet." : hidden ? `${hidden} ${hidden > 1 ? "prefer" : "prefers"} not to be named.` : "";
   at("friends").replaceChildren(...shopper.friends.slice(0, 14).map(friendChip));
   at("history").replaceChildren(...shopper.history.slice(0, 12).map(historyEntry));
   if (!shopper.history.length) at("history").append(make("li", { class: "hint", text: "Nothing yet. Click or buy something." }));
@@ -84,7 +84,7 @@ function friendChip(friend) {
   const latest = friend.history[0];
   const about = latest ? `${VERBS[latest.event].toLowerCase()} ${latest.item.title}` : "nothing lately";
   return make("li", {}, make("button", {
-    class: "friend", type: "button", title: `${friend.user_id}: ${about}`,
+    class: "person", type: "button", title: `${friend.user_id}: ${about}`,
     on: { click: () => choose(friend.user_id) },
   }, face(friend.user_id), make("span", {}, make("b", { text: friend.user_id }), make("small", { text: about }))));
 }

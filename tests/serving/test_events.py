@@ -1,0 +1,173 @@
+import sqlite3
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_shop import people
+
+from coterie.errors import UnavailableError
+from coterie.schema import EVENT_KINDS, MAX_RECENT, EventKind
+from serving.events import Event, EventLog, RecentList, merge
+from serving.features import FakeFeatures
+from serving.metrics import Metrics
+from serving.sink import Sink
+
+EVENTS = st.lists(
+    st.builds(
+        Event,
+        event_id=st.uuids().map(str),
+        user_id=st.just("ana"),
+        item_id=st.sampled_from([f"i{n}" for n in range(12)]),
+        event=st.sampled_from(EVENT_KINDS),
+        ts_ms=st.integers(0, 20),
+    ),
+    max_size=40,
+)
+
+
+def event(event_id="e1", user_id="ana", item_id="item-0020", ts_ms=5, kind=EventKind.VIEW):
+    return Event(event_id, user_id, item_id, kind, ts_ms, 4.5, "ü", "bea")
+
+
+@given(EVENTS)
+def test_a_merged_list_has_each_item_once_with_its_strongest_kind_and_newest_time(events):
+    merged = merge(RecentList(), events)
+    assert sorted(merged.item_ids) == sorted({e.item_id for e in events})
+    assert list(merged.ts_ms) == sorted(merged.ts_ms, reverse=True)
+    for item, kind, ts in zip(merged.item_ids, merged.kinds, merged.ts_ms, strict=True):
+        of_item = [e for e in events if e.item_id == item]
+        assert kind == max(EVENT_KINDS.index(e.event) for e in of_item)
+        assert ts == max(e.ts_ms for e in of_item)
+
+
+@given(EVENTS, st.randoms(), st.integers(0, 40))
+def test_order_batches_and_repeats_make_no_difference_to_a_merge(events, random, cut):
+    shuffled = [*events, *events[:cut]]
+    random.shuffle(shuffled)
+    in_parts = merge(merge(RecentList(), shuffled[:cut]), shuffled[cut:])
+    assert in_parts == merge(RecentList(), events)
+
+
+@given(EVENTS, st.integers(1, 5))
+def test_a_merged_list_keeps_the_newest(events, most):
+    whole, kept = merge(RecentList(), events), merge(RecentList(), events, most)
+    assert kept.item_ids == whole.item_ids[:most]
+
+
+def test_a_list_never_outgrows_the_features():
+    many = [event(f"e{n}", item_id=f"i{n}", ts_ms=n) for n in range(MAX_RECENT + 50)]
+    assert merge(RecentList(), many).item_ids[0] == f"i{MAX_RECENT + 49}"
+    assert len(merge(RecentList(), many)) == MAX_RECENT
+
+
+def test_an_event_comes_out_of_the_log_as_it_went_in(folder):
+    log = EventLog(folder / "log.sqlite")
+    assert log.append([event(), event("e2")]) == [True, True]
+    assert log.unpushed(10) == [event(), event("e2")]
+    log.close()
+
+
+def test_a_log_knows_an_event_again_after_it_was_closed(folder):
+    first = EventLog(folder / "log.sqlite")
+    first.append([event()])
+    first.mark_pushed([event()])
+    first.close()
+    second = EventLog(folder / "log.sqlite")
+    assert second.append([event(), event("e2")]) == [False, True]
+    assert second.unpushed(10) == [event("e2")]
+    second.close()
+
+
+def test_a_batch_that_fails_half_way_leaves_nothing(folder):
+    log = EventLog(folder / "log.sqlite")
+    with pytest.raises(UnavailableError):
+        log.append([event(), event("e2", user_id=None)])
+    assert log.count() == 0
+    log.close()
+
+
+def test_a_file_that_is_no_log_is_refused(folder):
+    (folder / "log.sqlite").write_bytes(b"not a database, but long enough to look at" * 50)
+    with pytest.raises(UnavailableError, match="COTERIE_STATE"):
+        EventLog(folder / "log.sqlite")
+
+
+class StopsWhenPushed(FakeFeatures):
+    """The process ends between the log and the push."""
+
+    def push_recent(self, user_ids, lists):
+        raise SystemExit
+
+
+def test_events_logged_before_a_crash_are_pushed_after_it(folder):
+    log = EventLog(folder / "log.sqlite")
+    with pytest.raises(SystemExit):
+        Sink(log, StopsWhenPushed(), Metrics()).write([[event(), event("e2", "lou")]])
+    log.close()
+
+    features = people()
+    again = EventLog(folder / "log.sqlite")
+    assert Sink(again, features, Metrics()).catch_up()
+    assert "item-0020" in features.recent["ana"].item_ids
+    assert features.recent["lou"].item_ids == ("item-0020",)
+    assert again.unpushed(10) == []
+    again.close()
+
+
+def test_a_killed_process_has_kept_all_that_it_acknowledged(folder):
+    script = textwrap.dedent(
+        f"""
+        import sys
+        from pathlib import Path
+        from coterie.schema import EventKind
+        from serving.events import Event, EventLog
+        log = EventLog(Path({str(folder)!r}) / "log.sqlite")
+        for n in range(100000):
+            log.append([Event(f"e{{n}}", "ana", "i", EventKind.VIEW, n)])
+            print(n, flush=True)
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if int(line) >= 20:
+            process.kill()
+            break
+    said = [int(line), *(int(rest) for rest in process.stdout if rest.strip().isdigit())]
+    process.wait()
+    process.stdout.close()
+    log = EventLog(folder / "log.sqlite")
+    assert log.count() >= max(said) + 1
+    assert not any(log.append([event(f"e{n}") for n in range(max(said) + 1)]))
+    log.close()
+
+
+def test_one_push_serves_all_who_wait(folder):
+    pushes = []
+
+    class Counted(FakeFeatures):
+        def push_recent(self, user_ids, lists):
+            pushes.append(list(user_ids))
+            super().push_recent(user_ids, lists)
+
+    log = EventLog(folder / "log.sqlite")
+    receipts = Sink(log, Counted(), Metrics()).write(
+        [[event("a"), event("b", "lou")], [event("a"), event("c")]]
+    )
+    assert [(r.accepted, r.duplicate) for r in receipts] == [(2, 0), (1, 1)]
+    assert pushes == [["ana", "lou"]]
+    log.close()
+
+
+def test_a_full_disk_is_said_so_and_nothing_is_pushed(folder):
+    log = EventLog(folder / "log.sqlite")
+    log._db.execute("PRAGMA query_only = ON")
+    features = people()
+    with pytest.raises(UnavailableError, match="event log"):
+        Sink(log, features, Metrics()).write([[event()]])
+    assert "item-0020" not in features.recent["ana"].item_ids
+    log.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        log.count()
