@@ -1,0 +1,137 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from coterie.data.dataset import TrainingSet
+from coterie.data.load import load_dataset
+from coterie.errors import BadInputError
+from coterie.graph.strength import tie_strengths
+from coterie.recommend.batches import Community
+from coterie.schema import (
+    EVENT_KINDS,
+    FRIEND_IDS,
+    FRIEND_STRENGTHS,
+    FRIENDS_NAMED,
+    RECENT_ITEMS,
+    RECENT_KINDS,
+    RECENT_TS,
+    STRENGTHS,
+)
+from coterie.workflow.features import FOR_VALIDATION, check_features
+from coterie.workflow.shop import Shop
+from feature_repo.services import service_name
+from feature_repo.store import open_store
+
+
+@pytest.fixture(scope="module")
+def dataset(filled):
+    return load_dataset(str(filled.clean))
+
+
+@pytest.fixture(scope="module")
+def online(filled, dataset):
+    """Everybody's online features, a list of rows by column."""
+    store = open_store(str(filled.store))
+    rows = [{"user_id": user_id} for user_id in dataset.users.ids.to_pylist()]
+    service = store.get_feature_service(service_name("1"))
+    return store.get_online_features(features=service, entity_rows=rows).to_dict()
+
+
+def test_online_lists_are_the_histories_that_offline_lists_draw_on(dataset, online):
+    everything = TrainingSet(dataset.events, dataset.ties, len(dataset.users), len(dataset.items))
+    community = Community.of(everything)
+    used = dataset.people["may_be_used"].to_numpy()
+    histories, circles = community.histories, community.circles
+    for user in np.flatnonzero(used):
+        part = slice(histories.offsets[user], histories.offsets[user + 1])
+        assert online[RECENT_ITEMS][user] == dataset.items.to_ids(histories.item_idx[part])
+        assert online[RECENT_KINDS][user] == histories.kind[part].tolist()
+        ts_ms = np.array(online[RECENT_TS][user], dtype=np.int64)
+        age = ((ts_ms[:1] - ts_ms) / 86_400_000).astype(np.float32)
+        assert np.array_equal(age, histories.age_days[part])
+        part = slice(circles.offsets[user], circles.offsets[user + 1])
+        assert online[FRIEND_IDS][user] == dataset.users.to_ids(circles.person[part])
+        strengths = np.array(online[FRIEND_STRENGTHS][user], np.float32)
+        assert np.array_equal(strengths, circles.strengths[part].ravel())
+
+
+def test_strengths_come_in_the_order_of_the_schema(dataset, online):
+    everything = TrainingSet(dataset.events, dataset.ties, len(dataset.users), len(dataset.items))
+    pairs, strengths = tie_strengths(everything)
+    src, dst = (dataset.users.to_ids(rows[:1])[0] for rows in (pairs.src_idx, pairs.dst_idx))
+    place = online[FRIEND_IDS][int(pairs.src_idx[0])].index(dst)
+    row = online[FRIEND_STRENGTHS][dataset.users.row(src)]
+    found = row[place * len(STRENGTHS) : (place + 1) * len(STRENGTHS)]
+    assert np.allclose(found, strengths[0])
+
+
+def test_who_may_not_be_used_is_nobodys_friend_but_keeps_an_own_list(filled, dataset, online):
+    withheld = dataset.people.filter(pa.compute.invert(dataset.people["may_be_used"]))
+    ids = set(withheld["user_id"].to_pylist())
+    events = pq.read_table(filled.clean / "events.parquet").to_pylist()
+    with_events = ids & {event["user_id"] for event in events}
+    assert with_events, "the tiny shop has nobody of this kind: the test would prove nothing"
+    assert not ids & {friend for friends in online[FRIEND_IDS] for friend in friends or ()}
+    for user_id in with_events:
+        row = dataset.users.row(user_id)
+        own = {e["item_id"]: e for e in events if e["user_id"] == user_id}
+        assert set(online[RECENT_ITEMS][row]) == set(own)
+        newest = max((e for e in own.values()), key=lambda e: e["ts"])
+        assert online[RECENT_TS][row][0] == int(newest["ts"].timestamp() * 1000)
+        kinds = [EVENT_KINDS[code] for code in online[RECENT_KINDS][row]]
+        did = {e["event"] for e in events if e["user_id"] == user_id}
+        assert set(kinds) <= did
+
+
+def test_who_may_not_be_named_is_a_friend_without_a_name(dataset, online):
+    named = dict(
+        zip(
+            dataset.people["user_id"].to_pylist(),
+            dataset.people["may_be_named"].to_pylist(),
+            strict=True,
+        )
+    )
+    pairs = [
+        (named[friend], bool(flag))
+        for friends, flags in zip(online[FRIEND_IDS], online[FRIENDS_NAMED], strict=True)
+        for friend, flag in zip(friends or (), flags or (), strict=True)
+    ]
+    assert {said for said, _ in pairs} == {True, False}
+    assert all(said is flag for said, flag in pairs)
+
+
+def test_a_stranger_has_no_features(filled):
+    store = open_store(str(filled.store))
+    answer = store.get_online_features(
+        features=store.get_feature_service(service_name("1")),
+        entity_rows=[{"user_id": "nobody"}],
+    ).to_dict()
+    assert answer[RECENT_ITEMS] == [None]
+
+
+def test_training_agrees_with_features_of_the_same_tables(filled):
+    check_features(str(filled.known), Shop.open(str(filled.clean)))
+
+
+def test_training_refuses_features_that_know_something_else(filled, tmp_path):
+    for path in filled.known.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    table = pq.read_table(tmp_path / FOR_VALIDATION)
+    lists = table[RECENT_ITEMS].to_pylist()
+    longest = max(range(len(lists)), key=lambda row: len(lists[row] or ()))
+    lists[longest][0], lists[longest][1] = lists[longest][1], lists[longest][0]
+    changed = table.set_column(1, table.schema.field(1), [lists])
+    pq.write_table(changed, tmp_path / FOR_VALIDATION)
+    with pytest.raises(BadInputError, match="differ in recent items"):
+        check_features(str(tmp_path), Shop.open(str(filled.clean)))
+
+
+def test_training_asks_for_features_that_are_missing(filled, tmp_path):
+    with pytest.raises(BadInputError, match="run the features step"):
+        check_features(str(tmp_path), Shop.open(str(filled.clean)))
+
+
+def test_a_folder_without_a_store_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="run the features step"):
+        open_store(str(tmp_path))
