@@ -149,6 +149,16 @@ def test_the_shares_are_those_asked_for():
     assert abs(len(split.between) - 11) <= 1
 
 
+def test_what_came_up_in_validation_is_known_to_the_model_that_is_tested():
+    events = [(d % 5, d % 6, VIEW, 1.0, d + 1) for d in range(100)]
+    # Shopper 5 and item 7 are first seen in the validation period, and met again in test.
+    events += [(5, 7, VIEW, 1.0, 85), (0, 5, PURCHASE, 1.0, 86)]
+    events += [(5, 4, PURCHASE, 1.0, 95), (1, 7, PURCHASE, 1.0, 96)]
+    split = by_time(dataset_of(events))
+    assert pairs(split.test) == {(5, 4), (1, 7)}
+    assert pairs(split.val) == {(0, 5)}
+
+
 @pytest.mark.parametrize("shares", [(0.8, 0.1, 0.2), (0.9, 0.1, 0.0), (1.2, -0.1, -0.1)])
 def test_shares_that_are_none_are_refused(shares):
     with pytest.raises(BadInputError, match="expected three above 0 that add up to 1"):
