@@ -19,13 +19,13 @@ class ItemKNNConfig:
     """How near is near."""
 
     neighbours: int = 200
-    """Kept an item, the most alike."""
+    """Kept an item, the most alike, and whatever is as near as the last of them."""
     shrinkage: float = 10.0
     """Added to the product of norms: few common shoppers are weak evidence."""
     popularity_power: float = 0.5
     """Likeness is common shoppers over popularity to this power, of both items; .5 is cosine."""
     block: int = 1024
-    """Items compared with all others at a time: memory is block x items x 4 bytes."""
+    """Items compared with all others at a time: memory is up to block x items x 12 bytes."""
 
     def __post_init__(self) -> None:
         if self.neighbours < 1 or self.block < 1 or self.shrinkage < 0:
@@ -46,41 +46,46 @@ class ItemKNN:
         """Compare every item with all others, a block of items at a time."""
         had = engagement(data)
         by_item = had.T.tocsr()
-        norms = np.power(np.asarray(had.sum(axis=0)).ravel(), self.config.popularity_power)
+        popularity = np.asarray(had.sum(axis=0), np.float32).ravel()
+        norms = np.power(popularity, np.float32(self.config.popularity_power))
         blocks = []
         for start in range(0, data.num_items, self.config.block):
             progress("comparing items", start, data.num_items)
-            blocks.append(self._nearest(by_item, had, norms.astype(np.float32), start))
+            alike = self._likeness(by_item[start : start + self.config.block], had, norms, start)
+            blocks.append(_nearest(alike, self.config.neighbours))
         self._neighbours = sp.csr_matrix(sp.vstack(blocks, format="csr"))
         self._had = had
         progress("comparing items", data.num_items, data.num_items)
 
-    def _nearest(
+    def _likeness(
         self,
-        by_item: sp.csr_matrix,
+        block: sp.csr_matrix,
         had: sp.csr_matrix,
         norms: npt.NDArray[np.float32],
         start: int,
     ) -> sp.csr_matrix:
-        """Weights of a block's nearest neighbours, shape (block, num_items)."""
-        stop = min(start + self.config.block, len(norms))
-        common = (by_item[start:stop] @ had).toarray()
-        alike = common / (norms[start:stop, None] * norms[None, :] + self.config.shrinkage + 1e-9)
-        rows = np.arange(stop - start)
-        alike[rows, rows + start] = 0.0
-        kept = min(self.config.neighbours, len(norms) - 1)
-        nearest = (
-            np.argpartition(-alike, kept - 1, axis=1)[:, :kept] if kept else rows[:, None][:, :0]
-        )
-        weights = np.take_along_axis(alike, nearest, axis=1)
-        offsets = np.arange(stop - start + 1) * kept
-        block = sp.csr_matrix(
-            (weights.ravel(), nearest.ravel(), offsets), shape=(stop - start, len(norms))
-        )
-        block.eliminate_zeros()
-        return block
+        """A block of items against all, shape (block, num_items); 0 with themselves."""
+        alike = sp.csr_matrix(block @ had)
+        row = np.repeat(np.arange(start, start + block.shape[0]), np.diff(alike.indptr))
+        alike.data /= norms[row] * norms[alike.indices] + np.float32(self.config.shrinkage)
+        alike.data[row == alike.indices] = 0.0
+        alike.eliminate_zeros()
+        return alike
 
     def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
         """See ``base.Model``."""
         check_users(user_idx, self._had.shape[0])
         return np.asarray((self._had[user_idx] @ self._neighbours.T).toarray(), np.float32)
+
+
+def _nearest(alike: sp.csr_matrix, most: int) -> sp.csr_matrix:
+    """Each row's ``most`` largest weights; all that equal the last of them are kept as well."""
+    counts = np.diff(alike.indptr)
+    longer = np.flatnonzero(counts > most)
+    least = np.zeros(alike.shape[0], np.float32)
+    if len(longer):
+        ordered = np.partition(-alike[longer].toarray(), most - 1, axis=1)
+        least[longer] = -ordered[:, most - 1]
+    alike.data[alike.data < np.repeat(least, counts)] = 0.0
+    alike.eliminate_zeros()
+    return alike

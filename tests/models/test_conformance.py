@@ -12,8 +12,7 @@ SOCIAL = (("dim", 16), SHORT)
 
 CASES = (
     Case("popularity", "popularity", personal=False),
-    # All neighbours: which of equally near ones a cut keeps, is not a matter of truth.
-    Case("item_knn", "item_knn", (("neighbours", 1000), ("block", 50))),
+    Case("item_knn", "item_knn", (("neighbours", 20), ("block", 50))),
     Case("ease", "ease", (("l2", 20.0),)),
     Case("lightgcn", "lightgcn", LIGHTGCN, closed_form=False),
     Case(
