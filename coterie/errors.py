@@ -2,7 +2,7 @@
 
 
 class CoterieError(Exception):
-    """Every error that Coterie raises on purpose; its text is written for the person who reads it."""
+    """Every error that Coterie raises on purpose, in words for the person who reads it."""
 
 
 class BadInputError(CoterieError, ValueError):

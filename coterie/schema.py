@@ -46,7 +46,7 @@ PARTS: Final = tuple(Part)
 TARGET_KINDS: Final = frozenset(
     {EventKind.CART, EventKind.PURCHASE, EventKind.RATING, EventKind.REVIEW}
 )
-"""Events that a list should foresee. Views and clicks speak of taste, but are partly our own doing."""
+"""Events that a list should foresee: views and clicks are partly our own doing."""
 LIKED_RATING: Final = 3.0
 """A rating below this (of 5) is no recommendation target."""
 

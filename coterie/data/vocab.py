@@ -39,8 +39,12 @@ class Vocab:
         """Row of each id, shape (n,); -1 where the id is unknown or null."""
         column = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.string())
         found = pc.fill_null(pc.index_in(column.cast(pa.string()), value_set=self.ids), -1)
-        return np.asarray(found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array)
-                          else found.to_numpy(), dtype=np.int64)
+        return np.asarray(
+            found.to_numpy(zero_copy_only=False)
+            if isinstance(found, pa.Array)
+            else found.to_numpy(),
+            dtype=np.int64,
+        )
 
     def row(self, one_id: str) -> int:
         """Row of one id.
