@@ -221,6 +221,7 @@ def test_nothing_is_loaded_from_anywhere(html):
 
 
 def test_only_the_pages_own_scripts_may_run(html):
+    assert "<" not in Reader(html).scripts[0]
     policy = next(a["content"] for t, a in Reader(html).elements if a.get("http-equiv"))
     assert "default-src 'none'" in policy
     allowed = re.search("script-src ([^;]*)", policy)[1].split()
