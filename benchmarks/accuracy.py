@@ -9,6 +9,7 @@ in ``benchmarks/results/accuracy.json`` and leaves the others.
 """
 
 import argparse
+import fcntl
 import itertools
 import json
 import multiprocessing
@@ -176,15 +177,18 @@ def _measure(model: Model, data: TrainingSet, held_out: Any) -> dict[str, float]
 
 
 def _merge(job: Job, cell: dict[str, Any]) -> None:
-    """Replace one cell, write beside, rename."""
-    whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"protocols": {}}
-    whole["about"] = "mean over shoppers; one value a seed; full ranking, bundled splits"
+    """Replace one cell, write beside, rename; runs side by side wait for each other."""
     cell |= {"command": _command(job), "machine": _machine(), "versions": _versions()}
-    whole["protocols"].setdefault(job.fit_on, {}).setdefault(job.dataset, {})[job.name] = cell
     RESULTS.parent.mkdir(exist_ok=True)
-    beside = RESULTS.with_suffix(".part")
-    beside.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
-    beside.rename(RESULTS)
+    Path(job.clean).mkdir(parents=True, exist_ok=True)
+    with (Path(job.clean) / "accuracy.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"protocols": {}}
+        whole["about"] = "mean over shoppers; one value a seed; full ranking, bundled splits"
+        whole["protocols"].setdefault(job.fit_on, {}).setdefault(job.dataset, {})[job.name] = cell
+        beside = RESULTS.with_suffix(".part")
+        beside.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
+        beside.rename(RESULTS)
 
 
 def _command(job: Job) -> str:

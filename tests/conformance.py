@@ -190,7 +190,7 @@ def what_it_learned_can_be_carried_to_another_process(case: Case) -> None:
     other = model.trainee(shop().data, torch.device("cpu"))
     with torch.no_grad():
         for parameter in trainee.parameters():
-            parameter += 0.01
+            parameter.add_(0.01)
     other.load_state_dict(trainee.state_dict())
     first, second = case.model(), case.model()
     first.adopt(trainee, shop().data)
