@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from coterie.data.dataset import Dataset, Interactions, Ints, Split, Ties, TrainingSet
 from coterie.data.load import read_clean
+from coterie.data.splits import events_of_lists
 from coterie.data.vocab import Vocab
 from coterie.graph.circles import circles_of
 from coterie.graph.strength import tie_strengths
@@ -51,14 +52,12 @@ def snapshots(dataset: Dataset, split: Split, withheld: Interactions) -> list[Sn
     A bundled split without real times may end its parts at the same moment; each moment is then one
     millisecond after the one before, so that they stay apart.
     """
-    bundled = dataset.part >= 0
-    everything = dataset.events.take(bundled) if bundled.any() else dataset.events
     validated = split.for_test()
     moments: list[Snapshot] = []
     for events, ties in (
         (split.train, split.ties),
         (validated.interactions, validated.ties),
-        (everything, dataset.ties),
+        (events_of_lists(dataset), dataset.ties),
     ):
         earliest = moments[-1].cutoff_ms + 1 if moments else 0
         cutoff = max(int(events.ts_ms.max(initial=0)), earliest)

@@ -21,6 +21,16 @@ def choose(dataset: Dataset) -> Split:
     return bundled(dataset) if has_test else by_time(dataset)
 
 
+def events_of_lists(dataset: Dataset) -> Interactions:
+    """What today's lists draw on: all events, or those of the bundled split where there is one.
+
+    Events beside a bundle have real times, the bundle's own are made up: together they would make
+    all that the bundle holds look years old.
+    """
+    has_test = bool((dataset.part == PARTS.index(Part.TEST)).any())
+    return dataset.events.take(dataset.part >= 0) if has_test else dataset.events
+
+
 def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
     """The split that a published data set came with; events outside it are left out.
 

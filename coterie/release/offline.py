@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coterie.data.dataset import Dataset, Ints, TrainingSet
+from coterie.data.splits import events_of_lists
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.recommend.batches import Community, Recent, shopper_from_features
@@ -123,7 +124,7 @@ def _events(histories: Histories) -> dict[tuple[int, int], str]:
 
 def _as_release_sees(items: Vocab, dataset: Dataset) -> TrainingSet:
     """All events and ties, with the release's item rows; items that it lacks are left out."""
-    events = dataset.events
+    events = events_of_lists(dataset)
     rows = items.rows(dataset.items.ids)[events.item_idx] if len(events) else events.item_idx
     if len(events) and not (rows >= 0).any():
         raise BadInputError(

@@ -10,6 +10,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from coterie.data.dataset import Interactions
+from coterie.data.splits import bundled
 from coterie.schema import RECENT_ITEMS, SHOPPER_RECENT_VIEW
 from coterie.workflow.features import FOR_VALIDATION
 from coterie.workflow.shop import Shop
@@ -124,3 +125,13 @@ def test_moments_of_a_bundle_without_times_stay_apart(filled, shop, tmp_path):
     known = known_at(store, "1", dataset.users.ids, 0)
     items = {i for row in known[RECENT_ITEMS].to_pylist() for i in row or ()}
     assert items == set(dataset.items.to_ids(np.unique(split.train.item_idx)))
+
+
+def test_events_beside_a_bundled_split_enter_no_list(shop):
+    from dataclasses import replace
+
+    part = np.arange(len(shop.dataset.events)) % 4 - 1
+    dataset = replace(shop.dataset, part=part.astype(np.int8))
+    none = dataset.events.take(np.zeros(0, np.int64))
+    now = snapshots(dataset, bundled(dataset), none)[-1]
+    assert len(now.events) == int((part >= 0).sum()) < len(dataset.events)
