@@ -135,6 +135,10 @@ class EventLog:
         """Events in the log."""
         return int(self._db.execute("SELECT count(*) FROM events").fetchone()[0])
 
+    def count_unpushed(self) -> int:
+        """Events that the feature store has not been told of."""
+        return int(self._db.execute("SELECT count(*) FROM events WHERE NOT pushed").fetchone()[0])
+
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()

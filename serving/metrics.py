@@ -4,7 +4,6 @@ Several replicas on one machine count in files of one folder (``PROMETHEUS_MULTI
 any of them adds up when it is asked. Without that variable, a process counts alone.
 """
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -15,10 +14,12 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Metric,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.values import ValueClass
 
 from coterie.schema import EVENT_KINDS, EventKind
 
@@ -41,6 +42,7 @@ class Metrics:
     """The instruments of one process."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
         self._registry = own
         self._requests = Counter(
@@ -136,7 +138,9 @@ class Metrics:
 
     def expose(self) -> bytes:
         """Prometheus text: of all processes of this machine, where they share a folder."""
-        if MULTIPROCESS_VARIABLE not in os.environ:
+        # Decided when prometheus-client was imported; the variable may have been set later (Feast
+        # does so), and a folder that nobody counted in would be all that is shown.
+        if not ValueClass._multiprocess:
             return generate_latest(self._registry)
         shared = CollectorRegistry()
         shared.register(_OursOnly())

@@ -58,7 +58,6 @@ def create_app(parts: Parts) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
-        responses={status: _PROBLEMS[status] for status in (422, 503)},
     )
     app.state.parts = parts
     answer_with_problems(app)
@@ -102,9 +101,10 @@ UserId = Annotated[str, PathPart(min_length=1, max_length=MAX_ID, pattern=_ID)]
 ItemId = Annotated[str, PathPart(min_length=1, max_length=MAX_ID, pattern=_ID)]
 K = Annotated[int, Query(ge=1, le=MAX_K, description="Length of the list")]
 
-_api = APIRouter(prefix="/v1")
+_USUAL: Final[dict[int | str, dict[str, Any]]] = {n: _PROBLEMS[n] for n in (422, 503)}
+_api = APIRouter(prefix="/v1", responses=_USUAL)
 _operations = APIRouter(tags=["operations"])
-_storefront = APIRouter()
+_storefront = APIRouter(responses=_USUAL)
 
 
 @_api.get(
@@ -173,7 +173,7 @@ async def healthz() -> messages.Health:
     return messages.Health()
 
 
-@_operations.get("/readyz")
+@_operations.get("/readyz", responses={503: _PROBLEMS[503]})
 async def readyz(using: Using) -> messages.Readiness:
     """Ready: a release is loaded, and the feature store answers."""
     using.lists.features.ping()

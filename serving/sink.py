@@ -70,7 +70,9 @@ class Sink:
                 self._push(events)
         except UnavailableError:
             self._metrics.push_failures.inc()
+            self._metrics.unpushed.set(self._log.count_unpushed())
             return False
+        self._metrics.unpushed.set(0)
         return True
 
     def _push(self, events: Sequence[Event]) -> None:

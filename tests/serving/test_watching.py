@@ -166,3 +166,13 @@ def test_a_fault_is_logged_with_its_place(client, features, lines):
 def test_another_salt_gives_another_pseudonym():
     assert Pseudonyms("a" * 16).of("ana") != Pseudonyms("b" * 16).of("ana")
     assert Pseudonyms("a" * 16).of("ana") == Pseudonyms("a" * 16).of("ana")
+
+
+def test_events_that_wait_for_the_feature_store_are_counted(client, features):
+    features.down = True
+    post(client, event("a"), event("b"))
+    assert value(client, "coterie_unpushed_events") == 2
+    assert value(client, "coterie_push_failures_total") == 1
+    features.down = False
+    post(client, event("c"))
+    assert value(client, "coterie_unpushed_events") == 0
