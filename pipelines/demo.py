@@ -82,11 +82,11 @@ def _check(demo: Demo) -> None:
         raise BadInputError(f"DATASET={demo.dataset} needs DATA=<the folder with its files>")
     if demo.data and "://" not in demo.data and not Path(demo.data).is_dir():
         raise BadInputError(f"DATA is {demo.data!r}, which is no folder")
+    if not 0 <= demo.port <= 65535:
+        raise BadInputError(f"PORT is {demo.port}: expected 1 to 65535")
     try:
         with socket.create_server((HOST, demo.port)):
             pass
-    except OverflowError as error:
-        raise BadInputError(f"PORT is {demo.port}: expected 1 to 65535") from error
     except OSError as error:
         raise BadInputError(
             f"port {demo.port} cannot be used ({error.strerror}): choose another one, for example "

@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     try:
         with watch_steps() as steps:
-            run_pipeline(options.root, _parameters(options.arguments), steps)
+            run_pipeline(options.root, parse_parameters(options.arguments), steps)
     except CoterieError as error:
         print(f"pipeline: {error}", file=sys.stderr)
         return 1
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parameters(given: Sequence[str]) -> dict[str, Any]:
+def parse_parameters(given: Sequence[str]) -> dict[str, Any]:
     """Numbers and yes-or-no as JSON, all else as text.
 
     Raises:

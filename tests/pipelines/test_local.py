@@ -1,0 +1,109 @@
+import io
+import subprocess
+import sys
+
+import pytest
+
+from coterie.errors import BadInputError
+from pipelines.local import Watcher, parse_parameters
+
+CYAN, RESET = "\033[96m", "\033[0m"
+
+
+class Told:
+    """Steps that remember."""
+
+    def __init__(self):
+        self.heard = []
+
+    def started(self, step):
+        self.heard.append(("started", step))
+
+    def progressed(self, what, done, total):
+        self.heard.append(("progressed", what, done, total))
+
+    def finished(self, well):
+        self.heard.append(("finished", well))
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+def watcher(told):
+    return Watcher(io.StringIO(), told)
+
+
+def test_kfps_log_becomes_steps(watcher, told):
+    log = (
+        f"05:11:21.803 - INFO - Executing task {CYAN}'train'{RESET}\n"
+        "    coterie-progress\t3\t10\ttraining social\n"
+        "    Epoch said something\n"
+        f"05:11:29.052 - INFO - Task {CYAN}'train'{RESET} finished with status "
+        f"{CYAN}SUCCESS{RESET}\n"
+    )
+    for start in range(0, len(log), 7):  # prints arrive in pieces
+        watcher.write(log[start : start + 7])
+    assert told.heard == [
+        ("started", "train"),
+        ("progressed", "training social", 3, 10),
+        ("finished", True),
+    ]
+    assert watcher._log.getvalue() == log
+
+
+def test_our_own_errors_are_quoted_without_their_name(watcher):
+    watcher.write("    coterie.errors.BadInputError: events.csv lacks column ts\n")
+    assert watcher.cause == "events.csv lacks column ts"
+
+
+def test_other_errors_are_quoted_with_their_name(watcher):
+    watcher.write("    KeyError: 'ts'\n    NotImplementedError\n")
+    assert watcher.cause == "NotImplementedError"
+
+
+def test_parameters_have_the_pipelines_types():
+    given = ["source=x", "workers=2", "use_gpu=true", "min_gain=0.1", "version=7"]
+    assert parse_parameters(given) == {
+        "source": "x",
+        "workers": 2,
+        "use_gpu": True,
+        "min_gain": 0.1,
+        "version": "7",
+    }
+
+
+@pytest.mark.parametrize("given", ["epochs=3", "source", "workers=two"])
+def test_a_parameter_that_does_not_fit_is_refused(given):
+    with pytest.raises(BadInputError, match="expected"):
+        parse_parameters([given])
+
+
+def test_a_step_that_fails_leaves_one_line_with_the_cause_and_the_log(tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "events.csv").write_text("event_id,user_id,item_id,event\n1,a,b,view\n")
+    root = tmp_path / "run"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pipelines.local",
+            "--root",
+            str(root),
+            f"source={tmp_path / 'shop'}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("pipeline: step ingest failed: ")
+    assert line.endswith(f"(log: {root / 'pipeline.log'})")
+    assert "items" in line
+    assert "Traceback" in (root / "pipeline.log").read_text()
+    assert not (root / "result.json").exists()
+    assert done.stdout.split()[0] == "ingest"
