@@ -8,12 +8,14 @@ from coterie.models.item_knn import ItemKNN, ItemKNNConfig
 from coterie.models.lightgcn import LightGCN, LightGCNConfig
 from coterie.models.popularity import Popularity, PopularityConfig
 from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social_linear import SocialLinear, SocialLinearConfig
 
 MODELS: Final[dict[str, type[Any]]] = {
     Popularity.name: Popularity,
     ItemKNN.name: ItemKNN,
     EASE.name: EASE,
     LightGCN.name: LightGCN,
+    SocialLinear.name: SocialLinear,
     SocialModel.name: SocialModel,
 }
 """Each a ``Model``, made from its config of ``CONFIGS``."""
@@ -22,6 +24,7 @@ CONFIGS: Final[dict[str, type[Any]]] = {
     ItemKNN.name: ItemKNNConfig,
     EASE.name: EASEConfig,
     LightGCN.name: LightGCNConfig,
+    SocialLinear.name: SocialLinearConfig,
     SocialModel.name: SocialConfig,
 }
 

@@ -56,3 +56,6 @@ class Learned(Model, Protocol):
 
     def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
         """Score from now on with what ``trainee``, one of this model's, has learned."""
+
+    def refit_config(self) -> Any:
+        """The config with all that validation has chosen, to fit again on more events."""

@@ -1,6 +1,6 @@
 """LightGCN (He et al., 2020, arXiv:2002.02126) with a sampled softmax, on PyG's LGConv."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -140,6 +140,10 @@ class LightGCN:
             users, items = trainee.propagate()
         self._users = F.normalize(users, dim=1).cpu().numpy()
         self._items = F.normalize(items, dim=1).cpu().numpy()
+
+    def refit_config(self) -> LightGCNConfig:
+        """See ``base.Learned``."""
+        return replace(self.config, loop=self.config.loop.for_refit(self.history))
 
     def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
         """See ``base.Model``; cosines. Users without events score as their friends do, if any."""

@@ -1,14 +1,15 @@
 """The social model: a shopper is what they and their friends did lately; only items are learned.
 
-Items have input vectors Q (what having one says of a person) and output vectors P (who will like
-it), both smoothed over the items that the same people had. The shopper's vector is
-``coterie.recommend.encoder``'s, the score a scaled cosine plus an item bias, the loss a sampled
-softmax with the target taken out of the shopper's own sum: a model that may see the answer in
-the question only learns to copy it.
+Two halves are added up. The learned half: items have input vectors Q (what having one says of a
+person) and output vectors P (who will like it), both smoothed over the items that the same people
+had; the shopper's vector is ``coterie.recommend.encoder``'s, the score a scaled cosine plus an item
+bias. It learns as a denoising autoencoder does (Liang et al., 2018, arXiv:1802.05814): some of a
+shopper's entries are left out, and a softmax over all items is to find them from the rest and from
+friends. The closed-form half is ``social_linear``. How much each counts is chosen on validation.
 """
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +23,18 @@ from coterie.errors import BadInputError
 from coterie.graph.ties import to_tensor
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
+from coterie.models.social_linear import SocialLinearConfig, fit_linear
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
-from coterie.recommend.encoder import Encoded, Encoder, ShopperTensors
+from coterie.recommend.encoder import Encoder, ShopperTensors
+from coterie.recommend.linear import LinearPart
 from coterie.recommend.recommender import Parameters, Recommender
-from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.shoppers import Shoppers, is_target
 from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
 from coterie.training.validation import Validation
+
+MIXES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Shares of the closed form that validation chooses from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,40 +49,69 @@ class SocialConfig:
     """Without them the same model knows the shopper alone."""
     neighbours: int = 20
     """Items that one item's vectors are smoothed over; 0 for none."""
-    entry_dropout: float = 0.6
-    """Share of history entries left out in training. On Beidian's validation part .5 took NDCG@20
-    from .0815 to .0961, more than any other single choice."""
-    dropout: float = 0.0
-    """Share of a shopper's vector left out in training."""
-    negatives: int = 2048
-    """Items sampled a step; all of them where the shop has no more."""
+    entry_dropout: float = 0.5
+    """Share of a shopper's entries that is left out and to be found."""
+    candidates: int = 32_768
+    """Items that the softmax is over: all, where the shop has no more; else those that a batch
+    asks for and a random sample, each logit corrected for how likely it was to be there."""
     batch_shoppers: int = 256
-    targets_a_shopper: int = 32
-    """Drawn anew each epoch from longer histories, so that the heaviest do not fill the batches."""
     max_items: int = 200
     """Longest history, newest first."""
     max_friends: int = 50
+    mix: float | None = None
+    """Share of the closed form, 0 to below 1; None: validation chooses, .5 where there is none."""
+    linear: SocialLinearConfig = field(default_factory=SocialLinearConfig)
+    """The closed form; ``use_ties`` and the longest history and circle are those above."""
     loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(max_epochs=120, patience=12, lr=3e-3, weight_decay=1e-4)
+        default_factory=lambda: LoopConfig(
+            max_epochs=150, patience=6, validate_every=2, lr=5e-3, weight_decay=1e-4
+        )
     )
 
     def __post_init__(self) -> None:
-        sizes = (self.dim, self.negatives, self.batch_shoppers, self.targets_a_shopper)
-        if min(sizes) < 1 or self.scale <= 0 or not 0 <= self.entry_dropout < 1:
-            raise BadInputError(f"sizes and scale must be over 0, dropout in [0, 1), found {self}")
+        sizes = (self.dim, self.candidates, self.batch_shoppers)
+        if min(sizes) < 1 or self.scale <= 0 or not 0 < self.entry_dropout < 1:
+            raise BadInputError(f"sizes and scale must be over 0, dropout in (0, 1), found {self}")
+        if self.mix is not None and not 0 <= self.mix < 1:
+            raise BadInputError(f"mix must be in [0, 1), found {self.mix}")
+
+    def closed_form(self) -> SocialLinearConfig:
+        """The closed form's config, with what it shares."""
+        return replace(
+            self.linear,
+            use_ties=self.use_ties,
+            max_items=self.max_items,
+            max_friends=self.max_friends,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step: shoppers with the people they draw on, and t targets from their histories."""
+    """One step: shoppers with the people they draw on, and what was left out of their histories."""
 
     people: ShopperTensors
+    keep: torch.Tensor
+    """Shape (entries,): 0 for what was left out, and is to be found."""
     row: torch.Tensor
     """Shape (t,): the target's shopper."""
-    entry: torch.Tensor
-    """Shape (t,): the target's place among the history entries."""
-    negatives: torch.Tensor | None
-    """Shape (n,): sampled items; None for all."""
+    target: torch.Tensor
+    """Shape (t,): its place among the candidates."""
+    known_row: torch.Tensor
+    """Shape (m,): shoppers of the targets that were kept: no list would show these again."""
+    known: torch.Tensor
+    """Shape (m,): their places among the candidates."""
+    sample: "Sample | None"
+    """What the softmax is over; None for all items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Items of one step's softmax, in their order."""
+
+    items: torch.Tensor
+    """Shape (n,)."""
+    log_odds: torch.Tensor
+    """Shape (n,): log of how likely each was to be among them."""
 
 
 class SocialTrainee(Trainee):
@@ -93,14 +128,15 @@ class SocialTrainee(Trainee):
         self.item_bias = nn.Parameter(torch.zeros(data.num_items))
         self.smoothing = nn.Parameter(torch.tensor([0.5, 0.5]))
         self.encoder = Encoder()
-        self._neighbours = _neighbours(data, config.neighbours).to(device)
-        counts = np.diff(self.community.histories.offsets)
-        self._learners = np.flatnonzero(counts > 0)
+        had = engagement(data)
+        self._neighbours = _neighbours(had, config.neighbours).to(device)
+        self._item_share = np.asarray(had.sum(axis=0)).ravel() / had.nnz
+        self._learners = np.flatnonzero(np.diff(self.community.seen_offsets) > 0)
         self._validation = Validation(data, device)
         self.to(device)
 
     def num_batches(self, world: int) -> int:
-        """Enough for every shopper with a history once."""
+        """Enough for every shopper with a target once."""
         return -(-len(self._learners) // (self.config.batch_shoppers * world))
 
     def batch(self, epoch: int, step: int, rank: int, world: int) -> Batch:
@@ -110,33 +146,67 @@ class SocialTrainee(Trainee):
         padded = np.resize(order, self.num_batches(world) * size * world)
         users = padded[step * size * world + rank :: world][:size]
         rng = np.random.default_rng([self.config.loop.seed, epoch, step, rank])
-        shoppers = self.community.shoppers(users)
-        row, entry = _draw_targets(shoppers, self.config.targets_a_shopper, rng)
-        negatives = None
-        if self.num_items > self.config.negatives:
-            sample = rng.choice(self.num_items, self.config.negatives, replace=False)
-            negatives = torch.from_numpy(sample).to(self.device, non_blocking=True)
+        return self._batch_of(self.community.shoppers(users), rng)
+
+    def _batch_of(self, shoppers: Shoppers, rng: np.random.Generator) -> Batch:
+        """Leave out some of the shoppers' own entries; friends' stay."""
+        bounds = shoppers.histories.offsets[: len(shoppers) + 1]
+        row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))
+        item, kind = shoppers.histories.item_idx[: len(row)], shoppers.histories.kind[: len(row)]
+        kept = rng.random(len(row)) >= self.config.entry_dropout
+        left_out, known = is_target(kind) & ~kept, is_target(kind) & kept
+        keep = np.ones(len(shoppers.histories.item_idx), np.float32)
+        keep[: len(row)] = kept
+        target, known_row, known_item = item[left_out], row[known], item[known]
+        sample = None
+        if self.num_items > self.config.candidates:
+            items = self._sample(target, rng)
+            sample = Sample(self._there(items), self._there(self._log_odds(items, len(target))))
+            target, place = np.searchsorted(items, target), np.searchsorted(items, known_item)
+            there = items[np.minimum(place, len(items) - 1)] == known_item
+            known_row, known_item = known_row[there], place[there]
         return Batch(
-            ShopperTensors.of(shoppers, self.device),
-            torch.from_numpy(row).to(self.device, non_blocking=True),
-            torch.from_numpy(entry).to(self.device, non_blocking=True),
-            negatives,
+            people=ShopperTensors.of(shoppers, self.device),
+            keep=self._there(keep),
+            row=self._there(row[left_out]),
+            target=self._there(target),
+            known_row=self._there(known_row),
+            known=self._there(known_item),
+            sample=sample,
         )
 
+    def _sample(self, asked: Ints, rng: np.random.Generator) -> Ints:
+        drawn = rng.choice(self.num_items, self.config.candidates, replace=False)
+        return np.union1d(asked, drawn)
+
+    def _log_odds(self, items: Ints, num_asked: int) -> npt.NDArray[np.float32]:
+        """Log of the chance that an item is drawn, or asked for by one of the targets."""
+        missed = (1.0 - self.config.candidates / self.num_items) * np.exp(
+            num_asked * np.log1p(-self._item_share[items])
+        )
+        return np.asarray(np.log1p(-missed), np.float32)
+
+    def _there(self, array: npt.NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
+
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Mean softmax loss of the targets, each taken out of its shopper's own sum."""
+        """Mean softmax loss of what was left out, given what was kept."""
         item_in, item_out = self.item_vectors()
-        keep = None
-        if self.config.entry_dropout > 0:
-            kept = torch.full_like(batch.people.log_age, 1.0 - self.config.entry_dropout)
-            keep = torch.bernoulli(kept)
-        encoded: Encoded = self.encoder(item_in, batch.people, keep)
-        state = self._states_without_target(item_in, encoded, batch)
-        query = self.config.scale * F.dropout(F.normalize(state, dim=1), self.config.dropout)
-        target = batch.people.item[batch.entry]
-        if batch.negatives is None:
-            return F.cross_entropy(query @ item_out.T + self.item_bias, target)
-        return _sampled_softmax(query, target, batch.negatives, item_out, self.item_bias)
+        encoded = self.encoder(item_in, batch.people, batch.keep)
+        b = batch.people.num_shoppers
+        state = self.encoder.states(
+            encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
+        )
+        bias: torch.Tensor = self.item_bias
+        if batch.sample is not None:
+            item_out = item_out[batch.sample.items]
+            bias = bias[batch.sample.items] - batch.sample.log_odds
+        logits = torch.addmm(bias, self.config.scale * F.normalize(state, dim=1), item_out.T)
+        never = torch.tensor(-1e4, device=logits.device)
+        logits = logits.float().index_put((batch.known_row, batch.known), never)
+        chances = F.log_softmax(logits, dim=1)
+        # A step's shoppers may all have kept everything: a sum over nothing is 0, its mean nan.
+        return -chances[batch.row, batch.target].sum() / max(1, len(batch.row))
 
     def item_vectors(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Q and P, smoothed over co-engagement; P of length 1. Shapes (items, d)."""
@@ -147,9 +217,8 @@ class SocialTrainee(Trainee):
         return item_in, F.normalize(self.item_out + self.smoothing[1] * near_out, dim=1)
 
     def validate(self) -> float | None:
-        """NDCG@20 of what a release of this moment would show."""
-        parameters = self.release_parameters()
-        recommender = Recommender(parameters, np.zeros(self.num_items, np.float32))
+        """NDCG@20 of what the learned half of this moment would show."""
+        recommender = Recommender(self.release_parameters(), np.zeros(self.num_items, np.float32))
         return self._validation.ndcg(
             lambda users: recommender.scores(self.community.shoppers(users.cpu().numpy())).to(
                 self.device
@@ -169,43 +238,17 @@ class SocialTrainee(Trainee):
         }
         return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}
 
-    def _states_without_target(
-        self, item_in: torch.Tensor, encoded: Encoded, batch: Batch
-    ) -> torch.Tensor:
-        weight = encoded.entry_weight[batch.entry]
-        taken = item_in[batch.people.item[batch.entry]] * weight[:, None]
-        sums = encoded.sums[batch.row] - taken
-        total = (encoded.total[batch.row] - weight).clamp_min(0.0)
-        return self.encoder.states(
-            sums, total, encoded.friends[batch.row], encoded.tie_total[batch.row]
-        )
-
-
-def _sampled_softmax(
-    query: torch.Tensor,
-    target: torch.Tensor,
-    negatives: torch.Tensor,
-    item_out: torch.Tensor,
-    bias: torch.Tensor,
-) -> torch.Tensor:
-    """Softmax over the target and items drawn evenly; a drawn target counts once."""
-    positive = (query * item_out[target]).sum(1) + bias[target]
-    others = query @ item_out[negatives].T + bias[negatives]
-    others = others.masked_fill(negatives[None, :] == target[:, None], -torch.inf)
-    # Each drawn item stands for items / drawn of them (Bengio and Senecal, 2003).
-    correction = float(np.log(len(item_out) / len(negatives)))
-    logits = torch.cat([positive[:, None], others + correction], dim=1)
-    return F.cross_entropy(logits, torch.zeros_like(target))
-
 
 class SocialModel:
-    """Fits the trainee, then scores and lists through the recommender, as serving does."""
+    """Fits both halves, then scores and lists through the recommender, as serving does."""
 
     name: ClassVar[str] = "social"
 
     def __init__(self, config: SocialConfig | None = None):
         self.config = config or SocialConfig()
         self.history = TrainingHistory()
+        self.mix = 0.5 if self.config.mix is None else self.config.mix
+        """Share of the closed form in what was fitted."""
         self._recommender: Recommender | None = None
         self._community: Community | None = None
 
@@ -218,23 +261,35 @@ class SocialModel:
             self.config.loop,
             on_epoch=lambda record: progress(self.name, record.epoch, total),
         )
-        self.use(trainee.release_parameters(), data)
+        self.adopt(trainee, data)
 
     def trainee(self, data: TrainingSet, device: torch.device) -> SocialTrainee:
         """See ``base.Learned``."""
         return SocialTrainee(self.config, data, device)
 
     def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
-        """See ``base.Learned``."""
+        """See ``base.Learned``; solves the closed form, and finds its share on validation."""
         assert isinstance(trainee, SocialTrainee)
-        self.use(trainee.release_parameters(), data)
+        learned = trainee.release_parameters()
+        if self.config.mix == 0:
+            self.use(learned, data)
+            return
+        seen = data if self.config.use_ties else data.without_ties()
+        solved = fit_linear(self.config.closed_form(), seen, trainee.community)
+        halves = _Halves(learned, solved, trainee.community, data)
+        if self.config.mix is None and data.validation is not None:
+            self.mix = halves.best_mix(data)
+        self.use(halves.mixed(self.mix), data)
+
+    def refit_config(self) -> SocialConfig:
+        """See ``base.Learned``."""
+        loop = self.config.loop.for_refit(self.history)
+        return replace(self.config, loop=loop, mix=self.mix)
 
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """Serve ``data``'s users from parameters trained elsewhere."""
-        had = engagement(data)
-        popularity = np.asarray(had.sum(axis=0), dtype=np.float32).ravel()
         self.parameters = parameters
-        self._recommender = Recommender(parameters, popularity)
+        self._recommender = Recommender(parameters, _popularity(data))
         self._community = _community(self.config, data)
 
     @property
@@ -271,23 +326,54 @@ class SocialModel:
         return self.recommender.recommend(shoppers, k).item_idx
 
 
+class _Halves:
+    """What was learned and what was solved, brought to one size so that a share means something."""
+
+    def __init__(
+        self, learned: Parameters, solved: LinearPart, community: Community, data: TrainingSet
+    ):
+        self._learned, self._solved, self._community = learned, solved, community
+        self._recommender = Recommender(learned, _popularity(data))
+        known = np.flatnonzero(np.diff(community.seen_offsets) > 0)
+        some = community.shoppers(known[:: max(1, len(known) // 1000)])
+        self._spread = (
+            float(self._recommender.scores(some).std()),
+            float(solved.scores(some).std()),
+        )
+
+    def best_mix(self, data: TrainingSet) -> float:
+        """The share of MIXES with the best NDCG@20 on validation; the smallest of equals."""
+        validation = Validation(data, torch.device("cpu"))
+
+        def both(users: torch.Tensor) -> torch.Tensor:
+            shoppers = self._community.shoppers(users.numpy())
+            learned = self._recommender.scores(shoppers) / self._spread[0]
+            solved = self._solved.scores(shoppers).float() / self._spread[1]
+            return torch.stack([(1 - mix) * learned + mix * solved for mix in MIXES])
+
+        reached = validation.ndcg_of_each(both, len(MIXES))
+        return MIXES[int(np.argmax(np.round(reached, 6)))] if reached else 0.5
+
+    def mixed(self, mix: float) -> Parameters:
+        """One set of parameters for both."""
+        learned, solved = (1 - mix) / self._spread[0], mix / self._spread[1]
+        parameters = dict(self._learned)
+        for name in ("scale", "item_bias"):
+            parameters[name] = parameters[name] * learned
+        return parameters if mix == 0 else parameters | self._solved.times(solved).tensors()
+
+
+def _popularity(data: TrainingSet) -> npt.NDArray[np.float32]:
+    return np.asarray(engagement(data).sum(axis=0), dtype=np.float32).ravel()
+
+
 def _community(config: SocialConfig, data: TrainingSet) -> Community:
     seen = data if config.use_ties else data.without_ties()
     return Community.of(seen, config.max_items, config.max_friends)
 
 
-def _draw_targets(shoppers: Shoppers, most: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Up to ``most`` of each shopper's entries at random: their shopper rows, their places."""
-    bounds = shoppers.histories.offsets[: len(shoppers) + 1]
-    row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))
-    order = np.lexsort((rng.random(len(row)), row))
-    kept = order[np.arange(len(row)) - bounds[row] < most]
-    return row[kept], kept
-
-
-def _neighbours(data: TrainingSet, most: int) -> torch.Tensor:
+def _neighbours(had: sp.csr_matrix, most: int) -> torch.Tensor:
     """Each item's ``most`` nearest by cosine of who had them, rows adding up to 1; sparse CSR."""
-    had = engagement(data)
     length = np.sqrt(np.maximum(np.asarray(had.sum(axis=0)).ravel(), 1.0))
     scaled = had @ sp.diags_array(1.0 / length)
     cosine = (scaled.T @ scaled).tocoo()
@@ -295,11 +381,11 @@ def _neighbours(data: TrainingSet, most: int) -> torch.Tensor:
     row, col, value = cosine.row[kept], cosine.col[kept], cosine.data[kept]
     order = np.lexsort((col, -value, row))
     row, col, value = row[order], col[order], value[order]
-    starts = np.searchsorted(row, np.arange(data.num_items))
+    starts = np.searchsorted(row, np.arange(had.shape[1]))
     near = np.arange(len(row)) - starts[row] < most
     row, col, value = row[near], col[near], value[near]
-    whole = np.bincount(row, weights=value, minlength=data.num_items)
+    whole = np.bincount(row, weights=value, minlength=had.shape[1])
     matrix = sp.csr_matrix(
-        ((value / whole[row]).astype(np.float32), (row, col)), (data.num_items, data.num_items)
+        ((value / whole[row]).astype(np.float32), (row, col)), (had.shape[1], had.shape[1])
     )
     return to_tensor(matrix, layout="csr")

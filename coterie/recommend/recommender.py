@@ -12,12 +12,14 @@ import torch
 
 from coterie.data.dataset import Codes, Floats, Ints
 from coterie.errors import BadInputError
+from coterie.recommend import linear
 from coterie.recommend.encoder import Encoded, Encoder, ShopperTensors
+from coterie.recommend.linear import LinearPart
 from coterie.recommend.shoppers import Shoppers
 
 Parameters = dict[str, torch.Tensor]
 """All that was learned: ``item_in`` and ``item_out`` (items, d), ``item_bias`` (items,), ``scale``
-(), and the encoder's weights under ``encoder.``."""
+(), the encoder's weights under ``encoder.``, and, if there is a closed form, ``linear.NAMES``."""
 
 RETRIEVE_MARGIN = 50
 """Candidates beyond k that single precision retrieves for double precision to rank."""
@@ -125,6 +127,9 @@ class Recommender:
         self._coarse_out = parameters["item_out"].float()
         self._bias = parameters["item_bias"].double()
         self._scale = float(parameters["scale"])
+        self._linear: LinearPart | None = None
+        if parameters.keys() >= linear.NAMES:
+            self._linear = LinearPart.of_tensors(parameters, len(popularity))
         self._hidden = torch.zeros(len(popularity), dtype=torch.bool)
         if available is not None:
             self._hidden = torch.from_numpy(~available)
@@ -145,11 +150,12 @@ class Recommender:
         self._check_request(shoppers, k)
         encoded, state = self._encode(shoppers)
         lost = state.norm(dim=1) == 0
-        coarse = self._coarse_scores(state, lost)
+        solved = self._linear.scores(shoppers) if self._linear else None
+        coarse = self._coarse_scores(state, lost, solved)
         self._mask(coarse, shoppers)
         width = min(k + RETRIEVE_MARGIN, self.num_items)
         candidates = coarse.topk(width, dim=1)
-        exact = self._exact_scores(state, lost, candidates.indices)
+        exact = self._exact_scores(state, lost, candidates.indices, solved)
         exact[candidates.values == -torch.inf] = -torch.inf
         item, score = _best(candidates.indices, exact, k)
         item[score == -torch.inf] = -1
@@ -160,7 +166,8 @@ class Recommender:
         """Scores of all items, seen and hidden ones too, single precision, shape (b, items)."""
         self._check_request(shoppers, 1)
         _, state = self._encode(shoppers)
-        return self._coarse_scores(state, state.norm(dim=1) == 0)
+        solved = self._linear.scores(shoppers) if self._linear else None
+        return self._coarse_scores(state, state.norm(dim=1) == 0, solved)
 
     @torch.inference_mode()
     def explain(self, shoppers: Shoppers, lists: Lists) -> list[list[list[Reason]]]:
@@ -217,8 +224,12 @@ class Recommender:
         )
         return encoded, state
 
-    def _coarse_scores(self, state: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:
+    def _coarse_scores(
+        self, state: torch.Tensor, lost: torch.Tensor, solved: torch.Tensor | None
+    ) -> torch.Tensor:
         scores = (self._scale * _unit(state)).float() @ self._coarse_out.T + self._bias.float()
+        if solved is not None:
+            scores += solved.float()
         scores[lost] = self._popularity.float()
         return scores
 
@@ -228,11 +239,17 @@ class Recommender:
         scores[np.repeat(np.arange(len(shoppers)), counts), shoppers.seen] = -torch.inf
 
     def _exact_scores(
-        self, state: torch.Tensor, lost: torch.Tensor, items: torch.Tensor
+        self,
+        state: torch.Tensor,
+        lost: torch.Tensor,
+        items: torch.Tensor,
+        solved: torch.Tensor | None,
     ) -> torch.Tensor:
         """Scores of some items a shopper, shape (b, n), each summed alike in any batch."""
         vectors = self._item_out[items]
         scores = self._scale * (_unit(state)[:, None, :] * vectors).sum(2) + self._bias[items]
+        if solved is not None:
+            scores = scores + solved.gather(1, items)
         return torch.where(lost[:, None], self._popularity[items], scores)
 
     def _sources(self, encoded: Encoded, lost: torch.Tensor) -> tuple[Source, ...]:
@@ -272,18 +289,23 @@ class Recommender:
             none = np.zeros(0, np.int64)
             had = self._popularity[items].numpy()
             return Parts(none, none, none.astype(np.int8), np.zeros((0, len(items))), had)
-        entries, person, weight = self._sources_of_state(shoppers, encoded, row)
+        entries, ties, weight = self._sources_of_state(shoppers, encoded, row)
         source = shoppers.histories.item_idx[entries]
         vectors = self._item_in[torch.from_numpy(source)] * weight[:, None]
-        parts = vectors @ self._item_out[items].T * (self._scale / state[row].norm())
+        parts = (vectors @ self._item_out[items].T * (self._scale / state[row].norm())).numpy()
+        if self._linear:
+            parts = parts + self._linear.contributions(shoppers, entries, ties, items.numpy())
         kind = shoppers.histories.kind[entries]
-        return Parts(source, person, kind, parts.numpy(), self._bias[items].numpy())
+        person = np.full(len(ties), -1)
+        person[ties >= 0] = shoppers.circles.person[ties[ties >= 0]]
+        return Parts(source, person, kind, parts, self._bias[items].numpy())
 
     def _sources_of_state(
         self, shoppers: Shoppers, encoded: Encoded, row: int
     ) -> tuple[Ints, Ints, torch.Tensor]:
-        """History entries that a state is the sum of: rows, whose (-1: own), total weights."""
-        circle = slice(*shoppers.circles.offsets[row : row + 2].tolist())
+        """History entries that a state is the sum of: rows, ties (-1: own), total weights."""
+        bounds = shoppers.circles.offsets[row : row + 2].tolist()
+        circle = slice(*bounds)
         people = np.concatenate([[row], shoppers.circles.person[circle]])
         gate = self._encoder.gates(encoded.total[row], encoded.tie_total[row])
         of_person = torch.cat([torch.ones(1).double(), gate * encoded.tie_weight[circle]])
@@ -294,8 +316,8 @@ class Recommender:
         entries = np.repeat(starts - ahead, counts) + np.arange(counts.sum())
         place = np.repeat(np.arange(len(people)), counts)
         weight = encoded.entry_weight[entries] * (of_person * shrink[:, 0])[place]
-        whose = np.concatenate([[-1], people[1:]])[place]
-        return entries, whose, weight
+        ties = np.concatenate([[-1], np.arange(*bounds)])[place]
+        return entries, ties, weight
 
 
 def _reasons(source: list[int], person: list[int], parts: list[float], bias: float) -> list[Reason]:
@@ -335,7 +357,8 @@ def _unit(vectors: torch.Tensor) -> torch.Tensor:
 def _check(parameters: Parameters, num_items: int) -> None:
     needed = {"item_in", "item_out", "item_bias", "scale"}
     needed |= {f"encoder.{name}" for name, _ in Encoder().named_parameters()}
-    if set(parameters) != needed:
+    names = set(parameters)
+    if names != needed and names != needed | linear.NAMES:
         raise BadInputError(
             f"parameters are {sorted(parameters)}, expected {sorted(needed)}: "
             "was this release made by another version?"

@@ -109,4 +109,9 @@ def histories_of(events: Interactions, num_people: int, max_items: int = MAX_REC
 
 def targets(events: Interactions) -> npt.NDArray[np.bool_]:
     """Which events are of a kind that a list should foresee, shape (n,)."""
-    return _IS_TARGET[events.kind]
+    return is_target(events.kind)
+
+
+def is_target(kind: Codes) -> npt.NDArray[np.bool_]:
+    """Which kinds are ones that a list should foresee, shape (n,)."""
+    return _IS_TARGET[kind]

@@ -108,7 +108,7 @@ def refit(
     """Fit a chosen model's like on train and validation."""
     config: Any = getattr(chosen, "config", None)
     if isinstance(chosen, Learned):
-        config = replace(config, loop=config.loop.for_refit(chosen.history))
+        config = chosen.refit_config()
     return fit(split.for_test(), chosen.name, config, _for_refit(where), progress)
 
 

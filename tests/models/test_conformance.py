@@ -22,6 +22,14 @@ CASES = (
         social=True,
         closed_form=False,
     ),
+    Case("social_linear", "social_linear", (("l2", 2.0),), social=True),
+    Case(
+        "social, learned half alone",
+        "social",
+        (*SOCIAL, ("mix", 0.0)),
+        social=True,
+        closed_form=False,
+    ),
     Case("social", "social", SOCIAL, social=True, closed_form=False),
     Case("social without ties", "social", (*SOCIAL, ("use_ties", False)), closed_form=False),
 )
