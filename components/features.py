@@ -13,6 +13,11 @@ def features(
     version: str,
 ) -> None:
     """Fill a feature store from clean tables, and ask it what was known when training ended."""
+    from coterie.imports import quick_imports
+
+    with quick_imports():
+        import feast  # noqa: F401 - for those who import it next
+
     from feature_repo.materialise import materialise
 
     filled = materialise(clean.path, store.path, known.path, version)

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from coterie import schema
 from coterie.errors import BadInputError, UnavailableError
+from coterie.imports import quick_imports
 from serving.events import RecentList
 
 PUSH_SOURCE: Final = f"{schema.SHOPPER_RECENT_VIEW}_push"
@@ -98,7 +99,8 @@ class FeastFeatures:
             BadInputError: There is none, or its views are not ours.
         """
         # Importing feast takes seconds, and only those who use a store should wait.
-        from feast import FeatureStore
+        with quick_imports():
+            from feast import FeatureStore
 
         try:
             self._store = FeatureStore(repo_path=folder)

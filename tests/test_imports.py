@@ -1,0 +1,53 @@
+"""Feast comes quickly, and works all the same."""
+
+import subprocess
+import sys
+import textwrap
+
+
+def run(script):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_feast_comes_without_torch_and_torch_can_come_later():
+    said = run(
+        """
+        import sys
+        from coterie.imports import quick_imports
+
+        with quick_imports():
+            from feast import Entity
+        print("torch" in sys.modules, hasattr(Entity.__init__, "__wrapped__"))
+        import torch
+        print(torch.ones(2).sum().item())
+        """
+    )
+    assert said == ["False", "False", "2.0"]
+
+
+def test_torch_that_is_there_stays_and_typeguard_is_put_back():
+    said = run(
+        """
+        import sys, types
+        ours = sys.modules["torch"] = types.ModuleType("torch")
+        import typeguard
+        before = typeguard.typechecked
+        from coterie.imports import quick_imports
+
+        with quick_imports():
+            @typeguard.typechecked
+            def double(number: int) -> int:
+                return number * 2
+
+            @typeguard.typechecked(forward_ref_policy=None)
+            def triple(number: int) -> int:
+                return number * 3
+
+        print(double("a"), triple("a"))
+        print(typeguard.typechecked is before, sys.modules["torch"] is ours)
+        """
+    )
+    assert said == ["aa", "aaa", "True", "True"]
