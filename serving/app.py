@@ -18,7 +18,7 @@ from typing import Final
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.bundle import load_release
-from serving.proxy import write_launcher
+from serving.proxy import inner_ports, write_launcher
 from serving.settings import Settings, prepare_ray, read_settings
 
 STOP_S: Final = 15.0
@@ -65,7 +65,8 @@ def serving(settings: Settings) -> Iterator[Settings]:
     settings.metrics_folder.mkdir(parents=True)
     # Sockets need a short path, and two apps on one machine a folder each.
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
-        prepare_ray(settings, write_launcher(Path(folder), settings.host))
+        launcher = write_launcher(Path(folder), settings.host)
+        prepare_ray(settings, launcher, inner_ports(settings.host, settings.port))
         with _ray(settings):
             yield settings
 

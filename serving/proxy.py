@@ -1,8 +1,18 @@
-"""HAProxy on the address that was asked for, and on no other."""
+"""HAProxy on the address that was asked for, and on no other; and ports that nobody has."""
 
 import shlex
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
+
+USUAL_PORTS: Final = {
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": 8500,
+    "RAY_SERVE_HAPROXY_METRICS_PORT": 9101,
+    "RAY_SERVE_HAPROXY_STATS_PORT": 8404,
+}
+"""That Ray Serve listens on besides the one that was asked for: it does not start without."""
 
 _SCRIPT: Final = """#!/bin/sh
 # Ray Serve lets HAProxy's metrics and statistics listen on every address; keep them to ours.
@@ -31,3 +41,25 @@ def write_launcher(folder: Path, host: str) -> Path:
     launcher.write_text(_SCRIPT.format(host=host, binary=binary))
     launcher.chmod(0o700)
     return launcher
+
+
+def inner_ports(host: str, taken: int) -> Mapping[str, str]:
+    """Ray Serve's own ports, by variable: the usual ones, or free ones where somebody has those.
+
+    Args:
+        host: Address that they are on.
+        taken: The port that was asked for, soon to be taken.
+    """
+    with ExitStack() as held:
+        return {
+            name: str(held.enter_context(_listening(host, port, taken)).getsockname()[1])
+            for name, port in USUAL_PORTS.items()
+        }
+
+
+def _listening(host: str, port: int, taken: int) -> socket.socket:
+    """A socket on the port, or on any other."""
+    try:
+        return socket.create_server((host, 0 if port == taken else port))
+    except OSError:
+        return socket.create_server((host, 0))

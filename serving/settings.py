@@ -124,15 +124,17 @@ def read_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     return Settings(**merged)
 
 
-def prepare_ray(settings: Settings, launcher: Path) -> None:
+def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) -> None:
     """Put Ray Serve's own switches into the environment; has to come before ray is imported.
 
     Args:
         settings: Of the app.
         launcher: Program to start in the place of HAProxy.
+        ports: What Ray Serve listens on besides the app's port, by variable.
     """
     folder = launcher.parent
     switches = {
+        **ports,
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "1" if settings.haproxy else "0",
         "RAY_SERVE_HAPROXY_NBTHREAD": "2",

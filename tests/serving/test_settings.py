@@ -7,9 +7,15 @@ import pytest
 from small_shop import write_small_release
 
 from coterie.errors import BadInputError
+from serving import proxy
 from serving.app import check_port, main
-from serving.proxy import write_launcher
+from serving.proxy import inner_ports, write_launcher
 from serving.settings import prepare_ray, read_settings
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 def test_variables_become_settings():
@@ -99,7 +105,7 @@ def test_a_damaged_release_and_a_missing_store_are_one_line_each(folder, capsys)
 
 def test_rays_switches_are_set_before_ray_is_there(monkeypatch, folder):
     before = set(os.environ)
-    prepare_ray(read_settings({}, release="r"), folder / "haproxy")
+    prepare_ray(read_settings({}, release="r"), folder / "haproxy", {})
     added = set(os.environ) - before
     assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
     assert os.environ["RAY_SERVE_THROUGHPUT_OPTIMIZED"] == "1"
@@ -110,10 +116,19 @@ def test_rays_switches_are_set_before_ray_is_there(monkeypatch, folder):
 def test_what_an_operator_set_for_ray_stays(monkeypatch, folder):
     monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", "0")
     before = dict(os.environ)
-    prepare_ray(read_settings({}, release="r"), folder / "haproxy")
+    prepare_ray(read_settings({}, release="r"), folder / "haproxy", {})
     assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
     for name in set(os.environ) - set(before):
         monkeypatch.delenv(name)
+
+
+def test_ray_takes_its_usual_ports_but_none_that_somebody_has(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        taken, ours, free = somebody.getsockname()[1], free_port(), free_port()
+        monkeypatch.setattr(proxy, "USUAL_PORTS", {"A": taken, "B": ours, "C": free})
+        found = inner_ports("127.0.0.1", ours)
+    assert found["C"] == str(free)
+    assert len({*found.values(), str(taken), str(ours)}) == 5
 
 
 def test_haproxy_listens_where_we_said_and_nowhere_else(folder, monkeypatch):
