@@ -17,9 +17,9 @@ from coterie.schema import EVENTS, ITEMS, TIES, TIMESTAMP, EventKind, Part, Tabl
 Ints = npt.NDArray[np.int64]
 
 PART_TIMES: Final = {
-    part: datetime(2000, 1, day, tzinfo=UTC) for day, part in enumerate(Part, start=1)
+    part: datetime(2000, 1, 1, second=second, tzinfo=UTC) for second, part in enumerate(Part)
 }
-"""Where a set tells no times its parts are a day apart: training, validation, test."""
+"""Where a set tells no times its parts are a second apart, too little to count as age."""
 
 
 def read_delimited(

@@ -41,7 +41,7 @@ MIXES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 class SocialConfig:
     """What the social model is made of and how it learns."""
 
-    dim: int = 64
+    dim: int = 128
     """Numbers an item vector."""
     scale: float = 6.0
     """Of the cosine: the inverse of the softmax's temperature."""
@@ -51,6 +51,10 @@ class SocialConfig:
     """Items that one item's vectors are smoothed over; 0 for none."""
     entry_dropout: float = 0.5
     """Share of a shopper's entries that is left out and to be found."""
+    browsing: float = 1.0
+    """Weight of finding again what was only viewed, clicked or shared; 1 for what was had."""
+    recency: float = 0.5
+    """A target weighs (1 + its age in days) to minus this: what comes next is like what was last."""
     candidates: int = 32_768
     """Items that the softmax is over: all, where the shop has no more; else those that a batch
     asks for and a random sample, each logit corrected for how likely it was to be there."""
@@ -96,6 +100,8 @@ class Batch:
     """Shape (t,): the target's shopper."""
     target: torch.Tensor
     """Shape (t,): its place among the candidates."""
+    weight: torch.Tensor
+    """Shape (t,)."""
     known_row: torch.Tensor
     """Shape (m,): shoppers of the targets that were kept: no list would show these again."""
     known: torch.Tensor
@@ -154,7 +160,9 @@ class SocialTrainee(Trainee):
         row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))
         item, kind = shoppers.histories.item_idx[: len(row)], shoppers.histories.kind[: len(row)]
         kept = rng.random(len(row)) >= self.config.entry_dropout
-        left_out, known = is_target(kind) & ~kept, is_target(kind) & kept
+        weight = np.where(is_target(kind), 1.0, self.config.browsing)
+        weight *= (1.0 + shoppers.histories.age_days[: len(row)]) ** -self.config.recency
+        left_out, known = ~kept & (weight > 0), kept & is_target(kind)
         keep = np.ones(len(shoppers.histories.item_idx), np.float32)
         keep[: len(row)] = kept
         target, known_row, known_item = item[left_out], row[known], item[known]
@@ -170,6 +178,7 @@ class SocialTrainee(Trainee):
             keep=self._there(keep),
             row=self._there(row[left_out]),
             target=self._there(target),
+            weight=self._there(weight[left_out].astype(np.float32)),
             known_row=self._there(known_row),
             known=self._there(known_item),
             sample=sample,
@@ -206,7 +215,8 @@ class SocialTrainee(Trainee):
         logits = logits.float().index_put((batch.known_row, batch.known), never)
         chances = F.log_softmax(logits, dim=1)
         # A step's shoppers may all have kept everything: a sum over nothing is 0, its mean nan.
-        return -chances[batch.row, batch.target].sum() / max(1, len(batch.row))
+        found = chances[batch.row, batch.target] @ batch.weight
+        return -found / batch.weight.sum().clamp_min(1.0)
 
     def item_vectors(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Q and P, smoothed over co-engagement; P of length 1. Shapes (items, d)."""

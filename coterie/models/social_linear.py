@@ -53,7 +53,7 @@ class SocialLinearConfig:
     """Of the number of friends: 0 adds their inputs up, 1 takes the mean."""
     history_power: float = 0.5
     """Of the length of a friend's history, likewise."""
-    rate: float = 0.0
+    rate: float = 0.3
     """An entry's weight falls with (1 + age in days) to this power."""
     use_ties: bool = True
     neighbours: int = 300
@@ -112,7 +112,7 @@ def fit_linear(config: SocialLinearConfig, data: TrainingSet, community: Communi
     own = (weights.own(shoppers, data.num_items).astype(np.float32) @ scale).tocsr()
     friends = (weights.friends(shoppers, data.num_items).astype(np.float32) @ scale).tocsr()
     share = _share(config, own, friends)
-    answers = had[learners]
+    answers = weights.own(shoppers, data.num_items).astype(np.float32).tocsr()
     solved = _solve(config, own, friends * share, answers)
     targets = popularity**-config.popularity_discount
     return _part(config, weights, scale, own, friends * share, share, solved, answers, targets)
