@@ -5,18 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from coterie.data.dataset import Dataset, Interactions, Ints, Split, Ties, TrainingSet
-from coterie.data.load import read_clean
 from coterie.data.splits import events_of_lists
-from coterie.data.vocab import Vocab
 from coterie.graph.circles import circles_of
 from coterie.graph.strength import tie_strengths
 from coterie.recommend.shoppers import histories_of
 from coterie.schema import (
-    EVENT_KINDS,
-    EVENTS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
     FRIENDS_NAMED,
@@ -41,56 +36,29 @@ class Snapshot:
     ties: Ties
 
 
-def snapshots(dataset: Dataset, split: Split, withheld: Interactions) -> list[Snapshot]:
+def snapshots(dataset: Dataset, split: Split) -> list[Snapshot]:
     """Three moments: the end of training, the end of validation, now.
 
     Args:
         dataset: The whole shop.
         split: Its split; the first two moments are the ends of its parts.
-        withheld: Events of shoppers who may not be used for others, kept for themselves alone.
 
     A bundled split without real times may end its parts at the same moment; each moment is then one
     millisecond after the one before, so that they stay apart.
     """
+    first = _moment(split.train, split.ties, dataset.withheld, 0)
     validated = split.for_test()
-    moments: list[Snapshot] = []
-    for events, ties in (
-        (split.train, split.ties),
-        (validated.interactions, validated.ties),
-        (events_of_lists(dataset), dataset.ties),
-    ):
-        earliest = moments[-1].cutoff_ms + 1 if moments else 0
-        cutoff = max(int(events.ts_ms.max(initial=0)), earliest)
-        own = withheld.take(withheld.ts_ms <= cutoff)
-        moments.append(Snapshot(cutoff, Interactions.concat(events, own), ties))
-    return moments
+    second = _moment(validated.interactions, validated.ties, dataset.withheld, first.cutoff_ms + 1)
+    now = events_of_lists(dataset)
+    last = max(int(now.ts_ms.max(initial=0)), second.cutoff_ms + 1)
+    return [first, second, Snapshot(last, now, dataset.ties)]
 
 
-def withheld_events(clean: str, dataset: Dataset) -> Interactions:
-    """Events of shoppers who may not be used for others: their own lists still draw on them.
-
-    Args:
-        clean: Folder that ``ingest`` wrote.
-        dataset: What ``load_dataset`` made of it, without these events.
-    """
-    used = flag(dataset, "may_be_used")
-    if used.all():
-        return dataset.events.take(np.zeros(0, np.int64))
-    events = read_clean(clean)[1][EVENTS.name]
-    if (dataset.part >= 0).any():
-        events = events.filter(pc.is_valid(events["split"]))
-    user = dataset.users.rows(events["user_id"])
-    rows = np.flatnonzero(~used[user])
-    kept = events.take(pa.array(rows))
-    kinds = Vocab(pa.array([str(kind) for kind in EVENT_KINDS], pa.string()))
-    return Interactions(
-        user_idx=user[rows],
-        item_idx=dataset.items.rows(kept["item_id"]),
-        kind=kinds.rows(kept["event"]).astype(np.int8),
-        value=np.full(len(rows), np.nan, np.float32),
-        ts_ms=np.asarray(kept["ts"].cast(pa.int64()).to_numpy() // 1000, dtype=np.int64),
-        referrer_idx=np.full(len(rows), -1, np.int64),
-    )
+def _moment(events: Interactions, ties: Ties, withheld: Interactions, earliest: int) -> Snapshot:
+    """What was known at the end of a part, with what people kept for themselves until then."""
+    cutoff = max(int(events.ts_ms.max(initial=0)), earliest)
+    own = withheld.take(withheld.ts_ms <= cutoff)
+    return Snapshot(cutoff, Interactions.concat(events, own), ties)
 
 
 def recent_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:

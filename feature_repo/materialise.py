@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from coterie.workflow.features import FOR_TEST, FOR_VALIDATION
 from coterie.workflow.shop import Shop
-from feature_repo.build import snapshots, withheld_events
+from feature_repo.build import snapshots
 from feature_repo.store import fill_store, known_at
 
 
@@ -37,7 +37,7 @@ def materialise(clean: str, folder: str, known: str, version: str) -> Materialis
         BadInputError: The clean folder is not clean, or its events cannot be split.
     """
     shop = Shop.open(clean)
-    moments = snapshots(shop.dataset, shop.split, withheld_events(clean, shop.dataset))
+    moments = snapshots(shop.dataset, shop.split)
     store = fill_store(folder, shop.dataset, moments, version)
     home = Path(known)
     home.mkdir(parents=True, exist_ok=True)

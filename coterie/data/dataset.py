@@ -137,6 +137,8 @@ class Dataset:
     events: Interactions
     part: Codes
     """Per event, its place in ``schema.PARTS``; -1 outside any bundled split."""
+    withheld: Interactions
+    """Events of people who may not be used: nothing but their own lists draws on them."""
     ties: Ties
     catalogue: pa.Table
     """``schema.ITEMS``, row i describes item i."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,8 @@ from coterie.schema import (
 def load_dataset(clean: str) -> Dataset:
     """Load what ``ingest`` wrote, after a look at every file's digest.
 
-    People who may not be used keep their own row and their own ties, so that they can be served;
-    their events are left out, and so is their name as a follower's friend or as a referrer.
+    People who may not be used keep their own row, their own ties, and their events for themselves,
+    so that they can be served; their name as a follower's friend or as a referrer is left out.
 
     Args:
         clean: A folder, local or of a store (``s3://bucket/folder``).
@@ -56,6 +57,7 @@ def load_dataset(clean: str) -> Dataset:
         items=items,
         events=_without_referrers(interactions.take(kept), usable),
         part=part[kept],
+        withheld=_for_themselves(interactions, part, ~kept),
         ties=arrays.take(usable[arrays.dst_idx]),
         catalogue=tables[ITEMS.name].take(pc.sort_indices(tables[ITEMS.name]["item_id"])),
         people=people,
@@ -142,19 +144,21 @@ def _interactions(events: pa.Table, users: Vocab, items: Vocab) -> tuple[Interac
     return arrays, _codes(events["split"], PARTS)
 
 
+def _for_themselves(
+    events: Interactions, part: Codes, withheld: np.ndarray[Any, np.dtype[np.bool_]]
+) -> Interactions:
+    """Beside a bundled split, whose times are made up, real ones would make all of it look old."""
+    rows = withheld & (part >= 0) if (part >= 0).any() else withheld
+    events = events.take(rows)
+    return replace(events, referrer_idx=np.full(len(events), -1, np.int64))
+
+
 def _without_referrers(
     events: Interactions, usable: np.ndarray[Any, np.dtype[np.bool_]]
 ) -> Interactions:
     told = events.referrer_idx
     hidden = (told >= 0) & ~usable[told]
-    return Interactions(
-        events.user_idx,
-        events.item_idx,
-        events.kind,
-        events.value,
-        events.ts_ms,
-        np.where(hidden, -1, told),
-    )
+    return replace(events, referrer_idx=np.where(hidden, -1, told))
 
 
 def _ties(ties: pa.Table, users: Vocab) -> Ties:

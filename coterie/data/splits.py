@@ -22,13 +22,15 @@ def choose(dataset: Dataset) -> Split:
 
 
 def events_of_lists(dataset: Dataset) -> Interactions:
-    """What today's lists draw on: all events, or those of the bundled split where there is one.
+    """What today's lists draw on: all events, or those of the bundled split where there is one;
+    those of people who may not be used as well, for their own lists.
 
     Events beside a bundle have real times, the bundle's own are made up: together they would make
     all that the bundle holds look years old.
     """
     has_test = bool((dataset.part == PARTS.index(Part.TEST)).any())
-    return dataset.events.take(dataset.part >= 0) if has_test else dataset.events
+    events = dataset.events.take(dataset.part >= 0) if has_test else dataset.events
+    return Interactions.concat(events, dataset.withheld)
 
 
 def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:

@@ -49,7 +49,7 @@ def test_everybody_who_is_named_anywhere_has_a_row(tmp_path):
     assert ids == ["only-follows", "only-listed", "only-refers", "u0", "u1", "u2", "u3", "u4"]
 
 
-def test_who_may_not_be_used_serves_nobody_but_keeps_their_own_ties(tmp_path):
+def test_who_may_not_be_used_serves_nobody_but_keeps_their_own_ties_and_events(tmp_path):
     shop = small_shop()
     shop["users"] = [{"user_id": "u1", "may_be_named": "false", "may_be_used": "false"}]
     data = loaded(tmp_path, shop)
@@ -59,6 +59,8 @@ def test_who_may_not_be_used_serves_nobody_but_keeps_their_own_ties(tmp_path):
     assert hidden not in data.ties.dst_idx
     assert (data.ties.src_idx == hidden).sum() == 2
     assert len(data.events) == len(data.part) == 32
+    assert set(data.withheld.user_idx) == {hidden}
+    assert len(data.withheld) == 8
     assert data.people["may_be_used"].to_pylist() == [True, False, True, True, True]
 
 

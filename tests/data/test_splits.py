@@ -36,6 +36,7 @@ def dataset_of(events, ties=(), part=None, num_users=6, num_items=8):
         items=Vocab.of([f"i{i}" for i in range(num_items)]),
         events=interactions,
         part=np.full(len(rows), -1, np.int8) if part is None else np.array(part, np.int8),
+        withheld=interactions.take(np.zeros(0, np.int64)),
         ties=Ties(
             links[:, 0],
             links[:, 1],

@@ -5,6 +5,7 @@ import pytest
 
 from coterie.data.dataset import TrainingSet
 from coterie.data.load import load_dataset
+from coterie.data.splits import events_of_lists
 from coterie.errors import BadInputError
 from coterie.graph.strength import tie_strengths
 from coterie.recommend.batches import Community
@@ -39,11 +40,12 @@ def online(filled, dataset):
 
 
 def test_online_lists_are_the_histories_that_offline_lists_draw_on(dataset, online):
-    everything = TrainingSet(dataset.events, dataset.ties, len(dataset.users), len(dataset.items))
-    community = Community.of(everything)
-    used = dataset.people["may_be_used"].to_numpy()
+    events = events_of_lists(dataset)
+    community = Community.of(
+        TrainingSet(events, dataset.ties, len(dataset.users), len(dataset.items))
+    )
     histories, circles = community.histories, community.circles
-    for user in np.flatnonzero(used):
+    for user in range(len(dataset.users)):
         part = slice(histories.offsets[user], histories.offsets[user + 1])
         assert online[RECENT_ITEMS][user] == dataset.items.to_ids(histories.item_idx[part])
         assert online[RECENT_KINDS][user] == histories.kind[part].tolist()

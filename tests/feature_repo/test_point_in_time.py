@@ -1,6 +1,7 @@
 """Nothing that came, or was written, after a moment is known at it."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_an_event_of_the_future_changes_nothing_that_was_known(filled, shop, cut
         np.array([cutoff_ms + 1]),
         np.array([-1]),
     )
-    before, moments = (snapshots(dataset, split, own) for own in (none, after))
+    before, moments = (snapshots(replace(dataset, withheld=own), split) for own in (none, after))
     assert len(moments[0].events) == len(before[0].events)
     assert len(moments[-1].events) == len(before[-1].events) + 1
 
@@ -107,10 +108,9 @@ def test_cheap_names_for_frames_change_no_answer(filled, shop, cutoff_ms, monkey
 
 
 def test_moments_of_a_bundle_without_times_stay_apart(filled, shop, tmp_path):
-    from dataclasses import replace
-
     frozen = replace(shop.dataset.events, ts_ms=np.zeros_like(shop.dataset.events.ts_ms))
-    dataset = replace(shop.dataset, events=frozen)
+    none = frozen.take(np.zeros(0, np.int64))
+    dataset = replace(shop.dataset, events=frozen, withheld=none)
     third = len(frozen) // 3
     split = replace(
         shop.split,
@@ -118,8 +118,7 @@ def test_moments_of_a_bundle_without_times_stay_apart(filled, shop, tmp_path):
         val=frozen.take(np.arange(third, 2 * third)),
         between=None,
     )
-    none = frozen.take(np.zeros(0, np.int64))
-    moments = snapshots(dataset, split, none)
+    moments = snapshots(dataset, split)
     assert [moment.cutoff_ms for moment in moments] == [0, 1, 2]
     store = fill_store(str(tmp_path / "store"), dataset, moments, "1")
     known = known_at(store, "1", dataset.users.ids, 0)
@@ -128,10 +127,8 @@ def test_moments_of_a_bundle_without_times_stay_apart(filled, shop, tmp_path):
 
 
 def test_events_beside_a_bundled_split_enter_no_list(shop):
-    from dataclasses import replace
-
     part = np.arange(len(shop.dataset.events)) % 4 - 1
-    dataset = replace(shop.dataset, part=part.astype(np.int8))
-    none = dataset.events.take(np.zeros(0, np.int64))
-    now = snapshots(dataset, bundled(dataset), none)[-1]
+    none = shop.dataset.events.take(np.zeros(0, np.int64))
+    dataset = replace(shop.dataset, part=part.astype(np.int8), withheld=none)
+    now = snapshots(dataset, bundled(dataset))[-1]
     assert len(now.events) == int((part >= 0).sum()) < len(dataset.events)
