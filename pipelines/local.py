@@ -155,13 +155,23 @@ def parse_parameters(given: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "Integer": (int,),
+    # A whole number is one as well; KFP would refuse it with a traceback.
+    "Float": (float, int),
+    "Boolean": (bool,),
+}
+
+
 def _value(name: str, text: str, kind: str) -> Any:
     if kind == "String":
         return text
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise BadInputError(f"{name} is {text!r}: expected a value of type {kind}") from error
+    with contextlib.suppress(ValueError):
+        value = json.loads(text)
+        if isinstance(value, _TYPES[kind]) and isinstance(value, bool) is (kind == "Boolean"):
+            return float(value) if kind == "Float" else value
+    example = {"Integer": "3", "Float": "0.05", "Boolean": "true"}[kind]
+    raise BadInputError(f"{name} is {text!r}: expected a value like {example}")
 
 
 if __name__ == "__main__":

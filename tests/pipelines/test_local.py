@@ -75,7 +75,14 @@ def test_parameters_have_the_pipelines_types():
     }
 
 
-@pytest.mark.parametrize("given", ["epochs=3", "source", "workers=two"])
+def test_a_whole_number_will_do_for_any_number():
+    assert repr(parse_parameters(["min_gain=-1"])["min_gain"]) == "-1.0"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["epochs=3", "source", "workers=two", "workers=2.5", "workers=true", "use_gpu=1", "min_gain="],
+)
 def test_a_parameter_that_does_not_fit_is_refused(given):
     with pytest.raises(BadInputError, match="expected"):
         parse_parameters([given])
