@@ -1,0 +1,120 @@
+"""A simulated shop taken all the way: through the pipeline, into a release, onto a port."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from coterie.data.simulate import ShopConfig, simulate
+from pipelines.processes import child
+
+CONFIG = ShopConfig(num_users=300, num_items=200, num_events=12_000, unused=0.05)
+ARGUMENTS = {
+    # How well it learns is asked elsewhere: here, that what was learned is what is served.
+    "settings": '{"loop.max_epochs": 3}',
+    "min_gain": "-1",
+    # Ray's workers take long to start; they have a test of their own.
+    "workers": "0",
+    "baselines": "popularity social",
+    "version": "v1",
+}
+READY_S = 90
+
+
+@dataclass(frozen=True)
+class Made:
+    """Paths of what the pipeline left."""
+
+    clean: str
+    store: str
+    evaluation: str
+    report: str
+    bundle: str
+
+
+def run_training(home: Path) -> Made:
+    """Simulate a shop and run the training pipeline on it, as a person would."""
+    simulate(CONFIG).write(str(home / "raw"))
+    root = home / "pipeline"
+    command = [sys.executable, "-m", "pipelines.local", "--root", str(root)]
+    given = ARGUMENTS | {"source": str(home / "raw")}
+    done = subprocess.run(
+        [*command, *(f"{name}={value}" for name, value in given.items())],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Made(**json.loads((root / "result.json").read_text()))
+
+
+class Served:
+    """The app on a port of its own, in a process of its own."""
+
+    def __init__(self, process, http: httpx.Client, log: Path):
+        self._process, self.http, self._log = process, http, log
+
+    def await_ready(self) -> None:
+        last = time.monotonic() + READY_S
+        while not self._answers():
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < last, self._log.read_text()
+            time.sleep(0.2)
+
+    def _answers(self) -> bool:
+        try:
+            return self.http.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def interrupt(self) -> tuple[int, list[psutil.Process]]:
+        """Ctrl-C: the exit status, and who of all the app's processes is still there."""
+        family = psutil.Process(self._process.pid).children(recursive=True)
+        assert len(family) > 5, "Ray and HAProxy should be among them"
+        self._process.send_signal(signal.SIGINT)
+        status = self._process.wait(timeout=60)
+        _, left = psutil.wait_procs(family, timeout=5)
+        session = [one for one in psutil.process_iter() if _session(one.pid) == self._process.pid]
+        return status, [*left, *session]
+
+    def list_of(self, user_id: str, k: int = 10) -> dict:
+        answer = self.http.get(f"/v1/users/{user_id}/recommendations", params={"k": k})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@contextmanager
+def serve(made: Made, home: Path):
+    """The real app, ready to answer."""
+    port, log = free_port(), home / "serving.log"
+    command = [
+        *(sys.executable, "-m", "serving.app", "--storefront", "--port", str(port)),
+        *("--release", made.bundle, "--features", made.store),
+        *("--shoppers", made.clean, "--state", str(home / "state")),
+    ]
+    http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+    with log.open("w") as output, child(command, {}, output) as process, http:
+        served = Served(process, http, log)
+        served.await_ready()
+        yield served
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1

@@ -1,0 +1,191 @@
+"""From raw tables to a list with reasons, each part as it runs in earnest."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from shop_in_use import run_training, serve
+
+from coterie.data.load import load_dataset
+from coterie.evaluation.results import Comparison
+from coterie.release.bundle import load_release
+from coterie.release.offline import OfflineLists
+from coterie.workflow.comparison import COMPARISON
+
+COMPARED = 30
+LENGTH = 20
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("shop")
+
+
+@pytest.fixture(scope="module")
+def made(home):
+    return run_training(home)
+
+
+@pytest.fixture(scope="module")
+def served(made, home):
+    with serve(made, home) as running:
+        yield running
+
+
+def test_the_pipeline_leaves_figures_a_report_and_a_release(made):
+    models = Comparison.load(Path(made.evaluation, COMPARISON)).models
+    assert set(models) == {"popularity", "social"}
+    assert "<html" in Path(made.report).read_text(encoding="utf-8")[:200]
+    assert load_release(made.bundle).version == "v1"
+
+
+def test_the_list_that_is_served_is_the_list_that_is_measured(made, served):
+    dataset = load_dataset(made.clean)
+    offline = OfflineLists(load_release(made.bundle), dataset)
+    withheld = np.unique(dataset.withheld.user_idx)
+    assert len(withheld) > 3, "they have lists of their own, which are easily forgotten"
+    spread = np.arange(0, len(dataset.users), len(dataset.users) // COMPARED)
+    kinds = set()
+    for user_id in dataset.users.to_ids(np.union1d(spread, withheld)):
+        expected, answer = offline.recommend(user_id, LENGTH), served.list_of(user_id, LENGTH)
+        assert answer["source"] == expected.source.value
+        ids = [item["item"]["item_id"] for item in answer["items"]]
+        assert ids == [item.item_id for item in expected.items], user_id
+        scores = [item["score"] for item in answer["items"]]
+        assert scores == pytest.approx([item.score for item in expected.items], abs=1e-4)
+        kinds |= {reason["kind"] for item in answer["items"] for reason in item["reasons"]}
+    assert {"own", "friend"} <= kinds, "lists that draw on nobody prove little"
+
+
+def test_a_stranger_gets_popular_items_and_is_told_so(made, served):
+    answer = served.list_of("nobody-knows-me", 5)
+    assert answer["source"] == "popular"
+    release = load_release(made.bundle)
+    order = sorted(
+        (-had, row) for row, had in enumerate(release.popularity) if release.available[row]
+    )
+    best = [release.items.ids[row].as_py() for _, row in order[:5]]
+    assert [item["item"]["item_id"] for item in answer["items"]] == best
+    for item in answer["items"]:
+        [reason] = item["reasons"]
+        assert reason["kind"] == "popular"
+        assert "popular" in reason["text"].lower()
+
+
+def test_events_change_the_next_list_and_count_once(served):
+    first = served.list_of("newcomer")
+    bought = [item["item"]["item_id"] for item in first["items"][3:5]]
+    batch = {
+        "events": [
+            {
+                "event_id": f"e2e-{place}",
+                "user_id": "newcomer",
+                "item_id": item_id,
+                "event": "purchase",
+            }
+            for place, item_id in enumerate(bought)
+        ]
+    }
+    receipt = served.http.post("/v1/events", json=batch).json()
+    assert receipt == {"accepted": 2, "duplicate": 0, "applied": True}
+    then = served.list_of("newcomer")
+    assert (first["source"], then["source"]) == ("popular", "own")
+    assert then["items"] != first["items"]
+    assert {reason["item_id"] for reason in then["items"][0]["reasons"] if "item_id" in reason} <= {
+        *bought
+    }
+    receipt = served.http.post("/v1/events", json=batch).json()
+    assert receipt == {"accepted": 0, "duplicate": 2, "applied": True}
+    assert served.list_of("newcomer")["items"] == then["items"]
+
+
+def test_what_cannot_be_asked_is_a_problem_in_json(served):
+    answer = served.http.get("/v1/users/newcomer/recommendations", params={"k": 0})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == 422
+    assert any("k" in error["where"] for error in problem["errors"])
+
+
+def test_metrics_count_what_was_asked(served):
+    before = requests_counted(served)
+    for _ in range(3):
+        served.list_of("nobody-knows-me")
+    served.http.get("/v1/users/newcomer/recommendations", params={"k": 0})
+    after = requests_counted(served)
+    assert after["2xx"] - before["2xx"] == 3
+    assert after["4xx"] - before.get("4xx", 0) == 1
+
+
+def requests_counted(served):
+    """Requests for lists, by class of status."""
+    text = served.http.get("/metrics").text
+    return {
+        sample.labels["status"]: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "coterie_http_requests_total"
+        and sample.labels["route"] == "/v1/users/{user_id}/recommendations"
+    }
+
+
+@pytest.mark.browser
+def test_a_shopper_buys_in_the_storefront_and_sees_the_list_change(served, made, tmp_path):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import expect, sync_playwright
+
+    shopper = someone_with_friends(made)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-background-networking", "--disable-quic"],
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        heard = []
+        page.on("console", lambda line: heard.append(line.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("request", lambda sent: asked.append(sent.url))
+        asked = []
+        page.goto(f"{served.http.base_url}")
+        page.get_by_role("combobox").fill(shopper)
+        page.get_by_role("option", name=shopper).first.click()
+        expect(page.locator("#who")).to_contain_text(shopper)
+        expect(page.locator("#friends button").first).to_be_visible()
+        cards = page.locator("#items > li.product:not(.ghost)")
+        expect(cards).to_have_count(20)
+        shown = [card.get_attribute("data-id") for card in cards.all()]
+        cards.first.get_by_text("Why this?").click()
+        expect(cards.first.locator(".why li").first).to_be_visible()
+        cards.nth(2).get_by_role("button", name="Buy").click()
+        expect(page.get_by_role("status")).to_contain_text(re.compile(r"Bought .* places changed"))
+        assert [card.get_attribute("data-id") for card in cards.all()] != shown
+        expect(page.locator("#history li").first).to_contain_text("just now")
+        if folder := os.environ.get("COTERIE_SCREENSHOTS"):
+            page.screenshot(path=Path(folder, "storefront.png"))
+        browser.close()
+    assert heard == []
+    assert {url for url in asked if not url.startswith(str(served.http.base_url))} == set()
+
+
+def someone_with_friends(made):
+    """Who has both a history and friends, so that the page has all its parts."""
+    dataset = load_dataset(made.clean)
+    active = set(dataset.events.user_idx.tolist())
+    followers = dataset.ties.src_idx.tolist()
+    return dataset.users.ids[next(user for user in followers if user in active)].as_py()
+
+
+def test_ctrl_c_ends_the_app_and_all_its_processes(served):
+    """Last: nobody answers after it."""
+    status, left = served.interrupt()
+    assert status == 0
+    assert left == []
