@@ -18,13 +18,13 @@ MAX_FRIENDS_ITEMS: Final = 3
 """The same for what friends did."""
 
 DID: Final = {
-    EventKind.VIEW: "viewed",
-    EventKind.CLICK: "looked at",
-    EventKind.SHARE: "shared",
-    EventKind.CART: "put in the cart",
-    EventKind.REVIEW: "reviewed",
-    EventKind.RATING: "rated",
-    EventKind.PURCHASE: "bought",
+    EventKind.VIEW: "viewed {}",
+    EventKind.CLICK: "looked at {}",
+    EventKind.SHARE: "shared {}",
+    EventKind.CART: "put {} in the cart",
+    EventKind.REVIEW: "reviewed {}",
+    EventKind.RATING: "rated {}",
+    EventKind.PURCHASE: "bought {}",
 }
 _DIGITS: Final = 6
 
@@ -114,7 +114,7 @@ class ReasonReader:
                     ReasonKind.OWN,
                     place,
                     column[[entry]],
-                    f"You {did} {self._items.title(item)}",
+                    f"You {did.format(self._items.title(item))}",
                     item_id=self._items.item_id(item),
                 )
             )
@@ -152,7 +152,7 @@ class ReasonReader:
             ReasonKind.FRIEND,
             place,
             column,
-            f"{_who(friend, len(people))} {did} {self._title(item, shown)}",
+            f"{_who(friend, len(people))} {did.format(self._title(item, shown))}",
             item_id=self._items.item_id(item),
             friend=friend,
             num_friends=len(people),

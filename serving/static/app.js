@@ -124,7 +124,7 @@ function productCard(entry, was) {
     make("div", { class: "body" },
       make("p", { class: "kind", text: leaf(item.category) }, make("span", { class: "price", text: money(item.price) })),
       title,
-      headline(reasons),
+      headline(reasons, item),
       bar(reasons),
       why(reasons),
       make("div", { class: "actions" },
@@ -133,8 +133,8 @@ function productCard(entry, was) {
         make("button", { type: "button", text: "Similar", "aria-label": `Items similar to ${item.title}`, on: { click: () => showSimilar(item) } }))));
 }
 
-function headline(reasons) {
-  const friends = reasons.find((reason) => reason.kind === "friend" && reason.friend && / this$/.test(reason.text));
+function headline(reasons, item) {
+  const friends = reasons.find((reason) => reason.kind === "friend" && reason.friend && reason.item_id === item.item_id);
   const best = friends ?? reasons.find((reason) => reason.item_id) ?? reasons[0];
   if (!best) return null;
   return make("p", { class: `headline ${best.kind}` },

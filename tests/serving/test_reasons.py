@@ -44,6 +44,15 @@ def test_own_items_say_what_was_done_with_them():
     ]
 
 
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_kind_of_event_is_told_as_a_sentence(kind):
+    [reason] = read([(9, 1, KIND_CODES[kind], 1.0)], popular=0)
+    assert reason.text.startswith("bea ")
+    assert reason.text.endswith("in the cart" if kind is EventKind.CART else " this")
+    [reason] = read([(3, -1, KIND_CODES[kind], 1.0)], popular=0)
+    assert " Thing 3" in reason.text
+
+
 def test_what_is_beyond_three_own_items_or_speaks_against_is_added_up():
     reasons = read([(row, -1, BOUGHT, 5.0 - row) for row in range(8)], popular=0.0)
     assert [round(reason.contribution, 6) for reason in reasons] == [5.0, 4.0, 3.0, 0.0]
