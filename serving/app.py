@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.release.bundle import load_release
+from coterie.release.files import read_files
 from serving.proxy import inner_ports, write_launcher
 from serving.settings import Settings, prepare_ray, read_settings
 
@@ -59,7 +59,8 @@ def serving(settings: Settings) -> Iterator[Settings]:
     """
     settings = _with_whole_paths(settings)
     check_port(settings.host, settings.port)
-    load_release(settings.release)
+    # Not more than the bytes: Torch takes seconds to import, and we have no tensors to look at.
+    read_files(settings.release)
     _check_features(settings.features)
     shutil.rmtree(settings.metrics_folder, ignore_errors=True)
     settings.metrics_folder.mkdir(parents=True)

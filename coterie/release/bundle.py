@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -21,17 +20,15 @@ from safetensors import torch as safetensors
 import coterie
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError, UnavailableError
+from coterie.release.files import ReleaseFiles, read_files
 from coterie.release.manifest import (
     CATALOGUE,
-    FILES,
     MANIFEST,
-    MAX_MANIFEST_BYTES,
     PARAMETERS,
     POPULARITY,
     FileDigest,
     Manifest,
     check_version,
-    parse_manifest,
 )
 from coterie.schema import ITEMS, SCHEMA_VERSION
 
@@ -126,67 +123,20 @@ def load_release(folder: str) -> Release:
             it is no release of ours, or one of a newer schema.
         UnavailableError: The store did not answer.
     """
-    try:
-        return _load(folder)
-    except OSError as error:
-        raise UnavailableError(f"cannot read release {folder}: {error}") from error
+    return _parse(read_files(folder), folder)
 
 
-def _load(folder: str) -> Release:
-    fs, root = fsspec.url_to_fs(folder)
-    sizes = _sizes(fs, root, folder)
-    if sizes[MANIFEST] > MAX_MANIFEST_BYTES:
-        raise BadInputError(f"{folder}: {MANIFEST} has {sizes[MANIFEST]} bytes: not ours")
-    described = fs.cat_file(f"{root}/{MANIFEST}")
-    manifest = parse_manifest(described, folder)
-    # Sizes first: nothing big is read on the word of a manifest that is wrong already.
-    for name, digest in manifest.files.items():
-        if sizes[name] != digest.size:
-            raise BadInputError(
-                f"{folder}: {name} has {sizes[name]} bytes, its manifest says {digest.size}: "
-                "truncated or changed; fetch the release again from its store"
-            )
-    files = {name: fs.cat_file(f"{root}/{name}") for name in FILES}
-    # What was checked is what is parsed: the bytes in hand, not a second reading.
-    for name, data in files.items():
-        if FileDigest.of(data) != manifest.files[name]:
-            raise BadInputError(
-                f"{folder}: {name} does not match the digest in its manifest: "
-                "changed after it was made; fetch the release again from its store"
-            )
-    return _parse(manifest, files, FileDigest.of(described).sha256, folder)
-
-
-def _sizes(fs: Any, root: str, folder: str) -> dict[str, int]:
-    if not fs.isdir(root):
-        raise BadInputError(f"{folder} is no folder: give the folder of a release")
-    fs.invalidate_cache()
-    sizes = {PurePosixPath(entry["name"]).name: entry for entry in fs.ls(root, detail=True)}
-    expected = {MANIFEST, *FILES}
-    if MANIFEST not in sizes:
-        raise BadInputError(f"{folder} holds no {MANIFEST}: not a release, or never finished")
-    missing, extra = sorted(expected - set(sizes)), sorted(set(sizes) - expected)
-    if missing or extra:
-        raise BadInputError(
-            f"{folder}: missing files {missing}, unexpected files {extra}: a release holds "
-            f"{sorted(expected)} and nothing else"
-        )
-    odd = [name for name, e in sizes.items() if e["type"] != "file" or e.get("islink")]
-    if odd:
-        raise BadInputError(f"{folder}: {odd} should be plain files")
-    return {name: int(entry["size"]) for name, entry in sizes.items()}
-
-
-def _parse(manifest: Manifest, files: Mapping[str, bytes], digest: str, where: str) -> Release:
-    parameters = _tensors(files[PARAMETERS], f"{where}/{PARAMETERS}")
-    popularity = _tensors(files[POPULARITY], f"{where}/{POPULARITY}").get("popularity")
+def _parse(files: ReleaseFiles, where: str) -> Release:
+    manifest, content = files.manifest, files.content
+    parameters = _tensors(content[PARAMETERS], f"{where}/{PARAMETERS}")
+    popularity = _tensors(content[POPULARITY], f"{where}/{POPULARITY}").get("popularity")
     if popularity is None:
         raise BadInputError(f"{where}/{POPULARITY} holds no tensor named popularity")
-    catalogue = _catalogue(files[CATALOGUE], manifest.num_items, f"{where}/{CATALOGUE}")
+    catalogue = _catalogue(content[CATALOGUE], manifest.num_items, f"{where}/{CATALOGUE}")
     popular = popularity.to(torch.float32).numpy()
     _check_fit(parameters, manifest.per_item, catalogue, popular, where)
     ids = catalogue.column("item_id").combine_chunks()
-    return Release(manifest, parameters, catalogue, popular, Vocab(ids), digest)
+    return Release(manifest, parameters, catalogue, popular, Vocab(ids), files.digest)
 
 
 def _tensors(data: bytes, where: str) -> dict[str, torch.Tensor]:

@@ -1,0 +1,91 @@
+"""A release's bytes, held against its manifest; what is in them is for ``bundle`` to tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import fsspec
+
+from coterie.errors import BadInputError, UnavailableError
+from coterie.release.manifest import (
+    FILES,
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    FileDigest,
+    Manifest,
+    parse_manifest,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFiles:
+    """The files of a release, each the one that its manifest names."""
+
+    manifest: Manifest
+    content: Mapping[str, bytes]
+    """By name, those of ``manifest.FILES``."""
+    digest: str
+    """SHA-256 of the manifest."""
+
+
+def read_files(folder: str) -> ReleaseFiles:
+    """Read a release's files, and check that they are ours and whole.
+
+    Args:
+        folder: A local folder or any URL that fsspec opens (``s3://shop/releases/v7``).
+
+    Raises:
+        BadInputError: Files are missing, extra, truncated or changed; or it is no release of ours,
+            or one of a newer schema.
+        UnavailableError: The store did not answer.
+    """
+    try:
+        return _read(folder)
+    except OSError as error:
+        raise UnavailableError(f"cannot read release {folder}: {error}") from error
+
+
+def _read(folder: str) -> ReleaseFiles:
+    fs, root = fsspec.url_to_fs(folder)
+    sizes = _sizes(fs, root, folder)
+    if sizes[MANIFEST] > MAX_MANIFEST_BYTES:
+        raise BadInputError(f"{folder}: {MANIFEST} has {sizes[MANIFEST]} bytes: not ours")
+    described = fs.cat_file(f"{root}/{MANIFEST}")
+    manifest = parse_manifest(described, folder)
+    # Sizes first: nothing big is read on the word of a manifest that is wrong already.
+    for name, digest in manifest.files.items():
+        if sizes[name] != digest.size:
+            raise BadInputError(
+                f"{folder}: {name} has {sizes[name]} bytes, its manifest says {digest.size}: "
+                "truncated or changed; fetch the release again from its store"
+            )
+    files = {name: fs.cat_file(f"{root}/{name}") for name in FILES}
+    # What was checked is what is parsed: the bytes in hand, not a second reading.
+    for name, data in files.items():
+        if FileDigest.of(data) != manifest.files[name]:
+            raise BadInputError(
+                f"{folder}: {name} does not match the digest in its manifest: "
+                "changed after it was made; fetch the release again from its store"
+            )
+    return ReleaseFiles(manifest, files, FileDigest.of(described).sha256)
+
+
+def _sizes(fs: Any, root: str, folder: str) -> dict[str, int]:
+    if not fs.isdir(root):
+        raise BadInputError(f"{folder} is no folder: give the folder of a release")
+    fs.invalidate_cache()
+    sizes = {PurePosixPath(entry["name"]).name: entry for entry in fs.ls(root, detail=True)}
+    expected = {MANIFEST, *FILES}
+    if MANIFEST not in sizes:
+        raise BadInputError(f"{folder} holds no {MANIFEST}: not a release, or never finished")
+    missing, extra = sorted(expected - set(sizes)), sorted(set(sizes) - expected)
+    if missing or extra:
+        raise BadInputError(
+            f"{folder}: missing files {missing}, unexpected files {extra}: a release holds "
+            f"{sorted(expected)} and nothing else"
+        )
+    odd = [name for name, e in sizes.items() if e["type"] != "file" or e.get("islink")]
+    if odd:
+        raise BadInputError(f"{folder}: {odd} should be plain files")
+    return {name: int(entry["size"]) for name, entry in sizes.items()}
