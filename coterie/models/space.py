@@ -1,0 +1,92 @@
+"""What tuning may change of each model, and how far: one small space a model, for every shop."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from coterie.errors import BadInputError
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of some values; of numbers, which stand in order, neighbours are taken to be alike."""
+
+    values: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) < 2:
+            raise BadInputError(f"a choice needs two values or more, found {self.values}")
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the values are numbers, each larger than the one before."""
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.values)
+        return numbers and list(self.values) == sorted(set(self.values))
+
+    def __contains__(self, value: Any) -> bool:
+        return value in self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Any number from ``low`` to ``high``, all as likely."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise BadInputError(f"a range runs from low to high, found {self}")
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(self.low <= value <= self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class LogUniform(Uniform):
+    """Any number from ``low`` to ``high``, its order of magnitude as likely as another."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low < self.high:
+            raise BadInputError(f"a logarithmic range starts above 0, found {self}")
+
+
+Field = Choice | Uniform | LogUniform
+Space = Mapping[str, Field]
+"""Fields of a model's config by dotted name, as ``coterie.workflow.settings.change`` takes them."""
+
+SPACES: Final[dict[str, dict[str, Field]]] = {
+    "popularity": {},
+    "item_knn": {
+        "neighbours": Choice((20, 50, 100, 200, 500, 1000)),
+        "shrinkage": Uniform(0.0, 60.0),
+    },
+    "ease": {"l2": LogUniform(10.0, 3000.0)},
+    "lightgcn": {
+        "temperature": LogUniform(0.05, 0.5),
+        "layers": Choice((1, 2, 3, 4)),
+        "loop.lr": LogUniform(1e-3, 2e-2),
+    },
+    "social": {
+        "dim": Choice((32, 64, 128)),
+        "scale": LogUniform(2.0, 20.0),
+        "entry_dropout": Uniform(0.1, 0.9),
+        "neighbours": Choice((0, 5, 10, 20, 40, 80)),
+        "loop.lr": LogUniform(5e-4, 2e-2),
+        "loop.weight_decay": LogUniform(1e-6, 1e-2),
+    },
+}
+"""By name of ``coterie.models.MODELS``. Each holds its model's defaults: they are tried first."""
+
+
+def describe(space: Space) -> dict[str, list[Any]]:
+    """A space as plain values: the kind of each field, then what bounds it.
+
+    >>> describe({"l2": LogUniform(10.0, 100.0)})
+    {'l2': ['LogUniform', 10.0, 100.0]}
+    """
+    plain: dict[str, list[Any]] = {}
+    for name, field in space.items():
+        bounds = field.values if isinstance(field, Choice) else (field.low, field.high)
+        plain[name] = [type(field).__name__, *bounds]
+    return plain

@@ -1,0 +1,134 @@
+"""Keeps what trials come to, tells who watches, and knows when it is enough."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from coterie.errors import BadInputError, UnavailableError
+from coterie.training.standing import Standing, Watch
+from coterie.training.study import Ending, Study, Trial
+from coterie.training.trials import Bounds, Search
+
+
+@dataclass
+class _Flight:
+    """A trial that has started and not ended."""
+
+    changes: Mapping[str, Any]
+    started: float
+    curve: list[tuple[int, float]] = field(default_factory=list)
+    last: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Keeper:
+    """Told of what happens to trials, whoever runs them, one event at a time."""
+
+    def __init__(self, study: Study, search: Search, bounds: Bounds, watch: Watch):
+        self._study, self._search, self._bounds, self._watch = study, search, bounds, watch
+        self._began, self._elapsed_before = time.monotonic(), study.elapsed_s
+        self._done_before = study.num_counted
+        self._flights: dict[str, _Flight] = {}
+        self._first_s: float | None = None
+        self._hopeless: Exception | None = None
+
+    def enough(self) -> bool:
+        """Whether time is up, or there is no sense in going on."""
+        limit = self._bounds.seconds
+        return self._hopeless is not None or (limit is not None and self._now() >= limit)
+
+    def started(self, key: str, changes: Mapping[str, Any]) -> None:
+        """A process took a trial up."""
+        self._flights[key] = _Flight(changes, self._now())
+        self._first_s = self._now() if self._first_s is None else self._first_s
+        self._tell()
+
+    def reported(self, key: str, result: Mapping[str, Any]) -> None:
+        """A trial has something to tell; see ``trials.attempt``."""
+        flight = self._flights[key]
+        flight.last = result
+        if "score" in result:
+            flight.curve.append((int(result["epoch"]), float(result["score"])))
+        self._tell()
+
+    def ended(self, key: str) -> None:
+        """A trial finished, failed in words, or was stopped."""
+        last = self._flights[key].last
+        if "failed" not in last:
+            self._keep(key, Ending.FINISHED if "finished" in last else Ending.STOPPED)
+            return
+        error = str(last["failed"])
+        self._check_hope(key, RuntimeError(error) if "fault" in last else BadInputError(error))
+        self._keep(key, Ending.FAILED, error)
+
+    def died(self, key: str, error: str) -> None:
+        """A trial's process died."""
+        self._check_hope(key, UnavailableError(f"the process of the first trial died: {error}"))
+        self._keep(key, Ending.FAILED, error)
+
+    def cut(self) -> None:
+        """Whatever has not ended will not."""
+        for key in list(self._flights):
+            self._keep(key, Ending.CUT)
+
+    def raise_if_hopeless(self) -> None:
+        """Raises: Why the model's own settings, which should always do, could not be fitted."""
+        if self._hopeless is not None:
+            raise self._hopeless
+
+    def _check_hope(self, key: str, error: Exception) -> None:
+        if self._flights[key].changes == self._search.defaults:
+            self._hopeless = error
+
+    def _keep(self, key: str, ending: Ending, error: str = "") -> None:
+        flight, now = self._flights.pop(key), self._now()
+        if self._hopeless is not None:
+            return  # so that the next run tries again
+        score = flight.last.get("best") if ending is not Ending.FAILED else None
+        best = max(flight.curve, key=lambda point: point[1], default=(0, 0.0))
+        trial = Trial(
+            changes=flight.changes,
+            ending=ending,
+            score=score,
+            best_epoch=best[0],
+            curve=flight.curve,
+            seconds=round(now - flight.started, 2),
+            elapsed_s=round(self._elapsed_before + now, 2),
+            error=error,
+        )
+        self._study.add(trial)
+        self._tell()
+
+    def _tell(self) -> None:
+        best, defaults = self._study.best, self._study.of(self._search.defaults)
+        self._watch(
+            Standing(
+                done=self._study.num_counted,
+                total=self._bounds.trials,
+                best=best.score if best else None,
+                defaults=defaults.score if defaults else None,
+                seconds_left=self._seconds_left(),
+                running=", ".join(map(_write, self._flights.values())),
+            )
+        )
+
+    def _seconds_left(self) -> float | None:
+        """Until the nearer bound: the clock's, or the trials' at the pace of this run."""
+        now, bounds = self._now(), self._bounds
+        left = [] if bounds.seconds is None else [max(0.0, bounds.seconds - now)]
+        done = self._study.num_counted - self._done_before
+        if bounds.trials is not None and done:
+            pace = (now - (self._first_s or 0.0)) / done
+            left.append(pace * (bounds.trials - self._study.num_counted))
+        return min(left, default=None)
+
+    def _now(self) -> float:
+        """Seconds since this run began."""
+        return time.monotonic() - self._began
+
+
+def _write(flight: _Flight) -> str:
+    if not flight.curve:
+        return "fitting"
+    epoch, score = flight.curve[-1]
+    return f"epoch {epoch} {score:.4f}"

@@ -1,0 +1,224 @@
+"""A study as a folder: what is tuned on what, and each trial as a line of JSON, kept at once."""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from coterie.errors import BadInputError
+
+PLAN: Final = "study.json"
+TRIALS: Final = "trials.jsonl"
+LOCK: Final = ".lock"
+FORMAT: Final = 1
+
+log = logging.getLogger(__name__)
+
+
+class Ending(StrEnum):
+    """How a trial came to its end."""
+
+    FINISHED = "finished"
+    """It learned all that it could."""
+    STOPPED = "stopped"
+    """Others were better after as many epochs."""
+    CUT = "cut"
+    """Time was up; it is not counted, and its like may be tried again."""
+    FAILED = "failed"
+    """Its settings were refused, learning diverged, or its process died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One configuration, and what it reached on validation."""
+
+    changes: Mapping[str, Any]
+    """The fields that the space names, by dotted name."""
+    ending: Ending
+    score: float | None
+    """Best NDCG@20 that it reached; None where it reached none."""
+    best_epoch: int
+    """Where it did; 0 of a model without epochs."""
+    curve: Sequence[tuple[int, float]]
+    """Epochs and their scores."""
+    seconds: float
+    elapsed_s: float
+    """Time spent on the study when it ended, over all runs of it."""
+    error: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of the trials that were asked for."""
+        return self.ending is not Ending.CUT
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What tells a study from another."""
+
+    model: str
+    config: Mapping[str, Any]
+    """What every trial starts from."""
+    space: Mapping[str, Any]
+    """What is searched, as ``coterie.models.space.describe`` puts it."""
+    data: str
+    """Digest of the training set, validation and all."""
+    seed: int
+
+    def differences(self, other: "Plan") -> list[str]:
+        """What differs, in words: ``seed``, or ``config (dim, loop.lr)``."""
+        ours, theirs = _plain(self), _plain(other)
+        return [_difference(n, ours[n], theirs[n]) for n in ours if ours[n] != theirs[n]]
+
+
+class Study:
+    """The trials of a plan so far; of an open study, more can be added."""
+
+    def __init__(self, folder: Path, plan: Plan, trials: list[Trial]):
+        """Made by :func:`open_study` and :func:`load_study`."""
+        self.folder, self.plan, self._trials = folder, plan, trials
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """In the order in which they ended."""
+        return tuple(self._trials)
+
+    @property
+    def num_counted(self) -> int:
+        """Trials done of those that were asked for."""
+        return sum(trial.counts for trial in self._trials)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time spent, over all runs."""
+        return max((trial.elapsed_s for trial in self._trials), default=0.0)
+
+    @property
+    def best(self) -> Trial | None:
+        """The highest score, of equal ones the earliest; None while there is none."""
+        scored = [trial for trial in self._trials if trial.score is not None]
+        return max(scored, key=lambda trial: trial.score or 0.0, default=None)
+
+    def of(self, changes: Mapping[str, Any]) -> Trial | None:
+        """The counted trial of a configuration, if it is among them."""
+        return next(
+            (t for t in self._trials if t.counts and dict(t.changes) == dict(changes)), None
+        )
+
+    def add(self, trial: Trial) -> None:
+        """Keep a trial: it is on the disk when this returns."""
+        with (self.folder / TRIALS).open("ab") as file:
+            file.write(json.dumps(asdict(trial)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._trials.append(trial)
+
+
+@contextmanager
+def open_study(folder: str | Path, plan: Plan) -> Iterator[Study]:
+    """Begin a study, or go on with the one that the folder holds; nobody else may meanwhile.
+
+    Raises:
+        BadInputError: The folder holds another study, is damaged, or another process is at it.
+    """
+    where = Path(folder)
+    where.mkdir(parents=True, exist_ok=True)
+    with (where / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BadInputError(f"another process is tuning in {where}: wait for it") from error
+        if (where / PLAN).exists():
+            _refuse_another(where, plan)
+        else:
+            _begin(where, plan)
+        yield Study(where, plan, _read_trials(where / TRIALS, mend=True))
+
+
+def load_study(folder: str | Path) -> Study:
+    """What a study has come to, to look at.
+
+    Raises:
+        BadInputError: There is none, or it is damaged.
+    """
+    where = Path(folder)
+    if not (where / PLAN).is_file():
+        raise BadInputError(f"{where} holds no {PLAN}: make one with coterie tune")
+    return Study(where, _read_plan(where), _read_trials(where / TRIALS, mend=False))
+
+
+def _begin(where: Path, plan: Plan) -> None:
+    """The plan last: a folder without it holds no study."""
+    strangers = [path.name for path in where.iterdir() if path.name != LOCK]
+    if strangers:
+        raise BadInputError(
+            f"{where} holds {sorted(strangers)[0]} and no study: name a new or an empty folder"
+        )
+    beside = where / f".{PLAN}.part"
+    beside.write_text(json.dumps({"format": FORMAT} | asdict(plan), indent=2) + "\n")
+    beside.replace(where / PLAN)
+
+
+def _refuse_another(where: Path, plan: Plan) -> None:
+    differ = plan.differences(_read_plan(where))
+    if differ:
+        raise BadInputError(
+            f"{where} holds another study: its {' and '.join(differ)} "
+            f"{'differs' if len(differ) == 1 else 'differ'}; name another folder, or remove it "
+            "to start anew"
+        )
+
+
+def _read_plan(where: Path) -> Plan:
+    try:
+        content = json.loads((where / PLAN).read_text())
+        if content.pop("format") != FORMAT:
+            raise BadInputError(f"{where / PLAN} is of another format than {FORMAT}")
+        return Plan(**content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(f"{where / PLAN} is damaged ({error}): remove the folder") from error
+
+
+def _read_trials(path: Path, mend: bool) -> list[Trial]:
+    """All whole lines; a kill while one was written leaves a part, which ``mend`` cuts off."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole, newline, torn = content.rpartition(b"\n")
+    if torn:
+        log.warning("%s ends within a line: that trial is lost", path)
+        if mend:
+            os.truncate(path, len(whole) + len(newline))
+    return [_trial(line, path, at) for at, line in enumerate(whole.splitlines(), 1)]
+
+
+def _trial(line: bytes, path: Path, at: int) -> Trial:
+    try:
+        content = json.loads(line)
+        names = {field.name for field in fields(Trial)}
+        if set(content) != names or not isinstance(content["changes"], dict):
+            raise ValueError(f"expected {', '.join(sorted(names))}")
+        curve = [(int(epoch), float(score)) for epoch, score in content["curve"]]
+        return Trial(**{**content, "ending": Ending(content["ending"]), "curve": curve})
+    except (ValueError, TypeError) as error:
+        raise BadInputError(f"line {at} of {path} is no trial ({error}): remove it") from error
+
+
+def _difference(name: str, ours: Any, theirs: Any) -> str:
+    if not isinstance(ours, dict):
+        return name
+    fields = [f for f in {**ours, **theirs} if ours.get(f) != theirs.get(f)]
+    more = f" and {len(fields) - 3} more" if len(fields) > 3 else ""
+    return f"{name} ({', '.join(fields[:3])}{more})"
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    """As JSON would give it back: no tuples."""
+    content: dict[str, Any] = json.loads(json.dumps(asdict(plan)))
+    return content

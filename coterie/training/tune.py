@@ -1,0 +1,248 @@
+"""Ray Tune runs the trials of a study: Optuna says what to try next, ASHA what to stop early."""
+
+import logging
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import ray
+import ray.tune
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from coterie.data.dataset import TrainingSet
+from coterie.training.keeper import Keeper
+from coterie.training.packing import pack
+from coterie.training.search import Replayable, decode, distributions, encode, quiet, told
+from coterie.training.standing import Watch, unwatched
+from coterie.training.study import Study
+from coterie.training.trials import Bounds, Search, attempt, cores
+
+WORK: Final = ".work"
+"""In a study's folder, for the time of a run: what a killed one leaves, the next one clears."""
+FIRST_LOOK: Final = 12
+"""A trial may be stopped after one in so many of its epochs, at the earliest."""
+REDUCTION: Final = 3
+"""One trial of so many goes on after each look; each comes so many times later than the last."""
+QUIET: Final = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study's own lines are what is kept
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends this command as it does all others
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's own state is pickled, and never read here
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+
+def run_study(
+    study: Study,
+    search: Search,
+    data: TrainingSet,
+    bounds: Bounds,
+    watch: Watch = unwatched,
+) -> None:
+    """Add trials to an open study until a bound is reached.
+
+    A process that dies loses the trials in flight. Optuna and ASHA are told of all others again,
+    so a study that was broken off goes on as if nothing had happened.
+
+    Raises:
+        BadInputError: The model's own settings cannot be fitted on these data.
+        UnavailableError: The process that tried them died.
+    """
+    if bounds.trials is not None and study.num_counted >= bounds.trials:
+        return
+    work = (study.folder / WORK).absolute()
+    shutil.rmtree(work, ignore_errors=True)
+    keeper = Keeper(study, search, bounds, watch)
+    try:
+        pack(data, str(work / "data.npz"))
+        with _quiet(), _cluster(bounds):
+            _tuner(study, search, bounds, work, keeper).fit()
+        keeper.cut()
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    keeper.raise_if_hopeless()
+
+
+def _tuner(
+    study: Study, search: Search, bounds: Bounds, work: Path, keeper: Keeper
+) -> ray.tune.Tuner:
+    trial = partial(_try, search=search, packed=str(work / "data.npz"), bounds=bounds)
+    resources = {"cpu": bounds.threads, "gpu": int(bounds.use_gpu)}
+    return ray.tune.Tuner(
+        ray.tune.with_resources(trial, resources),
+        tune_config=ray.tune.TuneConfig(
+            metric="best",
+            mode="max",
+            search_alg=_searcher(study, search),
+            scheduler=_scheduler(study, search),
+            num_samples=-1 if bounds.trials is None else bounds.trials - study.num_counted,
+            max_concurrent_trials=bounds.at_once,
+            reuse_actors=True,  # torch and the data are loaded once a process, not once a trial
+        ),
+        run_config=ray.tune.RunConfig(
+            name="trials",
+            storage_path=str(work),
+            callbacks=[_Events(keeper, search)],
+            stop=_Enough(keeper),
+            verbose=0,
+        ),
+    )
+
+
+def _try(params: dict[str, Any], search: Search, packed: str, bounds: Bounds) -> None:
+    """In a process of Ray's."""
+    changes = decode(search.space, params)
+    device = "cuda" if bounds.use_gpu else "cpu"
+    attempt(search, changes, packed, ray.tune.report, device, bounds.threads)
+
+
+def _searcher(study: Study, search: Search) -> OptunaSearch:
+    """Optuna, told of what was tried; the defaults come first."""
+    ours = [] if study.of(search.defaults) else [encode(search.space, search.defaults)]
+    searcher = OptunaSearch(
+        distributions(search.space),
+        metric="best",
+        mode="max",
+        points_to_evaluate=ours,
+        sampler=Replayable(study.plan.seed),
+    )
+    for trial in study.trials:
+        if trial.counts:
+            searcher.add_evaluated_point(encode(search.space, trial.changes), told(trial))
+    return searcher
+
+
+def _scheduler(study: Study, search: Search) -> TrialScheduler:
+    """ASHA for models that learn in epochs; others tell nothing before they are done."""
+    return Halving(search, study) if search.max_epochs > 1 else FIFOScheduler()
+
+
+class Halving(ASHAScheduler):  # type: ignore[misc]
+    """ASHA that knows the trials of earlier runs, and lets the model's own settings finish."""
+
+    def __init__(self, search: Search, study: Study):
+        super().__init__(
+            time_attr="epoch",
+            max_t=search.max_epochs,
+            grace_period=max(1, search.max_epochs // FIRST_LOOK),
+            reduction_factor=REDUCTION,
+            stop_last_trials=False,
+        )
+        self._defaults = encode(search.space, search.defaults)
+        self._last = search.max_epochs
+        for number, trial in enumerate(study.trials):
+            known, best = SimpleNamespace(trial_id=f"known-{number}"), 0.0
+            for epoch, score in trial.curve if trial.counts else ():
+                best = max(best, score)
+                self._brackets[0].on_result(known, epoch, best)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Stop or go on; after the last epoch there is nothing left to save."""
+        decision: str = super().on_trial_result(tune_controller, trial, result)
+        spared = trial.config == self._defaults or result.get("epoch") == self._last
+        return TrialScheduler.CONTINUE if spared else decision
+
+
+class _Here:
+    """Stays in this process: Ray pickles all that it is handed, into a file that nobody reads."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Events(_Here, ray.tune.Callback):  # type: ignore[misc]
+    """What Ray Tune tells of trials, in the process that started them."""
+
+    def __init__(self, keeper: Keeper, search: Search):
+        self._keeper, self._space = keeper, search.space
+
+    def on_trial_start(self, trial: Any, **_: Any) -> None:
+        """A process takes it up."""
+        self._keeper.started(trial.trial_id, decode(self._space, trial.config))
+
+    def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
+        """It has something to tell."""
+        self._keeper.reported(trial.trial_id, result)
+
+    def on_trial_complete(self, trial: Any, **_: Any) -> None:
+        """It came to its end, or was stopped."""
+        self._keeper.ended(trial.trial_id)
+
+    def on_trial_error(self, trial: Any, **_: Any) -> None:
+        """Its process died: errors of ours do not reach Ray."""
+        words = (trial.get_error() or "").strip().splitlines()
+        self._keeper.died(trial.trial_id, words[-1].strip() if words else "no reason was given")
+
+
+class _Enough(_Here, ray.tune.Stopper):  # type: ignore[misc]
+    """Ends all trials when time is up."""
+
+    def __init__(self, keeper: Keeper):
+        self._keeper = keeper
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Whether one trial should end: that is the scheduler's to say."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Asked after every event."""
+        return self._keeper.enough()
+
+
+@contextmanager
+def _cluster(bounds: Bounds) -> Iterator[None]:
+    """Ray for the time of a run, unless the caller has it up already."""
+    ours = not ray.is_initialized()
+    if ours and bounds.address == "local":
+        ray.init(
+            address="local",
+            num_cpus=max(cores(), bounds.at_once * bounds.threads),
+            num_gpus=bounds.at_once if bounds.use_gpu else 0,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
+    elif ours:
+        ray.init(address=bounds.address, log_to_driver=False, logging_level=logging.CRITICAL)
+    try:
+        yield
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No words, files and signal handlers of Ray Tune's; all is as it was afterwards."""
+    environment = {name: os.environ.get(name) for name in QUIET}
+    levels = {name: logging.getLogger(name).level for name in ("ray.tune", "ray.air")}
+    here = threading.current_thread() is threading.main_thread()
+    handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGUSR1)} if here else {}
+    os.environ.update(QUIET)
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        with quiet():
+            yield
+    finally:
+        for name, value in environment.items():
+            _restore(name, value)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value

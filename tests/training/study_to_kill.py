@@ -1,0 +1,45 @@
+"""A study as a process of its own: there to be killed by a test."""
+
+import os
+import sys
+from functools import partial
+
+from synthetic import planted
+
+from coterie.errors import BadInputError
+from coterie.models.social import SocialConfig
+from coterie.models.space import Choice, LogUniform, describe
+from coterie.training.loop import LoopConfig
+from coterie.training.packing import digest
+from coterie.training.study import Plan, open_study
+from coterie.training.trials import Bounds, Search
+from coterie.training.tune import run_study
+from coterie.workflow.settings import change
+
+BASE = SocialConfig(dim=8, loop=LoopConfig(max_epochs=9, patience=9, lr=1e-2))
+SPACE = {"neighbours": Choice((5, 10, 20)), "loop.lr": LogUniform(1e-4, 5e-2)}
+OWN = {"neighbours": 20, "loop.lr": 1e-2}
+SEARCH = Search("social", partial(change, BASE), SPACE, OWN, BASE.loop.max_epochs)
+TRIALS = 6
+
+
+def treacherous(changes):
+    """Configurations of which some are refused, and some take their process with them."""
+    if changes["neighbours"] == 5:
+        raise BadInputError("five are too few")
+    if changes["neighbours"] == 10:
+        os._exit(9)
+    return change(BASE, changes)
+
+
+def run(folder, bounds, search=SEARCH):
+    """Run the study up to its bounds; its trials."""
+    data = planted().data
+    plan = Plan(search.model, {}, describe(search.space), digest(data), 0)
+    with open_study(folder, plan) as study:
+        run_study(study, search, data, bounds)
+        return study.trials
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], Bounds(trials=TRIALS))

@@ -1,0 +1,111 @@
+"""What becomes of trials, whoever runs them."""
+
+
+import pytest
+
+from coterie.errors import BadInputError, UnavailableError
+from coterie.training.keeper import Keeper
+from coterie.training.study import Ending, Plan, open_study
+from coterie.training.trials import Bounds, Search
+
+OWN, OTHER = {"l2": 300.0}, {"l2": 30.0}
+SEARCH = Search("ease", dict, {}, OWN)
+
+
+class Watched:
+    """A keeper on an open study, and all that it told."""
+
+    def __init__(self, study, bounds):
+        self.study, self.told = study, []
+        self.keeper = Keeper(study, SEARCH, bounds, self.told.append)
+
+    def fly(self, key, changes, *reports):
+        self.keeper.started(key, changes)
+        for report in reports:
+            self.keeper.reported(key, report)
+
+
+@pytest.fixture
+def watched(tmp_path):
+    with open_study(tmp_path / "study", Plan("ease", {}, {}, "d", 0)) as study:
+        yield Watched(study, Bounds(trials=4))
+
+
+def epoch(number, score, best=None):
+    return {"epoch": number, "score": score, "best": best or score}
+
+
+def test_who_says_so_has_finished_all_others_were_stopped(watched):
+    watched.fly("a", OWN, epoch(1, 0.1), epoch(2, 0.2), {"best": 0.3, "finished": True})
+    watched.fly("b", OTHER, epoch(1, 0.25), epoch(2, 0.15, 0.25))
+    watched.keeper.ended("a")
+    watched.keeper.ended("b")
+    first, second = watched.study.trials
+    assert (first.ending, first.score, first.best_epoch) == (Ending.FINISHED, 0.3, 2)
+    assert (second.ending, second.score, second.best_epoch) == (Ending.STOPPED, 0.25, 1)
+    assert second.curve == [(1, 0.25), (2, 0.15)]
+
+
+def test_what_failed_has_no_score_and_does_not_end_the_study(watched):
+    watched.fly("a", OTHER, epoch(1, 0.9), {"best": 0.0, "failed": "the loss is nan"})
+    watched.keeper.ended("a")
+    watched.fly("b", OTHER)
+    watched.keeper.died("b", "out of memory")
+    assert [(t.ending, t.score, t.error) for t in watched.study.trials] == [
+        (Ending.FAILED, None, "the loss is nan"),
+        (Ending.FAILED, None, "out of memory"),
+    ]
+    assert not watched.keeper.enough()
+    watched.keeper.raise_if_hopeless()
+
+
+@pytest.mark.parametrize(
+    ("report", "error"),
+    [
+        ({"failed": "too few items"}, BadInputError),
+        ({"failed": "KeyError: x", "fault": True}, RuntimeError),
+        (None, UnavailableError),
+    ],
+)
+def test_where_the_models_own_settings_fail_there_is_no_sense_in_going_on(watched, report, error):
+    watched.fly("a", OWN, *([report] if report else []))
+    watched.keeper.ended("a") if report else watched.keeper.died("a", "killed")
+    assert watched.keeper.enough()
+    watched.keeper.cut()
+    with pytest.raises(error):
+        watched.keeper.raise_if_hopeless()
+    assert watched.study.trials == (), "the next run tries again"
+
+
+def test_time_ends_a_study_and_cuts_what_is_in_flight(watched, tmp_path):
+    late = Watched(watched.study, Bounds(seconds=1e-9))
+    late.fly("a", OTHER, epoch(1, 0.4))
+    assert late.keeper.enough()
+    late.keeper.cut()
+    (cut,) = late.study.trials
+    assert (cut.ending, cut.score, late.study.num_counted) == (Ending.CUT, 0.4, 0)
+    assert not watched.keeper.enough()
+
+
+def test_who_watches_learns_how_far_it_is(watched):
+    watched.fly("a", OWN, epoch(1, 0.2), {"best": 0.2, "finished": True})
+    assert watched.told[0].running == "fitting"
+    assert watched.told[1].running == "epoch 1 0.2000"
+    assert watched.told[1].seconds_left is None
+    watched.keeper.ended("a")
+    last = watched.told[-1]
+    assert (last.done, last.total, last.best, last.defaults) == (1, 4, 0.2, 0.2)
+    assert last.running == ""
+    assert last.seconds_left >= 0
+
+
+def test_a_second_run_counts_on(watched):
+    watched.fly("a", OWN, {"best": 0.2, "finished": True})
+    watched.keeper.ended("a")
+    again = Watched(watched.study, Bounds(trials=4))
+    again.fly("a", OTHER, {"best": 0.1, "finished": True})
+    assert again.told[0].seconds_left is None, "this run has no pace yet"
+    again.keeper.ended("a")
+    assert again.told[-1].done == 2
+    first, second = watched.study.trials
+    assert second.elapsed_s >= first.elapsed_s
