@@ -50,15 +50,40 @@ def ingest(options: argparse.Namespace) -> None:
     show.say(f"The clean tables are in {options.out}")
 
 
+def tune(options: argparse.Namespace) -> None:
+    """Search a model's settings."""
+    from coterie import workflow
+    from coterie.cli.standing import standing_bar
+
+    settings = workflow.TuneSettings(
+        model=options.model,
+        config=workflow.read_config(*options.config),
+        trials=options.trials,
+        minutes=options.minutes,
+        seed=options.seed,
+        parallel=options.parallel or 0,
+        use_gpu=options.gpu,
+    )
+    with standing_bar(f"tuning {options.model}") as watch:
+        tuned = workflow.tune_model(options.clean, options.out, settings, watch)
+    show.tuned(tuned)
+    show.say(f"How it went: {options.out}/tuning.html")
+    show.say(
+        f"Train with the best: coterie train {options.clean} --model {options.model} "
+        f"--config {options.out}/best.json --out FOLDER"
+    )
+
+
 def train(options: argparse.Namespace) -> None:
     """Fit a challenger; release it if it wins."""
     from coterie import workflow
     from coterie.release.gate import Limits
 
     changes = {"loop.max_epochs": options.epochs, "loop.seed": options.seed}
+    given = {name: value for name, value in changes.items() if value is not None}
     settings = workflow.FitSettings(
         model=options.model,
-        config={name: value for name, value in changes.items() if value is not None},
+        config=workflow.read_config(*options.config) | given,
         workers=options.workers,
         use_gpu=options.gpu,
     )

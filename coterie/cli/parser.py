@@ -5,7 +5,7 @@ from typing import Final, NoReturn
 
 import coterie
 
-MODELS: Final = ("social", "lightgcn", "ease", "item_knn", "popularity")
+MODELS: Final = ("social", "social_linear", "lightgcn", "ease", "item_knn", "popularity")
 """Names of ``coterie.models.MODELS``, spelt again so that help need not import torch."""
 DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book")
 """Names of ``coterie.data.public.READERS``, likewise."""
@@ -28,7 +28,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"coterie {coterie.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_simulate, _ingest, _train, _evaluate, _recommend, _report):
+    for add in (_simulate, _ingest, _tune, _train, _evaluate, _recommend, _report):
         add(commands)
     return parser
 
@@ -88,6 +88,45 @@ def _ingest(commands: "Commands[Parser]") -> None:
     )
 
 
+def _tune(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "tune",
+        "Search the best settings on validation. Goes on where an interrupted search stopped.",
+        "coterie tune var/shop/clean --out var/shop/tuning --minutes 30",
+    )
+    parser.add_argument("clean", help="folder that coterie ingest wrote")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="where trials, best.json and a page go"
+    )
+    parser.add_argument("--model", choices=MODELS, default="social", help="which (%(default)s)")
+    parser.add_argument(
+        "--trials", type=_count, metavar="N", help="end after so many (30 if minutes are not given)"
+    )
+    parser.add_argument(
+        "--minutes", type=_minutes, metavar="M", help="end after so long, if that comes first"
+    )
+    parser.add_argument(
+        "--seed", type=_count_or_none, default=0, help="of the search (%(default)s)"
+    )
+    parser.add_argument(
+        "--parallel", type=_count, metavar="N", help="trials at once (one a GPU, or two cores)"
+    )
+    parser.add_argument("--gpu", action="store_true", help="one GPU for each trial")
+    _add_config(parser, "what is set here is not searched")
+
+
+def _add_config(parser: Parser, note: str) -> None:
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SETTING",
+        help=f"NAME=VALUE or a JSON file of the model's settings: dim=32 loop.lr=0.002; {note}",
+    )
+
+
 def _train(commands: "Commands[Parser]") -> None:
     parser = _command(
         commands,
@@ -102,6 +141,7 @@ def _train(commands: "Commands[Parser]") -> None:
         "--epochs", type=_count, help="at most so many passes over the data (the model's own)"
     )
     parser.add_argument("--seed", type=int, help="of everything random (the model's own)")
+    _add_config(parser, "such as the best.json of coterie tune")
     parser.add_argument(
         "--workers",
         type=_count_or_none,
@@ -181,6 +221,16 @@ def _count_or_none(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
     return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number over 0")
+    return number
 
 
 def _share(text: str) -> float:

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from coterie.evaluation.results import Comparison
     from coterie.evaluation.significance import PairedTest
     from coterie.release.offline import NamedReason, ShopperList
-    from coterie.workflow import Challenger
+    from coterie.training.study import Trial
+    from coterie.workflow import Challenger, Tuned
 
 MAX_REASONS = 3
 """Of an item's reasons that a terminal shows; ``--json`` has them all."""
 SHOWN = ("recall", "ndcg", "hit_rate", "precision", "coverage")
 """Of the metrics that a terminal has room for."""
+MAX_TRIALS = 5
+"""Of a study that a terminal shows; its page has them all."""
 DID = {
     "view": "looked at",
     "click": "clicked on",
@@ -59,6 +62,35 @@ def fitted(challenger: "Challenger") -> None:
         ours, theirs = challenger.validation[metric], challenger.popularity[metric]
         table.add_row(metric, f"{ours:.4f}", f"{theirs:.4f}")
     _screen().print(table)
+
+
+def tuned(outcome: "Tuned") -> None:
+    """The best trials, and the model's own settings to compare them with, a column each."""
+    trials = outcome.study.trials
+    shown = sorted(trials, key=lambda trial: -(trial.score or 0.0))[:MAX_TRIALS]
+    if outcome.defaults is not None and outcome.defaults not in shown:
+        shown.append(outcome.defaults)
+    names = [
+        "own settings" if trial is outcome.defaults else f"trial {trials.index(trial) + 1}"
+        for trial in shown
+    ]
+    table = _table("", *names)
+    table.add_row("NDCG@20", *(_score(trial) for trial in shown))
+    table.add_row("epochs", *(str(t.curve[-1][0]) if t.curve else "-" for t in shown))
+    for name in outcome.best.changes:
+        table.add_row(name, *(_value(trial.changes[name]) for trial in shown))
+    _screen().print(table)
+    if outcome.defaults is not None and outcome.defaults.score:
+        gain = (outcome.best.score or 0.0) / outcome.defaults.score - 1
+        say(f"best over the model's own settings, NDCG@20 on validation: {gain:+.1%}")
+
+
+def _score(trial: "Trial") -> str:
+    return trial.ending.value if trial.score is None else f"{trial.score:.4f}"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def compared(comparison: "Comparison") -> None:

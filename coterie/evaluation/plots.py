@@ -76,7 +76,9 @@ def forest(comparison: Comparison, metric: str) -> Figure:
                 "hovertemplate": f"%{{y}}<br>{name_metric(metric)} %{{x:.4f}}<extra></extra>",
             }
         )
-    layout = _layout(80 + ROW_PX * len(traces), xaxis={"title": _title(name_metric(metric))})
+    layout = plain_layout(
+        80 + ROW_PX * len(traces), xaxis={"title": axis_title(name_metric(metric))}
+    )
     layout["xaxis"] |= {"rangemode": "tozero", "nticks": 6}
     layout["yaxis"] |= {"showgrid": False, "automargin": True, "ticklabelstandoff": 8}
     return {"data": traces, "layout": layout | {"showlegend": False}}
@@ -102,7 +104,7 @@ def by_group(comparison: Comparison, kind: str, metric: str) -> Figure:
                 "hovertemplate": f"{name_model(model)}<br>%{{y:.4f}}<extra></extra>",
             }
         )
-    layout = _layout(380, yaxis={"title": _title(name_metric(metric))})
+    layout = plain_layout(380, yaxis={"title": axis_title(name_metric(metric))})
     layout["yaxis"] |= {"rangemode": "tozero"}
     layout["xaxis"] |= {"showgrid": False, "type": "category"}
     return {"data": traces, "layout": layout | {"scattermode": "group", "scattergap": 0.25}}
@@ -133,7 +135,7 @@ def changes(tests: Sequence[tuple[str, PairedTest]], colour: str) -> Figure:
         ],
         "hovertemplate": "%{y}<br>%{text}<extra></extra>",
     }
-    layout = _layout(90 + ROW_PX * len(rows), xaxis={"ticksuffix": " %", "nticks": 7})
+    layout = plain_layout(90 + ROW_PX * len(rows), xaxis={"ticksuffix": " %", "nticks": 7})
     layout["xaxis"] |= {"zeroline": True, "zerolinecolor": "@ink", "zerolinewidth": 1.5}
     layout["yaxis"] |= {"showgrid": False, "automargin": True, "ticklabelstandoff": 8}
     return {"data": [trace], "layout": layout | {"showlegend": False}}
@@ -173,10 +175,10 @@ def trade_off(comparison: Comparison, across: str) -> Figure:
                 "hovertemplate": f"{name_model(model)}<br>%{{x:.4f}}, %{{y:.4f}}<extra></extra>",
             }
         )
-    layout = _layout(
+    layout = plain_layout(
         300,
-        xaxis={"title": _title(name_metric(across))},
-        yaxis={"title": _title(name_metric(comparison.primary))},
+        xaxis={"title": axis_title(name_metric(across))},
+        yaxis={"title": axis_title(name_metric(comparison.primary))},
     )
     layout["xaxis"] |= {"nticks": 5}
     layout["yaxis"] |= {"rangemode": "tozero"}
@@ -200,8 +202,8 @@ def recall_curves(comparison: Comparison) -> Figure:
                 "hovertemplate": "%{y:.4f}",
             }
         )
-    layout = _layout(
-        420, xaxis={"title": _title("places shown")}, yaxis={"title": _title("recall")}
+    layout = plain_layout(
+        420, xaxis={"title": axis_title("places shown")}, yaxis={"title": axis_title("recall")}
     )
     layout["yaxis"] |= {"rangemode": "tozero"}
     return {"data": traces, "layout": layout | {"hovermode": "x unified"}}
@@ -220,7 +222,9 @@ def training_curve(epochs: Sequence[Mapping[str, Any]], best_epoch: int, value: 
         "hovertemplate": "epoch %{x}<br>%{y:.4f}<extra></extra>",
     }
     name = "loss" if value == "loss" else "validation score"
-    layout = _layout(300, xaxis={"title": _title("epoch")}, yaxis={"title": _title(name)})
+    layout = plain_layout(
+        300, xaxis={"title": axis_title("epoch")}, yaxis={"title": axis_title(name)}
+    )
     layout["shapes"] = [
         {"type": "line", "xref": "x", "yref": "paper", "x0": best_epoch, "x1": best_epoch}
         | {"y0": 0, "y1": 1, "line": {"color": "@noties", "dash": "dot", "width": 2}}
@@ -241,7 +245,9 @@ def bars(counts: Mapping[str, float], about: str) -> Figure:
         "marker": {"color": "@ours"},
         "hovertemplate": "%{y}: %{x:,}<extra></extra>",
     }
-    layout = _layout(90 + ROW_PX * len(rows), xaxis={"title": _title(escape(about)), "nticks": 6})
+    layout = plain_layout(
+        90 + ROW_PX * len(rows), xaxis={"title": axis_title(escape(about)), "nticks": 6}
+    )
     layout["yaxis"] |= {"showgrid": False, "automargin": True, "ticklabelstandoff": 8}
     return {"data": [trace], "layout": layout | {"showlegend": False, "bargap": 0.35}}
 
@@ -258,7 +264,7 @@ def over_time(starts: Sequence[str], counts: Sequence[float]) -> Figure:
         "fillcolor": "@wash",
         "hovertemplate": "%{x|%e %b %Y}<br>%{y:,} events<extra></extra>",
     }
-    layout = _layout(300, yaxis={"title": _title("events"), "rangemode": "tozero"})
+    layout = plain_layout(300, yaxis={"title": axis_title("events"), "rangemode": "tozero"})
     return {"data": [trace], "layout": layout | {"showlegend": False}}
 
 
@@ -274,8 +280,8 @@ def degrees(counts: Iterable[float], about: str) -> Figure:
         "hovertemplate": "%{x:,}: %{y:,}<extra></extra>",
     }
     log = {"type": "log", "dtick": 1, "tickformat": "~s"}
-    layout = _layout(
-        300, xaxis={"title": _title(escape(about))}, yaxis={"title": _title("how many")}
+    layout = plain_layout(
+        300, xaxis={"title": axis_title(escape(about))}, yaxis={"title": axis_title("how many")}
     )
     layout["xaxis"] |= log
     layout["yaxis"] |= log
@@ -304,11 +310,13 @@ def _marker(style: Mapping[str, Any], size: int) -> dict[str, Any]:
     return {"color": style["colour"], "symbol": style["symbol"], "size": size}
 
 
-def _title(text: str) -> dict[str, Any]:
+def axis_title(text: str) -> dict[str, Any]:
+    """The words beside an axis."""
     return {"text": text, "standoff": 14, "font": {"size": 13, "color": "@soft"}}
 
 
-def _layout(height: int, **axes: dict[str, Any]) -> dict[str, Any]:
+def plain_layout(height: int, **axes: dict[str, Any]) -> dict[str, Any]:
+    """What all figures look alike by; ``xaxis`` and ``yaxis`` add to theirs."""
     plain = {"gridcolor": "@grid", "linecolor": "@line", "zeroline": False, "automargin": True}
     layout: dict[str, Any] = {"height": height, "margin": {"l": 16, "r": 24, "t": 16, "b": 16}}
     for name in ("xaxis", "yaxis"):

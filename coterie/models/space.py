@@ -67,6 +67,14 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "layers": Choice((1, 2, 3, 4)),
         "loop.lr": LogUniform(1e-3, 2e-2),
     },
+    "social_linear": {
+        "l2": LogUniform(2.0, 100.0),
+        "friends": LogUniform(0.01, 2.0),
+        "alike": Uniform(0.0, 1.0),
+        "history_discount": Uniform(0.0, 1.0),
+        "residual_power": Uniform(0.0, 1.0),
+        "popularity_discount": Uniform(0.0, 0.3),
+    },
     "social": {
         "dim": Choice((32, 64, 128)),
         "scale": LogUniform(2.0, 20.0),

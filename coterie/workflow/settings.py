@@ -1,15 +1,20 @@
 """What to fit and where, and how a config is changed by name."""
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from coterie.data.dataset import TrainingSet
+from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
 from coterie.models import CONFIGS
 from coterie.training.fit import Here
 from coterie.training.runs import Workers, run_identity
+
+_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,7 @@ class FitSettings:
     model: str = "social"
     """One of ``coterie.models.MODELS``."""
     config: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the model's config that differ from its own; ``loop.lr`` reaches inside."""
+    """Fields of the model's config that differ from its own, nested or with dots (``loop.lr``)."""
     workers: int = 0
     """Ray Train workers; 0 trains in this process."""
     use_gpu: bool = False
@@ -55,7 +60,7 @@ class FitSettings:
         Raises:
             BadInputError: A field is unknown, or its value is refused.
         """
-        return change(CONFIGS[self.model](), self.config)
+        return change(CONFIGS[self.model](), flatten(self.config))
 
 
 def change(config: Any, changes: Mapping[str, Any]) -> Any:
@@ -100,6 +105,78 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{name}"] = value
     return flat
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The opposite of :func:`flatten`.
+
+    >>> nest({"dim": 8, "loop.lr": 0.1})
+    {'dim': 8, 'loop': {'lr': 0.1}}
+    """
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        *outer, last = name.split(".")
+        place = nested
+        for part in outer:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return nested
+
+
+def read_config(*given: str) -> dict[str, Any]:
+    """Fields of a config by dotted name, from what a person or a pipeline names; the later wins.
+
+    >>> read_config('{"dim": 8, "loop": {"lr": 0.1}}', "dim=16")
+    {'dim': 16, 'loop.lr': 0.1}
+
+    Args:
+        given: Each a JSON object, one field as ``name=value``, or the path or URL of a JSON file
+            such as ``coterie tune`` leaves.
+
+    Raises:
+        BadInputError: A file is not there, or holds something else.
+        UnavailableError: A store does not answer.
+    """
+    flat: dict[str, Any] = {}
+    for one in given:
+        assigned = _ASSIGNMENT.fullmatch(one)
+        if assigned:
+            flat[assigned[1]] = _value(assigned[2])
+        else:
+            flat |= flatten(_object(one if one.lstrip().startswith("{") else _text(one), one))
+    return flat
+
+
+def _value(text: str) -> Any:
+    """A number, true or false as JSON has them; any other text as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _text(path: str) -> str:
+    fs, within = open_store(path)
+    with reaching(path):
+        if not fs.isfile(within):
+            raise BadInputError(
+                f"{path!r} is no file: expected one of JSON, a JSON object, or NAME=VALUE"
+            )
+        content: bytes = fs.cat_file(within)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path} is no text: expected a JSON object") from error
+
+
+def _object(text: str, source: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise BadInputError(f"{source} is no JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise BadInputError(f"{source} holds {content!r}: expected an object of fields")
+    return content
 
 
 def _like(old: Any, new: Any, name: str) -> Any:

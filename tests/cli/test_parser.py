@@ -8,7 +8,7 @@ from coterie.cli.parser import DATASETS, MODELS, make_parser
 from coterie.data import public
 from coterie.models import MODELS as CLASSES
 
-COMMANDS = ("simulate", "ingest", "train", "evaluate", "recommend", "report")
+COMMANDS = ("simulate", "ingest", "tune", "train", "evaluate", "recommend", "report")
 
 
 def test_help_waits_for_nothing_heavy():
@@ -57,6 +57,10 @@ def test_help_lists_the_models_and_data_sets_that_exist():
         "ingest x --out y --dataset netflix",
         "train x --out y --model gpt",
         "train x --out y --workers -1",
+        "tune x --out y --trials 0",
+        "tune x --out y --minutes 0",
+        "tune x --out y --minutes nan",
+        "tune x --out y --seed -1",
         "recommend --release x --data y",
         "recommend u --release x --data y -k 0",
     ],
