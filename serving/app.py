@@ -11,9 +11,10 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
@@ -23,16 +24,21 @@ from serving.settings import Settings, prepare_ray, read_settings
 
 STOP_S: Final = 15.0
 """How long stopping may take before it is done the hard way."""
+STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM; the exit status."""
+    """Serve until Ctrl-C or SIGTERM; the exit status: 130 where that came before all was up."""
     try:
         settings = read_settings(**vars(_parser().parse_args(arguments)))
         run(settings)
     except CoterieError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped before it was up", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
@@ -44,6 +50,7 @@ def run(settings: Settings) -> None:
             was started.
         UnavailableError: Ray Serve did not start.
     """
+    _listen_for_stops()
     with serving(settings):
         print(f"serving http://{settings.host}:{settings.port}", flush=True)
         _wait_for_signal()
@@ -106,6 +113,8 @@ def _ray(settings: Settings) -> Iterator[None]:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
+        # Ray has put handlers of its own in place: SIGTERM would end us, and leave the others.
+        _listen_for_stops()
         options = HTTPOptions(host=settings.host, port=settings.port)
         serve.start(proxy_location="HeadOnly", http_options=options)
         serve.run(build_application(settings), name=APP, route_prefix="/")
@@ -113,13 +122,19 @@ def _ray(settings: Settings) -> Iterator[None]:
     except (RuntimeError, ray.exceptions.RayError) as error:
         raise UnavailableError(f"Ray Serve did not start: {_last_line(error)}") from error
     finally:
-        # Where Ray's own processes were stopped with us, it would wait for them for minutes.
-        stopping = threading.Thread(target=serve.shutdown, daemon=True)
         # Ray tells of its own stopping as of an accident.
         with contextlib.redirect_stdout(io.StringIO()):
-            stopping.start()
-            stopping.join(STOP_S)
+            # Serve's shutdown would start Ray first, where it is not up yet.
+            if ray.is_initialized():
+                _shut_down(serve.shutdown)
             ray.shutdown()
+
+
+def _shut_down(serve: Callable[[], None]) -> None:
+    """Where Ray's own processes were stopped with us, it would wait for them for minutes."""
+    stopping = threading.Thread(target=serve, daemon=True)
+    stopping.start()
+    stopping.join(STOP_S)
 
 
 def _last_line(error: Exception) -> str:
@@ -153,9 +168,22 @@ def _whole(path: str) -> str:
 
 def _wait_for_signal() -> None:
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         signal.signal(number, lambda *_: stop.set())
     stop.wait()
+
+
+def _listen_for_stops() -> None:
+    """Let a signal that comes while we start end it, and all that was started."""
+    for number in STOPS:
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Give up starting, once: a second signal must not break off the cleaning up."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,0 +1,51 @@
+"""Asked to stop before the app is up."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from small_shop import write_small_release
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_a_signal_while_serve_starts_ends_all_that_was_started(folder):
+    write_small_release(folder / "release")
+    (folder / "feature_store.yaml").write_text("")
+    command = [sys.executable, "-m", "serving.app", "--port", str(free_port())]
+    command += ["--release", str(folder / "release"), "--features", str(folder)]
+    command += ["--state", str(folder / "state")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        family = await_controller(process)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[1]
+    _, left = psutil.wait_procs(family, timeout=10)
+    assert left == []
+    assert process.returncode == 130
+    assert said == "stopped before it was up\n"
+
+
+def await_controller(process):
+    """The processes that are there when Ray is up, and Serve is starting."""
+    last = time.monotonic() + 60
+    while time.monotonic() < last:
+        family = psutil.Process(process.pid).children(recursive=True)
+        if any("SERVE_CONTROLLER" in name_of(one) for one in family):
+            return family
+        time.sleep(0.05)
+    raise AssertionError("Ray did not start")
+
+
+def name_of(process):
+    try:
+        return " ".join(process.cmdline()[:1])
+    except psutil.Error:
+        return ""
