@@ -20,7 +20,7 @@ MAX_REASONS = 3
 """Of an item's reasons that a terminal shows; ``--json`` has them all."""
 SHOWN = ("recall", "ndcg", "hit_rate", "precision", "coverage")
 """Of the metrics that a terminal has room for."""
-MAX_TRIALS = 5
+MAX_TRIALS = 4
 """Of a study that a terminal shows; its page has them all."""
 DID = {
     "view": "looked at",
@@ -71,10 +71,10 @@ def tuned(outcome: "Tuned") -> None:
     if outcome.defaults is not None and outcome.defaults not in shown:
         shown.append(outcome.defaults)
     names = [
-        "own settings" if trial is outcome.defaults else f"trial {trials.index(trial) + 1}"
+        "own settings" if trial is outcome.defaults else str(trials.index(trial) + 1)
         for trial in shown
     ]
-    table = _table("", *names)
+    table = _table("trial", *names)
     table.add_row("NDCG@20", *(_score(trial) for trial in shown))
     table.add_row("epochs", *(str(t.curve[-1][0]) if t.curve else "-" for t in shown))
     for name in outcome.best.changes:
