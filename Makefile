@@ -11,6 +11,8 @@ DATASET ?=
 ONCE    ?=
 PORT    ?= 8000
 WORK    ?= var/demo
+# Parameters of the pipeline: make demo ARGS="max_bad_share=0.2 model=social"
+ARGS    ?=
 
 # Where pip may also look for packages. On Linux without a GPU,
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu saves two gigabytes.
@@ -32,9 +34,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  --constraint constraints.txt --editable ".[train,serve,pipelines,dev]"
 	@touch $(STAMP)
 
-demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASET= ONCE=1 PORT= WORK=)
+demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASET= ONCE=1 PORT= WORK= ARGS=)
 	@$(BIN)/python -m pipelines.demo --work "$(WORK)" --port "$(PORT)" \
-	  $(if $(DATA),--data "$(DATA)") $(if $(DATASET),--dataset "$(DATASET)") $(if $(filter-out 0,$(ONCE)),--once)
+	  $(if $(DATA),--data "$(DATA)") $(if $(DATASET),--dataset "$(DATASET)") $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
 
 test: setup ## All tests (what needs real data, a GPU or chromium skips with a reason)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -15,11 +15,13 @@ def ingest(
     version: str,
 ) -> str:
     """Clean the tables of ``source``; the answer is the version that this run makes."""
-    from components.progress import printed
-    from coterie.data.ingest import IngestConfig
+    from components.progress import noted, printed
+    from coterie.data.ingest import IngestConfig, put_aside
     from coterie.workflow.sources import name_version, take_in
 
     # Any other runner than these two is refused where it is chosen.
     config = IngestConfig(max_bad_share=max_bad_share, runner=runner)  # type: ignore[arg-type]
     take_in(source, clean.path, dataset, config, printed)
+    for line in put_aside(clean.path):
+        noted(line)
     return name_version(version)

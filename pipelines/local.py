@@ -15,7 +15,7 @@ from typing import Any, Final, TextIO
 
 from kfp import local
 
-from components.progress import parse
+from components.progress import parse, parse_note
 from coterie.errors import BadInputError, CoterieError
 from pipelines.steps import Steps, watch_steps
 from pipelines.train import train_pipeline
@@ -55,6 +55,8 @@ class Watcher(io.TextIOBase):
         self._log.flush()
         if told := parse(line):
             self._steps.progressed(*told)
+        elif note := parse_note(line):
+            self._steps.noted(note)
         elif started := _STARTED.search(line):
             self.step = started[1]
             self._steps.started(self.step)
@@ -168,7 +170,8 @@ def _value(name: str, text: str, kind: str) -> Any:
         return text
     with contextlib.suppress(ValueError):
         value = json.loads(text)
-        if isinstance(value, _TYPES[kind]) and isinstance(value, bool) is (kind == "Boolean"):
+        # Not isinstance: True is an int to Python, and no number to anybody else.
+        if type(value) in _TYPES[kind]:
             return float(value) if kind == "Float" else value
     example = {"Integer": "3", "Float": "0.05", "Boolean": "true"}[kind]
     raise BadInputError(f"{name} is {text!r}: expected a value like {example}")

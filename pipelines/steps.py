@@ -19,6 +19,9 @@ class Steps(Protocol):
     def progressed(self, what: str, done: int, total: int) -> None:
         """The step that runs is so far."""
 
+    def noted(self, text: str) -> None:
+        """The step that runs found what a person should know."""
+
     def finished(self, well: bool) -> None:
         """The step that ran ended."""
 
@@ -29,6 +32,7 @@ class Lines:
     def __init__(self, console: Console):
         self._console = console
         self._step, self._since = "", 0.0
+        self._notes: list[str] = []
 
     def started(self, step: str) -> None:
         """See Steps."""
@@ -37,10 +41,17 @@ class Lines:
     def progressed(self, what: str, done: int, total: int) -> None:
         """Not told: it would be a line each time."""
 
+    def noted(self, text: str) -> None:
+        """Told below the step's line."""
+        self._notes.append(text)
+
     def finished(self, well: bool) -> None:
         """See Steps."""
         took = time.monotonic() - self._since
         self._console.print(f"{self._step:<12}{took:6.1f} s{'' if well else '  failed'}")
+        for note in self._notes:
+            self._console.print(f"  {note}", soft_wrap=True)
+        self._notes.clear()
 
 
 class Bars:
@@ -61,6 +72,10 @@ class Bars:
         if self._task is not None:
             self._bars.update(self._task, completed=done, total=total, what=what)
 
+    def noted(self, text: str) -> None:
+        """Told above the bars."""
+        self._bars.console.print(f"{self._step}: {text}", soft_wrap=True)
+
     def finished(self, well: bool) -> None:
         """See Steps."""
         if self._task is not None:
@@ -74,7 +89,8 @@ class Bars:
 def watch_steps() -> Iterator[Steps]:
     """Bars where somebody watches, lines where not."""
     # Bound to today's stream: the run puts its log in the place of standard output.
-    console = Console(file=sys.stdout, highlight=False)
+    # Notes quote what was found in tables: brackets in it are no markup.
+    console = Console(file=sys.stdout, highlight=False, markup=False)
     if not console.is_terminal:
         yield Lines(console)
         return

@@ -13,7 +13,7 @@ from coterie.data.clean import Clean, Counts, clean_table
 from coterie.data.engine import Runner
 from coterie.data.quarantine import QUARANTINE_FILE, count_reasons, forget_rejected, judge
 from coterie.data.staging import staged
-from coterie.data.stores import open_store
+from coterie.data.stores import open_store, reaching
 from coterie.data.tables import has_table, read_table, write_table
 from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
@@ -100,6 +100,29 @@ def ingest(
     forget_rejected(out)
     progress("ingest", len(_ORDER) + 1, len(_ORDER) + 1)
     return report
+
+
+def put_aside(clean: str) -> list[str]:
+    """What ingest put in quarantine, in words: a line a table, none where every row was good.
+
+    Args:
+        clean: Folder that ``ingest`` wrote.
+    """
+    fs, folder = open_store(clean)
+    with reaching(clean):
+        report = json.loads(fs.cat_file(f"{folder}/{INGEST_REPORT}"))
+    return [
+        f"{counts['bad']:,} of {counts['read']:,} rows of {name} are bad and were put aside, "
+        f"most often {_most_often(report['reasons'], name)}: {folder}/{QUARANTINE_FILE}"
+        for name, counts in report["tables"].items()
+        if counts["bad"]
+    ]
+
+
+def _most_often(reasons: dict[str, int], table: str) -> str:
+    own = {reason: count for reason, count in reasons.items() if reason.startswith(f"{table}.")}
+    often = max(own, key=lambda reason: (own[reason], reason))
+    return f"{often} ({own[often]:,})"
 
 
 def _clean(

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from shop_files import small_shop, write_shop
 
-from coterie.data.ingest import FILES, IngestConfig, ingest
+from coterie.data.ingest import FILES, IngestConfig, ingest, put_aside
 from coterie.data.load import load_dataset
 from coterie.errors import BadInputError, UnavailableError
 from coterie.schema import EVENTS, ITEMS, QUARANTINE, TABLES, TIES, USERS
@@ -201,6 +201,16 @@ def test_the_limit_itself_is_let_pass_and_one_row_more_is_not(tmp_path):
     assert report.tables["events"].bad == 50
     with pytest.raises(BadInputError, match=r"51 of 1000 rows of events \(5.1%\)"):
         clean_of(tmp_path, many_bad(51))
+
+
+def test_rows_that_were_put_aside_are_told_of_and_good_tables_are_not(tmp_path):
+    clean_of(tmp_path, many_bad(30))
+    [line] = put_aside(str(tmp_path / "clean"))
+    assert line.startswith("30 of 1,000 rows of events are bad and were put aside, most often ")
+    assert "events.ts: no time in ISO 8601 or Unix form (30): " in line
+    assert line.endswith(str(tmp_path / "clean" / "quarantine.parquet"))
+    clean_of(tmp_path, small_shop())
+    assert put_aside(str(tmp_path / "clean")) == []
 
 
 def test_too_many_bad_rows_stop_the_run_and_lie_beside_the_output(tmp_path):

@@ -3,9 +3,11 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from coterie.errors import BadInputError
 from pipelines.local import Watcher, parse_parameters
+from pipelines.steps import Lines
 
 CYAN, RESET = "\033[96m", "\033[0m"
 
@@ -21,6 +23,9 @@ class Told:
 
     def progressed(self, what, done, total):
         self.heard.append(("progressed", what, done, total))
+
+    def noted(self, text):
+        self.heard.append(("noted", text))
 
     def finished(self, well):
         self.heard.append(("finished", well))
@@ -41,6 +46,7 @@ def test_kfps_log_becomes_steps(watcher, told):
         f"05:11:21.803 - INFO - Executing task {CYAN}'train'{RESET}\n"
         "    coterie-progress\t3\t10\ttraining social\n"
         "    Epoch said something\n"
+        "    coterie-note\t3 of 9 rows of ties are bad\n"
         f"05:11:29.052 - INFO - Task {CYAN}'train'{RESET} finished with status "
         f"{CYAN}SUCCESS{RESET}\n"
     )
@@ -49,9 +55,23 @@ def test_kfps_log_becomes_steps(watcher, told):
     assert told.heard == [
         ("started", "train"),
         ("progressed", "training social", 3, 10),
+        ("noted", "3 of 9 rows of ties are bad"),
         ("finished", True),
     ]
     assert watcher._log.getvalue() == log
+
+
+def test_what_a_step_found_is_told_below_its_line():
+    screen = io.StringIO()
+    lines = Lines(Console(file=screen, width=40))
+    for step in ("ingest", "train"):
+        lines.started(step)
+        if step == "ingest":
+            lines.noted("3 of 9 rows of ties are bad: " + "x" * 60)
+        lines.finished(True)
+    first, note, second = screen.getvalue().splitlines()
+    assert (first.split()[0], second.split()[0]) == ("ingest", "train")
+    assert note == "  3 of 9 rows of ties are bad: " + "x" * 60
 
 
 def test_our_own_errors_are_quoted_without_their_name(watcher):
