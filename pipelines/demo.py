@@ -19,7 +19,7 @@ from pipelines.client import Client
 from pipelines.processes import StopRequestedError, child, stoppable
 from pipelines.show import show_addresses, show_lists, show_metrics, show_step
 
-DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book")
+DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book", "split_csv")
 HOST: Final = "127.0.0.1"
 SHOWN_SHOPPERS: Final = 3
 

@@ -7,7 +7,7 @@ import coterie
 
 MODELS: Final = ("social", "social_linear", "lightgcn", "ease", "item_knn", "popularity")
 """Names of ``coterie.models.MODELS``, spelt again so that help need not import torch."""
-DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book")
+DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book", "split_csv")
 """Names of ``coterie.data.public.READERS``, likewise."""
 
 

@@ -1,5 +1,6 @@
 """Files of research sets: delimited text and .mat, and the contract's tables made from them."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,22 @@ def read_delimited(
         raise BadInputError(f"{file} is missing: is this the folder of that data set?") from error
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise BadInputError(f"{file} is not {', '.join(names)} in columns: {error}") from error
+
+
+def read_pairs(file: Path, first: str, second: str) -> pa.Table:
+    """The first two columns of a delimited file, with or without a line of headings.
+
+    Raises:
+        BadInputError: As :func:`read_delimited`.
+    """
+    names = [first, second]
+    heading = False
+    if file.exists():
+        with file.open(encoding="utf-8") as lines:
+            columns = re.split(r"[\t, ]", lines.readline().strip())
+        heading = not any(column.lstrip("-").isdigit() for column in columns[:2])
+        names += [f"more_{place}" for place in range(2, len(columns))]
+    return read_delimited(file, tuple(names), heading).select([first, second])
 
 
 def read_mat(file: Path, name: str, columns: int) -> Ints:

@@ -106,11 +106,39 @@ def read_douban_book(folder: Path) -> Tables:
     return bundle | {ITEMS.name: foreign.nameless_items(numbers)}
 
 
+def read_split_csv(folder: Path) -> Tables:
+    """Any set that was split as CSV: ``train.csv``, ``test.csv``, perhaps ``val.csv``, and
+    ``social.csv``; the first two columns are user and item, or user and friend.
+
+    Items are all that any part names.
+    """
+    parts = tuple(part for part in Part if part is not Part.VAL or (folder / "val.csv").exists())
+    return _bundle(folder.name, folder, parts, TieKind.FRIEND)
+
+
+def form_of(folder: Path) -> str | None:
+    """Which of READERS reads a folder, by the files in it; None where none does."""
+    for name, files in _FORMS:
+        if any((folder / file).exists() for file in files):
+            return name
+    return None
+
+
+_FORMS: Final = (
+    ("beidian", ("ufi",)),
+    ("lastfm", ("user_artists.dat", "raw/user_artists.dat")),
+    ("ciao", ("rating_with_timestamp.mat", "category.csv")),
+    ("split_csv", ("train.csv",)),
+)
+"""The first reader one of whose files is there; a set of numbered items without any of its own
+reads as ``split_csv``."""
+
 READERS: Final[dict[str, Callable[[Path], Tables]]] = {
     "beidian": read_beidian,
     "lastfm": read_lastfm,
     "ciao": read_ciao,
     "douban_book": read_douban_book,
+    "split_csv": read_split_csv,
 }
 
 
@@ -119,10 +147,10 @@ def _bundle(
 ) -> Tables:
     """Parts as CSV of user and item, and ``social.csv`` of user and friend."""
     events = [
-        engagements(prefix, part, read_delimited(folder / f"{part}.csv", ("user", "item"), True))
+        engagements(prefix, part, foreign.read_pairs(folder / f"{part}.csv", "user", "item"))
         for part in parts
     ]
-    social = read_delimited(folder / "social.csv", ("src", "dst"), True)
+    social = foreign.read_pairs(folder / "social.csv", "src", "dst")
     return _whole(events, ties_of(social["src"], social["dst"], kind), items)
 
 

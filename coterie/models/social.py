@@ -54,7 +54,7 @@ class SocialConfig:
     browsing: float = 1.0
     """Weight of finding again what was only viewed, clicked or shared; 1 for what was had."""
     recency: float = 0.5
-    """A target weighs (1 + its age in days) to minus this: what comes next is like what was last."""
+    """A target weighs (1 + age in days) to minus this: what comes next is like what was last."""
     candidates: int = 32_768
     """Items that the softmax is over: all, where the shop has no more; else those that a batch
     asks for and a random sample, each logit corrected for how likely it was to be there."""
@@ -358,8 +358,8 @@ class _Halves:
         def both(users: torch.Tensor) -> torch.Tensor:
             shoppers = self._community.shoppers(users.numpy())
             learned = self._recommender.scores(shoppers) / self._spread[0]
-            solved = self._solved.scores(shoppers).float() / self._spread[1]
-            return torch.stack([(1 - mix) * learned + mix * solved for mix in MIXES])
+            solved = self._solved.scores(shoppers) / self._spread[1]
+            return torch.stack([(1 - mix) * learned + mix * solved for mix in MIXES]).float()
 
         reached = validation.ndcg_of_each(both, len(MIXES))
         return MIXES[int(np.argmax(np.round(reached, 6)))] if reached else 0.5

@@ -21,6 +21,8 @@ Parameters = dict[str, torch.Tensor]
 """All that was learned: ``item_in`` and ``item_out`` (items, d), ``item_bias`` (items,), ``scale``
 (), the encoder's weights under ``encoder.``, and, if there is a closed form, ``linear.NAMES``."""
 
+Solved = tuple[torch.Tensor, torch.Tensor]
+"""The closed form's states, shape (b, rank), and what to take off its scores, (b, items)."""
 RETRIEVE_MARGIN = 50
 """Candidates beyond k that single precision retrieves for double precision to rank."""
 _RESOLUTION = 1e-6
@@ -130,6 +132,7 @@ class Recommender:
         self._linear: LinearPart | None = None
         if parameters.keys() >= linear.NAMES:
             self._linear = LinearPart.of_tensors(parameters, len(popularity))
+            self._coarse_solved = self._linear.out.float()
         self._hidden = torch.zeros(len(popularity), dtype=torch.bool)
         if available is not None:
             self._hidden = torch.from_numpy(~available)
@@ -150,7 +153,7 @@ class Recommender:
         self._check_request(shoppers, k)
         encoded, state = self._encode(shoppers)
         lost = state.norm(dim=1) == 0
-        solved = self._linear.scores(shoppers) if self._linear else None
+        solved = self._solved(shoppers)
         coarse = self._coarse_scores(state, lost, solved)
         self._mask(coarse, shoppers)
         width = min(k + RETRIEVE_MARGIN, self.num_items)
@@ -166,7 +169,7 @@ class Recommender:
         """Scores of all items, seen and hidden ones too, single precision, shape (b, items)."""
         self._check_request(shoppers, 1)
         _, state = self._encode(shoppers)
-        solved = self._linear.scores(shoppers) if self._linear else None
+        solved = self._solved(shoppers)
         return self._coarse_scores(state, state.norm(dim=1) == 0, solved)
 
     @torch.inference_mode()
@@ -224,12 +227,18 @@ class Recommender:
         )
         return encoded, state
 
+    def _solved(self, shoppers: Shoppers) -> Solved | None:
+        """What the closed form says, where there is one."""
+        if self._linear is None:
+            return None
+        return self._linear.states(shoppers), self._linear.itself(shoppers)
+
     def _coarse_scores(
-        self, state: torch.Tensor, lost: torch.Tensor, solved: torch.Tensor | None
+        self, state: torch.Tensor, lost: torch.Tensor, solved: Solved | None
     ) -> torch.Tensor:
         scores = (self._scale * _unit(state)).float() @ self._coarse_out.T + self._bias.float()
         if solved is not None:
-            scores += solved.float()
+            scores += solved[0].float() @ self._coarse_solved.T - solved[1].float()
         scores[lost] = self._popularity.float()
         return scores
 
@@ -243,13 +252,14 @@ class Recommender:
         state: torch.Tensor,
         lost: torch.Tensor,
         items: torch.Tensor,
-        solved: torch.Tensor | None,
+        solved: Solved | None,
     ) -> torch.Tensor:
         """Scores of some items a shopper, shape (b, n), each summed alike in any batch."""
         vectors = self._item_out[items]
         scores = self._scale * (_unit(state)[:, None, :] * vectors).sum(2) + self._bias[items]
-        if solved is not None:
-            scores = scores + solved.gather(1, items)
+        if self._linear and solved is not None:
+            scores = scores + (solved[0][:, None, :] * self._linear.out[items]).sum(2)
+            scores = scores - solved[1].gather(1, items)
         return torch.where(lost[:, None], self._popularity[items], scores)
 
     def _sources(self, encoded: Encoded, lost: torch.Tensor) -> tuple[Source, ...]:

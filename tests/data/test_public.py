@@ -7,7 +7,7 @@ from shop_files import real_data
 
 from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
-from coterie.data.public import READERS, convert
+from coterie.data.public import READERS, convert, form_of
 from coterie.data.splits import by_time, choose
 from coterie.errors import BadInputError
 from coterie.schema import EVENT_KINDS, PARTS, EventKind, TieKind
@@ -108,6 +108,28 @@ def test_douban_books_that_nobody_read_are_ranked_too(tmp_path):
     }
     tables = READERS["douban_book"](write(tmp_path, files))
     assert tables["items"]["item_id"].to_pylist() == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("heading", ["user,item,rating\n", ""])
+def test_any_split_as_csv_is_read_with_or_without_headings_and_further_columns(tmp_path, heading):
+    files = {
+        "train.csv": f"{heading}0,3,5\n1,3,4\n",
+        "test.csv": f"{heading}0,1,2\n",
+        "social.csv": "0\t1\n",
+    }
+    tables = READERS["split_csv"](write(tmp_path, files))
+    assert tables["events"]["user_id"].to_pylist() == ["0", "1", "0"]
+    assert tables["events"]["split"].to_pylist() == ["train", "train", "test"]
+    assert tables["items"]["item_id"].to_pylist() == ["3", "1"]
+    assert tables["ties"]["dst_user_id"].to_pylist() == ["1"]
+
+
+def test_a_folder_is_known_by_its_files(tmp_path):
+    assert form_of(tmp_path) is None
+    (tmp_path / "train.csv").touch()
+    assert form_of(tmp_path) == "split_csv"
+    (tmp_path / "category.csv").touch()
+    assert form_of(tmp_path) == "ciao"
 
 
 @pytest.mark.parametrize("dataset", READERS)
