@@ -16,6 +16,7 @@ def train(
     workers: int,
     use_gpu: bool,
     ray_address: str,
+    checkpoints: str,
 ) -> None:
     """Fit a model on clean tables that features agree with."""
     import json
@@ -24,6 +25,6 @@ def train(
     from coterie.workflow import FitSettings, fit_challenger
 
     how = FitSettings(model, json.loads(settings), workers, use_gpu, ray_address)
-    fitted = fit_challenger(clean.path, challenger.path, how, printed, known.path)
+    fitted = fit_challenger(clean.path, challenger.path, how, printed, known.path, checkpoints)
     for name, value in fitted.validation.items():
         validation.log_metric(name, value)

@@ -115,11 +115,14 @@ def _run_pipeline(demo: Demo, source: str) -> dict[str, str]:
     """Where each output of the pipeline is."""
     root = demo.work / "pipeline"
     command = [sys.executable, "-m", "pipelines.local", "--root", str(root), f"source={source}"]
-    command += [f"dataset={demo.dataset}", *demo.arguments]
+    # A demo that was killed in training goes on there; one that ended well begins anew.
+    checkpoints = (demo.work / "checkpoints").absolute()
+    command += [f"dataset={demo.dataset}", f"checkpoints={checkpoints}", *demo.arguments]
     with child(command, QUIET) as running:
         if running.wait() != 0:
             # It said what was wrong.
             raise BadInputError("no release was made, so there is nothing to serve")
+    shutil.rmtree(checkpoints, ignore_errors=True)
     outputs: dict[str, str] = json.loads((root / "result.json").read_text())
     return outputs
 

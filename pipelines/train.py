@@ -37,6 +37,7 @@ def train_pipeline(
     workers: int = 1,
     use_gpu: bool = False,
     ray_address: str = "local",
+    checkpoints: str = "",
     baselines: str = "",
     min_gain: float = 0.02,
     release_store: str = "",
@@ -54,6 +55,8 @@ def train_pipeline(
         workers: Ray Train workers; 0 trains in the step itself.
         use_gpu: One GPU for each worker.
         ray_address: Of the Ray cluster; local starts one inside the step, auto joins its own.
+        checkpoints: Folder or URL where training's states outlive the run: another run on the same
+            data goes on where this one was broken off. Empty keeps them with the run.
         baselines: Names of models to compare, a space between; empty compares all.
         min_gain: What a release has to gain over popularity on validation, as a share.
         release_store: Folder or URL to publish the release to; empty publishes it nowhere.
@@ -75,6 +78,7 @@ def train_pipeline(
         workers=workers,
         use_gpu=use_gpu,
         ray_address=ray_address,
+        checkpoints=checkpoints,
     )
     challenger = fitted.outputs["challenger"]
     measured = evaluate(clean=clean, challenger=challenger, models=baselines)

@@ -54,10 +54,11 @@ def fit_challenger(
     settings: FitSettings | None = None,
     progress: Progress = silent,
     known: str | None = None,
+    checkpoints: str = "",
 ) -> Challenger:
     """Fit on train, measure on validation, then fit again on both for as many epochs.
 
-    An interrupted run goes on from its checkpoints under ``out``.
+    An interrupted run goes on from its checkpoints.
 
     Args:
         clean: Folder that ``ingest`` wrote.
@@ -65,6 +66,7 @@ def fit_challenger(
         settings: The social model in this process by default.
         progress: Called after every epoch.
         known: Folder of point-in-time features, which must tell the same as the clean tables.
+        checkpoints: Folder or, for workers, URL for them; under ``out`` by default.
 
     Raises:
         BadInputError: The data or the settings are wrong.
@@ -74,7 +76,7 @@ def fit_challenger(
     if known is not None:
         check_features(known, shop)
     data = shop.split.for_validation()
-    where = settings.where(f"{out}/{CHECKPOINTS}", data)
+    where = settings.where(checkpoints or f"{out}/{CHECKPOINTS}", data)
     fitted = fit_twice(shop.split, settings.model, config, where, progress)
     history = history_of(fitted.chosen)
     popularity = Popularity()

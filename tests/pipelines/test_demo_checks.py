@@ -1,13 +1,14 @@
 """What can be wrong with ``make demo`` is said before the work starts."""
 
 import socket
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from coterie.errors import UnavailableError
+from coterie.errors import BadInputError, UnavailableError
 from pipelines import demo as demo_module
 from pipelines.client import Client
-from pipelines.demo import main
+from pipelines.demo import Demo, main
 
 
 @pytest.fixture
@@ -61,6 +62,28 @@ def test_a_pipeline_that_fails_ends_the_demo_with_one_line(monkeypatch, tmp_path
     first, last = capfd.readouterr().err.splitlines()
     assert first.startswith("pipeline: no parameter 'epochs=3'")
     assert last == "demo: no release was made, so there is nothing to serve"
+
+
+@pytest.mark.parametrize(("status", "kept"), [(0, False), (-9, True)])
+def test_training_that_was_broken_off_is_kept_for_the_next_demo(
+    monkeypatch, tmp_path, status, kept
+):
+    class Running:
+        def wait(self):
+            (tmp_path / "checkpoints").mkdir()
+            (tmp_path / "pipeline").mkdir()
+            (tmp_path / "pipeline" / "result.json").write_text("{}")
+            return status
+
+    @contextmanager
+    def child(command, *_):
+        assert f"checkpoints={tmp_path / 'checkpoints'}" in command
+        yield Running()
+
+    monkeypatch.setattr(demo_module, "child", child)
+    with pytest.raises(BadInputError) if kept else nullcontext():
+        demo_module._run_pipeline(Demo(tmp_path), "shop")
+    assert (tmp_path / "checkpoints").exists() is kept
 
 
 def test_somebody_elses_answers_are_not_taken_for_ours(monkeypatch, tmp_path):

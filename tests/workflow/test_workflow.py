@@ -116,19 +116,25 @@ def test_a_model_for_comparison_cannot_be_released(clean, tmp_path):
         workflow.make_release(clean, out, str(tmp_path / "v1"))
 
 
-def test_training_goes_on_where_it_was_interrupted(clean, model, tmp_path):
-    out = str(tmp_path / "model")
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_training_goes_on_where_it_was_interrupted(clean, model, tmp_path, elsewhere):
+    first = out = str(tmp_path / "model")
+    checkpoints = ""
+    if elsewhere:  # a pipeline's next run writes to another folder
+        first, checkpoints = str(tmp_path / "broken off"), str(tmp_path / "states")
 
     def interrupt(_, done, total):
         if done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        workflow.fit_challenger(clean, out, SETTINGS, interrupt)
+        workflow.fit_challenger(clean, first, SETTINGS, interrupt, checkpoints=checkpoints)
     with pytest.raises(BadInputError, match="train one"):
-        load_challenger(out)
+        load_challenger(first)
     told = []
-    workflow.fit_challenger(clean, out, SETTINGS, lambda *told_: told.append(told_))
+    workflow.fit_challenger(
+        clean, out, SETTINGS, lambda *told_: told.append(told_), checkpoints=checkpoints
+    )
     assert told[0][1] == 3
     for name, tensor in load_parameters(model).items():
         assert torch.equal(load_parameters(out)[name], tensor), name
