@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import socket
 import sys
@@ -88,8 +89,9 @@ def _check(demo: Demo) -> None:
         with socket.create_server((HOST, demo.port)):
             pass
     except OSError as error:
+        why = os.strerror(error.errno or 0)
         raise BadInputError(
-            f"port {demo.port} cannot be used ({error.strerror}): choose another one, for example "
+            f"port {demo.port} cannot be used ({why}): choose another one, for example "
             f"make demo PORT={_free_port()}"
         ) from error
 

@@ -7,7 +7,6 @@ import io
 import logging
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -15,10 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.release.files import read_files
+from serving.checks import check
 from serving.proxy import inner_ports, write_launcher
 from serving.settings import Settings, prepare_ray, read_settings
 
@@ -65,10 +64,7 @@ def serving(settings: Settings) -> Iterator[Settings]:
         UnavailableError: See ``run``.
     """
     settings = _with_whole_paths(settings)
-    check_port(settings.host, settings.port)
-    # Not more than the bytes: Torch takes seconds to import, and we have no tensors to look at.
-    read_files(settings.release)
-    _check_features(settings.features)
+    check(settings)
     shutil.rmtree(settings.metrics_folder, ignore_errors=True)
     settings.metrics_folder.mkdir(parents=True)
     # Sockets need a short path, and two apps on one machine a folder each.
@@ -77,22 +73,6 @@ def serving(settings: Settings) -> Iterator[Settings]:
         prepare_ray(settings, launcher, inner_ports(settings.host, settings.port))
         with _ray(settings):
             yield settings
-
-
-def check_port(host: str, port: int) -> None:
-    """Refuse a port that somebody has, before anything is started.
-
-    Raises:
-        BadInputError: The port is taken, or the address is not ours.
-    """
-    try:
-        with socket.create_server((host, port)):
-            pass
-    except OSError as error:
-        raise BadInputError(
-            f"cannot listen on {host} port {port}: {error.strerror}; stop what uses it "
-            f"(`ss -ltnp 'sport = :{port}'` names it), or choose another with --port"
-        ) from error
 
 
 @contextmanager
@@ -120,7 +100,7 @@ def _ray(settings: Settings) -> Iterator[None]:
         serve.run(build_application(settings), name=APP, route_prefix="/")
         yield
     except (RuntimeError, ray.exceptions.RayError) as error:
-        raise UnavailableError(f"Ray Serve did not start: {_last_line(error)}") from error
+        raise _in_words(_cause(serve.status) or str(error)) from error
     finally:
         # Ray tells of its own stopping as of an accident.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -137,18 +117,27 @@ def _shut_down(serve: Callable[[], None]) -> None:
     stopping.join(STOP_S)
 
 
-def _last_line(error: Exception) -> str:
-    """What went wrong, without the traces that Ray puts around it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+def _cause(status: Callable[[], Any]) -> str:
+    """Why a replica did not start: Ray Serve itself says only that one did not."""
+    with contextlib.suppress(Exception):
+        for app in status().applications.values():
+            for deployment in app.deployments.values():
+                if "FAILED" in deployment.status and deployment.message:
+                    return str(deployment.message)
+    return ""
 
 
-def _check_features(folder: str) -> None:
-    if not (Path(folder) / "feature_store.yaml").is_file():
-        raise BadInputError(
-            f"no feature_store.yaml in {folder}: apply the feature repository first, "
-            "then name its folder in COTERIE_FEATURES or --features"
-        )
+def _in_words(said: str) -> CoterieError:
+    """What went wrong, without the traces that Ray puts around it.
+
+    >>> _in_words("Traceback ...\\n  at ...\\ncoterie.errors.BadInputError: no shoppers in x")
+    BadInputError('no shoppers in x')
+    """
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    kind, _, text = (lines[-1] if lines else "no reason was given").partition(": ")
+    if kind == f"{BadInputError.__module__}.{BadInputError.__name__}":
+        return BadInputError(text)
+    return UnavailableError(f"Ray Serve did not start: {lines[-1] if lines else kind}")
 
 
 def _with_whole_paths(settings: Settings) -> Settings:

@@ -8,7 +8,8 @@ from small_shop import write_small_release
 
 from coterie.errors import BadInputError
 from serving import proxy
-from serving.app import check_port, main
+from serving.app import main
+from serving.checks import check_port
 from serving.proxy import inner_ports, write_launcher
 from serving.settings import prepare_ray, read_settings
 
@@ -152,3 +153,14 @@ def test_haproxy_listens_where_we_said_and_nowhere_else(folder, monkeypatch):
 def test_what_looks_before_it_starts_anything_waits_for_no_big_library():
     script = "import sys, serving.app; assert not {'ray', 'torch', 'feast'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_folder_without_shoppers_is_one_line_before_anything_starts(folder, capsys):
+    write_small_release(folder / "release")
+    (folder / "feature_store.yaml").write_text("")
+    arguments = ["--release", str(folder / "release"), "--port", str(free_port())]
+    arguments += ["--features", str(folder), "--storefront", "--shoppers", str(folder)]
+    assert main(arguments) == 1
+    assert capsys.readouterr().err == (
+        f"error: no shoppers in {folder}: name a folder that ingest wrote\n"
+    )
