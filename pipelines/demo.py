@@ -17,7 +17,7 @@ from typing import Any, Final
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.manifest import MANIFEST
 from pipelines.client import Client
-from pipelines.processes import StopRequestedError, child, stoppable
+from pipelines.processes import INTERRUPTED, StopRequestedError, child, stoppable
 from pipelines.show import show_addresses, show_lists, show_metrics, show_step
 
 DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book", "split_csv")
@@ -25,7 +25,6 @@ HOST: Final = "127.0.0.1"
 SHOWN_SHOPPERS: Final = 3
 
 READY_S: Final = 120.0
-INTERRUPTED: Final = 130
 QUIET: Final = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONWARNINGS": "ignore",

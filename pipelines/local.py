@@ -17,6 +17,7 @@ from kfp import local
 
 from components.progress import parse, parse_note
 from coterie.errors import BadInputError, CoterieError
+from pipelines.processes import INTERRUPTED, StopRequestedError, end_children, stoppable
 from pipelines.steps import Steps, watch_steps
 from pipelines.train import train_pipeline
 
@@ -105,7 +106,8 @@ def run_pipeline(root: str, arguments: Mapping[str, Any], steps: Steps) -> dict[
 
 
 def _failure(watcher: Watcher, log: Path) -> StepFailedError:
-    why = watcher.cause or "it ended without a word"
+    # What fails by itself says so.
+    why = watcher.cause or "it was killed from outside (out of memory?)"
     return StepFailedError(f"step {watcher.step or 'one'} failed: {why} (log: {log})")
 
 
@@ -123,7 +125,7 @@ def _write(path: Path, content: Any) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, showing a line a step; 0, or 1 after a failure."""
+    """Run, showing a line a step; 0, 1 after a failure, 130 when asked to stop."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.local", description=__doc__)
     parser.add_argument("--root", required=True, help="folder for what the run leaves")
     parser.add_argument(
@@ -132,8 +134,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
-        with watch_steps() as steps:
+        with stoppable(), watch_steps() as steps:
             run_pipeline(options.root, parse_parameters(options.arguments), steps)
+    except StopRequestedError:
+        # KFP leaves the step that runs to itself.
+        end_children()
+        print("pipeline: stopped", file=sys.stderr)
+        return INTERRUPTED
     except CoterieError as error:
         print(f"pipeline: {error}", file=sys.stderr)
         return 1

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,8 +13,12 @@ from typing import IO, Final
 
 import psutil
 
+from pipelines import tether
+
 PATIENCE_S: Final = 20.0
 """How long a process may take to end by itself once asked to."""
+INTERRUPTED: Final = 130
+"""Exit status of who was asked to stop."""
 
 
 class StopRequestedError(BaseException):
@@ -46,7 +51,8 @@ def stoppable() -> Iterator[None]:
 def child(
     command: Sequence[str], environment: Mapping[str, str], output: IO[str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process in a session of its own, so that Ctrl-C reaches us alone; ended on leaving.
+    """A process in a session of its own, so that Ctrl-C reaches us alone; ended on leaving, and
+    when we are killed.
 
     Args:
         command: Program and arguments.
@@ -54,7 +60,7 @@ def child(
         output: Where both its streams go; our own where None.
     """
     process = subprocess.Popen(  # noqa: S603 (our own program)
-        list(command),
+        [sys.executable, "-m", tether.__name__, str(os.getpid()), *command],
         env={**os.environ, **environment},
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
@@ -80,6 +86,15 @@ def end(pid: int, patience_s: float = PATIENCE_S) -> None:
         psutil.wait_procs([process], timeout=patience_s)
     _, left = psutil.wait_procs({*family, *_family(pid)}, timeout=2.0)
     # Ray's own processes ignore SIGTERM while they wait for each other.
+    for one in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(left, timeout=5.0)
+
+
+def end_children() -> None:
+    """End all that descend from this process, at once."""
+    left = psutil.Process().children(recursive=True)
     for one in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()

@@ -1,7 +1,10 @@
 import io
+import os
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -106,6 +109,32 @@ def test_a_whole_number_will_do_for_any_number():
 def test_a_parameter_that_does_not_fit_is_refused(given):
     with pytest.raises(BadInputError, match="expected"):
         parse_parameters([given])
+
+
+def test_a_run_that_is_asked_to_stop_takes_its_step_along(tmp_path):
+    fifo = tmp_path / "shop" / "events.csv"
+    fifo.parent.mkdir()
+    os.mkfifo(fifo)  # whoever reads it waits for ever
+    (tmp_path / "shop" / "items.csv").write_text("item_id,title\ni1,Pan\n")
+    (tmp_path / "shop" / "ties.csv").write_text("src_user_id,dst_user_id,kind\na,b,friend\n")
+    root = tmp_path / "run"
+    command = [sys.executable, "-m", "pipelines.local", "--root", str(root)]
+    command.append(f"source={tmp_path / 'shop'}")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        while "ingest events" not in log_of(root):
+            assert running.poll() is None
+            time.sleep(0.1)
+        family = psutil.Process(running.pid).children(recursive=True)
+        running.terminate()
+        said = running.communicate(timeout=30)[1]
+    assert (running.returncode, said) == (130, "pipeline: stopped\n")
+    assert family
+    assert psutil.wait_procs(family, timeout=5)[1] == []
+
+
+def log_of(root):
+    path = root / "pipeline.log"
+    return path.read_text() if path.exists() else ""
 
 
 def test_a_step_that_fails_leaves_one_line_with_the_cause_and_the_log(tmp_path):

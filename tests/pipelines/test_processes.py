@@ -57,6 +57,25 @@ def test_a_child_that_ended_first_leaves_nobody(log):
     assert not alive(brother)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's end")
+def test_a_child_ends_when_we_are_killed(log):
+    sleeper = "import os, time; print(os.getpid(), os.getppid(), flush=True); time.sleep(600)"
+    program = (
+        "import sys, time; from pipelines.processes import child\n"
+        f"with child([sys.executable, '-c', {sleeper!r}], {{}}): time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=log) as parent:
+        grandchild, its_parent = pids_in(log)
+        assert its_parent == parent.pid
+        assert alive(grandchild)
+        parent.kill()
+    for _ in range(100):
+        if not alive(grandchild):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the grandchild goes on")
+
+
 def test_ending_who_is_gone_is_no_error():
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
