@@ -20,7 +20,7 @@ TORCH_INDEX ?=
 PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo test check format bench pipelines docs clean help
+.PHONY: setup demo test check format bench-accuracy pipelines docs clean help
 
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
@@ -52,8 +52,8 @@ format: setup ## Put the code into its form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## The published numbers again (DATA= the folder of the public data sets)
-	@$(BIN)/python -m benchmarks.accuracy $(if $(DATA),--data "$(DATA)")
+bench-accuracy: setup ## How good the lists are on public data (DATA= the folder of the data sets)
+	@$(BIN)/python -m benchmarks.accuracy --data "$(DATA)"
 
 pipelines: setup ## Compile for the Kubeflow UI: build/pipelines/*.yaml
 	@$(BIN)/python -m pipelines.compile --out build/pipelines
@@ -66,4 +66,4 @@ clean: ## Remove what was built and what the demo wrote (not .venv)
 	@rm -rf build dist site var
 
 help: ## This list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,15 +1,16 @@
-"""How good each model's lists are on public data, in full ranking, chosen on validation.
+"""How good each model's lists are on public data: tuned on validation, looked at on test once.
 
-    python benchmarks/accuracy.py --data ../shared/data
-    python benchmarks/accuracy.py --data ../shared/data --datasets beidian --models ease --seeds 1
+    python -m benchmarks.accuracy --data DIR
+    python -m benchmarks.accuracy --data DIR --sets beidian --models ease social --seeds 1
 
-Every cell (a model on a data set) is chosen from its grid below by NDCG@20 on validation, then
-fitted on training and validation, and looked at on test once a seed. A run replaces its own cells
-in ``benchmarks/results/accuracy.json`` and leaves the others.
+Every set found in ``--data`` is measured, whatever its name: by the split that it came with, and
+by time where its events are dated. A cell (a model on a set) is tuned by ``coterie tune``, then
+fitted on training and validation (``--fit-on train``: on training alone, as some published
+figures were), and looked at on test once a seed. A run replaces its own cells in
+``benchmarks/results/accuracy.json``, and draws ``docs/accuracy.md`` from the whole file.
 """
 
 import argparse
-import fcntl
 import itertools
 import json
 import multiprocessing
@@ -18,7 +19,6 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -26,63 +26,54 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow.parquet as pq
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.accuracy_page import write_page
 from coterie.data.dataset import Split, TrainingSet
 from coterie.data.ingest import ingest
-from coterie.data.load import load_dataset
-from coterie.data.public import convert
-from coterie.data.splits import bundled
-from coterie.evaluation.protocols import evaluate_model
+from coterie.data.public import convert, form_of
+from coterie.evaluation.protocols import Evaluation, evaluate_model
+from coterie.evaluation.significance import paired_test
 from coterie.models import CONFIGS, Learned, Model
 from coterie.training.fit import fit
+from coterie.workflow.settings import change, flatten, nest
+from coterie.workflow.shop import Shop
+from coterie.workflow.tuning import TuneSettings, tune_model
 
-Settings = dict[str, Any]
-DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book")
 FIGURES: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
-CHOSEN_BY: Final = "ndcg@20"
+BY_TIME: Final = "_by_time"
+"""Added to the name of a bundled set that has dated events beside its bundle."""
 RESULTS: Final = Path(__file__).parent / "results" / "accuracy.json"
+PAGE: Final = Path(__file__).parents[1] / "docs" / "accuracy.md"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the table: a model, what is fixed, and what validation chooses from."""
+    """A row of the table."""
 
     model: str
+    trials: int = 0
+    """Of ``coterie tune``; 0 where nothing is tuned."""
     fixed: tuple[tuple[str, Any], ...] = ()
-    grid: tuple[tuple[str, tuple[Any, ...]], ...] = ()
-    learned: bool = False
-
-    def settings(self) -> Iterator[Settings]:
-        """Every combination of the grid."""
-        names = [name for name, _ in self.grid]
-        for values in itertools.product(*(values for _, values in self.grid)):
-            yield dict(self.fixed) | dict(zip(names, values, strict=True))
-
-    def config(self, settings: Settings, seed: int, epochs: int = 0) -> Any:
-        """A config; with ``epochs``, one that learns for exactly so many."""
-        config = CONFIGS[self.model](**settings)
-        if not self.learned:
-            return config
-        loop = replace(config.loop, seed=seed)
-        return replace(config, loop=replace(loop, max_epochs=epochs) if epochs else loop)
+    like: str = ""
+    """The row whose settings this one takes, for comparison: only ``fixed`` differs."""
+    within: tuple[tuple[str, str], ...] = ()
+    """Part of the config to the row whose best settings it takes."""
 
 
-_LIGHTGCN: Final = (("temperature", (0.1, 0.15, 0.2)),)
-_SOCIAL: Final = (("scale", (6.0, 9.0)), ("entry_dropout", (0.3, 0.6)))
-GRIDS: Final = {
+ENTRIES: Final = {
     "popularity": Entry("popularity"),
-    "item_knn": Entry(
-        "item_knn",
-        grid=(("neighbours", (100, 1000)), ("shrinkage", (0.0, 5.0, 20.0, 50.0))),
-    ),
-    "ease": Entry("ease", grid=(("l2", (30.0, 50.0, 100.0, 200.0, 300.0, 500.0, 1000.0)),)),
-    "lightgcn": Entry("lightgcn", grid=_LIGHTGCN, learned=True),
-    "lightgcn_ties": Entry("lightgcn", (("use_ties", True),), _LIGHTGCN, learned=True),
-    "social_no_ties": Entry("social", (("use_ties", False),), _SOCIAL, learned=True),
-    "social": Entry("social", grid=_SOCIAL, learned=True),
+    "item_knn": Entry("item_knn", 10),
+    "ease": Entry("ease", 8),
+    "lightgcn": Entry("lightgcn", 3),
+    "lightgcn_ties": Entry("lightgcn", fixed=(("use_ties", True),), like="lightgcn"),
+    "social_linear": Entry("social_linear", 24),
+    "social": Entry("social", 5, within=(("linear", "social_linear"),)),
+    "social_learned": Entry("social", fixed=(("mix", 0.0),), like="social"),
+    "social_no_ties": Entry("social", fixed=(("use_ties", False),), like="social"),
 }
+"""In this order: rows take settings from those above."""
 
 
 @dataclass(frozen=True)
@@ -91,25 +82,70 @@ class Job:
 
     dataset: str
     name: str
-    data: str
-    clean: str
+    work: str
     seeds: int
     fit_on: str
 
+    @property
+    def clean(self) -> str:
+        """The set's clean tables."""
+        return f"{self.work}/{self.dataset}/clean"
+
 
 def main(arguments: list[str] | None = None) -> None:
-    """Fill the cells that were asked for, one process each, and print the table."""
+    """Fill the cells that were asked for, one process each, and draw the page."""
     asked = _parse(arguments)
-    console = Console(width=110)
-    for dataset, name in itertools.product(asked.datasets, asked.models):
-        job = Job(dataset, name, asked.data, asked.clean, asked.seeds, asked.fit_on)
+    console = Console(width=120)
+    sets = prepare(Path(asked.data), Path(asked.work), asked.sets)
+    for dataset, name in itertools.product(sets, [n for n in ENTRIES if n in asked.models]):
+        job = Job(dataset, name, asked.work, asked.seeds, asked.fit_on)
         started = time.perf_counter()
         cell = _in_own_process(job)
         cell["seconds"] = round(time.perf_counter() - started, 1)
         _merge(job, cell)
-        figures = " ".join(f"{figure} {_shown(cell, figure)}" for figure in FIGURES)
+        figures = " ".join(f"{f} {np.mean(cell['test'][f]):.4f}" for f in FIGURES)
         console.print(f"{dataset} {name}: {figures}, {cell['seconds']} s {cell['settings']}")
-    console.print(_table(json.loads(RESULTS.read_text()), asked.fit_on))
+    write_page(json.loads(RESULTS.read_text()), PAGE)
+
+
+def prepare(data: Path, work: Path, wanted: list[str]) -> list[str]:
+    """Clean tables of every set below ``data``, made once; their names."""
+    found = []
+    for folder in sorted(data.iterdir()):
+        form = form_of(folder) if folder.is_dir() else None
+        if form is None:
+            continue
+        names = [folder.name, folder.name + BY_TIME]
+        if wanted and not set(names) & set(wanted):
+            continue
+        raw = work / folder.name / "raw"
+        if not raw.exists():
+            convert(form, str(folder), str(raw))
+        _ingest(raw, work / folder.name / "clean")
+        found.append(names[0])
+        if _dated_beside(raw, work / names[1] / "raw"):
+            _ingest(work / names[1] / "raw", work / names[1] / "clean")
+            found.append(names[1])
+    return [name for name in found if not wanted or name in wanted]
+
+
+def _ingest(raw: Path, clean: Path) -> None:
+    if not (clean / "ingest.json").exists():
+        ingest(str(raw), str(clean))
+
+
+def _dated_beside(raw: Path, out: Path) -> bool:
+    """Write a set's dated events to a set of their own, where they lie beside a bundle."""
+    events = pq.read_table(raw / "events.parquet")
+    dated = events.filter(events["split"].is_null())
+    if len(dated) in (0, len(events)):
+        return False
+    if not out.exists():
+        out.mkdir(parents=True)
+        for name in ("ties", "items"):
+            pq.write_table(pq.read_table(raw / f"{name}.parquet"), out / f"{name}.parquet")
+        pq.write_table(dated, out / "events.parquet")
+    return True
 
 
 def _in_own_process(job: Job) -> dict[str, Any]:
@@ -120,50 +156,69 @@ def _in_own_process(job: Job) -> dict[str, Any]:
 
 
 def fill(job: Job) -> dict[str, Any]:
-    """Choose, refit, test."""
-    split = prepare(job)
-    entry = GRIDS[job.name]
-    tuned = [_try(entry, settings, split) for settings in entry.settings()]
-    best = max(tuned, key=lambda trial: trial["validation"])
+    """Tune, fit on all that came before the test, look at test."""
+    entry = ENTRIES[job.name]
+    settings = _settings(job, entry)
+    split = Shop.open(job.clean).split
     data = split.for_test() if job.fit_on == "train+val" else _train_only(split)
-    runs = [
-        _test(entry, best, seed, data, split) for seed in range(job.seeds if entry.learned else 1)
-    ]
+    chosen, runs = _runs(job, entry, settings, split, data)
+    per_shopper = np.mean([run.metrics["ndcg@20"] for run, _ in runs], axis=0)
+    folder = Path(job.work, job.dataset, "per_shopper", job.fit_on)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / f"{job.name}.npy", per_shopper)
     return {
-        "settings": best["settings"],
-        "epochs": best["epochs"],
-        "validation": best["validation"],
-        "tried": tuned,
-        "test": {figure: [run[figure] for run in runs] for figure in FIGURES},
-        "fit_seconds": [run["seconds"] for run in runs],
+        "settings": nest(settings),
+        "validation": round(evaluate(chosen, split.for_validation(), split.val).mean("ndcg@20"), 5),
+        "mix": getattr(chosen, "mix", None),
+        "test": {f: [round(run.mean(f), 5) for run, _ in runs] for f in FIGURES},
+        "fit_seconds": [seconds for _, seconds in runs],
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "against": _against(folder, job.name),
     }
 
 
-def prepare(job: Job) -> Split:
-    """The data set's own split, ingested once."""
-    clean = Path(job.clean) / job.dataset
-    if not (clean / "ingest.json").exists():
-        raw = clean.with_name(f"{job.dataset}-raw")
-        convert(job.dataset, str(Path(job.data) / job.dataset), str(raw))
-        ingest(str(raw), str(clean))
-    return bundled(load_dataset(str(clean)))
+def _settings(job: Job, entry: Entry) -> dict[str, Any]:
+    """Chosen on validation, by a study of its own or by that of another row."""
+    fixed = dict(entry.fixed)
+    if entry.like:
+        return _settings(job, ENTRIES[entry.like]) | fixed
+    for part, row in entry.within:
+        best = _settings(job, ENTRIES[row])
+        fixed |= {f"{part}.{name}": value for name, value in best.items()}
+    if not entry.trials:
+        return fixed
+    folder = f"{job.work}/{job.dataset}/tune-{entry.model}"
+    tuned = tune_model(job.clean, folder, TuneSettings(entry.model, nest(fixed), entry.trials))
+    return flatten(tuned.config)
 
 
-def _try(entry: Entry, settings: Settings, split: Split) -> dict[str, Any]:
-    model = fit(split.for_validation(), entry.model, entry.config(settings, seed=0))
-    figures = _measure(model, split.for_validation(), split.val)
-    epochs = model.history.best_epoch if isinstance(model, Learned) else 0
-    return {"settings": settings, "epochs": epochs, "validation": figures[CHOSEN_BY]}
+def _runs(
+    job: Job, entry: Entry, settings: dict[str, Any], split: Split, data: TrainingSet
+) -> tuple[Model, list[tuple[Evaluation, float]]]:
+    """The model that validation knew, and what each seed came to on test."""
+    config = change(CONFIGS[entry.model](), settings)
+    chosen = fit(split.for_validation(), entry.model, _seeded(config, 0))
+    config = chosen.refit_config() if isinstance(chosen, Learned) else config
+    runs = []
+    for seed in range(job.seeds if hasattr(config, "loop") or hasattr(config, "seed") else 1):
+        started = time.perf_counter()
+        final = fit(data, entry.model, _seeded(config, seed))
+        seconds = round(time.perf_counter() - started, 2)
+        runs.append((evaluate(final, data, split.test), seconds))
+    return chosen, runs
 
 
-def _test(
-    entry: Entry, best: dict[str, Any], seed: int, data: TrainingSet, split: Split
-) -> dict[str, float]:
-    started = time.perf_counter()
-    model = fit(data, entry.model, entry.config(best["settings"], seed, best["epochs"]))
-    seconds = round(time.perf_counter() - started, 2)
-    return _measure(model, data, split.test) | {"seconds": seconds}
+def _seeded(config: Any, seed: int) -> Any:
+    if hasattr(config, "loop"):
+        config = replace(config, loop=replace(config.loop, seed=seed))
+    if hasattr(config, "linear"):
+        config = replace(config, linear=replace(config.linear, seed=seed))
+    return replace(config, seed=seed) if hasattr(config, "seed") else config
+
+
+def evaluate(model: Model, data: TrainingSet, held_out: Any) -> Evaluation:
+    """Full ranking, at the published lengths."""
+    return evaluate_model(model, data, held_out, ks=(10, 20))
 
 
 def _train_only(split: Split) -> TrainingSet:
@@ -171,29 +226,37 @@ def _train_only(split: Split) -> TrainingSet:
     return replace(split.for_validation(), validation=None)
 
 
-def _measure(model: Model, data: TrainingSet, held_out: Any) -> dict[str, float]:
-    metrics = evaluate_model(model, data, held_out, ks=(10, 20)).metrics
-    return {figure: round(float(np.mean(metrics[figure])), 5) for figure in FIGURES}
+def _against(folder: Path, name: str) -> dict[str, Any]:
+    """Paired tests of a row's NDCG@20 against each row that is there, shopper by shopper."""
+    ours = np.load(folder / f"{name}.npy")
+    found = {}
+    for other in ENTRIES:
+        file = folder / f"{other}.npy"
+        if other != name and file.exists() and np.load(file).shape == ours.shape:
+            test = paired_test(ours, np.load(file))
+            relative = test.relative
+            found[other] = {
+                "relative": relative and [relative.mean, relative.low, relative.high],
+                "p": test.p_value,
+            }
+    return found
 
 
 def _merge(job: Job, cell: dict[str, Any]) -> None:
-    """Replace one cell, write beside, rename; runs side by side wait for each other."""
+    """Replace one cell, write beside, rename."""
     cell |= {"command": _command(job), "machine": _machine(), "versions": _versions()}
     RESULTS.parent.mkdir(exist_ok=True)
-    Path(job.clean).mkdir(parents=True, exist_ok=True)
-    with (Path(job.clean) / "accuracy.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"protocols": {}}
-        whole["about"] = "mean over shoppers; one value a seed; full ranking, bundled splits"
-        whole["protocols"].setdefault(job.fit_on, {}).setdefault(job.dataset, {})[job.name] = cell
-        beside = RESULTS.with_suffix(".part")
-        beside.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
-        beside.rename(RESULTS)
+    whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"protocols": {}}
+    whole["about"] = "mean over shoppers; one value a seed; full ranking"
+    whole["protocols"].setdefault(job.fit_on, {}).setdefault(job.dataset, {})[job.name] = cell
+    beside = RESULTS.with_suffix(".part")
+    beside.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
+    beside.rename(RESULTS)
 
 
 def _command(job: Job) -> str:
-    flags = f"--datasets {job.dataset} --models {job.name} --seeds {job.seeds}"
-    return f"python benchmarks/accuracy.py --data DIR {flags} --fit-on {job.fit_on}"
+    flags = f"--sets {job.dataset} --models {job.name} --seeds {job.seeds}"
+    return f"python -m benchmarks.accuracy --data DIR {flags} --fit-on {job.fit_on}"
 
 
 def _machine() -> str:
@@ -201,36 +264,15 @@ def _machine() -> str:
 
 
 def _versions() -> dict[str, str]:
-    names = ("coterie", "numpy", "scipy", "torch", "torch-geometric")
+    names = ("coterie", "numpy", "scipy", "torch", "torch-geometric", "optuna")
     return {"python": platform.python_version()} | {name: version(name) for name in names}
-
-
-def _shown(cell: dict[str, Any], figure: str) -> str:
-    values = np.array(cell["test"][figure])
-    spread = f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
-    return f"{values.mean():.4f}{spread}".replace("0.", ".")
-
-
-def _table(whole: dict[str, Any], fit_on: str) -> Table:
-    table = Table(title=f"test, fitted on {fit_on}: recall@20 / NDCG@20, spread over seeds")
-    datasets = [name for name in DATASETS if name in whole["protocols"].get(fit_on, {})]
-    for heading in ("model", *datasets):
-        table.add_column(heading)
-    for name in GRIDS:
-        cells = [whole["protocols"][fit_on][dataset].get(name) for dataset in datasets]
-        shown = [
-            f"{_shown(cell, 'recall@20')} / {_shown(cell, 'ndcg@20')}" if cell else "-"
-            for cell in cells
-        ]
-        table.add_row(name, *shown)
-    return table
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", required=True, help="folder that holds the data sets' folders")
-    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
-    parser.add_argument("--models", nargs="+", choices=GRIDS, default=list(GRIDS))
+    parser.add_argument("--sets", nargs="+", default=[], help="names of folders (all)")
+    parser.add_argument("--models", nargs="+", choices=ENTRIES, default=list(ENTRIES))
     parser.add_argument("--seeds", type=int, default=3, help="of models that learn from chance")
     parser.add_argument(
         "--fit-on",
@@ -238,7 +280,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         default="train+val",
         help="train: leave validation out of the tested model, too",
     )
-    parser.add_argument("--clean", default="var/benchmarks", help="where clean tables are kept")
+    parser.add_argument("--work", default="var/accuracy", help="where tables and studies are kept")
     return parser.parse_args(arguments)
 
 

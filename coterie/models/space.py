@@ -73,15 +73,16 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "alike": Uniform(0.0, 1.0),
         "history_discount": Uniform(0.0, 1.0),
         "residual_power": Uniform(0.0, 1.0),
-        "popularity_discount": Uniform(0.0, 0.3),
+        "popularity_discount": Uniform(-0.1, 0.3),
+        "rate": Uniform(0.0, 0.6),
+        "rank": Choice((128, 256, 512)),
     },
     "social": {
-        "dim": Choice((32, 64, 128)),
-        "scale": LogUniform(2.0, 20.0),
-        "entry_dropout": Uniform(0.1, 0.9),
-        "neighbours": Choice((0, 5, 10, 20, 40, 80)),
-        "loop.lr": LogUniform(5e-4, 2e-2),
-        "loop.weight_decay": LogUniform(1e-6, 1e-2),
+        "dim": Choice((64, 128, 256)),
+        "scale": LogUniform(3.0, 15.0),
+        "entry_dropout": Uniform(0.3, 0.8),
+        "recency": Uniform(0.0, 1.0),
+        "loop.lr": LogUniform(2e-3, 2e-2),
     },
 }
 """By name of ``coterie.models.MODELS``. Each holds its model's defaults: they are tried first."""

@@ -1,0 +1,93 @@
+"""The accuracy benchmark's results as a page of tables."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+OURS: Final = ("social", "social_learned", "social_no_ties", "social_linear")
+SHOWN: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
+INTRODUCTION: Final = """# Accuracy
+
+How good the lists of each model are on public data: full ranking over all items, a shopper's known
+items masked, mean over shoppers with something in the test part. Every model is tuned by
+`coterie tune` on validation, in one small search space for all sets, then fitted on training and
+validation, and looked at on test once a seed. [Models](models.md) says what the rows are.
+
+`make bench-accuracy DATA=<folder of data sets>` measures it again;
+`benchmarks/results/accuracy.json` holds every figure with its settings, machine, versions and the
+command for that one cell. ± is the standard deviation over seeds. The last column compares NDCG@20
+with the best of the rows that are not ours, shopper by shopper, with its 95 % bootstrap interval
+and the p-value of a sign-flip test. `social_learned` and `social_linear` are the two halves of
+`social`; `social_no_ties` is the
+same model fitted as if nobody knew anybody.
+"""
+TITLES: Final = {
+    "train+val": "Fitted on training and validation",
+    "train": "Fitted on training alone, as some published figures were",
+}
+
+
+def write_page(results: dict[str, Any], page: Path) -> None:
+    """Draw all results; written beside, then renamed."""
+    parts = [INTRODUCTION]
+    for protocol, title in TITLES.items():
+        sets = results["protocols"].get(protocol, {})
+        if sets:
+            parts.append(f"## {title}\n")
+            parts += [_table(name, cells) for name, cells in sets.items()]
+            parts.append(_lifts(sets))
+    beside = page.with_suffix(".part")
+    beside.write_text("\n".join(part for part in parts if part))
+    beside.rename(page)
+
+
+def _table(name: str, cells: dict[str, Any]) -> str:
+    rows = [
+        f"### {name}\n",
+        f"| model | {' | '.join(SHOWN)} | fit, s | peak, GiB | NDCG@20 against the best other |",
+        f"|---|{'---|' * (len(SHOWN) + 3)}",
+    ]
+    best = _best_other(cells)
+    order = sorted(cells, key=lambda row: np.mean(cells[row]["test"]["ndcg@20"]))
+    for row in order:
+        cell = cells[row]
+        figures = " | ".join(_figure(cell["test"][figure], row in OURS) for figure in SHOWN)
+        seconds = f"{np.mean(cell['fit_seconds']):.1f}"
+        against = _against(cell, best) if row in OURS else ""
+        rows.append(f"| {row} | {figures} | {seconds} | {cell['peak_gib']:.1f} | {against} |")
+    return "\n".join(rows) + "\n"
+
+
+def _best_other(cells: dict[str, Any]) -> str | None:
+    others = [row for row in cells if row not in OURS]
+    return max(others, key=lambda row: np.mean(cells[row]["test"]["ndcg@20"]), default=None)
+
+
+def _lifts(sets: dict[str, Any]) -> str:
+    rows = [
+        "### Social lift\n",
+        "NDCG@20 of `social` over the same model without ties.\n",
+        "| data set | lift | 95 % interval | p |",
+        "|---|---|---|---|",
+    ]
+    for name, cells in sets.items():
+        test = cells.get("social", {}).get("against", {}).get("social_no_ties")
+        if test:
+            mean, low, high = test["relative"]
+            rows.append(f"| {name} | {mean:+.1%} | {low:+.1%} to {high:+.1%} | {test['p']:.4f} |")
+    return "\n".join(rows) + "\n" if len(rows) > 4 else ""
+
+
+def _figure(values: list[float], ours: bool) -> str:
+    spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    text = f"{np.mean(values):.4f}{spread}"
+    return f"**{text}**" if ours else text
+
+
+def _against(cell: dict[str, Any], best: str | None) -> str:
+    test = cell["against"].get(best) if best else None
+    if not test or not test["relative"]:
+        return ""
+    mean, low, high = test["relative"]
+    return f"{mean:+.1%} ({low:+.1%} to {high:+.1%}), p = {test['p']:.4f} over {best}"

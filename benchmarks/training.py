@@ -1,0 +1,281 @@
+"""How fast models learn: seconds an epoch, to 99 % of their best, and to PyG LightGCN's best.
+
+    python -m benchmarks.training --data DIR --sets lastfm douban_book --minutes 10
+    python -m benchmarks.training --sets simulated_1m simulated_10m --models social --minutes 20
+
+Models run one after the other on the same training part, each in a process of its own, and are
+looked at on the same validation shoppers after every epoch; looking is not counted as learning.
+``pyg_lightgcn`` is PyTorch Geometric's own class, trained in the way of its example: batches of
+8,192 interactions, one random negative each, BPR, Adam at 1e-3, 64 dimensions, 2 layers. A run
+replaces its own cells in ``benchmarks/results/training.json``.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+
+from benchmarks.accuracy import prepare
+from coterie.data.dataset import TrainingSet
+from coterie.data.ingest import ingest
+from coterie.data.simulate import ShopConfig, simulate
+from coterie.models import CONFIGS, MODELS
+from coterie.models.engagement import engagement
+from coterie.models.social import SocialConfig
+from coterie.models.social_linear import fit_linear
+from coterie.recommend.batches import Community
+from coterie.training.loop import EpochRecord, run_epochs
+from coterie.training.validation import Validation
+from coterie.workflow.shop import Shop
+
+SIMULATED: Final = {
+    "simulated_1m": ShopConfig(num_users=20_000, num_items=10_000, num_events=1_000_000),
+    "simulated_10m": ShopConfig(num_users=200_000, num_items=50_000, num_events=10_000_000),
+}
+RESULTS: Final = Path(__file__).parent / "results" / "training.json"
+MODELS_SHOWN: Final = ("pyg_lightgcn", "lightgcn", "social")
+
+
+class TimeIsUpError(Exception):
+    """The bound was reached: what was learned by then counts."""
+
+
+@dataclass
+class Watch:
+    """What is told of every epoch."""
+
+    seconds: float
+    """Bound of the whole run."""
+    began: float = 0.0
+    curve: list[tuple[float, float]] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self.began, self.curve = time.perf_counter(), []
+
+    def tell(self, learning: float, score: float | None) -> None:
+        """After an epoch: seconds of learning alone, and NDCG@20."""
+        before = self.curve[-1][0] if self.curve else 0.0
+        self.curve.append((before + learning, score or 0.0))
+        if time.perf_counter() - self.began > self.seconds:
+            raise TimeIsUpError
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure what was asked for, and print a line each."""
+    asked = _parse(arguments)
+    console = Console(width=120)
+    for name in asked.sets:
+        clean = _prepared(name, asked)
+        for model in asked.models:
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+                cell = pool.submit(measure, model, clean, 60.0 * asked.minutes).result()
+            whole = _merge(name, model, cell, asked)
+            reached = whole["sets"][name].get("pyg_lightgcn", {}).get("best")
+            text = f"{name} {model}: {cell['epoch_s']} s an epoch, best {cell['best']}"
+            text += f", 99 % of it after {cell['to_99_s']} s, peak {cell['peak_gib']} GiB"
+            if reached is not None:
+                text += f", PyG's best after {_first(cell['curve'], reached)} s"
+            console.print(text)
+
+
+def measure(model: str, clean: str, seconds: float) -> dict[str, Any]:
+    """Learn within the bound; the figures and the curve."""
+    data = Shop.open(clean).split.for_validation()
+    watch = Watch(seconds)
+    started = time.perf_counter()
+    runner: Callable[[TrainingSet, Watch], dict[str, Any]] = (
+        _pyg if model == "pyg_lightgcn" else lambda d, w: _ours(model, d, w)
+    )
+    more = runner(data, watch)
+    curve = [(round(s, 3), round(score, 5)) for s, score in watch.curve]
+    best = max((score for _, score in curve), default=0.0)
+    lengths = [b - a for (a, _), (b, _) in zip([(0.0, 0.0), *curve], curve, strict=False)]
+    return more | {
+        "curve": curve,
+        "epochs": len(curve),
+        "epoch_s": round(sorted(lengths)[len(lengths) // 2], 3) if lengths else None,
+        "best": best,
+        "to_99_s": _first(curve, 0.99 * best),
+        "wall_s": round(time.perf_counter() - started, 1),
+        "interactions": len(data.interactions),
+        "shoppers": data.num_users,
+        "items": data.num_items,
+        "ties": len(data.ties),
+        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+    }
+
+
+def _ours(name: str, data: TrainingSet, watch: Watch) -> dict[str, Any]:
+    config = CONFIGS[name]()
+    model = MODELS[name](config)
+    before = time.perf_counter()
+    trainee = model.trainee(data, torch.device("cpu"))
+    found: dict[str, Any] = {"setup_s": round(time.perf_counter() - before, 2)}
+    if isinstance(config, SocialConfig):
+        found |= _floor(trainee, config)
+    validate, looked = trainee.validate, [0.0]
+
+    def look() -> float | None:
+        begun = time.perf_counter()
+        score: float | None = validate()
+        looked[0] = time.perf_counter() - begun
+        return score
+
+    trainee.validate = look
+    loop = replace(config.loop, validate_every=1)
+
+    def tell(record: EpochRecord) -> None:
+        watch.tell(record.seconds - looked[0], record.score)
+
+    try:
+        run_epochs(trainee, loop, on_epoch=tell)
+    except TimeIsUpError:
+        found["stopped"] = "time was up"
+    if isinstance(config, SocialConfig):
+        begun = time.perf_counter()
+        community = Community.of(data, config.max_items, config.max_friends)
+        fit_linear(config.closed_form(), data, community)
+        found["closed_form_s"] = round(time.perf_counter() - begun, 2)
+    return found
+
+
+def _floor(trainee: Any, config: SocialConfig) -> dict[str, Any]:
+    """What one epoch cannot do without: multiplications of the softmax, bytes of the optimiser.
+
+    Scores of s shoppers for n candidates in d dimensions are 2 s n d operations, and twice that
+    backwards. AdamW reads weight, gradient and two moments, and writes three of them: 28 bytes a
+    weight and step.
+    """
+    steps = trainee.num_batches(1)
+    shoppers = steps * config.batch_shoppers
+    candidates = min(trainee.num_items, config.candidates)
+    weights = sum(p.numel() for p in trainee.parameters())
+    flops = 6.0 * shoppers * candidates * config.dim
+    square = torch.randn(1024, 1024)
+    square @ square
+    begun = time.perf_counter()
+    for _ in range(20):
+        square = square @ square * 1e-3
+    rate = 20 * 2 * 1024**3 / (time.perf_counter() - begun)
+    large = torch.zeros(32_000_000)
+    begun = time.perf_counter()
+    for _ in range(5):
+        large.add_(1.0)
+    width = 5 * 2 * 4 * len(large) / (time.perf_counter() - begun)
+    moved = 28.0 * weights * steps
+    return {
+        "floor": {
+            "gflop": round(flops / 1e9, 2),
+            "gbyte": round(moved / 1e9, 2),
+            "machine_gflop_s": round(rate / 1e9, 1),
+            "machine_gbyte_s": round(width / 1e9, 1),
+            "epoch_s": round(flops / rate + moved / width, 3),
+        }
+    }
+
+
+def _pyg(data: TrainingSet, watch: Watch) -> dict[str, Any]:
+    from torch_geometric.nn import LightGCN
+    from torch_geometric.utils import to_undirected
+
+    torch.manual_seed(0)
+    had = engagement(data).tocoo()
+    users, items = data.num_users, data.num_items
+    pairs = torch.stack([torch.from_numpy(had.row).long(), torch.from_numpy(had.col).long()])
+    pairs[1] += users
+    edges = to_undirected(pairs)
+    model = LightGCN(num_nodes=users + items, embedding_dim=64, num_layers=2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    validation = Validation(data, torch.device("cpu"))
+    best, since = 0.0, 0
+    try:
+        while since < 20:
+            begun = time.perf_counter()
+            for index in torch.randperm(pairs.shape[1]).split(8192):
+                positive = pairs[:, index]
+                negative = torch.stack(
+                    [positive[0], torch.randint(users, users + items, (len(index),))]
+                )
+                optimizer.zero_grad()
+                ranks = model(edges, torch.cat([positive, negative], dim=1))
+                loss = model.recommendation_loss(
+                    *ranks.chunk(2), node_id=torch.cat([positive, negative], dim=1).unique()
+                )
+                loss.backward()
+                optimizer.step()
+            learning = time.perf_counter() - begun
+            score = _pyg_score(model, edges, users, validation)
+            watch.tell(learning, score)
+            best, since = (score, 0) if score > best else (best, since + 1)
+    except TimeIsUpError:
+        return {"stopped": "time was up"}
+    return {}
+
+
+@torch.no_grad()
+def _pyg_score(model: Any, edges: torch.Tensor, users: int, validation: Validation) -> float:
+    vectors = model.get_embedding(edges)
+    score = validation.ndcg(lambda rows: vectors[rows] @ vectors[users:].T)
+    return score or 0.0
+
+
+def _first(curve: list[tuple[float, float]], wanted: float) -> float | None:
+    return next((seconds for seconds, score in curve if score >= wanted), None)
+
+
+def _prepared(name: str, asked: argparse.Namespace) -> str:
+    work = Path(asked.work)
+    if name not in SIMULATED:
+        prepare(Path(asked.data), work, [name])
+        return str(work / name / "clean")
+    clean = work / name / "clean"
+    if not (clean / "ingest.json").exists():
+        simulate(SIMULATED[name]).write(str(work / name / "raw"))
+        ingest(str(work / name / "raw"), str(clean))
+    return str(clean)
+
+
+def _merge(name: str, model: str, cell: dict[str, Any], asked: argparse.Namespace) -> Any:
+    names = ("coterie", "torch", "torch-geometric")
+    cell |= {
+        "command": "python -m benchmarks.training --data DIR "
+        f"--sets {name} --models {model} --minutes {asked.minutes:g}",
+        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, no GPU",
+        "versions": {one: version(one) for one in names},
+        "seed": 0,
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"sets": {}}
+    whole["sets"].setdefault(name, {})[model] = cell
+    beside = RESULTS.with_suffix(".part")
+    beside.write_text(json.dumps(whole, sort_keys=True) + "\n")
+    beside.rename(RESULTS)
+    return whole
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--data", default="", help="folder that holds the data sets' folders")
+    parser.add_argument("--sets", nargs="+", default=["simulated_1m"], help="folders or simulated")
+    parser.add_argument("--models", nargs="+", choices=MODELS_SHOWN, default=list(MODELS_SHOWN))
+    parser.add_argument("--minutes", type=float, default=10.0, help="bound of each model's run")
+    parser.add_argument("--work", default="var/accuracy", help="where tables are kept")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
