@@ -46,7 +46,7 @@ class Bounds:
     parallel: int = 0
     """Trials at once; 0 for one on every GPU, or on every two cores."""
     use_gpu: bool = False
-    """One GPU for each trial."""
+    """One GPU for each trial, or a share where more run at once than there are."""
     address: str = "local"
     """Of the Ray cluster: ``local`` starts one for this run, ``auto`` joins the one we are on."""
 
@@ -56,6 +56,8 @@ class Bounds:
         given = [bound for bound in (self.trials, self.seconds) if bound is not None]
         if min(given) <= 0 or self.parallel < 0:
             raise BadInputError(f"trials and time must be over 0, found {self}")
+        if self.use_gpu and self.address == "local" and not torch.cuda.is_available():
+            raise BadInputError("no GPU was found here: tune on the CPU, or where there is one")
 
     @property
     def at_once(self) -> int:
@@ -63,6 +65,14 @@ class Bounds:
         if self.parallel:
             return self.parallel
         return max(1, torch.cuda.device_count() if self.use_gpu else cores() // 2)
+
+    @property
+    def gpu_share(self) -> float:
+        """Of a GPU, for each trial."""
+        if not self.use_gpu:
+            return 0.0
+        here = torch.cuda.device_count() if self.address == "local" else self.at_once
+        return min(1.0, here / self.at_once)
 
     @property
     def threads(self) -> int:

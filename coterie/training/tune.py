@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import ray
 import ray.tune
+import torch
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
@@ -27,6 +28,9 @@ from coterie.training.trials import Bounds, Search, attempt, cores
 
 WORK: Final = ".work"
 """In a study's folder, for the time of a run: what a killed one leaves, the next one clears."""
+# Of 23 random configurations of the social model on Beidian, with whole curves, these two found
+# the best in 96 % of 200 orders (.02 % of the score lost on average), in 31 % of the epochs. A
+# first look after a 25th of the epochs, or one in two going on, found it in 77 to 78 %.
 FIRST_LOOK: Final = 12
 """A trial may be stopped after one in so many of its epochs, at the earliest."""
 REDUCTION: Final = 3
@@ -75,7 +79,7 @@ def _tuner(
     study: Study, search: Search, bounds: Bounds, work: Path, keeper: Keeper
 ) -> ray.tune.Tuner:
     trial = partial(_try, search=search, packed=str(work / "data.npz"), bounds=bounds)
-    resources = {"cpu": bounds.threads, "gpu": int(bounds.use_gpu)}
+    resources = {"cpu": bounds.threads, "gpu": bounds.gpu_share}
     return ray.tune.Tuner(
         ray.tune.with_resources(trial, resources),
         tune_config=ray.tune.TuneConfig(
@@ -205,7 +209,7 @@ def _cluster(bounds: Bounds) -> Iterator[None]:
         ray.init(
             address="local",
             num_cpus=max(cores(), bounds.at_once * bounds.threads),
-            num_gpus=bounds.at_once if bounds.use_gpu else 0,
+            num_gpus=torch.cuda.device_count() if bounds.use_gpu else 0,
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.CRITICAL,

@@ -42,7 +42,7 @@ class TuneSettings:
     parallel: int = 0
     """Trials at once; 0 for one on every GPU, or on every two cores."""
     use_gpu: bool = False
-    """One GPU for each trial."""
+    """One GPU for each trial, or a share where more run at once than there are."""
     address: str = "local"
     """Of the Ray cluster; with ``auto``, the folder must be one that its machines share."""
 
@@ -110,7 +110,7 @@ def tune_model(
         UnavailableError: The process that tried the model's own settings died.
     """
     settings = settings or TuneSettings()
-    search, bounds = settings.search(), settings.bounds
+    search, bounds = settings.search(), settings.bounds  # refused before anything is written
     data = Shop.open(clean).split.for_validation()
     with open_study(out, settings.plan(search, data)) as study:
         try:

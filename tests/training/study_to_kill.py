@@ -11,6 +11,7 @@ from coterie.models.social import SocialConfig
 from coterie.models.space import Choice, LogUniform, describe
 from coterie.training.loop import LoopConfig
 from coterie.training.packing import digest
+from coterie.training.standing import unwatched
 from coterie.training.study import Plan, open_study
 from coterie.training.trials import Bounds, Search
 from coterie.training.tune import run_study
@@ -32,12 +33,12 @@ def treacherous(changes):
     return change(BASE, changes)
 
 
-def run(folder, bounds, search=SEARCH):
+def run(folder, bounds, search=SEARCH, watch=unwatched):
     """Run the study up to its bounds; its trials."""
     data = planted().data
     plan = Plan(search.model, {}, describe(search.space), digest(data), 0)
     with open_study(folder, plan) as study:
-        run_study(study, search, data, bounds)
+        run_study(study, search, data, bounds, watch)
         return study.trials
 
 

@@ -1,6 +1,5 @@
 """What becomes of trials, whoever runs them."""
 
-
 import pytest
 
 from coterie.errors import BadInputError, UnavailableError

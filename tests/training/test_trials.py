@@ -94,6 +94,19 @@ def test_bounds_that_bound_nothing_are_refused(wrong):
         Bounds(**wrong)
 
 
+def test_trials_share_a_gpu_where_there_are_too_few(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BadInputError, match="no GPU was found"):
+        Bounds(trials=1, use_gpu=True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert Bounds(trials=1).gpu_share == 0
+    one_each = Bounds(trials=1, use_gpu=True)
+    assert (one_each.at_once, one_each.gpu_share) == (2, 1.0)
+    assert Bounds(trials=1, use_gpu=True, parallel=8).gpu_share == 0.25
+    assert Bounds(trials=1, use_gpu=True, parallel=8, address="auto").gpu_share == 1.0
+
+
 def test_trials_share_the_cores():
     bounds = Bounds(trials=1, parallel=3)
     assert (bounds.at_once, bounds.threads >= 1) == (3, True)

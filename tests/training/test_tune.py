@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -16,9 +17,13 @@ import study_to_kill
 from study_to_kill import BASE, OWN, SEARCH, TRIALS, run, treacherous
 
 from coterie.errors import BadInputError
+from coterie.training import tune
+from coterie.training.keeper import Keeper
+from coterie.training.search import encode
 from coterie.training.study import TRIALS as LINES
-from coterie.training.study import Ending
+from coterie.training.study import Ending, Plan, Study, Trial, open_study
 from coterie.training.trials import Bounds
+from coterie.training.tune import Halving, _searcher, run_study
 from coterie.workflow.settings import change
 
 SCRIPT = Path(__file__).with_name("study_to_kill.py")
@@ -101,18 +106,71 @@ def test_a_study_that_was_killed_goes_on_as_if_nothing_had_happened(undisturbed,
     assert told(trials) == told(undisturbed)
 
 
-def test_time_ends_a_study_within_a_trial_that_the_next_run_tries_again(tmp_path):
+def test_what_earlier_runs_reached_decides_who_is_stopped(tmp_path):
+    curve = [(epoch, 0.1 * epoch) for epoch in range(1, 10)]
+    known = Trial({"neighbours": 5, "loop.lr": 1e-3}, Ending.FINISHED, 0.9, 9, curve, 1.0, 1.0)
+    plan = Plan("social", {}, {}, "d", 0)
+
+    def decide(trials, changes, epoch, best):
+        scheduler = Halving(SEARCH, Study(tmp_path, plan, trials))
+        scheduler.set_search_properties("best", "max")
+        trial = SimpleNamespace(trial_id="new", config=encode(SEARCH.space, changes))
+        scheduler.on_trial_add(None, trial)
+        return scheduler.on_trial_result(None, trial, {"epoch": epoch, "best": best})
+
+    other = {"neighbours": 10, "loop.lr": 1e-3}
+    assert decide([known], other, 3, 0.25) == "STOP"
+    assert decide([known], other, 3, 0.35) == "CONTINUE"
+    assert decide([], other, 3, 0.25) == "CONTINUE", "nobody is ahead"
+    assert decide([known], OWN, 3, 0.25) == "CONTINUE", "own settings are spared"
+    assert decide([known], other, 9, 0.25) == "CONTINUE", "there is nothing left to save"
+    cut = replace(known, ending=Ending.CUT)
+    assert decide([cut], other, 3, 0.25) == "CONTINUE", "what was cut does not count"
+
+
+def test_time_ends_a_study_within_a_trial(tmp_path, monkeypatch):
     endless = replace(BASE, loop=replace(BASE.loop, max_epochs=10**6, patience=10**6))
     search = replace(SEARCH, configure=partial(change, endless), max_epochs=10**6)
-    started = time.monotonic()
-    (cut,) = run(tmp_path / "study", Bounds(seconds=8.0, parallel=1), search)
-    assert 8 < time.monotonic() - started < 60
+    now, leap = Keeper._now, [0.0]
+    monkeypatch.setattr(Keeper, "_now", lambda keeper: now(keeper) + leap[0])
+
+    def hours_pass(standing):
+        if standing.running.startswith("epoch"):
+            leap[0] = 9999.0
+
+    (cut,) = run(tmp_path / "study", Bounds(seconds=9999.0, parallel=1), search, hours_pass)
     assert (cut.changes, cut.ending) == (OWN, Ending.CUT)
-    again, finished = run(tmp_path / "study", Bounds(trials=1, parallel=1))
-    assert again == cut
-    assert (finished.changes, finished.ending) == (OWN, Ending.FINISHED)
-    assert finished.elapsed_s > cut.elapsed_s
-    assert run(tmp_path / "study", Bounds(trials=1)) == (again, finished), "there is nothing to do"
+    assert cut.score > 0
+
+
+@pytest.mark.parametrize(("ending", "again"), [(Ending.CUT, True), (Ending.FINISHED, False)])
+def test_own_settings_are_tried_until_they_have_ended(tmp_path, ending, again):
+    own = Trial(OWN, ending, 0.1, 1, [(1, 0.1)], 1.0, 1.0)
+    searcher = _searcher(Study(tmp_path, Plan("social", {}, {}, "d", 0), [own]), SEARCH)
+    assert (searcher.suggest("next") == encode(SEARCH.space, OWN)) is again
+
+
+def test_a_finished_study_runs_nothing(undisturbed, monkeypatch, tmp_path):
+    with open_study(tmp_path / "study", Plan("social", {}, {}, "d", 0)) as study:
+        study.add(undisturbed[0])
+        run_study(study, SEARCH, None, Bounds(trials=1))
+        assert study.trials == undisturbed[:1]
+
+
+def test_settings_that_cannot_be_fitted_are_refused_and_leave_no_trial(tmp_path, monkeypatch):
+    def refusing(study, search, bounds, work, keeper):
+        def fit():
+            keeper.started("a", OWN)
+            keeper.reported("a", {"best": 0.0, "failed": "too few items"})
+            keeper.ended("a")
+
+        return SimpleNamespace(fit=fit)
+
+    monkeypatch.setattr(tune, "_tuner", refusing)
+    with pytest.raises(BadInputError, match="too few items"):
+        run(tmp_path / "study", Bounds(trials=6))
+    assert lines_in(tmp_path / "study") == 0
+    assert not (tmp_path / "study" / ".work").exists()
 
 
 def test_a_process_that_dies_does_not_take_the_study_with_it(tmp_path):
@@ -123,10 +181,3 @@ def test_a_process_that_dies_does_not_take_the_study_with_it(tmp_path):
     assert (own.ending, own.changes) == (Ending.FINISHED, OWN)
     assert (dead.ending, dead.score) == (Ending.FAILED, None)
     assert dead.error
-
-
-def test_settings_that_cannot_be_fitted_are_refused_and_leave_no_trial(tmp_path):
-    search = replace(SEARCH, configure=treacherous, defaults=OWN | {"neighbours": 5})
-    with pytest.raises(BadInputError, match="five are too few"):
-        run(tmp_path / "study", Bounds(trials=6, parallel=1), search)
-    assert lines_in(tmp_path / "study") == 0
