@@ -140,7 +140,7 @@ def _fields(
         "early: they would have come further."
     )
     stack = f'<div class="stack">{"".join(parts)}{blocks.abreast(*slices)}</div>'
-    return _section("fields", "What mattered", note, stack)
+    return _section("fields", "Field by field", note, stack)
 
 
 def _trials(study: Study, space: Space, own: Trial | None, best: Trial) -> Section:
@@ -181,11 +181,12 @@ def _method(study: Study, space: Space) -> Section:
         for name, value in study.plan.config.items()
         if name not in space
     }
+    stopped = "; ASHA stopped those that fell behind" if any(t.curve for t in study.trials) else ""
     note = (
         "Every trial was fitted on the training part and scored by NDCG@20 over the full ranking "
         "of the validation part; the test part was not looked at. The model's own settings were "
         "the first trial, and nothing stopped them. Optuna's TPE drew the others, "
-        f"with seed {study.plan.seed}; ASHA stopped those that fell behind."
+        f"with seed {study.plan.seed}{stopped}."
     )
     content = blocks.folded("Fields that every trial had alike", blocks.facts(fixed))
     return _section("method", "How it was done", note, table + content)

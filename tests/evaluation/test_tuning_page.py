@@ -73,7 +73,7 @@ def test_what_was_searched_and_what_was_not_is_said(html):
     assert "one of 32, 64, 128" in text
     for shown in ("loop.seed", "none", "[1, 2]", "True"):
         assert shown in text
-    assert "with seed 7" in text
+    assert "with seed 7; ASHA stopped those that fell behind." in text
 
 
 def test_the_line_of_the_best_never_falls(study):
@@ -125,6 +125,7 @@ def test_a_page_of_few_trials_leaves_out_what_cannot_be_said(study):
     html = render(alone, SPACE, OWN, {})
     assert "PED-ANOVA" not in html
     assert "Score by epoch" not in html
+    assert "ASHA" not in html
     assert "Gain" not in Reader(html).text
 
 
