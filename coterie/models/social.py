@@ -1,11 +1,11 @@
 """The social model: a shopper is what they and their friends did lately; only items are learned.
 
 Two halves are added up. The learned half: items have input vectors Q (what having one says of a
-person) and output vectors P (who will like it), both smoothed over the items that the same people
-had; the shopper's vector is ``coterie.recommend.encoder``'s, the score a scaled cosine plus an item
-bias. It learns as a denoising autoencoder does (Liang et al., 2018, arXiv:1802.05814): some of a
-shopper's entries are left out, and a softmax over all items is to find them from the rest and from
-friends. The closed-form half is ``social_linear``. How much each counts is chosen on validation.
+person) and output vectors P (who will like it); the shopper's vector is
+``coterie.recommend.encoder``'s, the score a scaled cosine plus an item bias. It learns as a
+denoising autoencoder does (Liang et al., 2018, arXiv:1802.05814): some of a shopper's entries are
+left out, and a softmax over the items is to find them from the rest and from friends. The
+closed-form half is ``social_linear``. How much each counts is chosen on validation.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,14 +13,12 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from coterie.data.dataset import Ints, TrainingSet
 from coterie.errors import BadInputError
-from coterie.graph.ties import to_tensor
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
 from coterie.models.social_linear import SocialLinearConfig, fit_linear
@@ -47,15 +45,13 @@ class SocialConfig:
     """Of the cosine: the inverse of the softmax's temperature."""
     use_ties: bool = True
     """Without them the same model knows the shopper alone."""
-    neighbours: int = 20
-    """Items that one item's vectors are smoothed over; 0 for none."""
     entry_dropout: float = 0.5
     """Share of a shopper's entries that is left out and to be found."""
     browsing: float = 1.0
     """Weight of finding again what was only viewed, clicked or shared; 1 for what was had."""
     recency: float = 0.5
     """A target weighs (1 + age in days) to minus this: what comes next is like what was last."""
-    candidates: int = 32_768
+    candidates: int = 8_192
     """Items that the softmax is over: all, where the shop has no more; else those that a batch
     asks for and a random sample, each logit corrected for how likely it was to be there."""
     batch_shoppers: int = 256
@@ -132,10 +128,8 @@ class SocialTrainee(Trainee):
         self.item_in = nn.Parameter(torch.randn(data.num_items, config.dim, generator=rng) * 0.1)
         self.item_out = nn.Parameter(torch.randn(data.num_items, config.dim, generator=rng) * 0.1)
         self.item_bias = nn.Parameter(torch.zeros(data.num_items))
-        self.smoothing = nn.Parameter(torch.tensor([0.5, 0.5]))
         self.encoder = Encoder()
         had = engagement(data)
-        self._neighbours = _neighbours(had, config.neighbours).to(device)
         self._item_share = np.asarray(had.sum(axis=0)).ravel() / had.nnz
         self._learners = np.flatnonzero(np.diff(self.community.seen_offsets) > 0)
         self._validation = Validation(data, device)
@@ -200,31 +194,24 @@ class SocialTrainee(Trainee):
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Mean softmax loss of what was left out, given what was kept."""
-        item_in, item_out = self.item_vectors()
-        encoded = self.encoder(item_in, batch.people, batch.keep)
+        encoded = self.encoder(self.item_in, batch.people, batch.keep)
         b = batch.people.num_shoppers
         state = self.encoder.states(
             encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
         )
+        item_out: torch.Tensor = self.item_out
         bias: torch.Tensor = self.item_bias
         if batch.sample is not None:
             item_out = item_out[batch.sample.items]
             bias = bias[batch.sample.items] - batch.sample.log_odds
-        logits = torch.addmm(bias, self.config.scale * F.normalize(state, dim=1), item_out.T)
+        query = self.config.scale * F.normalize(state, dim=1)
+        logits = torch.addmm(bias, query, F.normalize(item_out, dim=1).T)
         never = torch.tensor(-1e4, device=logits.device)
         logits = logits.float().index_put((batch.known_row, batch.known), never)
         chances = F.log_softmax(logits, dim=1)
         # A step's shoppers may all have kept everything: a sum over nothing is 0, its mean nan.
         found = chances[batch.row, batch.target] @ batch.weight
         return -found / batch.weight.sum().clamp_min(1.0)
-
-    def item_vectors(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Q and P, smoothed over co-engagement; P of length 1. Shapes (items, d)."""
-        both = torch.cat([self.item_in, self.item_out], dim=1)
-        near = torch.sparse.mm(self._neighbours, both.float())
-        near_in, near_out = near.split(self.config.dim, dim=1)
-        item_in = self.item_in + self.smoothing[0] * near_in
-        return item_in, F.normalize(self.item_out + self.smoothing[1] * near_out, dim=1)
 
     def validate(self) -> float | None:
         """NDCG@20 of what the learned half of this moment would show."""
@@ -238,10 +225,9 @@ class SocialTrainee(Trainee):
     @torch.no_grad()
     def release_parameters(self) -> Parameters:
         """All that was learned, as the recommender takes it."""
-        item_in, item_out = self.item_vectors()
         parameters = {
-            "item_in": item_in,
-            "item_out": item_out,
+            "item_in": self.item_in,
+            "item_out": F.normalize(self.item_out, dim=1),
             "item_bias": self.item_bias,
             "scale": torch.tensor(self.config.scale),
             **{f"encoder.{name}": p for name, p in self.encoder.named_parameters()},
@@ -380,22 +366,3 @@ def _popularity(data: TrainingSet) -> npt.NDArray[np.float32]:
 def _community(config: SocialConfig, data: TrainingSet) -> Community:
     seen = data if config.use_ties else data.without_ties()
     return Community.of(seen, config.max_items, config.max_friends)
-
-
-def _neighbours(had: sp.csr_matrix, most: int) -> torch.Tensor:
-    """Each item's ``most`` nearest by cosine of who had them, rows adding up to 1; sparse CSR."""
-    length = np.sqrt(np.maximum(np.asarray(had.sum(axis=0)).ravel(), 1.0))
-    scaled = had @ sp.diags_array(1.0 / length)
-    cosine = (scaled.T @ scaled).tocoo()
-    kept = (cosine.row != cosine.col) & (most > 0)
-    row, col, value = cosine.row[kept], cosine.col[kept], cosine.data[kept]
-    order = np.lexsort((col, -value, row))
-    row, col, value = row[order], col[order], value[order]
-    starts = np.searchsorted(row, np.arange(had.shape[1]))
-    near = np.arange(len(row)) - starts[row] < most
-    row, col, value = row[near], col[near], value[near]
-    whole = np.bincount(row, weights=value, minlength=had.shape[1])
-    matrix = sp.csr_matrix(
-        ((value / whole[row]).astype(np.float32), (row, col)), (had.shape[1], had.shape[1])
-    )
-    return to_tensor(matrix, layout="csr")

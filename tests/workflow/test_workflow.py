@@ -190,7 +190,7 @@ def test_who_does_not_want_to_be_named_is_not(clean, winner, tmp_path):
     [
         ("gpt", {}, "no model 'gpt'"),
         ("social", {"size": 3}, "no field 'size'"),
-        ("social", {"dim": "many"}, "expected a value like 64"),
+        ("social", {"dim": "many"}, "expected a value like 128"),
         ("social", {"loop.speed": 1.0}, "no field 'speed'"),
         ("ease", {"loop.max_epochs": 3}, "no field 'loop'"),
         ("social", {"use_ties": 1}, "expected a value like True"),
