@@ -24,6 +24,7 @@ __all__ = ["Comparison", "ComparisonConfig", "Group", "compare", "compare_evalua
 
 OURS = "social"
 WITHOUT_TIES = "social_no_ties"
+PARTS_OF_OURS = ("social_linear",)
 Rows = npt.NDArray[np.bool_]
 """Which of the shoppers, shape (shoppers,)."""
 
@@ -36,6 +37,8 @@ class ComparisonConfig:
     ours: str = OURS
     without_ties: str = WITHOUT_TIES
     """Our model fitted as if nobody knew anybody: what social lift is measured against."""
+    parts_of_ours: tuple[str, ...] = PARTS_OF_OURS
+    """Shown beside ours, but no baselines."""
     metric: str = "ndcg"
     """Decides which baseline is best, at the largest k."""
     resampling: ResamplingConfig = field(default_factory=ResamplingConfig)
@@ -93,7 +96,8 @@ def compare_evaluations(
         BadInputError: No evaluation is given, or they are not of the same shoppers.
     """
     users = _shared_users(evaluations)
-    baselines = [m for m in evaluations if m not in (config.ours, config.without_ties)]
+    ours = (config.ours, config.without_ties, *config.parts_of_ours)
+    baselines = [m for m in evaluations if m not in ours]
     best = max(baselines, key=lambda m: evaluations[m].mean(config.primary), default=None)
     everyone = np.ones(len(users), np.bool_)
     models = _estimate(evaluations, everyone, None, config)

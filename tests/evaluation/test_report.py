@@ -21,6 +21,7 @@ from coterie.evaluation.phrases import (
     write_p,
     write_percent,
 )
+from coterie.evaluation.plots import _in_view
 from coterie.evaluation.report import render, report
 from coterie.evaluation.results import Comparison, Group
 from coterie.evaluation.shop import shop_figures
@@ -376,3 +377,13 @@ def test_a_browser_draws_every_plot(comparison, tmp_path):
     assert "CONSOLE" not in done.stderr
     drawn = re.findall(r'<div class="plot js-plotly-plot" data-figure="([\w-]+)"', done.stdout)
     assert sorted(drawn) == sorted(figures_of(path.read_text(encoding="utf-8")))
+
+
+def test_a_tiny_groups_whiskers_do_not_press_the_others_onto_the_zero_line():
+    usual = [Estimate(10.0 * place, 10.0 * place - 8, 10.0 * place + 8) for place in range(5)]
+    low, high = _in_view([*usual, Estimate(110.0, -40.0, 580.0)])
+    assert 110 < high < 200
+    assert -110 < low < -40
+    assert _in_view(usual)[1] < 60
+    low, high = _in_view([])
+    assert low < 0 < high
