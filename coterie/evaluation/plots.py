@@ -7,6 +7,8 @@ Models differ by symbol and dash as well as by colour.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from coterie.evaluation.phrases import (
     escape,
     is_sure,
@@ -137,8 +139,21 @@ def changes(tests: Sequence[tuple[str, PairedTest]], colour: str) -> Figure:
     }
     layout = plain_layout(90 + ROW_PX * len(rows), xaxis={"ticksuffix": " %", "nticks": 7})
     layout["xaxis"] |= {"zeroline": True, "zerolinecolor": "@ink", "zerolinewidth": 1.5}
+    layout["xaxis"] |= {"range": _in_view(percent)}
     layout["yaxis"] |= {"showgrid": False, "automargin": True, "ticklabelstandoff": 8}
     return {"data": [trace], "layout": layout | {"showlegend": False}}
+
+
+def _in_view(figures: Sequence[Estimate]) -> list[float]:
+    """Every marker and most whiskers: a tiny group's would press all others onto the zero line."""
+    means = np.array([f.mean for f in figures] or [0.0])
+    lows = np.array([f.mean if f.low is None else f.low for f in figures] or [0.0])
+    highs = np.array([f.mean if f.high is None else f.high for f in figures] or [0.0])
+    reach = 3 * float(np.median(np.maximum(np.abs(lows), np.abs(highs))))
+    low = max(min(float(lows.min()), 0.0), min(float(means.min()), -reach))
+    high = min(max(float(highs.max()), 0.0), max(float(means.max()), reach))
+    room = 0.06 * (high - low) or 1.0
+    return [low - room, high + room]
 
 
 def group_tests(

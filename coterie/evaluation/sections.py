@@ -188,7 +188,8 @@ def _lift(comparison: Comparison, drawn: Plots) -> list[str]:
     note = (
         "Against the same model fitted as if nobody knew anybody, and against the best baseline, "
         "shopper by shopper. Filled markers are differences that are unlikely to be chance "
-        "(p &lt; 0.05, not corrected for looking at several groups)."
+        "(p &lt; 0.05, not corrected for looking at several groups). The widest whiskers of small "
+        "groups may leave the picture; the numbers have them whole."
     )
     if not shown:
         return []

@@ -2,6 +2,7 @@ import { face, picture } from "/static/pictures.js";
 
 const SHOWN = 20;
 const VERBS = { view: "Viewed", click: "Looked at", share: "Shared", cart: "In the cart", review: "Reviewed", rating: "Rated", purchase: "Bought" };
+const DID = { view: "viewed …", click: "looked at …", share: "shared …", cart: "put … in the cart", review: "reviewed …", rating: "rated …", purchase: "bought …" };
 const LEADS = {
   own: "From your own history, and from people you know.",
   friends: "You are new here: this is what your friends like.",
@@ -82,7 +83,7 @@ function summary(shopper) {
 
 function friendChip(friend) {
   const latest = friend.history[0];
-  const about = latest ? `${VERBS[latest.event].toLowerCase()} ${latest.item.title}` : "nothing lately";
+  const about = latest ? DID[latest.event].replace("…", () => latest.item.title) : "nothing lately";
   return make("li", {}, make("button", {
     class: "person", type: "button", title: `${friend.user_id}: ${about}`,
     on: { click: () => choose(friend.user_id) },
