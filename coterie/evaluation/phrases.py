@@ -19,7 +19,6 @@ METRIC_NAMES = {
 MODEL_NAMES = {
     "social": "Social",
     "social_no_ties": "Social, no ties",
-    "social_linear": "Social, linear",
     "social_linear": "Linear with friends",
     "popularity": "Popularity",
     "item_knn": "Item-kNN",
