@@ -18,17 +18,17 @@ from coterie.training.tune import run_study
 from coterie.workflow.settings import change
 
 BASE = SocialConfig(dim=8, loop=LoopConfig(max_epochs=9, patience=9, lr=1e-2))
-SPACE = {"neighbours": Choice((5, 10, 20)), "loop.lr": LogUniform(1e-4, 5e-2)}
-OWN = {"neighbours": 20, "loop.lr": 1e-2}
+SPACE = {"loop.patience": Choice((7, 8, 9)), "loop.lr": LogUniform(1e-4, 5e-2)}
+OWN = {"loop.patience": 9, "loop.lr": 1e-2}
 SEARCH = Search("social", partial(change, BASE), SPACE, OWN, BASE.loop.max_epochs)
 TRIALS = 6
 
 
 def treacherous(changes):
     """Configurations of which some are refused, and some take their process with them."""
-    if changes["neighbours"] == 5:
-        raise BadInputError("five are too few")
-    if changes["neighbours"] == 10:
+    if changes["loop.patience"] == 7:
+        raise BadInputError("seven are too few")
+    if changes["loop.patience"] == 8:
         os._exit(9)
     return change(BASE, changes)
 

@@ -108,7 +108,7 @@ def test_a_study_that_was_killed_goes_on_as_if_nothing_had_happened(undisturbed,
 
 def test_what_earlier_runs_reached_decides_who_is_stopped(tmp_path):
     curve = [(epoch, 0.1 * epoch) for epoch in range(1, 10)]
-    known = Trial({"neighbours": 5, "loop.lr": 1e-3}, Ending.FINISHED, 0.9, 9, curve, 1.0, 1.0)
+    known = Trial({"loop.patience": 7, "loop.lr": 1e-3}, Ending.FINISHED, 0.9, 9, curve, 1.0, 1.0)
     plan = Plan("social", {}, {}, "d", 0)
 
     def decide(trials, changes, epoch, best):
@@ -118,7 +118,7 @@ def test_what_earlier_runs_reached_decides_who_is_stopped(tmp_path):
         scheduler.on_trial_add(None, trial)
         return scheduler.on_trial_result(None, trial, {"epoch": epoch, "best": best})
 
-    other = {"neighbours": 10, "loop.lr": 1e-3}
+    other = {"loop.patience": 8, "loop.lr": 1e-3}
     assert decide([known], other, 3, 0.25) == "STOP"
     assert decide([known], other, 3, 0.35) == "CONTINUE"
     assert decide([], other, 3, 0.25) == "CONTINUE", "nobody is ahead"
@@ -176,7 +176,7 @@ def test_settings_that_cannot_be_fitted_are_refused_and_leave_no_trial(tmp_path,
 def test_a_process_that_dies_does_not_take_the_study_with_it(tmp_path):
     search = replace(SEARCH, configure=treacherous)
     trials = run(tmp_path / "study", Bounds(trials=3, parallel=1), search)
-    assert [t.changes["neighbours"] for t in trials] == [20, 20, 10]
+    assert [t.changes["loop.patience"] for t in trials] == [9, 9, 8]
     own, _, dead = trials
     assert (own.ending, own.changes) == (Ending.FINISHED, OWN)
     assert (dead.ending, dead.score) == (Ending.FAILED, None)
