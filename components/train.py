@@ -19,12 +19,10 @@ def train(
     checkpoints: str,
 ) -> None:
     """Fit a model on clean tables that features agree with."""
-    import json
-
     from components.progress import printed
-    from coterie.workflow import FitSettings, fit_challenger
+    from coterie.workflow import FitSettings, fit_challenger, read_config
 
-    how = FitSettings(model, json.loads(settings), workers, use_gpu, ray_address)
+    how = FitSettings(model, read_config(settings), workers, use_gpu, ray_address)
     fitted = fit_challenger(clean.path, challenger.path, how, printed, known.path, checkpoints)
     for name, value in fitted.validation.items():
         validation.log_metric(name, value)
