@@ -1,6 +1,12 @@
 """What holds for all tests, whichever of them share a process."""
 
+import os
+
 import prometheus_client  # noqa: F401 - see below
+
+# Before anything imports Torch: tests run side by side, and threads that wait busily for each other
+# while somebody else has the core made one step of training take twenty times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Feast sets PROMETHEUS_MULTIPROC_DIR when it is imported, and prometheus-client decides at its own
 # import whether counts are a process's alone: counted after Feast, one test would see another's.
