@@ -1,5 +1,6 @@
 """One way to fit any model: in this process or on workers, and again on all that is known."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,18 @@ def fit_twice(
         BadInputError: As :func:`fit`.
         UnavailableError: As :func:`fit`.
     """
-    chosen = fit(split.for_validation(), model_name, config, where, progress)
-    return FittedTwice(chosen, refit(chosen, split, where, progress))
+    with _up(where):
+        chosen = fit(split.for_validation(), model_name, config, where, progress)
+        return FittedTwice(chosen, refit(chosen, split, where, progress))
+
+
+def _up(where: Here | Workers) -> AbstractContextManager[None]:
+    """One Ray for both fits: to start it takes seconds."""
+    if isinstance(where, Here):
+        return nullcontext()
+    from coterie.training.distributed import cluster
+
+    return cluster(where)
 
 
 def refit(
