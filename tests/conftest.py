@@ -1,8 +1,10 @@
 """What holds for all tests, whichever of them share a process."""
 
 import os
+from collections.abc import Iterator
 
 import prometheus_client  # noqa: F401 - see below
+import pytest
 
 # Before anything imports Torch: tests run side by side, and threads that wait busily for each other
 # while somebody else has the core made one step of training take twenty times as long.
@@ -10,3 +12,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Feast sets PROMETHEUS_MULTIPROC_DIR when it is imported, and prometheus-client decides at its own
 # import whether counts are a process's alone: counted after Feast, one test would see another's.
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """A test leaves the environment as it was: serving hands Ray its switches and token in it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
