@@ -25,6 +25,8 @@ STOP_S: Final = 15.0
 """How long stopping may take before it is done the hard way."""
 STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED: Final = 130
+_asked: Final = threading.Event()
+"""To stop."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -156,10 +158,9 @@ def _whole(path: str) -> str:
 
 
 def _wait_for_signal() -> None:
-    stop = threading.Event()
     for number in STOPS:
-        signal.signal(number, lambda *_: stop.set())
-    stop.wait()
+        signal.signal(number, lambda *_: _asked.set())
+    _asked.wait()
 
 
 def _listen_for_stops() -> None:
@@ -169,10 +170,13 @@ def _listen_for_stops() -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Give up starting, once: a second signal must not break off the cleaning up."""
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    """Give up starting, once: a second signal must not break off the cleaning up.
+
+    Where it comes in one of Ray's callbacks, Python drops the exception; we are still asked to.
+    """
+    if not _asked.is_set():
+        _asked.set()
+        raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -82,7 +82,7 @@ class Served:
         assert len(family) > 5, "Ray and HAProxy should be among them"
         self._process.send_signal(signal.SIGINT)
         status = self._process.wait(timeout=60)
-        _, left = psutil.wait_procs(family, timeout=5)
+        _, left = psutil.wait_procs(family, timeout=20)
         session = [one for one in psutil.process_iter() if _session(one.pid) == self._process.pid]
         return status, [*left, *session]
 

@@ -27,10 +27,12 @@ def test_a_signal_while_serve_starts_ends_all_that_was_started(folder):
         family = await_controller(process)
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=60)[1]
-    _, left = psutil.wait_procs(family, timeout=10)
+    # Ray's agents look for their node every few seconds.
+    _, left = psutil.wait_procs(family, timeout=30)
     assert left == []
-    assert process.returncode == 130
-    assert said == "stopped before it was up\n"
+    # 0 where Python dropped the interruption, so that the app was up for a moment.
+    assert process.returncode in (130, 0), said
+    assert said == ("stopped before it was up\n" if process.returncode else "")
 
 
 def await_controller(process):
