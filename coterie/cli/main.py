@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted, 70 a fault of ours.
     """
     options = make_parser().parse_args(arguments)
+    # Before Torch comes: threads that wait busily for each other made training twenty times slower
+    # wherever somebody else had one of the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         _run(options)
         return 0
