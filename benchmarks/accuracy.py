@@ -30,13 +30,16 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from benchmarks.accuracy_page import write_page
-from coterie.data.dataset import Split, TrainingSet
+from coterie.data.dataset import Interactions, Ints, Split, TrainingSet
 from coterie.data.ingest import ingest
 from coterie.data.public import convert, form_of
+from coterie.evaluation.comparison import OURS, WITHOUT_TIES
+from coterie.evaluation.groups import BANDS, bands_of
+from coterie.evaluation.newcomers import REVEALED, Newcomers
 from coterie.evaluation.protocols import Evaluation, evaluate_model
-from coterie.evaluation.significance import paired_test
-from coterie.models import CONFIGS, Learned, Model
-from coterie.training.fit import fit
+from coterie.evaluation.significance import PairedTest, paired_test
+from coterie.models import CONFIGS, Inductive, Model
+from coterie.training.fit import chosen_config, fit
 from coterie.workflow.settings import change, flatten, nest
 from coterie.workflow.shop import Shop
 from coterie.workflow.tuning import TuneSettings, tune_model
@@ -60,18 +63,25 @@ class Entry:
     """The row whose settings this one takes, for comparison: only ``fixed`` differs."""
     within: tuple[tuple[str, str], ...] = ()
     """Part of the config to the row whose best settings it takes."""
+    dated_only: bool = False
+    """Means something only where the split is by time."""
+    newcomers: bool = False
+    """Whether it is also fitted without some shoppers, and judged by the lists that they get."""
 
 
 ENTRIES: Final = {
     "popularity": Entry("popularity"),
     "item_knn": Entry("item_knn", 10),
-    "ease": Entry("ease", 8),
+    "ease": Entry("ease", 8, newcomers=True),
     "lightgcn": Entry("lightgcn", 3),
     "lightgcn_ties": Entry("lightgcn", fixed=(("use_ties", True),), like="lightgcn"),
     "social_linear": Entry("social_linear", 24),
-    "social": Entry("social", 5, within=(("linear", "social_linear"),)),
+    "social": Entry("social", 6, within=(("linear", "social_linear"),), newcomers=True),
+    "social_no_ties": Entry("social", fixed=(("use_ties", False),), like="social", newcomers=True),
+    "social_no_times": Entry(
+        "social", fixed=(("use_times", False),), like="social", dated_only=True
+    ),
     "social_learned": Entry("social", fixed=(("mix", 0.0),), like="social"),
-    "social_no_ties": Entry("social", fixed=(("use_ties", False),), like="social"),
 }
 """In this order: rows take settings from those above."""
 
@@ -91,6 +101,11 @@ class Job:
         """The set's clean tables."""
         return f"{self.work}/{self.dataset}/clean"
 
+    @property
+    def per_shopper(self) -> Path:
+        """Folder of each row's NDCG@20 by shopper, for paired tests."""
+        return Path(self.work, self.dataset, "per_shopper", self.fit_on)
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Fill the cells that were asked for, one process each, and draw the page."""
@@ -99,6 +114,8 @@ def main(arguments: list[str] | None = None) -> None:
     sets = prepare(Path(asked.data), Path(asked.work), asked.sets)
     for dataset, name in itertools.product(sets, [n for n in ENTRIES if n in asked.models]):
         job = Job(dataset, name, asked.work, asked.seeds, asked.fit_on)
+        if ENTRIES[name].dated_only and Shop.open(job.clean).split.name != "by_time":
+            continue
         started = time.perf_counter()
         cell = _in_own_process(job)
         cell["seconds"] = round(time.perf_counter() - started, 1)
@@ -163,17 +180,17 @@ def fill(job: Job) -> dict[str, Any]:
     data = split.for_test() if job.fit_on == "train+val" else _train_only(split)
     chosen, runs = _runs(job, entry, settings, split, data)
     per_shopper = np.mean([run.metrics["ndcg@20"] for run, _ in runs], axis=0)
-    folder = Path(job.work, job.dataset, "per_shopper", job.fit_on)
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"{job.name}.npy", per_shopper)
+    job.per_shopper.mkdir(parents=True, exist_ok=True)
+    np.save(job.per_shopper / f"{job.name}.npy", per_shopper)
     return {
         "settings": nest(settings),
         "validation": round(evaluate(chosen, split.for_validation(), split.val).mean("ndcg@20"), 5),
         "mix": getattr(chosen, "mix", None),
         "test": {f: [round(run.mean(f), 5) for run, _ in runs] for f in FIGURES},
-        "fit_seconds": [seconds for _, seconds in runs],
+        "fit_cpu_seconds": [seconds for _, seconds in runs],
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-        "against": _against(folder, job.name),
+        "lift": _lift(job, data, runs[0][0].user_idx) if job.name == WITHOUT_TIES else {},
+        "newcomers": _newcomers(data, split.test, chosen) if entry.newcomers else {},
     }
 
 
@@ -198,12 +215,13 @@ def _runs(
     """The model that validation knew, and what each seed came to on test."""
     config = change(CONFIGS[entry.model](), settings)
     chosen = fit(split.for_validation(), entry.model, _seeded(config, 0))
-    config = chosen.refit_config() if isinstance(chosen, Learned) else config
+    config = chosen_config(chosen)
     runs = []
     for seed in range(job.seeds if hasattr(config, "loop") or hasattr(config, "seed") else 1):
-        started = time.perf_counter()
+        # Of this process and its threads: what others do meanwhile on the machine does not count.
+        started = time.process_time()
         final = fit(data, entry.model, _seeded(config, seed))
-        seconds = round(time.perf_counter() - started, 2)
+        seconds = round(time.process_time() - started, 2)
         runs.append((evaluate(final, data, split.test), seconds))
     return chosen, runs
 
@@ -226,6 +244,44 @@ def _train_only(split: Split) -> TrainingSet:
     return replace(split.for_validation(), validation=None)
 
 
+def _lift(job: Job, data: TrainingSet, user_idx: Ints) -> dict[str, Any]:
+    """Ours over the same without ties, NDCG@20: of all shoppers and by group."""
+    theirs, ours = (np.load(job.per_shopper / f"{name}.npy") for name in (WITHOUT_TIES, OURS))
+    groups = {"all": {"all shoppers": np.ones(len(user_idx), bool)}}
+    for kind, band in bands_of(data).items():
+        labels = BANDS[kind].labels
+        rows = {label: band[user_idx] == code for code, label in enumerate(labels)}
+        groups[kind] = {label: chosen for label, chosen in rows.items() if chosen.any()}
+    return {
+        kind: {
+            label: {
+                "shoppers": int(rows.sum()),
+                "with": round(float(ours[rows].mean()), 5),
+                "without": round(float(theirs[rows].mean()), 5),
+                **_told(paired_test(ours[rows], theirs[rows])),
+            }
+            for label, rows in named.items()
+        }
+        for kind, named in groups.items()
+    }
+
+
+def _newcomers(data: TrainingSet, test: Interactions, chosen: Model) -> dict[str, Any]:
+    """Items known of people whom the model never saw, to recall and NDCG@20 of their lists."""
+    newcomers = Newcomers.choose(data, test)
+    if newcomers is None:
+        return {}
+    model = fit(newcomers.without, chosen.name, chosen_config(chosen))
+    assert isinstance(model, Inductive)
+    found: dict[str, Any] = {}
+    for known in REVEALED:
+        model.serve(newcomers.knowing(known))
+        run = newcomers.evaluate(model, known, (20,))
+        figures = [round(run.mean(f), 5) for f in ("recall@20", "ndcg@20")]
+        found[str(known)] = {"shoppers": len(run.user_idx), "figures": figures}
+    return found
+
+
 def _against(folder: Path, name: str) -> dict[str, Any]:
     """Paired tests of a row's NDCG@20 against each row that is there, shopper by shopper."""
     ours = np.load(folder / f"{name}.npy")
@@ -233,13 +289,16 @@ def _against(folder: Path, name: str) -> dict[str, Any]:
     for other in ENTRIES:
         file = folder / f"{other}.npy"
         if other != name and file.exists() and np.load(file).shape == ours.shape:
-            test = paired_test(ours, np.load(file))
-            relative = test.relative
-            found[other] = {
-                "relative": relative and [relative.mean, relative.low, relative.high],
-                "p": test.p_value,
-            }
+            found[other] = _told(paired_test(ours, np.load(file)))
     return found
+
+
+def _told(test: PairedTest) -> dict[str, Any]:
+    relative = test.relative
+    return {
+        "relative": relative and [relative.mean, relative.low, relative.high],
+        "p": test.p_value,
+    }
 
 
 def _merge(job: Job, cell: dict[str, Any]) -> None:
@@ -248,7 +307,10 @@ def _merge(job: Job, cell: dict[str, Any]) -> None:
     RESULTS.parent.mkdir(exist_ok=True)
     whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"protocols": {}}
     whole["about"] = "mean over shoppers; one value a seed; full ranking"
-    whole["protocols"].setdefault(job.fit_on, {}).setdefault(job.dataset, {})[job.name] = cell
+    cells = whole["protocols"].setdefault(job.fit_on, {}).setdefault(job.dataset, {})
+    cells[job.name] = cell
+    for name in cells:
+        cells[name]["against"] = _against(job.per_shopper, name)
     beside = RESULTS.with_suffix(".part")
     beside.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
     beside.rename(RESULTS)

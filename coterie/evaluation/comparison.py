@@ -1,14 +1,14 @@
 """Models side by side on the same shoppers: who is better, for whom, and how sure that is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Interactions, Ints, TrainingSet
 from coterie.errors import BadInputError
-from coterie.evaluation.groups import BANDS, bands_of
+from coterie.evaluation.groups import BANDS, NEWCOMERS, bands_of
 from coterie.evaluation.protocols import KS, Evaluation, RanksItself, Scores, evaluate_model
 from coterie.evaluation.results import Comparison, Estimates, Group
 from coterie.evaluation.significance import (
@@ -121,6 +121,29 @@ def compare_evaluations(
     )
 
 
+def with_newcomers(
+    comparison: Comparison,
+    told: Mapping[int, Mapping[str, Evaluation]],
+    config: ComparisonConfig = ComparisonConfig(),
+) -> Comparison:
+    """The same with a group more for each number of first items that is told of newcomers.
+
+    Args:
+        comparison: Of shoppers whom the models saw.
+        told: Number of items to model to what it did for the newcomers.
+        config: As in ``compare``.
+    """
+    groups = [
+        _group(_told(num), evaluations, None, comparison.best_baseline, config)
+        for num, evaluations in told.items()
+    ]
+    return replace(comparison, groups=comparison.groups | {NEWCOMERS: groups})
+
+
+def _told(num_items: int) -> str:
+    return "ties alone" if num_items == 0 else f"ties and {num_items} first"
+
+
 def _shared_users(evaluations: Mapping[str, Evaluation]) -> Ints:
     if not evaluations:
         raise BadInputError("nothing to compare: give at least one fitted model")
@@ -185,12 +208,22 @@ def _groups(
         for code, label in enumerate(BANDS[kind].labels):
             rows = band[users] == code
             if rows.any():
-                group = Group(
-                    label,
-                    int(rows.sum()),
-                    _estimate(evaluations, rows, config.tested, config),
-                    _test(evaluations, best, config.primary, rows, config),
-                    _test(evaluations, config.without_ties, config.primary, rows, config),
-                )
-                groups[kind].append(group)
+                groups[kind].append(_group(label, evaluations, rows, best, config))
     return groups
+
+
+def _group(
+    label: str,
+    evaluations: Mapping[str, Evaluation],
+    rows: Rows | None,
+    best: str | None,
+    config: ComparisonConfig,
+) -> Group:
+    chosen = np.ones(len(_shared_users(evaluations)), np.bool_) if rows is None else rows
+    return Group(
+        label,
+        int(chosen.sum()),
+        _estimate(evaluations, chosen, config.tested, config),
+        _test(evaluations, best, config.primary, chosen, config),
+        _test(evaluations, config.without_ties, config.primary, chosen, config),
+    )

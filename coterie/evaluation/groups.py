@@ -31,6 +31,8 @@ ACTIVITY = Bands(
 )
 FRIENDS = Bands("friends", "people the shopper follows", ("none", "1-5", "6+"), (0, 5))
 BANDS = {bands.name: bands for bands in (ACTIVITY, FRIENDS)}
+NEWCOMERS = "newcomers"
+"""The group kind of ``coterie.evaluation.newcomers``: no band of the shoppers judged elsewhere."""
 
 
 def bands_of(data: TrainingSet) -> dict[str, Ints]:

@@ -86,12 +86,18 @@ def forest(comparison: Comparison, metric: str) -> Figure:
     return {"data": traces, "layout": layout | {"showlegend": False}}
 
 
+def in_group(comparison: Comparison, kind: str) -> list[str]:
+    """The models that a kind of group was judged with, best over all shoppers first."""
+    judged = comparison.groups[kind][0].models
+    return [model for model in ranked(comparison) if model in judged]
+
+
 def by_group(comparison: Comparison, kind: str, metric: str) -> Figure:
     """One column a group of shoppers, one marker a model."""
     groups, styles = comparison.groups[kind], style_of(comparison)
     labels = [f"{escape(g.label)}<br>{g.num_shoppers:,} shoppers" for g in groups]
     traces = []
-    for place, model in enumerate(ranked(comparison)):
+    for place, model in enumerate(in_group(comparison, kind)):
         figures = [group.models[model][metric] for group in groups]
         traces.append(
             {

@@ -48,7 +48,7 @@ class Comparison:
     lift: dict[str, PairedTest]
     """Metric to ours with ties against without; empty unless both were compared."""
     groups: dict[str, list[Group]]
-    """``activity`` and ``friends``, non-empty groups only."""
+    """``activity``, ``friends`` and perhaps ``newcomers``, whom no model saw; none is empty."""
 
     def mean(self, model: str, metric: str | None = None) -> float:
         """One figure; the primary metric if none is named.

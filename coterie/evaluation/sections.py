@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from coterie.evaluation import blocks, plots
 from coterie.evaluation.blocks import Cell, Plots
-from coterie.evaluation.groups import BANDS
+from coterie.evaluation.groups import BANDS, NEWCOMERS
 from coterie.evaluation.phrases import (
     escape,
     is_sure,
@@ -21,6 +21,9 @@ from coterie.evaluation.significance import Estimate, PairedTest
 
 Section = tuple[str, str, str]
 """Id, title and HTML."""
+_ABOUT = {name: bands.about for name, bands in BANDS.items()} | {
+    NEWCOMERS: "what is known of people whom no model was fitted on"
+}
 
 
 def headline(comparison: Comparison, title: str) -> str:
@@ -233,11 +236,16 @@ def _groups(comparison: Comparison, drawn: Plots) -> list[str]:
             continue
         figure = plots.by_group(comparison, kind, comparison.primary)
         title = f"{name_metric(comparison.primary)} by {escape(kind)}"
-        about = escape(BANDS[kind].about) if kind in BANDS else ""
+        about = escape(_ABOUT.get(kind, ""))
         parts.append(
             f"<div>{drawn.place(figure, title, about)}{_group_table(comparison, kind)}</div>"
         )
     note = "Shoppers by what they had before, and by how many people they follow."
+    if NEWCOMERS in comparison.groups:
+        note += (
+            " Newcomers are others: experienced shoppers whose events no model was fitted on, "
+            "judged by all that they took after their third item."
+        )
     return [note, f'<div class="stack">{"".join(parts)}</div>'] if parts else []
 
 
@@ -252,7 +260,7 @@ def _group_table(comparison: Comparison, kind: str) -> str:
                 name_model(model),
                 [_metric_cell(metric, group.models[model][metric], False) for group in groups],
             )
-            for model in plots.ranked(comparison)
+            for model in plots.in_group(comparison, kind)
         ]
         head = [name_metric(metric), *(f"{escape(g.label)} ({g.num_shoppers:,})" for g in groups)]
         tables.append(blocks.table(head, rows, f"{name_metric(metric)} by {escape(kind)}"))

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from coterie.models.base import Learned, Model
+from coterie.models.base import Inductive, Learned, Model
 from coterie.models.ease import EASE, EASEConfig
 from coterie.models.item_knn import ItemKNN, ItemKNNConfig
 from coterie.models.lightgcn import LightGCN, LightGCNConfig
@@ -28,4 +28,4 @@ CONFIGS: Final[dict[str, type[Any]]] = {
     SocialModel.name: SocialConfig,
 }
 
-__all__ = ["CONFIGS", "MODELS", "Learned", "Model"]
+__all__ = ["CONFIGS", "MODELS", "Inductive", "Learned", "Model"]

@@ -22,6 +22,7 @@ class Model(Protocol):
     """
 
     name: ClassVar[str]
+    config: Any
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """Learn from ``data``; early stopping, if any, looks at ``data.validation``.
@@ -41,6 +42,21 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Inductive(Model, Protocol):
+    """A model that needs no training for people it never saw: their history is enough."""
+
+    def serve(self, data: TrainingSet) -> None:
+        """Score the users of ``data`` from now on, with what was learned before.
+
+        Args:
+            data: Over the items that the model was fitted on.
+
+        Raises:
+            BadInputError: Not fitted yet.
+        """
+
+
+@runtime_checkable
 class Learned(Model, Protocol):
     """A model that learns in epochs, so that they may also run elsewhere, on several workers.
 
@@ -48,7 +64,6 @@ class Learned(Model, Protocol):
     running the loop on it here, and adopting it.
     """
 
-    config: Any
     history: TrainingHistory
 
     def trainee(self, data: TrainingSet, device: torch.device) -> Trainee:

@@ -42,6 +42,7 @@ class EASE:
     def __init__(self, config: EASEConfig = EASEConfig()):
         self.config = config
         self._had = sp.csr_matrix(np.zeros((0, 0), np.float32))
+        self._learned_from = self._had
         self._inverse: Dense = np.zeros((0, 0), np.float32)
         self._diagonal: Dense = np.zeros(0, np.float32)
         self._by_users = False
@@ -62,7 +63,7 @@ class EASE:
         self._by_users = had.shape[0] < had.shape[1]
         self._inverse = _inverse_gram(had.T.tocsr() if self._by_users else had, self.config.l2)
         self._diagonal = self._diagonal_of_p(had)
-        self._had = had
+        self._had = self._learned_from = had
 
     def _diagonal_of_p(self, had: sp.csr_matrix) -> Dense:
         if not self._by_users:
@@ -70,13 +71,18 @@ class EASE:
         explained = np.asarray(had.multiply(self._inverse @ had).sum(axis=0)).ravel()
         return np.asarray((1.0 - explained) / self.config.l2)
 
+    def serve(self, data: TrainingSet) -> None:
+        """See ``base.Inductive``."""
+        check_users(np.zeros(0, np.int64), self._had.shape[0])
+        self._had = engagement(data)
+
     def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
         """See ``base.Model``."""
         check_users(user_idx, self._had.shape[0])
         rows = self._had[user_idx]
         if self._by_users:
-            through = (rows @ self._had.T).toarray() @ self._inverse
-            projected = (rows.toarray() - through @ self._had) / self.config.l2
+            through = (rows @ self._learned_from.T).toarray() @ self._inverse
+            projected = (rows.toarray() - through @ self._learned_from) / self.config.l2
         else:
             projected = rows @ self._inverse
         return np.asarray(rows.toarray() - projected / self._diagonal, np.float32)

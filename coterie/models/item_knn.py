@@ -72,6 +72,11 @@ class ItemKNN:
         alike.eliminate_zeros()
         return alike
 
+    def serve(self, data: TrainingSet) -> None:
+        """See ``base.Inductive``."""
+        check_users(np.zeros(0, np.int64), self._had.shape[0])
+        self._had = engagement(data)
+
     def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
         """See ``base.Model``."""
         check_users(user_idx, self._had.shape[0])

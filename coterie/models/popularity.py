@@ -32,6 +32,11 @@ class Popularity:
         self._popularity = np.asarray(engagement(data).sum(axis=0), np.float32).ravel()
         self._num_users = data.num_users
 
+    def serve(self, data: TrainingSet) -> None:
+        """See ``base.Inductive``."""
+        check_users(np.zeros(0, np.int64), self._num_users)
+        self._num_users = data.num_users
+
     def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
         """See ``base.Model``."""
         check_users(user_idx, self._num_users)

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from coterie.data.dataset import Ints, TrainingSet
+from coterie.data.dataset import Floats, Ints, TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
@@ -45,8 +45,13 @@ class SocialConfig:
     """Of the cosine: the inverse of the softmax's temperature."""
     use_ties: bool = True
     """Without them the same model knows the shopper alone."""
+    use_times: bool = True
+    """Without them when something was done does not count, beyond which entries are the newest."""
     entry_dropout: float = 0.5
     """Share of a shopper's entries that is left out and to be found."""
+    ahead: float = 0.0
+    """Share of shoppers, drawn anew each epoch, whose newest entries are left out, not any: these
+    are foreseen from older ones, as a list is by a shopper's whole past."""
     browsing: float = 1.0
     """Weight of finding again what was only viewed, clicked or shared; 1 for what was had."""
     recency: float = 0.5
@@ -64,7 +69,12 @@ class SocialConfig:
     """The closed form; ``use_ties`` and the longest history and circle are those above."""
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
-            max_epochs=150, patience=6, validate_every=2, lr=5e-3, weight_decay=1e-4
+            max_epochs=150,
+            patience=6,
+            validate_every=2,
+            lr=5e-3,
+            weight_decay=1e-4,
+            average=0.99,
         )
     )
 
@@ -72,6 +82,8 @@ class SocialConfig:
         sizes = (self.dim, self.candidates, self.batch_shoppers)
         if min(sizes) < 1 or self.scale <= 0 or not 0 < self.entry_dropout < 1:
             raise BadInputError(f"sizes and scale must be over 0, dropout in (0, 1), found {self}")
+        if not 0 <= self.ahead <= 1:
+            raise BadInputError(f"ahead must be a share, found {self.ahead}")
         if self.mix is not None and not 0 <= self.mix < 1:
             raise BadInputError(f"mix must be in [0, 1), found {self.mix}")
 
@@ -80,6 +92,7 @@ class SocialConfig:
         return replace(
             self.linear,
             use_ties=self.use_ties,
+            rate=self.linear.rate if self.use_times else 0.0,
             max_items=self.max_items,
             max_friends=self.max_friends,
         )
@@ -129,6 +142,9 @@ class SocialTrainee(Trainee):
         self.item_out = nn.Parameter(torch.randn(data.num_items, config.dim, generator=rng) * 0.1)
         self.item_bias = nn.Parameter(torch.zeros(data.num_items))
         self.encoder = Encoder()
+        if not config.use_times:
+            # softplus is 0 there, and so is its gradient: no decay with age, now or later.
+            self.encoder.rate.data.fill_(-100.0)
         had = engagement(data)
         self._item_share = np.asarray(had.sum(axis=0)).ravel() / had.nnz
         self._learners = np.flatnonzero(np.diff(self.community.seen_offsets) > 0)
@@ -153,9 +169,11 @@ class SocialTrainee(Trainee):
         bounds = shoppers.histories.offsets[: len(shoppers) + 1]
         row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))
         item, kind = shoppers.histories.item_idx[: len(row)], shoppers.histories.kind[: len(row)]
-        kept = rng.random(len(row)) >= self.config.entry_dropout
+        age = shoppers.histories.age_days[: len(row)]
+        kept = self._kept(bounds, row, rng)
         weight = np.where(is_target(kind), 1.0, self.config.browsing)
-        weight *= (1.0 + shoppers.histories.age_days[: len(row)]) ** -self.config.recency
+        if self.config.use_times:
+            weight *= (1.0 + age) ** -self.config.recency
         left_out, known = ~kept & (weight > 0), kept & is_target(kind)
         keep = np.ones(len(shoppers.histories.item_idx), np.float32)
         keep[: len(row)] = kept
@@ -167,8 +185,11 @@ class SocialTrainee(Trainee):
             target, place = np.searchsorted(items, target), np.searchsorted(items, known_item)
             there = items[np.minimum(place, len(items) - 1)] == known_item
             known_row, known_item = known_row[there], place[there]
+        ages = shoppers.histories.age_days.copy()
+        ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
+        histories = replace(shoppers.histories, age_days=ages)
         return Batch(
-            people=ShopperTensors.of(shoppers, self.device),
+            people=ShopperTensors.of(replace(shoppers, histories=histories), self.device),
             keep=self._there(keep),
             row=self._there(row[left_out]),
             target=self._there(target),
@@ -177,6 +198,19 @@ class SocialTrainee(Trainee):
             known=self._there(known_item),
             sample=sample,
         )
+
+    def _kept(self, bounds: Ints, row: Ints, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+        """Own entries that are known in this step, shape (n,)."""
+        kept = rng.random(len(row)) >= self.config.entry_dropout
+        if self.config.ahead == 0 or not self.config.use_times:
+            return np.asarray(kept)
+        counts = np.diff(bounds)
+        # Up to twice the share, so the share on average; rounded by chance.
+        most = 2 * self.config.entry_dropout * counts
+        hidden = np.floor(most * rng.random(len(counts)) + rng.random(len(counts)))
+        looks_ahead = rng.random(len(counts)) < self.config.ahead
+        place = np.arange(len(row)) - bounds[:-1][row]
+        return np.where(looks_ahead[row], place >= hidden[row], kept)
 
     def _sample(self, asked: Ints, rng: np.random.Generator) -> Ints:
         drawn = rng.choice(self.num_items, self.config.candidates, replace=False)
@@ -235,6 +269,14 @@ class SocialTrainee(Trainee):
         return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}
 
 
+def _since_newest(age: Floats, kept: npt.NDArray[np.bool_], row: Ints, num_shoppers: int) -> Floats:
+    """Ages as they were when the newest kept entry was made, shape (n,); 0 for what came later."""
+    newest = np.full(num_shoppers, np.inf, np.float32)
+    np.minimum.at(newest, row[kept], age[kept])
+    newest[np.isinf(newest)] = 0.0
+    return np.asarray(np.maximum(age - newest[row], 0.0), np.float32)
+
+
 class SocialModel:
     """Fits both halves, then scores and lists through the recommender, as serving does."""
 
@@ -286,6 +328,11 @@ class SocialModel:
         """Serve ``data``'s users from parameters trained elsewhere."""
         self.parameters = parameters
         self._recommender = Recommender(parameters, _popularity(data))
+        self._community = _community(self.config, data)
+
+    def serve(self, data: TrainingSet) -> None:
+        """See ``base.Inductive``."""
+        assert self.recommender
         self._community = _community(self.config, data)
 
     @property

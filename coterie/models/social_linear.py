@@ -88,16 +88,28 @@ class SocialLinear:
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:  # noqa: ARG002
         """See ``base.Model``."""
-        seen = data if self.config.use_ties else data.without_ties()
-        self._community = Community.of(seen, self.config.max_items, self.config.max_friends)
-        self._part = fit_linear(self.config, seen, self._community)
+        community = self._community_of(data)
+        self._part = fit_linear(self.config, data, community)
+        self._community = community
+
+    def serve(self, data: TrainingSet) -> None:
+        """See ``base.Inductive``."""
+        self._check_users(np.zeros(0, np.int64))
+        self._community = self._community_of(data)
 
     def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
         """See ``base.Model``."""
-        check_users(user_idx, self._community.histories.num_people if self._community else 0)
+        self._check_users(user_idx)
         assert self._part is not None
         assert self._community is not None
         return np.asarray(self._part.scores(self._community.shoppers(user_idx)).float().numpy())
+
+    def _community_of(self, data: TrainingSet) -> Community:
+        seen = data if self.config.use_ties else data.without_ties()
+        return Community.of(seen, self.config.max_items, self.config.max_friends)
+
+    def _check_users(self, user_idx: npt.NDArray[np.int64]) -> None:
+        check_users(user_idx, self._community.histories.num_people if self._community else 0)
 
 
 def fit_linear(config: SocialLinearConfig, data: TrainingSet, community: Community) -> LinearPart:

@@ -81,6 +81,7 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "dim": Choice((64, 128, 256)),
         "scale": LogUniform(3.0, 15.0),
         "entry_dropout": Uniform(0.3, 0.8),
+        "ahead": Choice((0.0, 0.5)),
         "recency": Uniform(0.0, 1.0),
         "loop.lr": LogUniform(2e-3, 2e-2),
     },

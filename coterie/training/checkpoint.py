@@ -16,7 +16,7 @@ from coterie.training.loop import TrainingHistory, TrainingState
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
-FORMAT = 1
+FORMAT = 2
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ def write_state(folder: Path, state: TrainingState, run: str) -> None:
     folder.mkdir(parents=True)
     tensors = {f"weights.{name}": tensor for name, tensor in state.weights.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in state.best_weights.items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in state.average.items()}
     for index, moments in state.optimizer["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
     save_file(
@@ -94,6 +95,7 @@ def read_state(folder: Path, run: str) -> TrainingState:
     return TrainingState(
         _under("weights.", tensors),
         _under("best.", tensors),
+        _under("average.", tensors),
         {"state": moments, "param_groups": content["param_groups"]},
         TrainingHistory.from_json(content["history"]),
     )

@@ -117,10 +117,13 @@ def refit(
     chosen: Model, split: Split, where: Here | Workers = Here(), progress: Progress = silent
 ) -> Model:
     """Fit a chosen model's like on train and validation."""
-    config: Any = getattr(chosen, "config", None)
-    if isinstance(chosen, Learned):
-        config = chosen.refit_config()
-    return fit(split.for_test(), chosen.name, config, _for_refit(where), progress)
+    data = split.for_test()
+    return fit(data, chosen.name, chosen_config(chosen), _for_refit(where), progress)
+
+
+def chosen_config(chosen: Model) -> Any:
+    """A model's config with all that validation chose, to fit again on other events."""
+    return chosen.refit_config() if isinstance(chosen, Learned) else chosen.config
 
 
 def _for_refit(where: Here | Workers) -> Here | Workers:

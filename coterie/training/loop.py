@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -51,11 +52,16 @@ class LoopConfig:
     """Decoupled (AdamW)."""
     max_grad_norm: float = 0.0
     """Longer gradients are scaled down to it; 0 leaves them alone."""
+    average: float = 0.0
+    """What is validated and kept is a running mean of the weights over steps with this decay
+    (Polyak and Juditsky, 1992), which is steadier than the last step's; 0 takes those."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         if min(self.max_epochs, self.patience, self.validate_every) < 1 or not self.lr > 0:
             raise BadInputError(f"epochs, patience and lr must be over 0, found {self}")
+        if not 0 <= self.average < 1:
+            raise BadInputError(f"average must be in [0, 1), found {self.average}")
 
     def for_refit(self, history: "TrainingHistory") -> "LoopConfig":
         """The same, for as many epochs as were best on validation: to fit on all that is known."""
@@ -115,6 +121,8 @@ class TrainingState:
 
     weights: Weights
     best_weights: Weights
+    average: Weights
+    """The running mean; empty where there is none."""
     optimizer: dict[str, Any]
     history: TrainingHistory
 
@@ -155,23 +163,65 @@ def run_epochs(
     Raises:
         BadInputError: The loss is no longer finite.
     """
+    # Fused: one pass over weights, gradients and moments instead of one an operation, which took a
+    # quarter of a step on Douban-Book.
     optimizer = torch.optim.AdamW(
-        trainee.parameters(), lr=config.lr, weight_decay=config.weight_decay
+        trainee.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
     )
     state = checkpoints.load() if checkpoints else None
     history, best = _resume(trainee, optimizer, state)
+    mean = _Mean(trainee, config.average, state.average if state else {})
+    mean.steps = len(history.epochs) * trainee.num_batches(world)
     stepper = wrap(trainee)
     while len(history.epochs) < config.max_epochs and not _is_done(history, config):
-        record = _run_epoch(trainee, stepper, optimizer, config, len(history.epochs), rank, world)
+        record = _run_epoch(
+            trainee, stepper, optimizer, mean, config, len(history.epochs), rank, world
+        )
         history = history.add(record)
         if history.best_epoch == record.epoch:
-            best = _copy(trainee)
+            with mean.in_place():
+                best = _copy(trainee)
         if checkpoints and rank == 0:
-            checkpoints.save(TrainingState(_copy(trainee), best, optimizer.state_dict(), history))
+            weights, moments = _copy(trainee), optimizer.state_dict()
+            checkpoints.save(TrainingState(weights, best, mean.weights, moments, history))
         if on_epoch:
             on_epoch(record)
     trainee.load_state_dict(best)
     return history
+
+
+class _Mean:
+    """The running mean of a trainee's weights; does nothing at a decay of 0."""
+
+    def __init__(self, trainee: Trainee, decay: float, known: Weights):
+        self._live, self._decay = dict(trainee.named_parameters()), decay
+        device = next(trainee.parameters()).device
+        self.weights = {name: tensor.to(device) for name, tensor in known.items()}
+        self.steps = 0
+        if decay and not self.weights:
+            self.weights = {name: p.detach().clone() for name, p in self._live.items()}
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """After one of the optimiser's. The first steps are forgotten sooner than later ones."""
+        self.steps += 1
+        decay = min(self._decay, self.steps / (self.steps + 10))
+        for name, mean in self.weights.items():
+            mean.lerp_(self._live[name].detach(), 1.0 - decay)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The trainee has the mean as its weights for a while."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for name, mean in self.weights.items():
+            parameter = self._live[name]
+            self.weights[name], parameter.data = parameter.data, mean
 
 
 def _resume(
@@ -192,6 +242,7 @@ def _run_epoch(
     trainee: Trainee,
     stepper: nn.Module,
     optimizer: torch.optim.Optimizer,
+    mean: _Mean,
     config: LoopConfig,
     done: int,
     rank: int,
@@ -202,8 +253,9 @@ def _run_epoch(
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed((config.seed * 1_000_003 + done) * 1_009 + rank)
-        loss = _train_once(trainee, stepper, optimizer, config, done, rank, world)
-        score = _score(trainee, config, done, rank, world)
+        loss = _train_once(trainee, stepper, optimizer, mean, config, done, rank, world)
+        with mean.in_place():
+            score = _score(trainee, config, done, rank, world)
     return EpochRecord(done + 1, loss, score, time.perf_counter() - started)
 
 
@@ -211,6 +263,7 @@ def _train_once(
     trainee: Trainee,
     stepper: nn.Module,
     optimizer: torch.optim.Optimizer,
+    mean: _Mean,
     config: LoopConfig,
     epoch: int,
     rank: int,
@@ -230,13 +283,14 @@ def _train_once(
         if config.max_grad_norm > 0:
             nn.utils.clip_grad_norm_(trainee.parameters(), config.max_grad_norm)
         optimizer.step()
+        mean.step()
         total += loss.detach().float()
-    mean = _from_rank_0(float(total) / max(1, steps), world, device)
-    if not math.isfinite(mean):
+    loss_of_epoch = _from_rank_0(float(total) / max(1, steps), world, device)
+    if not math.isfinite(loss_of_epoch):
         raise BadInputError(
-            f"the loss of epoch {epoch + 1} is {mean}: use a lower lr than {config.lr}"
+            f"the loss of epoch {epoch + 1} is {loss_of_epoch}: use a lower lr than {config.lr}"
         )
-    return mean
+    return loss_of_epoch
 
 
 def _score(trainee: Trainee, config: LoopConfig, done: int, rank: int, world: int) -> float | None:

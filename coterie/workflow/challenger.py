@@ -18,7 +18,7 @@ from coterie.models.popularity import Popularity
 from coterie.models.social import SocialModel
 from coterie.progress import Progress, silent
 from coterie.recommend.recommender import Parameters
-from coterie.training.fit import fit_twice
+from coterie.training.fit import chosen_config, fit_twice
 from coterie.workflow.features import check_features
 from coterie.workflow.settings import FitSettings
 from coterie.workflow.shop import Shop
@@ -35,6 +35,8 @@ class Challenger:
 
     model: str
     config: Mapping[str, Any]
+    chosen: Mapping[str, Any]
+    """The config with all that validation chose: what it was fitted with on all events."""
     split: str
     validation: Mapping[str, float]
     popularity: Mapping[str, float]
@@ -84,6 +86,7 @@ def fit_challenger(
     challenger = Challenger(
         model=settings.model,
         config=asdict(config),
+        chosen=asdict(chosen_config(fitted.chosen)),
         split=shop.split.name,
         validation=evaluate_model(fitted.chosen, data, shop.split.val).means(),
         popularity=evaluate_model(popularity, data, shop.split.val).means(),

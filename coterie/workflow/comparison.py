@@ -2,20 +2,23 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from coterie.errors import BadInputError
 from coterie.evaluation.catalogue import categories
-from coterie.evaluation.comparison import OURS, WITHOUT_TIES, compare
+from coterie.evaluation.comparison import OURS, WITHOUT_TIES, compare, with_newcomers
+from coterie.evaluation.newcomers import REVEALED, Newcomers
+from coterie.evaluation.protocols import Evaluation
 from coterie.evaluation.report import report
 from coterie.evaluation.results import Comparison
 from coterie.evaluation.shop import shop_figures
 from coterie.graph.figures import degree_counts, graph_figures
-from coterie.models import MODELS, Model
+from coterie.models import MODELS, Inductive, Model
 from coterie.models.social import SocialConfig, SocialModel
 from coterie.progress import Progress, silent
-from coterie.training.fit import fit_twice
+from coterie.training.fit import chosen_config, fit, fit_twice
 from coterie.workflow.challenger import Challenger, history_of, load_challenger, load_parameters
 from coterie.workflow.settings import FitSettings, change, flatten
 from coterie.workflow.shop import Shop
@@ -49,23 +52,23 @@ def evaluate_all(
     known = None if challenger is None else load_challenger(challenger)
     if known and known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
-    fitted: dict[str, Model] = {}
-    training: dict[str, Any] = {}
+    runs: dict[str, _Run] = {}
     for name in models or (*MODELS, WITHOUT_TIES):
         if challenger and known and name == known.model == OURS:
-            fitted[name], training[name] = _restore(known, challenger, shop), known.training
+            runs[name] = _restore(known, challenger, shop)
         else:
-            fitted[name], training[name] = _fit(name, known, shop, progress)
+            runs[name] = _fit(name, known, shop, progress)
     comparison = compare(
-        fitted,
+        {name: run.model for name, run in runs.items()},
         shop.split.for_test(),
         shop.split.test,
         name=SPLITS.get(shop.split.name, shop.split.name),
         category=categories(shop.dataset.catalogue),
         progress=progress,
     )
+    comparison = _meet_newcomers(comparison, runs, shop, progress)
     comparison.save(f"{out}/{COMPARISON}")
-    learned = {name: history for name, history in training.items() if history}
+    learned = {name: run.training for name, run in runs.items() if run.training}
     Path(out, TRAINING).write_text(json.dumps(learned) + "\n")
     return comparison
 
@@ -105,15 +108,42 @@ def load_comparison(evaluation: str) -> Comparison:
     return Comparison.load(path)
 
 
-def _restore(known: Challenger, folder: str, shop: Shop) -> Model:
+def _meet_newcomers(
+    comparison: Comparison, runs: Mapping[str, "_Run"], shop: Shop, progress: Progress
+) -> Comparison:
+    """Fit once more without some shoppers, and judge the lists that they would get."""
+    newcomers = Newcomers.choose(shop.split.for_test(), shop.split.test)
+    if newcomers is None:
+        return comparison
+    told: dict[int, dict[str, Evaluation]] = {num: {} for num in REVEALED}
+    able = {name: run for name, run in runs.items() if isinstance(run.model, Inductive)}
+    for done, (name, run) in enumerate(able.items()):
+        progress("meeting newcomers", done, len(able))
+        model = fit(newcomers.without, run.model.name, run.chosen)
+        assert isinstance(model, Inductive)
+        for num, evaluations in told.items():
+            model.serve(newcomers.knowing(num))
+            evaluations[name] = newcomers.evaluate(model, num, comparison.ks)
+    return with_newcomers(comparison, told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A fitted model, and how it came to be."""
+
+    model: Model
+    chosen: Any
+    """Its config, with all that validation chose."""
+    training: Mapping[str, Any] | None
+
+
+def _restore(known: Challenger, folder: str, shop: Shop) -> _Run:
     model = SocialModel(change(SocialConfig(), flatten(known.config)))
     model.use(load_parameters(folder), shop.split.for_test())
-    return model
+    return _Run(model, change(SocialConfig(), flatten(known.chosen)), known.training)
 
 
-def _fit(
-    name: str, known: Challenger | None, shop: Shop, progress: Progress
-) -> tuple[Model, Mapping[str, Any] | None]:
+def _fit(name: str, known: Challenger | None, shop: Shop, progress: Progress) -> _Run:
     """The challenger's config holds for its own name, and for ours without ties."""
     model = OURS if name == WITHOUT_TIES else name
     config = flatten(known.config) if known and known.model == model else {}
@@ -125,4 +155,4 @@ def _fit(
         progress(f"training {name}", done, total)
 
     fitted = fit_twice(shop.split, model, settings.configure(), progress=tell)
-    return fitted.final, history_of(fitted.chosen)
+    return _Run(fitted.final, chosen_config(fitted.chosen), history_of(fitted.chosen))

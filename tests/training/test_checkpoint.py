@@ -20,7 +20,8 @@ def some_state(epochs):
     for epoch in range(1, epochs + 1):
         history = history.add(EpochRecord(epoch, 1.0 / epoch, 0.1 * epoch, 2.0))
     best = {name: tensor + 1 for name, tensor in layer.state_dict().items()}
-    return TrainingState(layer.state_dict(), best, optimizer.state_dict(), history)
+    mean = {name: tensor + 2 for name, tensor in layer.state_dict().items()}
+    return TrainingState(layer.state_dict(), best, mean, optimizer.state_dict(), history)
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def test_a_state_comes_back_as_it_was(tmp_path):
     assert back.history == state.history
     torch.testing.assert_close(back.weights, state.weights, rtol=0, atol=0)
     torch.testing.assert_close(back.best_weights, state.best_weights, rtol=0, atol=0)
+    torch.testing.assert_close(back.average, state.average, rtol=0, atol=0)
     optimizer = torch.optim.AdamW(torch.nn.Linear(3, 2).parameters(), lr=0.1)
     optimizer.load_state_dict(back.optimizer)
     assert optimizer.param_groups[0]["lr"] == 0.5

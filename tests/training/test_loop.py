@@ -1,5 +1,7 @@
 """The epoch loop: when it stops, what it leaves, and how it goes on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,17 @@ def test_the_best_weights_are_left_not_the_last():
     assert float(walker.place.detach()) == float(after_two.place.detach())
 
 
+def test_a_running_mean_is_validated_and_kept_while_steps_go_on_from_the_last_weights():
+    seen = []
+    walker, plain = Walker(lambda place: seen.append(place) or place), Walker(lambda place: place)
+    config = LoopConfig(max_epochs=20, lr=0.1)
+    run_epochs(walker, replace(config, average=0.9))
+    walks = run_epochs(plain, config)
+    assert float(walker.place.detach()) == seen[-1] == max(seen)
+    # Steps of .1 towards 10: a mean over about ten of them lies about a unit behind.
+    assert 0.4 < walks.best_score - seen[-1] < 1.2
+
+
 def test_without_validation_it_learns_for_as_many_epochs_as_told():
     history = run_epochs(Walker(), LoopConfig(max_epochs=7, patience=1, lr=0.1))
     assert len(history.epochs) == 7
@@ -80,8 +93,9 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
-def test_going_on_after_a_kill_ends_where_the_undisturbed_run_does(tmp_path):
-    config = LoopConfig(max_epochs=6, patience=9, lr=0.1, seed=3)
+@pytest.mark.parametrize("average", [0.0, 0.8])
+def test_going_on_after_a_kill_ends_where_the_undisturbed_run_does(tmp_path, average):
+    config = LoopConfig(max_epochs=6, patience=9, lr=0.1, seed=3, average=average)
 
     def score(place):
         return place / 20
@@ -129,7 +143,9 @@ def test_history_survives_json():
     assert TrainingHistory.from_json(history.as_json()) == history
 
 
-@pytest.mark.parametrize("wrong", [{"max_epochs": 0}, {"lr": 0.0}, {"patience": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_epochs": 0}, {"lr": 0.0}, {"patience": 0}, {"average": 1.0}]
+)
 def test_a_senseless_config_is_refused(wrong):
     with pytest.raises(BadInputError):
         LoopConfig(**wrong)
