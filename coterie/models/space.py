@@ -78,12 +78,10 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "rank": Choice((128, 256, 512)),
     },
     "social": {
-        "dim": Choice((64, 128, 256)),
-        "scale": LogUniform(3.0, 15.0),
-        "entry_dropout": Uniform(0.3, 0.8),
+        "scale": LogUniform(3.0, 14.0),
+        "entry_dropout": Uniform(0.4, 0.8),
         "ahead": Choice((0.0, 0.5)),
         "recency": Uniform(0.0, 1.0),
-        "loop.lr": LogUniform(2e-3, 2e-2),
     },
 }
 """By name of ``coterie.models.MODELS``. Each holds its model's defaults: they are tried first."""
