@@ -1,0 +1,83 @@
+"""How the social model learns from time: what it leaves out, and what it may not know."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from coterie.errors import BadInputError
+from coterie.models.social import SocialConfig, SocialModel, SocialTrainee
+from coterie.recommend.shoppers import DAY_MS
+from coterie.training.loop import LoopConfig
+from tests.synthetic import planted
+
+LOOP = LoopConfig(max_epochs=3, lr=5e-3)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return replace(planted().data, validation=None)
+
+
+def batch_of(data, **config):
+    trainee = SocialTrainee(SocialConfig(dim=8, **config), data, torch.device("cpu"))
+    batch = trainee.batch(0, 0, 0, 1)
+    people = batch.people
+    own = int(people.offsets[people.num_shoppers])
+    shopper = torch.repeat_interleave(people.offsets.diff()[: people.num_shoppers])
+    return batch, shopper.numpy(), batch.keep[:own].numpy().astype(bool)
+
+
+def test_looking_ahead_leaves_out_the_newest_and_no_other(data):
+    batch, shopper, kept = batch_of(data, ahead=1.0)
+    for one in range(batch.people.num_shoppers):
+        mine = kept[shopper == one]
+        assert np.array_equal(mine, np.sort(mine))  # newest first: left out, then kept
+    assert 0.3 < kept.mean() < 0.7
+
+
+def test_without_looking_ahead_any_entry_may_be_left_out(data):
+    batch, shopper, kept = batch_of(data)
+    in_order = [
+        np.array_equal(kept[shopper == one], np.sort(kept[shopper == one]))
+        for one in range(batch.people.num_shoppers)
+    ]
+    assert np.mean(in_order) < 0.5
+
+
+@pytest.mark.parametrize("ahead", [0.0, 1.0])
+def test_what_is_kept_is_as_old_as_it_was_when_its_newest_was_new(data, ahead):
+    batch, shopper, kept = batch_of(data, ahead=ahead)
+    log_age = batch.people.log_age[: len(kept)].numpy()
+    for one in np.unique(shopper[kept]):
+        assert log_age[(shopper == one) & kept].min() == 0.0
+    assert log_age.min() >= 0.0
+    assert log_age[kept].max() > 1.0
+
+
+def test_friends_keep_all_entries(data):
+    batch, _, kept = batch_of(data, ahead=0.5)
+    assert batch.keep[len(kept) :].min() == 1.0
+
+
+def with_gaps(data, factor):
+    """The same events in the same order, further apart."""
+    ts = data.interactions.ts_ms
+    return replace(data, interactions=replace(data.interactions, ts_ms=ts * factor))
+
+
+@pytest.mark.parametrize(("use_times", "same"), [(False, True), (True, False)])
+def test_without_times_only_the_order_counts(data, use_times, same):
+    assert np.diff(data.interactions.ts_ms).max() > DAY_MS / 1000
+    scores = []
+    for factor in (1, 50):
+        model = SocialModel(SocialConfig(dim=8, use_times=use_times, ahead=0.5, loop=LOOP))
+        model.fit(with_gaps(data, factor))
+        scores.append(model.scores(np.arange(data.num_users)))
+    assert np.allclose(*scores, atol=1e-5) == same
+
+
+def test_a_share_that_is_none_is_refused():
+    with pytest.raises(BadInputError, match="ahead"):
+        SocialConfig(ahead=1.5)
