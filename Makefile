@@ -20,7 +20,7 @@ TORCH_INDEX ?=
 PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo test check format bench-accuracy pipelines docs clean help
+.PHONY: setup demo test check format bench-accuracy bench-training pipelines docs clean help
 
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
@@ -51,6 +51,9 @@ check: setup ## Format, lint, types, import rules, documentation
 format: setup ## Put the code into its form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench-training: setup ## How fast models learn (DATA= the folder of the data sets)
+	@$(BIN)/python -m benchmarks.training --data "$(DATA)" --sets lastfm douban_book simulated_1m
 
 bench-accuracy: setup ## How good the lists are on public data (DATA= the folder of the data sets)
 	@$(BIN)/python -m benchmarks.accuracy --data "$(DATA)"

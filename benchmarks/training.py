@@ -7,7 +7,7 @@ Models run one after the other on the same training part, each in a process of i
 looked at on the same validation shoppers after every epoch; looking is not counted as learning.
 ``pyg_lightgcn`` is PyTorch Geometric's own class, trained in the way of its example: batches of
 8,192 interactions, one random negative each, BPR, Adam at 1e-3, 64 dimensions, 2 layers. A run
-replaces its own cells in ``benchmarks/results/training.json``.
+replaces its own cells in ``benchmarks/results/training.json``, and draws ``docs/training.md``.
 """
 
 import argparse
@@ -29,6 +29,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.accuracy import prepare
+from benchmarks.training_page import first, write_page
 from coterie.data.dataset import TrainingSet
 from coterie.data.ingest import ingest
 from coterie.data.simulate import ShopConfig, simulate
@@ -46,6 +47,7 @@ SIMULATED: Final = {
     "simulated_10m": ShopConfig(num_users=200_000, num_items=50_000, num_events=10_000_000),
 }
 RESULTS: Final = Path(__file__).parent / "results" / "training.json"
+PAGE: Final = Path(__file__).parents[1] / "docs" / "training.md"
 MODELS_SHOWN: Final = ("pyg_lightgcn", "lightgcn", "social")
 
 
@@ -88,8 +90,9 @@ def main(arguments: list[str] | None = None) -> None:
             text = f"{name} {model}: {cell['epoch_s']} s an epoch, best {cell['best']}"
             text += f", 99 % of it after {cell['to_99_s']} s, peak {cell['peak_gib']} GiB"
             if reached is not None:
-                text += f", PyG's best after {_first(cell['curve'], reached)} s"
+                text += f", PyG's best after {first(cell['curve'], reached)} s"
             console.print(text)
+    write_page(json.loads(RESULTS.read_text()), PAGE)
 
 
 def measure(model: str, clean: str, seconds: float) -> dict[str, Any]:
@@ -109,7 +112,7 @@ def measure(model: str, clean: str, seconds: float) -> dict[str, Any]:
         "epochs": len(curve),
         "epoch_s": round(sorted(lengths)[len(lengths) // 2], 3) if lengths else None,
         "best": best,
-        "to_99_s": _first(curve, 0.99 * best),
+        "to_99_s": first(curve, 0.99 * best),
         "wall_s": round(time.perf_counter() - started, 1),
         "interactions": len(data.interactions),
         "shoppers": data.num_users,
@@ -231,10 +234,6 @@ def _pyg_score(model: Any, edges: torch.Tensor, users: int, validation: Validati
     vectors = model.get_embedding(edges)
     score = validation.ndcg(lambda rows: vectors[rows] @ vectors[users:].T)
     return score or 0.0
-
-
-def _first(curve: list[tuple[float, float]], wanted: float) -> float | None:
-    return next((seconds for seconds, score in curve if score >= wanted), None)
 
 
 def _prepared(name: str, asked: argparse.Namespace) -> str:

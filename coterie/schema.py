@@ -39,6 +39,16 @@ class Part(StrEnum):
 
 EVENT_KINDS: Final = tuple(EventKind)
 """Row order of the ``kind`` codes in arrays: the code of a kind is its place here."""
+DID: Final = {
+    EventKind.VIEW: "viewed {}",
+    EventKind.CLICK: "looked at {}",
+    EventKind.SHARE: "shared {}",
+    EventKind.CART: "put {} in the cart",
+    EventKind.REVIEW: "reviewed {}",
+    EventKind.RATING: "rated {}",
+    EventKind.PURCHASE: "bought {}",
+}
+"""What a reason says that a person did with an item."""
 TIE_KINDS: Final = tuple(TieKind)
 UNDIRECTED_TIES: Final = frozenset({TieKind.FRIEND})
 PARTS: Final = tuple(Part)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from coterie.data.dataset import Ints
 from coterie.recommend.recommender import Parts, ReasonKind
-from coterie.schema import EVENT_KINDS, EventKind
+from coterie.schema import DID, EVENT_KINDS
 from serving.messages import Reason
 
 MAX_OWN: Final = 3
@@ -17,15 +17,6 @@ MAX_OWN: Final = 3
 MAX_FRIENDS_ITEMS: Final = 3
 """The same for what friends did."""
 
-DID: Final = {
-    EventKind.VIEW: "viewed {}",
-    EventKind.CLICK: "looked at {}",
-    EventKind.SHARE: "shared {}",
-    EventKind.CART: "put {} in the cart",
-    EventKind.REVIEW: "reviewed {}",
-    EventKind.RATING: "rated {}",
-    EventKind.PURCHASE: "bought {}",
-}
 _DIGITS: Final = 6
 
 Sums = npt.NDArray[np.float64]

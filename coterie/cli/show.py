@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from coterie.schema import DID, EventKind
+
 if TYPE_CHECKING:
     from coterie.data.ingest import IngestReport
     from coterie.evaluation.results import Comparison
@@ -22,15 +24,6 @@ SHOWN = ("recall", "ndcg", "hit_rate", "precision", "coverage")
 """Of the metrics that a terminal has room for."""
 MAX_TRIALS = 4
 """Of a study that a terminal shows; its page has them all."""
-DID = {
-    "view": "looked at",
-    "click": "clicked on",
-    "share": "shared",
-    "cart": "put aside",
-    "review": "reviewed",
-    "rating": "rated",
-    "purchase": "bought",
-}
 
 
 def say(text: str) -> None:
@@ -95,9 +88,11 @@ def _value(value: Any) -> str:
 
 def compared(comparison: "Comparison") -> None:
     """Every model's figures on test, the best baseline and the social lift."""
+    from coterie.evaluation.groups import NEWCOMERS  # brings SciPy: not for ``--help``
+
     k, metric = max(comparison.ks), comparison.primary
-    table = _table("model", *(f"{name}@{k}" for name in SHOWN))
-    table.title = f"{comparison.name}: {comparison.num_shoppers:,} shoppers"
+    table = _table("model", *(name.replace("_", " ") for name in SHOWN))
+    table.title = f"{comparison.name}: {comparison.num_shoppers:,} shoppers, lists of {k}"
     for model, figures in comparison.models.items():
         table.add_row(model, *(f"{figures[f'{name}@{k}'].mean:.4f}" for name in SHOWN))
     _screen().print(table)
@@ -106,6 +101,10 @@ def compared(comparison: "Comparison") -> None:
         say(f"{comparison.ours} over {comparison.best_baseline}, {metric}: {_gain(against)}")
     if lift:
         say(f"social lift, {metric}: {_gain(lift)}")
+    for group in comparison.groups.get(NEWCOMERS, []):
+        if group.lift:
+            who = f"{group.num_shoppers:,} newcomers, known by {group.label}"
+            say(f"social lift, {metric}, {who}: {_gain(group.lift)}")
 
 
 def listed(answer: "ShopperList", version: str) -> None:
@@ -146,4 +145,5 @@ def _reason(reason: "NamedReason") -> str:
     who = {"own": "you", "friend": reason.user_id or "a friend"}.get(reason.kind)
     if who is None or reason.event is None:
         return f"{reason.share:4.0%} many shoppers had it"
-    return f"{reason.share:4.0%} {who} {DID[reason.event]} {reason.title}"
+    did = DID[EventKind(reason.event)]
+    return f"{reason.share:4.0%} {who} {did.format(reason.title)}"

@@ -1,0 +1,96 @@
+"""The training benchmark's results as a page of tables."""
+
+from pathlib import Path
+from typing import Any, Final
+
+INTRODUCTION: Final = """# Speed of training
+
+How long models take to learn. Each runs alone, in a process of its own, and is looked at on the
+same validation shoppers after every epoch; looking is not counted. `pyg_lightgcn` is PyTorch
+Geometric's own class, trained in the plain way of its example (batches of 8,192 interactions, one
+random negative each, BPR, Adam); `lightgcn` is ours, with a sampled softmax; `social` is the
+learned half of the social model, to which the closed form adds the seconds in the last column.
+"Its best" is the highest NDCG@20 on validation within the bound of minutes; a * says that the bound
+ended learning.
+
+`python -m benchmarks.training --help` says how to measure it again;
+`benchmarks/results/training.json` holds every figure and curve with its command.
+"""
+
+
+def write_page(results: dict[str, Any], page: Path) -> None:
+    """Draw all results; written beside, then renamed."""
+    cells = [
+        (name, model, cell) for name, of in results["sets"].items() for model, cell in of.items()
+    ]
+    parts = [INTRODUCTION, _machines(cells), _table(results["sets"]), _floors(cells)]
+    beside = page.with_suffix(".part")
+    beside.write_text("\n".join(part for part in parts if part))
+    beside.rename(page)
+
+
+def _machines(cells: list[tuple[str, str, dict[str, Any]]]) -> str:
+    machines = sorted({cell["machine"] for _, _, cell in cells})
+    torches = sorted({cell["versions"]["torch"] for _, _, cell in cells})
+    return f"Measured on {'; '.join(machines)}; torch {', '.join(torches)}; seed 0.\n"
+
+
+def _table(sets: dict[str, Any]) -> str:
+    rows = [
+        "| data set | events | model | s an epoch | its best | s to 99 % of it | s to PyG's best "
+        "| peak, GiB | closed form, s |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, models in sets.items():
+        goal = models.get("pyg_lightgcn", {}).get("best")
+        for model, cell in models.items():
+            figures = [
+                f"{cell['interactions']:,}",
+                model,
+                _seconds(cell["epoch_s"]),
+                f"{cell['best']:.4f}{'*' if 'stopped' in cell else ''}",
+                _seconds(cell["to_99_s"]),
+                _seconds(first(cell["curve"], goal)) if goal else "",
+                f"{cell['peak_gib']:.1f}",
+                _seconds(cell.get("closed_form_s")),
+            ]
+            rows.append(f"| {name} | {' | '.join(figures)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _floors(cells: list[tuple[str, str, dict[str, Any]]]) -> str:
+    rows = [
+        "## How far from the floor\n",
+        "An epoch of `social` cannot do without the multiplications of its softmax (scores of all",
+        "shoppers for all candidates, forwards and twice backwards) and without moving weights,",
+        "gradients and moments through the optimiser. The floor is that work at the rates which",
+        "this machine reached in a plain matrix product and a plain sum, in the same process.\n",
+        "| data set | Gflop | GB moved | Gflop/s | GB/s | floor, s | measured, s | times floor |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    head = len(rows)
+    for name, _, cell in cells:
+        floor = cell.get("floor")
+        if floor and cell["epoch_s"]:
+            figures = [
+                f"{floor['gflop']:,.1f}",
+                f"{floor['gbyte']:,.2f}",
+                f"{floor['machine_gflop_s']:.0f}",
+                f"{floor['machine_gbyte_s']:.1f}",
+                _seconds(floor["epoch_s"]),
+                _seconds(cell["epoch_s"]),
+                f"{cell['epoch_s'] / floor['epoch_s']:.1f}",
+            ]
+            rows.append(f"| {name} | {' | '.join(figures)} |")
+    return "\n".join(rows) + "\n" if len(rows) > head else ""
+
+
+def first(curve: list[tuple[float, float]], wanted: float) -> float | None:
+    """Seconds of learning after which a curve has reached a score; None if it never did."""
+    return next((seconds for seconds, score in curve if score >= wanted), None)
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
