@@ -27,7 +27,7 @@ from coterie.recommend.batches import Community
 from coterie.recommend.encoder import Encoder, ShopperTensors
 from coterie.recommend.linear import LinearPart
 from coterie.recommend.recommender import Parameters, Recommender
-from coterie.recommend.shoppers import Shoppers, is_target
+from coterie.recommend.shoppers import Circles, Shoppers, is_target
 from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
 from coterie.training.validation import Validation
 
@@ -52,6 +52,9 @@ class SocialConfig:
     ahead: float = 0.0
     """Share of shoppers, drawn anew each epoch, whose newest entries are left out, not any: these
     are foreseen from older ones, as a list is by a shopper's whole past."""
+    alone: float = 0.2
+    """Share of shoppers, drawn anew each epoch, whose friends are hidden: what learns to lean on
+    friends alone knows little of who has none."""
     browsing: float = 1.0
     """Weight of finding again what was only viewed, clicked or shared; 1 for what was had."""
     recency: float = 0.5
@@ -82,8 +85,8 @@ class SocialConfig:
         sizes = (self.dim, self.candidates, self.batch_shoppers)
         if min(sizes) < 1 or self.scale <= 0 or not 0 < self.entry_dropout < 1:
             raise BadInputError(f"sizes and scale must be over 0, dropout in (0, 1), found {self}")
-        if not 0 <= self.ahead <= 1:
-            raise BadInputError(f"ahead must be a share, found {self.ahead}")
+        if not 0 <= min(self.ahead, self.alone) <= max(self.ahead, self.alone) <= 1:
+            raise BadInputError(f"ahead and alone must be shares, found {self}")
         if self.mix is not None and not 0 <= self.mix < 1:
             raise BadInputError(f"mix must be in [0, 1), found {self.mix}")
 
@@ -188,8 +191,10 @@ class SocialTrainee(Trainee):
         ages = shoppers.histories.age_days.copy()
         ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
         histories = replace(shoppers.histories, age_days=ages)
+        circles = _hide(shoppers.circles, rng.random(len(shoppers)) < self.config.alone)
+        seen = replace(shoppers, histories=histories, circles=circles)
         return Batch(
-            people=ShopperTensors.of(replace(shoppers, histories=histories), self.device),
+            people=ShopperTensors.of(seen, self.device),
             keep=self._there(keep),
             row=self._there(row[left_out]),
             target=self._there(target),
@@ -267,6 +272,14 @@ class SocialTrainee(Trainee):
             **{f"encoder.{name}": p for name, p in self.encoder.named_parameters()},
         }
         return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}
+
+
+def _hide(circles: Circles, hidden: npt.NDArray[np.bool_]) -> Circles:
+    """Without the ties of some shoppers, a mask of shape (b,)."""
+    counts = np.diff(circles.offsets)
+    left = np.repeat(~hidden, counts)
+    offsets = np.concatenate([[0], np.cumsum(np.where(hidden, 0, counts))]).astype(np.int64)
+    return Circles(offsets, circles.person[left], circles.strengths[left])
 
 
 def _since_newest(age: Floats, kept: npt.NDArray[np.bool_], row: Ints, num_shoppers: int) -> Floats:

@@ -61,6 +61,17 @@ def test_friends_keep_all_entries(data):
     assert batch.keep[len(kept) :].min() == 1.0
 
 
+@pytest.mark.parametrize("alone", [0.0, 0.3, 1.0])
+def test_friends_are_hidden_of_a_share_of_shoppers_whole(data, alone):
+    batch, _, _ = batch_of(data, alone=alone)
+    whole, _, _ = batch_of(data, alone=0.0)
+    left, before = batch.people.circle_offsets.diff(), whole.people.circle_offsets.diff()
+    assert torch.all((left == before) | (left == 0))
+    hidden = (left[before > 0] == 0).float().mean()
+    assert abs(float(hidden) - alone) < 0.15
+    assert len(batch.people.person) == len(batch.people.strengths) == int(left.sum())
+
+
 def with_gaps(data, factor):
     """The same events in the same order, further apart."""
     ts = data.interactions.ts_ms
