@@ -20,7 +20,7 @@ TORCH_INDEX ?=
 PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo test check format bench-accuracy bench-training pipelines docs clean help
+.PHONY: setup demo test check format bench-accuracy bench-training bench-rollout pipelines docs clean help
 
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
@@ -54,6 +54,9 @@ format: setup ## Put the code into its form
 
 bench-training: setup ## How fast models learn (DATA= the folder of the data sets)
 	@$(BIN)/python -m benchmarks.training --data "$(DATA)" --sets lastfm douban_book simulated_1m
+
+bench-rollout: setup ## How often rollouts are wrong, and how soon they are right
+	@$(BIN)/python -m benchmarks.rollout
 
 bench-accuracy: setup ## How good the lists are on public data (DATA= the folder of the data sets)
 	@$(BIN)/python -m benchmarks.accuracy --data "$(DATA)"

@@ -1,0 +1,176 @@
+"""Where a rollout is written down: state with compare-and-swap, audit log, commands, lease.
+
+A folder on a disk that all controllers share. A transition counts from the moment at which the
+state that it leads to is written: audit lines are written before the state, and lines that no
+state vouches for are dropped by the next writer.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from coterie.errors import BadInputError, UnavailableError
+from coterie.rollout.decide import Command, Verb
+from coterie.rollout.plan import Plan
+from coterie.rollout.state import Phase, State, Transition
+
+STATE: Final = "state.json"
+AUDIT: Final = "audit.jsonl"
+COMMANDS: Final = "commands.jsonl"
+LEASE: Final = "lease"
+FORMAT: Final = 1
+
+
+class Book:
+    """A folder; see the module."""
+
+    def __init__(self, folder: str | Path):
+        self._folder = Path(folder)
+
+    def read(self) -> tuple[State, int]:
+        """The state and its version, 0 before the first was written.
+
+        Raises:
+            BadInputError: The file is damaged or of another format.
+        """
+        content = self._content()
+        if content is None:
+            return State(), 0
+        try:
+            return State.from_json(content["state"]), int(content["version"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInputError(f"{self._folder / STATE} holds no rollout ({error})") from error
+
+    def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
+        """Write what follows from the state of ``version``; the new version.
+
+        Raises:
+            UnavailableError: Somebody else wrote meanwhile: read again, and decide anew.
+        """
+        with self._locked():
+            content = self._content() or {"version": 0, "audit_bytes": 0}
+            if content["version"] != version:
+                raise UnavailableError(
+                    f"the rollout was written by another controller (version {content['version']}, "
+                    f"expected {version}): read it again"
+                )
+            length = self._append(int(content["audit_bytes"]), transitions)
+            written = {
+                "format": FORMAT,
+                "version": version + 1,
+                "audit_bytes": length,
+                "state": state.as_json(),
+            }
+            beside = self._folder / f".{STATE}.part"
+            _write(beside, json.dumps(written).encode())
+            beside.replace(self._folder / STATE)
+        return version + 1
+
+    def history(self) -> list[Transition]:
+        """All transitions, oldest first."""
+        content = self._content()
+        path = self._folder / AUDIT
+        if content is None or not path.exists():
+            return []
+        with path.open("rb") as file:
+            lines = file.read(int(content["audit_bytes"])).splitlines()
+        return [_transition(json.loads(line)) for line in lines]
+
+    def command(self, command: Command) -> None:
+        """Leave a command for the controller, who reads it within one loop, restarted or not."""
+        with self._locked(), (self._folder / COMMANDS).open("ab") as file:
+            file.write(json.dumps(_plain(command)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def commands(self, state: State) -> list[Command]:
+        """Commands that a state does not know of yet, oldest first."""
+        path = self._folder / COMMANDS
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        # A line that a crash cut short was never acknowledged.
+        found = [_command(json.loads(line)) for line in lines if line.endswith("}")]
+        return [one for one in found if one.id not in state.done_commands]
+
+    def forget_commands(self, state: State) -> None:
+        """Drop commands that were carried out: called once the state that says so is written."""
+        with self._locked():
+            left = self.commands(state)
+            text = "".join(json.dumps(_plain(one)) + "\n" for one in left)
+            beside = self._folder / f".{COMMANDS}.part"
+            _write(beside, text.encode())
+            beside.replace(self._folder / COMMANDS)
+
+    @contextmanager
+    def lease(self) -> Iterator[bool]:
+        """Whether this process alone may act, for as long as the context lasts.
+
+        The kernel frees the lock of a process that dies.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / LEASE).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def _content(self) -> dict[str, Any] | None:
+        path = self._folder / STATE
+        if not path.exists():
+            return None
+        try:
+            content: dict[str, Any] = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise BadInputError(f"{path} is damaged ({error})") from error
+        if content.get("format") != FORMAT:
+            raise BadInputError(f"{path} has format {content.get('format')}, known is {FORMAT}")
+        return content
+
+    def _append(self, length: int, transitions: Sequence[Transition]) -> int:
+        """Write audit lines after the first ``length`` bytes; the bytes then vouched for."""
+        path = self._folder / AUDIT
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            file.truncate(length)
+            file.seek(length)
+            for transition in transitions:
+                file.write(json.dumps(asdict(transition)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _transition(content: dict[str, Any]) -> Transition:
+    phases = {name: Phase(content[name]) for name in ("before", "after")}
+    return Transition(**{**content, **phases})
+
+
+def _plain(command: Command) -> dict[str, Any]:
+    return asdict(command)
+
+
+def _command(content: dict[str, Any]) -> Command:
+    plan = content["plan"]
+    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.of(plan)}
+    return Command(**{**content, **read})

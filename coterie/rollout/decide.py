@@ -1,0 +1,429 @@
+"""What to do next, as a pure function of what is known: no clock, no network, no storage.
+
+The controller writes the new state, then brings what is live to ``State.target``. Both may be
+repeated: the function looks at what really is live and asks for the same again until it is, so a
+controller that died between any two writes goes on as if it had not.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from coterie.errors import BadInputError
+from coterie.rollout.evidence import Arm, Evidence, Worse
+from coterie.rollout.plan import SIGNALS, Plan
+from coterie.rollout.state import HELD, UNDER_WAY, WATCHED, Phase, State, Target, Totals, Transition
+
+CANARY: Final = "canary"
+STABLE: Final = "stable"
+CONTROLLER: Final = "controller"
+KEPT_COMMANDS: Final = 50
+
+
+class Source(StrEnum):
+    """What became of asking for metrics; all but OK mean that nothing is known."""
+
+    OK = "ok"
+    DOWN = "down"
+    """It did not answer, or with an error."""
+    EMPTY = "empty"
+    """It answered that there is no such series."""
+    STALE = "stale"
+    """The newest sample is too old."""
+
+
+class Verb(StrEnum):
+    """What a person may command."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+    UNQUARANTINE = "unquarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a person wants, and why."""
+
+    id: str
+    verb: Verb
+    who: str
+    reason: str
+    digest: str = ""
+    """Of the release to start or to take out of quarantine."""
+    plan: Plan | None = None
+    """Of the rollout to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at the world."""
+
+    live: Target
+    """What really is live."""
+    source: Source = Source.OK
+    totals: Mapping[str, Totals] = field(default_factory=dict)
+    """By arm; only where the source is OK."""
+    preflight: str | None = None
+    """Why the canary may not run at all; empty: it may; None: not known yet."""
+    crashed: str = ""
+    """What replicas say themselves: why the canary cannot run. Known without metrics."""
+    commands: Sequence[Command] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The new state, what happened on the way, and what to bring about."""
+
+    state: State
+    transitions: tuple[Transition, ...]
+    apply: Target | None
+    """What should be live and is not; None: it is."""
+    refused: Mapping[str, str]
+    """Command id to why it was not carried out."""
+
+
+def decide(state: State, seen: Seen, now: float) -> Decision:
+    """One look.
+
+    Args:
+        state: As it was written last.
+        seen: The world at this moment.
+        now: In seconds; never less than at the last look.
+    """
+    log, refused = _Log(now), {}
+    for command in seen.commands:
+        if command.id in state.done_commands:
+            continue
+        try:
+            state = _obey(state, command, log)
+        except BadInputError as error:
+            refused[command.id] = str(error)
+        done = (*state.done_commands, command.id)[-KEPT_COMMANDS:]
+        state = replace(state, done_commands=done)
+    state = _look(state, seen)
+    if not state.frozen:
+        state = _judge(state, seen, now, log)
+    state = _settle(state, seen, log)
+    apply = None if seen.live == state.target else state.target
+    return Decision(state, tuple(log.lines), apply, refused)
+
+
+def judgement(state: State) -> dict[str, dict[str, Any]]:
+    """Every signal as the next decision sees it: for a page, a table, the audit log."""
+    told: dict[str, dict[str, Any]] = {}
+    for name, limit in state.plan.signals:
+        evidence = state.evidence.get(name, Evidence())
+        held = evidence.interval(state.plan.alpha_each)
+        told[name] = {
+            "canary": [evidence.canary.samples, evidence.canary.events],
+            "stable": [evidence.stable.samples, evidence.stable.events],
+            "ratio": held.ratio,
+            "interval": [held.low, held.high],
+            "limit": limit,
+            "e_value": evidence.against(limit, SIGNALS[name].worse),
+            "rolls_back_at": 1 / state.plan.alpha_each,
+        }
+    return told
+
+
+class _Log:
+    """Transitions of one look."""
+
+    def __init__(self, now: float):
+        self.now = now
+        self.lines: list[Transition] = []
+
+    def go(
+        self, state: State, after: Phase, why: str, who: str = CONTROLLER, **changes: Any
+    ) -> State:
+        """The state in another phase, that is, in the same one at another step."""
+        moved = replace(state, phase=after, since=self.now, **changes)
+        moved = replace(moved, step_samples={})
+        self._write(state, moved, why, who)
+        return moved
+
+    def hold(self, state: State, after: Phase, why: str, who: str = CONTROLLER) -> State:
+        """The state held where it is."""
+        began = state.held_since if state.phase in HELD else self.now
+        held = replace(state, phase=after, held=state.active, held_since=began)
+        self._write(state, held, why, who)
+        return held
+
+    def release(self, state: State, why: str, who: str = CONTROLLER, **changes: Any) -> State:
+        """The state as it was before it was held; the time of the hold does not count."""
+        assert state.held is not None
+        since = state.since + (self.now - state.held_since)
+        free = replace(state, phase=state.held, held=None, since=since, **changes)
+        self._write(state, free, why, who)
+        return free
+
+    def note(self, before: State, after: State, why: str, who: str) -> State:
+        """A change that is no transition."""
+        self._write(before, after, why, who)
+        return after
+
+    def _write(self, before: State, after: State, why: str, who: str) -> None:
+        evidence = judgement(before) if before.active in WATCHED else {}
+        self.lines.append(
+            Transition(
+                self.now,
+                before.phase,
+                after.phase,
+                why,
+                who,
+                after.stable,
+                after.canary or before.canary,
+                after.target.weight,
+                after.step,
+                evidence,
+            )
+        )
+
+
+def _obey(state: State, command: Command, log: _Log) -> State:
+    if not command.reason.strip():
+        raise BadInputError(f"{command.verb} needs a reason: say why")
+    return _VERBS[command.verb](state, command, log)
+
+
+def _start(state: State, command: Command, log: _Log) -> State:
+    digest = command.digest
+    if state.frozen:
+        raise BadInputError(f"frozen ({state.frozen}): unfreeze first")
+    if state.active in UNDER_WAY or state.phase is Phase.ROLLING_BACK:
+        raise BadInputError(f"{state.canary} is being rolled out: wait, or roll it back")
+    if not digest or digest == state.stable:
+        raise BadInputError(f"release {digest or 'without a digest'} is no other than what is live")
+    if digest in state.quarantine:
+        raise BadInputError(
+            f"{digest} is in quarantine ({state.quarantine[digest]}): unquarantine it with a reason"
+        )
+    plan = command.plan or Plan()
+    if state.phase is Phase.ROLLED_BACK and log.now - state.since < state.plan.cooldown_s:
+        left = state.plan.cooldown_s - (log.now - state.since)
+        raise BadInputError(f"a rollback was just made: wait {left:.0f} s more")
+    return log.go(
+        state,
+        Phase.PREFLIGHT,
+        f"start: {command.reason}",
+        command.who,
+        canary=digest,
+        plan=plan,
+        step=0,
+        held=None,
+        approved=False,
+        evidence={},
+        totals={},
+    )
+
+
+def _pause(state: State, command: Command, log: _Log) -> State:
+    if state.active not in UNDER_WAY:
+        raise BadInputError("nothing is being rolled out")
+    return log.hold(state, Phase.PAUSED, command.reason, command.who)
+
+
+def _resume(state: State, command: Command, log: _Log) -> State:
+    if state.phase in HELD:
+        again = state.phase is Phase.INCONCLUSIVE
+        state = log.release(state, command.reason, command.who, approved=True)
+        return replace(state, since=log.now) if again else state
+    if state.phase is Phase.BAKE and state.plan.approval and not state.approved:
+        return log.note(state, replace(state, approved=True), command.reason, command.who)
+    raise BadInputError("nothing is held")
+
+
+def _promote(state: State, command: Command, log: _Log) -> State:
+    if state.active not in UNDER_WAY or state.active is Phase.PREFLIGHT:
+        raise BadInputError("nothing is being rolled out")
+    return _promoted(state, f"forced: {command.reason}", command.who, log)
+
+
+def _rollback(state: State, command: Command, log: _Log) -> State:
+    if state.active not in UNDER_WAY:
+        raise BadInputError("nothing is being rolled out")
+    return _rolling_back(state, command.reason, command.who, log)
+
+
+def _freeze(state: State, command: Command, log: _Log) -> State:
+    after = replace(state, frozen=command.reason)
+    return log.note(state, after, f"freeze: {command.reason}", command.who)
+
+
+def _unfreeze(state: State, command: Command, log: _Log) -> State:
+    if not state.frozen:
+        raise BadInputError("nothing is frozen")
+    after = replace(state, frozen="")
+    return log.note(state, after, f"unfreeze: {command.reason}", command.who)
+
+
+def _unquarantine(state: State, command: Command, log: _Log) -> State:
+    if command.digest not in state.quarantine:
+        raise BadInputError(f"{command.digest or 'nothing'} is not in quarantine")
+    left = {d: why for d, why in state.quarantine.items() if d != command.digest}
+    after = replace(state, quarantine=left)
+    return log.note(state, after, f"unquarantine: {command.reason}", command.who)
+
+
+_VERBS: Final[dict[Verb, Callable[[State, Command, _Log], State]]] = {
+    Verb.START: _start,
+    Verb.PAUSE: _pause,
+    Verb.RESUME: _resume,
+    Verb.PROMOTE: _promote,
+    Verb.ROLLBACK: _rollback,
+    Verb.FREEZE: _freeze,
+    Verb.UNFREEZE: _unfreeze,
+    Verb.UNQUARANTINE: _unquarantine,
+}
+
+
+def _look(state: State, seen: Seen) -> State:
+    """Take in what was counted since the last look; it counts in a hold as well."""
+    if seen.source is not Source.OK or state.active not in WATCHED:
+        return state
+    new = {arm: seen.totals.get(arm, Totals()) for arm in (CANARY, STABLE)}
+    before = {arm: state.totals.get(arm) for arm in new}
+    if None in before.values():  # the first look only sets the marks
+        return replace(state, totals=new)
+    evidence = dict(state.evidence)
+    for name, _ in state.plan.signals:
+        if SIGNALS[name].of_shown and state.active is Phase.SHADOW:
+            continue
+        arms = [_window(new[arm], before[arm], name) for arm in (CANARY, STABLE)]
+        evidence[name] = evidence.get(name, Evidence()).add(*arms)
+    grown = {
+        arm: state.step_samples.get(arm, 0) + _window(new[arm], before[arm], "").samples
+        for arm in new
+    }
+    return replace(state, evidence=evidence, totals=new, step_samples=grown)
+
+
+def _window(new: Totals, before: Totals | None, signal: str) -> Arm:
+    return new.since(before or Totals(), signal)
+
+
+def _judge(state: State, seen: Seen, now: float, log: _Log) -> State:
+    """What the controller does by itself."""
+    if state.active is Phase.PREFLIGHT:
+        return _preflight(state, seen, log)
+    if state.active not in WATCHED:
+        return state
+    if seen.crashed:
+        return _rolling_back(state, f"the canary cannot run: {seen.crashed}", CONTROLLER, log)
+    if seen.source is not Source.OK:
+        return _without_data(state, seen.source, now, log)
+    harm = _harm(state)
+    if harm:
+        return _rolling_back(state, harm, CONTROLLER, log)
+    if state.phase is Phase.DATA_UNAVAILABLE:
+        state = log.release(state, "metrics are back")
+    return state if state.phase in HELD else _advance(state, now, log)
+
+
+def _preflight(state: State, seen: Seen, log: _Log) -> State:
+    if state.phase in HELD or seen.preflight is None:
+        return state
+    if seen.preflight:
+        return _rolling_back(state, f"preflight: {seen.preflight}", CONTROLLER, log)
+    return log.go(state, Phase.SHADOW, "preflight passed")
+
+
+def _without_data(state: State, source: Source, now: float, log: _Log) -> State:
+    """Neither a pass nor a failure: the weight is held, then the plan's policy decides."""
+    if state.phase is Phase.DATA_UNAVAILABLE:
+        if now - state.held_since < state.plan.hold_s:
+            return state
+        why = f"metrics {source} for {now - state.held_since:.0f} s"
+        if state.plan.on_hold == "rollback":
+            return _rolling_back(state, why, CONTROLLER, log)
+        return log.hold(state, Phase.PAUSED, why)
+    if state.phase in HELD:
+        return state
+    return log.hold(state, Phase.DATA_UNAVAILABLE, f"metrics are {source}")
+
+
+def _harm(state: State) -> str:
+    """Why the canary has to go; empty: no signal says so."""
+    failures = state.evidence.get("failures", Evidence())
+    canary, stable = failures.canary, failures.stable
+    rate = canary.events / max(canary.samples, 1)
+    usual = stable.events / max(stable.samples, 1)
+    plan = state.plan
+    if canary.events >= plan.fast_failures and rate >= plan.fast_ratio * usual:
+        return f"failures: {canary.events} of {canary.samples} answers, stable {usual:.2%}"
+    enough = 1 / plan.alpha_each
+    for name, limit in plan.signals:
+        evidence, signal = state.evidence.get(name, Evidence()), SIGNALS[name]
+        e_value = evidence.against(limit, signal.worse)
+        if e_value >= enough:
+            return f"{name}: {_told(evidence)}, e-value {e_value:.3g} over {enough:.3g}"
+        if signal.ceiling is not None and _over(evidence.canary, signal.ceiling) >= enough:
+            return f"{name}: {_told(evidence)}, over {signal.ceiling:.0%} of answers"
+    return ""
+
+
+def _over(arm: Arm, ceiling: float) -> float:
+    """e-value of a share above the ceiling: the mixture test, stable being a coin of that share.
+
+    A fair comparison with a known rate is one with an arm so large that it has no noise.
+    """
+    if arm.samples == 0:
+        return 0.0
+    large = 1_000_000
+    known = Evidence().add(arm, Arm(large, round(ceiling * large)))
+    return known.against(1.0, Worse.MORE)
+
+
+def _told(evidence: Evidence) -> str:
+    parts = [
+        f"{name} {arm.events} of {arm.samples}"
+        for name, arm in ((CANARY, evidence.canary), (STABLE, evidence.stable))
+    ]
+    return ", ".join(parts)
+
+
+def _advance(state: State, now: float, log: _Log) -> State:
+    """The next step, if this one had its time and its samples."""
+    plan, lasted = state.plan, now - state.since
+    if state.phase is Phase.BAKE:
+        if lasted < plan.bake_s or (plan.approval and not state.approved):
+            return state
+        return _promoted(state, f"baked for {lasted:.0f} s", CONTROLLER, log)
+    needed = {arm: state.step_samples.get(arm, 0) for arm in (CANARY, STABLE)}
+    if min(needed.values()) < plan.min_samples:
+        if lasted < plan.deadline_s:
+            return state
+        why = f"{needed[CANARY]} and {needed[STABLE]} samples of {plan.min_samples} by the deadline"
+        return log.hold(state, Phase.INCONCLUSIVE, why)
+    if lasted < plan.step_s:
+        return state
+    why = f"no harm in {needed[CANARY]} samples"
+    if state.phase is Phase.SHADOW:
+        return log.go(state, Phase.STEP, why, step=0)
+    if state.step + 1 < len(plan.weights):
+        return log.go(state, Phase.STEP, why, step=state.step + 1)
+    return log.go(state, Phase.BAKE, why)
+
+
+def _promoted(state: State, why: str, who: str, log: _Log) -> State:
+    return log.go(
+        state, Phase.PROMOTED, why, who, stable=state.canary, canary="", held=None, totals={}
+    )
+
+
+def _rolling_back(state: State, why: str, who: str, log: _Log) -> State:
+    quarantine = {**state.quarantine, state.canary: why}
+    return log.go(state, Phase.ROLLING_BACK, why, who, quarantine=quarantine, held=None, totals={})
+
+
+def _settle(state: State, seen: Seen, log: _Log) -> State:
+    """A rollback is over when stable alone is really live."""
+    if state.phase is Phase.ROLLING_BACK and seen.live == state.target:
+        return log.go(state, Phase.ROLLED_BACK, "stable alone is live", canary="")
+    return state

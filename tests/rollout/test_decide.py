@@ -1,0 +1,321 @@
+"""The state machine, against a world that answers it."""
+
+import itertools
+import json
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from coterie.errors import BadInputError
+from coterie.rollout.decide import Command, Seen, Source, Verb, decide
+from coterie.rollout.plan import Plan
+from coterie.rollout.state import Phase, State, Target, Totals
+
+OLD, NEW = "sha-old", "sha-new"
+PLAN = Plan(step_s=60, bake_s=120, min_samples=300, deadline_s=600, hold_s=100)
+HARMLESS = {"failures": 0.004, "slow": 0.02, "clicks": 0.05}
+STEPS = [Phase.PREFLIGHT, Phase.SHADOW, *[Phase.STEP] * len(PLAN.weights), Phase.BAKE]
+
+
+@dataclass
+class World:
+    """Traffic, a controller that looks every 10 s, and what is live."""
+
+    rates: dict = field(default_factory=lambda: dict(HARMLESS))
+    requests: int = 3000
+    """Between two looks."""
+    source: Source = Source.OK
+    crashed: str = ""
+    preflight: str | None = ""
+    state: State = field(default_factory=lambda: State(stable=OLD))
+    live: Target = field(default_factory=lambda: Target(OLD))
+    now: float = 1000.0
+    lost: tuple = ()
+    """Looks after which the controller dies before it acts."""
+    log: list = field(default_factory=list)
+    totals: dict = field(default_factory=dict)
+    looks: int = 0
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    def run(self, *commands, looks=1, until=()):
+        for look in range(looks):
+            self.now += 10
+            self._serve()
+            known = self.totals if self.source is Source.OK else {}
+            asked = commands if look == 0 else ()
+            seen = Seen(self.live, self.source, known, self.preflight, self.crashed, asked)
+            decision = decide(self.state, seen, self.now)
+            self.log += decision.transitions
+            self.state = State.from_json(json.loads(json.dumps(decision.state.as_json())))
+            self.looks += 1
+            if decision.apply and self.looks not in self.lost:
+                if decision.apply.canary != self.live.canary:
+                    self.totals = {}
+                self.live = decision.apply
+            if self.state.phase in until:
+                break
+        return decision
+
+    def _serve(self):
+        share = 0.3 if self.live.mirrored else self.live.weight
+        canary = self.rng.binomial(self.requests, share) if self.live.canary else 0
+        for arm, n, rates in (
+            ("canary", canary, self.rates),
+            ("stable", self.requests - canary, HARMLESS),
+        ):
+            before = self.totals.get(arm, Totals())
+            events = {
+                name: before.events.get(name, 0) + self.rng.binomial(n, rates[name])
+                for name in HARMLESS
+            }
+            self.totals[arm] = Totals(before.samples + n, events)
+
+    def start(self, digest=NEW, plan=PLAN):
+        return self.run(command(Verb.START, digest=digest, plan=plan))
+
+    def phases(self):
+        return [line.after for line in self.log]
+
+
+ids = itertools.count()
+
+
+def command(verb, reason="because", **more):
+    return Command(f"c{next(ids)}", verb, "ana@shop", reason, **more)
+
+
+def at_step(**world):
+    one = World(**world)
+    one.start()
+    one.run(looks=100, until=[Phase.STEP])
+    return one
+
+
+ENDS = [Phase.PROMOTED, Phase.ROLLED_BACK]
+
+
+def test_a_harmless_release_goes_all_the_way():
+    world = World()
+    world.start()
+    world.run(looks=300, until=ENDS)
+    assert world.phases() == [*STEPS, Phase.PROMOTED]
+    assert [line.weight for line in world.log] == [0, 0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 0]
+    world.run()
+    assert (world.state.stable, world.live) == (NEW, Target(NEW))
+
+
+def test_no_step_is_shorter_than_it_has_to_be():
+    world = World()
+    world.start()
+    world.run(looks=300, until=ENDS)
+    times = [line.at for line in world.log][1:]
+    assert min(np.diff(times)) >= PLAN.step_s
+    assert times[-1] - times[-2] >= PLAN.bake_s
+
+
+@pytest.mark.parametrize(
+    ("signal", "rate"), [("failures", 0.03), ("slow", 0.06), ("clicks", 0.02), ("failures", 0.5)]
+)
+def test_harm_is_rolled_back_with_the_signal_named(signal, rate):
+    world = World(rates={**HARMLESS, signal: rate})
+    world.start()
+    world.run(looks=400, until=ENDS)
+    assert world.state.phase is Phase.ROLLED_BACK
+    last = next(line for line in world.log if line.after is Phase.ROLLING_BACK)
+    assert last.why.startswith(signal)
+    assert last.evidence[signal]["canary"][1] > 0
+    assert world.live == Target(OLD)
+    assert NEW in world.state.quarantine
+
+
+def test_many_failures_at_ten_times_the_usual_rate_do_not_wait():
+    world = at_step(rates=dict(HARMLESS))
+    world.rates["failures"] = 0.9
+    world.run()
+    assert world.state.phase is Phase.ROLLING_BACK
+
+
+def test_clicks_in_shadow_mean_nothing():
+    world = World(rates={**HARMLESS, "clicks": 0.0})
+    world.start()
+    world.run(looks=20, until=[Phase.STEP, Phase.ROLLED_BACK])
+    assert world.state.phase is Phase.STEP
+
+
+def test_a_failed_preflight_never_sees_a_request():
+    world = World(preflight="digest of tables.parquet is wrong")
+    world.start()
+    world.run(looks=3)
+    assert world.state.phase is Phase.ROLLED_BACK
+    assert all(line.weight == 0 for line in world.log)
+    assert "tables.parquet" in world.log[1].why
+
+
+def test_what_was_rolled_back_is_not_started_again_without_a_reason():
+    world = at_step(crashed="")
+    world.crashed = "replica exited with 139"
+    world.run(looks=2)
+    assert world.state.phase is Phase.ROLLED_BACK
+    world.crashed = ""
+    world.now += PLAN.cooldown_s
+    refused = world.start().refused
+    assert "quarantine" in next(iter(refused.values()))
+    world.run(command(Verb.UNQUARANTINE, digest=NEW, reason="the node was broken"))
+    world.start()
+    assert world.state.phase in (Phase.PREFLIGHT, Phase.SHADOW)
+
+
+def test_after_a_rollback_nothing_starts_for_a_while():
+    world = at_step()
+    world.run(command(Verb.ROLLBACK), looks=2)
+    assert "wait" in next(iter(world.start("sha-other").refused.values()))
+    world.now += PLAN.cooldown_s
+    assert not world.start("sha-other").refused
+
+
+@pytest.mark.parametrize("source", [Source.DOWN, Source.EMPTY, Source.STALE])
+def test_without_metrics_the_weight_is_held_and_nothing_promoted(source):
+    world = at_step()
+    weight, since = world.live.weight, world.state.since
+    world.source = source
+    world.run(looks=8)
+    assert world.state.phase is Phase.DATA_UNAVAILABLE
+    assert world.live.weight == weight
+    world.source = Source.OK
+    world.run()
+    assert world.state.phase is Phase.STEP
+    assert world.state.since == pytest.approx(since + 80, abs=11)
+
+
+@pytest.mark.parametrize(
+    ("policy", "ends"), [("pause", Phase.PAUSED), ("rollback", Phase.ROLLED_BACK)]
+)
+def test_metrics_that_stay_away_are_what_the_policy_says(policy, ends):
+    world = World()
+    world.start(plan=replace(PLAN, on_hold=policy))
+    world.run(looks=100, until=[Phase.STEP])
+    world.source = Source.DOWN
+    world.run(looks=20)
+    assert world.state.phase is ends
+
+
+def test_without_metrics_a_crash_still_rolls_back():
+    world = at_step()
+    world.source = Source.DOWN
+    world.run(looks=2)
+    world.crashed = "no replica is ready"
+    world.run(looks=2)
+    assert world.state.phase is Phase.ROLLED_BACK
+
+
+def test_harm_is_seen_in_a_pause_too():
+    world = at_step()
+    world.run(command(Verb.PAUSE))
+    world.rates["failures"] = 0.5
+    world.run(looks=20, until=[Phase.ROLLED_BACK])
+    assert world.state.phase is Phase.ROLLED_BACK
+
+
+def test_too_few_samples_are_neither_a_pass_nor_a_failure():
+    world = World(requests=2)
+    world.start()
+    world.run(looks=70)
+    assert world.state.phase is Phase.INCONCLUSIVE
+    assert world.live.mirrored
+    world.requests = 3000
+    world.run(command(Verb.RESUME))
+    assert world.state.phase is Phase.SHADOW
+    world.run(looks=300, until=ENDS)
+    assert world.state.phase is Phase.PROMOTED
+
+
+def test_a_person_pauses_resumes_promotes_and_rolls_back():
+    world = at_step()
+    weight = world.live.weight
+    world.run(command(Verb.PAUSE), looks=30)
+    assert (world.state.phase, world.live.weight) == (Phase.PAUSED, weight)
+    world.run(command(Verb.RESUME))
+    assert world.state.phase is Phase.STEP
+    world.run(command(Verb.PROMOTE, reason="it fixes a leak"), looks=2)
+    assert world.live == Target(NEW)
+    assert world.log[-1].who == "ana@shop"
+    assert "leak" in world.log[-1].why
+
+
+def test_frozen_nothing_moves_by_itself():
+    world = at_step()
+    world.run(command(Verb.FREEZE))
+    world.rates["failures"] = 1.0
+    world.run(looks=50)
+    assert world.state.phase is Phase.STEP
+    world.run(command(Verb.UNFREEZE))
+    assert world.state.phase is Phase.ROLLING_BACK
+
+
+def test_approval_is_awaited_while_signals_are_judged():
+    world = World()
+    world.start(plan=replace(PLAN, approval=True))
+    world.run(looks=300)
+    assert world.state.phase is Phase.BAKE
+    world.run(command(Verb.RESUME))
+    world.run()
+    assert world.state.phase is Phase.PROMOTED
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_no_command_is_obeyed_without_a_reason_or_against_sense(verb):
+    world = World()
+    blank = command(verb, reason=" ", digest=NEW)
+    assert "reason" in world.run(blank).refused[blank.id]
+    if verb not in (Verb.START, Verb.FREEZE):
+        senseless = command(verb, digest=NEW)
+        assert world.run(senseless).refused[senseless.id]
+    assert world.state.phase is Phase.IDLE
+
+
+def test_a_command_is_carried_out_once_however_often_it_is_delivered():
+    world = at_step()
+    pause = command(Verb.PAUSE)
+    world.run(pause)
+    world.run(command(Verb.RESUME))
+    world.run(pause)
+    assert world.state.phase is Phase.STEP
+
+
+@pytest.mark.parametrize("rates", [{}, {"failures": 0.03}, {"clicks": 0.01}])
+def test_a_controller_killed_between_any_two_writes_comes_to_the_same_end(rates):
+    def end(lost):
+        world = World(rates=HARMLESS | rates, lost=lost)
+        world.start()
+        world.run(looks=300, until=ENDS)
+        world.run(looks=2)
+        return world.looks, (world.state.phase, world.live, set(world.state.quarantine))
+
+    looks, undisturbed = end(())
+    for kill in range(1, looks + 1):
+        assert end((kill,))[1] == undisturbed
+
+
+def test_an_undecided_world_is_left_as_it_is():
+    world = World(live=Target(OLD, "sha-stray", 0.5))
+    assert world.run().apply == Target(OLD)
+    assert world.run().apply is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"signals": {"happiness": 1.0}}, "happiness"),
+        ({"weights": [0.5, 0.1]}, "rise"),
+        ({"weights": [0.5, 1.0]}, "rise"),
+        ({"signals": {"failures": 0.5}}, "from 1 to"),
+        ({"signals": {"clicks": 1.5}}, "to 1"),
+        ({"alpha": 0.0}, "alpha"),
+        ({"on_hold": "promote"}, "pause or rollback"),
+        ({"step": 3}, "known are"),
+    ],
+)
+def test_a_senseless_plan_is_refused_when_it_is_read(content, said):
+    with pytest.raises(BadInputError, match=said):
+        Plan.of(content)
