@@ -6,7 +6,8 @@ from typing import Any, Final
 INTRODUCTION: Final = """# Speed of training
 
 How long models take to learn. Each runs alone, in a process of its own, and is looked at on the
-same validation shoppers after every epoch; looking is not counted. `pyg_lightgcn` is PyTorch
+same validation shoppers after every epoch; looking is not counted. Seconds are those of the one
+thread that works. `pyg_lightgcn` is PyTorch
 Geometric's own class, trained in the plain way of its example (batches of 8,192 interactions, one
 random negative each, BPR, Adam); `lightgcn` is ours, with a sampled softmax; `social` is the
 learned half of the social model, to which the closed form adds the seconds in the last column.
