@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from coterie.evaluation.groups import BANDS
+
 OURS: Final = ("social", "social_learned", "social_no_ties", "social_no_times", "social_linear")
 SHOWN: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
 INTRODUCTION: Final = """# Accuracy
@@ -23,6 +25,11 @@ and the p-value of a sign-flip test. `social_learned` and `social_linear` are th
 as if nobody knew when anything was done. Seconds are those of one fit, added up over cores; GiB
 the peak of all that filled the row.
 """
+GROUPS: Final = (
+    ("all", "all shoppers"),
+    *((kind, label) for kind, bands in BANDS.items() for label in bands.labels),
+)
+"""Rows of the table of lifts."""
 TITLES: Final = {
     "train+val": "Fitted on training and validation",
     "train": "Fitted on training alone, as some published figures were",
@@ -76,9 +83,11 @@ def _lifts(sets: dict[str, Any]) -> str:
     ]
     head = len(rows)
     for name, cells in sets.items():
-        for kind, groups in cells.get("social_no_ties", {}).get("lift", {}).items():
-            for label, group in groups.items():
-                about = label if kind in ("all", "activity") else f"{kind}: {label}"
+        lift = cells.get("social_no_ties", {}).get("lift", {})
+        for kind, label in GROUPS:
+            group = lift.get(kind, {}).get(label)
+            if group:
+                about = f"{kind}: {label}" if kind == "friends" else label
                 figures = f"{group['without']:.4f} | {group['with']:.4f}"
                 said = f"{group['shoppers']:,} | {figures} | {_relative(group)}"
                 rows.append(f"| {name} | {about} | {said} |")

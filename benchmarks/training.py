@@ -257,7 +257,7 @@ def _merge(name: str, model: str, cell: dict[str, Any], asked: argparse.Namespac
     cell |= {
         "command": "python -m benchmarks.training --data DIR "
         f"--sets {name} --models {model} --minutes {asked.minutes:g}",
-        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, no GPU, one thread",
+        "machine": f"{platform.machine()}, one of {len(os.sched_getaffinity(0))} cores, no GPU",
         "versions": {one: version(one) for one in names},
         "seed": 0,
     }
