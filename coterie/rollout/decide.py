@@ -353,7 +353,8 @@ def _harm(state: State) -> str:
     failures = state.evidence.get("failures", Evidence())
     canary, stable = failures.canary, failures.stable
     rate = canary.events / max(canary.samples, 1)
-    usual = stable.events / max(stable.samples, 1)
+    # One more: an arm that has not failed yet is not one that never does.
+    usual = (stable.events + 1) / (stable.samples + 1)
     plan = state.plan
     if canary.events >= plan.fast_failures and rate >= plan.fast_ratio * usual:
         return f"failures: {canary.events} of {canary.samples} answers, stable {usual:.2%}"

@@ -136,6 +136,16 @@ def test_many_failures_at_ten_times_the_usual_rate_do_not_wait():
     assert world.state.phase is Phase.ROLLING_BACK
 
 
+def test_some_failures_of_many_do_not_take_the_fast_lane():
+    state = World()
+    state.start()
+    state.run(looks=2)
+    few = {"canary": Totals(40_000, {"failures": 25}), "stable": Totals(1_000, {"failures": 0})}
+    seen = Seen(state.live, totals=few)
+    marked = decide(state.state, replace(seen, totals={a: Totals() for a in few}), state.now + 1)
+    assert decide(marked.state, seen, state.now + 2).state.phase is Phase.SHADOW
+
+
 def test_clicks_in_shadow_mean_nothing():
     world = World(rates={**HARMLESS, "clicks": 0.0})
     world.start()
