@@ -36,6 +36,7 @@ SIGNS = {
 SYMBOLS = ("square", "triangle-up", "cross", "x", "triangle-down", "star")
 DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot", "dash")
 ROW_PX = 40
+BASIS = 0.2
 
 
 def style_of(comparison: Comparison) -> dict[str, dict[str, Any]]:
@@ -121,9 +122,15 @@ def by_group(comparison: Comparison, kind: str, metric: str) -> Figure:
 def changes(tests: Sequence[tuple[str, PairedTest]], colour: str) -> Figure:
     """One row a group: how much better one model is than another, in percent.
 
-    Filled markers are differences unlikely to be chance.
+    Filled markers are differences unlikely to be chance. Groups in which the other model has less
+    than BASIS of what it has in the first row are left out: their percentages would be thousands.
     """
-    rows = [(label, test) for label, test in reversed(tests) if test.relative is not None]
+    basis = BASIS * max((test.other for _, test in tests[:1]), default=0.0)
+    rows = [
+        (label, test)
+        for label, test in reversed(tests)
+        if test.relative is not None and test.other >= basis
+    ]
     shares = [test.relative for _, test in rows if test.relative is not None]
     percent = [_scaled(share, 100) for share in shares]
     trace = {

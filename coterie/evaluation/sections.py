@@ -192,7 +192,8 @@ def _lift(comparison: Comparison, drawn: Plots) -> list[str]:
         "Against the same model fitted as if nobody knew anybody, and against the best baseline, "
         "shopper by shopper. Filled markers are differences that are unlikely to be chance "
         "(p &lt; 0.05, not corrected for looking at several groups). The widest whiskers of small "
-        "groups may leave the picture; the numbers have them whole."
+        "groups may leave the picture, and groups of which the other model knows next to nothing "
+        "are not in it; the numbers have them whole."
     )
     if not shown:
         return []
@@ -235,7 +236,8 @@ def _groups(comparison: Comparison, drawn: Plots) -> list[str]:
         if not groups:
             continue
         figure = plots.by_group(comparison, kind, comparison.primary)
-        title = f"{name_metric(comparison.primary)} by {escape(kind)}"
+        word = "of" if kind == NEWCOMERS else "by"
+        title = f"{name_metric(comparison.primary)} {word} {escape(kind)}"
         about = escape(_ABOUT.get(kind, ""))
         parts.append(
             f"<div>{drawn.place(figure, title, about)}{_group_table(comparison, kind)}</div>"
