@@ -50,11 +50,13 @@ def test_a_child_ends_with_all_its_own_even_the_stubborn(log):
 
 def test_a_child_that_ended_first_leaves_nobody(log):
     with child([sys.executable, "-c", PARENT], {}, log) as running:
-        _, brother = pids_in(log)
+        emigrant, brother = pids_in(log)
         running.kill()
         running.wait()
         assert alive(brother)
     assert not alive(brother)
+    # In a session of its own, its parent gone: nothing tells that it was one of ours.
+    os.kill(emigrant, signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's end")
