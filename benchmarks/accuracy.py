@@ -95,6 +95,8 @@ class Job:
     work: str
     seeds: int
     fit_on: str
+    trials: int = 0
+    """At most so many a study; 0: as many as the row says."""
 
     @property
     def clean(self) -> str:
@@ -113,7 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
     console = Console(width=120)
     sets = prepare(Path(asked.data), Path(asked.work), asked.sets)
     for dataset, name in itertools.product(sets, [n for n in ENTRIES if n in asked.models]):
-        job = Job(dataset, name, asked.work, asked.seeds, asked.fit_on)
+        job = Job(dataset, name, asked.work, asked.seeds, asked.fit_on, asked.trials)
         if ENTRIES[name].dated_only and Shop.open(job.clean).split.name != "by_time":
             continue
         started = time.perf_counter()
@@ -205,7 +207,8 @@ def _settings(job: Job, entry: Entry) -> dict[str, Any]:
     if not entry.trials:
         return fixed
     folder = f"{job.work}/{job.dataset}/tune-{entry.model}"
-    tuned = tune_model(job.clean, folder, TuneSettings(entry.model, nest(fixed), entry.trials))
+    trials = min(entry.trials, job.trials or entry.trials)
+    tuned = tune_model(job.clean, folder, TuneSettings(entry.model, nest(fixed), trials))
     return flatten(tuned.config)
 
 
@@ -318,6 +321,7 @@ def _merge(job: Job, cell: dict[str, Any]) -> None:
 
 def _command(job: Job) -> str:
     flags = f"--sets {job.dataset} --models {job.name} --seeds {job.seeds}"
+    flags += f" --trials {job.trials}" if job.trials else ""
     return f"python -m benchmarks.accuracy --data DIR {flags} --fit-on {job.fit_on}"
 
 
@@ -341,6 +345,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         choices=("train+val", "train"),
         default="train+val",
         help="train: leave validation out of the tested model, too",
+    )
+    parser.add_argument(
+        "--trials", type=int, default=0, help="at most so many a study: 1 tries a model's own alone"
     )
     parser.add_argument("--work", default="var/accuracy", help="where tables and studies are kept")
     return parser.parse_args(arguments)
