@@ -75,7 +75,7 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "residual_power": Uniform(0.0, 1.0),
         "popularity_discount": Uniform(-0.1, 0.3),
         "rate": Uniform(0.0, 0.6),
-        "rank": Choice((128, 256, 512)),
+        "rank": Choice((128, 256, 512, 1024)),
     },
     "social": {
         "scale": LogUniform(3.0, 14.0),
