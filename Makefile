@@ -17,10 +17,11 @@ ARGS    ?=
 # Where pip may also look for packages. On Linux without a GPU,
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu saves two gigabytes.
 TORCH_INDEX ?=
+VERSION     := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo test check format bench-accuracy bench-training bench-rollout pipelines docs clean help
+.PHONY: chart images test-cluster setup demo test check format bench-accuracy bench-training bench-rollout pipelines docs clean help
 
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
@@ -63,6 +64,20 @@ bench-accuracy: setup ## How good the lists are on public data (DATA= the folder
 
 pipelines: setup ## Compile for the Kubeflow UI: build/pipelines/*.yaml
 	@$(BIN)/python -m pipelines.compile --out build/pipelines
+
+chart: setup ## Write the chart's README, then lint it and render its examples
+	@$(BIN)/python helm/readme.py
+	@helm=$$($(BIN)/python tests/helm/tools.py) && for values in helm/coterie/ci/*-values.yaml; do \
+	  $$helm lint --quiet --strict helm/coterie --values $$values && \
+	  $$helm template coterie helm/coterie --values $$values >/dev/null || exit 1; done
+
+images: ## Build coterie-serve and coterie-train with docker (TORCH_INDEX= for CUDA)
+	@for target in serve train; do docker build --file images/Dockerfile --target $$target \
+	  $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) --tag coterie-$$target:$(VERSION) \
+	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; done
+
+test-cluster: setup ## A whole life on a cluster (KUBECONFIG= COTERIE_IMAGE=, see docs/cluster.md)
+	@$(BIN)/python -m pytest tests/cluster_live --exitfirst
 
 docs: setup ## The documentation as a site: site/
 	@$(BIN)/mkdocs build --strict --quiet

@@ -173,14 +173,15 @@ def _serve(
     canary = int(rng.binomial(requests, share)) if live.canary else 0
     parts = {CANARY: (canary, rates), STABLE: (requests - canary, USUAL)}
     return {
-        arm: Totals(n, {name: int(rng.binomial(n, rate)) for name, rate in of.items()})
+        arm: Totals(n, {name: int(rng.binomial(n, rate)) for name, rate in of.items()}, n)
         for arm, (n, of) in parts.items()
     }
 
 
 def _added(one: Totals, other: Totals) -> Totals:
     events = {name: one.events.get(name, 0) + n for name, n in other.events.items()}
-    return Totals(one.samples + other.samples, events)
+    samples = one.samples + other.samples
+    return Totals(samples, events, samples)
 
 
 def main(arguments: list[str] | None = None) -> None:

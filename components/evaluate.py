@@ -13,14 +13,18 @@ def evaluate(
     test: Output[Metrics],
     report: Output[HTML],
     models: str,
+    version: str,
+    status: str,
 ) -> None:
     """Measure models on the test part and draw the report."""
     from components.progress import printed
     from coterie.workflow import evaluate_all, write_report
+    from coterie.workflow.status import recorded
 
-    found = evaluate_all(
-        clean.path, evaluation.path, models.split(), challenger.path, progress=printed
-    )
+    with recorded(status, version, "evaluate"):
+        found = evaluate_all(
+            clean.path, evaluation.path, models.split(), challenger.path, progress=printed
+        )
+        write_report(clean.path, evaluation.path, report.path)
     for name, figures in found.models.items():
         test.log_metric(f"{found.primary} {name}", figures[found.primary].mean)
-    write_report(clean.path, evaluation.path, report.path)

@@ -11,6 +11,7 @@ def features(
     store: Output[Artifact],
     known: Output[Dataset],
     version: str,
+    status: str,
 ) -> None:
     """Fill a feature store from clean tables, and ask it what was known when training ended."""
     from coterie.imports import quick_imports
@@ -18,7 +19,9 @@ def features(
     with quick_imports():
         import feast  # noqa: F401 - for those who import it next
 
+    from coterie.workflow.status import recorded
     from feature_repo.materialise import materialise
 
-    filled = materialise(clean.path, store.path, known.path, version)
+    with recorded(status, version, "features"):
+        filled = materialise(clean.path, store.path, known.path, version)
     store.metadata.update(shoppers=filled.shoppers, events=filled.events, ties=filled.ties)

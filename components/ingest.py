@@ -13,15 +13,20 @@ def ingest(
     max_bad_share: float,
     runner: str,
     version: str,
+    status: str,
 ) -> str:
     """Clean the tables of ``source``; the answer is the version that this run makes."""
     from components.progress import noted, printed
     from coterie.data.ingest import IngestConfig, put_aside
     from coterie.workflow.sources import name_version, take_in
+    from coterie.workflow.status import record_rows, recorded
 
     # Any other runner than these two is refused where it is chosen.
     config = IngestConfig(max_bad_share=max_bad_share, runner=runner)  # type: ignore[arg-type]
-    take_in(source, clean.path, dataset, config, printed)
+    name = name_version(version)
+    with recorded(status, name, "ingest"):
+        take_in(source, clean.path, dataset, config, printed)
+        record_rows(status, name, clean.path)
     for line in put_aside(clean.path):
         noted(line)
-    return name_version(version)
+    return name

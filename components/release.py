@@ -14,13 +14,18 @@ def release(
     version: str,
     min_gain: float,
     store: str,
+    status: str,
 ) -> None:
     """Write an immutable release, and publish it where a store is named."""
     from coterie.release.gate import Limits
     from coterie.workflow import make_release
     from coterie.workflow.publish import publish
+    from coterie.workflow.status import recorded
 
-    limits = Limits(min_gain_over_popularity=min_gain)
-    made = make_release(clean.path, challenger.path, bundle.path, version, limits, evaluation.path)
+    with recorded(status, version, "release"):
+        limits = Limits(min_gain_over_popularity=min_gain)
+        made = make_release(
+            clean.path, challenger.path, bundle.path, version, limits, evaluation.path
+        )
+        publish(bundle.path, store)
     bundle.metadata.update(version=made.version, digest=made.digest)
-    publish(bundle.path, store)

@@ -12,8 +12,12 @@ from coterie.errors import UnavailableError
 class Client:
     """The HTTP API at one address."""
 
-    def __init__(self, address: str, timeout_s: float = 10.0):
+    def __init__(self, address: str, timeout_s: float = 10.0, token: str = ""):
+        """A client of one address; ``token`` is for those who may roll out."""
         self.address, self._timeout_s = address, timeout_s
+        self._headers = {"Content-Type": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON of an answer.
@@ -21,12 +25,26 @@ class Client:
         Raises:
             UnavailableError: No answer, or one that is an error.
         """
+        return self._ask(path + ("?" + urllib.parse.urlencode(query) if query else ""), None)
+
+    def post(self, path: str, body: Any) -> Any:
+        """The JSON of an answer.
+
+        Raises:
+            UnavailableError: No answer, or one that is an error.
+        """
+        return self._ask(path, json.dumps(body).encode())
+
+    def _ask(self, path: str, body: bytes | None) -> Any:
         url = f"{self.address}{path}"
-        if query:
-            url += "?" + urllib.parse.urlencode(query)
+        request = urllib.request.Request(url, body, self._headers)  # noqa: S310
         try:
-            with urllib.request.urlopen(url, timeout=self._timeout_s) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310
                 return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                said = error.read(2000).decode("utf-8", "replace")
+            raise UnavailableError(f"{url} answered {error.code}: {said}") from error
         except (OSError, ValueError) as error:
             raise UnavailableError(f"{url} did not answer: {error}") from error
 

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import sys
@@ -24,7 +25,7 @@ DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book", "split_csv")
 HOST: Final = "127.0.0.1"
 SHOWN_SHOPPERS: Final = 3
 
-READY_S: Final = 120.0
+READY_S: Final = 300.0
 QUIET: Final = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONWARNINGS": "ignore",
@@ -33,6 +34,15 @@ QUIET: Final = {
     "TQDM_DISABLE": "1",
 }
 """For our children: they tell us what a person should know, and their logs the rest."""
+
+
+SERVING: Final = {"COTERIE_ATTRIBUTION_S": "2", "COTERIE_ROLLOUT_INTERVAL_S": "0.5"}
+"""A shop waits minutes for a click; a demo has not got them."""
+BEFORE: Final = "-before"
+RUNS: Final = "runs"
+"""Folder where runs of the pipeline leave their standing."""
+WORLD_FILE: Final = "world.npz"
+"""Of the simulator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +75,11 @@ def run_demo(demo: Demo) -> None:
     outputs = _run_pipeline(demo, source)
     report = shutil.copyfile(outputs["report"], demo.work / "report.html")
     show_metrics(outputs["evaluation"])
-    with _served(demo, outputs) as shop:
+    store, first = _released(demo, outputs)
+    with _served(demo, outputs, f"{store}/{first}") as shop:
         show_lists(shop, SHOWN_SHOPPERS)
+        if not demo.data:
+            _roll_out(demo, shop, store, first)
         show_addresses(shop, str(report), demo.work, time.monotonic() - started)
         if not demo.once:
             with contextlib.suppress(StopRequestedError):
@@ -120,7 +133,7 @@ def _run_pipeline(demo: Demo, source: str) -> dict[str, str]:
     checkpoints = (demo.work / "checkpoints").absolute()
     # The same epochs without Ray's processes around them: 14 s instead of 192 s.
     command += [f"dataset={demo.dataset}", f"checkpoints={checkpoints}", "workers=0"]
-    command += demo.arguments
+    command += [f"status={(demo.work / RUNS).absolute()}", *demo.arguments]
     with child(command, QUIET) as running:
         if running.wait() != 0:
             # It said what was wrong.
@@ -130,21 +143,61 @@ def _run_pipeline(demo: Demo, source: str) -> dict[str, str]:
     return outputs
 
 
+def _released(demo: Demo, outputs: dict[str, str]) -> tuple[str, str]:
+    """The store, and the version in it that is served first.
+
+    In a simulated shop that is the learned half of the model alone: whole, it is better, and is
+    rolled out when there are shoppers.
+    """
+    from coterie.release.store import ReleaseStore
+    from pipelines.planted import learned_half
+
+    store = str(demo.work / "releases")
+    shutil.rmtree(store, ignore_errors=True)
+    version = ReleaseStore(store).publish(outputs["bundle"]).version
+    if demo.data:
+        return store, version
+    learned_half(f"{store}/{version}", f"{store}/{version}{BEFORE}", f"{version}{BEFORE}")
+    return store, f"{version}{BEFORE}"
+
+
+def _roll_out(demo: Demo, shop: Client, store: str, first: str) -> None:
+    """The better release, then bad ones, while shoppers come and go."""
+    from coterie.data.simulate.world import World
+    from pipelines.crowd import Crowd
+    from pipelines.rollouts import keep_outcomes, roll_out_all, show_outcomes
+
+    world = World.load(demo.work / "raw" / WORLD_FILE)
+    with show_step("rollouts"), Crowd(shop, world) as crowd:
+        outcomes = roll_out_all(shop, store, first.removesuffix(BEFORE), crowd)
+    show_outcomes(outcomes)
+    keep_outcomes(outcomes, demo.work / "rollouts.json")
+
+
 @contextlib.contextmanager
-def _served(demo: Demo, outputs: dict[str, str]) -> Iterator[Client]:
+def _served(demo: Demo, outputs: dict[str, str], release: str) -> Iterator[Client]:
     """Serving in a process of its own, ready to answer."""
     log = demo.work / "serving.log"
     command = [
         *(sys.executable, "-m", "serving.app", "--storefront"),
-        *("--release", outputs["bundle"], "--features", outputs["store"]),
+        *("--release", release, "--features", outputs["store"]),
         *("--shoppers", outputs["clean"], "--state", str(demo.work / "serving")),
         *("--host", HOST, "--port", str(demo.port)),
     ]
-    client = Client(f"http://{HOST}:{demo.port}")
-    with log.open("w") as output, child(command, QUIET, output) as running:
+    token = secrets.token_hex(16)
+    environment = {
+        **QUIET,
+        **SERVING,
+        "COTERIE_ADMIN_TOKEN": token,
+        "COTERIE_PIPELINE_STATUS": str(demo.work / RUNS),
+    }
+    client = Client(f"http://{HOST}:{demo.port}", token=token)
+    # What an earlier demo rolled out is of releases that are no more.
+    shutil.rmtree(demo.work / "serving" / "rollouts", ignore_errors=True)
+    with log.open("w") as output, child(command, environment, output) as running:
         with show_step("serve"):
             _await_ready(client, running, log)
-        _check_release(client, outputs["bundle"])
+        _check_release(client, release)
         yield client
 
 

@@ -10,7 +10,8 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -18,6 +19,7 @@ from kfp import local
 
 from components.progress import parse, parse_note
 from coterie.errors import BadInputError, CoterieError
+from coterie.monitoring.runs import Outcome, Runs
 from pipelines.processes import INTERRUPTED, StopRequestedError, end_children, stoppable
 from pipelines.steps import Steps, watch_steps
 from pipelines.train import train_pipeline
@@ -92,7 +94,12 @@ def run_pipeline(root: str, arguments: Mapping[str, Any], steps: Steps) -> dict[
         raise_on_error=True,
         enable_caching=False,
     )
-    with (home / LOG).open("w", encoding="utf-8") as log, warnings.catch_warnings():
+    arguments = _named(arguments)
+    with (
+        (home / LOG).open("w", encoding="utf-8") as log,
+        warnings.catch_warnings(),
+        _recorded_end(arguments),
+    ):
         # KFP warns that our image may not hold Python; the steps run in this very Python.
         warnings.filterwarnings("ignore", "You may be attemping to run a task", RuntimeWarning)
         watcher = Watcher(log, steps)
@@ -104,6 +111,34 @@ def run_pipeline(root: str, arguments: Mapping[str, Any], steps: Steps) -> dict[
     outputs = {name: artifact.path for name, artifact in task.outputs.items()}
     _write(home / RESULT, outputs)
     return outputs
+
+
+def _named(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the version that ingest would choose, where we have to speak of the run as well."""
+    if not arguments.get("status"):
+        return arguments
+    from coterie.workflow.sources import name_version  # takes seconds, with all that it works with
+
+    return {**arguments, "version": name_version(arguments.get("version", ""))}
+
+
+@contextmanager
+def _recorded_end(arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Record the end of a run whose step cannot: it was killed, or all were stopped."""
+    try:
+        yield
+    except StopRequestedError:
+        _record_end(arguments, Outcome.STOPPED)
+        raise
+    except StepFailedError as error:
+        _record_end(arguments, Outcome.FAILED, str(error))
+        raise
+
+
+def _record_end(arguments: Mapping[str, Any], outcome: Outcome, why: str = "") -> None:
+    if arguments.get("status"):
+        with contextlib.suppress(CoterieError):
+            Runs(arguments["status"]).end(arguments["version"], outcome, why)
 
 
 def _failure(watcher: Watcher, log: Path) -> StepFailedError:

@@ -41,6 +41,7 @@ def train_pipeline(
     baselines: str = "",
     min_gain: float = 0.02,
     release_store: str = "",
+    status: str = "",
 ) -> Outputs:
     """Ingest, register and materialise features, train, evaluate, release.
 
@@ -61,6 +62,8 @@ def train_pipeline(
         baselines: Names of models to compare, a space between; empty compares all.
         min_gain: What a release has to gain over popularity on validation, as a share.
         release_store: Folder or URL to publish the release to; empty publishes it nowhere.
+        status: Folder or URL where each run leaves how it stands, for monitoring; empty leaves it
+            nowhere.
     """
     taken = ingest(
         source=source,
@@ -68,9 +71,10 @@ def train_pipeline(
         max_bad_share=max_bad_share,
         runner=runner,
         version=version,
+        status=status,
     )
     clean, name = taken.outputs["clean"], taken.outputs["Output"]
-    filled = features(clean=clean, version=name)
+    filled = features(clean=clean, version=name, status=status)
     fitted = train(
         clean=clean,
         known=filled.outputs["known"],
@@ -80,9 +84,17 @@ def train_pipeline(
         use_gpu=use_gpu,
         ray_address=ray_address,
         checkpoints=checkpoints,
+        version=name,
+        status=status,
     )
     challenger = fitted.outputs["challenger"]
-    measured = evaluate(clean=clean, challenger=challenger, models=baselines)
+    measured = evaluate(
+        clean=clean,
+        challenger=challenger,
+        models=baselines,
+        version=name,
+        status=status,
+    )
     made = release(
         clean=clean,
         challenger=challenger,
@@ -90,6 +102,7 @@ def train_pipeline(
         version=name,
         min_gain=min_gain,
         store=release_store,
+        status=status,
     )
     return Outputs(
         clean=clean,

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +18,13 @@ from types import FrameType
 from typing import Any, Final
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.rollout.live import Live
 from serving.checks import check
+from serving.controller import REPLICAS, first_live
 from serving.proxy import inner_ports, write_launcher
 from serving.settings import Settings, prepare_ray, read_settings
 
+POLL_S: Final = 0.1
 STOP_S: Final = 15.0
 """How long stopping may take before it is done the hard way."""
 STOPS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -69,22 +73,25 @@ def serving(settings: Settings) -> Iterator[Settings]:
     check(settings)
     shutil.rmtree(settings.metrics_folder, ignore_errors=True)
     settings.metrics_folder.mkdir(parents=True)
+    shutil.rmtree(Path(settings.state) / REPLICAS, ignore_errors=True)
+    live = first_live(settings)
     # Sockets need a short path, and two apps on one machine a folder each.
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
         launcher = write_launcher(Path(folder), settings.host)
         prepare_ray(settings, launcher, inner_ports(settings.host, settings.port))
-        with _ray(settings):
+        with _ray(settings, live):
             yield settings
 
 
 @contextmanager
-def _ray(settings: Settings) -> Iterator[None]:
+def _ray(settings: Settings, live: Live) -> Iterator[None]:
     # Ray reads the environment when it is imported, so that has to come last.
     import ray
     from ray import serve
     from ray.serve.config import HTTPOptions
 
-    from serving.deployments import APP, build_application
+    from serving.controller import deploy
+    from serving.deployments import APP
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
@@ -99,10 +106,11 @@ def _ray(settings: Settings) -> Iterator[None]:
         _listen_for_stops()
         options = HTTPOptions(host=settings.host, port=settings.port)
         serve.start(proxy_location="HeadOnly", http_options=options)
-        serve.run(build_application(settings), name=APP, route_prefix="/")
+        deploy(live)
+        _await_running(lambda: serve.status().applications.get(APP))
         yield
     except (RuntimeError, ray.exceptions.RayError) as error:
-        raise _in_words(_cause(serve.status) or str(error)) from error
+        raise _in_words(str(error)) from error
     finally:
         # Ray tells of its own stopping as of an accident.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -119,14 +127,20 @@ def _shut_down(serve: Callable[[], None]) -> None:
     stopping.join(STOP_S)
 
 
-def _cause(status: Callable[[], Any]) -> str:
-    """Why a replica did not start: Ray Serve itself says only that one did not."""
-    with contextlib.suppress(Exception):
-        for app in status().applications.values():
-            for deployment in app.deployments.values():
-                if "FAILED" in deployment.status and deployment.message:
-                    return str(deployment.message)
-    return ""
+def _await_running(status: Callable[[], Any]) -> None:
+    """Until all replicas are up.
+
+    Raises:
+        RuntimeError: One did not start; why, in its own words.
+    """
+    while True:
+        app = status()
+        if app is not None and app.status == "RUNNING":
+            return
+        if app is not None and app.status in ("DEPLOY_FAILED", "UNHEALTHY"):
+            said = [d.message for d in app.deployments.values() if "FAILED" in d.status]
+            raise RuntimeError(next((text for text in said if text), app.message))
+        time.sleep(POLL_S)
 
 
 def _in_words(said: str) -> CoterieError:
@@ -146,11 +160,18 @@ def _with_whole_paths(settings: Settings) -> Settings:
     """Replicas may have another working folder than we."""
     return dataclasses.replace(
         settings,
-        release=settings.release if "://" in settings.release else _whole(settings.release),
+        release=_whole_unless_url(settings.release),
         features=_whole(settings.features),
+        pipeline_status=_whole_unless_url(settings.pipeline_status),
         state=_whole(settings.state),
+        releases=_whole_unless_url(settings.releases_root),
+        rollouts=_whole_unless_url(settings.rollouts_place),
         shoppers=_whole(settings.shoppers) if settings.shoppers else "",
     )
+
+
+def _whole_unless_url(place: str) -> str:
+    return place if "://" in place or not place else _whole(place)
 
 
 def _whole(path: str) -> str:
@@ -187,6 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--release", help="folder or URL of the release")
     parser.add_argument("--features", help="folder with feature_store.yaml")
+    parser.add_argument("--releases", help="store whose releases may be rolled out (the release's)")
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (8000)")
     parser.add_argument("--replicas", type=int, help="processes that answer (1)")

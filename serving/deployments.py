@@ -1,27 +1,42 @@
-"""What Ray Serve runs: replicas that answer, and the one that writes."""
+"""What Ray Serve runs: replicas that answer, one that writes events, one that rolls out.
+
+Replicas read their settings from the environment, and what to serve from ``user_config``: a new
+release is data, and reaches them without a restart, here as in a RayService.
+"""
 
 import asyncio
-import os
+import contextlib
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final
 
 from ray import serve
 from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
 
-from coterie.errors import UnavailableError
+from coterie.errors import BadInputError, UnavailableError
+from coterie.rollout.live import Live
+from serving.attribution import Responses
+from serving.controller import RolloutController, open_book, places_of
 from serving.events import Event, EventLog
 from serving.features import FeastFeatures
 from serving.logs import start_logging
 from serving.metrics import MULTIPROCESS_VARIABLE, Metrics
-from serving.settings import Settings
+from serving.pipelines import pipeline_collector
+from serving.scraped import Scraped
+from serving.settings import KUBERNETES, Settings, read_settings
+from serving.shoppers import directory_of
 from serving.sink import Receipt, Sink
+from serving.traces import start_traces
 
 APP: Final = "coterie"
+API: Final = "Api"
 SINK: Final = "EventSink"
-RETRY_S: Final = 2.0
+CONTROLLER: Final = "RolloutController"
+BEAT_S: Final = 1.0
+"""Between signs of life."""
+RETRY_S: Final = 1.0
 """Between attempts to tell the feature store what it missed."""
 WRITE_TIMEOUT_S: Final = 10.0
 
@@ -29,14 +44,21 @@ WRITE_TIMEOUT_S: Final = 10.0
 class EventSink:
     """The one replica that writes events: log and merges happen in one thread, in turn."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self) -> None:
+        settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
-        log = EventLog(settings.event_log)
-        self._sink = Sink(log, FeastFeatures(settings.features), Metrics())
+        log, metrics = EventLog(settings.event_log), Metrics()
+        self._responses = Responses(settings.attribution_s, metrics)
+        self._sink = Sink(log, FeastFeatures(settings.features), metrics, self._responses)
         self._thread = ThreadPoolExecutor(1, "sink")
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[Receipt]]] = []
         self._working = asyncio.Lock()
         self._retries = asyncio.create_task(self._retry())
+
+    async def reconfigure(self, content: dict[str, Any]) -> None:
+        """Whose lists clicks may follow from."""
+        live = Live.from_json(content)
+        await self._in_thread(lambda: self._responses.adopt(live))
 
     async def write(self, events: Sequence[Event]) -> Receipt:
         """Keep events; those that wait while others are written share one transaction."""
@@ -70,6 +92,7 @@ class EventSink:
     async def _retry(self) -> None:
         while True:
             await self.catch_up()
+            await self._in_thread(lambda: self._responses.mature(time.time()))
             await asyncio.sleep(RETRY_S)
 
 
@@ -90,55 +113,95 @@ class RemoteWriter:
         return receipt
 
 
-def build_asgi(settings: Settings) -> ASGIApp:
-    """The app of one replica."""
-    # Torch takes seconds to import, and the sink does without it.
-    import torch
+class Api:
+    """A replica that answers requests; bound to the others, so that they are there first."""
 
-    from coterie.release.bundle import load_release
-    from serving.lists import ListMaker
-    from serving.routes import Parts, create_app
-    from serving.shoppers import directory_of
+    def __init__(self, *_: Any) -> None:
+        # Torch takes seconds to import, and the sink does without it.
+        import torch
 
-    # One request at a time a process: more threads only take turns on the same cores.
-    torch.set_num_threads(1)
-    start_logging(settings.log_level, settings.log_path)
-    metrics = Metrics()
-    lists = ListMaker(load_release(settings.release), FeastFeatures(settings.features), metrics)
-    writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
-    return create_app(Parts(settings, lists, writer, metrics, directory_of(settings)))
+        from serving.arms import Switch
+
+        # One request at a time a process: more threads only take turns on the same cores.
+        torch.set_num_threads(1)
+        self._settings = settings = read_settings()
+        start_logging(settings.log_level, settings.log_path)
+        start_traces(settings.traces)
+        self._metrics = Metrics(pipeline_collector(settings))
+        self._switch = Switch(
+            FeastFeatures(settings.features),
+            self._metrics,
+            settings.canary_timeout_s,
+            settings.attribution_s,
+            settings.state,
+        )
+        self._beats = asyncio.create_task(self._beat())
+
+    def reconfigure(self, content: dict[str, Any]) -> None:
+        """Serve this; quick, since a replica answers nobody meanwhile."""
+        self._switch.adopt(Live.from_json(content))
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        from serving.routes import Parts, create_app
+
+        writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
+        settings = self._settings
+        rollouts = (open_book(settings), places_of(settings))
+        directory = directory_of(settings)
+        return create_app(Parts(settings, self._switch, writer, self._metrics, directory, rollouts))
+
+    async def _beat(self) -> None:
+        scraped = Scraped(self._settings.host, self._settings.metrics_port, self._metrics)
+        while True:
+            await asyncio.sleep(BEAT_S)
+            scraped.open()
+            # Nothing to say before there is something to serve, or while the disk is full.
+            with contextlib.suppress(BadInputError, OSError):
+                self._switch.beat()
 
 
-def build_application(settings: Settings) -> serve.Application:
-    """The two deployments, bound."""
+def build(_: dict[str, Any] | None = None) -> serve.Application:
+    """The deployments, bound: what a Serve config names as its import path."""
+    settings = read_settings()
     options = {
         "num_cpus": 0,
         "runtime_env": {"env_vars": _replica_environment(settings)},
     }
     # Ray Serve's own access log holds paths, so people's ids.
     quiet = LoggingConfig(enable_access_log=False, log_level="WARNING")
+    common: dict[str, Any] = {
+        "ray_actor_options": options,
+        "logging_config": quiet,
+        "max_constructor_retry_count": 2,
+    }
     sink = serve.deployment(
-        name=SINK,
-        num_replicas=1,
-        max_ongoing_requests=1000,
-        max_queued_requests=1000,
-        ray_actor_options=options,
-        logging_config=quiet,
-        max_constructor_retry_count=2,
-    )(EventSink).bind(settings)
-    ingress = serve.ingress(lambda: build_asgi(settings))()
+        name=SINK, num_replicas=1, max_ongoing_requests=1000, max_queued_requests=1000, **common
+    )(EventSink).bind()
     api = serve.deployment(
-        name="Api",
+        name=API,
         num_replicas=settings.replicas,
         max_ongoing_requests=settings.max_ongoing,
         max_queued_requests=settings.max_queued,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=settings.drain_s + 5,
-        ray_actor_options=options,
-        logging_config=quiet,
-        max_constructor_retry_count=2,
-    )(ingress)
-    return api.bind(sink)
+        **common,
+    )(serve.ingress()(Api))
+    if settings.rollouts.startswith(KUBERNETES):
+        return api.bind(sink)  # a controller outside rolls out
+    controller = serve.deployment(name=CONTROLLER, num_replicas=1, **common)(RolloutController)
+    return api.bind(sink, controller.bind())
+
+
+def serve_config(live: Live) -> dict[str, Any]:
+    """The application as Ray Serve and ``RayService.spec.serveConfigV2`` take it."""
+    told = {"user_config": live.as_json()}
+    application = {
+        "name": APP,
+        "route_prefix": "/",
+        "import_path": "serving.deployments:build",
+        "deployments": [{"name": name, **told} for name in (API, SINK)],
+    }
+    return {"applications": [application]}
 
 
 def _replica_environment(settings: Settings) -> dict[str, str]:
@@ -146,10 +209,4 @@ def _replica_environment(settings: Settings) -> dict[str, str]:
     return {
         MULTIPROCESS_VARIABLE: str(settings.metrics_folder),
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *_python_path()]),
     }
-
-
-def _python_path() -> list[str]:
-    found = os.environ.get("PYTHONPATH", "")
-    return [found] if found else []

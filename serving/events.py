@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ class Event:
     value: float | None = None
     text: str | None = None
     referrer_user_id: str | None = None
+    list_id: str | None = None
+    """The list that it follows from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,11 @@ class EventLog:
     def count_unpushed(self) -> int:
         """Events that the feature store has not been told of."""
         return int(self._db.execute("SELECT count(*) FROM events WHERE NOT pushed").fetchone()[0])
+
+    def oldest_unpushed_s(self) -> float:
+        """How long ago the oldest event happened that the feature store has not been told of."""
+        row = self._db.execute("SELECT min(ts_ms) FROM events WHERE NOT pushed").fetchone()
+        return 0.0 if row[0] is None else max(0.0, time.time() - row[0] / 1000)
 
     def close(self) -> None:
         """Let go of the file."""

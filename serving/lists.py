@@ -1,11 +1,10 @@
-"""From a request to an answer: features in, recommender asked, words found. No web in here."""
+"""From a shopper's features to an answer: recommender asked, words found. No web in here."""
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import numpy as np
 
 from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
@@ -19,18 +18,38 @@ from serving.messages import (
     Friend,
     HistoryEntry,
     ListedItem,
-    Reason,
     RecommendationList,
     Shopper,
     SimilarItem,
     SimilarItems,
 )
 from serving.metrics import Metrics
-from serving.reasons import ReasonReader, shares_by_kind
+from serving.reasons import ReasonReader
+from serving.traces import span
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a shopper right now: read once a request, whatever is made of it."""
+
+    user_id: str
+    row: ShopperRow
+    friends: Sequence[RecentList]
+    """Of ``row.friends``, in their order."""
+
+
+def gather(features: OnlineFeatures, user_id: str) -> Known:
+    """What is known of a shopper.
+
+    Raises:
+        UnavailableError: The feature store did not answer.
+    """
+    row = features.shopper(user_id)
+    return Known(user_id, row, features.recent_lists(row.friends.ids))
 
 
 class ListMaker:
-    """One release at work, over the features of whoever asks."""
+    """One release at work, over what is known of whoever asks."""
 
     def __init__(self, release: Release, features: OnlineFeatures, metrics: Metrics) -> None:
         """Make a release ready to be asked.
@@ -43,7 +62,7 @@ class ListMaker:
         self.features = features
         self._metrics = metrics
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
-        metrics.show_release(release.version, release.digest)
+        self.num_available = int(release.available.sum())
 
     def recommend(self, user_id: str, k: int, explain: bool) -> RecommendationList:
         """One shopper's list.
@@ -51,19 +70,24 @@ class ListMaker:
         Raises:
             UnavailableError: The feature store did not answer.
         """
+        return self.make(self.gather(user_id), k, explain)
+
+    def gather(self, user_id: str) -> Known:
+        """See ``gather``, timed."""
         with self._timed("features"):
-            row = self.features.shopper(user_id)
-            friends = self.features.recent_lists(row.friends.ids)
+            return gather(self.features, user_id)
+
+    def make(self, known: Known, k: int, explain: bool) -> RecommendationList:
+        """The list of a shopper of whom all is known; safe in several threads at once."""
         with self._timed("recommend"):
-            shoppers = self._shoppers(row, friends)
+            shoppers = self._shoppers(known.row, known.friends)
             lists = self._recommender.recommend(shoppers, k)
         items = self._listed(lists)
         if explain:
             with self._timed("explain"):
-                self._explain(items, shoppers, lists, row.friends)
-        self._count(lists, items, row)
+                self._explain(items, shoppers, lists, known.row.friends)
         return RecommendationList(
-            user_id=user_id,
+            user_id=known.user_id,
             source=lists.source[0],
             release=self.release.version,
             items=items,
@@ -136,15 +160,9 @@ class ListMaker:
             for item, kind, ts in known[:most]
         ]
 
-    def _count(self, lists: Lists, items: Sequence[ListedItem], row: ShopperRow) -> None:
-        reasons: list[Reason] = [r for item in items for r in item.reasons or ()]
-        self._metrics.count_list(lists.source[0], len(items), shares_by_kind(reasons))
-        if row.recent.ts_ms:
-            age = time.time() - max(row.recent.ts_ms) / 1000
-            self._metrics.feature_age.observe(float(np.maximum(age, 0.0)))
-
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         began = time.perf_counter()
-        yield
+        with span(stage):
+            yield
         self._metrics.time_stage(stage, time.perf_counter() - began)

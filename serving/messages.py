@@ -72,6 +72,9 @@ class RecommendationList(BaseModel):
         "friends (no history of one's own), popular (neither)"
     )
     release: str = Field(description="Version of the release that made it")
+    list_id: str = Field(
+        default="", description="Send it back with events that follow from this list"
+    )
     items: list[ListedItem]
 
 
@@ -104,6 +107,9 @@ class EventIn(Strict):
     value: float | None = Field(default=None, description="Rating of 5, price paid, or count")
     text: str | None = Field(default=None, max_length=MAX_TEXT, description="Of a review, or a tag")
     referrer_user_id: Id | None = Field(default=None, description="Who shared or invited")
+    list_id: Id | None = Field(
+        default=None, description="Of the list that it follows from: how releases are compared"
+    )
 
     @field_validator("value")
     @classmethod

@@ -4,8 +4,8 @@ Several replicas on one machine count in files of one folder (``PROMETHEUS_MULTI
 any of them adds up when it is asked. Without that variable, a process counts alone.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final, Literal
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -21,12 +21,16 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.values import ValueClass
 
+from coterie.rollout.plan import SIGNALS
 from coterie.schema import EVENT_KINDS, EventKind
 
 if TYPE_CHECKING:  # the sink counts too, and needs no recommender
     from coterie.recommend.recommender import ReasonKind, Source
 
 PREFIX: Final = "coterie_"
+ArmName = Literal["stable", "canary"]
+ARMS: Final[tuple[ArmName, ArmName]] = ("stable", "canary")
+SHORT_DIGEST: Final = 12
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 LATENCY_BUCKETS: Final = (
@@ -41,10 +45,13 @@ OTHER: Final = "other"
 class Metrics:
     """The instruments of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Collector | None = None) -> None:
+        """Instruments at 0; ``beside`` is exposed with them."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
-        self._registry = own
+        self._registry, self._beside = own, beside
+        if beside is not None:
+            own.register(beside)
         self._requests = Counter(
             "coterie_http_requests",
             "Requests answered.",
@@ -102,11 +109,89 @@ class Metrics:
             buckets=(1, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400),
             registry=own,
         )
+        self.oldest_unpushed = Gauge(
+            "coterie_oldest_unpushed_seconds",
+            "Age of the oldest logged event that the feature store was not told of; 0 without any.",
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
         self._release = Gauge(
             "coterie_release_info",
-            "1, labelled with the release that is served.",
-            ("version", "digest"),
-            multiprocess_mode="max",
+            "1, labelled with a release that is loaded and the arm that it is; 0 once it is not.",
+            ("arm", "version", "digest"),
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
+        self._release_made = Gauge(
+            "coterie_release_created_timestamp_seconds",
+            "When the release of an arm was made; 0 where there is none.",
+            ("arm",),
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
+        self._answers = Counter(
+            "coterie_arm_answers",
+            "Lists that an arm was asked for, mirrored ones too.",
+            ("arm",),
+            registry=own,
+        )
+        self._signals = Counter(
+            "coterie_arm_signals",
+            "Those of an arm's lists that a rollout's signal counts.",
+            ("arm", "signal"),
+            registry=own,
+        )
+        self._shown = Counter(
+            "coterie_arm_shown",
+            "An arm's lists whose time to be followed by a click is over.",
+            ("arm",),
+            registry=own,
+        )
+        self._arm_seconds = Histogram(
+            "coterie_arm_duration_seconds",
+            "Time an arm took to make a list, features not counted.",
+            ("arm",),
+            buckets=LATENCY_BUCKETS,
+            registry=own,
+        )
+        self.shielded = Counter(
+            "coterie_shielded",
+            "Lists that stable made because the canary could not.",
+            registry=own,
+        )
+        self.unmirrored = Counter(
+            "coterie_unmirrored",
+            "Requests that were not put to a canary in shadow: it was busy.",
+            registry=own,
+        )
+        self.heartbeat = Gauge(
+            "coterie_heartbeat_timestamp_seconds",
+            "When a replica last said that it counts.",
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
+        for arm in ARMS:  # a series that is there at 0 is not one that is missing
+            self._answers.labels(arm)
+            self._shown.labels(arm)
+            for signal in SIGNALS:
+                self._signals.labels(arm, signal)
+        self._score_bins = Counter(
+            "coterie_best_score_bin",
+            "Lists by the tenth of their release's offline lists that their best score falls in.",
+            ("bin",),
+            registry=own,
+        )
+        for place in range(10):
+            self._score_bins.labels(str(place))
+        self.novelty = Counter(
+            "coterie_list_novelty_bits",
+            "Sum over shown items of -log2 of the share of shoppers who had them.",
+            registry=own,
+        )
+        self.coverage = Gauge(
+            "coterie_catalogue_coverage_ratio",
+            "Share of the available items that a replica's last thousand lists show.",
+            multiprocess_mode="mostrecent",
             registry=own,
         )
 
@@ -132,9 +217,37 @@ class Metrics:
         assert kind in EVENT_KINDS
         self._events.labels(kind.value, "accepted" if is_new else "duplicate").inc()
 
-    def show_release(self, version: str, digest: str) -> None:
-        """Say which release is served."""
-        self._release.labels(version, digest[:12]).set(1)
+    def show_release(self, arm: ArmName, version: str, digest: str, made: float) -> None:
+        """Say which release an arm has, made at ``made`` (seconds since 1970)."""
+        self._release.labels(arm, version, digest[:SHORT_DIGEST]).set(1)
+        self._release_made.labels(arm).set(made)
+
+    def hide_release(self, arm: ArmName, version: str, digest: str) -> None:
+        """Say that an arm has it no longer."""
+        self._release.labels(arm, version, digest[:SHORT_DIGEST]).set(0)
+        self._release_made.labels(arm).set(0)
+
+    def count_answer(self, arm: ArmName, seconds: float, signals: Iterable[str]) -> None:
+        """An arm was asked for a list; ``signals`` that count it are of ``plan.SIGNALS``."""
+        self._answers.labels(arm).inc()
+        self._arm_seconds.labels(arm).observe(seconds)
+        for signal in signals:
+            assert signal in SIGNALS
+            self._signals.labels(arm, signal).inc()
+
+    def count_shown(self, arm: ArmName, lists: int = 1) -> None:
+        """Lists whose time to be followed by a click is over."""
+        self._shown.labels(arm).inc(lists)
+
+    def count_response(self, arm: ArmName, signal: str) -> None:
+        """A list was followed by what ``signal`` counts."""
+        assert SIGNALS[signal].of_shown
+        self._signals.labels(arm, signal).inc()
+
+    def count_best_score(self, place: int) -> None:
+        """A list's best score fell in a tenth, 0 to 9, of its release's offline lists."""
+        assert 0 <= place < 10
+        self._score_bins.labels(str(place)).inc()
 
     def expose(self) -> bytes:
         """Prometheus text: of all processes of this machine, where they share a folder."""
@@ -144,6 +257,8 @@ class Metrics:
             return generate_latest(self._registry)
         shared = CollectorRegistry()
         shared.register(_OursOnly())
+        if self._beside is not None:
+            shared.register(self._beside)
         return generate_latest(shared)
 
 

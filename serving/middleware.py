@@ -7,12 +7,14 @@ import time
 import uuid
 from typing import Final
 
+from opentelemetry.trace import Span
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.logs import LOGGER, Pseudonyms
 from serving.metrics import OTHER, Metrics
 from serving.problems import MEDIA_TYPE, problem_body
+from serving.traces import span
 
 MAX_BODY_BYTES: Final = 1 << 20
 REQUEST_ID: Final = "X-Request-ID"
@@ -45,10 +47,11 @@ class Surround:
             await self._app(scope, receive, send)
             return
         request = _Watched(scope, receive, send)
-        try:
-            await self._answer(request)
-        finally:
-            self._record(request)
+        with span("request", request.headers) as current:
+            try:
+                await self._answer(request)
+            finally:
+                self._record(request, current)
 
     async def _answer(self, request: "_Watched") -> None:
         if request.scope["method"] in _WITH_BODY and not await request.read():
@@ -62,11 +65,21 @@ class Surround:
             )
             await request.refuse(500, "this is our fault: tell us the request_id")
 
-    def _record(self, request: "_Watched") -> None:
+    def _record(self, request: "_Watched", current: Span) -> None:
         seconds = time.perf_counter() - request.began
         route = _template(request.scope)
         method = request.scope["method"]
         self._metrics.count_request(route, method, request.status, seconds)
+        made_by = {n: v for n, v in request.scope["state"].items() if n in ("release", "arm")}
+        current.update_name(f"{method} {route}")
+        current.set_attributes(
+            {
+                "http.route": route,
+                "http.response.status_code": request.status,
+                "request_id": request.request_id,
+                **{f"coterie.{name}": value for name, value in made_by.items()},
+            }
+        )
         level = logging.DEBUG if route in _QUIET else logging.INFO
         if not self._logger.isEnabledFor(level):
             return
@@ -77,6 +90,7 @@ class Surround:
             "status": request.status,
             "ms": round(seconds * 1000, 2),
         }
+        fields |= made_by
         user_id = request.scope.get("path_params", {}).get("user_id")
         if user_id is not None:
             fields["user"] = self._pseudonyms.of(user_id)
@@ -90,7 +104,7 @@ class _Watched:
         self.scope = scope
         self.began = time.perf_counter()
         self.status = 500
-        headers = Headers(scope=scope)
+        self.headers = headers = Headers(scope=scope)
         self.request_id = _request_id(headers.get(REQUEST_ID))
         scope.setdefault("state", {})["request_id"] = self.request_id
         self._length = headers.get("content-length", "")

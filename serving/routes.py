@@ -1,7 +1,7 @@
 """The HTTP API: what is asked for, within which bounds, and who answers."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,8 +13,14 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 import coterie
+from coterie.rollout.book import Book
+from coterie.rollout.controller import Ledger
+from coterie.rollout.standing import Look
 from coterie.schema import EventKind
 from serving import messages
+from serving.admin import admin_router, operations_router
+from serving.arms import Switch
+from serving.controller import Places
 from serving.events import Event
 from serving.lists import ListMaker
 from serving.logs import Pseudonyms
@@ -43,10 +49,17 @@ class Parts:
     """What the routes work with."""
 
     settings: Settings
-    lists: ListMaker
+    switch: Switch
     writer: EventWriter
     metrics: Metrics
     directory: ShopperDirectory
+    rollouts: tuple[Ledger, Places] | None = None
+    """Where rollouts are written down, and where releases lie."""
+
+    @property
+    def lists(self) -> ListMaker:
+        """Stable's."""
+        return self.switch.stable
 
 
 def create_app(parts: Parts) -> ASGIApp:
@@ -58,16 +71,29 @@ def create_app(parts: Parts) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
+        # Its own spans hold paths, so people's ids; ours hold routes.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.parts = parts
     answer_with_problems(app)
     app.include_router(_api)
     app.include_router(_operations)
+    if parts.rollouts is not None:
+        book, places = parts.rollouts
+        token = parts.settings.admin_token
+        app.include_router(admin_router(book, token, places.find, places.versions))
+        if parts.settings.storefront:
+            app.include_router(operations_router(book, places.versions, _looks_of(book)))
     if parts.settings.storefront:
         app.include_router(_storefront)
     _describe_problems(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return Surround(app, parts.metrics, Pseudonyms(parts.settings.log_salt))
+
+
+def _looks_of(book: Ledger) -> Callable[[], Sequence[Look]]:
+    """Signals over time: only the book on this machine keeps them."""
+    return book.looks if isinstance(book, Book) else tuple
 
 
 def _problem(description: str) -> dict[str, Any]:
@@ -113,13 +139,15 @@ _storefront = APIRouter(responses=_USUAL)
     response_model=messages.RecommendationList,
 )
 async def recommend(
+    request: Request,
     using: Using,
     user_id: UserId,
     k: K = 20,
     explain: Annotated[bool, Query(description="Say why, item by item")] = True,
 ) -> Response:
     """A shopper's list, best first. Strangers get one too; `source` says what it draws on."""
-    listed = using.lists.recommend(user_id, k, explain)
+    arm, listed = await using.switch.answer(user_id, k, explain)
+    request.state.release, request.state.arm = listed.release, arm
     # Ours already: FastAPI would check it all over again, which took as long as making it.
     return Response(listed.model_dump_json(exclude_none=True), media_type="application/json")
 
@@ -226,13 +254,14 @@ def _checked(batch: Sequence[messages.EventIn], using: Parts) -> list[Event]:
         ProblemError: Some name items that the release lacks, or times that cannot be.
     """
     now_ms = int(time.time() * 1000)
-    settings, catalogue = using.settings, using.lists.catalogue
+    settings = using.settings
+    catalogues = [maker.catalogue for maker in using.switch.makers]
     oldest = now_ms - int(settings.max_event_age_days * 86_400_000)
     newest = now_ms + int(settings.max_event_lead_s * 1000)
     events, errors = [], []
     for place, given in enumerate(batch):
         where = f"body.events[{place}]"
-        if catalogue.row(given.item_id) < 0:
+        if all(catalogue.row(given.item_id) < 0 for catalogue in catalogues):
             message = "this release's catalogue has no such item"
             errors.append(FieldError(where=f"{where}.item_id", message=message))
         ts_ms = now_ms if given.ts is None else int(given.ts.timestamp() * 1000)
@@ -259,4 +288,5 @@ def _event(given: messages.EventIn, ts_ms: int) -> Event:
         given.value,
         given.text,
         given.referrer_user_id,
+        given.list_id,
     )

@@ -11,6 +11,8 @@ from typing import Any, Final
 from coterie.errors import BadInputError
 
 PREFIX: Final = "COTERIE_"
+KUBERNETES: Final = "kubernetes://"
+"""Of ``rollouts``: what follows names a RayService whose controller is not in this app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,10 @@ class Settings:
     """One app's settings; the variable of a field is its name in capitals after ``COTERIE_``."""
 
     release: str
-    """Folder or URL of the release to serve."""
+    """Folder or URL of the release to serve until another one was rolled out."""
+    releases: str = ""
+    """Folder or URL of the store whose releases may be rolled out; the one beside ``release`` if
+    empty."""
     features: str = "feature_repo"
     """Folder with Feast's ``feature_store.yaml``."""
     host: str = "127.0.0.1"
@@ -33,6 +38,26 @@ class Settings:
     They show people to whoever asks: never on a public address."""
     shoppers: str = ""
     """Clean folder whose shoppers the storefront offers; none if empty."""
+    admin_token: str = field(default="", repr=False)
+    """Secret that callers of ``/v1/admin`` send as a bearer token; without one nobody may."""
+    rollouts: str = ""
+    """Where rollouts are written down: a folder, ``rollouts`` in ``state`` if empty; or
+    ``kubernetes://NAMESPACE/NAME``, where a controller outside this app acts."""
+    rollout_interval_s: float = 1.0
+    """Between two looks of the controller."""
+    pipeline_status: str = ""
+    """Folder or URL where pipeline runs leave how they stand; not exported if empty."""
+    prometheus_url: str = ""
+    """Prometheus that the controller asks; this app's own metrics if empty."""
+    canary_timeout_s: float = 1.0
+    """After it stable answers in the canary's place."""
+    attribution_s: float = 300.0
+    """How long after a list was shown a click or a purchase counts as its."""
+    traces: str = ""
+    """OpenTelemetry collector (OTLP over HTTP) that traces are sent to; none are kept if empty."""
+    metrics_port: int = 0
+    """Port where this machine's counts can be scraped past the proxy, which would ask any machine's
+    replica; 0: at ``/metrics`` alone."""
     log_salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     """Secret that turns ids in logs into pseudonyms; random, so new at each start, if not set."""
     log_level: str = "INFO"
@@ -58,6 +83,11 @@ class Settings:
                 raise BadInputError(
                     f"{PREFIX}{name.upper()} is {value}: expected {least:g} to {most:g}"
                 )
+        if self.admin_token and len(self.admin_token) < _MIN_SALT:
+            raise BadInputError(
+                f"{PREFIX}ADMIN_TOKEN has {len(self.admin_token)} characters: expected at least "
+                f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
+            )
         if not self.release:
             raise BadInputError(f"{PREFIX}RELEASE is empty: name the folder of a release")
         if not self.host:
@@ -71,6 +101,22 @@ class Settings:
                 f"{PREFIX}LOG_SALT has {len(self.log_salt)} characters: expected at least "
                 f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
             )
+
+    def as_environment(self) -> dict[str, str]:
+        """Variables from which ``read_settings`` makes the same settings."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain = {name: int(v) if isinstance(v, bool) else v for name, v in values.items()}
+        return {f"{PREFIX}{name.upper()}": str(value) for name, value in plain.items()}
+
+    @property
+    def releases_root(self) -> str:
+        """The store whose releases may be rolled out."""
+        return self.releases or self.release.rstrip("/").rpartition("/")[0] or "."
+
+    @property
+    def rollouts_place(self) -> str:
+        """Where rollouts are written down."""
+        return self.rollouts or str(Path(self.state) / "rollouts")
 
     @property
     def event_log(self) -> Path:
@@ -90,12 +136,16 @@ class Settings:
 
 _BOUNDS: Final = {
     "port": (1, 65535),
+    "metrics_port": (0, 65535),
     "replicas": (1, 1000),
     "max_event_age_days": (0.01, 36500),
     "max_event_lead_s": (0, 86400),
     "max_ongoing": (1, 10000),
     "max_queued": (0, 100000),
     "drain_s": (0, 3600),
+    "rollout_interval_s": (0.1, 60),
+    "canary_timeout_s": (0.01, 60),
+    "attribution_s": (0.1, 86400),
 }
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIN_SALT: Final = 16
@@ -133,6 +183,10 @@ def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) ->
         ports: What Ray Serve listens on besides the app's port, by variable.
     """
     folder = launcher.parent
+    # Replicas read them again; Ray's processes hand the environment on.
+    os.environ.update(settings.as_environment())
+    path = (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
+    os.environ["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
     switches = {
         **ports,
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -151,6 +205,8 @@ def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) ->
         # Ray's default buckets are too coarse for a p99 of milliseconds.
         "RAY_SERVE_REQUEST_LATENCY_BUCKETS_MS": "1,2,3,5,7,10,15,20,30,50,75,100,200,500,1000,5000",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray would give all other programs of the machine precedence over our replicas.
+        "RAY_worker_niceness": "0",
         # Without a token of our own, Ray would write one into the user's home folder.
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),

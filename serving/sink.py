@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from coterie.errors import UnavailableError
+from serving.attribution import Responses
 from serving.events import Event, EventLog, by_shopper, merge
 from serving.features import OnlineFeatures
 from serving.metrics import Metrics
@@ -40,10 +41,17 @@ class EventWriter(Protocol):
 class Sink:
     """Serialises writes: there is one of it, so that no two merges of a shopper's list collide."""
 
-    def __init__(self, log: EventLog, features: OnlineFeatures, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        features: OnlineFeatures,
+        metrics: Metrics,
+        responses: Responses | None = None,
+    ) -> None:
         self._log = log
         self._features = features
         self._metrics = metrics
+        self._responses = responses
 
     def write(self, batches: Sequence[Sequence[Event]]) -> list[Receipt]:
         """Keep several batches in one transaction and one push, one receipt each.
@@ -57,6 +65,10 @@ class Sink:
         applied = self.catch_up()
         for event, is_new in zip(events, (n for flags in new for n in flags), strict=True):
             self._metrics.count_event(event.event, is_new)
+        if self._responses is not None:
+            flags = (flag for batch in new for flag in batch)
+            novel = [e for e, is_new in zip(events, flags, strict=True) if is_new]
+            self._responses.note(novel, time.time())
         return [Receipt(sum(flags), len(flags) - sum(flags), applied) for flags in new]
 
     def catch_up(self) -> bool:
@@ -71,8 +83,10 @@ class Sink:
         except UnavailableError:
             self._metrics.push_failures.inc()
             self._metrics.unpushed.set(self._log.count_unpushed())
+            self._metrics.oldest_unpushed.set(self._log.oldest_unpushed_s())
             return False
         self._metrics.unpushed.set(0)
+        self._metrics.oldest_unpushed.set(0)
         return True
 
     def _push(self, events: Sequence[Event]) -> None:

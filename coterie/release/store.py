@@ -92,6 +92,37 @@ class ReleaseStore:
             )
         return f"{self.root}/{version}"
 
+    def digests(self) -> dict[str, str]:
+        """Digest of each release's manifest to its version; the rest of it is not looked at.
+
+        Raises:
+            UnavailableError: The store did not answer.
+        """
+        try:
+            self._fs.invalidate_cache()
+            paths = self._fs.glob(f"{self._path}/*/{MANIFEST}")
+            return {
+                FileDigest.of(self._fs.cat_file(path)).sha256: PurePosixPath(path).parent.name
+                for path in paths
+            }
+        except OSError as error:
+            raise UnavailableError(f"cannot list releases of {self.root}: {error}") from error
+
+    def by_digest(self, digest: str) -> str:
+        """Where the release with this digest lies, as ``load_release`` takes it.
+
+        Raises:
+            BadInputError: There is none.
+            UnavailableError: The store did not answer.
+        """
+        known = self.digests()
+        if digest not in known:
+            raise BadInputError(
+                f"{self.root} holds no release with digest {digest[:12]} among {len(known)}: "
+                "publish it there first"
+            )
+        return f"{self.root}/{known[digest]}"
+
     def champion(self) -> str | None:
         """The version that shoppers get; None as long as nobody was crowned.
 

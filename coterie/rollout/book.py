@@ -8,8 +8,8 @@ state vouches for are dropped by the next writer.
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +17,17 @@ from typing import Any, Final
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.plan import Plan
+from coterie.rollout.standing import Look
 from coterie.rollout.state import Phase, State, Transition
 
 STATE: Final = "state.json"
 AUDIT: Final = "audit.jsonl"
 COMMANDS: Final = "commands.jsonl"
+LOOKS: Final = "looks.jsonl"
 LEASE: Final = "lease"
 FORMAT: Final = 1
+KEPT_LOOKS_BYTES: Final = 512 * 1024
+"""About a thousand looks."""
 
 
 class Book:
@@ -79,12 +83,36 @@ class Book:
             return []
         with path.open("rb") as file:
             lines = file.read(int(content["audit_bytes"])).splitlines()
-        return [_transition(json.loads(line)) for line in lines]
+        return [read_transition(json.loads(line)) for line in lines]
+
+    def note_look(self, look: Look) -> None:
+        """Keep a look for the charts. Over the limit every other one goes, not the oldest."""
+        path = self._folder / LOOKS
+        with path.open("ab") as file:
+            file.write(json.dumps(asdict(look)).encode() + b"\n")
+            length = file.tell()
+        if length > KEPT_LOOKS_BYTES:
+            lines = path.read_bytes().splitlines(keepends=True)
+            beside = self._folder / f".{LOOKS}.part"
+            _write(beside, b"".join(lines[len(lines) % 2 :: 2]))
+            beside.replace(path)
+
+    def looks(self) -> list[Look]:
+        """Looks that were kept, oldest first."""
+        path = self._folder / LOOKS
+        if not path.exists():
+            return []
+        looks = []
+        for line in path.read_bytes().splitlines():
+            # One that a crash cut short is missed by nobody.
+            with suppress(ValueError, TypeError):
+                looks.append(Look(**json.loads(line)))
+        return looks
 
     def command(self, command: Command) -> None:
         """Leave a command for the controller, who reads it within one loop, restarted or not."""
         with self._locked(), (self._folder / COMMANDS).open("ab") as file:
-            file.write(json.dumps(_plain(command)).encode() + b"\n")
+            file.write(json.dumps(asdict(command)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -95,14 +123,14 @@ class Book:
             return []
         lines = path.read_text(encoding="utf-8").splitlines()
         # A line that a crash cut short was never acknowledged.
-        found = [_command(json.loads(line)) for line in lines if line.endswith("}")]
+        found = [read_command(json.loads(line)) for line in lines if line.endswith("}")]
         return [one for one in found if one.id not in state.done_commands]
 
     def forget_commands(self, state: State) -> None:
         """Drop commands that were carried out: called once the state that says so is written."""
         with self._locked():
             left = self.commands(state)
-            text = "".join(json.dumps(_plain(one)) + "\n" for one in left)
+            text = "".join(json.dumps(asdict(one)) + "\n" for one in left)
             beside = self._folder / f".{COMMANDS}.part"
             _write(beside, text.encode())
             beside.replace(self._folder / COMMANDS)
@@ -161,16 +189,14 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _transition(content: dict[str, Any]) -> Transition:
+def read_transition(content: Mapping[str, Any]) -> Transition:
+    """Back from ``asdict``."""
     phases = {name: Phase(content[name]) for name in ("before", "after")}
     return Transition(**{**content, **phases})
 
 
-def _plain(command: Command) -> dict[str, Any]:
-    return asdict(command)
-
-
-def _command(content: dict[str, Any]) -> Command:
+def read_command(content: Mapping[str, Any]) -> Command:
+    """Back from ``asdict``."""
     plan = content["plan"]
     read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.of(plan)}
     return Command(**{**content, **read})

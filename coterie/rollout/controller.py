@@ -1,14 +1,51 @@
 """One turn of the controller: look, decide, write, act. It talks to two small interfaces."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from coterie.errors import UnavailableError
-from coterie.rollout.book import Book
-from coterie.rollout.decide import Decision, Seen, Source, decide
-from coterie.rollout.state import Phase, State, Target, Totals
+from coterie.rollout.decide import Command, Decision, Seen, Source, decide
+from coterie.rollout.standing import Look, look
+from coterie.rollout.state import Phase, State, Target, Totals, Transition
+
+
+class Lease(Protocol):
+    """True for as long as its holder alone may act: ask before each act."""
+
+    def __bool__(self) -> bool:
+        """At this moment."""
+
+
+class Ledger(Protocol):
+    """Where a rollout is written down: a folder here, ConfigMaps and a Lease in a cluster."""
+
+    def read(self) -> tuple[State, int]:
+        """The state and its version, 0 before the first was written."""
+
+    def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
+        """Write what follows from the state of ``version``; the new version.
+
+        Raises:
+            UnavailableError: Somebody else wrote meanwhile: read again, and decide anew.
+        """
+
+    def history(self) -> list[Transition]:
+        """Transitions, oldest first."""
+
+    def command(self, command: Command) -> None:
+        """Leave a command for the controller, who reads it within one loop, restarted or not."""
+
+    def commands(self, state: State) -> list[Command]:
+        """Commands that a state does not know of yet, oldest first."""
+
+    def forget_commands(self, state: State) -> None:
+        """Drop commands that were carried out: called once the state that says so is written."""
+
+    def lease(self) -> AbstractContextManager[Lease]:
+        """Whether this process alone may act, for as long as the context lasts."""
 
 
 class Metrics(Protocol):
@@ -22,7 +59,7 @@ class Arms(Protocol):
     """What serves: Ray Serve here, a RayService in a cluster."""
 
     def live(self) -> Target:
-        """What really is live.
+        """What really is live; weight is NaN while replicas take what was applied.
 
         Raises:
             UnavailableError: It cannot be told.
@@ -46,14 +83,26 @@ class Arms(Protocol):
         """Why a release cannot run, as its replicas say; empty if they are well."""
 
 
+def _always() -> bool:
+    return True
+
+
+def _nowhere(look: Look) -> None:
+    """Looks are for charts: one can do without."""
+
+
 @dataclass(frozen=True, slots=True)
 class Controller:
     """Holds nothing between turns: the book knows all."""
 
-    book: Book
+    book: Ledger
     metrics: Metrics
     arms: Arms
     clock: Callable[[], float] = time.time
+    may_act: Callable[[], bool] = _always
+    """Whether the lease is held: asked before each write and each act."""
+    note_look: Callable[[Look], None] = _nowhere
+    """Told what the signals say, in each turn of a rollout."""
 
     def turn(self) -> Decision | None:
         """One turn.
@@ -62,20 +111,30 @@ class Controller:
             What was decided; None where what is live cannot be told, so that nothing is.
 
         Raises:
-            UnavailableError: Another controller wrote meanwhile; the next turn reads what.
+            UnavailableError: Another controller wrote meanwhile, or may act in the place of this
+                one; or the book cannot be reached. The next turn reads what there is.
         """
         state, version = self.book.read()
         seen = self._see(state)
         if seen is None:
             return None
-        decision = decide(state, seen, self.clock())
+        now = self.clock()
+        decision = decide(state, seen, now)
         if decision.state != state:
+            self._check_lease()
             self.book.write(decision.state, version, decision.transitions)
-            if seen.commands:
-                self.book.forget_commands(decision.state)
         if decision.apply is not None:
+            self._check_lease()
             self._act(decision.apply)
+        if seen.commands:
+            self.book.forget_commands(decision.state)
+        if decision.state.canary and decision.state.evidence:
+            self.note_look(look(decision.state, now))
         return decision
+
+    def _check_lease(self) -> None:
+        if not self.may_act():
+            raise UnavailableError("the lease is over: another controller may act by now")
 
     def _see(self, state: State) -> Seen | None:
         try:

@@ -68,7 +68,7 @@ class Seen:
     """What really is live."""
     source: Source = Source.OK
     totals: Mapping[str, Totals] = field(default_factory=dict)
-    """By arm; only where the source is OK."""
+    """By arm, or by ``arm@instance`` where several count; only where the source is OK."""
     preflight: str | None = None
     """Why the canary may not run at all; empty: it may; None: not known yet."""
     crashed: str = ""
@@ -105,7 +105,10 @@ def decide(state: State, seen: Seen, now: float) -> Decision:
         except BadInputError as error:
             refused[command.id] = str(error)
         done = (*state.done_commands, command.id)[-KEPT_COMMANDS:]
-        state = replace(state, done_commands=done)
+        told = {**state.refused, **refused}
+        state = replace(
+            state, done_commands=done, refused={one: told[one] for one in done if one in told}
+        )
     state = _look(state, seen)
     if not state.frozen:
         state = _judge(state, seen, now, log)
@@ -287,25 +290,36 @@ def _look(state: State, seen: Seen) -> State:
     """Take in what was counted since the last look; it counts in a hold as well."""
     if seen.source is not Source.OK or state.active not in WATCHED:
         return state
-    new = {arm: seen.totals.get(arm, Totals()) for arm in (CANARY, STABLE)}
-    before = {arm: state.totals.get(arm) for arm in new}
-    if None in before.values():  # the first look only sets the marks
-        return replace(state, totals=new)
+    # Marks of an instance that is not seen now stay: it may be back, and have counted on.
+    totals = {**state.totals, **seen.totals}
+    if not all(_instances(state.totals, arm) for arm in (CANARY, STABLE)):
+        return replace(state, totals=totals)  # the first look only sets the marks
     evidence = dict(state.evidence)
     for name, _ in state.plan.signals:
         if SIGNALS[name].of_shown and state.active is Phase.SHADOW:
             continue
-        arms = [_window(new[arm], before[arm], name) for arm in (CANARY, STABLE)]
+        arms = [_window(state, seen, arm, name) for arm in (CANARY, STABLE)]
         evidence[name] = evidence.get(name, Evidence()).add(*arms)
     grown = {
-        arm: state.step_samples.get(arm, 0) + _window(new[arm], before[arm], "").samples
-        for arm in new
+        arm: state.step_samples.get(arm, 0) + _window(state, seen, arm, "").samples
+        for arm in (CANARY, STABLE)
     }
-    return replace(state, evidence=evidence, totals=new, step_samples=grown)
+    return replace(state, evidence=evidence, totals=totals, step_samples=grown)
 
 
-def _window(new: Totals, before: Totals | None, signal: str) -> Arm:
-    return new.since(before or Totals(), signal)
+def _instances(totals: Mapping[str, Totals], arm: str) -> list[str]:
+    """Who counts for an arm."""
+    return [name for name in totals if name.partition("@")[0] == arm]
+
+
+def _window(state: State, seen: Seen, arm: str, signal: str) -> Arm:
+    """What all instances counted since the last look: one that is new counted from nothing."""
+    of_shown = signal in SIGNALS and SIGNALS[signal].of_shown
+    windows = [
+        seen.totals[name].since(state.totals.get(name, Totals()), signal, of_shown)
+        for name in _instances(seen.totals, arm)
+    ]
+    return sum(windows, Arm(0, 0))
 
 
 def _judge(state: State, seen: Seen, now: float, log: _Log) -> State:

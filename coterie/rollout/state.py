@@ -47,17 +47,21 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counters of one arm, since it was loaded."""
+    """Counters of one arm in one place, since that began to count."""
 
     samples: int = 0
+    """Answers."""
     events: Mapping[str, int] = field(default_factory=dict)
+    shown: int = 0
+    """Lists whose time to be followed by a click is over: what ``of_shown`` signals are of."""
 
-    def since(self, before: "Totals", signal: str) -> Arm:
+    def since(self, before: "Totals", signal: str, of_shown: bool = False) -> Arm:
         """One signal's window; counters that fell began anew, so all of theirs is new."""
-        again = self.samples < before.samples
+        again = self.samples < before.samples or self.shown < before.shown
         now = self.events.get(signal, 0)
         earlier = 0 if again else before.events.get(signal, 0)
-        samples = self.samples if again else self.samples - before.samples
+        ours, theirs = (t.shown if of_shown else t.samples for t in (self, before))
+        samples = ours if again else ours - theirs
         return Arm(samples, min(max(now - earlier, 0), samples))
 
 
@@ -100,13 +104,15 @@ class State:
     """Why nothing moves by itself; empty: it does."""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     totals: Mapping[str, Totals] = field(default_factory=dict)
-    """Counters at the last look, by arm."""
+    """Counters at the last look, by arm, that is, by ``arm@instance`` where several count."""
     step_samples: Mapping[str, int] = field(default_factory=dict)
     """Answers since the step began, by arm."""
     quarantine: Mapping[str, str] = field(default_factory=dict)
     """Digest to why it may not be rolled out again."""
     done_commands: tuple[str, ...] = ()
-    """Ids of the last commands carried out: each is, once."""
+    """Ids of the last commands dealt with: each is, once."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Of these, id to why it was not carried out."""
 
     @property
     def active(self) -> Phase:

@@ -4,15 +4,22 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
+from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.engagement import engagement
+from coterie.recommend.batches import Community
+from coterie.recommend.recommender import Parameters, Recommender
 from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.release.gate import Limits, judge
 from coterie.workflow.challenger import Challenger, load_challenger, load_parameters
 from coterie.workflow.comparison import load_comparison
 from coterie.workflow.shop import Shop
 
+SAMPLED: Final = 2000
+"""Shoppers whose lists are looked at, about."""
+BATCH: Final = 256
 RELEASES: Final = "releases"
 """Where ``coterie train`` puts releases, under the model's folder."""
 
@@ -48,16 +55,41 @@ def make_release(
             f"no release is made of {challenger}: on validation " + "; ".join(verdict.reasons)
         )
     had = engagement(shop.split.for_test())
+    popularity = np.asarray(had.sum(axis=0), dtype=np.float32).ravel()
+    parameters = load_parameters(challenger)
     content = ReleaseContent(
         version=version or datetime.now(UTC).strftime("%Y%m%d%H%M%S"),
-        parameters=load_parameters(challenger),
+        parameters=parameters,
         catalogue=shop.dataset.catalogue,
-        popularity=np.asarray(had.sum(axis=0), dtype=np.float32).ravel(),
-        metrics=_metrics(known, evaluation),
+        popularity=popularity,
+        metrics=_metrics(known, evaluation)
+        | {"lists": list_figures(parameters, popularity, shop.split.for_test())},
         data_fingerprint=known.data_fingerprint,
         limits=limits.numbers(),
     )
     return write_release(out, content)
+
+
+def list_figures(
+    parameters: Parameters, popularity: npt.NDArray[np.float32], data: TrainingSet
+) -> dict[str, Any]:
+    """What the release's lists are like offline, for those who watch whether they change.
+
+    Returns:
+        ``best_score``: borders of the tenths of the best scores of some shoppers' lists, the
+        first and the last cutting off half a percent.
+    """
+    community = Community.of(data)
+    known = np.flatnonzero(np.diff(community.histories.offsets) > 0)
+    some = known[:: max(1, len(known) // SAMPLED)]
+    recommender = Recommender(parameters, popularity)
+    best = [
+        recommender.recommend(community.shoppers(some[at : at + BATCH]), 1).score[:, 0]
+        for at in range(0, len(some), BATCH)
+    ]
+    shares = np.array([0.005, *np.arange(0.1, 0.95, 0.1), 0.995])
+    borders = np.quantile(np.concatenate(best), shares) if best else np.zeros(0)
+    return {"best_score": [round(float(border), 6) for border in borders]}
 
 
 def _metrics(known: Challenger, evaluation: str | None) -> dict[str, Any]:

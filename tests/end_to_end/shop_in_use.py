@@ -91,18 +91,23 @@ class Served:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def family(self, word: str) -> list[psutil.Process]:
+        """The app's processes that have a word in their command line."""
+        every = psutil.Process(self._process.pid).children(recursive=True)
+        return [one for one in every if word in " ".join(_command(one))]
+
 
 @contextmanager
-def serve(made: Made, home: Path):
+def serve(made: Made, home: Path, release: str = "", environment: dict | None = None):
     """The real app, ready to answer."""
     port, log = free_port(), home / "serving.log"
     command = [
         *(sys.executable, "-m", "serving.app", "--storefront", "--port", str(port)),
-        *("--release", made.bundle, "--features", made.store),
+        *("--release", release or made.bundle, "--features", made.store),
         *("--shoppers", made.clean, "--state", str(home / "state")),
     ]
     http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
-    with log.open("w") as output, child(command, {}, output) as process, http:
+    with log.open("w") as output, child(command, environment or {}, output) as process, http:
         served = Served(process, http, log)
         served.await_ready()
         yield served
@@ -111,6 +116,13 @@ def serve(made: Made, home: Path):
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return free.getsockname()[1]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def _session(pid: int) -> int:

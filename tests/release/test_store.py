@@ -50,6 +50,17 @@ def test_a_published_release_is_found_and_read(root, tmp_path):
     assert store.get("v1").digest == published.digest
 
 
+def test_a_release_is_found_by_its_digest(root, tmp_path):
+    store = ReleaseStore(root)
+    with pytest.raises(BadInputError, match="publish it there"):
+        store.by_digest("a" * 64)
+    digests = {v: store.publish(make(tmp_path, v)).digest for v in ("v1", "v2")}
+    for version, digest in digests.items():
+        assert store.by_digest(digest) == store.folder(version)
+    with pytest.raises(BadInputError, match="among 2"):
+        store.by_digest("a" * 64)
+
+
 def test_versions_are_listed_by_age_not_by_name(root, tmp_path):
     store = ReleaseStore(root)
     for version, day in (("v10", 3), ("v9", 1), ("b", 2)):

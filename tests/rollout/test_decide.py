@@ -69,7 +69,7 @@ class World:
                 name: before.events.get(name, 0) + self.rng.binomial(n, rates[name])
                 for name in HARMLESS
             }
-            self.totals[arm] = Totals(before.samples + n, events)
+            self.totals[arm] = Totals(before.samples + n, events, before.samples + n)
 
     def start(self, digest=NEW, plan=PLAN):
         return self.run(command(Verb.START, digest=digest, plan=plan))

@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from small_shop import people, write_clean_tables, write_small_release
+from small_shop import make_switch, people, place_of, write_clean_tables, write_small_release
 
 from coterie.release.bundle import Release
+from coterie.rollout.book import Book
+from serving.controller import Places
 from serving.events import EventLog
 from serving.features import FakeFeatures
-from serving.lists import ListMaker
 from serving.metrics import Metrics
 from serving.routes import Parts, create_app
 from serving.settings import Settings
@@ -47,9 +48,12 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         log = EventLog(tmp_path / "events.sqlite")
         logs.append(log)
         metrics = Metrics()
-        lists = ListMaker(release, features, metrics)
+        switch = make_switch(release, features, metrics)
         writer = LocalWriter(Sink(log, features, metrics))
-        parts = Parts(chosen, lists, writer, metrics, ShopperDirectory.read(str(clean)))
+        book = Book(tmp_path / "rollouts")
+        rollouts = (book, Places(str(tmp_path / "releases"), place_of(release)))
+        directory = ShopperDirectory.read(str(clean))
+        parts = Parts(chosen, switch, writer, metrics, directory, rollouts)
         return TestClient(create_app(parts), raise_server_exceptions=False)
 
     yield make

@@ -9,9 +9,12 @@ import torch
 
 from coterie.recommend.encoder import Encoder
 from coterie.release.bundle import Release, ReleaseContent, write_release
+from coterie.rollout.live import Live, Place
 from coterie.schema import ITEMS, STRENGTHS, EventKind
+from serving.arms import Switch
 from serving.events import KIND_CODES, RecentList
 from serving.features import FakeFeatures, Friends
+from serving.metrics import Metrics
 
 CATEGORIES = ("Home/Kitchen", "Sports/Climbing", "Books/Science", "Garden/Tools")
 NUM_ITEMS = 120
@@ -19,11 +22,26 @@ MINUTE_MS = 60_000
 NOON_MS = 1_700_000_000_000
 
 
+FOLDERS: dict[str, str] = {}
+"""Where each small release lies, by digest."""
+
+
+def make_switch(release: Release, features: FakeFeatures, metrics: Metrics, **options) -> Switch:
+    """A replica that serves one release."""
+    switch = Switch(features, metrics, **options)
+    switch.adopt(Live(place_of(release)))
+    return switch
+
+
+def place_of(release: Release) -> Place:
+    return Place(release.digest, FOLDERS[release.digest])
+
+
 def item(row: int) -> str:
     return f"item-{row:04d}"
 
 
-def write_small_release(folder: Path) -> Release:
+def write_small_release(folder: Path, version: str = "v1") -> Release:
     """Items of a category point the same way, so that a taste shows."""
     rng = np.random.default_rng(5)
     category = np.arange(NUM_ITEMS) % len(CATEGORIES)
@@ -56,7 +74,7 @@ def write_small_release(folder: Path) -> Release:
         schema=ITEMS.arrow,
     )
     content = ReleaseContent(
-        version="v1",
+        version=version,
         parameters=parameters,
         catalogue=catalogue,
         popularity=np.arange(NUM_ITEMS, 0, -1).astype(np.float32),
@@ -64,7 +82,9 @@ def write_small_release(folder: Path) -> Release:
         data_fingerprint="small",
         limits={},
     )
-    return write_release(str(folder), content)
+    made = write_release(str(folder), content)
+    FOLDERS[made.digest] = str(folder)
+    return made
 
 
 def recent(*rows: int, kind: EventKind = EventKind.PURCHASE) -> RecentList:

@@ -2,7 +2,7 @@ import json
 import time
 
 import pytest
-from small_shop import NUM_ITEMS, item
+from small_shop import NUM_ITEMS, item, make_switch
 
 
 def event(event_id="e1", user_id="ana", item_id=None, kind="purchase", **more):
@@ -179,15 +179,14 @@ def test_a_shopper_is_shown_with_history_and_named_friends(client):
 def test_people_are_shown_by_no_endpoint_without_the_storefront(release, features, folder):
     from fastapi.testclient import TestClient
 
-    from serving.lists import ListMaker
     from serving.metrics import Metrics
     from serving.routes import Parts, create_app
     from serving.settings import Settings
     from serving.shoppers import ShopperDirectory
 
     metrics = Metrics()
-    lists = ListMaker(release, features, metrics)
-    parts = Parts(Settings(release="x"), lists, None, metrics, ShopperDirectory.empty())
+    switch = make_switch(release, features, metrics)
+    parts = Parts(Settings(release="x"), switch, None, metrics, ShopperDirectory.empty())
     shut = TestClient(create_app(parts))
     for path in ("/", "/v1/shoppers", "/v1/users/ana"):
         assert shut.get(path).status_code == 404

@@ -80,22 +80,6 @@ def test_the_document_names_every_field_of_what_goes_over_the_wire(described, te
         assert fields == list(described["components"]["schemas"][name]["properties"]), name
 
 
-def test_the_document_names_every_metric_and_its_labels(client, text):
-    from test_api import event, post
-
-    client.get("/v1/users/ana/recommendations")
-    post(client, event())
-    exported = client.get("/metrics").text
-    kinds = dict(re.findall(r"^# TYPE (\w+) (counter|gauge|histogram)$", exported, re.M))
-    kinds = {name: kind for name, kind in kinds.items() if not name.endswith("_created")}
-    rows = re.findall(r"^\| `(coterie_\w+)` \| (\w+) \| ([^|]*) \|", text, re.M)
-    assert {name: kind for name, kind, _ in rows} == kinds
-    for name, _, labels in rows:
-        found = re.search(rf"^{name}(?:_count)?{{(.*)}} ", exported, re.M)
-        names = set(re.findall(r'(\w+)="', found.group(1))) if found else set()
-        assert set(re.findall(r"`(\w+)`", labels)) == names, name
-
-
 def test_the_document_names_every_setting(text):
     from dataclasses import fields
 

@@ -53,7 +53,7 @@ def test_lists_events_and_reasons_are_counted(client):
 
 
 def test_the_release_is_shown(client, release):
-    labels = {"version": "v1", "digest": release.digest[:12]}
+    labels = {"arm": "stable", "version": "v1", "digest": release.digest[:12]}
     assert value(client, "coterie_release_info", **labels) == 1
 
 
@@ -91,7 +91,7 @@ def test_several_processes_of_a_machine_count_as_one(folder):
         metrics = Metrics()
         for _ in range(int(sys.argv[1])):
             metrics.count_request("/x", "GET", 200, 0.01)
-        metrics.show_release("v1", "abc")
+        metrics.show_release("stable", "v1", "abc", 1.0)
         print(metrics.expose().decode())
         """
     )

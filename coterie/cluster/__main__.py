@@ -1,0 +1,240 @@
+"""The controller of a cluster's rollouts: ``python -m coterie.cluster``.
+
+It needs no state of its own: killed at any moment, it goes on from what is written in the cluster.
+While it is away, weights stay as they are.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from coterie.cluster.api import Cluster, logger
+from coterie.cluster.arms import RayServiceArms
+from coterie.cluster.book import ClusterBook
+from coterie.cluster.lease import ClusterLease
+from coterie.errors import CoterieError
+from coterie.release.store import ReleaseStore
+from coterie.rollout.controller import Controller, Metrics
+from coterie.rollout.decide import Decision
+from coterie.rollout.exported import RolloutMetrics
+from coterie.rollout.state import State
+
+PORT: Final = 9464
+ALIVE_S: Final = 120.0
+"""A loop that has not come round for so long hangs: requests end sooner than that."""
+
+
+@dataclass
+class Loop:
+    """Turns, for as long as the lease is held and nobody asks to stop."""
+
+    book: ClusterBook
+    arms: RayServiceArms
+    metrics: Metrics
+    lease: ClusterLease
+    exported: RolloutMetrics
+    interval_s: float = 2.0
+    stop: threading.Event = field(default_factory=threading.Event)
+    clock: Callable[[], float] = time.time
+    came_round: float = field(default_factory=time.monotonic)
+    _said: str = ""
+    _turned: bool = False
+
+    def run(self) -> None:
+        """Until ``stop`` is set."""
+        controller = Controller(self.book, self.metrics, self.arms, self.clock, self.may_act)
+        while not self.stop.is_set():
+            if self.lease:
+                self._turn(controller)
+            else:
+                self._stand_by()
+            self.came_round = time.monotonic()
+            self.stop.wait(self.interval_s)
+
+    def may_act(self) -> bool:
+        """Whether the lease is held at this moment."""
+        return bool(self.lease)
+
+    def alive(self) -> bool:
+        """Whether it comes round, and looks after its lease."""
+        return self.lease.renewed and time.monotonic() - self.came_round < ALIVE_S
+
+    def ready(self) -> bool:
+        """Whether its last turn went well, or would have, had it held the lease."""
+        return self.alive() and self._turned and not self._said
+
+    def _stand_by(self) -> None:
+        self.exported.hide()
+        try:
+            self.book.read()
+        except CoterieError as error:
+            self._complain(str(error))
+        else:
+            self._go_on()
+
+    def _turn(self, controller: Controller) -> None:
+        try:
+            self._adopt()
+            decision = controller.turn()
+        except CoterieError as error:
+            self._complain(str(error))
+            return
+        except Exception:
+            # The next turn starts from what is written, so it may well go better.
+            logger.exception("a turn failed")
+            self._said = "a turn failed"
+            return
+        if decision is None:
+            self._complain("what is live cannot be told: nothing is decided")
+        else:
+            self._go_on()
+            self._show(decision)
+
+    def _adopt(self) -> None:
+        """Begin the book with what is live: to the first rollout, that is stable."""
+        state, version = self.book.read()
+        if not state.stable:
+            stable = self.arms.served().stable.digest
+            self.book.write(State(stable=stable), version)
+            logger.info("took over", extra={"fields": {"stable": stable}})
+
+    def _show(self, decision: Decision) -> None:
+        self.exported.show(decision.state, decision.transitions, self.clock())
+        for transition in decision.transitions:
+            logger.info("transition", extra={"fields": asdict(transition)})
+        for command, why in decision.refused.items():
+            logger.warning("command refused", extra={"fields": {"command": command, "why": why}})
+
+    def _go_on(self) -> None:
+        self._said, self._turned = "", True
+
+    def _complain(self, said: str) -> None:
+        """Once, as long as it stays the same."""
+        if said != self._said:
+            logger.warning("%s", said)
+        self._said = said
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time, level and message, then what was given as ``extra={"fields": {...}}``."""
+        line: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and record.exc_info[0]:
+            # Where, not what: texts of requests may hold what is no log's business.
+            line["error"] = record.exc_info[0].__name__
+            trace = record.exc_info[2]
+            while trace and trace.tb_next:
+                trace = trace.tb_next
+            line["at"] = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+        return json.dumps(line, ensure_ascii=False)
+
+
+@contextmanager
+def pages(port: int, registry: CollectorRegistry, loop: Loop) -> Iterator[int]:
+    """``/metrics``, ``/healthz`` and ``/readyz`` on a port, 0 for any; which it is."""
+    probes = {"/healthz": loop.alive, "/readyz": loop.ready}
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+            elif self.path in probes:
+                self._answer(200 if probes[self.path]() else 503, b"", "text/plain")
+            else:
+                self._answer(404, b"", "text/plain")
+
+        def _answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Probes and scrapes are no news."""
+
+    with ThreadingHTTPServer(("", port), Page) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, name="pages", daemon=True)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
+    """What is said on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m coterie.cluster", description=__doc__)
+    parser.add_argument("--namespace", required=True)
+    parser.add_argument("--service", required=True, help="name of the RayService")
+    parser.add_argument("--releases", required=True, help="folder or URL of the release store")
+    parser.add_argument("--prometheus", required=True, help="URL of Prometheus")
+    parser.add_argument(
+        "--selector", help='label matchers of our series there; namespace="..." by default'
+    )
+    parser.add_argument("--interval", type=float, default=2.0, help="seconds between turns")
+    parser.add_argument("--port", type=int, default=PORT, help="of /metrics, /healthz and /readyz")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until SIGTERM; 1 if it cannot begin."""
+    given = options(arguments)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        control(given, stop)
+    except CoterieError as error:
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+def control(given: argparse.Namespace, stop: threading.Event) -> None:
+    """Take the lease and turn, until ``stop`` is set."""
+    from coterie.rollout.metrics import PrometheusMetrics
+
+    cluster = Cluster.connect(given.namespace)
+    book = ClusterBook(cluster, given.service)
+    registry = CollectorRegistry()
+    with book.lease() as lease:
+        store = ReleaseStore(given.releases)
+        arms = RayServiceArms(cluster, given.service, store, lambda: bool(lease))
+        # Other shops may be scraped by the same server.
+        ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
+        metrics = PrometheusMetrics(given.prometheus, ours)
+        exported = RolloutMetrics(registry)
+        loop = Loop(book, arms, metrics, lease, exported, given.interval, stop)
+        with pages(given.port, registry, loop):
+            logger.info("begins", extra={"fields": {"service": given.service}})
+            loop.run()
+    logger.info("ends")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

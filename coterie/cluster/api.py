@@ -1,0 +1,273 @@
+"""Requests to Kubernetes, through its client: one namespace, plain values, errors in our words."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import urllib3
+from kubernetes import client, config  # type: ignore[import-untyped]
+
+from coterie.errors import BadInputError, CoterieError, UnavailableError
+
+Object = dict[str, Any]
+"""As the API sends and takes it."""
+logger = logging.getLogger("coterie.cluster")
+
+OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+TIMEOUT_S: Final = 4.0
+"""Of connecting, and of each wait for an answer."""
+MERGE_PATCH: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
+COMPONENT: Final = "coterie-rollout"
+_METHODS: Final = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH"}
+_MESSAGE_LENGTH: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of objects."""
+
+    path: str
+    """Group and version."""
+    plural: str
+    kind: str
+    """Of one of them."""
+
+    @property
+    def api_version(self) -> str:
+        """Group and version as objects say it."""
+        return self.path.partition("/")[2]
+
+
+CONFIG_MAPS: Final = Resource("api/v1", "configmaps", "ConfigMap")
+EVENTS: Final = Resource("api/v1", "events", "Event")
+PODS: Final = Resource("api/v1", "pods", "Pod")
+LEASES: Final = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
+RAY_SERVICES: Final = Resource("apis/ray.io/v1", "rayservices", "RayService")
+
+
+class ConflictError(UnavailableError):
+    """Somebody else wrote meanwhile, so nothing was written: read again."""
+
+
+class Cluster:
+    """One namespace. Each request is tried once: whoever asks knows whether to ask again."""
+
+    def __init__(
+        self, namespace: str, settings: client.Configuration, timeout_s: float = TIMEOUT_S
+    ):
+        # The client would sleep as long as a Retry-After says, and send some requests again.
+        settings.retries = urllib3.Retry(0)
+        self.namespace = namespace
+        self._client = client.ApiClient(settings)
+        self._timeout = (timeout_s, timeout_s)
+
+    @classmethod
+    def connect(cls, namespace: str = "") -> "Cluster":
+        """As the service account of the pod, or else as the kubeconfig says.
+
+        Args:
+            namespace: That of the pod if empty.
+
+        Raises:
+            BadInputError: There is neither.
+        """
+        settings = client.Configuration()
+        try:
+            config.load_incluster_config(client_configuration=settings)
+        except config.ConfigException:
+            try:
+                config.load_kube_config(client_configuration=settings)
+            except config.ConfigException as error:
+                raise BadInputError(
+                    f"neither in a pod nor with a kubeconfig ({error}): set KUBECONFIG"
+                ) from error
+        return cls(namespace or _own_namespace(), settings)
+
+    def close(self) -> None:
+        """Close connections that are kept open."""
+        self._client.close()
+        self._client.rest_client.pool_manager.clear()
+
+    def find(self, resource: Resource, name: str) -> Object | None:
+        """One object; None where there is none."""
+        return self._ask("get", resource, name)
+
+    def get(self, resource: Resource, name: str) -> Object:
+        """One object.
+
+        Raises:
+            BadInputError: There is none.
+        """
+        found = self.find(resource, name)
+        if found is None:
+            raise BadInputError(
+                f"namespace {self.namespace} has no {resource.kind} {name}: is it installed there?"
+            )
+        return found
+
+    def list(self, resource: Resource, labels: str) -> list[Object]:
+        """Objects with these labels, as the API server remembers them: it asks no storage."""
+        query = [("labelSelector", labels), ("resourceVersion", "0")]
+        found = self._ask("list", resource, query=query) or {}
+        return list(found.get("items", ()))
+
+    def create(self, resource: Resource, name: str, content: Mapping[str, Any]) -> Object:
+        """A new object.
+
+        Raises:
+            ConflictError: There is one already.
+        """
+        return self._create(resource, {"name": name}, content)
+
+    def patch(
+        self, resource: Resource, name: str, changes: Mapping[str, Any], version: str = ""
+    ) -> Object:
+        """Merge changes into an object; None removes a key.
+
+        Args:
+            resource: Its kind.
+            name: Of the object.
+            changes: What differs.
+            version: Its ``resourceVersion`` as it was read; empty: whatever it is by now.
+
+        Raises:
+            ConflictError: It has another version, or is gone.
+        """
+        locked = {"metadata": {"resourceVersion": version}} if version else {}
+        metadata = {**locked.get("metadata", {}), **changes.get("metadata", {})}
+        body = {**changes, "metadata": metadata} if metadata else dict(changes)
+        return self._changed(resource, name, body, MERGE_PATCH)
+
+    def replace(
+        self, resource: Resource, name: str, values: Mapping[str, Any], version: str
+    ) -> Object:
+        """Put whole values in the places of others, all or none.
+
+        Args:
+            resource: Its kind.
+            name: Of the object.
+            values: By path, as in ``/spec/serveConfigV2``; each must be there.
+            version: The object's ``resourceVersion`` as it was read.
+
+        Raises:
+            ConflictError: It has another version, or is gone.
+        """
+        all_values = {"/metadata/resourceVersion": version, **values}
+        body = [{"op": "replace", "path": p, "value": v} for p, v in all_values.items()]
+        return self._changed(resource, name, body, JSON_PATCH)
+
+    def tell(self, about: Object, reason: str, message: str, warning: bool = False) -> None:
+        """Write an event about an object; what cannot be written is logged and forgotten."""
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        metadata = about["metadata"]
+        event = {
+            "involvedObject": {
+                "apiVersion": about.get("apiVersion"),
+                "kind": about.get("kind"),
+                "namespace": self.namespace,
+                "name": metadata["name"],
+                "uid": metadata.get("uid"),
+            },
+            "type": "Warning" if warning else "Normal",
+            "reason": reason,
+            "message": message[:_MESSAGE_LENGTH],
+            "source": {"component": COMPONENT},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            self._create(EVENTS, {"generateName": f"{metadata['name']}-"}, event)
+        except (BadInputError, UnavailableError) as error:
+            logger.warning("an event was not written: %s", error)
+
+    def _create(
+        self, resource: Resource, metadata: Mapping[str, Any], content: Mapping[str, Any]
+    ) -> Object:
+        body = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": metadata,
+            **content,
+        }
+        made = self._ask("create", resource, body=body)
+        if made is None:
+            raise UnavailableError(f"namespace {self.namespace} takes no {resource.plural}")
+        return made
+
+    def _changed(self, resource: Resource, name: str, body: Any, content_type: str) -> Object:
+        changed = self._ask("patch", resource, name, body=body, content_type=content_type)
+        if changed is None:
+            raise ConflictError(f"{resource.kind} {name} was removed meanwhile: read it again")
+        return changed
+
+    def _ask(
+        self,
+        verb: str,
+        resource: Resource,
+        name: str = "",
+        body: Any = None,
+        query: Sequence[tuple[str, str]] = (),
+        content_type: str = "application/json",
+    ) -> Object | None:
+        """The answer; None if there is no such object."""
+        path = f"/{resource.path}/namespaces/{self.namespace}/{resource.plural}"
+        said = f"{verb} {resource.plural} {name}".rstrip()
+        try:
+            answer = self._client.call_api(
+                f"{path}/{name}" if name else path,
+                _METHODS[verb],
+                query_params=list(query),
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                body=body,
+                response_type="object",
+                auth_settings=["BearerToken"],
+                _return_http_data_only=True,
+                _request_timeout=self._timeout,
+            )
+        except client.ApiException as error:
+            if error.status == 404:
+                return None
+            raise self._refusal(error, said) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise UnavailableError(
+                f"cannot {said}: the API did not answer ({type(error).__name__})"
+            ) from error
+        if not isinstance(answer, dict):
+            raise UnavailableError(f"cannot {said}: the answer is no object, is a proxy between?")
+        return answer
+
+    def _refusal(self, error: client.ApiException, said: str) -> CoterieError:
+        status, why = error.status, _message(error.body)
+        if status == 409:
+            return ConflictError(f"cannot {said}: it was changed meanwhile, read it again ({why})")
+        if status == 403:
+            verb, _, what = said.partition(" ")
+            return BadInputError(
+                f"may not {said} in namespace {self.namespace}: let the service account's role "
+                f"allow the verb {verb} on {what} ({why})"
+            )
+        if status in (400, 413, 415, 422):
+            return BadInputError(f"cannot {said}: the API refuses it ({why})")
+        return UnavailableError(f"cannot {said}: status {status} ({why})")
+
+
+def _own_namespace() -> str:
+    try:
+        return OWN_NAMESPACE.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise BadInputError("not in a pod: give the namespace") from error
+
+
+def _message(body: Any) -> str:
+    """What the API says of an error, without what else it sends."""
+    try:
+        said = json.loads(body)["message"]
+    except (KeyError, TypeError, ValueError):
+        return "no reason given"
+    return str(said)[:_MESSAGE_LENGTH]

@@ -1,0 +1,303 @@
+"""What serves in a cluster: a RayService, told by its ``serveConfigV2``, heard through its status.
+
+KubeRay 1.7 asks Ray Serve for its status first and hands over a changed configuration after that,
+in the same round, which ends with ``observedGeneration``. So for one round the status is that of
+the old configuration under the number of the new one; a round comes every two seconds.
+
+Replicas take a configuration at once and load a new release beside their work: what becomes of
+that, their metrics tell, not this status.
+"""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from coterie.cluster.api import PODS, RAY_SERVICES, Cluster, ConflictError, Object, logger
+from coterie.cluster.served import APPLICATION, DEPLOYMENT, read_all, with_live
+from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.release.bundle import load_release
+from coterie.release.store import ReleaseStore
+from coterie.rollout.live import Live, Place
+from coterie.rollout.state import Target
+
+SETTLED_S: Final = 6.0
+"""A status has to say so for this long: three of KubeRay's rounds."""
+ATTEMPTS: Final = 4
+SINCE: Final = "coterie.rollout/canary-since"
+"""Annotation: which canary, and when it came."""
+CLUSTER_LABEL: Final = "ray.io/cluster"
+_WELL: Final = frozenset({"HEALTHY", "UPSCALING", "DOWNSCALING"})
+_FAILED: Final = frozenset({"DEPLOY_FAILED", "UNHEALTHY"})
+
+
+class RayServiceArms:
+    """One RayService, and the store that its releases come from."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        store: ReleaseStore,
+        may_act: Callable[[], bool] = lambda: True,
+        settled_s: float = SETTLED_S,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """``may_act`` is asked right before each change, ``clock`` for seconds that never fall."""
+        self._cluster, self._name, self._store = cluster, name, store
+        self._may_act, self._settled_s, self._clock = may_act, settled_s, clock
+        self._well: tuple[str, float] = ("", 0.0)
+        self._check: _Check | None = None
+        self._said = ""
+
+    def live(self) -> Target:
+        """What replicas serve; weight is NaN until the status has told of the configuration.
+
+        Raises:
+            BadInputError: The RayService is not there, or not made for Coterie.
+            UnavailableError: The API did not answer.
+        """
+        service = self._service()
+        lives = _lives(service)
+        known = self._settled(service) and all(live == lives[0] for live in lives)
+        return lives[0].target if known else replace(lives[0].target, weight=math.nan)
+
+    def served(self) -> Live:
+        """What replicas serve, and from where.
+
+        Raises:
+            UnavailableError: The status does not tell it, or the API did not answer.
+        """
+        service = self._service()
+        if not self._settled(service):
+            raise UnavailableError(
+                f"RayService {self._name} does not run its configuration yet: {_told(service)}"
+            )
+        return _lives(service)[0]
+
+    def apply(self, target: Target) -> None:
+        """Write the target into the RayService, unless it is there.
+
+        Raises:
+            UnavailableError: It did not work this time; why is logged, as long as it lasts once.
+        """
+        try:
+            self._try_to_apply(target)
+        except CoterieError as error:
+            said = f"{_words(target)} cannot be applied: {error}"
+            if said != self._said:
+                logger.warning("%s", said)
+            self._said = said
+            raise UnavailableError(said) from error
+        self._said = ""
+
+    def preflight(self, digest: str) -> str | None:
+        """Why a release may not run; it is read whole, beside the turns, as that may take minutes.
+
+        Nothing is said while the service is being upgraded or does not run: a configuration would
+        not reach the replicas that answer shoppers then.
+
+        Raises:
+            UnavailableError: The store did not answer, or the API.
+        """
+        if not self._settled(self._service()):
+            return None
+        if self._check is None or self._check.digest != digest:
+            self._check = _Check(digest, self._store)
+        if not self._check.over:
+            return None
+        check, self._check = self._check, None
+        if check.unavailable:
+            raise UnavailableError(check.unavailable)
+        return check.refused
+
+    def crashed(self, digest: str) -> str:
+        """Why the canary cannot run, as Ray Serve says, or pods since it came."""
+        service = self._service()
+        status = service.get("status", {}).get("activeServiceStatus", {})
+        app = status.get("applicationStatuses", {}).get(APPLICATION, {})
+        if app.get("status") in _FAILED:
+            return f"{APPLICATION} is {app['status']}: {_message(app)}"
+        came, since = _came(service)
+        if came != digest or not status.get("rayClusterName"):
+            return ""
+        pods = self._cluster.list(PODS, f"{CLUSTER_LABEL}={status['rayClusterName']}")
+        return next((why for pod in pods if (why := _why_down(pod, since))), "")
+
+    def _service(self) -> Object:
+        return self._cluster.get(RAY_SERVICES, self._name)
+
+    def _settled(self, service: Object) -> bool:
+        """Whether the status has been that of the configuration, and good, for long enough."""
+        metadata = service["metadata"]
+        seen = f"{metadata.get('uid')}/{metadata.get('generation')}" if _runs(service) else ""
+        if not seen or seen != self._well[0]:
+            self._well = (seen, self._clock())
+        return bool(seen) and self._clock() - self._well[1] >= self._settled_s
+
+    def _try_to_apply(self, target: Target) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                return self._apply(target)
+            except ConflictError as error:
+                failed = error
+        raise UnavailableError(
+            f"RayService {self._name} was changed by others {ATTEMPTS} times in a row: {failed}"
+        )
+
+    def _apply(self, target: Target) -> None:
+        service = self._service()
+        lives = _lives(service)
+        if all(live.target == target for live in lives):
+            return
+        now = lives[0]
+        text = with_live(service["spec"]["serveConfigV2"], self._located(target, now))
+        changes: Object = {"spec": {"serveConfigV2": text}}
+        if target.canary != now.target.canary:
+            changes["metadata"] = {"annotations": {SINCE: _since(target.canary)}}
+        if not self._may_act():
+            raise UnavailableError("the lease is over: another controller may act by now")
+        changed = self._cluster.patch(
+            RAY_SERVICES, self._name, changes, service["metadata"]["resourceVersion"]
+        )
+        said = f"{_words(now.target)} -> {_words(target)}"
+        self._cluster.tell(changed, "RolloutApplied", said)
+
+    def _located(self, target: Target, now: Live) -> Live:
+        """A target with folders; those in use need no store, which may be down in a rollback."""
+        known = {place.digest: place for place in (now.stable, now.canary) if place}
+
+        def place(digest: str) -> Place:
+            return known.get(digest) or Place(digest, self._store.by_digest(digest))
+
+        canary = place(target.canary) if target.canary else None
+        return Live(place(target.stable), canary, target.weight, target.mirrored)
+
+
+@dataclass
+class _Check:
+    """A release being read, beside all else."""
+
+    digest: str
+    store: ReleaseStore
+    over: bool = False
+    refused: str = ""
+    unavailable: str = ""
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._run, name="preflight", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._load()
+        except BadInputError as error:
+            self.refused = str(error)
+        except CoterieError as error:
+            self.unavailable = str(error)
+        except Exception as error:
+            self.unavailable = f"{type(error).__name__} while release {self.digest[:12]} was read"
+        self.over = True
+
+    def _load(self) -> None:
+        folder = self.store.by_digest(self.digest)
+        found = load_release(folder).digest
+        if found != self.digest:
+            raise BadInputError(f"{folder} was changed: its digest is {found[:12]} by now")
+
+
+def _lives(service: Object) -> list[Live]:
+    return read_all(service["spec"].get("serveConfigV2", ""))
+
+
+def _runs(service: Object) -> bool:
+    """Whether the status is good, and of the newest spec."""
+    status = service.get("status", {})
+    active = status.get("activeServiceStatus", {})
+    app = active.get("applicationStatuses", {}).get(APPLICATION, {})
+    deployment = app.get("serveDeploymentStatuses", {}).get(DEPLOYMENT, {})
+    return (
+        status.get("observedGeneration") == service["metadata"].get("generation")
+        and not upgrading(service)
+        and app.get("status") == "RUNNING"
+        and deployment.get("status") in _WELL
+    )
+
+
+def upgrading(service: Object) -> bool:
+    """Whether a second RayCluster is coming up: the configuration then reaches that one alone."""
+    status = service.get("status", {})
+    pending = status.get("pendingServiceStatus", {}).get("rayClusterName")
+    changing = {"UpgradeInProgress", "RollbackInProgress"}
+    return bool(pending) or any(
+        one.get("type") in changing and one.get("status") == "True"
+        for one in status.get("conditions", ())
+    )
+
+
+def _told(service: Object) -> str:
+    status = service.get("status", {})
+    apps = status.get("activeServiceStatus", {}).get("applicationStatuses", {})
+    app = apps.get(APPLICATION, {})
+    return (
+        f"generation {service['metadata'].get('generation')}, observed "
+        f"{status.get('observedGeneration')}, {APPLICATION} is {app.get('status', 'not there')}, "
+        f"{'an upgrade goes on' if upgrading(service) else 'no upgrade goes on'}"
+    )
+
+
+def _message(app: Object) -> str:
+    """What Ray Serve says of an application, or of the deployment that failed."""
+    deployments = app.get("serveDeploymentStatuses", {}).items()
+    failed = [f"{name} {one.get('message', '')}" for name, one in deployments if not _well(one)]
+    said = app.get("message") or "; ".join(failed) or "no reason given"
+    return str(said).strip()[:500]
+
+
+def _well(deployment: Object) -> bool:
+    return deployment.get("status") in _WELL
+
+
+def _since(digest: str) -> str | None:
+    """The annotation's text; None takes it away."""
+    if not digest:
+        return None
+    return json.dumps({"digest": digest, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+
+
+def _came(service: Object) -> tuple[str, datetime]:
+    """Which canary came last, and when."""
+    text = (service["metadata"].get("annotations") or {}).get(SINCE, "")
+    try:
+        content = json.loads(text)
+        return str(content["digest"]), datetime.fromisoformat(content["at"])
+    except (KeyError, TypeError, ValueError):
+        return "", datetime.max.replace(tzinfo=UTC)
+
+
+def _why_down(pod: Object, since: datetime) -> str:
+    """Why one of a pod's containers died after a moment; empty: none did."""
+    for container in pod.get("status", {}).get("containerStatuses") or ():
+        for state in (container.get("state", {}), container.get("lastState", {})):
+            ended: dict[str, Any] = state.get("terminated") or {}
+            if not _after(ended.get("finishedAt"), since):
+                continue
+            waits = (container.get("state", {}).get("waiting") or {}).get("reason")
+            if ended.get("reason") == "OOMKilled" or waits == "CrashLoopBackOff":
+                why = "OOMKilled" if ended.get("reason") == "OOMKilled" else waits
+                return f"pod {pod['metadata']['name']}, container {container['name']}: {why}"
+    return ""
+
+
+def _after(finished: str | None, since: datetime) -> bool:
+    return finished is not None and datetime.fromisoformat(finished) >= since
+
+
+def _words(target: Target) -> str:
+    if not target.canary:
+        return f"{target.stable[:12]} alone"
+    what = "mirrored" if target.mirrored else f"at {target.weight:.0%}"
+    return f"{target.stable[:12]} with canary {target.canary[:12]} {what}"

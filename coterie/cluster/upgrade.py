@@ -1,0 +1,85 @@
+"""The second tier: new code, image or Ray version, and the way back.
+
+KubeRay brings up a new RayCluster when ``rayClusterConfig`` changes. Code and configuration belong
+together, so both are recorded before a change, and both go back in one request: with one alone, old
+code would for a while be told what only new code knows, or the other way round.
+"""
+
+import json
+from typing import Any, Final
+
+from coterie.cluster.api import CONFIG_MAPS, RAY_SERVICES, Cluster, Object
+from coterie.cluster.arms import upgrading
+from coterie.errors import BadInputError
+
+FIELDS: Final = ("rayClusterConfig", "serveConfigV2")
+PAIR: Final = "before.json"
+
+
+def record(cluster: Cluster, name: str) -> None:
+    """Write down what runs, before it is changed.
+
+    Raises:
+        BadInputError: It does not run well, or is being changed already: nothing to go back to.
+        UnavailableError: The API did not answer.
+    """
+    service = cluster.get(RAY_SERVICES, name)
+    if upgrading(service) or not _ready(service):
+        raise BadInputError(
+            f"RayService {name} is not ready, or is being upgraded: record what runs once it does"
+        )
+    pair = {field: service["spec"][field] for field in FIELDS}
+    data = {"data": {PAIR: json.dumps(pair)}}
+    if cluster.find(CONFIG_MAPS, _place(name)) is None:
+        cluster.create(CONFIG_MAPS, _place(name), data)
+    else:
+        cluster.patch(CONFIG_MAPS, _place(name), data)
+
+
+def roll_back(cluster: Cluster, name: str, why: str) -> bool:
+    """Put both fields back as they were recorded, in one request.
+
+    Returns:
+        Whether anything was changed: nothing is if they are as recorded.
+
+    Raises:
+        BadInputError: Nothing was recorded, or no reason was given.
+        UnavailableError: It did not work this time; nothing was changed.
+    """
+    if not why.strip():
+        raise BadInputError("a rollback needs a reason: say why")
+    pair = _recorded(cluster, name)
+    service = cluster.get(RAY_SERVICES, name)
+    if all(service["spec"].get(field) == pair[field] for field in FIELDS):
+        return False
+    # Replaced, not merged: what the newer configuration added has to go as well.
+    values = {f"/spec/{field}": pair[field] for field in FIELDS}
+    version = service["metadata"]["resourceVersion"]
+    changed = cluster.replace(RAY_SERVICES, name, values, version)
+    cluster.tell(changed, "RolledBack", f"code and configuration went back: {why}", warning=True)
+    return True
+
+
+def _recorded(cluster: Cluster, name: str) -> dict[str, Any]:
+    found = cluster.find(CONFIG_MAPS, _place(name)) or {}
+    try:
+        pair = json.loads(found["data"][PAIR])
+        return {field: pair[field] for field in FIELDS}
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(
+            f"ConfigMap {_place(name)} holds nothing to go back to ({error!r}): record what runs "
+            "before each change"
+        ) from error
+
+
+def _ready(service: Object) -> bool:
+    status = service.get("status", {})
+    current = status.get("observedGeneration") == service["metadata"].get("generation")
+    return current and any(
+        one.get("type") == "Ready" and one.get("status") == "True"
+        for one in status.get("conditions", ())
+    )
+
+
+def _place(name: str) -> str:
+    return f"{name}-before"

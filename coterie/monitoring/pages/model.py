@@ -1,0 +1,135 @@
+"""Whether lists are what they were when the release was made."""
+
+from typing import Final
+
+from coterie.monitoring.panels import Dashboard, Panel, Query, Row
+from coterie.monitoring.queries import above, newest, rate, share
+from coterie.monitoring.rules import (
+    DRIFT,
+    FEATURE_AGE,
+    OLD_RELEASE_S,
+    PSI,
+    SCORE_SHARE,
+    STALE_FEATURES_S,
+)
+
+MODEL: Final = Dashboard(
+    "model",
+    "Coterie / Model",
+    "Whether lists are what they were when the release was made.",
+    (
+        Row(
+            "Scores",
+            (
+                Panel(
+                    "Best scores by tenth",
+                    "Share of lists whose best score falls into each tenth of the release's "
+                    "offline lists; a tenth each is what the release was made with. Shoppers of "
+                    "popular lists are not in it.",
+                    [Query(SCORE_SHARE, "tenth {{bin}}")],
+                    "percentunit",
+                    stacked=True,
+                    most=1,
+                    width=10,
+                ),
+                Panel(
+                    "Drift of scores",
+                    "Population stability index of these tenths against a tenth each: under .1 is "
+                    f"nothing, over {DRIFT} a shift. Among few lists, chance alone makes it large.",
+                    [Query(PSI, "index")],
+                    "none",
+                    steps=above(0.1, DRIFT),
+                    width=8,
+                ),
+                Panel(
+                    "Lists behind it",
+                    "In the last six hours; over 1,000 are judged.",
+                    [Query("sum(increase(coterie_best_score_bin_total[6h]))", "lists")],
+                    kind="stat",
+                    width=6,
+                ),
+            ),
+        ),
+        Row(
+            "Lists",
+            (
+                Panel(
+                    "Coverage",
+                    "Share of the available items that a replica's last thousand lists show. When "
+                    "it falls, everybody is shown the same.",
+                    [Query("max(coterie_catalogue_coverage_ratio)", "covered")],
+                    "percentunit",
+                ),
+                Panel(
+                    "Novelty",
+                    "Bits an item: an item that one shopper in a thousand had is worth ten. When "
+                    "it falls, lists turn to what is popular.",
+                    [
+                        Query(
+                            share(
+                                rate("coterie_list_novelty_bits_total"),
+                                rate("coterie_list_items_total"),
+                            ),
+                            "bits",
+                        )
+                    ],
+                    "none",
+                ),
+                Panel(
+                    "Friends' share",
+                    "Share of shown items' scores that comes from friends. When it falls to "
+                    "nothing, ties do not reach the lists.",
+                    [
+                        Query(
+                            share(
+                                rate("coterie_reason_share_total", where='kind="friend"'),
+                                rate("coterie_reason_share_total"),
+                            ),
+                            "friends",
+                        )
+                    ],
+                    "percentunit",
+                ),
+            ),
+        ),
+        Row(
+            "Age",
+            (
+                Panel(
+                    "Median age of a shopper's newest event",
+                    "When their list was made, over an hour.",
+                    [Query(FEATURE_AGE, "median")],
+                    "s",
+                    steps=above(STALE_FEATURES_S),
+                ),
+                Panel(
+                    "Age of the release",
+                    "Of the stable one: what is newer than it, it does not know.",
+                    [
+                        Query(
+                            newest("coterie_release_created_timestamp_seconds", 'arm="stable"'),
+                            "stable",
+                        )
+                    ],
+                    "s",
+                    "stat",
+                    above(OLD_RELEASE_S / 2, OLD_RELEASE_S),
+                ),
+                Panel(
+                    "Releases that are loaded",
+                    "Version and digest, by arm. Two of an arm for more than a minute: not all "
+                    "replicas have taken the new one.",
+                    [
+                        Query(
+                            "sum by (arm, version, digest) (coterie_release_info > 0)",
+                            "{{arm}}: {{version}} ({{digest}})",
+                        )
+                    ],
+                    "none",
+                    "bargauge",
+                ),
+            ),
+        ),
+    ),
+    span="now-24h",
+)

@@ -1,0 +1,165 @@
+"""Which release shoppers are on, which comes, and what speaks for and against it."""
+
+from typing import Final
+
+from coterie.monitoring.panels import FINE, Dashboard, Panel, Query, Row
+from coterie.monitoring.queries import ANSWERS, above, quantile, rate, share, signal_share
+from coterie.monitoring.rules import NO_DATA_S, QUICK_S, SHIELDED
+from coterie.rollout.plan import SIGNALS
+
+
+def _signal(signal: str) -> Panel:
+    meant = SIGNALS[signal]
+    whole = (
+        "lists whose time to be followed is over" if meant.of_shown else "lists it was asked for"
+    )
+    text = f"By arm: {meant.about}, as a share of {whole}. The rollout compares both arms."
+    steps = FINE
+    if meant.ceiling is not None:
+        text += f" Over {meant.ceiling:.0%} on the canary it is rolled back whatever stable does."
+        steps = above(meant.ceiling)
+    title = signal.replace("_", " ").capitalize()
+    return Panel(title, text, [Query(signal_share(signal), "{{arm}}")], "percentunit", steps=steps,
+                 width=6, height=7)  # fmt: skip
+
+
+ROLLOUT: Final = Dashboard(
+    "rollout",
+    "Coterie / Rollout",
+    "Which release shoppers are on, which comes, and what speaks for and against it.",
+    (
+        Row(
+            "Where it stands",
+            (
+                Panel(
+                    "State",
+                    "The phase that the rollout is in. Paused and inconclusive wait for a person.",
+                    [Query("max by (phase) (coterie_rollout_state) == 1", "{{phase}}")],
+                    "none",
+                    "stat",
+                    named=True,
+                    width=4,
+                    height=7,
+                ),
+                Panel(
+                    "Phases",
+                    "As they followed each other.",
+                    [Query("max by (phase) (coterie_rollout_state) == 1", "{{phase}}")],
+                    "none",
+                    most=1,
+                    height=7,
+                ),
+                Panel(
+                    "Weight of the canary",
+                    "Share of shoppers that are assigned to it. In shadow it is 0, and requests "
+                    "are mirrored.",
+                    [Query("max(coterie_rollout_weight)", "weight")],
+                    "percentunit",
+                    most=1,
+                    height=7,
+                    width=6,
+                ),
+                Panel(
+                    "Without data",
+                    "For how long the controller has had no metrics. The weight is held, and "
+                    "nothing is promoted.",
+                    [Query("max(coterie_rollout_data_unavailable_seconds)", "blind")],
+                    "s",
+                    "stat",
+                    above(1, NO_DATA_S),
+                    width=3,
+                    height=7,
+                ),
+                Panel(
+                    "In quarantine",
+                    "Releases that were rolled back, and may not come again before a person takes "
+                    "them out.",
+                    [Query("max(coterie_rollout_quarantined)", "releases")],
+                    "none",
+                    "stat",
+                    above(1),
+                    width=3,
+                    height=7,
+                ),
+            ),
+        ),
+        Row(
+            "The arms",
+            (
+                Panel(
+                    "Answers by arm",
+                    "Lists a second that an arm was asked for, mirrored ones too.",
+                    [Query(rate(ANSWERS, "arm"), "{{arm}}")],
+                    "reqps",
+                    width=6,
+                ),
+                Panel(
+                    "p95 by arm",
+                    "Time an arm took to make a list, features not counted.",
+                    [Query(quantile(0.95, "coterie_arm_duration_seconds", "arm"), "{{arm}}")],
+                    "s",
+                    steps=above(QUICK_S),
+                    width=6,
+                ),
+                Panel(
+                    "Shielded",
+                    "Share of the canary's requests that stable answered in its place: it raised, "
+                    "hung, or made a flawed list. Shoppers saw none of it.",
+                    [
+                        Query(
+                            share(
+                                rate("coterie_shielded_total"),
+                                rate(ANSWERS, where='arm="canary"'),
+                            ),
+                            "shielded",
+                        )
+                    ],
+                    "percentunit",
+                    steps=above(SHIELDED),
+                    width=6,
+                ),
+                Panel(
+                    "Not mirrored",
+                    "Requests a second that were not put to a canary in shadow, as it was busy. "
+                    "They only make shadow longer.",
+                    [Query(rate("coterie_unmirrored_total"), "requests")],
+                    "reqps",
+                    width=6,
+                ),
+            ),
+        ),
+        Row("Signals, canary beside stable", tuple(_signal(name) for name in SIGNALS)),
+        Row(
+            "What was decided",
+            (
+                Panel(
+                    "Verdicts by reason",
+                    "Releases that were taken back since the controller started: by a signal, "
+                    "crashed, preflight, metrics; or forced back or on by a person.",
+                    [
+                        Query(
+                            "sum by (reason) (coterie_rollout_verdicts_total)",
+                            "{{reason}}",
+                        )
+                    ],
+                    "none",
+                    "bargauge",
+                    above(1),
+                    width=12,
+                ),
+                Panel(
+                    "Verdicts over time",
+                    "In the hour before.",
+                    [
+                        Query(
+                            "sum by (reason) (increase(coterie_rollout_verdicts_total[1h]))",
+                            "{{reason}}",
+                        )
+                    ],
+                    "none",
+                    width=12,
+                ),
+            ),
+        ),
+    ),
+)

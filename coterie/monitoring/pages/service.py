@@ -1,0 +1,259 @@
+"""Rate, errors, duration, saturation; and what Ray adds to it on a cluster."""
+
+from typing import Final
+
+from coterie.monitoring.panels import Dashboard, Panel, Query, Row
+from coterie.monitoring.queries import (
+    LATENCY,
+    LISTS,
+    REQUESTS,
+    above,
+    below,
+    quantile,
+    quantiles,
+    rate,
+    status_share,
+)
+from coterie.monitoring.rules import (
+    AVAILABILITY,
+    BEAT_S,
+    FAILED_SHARE,
+    LATE_EVENTS_S,
+    MANY_EVENTS,
+    QUICK,
+    QUICK_S,
+    SHOPPERS_ROUTES,
+    SLOW_SHARE,
+)
+
+SERVICE: Final = Dashboard(
+    "service",
+    "Coterie / Service",
+    "Rate, errors, duration, saturation; the way of an event into features.",
+    (
+        Row(
+            "Objectives",
+            (
+                Panel(
+                    "Available, last 3 days",
+                    f"Shoppers' requests that were not answered with 5xx; objective "
+                    f"{AVAILABILITY:.1%}. Requests that never reach a replica are not in it: see "
+                    "the rows from Ray.",
+                    [Query(f"1 - {FAILED_SHARE}3d", "available")],
+                    "percentunit",
+                    "stat",
+                    below(AVAILABILITY),
+                    width=4,
+                    height=6,
+                ),
+                Panel(
+                    "Quick, last 3 days",
+                    f"Lists that were answered within {QUICK_S * 1000:g} ms; objective "
+                    f"{QUICK:.0%}.",
+                    [Query(f"1 - {SLOW_SHARE}3d", "quick")],
+                    "percentunit",
+                    "stat",
+                    below(QUICK),
+                    width=4,
+                    height=6,
+                ),
+                Panel(
+                    "Budget of failures burns",
+                    "How many times faster than evenly over 30 days. An hour over 14.4 pages, as "
+                    "do six over 6; a day over 3 or three over 1 are a ticket.",
+                    [
+                        Query(f"{FAILED_SHARE}{w} / {1 - AVAILABILITY:.5g}", w)
+                        for w in ("1h", "6h", "1d", "3d")
+                    ],
+                    "none",
+                    steps=above(1, 14.4),
+                    height=6,
+                ),
+                Panel(
+                    "Budget of slow lists burns",
+                    "The same for lists that take longer than they should.",
+                    [
+                        Query(f"{SLOW_SHARE}{w} / {1 - QUICK:.5g}", w)
+                        for w in ("1h", "6h", "1d", "3d")
+                    ],
+                    "none",
+                    steps=above(1, 14.4),
+                    height=6,
+                ),
+            ),
+        ),
+        Row(
+            "Rate, errors, duration",
+            (
+                Panel(
+                    "Requests by route",
+                    "Requests a second. `other` is every path that is not ours.",
+                    [Query(rate(REQUESTS, "route"), "{{route}}")],
+                    "reqps",
+                ),
+                Panel(
+                    "Errors by route",
+                    "Share of a route's requests that are answered with 5xx. 503 says that "
+                    "something behind the service does not answer.",
+                    [Query(status_share("5xx"), "{{route}}")],
+                    "percentunit",
+                    steps=above(1 - AVAILABILITY),
+                ),
+                Panel(
+                    "Refused by route",
+                    "Share of a route's requests that are answered with 4xx: what callers do "
+                    "wrong. A jump after a release of the app is its bug.",
+                    [Query(status_share("4xx"), "{{route}}")],
+                    "percentunit",
+                ),
+                Panel(
+                    "Time of a list",
+                    "From a request's arrival in the app to the last byte of its answer.",
+                    quantiles(LATENCY, LISTS),
+                    "s",
+                    steps=above(QUICK_S),
+                ),
+                Panel(
+                    "p95 by route",
+                    "Of all routes, probes included.",
+                    [Query(quantile(0.95, LATENCY, "route"), "{{route}}")],
+                    "s",
+                ),
+                Panel(
+                    "Requests by method",
+                    "Shoppers' requests alone.",
+                    [Query(rate(REQUESTS, "method", where=SHOPPERS_ROUTES), "{{method}}")],
+                    "reqps",
+                    stacked=True,
+                ),
+            ),
+        ),
+        Row(
+            "Where the time goes, and how full it is",
+            (
+                Panel(
+                    "p95 of a list's stages",
+                    "Features are the store's time; recommend and explain are ours.",
+                    [
+                        Query(
+                            quantile(0.95, "coterie_list_stage_duration_seconds", "stage"),
+                            "{{stage}}",
+                        )
+                    ],
+                    "s",
+                    steps=above(QUICK_S),
+                ),
+                Panel(
+                    "Requests being worked on",
+                    "On average, over all replicas (arrivals times duration). A replica works on "
+                    "at most COTERIE_MAX_ONGOING at a time, then requests queue.",
+                    [Query(rate(f"{LATENCY}_sum"), "requests")],
+                ),
+                Panel(
+                    "Silence of replicas",
+                    "Seconds since a replica of an instance last said that it is alive; each says "
+                    "so every second.",
+                    [
+                        Query(
+                            "time() - max by (instance) (coterie_heartbeat_timestamp_seconds)",
+                            "{{instance}}",
+                        )
+                    ],
+                    "s",
+                    steps=above(BEAT_S),
+                    width=4,
+                ),
+                Panel(
+                    "Instances",
+                    "Places that are scraped and have a replica that is alive.",
+                    [
+                        Query(
+                            "count(time() - max by (instance) "
+                            f"(coterie_heartbeat_timestamp_seconds) < {BEAT_S})",
+                            "instances",
+                        )
+                    ],
+                    "none",
+                    "stat",
+                    below(1),
+                    width=4,
+                ),
+            ),
+        ),
+        Row(
+            "Events on their way into features",
+            (
+                Panel(
+                    "Oldest event that waits",
+                    "Age of the oldest logged event that the feature store was not told of. Lists "
+                    "lag behind shoppers by as much. No event is lost.",
+                    [Query("max(coterie_oldest_unpushed_seconds)", "oldest")],
+                    "s",
+                    steps=above(LATE_EVENTS_S),
+                    width=6,
+                ),
+                Panel(
+                    "Events that wait",
+                    "Logged, and not in the feature store yet.",
+                    [Query("max(coterie_unpushed_events)", "events")],
+                    steps=above(MANY_EVENTS),
+                    width=6,
+                ),
+                Panel(
+                    "Time of a push",
+                    "From logged events to the feature store's answer, a batch.",
+                    quantiles("coterie_push_duration_seconds"),
+                    "s",
+                    width=6,
+                ),
+                Panel(
+                    "Pushes that failed",
+                    "A second. They are tried again every two seconds.",
+                    [Query(rate("coterie_push_failures_total"), "failures")],
+                    "cps",
+                    width=6,
+                ),
+            ),
+        ),
+        Row(
+            "From Ray (on a cluster only)",
+            (
+                Panel(
+                    "Replicas that are healthy",
+                    "By deployment. Empty on a single machine, whose Ray is not scraped.",
+                    [
+                        Query(
+                            "sum by (deployment) (ray_serve_deployment_replica_healthy)",
+                            "{{deployment}}",
+                        )
+                    ],
+                    "none",
+                ),
+                Panel(
+                    "Requests that queue",
+                    "Waiting for a replica, by deployment. Over COTERIE_MAX_QUEUED they are "
+                    "refused with 503 before the app sees them.",
+                    [
+                        Query(
+                            "sum by (deployment) (ray_serve_deployment_queued_queries)",
+                            "{{deployment}}",
+                        )
+                    ],
+                    "none",
+                ),
+                Panel(
+                    "Requests in replicas",
+                    "Being worked on, by deployment.",
+                    [
+                        Query(
+                            "sum by (deployment) (ray_serve_replica_processing_queries)",
+                            "{{deployment}}",
+                        )
+                    ],
+                    "none",
+                ),
+            ),
+        ),
+    ),
+    span="now-3h",
+)

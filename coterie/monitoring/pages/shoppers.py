@@ -1,0 +1,129 @@
+"""What shoppers get, and what they do with it."""
+
+from typing import Final
+
+from coterie.monitoring.panels import Dashboard, Panel, Query, Row
+from coterie.monitoring.queries import SIGNAL, above, quantiles, rate, share, signal_share
+from coterie.monitoring.rules import STALE_FEATURES_S
+
+SHOPPERS: Final = Dashboard(
+    "shoppers",
+    "Coterie / Shoppers",
+    "What shoppers get, and what they do with it.",
+    (
+        Row(
+            "What they get",
+            (
+                Panel(
+                    "Lists by source",
+                    "Lists a second, by what they could draw on: the shopper's own events, their "
+                    "friends' alone, or what is popular. Much more of popular means that features "
+                    "are missing.",
+                    [Query(rate("coterie_lists_total", "source"), "{{source}}")],
+                    "reqps",
+                    stacked=True,
+                ),
+                Panel(
+                    "Items a list",
+                    "How many items a list has on average. It falls when lists come out short.",
+                    [
+                        Query(
+                            share(rate("coterie_list_items_total"), rate("coterie_lists_total")),
+                            "items",
+                        )
+                    ],
+                ),
+                Panel(
+                    "Why: share of reasons",
+                    "Which share of shown items' scores comes from the shopper's own events, from "
+                    "friends, or from popularity.",
+                    [
+                        Query(
+                            share(
+                                rate("coterie_reason_share_total", "kind"),
+                                rate("coterie_reason_share_total"),
+                                "kind",
+                            ),
+                            "{{kind}}",
+                        )
+                    ],
+                    "percentunit",
+                    stacked=True,
+                    most=1,
+                ),
+            ),
+        ),
+        Row(
+            "What they do",
+            (
+                Panel(
+                    "Click rate by arm",
+                    "Lists that were followed by a click, of those whose time for it is over.",
+                    [Query(signal_share("clicks"), "{{arm}}")],
+                    "percentunit",
+                    width=6,
+                ),
+                Panel(
+                    "Purchase rate by arm",
+                    "Lists that were followed by a purchase, of those whose time for it is over.",
+                    [Query(signal_share("purchases"), "{{arm}}")],
+                    "percentunit",
+                    width=6,
+                ),
+                Panel(
+                    "Lists that were followed",
+                    "Clicks and purchases a second that belong to a list, by arm. Few of them make "
+                    "the rates beside this panel jump.",
+                    [
+                        Query(
+                            rate(SIGNAL, "arm", "signal", where='signal=~"clicks|purchases"'),
+                            "{{signal}} {{arm}}",
+                        )
+                    ],
+                    "cps",
+                    width=6,
+                ),
+                Panel(
+                    "Events by kind",
+                    "New events a second. All kinds falling to nothing at once is a client that "
+                    "cannot send.",
+                    [
+                        Query(
+                            rate("coterie_events_total", "kind", where='outcome="accepted"'),
+                            "{{kind}}",
+                        )
+                    ],
+                    "cps",
+                    width=6,
+                ),
+                Panel(
+                    "Events sent twice",
+                    "Share of events that were known already: clients that retry. Harmless, unless "
+                    "it grows.",
+                    [
+                        Query(
+                            share(
+                                rate("coterie_events_total", where='outcome="duplicate"'),
+                                rate("coterie_events_total"),
+                            ),
+                            "duplicates",
+                        )
+                    ],
+                    "percentunit",
+                    width=12,
+                    height=6,
+                ),
+                Panel(
+                    "Age of a shopper's newest event",
+                    "When their list was made; half of the shoppers are below the median. It grows "
+                    "second by second when events do not arrive.",
+                    quantiles("coterie_feature_age_seconds"),
+                    "s",
+                    steps=above(STALE_FEATURES_S),
+                    width=12,
+                    height=6,
+                ),
+            ),
+        ),
+    ),
+)

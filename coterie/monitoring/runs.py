@@ -1,0 +1,220 @@
+"""What pipeline runs leave behind for whoever watches: one small JSON object a run.
+
+Steps are gone before a scrape would find them, so each writes how it stands into a folder or a
+bucket, and serving exports what is there. Steps of one run do not overlap: each reads its run's
+object and writes it back whole.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import quote
+
+from coterie.data.stores import is_local, open_store, reaching
+from coterie.errors import BadInputError
+
+PIPELINES: Final = ("train",)
+STEPS: Final = ("ingest", "features", "train", "evaluate", "release")
+"""Of all pipelines; a run starts with the first and has succeeded with the last."""
+KEPT: Final = 50
+MAX_WHY: Final = 500
+_ENDING: Final = ".json"
+
+
+class Outcome(StrEnum):
+    """How a run ended, if it did."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    """By a person: no failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a run; times are seconds since 1970."""
+
+    started: float
+    ended: float | None = None
+    """None while it runs, or when it was killed without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, as far as its steps told."""
+
+    name: str
+    """The version that it makes."""
+    started: float
+    pipeline: str = PIPELINES[0]
+    outcome: Outcome = Outcome.RUNNING
+    ended: float | None = None
+    why: str = ""
+    """Of a failure: the step and its error."""
+    steps: Mapping[str, Step] = field(default_factory=dict)
+    ingested: Mapping[str, int] = field(default_factory=dict)
+    """Good rows by table; empty until ingest is through."""
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    """Bad rows by table."""
+
+    def step_started(self, step: str, now: float) -> "Run":
+        """A step that is tried again begins anew, and so its run goes on."""
+        steps = {**self.steps, step: Step(now)}
+        return replace(self, steps=steps, outcome=Outcome.RUNNING, ended=None, why="")
+
+    def step_ended(self, step: str, now: float, why: str = "") -> "Run":
+        """A step ended, well unless ``why`` says otherwise."""
+        began = self.steps.get(step, Step(now)).started
+        after = replace(self, steps={**self.steps, step: Step(began, now)})
+        if why:
+            return replace(after, outcome=Outcome.FAILED, ended=now, why=f"{step}: {why}"[:MAX_WHY])
+        if step == STEPS[-1]:
+            return replace(after, outcome=Outcome.SUCCEEDED, ended=now)
+        return after
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Any) -> "Run":
+        """Back from :meth:`as_json`.
+
+        Raises:
+            BadInputError: It is anything else.
+        """
+        try:
+            read = {
+                "outcome": Outcome(content["outcome"]),
+                "started": float(content["started"]),
+                "ended": None if content["ended"] is None else float(content["ended"]),
+                "steps": {name: Step(**step) for name, step in content["steps"].items()},
+                "ingested": {table: int(rows) for table, rows in content["ingested"].items()},
+                "quarantined": {table: int(rows) for table, rows in content["quarantined"].items()},
+            }
+            return cls(**{**content, **read})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadInputError(f"this is no run of a pipeline ({error!r})") from error
+
+
+class Runs:
+    """The last runs in one folder or bucket (any fsspec URL)."""
+
+    def __init__(self, place: str) -> None:
+        """Nothing is read or written yet.
+
+        Raises:
+            BadInputError: Nothing installed knows this kind of place.
+        """
+        self.place = place.rstrip("/")
+        self._fs, self._folder = open_store(self.place)
+        self._known: dict[str, tuple[str, Run]] = {}
+
+    def read(self) -> list[Run]:
+        """All runs, oldest first; what cannot be read as one is passed over.
+
+        Objects that did not change since they were last read here are not fetched again.
+
+        Raises:
+            BadInputError: The place does not let us.
+            UnavailableError: The place does not answer.
+        """
+        known: dict[str, tuple[str, Run]] = {}
+        for file, stamp in self._files().items():
+            if self._known.get(file, ("", None))[0] == stamp:
+                known[file] = self._known[file]
+            elif run := self._fetch(file):
+                known[file] = stamp, run
+        self._known = known
+        return [run for _, run in known.values()]
+
+    def change(self, name: str, change: Callable[[Run], Run], anew: bool = False) -> None:
+        """Write a run's new standing, and forget the oldest runs.
+
+        Args:
+            name: Of the run; the newest of this name is meant.
+            change: From how it stood to how it stands.
+            anew: Whether another run of this name begins.
+
+        Raises:
+            BadInputError: The place does not let us.
+            UnavailableError: The place does not answer.
+        """
+        files = self._files()
+        mine = [file for file in files if _name(file) == quote(name, safe="")]
+        file = mine[-1] if mine and not anew else ""
+        run = self._fetch(file) if file else None
+        if run is None:
+            run = Run(name, time.time())
+            file = f"{self._folder}/{_stamp(run.started)}-{quote(name, safe='')}{_ENDING}"
+        self._write(file, json.dumps(change(run).as_json(), indent=1).encode())
+        with reaching(self.place):
+            for old in sorted({*files, file})[:-KEPT]:
+                self._fs.rm_file(old)
+
+    def end(self, name: str, outcome: Outcome, why: str = "") -> None:
+        """End a run whose step could not do so itself; one that has ended stays as it is.
+
+        Raises:
+            BadInputError: See ``change``.
+            UnavailableError: See ``change``.
+        """
+
+        def ended(run: Run) -> Run:
+            if run.outcome is not Outcome.RUNNING:
+                return run
+            return replace(run, outcome=outcome, ended=time.time(), why=why[:MAX_WHY])
+
+        self.change(name, ended)
+
+    def _files(self) -> dict[str, str]:
+        """Objects, oldest first, each with what changes when it does."""
+        try:
+            with reaching(self.place):
+                self._fs.invalidate_cache()
+                found = self._fs.ls(self._folder, detail=True)
+        except FileNotFoundError:
+            return {}
+        marks = ("ETag", "LastModified", "mtime", "created", "size")
+        return {
+            one["name"]: repr([one.get(mark) for mark in marks])
+            for one in sorted(found, key=lambda one: str(one["name"]))
+            if str(one["name"]).endswith(_ENDING)
+        }
+
+    def _fetch(self, file: str) -> Run | None:
+        try:
+            with reaching(self.place):
+                return Run.from_json(json.loads(self._fs.cat_file(file)))
+        except (FileNotFoundError, ValueError, BadInputError):
+            return None  # forgotten meanwhile, or somebody else's
+
+    def _write(self, file: str, data: bytes) -> None:
+        with reaching(self.place):
+            self._fs.makedirs(self._folder, exist_ok=True)
+            if not is_local(self._fs):
+                self._fs.pipe_file(file, data)  # a store shows objects whole
+                return
+            beside = f"{self._folder}/.{uuid.uuid4().hex}.part"
+            self._fs.pipe_file(beside, data)
+            self._fs.mv(beside, file)
+
+
+def _name(file: str) -> str:
+    """The run's, out of its object's.
+
+    >>> _name("status/20260102T030405000006-v1-b.json")
+    'v1-b'
+    """
+    return PurePosixPath(file).name.removesuffix(_ENDING).partition("-")[2]
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%S%f")

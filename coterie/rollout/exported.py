@@ -1,0 +1,89 @@
+"""What the controller exports of a rollout. No label holds a digest: there are ever new ones."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from coterie.rollout.decide import CONTROLLER
+from coterie.rollout.plan import SIGNALS
+from coterie.rollout.state import Phase, State, Transition
+
+CRASHED: Final = "crashed"
+PREFLIGHT: Final = "preflight"
+FORCED: Final = "forced"
+METRICS: Final = "metrics"
+REASONS: Final = (*SIGNALS, CRASHED, PREFLIGHT, FORCED, METRICS)
+"""All reasons for which a release is taken back, or promoted in spite of what is known."""
+_BEGINNINGS: Final = {"the canary cannot run": CRASHED, "preflight": PREFLIGHT, "metrics": METRICS}
+
+
+class RolloutMetrics:
+    """Gauges and a counter; told of the state after each turn."""
+
+    def __init__(self, registry: CollectorRegistry):
+        self._phase = Gauge(
+            "coterie_rollout_state",
+            "1 for the phase the rollout is in",
+            ["phase"],
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._weight = Gauge(
+            "coterie_rollout_weight",
+            "Share of shoppers meant for the canary",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._verdicts = Counter(
+            "coterie_rollout_verdicts",
+            "Releases taken back, or promoted by force, by reason",
+            ["reason"],
+            registry=registry,
+        )
+        self._unavailable_s = Gauge(
+            "coterie_rollout_data_unavailable_seconds",
+            "For how long there have been no metrics to decide by",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._quarantined = Gauge(
+            "coterie_rollout_quarantined",
+            "Releases in quarantine",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        for reason in REASONS:
+            self._verdicts.labels(reason)
+
+    def show(self, state: State, transitions: Iterable[Transition], now: float) -> None:
+        """A turn's state, and what happened in it."""
+        for phase in Phase:
+            self._phase.labels(phase.value).set(phase is state.phase)
+        self._weight.set(state.target.weight)
+        held = state.phase is Phase.DATA_UNAVAILABLE
+        self._unavailable_s.set(now - state.held_since if held else 0.0)
+        self._quarantined.set(len(state.quarantine))
+        for transition in transitions:
+            reason = verdict(transition)
+            if reason:
+                self._verdicts.labels(reason).inc()
+
+    def hide(self) -> None:
+        """Show no phase: another controller acts, and shows it."""
+        self._phase.clear()
+
+
+def verdict(transition: Transition) -> str:
+    """Which of REASONS a transition counts under; empty: it is no verdict."""
+    by_person = transition.who != CONTROLLER
+    if transition.after is Phase.PROMOTED:
+        return FORCED if by_person else ""
+    if transition.after is not Phase.ROLLING_BACK:
+        return ""
+    if by_person:
+        return FORCED
+    signal = transition.why.partition(":")[0]
+    if signal in SIGNALS:
+        return signal
+    return next((r for begins, r in _BEGINNINGS.items() if transition.why.startswith(begins)), "")

@@ -1,0 +1,80 @@
+"""What replicas are told to serve: the ``user_config`` of the serving deployment, as plain values.
+
+Both tiers write it: one machine through Ray Serve, a cluster in ``RayService.spec.serveConfigV2``.
+A replica takes it without a restart; releases are data.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coterie.errors import BadInputError
+from coterie.rollout.state import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A release, and where replicas find it."""
+
+    digest: str
+    """SHA-256 of its manifest; a replica refuses a folder that holds another."""
+    folder: str
+    """A folder or URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A target whose releases can be found."""
+
+    stable: Place
+    canary: Place | None = None
+    weight: float = 0.0
+    """Share of shoppers on the canary."""
+    mirrored: bool = False
+    """Whether stable's requests are also put to the canary, its answers thrown away."""
+
+    @property
+    def target(self) -> Target:
+        """The same, as the controller speaks of it."""
+        canary = self.canary.digest if self.canary else ""
+        return Target(self.stable.digest, canary, self.weight, self.mirrored)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; ``canary`` is None where there is none."""
+        return {
+            "stable": _plain(self.stable),
+            "canary": _plain(self.canary) if self.canary else None,
+            "weight": self.weight,
+            "mirrored": self.mirrored,
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> "Live":
+        """Back from :meth:`as_json`.
+
+        Raises:
+            BadInputError: It is anything else.
+        """
+        try:
+            names = {"stable", "canary", "weight", "mirrored"}
+            if set(content) != names:
+                raise KeyError(f"expected {sorted(names)}, found {sorted(content)}")
+            canary, weight = content["canary"], float(content["weight"])
+            if not (math.isfinite(weight) and 0 <= weight <= 1):
+                raise ValueError(f"weight is {weight}, expected a share")
+            place = None if canary is None else _place(canary)
+            return cls(_place(content["stable"]), place, weight, bool(content["mirrored"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInputError(f"this is no configuration of arms ({error})") from error
+
+
+def _plain(place: Place) -> dict[str, str]:
+    return {"digest": place.digest, "folder": place.folder}
+
+
+def _place(content: Mapping[str, Any]) -> Place:
+    digest, folder = content["digest"], content["folder"]
+    if not (isinstance(digest, str) and isinstance(folder, str) and digest and folder):
+        raise ValueError(f"a release needs digest and folder, found {content}")
+    return Place(digest, folder)

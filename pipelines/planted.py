@@ -1,0 +1,113 @@
+"""Bad releases, made of a good one: what a rollout has to catch before a shopper sees it."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import torch
+from safetensors import torch as safetensors
+
+from coterie.recommend import linear
+from coterie.release.bundle import Release, ReleaseContent, load_release, write_release
+from coterie.release.manifest import MANIFEST, PARAMETERS, FileDigest, parse_manifest
+from coterie.schema import EVENT_KINDS, EventKind
+
+WIDER: Final = 24
+"""How many times more numbers an item vector gets, all of them 0, to be slow."""
+
+
+def plant(folder: str, fault: str, out: str, version: str) -> str:
+    """Write a release with one of FAULTS into a new folder; its digest.
+
+    Raises:
+        BadInputError: ``out`` exists, or ``folder`` holds no release.
+    """
+    release = load_release(folder)
+    return FAULTS[fault](release, out, version)
+
+
+def learned_half(folder: str, out: str, version: str) -> str:
+    """The same release without its closed form: what there was before it; its digest."""
+    release = load_release(folder)
+    parameters = {n: t for n, t in release.parameters.items() if n not in linear.NAMES}
+    return _write(release, out, version, parameters)
+
+
+def _not_numbers(release: Release, out: str, version: str) -> str:
+    """Vectors that diverged, in files that are whole: as by somebody who writes them himself."""
+    _write(release, out, version, release.parameters)
+    parameters = {name: tensor.clone() for name, tensor in release.parameters.items()}
+    parameters["item_out"][:: len(parameters["item_out"]) // 20] = torch.nan
+    data = safetensors.save(parameters)
+    Path(out, PARAMETERS).write_bytes(data)
+    manifest = parse_manifest(Path(out, MANIFEST).read_bytes(), out)
+    files = {**manifest.files, PARAMETERS: FileDigest.of(data)}
+    content = replace(manifest, files=files).to_json()
+    Path(out, MANIFEST).write_bytes(content)
+    return FileDigest.of(content).sha256
+
+
+def _shuffled(release: Release, out: str, version: str) -> str:
+    """Ids and titles on the vectors of other items: whole, quick, and useless."""
+    order = np.random.default_rng(0).permutation(release.catalogue.num_rows)
+    return _write(release, out, version, release.parameters, release.catalogue.take(order))
+
+
+def _slow(release: Release, out: str, version: str) -> str:
+    """The same lists from vectors that are far too long."""
+    parameters = dict(release.parameters)
+    for name in sorted({"item_in", "item_out", *linear.NAMES} & parameters.keys()):
+        if parameters[name].dim() < 2:
+            continue
+        width = parameters[name].shape[1] * (WIDER - 1)
+        parameters[name] = torch.nn.functional.pad(parameters[name], (0, width))
+    return _write(release, out, version, parameters)
+
+
+def _raising(release: Release, out: str, version: str) -> str:
+    """A weight of events too few: whoever bought something, or whose friends did, has no list."""
+    parameters = dict(release.parameters)
+    parameters["linear.kind"] = parameters["linear.kind"][: EVENT_KINDS.index(EventKind.PURCHASE)]
+    return _write(release, out, version, parameters)
+
+
+def _same(release: Release, out: str, version: str) -> str:
+    """What is popular outweighs all that is known of a shopper."""
+    parameters = dict(release.parameters)
+    popularity = torch.from_numpy(release.popularity)
+    parameters["item_bias"] = parameters["item_bias"] + 100.0 * popularity
+    return _write(release, out, version, parameters)
+
+
+FAULTS: Final[dict[str, Callable[[Release, str, str], str]]] = {
+    "not-numbers": _not_numbers,
+    "shuffled-items": _shuffled,
+    "slow": _slow,
+    "raising": _raising,
+    "same-list": _same,
+}
+"""By name, as the demo rolls them out."""
+
+
+def _write(
+    release: Release,
+    out: str,
+    version: str,
+    parameters: dict[str, torch.Tensor],
+    catalogue: pa.Table | None = None,
+) -> str:
+    shutil.rmtree(out, ignore_errors=True)
+    content = ReleaseContent(
+        version=version,
+        parameters=parameters,
+        catalogue=release.catalogue if catalogue is None else catalogue,
+        popularity=release.popularity,
+        metrics=release.manifest.metrics,
+        data_fingerprint=release.manifest.data_fingerprint,
+        limits=release.manifest.limits,
+    )
+    return write_release(out, content).digest

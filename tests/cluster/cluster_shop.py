@@ -1,0 +1,126 @@
+"""A RayService, releases for it, and shoppers: what the tests of the controller have in common."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import torch
+from fake_api import KubeRay
+
+from coterie.cluster.arms import RayServiceArms
+from coterie.cluster.book import ClusterBook
+from coterie.release.bundle import ReleaseContent, write_release
+from coterie.release.store import ReleaseStore
+from coterie.rollout.controller import Controller
+from coterie.rollout.decide import Command, Source, Verb
+from coterie.rollout.live import Live, Place
+from coterie.rollout.plan import Plan
+from coterie.rollout.state import State, Totals
+from coterie.schema import ITEMS
+
+SERVE_CONFIG = """\
+# What Ray Serve runs.
+applications:
+  - name: other
+    import_path: other:app
+    deployments:
+      - {name: Api, user_config: {greeting: yes}}
+  - name: coterie
+    import_path: serving.app:app
+    runtime_env:
+      env_vars: {COTERIE_TOPIC: on, COTERIE_CODE: "012"}
+    deployments:
+      - name: Api
+        num_replicas: 2
+        user_config: USER_CONFIG  # the controller writes this
+        max_ongoing_requests: 32
+      - name: EventSink
+        user_config:
+          USER_CONFIG
+        num_replicas: 1
+      - {name: Greeter, user_config: {greeting: no}}
+"""
+PLAN = {
+    "weights": (0.1, 0.5),
+    "step_s": 20,
+    "bake_s": 30,
+    "min_samples": 200,
+    "deadline_s": 600,
+    "signals": {"failures": 1.0},
+}
+
+
+def serve_config(live):
+    return SERVE_CONFIG.replace("USER_CONFIG", json.dumps(live.as_json()))
+
+
+def release(root, version, fill=1.0):
+    """A release in a store; its digest."""
+    catalogue = pa.Table.from_pylist([{"item_id": "a"}, {"item_id": "b"}], schema=ITEMS.arrow)
+    content = ReleaseContent(
+        version=version,
+        parameters={"item_out": torch.full((2, 3), fill)},
+        catalogue=catalogue,
+        popularity=np.array([2, 1], np.float32),
+        metrics={},
+        data_fingerprint="abc",
+        limits={},
+    )
+    return write_release(f"{root}/{version}", content).digest
+
+
+def ray_service(live, metadata=None):
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayService",
+        "metadata": metadata or {},
+        "spec": {"serveConfigV2": serve_config(live), "rayClusterConfig": {"rayVersion": "2.60.0"}},
+    }
+
+
+class Shop:
+    """Shoppers, and the counters of both arms; time passes with each look at the clock."""
+
+    def __init__(self, api, store, old, new, failures=0.004):
+        self.api, self.store, self.old, self.new = api, store, old, new
+        self.failures, self.now = failures, 0.0
+        self.counted = {}
+        self.rng = np.random.default_rng(0)
+        self.kuberay = api.kuberay["shop"] = KubeRay()
+        live = Live(Place(old, f"{store}/v1"))
+        api.put("rayservices", "shop", ray_service(live))
+        self.kuberay.serving, self.kuberay.handed_over = live.as_json(), serve_config(live)
+
+    @property
+    def live(self):
+        """What replicas really hold."""
+        return Live.from_json(self.kuberay.serving).target
+
+    def clock(self):
+        self.now += 10
+        share = 0.3 if self.live.mirrored else self.live.weight
+        canary = int(2000 * share) if self.live.canary else 0
+        for arm, n, rate in (("canary", canary, self.failures), ("stable", 2000 - canary, 0.004)):
+            before = self.counted.get(arm, Totals())
+            failed = before.events.get("failures", 0) + int(self.rng.binomial(n, rate))
+            self.counted[arm] = Totals(before.samples + n, {"failures": failed})
+        return self.now
+
+    def totals(self, target):
+        return Source.OK, dict(self.counted)
+
+    def arms(self, cluster, may_act=lambda: True):
+        store = ReleaseStore(self.store)
+        return RayServiceArms(cluster, "shop", store, may_act, 15.0, lambda: self.now)
+
+    def controller(self, cluster, holder="me", arms=None, may_act=lambda: True):
+        book = ClusterBook(cluster, "shop", holder)
+        arms = arms or self.arms(cluster, may_act)
+        return Controller(book, self, arms, self.clock, may_act)
+
+    def start(self, cluster, **plan):
+        book = ClusterBook(cluster, "shop")
+        book.write(State(stable=self.old), 0)
+        book.command(
+            Command("c1", Verb.START, "ana", "better", self.new, Plan.of({**PLAN, **plan}))
+        )

@@ -1,0 +1,257 @@
+"""What a RayService serves is what its status tells, and it is changed without harm to others."""
+
+import math
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cluster_shop import Shop, ray_service, release
+
+from coterie.errors import BadInputError, UnavailableError
+from coterie.rollout.live import Live
+from coterie.rollout.state import Target
+
+
+@pytest.fixture
+def arms(shop, cluster):
+    """They have looked for long enough to know that all is well."""
+    arms = shop.arms(cluster)
+    arms.live()
+    shop.now += 60
+    return arms
+
+
+def settle(shop, arms, rounds=4):
+    for _ in range(rounds):
+        arms.live()
+        shop.now += 10
+
+
+def asked(arms, digest):
+    """The answer of a preflight, once there is one."""
+    while (said := arms.preflight(digest)) is None:
+        time.sleep(0.001)
+    return said
+
+
+def test_what_is_applied_is_live_when_replicas_hold_it(shop, arms):
+    assert arms.live() == Target(shop.old)
+    target = Target(shop.old, shop.new, 0.1)
+    arms.apply(target)
+    assert arms.live() != target
+    settle(shop, arms)
+    assert arms.live() == target == shop.live
+    assert arms.served().canary.folder.endswith("/v2")
+
+
+def test_in_the_round_in_which_it_is_handed_over_it_is_not_yet_live(shop, arms):
+    """Then the status is good, and of the newest generation, but of the old configuration."""
+    target = Target(shop.old, shop.new, mirrored=True)
+    arms.apply(target)
+    told = arms.live()
+    service = shop.api.objects["rayservices", "shop"]
+    status = service["status"]
+    assert status["observedGeneration"] == service["metadata"]["generation"]
+    assert (
+        status["activeServiceStatus"]["applicationStatuses"]["coterie"]["status"],
+        shop.live,
+    ) == ("RUNNING", Target(shop.old))
+    assert math.isnan(told.weight)
+    assert told.canary == shop.new
+
+
+def test_while_kuberay_is_away_nothing_new_is_live(shop, arms):
+    shop.kuberay.paused = True
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    settle(shop, arms, 20)
+    assert math.isnan(arms.live().weight)
+    with pytest.raises(UnavailableError, match="generation 2, observed 1"):
+        arms.served()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pendingServiceStatus": {"rayClusterName": "shop-raycluster-fghij"}},
+        {"conditions": [{"type": "UpgradeInProgress", "status": "True"}]},
+        {"activeServiceStatus": {}},
+        {"observedGeneration": 0},
+    ],
+)
+def test_a_status_that_is_not_good_tells_nothing(shop, arms, change):
+    shop.kuberay.paused = True
+    shop.api.objects["rayservices", "shop"]["status"].update(change)
+    settle(shop, arms)
+    assert math.isnan(arms.live().weight)
+    assert arms.preflight(shop.new) is None
+
+
+def test_a_controller_that_was_restarted_looks_anew(shop, arms, cluster):
+    again = shop.arms(cluster)
+    assert math.isnan(again.live().weight)
+    shop.now += 60
+    assert again.live() == Target(shop.old)
+
+
+def test_deployments_that_were_told_different_things_are_told_again(shop, arms):
+    service = shop.api.objects["rayservices", "shop"]
+    text = service["spec"]["serveConfigV2"]
+    head, _, tail = text.rpartition(shop.old)
+    service["spec"]["serveConfigV2"] = head + "f" * 64 + tail
+    settle(shop, arms)
+    assert math.isnan(arms.live().weight)
+    arms.apply(Target(shop.old))
+    assert shop.api.objects["rayservices", "shop"]["spec"]["serveConfigV2"] == text
+
+
+def test_what_is_there_already_is_not_written_again(shop, arms):
+    before = len(shop.api.writes())
+    arms.apply(Target(shop.old))
+    assert len(shop.api.writes()) == before
+
+
+def test_changes_of_others_are_kept(shop, arms):
+    """One comes between reading and writing."""
+    ask, once = arms._cluster.patch, []
+
+    def meanwhile(*args, **more):
+        if not once:
+            once.append(1)
+            service = shop.api.objects["rayservices", "shop"]
+            text = service["spec"]["serveConfigV2"].replace("num_replicas: 2", "num_replicas: 5")
+            changed = {**service["spec"], "serveConfigV2": text}
+            shop.api.put("rayservices", "shop", {**service, "spec": changed})
+        return ask(*args, **more)
+
+    arms._cluster.patch = meanwhile
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    text = shop.api.objects["rayservices", "shop"]["spec"]["serveConfigV2"]
+    assert "num_replicas: 5" in text
+    assert shop.new in text
+
+
+def test_conflicts_without_end_are_given_up(shop, arms):
+    shop.api.fail("patch", "rayservices", 409, times=1e9)
+    with pytest.raises(UnavailableError, match="4 times"):
+        arms.apply(Target(shop.old, shop.new, 0.1))
+
+
+def test_a_rollback_needs_no_store(shop, arms, cluster):
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    settle(shop, arms)
+    shop.store = "/nowhere"
+    shop.arms(cluster).apply(Target(shop.old))
+    settle(shop, arms)
+    assert shop.live == Target(shop.old)
+
+
+def test_who_may_not_act_does_not(shop, cluster):
+    arms = shop.arms(cluster, may_act=lambda: False)
+    with pytest.raises(UnavailableError, match="lease"):
+        arms.apply(Target(shop.old, shop.new, 0.1))
+    assert not [r for r in shop.api.writes() if r[1] == "rayservices"]
+
+
+def test_each_change_is_an_event_of_the_service(shop, arms):
+    arms.apply(Target(shop.old, shop.new, mirrored=True))
+    (event,) = shop.api.events("RolloutApplied")
+    assert event["message"] == f"{shop.old[:12]} alone -> {shop.old[:12]} with canary " + (
+        f"{shop.new[:12]} mirrored"
+    )
+    assert event["involvedObject"]["kind"] == "RayService"
+
+
+def test_a_service_that_is_not_there_is_named(shop, cluster):
+    shop.api.objects.clear()
+    with pytest.raises(BadInputError, match="RayService shop"):
+        shop.arms(cluster).live()
+
+
+def test_a_whole_release_passes_preflight(shop, arms):
+    assert arms.preflight(shop.new) is None
+    assert asked(arms, shop.new) == ""
+
+
+def test_a_damaged_or_missing_release_does_not(api, cluster, tmp_path):
+    shop = Shop(api, str(tmp_path), release(tmp_path, "v1"), release(tmp_path, "v2", 2.0))
+    arms = shop.arms(cluster)
+    settle(shop, arms)
+    assert "holds no release" in asked(arms, "f" * 64)
+    file = Path(tmp_path, "v2", "parameters.safetensors")
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    assert "does not match the digest" in asked(arms, shop.new)
+
+
+def test_a_store_that_fails_says_neither_yes_nor_no(shop, arms, monkeypatch):
+    def fail(self, digest):
+        raise UnavailableError("no route to host")
+
+    monkeypatch.setattr("coterie.release.store.ReleaseStore.by_digest", fail)
+    with pytest.raises(UnavailableError, match="no route"):
+        asked(arms, shop.new)
+    monkeypatch.undo()
+    assert asked(arms, shop.new) == ""
+
+
+def pod(api, name, since, reason="OOMKilled", waits="", cluster="shop-raycluster-abcde"):
+    ended = {"terminated": {"reason": reason, "finishedAt": since.isoformat()[:19] + "Z"}}
+    state = {"waiting": {"reason": waits}} if waits else {"running": {}}
+    content = {
+        "metadata": {"labels": {"ray.io/cluster": cluster}},
+        "status": {
+            "containerStatuses": [{"name": "ray-worker", "state": state, "lastState": ended}]
+        },
+    }
+    api.put("pods", name, content)
+
+
+NOW = datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "ended", "reason", "waits"),
+    [
+        ("OOMKilled", NOW + timedelta(hours=1), "OOMKilled", ""),
+        ("CrashLoopBackOff", NOW + timedelta(hours=1), "Error", "CrashLoopBackOff"),
+        ("", NOW + timedelta(hours=1), "Completed", ""),
+        ("", NOW - timedelta(hours=1), "OOMKilled", ""),
+        ("", NOW - timedelta(hours=1), "Error", "CrashLoopBackOff"),
+    ],
+)
+def test_pods_that_died_since_the_canary_came_speak_against_it(
+    shop, arms, said, ended, reason, waits
+):
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    pod(shop.api, "worker-1", ended, reason, waits)
+    pod(shop.api, "of-another", NOW + timedelta(hours=1), cluster="other")
+    told = arms.crashed(shop.new)
+    assert told == (f"pod worker-1, container ray-worker: {said}" if said else "")
+
+
+def test_pods_that_died_do_not_speak_against_a_canary_that_is_not_there_yet(shop, arms):
+    pod(shop.api, "worker-1", NOW + timedelta(hours=1))
+    assert arms.crashed(shop.new) == ""
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    assert arms.crashed(shop.new)
+    arms.apply(Target(shop.old))
+    assert arms.crashed(shop.new) == ""
+
+
+def test_an_application_that_failed_speaks_against_the_canary(shop, arms):
+    shop.kuberay.breaks = lambda config: "Deploying failed: no memory" if config["canary"] else ""
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    settle(shop, arms)
+    assert arms.crashed(shop.new) == "coterie is DEPLOY_FAILED: Deploying failed: no memory"
+    assert math.isnan(arms.live().weight)
+
+
+def test_the_configuration_of_a_fresh_service_becomes_stable(api, releases, cluster):
+    shop = Shop(api, *releases)
+    live = Live.from_json(shop.kuberay.serving)
+    api.put("rayservices", "shop", ray_service(live))
+    arms = shop.arms(cluster)
+    with pytest.raises(UnavailableError):
+        arms.served()
+    settle(shop, arms)
+    assert arms.served() == live

@@ -1,0 +1,108 @@
+"""New code goes back together with its configuration, in one request, or not at all."""
+
+import pytest
+from cluster_shop import SERVE_CONFIG
+from fake_api import KubeRay
+
+from coterie.cluster.api import RAY_SERVICES, ConflictError
+from coterie.cluster.upgrade import record, roll_back
+from coterie.errors import BadInputError, UnavailableError
+
+OLD = {"rayVersion": "2.59.0", "headGroupSpec": {"image": "shop:1"}}
+NEW = {"rayVersion": "2.60.0", "headGroupSpec": {"image": "shop:2", "added": True}, "extra": 1}
+
+
+@pytest.fixture
+def service(api, cluster):
+    api.kuberay["shop"] = KubeRay()
+    spec = {"rayClusterConfig": OLD, "serveConfigV2": SERVE_CONFIG.replace("USER_CONFIG", "{}")}
+    api.put("rayservices", "shop", {"kind": "RayService", "spec": {**spec, "kept": 1}})
+    for _ in range(4):
+        cluster.get(RAY_SERVICES, "shop")
+    return spec
+
+
+def upgrade(api, **fields):
+    service = api.objects["rayservices", "shop"]
+    api.put("rayservices", "shop", {**service, "spec": {**service["spec"], **fields}})
+
+
+def spec(api):
+    return api.objects["rayservices", "shop"]["spec"]
+
+
+def test_both_fields_go_back_in_one_request(api, cluster, service):
+    record(cluster, "shop")
+    upgrade(api, rayClusterConfig=NEW, serveConfigV2="applications: [] # other code")
+    before = len(api.writes())
+    assert roll_back(cluster, "shop", "answers are slow")
+    changes = [r for r in api.writes()[before:] if r[1] == "rayservices"]
+    assert changes == [("patch", "rayservices", "shop")]
+    assert spec(api) == {**service, "kept": 1}
+    (event,) = api.events("RolledBack")
+    assert "answers are slow" in event["message"]
+    assert not roll_back(cluster, "shop", "answers are slow")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("status", [0, 409, 500])
+def test_no_request_that_fails_leaves_half(api, cluster, service, status, after):
+    record(cluster, "shop")
+    new = {"rayClusterConfig": NEW, "serveConfigV2": "other"}
+    upgrade(api, **new)
+    api.fail("patch", "rayservices", status, after=after)
+    with pytest.raises(UnavailableError):
+        roll_back(cluster, "shop", "slow")
+    assert spec(api) == {**(service if after else new), "kept": 1}
+    assert roll_back(cluster, "shop", "slow") is not after
+    assert spec(api) == {**service, "kept": 1}
+
+
+def test_a_change_by_somebody_else_is_not_overwritten_unseen(api, cluster, service):
+    record(cluster, "shop")
+    upgrade(api, rayClusterConfig=NEW)
+    get = cluster.get
+
+    def then_changed(*args):
+        found = get(*args)
+        upgrade(api, kept=2)
+        return found
+
+    cluster.get = then_changed
+    with pytest.raises(ConflictError):
+        roll_back(cluster, "shop", "slow")
+    assert spec(api)["rayClusterConfig"] == NEW
+
+
+def test_what_is_recorded_is_the_last_that_ran(api, cluster, service):
+    record(cluster, "shop")
+    upgrade(api, rayClusterConfig=NEW)
+    for _ in range(4):
+        cluster.get(RAY_SERVICES, "shop")
+    record(cluster, "shop")
+    upgrade(api, rayClusterConfig={"rayVersion": "3"})
+    roll_back(cluster, "shop", "slow")
+    assert spec(api)["rayClusterConfig"] == NEW
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"conditions": [{"type": "Ready", "status": "False"}]},
+        {"pendingServiceStatus": {"rayClusterName": "next"}},
+        {"observedGeneration": 0},
+    ],
+)
+def test_what_does_not_run_is_not_recorded(api, cluster, service, status):
+    api.kuberay["shop"].paused = True
+    api.objects["rayservices", "shop"]["status"].update(status)
+    with pytest.raises(BadInputError, match="not ready"):
+        record(cluster, "shop")
+
+
+def test_without_a_record_or_a_reason_nothing_goes_back(api, cluster, service):
+    with pytest.raises(BadInputError, match="record what runs"):
+        roll_back(cluster, "shop", "slow")
+    record(cluster, "shop")
+    with pytest.raises(BadInputError, match="reason"):
+        roll_back(cluster, "shop", " ")

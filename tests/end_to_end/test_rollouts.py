@@ -1,0 +1,111 @@
+"""Rollouts in the real app, under shoppers: good releases come through, bad ones reach nobody."""
+
+import shutil
+import time
+
+import pytest
+from shop_in_use import run_training, serve
+
+from coterie.data.simulate import Shop
+from coterie.release.store import ReleaseStore
+from pipelines.client import Client
+from pipelines.crowd import Crowd
+from pipelines.planted import FAULTS, learned_half, plant
+from pipelines.rollouts import PLAN, roll_out
+
+pytestmark = pytest.mark.slow
+TOKEN = "a-token-for-this-test-alone"
+CAUGHT_BY = {
+    "not-numbers": ("preflight",),
+    "shuffled-items": ("odd_scores", "clicks", "purchases", "repeated"),
+    # So slow that it is not even an answer.
+    "slow": ("slow", "failures"),
+    "raising": ("failures",),
+    "same-list": ("repeated", "odd_scores"),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("rollouts")
+
+
+@pytest.fixture(scope="module")
+def store(home):
+    return str(home / "releases")
+
+
+@pytest.fixture(scope="module")
+def made(home, store):
+    made = run_training(home)
+    ReleaseStore(store).publish(made.bundle)
+    learned_half(f"{store}/v1", f"{store}/v0", "v0")
+    return made
+
+
+@pytest.fixture(scope="module")
+def served(made, home, store):
+    environment = {
+        "COTERIE_ADMIN_TOKEN": TOKEN,
+        "COTERIE_ATTRIBUTION_S": "2",
+        "COTERIE_ROLLOUT_INTERVAL_S": "0.5",
+    }
+    with serve(made, home, f"{store}/v0", environment) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def shop(served):
+    return Client(str(served.http.base_url).rstrip("/"), timeout_s=30, token=TOKEN)
+
+
+@pytest.fixture
+def crowd(shop, home):
+    with Crowd(shop, Shop.load_world(home / "raw" / "world.npz")) as crowd:
+        yield crowd
+
+
+def test_a_good_release_is_promoted_while_shoppers_go_on(shop, served, crowd, store):
+    outcome = roll_out(shop, "v1", "the whole model", crowd)
+    assert outcome.phase == "promoted", outcome
+    assert outcome.lists > 100
+    assert outcome.failed == 0
+    assert served.list_of("shopper-0001")["release"] == "v1"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_release_is_rolled_back_by_the_right_signal_and_no_request_fails(
+    shop, served, crowd, store, fault
+):
+    plant(f"{store}/v1", fault, f"{store}/v1-{fault}", f"v1-{fault}")
+    outcome = roll_out(shop, f"v1-{fault}", fault, crowd)
+    assert outcome.phase == "rolled_back", outcome
+    assert outcome.why.startswith(CAUGHT_BY[fault]), outcome
+    assert outcome.failed == 0
+    assert outcome.restored_s < 10.0
+    assert served.list_of("shopper-0001")["release"] == "v1"
+
+
+def test_a_controller_that_is_killed_comes_back_and_ends_what_it_began(shop, served, crowd, store):
+    shutil.rmtree(f"{store}/v2", ignore_errors=True)
+    learned_half(f"{store}/v1", f"{store}/v2", "v2")
+    body = {"release": "v2", "reason": "a controller is killed", "plan": PLAN}
+    shop.post("/v1/admin/rollouts", body)
+    await_phase(shop, "shadow", "step")
+    before = shop.get("/v1/admin/rollouts")["weight"]
+    (controller,) = served.family("RolloutController")
+    controller.kill()
+    assert shop.get("/v1/admin/rollouts")["weight"] >= before  # nothing moves by itself
+    assert await_phase(shop, "promoted", "rolled_back", within_s=150) == "promoted"
+    assert crowd.failed == 0
+    assert served.list_of("shopper-0001")["release"] == "v2"
+
+
+def await_phase(shop, *phases, within_s=60.0):
+    last = time.monotonic() + within_s
+    while time.monotonic() < last:
+        phase = shop.get("/v1/admin/rollouts")["phase"]
+        if phase in phases:
+            return phase
+        time.sleep(0.2)
+    raise AssertionError(f"{phase} after {within_s} s")

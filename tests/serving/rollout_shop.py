@@ -1,0 +1,127 @@
+"""A small app with the rollout routes, and a controller that looks at a made-up shop."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from coterie.errors import BadInputError
+from coterie.rollout.book import Book
+from coterie.rollout.controller import Controller
+from coterie.rollout.decide import Source
+from coterie.rollout.live import Place
+from coterie.rollout.state import State, Target, Totals
+from serving import admin
+from serving.admin import admin_router, operations_router
+from serving.logs import Pseudonyms
+from serving.metrics import Metrics
+from serving.middleware import Surround
+from serving.problems import answer_with_problems
+
+STATIC = Path(admin.__file__).parent / "static"
+TOKEN = "a-secret-of-the-people-on-call"
+OLD, NEW, THIRD = "0ld" * 20, "ae1" * 20, "b0b" * 20
+VERSIONS = {OLD: "v7", NEW: "v8", THIRD: "v9"}
+RATES = {
+    "failures": 0.004,
+    "slow": 0.03,
+    "fallbacks": 0.02,
+    "malformed": 0.001,
+    "repeated": 0.01,
+    "odd_scores": 0.02,
+    "clicks": 0.06,
+    "purchases": 0.01,
+}
+
+
+class Shop:
+    """Metrics, arms and clock of a controller; each look is ``step_s`` after the one before."""
+
+    def __init__(self, step_s: float = 10.0, requests: int = 2000, begins: float | None = None):
+        self.target, self.rates = Target(OLD), dict(RATES)
+        self.step_s, self.requests = step_s, requests
+        self.now = time.time() if begins is None else begins
+        self.counted: dict[str, Totals] = {}
+        self.rng = np.random.default_rng(4)
+        self.source = Source.OK
+        self.unfit = ""
+
+    def clock(self) -> float:
+        self.now += self.step_s
+        share = 0.3 if self.target.mirrored else self.target.weight
+        canary = round(self.requests * share) if self.target.canary else 0
+        for arm, n, rates in (
+            ("canary", canary, self.rates),
+            ("stable", self.requests - canary, RATES),
+        ):
+            before = self.counted.get(arm, Totals())
+            events = {
+                name: before.events.get(name, 0) + int(self.rng.binomial(n, rate))
+                for name, rate in rates.items()
+            }
+            shown = 0 if self.target.mirrored and arm == "canary" else n
+            self.counted[arm] = Totals(before.samples + n, events, before.shown + shown)
+        return self.now
+
+    def totals(self, target):
+        return self.source, dict(self.counted) if self.source is Source.OK else {}
+
+    def live(self) -> Target:
+        return self.target
+
+    def apply(self, target: Target) -> None:
+        if target.canary != self.target.canary:
+            self.counted = {}
+        self.target = target
+
+    def preflight(self, digest: str) -> str:
+        return self.unfit
+
+    def crashed(self, digest: str) -> str:
+        return ""
+
+
+def make_controller(book: Book, shop: Shop) -> Controller:
+    if book.read()[1] == 0:
+        book.write(State(stable=OLD), 0)
+    return Controller(book, shop, shop, shop.clock, note_look=book.note_look)
+
+
+@contextmanager
+def turning(book: Book, shop: Shop, every_s: float = 0.01) -> Iterator[None]:
+    """A controller at work beside the app."""
+    controller, stop = make_controller(book, shop), threading.Event()
+
+    def turn() -> None:
+        while not stop.wait(every_s):
+            controller.turn()
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def find(release: str) -> Place:
+    for digest, version in VERSIONS.items():
+        if release in (version, f"releases/{version}"):
+            return Place(digest, f"releases/{version}")
+    raise BadInputError(f"releases holds no release {release!r}, only {list(VERSIONS.values())}")
+
+
+def make_app(book: Book, token: str = TOKEN, storefront: bool = True):
+    app = FastAPI()
+    answer_with_problems(app)
+    app.include_router(admin_router(book, token, find, lambda: VERSIONS))
+    if storefront:
+        app.include_router(operations_router(book, lambda: VERSIONS, book.looks))
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return Surround(app, Metrics(), Pseudonyms("0123456789abcdef"))

@@ -1,0 +1,248 @@
+"""The operations page, in a real browser, on rollouts that a controller went through."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+from rollout_shop import NEW, OLD, Shop, make_app, make_controller
+
+from coterie.rollout.book import Book
+from coterie.rollout.decide import Command, Source, Verb
+from coterie.rollout.plan import SIGNALS, Plan
+from coterie.rollout.state import Phase
+
+PLAN = Plan(step_s=120, bake_s=300, min_samples=400, deadline_s=3600, cooldown_s=600)
+FILES = ("/operations", "/static/operations.js", "/static/operations.css")
+
+
+@contextlib.contextmanager
+def served(app):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = uvicorn.Config(app, "127.0.0.1", port, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def book(tmp_path):
+    return Book(tmp_path / "rollouts")
+
+
+def roll(book, shop, until, looks=400):
+    """Start, and look until it is so; the clock ends at about now."""
+    controller = make_controller(book, shop)
+    command = Command("c1", Verb.START, "ana@shop.example", "better on validation", NEW, PLAN)
+    book.command(command)
+    for _ in range(looks):
+        controller.turn()
+        state, _ = book.read()
+        if until(state):
+            return controller
+    raise AssertionError(f"ended in {state.phase}")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-background-networking", "--disable-quic"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def look(browser, book):
+    """Open the page; it may say nothing in the console, and ask no other host."""
+    with served(make_app(book)) as url, contextlib.ExitStack() as opened:
+        heard, asked = [], []
+
+        def opens(scheme="light", width=1280, height=900):
+            page = browser.new_page(
+                viewport={"width": width, "height": height}, color_scheme=scheme
+            )
+            opened.callback(page.close)
+            page.on("console", lambda line: heard.append(line.text))
+            page.on("pageerror", lambda error: heard.append(str(error)))
+            page.on("request", lambda sent: asked.append(sent.url))
+            page.goto(f"{url}/operations")
+            page.get_by_text("Live", exact=True).wait_for()
+            return page
+
+        yield opens
+    assert heard == []
+    assert {one for one in asked if not one.startswith(url)} == set()
+
+
+def picture(page, name):
+    if folder := os.environ.get("COTERIE_SCREENSHOTS"):
+        page.screenshot(path=Path(folder, f"operations-{name}.png"), full_page=True)
+
+
+def fits(page):
+    """Nothing is wider than the screen."""
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.browser
+def test_before_any_rollout_it_says_who_answers_and_how_to_begin(book, look):
+    from playwright.sync_api import expect
+
+    make_controller(book, Shop())
+    page = look()
+    expect(page.get_by_role("heading", level=1)).to_have_text("No rollout")
+    expect(page.locator(".arm.stable")).to_contain_text("v7")
+    expect(page.locator(".arm.canary")).to_contain_text("None is loaded")
+    expect(page.locator("#story")).to_contain_text("coterie rollout start")
+    expect(page.locator("#signals-part")).to_be_hidden()
+    picture(page, "idle")
+
+
+@pytest.mark.browser
+def test_a_step_lights_its_stop_and_every_signal_has_a_chart(book, look):
+    from playwright.sync_api import expect
+
+    shop = Shop(begins=time.time() - 600)
+    controller = roll(book, shop, lambda s: s.step == 2 and s.step_samples.get("canary", 0) > 1500)
+    page = look()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Step 3 of 5 at 10 %")
+    expect(page.locator(".stop[aria-current=step]")).to_have_text("10 %")
+    assert page.locator(".stop.done").all_inner_texts()[-1].endswith("5 %")
+    expect(page.locator(".arm.canary")).to_contain_text("v8")
+    expect(page.locator(".arm.canary .share")).to_have_text("10 %")
+    expect(page.locator(".arm.stable .share")).to_have_text("90 %")
+    assert page.locator(".signal").count() == len(SIGNALS)
+    expect(page.locator(".signal svg.chart path.canary")).to_have_count(len(SIGNALS))
+    for path in page.locator(".chart path.canary, .chart path.stable").all():
+        assert len(re.findall("L", path.get_attribute("d"))) > 3
+    expect(page.locator("#story li").last).to_contain_text("better on validation (a person)")
+    assert fits(page)
+    picture(page, "step")
+    picture(look("dark"), "step-dark")
+    phone = look(width=390, height=844)
+    assert fits(phone)
+    picture(phone, "step-phone")
+    weight = page.locator(".arm.canary .share")
+    while book.read()[0].step == 2:
+        controller.turn()
+    expect(weight).to_have_text("25 %", timeout=4000)
+
+
+@pytest.mark.browser
+def test_a_rollback_shows_where_why_and_the_quarantine(book, look):
+    from playwright.sync_api import expect
+
+    shop = Shop(begins=time.time() - 400)
+    controller = roll(book, shop, lambda s: s.step == 1)
+    shop.rates["failures"] = 0.05
+    for _ in range(60):
+        controller.turn()
+        if book.read()[0].phase is Phase.ROLLED_BACK:
+            break
+    page = look()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Rolled back")
+    expect(page.locator(".stop.stopped")).to_have_text(re.compile("5 %"))
+    expect(page.locator("#quarantine li")).to_contain_text("v8")
+    expect(page.locator("#quarantine li")).to_contain_text("failures: ")
+    expect(page.locator(".signal.bad h3")).to_have_text("Failures")
+    expect(page.locator("#story li.back").first).to_contain_text("Rolled back")
+    picture(page, "rolled-back")
+    picture(look("dark", 390, 844), "rolled-back-phone-dark")
+
+
+@pytest.mark.browser
+def test_holds_and_freezes_are_said(book, look):
+    from playwright.sync_api import expect
+
+    shop = Shop(begins=time.time() - 400)
+    controller = roll(book, shop, lambda s: s.step == 1)
+    shop.source = Source.DOWN
+    controller.turn()
+    page = look()
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Without metrics in step 2 of 5 at 5 %"
+    )
+    expect(page.locator("#next")).to_contain_text("held at 5 %")
+    picture(page, "held")
+    book.command(Command("c2", Verb.FREEZE, "ana", "audit"))
+    controller.turn()
+    expect(page.locator("#frozen")).to_have_text("Frozen: audit", timeout=4000)
+
+
+@pytest.mark.browser
+def test_a_promoted_release_is_all_green(book, look):
+    from playwright.sync_api import expect
+
+    shop = Shop(begins=time.time() - 1500)
+    roll(book, shop, lambda s: s.phase is Phase.PROMOTED)
+    page = look()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Promoted")
+    expect(page.locator(".arm.stable")).to_contain_text("v8")
+    expect(page.locator(".stop.done")).to_have_count(8)
+    picture(page, "promoted")
+
+
+@pytest.mark.browser
+def test_an_app_that_is_gone_is_said_to_be_gone(book, browser):
+    from playwright.sync_api import expect
+
+    make_controller(book, Shop())
+    page = browser.new_page()
+    with served(make_app(book)) as url:
+        page.goto(f"{url}/operations")
+        page.get_by_text("Live", exact=True).wait_for()
+    expect(page.locator("#live")).to_contain_text("No answer for", timeout=4000)
+    expect(page.locator(".arm.stable")).to_contain_text("v7")
+    page.close()
+
+
+@pytest.fixture
+def client(book):
+    make_controller(book, Shop())
+    return TestClient(make_app(book))
+
+
+def test_the_page_needs_no_other_host_and_keeps_to_its_policy(client):
+    for path in FILES:
+        answer = client.get(path)
+        assert answer.status_code == 200
+        found = re.findall(r"(?:https?:)?//[a-z][\w.-]+\.[a-z]+", answer.text)
+        assert set(found) <= {"http://www.w3.org"}, path
+    text = client.get("/operations").text
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", text)
+
+
+def test_the_page_and_the_storefront_link_to_each_other(client):
+    assert 'href="/"' in client.get("/operations").text
+    assert 'href="/operations"' in client.get("/static/index.html").text
+
+
+def test_the_page_knows_every_phase(client):
+    script = client.get("/static/operations.js").text
+    block = re.search(r"const PHASES = \{(.*?)\};", script, re.S).group(1)
+    assert set(re.findall(r"(\w+): \"", block)) == {str(phase) for phase in Phase}
+    assert OLD[:12] in client.get("/v1/rollouts").text
