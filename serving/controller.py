@@ -221,7 +221,9 @@ class RolloutController:
         self._interval_s = settings.rollout_interval_s
         self._book = Book(settings.rollouts_place)
         arms = ServeArms(Path(settings.state), places_of(settings))
-        self._controller = Controller(self._book, metrics_of(settings), arms)
+        self._controller = Controller(
+            self._book, metrics_of(settings), arms, note_look=self._book.note_look
+        )
         self._exported = RolloutMetrics(CollectorRegistry())
         self._task = asyncio.create_task(self._turn_on())
 

@@ -135,6 +135,13 @@ def report(options: argparse.Namespace) -> None:
     show.say(f"The report is in {out}")
 
 
+def rollout(options: argparse.Namespace) -> None:
+    """Command and watch the rollout of a served shop."""
+    from coterie.cli import rollout
+
+    rollout.ACTIONS[options.action](options)
+
+
 def _convert(dataset: str, source: str, out: str) -> str:
     from coterie.data.public import convert
 

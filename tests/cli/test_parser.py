@@ -8,7 +8,16 @@ from coterie.cli.parser import DATASETS, MODELS, make_parser
 from coterie.data import public
 from coterie.models import MODELS as CLASSES
 
-COMMANDS = ("simulate", "ingest", "tune", "train", "evaluate", "recommend", "report")
+COMMANDS = (
+    "simulate",
+    "ingest",
+    "tune",
+    "train",
+    "evaluate",
+    "recommend",
+    "report",
+    "rollout",
+)
 
 
 def test_help_waits_for_nothing_heavy():
