@@ -189,7 +189,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--runs", type=int, default=1000, help="rollouts a scenario")
     parser.add_argument("--requests", type=float, default=200.0, help="a second, over both arms")
+    parser.add_argument(
+        "--live", metavar="FILE", help="keep only the outcomes that make demo left in rollouts.json"
+    )
     asked = parser.parse_args(arguments)
+    if asked.live:
+        _keep({"live": _live(asked.live)})
+        return
     started, results = time.perf_counter(), {}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for scenario in SCENARIOS:
@@ -205,11 +211,28 @@ def main(arguments: list[str] | None = None) -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "seconds": round(time.perf_counter() - started, 1),
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    beside = RESULTS.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=1) + "\n")
-    beside.rename(RESULTS)
+    _keep(content)
     _show(results)
+
+
+def _live(file: str) -> dict[str, Any]:
+    """What the real app did under simulated shoppers: see ``pipelines.rollouts``."""
+    return {
+        "about": "each release rolled out in the app under simulated shoppers: what caught it, "
+        "seconds from verdict to stable alone, lists shown meanwhile and requests that failed",
+        "rollouts": json.loads(Path(file).read_text()),
+        "command": "make demo ONCE=1 && python -m benchmarks.rollout --live var/demo/rollouts.json",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def _keep(content: dict[str, Any]) -> None:
+    """Replace these parts of the results; written beside, then renamed."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    beside = RESULTS.with_suffix(".part")
+    beside.write_text(json.dumps(whole | content, indent=1) + "\n")
+    beside.rename(RESULTS)
 
 
 def _summary(runs: list[dict[str, Verdict]]) -> dict[str, Any]:

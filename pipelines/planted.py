@@ -1,10 +1,10 @@
 """Bad releases, made of a good one: what a rollout has to catch before a shopper sees it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,9 @@ def learned_half(folder: str, out: str, version: str) -> str:
     """The same release without its closed form: what there was before it; its digest."""
     release = load_release(folder)
     parameters = {n: t for n, t in release.parameters.items() if n not in linear.NAMES}
-    return _write(release, out, version, parameters)
+    # Its scores are others: what is known of the whole model's does not hold for them.
+    known = {name: value for name, value in release.manifest.metrics.items() if name != "lists"}
+    return _write(release, out, version, parameters, metrics=known)
 
 
 def _not_numbers(release: Release, out: str, version: str) -> str:
@@ -99,6 +101,7 @@ def _write(
     version: str,
     parameters: dict[str, torch.Tensor],
     catalogue: pa.Table | None = None,
+    metrics: Mapping[str, Any] | None = None,
 ) -> str:
     shutil.rmtree(out, ignore_errors=True)
     content = ReleaseContent(
@@ -106,7 +109,7 @@ def _write(
         parameters=parameters,
         catalogue=release.catalogue if catalogue is None else catalogue,
         popularity=release.popularity,
-        metrics=release.manifest.metrics,
+        metrics=release.manifest.metrics if metrics is None else metrics,
         data_fingerprint=release.manifest.data_fingerprint,
         limits=release.manifest.limits,
     )

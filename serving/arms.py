@@ -115,6 +115,11 @@ class Arms:
     canary_workers: _Workers | None = None
     usual: Usual = field(default_factory=Usual)
 
+    @property
+    def comparable(self) -> bool:
+        """Whether both arms know what scores are odd: a count that one cannot make is no count."""
+        return all(arm.watch.knows_scores for arm in (self.stable, self.canary) if arm)
+
 
 class Switch:
     """One replica's arms. Answers in the event loop; loads what is new beside it."""
@@ -225,7 +230,7 @@ class Switch:
             raise
         answer, seconds = made
         arms.usual.note(seconds)
-        self._count("stable", arms.stable, arms.usual, known, k, made)
+        self._count("stable", arms, arms.stable, known, k, made)
         return answer
 
     async def _by_canary(
@@ -249,14 +254,14 @@ class Switch:
                 extra={"fields": {"arm": "canary", "release": canary.maker.release.version}},
             )
             return None
-        flawed = self._count("canary", canary, arms.usual, known, k, made)
+        flawed = self._count("canary", arms, canary, known, k, made)
         return None if flawed else made[0]
 
     def _count(
         self,
         name: ArmName,
+        arms: Arms,
         arm: Arm,
-        usual: Usual,
         known: Known,
         k: int,
         made: tuple[RecommendationList, float],
@@ -265,7 +270,9 @@ class Switch:
         answer, seconds = made
         flawed = flaw(answer, k, known, arm.maker.num_available)
         signals = ["malformed"] if flawed else arm.watch.signals(answer)
-        if usual.slow(seconds):
+        if "odd_scores" in signals and not arms.comparable:
+            signals.remove("odd_scores")
+        if arms.usual.slow(seconds):
             signals.append("slow")
         self._metrics.count_answer(name, seconds, signals)
         return flawed

@@ -66,6 +66,11 @@ class Watch:
         self._lists: OrderedDict[int, str] = OrderedDict()
         self._tenths = _tenths(release)
 
+    @property
+    def knows_scores(self) -> bool:
+        """Whether the release says what its scores were offline."""
+        return self._tenths is not None
+
     def signals(self, answer: RecommendationList) -> list[str]:
         """Which of a rollout's signals count this list; of its content alone."""
         found = []

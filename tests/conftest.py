@@ -6,6 +6,9 @@ from collections.abc import Iterator
 import prometheus_client  # noqa: F401 - see below
 import pytest
 
+# They hold no doctests, and all of them have the same name.
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
 # Before anything imports Torch: tests run side by side, and threads that wait busily for each other
 # while somebody else has the core made one step of training take twenty times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -30,7 +30,9 @@ SIGNALS: Final[dict[str, Signal]] = {
     "fallbacks": Signal("lists that fell back to what is popular", Worse.MORE, 1.1),
     "malformed": Signal("empty, short or malformed lists", Worse.MORE, 1.0, 0.02),
     "repeated": Signal("lists equal to another shopper's", Worse.MORE, 1.2),
-    "odd_scores": Signal("lists whose best score is outside stable's usual range", Worse.MORE, 2.0),
+    "odd_scores": Signal(
+        "lists with a best score as their release had none offline", Worse.MORE, 1.3
+    ),
     "clicks": Signal("lists that were followed by a click", Worse.LESS, 1.0, of_shown=True),
     "purchases": Signal("lists that were followed by a purchase", Worse.LESS, 1.0, of_shown=True),
 }

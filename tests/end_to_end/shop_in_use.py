@@ -41,12 +41,12 @@ class Made:
     bundle: str
 
 
-def run_training(home: Path) -> Made:
+def run_training(home: Path, config: ShopConfig = CONFIG, **given: str) -> Made:
     """Simulate a shop and run the training pipeline on it, as a person would."""
-    simulate(CONFIG).write(str(home / "raw"))
+    simulate(config).write(str(home / "raw"))
     root = home / "pipeline"
     command = [sys.executable, "-m", "pipelines.local", "--root", str(root)]
-    given = ARGUMENTS | {"source": str(home / "raw")}
+    given = ARGUMENTS | {"source": str(home / "raw")} | given
     done = subprocess.run(
         [*command, *(f"{name}={value}" for name, value in given.items())],
         capture_output=True,

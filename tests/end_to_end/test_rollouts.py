@@ -6,7 +6,7 @@ import time
 import pytest
 from shop_in_use import run_training, serve
 
-from coterie.data.simulate import Shop
+from coterie.data.simulate import Shop, ShopConfig
 from coterie.release.store import ReleaseStore
 from pipelines.client import Client
 from pipelines.crowd import Crowd
@@ -23,6 +23,7 @@ CAUGHT_BY = {
     "raising": ("failures",),
     "same-list": ("repeated", "odd_scores"),
 }
+RUNNING = ("shadow", "step", "bake")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,9 @@ def store(home):
 
 @pytest.fixture(scope="module")
 def made(home, store):
-    made = run_training(home)
+    # Large enough, and learned well enough, that what was shuffled is told from what was not.
+    config = ShopConfig(num_users=1000, num_items=1000, num_events=50_000)
+    made = run_training(home, config, settings='{"loop.max_epochs": 12}')
     ReleaseStore(store).publish(made.bundle)
     learned_half(f"{store}/v1", f"{store}/v0", "v0")
     return made
@@ -91,7 +94,7 @@ def test_a_controller_that_is_killed_comes_back_and_ends_what_it_began(shop, ser
     learned_half(f"{store}/v1", f"{store}/v2", "v2")
     body = {"release": "v2", "reason": "a controller is killed", "plan": PLAN}
     shop.post("/v1/admin/rollouts", body)
-    await_phase(shop, "shadow", "step")
+    await_phase(shop, *RUNNING)
     before = shop.get("/v1/admin/rollouts")["weight"]
     (controller,) = served.family("RolloutController")
     controller.kill()

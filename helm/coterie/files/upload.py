@@ -1,0 +1,113 @@
+"""Pipelines into Kubeflow: a new version where one changed, and the schedule that runs it."""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PAGE = 100
+
+
+def main() -> None:
+    """Upload all pipelines of a folder."""
+    settings = json.loads(os.environ["UPLOAD_SETTINGS"])
+    client = connect(settings)
+    for path in sorted(Path(sys.argv[1]).glob("*.yaml")):
+        upload(client, path, settings)
+
+
+def connect(settings: dict[str, Any]) -> Any:
+    """A client; with the pod's token where Kubeflow has several users."""
+    from kfp import Client
+    from kfp.client import ServiceAccountTokenVolumeCredentials
+
+    credentials = ServiceAccountTokenVolumeCredentials() if settings["token"] else None
+    return Client(settings["endpoint"], credentials=credentials)
+
+
+def upload(client: Any, path: Path, settings: dict[str, Any]) -> None:
+    """Upload one pipeline, and let its schedule run the new version."""
+    name = f"{settings['prefix']}-{path.stem}"
+    content = path.read_bytes()
+    version = f"{settings['version']}-{hashlib.sha256(content).hexdigest()[:12]}"
+    pipeline_id = client.get_pipeline_id(name)
+    if pipeline_id is None:
+        space = {"namespace": settings["namespace"]} if settings["namespace"] else {}
+        pipeline_id = client.upload_pipeline(str(path), name, **space).pipeline_id
+    known = {one.display_name: one for one in versions(client, pipeline_id)}
+    if version not in known:
+        known[version] = client.upload_pipeline_version(str(path), version, pipeline_id)
+        print(f"{name}: uploaded version {version}")
+    else:
+        print(f"{name}: version {version} is there already")
+    version_id = known[version].pipeline_version_id
+    schedule(client, name, pipeline_id, version_id, fitting(content, settings), settings)
+
+
+def versions(client: Any, pipeline_id: str) -> list[Any]:
+    """All versions of a pipeline."""
+    found, token = [], ""
+    while True:
+        page = client.list_pipeline_versions(pipeline_id, page_token=token, page_size=PAGE)
+        found += page.pipeline_versions or []
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+def fitting(content: bytes, settings: dict[str, Any]) -> dict[str, Any]:
+    """Those parameters that the pipeline has: not every pipeline takes all.
+
+    Raises:
+        SystemExit: A parameter that somebody set by hand is in no pipeline.
+    """
+    inputs = next(yaml.safe_load_all(content))["root"].get("inputDefinitions", {})
+    has = set(inputs.get("parameters", {}))
+    unknown = set(settings["given"]) - has
+    if unknown:
+        sys.exit(f"no parameter {', '.join(sorted(unknown))}: expected {', '.join(sorted(has))}")
+    return {key: value for key, value in settings["parameters"].items() if key in has}
+
+
+def schedule(
+    client: Any,
+    name: str,
+    pipeline_id: str,
+    version_id: str,
+    parameters: dict[str, Any],
+    settings: dict[str, Any],
+) -> None:
+    """Make the schedule as it should be: the new one first, then the old ones go."""
+    space = {"namespace": settings["namespace"]} if settings["namespace"] else {}
+    experiment_id = client.create_experiment(settings["experiment"], **space).experiment_id
+    page = client.list_recurring_runs(page_size=PAGE, experiment_id=experiment_id)
+    # Its name says all that it does, so that one that is right is left alone.
+    what = json.dumps([version_id, settings["cron"], parameters], sort_keys=True)
+    wanted = f"{name}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
+    runs = [one for one in page.recurring_runs or [] if one.display_name.startswith(f"{name}-")]
+    right = [one for one in runs if one.display_name == wanted] if settings["cron"] else []
+    if settings["cron"] and not right:
+        client.create_recurring_run(
+            experiment_id,
+            wanted,
+            cron_expression=settings["cron"],
+            max_concurrency=1,
+            no_catchup=True,
+            pipeline_id=pipeline_id,
+            version_id=version_id,
+            params=parameters,
+            enable_caching=False,
+            service_account=settings["service_account"],
+        )
+        print(f"{name}: runs at {settings['cron']}")
+    for one in runs:
+        if one not in right:
+            client.delete_recurring_run(one.recurring_run_id)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+{{/* Every name of an object: coterie.name with the part as its end.
+     35 characters at most: KubeRay adds up to 28 of its own, and 63 is the limit. */}}
+{{- define "coterie.base" -}}
+{{- default .Release.Name .Values.nameOverride | trunc 35 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "coterie.name" -}}
+{{- $context := index . 0 -}}{{- $part := index . 1 -}}
+{{- $base := include "coterie.base" $context -}}
+{{- if $part }}{{ printf "%s-%s" $base $part }}{{ else }}{{ $base }}{{ end -}}
+{{- end }}
+
+{{/* The Service that KubeRay makes for a RayService. */}}
+{{- define "coterie.serveService" -}}
+{{- printf "%s-serve-svc" (include "coterie.base" .) -}}
+{{- end }}
+
+{{- define "coterie.appSecret" -}}
+{{- default (include "coterie.name" (list . "app")) .Values.secrets.existingSecret -}}
+{{- end }}
+
+{{- define "coterie.redisSecret" -}}
+{{- default (include "coterie.name" (list . "redis")) .Values.redis.existingSecret -}}
+{{- end }}
+
+{{- define "coterie.redisAddress" -}}
+{{- if .Values.redis.enabled -}}
+{{ include "coterie.name" (list . "redis") }}.{{ .Release.Namespace }}.svc:6379
+{{- else -}}
+{{ required "redis.enabled is false, so redis.address has to name another one (host:port)" .Values.redis.address }}
+{{- end -}}
+{{- end }}
+
+{{- define "coterie.redisPort" -}}
+{{- include "coterie.redisAddress" . | splitList ":" | last | default "6379" -}}
+{{- end }}
+
+{{/* Labels: those that select, then those that only tell. */}}
+{{- define "coterie.selector" -}}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{- define "coterie.labels" -}}
+{{- $context := index . 0 -}}
+helm.sh/chart: {{ printf "%s-%s" $context.Chart.Name $context.Chart.Version | replace "+" "_" }}
+app.kubernetes.io/name: {{ $context.Chart.Name }}
+app.kubernetes.io/part-of: coterie
+app.kubernetes.io/instance: {{ $context.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+app.kubernetes.io/version: {{ $context.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $context.Release.Service }}
+{{- with $context.Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Of pods: no version among them, which would restart all for nothing. */}}
+{{- define "coterie.podLabels" -}}
+app.kubernetes.io/name: {{ (index . 0).Chart.Name }}
+app.kubernetes.io/part-of: coterie
+{{ include "coterie.selector" . }}
+{{- with (index . 0).Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* metadata of an object: list context part component. */}}
+{{- define "coterie.metadata" -}}
+name: {{ include "coterie.name" (list (index . 0) (index . 1)) }}
+namespace: {{ (index . 0).Release.Namespace }}
+labels:
+  {{- include "coterie.labels" (list (index . 0) (index . 2)) | nindent 2 }}
+{{- end }}
+
+{{- define "coterie.image" -}}
+{{- $images := (index . 0).Values.images -}}{{- $kind := index . 1 -}}
+{{- $repository := index $images $kind -}}
+{{- with $images.registry }}{{ $repository = printf "%s/%s" . $repository }}{{ end -}}
+{{- $digest := index $images (printf "%sDigest" $kind) -}}
+{{- if $digest -}}
+{{ printf "%s@%s" $repository $digest }}
+{{- else -}}
+{{ printf "%s:%s" $repository (default (index . 0).Chart.AppVersion $images.tag) }}
+{{- end -}}
+{{- end }}
+
+{{- define "coterie.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "coterie.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities: {drop: [ALL]}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* Containers give args and no command: the images' entry point (tini) passes signals on.
+
+     What every pod has: list context component-of-service-account token?
+     Service links would set COTERIE_PORT to a URL where a Service is called coterie. */}}
+{{- define "coterie.pod" -}}
+{{- $context := index . 0 -}}
+serviceAccountName: {{ include "coterie.name" (list $context (index . 1)) }}
+automountServiceAccountToken: {{ index . 2 }}
+enableServiceLinks: false
+{{- with $context.Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "coterie.podSecurity" $context | nindent 2 }}
+{{- end }}
+
+{{/* The object store and Redis, for whoever reads or writes them. */}}
+{{- define "coterie.storeEnv" -}}
+- name: AWS_DEFAULT_REGION
+  value: {{ .Values.s3.region | quote }}
+{{- with .Values.s3.endpoint }}
+- name: AWS_ENDPOINT_URL
+  value: {{ . | quote }}
+# Feast's registry has a variable of its own.
+- name: FEAST_S3_ENDPOINT_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.s3.existingSecret }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: AWS_ACCESS_KEY_ID}}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: AWS_SECRET_ACCESS_KEY}}
+{{- end }}
+# KubeRay refuses a RayService that sets REDIS_PASSWORD itself.
+- name: FEAST_REDIS_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ include "coterie.redisSecret" . }}, key: redis-password}}
+{{- end }}
+
+{{/* s3://bucket/coterie/releases -> s3://bucket/coterie/features */}}
+{{- define "coterie.beside" -}}
+{{- $store := required "release.store has to name the store of releases, such as s3://bucket/releases" (index . 0).Values.release.store -}}
+{{- printf "%s/%s" (regexReplaceAll "/[^/]*/?$" $store "") (index . 1) -}}
+{{- end }}
+
+{{- define "coterie.registry" -}}
+{{- default (include "coterie.beside" (list . "features/registry.db")) .Values.features.registry -}}
+{{- end }}
+
+{{- define "coterie.offline" -}}
+{{- default (include "coterie.beside" (list . "features")) .Values.features.offline | trimSuffix "/" -}}
+{{- end }}
+
+{{- define "coterie.status" -}}
+{{- default (include "coterie.beside" (list . "status")) .Values.training.status -}}
+{{- end }}
+
+{{/* A book is named after the RayService: coterie/cluster/book.py adds the ends of its objects. */}}
+{{- define "coterie.book" -}}
+{{- printf "kubernetes://%s/%s" .Release.Namespace (include "coterie.base" .) -}}
+{{- end }}
+
+{{/* The port of a URL. */}}
+{{- define "coterie.portOf" -}}
+{{- $url := urlParse . -}}
+{{- $port := splitList ":" $url.host | rest | first | default "" -}}
+{{- default (ternary "80" "443" (eq $url.scheme "http")) $port -}}
+{{- end }}
+
+{{- define "coterie.s3Port" -}}
+{{- include "coterie.portOf" (default "https://s3.amazonaws.com" .Values.s3.endpoint) -}}
+{{- end }}
+
+{{- define "coterie.monitored" -}}
+{{- $known := (index . 0).Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (index . 1)) -}}
+{{- $wanted := (index . 0).Values.monitoring.enabled | toString -}}
+{{- if or (eq $wanted "true") (and (eq $wanted "auto") $known) }}true{{ end -}}
+{{- end }}
+
+{{- define "coterie.keep" -}}
+{{- if .Values.keepOnUninstall }}helm.sh/resource-policy: keep{{ end -}}
+{{- end }}
+
+{{/* A value of a secret that is there already, or a new one: list context secret-name key. */}}
+{{- define "coterie.generated" -}}
+{{- $found := lookup "v1" "Secret" (index . 0).Release.Namespace (index . 1) -}}
+{{- $known := dig "data" (index . 2) "" ($found | default dict) -}}
+{{- if $known }}{{ $known }}{{ else }}{{ randAlphaNum 32 | b64enc }}{{ end -}}
+{{- end }}
+
+{{/* What replicas of a deployment are told to serve: what is live, unless nothing is or a person
+     insists. Written as JSON, as the controller writes it. */}}
+{{- define "coterie.userConfig" -}}
+{{- $context := index . 0 -}}{{- $deployment := index . 1 -}}
+{{- $live := dict -}}
+{{- if not $context.Values.release.force -}}
+{{- $found := lookup "ray.io/v1" "RayService" $context.Release.Namespace (include "coterie.base" $context) | default dict -}}
+{{- $live = include "coterie.liveConfig" (list (dig "spec" "serveConfigV2" "" $found) $deployment) | fromJson -}}
+{{- end -}}
+{{- if not $live -}}
+{{- $digest := required "release.digest has to be the SHA-256 of the manifest of release.folder" $context.Values.release.digest -}}
+{{- $live = dict "stable" (dict "digest" $digest "folder" $context.Values.release.folder) "canary" nil "weight" 0 "mirrored" false -}}
+{{- end -}}
+{{- toJson $live -}}
+{{- end }}
+
+{{/* user_config of a deployment in a serveConfigV2; that of Api where it has none; or {}. */}}
+{{- define "coterie.liveConfig" -}}
+{{- $text := index . 0 -}}{{- $deployment := index . 1 -}}
+{{- $found := dict -}}
+{{- range (dig "applications" list ($text | fromYaml)) -}}
+{{- if eq .name "coterie" -}}
+{{- range .deployments }}{{- if hasKey . "user_config" }}{{- $_ := set $found .name .user_config }}{{- end }}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson (get $found $deployment | default (get $found "Api") | default dict) -}}
+{{- end }}

@@ -1,0 +1,144 @@
+"""The chart as tests see it: rendered by helm, taken apart into objects and pods."""
+
+import functools
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+ROOT: Final = Path(__file__).parents[2]
+FOLDER: Final = ROOT / "helm" / "coterie"
+CI: Final = {
+    path.name.removesuffix("-values.yaml"): path for path in FOLDER.glob("ci/*-values.yaml")
+}
+NAMESPACE: Final = "shop"
+SECRETS: Final = ("--set", "secrets.existingSecret=app", "--set", "redis.existingSecret=redis")
+"""Without them, passwords differ each time."""
+Object = dict[str, Any]
+
+
+class ChartError(Exception):
+    """Helm refuses; the text is what it says."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    binary: Path
+    folder: Path = FOLDER
+
+    def text(self, values: Path | None = None, *options: str, **environment: str) -> str:
+        """What helm renders.
+
+        Raises:
+            ChartError: It refuses.
+        """
+        command = ["template", "coterie", str(self.folder), "--namespace", NAMESPACE]
+        command += ["--values", str(values)] if values else []
+        return self.run(*command, *options, **environment)
+
+    def objects(self, values: Path | None = None, *options: str, **environment: str):
+        return parse(self.text(values, *options, **environment))
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        return _run(self.binary, arguments, tuple(sorted(environment.items())))
+
+
+@functools.cache
+def _run(binary: Path, arguments: Sequence[str], environment: Sequence[tuple[str, str]]) -> str:
+    done = subprocess.run(
+        [str(binary), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **dict(environment)},
+    )
+    if done.returncode:
+        raise ChartError(done.stdout + done.stderr)
+    return done.stdout
+
+
+def parse(text: str) -> list[Object]:
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+def one(objects: Sequence[Object], kind: str, name: str) -> Object:
+    found = [o for o in objects if o["kind"] == kind and o["metadata"]["name"] == name]
+    assert len(found) == 1, f"{len(found)} objects {kind}/{name}"
+    return found[0]
+
+
+def named(objects: Sequence[Object]) -> list[str]:
+    return [f"{o['kind']}/{o['metadata']['name']}" for o in objects]
+
+
+@dataclass(frozen=True)
+class Pod:
+    owner: str
+    labels: Mapping[str, str]
+    spec: Object
+
+    @property
+    def component(self) -> str:
+        return self.labels["app.kubernetes.io/component"]
+
+    @property
+    def containers(self) -> list[Object]:
+        return [*self.spec.get("initContainers", ()), *self.spec["containers"]]
+
+    @property
+    def ports(self) -> dict[str, int]:
+        return {
+            port["name"]: port["containerPort"]
+            for container in self.containers
+            for port in container.get("ports", ())
+        }
+
+
+def pods(objects: Sequence[Object]) -> list[Pod]:
+    """Every pod that these objects lead to."""
+    return [
+        Pod(f"{o['kind']}/{o['metadata']['name']}", t["metadata"].get("labels", {}), t["spec"])
+        for o in objects
+        for t in _templates(o)
+    ]
+
+
+def _templates(o: Object) -> Iterator[Object]:
+    if o["kind"] == "Pod":
+        yield o
+    elif o["kind"] == "CronJob":
+        yield o["spec"]["jobTemplate"]["spec"]["template"]
+    elif o["kind"] == "RayService":
+        cluster = o["spec"]["rayClusterConfig"]
+        yield cluster["headGroupSpec"]["template"]
+        yield from (group["template"] for group in cluster["workerGroupSpecs"])
+    elif "template" in o.get("spec", {}):
+        yield o["spec"]["template"]
+
+
+def serve_config(objects: Sequence[Object]) -> Object:
+    return yaml.safe_load(one(objects, "RayService", "coterie")["spec"]["serveConfigV2"])
+
+
+def deployments(objects: Sequence[Object]) -> dict[str, Object]:
+    (application,) = serve_config(objects)["applications"]
+    return {deployment["name"]: deployment for deployment in application["deployments"]}
+
+
+def variables(container: Object, objects: Sequence[Object]) -> dict[str, str]:
+    """A container's environment, where the chart knows it; else where it comes from."""
+    found: dict[str, str] = {}
+    for source in container.get("envFrom", ()):
+        if "configMapRef" in source:
+            found |= one(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
+        else:
+            found[f"secret {source['secretRef']['name']}"] = ""
+    for variable in container.get("env", ()):
+        found[variable["name"]] = variable.get("value") or json.dumps(variable.get("valueFrom"))
+    return found

@@ -1,0 +1,184 @@
+"""Who may reach whom: what is needed goes through, nothing else does."""
+
+import ipaddress
+from dataclasses import dataclass, field
+
+import pytest
+from chart import CI, NAMESPACE, pods
+
+OPERATOR = "kuberay-system"
+
+
+@dataclass(frozen=True)
+class End:
+    """A pod of ours, or somebody else."""
+
+    name: str
+    labels: dict[str, str] = field(default_factory=dict)
+    namespace: str = NAMESPACE
+    address: str = ""
+    """Of somebody outside the cluster."""
+
+
+def ours(objects):
+    found = {pod.component: End(pod.component, dict(pod.labels)) for pod in pods(objects)}
+    return found | {
+        "operator": End("operator", namespace=OPERATOR),
+        "prometheus": End("prometheus", namespace="monitoring"),
+        "kubeflow": End("kubeflow", namespace="kubeflow"),
+        "names": End("names", namespace="kube-system"),
+        "shop": End("shop", namespace="storefront"),
+        "gateway": End("gateway", namespace="ingress-nginx"),
+        "neighbour": End("neighbour", {"app": "other"}),
+        "step": End("step", {"pipelines.kubeflow.org/v2_component": "true"}),
+        "outside": End("outside", address="10.0.0.7"),
+        "internet": End("internet", address="93.184.216.34"),
+    }
+
+
+def may(objects, source: End, target: End, port: int, protocol: str = "TCP") -> bool:
+    policies = [o for o in objects if o["kind"] == "NetworkPolicy"]
+    return _side(policies, "Egress", source, target, port, protocol) and _side(
+        policies, "Ingress", target, source, port, protocol
+    )
+
+
+def _side(policies, direction, subject: End, other: End, port: int, protocol: str) -> bool:
+    if subject.namespace != NAMESPACE or subject.address:
+        return True  # not under our policies
+    chosen = [
+        p["spec"]
+        for p in policies
+        if direction in p["spec"]["policyTypes"]
+        and _selects(p["spec"]["podSelector"], subject.labels)
+    ]
+    if not chosen:
+        return True
+    key, peers = ("egress", "to") if direction == "Egress" else ("ingress", "from")
+    return any(
+        any(_is(peer, other) for peer in rule[peers])
+        and any(
+            p["port"] == port and p.get("protocol", "TCP") == protocol
+            for p in rule.get("ports", [{"port": port, "protocol": protocol}])
+        )
+        for spec in chosen
+        for rule in spec.get(key) or ()
+    )
+
+
+def _is(peer, end: End) -> bool:
+    if "ipBlock" in peer:
+        # Pods have addresses too, but that must not be relied on: networks differ in it.
+        return bool(end.address) and ipaddress.ip_address(end.address) in ipaddress.ip_network(
+            peer["ipBlock"]["cidr"]
+        )
+    if end.address:
+        return False
+    if "namespaceSelector" in peer:
+        labels = {"kubernetes.io/metadata.name": end.namespace}
+        if not _selects(peer["namespaceSelector"], labels):
+            return False
+    elif end.namespace != NAMESPACE:
+        return False
+    return _selects(peer.get("podSelector", {}), end.labels)
+
+
+def _selects(selector, labels) -> bool:
+    wanted = selector.get("matchLabels", {}).items() <= labels.items()
+    return wanted and all(
+        labels.get(e["key"]) in e["values"] for e in selector.get("matchExpressions", ())
+    )
+
+
+NEEDED = [
+    ("worker", "head", 6379),
+    ("head", "worker", 10002),
+    ("worker", "worker", 30000),
+    ("worker", "redis", 6379),
+    ("head", "redis", 6379),
+    ("jobs", "redis", 6379),
+    ("step", "redis", 6379),
+    ("worker", "outside", 9000),
+    ("head", "outside", 9000),
+    ("controller", "outside", 9000),
+    ("jobs", "outside", 9000),
+    ("head", "outside", 443),
+    ("controller", "outside", 443),
+    ("worker", "outside", 443),
+    ("controller", "prometheus", 9090),
+    ("controller", "worker", 8000),
+    ("test", "worker", 8000),
+    ("shop", "worker", 8000),
+    ("gateway", "worker", 8000),
+    ("operator", "head", 8265),
+    ("prometheus", "worker", 8080),
+    ("prometheus", "worker", 9464),
+    ("prometheus", "head", 8080),
+    ("prometheus", "controller", 8081),
+    ("jobs", "kubeflow", 8888),
+]
+REFUSED = [
+    ("shop", "redis", 6379),
+    ("neighbour", "redis", 6379),
+    ("neighbour", "head", 6379),
+    ("shop", "head", 8265),
+    ("shop", "head", 10001),
+    ("shop", "worker", 8080),
+    ("shop", "worker", 9464),
+    ("shop", "controller", 8081),
+    ("neighbour", "controller", 8081),
+    ("operator", "worker", 8265),
+    ("redis", "outside", 443),
+    ("redis", "head", 6379),
+    ("jobs", "outside", 443),
+    ("worker", "kubeflow", 8888),
+    ("worker", "outside", 25),
+    ("test", "redis", 6379),
+    ("test", "outside", 443),
+    ("jobs", "worker", 8000),
+    ("prometheus", "redis", 6379),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "port"), NEEDED)
+def test_what_is_needed_goes_through(chart, source, target, port):
+    objects = chart.objects(CI["gpu"])
+    ends = ours(objects)
+    assert may(objects, ends[source], ends[target], port)
+
+
+@pytest.mark.parametrize(("source", "target", "port"), REFUSED)
+def test_what_nobody_needs_does_not(chart, source, target, port):
+    objects = chart.objects(CI["gpu"])
+    ends = ours(objects)
+    assert not may(objects, ends[source], ends[target], port)
+
+
+def test_every_pod_is_under_the_policies_and_may_ask_for_names(example):
+    ends = ours(example)
+    for pod in pods(example):
+        own = End(pod.component, dict(pod.labels))
+        assert may(example, own, ends["names"], 53, "UDP"), pod.owner
+        assert not may(example, own, ends["internet"], 8443), pod.owner
+        assert not may(example, ends["neighbour"], own, 12345), pod.owner
+
+
+def test_callers_can_be_narrowed_down(chart):
+    objects = chart.objects(CI["production"])
+    ends = ours(objects)
+    assert may(objects, ends["gateway"], ends["worker"], 8000)
+    assert not may(objects, ends["shop"], ends["worker"], 8000)
+    assert not may(objects, ends["worker"], ends["internet"], 443)
+    assert may(objects, ends["worker"], ends["outside"], 6380), "Redis outside, on its own port"
+
+
+def test_traces_get_to_where_they_are_sent(chart):
+    objects = chart.objects(CI["gpu"], "--set", "serving.traces=http://otel.monitoring:4318/v1")
+    ends = ours(objects)
+    assert may(objects, ends["worker"], ends["prometheus"], 4318)
+    assert not may(chart.objects(CI["gpu"]), ends["worker"], ends["prometheus"], 4318)
+
+
+def test_policies_can_be_left_out(chart):
+    objects = chart.objects(CI["gpu"], "--set", "networkPolicy.enabled=false")
+    assert "NetworkPolicy" not in {o["kind"] for o in objects}

@@ -1,0 +1,172 @@
+"""The chart sets what serving reads, under the same names, and nothing that nobody reads."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from chart import CI, deployments, one, pods, variables
+
+from coterie.rollout.live import Live
+from serving.settings import PREFIX, Settings, prepare_ray, read_settings
+
+LEFT_OUT = {
+    "COTERIE_REPLICAS",  # autoscaling decides
+    "COTERIE_SHOPPERS",  # of the demonstration
+}
+IN_SECRET = {"COTERIE_ADMIN_TOKEN", "COTERIE_LOG_SALT"}
+LEFT_TO_RAY = {
+    # On one machine two apps must not meet; a pod has its files and ports for itself.
+    "RAY_SERVE_HAPROXY_BINARY_PATH",
+    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC",
+    "RAY_SERVE_HAPROXY_SOCKET_PATH",
+    "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_BASE",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_FILE",
+    # KubeRay makes the token, and gives it to every pod.
+    "RAY_AUTH_MODE",
+    "RAY_AUTH_TOKEN",
+}
+
+
+def ray_containers(objects):
+    for pod in pods(objects):
+        for container in pod.containers:
+            if container["name"] in {"ray-head", "ray-worker"}:
+                yield container
+
+
+def test_every_setting_is_set_or_left_out_on_purpose(example):
+    known = {f"{PREFIX}{f.name.upper()}" for f in fields(Settings)}
+    data = set(one(example, "ConfigMap", "coterie-settings")["data"])
+    secrets = [
+        o for o in example if o["kind"] == "Secret" and o["metadata"]["name"].endswith("app")
+    ]
+    for secret in secrets:
+        assert set(secret["data"]) == IN_SECRET
+    assert data | IN_SECRET | LEFT_OUT == known
+    assert not data & LEFT_OUT
+
+
+def test_serving_takes_the_settings_as_they_are(example):
+    data = one(example, "ConfigMap", "coterie-settings")["data"]
+    settings = read_settings({**data, **dict.fromkeys(IN_SECRET, "x" * 32)})
+    assert settings.rollouts == "kubernetes://shop/coterie"
+    assert settings.log_path == "-"
+
+
+def test_ports_are_those_of_the_settings(chart):
+    objects = chart.objects(CI["gpu"])
+    data = one(objects, "ConfigMap", "coterie-settings")["data"]
+    (worker,) = (p for p in pods(objects) if p.component == "worker")
+    config = yaml.safe_load(one(objects, "RayService", "coterie")["spec"]["serveConfigV2"])
+    assert worker.ports["coterie-metrics"] == int(data["COTERIE_METRICS_PORT"])
+    assert worker.ports["serve"] == int(data["COTERIE_PORT"]) == config["http_options"]["port"]
+
+
+def test_folders_of_the_settings_are_mounted(chart):
+    objects = chart.objects(CI["gpu"])
+    data = one(objects, "ConfigMap", "coterie-settings")["data"]
+    for container in ray_containers(objects):
+        mounts = {m["mountPath"]: m.get("readOnly", False) for m in container["volumeMounts"]}
+        assert mounts[data["COTERIE_STATE"]] is False
+        assert mounts[data["COTERIE_FEATURES"]] is True
+        assert mounts["/tmp"] is False
+
+
+def test_ray_has_the_switches_that_it_has_on_one_machine(chart, monkeypatch):
+    settings = Settings("s3://coterie/releases/1", drain_s=10.0)
+    before = dict.fromkeys(LEFT_TO_RAY)
+    environment: dict[str, str] = {}
+    monkeypatch.setattr("os.environ", environment)
+    prepare_ray(settings, Path("/tmp/launcher/haproxy"), {})
+    monkeypatch.undo()
+    ours = {n: v for n, v in environment.items() if n.startswith("RAY_")}
+    assert set(before) <= set(ours)
+    objects = chart.objects(CI["gpu"])
+    for container in ray_containers(objects):
+        found = variables(container, objects)
+        for name in set(ours) - LEFT_TO_RAY - {"RAY_SERVE_HAPROXY_LOG_TARGET"}:
+            assert found.get(name) == ours[name], name
+        # Where nobody listens: its log holds paths, so people's ids.
+        assert found["RAY_SERVE_HAPROXY_LOG_TARGET"].endswith("/nobody.sock")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_haproxy_can_be_left_out(chart, enabled):
+    objects = chart.objects(CI["gpu"], "--set", f"serving.haproxy.enabled={str(enabled).lower()}")
+    for container in ray_containers(objects):
+        found = variables(container, objects)
+        assert found["RAY_SERVE_ENABLE_HA_PROXY"] == found["COTERIE_HAPROXY"] == str(int(enabled))
+
+
+def test_replicas_are_told_what_to_serve_in_the_form_that_they_take(chart):
+    found = deployments(chart.objects(CI["gpu"]))
+    told = {name: Live.from_json(one["user_config"]) for name, one in found.items()}
+    for live in told.values():
+        assert live.stable.folder == "s3://coterie/releases/20261126000000"
+        assert (live.canary, live.weight, live.mirrored) == (None, 0.0, False)
+
+
+def test_the_controller_can_change_what_replicas_are_told(chart):
+    served = pytest.importorskip("coterie.cluster.served")
+    text = one(chart.objects(CI["gpu"]), "RayService", "coterie")["spec"]["serveConfigV2"]
+    live = served.read_live(text)
+    canary = Live(live.stable, live.stable, 0.25, True)
+    assert served.read_live(served.with_live(text, canary)) == canary
+
+
+# Ray's own use of pydantic.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_serving_builds_what_the_chart_names(chart):
+    """Names and options; the code is not started."""
+    pytest.importorskip("ray")
+    from ray.serve.schema import ServeDeploySchema
+
+    import serving.deployments as code
+
+    text = one(chart.objects(CI["gpu"]), "RayService", "coterie")["spec"]["serveConfigV2"]
+    config = ServeDeploySchema.model_validate(yaml.safe_load(text))
+    (application,) = config.applications
+    module, _, function = application.import_path.partition(":")
+    assert (module, application.name) == ("serving.deployments", code.APP)
+    assert callable(getattr(code, function))
+    assert {d.name for d in application.deployments} == {"Api", code.SINK}
+
+
+def test_feasts_settings_are_those_that_feast_takes(chart, tmp_path, monkeypatch):
+    repo_config = pytest.importorskip("feast.repo_config")
+    objects = chart.objects(CI["production"])
+    text = one(objects, "ConfigMap", "coterie-features")["data"]["feature_store.yaml"]
+    (tmp_path / "feature_store.yaml").write_text(text)
+    monkeypatch.setenv("FEAST_REDIS_PASSWORD", "hunter2")
+    config = repo_config.load_repo_config(tmp_path, tmp_path / "feature_store.yaml")
+    online = config.online_store
+    assert online.connection_string == "redis.shop.svc:6380,ssl=true,password=hunter2"
+    assert config.registry.path == "s3://shop-coterie/features/registry.db"
+    for container in ray_containers(objects):
+        assert "FEAST_REDIS_PASSWORD" in variables(container, objects)
+
+
+def test_the_head_does_not_set_what_kuberay_sets(chart):
+    """It refuses a RayService that sets these itself, besides gcsFaultToleranceOptions."""
+    objects = chart.objects(CI["gpu"])
+    for container in ray_containers(objects):
+        assert not {"REDIS_PASSWORD", "RAY_REDIS_ADDRESS"} & set(variables(container, objects))
+
+
+def test_the_chart_has_the_projects_version(chart):
+    import coterie
+
+    meta = yaml.safe_load((chart.folder / "Chart.yaml").read_text())
+    assert meta["appVersion"] == coterie.__version__
+
+
+def test_ray_is_the_version_that_is_pinned(chart):
+    from chart import ROOT
+
+    pins = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line
+    )
+    service = one(chart.objects(CI["gpu"]), "RayService", "coterie")
+    assert service["spec"]["rayClusterConfig"]["rayVersion"] == pins["ray"]

@@ -1,0 +1,179 @@
+"""An upgrade keeps what is live and what is secret, and changes nothing that cannot be changed."""
+
+import base64
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from chart import CI, SECRETS, deployments, one, parse, pods
+from fake_kubernetes import kubernetes
+
+GOLDEN = Path(__file__).parent / "golden"
+"""What the chart rendered when it was last released; written anew by UPDATE_GOLDEN=1."""
+ASKING = ("--dry-run=server", "--disable-openapi-validation")
+LIVE = {
+    "stable": {"digest": "a" * 64, "folder": "s3://coterie/releases/7"},
+    "canary": {"digest": "b" * 64, "folder": "s3://coterie/releases/8"},
+    "weight": 0.25,
+    "mirrored": False,
+}
+
+
+def upgraded(chart, folder, objects, *options):
+    with kubernetes(folder, objects) as kubeconfig:
+        return chart.objects(CI["gpu"], *ASKING, *options, KUBECONFIG=str(kubeconfig))
+
+
+def service_that_serves(chart, live):
+    served = pytest.importorskip("coterie.cluster.served")
+    from coterie.rollout.live import Live
+
+    service = one(chart.objects(CI["gpu"], *SECRETS), "RayService", "coterie")
+    text = served.with_live(service["spec"]["serveConfigV2"], Live.from_json(live))
+    return {**service, "spec": {**service["spec"], "serveConfigV2": text}}
+
+
+def test_a_rollout_goes_on_through_an_upgrade(chart, tmp_path):
+    service = service_that_serves(chart, LIVE)
+    changed = ("--set", "serving.api.maxOngoing=32", "--set", "release.digest=" + "c" * 64)
+    found = deployments(upgraded(chart, tmp_path, [service], *changed))
+    assert found["Api"]["user_config"] == LIVE
+    assert found["Api"]["max_ongoing_requests"] == 32
+
+
+def test_an_upgrade_that_changes_nothing_writes_the_same_configuration(chart, tmp_path):
+    """Character by character: else the API would see two who want different things."""
+    served = pytest.importorskip("coterie.cluster.served")
+    service = service_that_serves(chart, LIVE)
+    found = one(upgraded(chart, tmp_path, [service]), "RayService", "coterie")
+    before, after = (s["spec"]["serveConfigV2"] for s in (service, found))
+    assert served.read_live(before) == served.read_live(after)
+    assert served._rest(before) == served._rest(after)
+
+
+def test_a_person_can_insist_on_a_release(chart, tmp_path):
+    service = service_that_serves(chart, LIVE)
+    found = upgraded(chart, tmp_path, [service], "--set", "release.force=true")
+    told = deployments(found)["Api"]["user_config"]
+    assert told["stable"]["folder"] == "s3://coterie/releases/20261126000000"
+    assert told["canary"] is None
+
+
+def test_a_service_without_a_configuration_gets_the_one_of_the_values(chart, tmp_path):
+    service = one(chart.objects(CI["gpu"], *SECRETS), "RayService", "coterie")
+    bare = {**service, "spec": {"rayClusterConfig": {}}}
+    told = deployments(upgraded(chart, tmp_path, [bare]))["Api"]["user_config"]
+    assert told["stable"]["folder"] == "s3://coterie/releases/20261126000000"
+
+
+def test_passwords_stay(chart, tmp_path):
+    with kubernetes(tmp_path, []) as kubeconfig:
+        first = parse(chart.text(CI["gpu"], *ASKING, KUBECONFIG=str(kubeconfig), RUN="first"))
+    secrets = [o for o in first if o["kind"] == "Secret"]
+    assert len(secrets) == 2
+    for secret in secrets:
+        for value in secret["data"].values():
+            assert len(base64.b64decode(value)) == 32
+    second = upgraded(chart, tmp_path, secrets)
+    for secret in secrets:
+        assert one(second, "Secret", secret["metadata"]["name"])["data"] == secret["data"]
+
+
+def test_passwords_differ_from_each_other_and_each_time(chart):
+    values = [
+        value
+        for run in ("1", "2")
+        for o in chart.objects(CI["gpu"], RUN=run)
+        if o["kind"] == "Secret"
+        for value in o["data"].values()
+    ]
+    assert len(set(values)) == len(values) == 6
+
+
+def test_monitors_are_made_where_the_cluster_knows_them(chart, tmp_path):
+    auto = ("--set", "monitoring.enabled=auto")
+    kinds = {o["kind"] for o in upgraded(chart, tmp_path, [], *auto)}
+    assert {"PodMonitor", "ServiceMonitor"} <= kinds
+
+
+def test_a_new_release_in_the_values_restarts_nothing(chart):
+    """It is not even told: what is live stays live. So no pod may change for it."""
+    before, after = (
+        chart.objects(CI["gpu"], *SECRETS, "--set", f"release.folder=s3://coterie/releases/{n}")
+        for n in (1, 2)
+    )
+    assert _pod_templates(before) == _pod_templates(after)
+
+
+def test_a_new_chart_version_restarts_nothing(chart, tmp_path):
+    folder = shutil.copytree(chart.folder, tmp_path / "coterie")
+    meta = folder / "Chart.yaml"
+    meta.write_text(meta.read_text().replace("\nversion: 0.1.0", "\nversion: 0.2.0"))
+    newer = type(chart)(chart.binary, folder)
+    before, after = (c.objects(CI["gpu"], *SECRETS) for c in (chart, newer))
+    assert before != after
+    assert _pod_templates(before) == _pod_templates(after)
+
+
+def test_other_settings_restart_rays_pods(chart):
+    before, after = (
+        chart.objects(CI["gpu"], *SECRETS, "--set", f"serving.logLevel={level}")
+        for level in ("INFO", "DEBUG")
+    )
+    assert _pod_templates(before) != _pod_templates(after)
+
+
+def _pod_templates(objects):
+    """Of all that runs; the pod of helm test is made anew each time."""
+    lasting = [pod for pod in pods(objects) if not pod.owner.startswith("Pod/")]
+    notes = _notes(objects)
+    return {pod.owner + pod.component: (pod.labels, pod.spec, notes) for pod in lasting}
+
+
+def _notes(objects):
+    service = one(objects, "RayService", "coterie")["spec"]["rayClusterConfig"]
+    return service["headGroupSpec"]["template"]["metadata"]["annotations"]
+
+
+IMMUTABLE = {
+    "Deployment": ["selector"],
+    "StatefulSet": ["selector", "serviceName", "volumeClaimTemplates", "podManagementPolicy"],
+    "Service": ["clusterIP"],
+    "Job": ["template", "selector"],
+    "RoleBinding": [],
+}
+"""Of ``spec``; hooks are deleted before they are made again, so their fields may change."""
+
+
+@pytest.mark.parametrize("values", sorted(CI))
+def test_no_field_changes_that_cannot_be_changed(chart, values):
+    after = chart.objects(CI[values], *SECRETS)
+    path = GOLDEN / f"{values}.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(_fixed(after), indent=1, sort_keys=True) + "\n")
+    before, now = json.loads(path.read_text()), _fixed(after)
+    for name in before.keys() & now.keys():
+        assert now[name] == before[name], f"{name}: an upgrade would fail"
+    gone = {name for name in before.keys() - now.keys() if name.startswith("StatefulSet")}
+    assert not gone, "its data would be left behind"
+
+
+def _fixed(objects):
+    """What cannot be changed of each object, by its name."""
+    found = {}
+    for o in objects:
+        if o["kind"] in IMMUTABLE and "helm.sh/hook" not in o["metadata"].get("annotations", {}):
+            fields = {f: o["spec"].get(f) for f in IMMUTABLE[o["kind"]]} if "spec" in o else {}
+            fields |= {"roleRef": o["roleRef"]} if "roleRef" in o else {}
+            found[f"{o['kind']}/{o['metadata']['name']}"] = fields
+    return found
+
+
+def test_a_changed_selector_would_be_noticed(chart):
+    golden = json.loads((GOLDEN / "gpu.json").read_text())
+    changed = chart.objects(CI["gpu"], *SECRETS, "--set", "redis.storageClass=fast")
+    name = "StatefulSet/coterie-redis"
+    assert _fixed(changed)[name] != golden[name]
