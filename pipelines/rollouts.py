@@ -108,18 +108,25 @@ def _await_end(shop: Client, began: float) -> list[dict[str, Any]]:
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """A line a rollout: what it was, what caught it, and what shoppers noticed."""
-    table = Table("release", "verdict", "why", "after", "restored in", "failed requests")
+    table = Table("release", "verdict", "why", "after", "restored", "failed")
     for one in outcomes:
         good = one.phase == "promoted"
         table.add_row(
             one.about,
             f"[green]{one.phase}[/]" if good else f"[red]{one.phase.replace('_', ' ')}[/]",
-            one.why,
+            # The audit log and the operations page have the whole of it.
+            _short(one.why),
             f"{one.seconds:.0f} s",
             "" if one.restored_s is None else f"{one.restored_s:.1f} s",
             f"{one.failed} of {one.lists}",
         )
     Console().print(table)
+
+
+def _short(why: str) -> str:
+    """Without the test's numbers, a release's folder, and what to do about it."""
+    parts = why.partition(", e-value")[0].split(": ")
+    return ": ".join(part for part in parts[:3] if "/" not in part)
 
 
 def keep_outcomes(outcomes: Sequence[Outcome], file: Path) -> None:
