@@ -49,6 +49,7 @@ def show_addresses(shop: Client, report: str, work: Path, seconds: float) -> Non
     screen.print(f"Up after {seconds:.0f} s. Look at")
     for what, where in (
         ("the shop", f"{shop.address}/"),
+        ("the rollouts", f"{shop.address}/operations"),
         ("the HTTP API", f"{shop.address}/docs"),
         ("the metrics", f"{shop.address}/metrics"),
         ("the report", Path(report).absolute().as_uri()),
