@@ -1,16 +1,21 @@
 """The second tier: new code, image or Ray version, and the way back.
 
+    python -m coterie.cluster.upgrade record --namespace shop --service coterie
+    python -m coterie.cluster.upgrade back --namespace shop --service coterie --reason WHY
+
 KubeRay brings up a new RayCluster when ``rayClusterConfig`` changes. Code and configuration belong
 together, so both are recorded before a change, and both go back in one request: with one alone, old
 code would for a while be told what only new code knows, or the other way round.
 """
 
+import argparse
 import json
+import sys
 from typing import Any, Final
 
 from coterie.cluster.api import CONFIG_MAPS, RAY_SERVICES, Cluster, Object
 from coterie.cluster.arms import upgrading
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, CoterieError
 
 FIELDS: Final = ("rayClusterConfig", "serveConfigV2")
 PAIR: Final = "before.json"
@@ -83,3 +88,35 @@ def _ready(service: Object) -> bool:
 
 def _place(name: str) -> str:
     return f"{name}-before"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Record or go back; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m coterie.cluster.upgrade",
+        description="Record what a RayService runs, or put it back as it was recorded.",
+    )
+    parser.add_argument(
+        "do", choices=("record", "back"), help="before a change, and after a bad one"
+    )
+    parser.add_argument("--namespace", required=True)
+    parser.add_argument("--service", required=True, help="name of the RayService")
+    parser.add_argument("--reason", default="", help="why it goes back; kept in an Event")
+    asked = parser.parse_args(arguments)
+    try:
+        cluster = Cluster.connect(asked.namespace)
+        if asked.do == "record":
+            record(cluster, asked.service)
+            print(f"what {asked.service} runs is recorded in ConfigMap {_place(asked.service)}")
+        elif roll_back(cluster, asked.service, asked.reason):
+            print(f"{asked.service} goes back: watch kubectl get rayservice {asked.service}")
+        else:
+            print(f"{asked.service} is as it was recorded: nothing was changed")
+    except CoterieError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,8 +4,8 @@ import pytest
 from cluster_shop import SERVE_CONFIG
 from fake_api import KubeRay
 
-from coterie.cluster.api import RAY_SERVICES, ConflictError
-from coterie.cluster.upgrade import record, roll_back
+from coterie.cluster.api import RAY_SERVICES, Cluster, ConflictError
+from coterie.cluster.upgrade import main, record, roll_back
 from coterie.errors import BadInputError, UnavailableError
 
 OLD = {"rayVersion": "2.59.0", "headGroupSpec": {"image": "shop:1"}}
@@ -106,3 +106,17 @@ def test_without_a_record_or_a_reason_nothing_goes_back(api, cluster, service):
     record(cluster, "shop")
     with pytest.raises(BadInputError, match="reason"):
         roll_back(cluster, "shop", " ")
+
+
+def test_a_person_records_and_goes_back_by_command(api, cluster, service, monkeypatch, capsys):
+    monkeypatch.setattr(Cluster, "connect", lambda namespace: cluster)
+    where = ["--namespace", "shop", "--service", "shop"]
+    assert main(["record", *where]) == 0
+    upgrade(api, rayClusterConfig=NEW)
+    assert main(["back", *where]) == 1
+    assert "needs a reason" in capsys.readouterr().err
+    assert spec(api)["rayClusterConfig"] == NEW
+    assert main(["back", *where, "--reason", "answers are slow"]) == 0
+    assert spec(api)["rayClusterConfig"] == OLD
+    assert main(["back", *where, "--reason", "again"]) == 0
+    assert "nothing was changed" in capsys.readouterr().out
