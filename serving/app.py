@@ -20,7 +20,7 @@ from typing import Any, Final
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.rollout.live import Live
 from serving.checks import check
-from serving.controller import REPLICAS, first_live
+from serving.places import first_live
 from serving.proxy import inner_ports, write_launcher
 from serving.settings import Settings, prepare_ray, read_settings
 
@@ -73,7 +73,7 @@ def serving(settings: Settings) -> Iterator[Settings]:
     check(settings)
     shutil.rmtree(settings.metrics_folder, ignore_errors=True)
     settings.metrics_folder.mkdir(parents=True)
-    shutil.rmtree(Path(settings.state) / REPLICAS, ignore_errors=True)
+    shutil.rmtree(settings.replicas_folder, ignore_errors=True)
     live = first_live(settings)
     # Sockets need a short path, and two apps on one machine a folder each.
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
@@ -90,8 +90,7 @@ def _ray(settings: Settings, live: Live) -> Iterator[None]:
     from ray import serve
     from ray.serve.config import HTTPOptions
 
-    from serving.controller import deploy
-    from serving.deployments import APP
+    from serving.deploy import APP, deploy
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)

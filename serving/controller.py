@@ -1,7 +1,6 @@
 """The rollout's controller on one machine: a deployment of its own, which Ray Serve restarts."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -13,122 +12,29 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.release.files import read_files
 from coterie.rollout.book import Book
-from coterie.rollout.controller import Controller, Ledger, Metrics
+from coterie.rollout.controller import Controller, Metrics
 from coterie.rollout.exported import RolloutMetrics
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
-from coterie.rollout.state import State, Target
+from coterie.rollout.state import Target
+from serving.deploy import deploy
 from serving.logs import LOGGER, start_logging
-from serving.settings import KUBERNETES, Settings, read_settings
+from serving.places import Places, places_of
+from serving.settings import Settings, read_settings
 
-REPLICAS: Final = "replicas"
-"""Folder in ``state`` where each replica says what it serves."""
 SILENT_S: Final = 10.0
 """A replica that has not said anything for so long is gone."""
 
-KNOWN_S: Final = 5.0
-"""For so long the store's list of releases is not read again."""
-
 log = logging.getLogger(LOGGER)
-
-
-def open_book(settings: Settings) -> Ledger:
-    """Where rollouts are written down."""
-    if settings.rollouts.startswith(KUBERNETES):
-        from coterie.cluster.api import Cluster
-        from coterie.cluster.book import ClusterBook
-
-        namespace, _, name = settings.rollouts.removeprefix(KUBERNETES).partition("/")
-        return ClusterBook(Cluster.connect(namespace), name)
-    return Book(settings.rollouts_place)
-
-
-def first_live(settings: Settings) -> Live:
-    """What to serve at the start: what was live when the app ended, or the release it was told of.
-
-    Raises:
-        BadInputError: A release is damaged, or is not where it was.
-        UnavailableError: The store did not answer.
-    """
-    begun = Place(read_files(settings.release).digest, settings.release)
-    book = Book(settings.rollouts_place)
-    state, version = book.read()
-    if not state.stable:
-        book.write(State(stable=begun.digest), version)
-        return Live(begun)
-    return Places(settings.releases_root, begun).live(state.target)
-
-
-class Places:
-    """Where releases lie, by digest."""
-
-    def __init__(self, root: str, begun: Place) -> None:
-        """A store, and the release that the app was told of, which may lie outside it."""
-        self._root, self._found = root, {begun.digest: begun}
-        self._begun, self._versions, self._until = begun, dict[str, str](), 0.0
-
-    def live(self, target: Target) -> Live:
-        """A target with the places of its releases.
-
-        Raises:
-            BadInputError: The store has no release of such a digest.
-            UnavailableError: It did not answer.
-        """
-        canary = self.place(target.canary) if target.canary else None
-        return Live(self.place(target.stable), canary, target.weight, target.mirrored)
-
-    def place(self, digest: str) -> Place:
-        """See ``live``."""
-        if digest not in self._found:
-            self._found[digest] = Place(digest, self._store().by_digest(digest))
-        return self._found[digest]
-
-    def find(self, release: str) -> Place:
-        """A release by its version, or by its folder in the store.
-
-        Raises:
-            BadInputError: The store has no such release.
-            UnavailableError: It did not answer.
-        """
-        store = self._store()
-        folder = store.folder(release.rstrip("/").removeprefix(f"{store.root}/"))
-        known = {version: digest for digest, version in store.digests().items()}
-        return Place(known[folder.rpartition("/")[2]], folder)
-
-    def versions(self) -> dict[str, str]:
-        """Digest to version, at most some seconds old; what is known where the store is not up."""
-        if time.monotonic() > self._until:
-            begun = {self._begun.digest: self._begun.folder.rstrip("/").rpartition("/")[2]}
-            with contextlib.suppress(UnavailableError):
-                self._versions = begun | self._store().digests()
-            self._until = time.monotonic() + KNOWN_S
-        return self._versions
-
-    def _store(self) -> Any:
-        # Torch takes seconds to import, and most starts do without the store.
-        from coterie.release.store import ReleaseStore
-
-        return ReleaseStore(self._root)
-
-
-def places_of(settings: Settings) -> Places:
-    """Where releases lie.
-
-    Raises:
-        BadInputError: The release that the app was told of is damaged.
-        UnavailableError: Its store did not answer.
-    """
-    begun = Place(read_files(settings.release).digest, settings.release)
-    return Places(settings.releases_root, begun)
 
 
 class ServeArms:
     """What this machine's replicas serve; the ``Arms`` of ``coterie.rollout.controller``."""
 
-    def __init__(self, state: Path, places: Places) -> None:
-        self._folder, self._places = state / REPLICAS, places
+    def __init__(self, replicas: Path, places: Places) -> None:
+        """``replicas`` is the folder where each replica says what it serves."""
+        self._folder, self._places = replicas, places
         self._applied: Live | None = None
 
     def live(self) -> Target:
@@ -186,24 +92,6 @@ class ServeArms:
                 file.unlink(missing_ok=True)
 
 
-def deploy(live: Live) -> None:
-    """Have Ray Serve run the app with this ``user_config``; replicas go on as they are.
-
-    Raises:
-        UnavailableError: It did not take it.
-    """
-    # serve.run would restart the replicas; the config that a RayService takes does not.
-    from ray.serve.context import _get_global_client
-    from ray.serve.schema import ServeDeploySchema
-
-    from serving.deployments import serve_config
-
-    try:
-        _get_global_client().deploy_apps(ServeDeploySchema(**serve_config(live)))
-    except Exception as error:  # whatever Ray raises
-        raise UnavailableError(f"Ray Serve did not take a new configuration: {error}") from error
-
-
 def metrics_of(settings: Settings) -> Metrics:
     """Whom the controller asks."""
     if settings.prometheus_url:
@@ -220,7 +108,7 @@ class RolloutController:
         start_logging(settings.log_level, settings.log_path)
         self._interval_s = settings.rollout_interval_s
         self._book = Book(settings.rollouts_place)
-        arms = ServeArms(Path(settings.state), places_of(settings))
+        arms = ServeArms(settings.replicas_folder, places_of(settings))
         self._controller = Controller(
             self._book, metrics_of(settings), arms, note_look=self._book.note_look
         )

@@ -18,22 +18,20 @@ from starlette.types import ASGIApp
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.live import Live
 from serving.attribution import Responses
-from serving.controller import RolloutController, open_book, places_of
+from serving.controller import RolloutController
+from serving.deploy import API, APP, CONTROLLER, SINK
 from serving.events import Event, EventLog
 from serving.features import FeastFeatures
 from serving.logs import start_logging
 from serving.metrics import MULTIPROCESS_VARIABLE, Metrics
 from serving.pipelines import pipeline_collector
+from serving.places import open_book, places_of
 from serving.scraped import Scraped
 from serving.settings import KUBERNETES, Settings, read_settings
 from serving.shoppers import directory_of
 from serving.sink import Receipt, Sink
 from serving.traces import start_traces
 
-APP: Final = "coterie"
-API: Final = "Api"
-SINK: Final = "EventSink"
-CONTROLLER: Final = "RolloutController"
 BEAT_S: Final = 1.0
 """Between signs of life."""
 RETRY_S: Final = 1.0
@@ -120,7 +118,7 @@ class Api:
         # Torch takes seconds to import, and the sink does without it.
         import torch
 
-        from serving.arms import Switch
+        from serving.switch import Switch
 
         # One request at a time a process: more threads only take turns on the same cores.
         torch.set_num_threads(1)
@@ -133,7 +131,7 @@ class Api:
             self._metrics,
             settings.canary_timeout_s,
             settings.attribution_s,
-            settings.state,
+            str(settings.replicas_folder),
         )
         self._beats = asyncio.create_task(self._beat())
 
@@ -190,18 +188,6 @@ def build(_: dict[str, Any] | None = None) -> serve.Application:
         return api.bind(sink)  # a controller outside rolls out
     controller = serve.deployment(name=CONTROLLER, num_replicas=1, **common)(RolloutController)
     return api.bind(sink, controller.bind())
-
-
-def serve_config(live: Live) -> dict[str, Any]:
-    """The application as Ray Serve and ``RayService.spec.serveConfigV2`` take it."""
-    told = {"user_config": live.as_json()}
-    application = {
-        "name": APP,
-        "route_prefix": "/",
-        "import_path": "serving.deployments:build",
-        "deployments": [{"name": name, **told} for name in (API, SINK)],
-    }
-    return {"applications": [application]}
 
 
 def _replica_environment(settings: Settings) -> dict[str, str]:

@@ -19,14 +19,13 @@ from coterie.rollout.standing import Look
 from coterie.schema import EventKind
 from serving import messages
 from serving.admin import admin_router, operations_router
-from serving.arms import Switch
-from serving.controller import Places
 from serving.events import Event
 from serving.lists import ListMaker
 from serving.logs import Pseudonyms
 from serving.messages import MAX_ID, MAX_K
 from serving.metrics import CONTENT_TYPE, Metrics
 from serving.middleware import Surround
+from serving.places import Places
 from serving.problems import (
     MEDIA_TYPE,
     FieldError,
@@ -37,6 +36,7 @@ from serving.problems import (
 from serving.settings import Settings
 from serving.shoppers import ShopperDirectory
 from serving.sink import EventWriter
+from serving.switch import Switch
 
 STATIC: Final = Path(__file__).parent / "static"
 SHOWN_HISTORY: Final = 24

@@ -119,6 +119,11 @@ class Settings:
         return self.rollouts or str(Path(self.state) / "rollouts")
 
     @property
+    def replicas_folder(self) -> Path:
+        """Where each replica says what it serves."""
+        return Path(self.state) / "replicas"
+
+    @property
     def event_log(self) -> Path:
         """SQLite file of the event log."""
         return Path(self.state) / "events.sqlite"

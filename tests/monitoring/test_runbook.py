@@ -13,7 +13,7 @@ from small_shop import place_of, write_small_release
 from coterie.rollout.book import Book
 from coterie.rollout.live import Live
 from coterie.rollout.state import State
-from serving.controller import first_live
+from serving.places import first_live
 from serving.settings import Settings
 
 TEXT = (Path(__file__).parents[2] / "docs/runbook.md").read_text()

@@ -7,10 +7,10 @@ from small_shop import make_switch, people, place_of, write_clean_tables, write_
 
 from coterie.release.bundle import Release
 from coterie.rollout.book import Book
-from serving.controller import Places
 from serving.events import EventLog
 from serving.features import FakeFeatures
 from serving.metrics import Metrics
+from serving.places import Places
 from serving.routes import Parts, create_app
 from serving.settings import Settings
 from serving.shoppers import ShopperDirectory

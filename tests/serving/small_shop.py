@@ -11,10 +11,10 @@ from coterie.recommend.encoder import Encoder
 from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.rollout.live import Live, Place
 from coterie.schema import ITEMS, STRENGTHS, EventKind
-from serving.arms import Switch
 from serving.events import KIND_CODES, RecentList
 from serving.features import FakeFeatures, Friends
 from serving.metrics import Metrics
+from serving.switch import Switch
 
 CATEGORIES = ("Home/Kitchen", "Sports/Climbing", "Books/Science", "Garden/Tools")
 NUM_ITEMS = 120

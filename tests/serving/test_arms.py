@@ -14,11 +14,12 @@ from small_shop import make_switch, people, place_of, write_small_release
 from coterie.errors import BadInputError
 from coterie.rollout.live import Live, Place
 from coterie.schema import EventKind
-from serving.arms import Switch, assigned
+from serving.arms import assigned
 from serving.attribution import ListId, Responses, new_list_id
 from serving.events import Event
 from serving.lists import ListMaker
 from serving.metrics import Metrics
+from serving.switch import Switch
 
 USERS = [f"shopper-{n}" for n in range(400)] + ["ana", "lou", "max"]
 
@@ -273,7 +274,7 @@ def test_a_stable_that_cannot_be_loaded_ends_the_start(releases, tmp_path):
 def test_a_replica_says_what_it_serves(shop, tmp_path):
     shop.adopt(0.25)
     shop.switch.beat()
-    (file,) = (tmp_path / "replicas").glob("*.json")
+    (file,) = tmp_path.glob("*.json")
     content = json.loads(file.read_text())
     assert Live.from_json(content["live"]) == Live(shop.old, shop.new, 0.25, False)
     shop.switch.adopt(Live(shop.old))

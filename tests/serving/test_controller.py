@@ -13,7 +13,8 @@ from coterie.rollout.live import Live, Place
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.state import Phase, State, Target
 from serving import controller
-from serving.controller import Places, ServeArms, first_live, metrics_of
+from serving.controller import ServeArms, metrics_of
+from serving.places import Places, first_live
 from serving.settings import Settings
 
 
@@ -62,7 +63,7 @@ def replicas(tmp_path):
 
 @pytest.fixture
 def arms(tmp_path, places, replicas):
-    return ServeArms(tmp_path, places)
+    return ServeArms(tmp_path / "replicas", places)
 
 
 def test_releases_are_found_by_version_by_folder_and_by_digest(places, releases):
