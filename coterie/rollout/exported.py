@@ -71,7 +71,8 @@ class RolloutMetrics:
 
     def hide(self) -> None:
         """Show no phase: another controller acts, and shows it."""
-        self._phase.clear()
+        for phase in Phase:  # where processes share a folder, series cannot be taken back
+            self._phase.labels(phase.value).set(0)
 
 
 def verdict(transition: Transition) -> str:

@@ -104,7 +104,7 @@ def test_who_has_no_lease_changes_and_shows_nothing(api, shop, loop, registry):
     with running(loop):
         wait_for(loop.ready)
     assert len(api.writes()) == before
-    assert registry.get_sample_value("coterie_rollout_state", {"phase": "idle"}) is None
+    assert registry.get_sample_value("coterie_rollout_state", {"phase": "idle"}) == 0
 
 
 def test_a_missing_right_is_said_once_and_the_loop_goes_on(api, shop, loop, caplog):

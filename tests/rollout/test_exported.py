@@ -86,4 +86,4 @@ def test_the_state_is_shown_as_it_is():
     metrics.show(STEP, [], 300.0)
     assert value("coterie_rollout_data_unavailable_seconds") == 0.0
     metrics.hide()
-    assert value("coterie_rollout_state", {"phase": "step"}) is None
+    assert value("coterie_rollout_state", {"phase": "step"}) == 0
