@@ -91,10 +91,11 @@ def _figure(prometheus: str, panel: Panel, minutes: float) -> go.Figure:
             figure.add_hline(y=value, line={"color": color, "dash": "dash", "width": 1})
     tick, suffix = UNITS.get(panel.unit, (".3~s", ""))
     figure.update_layout(
-        height=panel.height * 26,
+        height=panel.height * 30,
         margin={"l": 10, "r": 10, "t": 5, "b": 5},
         template="plotly_white",
-        legend={"orientation": "h", "font": {"size": 10}},
+        legend={"orientation": "h", "font": {"size": 10}, "y": -0.2, "yanchor": "top"},
+        xaxis={"tickformat": "%H:%M:%S", "nticks": 4, "tickangle": 0},
         showlegend=True,
         yaxis={"rangemode": "tozero", "tickformat": tick, "ticksuffix": suffix, "automargin": True},
     )
