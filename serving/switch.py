@@ -116,7 +116,7 @@ class Switch:
         self._timeout_s = timeout_s
         self._shown = Shown(window_s, metrics)
         self._file = Path(state, f"{os.getpid()}.json") if state else None
-        self._lock = threading.Lock()
+        self._lock, self._telling = threading.Lock(), threading.Lock()
         self._arms: Arms | None = None
         self._wanted: Live | None = None
         self._error = ""
@@ -351,17 +351,18 @@ class Switch:
 
     def _tell(self, now: float) -> None:
         """Leave what is served where the controller reads it; written beside, then renamed."""
-        arms = self._arms
-        if self._file is None or arms is None:
-            return
-        canary = arms.canary.place if arms.canary else None
-        weight, mirrored = (arms.weight, arms.mirrored) if canary else (0.0, False)
-        live = Live(arms.stable.place, canary, weight, mirrored)
-        content = {"at": now, "live": live.as_json(), "error": self._error}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._file.with_suffix(f".{threading.get_ident()}.part")
-        beside.write_text(json.dumps(content))
-        beside.replace(self._file)
+        with self._telling:  # or an older picture could be the last to be put in its place
+            arms = self._arms
+            if self._file is None or arms is None:
+                return
+            canary = arms.canary.place if arms.canary else None
+            weight, mirrored = (arms.weight, arms.mirrored) if canary else (0.0, False)
+            live = Live(arms.stable.place, canary, weight, mirrored)
+            content = {"at": now, "live": live.as_json(), "error": self._error}
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            beside = self._file.with_suffix(".part")
+            beside.write_text(json.dumps(content))
+            beside.replace(self._file)
 
 
 def _timed(
