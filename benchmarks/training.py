@@ -2,10 +2,12 @@
 
     python -m benchmarks.training --data DIR --sets lastfm douban_book --minutes 10
     python -m benchmarks.training --sets simulated_1m simulated_10m --models social --minutes 20
+    python -m benchmarks.training --sets simulated_10m --device cuda
 
 Models run one after the other on the same training part, each in a process of its own, and are
 looked at on the same validation shoppers after every epoch; looking is not counted as learning.
-Seconds are those of the one thread, not of the clock, but for the bound.
+Seconds are those of the one thread, not of the clock, but for the bound; on a GPU those of the
+clock, after it has done all that it was told.
 ``pyg_lightgcn`` is PyTorch Geometric's own class, trained in the way of its example: batches of
 8,192 interactions, one random negative each, BPR, Adam at 1e-3, 64 dimensions, 2 layers. A run
 replaces its own cells in ``benchmarks/results/training.json``, and draws ``docs/training.md``.
@@ -19,20 +21,18 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from rich.console import Console
 
-from benchmarks.accuracy import prepare
-from benchmarks.training_page import first, write_page
+from benchmarks.training_page import first, row_of, write_page
 from coterie.data.dataset import TrainingSet
-from coterie.data.ingest import ingest
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.models import CONFIGS, MODELS
 from coterie.models.engagement import engagement
@@ -41,7 +41,6 @@ from coterie.models.social_linear import fit_linear
 from coterie.recommend.batches import Community
 from coterie.training.loop import EpochRecord, run_epochs
 from coterie.training.validation import Validation
-from coterie.workflow.shop import Shop
 
 SIMULATED: Final = {
     "simulated_1m": ShopConfig(num_users=20_000, num_items=10_000, num_events=1_000_000),
@@ -85,9 +84,14 @@ def main(arguments: list[str] | None = None) -> None:
         for model in asked.models:
             spawn = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-                cell = pool.submit(measure, model, clean, 60.0 * asked.minutes).result()
-            whole = _merge(name, model, cell, asked)
-            reached = whole["sets"][name].get("pyg_lightgcn", {}).get("best")
+                bound = 60.0 * asked.minutes
+                cell = pool.submit(_measure_shop, model, clean, bound, asked.device).result()
+            cell["command"] = (
+                f"python -m benchmarks.training --data DIR --sets {name} --models {model} "
+                f"--minutes {asked.minutes:g} --device {asked.device}"
+            )
+            cells = merge(name, model, cell)
+            reached = cells.get(row_of("pyg_lightgcn", asked.device), {}).get("best")
             text = f"{name} {model}: {cell['epoch_s']} s an epoch, best {cell['best']}"
             text += f", 99 % of it after {cell['to_99_s']} s, peak {cell['peak_gib']} GiB"
             if reached is not None:
@@ -96,17 +100,23 @@ def main(arguments: list[str] | None = None) -> None:
     write_page(json.loads(RESULTS.read_text()), PAGE)
 
 
-def measure(model: str, clean: str, seconds: float) -> dict[str, Any]:
+def _measure_shop(model: str, clean: str, seconds: float, device: str) -> dict[str, Any]:
+    # Here, not above: what is measured needs torch alone, tables need more.
+    from coterie.workflow.shop import Shop
+
+    return measure(model, Shop.open(clean).split.for_validation(), seconds, device)
+
+
+def measure(model: str, data: TrainingSet, seconds: float, device: str) -> dict[str, Any]:
     """Learn within the bound; the figures and the curve."""
-    # One thread, and seconds of it: what else the machine does then hardly counts.
-    torch.set_num_threads(1)
-    data = Shop.open(clean).split.for_validation()
+    if device == "cpu":
+        # One thread, and seconds of it: what else the machine does then hardly counts.
+        torch.set_num_threads(1)
     watch = Watch(seconds)
     started = time.perf_counter()
-    runner: Callable[[TrainingSet, Watch], dict[str, Any]] = (
-        _pyg if model == "pyg_lightgcn" else lambda d, w: _ours(model, d, w)
-    )
-    more = runner(data, watch)
+    there = torch.device(device)
+    plain = model == "pyg_lightgcn"
+    more = _pyg(data, watch, there) if plain else _ours(model, data, watch, there)
     curve = [(round(s, 3), round(score, 5)) for s, score in watch.curve]
     best = max((score for _, score in curve), default=0.0)
     lengths = [b - a for (a, _), (b, _) in zip([(0.0, 0.0), *curve], curve, strict=False)]
@@ -122,41 +132,56 @@ def measure(model: str, clean: str, seconds: float) -> dict[str, Any]:
         "items": data.num_items,
         "ties": len(data.ties),
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "peak_gpu_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2)
+        if device == "cuda"
+        else None,
+        "device": device,
+        "machine": _machine(device),
+        "versions": _versions(),
+        "seed": 0,
     }
 
 
-def _ours(name: str, data: TrainingSet, watch: Watch) -> dict[str, Any]:
+def _now(device: torch.device) -> float:
+    """Seconds: of this process on the CPU; of the clock on a GPU, once all is done there."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def _ours(name: str, data: TrainingSet, watch: Watch, device: torch.device) -> dict[str, Any]:
     config = CONFIGS[name]()
     model = MODELS[name](config)
-    before = time.process_time()
-    trainee = model.trainee(data, torch.device("cpu"))
-    found: dict[str, Any] = {"setup_s": round(time.process_time() - before, 2)}
+    before = _now(device)
+    trainee = model.trainee(data, device)
+    found: dict[str, Any] = {"setup_s": round(_now(device) - before, 2)}
     if isinstance(config, SocialConfig):
         found |= _floor(trainee, config)
-    validate, looked, mark = trainee.validate, [0.0], [time.process_time()]
+    validate, looked, mark = trainee.validate, [0.0], [_now(device)]
 
     def look() -> float | None:
-        begun = time.process_time()
+        begun = _now(device)
         score: float | None = validate()
-        looked[0] = time.process_time() - begun
+        looked[0] = _now(device) - begun
         return score
 
     trainee.validate = look
     loop = replace(config.loop, validate_every=1)
 
     def tell(record: EpochRecord) -> None:
-        watch.tell(time.process_time() - mark[0] - looked[0], record.score)
-        mark[0] = time.process_time()
+        watch.tell(_now(device) - mark[0] - looked[0], record.score)
+        mark[0] = _now(device)
 
     try:
         run_epochs(trainee, loop, on_epoch=tell)
     except TimeIsUpError:
         found["stopped"] = "time was up"
     if isinstance(config, SocialConfig):
-        begun = time.process_time()
+        begun = _now(device)
         community = Community.of(data, config.max_items, config.max_friends)
-        fit_linear(config.closed_form(), data, community)
-        found["closed_form_s"] = round(time.process_time() - begun, 2)
+        fit_linear(config.closed_form(), data, community, device)
+        found["closed_form_s"] = round(_now(device) - begun, 2)
     return found
 
 
@@ -172,17 +197,7 @@ def _floor(trainee: Any, config: SocialConfig) -> dict[str, Any]:
     candidates = min(trainee.num_items, config.candidates)
     weights = sum(p.numel() for p in trainee.parameters())
     flops = 6.0 * shoppers * candidates * config.dim
-    square = torch.randn(1024, 1024)
-    square @ square
-    begun = time.process_time()
-    for _ in range(20):
-        square = square @ square * 1e-3
-    rate = 20 * 2 * 1024**3 / (time.process_time() - begun)
-    large = torch.zeros(32_000_000)
-    begun = time.process_time()
-    for _ in range(5):
-        large.add_(1.0)
-    width = 5 * 2 * 4 * len(large) / (time.process_time() - begun)
+    rate, width = _rates(trainee.device)
     moved = 28.0 * weights * steps
     return {
         "floor": {
@@ -195,7 +210,25 @@ def _floor(trainee: Any, config: SocialConfig) -> dict[str, Any]:
     }
 
 
-def _pyg(data: TrainingSet, watch: Watch) -> dict[str, Any]:
+def _rates(device: torch.device) -> tuple[float, float]:
+    """Operations and bytes a second of a plain product (bf16 on a GPU) and of a plain sum."""
+    on_gpu = device.type == "cuda"
+    side, kind = (8192, torch.bfloat16) if on_gpu else (1024, torch.float32)
+    square = torch.randn(side, side, device=device, dtype=kind)
+    large = torch.zeros(32_000_000 * (16 if on_gpu else 1), device=device)
+    product = square @ square
+    large.add_(1.0)
+    begun = _now(device)
+    for _ in range(20):
+        torch.mm(square, square, out=product)
+    multiplied = _now(device)
+    for _ in range(5):
+        large.add_(1.0)
+    added = _now(device)
+    return 20 * 2 * side**3 / (multiplied - begun), 5 * 2 * 4 * len(large) / (added - multiplied)
+
+
+def _pyg(data: TrainingSet, watch: Watch, device: torch.device) -> dict[str, Any]:
     from torch_geometric.nn import LightGCN
     from torch_geometric.utils import to_undirected
 
@@ -204,27 +237,26 @@ def _pyg(data: TrainingSet, watch: Watch) -> dict[str, Any]:
     users, items = data.num_users, data.num_items
     pairs = torch.stack([torch.from_numpy(had.row).long(), torch.from_numpy(had.col).long()])
     pairs[1] += users
+    pairs = pairs.to(device)
     edges = to_undirected(pairs)
-    model = LightGCN(num_nodes=users + items, embedding_dim=64, num_layers=2)
+    model = LightGCN(num_nodes=users + items, embedding_dim=64, num_layers=2).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
-    validation = Validation(data, torch.device("cpu"))
+    validation = Validation(data, device)
     best, since = 0.0, 0
     try:
         while since < 20:
-            begun = time.process_time()
-            for index in torch.randperm(pairs.shape[1]).split(8192):
+            begun = _now(device)
+            for index in torch.randperm(pairs.shape[1], device=device).split(8192):  # type: ignore[no-untyped-call]
                 positive = pairs[:, index]
-                negative = torch.stack(
-                    [positive[0], torch.randint(users, users + items, (len(index),))]
-                )
+                drawn = torch.randint(users, users + items, (len(index),), device=device)
+                negative = torch.stack([positive[0], drawn])
                 optimizer.zero_grad()
                 ranks = model(edges, torch.cat([positive, negative], dim=1))
-                loss = model.recommendation_loss(
-                    *ranks.chunk(2), node_id=torch.cat([positive, negative], dim=1).unique()
-                )
+                nodes = torch.unique(torch.cat([positive, negative], dim=1))
+                loss = model.recommendation_loss(*ranks.chunk(2), node_id=nodes)
                 loss.backward()
                 optimizer.step()
-            learning = time.process_time() - begun
+            learning = _now(device) - begun
             score = _pyg_score(model, edges, users, validation)
             watch.tell(learning, score)
             best, since = (score, 0) if score > best else (best, since + 1)
@@ -241,6 +273,9 @@ def _pyg_score(model: Any, edges: torch.Tensor, users: int, validation: Validati
 
 
 def _prepared(name: str, asked: argparse.Namespace) -> str:
+    from benchmarks.accuracy import prepare
+    from coterie.data.ingest import ingest
+
     work = Path(asked.work)
     if name not in SIMULATED:
         prepare(Path(asked.data), work, [name])
@@ -252,22 +287,31 @@ def _prepared(name: str, asked: argparse.Namespace) -> str:
     return str(clean)
 
 
-def _merge(name: str, model: str, cell: dict[str, Any], asked: argparse.Namespace) -> Any:
-    names = ("coterie", "torch", "torch-geometric")
-    cell |= {
-        "command": "python -m benchmarks.training --data DIR "
-        f"--sets {name} --models {model} --minutes {asked.minutes:g}",
-        "machine": f"{platform.machine()}, one of {len(os.sched_getaffinity(0))} cores, no GPU",
-        "versions": {one: version(one) for one in names},
-        "seed": 0,
-    }
+def merge(name: str, model: str, cell: dict[str, Any]) -> dict[str, Any]:
+    """Replace one cell of the results; all of its set."""
     RESULTS.parent.mkdir(exist_ok=True)
     whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"sets": {}}
-    whole["sets"].setdefault(name, {})[model] = cell
+    cells: dict[str, Any] = whole["sets"].setdefault(name, {})
+    cells[row_of(model, cell["device"])] = cell
     beside = RESULTS.with_suffix(".part")
     beside.write_text(json.dumps(whole, sort_keys=True) + "\n")
     beside.rename(RESULTS)
-    return whole
+    return cells
+
+
+def _machine(device: str) -> str:
+    cores = len(os.sched_getaffinity(0))
+    if device == "cpu":
+        return f"{platform.machine()}, one of {cores} cores, no GPU"
+    return f"{platform.machine()}, {cores} cores, one {torch.cuda.get_device_name()}"
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("coterie", "torch", "torch-geometric"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -276,6 +320,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sets", nargs="+", default=["simulated_1m"], help="folders or simulated")
     parser.add_argument("--models", nargs="+", choices=MODELS_SHOWN, default=list(MODELS_SHOWN))
     parser.add_argument("--minutes", type=float, default=10.0, help="bound of each model's run")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--work", default="var/accuracy", help="where tables are kept")
     return parser.parse_args(arguments)
 

@@ -7,9 +7,9 @@ INTRODUCTION: Final = """# Speed of training
 
 How long models take to learn. Each runs alone, in a process of its own, and is looked at on the
 same validation shoppers after every epoch; looking is not counted. Seconds are those of the one
-thread that works. `pyg_lightgcn` is PyTorch
-Geometric's own class, trained in the plain way of its example (batches of 8,192 interactions, one
-random negative each, BPR, Adam); `lightgcn` is ours, with a sampled softmax; `social` is the
+thread that works; on a GPU they are of the clock. `pyg_lightgcn` is PyTorch Geometric's own class,
+trained in the plain way of its example (batches of 8,192 interactions, one random
+negative each, BPR, Adam); `lightgcn` is ours, with a sampled softmax; `social` is the
 learned half of the social model, to which the closed form adds the seconds in the last column.
 "Its best" is the highest NDCG@20 on validation within the bound of minutes; a * says that the bound
 ended learning.
@@ -43,8 +43,9 @@ def _table(sets: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, models in sets.items():
-        goal = models.get("pyg_lightgcn", {}).get("best")
         for model, cell in models.items():
+            plain = models.get(row_of("pyg_lightgcn", cell["device"]), {})
+            goal = plain.get("best")
             figures = [
                 f"{cell['interactions']:,}",
                 model,
@@ -66,14 +67,16 @@ def _floors(cells: list[tuple[str, str, dict[str, Any]]]) -> str:
         "shoppers for all candidates, forwards and twice backwards) and without moving weights,",
         "gradients and moments through the optimiser. The floor is that work at the rates which",
         "this machine reached in a plain matrix product and a plain sum, in the same process.\n",
-        "| data set | Gflop | GB moved | Gflop/s | GB/s | floor, s | measured, s | times floor |",
-        "|---|---|---|---|---|---|---|---|",
+        "| data set | on | Gflop | GB moved | Gflop/s | GB/s | floor, s | measured, s "
+        "| times floor |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     head = len(rows)
     for name, _, cell in cells:
         floor = cell.get("floor")
         if floor and cell["epoch_s"]:
             figures = [
+                cell["device"],
                 f"{floor['gflop']:,.1f}",
                 f"{floor['gbyte']:,.2f}",
                 f"{floor['machine_gflop_s']:.0f}",
@@ -84,6 +87,11 @@ def _floors(cells: list[tuple[str, str, dict[str, Any]]]) -> str:
             ]
             rows.append(f"| {name} | {' | '.join(figures)} |")
     return "\n".join(rows) + "\n" if len(rows) > head else ""
+
+
+def row_of(model: str, device: str) -> str:
+    """A model's row: one on each kind of device."""
+    return model if device == "cpu" else f"{model}, {device}"
 
 
 def first(curve: list[tuple[float, float]], wanted: float) -> float | None:

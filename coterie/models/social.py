@@ -24,7 +24,7 @@ from coterie.models.engagement import check_users, engagement
 from coterie.models.social_linear import SocialLinearConfig, fit_linear
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
-from coterie.recommend.encoder import Encoder, ShopperTensors
+from coterie.recommend.encoder import Encoder, ShopperTensors, to_device
 from coterie.recommend.linear import LinearPart
 from coterie.recommend.recommender import Parameters, Recommender
 from coterie.recommend.shoppers import Circles, Shoppers, is_target
@@ -151,6 +151,7 @@ class SocialTrainee(Trainee):
         had = engagement(data)
         self._item_share = np.asarray(had.sum(axis=0)).ravel() / had.nnz
         self._learners = np.flatnonzero(np.diff(self.community.seen_offsets) > 0)
+        self._epoch, self._order = -1, self._learners
         self._validation = Validation(data, device)
         self.to(device)
 
@@ -160,9 +161,11 @@ class SocialTrainee(Trainee):
 
     def batch(self, epoch: int, step: int, rank: int, world: int) -> Batch:
         """The shoppers of one step: every world-th of the epoch's order from ``rank`` on."""
-        order = np.random.default_rng([self.config.loop.seed, epoch]).permutation(self._learners)
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self.config.loop.seed, epoch])
+            self._epoch, self._order = epoch, rng.permutation(self._learners)
         size = self.config.batch_shoppers
-        padded = np.resize(order, self.num_batches(world) * size * world)
+        padded = np.resize(self._order, self.num_batches(world) * size * world)
         users = padded[step * size * world + rank :: world][:size]
         rng = np.random.default_rng([self.config.loop.seed, epoch, step, rank])
         return self._batch_of(self.community.shoppers(users), rng)
@@ -229,7 +232,7 @@ class SocialTrainee(Trainee):
         return np.asarray(np.log1p(-missed), np.float32)
 
     def _there(self, array: npt.NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
+        return to_device(array, self.device)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Mean softmax loss of what was left out, given what was kept."""
@@ -241,12 +244,13 @@ class SocialTrainee(Trainee):
         item_out: torch.Tensor = self.item_out
         bias: torch.Tensor = self.item_bias
         if batch.sample is not None:
-            item_out = item_out[batch.sample.items]
-            bias = bias[batch.sample.items] - batch.sample.log_odds
+            item_out = item_out.index_select(0, batch.sample.items)
+            bias = bias.index_select(0, batch.sample.items) - batch.sample.log_odds
         query = self.config.scale * F.normalize(state, dim=1)
         logits = torch.addmm(bias, query, F.normalize(item_out, dim=1).T)
-        never = torch.tensor(-1e4, device=logits.device)
-        logits = logits.float().index_put((batch.known_row, batch.known), never)
+        logits = logits.float()
+        never = logits.new_full((), -1e4)  # made there: a copy of a number would be waited for
+        logits = logits.index_put((batch.known_row, batch.known), never)
         chances = F.log_softmax(logits, dim=1)
         # A step's shoppers may all have kept everything: a sum over nothing is 0, its mean nan.
         found = chances[batch.row, batch.target] @ batch.weight
@@ -326,7 +330,7 @@ class SocialModel:
             self.use(learned, data)
             return
         seen = data if self.config.use_ties else data.without_ties()
-        solved = fit_linear(self.config.closed_form(), seen, trainee.community)
+        solved = fit_linear(self.config.closed_form(), seen, trainee.community, trainee.device)
         halves = _Halves(learned, solved, trainee.community, data)
         if self.config.mix is None and data.validation is not None:
             self.mix = halves.best_mix(data)

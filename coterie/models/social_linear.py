@@ -17,7 +17,7 @@ arXiv:1905.03375) a column is divided by what its item left unexplained, here to
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,8 @@ from coterie.recommend.batches import Community
 from coterie.recommend.linear import InputWeights, LinearPart
 from coterie.schema import EVENT_KINDS, MAX_FRIENDS, MAX_RECENT
 
+MAX_NUMBERS: Final = 50_000_000
+"""Of one set of item vectors: a release holds three, and serving takes 24 bytes for each number."""
 Product = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -42,7 +44,7 @@ class SocialLinearConfig:
     """Regularisation, and what counts how much. Defaults are about right on every public set."""
 
     rank: int = 256
-    """Numbers an item vector."""
+    """Numbers an item vector, at most: fewer where items x rank would pass ``MAX_NUMBERS``."""
     l2: float = 12.0
     """In units of the mean squared length of a shopper's input."""
     friends: float = 0.1
@@ -113,8 +115,13 @@ class SocialLinear:
         check_users(user_idx, self._community.histories.num_people if self._community else 0)
 
 
-def fit_linear(config: SocialLinearConfig, data: TrainingSet, community: Community) -> LinearPart:
-    """Solve for the vectors.
+def fit_linear(
+    config: SocialLinearConfig,
+    data: TrainingSet,
+    community: Community,
+    device: torch.device | str = "cpu",
+) -> LinearPart:
+    """Solve for the vectors, on ``device``.
 
     Raises:
         BadInputError: There is nothing to learn from.
@@ -132,8 +139,9 @@ def fit_linear(config: SocialLinearConfig, data: TrainingSet, community: Communi
     friends = _scaled(row_weight, weights.friends(shoppers, data.num_items), scale)
     l2 = config.l2 * float((answers @ sparse.diags_array(scale)).power(2).sum()) / len(learners)
     share = _share(config, own, friends)
-    solved = _solve(config, own, friends * share, _scaled(row_weight, answers, scale**0), l2)
-    to_own, to_friend, out = (vectors.double().numpy() for vectors in solved)
+    targets = _scaled(row_weight, answers, scale**0)
+    solved = _solve(config, own, friends * share, targets, l2, device)
+    to_own, to_friend, out = (vectors.double().cpu().numpy() for vectors in solved)
     left = np.clip(1.0 - (to_own * out).sum(axis=1), 1e-3, 1.0) ** config.residual_power
     out /= (left * popularity**config.popularity_discount)[:, None]
     vectors = (to_own * scale[:, None], to_friend * (share * scale)[:, None], out)
@@ -158,10 +166,15 @@ def _share(config: SocialLinearConfig, own: Any, friends: Any) -> float:
 
 
 def _solve(
-    config: SocialLinearConfig, own: Any, friends: Any, answers: Any, l2: float
+    config: SocialLinearConfig,
+    own: Any,
+    friends: Any,
+    answers: Any,
+    l2: float,
+    device: torch.device | str,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Own, friend and out vectors of the scaled problem, each of shape (items, rank)."""
-    x, f = _Both(own), _Both(friends)
+    x, f = _Both(own, device), _Both(friends, device)
     tau = config.alike
 
     def kernel(v: torch.Tensor) -> torch.Tensor:
@@ -169,27 +182,30 @@ def _solve(
         from_x, from_f = x.turned @ v, f.turned @ v
         return x.rows @ (from_x + tau * from_f) + f.rows @ (from_f + tau * from_x)
 
-    rank = min(config.rank, *own.shape)
-    values, basis = _largest(kernel, own.shape[0], rank, config.iterations, config.seed)
+    rank = min(config.rank, *own.shape, max(64, MAX_NUMBERS // own.shape[1]))
+    start = torch.randn(
+        own.shape[0],
+        min(own.shape[0], rank + max(16, rank // 8)),
+        generator=torch.Generator().manual_seed(config.seed),
+    )
+    values, basis = _largest(kernel, start.to(device), rank, config.iterations)
     basis = basis / (values.clamp_min(0.0) + l2).sqrt()
     from_x, from_f = x.turned @ basis, f.turned @ basis
-    return from_x + tau * from_f, from_f + tau * from_x, _Both(answers).turned @ basis
+    return from_x + tau * from_f, from_f + tau * from_x, _Both(answers, device).turned @ basis
 
 
 class _Both:
     """A sparse matrix and its transpose, as tensors."""
 
-    def __init__(self, matrix: Any):
-        self.rows = to_tensor(matrix, layout="csr")
-        self.turned = to_tensor(matrix.T.tocsr(), layout="csr")
+    def __init__(self, matrix: Any, device: torch.device | str):
+        self.rows = to_tensor(matrix, layout="csr").to(device)
+        self.turned = to_tensor(matrix.T.tocsr(), layout="csr").to(device)
 
 
 def _largest(
-    product: Product, size: int, rank: int, iterations: int, seed: int
+    product: Product, start: torch.Tensor, rank: int, iterations: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The largest eigenvalues of a symmetric matrix, shape (rank,), and their vectors."""
-    width = min(size, rank + max(16, rank // 8))
-    start = torch.randn(size, width, generator=torch.Generator().manual_seed(seed))
     basis = torch.linalg.qr(start)[0]
     for _ in range(iterations):
         basis = torch.linalg.qr(product(basis))[0]

@@ -69,13 +69,13 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
     },
     "social_linear": {
         "l2": LogUniform(2.0, 100.0),
-        "friends": LogUniform(0.01, 2.0),
+        "friends": LogUniform(0.005, 2.0),
         "alike": Uniform(0.0, 1.0),
         "history_discount": Uniform(0.0, 1.0),
-        "residual_power": Uniform(0.0, 1.0),
-        "popularity_discount": Uniform(-0.1, 0.3),
+        "residual_power": Choice((0.0, 0.03, 0.1, 0.3, 1.0)),
+        "popularity_discount": Uniform(-0.1, 0.4),
         "rate": Uniform(0.0, 0.6),
-        "rank": Choice((128, 256, 512, 1024)),
+        "rank": Choice((128, 256, 512, 1024, 2048)),
     },
     "social": {
         "scale": LogUniform(3.0, 14.0),
@@ -85,6 +85,22 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
     },
 }
 """By name of ``coterie.models.MODELS``. Each holds its model's defaults: they are tried first."""
+
+STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
+    "social_linear": (
+        {
+            "l2": 5.0,
+            "friends": 0.01,
+            "alike": 0.5,
+            "history_discount": 0.4,
+            "residual_power": 0.03,
+            "popularity_discount": 0.23,
+            "rank": 2048,
+        },
+    )
+}
+"""Tried right after the defaults, which are for shops where little is known of each shopper: this
+one is for broad tastes and long histories, which a few dozen trials do not find from there."""
 
 
 def describe(space: Space) -> dict[str, list[Any]]:

@@ -16,13 +16,21 @@ Everything is linear in Q once the weights are known, so a score splits exactly 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from coterie.recommend.shoppers import Shoppers
 from coterie.schema import EVENT_KINDS, STRENGTHS
+
+
+def to_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Copied to a GPU without waiting for it; on the CPU the same memory."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +52,13 @@ class ShopperTensors:
         """Copy a batch to a device."""
         histories, circles = shoppers.histories, shoppers.circles
         return cls(
-            torch.from_numpy(histories.offsets).to(device, non_blocking=True),
-            torch.from_numpy(histories.item_idx).to(device, non_blocking=True),
-            torch.from_numpy(histories.kind).to(device, non_blocking=True).long(),
-            torch.from_numpy(histories.age_days).to(device, dtype, non_blocking=True).log1p(),
-            torch.from_numpy(circles.offsets).to(device, non_blocking=True),
-            torch.from_numpy(circles.person).to(device, non_blocking=True),
-            torch.from_numpy(circles.strengths).to(device, dtype, non_blocking=True),
+            to_device(histories.offsets, device),
+            to_device(histories.item_idx, device),
+            to_device(histories.kind, device).long(),
+            to_device(histories.age_days, device).to(dtype).log1p(),
+            to_device(circles.offsets, device),
+            to_device(circles.person, device),
+            to_device(circles.strengths, device).to(dtype),
         )
 
     @property
@@ -113,13 +121,15 @@ class Encoder(nn.Module):
         places = torch.arange(len(raw), device=raw.device)
         tie_total = _bag(places, raw[:, None], batch.circle_offsets, None)[:, 0]
         shopper = torch.repeat_interleave(batch.circle_offsets.diff(), output_size=len(raw))
-        tie_weight = raw * self._shrink(tie_total, self.friend_power)[shopper]
+        tie_weight = raw * self._shrink(tie_total, self.friend_power).index_select(0, shopper)
         friends = _bag(batch.person, tastes, batch.circle_offsets, tie_weight)
         return Encoded(entry_weight, total, sums, tie_weight, tie_total, friends)
 
     def entry_weights(self, batch: ShopperTensors) -> torch.Tensor:
         """w_e, shape (entries,)."""
-        return (self.kind[batch.kind] - F.softplus(self.rate) * batch.log_age).exp()
+        # A product, not an index: a GPU adds gradients of equal indices up one after the other.
+        kinds = F.one_hot(batch.kind, len(self.kind)).to(self.kind.dtype) @ self.kind
+        return (kinds - F.softplus(self.rate) * batch.log_age).exp()
 
     def tastes(self, sums: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
         """t_p of sums, shape (n, d), and totals, shape (n,)."""

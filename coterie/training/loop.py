@@ -2,16 +2,21 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import torch
 import torch.distributed
 from torch import nn
 
 from coterie.errors import BadInputError
+
+BATCHES_AHEAD: Final = 4
+"""Batches that are made while a step runs: memory of a few, and no step waits for one."""
 
 Weights = dict[str, torch.Tensor]
 Wrap = Callable[[nn.Module], nn.Module]
@@ -274,8 +279,7 @@ def _train_once(
     device = next(trainee.parameters()).device
     steps = trainee.num_batches(world)
     total = torch.zeros((), device=device)
-    for step in range(steps):
-        batch = trainee.batch(epoch, step, rank, world)
+    for batch in _batches(trainee, epoch, rank, world):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = stepper(batch)
         optimizer.zero_grad(set_to_none=True)
@@ -291,6 +295,21 @@ def _train_once(
             f"the loss of epoch {epoch + 1} is {loss_of_epoch}: use a lower lr than {config.lr}"
         )
     return loss_of_epoch
+
+
+def _batches(trainee: Trainee, epoch: int, rank: int, world: int) -> Iterator[Any]:
+    """An epoch's batches in order, the next ones made while a step runs.
+
+    Beside a GPU the processor has nothing else to do; what it makes must not wait for a step.
+    """
+    ahead: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(1, "batches") as maker:
+        for step in range(trainee.num_batches(world)):
+            ahead.append(maker.submit(trainee.batch, epoch, step, rank, world))
+            if len(ahead) > BATCHES_AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _score(trainee: Trainee, config: LoopConfig, done: int, rank: int, world: int) -> float | None:

@@ -33,6 +33,8 @@ class Search:
     """The model's own values of the space's fields: the first trial, which nothing stops."""
     max_epochs: int = 0
     """Of one trial; 0 where the model does not learn in epochs."""
+    starts: tuple[Mapping[str, Any], ...] = ()
+    """Configurations that are tried next, before the search chooses any."""
 
 
 @dataclass(frozen=True, slots=True)

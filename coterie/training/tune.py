@@ -110,12 +110,12 @@ def _try(params: dict[str, Any], search: Search, packed: str, bounds: Bounds) ->
 
 def _searcher(study: Study, search: Search) -> OptunaSearch:
     """Optuna, told of what was tried; the defaults come first."""
-    ours = [] if study.of(search.defaults) else [encode(search.space, search.defaults)]
+    firsts = [first for first in (search.defaults, *search.starts) if not study.of(first)]
     searcher = OptunaSearch(
         distributions(search.space),
         metric="best",
         mode="max",
-        points_to_evaluate=ours,
+        points_to_evaluate=[encode(search.space, first) for first in firsts],
         sampler=Replayable(study.plan.seed),
     )
     for trial in study.trials:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.evaluation.tuning import write_page
-from coterie.models.space import SPACES, Space, describe
+from coterie.models.space import SPACES, STARTS, Space, describe
 from coterie.training.packing import digest
 from coterie.training.standing import Standing, Watch, unwatched
 from coterie.training.study import Plan, Study, Trial, open_study
@@ -70,7 +70,11 @@ class TuneSettings:
         defaults = {name: own[name] for name in space}
         _check(space, defaults)
         epochs = config.loop.max_epochs if hasattr(config, "loop") else 0
-        return Search(self.model, partial(change, config), space, defaults, epochs)
+        starts = tuple(
+            defaults | {name: value for name, value in start.items() if name in space}
+            for start in STARTS.get(self.model, ())
+        )
+        return Search(self.model, partial(change, config), space, defaults, epochs, starts)
 
     def plan(self, search: Search, data: TrainingSet) -> Plan:
         """What tells this study from another."""
