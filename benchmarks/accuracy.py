@@ -27,6 +27,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow.parquet as pq
+import torch
 from rich.console import Console
 
 from benchmarks.accuracy_page import write_page
@@ -39,7 +40,7 @@ from coterie.evaluation.newcomers import REVEALED, Newcomers
 from coterie.evaluation.protocols import Evaluation, evaluate_model
 from coterie.evaluation.significance import PairedTest, paired_test
 from coterie.models import CONFIGS, Inductive, Model
-from coterie.training.fit import chosen_config, fit
+from coterie.training.fit import Here, chosen_config, fit
 from coterie.workflow.settings import change, flatten, nest
 from coterie.workflow.shop import Shop
 from coterie.workflow.tuning import TuneSettings, tune_model
@@ -97,6 +98,8 @@ class Job:
     fit_on: str
     trials: int = 0
     """At most so many a study; 0: as many as the row says."""
+    device: str = "cpu"
+    """On which models learn; lists are made on the CPU, as serving makes them."""
 
     @property
     def clean(self) -> str:
@@ -115,7 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
     console = Console(width=120)
     sets = prepare(Path(asked.data), Path(asked.work), asked.sets)
     for dataset, name in itertools.product(sets, [n for n in ENTRIES if n in asked.models]):
-        job = Job(dataset, name, asked.work, asked.seeds, asked.fit_on, asked.trials)
+        job = Job(dataset, name, asked.work, asked.seeds, asked.fit_on, asked.trials, asked.device)
         if ENTRIES[name].dated_only and Shop.open(job.clean).split.name != "by_time":
             continue
         started = time.perf_counter()
@@ -189,10 +192,11 @@ def fill(job: Job) -> dict[str, Any]:
         "validation": round(evaluate(chosen, split.for_validation(), split.val).mean("ndcg@20"), 5),
         "mix": getattr(chosen, "mix", None),
         "test": {f: [round(run.mean(f), 5) for run, _ in runs] for f in FIGURES},
-        "fit_cpu_seconds": [seconds for _, seconds in runs],
+        "device": job.device,
+        "fit_seconds": [seconds for _, seconds in runs],
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "lift": _lift(job, data, runs[0][0].user_idx) if job.name == WITHOUT_TIES else {},
-        "newcomers": _newcomers(data, split.test, chosen) if entry.newcomers else {},
+        "newcomers": _newcomers(data, split.test, chosen, job.device) if entry.newcomers else {},
     }
 
 
@@ -207,8 +211,10 @@ def _settings(job: Job, entry: Entry) -> dict[str, Any]:
     if not entry.trials:
         return fixed
     folder = f"{job.work}/{job.dataset}/tune-{entry.model}"
-    trials = min(entry.trials, job.trials or entry.trials)
-    tuned = tune_model(job.clean, folder, TuneSettings(entry.model, nest(fixed), trials))
+    trials, on_gpu = min(entry.trials, job.trials or entry.trials), job.device == "cuda"
+    tuned = tune_model(
+        job.clean, folder, TuneSettings(entry.model, nest(fixed), trials, use_gpu=on_gpu)
+    )
     return flatten(tuned.config)
 
 
@@ -217,14 +223,16 @@ def _runs(
 ) -> tuple[Model, list[tuple[Evaluation, float]]]:
     """The model that validation knew, and what each seed came to on test."""
     config = change(CONFIGS[entry.model](), settings)
-    chosen = fit(split.for_validation(), entry.model, _seeded(config, 0))
+    where = Here(device=job.device)
+    chosen = fit(split.for_validation(), entry.model, _seeded(config, 0), where)
     config = chosen_config(chosen)
     runs = []
     for seed in range(job.seeds if hasattr(config, "loop") or hasattr(config, "seed") else 1):
         # Of this process and its threads: what others do meanwhile on the machine does not count.
-        started = time.process_time()
-        final = fit(data, entry.model, _seeded(config, seed))
-        seconds = round(time.process_time() - started, 2)
+        now = time.process_time if job.device == "cpu" else time.perf_counter
+        started = now()
+        final = fit(data, entry.model, _seeded(config, seed), where)
+        seconds = round(now() - started, 2)
         runs.append((evaluate(final, data, split.test), seconds))
     return chosen, runs
 
@@ -269,12 +277,12 @@ def _lift(job: Job, data: TrainingSet, user_idx: Ints) -> dict[str, Any]:
     }
 
 
-def _newcomers(data: TrainingSet, test: Interactions, chosen: Model) -> dict[str, Any]:
+def _newcomers(data: TrainingSet, test: Interactions, chosen: Model, device: str) -> dict[str, Any]:
     """Items known of people whom the model never saw, to recall and NDCG@20 of their lists."""
     newcomers = Newcomers.choose(data, test)
     if newcomers is None:
         return {}
-    model = fit(newcomers.without, chosen.name, chosen_config(chosen))
+    model = fit(newcomers.without, chosen.name, chosen_config(chosen), Here(device=device))
     assert isinstance(model, Inductive)
     found: dict[str, Any] = {}
     for known in REVEALED:
@@ -306,7 +314,7 @@ def _told(test: PairedTest) -> dict[str, Any]:
 
 def _merge(job: Job, cell: dict[str, Any]) -> None:
     """Replace one cell, write beside, rename."""
-    cell |= {"command": _command(job), "machine": _machine(), "versions": _versions()}
+    cell |= {"command": _command(job), "machine": _machine(job.device), "versions": _versions()}
     RESULTS.parent.mkdir(exist_ok=True)
     whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"protocols": {}}
     whole["about"] = "mean over shoppers; one value a seed; full ranking"
@@ -322,11 +330,13 @@ def _merge(job: Job, cell: dict[str, Any]) -> None:
 def _command(job: Job) -> str:
     flags = f"--sets {job.dataset} --models {job.name} --seeds {job.seeds}"
     flags += f" --trials {job.trials}" if job.trials else ""
+    flags += f" --device {job.device}" if job.device != "cpu" else ""
     return f"python -m benchmarks.accuracy --data DIR {flags} --fit-on {job.fit_on}"
 
 
-def _machine() -> str:
-    return f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, {platform.system()}"
+def _machine(device: str) -> str:
+    gpu = f", one {torch.cuda.get_device_name()}" if device == "cuda" else ""
+    return f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, {platform.system()}{gpu}"
 
 
 def _versions() -> dict[str, str]:
@@ -349,6 +359,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--trials", type=int, default=0, help="at most so many a study: 1 tries a model's own alone"
     )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--work", default="var/accuracy", help="where tables and studies are kept")
     return parser.parse_args(arguments)
 

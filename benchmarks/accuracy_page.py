@@ -22,8 +22,8 @@ command for that one cell. ± is the standard deviation over seeds. The last col
 with the best of the rows that are not ours, shopper by shopper, with its 95 % bootstrap interval
 and the p-value of a sign-flip test. `social_learned` and `social_linear` are the two halves of
 `social`; `social_no_ties` is the same model fitted as if nobody knew anybody, `social_no_times`
-as if nobody knew when anything was done. Seconds are those of one fit, added up over cores; GiB
-the peak of all that filled the row.
+as if nobody knew when anything was done. Seconds are those of one fit: added up over cores, or,
+on a GPU, of the clock; GiB the peak of all that filled the row.
 """
 GROUPS: Final = (
     ("all", "all shoppers"),
@@ -53,7 +53,7 @@ def write_page(results: dict[str, Any], page: Path) -> None:
 def _table(name: str, cells: dict[str, Any]) -> str:
     rows = [
         f"### {name}\n",
-        f"| model | {' | '.join(SHOWN)} | CPU s | GiB | NDCG@20 against the best other |",
+        f"| model | {' | '.join(SHOWN)} | fit, s | GiB | NDCG@20 against the best other |",
         f"|---|{'---|' * (len(SHOWN) + 3)}",
     ]
     best = _best_other(cells)
@@ -61,8 +61,9 @@ def _table(name: str, cells: dict[str, Any]) -> str:
     for row in order:
         cell = cells[row]
         figures = " | ".join(_figure(cell["test"][figure], row in OURS) for figure in SHOWN)
-        cpu = cell.get("fit_cpu_seconds")
-        seconds = f"{np.mean(cpu):.1f}" if cpu else ""
+        taken = cell.get("fit_seconds")
+        seconds = f"{np.mean(taken):.1f}" if taken else ""
+        seconds += " (GPU)" if cell.get("device") == "cuda" else ""
         against = _against(cell, best) if row in OURS else ""
         rows.append(f"| {row} | {figures} | {seconds} | {cell['peak_gib']:.1f} | {against} |")
     return "\n".join(rows) + "\n"

@@ -36,6 +36,8 @@ from coterie.schema import EVENT_KINDS, MAX_FRIENDS, MAX_RECENT
 
 MAX_NUMBERS: Final = 50_000_000
 """Of one set of item vectors: a release holds three, and serving takes 24 bytes for each number."""
+MAX_LOOKED_AT: Final = 20_000
+"""Shoppers by whom the size of friends' inputs is told."""
 Product = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -136,11 +138,15 @@ def fit_linear(
     row_weight = (lengths / lengths.mean()) ** (-config.history_discount / 2)
     scale = popularity**-config.item_power
     own = _scaled(row_weight, answers, scale)
-    friends = _scaled(row_weight, weights.friends(shoppers, data.num_items), scale)
+    circles, entries = weights.friends_in_two(shoppers, data.num_items)
+    circles = _scaled(row_weight, circles, np.ones(circles.shape[1]))
+    entries = _scaled(np.ones(entries.shape[0]), entries, scale)
     l2 = config.l2 * float((answers @ sparse.diags_array(scale)).power(2).sum()) / len(learners)
-    share = _share(config, own, friends)
+    share = _share(config, own, circles, entries)
     targets = _scaled(row_weight, answers, scale**0)
-    solved = _solve(config, own, friends * share, targets, l2, device)
+    x, f = _Inputs(device, own), _Inputs(device, circles, entries * share)
+    rank = min(config.rank, *own.shape, max(64, MAX_NUMBERS // data.num_items))
+    solved = _solve(config, rank, x, f, _Inputs(device, targets), l2)
     to_own, to_friend, out = (vectors.double().cpu().numpy() for vectors in solved)
     left = np.clip(1.0 - (to_own * out).sum(axis=1), 1e-3, 1.0) ** config.residual_power
     out /= (left * popularity**config.popularity_discount)[:, None]
@@ -159,47 +165,54 @@ def _scaled(rows: npt.NDArray[Any], inputs: Any, columns: npt.NDArray[Any]) -> A
     return scaled.tocsr().astype(np.float32)
 
 
-def _share(config: SocialLinearConfig, own: Any, friends: Any) -> float:
+def _share(config: SocialLinearConfig, own: Any, circles: Any, entries: Any) -> float:
     """sqrt(g), with friends' inputs brought to the size of own ones first."""
-    theirs = float(friends.power(2).sum())
-    return float(np.sqrt(config.friends * own.power(2).sum() / theirs)) if theirs > 0 else 0.0
+    # Of many shoppers a sample is as good; all friends' inputs at once could fill the memory.
+    some = slice(None, None, -(-own.shape[0] // MAX_LOOKED_AT))
+    theirs = float((circles[some] @ entries).power(2).sum())
+    ours = float(own[some].power(2).sum())
+    return float(np.sqrt(config.friends * ours / theirs)) if theirs > 0 else 0.0
+
+
+class _Inputs:
+    """What people had, as a product of sparse matrices that is never multiplied out."""
+
+    def __init__(self, device: torch.device | str, *parts: Any):
+        self.shape = (parts[0].shape[0], parts[-1].shape[1])
+        self.device = device
+        self._rows = [to_tensor(part, layout="csr").to(device) for part in parts]
+        self._turned = [to_tensor(part.T.tocsr(), layout="csr").to(device) for part in parts]
+
+    def of_people(self, v: torch.Tensor) -> torch.Tensor:
+        """Shape (items, n) to (people, n)."""
+        for part in reversed(self._rows):
+            v = part @ v
+        return v
+
+    def of_items(self, v: torch.Tensor) -> torch.Tensor:
+        """Shape (people, n) to (items, n)."""
+        for part in self._turned:
+            v = part @ v
+        return v
 
 
 def _solve(
-    config: SocialLinearConfig,
-    own: Any,
-    friends: Any,
-    answers: Any,
-    l2: float,
-    device: torch.device | str,
+    config: SocialLinearConfig, rank: int, x: _Inputs, f: _Inputs, answers: _Inputs, l2: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Own, friend and out vectors of the scaled problem, each of shape (items, rank)."""
-    x, f = _Both(own, device), _Both(friends, device)
     tau = config.alike
 
     def kernel(v: torch.Tensor) -> torch.Tensor:
         """W^.5 K W^.5 v: what items get from shoppers, and shoppers from items."""
-        from_x, from_f = x.turned @ v, f.turned @ v
-        return x.rows @ (from_x + tau * from_f) + f.rows @ (from_f + tau * from_x)
+        from_x, from_f = x.of_items(v), f.of_items(v)
+        return x.of_people(from_x + tau * from_f) + f.of_people(from_f + tau * from_x)
 
-    rank = min(config.rank, *own.shape, max(64, MAX_NUMBERS // own.shape[1]))
-    start = torch.randn(
-        own.shape[0],
-        min(own.shape[0], rank + max(16, rank // 8)),
-        generator=torch.Generator().manual_seed(config.seed),
-    )
-    values, basis = _largest(kernel, start.to(device), rank, config.iterations)
+    size, rng = x.shape[0], torch.Generator().manual_seed(config.seed)
+    start = torch.randn(size, min(size, rank + max(16, rank // 8)), generator=rng)
+    values, basis = _largest(kernel, start.to(x.device), rank, config.iterations)
     basis = basis / (values.clamp_min(0.0) + l2).sqrt()
-    from_x, from_f = x.turned @ basis, f.turned @ basis
-    return from_x + tau * from_f, from_f + tau * from_x, _Both(answers, device).turned @ basis
-
-
-class _Both:
-    """A sparse matrix and its transpose, as tensors."""
-
-    def __init__(self, matrix: Any, device: torch.device | str):
-        self.rows = to_tensor(matrix, layout="csr").to(device)
-        self.turned = to_tensor(matrix.T.tocsr(), layout="csr").to(device)
+    from_x, from_f = x.of_items(basis), f.of_items(basis)
+    return from_x + tau * from_f, from_f + tau * from_x, answers.of_items(basis)
 
 
 def _largest(

@@ -97,10 +97,11 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "popularity_discount": 0.23,
             "rank": 2048,
         },
-    )
+    ),
+    "social": ({"scale": 9.0},),
 }
-"""Tried right after the defaults, which are for shops where little is known of each shopper: this
-one is for broad tastes and long histories, which a few dozen trials do not find from there."""
+"""Tried right after the defaults, which are for shops where little is known of each shopper: these
+are for broad tastes and long histories, which a few trials do not find from there."""
 
 
 def describe(space: Space) -> dict[str, list[Any]]:

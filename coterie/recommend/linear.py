@@ -47,7 +47,15 @@ class InputWeights:
 
     def friends(self, shoppers: Shoppers, num_items: int) -> Matrix:
         """a_f w_e, added up by shopper and item, shape (b, items)."""
-        return self._circles(shoppers) @ self._entries(shoppers, num_items)
+        circles, entries = self.friends_in_two(shoppers, num_items)
+        return circles @ entries
+
+    def friends_in_two(self, shoppers: Shoppers, num_items: int) -> tuple[Matrix, Matrix]:
+        """a_f by shopper and person, (b, people), and w_e by person and item, (people, items).
+
+        Their product is ``friends``; it has as many entries as all friends' histories together.
+        """
+        return self._circles(shoppers), self._entries(shoppers, num_items)
 
     def of_entries(self, shoppers: Shoppers) -> npt.NDArray[np.float64]:
         """w_e, shape (entries,)."""
