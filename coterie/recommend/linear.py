@@ -11,7 +11,7 @@ No item speaks for itself (it was fitted to rebuild what it sees). A plain sum o
 every part of a score is known exactly.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -94,6 +94,11 @@ class LinearPart:
     own: torch.Tensor
     friend: torch.Tensor
     out: torch.Tensor
+    diagonal: npt.NDArray[np.float64] = field(init=False)
+    """What an item says for itself, shape (items,); to sum it up takes longer than a list does."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "diagonal", (self.own * self.out).sum(1).numpy())
 
     def states(self, shoppers: Shoppers) -> torch.Tensor:
         """s, shape (b, rank); summed row by row, so the same in any batch."""
@@ -105,8 +110,7 @@ class LinearPart:
     def itself(self, shoppers: Shoppers) -> torch.Tensor:
         """What own entries say for their own items, to be taken off, shape (b, items)."""
         own = self.weights.own(shoppers, len(self.out))
-        diagonal = (self.own * self.out).sum(1).numpy()
-        return torch.from_numpy((own @ sparse.diags_array(diagonal)).toarray())
+        return torch.from_numpy((own @ sparse.diags_array(self.diagonal)).toarray())
 
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
         """Of all items, shape (b, items)."""
