@@ -2,11 +2,13 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 from redis_server import PASSWORD, RedisServer
 
+from coterie.data.ingest import ingest
 from coterie.data.tables import read_table
 from coterie.errors import BadInputError, UnavailableError
 from coterie.schema import EVENTS, EventKind
@@ -205,6 +207,28 @@ def test_exported_events_are_a_table_that_pipelines_read(log, folder):
     assert (first["user_id"], first["item_id"], first["event"]) == ("u1", "i1", "view")
     assert (first["value"], first["text"], first["referrer_user_id"]) == (4.5, "ü\n", "bea")
     assert first["ts"].timestamp() == 0.001
+
+
+def test_a_pipeline_takes_exported_events_beside_the_shops_own(folder):
+    shop = folder / "shop"
+    shop.mkdir()
+    (shop / "items.csv").write_text("item_id,title\ni0,Pan\ni1,Pot\n")
+    (shop / "ties.csv").write_text("src_user_id,dst_user_id,kind\nana,bea,friend\n")
+    (shop / "events.csv").write_text(
+        "event_id,user_id,item_id,event,ts\nold,ana,i0,view,2025-01-02T03:04:05Z\n"
+        "e0,u0,i0,view,2025-01-02T03:04:05Z\n"
+    )
+    log = open_log(f"sqlite://{folder}/events.sqlite")
+    log.append([replace(e, ts_ms=1_750_000_000_001) for e in numbered(2)])
+    Exporter(log, str(shop), metrics()).export()
+    log.close()
+    report = ingest(str(shop), str(folder / "clean"))
+    assert report.tables["events"].bad == 0
+    rows = pq.read_table(folder / "clean" / "events.parquet").to_pylist()
+    assert sorted(row["event_id"] for row in rows) == ["e0", "e1", "old"]
+    by_id = {row["event_id"]: row for row in rows}
+    assert by_id["e1"]["ts"].timestamp() == 1_750_000_000.001
+    assert (by_id["e1"]["text"], by_id["e1"]["value"]) == ("ü", 4.5)
 
 
 def test_an_exporter_that_dies_before_the_mark_leaves_no_row_twice(log, open_it, folder):
