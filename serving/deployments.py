@@ -87,14 +87,12 @@ class EventSink:
             future.set_result(receipt)
 
     def _next_waiting(self) -> list[tuple[Sequence[Event], asyncio.Future[Receipt]]]:
-        together = 0
-        for count, (events, _) in enumerate(self._waiting):
+        together = count = 0
+        for events, _ in self._waiting:
             together += len(events)
-            if together > WRITE_MOST:
-                count = max(count, 1)
+            if count and together > WRITE_MOST:
                 break
-        else:
-            count = len(self._waiting)
+            count += 1
         waiting, self._waiting = self._waiting[:count], self._waiting[count:]
         return waiting
 

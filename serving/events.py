@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from coterie.schema import EVENT_KINDS, MAX_RECENT, EventKind
@@ -71,9 +71,13 @@ def by_shopper(events: Iterable[Event]) -> dict[str, list[Event]]:
     return groups
 
 
+_FIELDS: Final = tuple(field.name for field in fields(Event))
+
+
 def to_json(event: Event) -> str:
     """An event as logs keep it."""
-    return json.dumps(asdict(event), ensure_ascii=False)
+    # Not asdict, which copies values as well and takes three times as long.
+    return json.dumps({name: getattr(event, name) for name in _FIELDS}, ensure_ascii=False)
 
 
 def from_json(text: str | bytes) -> Event:

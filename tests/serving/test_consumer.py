@@ -19,6 +19,7 @@ from redis_server import PASSWORD, RedisServer
 from shared_features import SharedFeatures
 from test_event_logs import event, exported, files, metrics, numbered, push_all
 
+from coterie.errors import BadInputError
 from serving import consumer as consuming
 from serving import exporter as exporting
 from serving.consumer import Consumer, main, options, pages
@@ -243,6 +244,20 @@ def test_features_that_are_away_hold_up_no_export(log, folder):
     consumer.turn()
     assert number(consumer, "coterie_unpushed_events") == 0
     assert set(features.recent) == {f"u{n}" for n in range(7)}
+
+
+def test_features_that_cannot_be_opened_hold_up_no_export(log, folder):
+    log.append(numbered(10))
+    consumer = consumer_of(log, folder)
+
+    def no_registry():
+        raise BadInputError("apply its definitions first")
+
+    consumer.open_features = no_registry
+    consumer.turn()
+    assert len(exported(folder / "shop")) == 10
+    assert not consumer.ready()
+    assert consumer.alive()
 
 
 def test_a_redis_that_comes_back_is_used_again(server, log, folder):

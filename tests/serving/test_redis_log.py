@@ -196,6 +196,15 @@ def test_a_slow_reader_notices_that_others_trimmed_what_it_reads(server, open_it
     assert server.ask("XLEN", STREAM) == 0
 
 
+def test_a_turn_is_later_than_the_last_one_though_clocks_are_put_back(server, open_it):
+    ahead = round((time.time() + 3600) * 1e6)
+    server.ask("SET", f"{STREAM}:time", ahead)
+    log = open_it(server)
+    for n in (1, 2):
+        with log.turn("push") as at_us:
+            assert at_us == ahead + n
+
+
 def test_ids_are_forgotten_after_a_day(server, open_it):
     open_it(server).append([event()])
     (key,) = server.ask("KEYS", f"{STREAM}:id:*")
