@@ -4,7 +4,7 @@ What is in it, all under one hash tag, so that a script may touch all of it:
 
 - ``{coterie:events}``: the stream; an entry an event. Its consumer group holds as *pending* what
   features were not told of: the script that adds an entry makes it pending, pushing acknowledges.
-- ``{coterie:events}:id:...``: event ids of the last day, so that none is added twice.
+- ``{coterie:events}:id:...``: event ids of the last hour, so that none is added twice.
 - ``{coterie:events}:marks``: which log it is, up to where it is exported, and up to where the
   export goes that somebody is at.
 - ``{coterie:events}:turn:...``: who is at its turn; and in ``:time`` when the last one began.
@@ -32,8 +32,9 @@ STREAM: Final = "{coterie:events}"
 GROUP: Final = "features"
 CONSUMER: Final = "pusher"
 """One name for all who push: who has the turn has all that is pending."""
-KNOWN_S: Final = 86_400
-"""For so long an event id is known again; longer than any sender tries."""
+KNOWN_S: Final = 3600
+"""For so long an event id is known again, longer than senders try again; it takes 200 bytes. A
+second event after that is counted as new, but merges and ingest know it: it changes nothing."""
 CONNECT_S: Final = 2.0
 ANSWER_S: Final = 5.0
 """Longer than a Redis takes that rewrites its log; less than a request waits for the sink."""
