@@ -124,12 +124,13 @@ class RedisLog:
         """See EventLog."""
         identity, exported, planned = self._marks()
         goes_on = planned != exported
+        # Not read before there is enough: this is asked for every other second.
+        if not goes_on and self._length() < least and self.oldest_unexported_s() < age_s:
+            return Batch()
         # What is planned is exported as it was planned, whatever is asked for now.
         last = planned if goes_on else "+"
         found = self._entries(f"({exported}", last, sys.maxsize if goes_on else most)
         if not found:
-            return Batch()
-        if not goes_on and len(found) < least and self._age_s(found[0][0]) < age_s:
             return Batch()
         # Written down first: whoever goes on after a crash makes the same file again. Refused where
         # another process was quicker, who may have begun to trim what was still being read here.
@@ -173,6 +174,11 @@ class RedisLog:
                 break
             first = f"({found[-1][0]}"
         return found
+
+    def _length(self) -> int:
+        """Entries that are not trimmed, so at least as many as are not exported."""
+        with self._asking():
+            return int(self._ask("XLEN", STREAM))
 
     def _pending(self) -> dict[str, Any]:
         return dict(self._of_group("XPENDING", STREAM, GROUP) or {})

@@ -95,9 +95,12 @@ class SqliteLog:
             exported, planned = self._marks()
             if planned > exported:
                 return self._batch("place > ? AND place <= ?", (exported, planned), -1)
+            # Not read before there is enough: this is asked for every other second.
+            few = (self._one("SELECT max(place) FROM events") or 0) - exported < least
+            if few and self.oldest_unexported_s() < age_s:
+                return Batch()
             batch = self._batch("place > ?", (exported,), most)
-            few = len(batch) < least and self.oldest_unexported_s() < age_s
-            if not batch or few:
+            if not batch:
                 return Batch()
             # Written down first: whoever goes on after a crash makes the same file again.
             self._db.execute("UPDATE marks SET planned = ?", (int(batch.places[-1]),))

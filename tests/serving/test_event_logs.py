@@ -168,6 +168,17 @@ def test_an_export_waits_for_enough_events_or_for_long_enough(log):
     assert len(log.unexported(10, least=3, age_s=60)) == 3
 
 
+def test_events_are_not_read_before_there_are_enough_for_a_file(log, monkeypatch):
+    log.append(numbered(30))
+    read = []
+    batch = log._batch
+    monkeypatch.setattr(log, "_batch", lambda *given: read.append(given) or batch(*given))
+    assert not log.unexported(100, least=31, age_s=60)
+    assert read == []
+    assert len(log.unexported(100, least=30, age_s=60)) == 30
+    assert len(read) == 1
+
+
 def test_an_export_that_was_begun_is_the_same_in_every_process(log, open_it):
     log.append(numbered(3))
     planned = log.unexported(10)
