@@ -20,7 +20,7 @@ from coterie.rollout.live import Live
 from serving.attribution import Responses
 from serving.controller import RolloutController
 from serving.deploy import API, APP, CONTROLLER, SINK
-from serving.events import Event, EventLog
+from serving.events import Event
 from serving.features import FeastFeatures
 from serving.logs import start_logging
 from serving.metrics import MULTIPROCESS_VARIABLE, Metrics
@@ -37,6 +37,8 @@ BEAT_S: Final = 1.0
 RETRY_S: Final = 1.0
 """Between attempts to tell the feature store what it missed."""
 WRITE_TIMEOUT_S: Final = 10.0
+WRITE_MOST: Final = 2000
+"""Events of one transaction, unless one request has more: Redis serves nobody else meanwhile."""
 
 
 class EventSink:
@@ -45,7 +47,7 @@ class EventSink:
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
-        log, metrics = EventLog(settings.event_log), Metrics()
+        log, metrics = settings.open_event_log(), Metrics()
         self._responses = Responses(settings.attribution_s, metrics)
         self._sink = Sink(log, FeastFeatures(settings.features), metrics, self._responses)
         self._thread = ThreadPoolExecutor(1, "sink")
@@ -63,7 +65,7 @@ class EventSink:
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiting.append((events, receipt))
         async with self._working:
-            if not receipt.done():
+            while not receipt.done():
                 await self._write_waiting()
         return await receipt
 
@@ -73,7 +75,7 @@ class EventSink:
             return bool(await self._in_thread(self._sink.catch_up))
 
     async def _write_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting = self._next_waiting()
         batches = [events for events, _ in waiting]
         try:
             receipts = await self._in_thread(lambda: self._sink.write(batches))
@@ -83,6 +85,16 @@ class EventSink:
             return
         for (_, future), receipt in zip(waiting, receipts, strict=True):
             future.set_result(receipt)
+
+    def _next_waiting(self) -> list[tuple[Sequence[Event], asyncio.Future[Receipt]]]:
+        together = count = 0
+        for events, _ in self._waiting:
+            together += len(events)
+            if count and together > WRITE_MOST:
+                break
+            count += 1
+        waiting, self._waiting = self._waiting[:count], self._waiting[count:]
+        return waiting
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

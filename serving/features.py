@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from coterie import schema
@@ -10,6 +10,7 @@ from coterie.errors import BadInputError, UnavailableError
 from coterie.imports import quick_imports
 from serving.events import RecentList
 
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 PUSH_SOURCE: Final = f"{schema.SHOPPER_RECENT_VIEW}_push"
 USER_ID: Final = "user_id"
 PING_USER: Final = "coterie-ready?"
@@ -44,8 +45,15 @@ class OnlineFeatures(Protocol):
     def recent_lists(self, user_ids: Sequence[str]) -> list[RecentList]:
         """Recent lists of several people, in the order asked, in one call."""
 
-    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList]) -> None:
-        """Replace the recent lists of several people; each id once."""
+    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList], at_us: int) -> None:
+        """Replace the recent lists of several people; each id once.
+
+        Args:
+            user_ids: Whose.
+            lists: In the same order.
+            at_us: When the turn to push began, microseconds since 1970. What was pushed in a later
+                turn stays as it is.
+        """
 
     def ping(self) -> None:
         """Answer, if only that nothing is known."""
@@ -57,6 +65,8 @@ class FakeFeatures:
 
     recent: dict[str, RecentList] = field(default_factory=dict)
     friends: dict[str, Friends] = field(default_factory=dict)
+    pushed: dict[str, int] = field(default_factory=dict)
+    """Of each shopper, the turn that the recent list is of."""
     down: bool = False
     """Raise UnavailableError, as a store that does not answer."""
 
@@ -72,10 +82,12 @@ class FakeFeatures:
         self.ping()
         return [self.recent.get(user_id, RecentList()) for user_id in user_ids]
 
-    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList]) -> None:
+    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList], at_us: int) -> None:
         """See OnlineFeatures."""
         self.ping()
-        self.recent.update(zip(user_ids, lists, strict=True))
+        for user_id, recent in zip(user_ids, lists, strict=True):
+            if at_us > self.pushed.get(user_id, 0):
+                self.recent[user_id], self.pushed[user_id] = recent, at_us
 
     def ping(self) -> None:
         """See OnlineFeatures."""
@@ -141,7 +153,7 @@ class FeastFeatures:
         columns = self._read(_RECENT_REFS, user_ids)
         return [_recent(columns, row) for row in range(len(user_ids))]
 
-    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList]) -> None:
+    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList], at_us: int) -> None:
         """See OnlineFeatures."""
         import pandas as pd
         from feast.data_source import PushMode
@@ -152,7 +164,8 @@ class FeastFeatures:
                 schema.RECENT_ITEMS: [list(recent.item_ids) for recent in lists],
                 schema.RECENT_KINDS: [list(recent.kinds) for recent in lists],
                 schema.RECENT_TS: [list(recent.ts_ms) for recent in lists],
-                **dict.fromkeys(self._times, datetime.now(UTC)),
+                # On Redis, Feast leaves a row alone that has a later time.
+                **dict.fromkeys(self._times, _EPOCH + timedelta(microseconds=at_us)),
             }
         )
         try:

@@ -42,6 +42,47 @@ OTHER: Final = "other"
 """Stands for every route, method or kind that is not ours, so that callers cannot add labels."""
 
 
+class LogMetrics:
+    """Of the event log, by whoever takes events on from it: the sink or the consumer."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.push_seconds = Histogram(
+            "coterie_push_duration_seconds",
+            "From logged events to the feature store's answer, a batch.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.push_failures = Counter(
+            "coterie_push_failures",
+            "Pushes that the feature store did not take.",
+            registry=registry,
+        )
+        self.unpushed = Gauge(
+            "coterie_unpushed_events",
+            "Logged events that the feature store was not told of yet.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self.oldest_unpushed = Gauge(
+            "coterie_oldest_unpushed_seconds",
+            "Age of the oldest logged event that the feature store was not told of; 0 without any.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self.oldest_unexported = Gauge(
+            "coterie_oldest_unexported_seconds",
+            "Age of the oldest logged event that was not exported for pipelines; 0 without any.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self.exported = Counter(
+            "coterie_exported_events", "Events exported for pipelines.", registry=registry
+        )
+        self.export_failures = Counter(
+            "coterie_export_failures", "Exports that the store did not take.", registry=registry
+        )
+
+
 class Metrics:
     """The instruments of one process."""
 
@@ -88,31 +129,11 @@ class Metrics:
             ("kind", "outcome"),
             registry=own,
         )
-        self.push_seconds = Histogram(
-            "coterie_push_duration_seconds",
-            "From logged events to the feature store's answer, a batch.",
-            buckets=LATENCY_BUCKETS,
-            registry=own,
-        )
-        self.push_failures = Counter(
-            "coterie_push_failures", "Pushes that the feature store did not take.", registry=own
-        )
-        self.unpushed = Gauge(
-            "coterie_unpushed_events",
-            "Logged events that the feature store was not told of yet.",
-            multiprocess_mode="mostrecent",
-            registry=own,
-        )
+        self.log = LogMetrics(own)
         self.feature_age = Histogram(
             "coterie_feature_age_seconds",
             "Age of a shopper's newest event when their list was made.",
             buckets=(1, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400),
-            registry=own,
-        )
-        self.oldest_unpushed = Gauge(
-            "coterie_oldest_unpushed_seconds",
-            "Age of the oldest logged event that the feature store was not told of; 0 without any.",
-            multiprocess_mode="mostrecent",
             registry=own,
         )
         self._release = Gauge(

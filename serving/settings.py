@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coterie.errors import BadInputError
+from serving.event_log import SQLITE, EventLog, check_place, open_log
 
 PREFIX: Final = "COTERIE_"
 KUBERNETES: Final = "kubernetes://"
@@ -33,6 +34,17 @@ class Settings:
     """Processes that answer requests."""
     state: str = "var/serving"
     """Folder for the event log, metrics and the proxy's files; keep it: it holds events."""
+    event_log: str = ""
+    """URL of the event log: ``sqlite:///path``, ``redis://host:port/0`` or ``rediss://``; a file in
+    ``state`` if empty."""
+    event_log_password: str = field(default="", repr=False)
+    """Of Redis; never in the URL, which is logged."""
+    event_log_sync_s: float = 0.0
+    """For so long a receipt waits until Redis (7.2 or newer) has events on its disk; 0 leaves that
+    to its ``appendfsync``."""
+    event_export: str = ""
+    """Folder or URL of tables that the event consumer adds events to, in ``events/``; the
+    ``source`` of pipelines."""
     storefront: bool = False
     """Serve the demonstration page and the endpoints that list shoppers, friends and histories.
     They show people to whoever asks: never on a public address."""
@@ -83,6 +95,8 @@ class Settings:
                 raise BadInputError(
                     f"{PREFIX}{name.upper()} is {value}: expected {least:g} to {most:g}"
                 )
+        if self.event_log:
+            check_place(self.event_log)
         if self.admin_token and len(self.admin_token) < _MIN_SALT:
             raise BadInputError(
                 f"{PREFIX}ADMIN_TOKEN has {len(self.admin_token)} characters: expected at least "
@@ -124,9 +138,17 @@ class Settings:
         return Path(self.state) / "replicas"
 
     @property
-    def event_log(self) -> Path:
-        """SQLite file of the event log."""
-        return Path(self.state) / "events.sqlite"
+    def event_log_place(self) -> str:
+        """URL of the event log."""
+        return self.event_log or f"{SQLITE}://{Path(self.state) / 'events.sqlite'}"
+
+    def open_event_log(self) -> EventLog:
+        """The event log.
+
+        Raises:
+            UnavailableError: Its file cannot be opened.
+        """
+        return open_log(self.event_log_place, self.event_log_password, self.event_log_sync_s)
 
     @property
     def log_path(self) -> str:
@@ -151,6 +173,7 @@ _BOUNDS: Final = {
     "rollout_interval_s": (0.1, 60),
     "canary_timeout_s": (0.01, 60),
     "attribution_s": (0.1, 86400),
+    "event_log_sync_s": (0, 5),
 }
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIN_SALT: Final = 16

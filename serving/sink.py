@@ -1,18 +1,16 @@
-"""The one writer of events: log first, then the features that the next list is made from."""
+"""Events come in: the log first, then the features that the next list is made from."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
-from coterie.errors import UnavailableError
 from serving.attribution import Responses
-from serving.events import Event, EventLog, by_shopper, merge
+from serving.event_log import EventLog
+from serving.events import Event
 from serving.features import OnlineFeatures
 from serving.metrics import Metrics
-
-PUSH_BATCH: Final = 500
-"""Events taken to the feature store at a time, when there are more to catch up on."""
+from serving.pusher import Pusher
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class EventWriter(Protocol):
 
 
 class Sink:
-    """Serialises writes: there is one of it, so that no two merges of a shopper's list collide."""
+    """Keeps batches of events and applies them at once."""
 
     def __init__(
         self,
@@ -49,9 +47,9 @@ class Sink:
         responses: Responses | None = None,
     ) -> None:
         self._log = log
-        self._features = features
         self._metrics = metrics
         self._responses = responses
+        self._pusher = Pusher(log, features, metrics.log)
 
     def write(self, batches: Sequence[Sequence[Event]]) -> list[Receipt]:
         """Keep several batches in one transaction and one push, one receipt each.
@@ -72,28 +70,5 @@ class Sink:
         return [Receipt(sum(flags), len(flags) - sum(flags), applied) for flags in new]
 
     def catch_up(self) -> bool:
-        """Push what the feature store was not told of yet, also from before a crash.
-
-        Returns:
-            Whether it now knows all.
-        """
-        try:
-            while events := self._log.unpushed(PUSH_BATCH):
-                self._push(events)
-        except UnavailableError:
-            self._metrics.push_failures.inc()
-            self._metrics.unpushed.set(self._log.count_unpushed())
-            self._metrics.oldest_unpushed.set(self._log.oldest_unpushed_s())
-            return False
-        self._metrics.unpushed.set(0)
-        self._metrics.oldest_unpushed.set(0)
-        return True
-
-    def _push(self, events: Sequence[Event]) -> None:
-        began = time.perf_counter()
-        groups = by_shopper(events)
-        known = self._features.recent_lists(list(groups))
-        merged = [merge(recent, groups[user]) for user, recent in zip(groups, known, strict=True)]
-        self._features.push_recent(list(groups), merged)
-        self._log.mark_pushed(events)
-        self._metrics.push_seconds.observe(time.perf_counter() - began)
+        """See Pusher."""
+        return self._pusher.catch_up()

@@ -39,8 +39,8 @@ def read_table(table: Table, path: str, runner: Runner = "native") -> Rows:
     """Read one table of a folder as it is: nothing is checked but that it can be read.
 
     Args:
-        table: Which one; looked for as ``<path>/<table>.{parquet,csv,jsonl}``, else as a folder
-            ``<path>/<table>/`` of such files.
+        table: Which one; looked for as ``<path>/<table>.{parquet,csv,jsonl}``, and as a folder
+            ``<path>/<table>/`` of such files, which has more rows of it where both are there.
         path: A folder, local or of a store (``s3://bucket/folder``).
         runner: Where Daft reads.
 
@@ -96,16 +96,14 @@ def _find(fs: Any, folder: str, table: Table) -> list[str]:
     with reaching(folder):
         single = [f"{folder}/{table.name}.{end}" for end in FORMATS]
         found = [file for file in single if fs.isfile(file)]
-        if not found and fs.isdir(f"{folder}/{table.name}"):
+        if fs.isdir(f"{folder}/{table.name}"):
             parts = sorted(fs.ls(f"{folder}/{table.name}", detail=False))
     if len(found) > 1:
         raise BadInputError(f"{folder} has {table.name} more than once: {found}: leave one")
-    if parts is None:
-        return found
-    readable = [part for part in parts if part.rsplit(".", 1)[-1] in FORMATS]
-    if not readable:
+    readable = [part for part in parts or () if part.rsplit(".", 1)[-1] in FORMATS]
+    if parts is not None and not found and not readable:
         raise BadInputError(f"folder {table.name}/ of {folder} has no {', '.join(FORMATS)}")
-    return readable
+    return found + readable
 
 
 def _concat(table: Table, parts: list[pa.Table]) -> pa.Table:

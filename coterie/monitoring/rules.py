@@ -27,6 +27,8 @@ of them bad, burn any budget."""
 STALE_FEATURES_S: Final = 7 * 86400
 LATE_EVENTS_S: Final = 120
 MANY_EVENTS: Final = 10_000
+LATE_EXPORT_S: Final = 1800
+"""Six times as long as the consumer lets events wait for a file."""
 BEAT_S: Final = 60
 NO_DATA_S: Final = 120
 SHIELDED: Final = 0.01
@@ -209,6 +211,15 @@ SERVING: Final = Group(
             "Lists do not know what shoppers just did",
             "Events are logged, but the feature store is not told of them: the oldest waits for "
             f"over {LATE_EVENTS_S} s, or more than {MANY_EVENTS} wait. None is lost.",
+            "2m",
+        ),
+        Alert(
+            "CoterieEventsUnexported",
+            f"max(coterie_oldest_unexported_seconds) > {LATE_EXPORT_S}",
+            "page",
+            "Events pile up in Redis, whose memory is bounded",
+            "The event consumer exports nothing: the oldest event waits for "
+            "{{ $value | humanizeDuration }}. None is lost, but a full Redis takes no more.",
             "2m",
         ),
         Recording(

@@ -29,6 +29,19 @@ def test_part_files_are_read_in_the_order_of_their_names(tmp_path):
     assert rows.data[ROW].to_pylist() == [*range(1, 26), *range(1, 16)]
 
 
+def test_a_folder_beside_a_file_has_more_of_the_table(tmp_path):
+    """A shop's own export, and the events that came since."""
+    events = small_shop()["events"]
+    write_rows(tmp_path / "events.csv", events[:25])
+    (tmp_path / "events").mkdir()
+    write_rows(tmp_path / "events" / "since.parquet", events[25:])
+    rows = read_table(EVENTS, str(tmp_path))
+    assert rows.data["event_id"].to_pylist() == [row["event_id"] for row in events]
+    assert rows.data[FILE].unique().to_pylist() == ["events.csv", "events/since.parquet"]
+    (tmp_path / "events" / "since.parquet").unlink()
+    assert read_table(EVENTS, str(tmp_path)).data.num_rows == 25
+
+
 def test_a_folder_may_have_any_name(tmp_path):
     folder = write_shop(tmp_path / "odd [1] {b}*? é", small_shop(), "csv")
     assert read_table(TIES, folder).data.num_rows == 5

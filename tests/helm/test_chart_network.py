@@ -96,11 +96,13 @@ NEEDED = [
     ("worker", "worker", 30000),
     ("worker", "redis", 6379),
     ("head", "redis", 6379),
+    ("consumer", "redis", 6379),
     ("jobs", "redis", 6379),
     ("step", "redis", 6379),
     ("worker", "outside", 9000),
     ("head", "outside", 9000),
     ("controller", "outside", 9000),
+    ("consumer", "outside", 9000),
     ("jobs", "outside", 9000),
     ("head", "outside", 443),
     ("controller", "outside", 443),
@@ -115,6 +117,7 @@ NEEDED = [
     ("prometheus", "worker", 9464),
     ("prometheus", "head", 8080),
     ("prometheus", "controller", 8081),
+    ("prometheus", "consumer", 8082),
     ("jobs", "kubeflow", 8888),
 ]
 REFUSED = [
@@ -137,6 +140,10 @@ REFUSED = [
     ("test", "outside", 443),
     ("jobs", "worker", 8000),
     ("prometheus", "redis", 6379),
+    ("neighbour", "consumer", 8082),
+    ("worker", "consumer", 8082),
+    ("consumer", "worker", 8000),
+    ("consumer", "outside", 443),
 ]
 
 

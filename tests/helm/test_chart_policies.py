@@ -183,11 +183,11 @@ def test_services_lead_to_ports_that_pods_have(example):
 
 def test_monitors_name_ports_that_pods_have(chart):
     objects = chart.objects(CI["gpu"])
-    monitored = one(objects, "PodMonitor", "coterie-ray")["spec"]
-    ports = [
-        port for pod in pods(objects) if selects(monitored["selector"], pod) for port in pod.ports
-    ]
-    assert {e["port"] for e in monitored["podMetricsEndpoints"]} <= set(ports)
+    for name in ("coterie-ray", "coterie-consumer"):
+        monitored = one(objects, "PodMonitor", name)["spec"]
+        found = [pod for pod in pods(objects) if selects(monitored["selector"], pod)]
+        ports = {port for pod in found for port in pod.ports}
+        assert {e["port"] for e in monitored["podMetricsEndpoints"]} <= ports
     service = one(objects, "Service", "coterie-controller")
     selector = one(objects, "ServiceMonitor", "coterie-controller")["spec"]["selector"]
     assert selector["matchLabels"].items() <= service["metadata"]["labels"].items()

@@ -15,6 +15,8 @@ LEFT_OUT = {
     "COTERIE_SHOPPERS",  # of the demonstration
 }
 IN_SECRET = {"COTERIE_ADMIN_TOKEN", "COTERIE_LOG_SALT"}
+OF_REDIS = {"COTERIE_EVENT_LOG_PASSWORD"}
+"""In the secret of Redis, under the name that Redis' own pod takes."""
 LEFT_TO_RAY = {
     # On one machine two apps must not meet; a pod has its files and ports for itself.
     "RAY_SERVE_HAPROXY_BINARY_PATH",
@@ -44,7 +46,9 @@ def test_every_setting_is_set_or_left_out_on_purpose(example):
     ]
     for secret in secrets:
         assert set(secret["data"]) == IN_SECRET
-    assert data | IN_SECRET | LEFT_OUT == known
+    assert data | IN_SECRET | OF_REDIS | LEFT_OUT == known
+    for container in ray_containers(example):
+        assert set(variables(container, example)) >= OF_REDIS
     assert not data & LEFT_OUT
 
 
@@ -53,6 +57,46 @@ def test_serving_takes_the_settings_as_they_are(example):
     settings = read_settings({**data, **dict.fromkeys(IN_SECRET, "x" * 32)})
     assert settings.rollouts == "kubernetes://shop/coterie"
     assert settings.log_path == "-"
+
+
+@pytest.mark.parametrize(
+    ("values", "log", "export"),
+    [
+        ("minimal", "redis://coterie-redis.shop.svc:6379/0", "s3://coterie/shop"),
+        ("gpu", "redis://coterie-redis.shop.svc:6379/0", "s3://coterie/shop"),
+        ("production", "rediss://redis.shop.svc:6380/0", "s3://shop-coterie/shop"),
+    ],
+)
+def test_events_go_to_redis_and_from_there_to_the_tables_of_pipelines(chart, values, log, export):
+    data = one(chart.objects(CI[values]), "ConfigMap", "coterie-settings")["data"]
+    settings = read_settings({**data, **dict.fromkeys(IN_SECRET, "x" * 32)})
+    assert (settings.event_log, settings.event_export) == (log, export)
+    options = ("--set", "events.export=s3://elsewhere/tables", "--set", "events.syncSeconds=2")
+    data = one(chart.objects(CI[values], *options), "ConfigMap", "coterie-settings")["data"]
+    assert data["COTERIE_EVENT_EXPORT"] == "s3://elsewhere/tables"
+    assert data["COTERIE_EVENT_LOG_SYNC_S"] == "2"
+
+
+def test_a_receipt_means_that_events_are_on_the_disk_of_redis(chart):
+    conf = one(chart.objects(CI["gpu"]), "ConfigMap", "coterie-redis")["data"]["redis.conf"]
+    lines = set(conf.splitlines())
+    assert {"appendonly yes", "appendfsync always", "maxmemory-policy noeviction"} <= lines
+
+
+def test_the_consumer_has_what_its_code_takes(example):
+    from serving.consumer import options
+
+    (pod,) = (p for p in pods(example) if p.component == "consumer")
+    (container,) = pod.containers
+    assert container["args"][:3] == ["python", "-m", "serving.consumer"]
+    given = options(container["args"][3:])
+    assert (given.port, given.once) == (pod.ports["http"], False)
+    assert (given.export_every, given.take_over) == (300, 10)
+    found = variables(container, example)
+    settings = read_settings({k: v for k, v in found.items() if k not in OF_REDIS})
+    assert settings.event_export
+    assert set(found) >= OF_REDIS | {"FEAST_REDIS_PASSWORD"}
+    assert settings.features in {m["mountPath"] for m in container["volumeMounts"]}
 
 
 def test_ports_are_those_of_the_settings(chart):
@@ -142,7 +186,8 @@ def test_feasts_settings_are_those_that_feast_takes(chart, tmp_path, monkeypatch
     monkeypatch.setenv("FEAST_REDIS_PASSWORD", "hunter2")
     config = repo_config.load_repo_config(tmp_path, tmp_path / "feature_store.yaml")
     online = config.online_store
-    assert online.connection_string == "redis.shop.svc:6380,ssl=true,password=hunter2"
+    assert online.connection_string.startswith("redis.shop.svc:6380,ssl=true,")
+    assert online.connection_string.endswith(",password=hunter2")
     assert config.registry.path == "s3://shop-coterie/features/registry.db"
     for container in ray_containers(objects):
         assert "FEAST_REDIS_PASSWORD" in variables(container, objects)

@@ -77,6 +77,9 @@ def test_the_schema_is_closed():
         ("serving.canaryTimeoutSeconds=0", "/serving/canaryTimeoutSeconds"),
         ("redis.appendfsync=sometimes", "/redis/appendfsync"),
         ("redis.image=redis", "/redis/image"),
+        ("events.export=shop", "/events/export"),
+        ("events.exportSeconds=0", "/events/exportSeconds"),
+        ("events.consumer.replicas=0", "/events/consumer/replicas"),
         ("redis.image=redis:latest", "/redis/image"),
         ("monitoring.enabled=maybe", "/monitoring/enabled"),
         ("pipelines.recurring.cron=0 0 * * *", "/pipelines/recurring/cron"),
@@ -131,6 +134,11 @@ def test_rollouts_can_be_left_out(chart):
 def test_one_controller_alone_has_no_budget(chart):
     _, gone = added(chart, "gpu", "--set", "rollouts.replicas=1")
     assert gone == {"PodDisruptionBudget/coterie-controller"}
+
+
+def test_one_consumer_alone_has_no_budget(chart):
+    _, gone = added(chart, "gpu", "--set", "events.consumer.replicas=1")
+    assert gone == {"PodDisruptionBudget/coterie-consumer"}
 
 
 def test_redis_may_be_elsewhere(chart):

@@ -167,6 +167,13 @@ FAULTS = (
         {"coterie_oldest_unpushed_seconds": "0 60 130 0x60", "coterie_unpushed_events": "900x60"},
     ),
     Fault("CoterieEventsLate", steady("coterie_unpushed_events", 20_000, 60), "10m"),
+    Fault(
+        "CoterieEventsUnexported",
+        {"coterie_oldest_unexported_seconds": "0+60x60"},
+        "40m",
+        # The store was away for ten minutes; then all is exported at once.
+        {"coterie_oldest_unexported_seconds": "0+60x15 0x60"},
+    ),
     Fault("CoterieFeaturesStale", ages(10, 90, 120), "2h", ages(90, 10, 120)),
     Fault(
         "CoterieReleaseOld",

@@ -20,13 +20,13 @@ from coterie.monitoring.runs import Run, Runs
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.state import Phase, State
-from serving.events import EventLog
 from serving.metrics import Metrics
 from serving.pipelines import PipelineCollector
 from serving.routes import Parts, create_app
 from serving.settings import Settings
 from serving.shoppers import ShopperDirectory
 from serving.sink import Sink
+from serving.sqlite_log import SqliteLog
 
 SECOND_RUN = {"ingested": {"events": 990, "ties": 50}, "quarantined": {"events": 10, "ties": 0}}
 
@@ -50,7 +50,7 @@ class Shop:
     others: CollectorRegistry
     """Of the controller, and of pipelines."""
     pipelines: PipelineCollector
-    log: EventLog
+    log: SqliteLog
 
 
 def make_shop(folder: Path) -> Shop:
@@ -62,7 +62,7 @@ def make_shop(folder: Path) -> Shop:
     switch = make_switch(stable, features, metrics)
     switch.adopt(Live(place_of(stable), place_of(canary), 0.5))
     write_clean_tables(folder / "clean")
-    log = EventLog(folder / "events.sqlite")
+    log = SqliteLog(folder / "events.sqlite")
     parts = Parts(
         Settings(release="unused", storefront=True, state=str(folder)),
         switch,

@@ -7,7 +7,6 @@ from small_shop import make_switch, people, place_of, write_clean_tables, write_
 
 from coterie.release.bundle import Release
 from coterie.rollout.book import Book
-from serving.events import EventLog
 from serving.features import FakeFeatures
 from serving.metrics import Metrics
 from serving.places import Places
@@ -15,6 +14,7 @@ from serving.routes import Parts, create_app
 from serving.settings import Settings
 from serving.shoppers import ShopperDirectory
 from serving.sink import Receipt, Sink
+from serving.sqlite_log import SqliteLog
 
 
 class LocalWriter:
@@ -45,7 +45,7 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
 
     def make(**settings) -> TestClient:
         chosen = Settings(release="unused", storefront=True, state=str(tmp_path), **settings)
-        log = EventLog(tmp_path / "events.sqlite")
+        log = SqliteLog(tmp_path / "events.sqlite")
         logs.append(log)
         metrics = Metrics()
         switch = make_switch(release, features, metrics)

@@ -19,6 +19,7 @@ from coterie.monitoring.rules import (
     BEAT_S,
     FAILED_SHARE,
     LATE_EVENTS_S,
+    LATE_EXPORT_S,
     MANY_EVENTS,
     QUICK,
     QUICK_S,
@@ -212,6 +213,34 @@ SERVICE: Final = Dashboard(
                     [Query(rate("coterie_push_failures_total"), "failures")],
                     "cps",
                     width=6,
+                ),
+            ),
+        ),
+        Row(
+            "Events on their way to pipelines",
+            (
+                Panel(
+                    "Oldest event that was not exported",
+                    "How long the log has had it. Some minutes are usual: events wait for a file. "
+                    "0 where no event consumer runs.",
+                    [Query("max(coterie_oldest_unexported_seconds)", "oldest")],
+                    "s",
+                    steps=above(LATE_EXPORT_S),
+                    width=8,
+                ),
+                Panel(
+                    "Events exported",
+                    "A second, on average over some minutes: files are written at once.",
+                    [Query(rate("coterie_exported_events_total"), "events")],
+                    "cps",
+                    width=8,
+                ),
+                Panel(
+                    "Exports that failed",
+                    "A second. They are tried again every two seconds.",
+                    [Query(rate("coterie_export_failures_total"), "failures")],
+                    "cps",
+                    width=8,
                 ),
             ),
         ),

@@ -141,6 +141,17 @@ securityContext:
   valueFrom: {secretKeyRef: {name: {{ include "coterie.redisSecret" . }}, key: redis-password}}
 {{- end }}
 
+{{/* For whoever opens the event log. */}}
+{{- define "coterie.eventLogEnv" -}}
+- name: COTERIE_EVENT_LOG_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ include "coterie.redisSecret" . }}, key: redis-password}}
+{{- end }}
+
+{{/* Where pipelines find the shop's tables, and so events that were exported. */}}
+{{- define "coterie.eventExport" -}}
+{{- default (default (include "coterie.beside" (list . "shop")) .Values.training.source) .Values.events.export -}}
+{{- end }}
+
 {{/* s3://bucket/coterie/releases -> s3://bucket/coterie/features */}}
 {{- define "coterie.beside" -}}
 {{- $store := required "release.store has to name the store of releases, such as s3://bucket/releases" (index . 0).Values.release.store -}}
