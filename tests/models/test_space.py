@@ -6,7 +6,7 @@ import pytest
 
 from coterie.errors import BadInputError
 from coterie.models import CONFIGS
-from coterie.models.space import SPACES, Choice, LogUniform, Uniform, describe
+from coterie.models.space import SPACES, STARTS, Choice, LogUniform, Uniform, describe
 from coterie.workflow.settings import change, flatten
 
 
@@ -24,6 +24,11 @@ def test_a_model_takes_both_ends_of_every_field(name):
         for value in (ends[0], ends[-1]):
             changed = change(CONFIGS[name](), {field: value})
             assert flatten(asdict(changed))[field] == value
+
+
+@pytest.mark.parametrize(("name", "start"), [(n, s) for n in STARTS for s in STARTS[n]])
+def test_a_start_lies_in_its_space(name, start):
+    assert all(value in SPACES[name][field] for field, value in start.items())
 
 
 def test_spaces_are_small():

@@ -149,3 +149,38 @@ def test_history_survives_json():
 def test_a_senseless_config_is_refused(wrong):
     with pytest.raises(BadInputError):
         LoopConfig(**wrong)
+
+
+class Told(Walker):
+    """Remembers which batches were made and which were learned from; one of them is broken."""
+
+    def __init__(self, broken=None):
+        super().__init__()
+        self.broken, self.made, self.learned = broken, [], []
+
+    def num_batches(self, world):
+        return 20
+
+    def batch(self, epoch, step, rank, world):
+        if (epoch, step) == self.broken:
+            raise BadInputError("this batch is broken")
+        self.made.append((epoch, step))
+        return torch.tensor([float(step)])
+
+    def forward(self, batch):
+        self.learned.append(int(batch))
+        return (self.place - batch).abs().sum()
+
+
+def test_every_batch_is_learned_from_once_and_in_order():
+    told = Told()
+    run_epochs(told, LoopConfig(max_epochs=2, lr=0.1))
+    assert told.made == [(epoch, step) for epoch in range(2) for step in range(20)]
+    assert told.learned == [*range(20), *range(20)]
+
+
+def test_a_batch_that_cannot_be_made_ends_training_with_its_own_error():
+    told = Told(broken=(1, 7))
+    with pytest.raises(BadInputError, match="this batch is broken"):
+        run_epochs(told, LoopConfig(max_epochs=2, lr=0.1))
+    assert told.learned == [*range(20), *range(7)]

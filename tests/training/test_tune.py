@@ -150,6 +150,15 @@ def test_own_settings_are_tried_until_they_have_ended(tmp_path, ending, again):
     assert (searcher.suggest("next") == encode(SEARCH.space, OWN)) is again
 
 
+def test_places_to_start_from_come_after_own_settings_and_once(tmp_path):
+    start = {**OWN, "loop.patience": 7}
+    search = replace(SEARCH, starts=(start,))
+    own = Trial(OWN, Ending.FINISHED, 0.1, 1, [(1, 0.1)], 1.0, 1.0)
+    searcher = _searcher(Study(tmp_path, Plan("social", {}, {}, "d", 0), [own]), search)
+    assert searcher.suggest("second") == encode(search.space, start)
+    assert searcher.suggest("third") != encode(search.space, start)
+
+
 def test_a_finished_study_runs_nothing(undisturbed, monkeypatch, tmp_path):
     with open_study(tmp_path / "study", Plan("social", {}, {}, "d", 0)) as study:
         study.add(undisturbed[0])
