@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
@@ -14,6 +14,8 @@ from torch import nn
 from coterie.errors import BadInputError
 
 Weights = dict[str, torch.Tensor]
+Start = Mapping[str, torch.Tensor]
+"""What a release has learned, and ``rows``: for each item its row there, -1 where it is new."""
 Wrap = Callable[[nn.Module], nn.Module]
 
 
@@ -35,6 +37,16 @@ class Trainee(nn.Module):
     def validate(self) -> float | None:
         """NDCG@20 on the validation targets, higher is better; None where there are none."""
         raise NotImplementedError
+
+    def start_from(self, start: Start) -> None:  # noqa: ARG002 - those that can, do
+        """Go on from what a release has learned, before the first epoch.
+
+        Raises:
+            BadInputError: This model cannot, or the release is of another shape.
+        """
+        raise BadInputError(
+            "only the social model goes on from a release: fit this one from the start"
+        )
 
 
 @dataclass(frozen=True, slots=True)
