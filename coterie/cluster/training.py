@@ -1,9 +1,9 @@
 """A challenger fitted by a RayJob, for a step that waits for it."""
 
 import contextlib
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
+from coterie.cluster.api import Cluster
 from coterie.cluster.jobs import RayJobs, Say, cancellable
 from coterie.cluster.rayjob import Pod, TrainingCluster, ray_job
 from coterie.errors import BadInputError, CoterieError, UnavailableError
@@ -12,7 +12,6 @@ from coterie.workflow.settings import FitSettings
 
 PROGRAM: Final = ("python", "-m", "components.training_job")
 """Takes the URL of what was sent."""
-Run = Callable[[str, Mapping[str, Any]], None]
 
 
 def fit_on_cluster(
@@ -62,6 +61,25 @@ def fit_on_cluster(
         finally:
             with contextlib.suppress(CoterieError):
                 forget(url)
+
+
+def fit_from_pod(
+    clean: str,
+    known: str,
+    out: str,
+    settings: FitSettings,
+    checkpoints: str,
+    cluster: TrainingCluster,
+    pod: Pod,
+    say: Say = print,
+) -> None:
+    """:func:`fit_on_cluster`, for a step that runs in ``pod``: its log is that of the job."""
+    kubernetes = Cluster.connect(pod.namespace)
+    try:
+        jobs = RayJobs(kubernetes, say)
+        fit_on_cluster(clean, known, out, settings, checkpoints, cluster, pod, jobs, say)
+    finally:
+        kubernetes.close()
 
 
 def _run(

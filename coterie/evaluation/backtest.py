@@ -69,9 +69,7 @@ def _headline(weeks: Sequence[Week]) -> str:
     first = weeks[0].comparison
     over = means(weeks, first.primary)
     best = max(over, key=lambda model: over[model])
-    won = sum(
-        max(w.comparison.models, key=lambda m, w=w: w.comparison.mean(m)) == best for w in weeks
-    )
+    won = sum(plots.ranked(week.comparison)[0] == best for week in weeks)
     lead = (
         f"Over {len(weeks)} weeks from {weeks[0].day} on, <strong>{name_model(best)}</strong> "
         f"ranked best on average, and in {won} of them."
