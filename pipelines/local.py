@@ -118,7 +118,7 @@ def run_pipeline(
     return outputs
 
 
-def _named(arguments: Mapping[str, Any], pipeline: Any) -> Mapping[str, Any]:
+def _named(arguments: Mapping[str, Any], pipeline: Any = train_pipeline) -> Mapping[str, Any]:
     """With the version that ingest would choose, where we have to speak of the run as well."""
     if not arguments.get("status") or "version" not in pipeline.component_spec.inputs:
         return arguments
