@@ -19,6 +19,7 @@ T = TypeVar("T")
 LOOK_S: Final = 2.0
 PATIENCE_S: Final = 300.0
 """So long the API may be away before the job is given up."""
+BEAT_S: Final = 60.0
 LEAVING_S: Final = 15.0
 """So long it is tried to remove a job: a pod that is to end has half a minute."""
 ENDED: Final = frozenset({"Complete", "Failed", "ValidationFailed"})
@@ -51,13 +52,16 @@ class RayJobs:
         self._cluster, self._say = cluster, say
         self._look_s, self._patience_s, self._leaving_s = look_s, patience_s, leaving_s
 
-    def run(self, name: str, body: Mapping[str, Any]) -> None:
+    def run(
+        self, name: str, body: Mapping[str, Any], beat: Callable[[], None] = lambda: None
+    ) -> None:
         """Create a RayJob, repeat its log until it has ended, and remove it, whatever happens.
 
         Args:
             name: Its name; one that is there already, because the answer to its creation was
                 lost, is taken for ours.
             body: Metadata and spec.
+            beat: Called every BEAT_S while we wait.
 
         Raises:
             BadInputError: Kubernetes or KubeRay refuses it, it took too long, or a person removed
@@ -66,7 +70,7 @@ class RayJobs:
         """
         try:
             self._patiently(lambda: self._create(name, body), self._patience_s)
-            self._follow(name)
+            self._follow(name, beat)
         finally:
             self._remove(name)
 
@@ -74,9 +78,12 @@ class RayJobs:
         with contextlib.suppress(ConflictError):
             self._cluster.create(RAY_JOBS, name, body)
 
-    def _follow(self, name: str) -> None:
-        log, before = _Log(self._cluster, name, self._say), None
+    def _follow(self, name: str, beat: Callable[[], None]) -> None:
+        log, before, beaten = _Log(self._cluster, name, self._say), None, -BEAT_S
         while True:
+            if time.monotonic() - beaten >= BEAT_S:
+                beaten = time.monotonic()
+                beat()
             job = self._patiently(lambda: self._cluster.find(RAY_JOBS, name), self._patience_s)
             if job is None:
                 raise BadInputError(f"RayJob {name} was removed by somebody: nothing was trained")

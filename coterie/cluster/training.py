@@ -1,13 +1,14 @@
 """A challenger fitted by a RayJob, for a step that waits for it."""
 
 import contextlib
+from functools import partial
 from typing import Final
 
 from coterie.cluster.api import Cluster
 from coterie.cluster.jobs import RayJobs, Say, cancellable
 from coterie.cluster.rayjob import Pod, TrainingCluster, ray_job
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.workflow.remote import check_refusal, fetch, forget, send
+from coterie.workflow.remote import beat, check_refusal, fetch, forget, send
 from coterie.workflow.settings import FitSettings
 
 PROGRAM: Final = ("python", "-m", "components.training_job")
@@ -94,7 +95,7 @@ def _run(
         name = cluster.job_name(pod, attempt)
         body = ray_job(cluster, name, pod, (*PROGRAM, url), settings.workers)
         try:
-            jobs.run(name, body)
+            jobs.run(name, body, partial(beat, url))
             return
         except UnavailableError as error:
             check_refusal(url)

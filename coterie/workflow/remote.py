@@ -5,12 +5,16 @@ A pipeline step sees its tables as a folder of its own pod; other pods do not (A
 
 import json
 import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from coterie.data.stores import open_store, reaching
-from coterie.errors import BadInputError, UnavailableError
+from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.progress import Progress, silent
 from coterie.workflow.challenger import CHALLENGER, PARAMETERS, fit_challenger
 from coterie.workflow.settings import FitSettings
@@ -22,6 +26,11 @@ JOB: Final = "job.json"
 """Written last of what is sent."""
 OUTCOME: Final = "outcome.json"
 """Written last of what comes back: that it is done, or why it never will be."""
+ALIVE: Final = "alive"
+"""Written anew by whoever waits, as long as it does."""
+SILENT_S: Final = 900.0
+"""After so long without a sign of it nobody waits any more."""
+LOOK_S: Final = 30.0
 
 
 def send(url: str, clean: str, known: str, settings: FitSettings, checkpoints: str) -> None:
@@ -68,6 +77,43 @@ def fit_sent(url: str, progress: Progress = silent) -> None:
             if Path(made, name).is_file():
                 _put_file(str(Path(made, name)), f"{url}/{MADE}/{name}")
         _write(f"{url}/{OUTCOME}", {"refused": ""})
+
+
+def beat(url: str) -> None:
+    """Say that somebody waits; where that cannot be said, the next time will do."""
+    with suppress(CoterieError):
+        _write(f"{url}/{ALIVE}", time.time())
+
+
+@contextmanager
+def awaited(
+    url: str, gone: Callable[[], None], silent_s: float = SILENT_S, look_s: float = LOOK_S
+) -> Iterator[None]:
+    """Call ``gone`` once nobody has said for ``silent_s`` that they wait for the work.
+
+    A step that is killed outright cannot take its job along, and its pod may stay.
+    """
+    over = threading.Event()
+
+    def look() -> None:
+        seen, since = None, time.monotonic()
+        while not over.wait(look_s):
+            # A ValueError: on a disk, it is being written at this moment.
+            with suppress(CoterieError, ValueError):
+                now = _read(f"{url}/{ALIVE}")
+                if now != seen:
+                    seen, since = now, time.monotonic()
+            if time.monotonic() - since > silent_s:
+                gone()
+                return
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def fetch(url: str, out: str) -> None:

@@ -218,6 +218,14 @@ def test_the_jobs_log_is_repeated_and_the_job_removed(api, jobs, said):
     assert left(api) == []
 
 
+def test_whoever_works_is_told_that_we_wait(api, jobs, monkeypatch):
+    monkeypatch.setattr(jobs_module, "BEAT_S", 0.0)
+    Story(api, [RUNNING, RUNNING, DONE])
+    beats = []
+    jobs.run(NAME, body(), lambda: beats.append(1))
+    assert len(beats) == 3
+
+
 def test_a_pod_that_has_not_started_has_no_log_yet(api, jobs, said):
     Story(api, [(RUNNING[0], None), DONE])
     labels = {JOB_LABEL: NAME, PART_LABEL: "submitter"}

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -76,6 +77,24 @@ def test_what_was_refused_before_does_not_stand_in_the_way(shop, url):
 def test_nothing_sent_is_nothing_to_do(url):
     with pytest.raises(BadInputError, match="nothing was sent"):
         remote.fit_sent(url)
+
+
+def test_work_that_nobody_waits_for_any_more_is_given_up(url):
+    gone = threading.Event()
+    with remote.awaited(url, gone.set, silent_s=0.4, look_s=0.02):
+        until = time.monotonic() + 0.8
+        while time.monotonic() < until:
+            remote.beat(url)
+            time.sleep(0.05)
+        assert not gone.is_set()
+        assert gone.wait(5)
+
+
+def test_work_that_is_done_is_not_given_up(url):
+    gone = threading.Event()
+    with remote.awaited(url, gone.set, silent_s=0.2, look_s=0.02):
+        pass
+    assert not gone.wait(0.5)
 
 
 def job(url, log):
