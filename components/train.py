@@ -17,16 +17,36 @@ def train(
     use_gpu: bool,
     ray_address: str,
     checkpoints: str,
+    start: str,
+    store: str,
+    worker_cpu: str,
+    worker_memory: str,
+    accelerator: str,
+    accelerators: int,
     version: str,
     status: str,
 ) -> None:
     """Fit a model on clean tables that features agree with."""
-    from components.progress import printed
-    from coterie.workflow import FitSettings, fit_challenger, read_config
+    from components.progress import noted, printed
+    from coterie.workflow import FitSettings, fit_challenger, load_challenger, read_config
+    from coterie.workflow.start import find_start
     from coterie.workflow.status import recorded
 
     with recorded(status, version, "train"):
-        how = FitSettings(model, read_config(settings), workers, use_gpu, ray_address)
-        fitted = fit_challenger(clean.path, challenger.path, how, printed, known.path, checkpoints)
-    for name, value in fitted.validation.items():
+        begun = find_start(store, start)
+        if start:
+            noted(f"going on from {begun}" if begun else "no release to go on from: from the start")
+        on_kubernetes = ray_address == "rayjob"
+        address = "auto" if on_kubernetes else ray_address
+        how = FitSettings(model, read_config(settings), workers, use_gpu, address, begun)
+        if on_kubernetes:
+            from components.environment import training_cluster
+            from coterie.cluster.training import fit_from_pod
+
+            cluster, pod = training_cluster()
+            cluster = cluster.asking(worker_cpu, worker_memory, accelerator, accelerators)
+            fit_from_pod(clean.path, known.path, challenger.path, how, checkpoints, cluster, pod)
+        else:
+            fit_challenger(clean.path, challenger.path, how, printed, known.path, checkpoints)
+    for name, value in load_challenger(challenger.path).validation.items():
         validation.log_metric(name, value)

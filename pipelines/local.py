@@ -20,6 +20,7 @@ from kfp import local
 from components.progress import parse, parse_note
 from coterie.errors import BadInputError, CoterieError
 from coterie.monitoring.runs import Outcome, Runs
+from pipelines.compile import PIPELINES
 from pipelines.processes import INTERRUPTED, StopRequestedError, end_children, stoppable
 from pipelines.steps import Steps, watch_steps
 from pipelines.train import train_pipeline
@@ -70,17 +71,20 @@ class Watcher(io.TextIOBase):
             self.cause = _in_words(cause[1], cause[2] or "")
 
 
-def run_pipeline(root: str, arguments: Mapping[str, Any], steps: Steps) -> dict[str, str]:
-    """Run the training pipeline.
+def run_pipeline(
+    root: str, arguments: Mapping[str, Any], steps: Steps, pipeline: Any = train_pipeline
+) -> dict[str, str]:
+    """Run a pipeline.
 
     Args:
         root: Folder for everything that the run leaves: artifacts, ``pipeline.log``, and, when all
             went well, ``result.json``.
-        arguments: Of ``train_pipeline``.
+        arguments: Of the pipeline.
         steps: Told as steps start, go on, and finish.
+        pipeline: One of ``pipelines.compile.PIPELINES``.
 
     Returns:
-        Path of each output, by its name in ``pipelines.train.Outputs``.
+        Path of each output that is a file or a folder, and the others as they are, by name.
 
     Raises:
         StepFailedError: A step failed.
@@ -94,7 +98,7 @@ def run_pipeline(root: str, arguments: Mapping[str, Any], steps: Steps) -> dict[
         raise_on_error=True,
         enable_caching=False,
     )
-    arguments = _named(arguments)
+    arguments = _named(arguments, pipeline)
     with (
         (home / LOG).open("w", encoding="utf-8") as log,
         warnings.catch_warnings(),
@@ -102,20 +106,21 @@ def run_pipeline(root: str, arguments: Mapping[str, Any], steps: Steps) -> dict[
     ):
         # KFP warns that our image may not hold Python; the steps run in this very Python.
         warnings.filterwarnings("ignore", "You may be attemping to run a task", RuntimeWarning)
+        warnings.filterwarnings("ignore", ".*have no effect in the current local", UserWarning)
         watcher = Watcher(log, steps)
         try:
             with contextlib.redirect_stdout(watcher):
-                task = train_pipeline(**arguments)
+                task = pipeline(**arguments)
         except RuntimeError as error:
             raise _failure(watcher, home / LOG) from error
-    outputs = {name: artifact.path for name, artifact in task.outputs.items()}
+    outputs = {name: getattr(made, "path", made) for name, made in task.outputs.items()}
     _write(home / RESULT, outputs)
     return outputs
 
 
-def _named(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def _named(arguments: Mapping[str, Any], pipeline: Any = train_pipeline) -> Mapping[str, Any]:
     """With the version that ingest would choose, where we have to speak of the run as well."""
-    if not arguments.get("status"):
+    if not arguments.get("status") or "version" not in pipeline.component_spec.inputs:
         return arguments
     from coterie.workflow.sources import name_version  # takes seconds, with all that it works with
 
@@ -165,16 +170,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines.local", description=__doc__)
     parser.add_argument("--root", required=True, help="folder for what the run leaves")
     parser.add_argument(
+        "--pipeline", choices=PIPELINES, default="train", help="which one (%(default)s)"
+    )
+    parser.add_argument(
         "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline"
     )
     options = parser.parse_args(arguments)
+    pipeline = PIPELINES[options.pipeline]
     started = time.monotonic()
     # For the steps: threads that wait busily for each other took twenty times as long to train on
     # two cores of which somebody else used one.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         with stoppable(), watch_steps() as steps:
-            run_pipeline(options.root, parse_parameters(options.arguments), steps)
+            given = parse_parameters(options.arguments, pipeline)
+            run_pipeline(options.root, given, steps, pipeline)
     except StopRequestedError:
         # KFP leaves the step that runs to itself.
         end_children()
@@ -187,13 +197,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parse_parameters(given: Sequence[str]) -> dict[str, Any]:
+def parse_parameters(given: Sequence[str], pipeline: Any = train_pipeline) -> dict[str, Any]:
     """Numbers and yes-or-no as JSON, all else as text.
 
     Raises:
         BadInputError: There is no such parameter, or its value is of another type.
     """
-    known = train_pipeline.component_spec.inputs
+    known = pipeline.component_spec.inputs
     found: dict[str, Any] = {}
     for one in given:
         name, equals, text = one.partition("=")

@@ -1,25 +1,8 @@
 """The training pipeline: the same on one machine and on a cluster."""
 
-from typing import NamedTuple
-
 from kfp import dsl
-from kfp.dsl import HTML, Artifact, Dataset, Model
 
-from components.evaluate import evaluate
-from components.features import features
-from components.ingest import ingest
-from components.release import release
-from components.train import train
-
-
-class Outputs(NamedTuple):
-    """What a run leaves."""
-
-    clean: Dataset
-    store: Artifact
-    evaluation: Artifact
-    report: HTML
-    bundle: Model
+from pipelines.graph import Outputs, learn_and_release
 
 
 @dsl.pipeline(  # type: ignore[untyped-decorator]
@@ -42,8 +25,21 @@ def train_pipeline(
     min_gain: float = 0.02,
     release_store: str = "",
     status: str = "",
+    roll_out: bool = False,
+    api: str = "http://coterie-serve-svc:8000",
+    plan: str = "{}",
+    wait_s: int = 0,
+    s3_secret: str = "coterie-s3",  # noqa: S107 - a name
+    app_secret: str = "coterie-app",  # noqa: S107 - a name
+    training_config: str = "coterie-training",
+    cpu: str = "2",
+    memory: str = "8Gi",
+    worker_cpu: str = "",
+    worker_memory: str = "",
+    accelerator: str = "",
+    accelerators: int = -1,
 ) -> Outputs:
-    """Ingest, register and materialise features, train, evaluate, release.
+    """Ingest, register and materialise features, train, evaluate, release, roll out.
 
     Args:
         source: Folder or URL (s3://...) with the tables events, ties, items and perhaps users.
@@ -56,58 +52,29 @@ def train_pipeline(
             or the address of a file with it, such as the best.json of coterie tune.
         workers: Ray Train workers; 0 trains in the step itself.
         use_gpu: One GPU for each worker.
-        ray_address: Of the Ray cluster; local starts one inside the step, auto joins its own.
+        ray_address: Of the Ray cluster; local starts one inside the step, auto joins its own,
+            rayjob makes one on Kubernetes that goes when the work is done.
         checkpoints: Folder or URL where training's states outlive the run: another run on the same
-            data goes on where this one was broken off. Empty keeps them with the run.
+            data goes on where this one was broken off. Empty keeps them with the run; rayjob needs
+            a URL.
         baselines: Names of models to compare, a space between; empty compares all.
         min_gain: What a release has to gain over popularity on validation, as a share.
         release_store: Folder or URL to publish the release to; empty publishes it nowhere.
         status: Folder or URL where each run leaves how it stands, for monitoring; empty leaves it
             nowhere.
+        roll_out: Roll the release out by itself once it is published.
+        api: Address of the app that serves the shop, which commands its controller.
+        plan: JSON of what differs from the usual plan of a rollout: {"step_s": 600}.
+        wait_s: How long to wait for the verdict, seconds; 0 waits for none.
+        s3_secret: Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; passed over where it
+            does not exist. On Kubernetes alone, as all that follow but for roll_out to wait_s.
+        app_secret: Secret with COTERIE_ADMIN_TOKEN, which commands rollouts.
+        training_config: ConfigMap of the chart that says where this cluster trains.
+        cpu: CPUs of each step that works on tables.
+        memory: Memory of each such step.
+        worker_cpu: CPUs of each worker of a RayJob; empty asks for what the chart says, as below.
+        worker_memory: Memory of each.
+        accelerator: What GPUs are called, such as nvidia.com/gpu.
+        accelerators: How many each has; -1 for what the chart says.
     """
-    taken = ingest(
-        source=source,
-        dataset=dataset,
-        max_bad_share=max_bad_share,
-        runner=runner,
-        version=version,
-        status=status,
-    )
-    clean, name = taken.outputs["clean"], taken.outputs["Output"]
-    filled = features(clean=clean, version=name, status=status)
-    fitted = train(
-        clean=clean,
-        known=filled.outputs["known"],
-        model=model,
-        settings=settings,
-        workers=workers,
-        use_gpu=use_gpu,
-        ray_address=ray_address,
-        checkpoints=checkpoints,
-        version=name,
-        status=status,
-    )
-    challenger = fitted.outputs["challenger"]
-    measured = evaluate(
-        clean=clean,
-        challenger=challenger,
-        models=baselines,
-        version=name,
-        status=status,
-    )
-    made = release(
-        clean=clean,
-        challenger=challenger,
-        evaluation=measured.outputs["evaluation"],
-        version=name,
-        min_gain=min_gain,
-        store=release_store,
-        status=status,
-    )
-    return Outputs(
-        clean=clean,
-        store=filled.outputs["store"],
-        evaluation=measured.outputs["evaluation"],
-        report=measured.outputs["report"],
-        bundle=made.outputs["bundle"],
-    )
+    return learn_and_release(start="", **locals())

@@ -2,18 +2,14 @@
 
 import argparse
 import getpass
-import http.client
 import json
 import os
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from rich.console import Console
 from rich.live import Live
@@ -21,108 +17,24 @@ from rich.live import Live
 from coterie.cli import rollout_view as view
 from coterie.cli import show
 from coterie.errors import BadInputError, UnavailableError
+from coterie.rollout.api import ENDED, TOKEN_VARIABLE, URL, URL_VARIABLE, Api
 
-URL: Final = "http://127.0.0.1:8000"
-URL_VARIABLE: Final = "COTERIE_URL"
-TOKEN_VARIABLE: Final = "COTERIE_ADMIN_TOKEN"  # noqa: S105
-TIMEOUT_S: Final = 15.0
 LOOK_S: Final = 1.0
 """Between two looks of ``status`` and ``--wait``."""
-ENDED: Final = frozenset({"idle", "promoted", "rolled_back"})
-_PATH: Final = "/v1/admin/rollouts"
 
 
-class Api:
-    """The rollouts of an app."""
+def _api(options: argparse.Namespace) -> Api:
+    """As the options say, or else the environment.
 
-    def __init__(self, url: str, token: str):
-        self.url, self._token = url.rstrip("/"), token
-        # The token is for this address alone: urllib would send it on to wherever one is sent.
-        self._opener = urllib.request.build_opener(_Straight)
-
-    @classmethod
-    def of(cls, options: argparse.Namespace) -> "Api":
-        """As the options say, or else the environment.
-
-        Raises:
-            BadInputError: There is no token, or no such address.
-        """
-        url = options.url or os.environ.get(URL_VARIABLE) or URL
-        if not url.startswith(("http://", "https://")):
-            raise BadInputError(f"{url} is no address: expected one like {URL}")
-        return cls(url, _token(options.token_file))
-
-    def get(self, path: str = "", **query: Any) -> Any:
-        """The JSON of an answer; see ``_ask``."""
-        given = {name: value for name, value in query.items() if value is not None}
-        return self._ask(path + (f"?{urllib.parse.urlencode(given)}" if given else ""), None)
-
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The JSON of an answer; see ``_ask``."""
-        return self._ask(path, json.dumps(body).encode())
-
-    def _ask(self, path: str, body: bytes | None) -> Any:
-        """One request.
-
-        Raises:
-            BadInputError: The app refuses it.
-            UnavailableError: There is no answer, or none of Coterie's.
-        """
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}{_PATH}{path}", body, headers)  # noqa: S310
-        try:
-            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            self._refuse(error)
-        except ValueError as error:
-            raise UnavailableError(f"{self.url} is not Coterie: it answers without JSON") from error
-        except (OSError, http.client.HTTPException) as error:
-            why = getattr(error, "reason", error)
-            raise UnavailableError(
-                f"nothing answers at {self.url} ({why}): start the app with python -m serving.app, "
-                f"or name its address with --url or {URL_VARIABLE}"
-            ) from error
-
-    def _refuse(self, error: urllib.error.HTTPError) -> NoReturn:
-        code = error.code
-        detail = _detail(error) or f"it answers {code}"
-        if code == 401:
-            raise BadInputError(
-                f"{self.url} has another token: put its own into {TOKEN_VARIABLE}, or into a file "
-                "for --token-file"
-            ) from error
-        if code == 404:
-            raise BadInputError(
-                f"{self.url} knows of no rollouts: is it this version of Coterie?"
-            ) from error
-        if code < 400:
-            raise BadInputError(
-                f"{self.url} sends on to elsewhere ({code}): name that place with --url"
-            ) from error
-        if code < 500:
-            raise BadInputError(detail) from error
-        raise UnavailableError(f"{self.url}: {detail}") from error
-
-
-class _Straight(urllib.request.HTTPRedirectHandler):
-    """Goes nowhere else."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """None: the answer is taken as it is."""
-
-
-def _detail(error: urllib.error.HTTPError) -> str:
-    """What problem details say; empty: there are none."""
-    try:
-        return view.clean(str(json.load(error)["detail"]))
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return ""
+    Raises:
+        BadInputError: There is no token, or no such address.
+    """
+    return Api(options.url or os.environ.get(URL_VARIABLE) or URL, _token(options.token_file))
 
 
 def start(options: argparse.Namespace) -> None:
     """Begin, and wait for the end if asked to."""
-    api = Api.of(options)
+    api = _api(options)
     body = {"release": options.release, "reason": options.reason, "who": _who(options.who)}
     plan = _read_plan(options.plan)
     receipt = api.post("", body | ({"plan": plan} if plan else {}))
@@ -137,7 +49,7 @@ def start(options: argparse.Namespace) -> None:
 
 def status(options: argparse.Namespace) -> None:
     """A live view, or one look."""
-    api = Api.of(options)
+    api = _api(options)
     if options.json:
         _print(api.get())
     elif options.once or not Console().is_terminal:
@@ -151,13 +63,13 @@ def command(options: argparse.Namespace) -> None:
     body = {"reason": options.reason, "who": _who(options.who)}
     if options.action == "unquarantine":
         body["release"] = options.release
-    receipt = Api.of(options).post(f"/{options.action}", body)
+    receipt = _api(options).post(f"/{options.action}", body)
     _told(receipt, f"{options.action}: done")
 
 
 def history(options: argparse.Namespace) -> None:
     """The audit log, newest first."""
-    told = Api.of(options).get("/history", limit=options.limit)
+    told = _api(options).get("/history", limit=options.limit)
     if options.json:
         _print(told)
     else:
@@ -167,7 +79,7 @@ def history(options: argparse.Namespace) -> None:
 def explain(options: argparse.Namespace) -> None:
     """What was live, for whom, and why."""
     at = _time(options.at).isoformat()
-    told = Api.of(options).get("/explain", at=at, user=options.user)
+    told = _api(options).get("/explain", at=at, user=options.user)
     if options.json:
         _print(told)
     else:

@@ -23,7 +23,15 @@ TIMEOUT_S: Final = 4.0
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 COMPONENT: Final = "coterie-rollout"
-_METHODS: Final = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH"}
+LOG_BYTES: Final = 1 << 20
+"""Most of a log that one request brings."""
+_METHODS: Final = {
+    "get": "GET",
+    "list": "GET",
+    "create": "POST",
+    "patch": "PATCH",
+    "delete": "DELETE",
+}
 _MESSAGE_LENGTH: Final = 1000
 
 
@@ -47,6 +55,7 @@ CONFIG_MAPS: Final = Resource("api/v1", "configmaps", "ConfigMap")
 EVENTS: Final = Resource("api/v1", "events", "Event")
 PODS: Final = Resource("api/v1", "pods", "Pod")
 LEASES: Final = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
+RAY_JOBS: Final = Resource("apis/ray.io/v1", "rayjobs", "RayJob")
 RAY_SERVICES: Final = Resource("apis/ray.io/v1", "rayservices", "RayService")
 
 
@@ -161,6 +170,32 @@ class Cluster:
         body = [{"op": "replace", "path": p, "value": v} for p, v in all_values.items()]
         return self._changed(resource, name, body, JSON_PATCH)
 
+    def delete(self, resource: Resource, name: str) -> None:
+        """Remove an object, and in the background what it owns; one that is gone is no error."""
+        self._ask("delete", resource, name, query=[("propagationPolicy", "Background")])
+
+    def log(self, pod: str, since: str = "") -> str:
+        """Lines of a pod's log, each with its time before it; empty before it has one.
+
+        Args:
+            pod: Its name; it has one container.
+            since: Time of a line, as it stands there. What is as old or younger by the second
+                comes; empty: all. At most LOG_BYTES, so the last line may lack its end.
+        """
+        query = [("timestamps", "true"), ("limitBytes", str(LOG_BYTES))]
+        query += [("sinceTime", since.partition(".")[0].rstrip("Z") + "Z")] if since else []
+        path = f"/{PODS.path}/namespaces/{self.namespace}/{PODS.plural}/{pod}/log"
+        try:
+            answer = self._send(f"get pods/log of {pod}", path, "GET", query=query, raw=True)
+            return bytes(answer.data).decode("utf-8", "replace")
+        except client.ApiException as error:
+            # 400: its container has not started yet.
+            if error.status in (400, 404):
+                return ""
+            raise self._refusal(error, f"get pods/log of {pod}") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise UnavailableError(f"the log of pod {pod} was cut off") from error
+
     def tell(self, about: Object, reason: str, message: str, warning: bool = False) -> None:
         """Write an event about an object; what cannot be written is logged and forgotten."""
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -219,28 +254,50 @@ class Cluster:
         path = f"/{resource.path}/namespaces/{self.namespace}/{resource.plural}"
         said = f"{verb} {resource.plural} {name}".rstrip()
         try:
-            answer = self._client.call_api(
-                f"{path}/{name}" if name else path,
-                _METHODS[verb],
+            answer = self._send(
+                said, f"{path}/{name}" if name else path, _METHODS[verb], body, query, content_type
+            )
+        except client.ApiException as error:
+            if error.status == 404:
+                return None
+            raise self._refusal(error, said) from error
+        if not isinstance(answer, dict):
+            raise UnavailableError(f"cannot {said}: the answer is no object, is a proxy between?")
+        return answer
+
+    def _send(
+        self,
+        said: str,
+        path: str,
+        method: str,
+        body: Any = None,
+        query: Sequence[tuple[str, str]] = (),
+        content_type: str = "application/json",
+        raw: bool = False,
+    ) -> Any:
+        """The answer as it came; ``raw``: not read yet, for what is no JSON.
+
+        Raises:
+            ApiException: It is a refusal.
+            UnavailableError: There is none.
+        """
+        try:
+            return self._client.call_api(
+                path,
+                method,
                 query_params=list(query),
                 header_params={"Accept": "application/json", "Content-Type": content_type},
                 body=body,
                 response_type="object",
                 auth_settings=["BearerToken"],
                 _return_http_data_only=True,
+                _preload_content=not raw,
                 _request_timeout=self._timeout,
             )
-        except client.ApiException as error:
-            if error.status == 404:
-                return None
-            raise self._refusal(error, said) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(
                 f"cannot {said}: the API did not answer ({type(error).__name__})"
             ) from error
-        if not isinstance(answer, dict):
-            raise UnavailableError(f"cannot {said}: the answer is no object, is a proxy between?")
-        return answer
 
     def _refusal(self, error: client.ApiException, said: str) -> CoterieError:
         status, why = error.status, _message(error.body)

@@ -1,6 +1,7 @@
 """What may be learned from and what is to be foreseen: bundled splits, and a split by time."""
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from coterie.schema import EVENT_KINDS, LIKED_RATING, PARTS, TARGET_KINDS, Event
 Mask = npt.NDArray[np.bool_]
 
 _IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
+WEEK_MS: Final = 7 * 86_400_000
 _RATING = EVENT_KINDS.index(EventKind.RATING)
 
 
@@ -112,10 +114,56 @@ def by_time(dataset: Dataset, shares: tuple[float, float, float] = (0.8, 0.1, 0.
     """
     if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
         raise BadInputError(f"shares are {shares}, expected three above 0 that add up to 1")
+    events = _dated(dataset)
+    return _at(dataset, events, *_cutoffs(events, shares))
+
+
+def by_weeks(dataset: Dataset, weeks: int) -> list[tuple[int, Split]]:
+    """The last weeks one after another, each foreseen from all that came before it.
+
+    Each is a split as ``by_time`` makes it: the week is the test, the one before it validation.
+
+    Args:
+        dataset: One with events outside any bundled split.
+        weeks: How many, counted back from the last event.
+
+    Returns:
+        The first moment of each week (milliseconds since 1970, UTC) and its split, oldest first;
+        weeks before which too little happened are left out.
+
+    Raises:
+        BadInputError: No dated events, or no week can be foreseen.
+    """
+    if weeks < 1:
+        raise BadInputError(f"{weeks} weeks to look back on: expected 1 or more")
+    events = _dated(dataset)
+    end = int(events.ts_ms.max()) + 1
+    found, why = [], ""
+    for start in range(end - weeks * WEEK_MS, end, WEEK_MS):
+        try:
+            split = _at(dataset, events, start - WEEK_MS, start, start + WEEK_MS)
+        except BadInputError as error:
+            why = str(error)
+        else:
+            found.append((start, split))
+    if not found:
+        raise BadInputError(f"none of the last {weeks} weeks can be foreseen: {why}")
+    return found
+
+
+def _dated(dataset: Dataset) -> Interactions:
     events = dataset.events.take(dataset.part < 0)
     if not len(events):
         raise BadInputError("no events outside the bundled split: there are no times to split by")
-    first, second = _cutoffs(events, shares)
+    return events
+
+
+def _at(
+    dataset: Dataset, events: Interactions, first: int, second: int, end: int | None = None
+) -> Split:
+    """Validation from ``first``, test from ``second`` until before ``end``, in milliseconds."""
+    if end is not None:
+        events = events.take(events.ts_ms < end)
     train = events.take(events.ts_ms < first)
     between = events.take((events.ts_ms >= first) & (events.ts_ms < second))
     liked = _first_liked(events, len(dataset.items))

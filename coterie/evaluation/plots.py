@@ -75,7 +75,7 @@ def forest(comparison: Comparison, metric: str) -> Figure:
                 "x": [figure.mean],
                 "y": [name_model(model)],
                 "marker": _marker(styles[model], 12),
-                "error_x": _error([figure], styles[model]["colour"]),
+                "error_x": error_bars([figure], styles[model]["colour"]),
                 "hovertemplate": f"%{{y}}<br>{name_metric(metric)} %{{x:.4f}}<extra></extra>",
             }
         )
@@ -109,7 +109,7 @@ def by_group(comparison: Comparison, kind: str, metric: str) -> Figure:
                 "y": [f.mean for f in figures],
                 "offsetgroup": str(place),
                 "marker": _marker(styles[model], 10),
-                "error_y": _error(figures, styles[model]["colour"]),
+                "error_y": error_bars(figures, styles[model]["colour"]),
                 "hovertemplate": f"{name_model(model)}<br>%{{y:.4f}}<extra></extra>",
             }
         )
@@ -143,7 +143,7 @@ def changes(tests: Sequence[tuple[str, PairedTest]], colour: str) -> Figure:
             "size": 12,
             "line": {"color": colour, "width": 2.5},
         },
-        "error_x": _error(percent, colour),
+        "error_x": error_bars(percent, colour),
         "text": [
             f"{write_change(t)}<br>{write_change_interval(t)}<br>{write_p(t.p_value)}"
             for _, t in rows
@@ -322,7 +322,8 @@ def _scaled(figure: Estimate, factor: float) -> Estimate:
     return Estimate(figure.mean * factor, low, high)
 
 
-def _error(figures: Sequence[Estimate], colour: str) -> dict[str, Any]:
+def error_bars(figures: Sequence[Estimate], colour: str) -> dict[str, Any]:
+    """Intervals as Plotly draws them, around the means."""
     return {
         "type": "data",
         "symmetric": False,

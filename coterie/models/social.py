@@ -28,7 +28,7 @@ from coterie.recommend.encoder import Encoder, ShopperTensors, to_device
 from coterie.recommend.linear import LinearPart
 from coterie.recommend.recommender import Parameters, Recommender
 from coterie.recommend.shoppers import Circles, Shoppers, is_target
-from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
+from coterie.training.loop import LoopConfig, Start, Trainee, TrainingHistory, run_epochs
 from coterie.training.validation import Validation
 
 MIXES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -264,6 +264,28 @@ class SocialTrainee(Trainee):
                 self.device
             )
         )
+
+    @torch.no_grad()
+    def start_from(self, start: Start) -> None:
+        """See ``Trainee``; items that are new begin where they would have begun."""
+        missing = [n for n in ("item_in", "item_out", "item_bias", "scale") if n not in start]
+        if missing:
+            raise BadInputError(f"the release holds no {', '.join(missing)}: is it a social one?")
+        dim = start["item_in"].shape[1]
+        if dim != self.config.dim:
+            raise BadInputError(
+                f"the release has {dim} numbers an item, expected {self.config.dim}: "
+                f'go on with the settings {{"dim": {dim}}}, or train from the start'
+            )
+        # What was released was brought to the closed form's size: only biases tell of it.
+        size = float(start["scale"]) / self.config.scale
+        known = start["rows"] >= 0
+        rows = start["rows"][known]
+        for name in ("item_in", "item_out", "item_bias"):
+            learned = start[name][rows].float() / (size if name == "item_bias" else 1.0)
+            getattr(self, name)[known.to(self.device)] = learned.to(self.device)
+        for name, parameter in self.encoder.named_parameters():
+            parameter.copy_(start[f"encoder.{name}"])
 
     @torch.no_grad()
     def release_parameters(self) -> Parameters:

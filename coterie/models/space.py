@@ -97,11 +97,21 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "popularity_discount": 0.23,
             "rank": 2048,
         },
+        {
+            "l2": 8.0,
+            "friends": 0.024,
+            "alike": 0.3,
+            "history_discount": 0.5,
+            "item_power": 0.2,
+            "popularity_discount": 0.28,
+            "rank": 128,
+        },
     ),
     "social": ({"scale": 9.0},),
 }
 """Tried right after the defaults, which are for shops where little is known of each shopper: these
-are for broad tastes and long histories, which a few trials do not find from there."""
+are for long histories, of many shoppers with broad tastes or of few, which a few trials do not find
+from there."""
 
 
 def describe(space: Space) -> dict[str, list[Any]]:

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,19 @@ from ray.train.torch import TorchTrainer, get_device
 from torch.nn.parallel import DistributedDataParallel
 
 from coterie.data.dataset import TrainingSet
-from coterie.errors import BadInputError, UnavailableError
+from coterie.data.stores import open_store, reaching
+from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.models import MODELS, Learned
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import newest_state, write_state
-from coterie.training.loop import EpochRecord, TrainingHistory, TrainingState, run_epochs
-from coterie.training.packing import pack, unpack
+from coterie.training.loop import EpochRecord, Start, TrainingHistory, TrainingState, run_epochs
+from coterie.training.packing import pack, pack_start, unpack, unpack_start
 from coterie.training.runs import Workers, run_identity
 
 CHECKPOINTS = "checkpoint_[0-9]*"  # Ray's own naming, by time
 SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray's list of them
+
+LOOK_AT_BUCKET_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ def train_distributed(
     data: TrainingSet,
     workers: Workers,
     progress: Progress = silent,
+    start: Start | None = None,
 ) -> Learned:
     """Fit a learned model on Ray Train's workers; the same loop as ``model.fit`` runs here.
 
@@ -50,13 +54,17 @@ def train_distributed(
     model = MODELS[model_name](config)
     if not isinstance(model, Learned):
         raise BadInputError(f"{model_name} has no epochs to distribute: fit it in this process")
-    run = run_identity(model_name, config, data)
+    run = run_identity(model_name, config, data, start)
     _newest(workers.folder, run, None)  # another training's run name is refused before Ray starts
     packed = f"{workers.folder}-data/{run}.npz"
     pack(data, packed)
+    begun = "" if start is None else f"{workers.folder}-data/{run}.safetensors"
+    if start is not None:
+        model.trainee(data, torch.device("cpu")).start_from(start)  # refused here, not on workers
+        pack_start(start, begun)
     with cluster(workers), _watched(workers, model_name, config.loop.max_epochs, progress):
         _mend_snapshot(workers.folder)
-        result = _run(_trainer(model_name, config, packed, run, workers))
+        result = _run(_trainer(model_name, config, packed, begun, run, workers))
         state = _newest(workers.folder, run, result.checkpoint)
     trainee = model.trainee(data, torch.device("cpu"))
     if state is None:
@@ -83,13 +91,16 @@ def _run(trainer: TorchTrainer) -> ray.train.Result:
         raise UnavailableError(f"training broke off: {error}") from error
 
 
-def _trainer(model_name: str, config: Any, packed: str, run: str, workers: Workers) -> TorchTrainer:
+def _trainer(
+    model_name: str, config: Any, packed: str, begun: str, run: str, workers: Workers
+) -> TorchTrainer:
     return TorchTrainer(
         _work,
         train_loop_config={
             "model_name": model_name,
             "config": config,
             "packed": packed,
+            "begun": begun,
             "run": run,
             "folder": workers.folder,
         },
@@ -109,6 +120,8 @@ def _work(job: dict[str, Any]) -> str:
     rank, world = context.get_world_rank(), context.get_world_size()
     model: Learned = MODELS[job["model_name"]](job["config"])
     trainee = model.trainee(unpack(job["packed"]), get_device())
+    if job["begun"]:
+        trainee.start_from(unpack_start(job["begun"]))
     reporter = _Reporter(job["folder"], job["run"])
     history = run_epochs(
         trainee,
@@ -190,19 +203,21 @@ def cluster(workers: Workers) -> Iterator[None]:
 
 @contextmanager
 def _watched(workers: Workers, what: str, total: int, progress: Progress) -> Iterator[None]:
-    """Tell ``progress`` of every epoch that reaches storage, where that is a folder."""
+    """Tell ``progress`` of every epoch that reaches storage."""
     done = threading.Event()
+    # Each look at a bucket is a request or two.
+    pause_s = LOOK_AT_BUCKET_S if "://" in workers.storage else 0.5
 
     def look() -> None:
         last = -1
-        while not done.wait(0.5):
-            epochs = _epochs_in(Path(workers.folder))
+        while not done.wait(pause_s):
+            epochs = _epochs_in(workers.folder)
             if epochs > last:
                 last = epochs
                 progress(what, epochs, total)
 
     watcher = threading.Thread(target=look, daemon=True)
-    if progress is not silent and "://" not in workers.storage:
+    if progress is not silent:
         watcher.start()
     try:
         yield
@@ -212,13 +227,15 @@ def _watched(workers: Workers, what: str, total: int, progress: Progress) -> Ite
             watcher.join()
 
 
-def _epochs_in(folder: Path) -> int:
+def _epochs_in(folder: str | Path) -> int:
+    """Of the newest state; 0 where none is, or none can be seen at this moment."""
     newest = 0
-    for state in folder.glob(f"{CHECKPOINTS}/state.json"):
-        try:
-            newest = max(newest, len(json.loads(state.read_text())["history"]["epochs"]))
-        except (OSError, ValueError, KeyError):
-            continue  # being written or deleted at this moment
+    fs, within = open_store(str(folder))
+    with suppress(CoterieError), reaching(str(folder)):
+        fs.invalidate_cache()
+        for state in fs.glob(f"{within}/{CHECKPOINTS}/state.json"):
+            with suppress(OSError, ValueError, KeyError):  # being written or deleted
+                newest = max(newest, len(json.loads(fs.cat_file(state))["history"]["epochs"]))
     return newest
 
 

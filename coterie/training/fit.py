@@ -12,7 +12,7 @@ from coterie.errors import BadInputError
 from coterie.models import CONFIGS, MODELS, Learned, Model
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import CheckpointFolder
-from coterie.training.loop import EpochRecord, run_epochs
+from coterie.training.loop import EpochRecord, Start, run_epochs
 from coterie.training.runs import Workers, run_identity
 
 
@@ -31,6 +31,7 @@ def fit(
     config: Any = None,
     where: Here | Workers = Here(),
     progress: Progress = silent,
+    start: Start | None = None,
 ) -> Model:
     """Fit a model of ``MODELS``; models that learn no epochs are fitted here in any case.
 
@@ -40,9 +41,10 @@ def fit(
         config: Of that model; None for its defaults.
         where: This process, or Ray Train's workers.
         progress: Told of every epoch.
+        start: What to go on from; None begins anew.
 
     Raises:
-        BadInputError: No such model, or nothing to learn from.
+        BadInputError: No such model, nothing to learn from, or it cannot go on from ``start``.
         UnavailableError: Workers died too often.
     """
     if model_name not in MODELS:
@@ -50,27 +52,33 @@ def fit(
     config = CONFIGS[model_name]() if config is None else config
     model: Model = MODELS[model_name](config)
     if not isinstance(model, Learned):
+        if start is not None:
+            raise BadInputError(f"{model_name} learns no epochs, so it cannot go on from a release")
         model.fit(data, progress)
         return model
     if isinstance(where, Workers):
         # Ray takes seconds to import: only who trains on workers waits for it.
         from coterie.training.distributed import train_distributed
 
-        return train_distributed(model_name, config, data, where, progress)
-    return _learn_here(model, data, where, progress)
+        return train_distributed(model_name, config, data, where, progress, start)
+    return _learn_here(model, data, where, progress, start)
 
 
-def _learn_here(model: Learned, data: TrainingSet, where: Here, progress: Progress) -> Learned:
+def _learn_here(
+    model: Learned, data: TrainingSet, where: Here, progress: Progress, start: Start | None
+) -> Learned:
     total = model.config.loop.max_epochs
     checkpoints = None
     if where.checkpoints:
-        run = run_identity(model.name, model.config, data)
+        run = run_identity(model.name, model.config, data, start)
         checkpoints = CheckpointFolder(Path(where.checkpoints), run)
 
     def tell(record: EpochRecord) -> None:
         progress(f"training {model.name}", record.epoch, total)
 
     trainee = model.trainee(data, torch.device(where.device))
+    if start is not None:
+        trainee.start_from(start)
     model.history = run_epochs(trainee, model.config.loop, checkpoints, tell)
     model.adopt(trainee, data)
     return model
@@ -92,6 +100,7 @@ def fit_twice(
     config: Any = None,
     where: Here | Workers = Here(),
     progress: Progress = silent,
+    start: Start | None = None,
 ) -> FittedTwice:
     """Choose the number of epochs on validation, then fit on all that came before the test.
 
@@ -100,8 +109,8 @@ def fit_twice(
         UnavailableError: As :func:`fit`.
     """
     with _up(where):
-        chosen = fit(split.for_validation(), model_name, config, where, progress)
-        return FittedTwice(chosen, refit(chosen, split, where, progress))
+        chosen = fit(split.for_validation(), model_name, config, where, progress, start)
+        return FittedTwice(chosen, refit(chosen, split, where, progress, start))
 
 
 def _up(where: Here | Workers) -> AbstractContextManager[None]:
@@ -114,11 +123,15 @@ def _up(where: Here | Workers) -> AbstractContextManager[None]:
 
 
 def refit(
-    chosen: Model, split: Split, where: Here | Workers = Here(), progress: Progress = silent
+    chosen: Model,
+    split: Split,
+    where: Here | Workers = Here(),
+    progress: Progress = silent,
+    start: Start | None = None,
 ) -> Model:
     """Fit a chosen model's like on train and validation."""
     data = split.for_test()
-    return fit(data, chosen.name, chosen_config(chosen), _for_refit(where), progress)
+    return fit(data, chosen.name, chosen_config(chosen), _for_refit(where), progress, start)
 
 
 def chosen_config(chosen: Model) -> Any:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +19,8 @@ BATCHES_AHEAD: Final = 4
 """Batches that are made while a step runs: memory of a few, and no step waits for one."""
 
 Weights = dict[str, torch.Tensor]
+Start = Mapping[str, torch.Tensor]
+"""What a release has learned, and ``rows``: for each item its row there, -1 where it is new."""
 Wrap = Callable[[nn.Module], nn.Module]
 
 
@@ -40,6 +42,16 @@ class Trainee(nn.Module):
     def validate(self) -> float | None:
         """NDCG@20 on the validation targets, higher is better; None where there are none."""
         raise NotImplementedError
+
+    def start_from(self, start: Start) -> None:  # noqa: ARG002 - those that can, do
+        """Go on from what a release has learned, before the first epoch.
+
+        Raises:
+            BadInputError: This model cannot, or the release is of another shape.
+        """
+        raise BadInputError(
+            "only the social model goes on from a release: fit this one from the start"
+        )
 
 
 @dataclass(frozen=True, slots=True)

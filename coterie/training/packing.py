@@ -8,9 +8,12 @@ from typing import Any
 
 import fsspec
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
+from coterie.training.loop import Start
 
 Columns = dict[str, np.ndarray[Any, Any]]
 
@@ -53,6 +56,35 @@ def digest(data: TrainingSet) -> str:
     for name, column in _columns(data).items():
         whole.update(f"{name} {column.dtype} {column.shape}".encode())
         whole.update(np.ascontiguousarray(column).tobytes())
+    return whole.hexdigest()
+
+
+def pack_start(start: Start, path: str) -> None:
+    """Write what training goes on from to ``path``, local or remote."""
+    with fsspec.open(path, "wb") as file:
+        file.write(save({name: tensor.contiguous() for name, tensor in start.items()}))
+
+
+def unpack_start(path: str) -> Start:
+    """Read back what :func:`pack_start` wrote.
+
+    Raises:
+        BadInputError: The file is missing or not such a file.
+    """
+    try:
+        with fsspec.open(path, "rb") as file:
+            return load(file.read())
+    except (OSError, SafetensorError) as error:
+        raise BadInputError(f"{path} holds nothing to start from: {error}") from error
+
+
+def digest_start(start: Start) -> str:
+    """The same for the same start only, hexadecimal."""
+    whole = hashlib.blake2b(digest_size=16)
+    for name in sorted(start):
+        tensor = start[name].detach().cpu().contiguous()
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        whole.update(tensor.numpy().tobytes())
     return whole.hexdigest()
 
 

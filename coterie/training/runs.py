@@ -7,7 +7,8 @@ from typing import Any
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
-from coterie.training.packing import digest
+from coterie.training.loop import Start
+from coterie.training.packing import digest, digest_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,13 @@ class Workers:
         return f"{self.storage.rstrip('/')}/{self.run_name}"
 
 
-def run_identity(model_name: str, config: Any, data: TrainingSet) -> str:
+def run_identity(
+    model_name: str, config: Any, data: TrainingSet, start: Start | None = None
+) -> str:
     """Digest of what is learned from what; how long does not count, so that a run may go on."""
     settings = asdict(config)
     for name in ("max_epochs", "patience"):
         settings["loop"].pop(name)
-    whole = json.dumps([model_name, settings, digest(data)], sort_keys=True)
+    parts = [model_name, settings, digest(data)] + ([digest_start(start)] if start else [])
+    whole = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:16]

@@ -22,6 +22,7 @@ from coterie.training.fit import chosen_config, fit_twice
 from coterie.workflow.features import check_features
 from coterie.workflow.settings import FitSettings
 from coterie.workflow.shop import Shop
+from coterie.workflow.start import open_start
 
 CHALLENGER: Final = "challenger.json"
 """Written last: a folder without it holds no challenger yet."""
@@ -48,6 +49,8 @@ class Challenger:
     seconds: float
     training: Mapping[str, Any] | None = None
     """Every epoch of the fit that chose, where the model has epochs."""
+    start: str = ""
+    """The release that it went on from; empty: it began anew."""
 
 
 def fit_challenger(
@@ -78,8 +81,9 @@ def fit_challenger(
     if known is not None:
         check_features(known, shop)
     data = shop.split.for_validation()
-    where = settings.where(checkpoints or f"{out}/{CHECKPOINTS}", data)
-    fitted = fit_twice(shop.split, settings.model, config, where, progress)
+    start = open_start(settings.start, shop.dataset.items) if settings.start else None
+    where = settings.where(checkpoints or f"{out}/{CHECKPOINTS}", data, start)
+    fitted = fit_twice(shop.split, settings.model, config, where, progress, start)
     history = history_of(fitted.chosen)
     popularity = Popularity()
     popularity.fit(data)
@@ -95,6 +99,7 @@ def fit_challenger(
         code_version=coterie.__version__,
         seconds=round(time.monotonic() - started, 1),
         training=history,
+        start=settings.start,
     )
     _save(challenger, fitted.final, Path(out))
     return challenger

@@ -12,6 +12,7 @@ from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
 from coterie.models import CONFIGS
 from coterie.training.fit import Here
+from coterie.training.loop import Start
 from coterie.training.runs import Workers, run_identity
 
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
@@ -31,6 +32,8 @@ class FitSettings:
     """One GPU for each worker, or for this process."""
     address: str = "local"
     """Of the Ray cluster: ``local`` starts one for this run, ``auto`` joins the one we are on."""
+    start: str = ""
+    """Folder or URL of a release to go on from; empty begins anew."""
 
     def __post_init__(self) -> None:
         if self.model not in CONFIGS:
@@ -38,12 +41,12 @@ class FitSettings:
         if self.workers < 0:
             raise BadInputError(f"{self.workers} workers: 0 trains here, 1 and more with Ray Train")
 
-    def where(self, storage: str, data: TrainingSet) -> Here | Workers:
+    def where(self, storage: str, data: TrainingSet, start: Start | None = None) -> Here | Workers:
         """Who trains, with states kept under ``storage`` for just this model, config and data."""
         config = self.configure()
         if not hasattr(config, "loop"):
             return Here()
-        run = f"{run_identity(self.model, config, data)}-{config.loop.max_epochs}"
+        run = f"{run_identity(self.model, config, data, start)}-{config.loop.max_epochs}"
         if self.workers:
             return Workers(
                 str(Path(storage).absolute()) if "://" not in storage else storage,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from coterie.data.stores import open_store, reaching
 from coterie.errors import CoterieError, UnavailableError
-from coterie.monitoring.runs import STEPS, Runs
+from coterie.monitoring.runs import STEPS, Outcome, Runs
 from coterie.schema import INGEST_REPORT
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,11 @@ def recorded(status: str, run: str, step: str) -> Iterator[None]:
         why = f"{type(error).__name__}: {error}"
         with _passing_over(CoterieError):
             runs.change(run, lambda r: r.step_ended(step, time.time(), why))
+        raise
+    except BaseException:
+        # Asked to stop: that is no failure.
+        with _passing_over(CoterieError):
+            runs.end(run, Outcome.STOPPED)
         raise
     # What was worked for is not thrown away because a record may not be written any more.
     with _passing_over(CoterieError):

@@ -18,13 +18,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-PATH = re.compile(r"/(api|apis/[^/]+)/v1/namespaces/([^/]+)/([a-z]+)(?:/([^/]+))?")
+PATH = re.compile(r"/(api|apis/[^/]+)/v1/namespaces/([^/]+)/([a-z]+)(?:/([^/]+))?(/log)?")
 VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
 SETS = {
     "configmaps": "api",
     "events": "api",
     "pods": "api",
     "leases": "apis/coordination.k8s.io",
+    "rayjobs": "apis/ray.io",
     "rayservices": "apis/ray.io",
 }
 
@@ -35,6 +36,10 @@ class RefusedError(Exception):
         self.status, self.headers = status, headers or {}
 
 
+class CutOffError(Exception):
+    """The answer ends in its middle."""
+
+
 @dataclass
 class Fault:
     """What happens to requests that fit, so many times."""
@@ -42,7 +47,7 @@ class Fault:
     verb: str
     plural: str
     status: int = 0
-    """0: the connection is reset; -1: the answer is late."""
+    """0: the connection is reset; -1: the answer is late; -2: it is cut off in its middle."""
     times: float = 1
     after: bool = False
     """Whether the request was carried out before."""
@@ -61,6 +66,10 @@ class FakeApi:
         self.lock = threading.RLock()
         self.kuberay: dict[str, KubeRay] = {}
         self.late_s = 1.0
+        self.logs: dict[str, str] = {}
+        """By pod, lines with their times; a pod without has not started."""
+        self.job_looked_at: Callable[[dict], None] = lambda job: None
+        """Brings a RayJob on by one round, each time somebody looks."""
         self.on_write: Callable[[str, str], None] = lambda verb, plural: None
 
     def fail(self, verb, plural, status=500, **more):
@@ -89,22 +98,28 @@ class FakeApi:
         if match is None or SETS.get(match[3]) != match[1]:
             raise RefusedError(404, f"no such path {path}")
         plural, name = match[3], match[4] or ""
+        if match[5]:
+            plural += "/log"
         verb = "list" if method == "GET" and not name else VERBS[method]
         with self.lock:
             self.requests.append((verb, plural, name))
             fault = next((f for f in self.faults if f.fits(verb, plural)), None)
             if fault:
                 fault.times -= 1
-            if fault is None or fault.after or fault.status == -1:
+            if fault is None or fault.after or fault.status in (-1, -2):
                 done = self._do(verb, plural, name, query, body, content_type)
         if fault is None:
             return done
         if fault.status == -1:
             time.sleep(self.late_s)
             return done
+        if fault.status == -2:
+            raise CutOffError(done)
         raise RefusedError(fault.status, f"{verb} {plural} is faulty", fault.headers)
 
     def _do(self, verb, plural, name, query, body, content_type):
+        if plural == "pods/log":
+            return self._log(name, query)
         if verb == "list":
             return {"kind": "List", "items": self._list(plural, query)}
         if verb == "create":
@@ -115,13 +130,27 @@ class FakeApi:
         if verb == "get":
             if plural == "rayservices" and name in self.kuberay:
                 self.kuberay[name].round(found, self._bump)
+            if plural == "rayjobs":
+                self.job_looked_at(found)
             return deepcopy(self.objects[plural, name])
+        if verb == "delete":
+            return self.objects.pop((plural, name))
         if verb == "patch":
             changed = patched(found, body, content_type)
             if changed["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
                 raise RefusedError(409, "the object has been modified")
             return self._store(plural, name, changed)
         raise RefusedError(405, verb)
+
+    def _log(self, name, query):
+        if ("pods", name) not in self.objects:
+            raise RefusedError(404, f"pods {name} not found")
+        if name not in self.logs:
+            raise RefusedError(400, f"container in pod {name} is waiting to start")
+        # By the second, as the kubelet takes it.
+        since = query.get("sinceTime", [""])[0].rstrip("Z")
+        lines = self.logs[name].splitlines(keepends=True)
+        return "".join(line for line in lines if line[: len(since)] >= since)
 
     def _list(self, plural, query):
         wanted = dict(p.split("=") for p in query.get("labelSelector", [""])[0].split(",") if p)
@@ -272,18 +301,22 @@ class Handler(BaseHTTPRequestHandler):
                 return
             said = {"kind": "Status", "message": str(error), "code": error.status}
             self._send(error.status, said, error.headers)
+        except CutOffError as error:
+            self._send(200, error.args[0], {}, cut=True)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_any  # noqa: N815
 
-    def _send(self, status, content, headers):
-        data = json.dumps(content).encode()
+    def _send(self, status, content, headers, cut=False):
+        data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(data[: len(data) // 2] if cut else data)
+        if cut:
+            self.close_connection = True
 
 
 class _Server(ThreadingHTTPServer):

@@ -118,6 +118,11 @@ def _templates(o: Object) -> Iterator[Object]:
         cluster = o["spec"]["rayClusterConfig"]
         yield cluster["headGroupSpec"]["template"]
         yield from (group["template"] for group in cluster["workerGroupSpecs"])
+    elif o["kind"] == "RayJob":
+        cluster = o["spec"]["rayClusterSpec"]
+        yield o["spec"]["submitterPodTemplate"]
+        yield cluster["headGroupSpec"]["template"]
+        yield from (group["template"] for group in cluster["workerGroupSpecs"])
     elif "template" in o.get("spec", {}):
         yield o["spec"]["template"]
 

@@ -1,10 +1,11 @@
 """Who may reach whom: what is needed goes through, nothing else does."""
 
 import ipaddress
+import json
 from dataclasses import dataclass, field
 
 import pytest
-from chart import CI, NAMESPACE, pods
+from chart import CI, NAMESPACE, one, pods
 
 OPERATOR = "kuberay-system"
 
@@ -22,6 +23,8 @@ class End:
 
 def ours(objects):
     found = {pod.component: End(pod.component, dict(pod.labels)) for pod in pods(objects)}
+    settings = json.loads(one(objects, "ConfigMap", "coterie-training")["data"]["training.json"])
+    found["training"] = End("training", settings["pod_labels"])
     return found | {
         "operator": End("operator", namespace=OPERATOR),
         "prometheus": End("prometheus", namespace="monitoring"),
@@ -119,6 +122,11 @@ NEEDED = [
     ("prometheus", "controller", 8081),
     ("prometheus", "consumer", 8082),
     ("jobs", "kubeflow", 8888),
+    ("step", "worker", 8000),
+    ("training", "training", 6379),
+    ("training", "training", 8265),
+    ("training", "outside", 9000),
+    ("operator", "training", 8265),
 ]
 REFUSED = [
     ("shop", "redis", 6379),
@@ -144,6 +152,13 @@ REFUSED = [
     ("worker", "consumer", 8082),
     ("consumer", "worker", 8000),
     ("consumer", "outside", 443),
+    ("training", "redis", 6379),
+    ("training", "worker", 8000),
+    ("training", "head", 6379),
+    ("training", "outside", 443),
+    ("step", "training", 8265),
+    ("worker", "training", 8265),
+    ("operator", "training", 6379),
 ]
 
 
@@ -175,6 +190,8 @@ def test_callers_can_be_narrowed_down(chart):
     ends = ours(objects)
     assert may(objects, ends["gateway"], ends["worker"], 8000)
     assert not may(objects, ends["shop"], ends["worker"], 8000)
+    step = End("step", ends["step"].labels, "recommendations")
+    assert may(objects, step, ends["worker"], 8000)
     assert not may(objects, ends["worker"], ends["internet"], 443)
     assert may(objects, ends["worker"], ends["outside"], 6380), "Redis outside, on its own port"
 

@@ -153,16 +153,17 @@ class Kubeflow:
         del self.schedules[run_id]
 
 
+SCHEDULE = {"cron": "0 0 2 * * *", "parameters": {"workers": 2}}
+
+
 def settings(**changes):
     return {
         "prefix": "shop",
         "version": "0.1.0",
         "namespace": "",
         "experiment": "coterie",
-        "cron": "0 0 2 * * *",
         "service_account": "shop-train",
-        "given": [],
-        "parameters": {"source": "s3://shop/raw", "unheard_of": 1},
+        "schedules": {"train": SCHEDULE},
         **changes,
     }
 
@@ -180,7 +181,8 @@ def test_the_first_upload_makes_a_pipeline_and_its_schedule(pipeline):
     script("upload").upload(kubeflow, pipeline, settings())
     assert list(kubeflow.pipelines) == ["shop-train"]
     (schedule,) = kubeflow.schedules.values()
-    assert schedule["params"] == {"source": "s3://shop/raw"}
+    assert schedule["params"] == {"workers": 2}
+    assert "enable_caching" not in schedule, "each step says itself"
     assert schedule["cron_expression"] == "0 0 2 * * *"
     assert schedule["max_concurrency"] == 1
     assert schedule["version_id"] == "shop-train/1"
@@ -209,13 +211,44 @@ def test_a_schedule_that_is_turned_off_is_removed_and_others_stay(pipeline):
     kubeflow, upload = Kubeflow({}, {"by-hand": {}}), script("upload")
     upload.upload(kubeflow, pipeline, settings())
     assert len(kubeflow.schedules) == 2
-    upload.upload(kubeflow, pipeline, settings(cron=""))
+    upload.upload(kubeflow, pipeline, settings(schedules={"train": {**SCHEDULE, "cron": ""}}))
     assert list(kubeflow.schedules) == ["by-hand"]
 
 
 def test_a_parameter_that_no_pipeline_has_is_refused(pipeline):
+    wrong = settings(schedules={"train": {**SCHEDULE, "parameters": {"wrokers": 2}}})
     with pytest.raises(SystemExit, match=r"no parameter wrokers: expected source, workers"):
-        script("upload").upload(Kubeflow(), pipeline, settings(given=["wrokers"]))
+        script("upload").upload(Kubeflow(), pipeline, wrong)
+
+
+def test_all_pipelines_are_uploaded_and_those_with_a_schedule_run(tmp_path, monkeypatch):
+    """The compiled ones, with the defaults of an install."""
+    compiling = pytest.importorskip("pipelines.compile")
+    compiling.compile_pipelines(str(tmp_path), {"source": "s3://shop/tables"})
+    upload, kubeflow = script("upload"), Kubeflow()
+    monkeypatch.setattr(upload, "connect", lambda settings: kubeflow)
+    monkeypatch.setattr("sys.argv", ["upload.py", str(tmp_path)])
+    schedules = {
+        "refresh": {"cron": "0 0 2 * * *", "parameters": {"roll_out": True}},
+        "train": {"cron": "", "parameters": {}},
+    }
+    monkeypatch.setenv("UPLOAD_SETTINGS", json.dumps(settings(schedules=schedules)))
+    upload.main()
+    assert set(kubeflow.pipelines) == {
+        f"shop-{name}" for name in ("train", "refresh", "backtest", "rollback")
+    }
+    (schedule,) = kubeflow.schedules.values()
+    assert schedule["pipeline_id"] == "shop-refresh"
+    assert schedule["params"] == {"roll_out": True}
+
+
+def test_a_schedule_of_no_pipeline_is_refused(tmp_path, pipeline, monkeypatch):
+    upload = script("upload")
+    monkeypatch.setattr(upload, "connect", lambda settings: Kubeflow())
+    monkeypatch.setattr("sys.argv", ["upload.py", str(pipeline.parent)])
+    monkeypatch.setenv("UPLOAD_SETTINGS", json.dumps(settings(schedules={"tarin": SCHEDULE})))
+    with pytest.raises(SystemExit, match="no pipeline tarin"):
+        upload.main()
 
 
 def test_the_client_has_what_the_script_asks_for():
@@ -233,7 +266,7 @@ def test_the_client_has_what_the_script_asks_for():
     how = inspect.signature(Client.create_recurring_run).parameters
     assert {
         "cron_expression", "max_concurrency", "no_catchup", "pipeline_id", "version_id", "params",
-        "enable_caching", "service_account",
+        "service_account",
     } <= set(how)  # fmt: skip
 
 

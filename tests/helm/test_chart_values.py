@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from chart import CI, FOLDER, ROOT, Chart, ChartError, named, one
+from chart import CI, FOLDER, ROOT, Chart, ChartError, named, one, pods, variables
 
 sys.path.insert(0, str(ROOT / "helm"))
 import readme
@@ -82,7 +82,8 @@ def test_the_schema_is_closed():
         ("events.consumer.replicas=0", "/events/consumer/replicas"),
         ("redis.image=redis:latest", "/redis/image"),
         ("monitoring.enabled=maybe", "/monitoring/enabled"),
-        ("pipelines.recurring.cron=0 0 * * *", "/pipelines/recurring/cron"),
+        ("pipelines.recurring.train.cron=0 0 * * *", "/pipelines/recurring/train/cron"),
+        ("pipelines.recurring.backtest.enabled=true", "backtest"),
         ("serving.upgradeStrategy=Recreate", "/serving/upgradeStrategy"),
     ],
 )
@@ -261,6 +262,50 @@ def test_gpus_and_queue_reach_the_pipelines(chart):
     bare = one(chart.objects(CI["minimal"]), "ConfigMap", "coterie-training")["data"]
     assert json.loads(bare["training.json"])["labels"] == {}
     assert "nvidia.com/gpu" not in bare["training.json"]
+
+
+def container_of(objects, name):
+    (job,) = [p for p in pods(objects) if p.owner == f"Job/{name}"]
+    (container,) = job.containers
+    return container
+
+
+def test_pipelines_have_the_defaults_of_this_install(chart):
+    """Whoever starts one in the Kubeflow UI has to know none of them."""
+    compiling = pytest.importorskip("pipelines.compile")
+    objects = chart.objects(CI["gpu"])
+    upload = container_of(objects, "coterie-pipelines-upload")
+    defaults = json.loads(variables(upload, objects)["PIPELINE_DEFAULTS"])
+    assert '--defaults "$PIPELINE_DEFAULTS"' in upload["args"][-1]
+    known = {name for one in compiling.PIPELINES.values() for name in one.component_spec.inputs}
+    assert set(defaults) <= known
+    assert defaults["source"] == "s3://coterie/shop"
+    assert defaults["ray_address"] == "rayjob"
+    assert defaults["s3_secret"] == "minio-user"
+    assert defaults["api"] == "http://coterie-serve-svc.shop.svc:8000"
+    for kind, parameter in (("Secret", "app_secret"), ("ConfigMap", "training_config")):
+        assert f"{kind}/{defaults[parameter]}" in named(objects)
+    bare = chart.objects(CI["minimal"], "--set", "training.workers=0")
+    found = variables(container_of(bare, "coterie-pipelines-upload"), bare)
+    assert json.loads(found["PIPELINE_DEFAULTS"])["ray_address"] == "local"
+    assert "source" not in json.loads(found["PIPELINE_DEFAULTS"])
+
+
+def test_schedules_are_those_of_the_values(chart):
+    objects = chart.objects(CI["gpu"])
+    found = variables(container_of(objects, "coterie-pipelines-upload"), objects)
+    assert json.loads(found["UPLOAD_SETTINGS"])["schedules"] == {
+        "refresh": {"cron": "0 0 2 * * *", "parameters": {"roll_out": True, "min_gain": 0.02}},
+        "train": {"cron": "0 0 4 * * 0", "parameters": {"model": "social"}},
+    }
+    with pytest.raises(ChartError, match=r"training\.source has to name"):
+        chart.text(CI["minimal"], "--set", "pipelines.recurring.refresh.enabled=true")
+
+
+def test_steps_find_what_they_ask_the_config_map_for(chart):
+    cluster = pytest.importorskip("pipelines.cluster")
+    data = one(chart.objects(CI["gpu"]), "ConfigMap", "coterie-training")["data"]
+    assert set(data) == {cluster.TRAINING_KEY, *cluster.S3_SETTINGS}
 
 
 @pytest.mark.parametrize("keep", [True, False])

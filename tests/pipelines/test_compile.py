@@ -5,32 +5,61 @@ import pytest
 import yaml
 
 from components._base import IMAGE
-from pipelines.compile import compile_pipelines
-from pipelines.train import train_pipeline
+from pipelines.compile import PIPELINES, compile_pipelines
 
-STEPS = {"ingest", "features", "train", "evaluate", "release"}
+STEPS = {
+    "train": {"ingest", "features", "train", "evaluate", "release", "rollout"},
+    "refresh": {"ingest", "features", "train", "evaluate", "release", "rollout"},
+    "backtest": {"ingest", "backtest"},
+    "rollback": {"rollback"},
+}
+MANDATORY = {name: ["source"] for name in STEPS} | {"rollback": ["reason"]}
+ALL = sorted(STEPS)
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    [path] = compile_pipelines(str(tmp_path_factory.mktemp("compiled")))
-    return path
+    paths = compile_pipelines(str(tmp_path_factory.mktemp("compiled")))
+    return {path.stem: path for path in paths}
 
 
 @pytest.fixture(scope="module")
-def spec(compiled):
-    return yaml.safe_load(compiled.read_text())
+def specs(compiled):
+    """The pipeline, and what it asks of Kubernetes."""
+    return {name: list(yaml.safe_load_all(path.read_text())) for name, path in compiled.items()}
 
 
-def test_nothing_is_installed_at_run_time(compiled):
-    text = compiled.read_text()
+@pytest.fixture
+def spec(specs):
+    return specs["train"][0]
+
+
+def tasks_of(spec):
+    """By name, those within a condition as well."""
+    dags = [spec["root"]["dag"], *(c["dag"] for c in spec["components"].values() if "dag" in c)]
+    return {name: task for dag in dags for name, task in dag["tasks"].items()}
+
+
+def kubernetes_of(specs, pipeline):
+    executors = specs[pipeline][1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    return {name.removeprefix("exec-"): one for name, one in executors.items()}
+
+
+def test_these_are_all_pipelines(compiled):
+    assert sorted(compiled) == sorted(PIPELINES) == ALL
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_is_installed_at_run_time(compiled, name):
+    text = compiled[name].read_text()
     assert "pip install" not in text
     assert "pip3" not in text
 
 
-def test_every_step_runs_in_our_image(spec):
-    executors = spec["deploymentSpec"]["executors"]
-    assert {name.removeprefix("exec-") for name in executors} == STEPS
+@pytest.mark.parametrize("name", ALL)
+def test_every_step_runs_in_our_image(specs, name):
+    executors = specs[name][0]["deploymentSpec"]["executors"]
+    assert {one.removeprefix("exec-") for one in executors} == STEPS[name]
     assert {one["container"]["image"] for one in executors.values()} == {IMAGE}
 
 
@@ -41,7 +70,7 @@ def test_the_image_is_a_setting(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={"COTERIE_IMAGE": "registry.example/coterie:7", "PATH": ""},
+        env={"COTERIE_IMAGE": "registry.example/coterie:7", "PATH": "", **python_path()},
         capture_output=True,
         text=True,
         check=True,
@@ -50,34 +79,62 @@ def test_the_image_is_a_setting(tmp_path):
     assert IMAGE not in done.stdout
 
 
-def test_the_same_code_compiles_to_the_same_bytes(compiled, tmp_path):
-    program = f"from pipelines.compile import main; main(['--out', {str(tmp_path)!r}])"
-    subprocess.run(
-        [sys.executable, "-c", program], env={"PYTHONHASHSEED": "7", "PATH": ""}, check=True
-    )
-    assert (tmp_path / "train.yaml").read_bytes() == compiled.read_bytes()
+def python_path():
+    return {"PYTHONPATH": ":".join(sys.path)}
 
 
-def test_every_parameter_is_described_and_all_but_the_source_have_a_default(spec):
-    parameters = spec["root"]["inputDefinitions"]["parameters"]
-    assert set(parameters) == set(train_pipeline.component_spec.inputs)
-    assert [name for name, one in parameters.items() if not one.get("description")] == []
-    assert [name for name, one in parameters.items() if not one.get("isOptional")] == ["source"]
+DEFAULTS = '{"source": "s3://shop/tables", "s3_secret": "minio-user", "workers": 4}'
 
 
-def test_the_ui_gets_tables_of_metrics_and_the_report(spec):
+@pytest.mark.parametrize("defaults", ["{}", DEFAULTS])
+def test_the_same_code_compiles_to_the_same_bytes(tmp_path, defaults):
+    written = []
+    for seed in ("7", "8"):
+        out = tmp_path / seed
+        arguments = ["--out", str(out), "--defaults", defaults]
+        program = f"from pipelines.compile import main; main({arguments!r})"
+        environment = {"PYTHONHASHSEED": seed, "PATH": "", **python_path()}
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+        written.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert sorted(written[0]) == [f"{name}.yaml" for name in ALL]
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_parameter_is_described_and_few_have_no_default(specs, name):
+    parameters = specs[name][0]["root"]["inputDefinitions"]["parameters"]
+    assert set(parameters) == set(PIPELINES[name].component_spec.inputs)
+    assert [one for one, how in parameters.items() if not how.get("description")] == []
+    assert [one for one, how in parameters.items() if not how.get("isOptional")] == MANDATORY[name]
+
+
+def test_an_installs_names_become_defaults(tmp_path, compiled):
+    given = {"source": "s3://shop/tables", "s3_secret": "minio-user", "workers": 4}
+    for path in compile_pipelines(str(tmp_path), given):
+        inputs = next(yaml.safe_load_all(path.read_text()))["root"]["inputDefinitions"]
+        for name in given.keys() & inputs["parameters"].keys():
+            assert inputs["parameters"][name]["defaultValue"] == given[name]
+    for path in compile_pipelines(str(tmp_path)):
+        assert path.read_bytes() == compiled[path.stem].read_bytes(), "they stay with the install"
+
+
+def test_the_ui_gets_tables_of_metrics_and_the_reports(specs):
     kinds = {
         (name.removeprefix("comp-"), artifact, one["artifactType"]["schemaTitle"])
+        for spec, _ in specs.values()
         for name, component in spec["components"].items()
-        for artifact, one in component["outputDefinitions"].get("artifacts", {}).items()
+        for artifact, one in component.get("outputDefinitions", {}).get("artifacts", {}).items()
     }
     assert ("train", "validation", "system.Metrics") in kinds
     assert ("evaluate", "test", "system.Metrics") in kinds
     assert ("evaluate", "report", "system.HTML") in kinds
+    assert ("backtest", "report", "system.HTML") in kinds
+    assert ("backtest", "over_weeks", "system.Metrics") in kinds
 
 
-def test_steps_run_in_their_order(spec):
-    tasks = spec["root"]["dag"]["tasks"]
+@pytest.mark.parametrize("name", ["train", "refresh"])
+def test_steps_run_in_their_order(specs, name):
+    tasks = specs[name][0]["root"]["dag"]["tasks"]
     needs = {name: set(task.get("dependentTasks", ())) for name, task in tasks.items()}
     assert needs == {
         "ingest": set(),
@@ -85,4 +142,80 @@ def test_steps_run_in_their_order(spec):
         "train": {"ingest", "features"},
         "evaluate": {"ingest", "train"},
         "release": {"ingest", "train", "evaluate"},
+        "condition-1": {"ingest", "release"},
     }
+
+
+def test_a_rollout_begins_only_where_it_is_asked_for(spec):
+    task = spec["root"]["dag"]["tasks"]["condition-1"]
+    assert "roll_out'] == true" in task["triggerPolicy"]["condition"]
+    assert spec["root"]["inputDefinitions"]["parameters"]["roll_out"]["defaultValue"] is False
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_steps_whose_inputs_do_not_decide_their_outputs_are_always_run(specs, name):
+    kept = {
+        step
+        for step, task in tasks_of(specs[name][0]).items()
+        if task.get("cachingOptions", {}).get("enableCache")
+    }
+    assert kept == STEPS[name] & {"features", "train", "evaluate", "backtest"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_step_says_how_much_it_needs(specs, name):
+    for step, one in specs[name][0]["deploymentSpec"]["executors"].items():
+        asked = one["container"]["resources"]
+        if step in ("exec-rollout", "exec-rollback"):
+            assert asked["cpuLimit"] == asked["cpuRequest"] == 0.5
+            continue
+        for what in ("Cpu", "Memory"):
+            parameter = f"pipelinechannel--{what.lower()}"
+            assert parameter in asked[f"resource{what}Request"], step
+            assert parameter in asked[f"resource{what}Limit"], step
+
+
+def secrets_of(asked):
+    """Variable to the parameter that names its secret."""
+    return {
+        one["envVar"]: secret["secretNameParameter"]["componentInputParameter"].split("--")[-1]
+        for secret in asked.get("secretAsEnv", ())
+        for one in secret["keyToEnv"]
+    }
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
+    keys = {"AWS_ACCESS_KEY_ID": "s3_secret", "AWS_SECRET_ACCESS_KEY": "s3_secret"}
+    token = {"COTERIE_ADMIN_TOKEN": "app_secret"}
+    for step, asked in kubernetes_of(specs, name).items():
+        expected = {} if step == "rollback" else keys
+        expected = expected | (token if step in ("rollout", "rollback") else {})
+        assert secrets_of(asked) == expected, step
+        assert all(secret["optional"] for secret in asked["secretAsEnv"])
+
+
+def test_the_step_that_trains_knows_its_pod_and_the_cluster(specs):
+    asked = kubernetes_of(specs, "train")
+    pods = {step for step, one in asked.items() if "fieldPathAsEnv" in one}
+    assert pods == {"train"}
+    assert {one["name"]: one["fieldPath"] for one in asked["train"]["fieldPathAsEnv"]} == {
+        "COTERIE_POD_NAME": "metadata.name",
+        "COTERIE_POD_UID": "metadata.uid",
+        "COTERIE_POD_NAMESPACE": "metadata.namespace",
+    }
+    maps = [one["keyToEnv"] for one in asked["train"]["configMapAsEnv"]]
+    assert [{"configMapKey": "training.json", "envVar": "COTERIE_TRAINING"}] in maps
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_parameters_that_name_secrets_reach_the_steps(specs, name):
+    """A name that is asked for within a condition has to be handed into it."""
+    spec = specs[name][0]
+    inputs = set(spec["root"]["inputDefinitions"]["parameters"])
+    for component in spec["components"].values():
+        if "dag" in component:
+            inputs |= set(component["inputDefinitions"]["parameters"])
+    for asked in kubernetes_of(specs, name).values():
+        for secret in asked["secretAsEnv"]:
+            assert secret["secretNameParameter"]["componentInputParameter"] in inputs

@@ -55,6 +55,13 @@ def test_a_step_that_fails_fails_its_run_and_says_why(place):
     assert run.steps["train"].ended == run.ended
 
 
+def test_a_step_that_is_asked_to_stop_has_not_failed(place):
+    run_all(place, "v1", STEPS[:2])
+    with pytest.raises(StopRequestedError), recorded(place, "v1", "train"):
+        raise StopRequestedError
+    assert only(place).outcome is Outcome.STOPPED
+
+
 def test_a_step_that_is_tried_again_takes_its_run_up_again(place):
     run_all(place, "v1", STEPS[:2])
     with pytest.raises(KeyError), recorded(place, "v1", "train"):

@@ -16,7 +16,11 @@ def main() -> None:
     """Upload all pipelines of a folder."""
     settings = json.loads(os.environ["UPLOAD_SETTINGS"])
     client = connect(settings)
-    for path in sorted(Path(sys.argv[1]).glob("*.yaml")):
+    paths = sorted(Path(sys.argv[1]).glob("*.yaml"))
+    unknown = set(settings["schedules"]) - {path.stem for path in paths}
+    if unknown:
+        sys.exit(f"no pipeline {', '.join(sorted(unknown))} to run on a schedule")
+    for path in paths:
         upload(client, path, settings)
 
 
@@ -30,7 +34,7 @@ def connect(settings: dict[str, Any]) -> Any:
 
 
 def upload(client: Any, path: Path, settings: dict[str, Any]) -> None:
-    """Upload one pipeline, and let its schedule run the new version."""
+    """Upload one pipeline, and let its schedule, if it has one, run the new version."""
     name = f"{settings['prefix']}-{path.stem}"
     content = path.read_bytes()
     version = f"{settings['version']}-{hashlib.sha256(content).hexdigest()[:12]}"
@@ -45,7 +49,9 @@ def upload(client: Any, path: Path, settings: dict[str, Any]) -> None:
     else:
         print(f"{name}: version {version} is there already")
     version_id = known[version].pipeline_version_id
-    schedule(client, name, pipeline_id, version_id, fitting(content, settings), settings)
+    how = settings["schedules"].get(path.stem, {"cron": "", "parameters": {}})
+    check(content, how["parameters"])
+    schedule(client, name, pipeline_id, version_id, how, settings)
 
 
 def versions(client: Any, pipeline_id: str) -> list[Any]:
@@ -59,18 +65,17 @@ def versions(client: Any, pipeline_id: str) -> list[Any]:
             return found
 
 
-def fitting(content: bytes, settings: dict[str, Any]) -> dict[str, Any]:
-    """Those parameters that the pipeline has: not every pipeline takes all.
+def check(content: bytes, parameters: dict[str, Any]) -> None:
+    """Whether a pipeline has these parameters; all others have the defaults of this install.
 
     Raises:
-        SystemExit: A parameter that somebody set by hand is in no pipeline.
+        SystemExit: It lacks one.
     """
     inputs = next(yaml.safe_load_all(content))["root"].get("inputDefinitions", {})
     has = set(inputs.get("parameters", {}))
-    unknown = set(settings["given"]) - has
+    unknown = set(parameters) - has
     if unknown:
         sys.exit(f"no parameter {', '.join(sorted(unknown))}: expected {', '.join(sorted(has))}")
-    return {key: value for key, value in settings["parameters"].items() if key in has}
 
 
 def schedule(
@@ -78,7 +83,7 @@ def schedule(
     name: str,
     pipeline_id: str,
     version_id: str,
-    parameters: dict[str, Any],
+    how: dict[str, Any],
     settings: dict[str, Any],
 ) -> None:
     """Make the schedule as it should be: the new one first, then the old ones go."""
@@ -86,24 +91,23 @@ def schedule(
     experiment_id = client.create_experiment(settings["experiment"], **space).experiment_id
     page = client.list_recurring_runs(page_size=PAGE, experiment_id=experiment_id)
     # Its name says all that it does, so that one that is right is left alone.
-    what = json.dumps([version_id, settings["cron"], parameters], sort_keys=True)
+    what = json.dumps([version_id, how["cron"], how["parameters"]], sort_keys=True)
     wanted = f"{name}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
     runs = [one for one in page.recurring_runs or [] if one.display_name.startswith(f"{name}-")]
-    right = [one for one in runs if one.display_name == wanted] if settings["cron"] else []
-    if settings["cron"] and not right:
+    right = [one for one in runs if one.display_name == wanted] if how["cron"] else []
+    if how["cron"] and not right:
         client.create_recurring_run(
             experiment_id,
             wanted,
-            cron_expression=settings["cron"],
+            cron_expression=how["cron"],
             max_concurrency=1,
             no_catchup=True,
             pipeline_id=pipeline_id,
             version_id=version_id,
-            params=parameters,
-            enable_caching=False,
+            params=how["parameters"],
             service_account=settings["service_account"],
         )
-        print(f"{name}: runs at {settings['cron']}")
+        print(f"{name}: runs at {how['cron']}")
     for one in runs:
         if one not in right:
             client.delete_recurring_run(one.recurring_run_id)

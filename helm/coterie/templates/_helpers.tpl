@@ -170,6 +170,10 @@ securityContext:
 {{- default (include "coterie.beside" (list . "status")) .Values.training.status -}}
 {{- end }}
 
+{{- define "coterie.checkpoints" -}}
+{{- default (include "coterie.beside" (list . "checkpoints")) .Values.training.checkpoints -}}
+{{- end }}
+
 {{/* A book is named after the RayService: coterie/cluster/book.py adds the ends of its objects. */}}
 {{- define "coterie.book" -}}
 {{- printf "kubernetes://%s/%s" .Release.Namespace (include "coterie.base" .) -}}

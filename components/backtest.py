@@ -1,0 +1,30 @@
+"""Past weeks, foreseen."""
+
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Output
+
+from components._base import component
+
+
+@component
+def backtest(
+    clean: Input[Dataset],
+    figures: Output[Artifact],
+    over_weeks: Output[Metrics],
+    report: Output[HTML],
+    weeks: int,
+    models: str,
+    settings: str,
+) -> None:
+    """Measure models on past weeks and draw the report."""
+    from components.progress import printed
+    from coterie.evaluation.backtest import means, write_backtest
+    from coterie.workflow import read_config
+    from coterie.workflow.backtest import backtest
+
+    found = backtest(
+        clean.path, figures.path, weeks, models.split(), read_config(settings), printed
+    )
+    write_backtest(found, report.path)
+    primary = found[0].comparison.primary
+    for name, value in means(found, primary).items():
+        over_weeks.log_metric(f"{primary} {name}", value)

@@ -1,0 +1,55 @@
+"""What Kubernetes tells a step.
+
+Apart from ``_base``, which steps cannot import while they run: KFP leaves out what makes components
+then.
+"""
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from coterie.errors import BadInputError
+
+if TYPE_CHECKING:
+    from coterie.cluster.rayjob import Pod, TrainingCluster
+
+ADMIN_TOKEN: Final = "COTERIE_ADMIN_TOKEN"  # noqa: S105
+TRAINING: Final = "COTERIE_TRAINING"
+POD: Final = {
+    "COTERIE_POD_NAME": "metadata.name",
+    "COTERIE_POD_UID": "metadata.uid",
+    "COTERIE_POD_NAMESPACE": "metadata.namespace",
+}
+"""Variables of a step, and the fields of its pod that they hold."""
+
+
+def admin_token() -> str:
+    """What the app asks of those who command rollouts.
+
+    Raises:
+        BadInputError: The step was not given it.
+    """
+    token = os.environ.get(ADMIN_TOKEN, "").strip()
+    if not token:
+        raise BadInputError(
+            f"{ADMIN_TOKEN} is not set: is app_secret the name of the chart's secret?"
+        )
+    return token
+
+
+def training_cluster() -> "tuple[TrainingCluster, Pod]":
+    """Where this cluster trains, and the pod of this step.
+
+    Raises:
+        BadInputError: The step was not told.
+    """
+    # With the client of Kubernetes, which takes long to import.
+    from coterie.cluster.rayjob import Pod, TrainingCluster
+
+    settings = os.environ.get(TRAINING, "")
+    name, uid, namespace = (os.environ.get(variable, "") for variable in POD)
+    if not settings or not uid:
+        raise BadInputError(
+            "a RayJob can be made by a step on Kubernetes alone, told by the chart's ConfigMap: "
+            "is training_config its name? On one machine, ray_address is local"
+        )
+    return TrainingCluster.of(settings), Pod(name, uid, namespace)

@@ -1,0 +1,43 @@
+"""Let shoppers have a release, or take it back."""
+
+from kfp.dsl import Input, Model
+
+from components._base import component
+
+
+@component
+def rollout(
+    bundle: Input[Model],  # noqa: ARG001 - so that it comes after the release
+    api: str,
+    version: str,
+    reason: str,
+    plan: str,
+    wait_s: int,
+    store: str,
+) -> None:
+    """Start the rollout of a release that was published; wait for its verdict, and crown it."""
+    from components.environment import admin_token
+    from components.progress import noted, printed
+    from coterie.rollout.api import Api
+    from coterie.rollout.following import Follower
+    from coterie.workflow import read_config
+    from coterie.workflow.publish import crown
+    from coterie.workflow.settings import nest
+
+    follower = Follower(Api(api, admin_token()), f"pipeline {version}", printed, noted)
+    if follower.start(version, reason, nest(read_config(plan)), wait_s):
+        crown(version, store)
+
+
+@component
+def rollback(api: str, reason: str, wait_s: int) -> str:
+    """Take back what is being rolled out, or else go back to the release before; its version."""
+    from components.environment import admin_token
+    from components.progress import noted, printed
+    from coterie.rollout.api import Api
+    from coterie.rollout.following import Follower
+
+    follower = Follower(Api(api, admin_token()), "pipeline rollback", printed, noted)
+    version = follower.back(reason, wait_s)
+    noted(f"shoppers get {version}")
+    return version

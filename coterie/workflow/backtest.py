@@ -1,0 +1,61 @@
+"""How models would have done in past weeks."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from coterie.data.load import load_dataset
+from coterie.data.splits import by_weeks
+from coterie.evaluation.backtest import Week
+from coterie.evaluation.comparison import compare
+from coterie.models import CONFIGS
+from coterie.progress import Progress, silent
+from coterie.training.fit import fit_twice
+from coterie.workflow.settings import FitSettings, change, flatten
+
+BACKTEST: Final = "backtest.json"
+MODELS: Final = ("popularity", "item_knn", "social")
+"""Where none are named."""
+
+
+def backtest(
+    clean: str,
+    out: str,
+    weeks: int,
+    models: Sequence[str] = (),
+    config: dict[str, Any] | None = None,
+    progress: Progress = silent,
+) -> list[Week]:
+    """For each past week fit on what came before, and measure on that week; writes the figures.
+
+    Args:
+        clean: Folder that ``ingest`` wrote.
+        out: Folder for ``backtest.json``.
+        weeks: How many, counted back from the last event.
+        models: Names of ``coterie.models.MODELS``; MODELS if empty.
+        config: Fields of the social model's config that differ from its own.
+        progress: Called model by model, week by week.
+
+    Raises:
+        BadInputError: The data are wrong, a model is unknown, or no week can be foreseen.
+    """
+    names = tuple(models) or MODELS
+    settings = {name: FitSettings(name).configure() for name in names}
+    if "social" in settings:
+        settings["social"] = change(CONFIGS["social"](), flatten(config or {}))
+    splits = by_weeks(load_dataset(clean), weeks)
+    found: list[Week] = []
+    for done, (start_ms, split) in enumerate(splits):
+        fitted = {}
+        for at, name in enumerate(names):
+            progress("foreseeing weeks", done * len(names) + at, len(splits) * len(names))
+            fitted[name] = fit_twice(split, name, settings[name]).final
+        data = split.for_test()
+        found.append(Week(start_ms, len(data.interactions), compare(fitted, data, split.test)))
+    progress("foreseeing weeks", len(splits) * len(names), len(splits) * len(names))
+    Path(out).mkdir(parents=True, exist_ok=True)
+    content = [asdict(week) for week in found]
+    Path(out, BACKTEST).write_text(json.dumps(content, allow_nan=False) + "\n")
+    return found

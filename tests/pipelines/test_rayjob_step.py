@@ -1,0 +1,173 @@
+"""The step that trains by a RayJob, run as Kubeflow would: only Kubernetes is made up, and what a
+RayJob's pods would do is done by a process beside it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from tiny_shop import write_raw
+
+sys.path.append(str(Path(__file__).parents[1] / "cluster"))
+from fake_api import FakeApi, serving
+
+SETTINGS = {
+    "name": "coterie-train",
+    "image": "coterie-train:7",
+    "service_account": "coterie-train",
+    "resources": {part: {"cpu": "1", "memory": "1Gi"} for part in ("requests", "limits")},
+    "head_resources": {part: {"cpu": "1", "memory": "1Gi"} for part in ("requests", "limits")},
+    "retries": 1,
+}
+UID = "0b16e7a2-9c1e-4d8a-b0de-6a4f0a4d3a11"
+
+
+class Operator:
+    """Runs what a RayJob asks for; the first of them is preempted before it has begun."""
+
+    def __init__(self, api, lost=0):
+        self.api, self.lost = api, lost
+        self.jobs, self.running = [], {}
+        api.job_looked_at = self.look
+
+    def look(self, job):
+        name = job["metadata"]["name"]
+        if name not in self.running:
+            self.jobs.append(job)
+            self.running[name] = None if len(self.jobs) <= self.lost else self.start(job)
+        work = self.running[name]
+        if work is None:
+            job["status"] = {"jobDeploymentStatus": "Failed", "reason": "AppFailed"}
+            return
+        over = work.poll() is not None
+        self.show_log(name)
+        job["status"] = {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}
+        if over:
+            self.log.close()
+            won = work.returncode == 0
+            job["status"] = {
+                "jobDeploymentStatus": "Complete" if won else "Failed",
+                "jobStatus": "SUCCEEDED" if won else "FAILED",
+            }
+
+    def start(self, job):
+        program, url = job["spec"]["entrypoint"].split()[:-1], job["spec"]["entrypoint"].split()[-1]
+        assert program == ["python", "-m", "components.training_job"]
+        # Here is no Ray cluster to join: the same work in that process itself.
+        path = Path(url.removeprefix("file://"), "job.json")
+        sent = json.loads(path.read_text())
+        sent["settings"] |= {"workers": 0, "address": "local"}
+        sent["checkpoints"] = sent["checkpoints"].removeprefix("file://")
+        path.write_text(json.dumps(sent))
+        self.log = path.with_name("log").open("w+")
+        return subprocess.Popen(
+            [sys.executable, "-u", *program[1:], url], stdout=self.log, stderr=subprocess.STDOUT
+        )
+
+    def show_log(self, name):
+        self.log.seek(0)
+        lines = self.log.read().splitlines()
+        pod, labels = f"{name}-abcde", {"coterie/job": name, "coterie/part": "submitter"}
+        self.api.put("pods", pod, {"metadata": {"labels": labels}})
+        self.api.logs[pod] = "".join(
+            f"2026-11-26T05:00:00.{n:09d}Z {line}\n" for n, line in enumerate(lines)
+        )
+
+
+@pytest.fixture
+def api():
+    return FakeApi()
+
+
+@pytest.fixture
+def step(api, tmp_path, monkeypatch):
+    """The environment that Kubernetes gives the step's pod."""
+    with serving(api) as address:
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "a", "cluster": {"server": address}}],
+            "users": [{"name": "a", "user": {}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+            "current-context": "a",
+        }
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        monkeypatch.setenv("COTERIE_TRAINING", json.dumps(SETTINGS))
+        monkeypatch.setenv("COTERIE_POD_NAME", "the-step")
+        monkeypatch.setenv("COTERIE_POD_UID", UID)
+        monkeypatch.setenv("COTERIE_POD_NAMESPACE", "shop")
+        yield tmp_path
+
+
+def command(home, *more):
+    write_raw(home / "raw")
+    given = {
+        "source": home / "raw",
+        "settings": '{"loop.max_epochs": 3, "dim": 16}',
+        "min_gain": -1,
+        "baselines": "popularity social",
+        "ray_address": "rayjob",
+        "checkpoints": f"file://{home}/bucket",
+        "worker_memory": "3Gi",
+    }
+    command = [sys.executable, "-m", "pipelines.local", "--root", str(home / "run")]
+    return [*command, *(f"{name}={value}" for name, value in given.items()), *more]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_run_trains_on_a_cluster_of_its_own_which_may_be_lost(api, step):
+    operator = Operator(api, lost=1)
+    done = subprocess.run(command(step), capture_output=True, text=True, timeout=300, check=False)
+    log = (step / "run" / "pipeline.log").read_text()
+    assert done.returncode == 0, done.stdout + done.stderr + log[-3000:]
+    names = [job["metadata"]["name"] for job in operator.jobs]
+    assert names == [f"coterie-train-{UID[:8]}-{attempt}" for attempt in (0, 1)]
+    assert "a new cluster goes on from the last checkpoint" in log
+    # The job's own progress, through its log.
+    assert "coterie-progress\t3\t3\ttraining social" in log
+    (group,) = operator.jobs[1]["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    (worker,) = group["template"]["spec"]["containers"]
+    assert worker["resources"]["limits"] == {"cpu": "1", "memory": "3Gi"}
+    assert not ray_jobs(api)
+    assert not list((step / "bucket" / "jobs").glob("*"))
+    made = json.loads((step / "run" / "result.json").read_text())
+    assert Path(made["bundle"], "manifest.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_step_that_kubeflow_ends_takes_the_job_along(api, step):
+    api.job_looked_at = lambda job: job.update(status={"jobDeploymentStatus": "Running"})
+    run = subprocess.Popen(command(step), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 120
+        while not ray_jobs(api):
+            assert run.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        training = step_of(run.pid)
+        # Kubeflow's launcher passes it on.
+        os.kill(training.pid, signal.SIGTERM)
+        training.wait(30)
+        assert not ray_jobs(api)
+        assert run.wait(60) == 1
+    finally:
+        run.terminate()
+        run.wait(30)
+
+
+def ray_jobs(api):
+    return [name for kind, name in list(api.objects) if kind == "rayjobs"]
+
+
+def step_of(pid):
+    """The process that runs the component: the last of those that lead to it."""
+    family = psutil.Process(pid).children(recursive=True)
+    return [one for one in family if "kfp.dsl.executor_main" in one.cmdline()][-1]

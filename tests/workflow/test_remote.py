@@ -1,0 +1,142 @@
+"""Training elsewhere: by URLs alone, whole or not at all, and on from where it was broken off."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tiny_shop import write_clean
+
+from coterie.errors import BadInputError, UnavailableError
+from coterie.training.distributed import _epochs_in
+from coterie.workflow import FitSettings, fit_challenger, load_challenger, remote
+from feature_repo.materialise import materialise
+
+SHORT = {"loop.max_epochs": 3, "dim": 16, "loop.seed": 4}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """Clean tables, and what the features step knew of them."""
+    home = tmp_path_factory.mktemp("shop")
+    clean = str(write_clean(home))
+    materialise(clean, str(home / "store"), str(home / "known"), "v1")
+    return clean, str(home / "known")
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"file://{tmp_path}/bucket/jobs/one"
+
+
+def test_the_work_gives_what_it_would_have_given_here(shop, url, tmp_path):
+    clean, known = shop
+    heard = []
+    settings = FitSettings(config=SHORT)
+    remote.send(url, clean, known, settings, "")
+    remote.fit_sent(url, lambda *told: heard.append(told))
+    remote.fetch(url, str(tmp_path / "out"))
+    there = load_challenger(str(tmp_path / "out"))
+    here = fit_challenger(clean, str(tmp_path / "here"), settings, known=known)
+    assert there.validation == here.validation
+    parameters = [tmp_path / where / "parameters.safetensors" for where in ("out", "here")]
+    assert parameters[0].read_bytes() == parameters[1].read_bytes()
+    assert heard
+    remote.forget(url)
+    assert not Path(url.removeprefix("file://")).exists()
+
+
+def test_what_is_wrong_is_told_to_who_sent_it(shop, url, tmp_path):
+    clean, known = shop
+    remote.send(url, clean, known, FitSettings(config={"dim": -1}), "")
+    with pytest.raises(BadInputError):
+        remote.fit_sent(url)
+    with pytest.raises(BadInputError, match="sizes and scale must be over 0"):
+        remote.fetch(url, str(tmp_path / "out"))
+
+
+def test_what_was_broken_off_is_no_challenger(shop, url, tmp_path):
+    clean, known = shop
+    remote.send(url, clean, known, FitSettings(), "")
+    with pytest.raises(UnavailableError, match="broken off"):
+        remote.fetch(url, str(tmp_path / "out"))
+
+
+def test_what_was_refused_before_does_not_stand_in_the_way(shop, url):
+    clean, known = shop
+    remote._write(f"{url}/outcome.json", {"refused": "old"})
+    remote.send(url, clean, known, FitSettings(), "")
+    remote.check_refusal(url)
+
+
+def test_nothing_sent_is_nothing_to_do(url):
+    with pytest.raises(BadInputError, match="nothing was sent"):
+        remote.fit_sent(url)
+
+
+def test_work_that_nobody_waits_for_any_more_is_given_up(url):
+    gone = threading.Event()
+    with remote.awaited(url, gone.set, silent_s=0.4, look_s=0.02):
+        until = time.monotonic() + 0.8
+        while time.monotonic() < until:
+            remote.beat(url)
+            time.sleep(0.05)
+        assert not gone.is_set()
+        assert gone.wait(5)
+
+
+def test_work_that_is_done_is_not_given_up(url):
+    gone = threading.Event()
+    with remote.awaited(url, gone.set, silent_s=0.2, look_s=0.02):
+        pass
+    assert not gone.wait(0.5)
+
+
+def job(url, log):
+    return subprocess.Popen(
+        [sys.executable, "-m", "components.training_job", url],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(shop, url, tmp_path):
+    """As a RayJob runs it, but for the cluster: killed with all its workers, then run again."""
+    clean, known = shop
+    states = f"file://{tmp_path}/bucket/states"
+    epochs = {"loop.max_epochs": 40, "loop.patience": 100, "dim": 16}
+    settings = FitSettings(config=epochs, workers=1, address="local")
+    remote.send(url, clean, known, settings, states)
+    with (tmp_path / "first").open("w") as log, job(url, log) as first:
+        before = wait_for_epochs(tmp_path / "bucket" / "states", 3, first)
+        os.killpg(first.pid, signal.SIGKILL)
+    with pytest.raises(UnavailableError):
+        remote.fetch(url, str(tmp_path / "out"))
+    with (tmp_path / "second").open("w") as log, job(url, log) as second:
+        assert second.wait(400) == 0, (tmp_path / "second").read_text()[-3000:]
+    remote.fetch(url, str(tmp_path / "out"))
+    training = load_challenger(str(tmp_path / "out")).training
+    assert before - 1 <= training["resumed_from"] < 40
+    assert len(training["epochs"]) == 40
+    assert "coterie-progress\t" in (tmp_path / "second").read_text()
+    assert json.loads((tmp_path / "out" / "challenger.json").read_text())["model"] == "social"
+
+
+def wait_for_epochs(states, epochs, running):
+    until = time.monotonic() + 200
+    while True:
+        assert running.poll() is None, "it ended by itself"
+        assert time.monotonic() < until
+        runs = [one for one in states.glob("*") if not one.name.endswith("-data")]
+        done = max((_epochs_in(str(one)) for one in runs), default=0)
+        if done >= epochs:
+            return done
+        time.sleep(0.05)
