@@ -76,7 +76,7 @@ ENTRIES: Final = {
     "ease": Entry("ease", 8, newcomers=True),
     "lightgcn": Entry("lightgcn", 3),
     "lightgcn_ties": Entry("lightgcn", fixed=(("use_ties", True),), like="lightgcn"),
-    "social_linear": Entry("social_linear", 24),
+    "social_linear": Entry("social_linear", 40),
     "social": Entry("social", 6, within=(("linear", "social_linear"),), newcomers=True),
     "social_no_ties": Entry("social", fixed=(("use_ties", False),), like="social", newcomers=True),
     "social_no_times": Entry(
