@@ -16,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "coterie"
+JOB = "training-test"
 
 
 @dataclass
@@ -58,14 +59,24 @@ class Cluster:
         (app,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
         return next(d["user_config"] for d in app["deployments"] if d["name"] == "Api")
 
+    def ray_cluster(self) -> str:
+        """Name of the one that answers."""
+        status = self.get("rayservice", RELEASE).get("status", {})
+        return str(status.get("activeServiceStatus", {}).get("rayClusterName", ""))
+
     @contextmanager
     def forwarded(self, target: str, port: int) -> Iterator[str]:
-        """The address of a Service on this machine, for as long as the context lasts."""
+        """The address of a Service on this machine, for as long as the context lasts.
+
+        It ends with the pod that it found, and stops once nobody reads what it says: so for one or
+        two requests at a time.
+        """
         command = ["kubectl", "--namespace", self.namespace, "port-forward", target, f":{port}"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
+            assert ":" in line, f"kubectl does not forward {target}: {line!r}"
             yield f"http://127.0.0.1:{line.split(':')[1].split()[0]}"
         finally:
             process.terminate()
@@ -79,6 +90,33 @@ class Load:
     cluster: Cluster
     answered: int = 0
     failed: list[str] = field(default_factory=list)
+
+
+def ray_job(training: Any) -> Any:
+    """One step of training by itself, as the chart says that steps run here."""
+    container = {
+        "name": "ray-head",
+        "image": training["image"],
+        "resources": {"limits": {"cpu": "2", "memory": "4Gi"}},
+    }
+    pod = {"serviceAccountName": training["service_account"], "containers": [container]}
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": {"name": JOB, "labels": training["labels"]},
+        "spec": {
+            "entrypoint": "coterie simulate --out /tmp/raw && coterie ingest /tmp/raw --out "
+            "/tmp/clean && coterie train /tmp/clean --out /tmp/model",
+            "shutdownAfterJobFinishes": True,
+            "ttlSecondsAfterFinished": 60,
+            "submissionMode": "K8sJobMode",
+            "rayClusterSpec": {
+                "rayVersion": "2.60.0",
+                "authOptions": {"mode": "token"},
+                "headGroupSpec": {"rayStartParams": {}, "template": {"spec": pod}},
+            },
+        },
+    }
 
 
 SENDER = """
