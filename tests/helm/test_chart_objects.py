@@ -24,10 +24,10 @@ def test_nothing_is_explained_that_no_example_makes(chart):
     assert said <= made
 
 
-def test_a_policy_that_opens_more_shows(chart):
+def test_a_policy_that_opens_less_shows(chart):
     rendered = chart.objects(CI["production"])
-    wider = chart.objects(CI["production"], "--set", "networkPolicy.apiFrom=null")
-    assert set(listed.reach(wider)) < set(listed.reach(rendered))
+    narrower = chart.objects(CI["production"], "--set", "networkPolicy.apiFrom=null")
+    assert set(listed.reach(narrower)) < set(listed.reach(rendered))
 
 
 def test_names_of_others_are_all_known(chart):
