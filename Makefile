@@ -65,8 +65,9 @@ bench-accuracy: setup ## How good the lists are on public data (DATA= the folder
 pipelines: setup ## Compile for the Kubeflow UI: build/pipelines/*.yaml
 	@$(BIN)/python -m pipelines.compile --out build/pipelines
 
-chart: setup ## Write the chart's README, then lint it and render its examples
+chart: setup ## Write the chart's README and the list of its objects, then lint it and render its examples
 	@$(BIN)/python helm/readme.py
+	@$(BIN)/python helm/objects.py
 	@helm=$$($(BIN)/python tests/helm/tools.py) && for values in helm/coterie/ci/*-values.yaml; do \
 	  $$helm lint --quiet --strict helm/coterie --values $$values && \
 	  $$helm template coterie helm/coterie --values $$values >/dev/null || exit 1; done

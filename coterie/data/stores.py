@@ -44,9 +44,26 @@ def reaching(path: str) -> Iterator[None]:
         raise
     except PermissionError as error:
         raise BadInputError(f"{path} may not be read or written: {error}") from error
-    except OSError as error:
-        raise UnavailableError(f"{path} does not answer: {error}") from error
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in _CLIENTS:
+        if not _of_store(error):
             raise
         raise UnavailableError(f"{path} does not answer: {error}") from error
+
+
+@contextmanager
+def answering(trouble: str) -> Iterator[None]:
+    """Turn all that a store may raise into one error, which begins with what could not be done.
+
+    Raises:
+        UnavailableError: The store raised something.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _of_store(error):
+            raise
+        raise UnavailableError(f"{trouble}: {error}") from error
+
+
+def _of_store(error: Exception) -> bool:
+    return isinstance(error, OSError) or type(error).__module__.split(".")[0] in _CLIENTS

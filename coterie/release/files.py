@@ -7,7 +7,8 @@ from typing import Any
 
 import fsspec
 
-from coterie.errors import BadInputError, UnavailableError
+from coterie.data.stores import answering
+from coterie.errors import BadInputError
 from coterie.release.manifest import (
     FILES,
     MANIFEST,
@@ -40,10 +41,8 @@ def read_files(folder: str) -> ReleaseFiles:
             or one of a newer schema.
         UnavailableError: The store did not answer.
     """
-    try:
+    with answering(f"cannot read release {folder}"):
         return _read(folder)
-    except OSError as error:
-        raise UnavailableError(f"cannot read release {folder}: {error}") from error
 
 
 def _read(folder: str) -> ReleaseFiles:

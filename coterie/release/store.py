@@ -10,7 +10,8 @@ from typing import Final
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from coterie.errors import BadInputError, UnavailableError
+from coterie.data.stores import answering
+from coterie.errors import BadInputError
 from coterie.release.bundle import Release, load_release
 from coterie.release.manifest import (
     FILES,
@@ -48,21 +49,17 @@ class ReleaseStore:
             UnavailableError: The store did not answer.
         """
         release = load_release(folder)
-        try:
+        with answering(f"cannot publish to {self.root}"):
             self._copy(folder, release)
-        except OSError as error:
-            raise UnavailableError(f"cannot publish to {self.root}: {error}") from error
         return self.get(release.version)
 
     def list(self) -> tuple[str, ...]:
         """Versions in the store, oldest first."""
-        try:
+        with answering(f"cannot list releases of {self.root}"):
             self._fs.invalidate_cache()
             found = self._fs.glob(f"{self._path}/*/{MANIFEST}")
             versions = [PurePosixPath(path).parent.name for path in found]
             made = {v: self._manifest(v)[0].created_at for v in versions if not v.startswith(".")}
-        except OSError as error:
-            raise UnavailableError(f"cannot list releases of {self.root}: {error}") from error
         return tuple(sorted(made, key=lambda v: (datetime.fromisoformat(made[v]), v)))
 
     def latest(self) -> str | None:
@@ -98,15 +95,13 @@ class ReleaseStore:
         Raises:
             UnavailableError: The store did not answer.
         """
-        try:
+        with answering(f"cannot list releases of {self.root}"):
             self._fs.invalidate_cache()
             paths = self._fs.glob(f"{self._path}/*/{MANIFEST}")
             return {
                 FileDigest.of(self._fs.cat_file(path)).sha256: PurePosixPath(path).parent.name
                 for path in paths
             }
-        except OSError as error:
-            raise UnavailableError(f"cannot list releases of {self.root}: {error}") from error
 
     def by_digest(self, digest: str) -> str:
         """Where the release with this digest lies, as ``load_release`` takes it.
@@ -133,11 +128,10 @@ class ReleaseStore:
         if not self._exists(path):
             return None
         try:
-            pointer = json.loads(self._fs.cat_file(path))
-            version, digest = check_version(pointer["version"]), pointer["digest"]
-            found = self._manifest(version)[1]
-        except OSError as error:
-            raise UnavailableError(f"cannot read {self.root}/{CHAMPION}: {error}") from error
+            with answering(f"cannot read {self.root}/{CHAMPION}"):
+                pointer = json.loads(self._fs.cat_file(path))
+                version, digest = check_version(pointer["version"]), pointer["digest"]
+                found = self._manifest(version)[1]
         except (ValueError, KeyError, TypeError) as error:
             raise BadInputError(
                 f"{self.root}/{CHAMPION} is damaged ({error}): crown a release again"
@@ -161,10 +155,8 @@ class ReleaseStore:
             "digest": release.digest,
             "crowned_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        try:
+        with answering(f"cannot write {self.root}/{CHAMPION}"):
             self._replace(f"{self._path}/{CHAMPION}", json.dumps(pointer).encode())
-        except OSError as error:
-            raise UnavailableError(f"cannot write {self.root}/{CHAMPION}: {error}") from error
 
     def _copy(self, folder: str, release: Release) -> None:
         source, root = fsspec.url_to_fs(folder)
@@ -204,11 +196,9 @@ class ReleaseStore:
         return parse_manifest(data, f"{self.root}/{version}"), FileDigest.of(data).sha256
 
     def _exists(self, path: str) -> bool:
-        try:
+        with answering(f"cannot reach {self.root}"):
             self._fs.invalidate_cache()
             return bool(self._fs.exists(path))
-        except OSError as error:
-            raise UnavailableError(f"cannot reach {self.root}: {error}") from error
 
     def __repr__(self) -> str:
         return f"ReleaseStore({self.root!r})"

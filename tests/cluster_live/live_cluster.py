@@ -58,14 +58,24 @@ class Cluster:
         (app,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
         return next(d["user_config"] for d in app["deployments"] if d["name"] == "Api")
 
+    def ray_cluster(self) -> str:
+        """Name of the one that answers."""
+        status = self.get("rayservice", RELEASE).get("status", {})
+        return str(status.get("activeServiceStatus", {}).get("rayClusterName", ""))
+
     @contextmanager
     def forwarded(self, target: str, port: int) -> Iterator[str]:
-        """The address of a Service on this machine, for as long as the context lasts."""
+        """The address of a Service on this machine, for as long as the context lasts.
+
+        It ends with the pod that it found, and stops once nobody reads what it says: so for one or
+        two requests at a time.
+        """
         command = ["kubectl", "--namespace", self.namespace, "port-forward", target, f":{port}"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
+            assert ":" in line, f"kubectl does not forward {target}: {line!r}"
             yield f"http://127.0.0.1:{line.split(':')[1].split()[0]}"
         finally:
             process.terminate()

@@ -33,7 +33,7 @@ def script(name):
 
 
 class Shop(BaseHTTPRequestHandler):
-    items: Any = ({"item_id": "item-1"},)
+    items: Any = ({"rank": 1, "score": 0.5, "item": {"item_id": "item-1", "title": "A"}},)
     accepted = 1
 
     def do_GET(self):
@@ -104,6 +104,8 @@ def test_the_event_of_helm_test_is_one_that_serving_takes():
         real, ask.ask = ask.ask, keep
         ask.main(address)
     messages.EventBatch.model_validate(sent)
+    # What it read the item from has to be what serving answers.
+    messages.ListedItem.model_validate(Shop.items[0])
 
 
 # upload.py
@@ -377,6 +379,16 @@ def test_features_are_applied_and_rows_written_online(tmp_path, store):
     assert shown.returncode == 0, shown.stderr
     assert "item_ids=('i1',)" in shown.stdout
     assert "ids=('bea',)" in shown.stdout
+
+
+def test_waiting_goes_on_where_the_store_does_not_answer(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "nobody")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    waited = features("wait", "--registry=s3://bucket/registry.db", "--seconds=0")
+    assert waited.returncode == 1
+    assert "does not answer" in waited.stdout
+    assert "is not there" in waited.stderr
 
 
 def test_waiting_for_a_registry_ends(tmp_path):

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "images"))
+import dockerfile
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "images" / "Dockerfile"
 
@@ -117,3 +120,25 @@ def _install(folder: Path) -> subprocess.CompletedProcess[str]:
     command += ["--require-hashes", "--no-deps", "--target", str(folder / "out"), "--upgrade"]
     command += ["--disable-pip-version-check", "--requirement", str(folder / "requirements.txt")]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_rehearsal_knows_every_instruction():
+    found = dockerfile.stages(DOCKERFILE.read_text(), {"VERSION": "9"})
+    assert list(found) == ["build", "base", "train", "serve"]
+    assert [stage.parent for stage in found.values()] == [
+        "python:3.11.14-slim-bookworm",
+        "python:3.11.14-slim-bookworm",
+        "base",
+        "base",
+    ]
+    run = next(rest for keyword, rest in found["serve"].instructions if keyword == "RUN")
+    bound, command = dockerfile.mounts(run)
+    assert bound == [
+        {"type": "bind", "from": "build", "source": "/wheels/serve", "target": "/wheels"}
+    ]
+    assert command.startswith("pip install")
+
+
+def test_the_rehearsal_refuses_what_it_does_not_know():
+    with pytest.raises(ValueError, match="VOLUME is not known"):
+        dockerfile.stages("FROM x AS y\nVOLUME /data", {})

@@ -168,6 +168,18 @@ def test_a_store_that_does_not_answer_may_be_asked_again(root, tmp_path, monkeyp
         store.get("v1")
 
 
+@pytest.mark.parametrize("ask", ["get", "list", "champion", "digests"])
+def test_a_bucket_that_nobody_serves_may_be_asked_again(ask, monkeypatch):
+    # The client's own errors are no OSErrors.
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "nobody")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    store = ReleaseStore("s3://bucket/releases")
+    with pytest.raises(UnavailableError, match="Could not connect"):
+        getattr(store, ask)(*(["v1"] if ask == "get" else []))
+
+
 def test_the_pointer_is_replaced_not_rewritten(tmp_path):
     store = ReleaseStore(str(tmp_path / "store"))
     store.publish(make(tmp_path, "v1"))

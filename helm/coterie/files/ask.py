@@ -27,7 +27,7 @@ def main(address: str) -> None:
     event = {
         "event_id": f"helm-test-{uuid.uuid4().hex}",
         "user_id": USER,
-        "item_id": items[0]["item_id"],
+        "item_id": items[0]["item"]["item_id"],
         "event": "view",
     }
     receipt = ask(f"{address}/v1/events", {"events": [event]})

@@ -9,7 +9,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import fsspec
+from coterie.data.stores import open_store as open_url
+from coterie.data.stores import reaching
+from coterie.errors import CoterieError
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
 PAUSE_S = 5.0
@@ -57,7 +59,7 @@ def wait(registry: str, seconds: float) -> None:
         SystemExit: It did not come in time.
     """
     end = time.monotonic() + seconds
-    while not exists(registry):
+    while not answered(registry):
         if time.monotonic() > end:
             sys.exit(f"{registry} is not there: did the job that applies features succeed?")
         print(f"waiting for {registry}", flush=True)
@@ -83,13 +85,23 @@ def path_of(view: Any) -> str:
 
 
 def exists(url: str) -> bool:
-    """Whether there is such an object; False where the store does not answer."""
-    try:
-        fs, path = fsspec.url_to_fs(url)
+    """Whether there is such an object.
+
+    Raises:
+        CoterieError: The store does not answer, or does not let us.
+    """
+    with reaching(url):
+        fs, path = open_url(url)
         fs.invalidate_cache()
         return bool(fs.exists(path))
-    except OSError as error:
-        print(f"{url} cannot be reached: {error}", flush=True)
+
+
+def answered(url: str) -> bool:
+    """Whether the store says that there is such an object."""
+    try:
+        return exists(url)
+    except CoterieError as error:
+        print(error, flush=True)
         return False
 
 
