@@ -17,6 +17,14 @@ ended learning.
 `python -m benchmarks.training --help` says how to measure it again;
 `benchmarks/results/training.json` holds every figure and curve with its command.
 """
+WHERE_IT_GOES: Final = """
+On a GPU a step is bound by the processor beside it. Profiled on an H200 with Douban-Book's steps of
+256 shoppers: kernels take 1.0 ms of a step (a third of it the gradients of input vectors), telling
+the GPU of them 6.0 ms, making the batch 4.8 ms in a thread of its own, and both together 8.0 ms,
+since they share Python's lock. No step waits for the GPU: checked with torch's own
+`set_sync_debug_mode("error")`. Before gradients of five event kinds were added up by a product
+instead of an index, and a constant was made on the GPU instead of copied there, a step took 13.4 ms.
+"""
 
 
 def write_page(results: dict[str, Any], page: Path) -> None:
@@ -86,7 +94,7 @@ def _floors(cells: list[tuple[str, str, dict[str, Any]]]) -> str:
                 f"{cell['epoch_s'] / floor['epoch_s']:.1f}",
             ]
             rows.append(f"| {name} | {' | '.join(figures)} |")
-    return "\n".join(rows) + "\n" if len(rows) > head else ""
+    return "\n".join([*rows, WHERE_IT_GOES]) if len(rows) > head else ""
 
 
 def row_of(model: str, device: str) -> str:
