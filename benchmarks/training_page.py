@@ -23,7 +23,7 @@ On a GPU a step is bound by the processor beside it. Profiled on an H200 with Do
 the GPU of them 6.0 ms, making the batch 4.8 ms in a thread of its own, and both together 8.0 ms,
 since they share Python's lock. No step waits for the GPU: checked with torch's own
 `set_sync_debug_mode("error")`. Before gradients of five event kinds were added up by a product
-instead of an index, and a constant was made on the GPU instead of copied there, a step took 13.4 ms.
+instead of an index, and a constant was made on the GPU, not copied there, a step took 13.4 ms.
 """
 
 
