@@ -23,7 +23,8 @@ with the best of the rows that are not ours, shopper by shopper, with its 95 % b
 and the p-value of a sign-flip test. `social_learned` and `social_linear` are the two halves of
 `social`; `social_no_ties` is the same model fitted as if nobody knew anybody, `social_no_times`
 as if nobody knew when anything was done. Seconds are those of one fit: added up over cores, or,
-on a GPU, of the clock; GiB the peak of all that filled the row.
+on a GPU, of the clock; GiB the peak of all that filled the row. The six trials of `social` on
+Beidian, Ciao, Douban-Book and LastFM ran on an H200, side by side and each to its end.
 """
 GROUPS: Final = (
     ("all", "all shoppers"),
