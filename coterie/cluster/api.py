@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -131,7 +132,16 @@ class Cluster:
         Raises:
             ConflictError: There is one already.
         """
-        return self._create(resource, {"name": name}, content)
+        body = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {"name": name},
+            **content,
+        }
+        made = self._ask("create", resource, body=body)
+        if made is None:
+            raise UnavailableError(f"namespace {self.namespace} takes no {resource.plural}")
+        return made
 
     def patch(
         self, resource: Resource, name: str, changes: Mapping[str, Any], version: str = ""
@@ -200,6 +210,9 @@ class Cluster:
         """Write an event about an object; what cannot be written is logged and forgotten."""
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         metadata = about["metadata"]
+        # Named by the nanosecond, as Kubernetes' own parts do: a generated name has five
+        # random characters, and a server older than 1.30 refuses one that it has already given.
+        name = f"{metadata['name']}.{time.time_ns():x}"
         event = {
             "involvedObject": {
                 "apiVersion": about.get("apiVersion"),
@@ -217,23 +230,9 @@ class Cluster:
             "count": 1,
         }
         try:
-            self._create(EVENTS, {"generateName": f"{metadata['name']}-"}, event)
+            self.create(EVENTS, name, event)
         except (BadInputError, UnavailableError) as error:
             logger.warning("an event was not written: %s", error)
-
-    def _create(
-        self, resource: Resource, metadata: Mapping[str, Any], content: Mapping[str, Any]
-    ) -> Object:
-        body = {
-            "apiVersion": resource.api_version,
-            "kind": resource.kind,
-            "metadata": metadata,
-            **content,
-        }
-        made = self._ask("create", resource, body=body)
-        if made is None:
-            raise UnavailableError(f"namespace {self.namespace} takes no {resource.plural}")
-        return made
 
     def _changed(self, resource: Resource, name: str, body: Any, content_type: str) -> Object:
         changed = self._ask("patch", resource, name, body=body, content_type=content_type)

@@ -161,8 +161,7 @@ class FakeApi:
         ]
 
     def _create(self, plural, body):
-        metadata = body["metadata"]
-        name = metadata.get("name") or metadata["generateName"] + uuid.uuid4().hex[:5]
+        name = body["metadata"]["name"]
         if (plural, name) in self.objects:
             raise RefusedError(409, f"{plural} {name} already exists")
         return self._store(plural, name, body)
