@@ -12,6 +12,7 @@ def ingest(
     dataset: str,
     max_bad_share: float,
     runner: str,
+    pipeline: str,
     version: str,
     status: str,
 ) -> str:
@@ -24,7 +25,7 @@ def ingest(
     # Any other runner than these two is refused where it is chosen.
     config = IngestConfig(max_bad_share=max_bad_share, runner=runner)  # type: ignore[arg-type]
     name = name_version(version)
-    with recorded(status, name, "ingest"):
+    with recorded(status, name, "ingest", pipeline):
         take_in(source, clean.path, dataset, config, printed)
         record_rows(status, name, clean.path)
     for line in put_aside(clean.path):

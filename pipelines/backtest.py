@@ -56,6 +56,7 @@ def backtest_pipeline(
         dataset=dataset,
         max_bad_share=max_bad_share,
         runner=runner,
+        pipeline="",
         version="backtest",
         status="",
     )

@@ -78,4 +78,4 @@ def refresh_pipeline(
         accelerator: What GPUs are called, such as nvidia.com/gpu.
         accelerators: How many each has; -1 for what the chart says.
     """
-    return learn_and_release(model="social", **locals())
+    return learn_and_release(pipeline="refresh", model="social", **locals())

@@ -77,4 +77,4 @@ def train_pipeline(
         accelerator: What GPUs are called, such as nvidia.com/gpu.
         accelerators: How many each has; -1 for what the chart says.
     """
-    return learn_and_release(start="", **locals())
+    return learn_and_release(pipeline="train", start="", **locals())

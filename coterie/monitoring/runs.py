@@ -19,7 +19,8 @@ from urllib.parse import quote
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError
 
-PIPELINES: Final = ("train",)
+PIPELINES: Final = ("train", "refresh")
+"""That make releases."""
 STEPS: Final = ("ingest", "features", "train", "evaluate", "release")
 """Of all pipelines; a run starts with the first and has succeeded with the last."""
 KEPT: Final = 50

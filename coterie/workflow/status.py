@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def recorded(status: str, run: str, step: str) -> Iterator[None]:
+def recorded(status: str, run: str, step: str, pipeline: str = "") -> Iterator[None]:
     """Record that a step started, and how it ended.
 
     A store that does not answer is told of in the log, and holds up no step.
@@ -25,6 +25,7 @@ def recorded(status: str, run: str, step: str) -> Iterator[None]:
         status: Folder or URL of the runs; empty records nothing.
         run: The version that the run makes.
         step: One of STEPS; the first begins a run.
+        pipeline: Whose run it is, one of PIPELINES; asked of the first step alone.
 
     Raises:
         BadInputError: There can be no runs in such a place; the step has not begun.
@@ -34,7 +35,11 @@ def recorded(status: str, run: str, step: str) -> Iterator[None]:
         return
     runs = Runs(status)
     with _passing_over(UnavailableError):
-        runs.change(run, lambda r: r.step_started(step, time.time()), anew=step == STEPS[0])
+        runs.change(
+            run,
+            lambda r: replace(r, pipeline=pipeline or r.pipeline).step_started(step, time.time()),
+            anew=step == STEPS[0],
+        )
     try:
         yield
     except Exception as error:

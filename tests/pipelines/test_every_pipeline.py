@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from tiny_shop import write_raw
 
+from coterie.monitoring.runs import Runs
 from coterie.release.store import ReleaseStore
 from coterie.rollout.book import Book
 
@@ -82,10 +83,9 @@ PLAN = '{"step_s": 20, "bake_s": 30, "min_samples": 100, "cooldown_s": 0}'
 @pytest.mark.timeout(600)
 def test_refresh_goes_on_from_the_champion_and_rolls_out(tmp_path, raw, app):
     book, address = app
-    store = str(tmp_path / "releases")
-    rc, said, _ = run(
-        "train", tmp_path / "train", source=raw, version="v7", release_store=store, **FIT
-    )
+    store, status = str(tmp_path / "releases"), str(tmp_path / "runs")
+    kept = {"release_store": store, "status": status}
+    rc, said, _ = run("train", tmp_path / "train", source=raw, version="v7", **kept, **FIT)
     assert rc == 0, said
     assert "rollout" not in said
     rc, said, result = run(
@@ -93,16 +93,20 @@ def test_refresh_goes_on_from_the_champion_and_rolls_out(tmp_path, raw, app):
         tmp_path / "refresh",
         source=raw,
         version="v8",
-        release_store=store,
         roll_out="true",
         api=address,
         plan=PLAN,
         wait_s="120",
+        **kept,
         **FIT,
     )
     assert rc == 0, said
     assert f"going on from {store}/v7" in said
     assert "v8 was promoted" in said
+    assert [(one.name, one.pipeline) for one in Runs(status).read()] == [
+        ("v7", "train"),
+        ("v8", "refresh"),
+    ]
     releases = ReleaseStore(store)
     assert releases.list() == ("v7", "v8")
     assert releases.champion() == "v8"

@@ -72,6 +72,14 @@ def test_a_failed_run_is_counted_and_runs_no_longer():
     assert "pipeline_last_success_timestamp_seconds/train" not in found
 
 
+def test_one_pipeline_that_succeeds_hides_no_failure_of_another():
+    failed = Run("v1", NOW - 90, outcome=Outcome.FAILED, ended=NOW - 80)
+    found = shown(failed, Run("v2", NOW - 50, "refresh", Outcome.SUCCEEDED, NOW - 10))
+    assert found["pipeline_last_failure_timestamp_seconds/train"] == NOW - 80
+    assert found["pipeline_last_success_timestamp_seconds/refresh"] == NOW - 10
+    assert "pipeline_last_success_timestamp_seconds/train" not in found
+
+
 def test_rows_are_those_of_the_last_run_that_got_so_far():
     early = Run("v1", NOW - 90, ingested={"events": 10}, quarantined={"events": 1})
     late = Run("v2", NOW - 50, ingested={"events": 20}, quarantined={"events": 2})

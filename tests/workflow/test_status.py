@@ -44,6 +44,13 @@ def test_a_run_goes_on_until_its_last_step_ends(place):
     assert run.ended == times[-1]
 
 
+def test_a_run_is_known_by_the_pipeline_that_began_it(place):
+    with recorded(place, "v1", STEPS[0], "refresh"):
+        pass
+    run_all(place, "v1", STEPS[1:])
+    assert only(place).pipeline == "refresh"
+
+
 def test_a_step_that_fails_fails_its_run_and_says_why(place):
     run_all(place, "v1", STEPS[:2])
     with pytest.raises(KeyError), recorded(place, "v1", "train"):
