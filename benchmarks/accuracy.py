@@ -34,6 +34,7 @@ from benchmarks.accuracy_page import write_page
 from coterie.data.dataset import Interactions, Ints, Split, TrainingSet
 from coterie.data.ingest import ingest
 from coterie.data.public import convert, form_of
+from coterie.errors import BadInputError
 from coterie.evaluation.comparison import OURS, WITHOUT_TIES
 from coterie.evaluation.groups import BANDS, bands_of
 from coterie.evaluation.newcomers import REVEALED, Newcomers
@@ -122,7 +123,13 @@ def main(arguments: list[str] | None = None) -> None:
         if ENTRIES[name].dated_only and Shop.open(job.clean).split.name != "by_time":
             continue
         started = time.perf_counter()
-        cell = _in_own_process(job)
+        try:
+            cell = _in_own_process(job)
+        except BadInputError as error:
+            # Too large for this model, say: the others are measured all the same.
+            _merge_refused(job, str(error))
+            console.print(f"{dataset} {name}: not measured: {error}")
+            continue
         cell["seconds"] = round(time.perf_counter() - started, 1)
         _merge(job, cell)
         figures = " ".join(f"{f} {np.mean(cell['test'][f]):.4f}" for f in FIGURES)
@@ -315,13 +322,31 @@ def _told(test: PairedTest) -> dict[str, Any]:
 def _merge(job: Job, cell: dict[str, Any]) -> None:
     """Replace one cell, write beside, rename."""
     cell |= {"command": _command(job), "machine": _machine(job.device), "versions": _versions()}
-    RESULTS.parent.mkdir(exist_ok=True)
-    whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"protocols": {}}
-    whole["about"] = "mean over shoppers; one value a seed; full ranking"
+    whole = _results()
     cells = whole["protocols"].setdefault(job.fit_on, {}).setdefault(job.dataset, {})
     cells[job.name] = cell
     for name in cells:
         cells[name]["against"] = _against(job.per_shopper, name)
+    whole["refused"].get(job.fit_on, {}).get(job.dataset, {}).pop(job.name, None)
+    _write(whole)
+
+
+def _merge_refused(job: Job, why: str) -> None:
+    """Say why there is no such cell; one of an earlier run stays."""
+    whole = _results()
+    of_set = whole["refused"].setdefault(job.fit_on, {}).setdefault(job.dataset, {})
+    of_set[job.name] = {"why": why, "command": _command(job)}
+    _write(whole)
+
+
+def _results() -> dict[str, Any]:
+    whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    about = "mean over shoppers; one value a seed; full ranking"
+    return {"protocols": {}, "refused": {}, **whole, "about": about}
+
+
+def _write(whole: dict[str, Any]) -> None:
+    RESULTS.parent.mkdir(exist_ok=True)
     beside = RESULTS.with_suffix(".part")
     beside.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
     beside.rename(RESULTS)

@@ -44,14 +44,15 @@ def write_page(results: dict[str, Any], page: Path) -> None:
         sets = results["protocols"].get(protocol, {})
         if sets:
             parts.append(f"## {title}\n")
-            parts += [_table(name, cells) for name, cells in sets.items()]
+            refused = results.get("refused", {}).get(protocol, {})
+            parts += [_table(name, cells, refused.get(name, {})) for name, cells in sets.items()]
             parts += [_lifts(sets), _newcomers(sets)]
     beside = page.with_suffix(".part")
     beside.write_text("\n".join(part for part in parts if part))
     beside.rename(page)
 
 
-def _table(name: str, cells: dict[str, Any]) -> str:
+def _table(name: str, cells: dict[str, Any], refused: dict[str, Any]) -> str:
     rows = [
         f"### {name}\n",
         f"| model | {' | '.join(SHOWN)} | fit, s | GiB | NDCG@20 against the best other |",
@@ -67,6 +68,8 @@ def _table(name: str, cells: dict[str, Any]) -> str:
         seconds += " (GPU)" if cell.get("device") == "cuda" else ""
         against = _against(cell, best) if row in OURS else ""
         rows.append(f"| {row} | {figures} | {seconds} | {cell['peak_gib']:.1f} | {against} |")
+    missing = {row: one["why"] for row, one in refused.items() if row not in cells}
+    rows += [f"\n{row} is missing: {why}." for row, why in missing.items()]
     return "\n".join(rows) + "\n"
 
 
