@@ -8,8 +8,9 @@ left out, and a softmax over the items is to find them from the rest and from fr
 closed-form half is ``social_linear``. How much each counts is chosen on validation.
 """
 
+import math
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,19 +21,16 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from coterie.data.dataset import Floats, Ints, TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
+from coterie.models.blending import Halves, Prior, popularity
 from coterie.models.engagement import check_users, engagement
 from coterie.models.social_linear import SocialLinearConfig, fit_linear
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import Encoder, ShopperTensors, to_device
-from coterie.recommend.linear import LinearPart
 from coterie.recommend.recommender import Parameters, Recommender
 from coterie.recommend.shoppers import Circles, Shoppers, is_target
 from coterie.training.loop import LoopConfig, Start, Trainee, TrainingHistory, run_epochs
 from coterie.training.validation import Validation
-
-MIXES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Shares of the closed form that validation chooses from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,9 @@ class SocialConfig:
     max_friends: int = 50
     mix: float | None = None
     """Share of the closed form, 0 to below 1; None: validation chooses, .5 where there is none."""
+    prior: float | None = None
+    """How much popularity counts for who has no history, in units of the scores' spread; None:
+    validation chooses, .1 where there is none."""
     linear: SocialLinearConfig = field(default_factory=SocialLinearConfig)
     """The closed form; ``use_ties`` and the longest history and circle are those above."""
     loop: LoopConfig = field(
@@ -89,6 +90,8 @@ class SocialConfig:
             raise BadInputError(f"ahead and alone must be shares, found {self}")
         if self.mix is not None and not 0 <= self.mix < 1:
             raise BadInputError(f"mix must be in [0, 1), found {self.mix}")
+        if self.prior is not None and not 0 <= self.prior < math.inf:
+            raise BadInputError(f"prior must not be below 0, found {self.prior}")
 
     def closed_form(self) -> SocialLinearConfig:
         """The closed form's config, with what it shares."""
@@ -295,6 +298,7 @@ class SocialTrainee(Trainee):
             "item_out": F.normalize(self.item_out, dim=1),
             "item_bias": self.item_bias,
             "scale": torch.tensor(self.config.scale),
+            "prior": torch.tensor(0.0),
             **{f"encoder.{name}": p for name, p in self.encoder.named_parameters()},
         }
         return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}
@@ -326,6 +330,8 @@ class SocialModel:
         self.history = TrainingHistory()
         self.mix = 0.5 if self.config.mix is None else self.config.mix
         """Share of the closed form in what was fitted."""
+        self.prior = 0.1 if self.config.prior is None else self.config.prior
+        """How much popularity counts there for who has no history."""
         self._recommender: Recommender | None = None
         self._community: Community | None = None
 
@@ -345,28 +351,30 @@ class SocialModel:
         return SocialTrainee(self.config, data, device)
 
     def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
-        """See ``base.Learned``; solves the closed form, and finds its share on validation."""
+        """See ``base.Learned``; solves the closed form, and finds both shares on validation."""
         assert isinstance(trainee, SocialTrainee)
-        learned = trainee.release_parameters()
-        if self.config.mix == 0:
-            self.use(learned, data)
-            return
-        seen = data if self.config.use_ties else data.without_ties()
-        solved = fit_linear(self.config.closed_form(), seen, trainee.community, trainee.device)
-        halves = _Halves(learned, solved, trainee.community, data)
-        if self.config.mix is None and data.validation is not None:
-            self.mix = halves.best_mix(data)
-        self.use(halves.mixed(self.mix), data)
+        parameters = trainee.release_parameters()
+        if self.config.mix != 0:
+            seen = data if self.config.use_ties else data.without_ties()
+            solved = fit_linear(self.config.closed_form(), seen, trainee.community, trainee.device)
+            halves = Halves(parameters, solved, trainee.community, data)
+            if self.config.mix is None and data.validation is not None:
+                self.mix = halves.best_mix(data)
+            parameters = halves.mixed(self.mix)
+        prior = Prior(parameters, trainee.community, data)
+        if self.config.prior is None and data.validation is not None:
+            self.prior = prior.best(data)
+        self.use(prior.added(self.prior), data)
 
     def refit_config(self) -> SocialConfig:
         """See ``base.Learned``."""
         loop = self.config.loop.for_refit(self.history)
-        return replace(self.config, loop=loop, mix=self.mix)
+        return replace(self.config, loop=loop, mix=self.mix, prior=self.prior)
 
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """Serve ``data``'s users from parameters trained elsewhere."""
         self.parameters = parameters
-        self._recommender = Recommender(parameters, _popularity(data))
+        self._recommender = Recommender(parameters, popularity(data))
         self._community = _community(self.config, data)
 
     def serve(self, data: TrainingSet) -> None:
@@ -406,47 +414,6 @@ class SocialModel:
         """The lists that serving would show, shape (users, k), -1 where short."""
         shoppers = self.shoppers(user_idx)
         return self.recommender.recommend(shoppers, k).item_idx
-
-
-class _Halves:
-    """What was learned and what was solved, brought to one size so that a share means something."""
-
-    def __init__(
-        self, learned: Parameters, solved: LinearPart, community: Community, data: TrainingSet
-    ):
-        self._learned, self._solved, self._community = learned, solved, community
-        self._recommender = Recommender(learned, _popularity(data))
-        known = np.flatnonzero(np.diff(community.seen_offsets) > 0)
-        some = community.shoppers(known[:: max(1, len(known) // 1000)])
-        self._spread = (
-            float(self._recommender.scores(some).std()),
-            float(solved.scores(some).std()),
-        )
-
-    def best_mix(self, data: TrainingSet) -> float:
-        """The share of MIXES with the best NDCG@20 on validation; the smallest of equals."""
-        validation = Validation(data, torch.device("cpu"))
-
-        def both(users: torch.Tensor) -> torch.Tensor:
-            shoppers = self._community.shoppers(users.numpy())
-            learned = self._recommender.scores(shoppers) / self._spread[0]
-            solved = self._solved.scores(shoppers) / self._spread[1]
-            return torch.stack([(1 - mix) * learned + mix * solved for mix in MIXES]).float()
-
-        reached = validation.ndcg_of_each(both, len(MIXES))
-        return MIXES[int(np.argmax(np.round(reached, 6)))] if reached else 0.5
-
-    def mixed(self, mix: float) -> Parameters:
-        """One set of parameters for both."""
-        learned, solved = (1 - mix) / self._spread[0], mix / self._spread[1]
-        parameters = dict(self._learned)
-        for name in ("scale", "item_bias"):
-            parameters[name] = parameters[name] * learned
-        return parameters if mix == 0 else parameters | self._solved.times(solved).tensors()
-
-
-def _popularity(data: TrainingSet) -> npt.NDArray[np.float32]:
-    return np.asarray(engagement(data).sum(axis=0), dtype=np.float32).ravel()
 
 
 def _community(config: SocialConfig, data: TrainingSet) -> Community:

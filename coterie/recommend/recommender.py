@@ -19,10 +19,8 @@ from coterie.recommend.shoppers import Shoppers
 
 Parameters = dict[str, torch.Tensor]
 """All that was learned: ``item_in`` and ``item_out`` (items, d), ``item_bias`` (items,), ``scale``
-(), the encoder's weights under ``encoder.``, and, if there is a closed form, ``linear.NAMES``."""
-
-Solved = tuple[torch.Tensor, torch.Tensor]
-"""The closed form's states, shape (b, rank), and what to take off its scores, (b, items)."""
+and ``prior`` (), the encoder's weights under ``encoder.``, and, if there is a closed form,
+``linear.NAMES``."""
 RETRIEVE_MARGIN = 50
 """Candidates beyond k that single precision retrieves for double precision to rank."""
 _RESOLUTION = 1e-6
@@ -94,8 +92,31 @@ class Parts:
     """Shape (s,): what popularity adds."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What b shoppers bring to the items' vectors."""
+
+    encoded: Encoded
+    state: torch.Tensor
+    """x_u, shape (b, d)."""
+    lost: torch.Tensor
+    """Shape (b,): nothing is known, so popularity alone ranks."""
+    newness: torch.Tensor
+    """Shape (b,): see ``Recommender.newness``."""
+    solved: tuple[torch.Tensor, torch.Tensor] | None
+    """The closed form's states, shape (b, rank), and what to take off its scores, (b, items)."""
+
+
 class Recommender:
-    """A release, at work. Holds no shopper: each call brings its own."""
+    """A release, at work. Holds no shopper: each call brings its own.
+
+    The score of item i is, in the encoder's terms and with ``linear``'s score where there is one::
+
+        scale x_u / |x_u| . P_i + bias_i + prior log(1 + popularity_i) / (1 + W_u) ** 2 + linear_i
+
+    What most people had counts for a newcomer, and soon no more: W_u is the weight of all entries
+    of one's own.
+    """
 
     def __init__(
         self,
@@ -137,6 +158,7 @@ class Recommender:
         if available is not None:
             self._hidden = torch.from_numpy(~available)
         self._popularity = torch.from_numpy(popularity.astype(np.float64))
+        self._prior = float(parameters["prior"]) * self._popularity.log1p()
 
     @property
     def num_items(self) -> int:
@@ -151,26 +173,28 @@ class Recommender:
             BadInputError: k is not over 0, or a history names an item that the release lacks.
         """
         self._check_request(shoppers, k)
-        encoded, state = self._encode(shoppers)
-        lost = state.norm(dim=1) == 0
-        solved = self._solved(shoppers)
-        coarse = self._coarse_scores(state, lost, solved)
+        asked = self._ask(shoppers)
+        coarse = self._coarse_scores(asked)
         self._mask(coarse, shoppers)
         width = min(k + RETRIEVE_MARGIN, self.num_items)
         candidates = coarse.topk(width, dim=1)
-        exact = self._exact_scores(state, lost, candidates.indices, solved)
+        exact = self._exact_scores(asked, candidates.indices)
         exact[candidates.values == -torch.inf] = -torch.inf
         item, score = _best(candidates.indices, exact, k)
         item[score == -torch.inf] = -1
-        return Lists(item.numpy(), score.float().numpy(), self._sources(encoded, lost))
+        return Lists(item.numpy(), score.float().numpy(), self._sources(asked))
 
     @torch.inference_mode()
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
         """Scores of all items, seen and hidden ones too, single precision, shape (b, items)."""
         self._check_request(shoppers, 1)
-        _, state = self._encode(shoppers)
-        solved = self._solved(shoppers)
-        return self._coarse_scores(state, state.norm(dim=1) == 0, solved)
+        return self._coarse_scores(self._ask(shoppers))
+
+    @torch.inference_mode()
+    def newness(self, shoppers: Shoppers) -> torch.Tensor:
+        """Shares of the prior that count, shape (b,): 1 without a history of one's own."""
+        encoded, _ = self._encode(shoppers)
+        return _newness(encoded, len(shoppers))
 
     @torch.inference_mode()
     def explain(self, shoppers: Shoppers, lists: Lists) -> list[list[list[Reason]]]:
@@ -227,19 +251,21 @@ class Recommender:
         )
         return encoded, state
 
-    def _solved(self, shoppers: Shoppers) -> Solved | None:
-        """What the closed form says, where there is one."""
-        if self._linear is None:
-            return None
-        return self._linear.states(shoppers), self._linear.itself(shoppers)
+    def _ask(self, shoppers: Shoppers) -> _Asked:
+        encoded, state = self._encode(shoppers)
+        solved = None
+        if self._linear is not None:
+            solved = self._linear.states(shoppers), self._linear.itself(shoppers)
+        newness = _newness(encoded, len(shoppers))
+        return _Asked(encoded, state, state.norm(dim=1) == 0, newness, solved)
 
-    def _coarse_scores(
-        self, state: torch.Tensor, lost: torch.Tensor, solved: Solved | None
-    ) -> torch.Tensor:
-        scores = (self._scale * _unit(state)).float() @ self._coarse_out.T + self._bias.float()
-        if solved is not None:
-            scores += solved[0].float() @ self._coarse_solved.T - solved[1].float()
-        scores[lost] = self._popularity.float()
+    def _coarse_scores(self, asked: _Asked) -> torch.Tensor:
+        query = (self._scale * _unit(asked.state)).float()
+        scores = query @ self._coarse_out.T + self._bias.float()
+        scores += asked.newness.float()[:, None] * self._prior.float()
+        if asked.solved is not None:
+            scores += asked.solved[0].float() @ self._coarse_solved.T - asked.solved[1].float()
+        scores[asked.lost] = self._popularity.float()
         return scores
 
     def _mask(self, scores: torch.Tensor, shoppers: Shoppers) -> None:
@@ -247,26 +273,21 @@ class Recommender:
         scores[:, self._hidden] = -torch.inf
         scores[np.repeat(np.arange(len(shoppers)), counts), shoppers.seen] = -torch.inf
 
-    def _exact_scores(
-        self,
-        state: torch.Tensor,
-        lost: torch.Tensor,
-        items: torch.Tensor,
-        solved: Solved | None,
-    ) -> torch.Tensor:
+    def _exact_scores(self, asked: _Asked, items: torch.Tensor) -> torch.Tensor:
         """Scores of some items a shopper, shape (b, n), each summed alike in any batch."""
         vectors = self._item_out[items]
-        scores = self._scale * (_unit(state)[:, None, :] * vectors).sum(2) + self._bias[items]
-        if self._linear and solved is not None:
-            scores = scores + (solved[0][:, None, :] * self._linear.out[items]).sum(2)
-            scores = scores - solved[1].gather(1, items)
-        return torch.where(lost[:, None], self._popularity[items], scores)
+        scores = self._scale * (_unit(asked.state)[:, None, :] * vectors).sum(2)
+        scores = scores + self._bias[items] + asked.newness[:, None] * self._prior[items]
+        if self._linear and asked.solved is not None:
+            scores = scores + (asked.solved[0][:, None, :] * self._linear.out[items]).sum(2)
+            scores = scores - asked.solved[1].gather(1, items)
+        return torch.where(asked.lost[:, None], self._popularity[items], scores)
 
-    def _sources(self, encoded: Encoded, lost: torch.Tensor) -> tuple[Source, ...]:
-        own = (encoded.total[: len(lost)] > 0).tolist()
+    def _sources(self, asked: _Asked) -> tuple[Source, ...]:
+        own = (asked.encoded.total[: len(asked.lost)] > 0).tolist()
         return tuple(
             Source.POPULAR if none else Source.OWN if has else Source.FRIENDS
-            for none, has in zip(lost.tolist(), own, strict=True)
+            for none, has in zip(asked.lost.tolist(), own, strict=True)
         )
 
     def _explain_one(
@@ -308,7 +329,8 @@ class Recommender:
         kind = shoppers.histories.kind[entries]
         person = np.full(len(ties), -1)
         person[ties >= 0] = shoppers.circles.person[ties[ties >= 0]]
-        return Parts(source, person, kind, parts, self._bias[items].numpy())
+        popular = self._bias[items] + _newness(encoded, row + 1)[row] * self._prior[items]
+        return Parts(source, person, kind, parts, popular.numpy())
 
     def _sources_of_state(
         self, shoppers: Shoppers, encoded: Encoded, row: int
@@ -328,6 +350,10 @@ class Recommender:
         weight = encoded.entry_weight[entries] * (of_person * shrink[:, 0])[place]
         ties = np.concatenate([[-1], np.arange(*bounds)])[place]
         return entries, ties, weight
+
+
+def _newness(encoded: Encoded, num_shoppers: int) -> torch.Tensor:
+    return (1.0 + encoded.total[:num_shoppers]) ** -2
 
 
 def _reasons(source: list[int], person: list[int], parts: list[float], bias: float) -> list[Reason]:
@@ -365,7 +391,7 @@ def _unit(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def _check(parameters: Parameters, num_items: int) -> None:
-    needed = {"item_in", "item_out", "item_bias", "scale"}
+    needed = {"item_in", "item_out", "item_bias", "scale", "prior"}
     needed |= {f"encoder.{name}" for name, _ in Encoder().named_parameters()}
     names = set(parameters)
     if names != needed and names != needed | linear.NAMES:

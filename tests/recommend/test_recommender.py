@@ -49,6 +49,7 @@ def parameters() -> Parameters:
         "item_out": out,
         "item_bias": torch.randn(NUM_ITEMS) * 0.3,
         "scale": torch.tensor(10.0),
+        "prior": torch.tensor(0.2),
         **{f"encoder.{name}": p.detach().clone() for name, p in encoder.named_parameters()},
     }
 
@@ -125,6 +126,19 @@ def test_sources_tell_history_friends_and_popularity_apart(recommender, communit
     assert ReasonKind.OWN not in kinds[1]
     assert ReasonKind.FRIEND in kinds[1]
     assert kinds[2] == {ReasonKind.POPULAR}
+
+
+def test_popularity_counts_for_newcomers_and_soon_no_more(parameters, popularity, community):
+    users = np.array([HAS_FRIENDS_ONLY, 4])
+    shoppers = community.shoppers(users)
+    with_it = Recommender(parameters, popularity)
+    without = Recommender(parameters | {"prior": torch.tensor(0.0)}, popularity)
+    added = (with_it.scores(shoppers) - without.scores(shoppers)).numpy()
+    np.testing.assert_allclose(added[0], 0.2 * np.log1p(popularity), atol=1e-5)
+    own = with_it.newness(shoppers).numpy()
+    assert own[0] == 1.0
+    assert 0.0 < own[1] < 0.1
+    np.testing.assert_allclose(added[1], own[1] * added[0], atol=1e-5)
 
 
 def test_one_shopper_alone_gets_the_list_of_the_batch(recommender, community):

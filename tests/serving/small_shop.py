@@ -54,6 +54,7 @@ def write_small_release(folder: Path, version: str = "v1") -> Release:
         "item_out": tensor.clone(),
         "item_bias": torch.linspace(0.1, 0.0, NUM_ITEMS),
         "scale": torch.tensor(4.0),
+        "prior": torch.tensor(0.0),
         **encoder,
     }
     catalogue = pa.table(
