@@ -68,9 +68,8 @@ def _shuffled(release: Release, out: str, version: str) -> str:
 def _slow(release: Release, out: str, version: str) -> str:
     """The same lists from vectors that are far too long."""
     parameters = dict(release.parameters)
-    for name in sorted({"item_in", "item_out", *linear.NAMES} & parameters.keys()):
-        if parameters[name].dim() < 2:
-            continue
+    vectors = {f"{linear.PREFIX}{name}" for name in linear.VECTORS}
+    for name in sorted({"item_in", "item_out", *vectors} & parameters.keys()):
         width = parameters[name].shape[1] * (WIDER - 1)
         parameters[name] = torch.nn.functional.pad(parameters[name], (0, width))
     return _write(release, out, version, parameters)

@@ -7,12 +7,17 @@ friends' weights resemble each other. Its dual form (kernel ridge regression) is
     K = X X' + g F F' + tau sqrt(g) (X F' + F X'),    A = (K + l2 W^-1)^-1 Y
     own = (X + tau sqrt(g) F)' A,                      friend = (g F + tau sqrt(g) X)' A
 
-W weighs shoppers by history_length ** -history_discount. With the ``rank`` largest eigenpairs
-V, E of W^.5 K W^.5, found by randomised subspace iteration (Halko, Martinsson and Tropp, 2011,
-arXiv:0909.4061), A is W^.5 V (E + l2)^-1 V' W^.5 Y: time and memory are linear in shoppers, items
-and events, nothing of items x items or shoppers x shoppers is ever made, and what is cut off is
-mostly noise where tastes are narrow (LastFM's validation NDCG@20: rank 128 .186, whole .182), and
-worth having where they are broad (Douban-Book's: .128, .135 at rank 2,048, .137).
+W weighs shoppers by history_length ** -history_discount. Of W^.5 K W^.5 the ``rank`` largest
+eigenpairs V, E are found by randomised subspace iteration (Halko, Martinsson and Tropp, 2011,
+arXiv:0909.4061); time and memory are linear in shoppers, items and events, nothing of
+items x items or shoppers x shoppers is ever made. What is left is flat and mostly noise: its
+inverse is taken to be one number, c = tail / (l2 + smallest of E), for own items alone::
+
+    A = W^.5 (V (E + l2)^-1 V' + c (I - V V')) W^.5 Y          (I for X, 0 for F)
+
+c X' Y is what was had by the same people: of each item the nearest are kept, and added to what the
+vectors say. A low rank beside a linear filter is GF-CF's form (Shen et al., 2021,
+arXiv:2108.07567). Where tastes are broad it is worth much (docs/models.md).
 """
 
 from collections.abc import Callable
@@ -29,9 +34,10 @@ from coterie.errors import BadInputError
 from coterie.graph.ties import to_tensor
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
+from coterie.models.neighbours import nearest
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
-from coterie.recommend.linear import InputWeights, LinearPart
+from coterie.recommend.linear import InputWeights, LinearPart, near_matrix
 from coterie.schema import EVENT_KINDS, MAX_FRIENDS, MAX_RECENT
 
 MAX_NUMBERS: Final = 50_000_000
@@ -47,6 +53,10 @@ class SocialLinearConfig:
 
     rank: int = 256
     """Numbers an item vector, at most: fewer where items x rank would pass ``MAX_NUMBERS``."""
+    tail: float = 0.5
+    """How much of what is beyond the rank counts; 0: it is cut off."""
+    neighbours: int = 2_000
+    """Items kept of that for each item, at most: fewer likewise."""
     l2: float = 12.0
     """In units of the mean squared length of a shopper's input."""
     friends: float = 0.1
@@ -74,8 +84,8 @@ class SocialLinearConfig:
     def __post_init__(self) -> None:
         if not self.l2 > 0 or self.friends < 0 or not 0 <= self.alike <= 1:
             raise BadInputError(f"l2 must be over 0, friends not below 0, alike a share: {self}")
-        if min(self.rank, self.iterations) < 1:
-            raise BadInputError(f"rank and iterations must be over 0, found {self}")
+        if min(self.rank, self.iterations) < 1 or min(self.tail, self.neighbours) < 0:
+            raise BadInputError(f"rank and iterations start at 1, tail and neighbours at 0: {self}")
 
 
 class SocialLinear:
@@ -144,10 +154,17 @@ def fit_linear(
     x, f = _Inputs(device, own), _Inputs(device, circles, entries * share)
     rank = min(config.rank, *own.shape, max(64, MAX_NUMBERS // data.num_items))
     solved = _solve(config, rank, x, f, _Inputs(device, targets), l2)
-    to_own, to_friend, out = (vectors.double().cpu().numpy() for vectors in solved)
-    out /= popularity[:, None] ** config.popularity_discount
-    vectors = (to_own * scale[:, None], to_friend * (share * scale)[:, None], out)
-    return LinearPart(weights, *(torch.from_numpy(v) for v in vectors))
+    to_own, to_friend, out = (
+        v.double().cpu().numpy() for v in (solved.own, solved.friend, solved.out)
+    )
+    discount = popularity**-config.popularity_discount
+    out *= discount[:, None]
+    most = min(config.neighbours, data.num_items - 1, MAX_NUMBERS // data.num_items)
+    item, weight = nearest(own, targets, discount, most if solved.left > 0 else 0)
+    near = near_matrix(item, solved.left * scale[:, None] * weight, data.num_items)
+    to_own, to_friend = to_own * scale[:, None], to_friend * (share * scale)[:, None]
+    own_in, friend_in = torch.from_numpy(to_own), torch.from_numpy(to_friend)
+    return LinearPart(weights, own_in, friend_in, torch.from_numpy(out), near)
 
 
 def _input_weights(config: SocialLinearConfig) -> InputWeights:
@@ -192,10 +209,20 @@ class _Inputs:
         return v
 
 
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """The scaled problem's solution: vectors of shape (items, rank)."""
+
+    own: torch.Tensor
+    friend: torch.Tensor
+    out: torch.Tensor
+    left: float
+    """c: what X' Y counts beside them."""
+
+
 def _solve(
     config: SocialLinearConfig, rank: int, x: _Inputs, f: _Inputs, answers: _Inputs, l2: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Own, friend and out vectors of the scaled problem, each of shape (items, rank)."""
+) -> _Solved:
     tau = config.alike
 
     def kernel(v: torch.Tensor) -> torch.Tensor:
@@ -206,9 +233,13 @@ def _solve(
     size, rng = x.shape[0], torch.Generator().manual_seed(config.seed)
     start = torch.randn(size, min(size, rank + max(16, rank // 8)), generator=rng)
     values, basis = _largest(kernel, start.to(x.device), rank, config.iterations)
-    basis = basis / (values.clamp_min(0.0) + l2).sqrt()
+    inverse = 1.0 / (values.clamp_min(0.0) + l2)
+    # Whatever has no direction left beyond the basis has nothing to be flat.
+    left = config.tail * inverse[0] if rank < size else inverse.new_zeros(())
     from_x, from_f = x.of_items(basis), f.of_items(basis)
-    return from_x + tau * from_f, from_f + tau * from_x, answers.of_items(basis)
+    own = from_x * (inverse - left) + tau * from_f * inverse
+    friend = (from_f + tau * from_x) * inverse
+    return _Solved(own, friend, answers.of_items(basis), float(left))
 
 
 def _largest(

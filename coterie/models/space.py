@@ -75,7 +75,8 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "item_power": Uniform(0.0, 0.5),
         "popularity_discount": Uniform(-0.1, 0.4),
         "rate": Uniform(0.0, 0.6),
-        "rank": Choice((128, 256, 512, 1024, 2048)),
+        "rank": Choice((64, 128, 256, 512)),
+        "tail": Uniform(0.0, 1.0),
     },
     "social": {
         "scale": LogUniform(3.0, 14.0),
@@ -95,7 +96,8 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "history_discount": 0.3,
             "item_power": 0.3,
             "popularity_discount": 0.23,
-            "rank": 2048,
+            "rank": 128,
+            "tail": 0.9,
         },
         {
             "l2": 8.0,
@@ -105,6 +107,7 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "item_power": 0.2,
             "popularity_discount": 0.28,
             "rank": 128,
+            "tail": 0.2,
         },
     ),
     "social": ({"scale": 9.0},),

@@ -1,17 +1,20 @@
-"""The closed-form half of a score: item-to-item weights of low rank, from own entries and friends'.
+"""The closed-form half of a score: item-to-item weights from own entries and friends'.
+
+Weights are of low rank, plus some of each item's nearest for own entries.
 
 With the entries e of a shopper's history and of each friend f's::
 
     w_e = kind[kind_e] * (1 + age_e) ** -rate
     a_f = 1 / (|friends| ** friend_power * W_f ** history_power),   W_f = sum_e w_e
     s   = sum_e w_e own[item_e] + sum_f a_f sum_e w_e friend[item_e]
-    score_i = s . out[i]  -  w_i own[i] . out[i]   where the shopper's own history holds i
+    score_i = s . out[i] + sum_e w_e near[item_e, i]
+              - w_i own[i] . out[i]   where the shopper's own history holds i
 
 No item speaks for itself (it was fitted to rebuild what it sees). A plain sum over entries, so
 every part of a score is known exactly.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,9 +28,10 @@ from coterie.recommend.shoppers import Shoppers
 
 Matrix = Any  # scipy.sparse.csr_matrix of doubles
 PREFIX: Final = "linear."
-_VECTORS: Final = ("own", "friend", "out")
+VECTORS: Final = ("own", "friend", "out")
+_NEAR: Final = ("near", "near_item")
 _POWERS: Final = ("rate", "friend_power", "history_power")
-NAMES: Final = frozenset(f"{PREFIX}{name}" for name in (*_VECTORS, "kind", *_POWERS))
+NAMES: Final = frozenset(f"{PREFIX}{name}" for name in (*VECTORS, *_NEAR, "kind", *_POWERS))
 """Its tensors in a release; a release has all of them or none."""
 
 
@@ -94,11 +98,15 @@ class LinearPart:
     own: torch.Tensor
     friend: torch.Tensor
     out: torch.Tensor
-    diagonal: npt.NDArray[np.float64] = field(init=False)
-    """What an item says for itself, shape (items,); to sum it up takes longer than a list does."""
+    near: Matrix
+    """Own item by answer, (items, items): as many entries in each row, 0 where it has fewer."""
+    beside: Matrix = field(init=False)
+    """``near``, less what an item's vectors say for itself: to sum that up takes longer than a
+    list does."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "diagonal", (self.own * self.out).sum(1).numpy())
+        itself = (self.own * self.out).sum(1).numpy()
+        object.__setattr__(self, "beside", (self.near - sparse.diags_array(itself)).tocsr())
 
     def states(self, shoppers: Shoppers) -> torch.Tensor:
         """s, shape (b, rank); summed row by row, so the same in any batch."""
@@ -107,14 +115,14 @@ class LinearPart:
         friends = self.weights.friends(shoppers, num_items) @ self.friend.numpy()
         return torch.from_numpy(own + friends)
 
-    def itself(self, shoppers: Shoppers) -> torch.Tensor:
-        """What own entries say for their own items, to be taken off, shape (b, items)."""
+    def direct(self, shoppers: Shoppers) -> torch.Tensor:
+        """What own entries say beside their vectors, shape (b, items)."""
         own = self.weights.own(shoppers, len(self.out))
-        return torch.from_numpy((own @ sparse.diags_array(self.diagonal)).toarray())
+        return torch.from_numpy((own @ self.beside).toarray())
 
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
         """Of all items, shape (b, items)."""
-        return self.states(shoppers) @ self.out.T - self.itself(shoppers)
+        return self.states(shoppers) @ self.out.T + self.direct(shoppers)
 
     def contributions(
         self, shoppers: Shoppers, entries: Ints, ties: Ints, items: Ints
@@ -135,16 +143,20 @@ class LinearPart:
             torch.from_numpy(is_own)[:, None], self.own[source], self.friend[source]
         )
         parts: npt.NDArray[np.float64] = (vectors @ self.out[torch.from_numpy(items)].T).numpy()
+        parts[is_own] += self.near[source.numpy()[is_own]][:, items].toarray()
         parts[is_own[:, None] & (source.numpy()[:, None] == items)] = 0.0
         return np.asarray(parts * weight[:, None])
 
     def times(self, factor: float) -> "LinearPart":
         """The same with all scores multiplied."""
-        return LinearPart(self.weights, self.own, self.friend, self.out * factor)
+        return replace(self, out=self.out * factor, near=self.near * factor)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """As a release keeps it."""
-        found = {name: getattr(self, name).float() for name in _VECTORS}
+        found = {name: getattr(self, name).float() for name in VECTORS}
+        shape = (self.near.shape[0], -1)
+        found["near"] = torch.from_numpy(self.near.data.reshape(shape)).float()
+        found["near_item"] = torch.from_numpy(self.near.indices.reshape(shape)).int()
         found["kind"] = torch.from_numpy(self.weights.kind)
         found |= {
             name: torch.tensor(getattr(self.weights, name), dtype=torch.float64) for name in _POWERS
@@ -158,13 +170,38 @@ class LinearPart:
         Raises:
             BadInputError: Their shapes do not fit this many items.
         """
-        vectors = [tensors[f"{PREFIX}{name}"].double() for name in _VECTORS]
+        vectors = [tensors[f"{PREFIX}{name}"].double() for name in VECTORS]
         shapes = {tuple(vector.shape) for vector in vectors}
         if len(shapes) > 1 or not all(len(s) == 2 and s[0] == num_items for s in shapes):
             raise BadInputError(
                 f"the closed form's vectors have shapes {sorted(shapes)}, expected one shape with "
                 f"{num_items} rows: was this release made by another version?"
             )
+        item, weight = tensors[f"{PREFIX}near_item"], tensors[f"{PREFIX}near"]
+        near = near_matrix(item.numpy(), weight.numpy(), num_items)
         kind = tensors[f"{PREFIX}kind"].double().numpy()
         powers = (float(tensors[f"{PREFIX}{name}"]) for name in _POWERS)
-        return cls(InputWeights(kind, *powers), *vectors)
+        own, friend, out = vectors
+        return cls(InputWeights(kind, *powers), own, friend, out, near)
+
+
+def near_matrix(item: npt.NDArray[Any], weight: npt.NDArray[Any], num_items: int) -> Matrix:
+    """Each item's nearest, given as (items, m) items and weights, as a matrix.
+
+    Raises:
+        BadInputError: Their shapes differ, or an item is none of the catalogue's.
+    """
+    if item.shape != weight.shape or item.shape[:1] != (num_items,) or item.ndim != 2:
+        raise BadInputError(
+            f"the closed form's nearest items have shapes {item.shape} and {weight.shape}, "
+            f"expected one shape with {num_items} rows: was this release made by another version?"
+        )
+    low, high = item.min(initial=0), item.max(initial=0)
+    if not 0 <= low <= high < num_items:
+        raise BadInputError(
+            f"the closed form's nearest items are rows {low} to {high}, "
+            f"expected 0 to {num_items - 1}: make the release again"
+        )
+    offsets = np.arange(num_items + 1) * item.shape[1]
+    parts = (weight.ravel().astype(np.float64), item.ravel(), offsets)
+    return sparse.csr_matrix(parts, (num_items, num_items))

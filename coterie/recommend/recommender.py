@@ -104,7 +104,7 @@ class _Asked:
     newness: torch.Tensor
     """Shape (b,): see ``Recommender.newness``."""
     solved: tuple[torch.Tensor, torch.Tensor] | None
-    """The closed form's states, shape (b, rank), and what to take off its scores, (b, items)."""
+    """The closed form's states, shape (b, rank), and what it adds beside them, (b, items)."""
 
 
 class Recommender:
@@ -255,7 +255,7 @@ class Recommender:
         encoded, state = self._encode(shoppers)
         solved = None
         if self._linear is not None:
-            solved = self._linear.states(shoppers), self._linear.itself(shoppers)
+            solved = self._linear.states(shoppers), self._linear.direct(shoppers)
         newness = _newness(encoded, len(shoppers))
         return _Asked(encoded, state, state.norm(dim=1) == 0, newness, solved)
 
@@ -264,7 +264,7 @@ class Recommender:
         scores = query @ self._coarse_out.T + self._bias.float()
         scores += asked.newness.float()[:, None] * self._prior.float()
         if asked.solved is not None:
-            scores += asked.solved[0].float() @ self._coarse_solved.T - asked.solved[1].float()
+            scores += asked.solved[0].float() @ self._coarse_solved.T + asked.solved[1].float()
         scores[asked.lost] = self._popularity.float()
         return scores
 
@@ -280,7 +280,7 @@ class Recommender:
         scores = scores + self._bias[items] + asked.newness[:, None] * self._prior[items]
         if self._linear and asked.solved is not None:
             scores = scores + (asked.solved[0][:, None, :] * self._linear.out[items]).sum(2)
-            scores = scores - asked.solved[1].gather(1, items)
+            scores = scores + asked.solved[1].gather(1, items)
         return torch.where(asked.lost[:, None], self._popularity[items], scores)
 
     def _sources(self, asked: _Asked) -> tuple[Source, ...]:

@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from coterie.models import social_linear
+from coterie.errors import BadInputError
+from coterie.models import neighbours, social_linear
 from coterie.models.engagement import engagement
 from coterie.models.social_linear import SocialLinearConfig, fit_linear
 from coterie.recommend.batches import Community
+from coterie.recommend.linear import LinearPart
 from tests.synthetic import planted
 
-WHOLE = SocialLinearConfig(rank=10_000, iterations=2)
+WHOLE = SocialLinearConfig(rank=10_000, iterations=2, tail=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +22,8 @@ def data():
     return replace(planted().data, validation=None)
 
 
-def written_out(config, data, community):
-    """Own and friends' weights, items x items, by the module's formulas."""
+def problem(config, data, community):
+    """Own and friends' inputs, answers, l2, and what vectors are scaled with, dense."""
     had = engagement(data)
     learners = np.flatnonzero(np.diff(had.indptr) > 0)
     shoppers = community.shoppers(learners)
@@ -33,11 +36,17 @@ def written_out(config, data, community):
     x = row[:, None] * answers * scale
     f = row[:, None] * weights.friends(shoppers, data.num_items).toarray() * scale
     g = np.sqrt(config.friends * (x**2).sum() / (f**2).sum())
-    tau, f = config.alike, g * f
     l2 = config.l2 * ((answers * scale) ** 2).sum() / len(learners)
+    discount = popularity**-config.popularity_discount
+    return x, g * f, row[:, None] * answers, l2, scale, g, discount
+
+
+def written_out(config, data, community):
+    """Own and friends' weights, items x items, by the module's formulas."""
+    x, f, y, l2, scale, g, discount = problem(config, data, community)
+    tau = config.alike
     kernel = x @ x.T + f @ f.T + tau * (x @ f.T + f @ x.T)
-    a = np.linalg.solve(kernel + l2 * np.eye(len(x)), row[:, None] * answers)
-    a /= popularity**config.popularity_discount
+    a = np.linalg.solve(kernel + l2 * np.eye(len(x)), y) * discount
     return scale[:, None] * ((x + tau * f).T @ a), (g * scale)[:, None] * ((f + tau * x).T @ a)
 
 
@@ -66,3 +75,60 @@ def test_a_shop_of_many_items_gets_shorter_vectors(data, monkeypatch):
     monkeypatch.setattr(social_linear, "MAX_NUMBERS", 70 * data.num_items)
     part = fit_linear(replace(WHOLE, rank=90), data, Community.of(data))
     assert part.out.shape == (data.num_items, 70)
+
+
+@pytest.mark.parametrize("friends", [0.0, 0.1])
+def test_beyond_the_rank_the_inverse_is_one_number_for_own_items(data, friends):
+    config = SocialLinearConfig(rank=12, iterations=30, tail=0.8, friends=friends)
+    community = Community.of(data)
+    part = fit_linear(config, data, community)
+    own, friend = cut_off(config, data, community)
+    np.testing.assert_allclose((part.friend @ part.out.T).numpy(), friend, rtol=0, atol=1e-4)
+    found = (part.own @ part.out.T).numpy() + part.near.toarray()
+    off = ~np.eye(data.num_items, dtype=bool)  # no item speaks for itself
+    np.testing.assert_allclose(found[off], own[off], rtol=0, atol=1e-4)
+    cut = fit_linear(replace(config, tail=0.0), data, community)
+    assert np.abs((cut.own @ cut.out.T).numpy() - own)[off].max() > 0.01
+
+
+def cut_off(config, data, community):
+    """Own and friends' weights of the largest eigenpairs, and a flat rest for own items."""
+    x, f, y, l2, scale, g, discount = problem(config, data, community)
+    tau = config.alike
+    values, vectors = np.linalg.eigh(x @ x.T + f @ f.T + tau * (x @ f.T + f @ x.T))
+    basis, values = vectors[:, -config.rank :], values[-config.rank :]
+    top = basis / (values + l2) @ basis.T @ y
+    flat = config.tail / (values[0] + l2) * (y - basis @ (basis.T @ y))
+    own = (x + tau * f).T @ top + x.T @ flat
+    return scale[:, None] * own * discount, (g * scale)[:, None] * (
+        (f + tau * x).T @ top
+    ) * discount
+
+
+def test_each_item_keeps_its_nearest_whatever_the_blocks(data, monkeypatch):
+    rng = np.random.default_rng(0)
+    inputs = sparse.random_array((40, 30), density=0.2, rng=rng, format="csr")
+    columns = rng.uniform(0.5, 2.0, 30)
+    whole = (inputs.T @ inputs).toarray() * columns
+    np.fill_diagonal(whole, 0.0)
+    for products in (10, 100, 10**6):
+        monkeypatch.setattr(neighbours, "MAX_PRODUCTS", products)
+        item, weight = neighbours.nearest(inputs, inputs, columns, 5)
+        np.testing.assert_allclose(weight, -np.sort(-whole, axis=1)[:, :5], rtol=1e-5)
+        filled = weight > 0
+        row = np.broadcast_to(np.arange(30)[:, None], item.shape)
+        np.testing.assert_allclose(whole[row[filled], item[filled]], weight[filled], rtol=1e-5)
+
+
+def test_a_closed_form_of_items_that_are_not_there_is_refused(data):
+    tensors = fit_linear(SocialLinearConfig(rank=8), data, Community.of(data)).tensors()
+    assert tensors["linear.near"].shape == tensors["linear.near_item"].shape
+    for name, wrong in (("near_item", data.num_items), ("near_item", -1)):
+        spoiled = tensors[f"linear.{name}"].clone()
+        spoiled[0, 0] = wrong
+        with pytest.raises(BadInputError, match="nearest items"):
+            LinearPart.of_tensors(tensors | {f"linear.{name}": spoiled}, data.num_items)
+    with pytest.raises(BadInputError, match="one shape"):
+        LinearPart.of_tensors(
+            tensors | {"linear.near": tensors["linear.near"][:, :1]}, data.num_items
+        )
