@@ -110,7 +110,7 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "tail": 0.2,
         },
     ),
-    "social": ({"scale": 9.0},),
+    "social": ({"scale": 9.0}, {"entry_dropout": 0.75}),
 }
 """Tried right after the defaults, which are for shops where little is known of each shopper: these
 are for long histories, of many shoppers with broad tastes or of few, which a few trials do not find

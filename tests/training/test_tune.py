@@ -111,8 +111,8 @@ def test_what_earlier_runs_reached_decides_who_is_stopped(tmp_path):
     known = Trial({"loop.patience": 7, "loop.lr": 1e-3}, Ending.FINISHED, 0.9, 9, curve, 1.0, 1.0)
     plan = Plan("social", {}, {}, "d", 0)
 
-    def decide(trials, changes, epoch, best):
-        scheduler = Halving(SEARCH, Study(tmp_path, plan, trials))
+    def decide(trials, changes, epoch, best, search=SEARCH):
+        scheduler = Halving(search, Study(tmp_path, plan, trials))
         scheduler.set_search_properties("best", "max")
         trial = SimpleNamespace(trial_id="new", config=encode(SEARCH.space, changes))
         scheduler.on_trial_add(None, trial)
@@ -123,6 +123,8 @@ def test_what_earlier_runs_reached_decides_who_is_stopped(tmp_path):
     assert decide([known], other, 3, 0.35) == "CONTINUE"
     assert decide([], other, 3, 0.25) == "CONTINUE", "nobody is ahead"
     assert decide([known], OWN, 3, 0.25) == "CONTINUE", "own settings are spared"
+    first = replace(SEARCH, starts=(other,))
+    assert decide([known], other, 3, 0.25, first) == "CONTINUE", "so is what is tried first"
     assert decide([known], other, 9, 0.25) == "CONTINUE", "there is nothing left to save"
     cut = replace(known, ending=Ending.CUT)
     assert decide([cut], other, 3, 0.25) == "CONTINUE", "what was cut does not count"
