@@ -28,7 +28,7 @@ def nearest(
         most: Entries a row.
 
     Returns:
-        Items and weights, both of shape (items, most), largest first; 0 and 0.0 where short.
+        Items and weights, both of shape (items, most), in any order; 0 and 0.0 where short.
     """
     by_item = inputs.T.tocsr()
     scaled = (answers @ sparse.diags_array(columns)).tocsr()
@@ -36,17 +36,23 @@ def nearest(
     weight = np.zeros((by_item.shape[0], most), np.float32)
     for block in _blocks(by_item, np.diff(scaled.indptr)):
         pairs = (by_item[block] @ scaled).tocsr()
-        counts = np.diff(pairs.indptr)
-        row = np.repeat(np.arange(block.start, block.stop), counts)
+        row = np.repeat(np.arange(block.start, block.stop), np.diff(pairs.indptr))
         other = row != pairs.indices
-        row, column, value = row[other], pairs.indices[other], pairs.data[other]
-        order = np.lexsort((column, -value, row))
-        row, column, value = row[order], column[order], value[order]
+        kept = _largest(row[other], pairs.indices[other], pairs.data[other], most)
+        row, column, value = (part[other][kept] for part in (row, pairs.indices, pairs.data))
         place = np.arange(len(row)) - np.searchsorted(row, row)
-        kept = place < most
-        item[row[kept], place[kept]] = column[kept]
-        weight[row[kept], place[kept]] = value[kept]
+        item[row, place], weight[row, place] = column, value
     return item, weight
+
+
+def _largest(row: Ints, column: Ints, value: npt.NDArray[Any], most: int) -> Ints:
+    """Places of each row's ``most`` largest, of equals the lower column, shape (n,), by row."""
+    # Few rows are that long, and to sort all takes longer than to multiply.
+    kept = np.bincount(row, minlength=1)[row] <= most
+    rest = np.flatnonzero(~kept)
+    rest = rest[np.lexsort((column[rest], -value[rest], row[rest]))]
+    kept[rest[np.arange(len(rest)) - np.searchsorted(row[rest], row[rest]) < most]] = True
+    return np.flatnonzero(kept)
 
 
 def _blocks(by_item: Any, lengths: Ints) -> Iterator[slice]:
