@@ -100,13 +100,12 @@ class LinearPart:
     out: torch.Tensor
     near: Matrix
     """Own item by answer, (items, items): as many entries in each row, 0 where it has fewer."""
-    beside: Matrix = field(init=False)
-    """``near``, less what an item's vectors say for itself: to sum that up takes longer than a
-    list does."""
+    itself: Matrix = field(init=False)
+    """What an item's vectors say for itself, a diagonal: to sum it up takes longer than a list."""
 
     def __post_init__(self) -> None:
-        itself = (self.own * self.out).sum(1).numpy()
-        object.__setattr__(self, "beside", (self.near - sparse.diags_array(itself)).tocsr())
+        itself = sparse.diags_array((self.own * self.out).sum(1).numpy()).tocsr()
+        object.__setattr__(self, "itself", itself)
 
     def states(self, shoppers: Shoppers) -> torch.Tensor:
         """s, shape (b, rank); summed row by row, so the same in any batch."""
@@ -118,7 +117,7 @@ class LinearPart:
     def direct(self, shoppers: Shoppers) -> torch.Tensor:
         """What own entries say beside their vectors, shape (b, items)."""
         own = self.weights.own(shoppers, len(self.out))
-        return torch.from_numpy((own @ self.beside).toarray())
+        return torch.from_numpy((own @ self.near - own @ self.itself).toarray())
 
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
         """Of all items, shape (b, items)."""
