@@ -16,7 +16,7 @@ from coterie.release.bundle import Release, ReleaseContent, load_release, write_
 from coterie.release.manifest import MANIFEST, PARAMETERS, FileDigest, parse_manifest
 from coterie.schema import EVENT_KINDS, EventKind
 
-WIDER: Final = 24
+WIDER: Final = 48
 """How many times more numbers an item vector gets, all of them 0, to be slow."""
 
 
