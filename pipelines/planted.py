@@ -37,9 +37,9 @@ def learned_half(folder: str, out: str, version: str) -> str:
     """
     release = load_release(folder)
     parameters = dict(release.parameters)
-    for name in linear.NAMES & parameters.keys():
-        if parameters[name].dim() == 2:
-            parameters[name] = torch.zeros_like(parameters[name])
+    weights = {f"{linear.PREFIX}{name}" for name in (*linear.VECTORS, "near")}
+    for name in weights & parameters.keys():
+        parameters[name] = torch.zeros_like(parameters[name])
     # Its scores are others: what is known of the whole model's does not hold for them.
     known = {name: value for name, value in release.manifest.metrics.items() if name != "lists"}
     return _write(release, out, version, parameters, metrics=known)

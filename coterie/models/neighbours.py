@@ -1,6 +1,7 @@
 """Which items the same people had, of each item the nearest: sparse, and linear in the events."""
 
 import itertools
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,8 +16,8 @@ MAX_PRODUCTS: Final = 20_000_000
 
 
 def nearest(
-    inputs: Any, answers: Any, columns: npt.NDArray[np.float64], most: int
-) -> tuple[Ints, npt.NDArray[np.float32]]:
+    inputs: Any, answers: Any, columns: npt.NDArray[np.float64], most: int, in_all: int
+) -> Any:
     """The largest entries of each row of ``inputs' answers diag(columns)``, but for its diagonal.
 
     An event is looked at once for each entry of its shopper's history, which has a longest.
@@ -26,23 +27,38 @@ def nearest(
         answers: Likewise.
         columns: What each answer counts, shape (items,), over 0.
         most: Entries a row.
+        in_all: Entries of all rows: where they could be more, the longest rows are cut shorter.
 
     Returns:
-        Items and weights, both of shape (items, most), in any order; 0 and 0.0 where short.
+        A matrix of (items, items), ``scipy.sparse.csr_matrix`` of floats.
     """
     by_item = inputs.T.tocsr()
-    scaled = (answers @ sparse.diags_array(columns)).tocsr()
-    item = np.zeros((by_item.shape[0], most), np.int64)
-    weight = np.zeros((by_item.shape[0], most), np.float32)
-    for block in _blocks(by_item, np.diff(scaled.indptr)):
+    scaled = (answers @ sparse.diags_array(columns)).tocsr().astype(np.float32)
+    products = by_item.astype(bool).astype(np.int64) @ np.diff(scaled.indptr)
+    most = _fitting(products, most, in_all)
+    offsets = np.zeros(by_item.shape[0] + 1, np.int64)
+    item, weight = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
+    for block in _blocks(products):
         pairs = (by_item[block] @ scaled).tocsr()
         row = np.repeat(np.arange(block.start, block.stop), np.diff(pairs.indptr))
         other = row != pairs.indices
-        kept = _largest(row[other], pairs.indices[other], pairs.data[other], most)
-        row, column, value = (part[other][kept] for part in (row, pairs.indices, pairs.data))
-        place = np.arange(len(row)) - np.searchsorted(row, row)
-        item[row, place], weight[row, place] = column, value
-    return item, weight
+        row, column, value = row[other], pairs.indices[other], pairs.data[other]
+        kept = _largest(row, column, value, most)
+        offsets[block.start + 1 : block.stop + 1] = np.bincount(
+            row[kept] - block.start, minlength=block.stop - block.start
+        )
+        item.append(column[kept].astype(np.int32))
+        weight.append(value[kept].astype(np.float32))
+    parts = (np.concatenate(weight), np.concatenate(item), np.cumsum(offsets))
+    return sparse.csr_matrix(parts, (by_item.shape[0], scaled.shape[1]))
+
+
+def _fitting(products: Ints, most: int, in_all: int) -> int:
+    """Entries a row, so that there are at most ``in_all``: no row has more than its products."""
+    longest = int(min(most, products.max(initial=0)))
+    return bisect_right(
+        range(1, longest + 1), in_all, key=lambda m: int(np.minimum(products, m).sum())
+    )
 
 
 def _largest(row: Ints, column: Ints, value: npt.NDArray[Any], most: int) -> Ints:
@@ -55,9 +71,8 @@ def _largest(row: Ints, column: Ints, value: npt.NDArray[Any], most: int) -> Int
     return np.flatnonzero(kept)
 
 
-def _blocks(by_item: Any, lengths: Ints) -> Iterator[slice]:
+def _blocks(products: Ints) -> Iterator[slice]:
     """Rows of items, so many at a time that their pairs are bounded (one row may be over)."""
-    products = by_item.astype(bool).astype(np.int64) @ lengths
     block = np.cumsum(products) // MAX_PRODUCTS
     bounds = np.flatnonzero(np.diff(block, prepend=-1, append=-1))
     return (slice(int(a), int(b)) for a, b in itertools.pairwise(bounds))

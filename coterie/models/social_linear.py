@@ -37,11 +37,11 @@ from coterie.models.engagement import check_users, engagement
 from coterie.models.neighbours import nearest
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
-from coterie.recommend.linear import InputWeights, LinearPart, near_matrix
+from coterie.recommend.linear import InputWeights, LinearPart
 from coterie.schema import EVENT_KINDS, MAX_FRIENDS, MAX_RECENT
 
 MAX_NUMBERS: Final = 50_000_000
-"""Of one set of item vectors: a release holds three, and serving takes 24 bytes for each number."""
+"""Of one set of item vectors, and of nearest items: a release holds three sets and one such."""
 MAX_LOOKED_AT: Final = 20_000
 """Shoppers by whom the size of friends' inputs is told."""
 Product = Callable[[torch.Tensor], torch.Tensor]
@@ -56,7 +56,7 @@ class SocialLinearConfig:
     tail: float = 0.5
     """How much of what is beyond the rank counts; 0: it is cut off."""
     neighbours: int = 2_000
-    """Items kept of that for each item, at most: fewer likewise."""
+    """Items kept of that for each item, at most: fewer where all of them would pass it."""
     l2: float = 12.0
     """In units of the mean squared length of a shopper's input."""
     friends: float = 0.1
@@ -159,9 +159,9 @@ def fit_linear(
     )
     discount = popularity**-config.popularity_discount
     out *= discount[:, None]
-    most = min(config.neighbours, data.num_items - 1, MAX_NUMBERS // data.num_items)
-    item, weight = nearest(own, targets, discount, most if solved.left > 0 else 0)
-    near = near_matrix(item, solved.left * scale[:, None] * weight, data.num_items)
+    most = config.neighbours if solved.left > 0 else 0
+    near = nearest(own, targets, discount, most, MAX_NUMBERS)
+    near = (sparse.diags_array(solved.left * scale) @ near).tocsr()
     to_own, to_friend = to_own * scale[:, None], to_friend * (share * scale)[:, None]
     own_in, friend_in = torch.from_numpy(to_own), torch.from_numpy(to_friend)
     return LinearPart(weights, own_in, friend_in, torch.from_numpy(out), near)

@@ -29,7 +29,7 @@ from coterie.recommend.shoppers import Shoppers
 Matrix = Any  # scipy.sparse.csr_matrix of doubles
 PREFIX: Final = "linear."
 VECTORS: Final = ("own", "friend", "out")
-_NEAR: Final = ("near", "near_item")
+_NEAR: Final = ("near", "near_item", "near_offsets")
 _POWERS: Final = ("rate", "friend_power", "history_power")
 NAMES: Final = frozenset(f"{PREFIX}{name}" for name in (*VECTORS, *_NEAR, "kind", *_POWERS))
 """Its tensors in a release; a release has all of them or none."""
@@ -99,7 +99,7 @@ class LinearPart:
     friend: torch.Tensor
     out: torch.Tensor
     near: Matrix
-    """Own item by answer, (items, items): as many entries in each row, 0 where it has fewer."""
+    """Own item by answer, (items, items)."""
     itself: Matrix = field(init=False)
     """What an item's vectors say for itself, a diagonal: to sum it up takes longer than a list."""
 
@@ -153,9 +153,9 @@ class LinearPart:
     def tensors(self) -> dict[str, torch.Tensor]:
         """As a release keeps it."""
         found = {name: getattr(self, name).float() for name in VECTORS}
-        shape = (self.near.shape[0], -1)
-        found["near"] = torch.from_numpy(self.near.data.reshape(shape)).float()
-        found["near_item"] = torch.from_numpy(self.near.indices.reshape(shape)).int()
+        found["near"] = torch.from_numpy(self.near.data).float()
+        found["near_item"] = torch.from_numpy(self.near.indices).int()
+        found["near_offsets"] = torch.from_numpy(self.near.indptr).long()
         found["kind"] = torch.from_numpy(self.weights.kind)
         found |= {
             name: torch.tensor(getattr(self.weights, name), dtype=torch.float64) for name in _POWERS
@@ -176,24 +176,27 @@ class LinearPart:
                 f"the closed form's vectors have shapes {sorted(shapes)}, expected one shape with "
                 f"{num_items} rows: was this release made by another version?"
             )
-        item, weight = tensors[f"{PREFIX}near_item"], tensors[f"{PREFIX}near"]
-        near = near_matrix(item.numpy(), weight.numpy(), num_items)
+        near = _near_matrix(num_items, *(tensors[f"{PREFIX}{name}"].numpy() for name in _NEAR))
         kind = tensors[f"{PREFIX}kind"].double().numpy()
         powers = (float(tensors[f"{PREFIX}{name}"]) for name in _POWERS)
         own, friend, out = vectors
         return cls(InputWeights(kind, *powers), own, friend, out, near)
 
 
-def near_matrix(item: npt.NDArray[Any], weight: npt.NDArray[Any], num_items: int) -> Matrix:
-    """Each item's nearest, given as (items, m) items and weights, as a matrix.
+def _near_matrix(
+    num_items: int, weight: npt.NDArray[Any], item: npt.NDArray[Any], offsets: npt.NDArray[Any]
+) -> Matrix:
+    """Each item's nearest as a matrix; ``offsets`` bound its rows.
 
     Raises:
-        BadInputError: Their shapes differ, or an item is none of the catalogue's.
+        BadInputError: They do not fit each other, or an item is none of the catalogue's.
     """
-    if item.shape != weight.shape or item.shape[:1] != (num_items,) or item.ndim != 2:
+    flat = weight.shape == item.shape == (item.size,) and offsets.shape == (num_items + 1,)
+    if not flat or offsets[0] != 0 or offsets[-1] != item.size or np.diff(offsets).min() < 0:
         raise BadInputError(
-            f"the closed form's nearest items have shapes {item.shape} and {weight.shape}, "
-            f"expected one shape with {num_items} rows: was this release made by another version?"
+            f"the closed form's nearest items have shapes {weight.shape}, {item.shape} and "
+            f"{offsets.shape}, expected {num_items} rows one after the other: was this release "
+            f"made by another version?"
         )
     low, high = item.min(initial=0), item.max(initial=0)
     if not 0 <= low <= high < num_items:
@@ -201,6 +204,4 @@ def near_matrix(item: npt.NDArray[Any], weight: npt.NDArray[Any], num_items: int
             f"the closed form's nearest items are rows {low} to {high}, "
             f"expected 0 to {num_items - 1}: make the release again"
         )
-    offsets = np.arange(num_items + 1) * item.shape[1]
-    parts = (weight.ravel().astype(np.float64), item.ravel(), offsets)
-    return sparse.csr_matrix(parts, (num_items, num_items))
+    return sparse.csr_matrix((weight.astype(np.float64), item, offsets), (num_items, num_items))

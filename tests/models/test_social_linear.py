@@ -113,23 +113,41 @@ def test_each_item_keeps_its_nearest_whatever_the_blocks(data, monkeypatch):
     np.fill_diagonal(whole, 0.0)
     for products in (10, 100, 10**6):
         monkeypatch.setattr(neighbours, "MAX_PRODUCTS", products)
-        item, weight = neighbours.nearest(inputs, inputs, columns, 5)
+        found = neighbours.nearest(inputs, inputs, columns, 5, 10**6)
+        assert np.diff(found.indptr).max() == 5
         largest = np.sort(whole, axis=1)[:, -5:]
-        np.testing.assert_allclose(np.sort(weight, axis=1), largest, rtol=1e-5)
-        filled = weight > 0
-        row = np.broadcast_to(np.arange(30)[:, None], item.shape)
-        np.testing.assert_allclose(whole[row[filled], item[filled]], weight[filled], rtol=1e-5)
+        np.testing.assert_allclose(np.sort(found.toarray(), axis=1)[:, -5:], largest, rtol=1e-5)
+        row, column = found.nonzero()
+        np.testing.assert_allclose(whole[row, column], found.data, rtol=1e-5)
+
+
+def test_all_rows_together_are_bounded_by_what_the_longest_keep():
+    rng = np.random.default_rng(0)
+    density = np.linspace(0.02, 0.6, 30)
+    inputs = sparse.csr_matrix((rng.random((40, 30)) < density).astype(float))
+    whole = neighbours.nearest(inputs, inputs, np.ones(30), 30, 10**6)
+    cut = neighbours.nearest(inputs, inputs, np.ones(30), 30, 400)
+    was, now = np.diff(whole.indptr), np.diff(cut.indptr)
+    assert cut.nnz <= 400 < whole.nnz
+    np.testing.assert_array_equal(now, np.minimum(was, now.max()))
+    assert neighbours.nearest(inputs, inputs, np.ones(30), 30, 0).nnz == 0
 
 
 def test_a_closed_form_of_items_that_are_not_there_is_refused(data):
     tensors = fit_linear(SocialLinearConfig(rank=8), data, Community.of(data)).tensors()
-    assert tensors["linear.near"].shape == tensors["linear.near_item"].shape
-    for name, wrong in (("near_item", data.num_items), ("near_item", -1)):
+
+    def changed(name, place, value):
         spoiled = tensors[f"linear.{name}"].clone()
-        spoiled[0, 0] = wrong
-        with pytest.raises(BadInputError, match="nearest items"):
-            LinearPart.of_tensors(tensors | {f"linear.{name}": spoiled}, data.num_items)
-    with pytest.raises(BadInputError, match="one shape"):
-        LinearPart.of_tensors(
-            tensors | {"linear.near": tensors["linear.near"][:, :1]}, data.num_items
-        )
+        spoiled[place] = value
+        return tensors | {f"linear.{name}": spoiled}
+
+    for wrong in (data.num_items, -1):
+        with pytest.raises(BadInputError, match="nearest items are rows"):
+            LinearPart.of_tensors(changed("near_item", 0, wrong), data.num_items)
+    for place, wrong in ((0, 1), (1, 10**6), (-1, 0)):
+        with pytest.raises(BadInputError, match="nearest items have shapes"):
+            LinearPart.of_tensors(changed("near_offsets", place, wrong), data.num_items)
+    for name in ("near", "near_item", "near_offsets"):
+        shorter = tensors | {f"linear.{name}": tensors[f"linear.{name}"][:-1]}
+        with pytest.raises(BadInputError, match="nearest items have shapes"):
+            LinearPart.of_tensors(shorter, data.num_items)
