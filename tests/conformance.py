@@ -200,6 +200,21 @@ def what_it_learned_can_be_carried_to_another_process(case: Case) -> None:
     assert not np.array_equal(first.scores(users), model.scores(users))
 
 
+def a_step_in_half_precision_goes_the_same_way(case: Case) -> None:
+    """As on a GPU, where a factor in half precision beside one in full may not be multiplied."""
+    model = fitted(case)
+    if not isinstance(model, Learned):
+        pytest.skip("learns no parameters")
+    steps = []
+    for half in (False, True):
+        trainee = model.trainee(shop().data, torch.device("cpu"))
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = trainee(trainee.batch(0, 0, 0, 1))
+        loss.backward()
+        steps.append(torch.cat([p.grad.flatten() for p in trainee.parameters()]))
+    assert torch.nn.functional.cosine_similarity(*steps, dim=0) > 0.98
+
+
 def learning_is_watched(case: Case) -> None:
     if case.closed_form:
         pytest.skip("done at once")
@@ -247,6 +262,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     renaming_items_renames_the_scores,
     the_order_and_number_of_equal_events_do_not_matter,
     what_it_learned_can_be_carried_to_another_process,
+    a_step_in_half_precision_goes_the_same_way,
     learning_is_watched,
     reasons_add_up_to_the_scores,
     its_lists_are_its_scores_in_order,

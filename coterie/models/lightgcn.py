@@ -96,9 +96,11 @@ class LightGCNTrainee(Trainee):
     def propagate(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors of all users and of all items after the graph has spoken."""
         layer, total = self.vectors, self.vectors
-        for _ in range(self._config.layers):
-            layer = self._hop(layer, self._graph)
-            total = total + layer
+        # A GPU's sparse product takes no factor in half precision beside one in full.
+        with torch.autocast(self.vectors.device.type, enabled=False):
+            for _ in range(self._config.layers):
+                layer = self._hop(layer, self._graph)
+                total = total + layer
         return total[: self._num_users], total[self._num_users :]
 
     def validate(self) -> float | None:

@@ -54,7 +54,8 @@ class SocialLinearConfig:
     rank: int = 256
     """Numbers an item vector, at most: fewer where items x rank would pass ``MAX_NUMBERS``."""
     tail: float = 0.5
-    """How much of what is beyond the rank counts; 0: it is cut off."""
+    """How much what is beyond the rank counts, 1: as much as the least of what is within; 0: it is
+    cut off."""
     neighbours: int = 2_000
     """Items kept of that for each item, at most: fewer where all of them would pass it."""
     l2: float = 12.0
@@ -193,17 +194,22 @@ class _Inputs:
     def __init__(self, device: torch.device | str, *parts: Any):
         self.shape = (parts[0].shape[0], parts[-1].shape[1])
         self.device = device
+        self._nothing = any(part.nnz == 0 for part in parts)
         self._rows = [to_tensor(part, layout="csr").to(device) for part in parts]
         self._turned = [to_tensor(part.T.tocsr(), layout="csr").to(device) for part in parts]
 
     def of_people(self, v: torch.Tensor) -> torch.Tensor:
         """Shape (items, n) to (people, n)."""
+        if self._nothing:  # where nobody knows anybody: not every GPU library multiplies by it
+            return v.new_zeros(self.shape[0], v.shape[1])
         for part in reversed(self._rows):
             v = part @ v
         return v
 
     def of_items(self, v: torch.Tensor) -> torch.Tensor:
         """Shape (people, n) to (items, n)."""
+        if self._nothing:
+            return v.new_zeros(self.shape[1], v.shape[1])
         for part in self._turned:
             v = part @ v
         return v

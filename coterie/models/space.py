@@ -76,7 +76,7 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "popularity_discount": Uniform(-0.1, 0.4),
         "rate": Uniform(0.0, 0.6),
         "rank": Choice((64, 128, 256, 512)),
-        "tail": Uniform(0.0, 1.0),
+        "tail": Uniform(0.0, 1.25),
     },
     "social": {
         "scale": LogUniform(3.0, 14.0),
@@ -90,14 +90,14 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
 STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "social_linear": (
         {
-            "l2": 5.0,
+            "l2": 4.2,
             "friends": 0.01,
             "alike": 0.5,
             "history_discount": 0.3,
             "item_power": 0.3,
-            "popularity_discount": 0.23,
+            "popularity_discount": 0.17,
             "rank": 128,
-            "tail": 0.9,
+            "tail": 1.1,
         },
         {
             "l2": 8.0,
@@ -110,7 +110,7 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "tail": 0.2,
         },
     ),
-    "social": ({"scale": 9.0}, {"entry_dropout": 0.75}),
+    "social": ({"scale": 9.0, "entry_dropout": 0.65}, {"entry_dropout": 0.75}),
 }
 """Tried right after the defaults, which are for shops where little is known of each shopper: these
 are for long histories, of many shoppers with broad tastes or of few, which a few trials do not find

@@ -162,6 +162,8 @@ def _bag(
     rows: torch.Tensor, table: torch.Tensor, offsets: torch.Tensor, weights: torch.Tensor | None
 ) -> torch.Tensor:
     """Weighted sums of table rows between offsets, shape (len(offsets) - 1, d)."""
+    # In half precision products come in half, and a sum takes one kind of number.
+    weights = None if weights is None else weights.to(table.dtype)
     return F.embedding_bag(
         rows, table, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
     )
