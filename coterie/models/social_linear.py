@@ -56,7 +56,7 @@ class SocialLinearConfig:
     tail: float = 0.5
     """How much what is beyond the rank counts, 1: as much as the least of what is within; 0: it is
     cut off."""
-    neighbours: int = 2_000
+    neighbours: int = 8_000
     """Items kept of that for each item, at most: fewer where all of them would pass it."""
     l2: float = 12.0
     """In units of the mean squared length of a shopper's input."""
@@ -237,7 +237,7 @@ def _solve(
         return x.of_people(from_x + tau * from_f) + f.of_people(from_f + tau * from_x)
 
     size, rng = x.shape[0], torch.Generator().manual_seed(config.seed)
-    start = torch.randn(size, min(size, rank + max(16, rank // 8)), generator=rng)
+    start = torch.randn(size, min(size, rank + max(16, rank // 2)), generator=rng)
     values, basis = _largest(kernel, start.to(x.device), rank, config.iterations)
     inverse = 1.0 / (values.clamp_min(0.0) + l2)
     # Whatever has no direction left beyond the basis has nothing to be flat.

@@ -79,6 +79,7 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "tail": Uniform(0.0, 1.25),
     },
     "social": {
+        "dim": Choice((128, 256)),
         "scale": LogUniform(3.0, 14.0),
         "entry_dropout": Uniform(0.4, 0.8),
         "ahead": Choice((0.0, 0.5)),
@@ -110,7 +111,10 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "tail": 0.2,
         },
     ),
-    "social": ({"scale": 9.0, "entry_dropout": 0.65}, {"entry_dropout": 0.75}),
+    "social": (
+        {"dim": 256, "scale": 9.0, "entry_dropout": 0.65},
+        {"entry_dropout": 0.75},
+    ),
 }
 """Tried right after the defaults, which are for shops where little is known of each shopper: these
 are for long histories, of many shoppers with broad tastes or of few, which a few trials do not find
