@@ -194,13 +194,15 @@ class _Inputs:
     def __init__(self, device: torch.device | str, *parts: Any):
         self.shape = (parts[0].shape[0], parts[-1].shape[1])
         self.device = device
+        # Where nobody knows anybody: a GPU takes no sparse matrix without entries.
         self._nothing = any(part.nnz == 0 for part in parts)
-        self._rows = [to_tensor(part, layout="csr").to(device) for part in parts]
-        self._turned = [to_tensor(part.T.tocsr(), layout="csr").to(device) for part in parts]
+        some = () if self._nothing else parts
+        self._rows = [to_tensor(part, layout="csr").to(device) for part in some]
+        self._turned = [to_tensor(part.T.tocsr(), layout="csr").to(device) for part in some]
 
     def of_people(self, v: torch.Tensor) -> torch.Tensor:
         """Shape (items, n) to (people, n)."""
-        if self._nothing:  # where nobody knows anybody: not every GPU library multiplies by it
+        if self._nothing:
             return v.new_zeros(self.shape[0], v.shape[1])
         for part in reversed(self._rows):
             v = part @ v
