@@ -110,6 +110,16 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "rank": 128,
             "tail": 0.2,
         },
+        {
+            "l2": 5.0,
+            "friends": 0.03,
+            "alike": 0.25,
+            "history_discount": 0.2,
+            "item_power": 0.1,
+            "popularity_discount": 0.0,
+            "rank": 64,
+            "tail": 0.65,
+        },
     ),
     "social": (
         {"dim": 256, "scale": 9.0, "entry_dropout": 0.65},
@@ -117,8 +127,8 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     ),
 }
 """Tried right after the defaults, which are for shops where little is known of each shopper: these
-are for long histories, of many shoppers with broad tastes or of few, which a few trials do not find
-from there."""
+are for long histories, of many shoppers with broad tastes or of few, and for few shoppers of whom
+little is known, which a few trials do not find from there."""
 
 
 def describe(space: Space) -> dict[str, list[Any]]:
