@@ -45,7 +45,7 @@ class Shop:
             releases[0],
             people(),
             self.metrics,
-            timeout_s=0.6,
+            timeout_s=30.0,  # a busy machine is slow, which is no fault of a canary's
             window_s=10.0,
             state=str(folder),
         )
@@ -91,7 +91,6 @@ def await_that(done, within_s=10.0):
 
 
 def test_as_many_shoppers_as_the_weight_says_are_on_the_canary_and_nobody_flips_as_it_grows(shop):
-    shop.switch._timeout_s = 30.0  # who is on which arm, however busy the machine
     before = set()
     for weight in (0.05, 0.25, 0.5, 1.0):
         shop.adopt(weight)
@@ -167,6 +166,7 @@ def twice(make, known):
 def test_stable_answers_for_a_canary_that_cannot_and_the_canary_is_blamed(
     shop, monkeypatch, fault, signal, users
 ):
+    shop.switch._timeout_s = 0.5 if fault is hangs else 30.0
     shop.adopt(1.0)
     shop.spoil(monkeypatch, fault)
     lists = shop.ask(users)
@@ -178,6 +178,7 @@ def test_stable_answers_for_a_canary_that_cannot_and_the_canary_is_blamed(
 
 
 def test_a_canary_that_hangs_holds_up_nobody_for_long(shop, monkeypatch):
+    shop.switch._timeout_s = 0.5
     shop.adopt(1.0)
     released = threading.Event()
     shop.spoil(monkeypatch, lambda make, known: released.wait(20) and make())
@@ -228,6 +229,7 @@ def test_an_answer_is_slow_if_it_takes_longer_than_most_of_stables_beside_it(sho
 def test_dropping_the_canary_takes_effect_at_once_and_requests_in_flight_are_answered(
     shop, monkeypatch
 ):
+    shop.switch._timeout_s = 0.5
     shop.adopt(1.0)
     shop.spoil(monkeypatch, hangs)
 
