@@ -62,7 +62,7 @@ class Halves:
         parameters = dict(self._learned)
         for name in ("scale", "item_bias"):
             parameters[name] = parameters[name] * learned
-        return parameters if mix == 0 else parameters | self._solved.times(solved).tensors()
+        return parameters | self._solved.times(solved).tensors()
 
 
 class Prior:
