@@ -31,7 +31,7 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
-from benchmarks.training_page import first, row_of, write_page
+from benchmarks.training_page import best_of_pyg, first, row_of, write_page
 from coterie.data.dataset import TrainingSet
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.models import CONFIGS, MODELS
@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
                 f"--minutes {asked.minutes:g} --device {asked.device}"
             )
             cells = merge(name, model, cell)
-            reached = cells.get(row_of("pyg_lightgcn", asked.device), {}).get("best")
+            reached = best_of_pyg(cells)
             text = f"{name} {model}: {cell['epoch_s']} s an epoch, best {cell['best']}"
             text += f", 99 % of it after {cell['to_99_s']} s, peak {cell['peak_gib']} GiB"
             if reached is not None:
