@@ -23,8 +23,9 @@ from coterie.training.validation import Validation
 MIXES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of the closed form that validation chooses from. Never none: the epoch that is kept was
 the best on the same shoppers, so there the learned half alone looks better than it is."""
-PRIORS: Final = (0.0, 0.1, 0.25, 0.5, 1.0)
-"""What the logarithm of popularity counts for a stranger, in units of the scores' spread."""
+PRIORS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""What the logarithm of popularity counts for a stranger without friends, in units of the scores'
+spread; with each friend and each entry of one's own it counts less."""
 TOLD: Final = (0, 1)
 """First items of one's own that are known of a newcomer, when validation chooses the prior."""
 

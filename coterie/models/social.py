@@ -67,8 +67,8 @@ class SocialConfig:
     mix: float | None = None
     """Share of the closed form, 0 to below 1; None: validation chooses, .5 where there is none."""
     prior: float | None = None
-    """How much popularity counts for who has no history, in units of the scores' spread; None:
-    validation chooses, .1 where there is none."""
+    """How much popularity counts for who has no history and no friends, in units of the scores'
+    spread; None: validation chooses, .5 where there is none."""
     linear: SocialLinearConfig = field(default_factory=SocialLinearConfig)
     """The closed form; ``use_ties`` and the longest history and circle are those above."""
     loop: LoopConfig = field(
@@ -330,8 +330,8 @@ class SocialModel:
         self.history = TrainingHistory()
         self.mix = 0.5 if self.config.mix is None else self.config.mix
         """Share of the closed form in what was fitted."""
-        self.prior = 0.1 if self.config.prior is None else self.config.prior
-        """How much popularity counts there for who has no history."""
+        self.prior = 0.5 if self.config.prior is None else self.config.prior
+        """How much popularity counts there for who is new."""
         self._recommender: Recommender | None = None
         self._community: Community | None = None
 

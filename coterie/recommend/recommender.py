@@ -15,7 +15,7 @@ from coterie.errors import BadInputError
 from coterie.recommend import linear
 from coterie.recommend.encoder import Encoded, Encoder, ShopperTensors
 from coterie.recommend.linear import LinearPart
-from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.shoppers import Circles, Shoppers
 
 Parameters = dict[str, torch.Tensor]
 """All that was learned: ``item_in`` and ``item_out`` (items, d), ``item_bias`` (items,), ``scale``
@@ -112,10 +112,11 @@ class Recommender:
 
     The score of item i is, in the encoder's terms and with ``linear``'s score where there is one::
 
-        scale x_u / |x_u| . P_i + bias_i + prior log(1 + popularity_i) / (1 + W_u) ** 2 + linear_i
+        scale x_u / |x_u| . P_i + bias_i + newness_u prior log(1 + popularity_i) + linear_i
+        newness_u = 1 / ((1 + W_u) ** 2 (1 + F_u))
 
     What most people had counts for a newcomer, and soon no more: W_u is the weight of all entries
-    of one's own.
+    of one's own, and F_u how many friends have a history (a single one's taste says little).
     """
 
     def __init__(
@@ -192,9 +193,9 @@ class Recommender:
 
     @torch.inference_mode()
     def newness(self, shoppers: Shoppers) -> torch.Tensor:
-        """Shares of the prior that count, shape (b,): 1 without a history of one's own."""
+        """Shares of the prior that count, shape (b,): 1 where nothing is known of a shopper."""
         encoded, _ = self._encode(shoppers)
-        return _newness(encoded, len(shoppers))
+        return _newness(encoded, shoppers.circles, 0, len(shoppers))
 
     @torch.inference_mode()
     def explain(self, shoppers: Shoppers, lists: Lists) -> list[list[list[Reason]]]:
@@ -256,7 +257,7 @@ class Recommender:
         solved = None
         if self._linear is not None:
             solved = self._linear.states(shoppers), self._linear.direct(shoppers)
-        newness = _newness(encoded, len(shoppers))
+        newness = _newness(encoded, shoppers.circles, 0, len(shoppers))
         return _Asked(encoded, state, state.norm(dim=1) == 0, newness, solved)
 
     def _coarse_scores(self, asked: _Asked) -> torch.Tensor:
@@ -329,7 +330,10 @@ class Recommender:
         kind = shoppers.histories.kind[entries]
         person = np.full(len(ties), -1)
         person[ties >= 0] = shoppers.circles.person[ties[ties >= 0]]
-        popular = self._bias[items] + _newness(encoded, row + 1)[row] * self._prior[items]
+        popular = (
+            self._bias[items]
+            + _newness(encoded, shoppers.circles, row, row + 1) * self._prior[items]
+        )
         return Parts(source, person, kind, parts, popular.numpy())
 
     def _sources_of_state(
@@ -352,8 +356,13 @@ class Recommender:
         return entries, ties, weight
 
 
-def _newness(encoded: Encoded, num_shoppers: int) -> torch.Tensor:
-    return (1.0 + encoded.total[:num_shoppers]) ** -2
+def _newness(encoded: Encoded, circles: Circles, first: int, stop: int) -> torch.Tensor:
+    """Of the shoppers from ``first`` to before ``stop``."""
+    bounds = circles.offsets[first : stop + 1]
+    person = circles.person[bounds[0] : bounds[-1]]
+    so_far = np.concatenate([[0], np.cumsum(encoded.total.numpy()[person] > 0)])
+    friends = torch.from_numpy(np.diff(so_far[bounds - bounds[0]]))
+    return (1.0 + encoded.total[first:stop]) ** -2 / (1.0 + friends)
 
 
 def _reasons(source: list[int], person: list[int], parts: list[float], bias: float) -> list[Reason]:

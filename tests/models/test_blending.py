@@ -88,7 +88,10 @@ def test_what_was_chosen_is_in_the_scores():
     ]
     added = (scores[1] - scores[0]).numpy()
     one_more = prior.added(1.0)["prior"].numpy() * np.log1p(popularity(data))
-    np.testing.assert_allclose(added, np.tile(0.5 * one_more, (NUM_USERS, 1)), rtol=1e-4, atol=1e-5)
+    share = 0.5 / (1 + 1)  # everybody has one friend
+    np.testing.assert_allclose(
+        added, np.tile(share * one_more, (NUM_USERS, 1)), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])

@@ -12,7 +12,7 @@ from coterie.recommend.batches import Community, Recent, shopper_from_features
 from coterie.recommend.encoder import Encoder
 from coterie.recommend.recommender import Parameters, ReasonKind, Recommender, Source
 from coterie.recommend.shoppers import histories_of
-from coterie.schema import EVENT_KINDS, TARGET_KINDS, EventKind
+from coterie.schema import EVENT_KINDS, STRENGTHS, TARGET_KINDS, EventKind
 
 NUM_USERS, NUM_ITEMS, DIM = 30, 80, 8
 HAS_NOBODY, HAS_FRIENDS_ONLY = 28, 29
@@ -134,11 +134,22 @@ def test_popularity_counts_for_newcomers_and_soon_no_more(parameters, popularity
     with_it = Recommender(parameters, popularity)
     without = Recommender(parameters | {"prior": torch.tensor(0.0)}, popularity)
     added = (with_it.scores(shoppers) - without.scores(shoppers)).numpy()
-    np.testing.assert_allclose(added[0], 0.2 * np.log1p(popularity), atol=1e-5)
-    own = with_it.newness(shoppers).numpy()
-    assert own[0] == 1.0
-    assert 0.0 < own[1] < 0.1
-    np.testing.assert_allclose(added[1], own[1] * added[0], atol=1e-5)
+    newness = with_it.newness(shoppers).numpy()
+    assert newness[0] == 1.0 / 3.0  # two friends
+    assert 0.0 < newness[1] < 0.05
+    expected = 0.2 * newness[:, None] * np.log1p(popularity)
+    np.testing.assert_allclose(added, expected, atol=1e-5)
+
+
+def test_friends_of_whom_nothing_is_known_make_nobody_less_of_a_newcomer(parameters, popularity):
+    recommender = Recommender(parameters, popularity)
+    known, unknown = Recent([3], [6], [0]), Recent([], [], [])
+    nobody = Recent([], [], [])
+    strengths = np.ones((2, len(STRENGTHS)), np.float32)
+    for friends, newness in ((0, 1.0), (1, 1.0 / 2.0), (2, 1.0 / 3.0)):
+        circle = [known] * friends + [unknown] * (2 - friends)
+        shopper = shopper_from_features(nobody, circle, strengths.ravel())
+        assert recommender.newness(shopper).tolist() == [newness]
 
 
 def test_one_shopper_alone_gets_the_list_of_the_batch(recommender, community):
