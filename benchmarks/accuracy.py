@@ -2,11 +2,13 @@
 
     python -m benchmarks.accuracy --data DIR
     python -m benchmarks.accuracy --data DIR --sets beidian --models ease social --seeds 1
+    python -m benchmarks.accuracy --data DIR --sets beidian --models social --as-before
 
 Every set found in ``--data`` is measured, whatever its name: by the split that it came with, and
 by time where its events are dated. A cell (a model on a set) is tuned by ``coterie tune``, then
 fitted on training and validation (``--fit-on train``: on training alone, as some published
-figures were), and looked at on test once a seed. A run replaces its own cells in
+figures were), and looked at on test once a seed. With ``--as-before`` a cell keeps the settings
+that it has: after a change of the code, say. A run replaces its own cells in
 ``benchmarks/results/accuracy.json``, and draws ``docs/accuracy.md`` from the whole file.
 """
 
@@ -101,6 +103,8 @@ class Job:
     """At most so many a study; 0: as many as the row says."""
     device: str = "cpu"
     """On which models learn; lists are made on the CPU, as serving makes them."""
+    as_before: bool = False
+    """Settings are those of the cell that is there, not of a study."""
 
     @property
     def clean(self) -> str:
@@ -119,7 +123,16 @@ def main(arguments: list[str] | None = None) -> None:
     console = Console(width=120)
     sets = prepare(Path(asked.data), Path(asked.work), asked.sets)
     for dataset, name in itertools.product(sets, [n for n in ENTRIES if n in asked.models]):
-        job = Job(dataset, name, asked.work, asked.seeds, asked.fit_on, asked.trials, asked.device)
+        job = Job(
+            dataset,
+            name,
+            asked.work,
+            asked.seeds,
+            asked.fit_on,
+            asked.trials,
+            asked.device,
+            asked.as_before,
+        )
         if ENTRIES[name].dated_only and Shop.open(job.clean).split.name != "by_time":
             continue
         started = time.perf_counter()
@@ -187,7 +200,7 @@ def _in_own_process(job: Job) -> dict[str, Any]:
 def fill(job: Job) -> dict[str, Any]:
     """Tune, fit on all that came before the test, look at test."""
     entry = ENTRIES[job.name]
-    settings = _settings(job, entry)
+    settings = _settings_before(job) if job.as_before else _settings(job, entry)
     split = Shop.open(job.clean).split
     data = split.for_test() if job.fit_on == "train+val" else _train_only(split)
     chosen, runs = _runs(job, entry, settings, split, data)
@@ -197,7 +210,7 @@ def fill(job: Job) -> dict[str, Any]:
     return {
         "settings": nest(settings),
         "validation": round(evaluate(chosen, split.for_validation(), split.val).mean("ndcg@20"), 5),
-        "mix": getattr(chosen, "mix", None),
+        **{name: getattr(chosen, name, None) for name in ("mix", "prior")},
         "test": {f: [round(run.mean(f), 5) for run, _ in runs] for f in FIGURES},
         "device": job.device,
         "fit_seconds": [seconds for _, seconds in runs],
@@ -223,6 +236,16 @@ def _settings(job: Job, entry: Entry) -> dict[str, Any]:
         job.clean, folder, TuneSettings(entry.model, nest(fixed), trials, use_gpu=on_gpu)
     )
     return flatten(tuned.config)
+
+
+def _settings_before(job: Job) -> dict[str, Any]:
+    cells = _results()["protocols"].get(job.fit_on, {}).get(job.dataset, {})
+    if job.name not in cells:
+        raise BadInputError(
+            f"{RESULTS.name} has no cell {job.dataset} {job.name} to take settings from: "
+            f"leave out --as-before"
+        )
+    return flatten(cells[job.name]["settings"])
 
 
 def _runs(
@@ -326,7 +349,8 @@ def _merge(job: Job, cell: dict[str, Any]) -> None:
     cells = whole["protocols"].setdefault(job.fit_on, {}).setdefault(job.dataset, {})
     cells[job.name] = cell
     for name in cells:
-        cells[name]["against"] = _against(job.per_shopper, name)
+        if (job.per_shopper / f"{name}.npy").exists():  # cells of another machine stay as they are
+            cells[name]["against"] = _against(job.per_shopper, name)
     whole["refused"].get(job.fit_on, {}).get(job.dataset, {}).pop(job.name, None)
     _write(whole)
 
@@ -356,6 +380,7 @@ def _command(job: Job) -> str:
     flags = f"--sets {job.dataset} --models {job.name} --seeds {job.seeds}"
     flags += f" --trials {job.trials}" if job.trials else ""
     flags += f" --device {job.device}" if job.device != "cpu" else ""
+    flags += " --as-before" if job.as_before else ""
     return f"python -m benchmarks.accuracy --data DIR {flags} --fit-on {job.fit_on}"
 
 
@@ -383,6 +408,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--trials", type=int, default=0, help="at most so many a study: 1 tries a model's own alone"
+    )
+    parser.add_argument(
+        "--as-before",
+        action="store_true",
+        help="tune nothing: take settings from the cells that are there",
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--work", default="var/accuracy", help="where tables and studies are kept")

@@ -20,7 +20,7 @@ from coterie.recommend.recommender import Parameters, Recommender
 from coterie.recommend.shoppers import Shoppers
 from coterie.training.validation import Validation
 
-MIXES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+MIXES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of the closed form that validation chooses from. Never none: the epoch that is kept was
 the best on the same shoppers, so there the learned half alone looks better than it is."""
 PRIORS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
