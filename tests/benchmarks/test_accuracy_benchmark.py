@@ -69,3 +69,36 @@ def test_a_row_that_its_model_refuses_holds_up_no_others(bench, monkeypatch):
     results, _ = bench("--models", "popularity", "--sets", "one")
     assert sorted(results["protocols"]["train+val"]) == ["one", "two"]
     assert list(results["refused"]["train+val"]["one"]) == ["item_knn"]
+
+
+def test_a_cell_is_measured_again_with_the_settings_it_has(bench, monkeypatch, tmp_path):
+    bench("--models", "popularity", "--sets", "one")
+    job = accuracy.Job("one", "item_knn", str(tmp_path / "work"), 1, "train+val", as_before=True)
+    with pytest.raises(BadInputError, match="no cell one item_knn"):
+        accuracy.fill(job)
+    results = accuracy._results()
+    cells = results["protocols"]["train+val"]["one"]
+    cells["item_knn"] = {"settings": {"neighbours": 7, "shrinkage": 3.0}, "test": {}, "against": {}}
+    accuracy._write(results)
+    monkeypatch.setattr(accuracy, "tune_model", None)  # no study
+    results, _ = bench("--models", "item_knn", "--sets", "one", "--as-before")
+    cell = results["protocols"]["train+val"]["one"]["item_knn"]
+    assert cell["settings"] == {"neighbours": 7, "shrinkage": 3.0}
+    assert cell["test"]["ndcg@20"][0] > 0.2
+    assert cell["command"].endswith("--as-before --fit-on train+val")
+
+
+def test_comparisons_of_a_cell_from_elsewhere_are_kept(bench, tmp_path):
+    bench("--models", "popularity", "--sets", "one")
+    (tmp_path / "work/one/per_shopper/train+val/popularity.npy").unlink()
+    results = accuracy._results()
+    cell = results["protocols"]["train+val"]["one"]["popularity"]
+    cell["against"] = {"ease": {"relative": None, "p": 0.5}}
+    accuracy._write(results)
+    cells = results["protocols"]["train+val"]["one"]
+    cells["item_knn"] = {"settings": {"neighbours": 7}, "test": {}, "against": {}}
+    accuracy._write(results)
+    results, _ = bench("--models", "item_knn", "--sets", "one", "--as-before")
+    cells = results["protocols"]["train+val"]["one"]
+    assert cells["popularity"]["against"] == cell["against"]
+    assert cells["item_knn"]["against"] == {}
