@@ -26,8 +26,9 @@ as if nobody knew when anything was done. Seconds are those of one fit: added up
 on a GPU, of the clock; GiB the peak of all that filled the row. Studies were as long as the machine
 allowed: 40 trials of `social_linear` (24 on Douban-Book, 16 on ciao_time) and 6 of `social` (3 on
 Douban-Book). Rows of a GPU took the first trials of the same studies, each to its end. The last of
-the search's starts was found before Ciao's study and after the others; on ciao_time validation
-could still leave the closed form out, and did.
+the search's starts was found before Ciao's study and after the others. On ciao_time popularity did
+not yet count less with each friend, and a tenth was the least share of the closed form (none of it,
+for `social_no_times`); there, as in rows of a command with `--as-before`, settings are older.
 """
 GROUPS: Final = (
     ("all", "all shoppers"),
