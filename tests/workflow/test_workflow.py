@@ -15,6 +15,7 @@ from coterie.release.bundle import load_release
 from coterie.release.offline import OfflineLists, _as_release_sees
 from coterie.workflow.challenger import load_challenger, load_parameters
 from coterie.workflow.settings import FitSettings, change, flatten
+from coterie.workflow.shop import Shop
 
 SETTINGS = FitSettings(config={"loop.max_epochs": 4, "dim": 16})
 
@@ -154,7 +155,9 @@ def test_offline_lists_are_those_of_the_model_on_the_same_events(clean, winner, 
     dataset = load_dataset(clean)
     data = _as_release_sees(release.items, dataset)
     fitted = SocialModel(SETTINGS.configure())
-    fitted.use(load_parameters(winner), data)
+    # What it learned from says what is popular; lists are of all events.
+    fitted.use(load_parameters(winner), Shop.open(clean).split.for_test())
+    fitted.serve(data)
     users = np.arange(0, len(dataset.users), 10)
     lists = OfflineLists(load_release(str(tmp_path / "v1")), dataset)
     hidden = set(np.flatnonzero(~release.available).tolist())
