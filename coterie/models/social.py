@@ -39,6 +39,9 @@ class SocialConfig:
 
     dim: int = 128
     """Numbers an item vector."""
+    heads: int = 1
+    """Parts of it, all of one length, each with a cosine of its own; a score is their mean. They
+    start apart and learn from draws of their own, so their mean knows better than one of them."""
     scale: float = 6.0
     """Of the cosine: the inverse of the softmax's temperature."""
     use_ties: bool = True
@@ -86,6 +89,8 @@ class SocialConfig:
         sizes = (self.dim, self.candidates, self.batch_shoppers)
         if min(sizes) < 1 or self.scale <= 0 or not 0 < self.entry_dropout < 1:
             raise BadInputError(f"sizes and scale must be over 0, dropout in (0, 1), found {self}")
+        if self.heads < 1 or self.dim % self.heads:
+            raise BadInputError(f"dim must be a multiple of heads, found {self.dim}, {self.heads}")
         if not 0 <= min(self.ahead, self.alone) <= max(self.ahead, self.alone) <= 1:
             raise BadInputError(f"ahead and alone must be shares, found {self}")
         if self.mix is not None and not 0 <= self.mix < 1:
@@ -106,7 +111,8 @@ class SocialConfig:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step: shoppers with the people they draw on, and what was left out of their histories."""
+    """Shoppers with the people they draw on, and what was left out of their histories; each head
+    has another one in a step."""
 
     people: ShopperTensors
     keep: torch.Tensor
@@ -144,8 +150,9 @@ class SocialTrainee(Trainee):
         self.community = _community(config, data)
         self.num_items = data.num_items
         rng = torch.Generator().manual_seed(config.loop.seed)
-        self.item_in = nn.Parameter(torch.randn(data.num_items, config.dim, generator=rng) * 0.1)
-        self.item_out = nn.Parameter(torch.randn(data.num_items, config.dim, generator=rng) * 0.1)
+        shape = (config.heads, data.num_items, config.dim // config.heads)
+        self.item_in = nn.Parameter(torch.randn(shape, generator=rng) * 0.1)
+        self.item_out = nn.Parameter(torch.randn(shape, generator=rng) * 0.1)
         self.item_bias = nn.Parameter(torch.zeros(data.num_items))
         self.encoder = Encoder()
         if not config.use_times:
@@ -162,16 +169,20 @@ class SocialTrainee(Trainee):
         """Enough for every shopper with a target once."""
         return -(-len(self._learners) // (self.config.batch_shoppers * world))
 
-    def batch(self, epoch: int, step: int, rank: int, world: int) -> Batch:
-        """The shoppers of one step: every world-th of the epoch's order from ``rank`` on."""
+    def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[Batch, ...]:
+        """One step's shoppers, every world-th of the epoch's order from ``rank`` on, for each
+        head."""
         if epoch != self._epoch:
             rng = np.random.default_rng([self.config.loop.seed, epoch])
             self._epoch, self._order = epoch, rng.permutation(self._learners)
         size = self.config.batch_shoppers
         padded = np.resize(self._order, self.num_batches(world) * size * world)
         users = padded[step * size * world + rank :: world][:size]
-        rng = np.random.default_rng([self.config.loop.seed, epoch, step, rank])
-        return self._batch_of(self.community.shoppers(users), rng)
+        shoppers, drawn = self.community.shoppers(users), [self.config.loop.seed, epoch, step, rank]
+        return tuple(
+            self._batch_of(shoppers, np.random.default_rng(drawn + [head] * (head > 0)))
+            for head in range(self.config.heads)
+        )
 
     def _batch_of(self, shoppers: Shoppers, rng: np.random.Generator) -> Batch:
         """Leave out some of the shoppers' own entries; friends' stay."""
@@ -237,14 +248,17 @@ class SocialTrainee(Trainee):
     def _there(self, array: npt.NDArray[Any]) -> torch.Tensor:
         return to_device(array, self.device)
 
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """Mean softmax loss of what was left out, given what was kept."""
-        encoded = self.encoder(self.item_in, batch.people, batch.keep)
+    def forward(self, batch: tuple[Batch, ...]) -> torch.Tensor:
+        """Mean softmax loss of what was left out, given what was kept; the mean over heads."""
+        each = zip(batch, self.item_in, self.item_out, strict=True)
+        return torch.stack([self._loss(*one) for one in each]).mean()
+
+    def _loss(self, batch: Batch, item_in: torch.Tensor, item_out: torch.Tensor) -> torch.Tensor:
+        encoded = self.encoder(item_in, batch.people, batch.keep)
         b = batch.people.num_shoppers
         state = self.encoder.states(
             encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
         )
-        item_out: torch.Tensor = self.item_out
         bias: torch.Tensor = self.item_bias
         if batch.sample is not None:
             item_out = item_out.index_select(0, batch.sample.items)
@@ -274,19 +288,22 @@ class SocialTrainee(Trainee):
         missing = [n for n in ("item_in", "item_out", "item_bias", "scale") if n not in start]
         if missing:
             raise BadInputError(f"the release holds no {', '.join(missing)}: is it a social one?")
-        dim = start["item_in"].shape[1]
-        if dim != self.config.dim:
+        found = start["item_in"].shape[1], int(start.get("heads", torch.tensor(1)))
+        if found != (self.config.dim, self.config.heads):
             raise BadInputError(
-                f"the release has {dim} numbers an item, expected {self.config.dim}: "
-                f'go on with the settings {{"dim": {dim}}}, or train from the start'
+                f"the release has {found[0]} numbers an item in {found[1]} heads, expected "
+                f"{self.config.dim} in {self.config.heads}: go on with the settings "
+                f'{{"dim": {found[0]}, "heads": {found[1]}}}, or train from the start'
             )
         # What was released was brought to the closed form's size: only biases tell of it.
         size = float(start["scale"]) / self.config.scale
         known = start["rows"] >= 0
         rows = start["rows"][known]
-        for name in ("item_in", "item_out", "item_bias"):
-            learned = start[name][rows].float() / (size if name == "item_bias" else 1.0)
-            getattr(self, name)[known.to(self.device)] = learned.to(self.device)
+        here = known.to(self.device)
+        self.item_bias[here] = (start["item_bias"][rows].float() / size).to(self.device)
+        for name in ("item_in", "item_out"):
+            vectors = start[name][rows].float().view(len(rows), self.config.heads, -1)
+            getattr(self, name)[:, here] = vectors.transpose(0, 1).to(self.device)
         for name, parameter in self.encoder.named_parameters():
             parameter.copy_(start[f"encoder.{name}"])
 
@@ -294,13 +311,15 @@ class SocialTrainee(Trainee):
     def release_parameters(self) -> Parameters:
         """All that was learned, as the recommender takes it."""
         parameters = {
-            "item_in": self.item_in,
-            "item_out": F.normalize(self.item_out, dim=1),
+            "item_in": self.item_in.transpose(0, 1).flatten(1),
+            "item_out": F.normalize(self.item_out, dim=2).transpose(0, 1).flatten(1),
             "item_bias": self.item_bias,
             "scale": torch.tensor(self.config.scale),
             "prior": torch.tensor(0.0),
             **{f"encoder.{name}": p for name, p in self.encoder.named_parameters()},
         }
+        if self.config.heads > 1:
+            parameters["heads"] = torch.tensor(self.config.heads)
         return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}
 
 

@@ -13,6 +13,8 @@ and with a_f = exp(strength . features_f) for each friend f of a shopper u::
     x_u = t_u + gate_u f_u,   gate_u = softplus(g0 + g1 log(1 + W_u) + g2 log(1 + A_u))
 
 Everything is linear in Q once the weights are known, so a score splits exactly into its sources.
+A vector may have several heads, parts that each have a cosine of their own: they start apart and
+learn side by side, and their mean is steadier than any of them.
 """
 
 from dataclasses import dataclass
@@ -31,6 +33,12 @@ def to_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
     """Copied to a GPU without waiting for it; on the CPU the same memory."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
+def unit(vectors: torch.Tensor, heads: int = 1) -> torch.Tensor:
+    """Vectors, shape (n, d), with each of their ``heads`` parts at length 1."""
+    parts = vectors.view(len(vectors), heads, vectors.shape[1] // heads)
+    return F.normalize(parts, dim=2, eps=1e-12).flatten(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ import torch
 from coterie.data.dataset import Codes, Floats, Ints
 from coterie.errors import BadInputError
 from coterie.recommend import linear
-from coterie.recommend.encoder import Encoded, Encoder, ShopperTensors
+from coterie.recommend.encoder import Encoded, Encoder, ShopperTensors, unit
 from coterie.recommend.linear import LinearPart
 from coterie.recommend.shoppers import Circles, Shoppers
 
 Parameters = dict[str, torch.Tensor]
 """All that was learned: ``item_in`` and ``item_out`` (items, d), ``item_bias`` (items,), ``scale``
-and ``prior`` (), the encoder's weights under ``encoder.``, and, if there is a closed form,
-``linear.NAMES``."""
+and ``prior`` (), the encoder's weights under ``encoder.``; if a vector has more heads than one,
+``heads`` (); and, if there is a closed form, ``linear.NAMES``."""
 RETRIEVE_MARGIN = 50
 """Candidates beyond k that single precision retrieves for double precision to rank."""
 _RESOLUTION = 1e-6
@@ -115,6 +115,7 @@ class Recommender:
         scale x_u / |x_u| . P_i + bias_i + newness_u prior log(1 + popularity_i) + linear_i
         newness_u = 1 / ((1 + W_u) ** 2 (1 + F_u))
 
+    Where vectors have several heads, the first product is the mean of each head's.
     What most people had counts for a newcomer, and soon no more: W_u is the weight of all entries
     of one's own, and F_u how many friends have a history (a single one's taste says little).
     """
@@ -150,7 +151,8 @@ class Recommender:
         self._item_out = parameters["item_out"].double()
         self._coarse_out = parameters["item_out"].float()
         self._bias = parameters["item_bias"].double()
-        self._scale = float(parameters["scale"])
+        self._heads = _heads(parameters)
+        self._scale = float(parameters["scale"]) / self._heads
         self._linear: LinearPart | None = None
         if parameters.keys() >= linear.NAMES:
             self._linear = LinearPart.of_tensors(parameters, len(popularity))
@@ -227,7 +229,7 @@ class Recommender:
                 f"asked for {k} items like row {item_idx}: "
                 f"expected k over 0 and a row below {self.num_items}"
             )
-        cosine = _unit(self._item_out) @ _unit(self._item_out[item_idx][None])[0]
+        cosine = unit(self._item_out) @ unit(self._item_out[item_idx][None])[0]
         cosine[self._hidden] = -torch.inf
         cosine[item_idx] = -torch.inf
         k = min(k, int((cosine > -torch.inf).sum()))
@@ -261,7 +263,7 @@ class Recommender:
         return _Asked(encoded, state, state.norm(dim=1) == 0, newness, solved)
 
     def _coarse_scores(self, asked: _Asked) -> torch.Tensor:
-        query = (self._scale * _unit(asked.state)).float()
+        query = (self._scale * unit(asked.state, self._heads)).float()
         scores = query @ self._coarse_out.T + self._bias.float()
         scores += asked.newness.float()[:, None] * self._prior.float()
         if asked.solved is not None:
@@ -277,7 +279,7 @@ class Recommender:
     def _exact_scores(self, asked: _Asked, items: torch.Tensor) -> torch.Tensor:
         """Scores of some items a shopper, shape (b, n), each summed alike in any batch."""
         vectors = self._item_out[items]
-        scores = self._scale * (_unit(asked.state)[:, None, :] * vectors).sum(2)
+        scores = self._scale * (unit(asked.state, self._heads)[:, None, :] * vectors).sum(2)
         scores = scores + self._bias[items] + asked.newness[:, None] * self._prior[items]
         if self._linear and asked.solved is not None:
             scores = scores + (asked.solved[0][:, None, :] * self._linear.out[items]).sum(2)
@@ -324,7 +326,9 @@ class Recommender:
         entries, ties, weight = self._sources_of_state(shoppers, encoded, row)
         source = shoppers.histories.item_idx[entries]
         vectors = self._item_in[torch.from_numpy(source)] * weight[:, None]
-        parts = (vectors @ self._item_out[items].T * (self._scale / state[row].norm())).numpy()
+        length = state[row].view(self._heads, -1).norm(dim=1).clamp_min(1e-12)
+        out = (self._item_out[items].view(len(items), self._heads, -1) / length[:, None]).flatten(1)
+        parts = (vectors @ out.T * self._scale).numpy()
         if self._linear:
             parts = parts + self._linear.contributions(shoppers, entries, ties, items.numpy())
         kind = shoppers.histories.kind[entries]
@@ -395,14 +399,10 @@ def _best(items: torch.Tensor, scores: torch.Tensor, k: int) -> tuple[torch.Tens
     return item, score
 
 
-def _unit(vectors: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.normalize(vectors, dim=1, eps=1e-12)
-
-
 def _check(parameters: Parameters, num_items: int) -> None:
     needed = {"item_in", "item_out", "item_bias", "scale", "prior"}
     needed |= {f"encoder.{name}" for name, _ in Encoder().named_parameters()}
-    names = set(parameters)
+    names = set(parameters) - {"heads"}
     if names != needed and names != needed | linear.NAMES:
         raise BadInputError(
             f"parameters are {sorted(parameters)}, expected {sorted(needed)}: "
@@ -411,3 +411,10 @@ def _check(parameters: Parameters, num_items: int) -> None:
     rows = {name: len(parameters[name]) for name in ("item_in", "item_out", "item_bias")}
     if set(rows.values()) != {num_items}:
         raise BadInputError(f"tensors have {rows} rows, expected one for each of {num_items} items")
+    heads, width = _heads(parameters), parameters["item_in"].shape[1]
+    if heads < 1 or width % heads:
+        raise BadInputError(f"vectors of {width} numbers cannot have {heads} heads of one length")
+
+
+def _heads(parameters: Parameters) -> int:
+    return int(parameters.get("heads", 1))

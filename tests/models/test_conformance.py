@@ -31,6 +31,13 @@ CASES = (
         closed_form=False,
     ),
     Case("social", "social", SOCIAL, social=True, closed_form=False),
+    Case(
+        "social of two heads",
+        "social",
+        (*SOCIAL, ("heads", 2)),
+        social=True,
+        closed_form=False,
+    ),
     Case("social without ties", "social", (*SOCIAL, ("use_ties", False)), closed_form=False),
 )
 

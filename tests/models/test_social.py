@@ -22,7 +22,7 @@ def data():
 
 def batch_of(data, **config):
     trainee = SocialTrainee(SocialConfig(dim=8, **config), data, torch.device("cpu"))
-    batch = trainee.batch(0, 0, 0, 1)
+    batch = trainee.batch(0, 0, 0, 1)[0]
     people = batch.people
     own = int(people.offsets[people.num_shoppers])
     shopper = torch.repeat_interleave(people.offsets.diff()[: people.num_shoppers])
@@ -92,3 +92,17 @@ def test_without_times_only_the_order_counts(data, use_times, same):
 def test_a_share_that_is_none_is_refused():
     with pytest.raises(BadInputError, match="ahead"):
         SocialConfig(ahead=1.5)
+
+
+def test_each_head_has_draws_and_a_start_of_its_own(data):
+    trainee = SocialTrainee(SocialConfig(dim=8, heads=2), data, torch.device("cpu"))
+    one, other = trainee.batch(0, 0, 0, 1)
+    assert not torch.equal(one.keep, other.keep)
+    assert not torch.equal(*trainee.item_in.unbind())
+    alone = SocialTrainee(SocialConfig(dim=8), data, torch.device("cpu")).batch(0, 0, 0, 1)
+    assert torch.equal(one.keep, alone[0].keep)
+
+
+def test_heads_of_different_lengths_are_refused():
+    with pytest.raises(BadInputError, match="multiple of heads"):
+        SocialConfig(dim=8, heads=3)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
 from coterie.recommend.batches import Community, Recent, shopper_from_features
-from coterie.recommend.encoder import Encoder
+from coterie.recommend.encoder import Encoder, unit
 from coterie.recommend.recommender import Parameters, ReasonKind, Recommender, Source
 from coterie.recommend.shoppers import histories_of
 from coterie.schema import EVENT_KINDS, STRENGTHS, TARGET_KINDS, EventKind
@@ -37,14 +37,15 @@ def data() -> TrainingSet:
     return TrainingSet(events, ties, NUM_USERS, NUM_ITEMS)
 
 
-@pytest.fixture(scope="module")
-def parameters() -> Parameters:
+@pytest.fixture(scope="module", params=[1, 2], ids=["one head", "two heads"])
+def parameters(request: pytest.FixtureRequest) -> Parameters:
     torch.manual_seed(0)
     encoder = Encoder()
     with torch.no_grad():
         encoder.strength.normal_()
-    out = torch.nn.functional.normalize(torch.randn(NUM_ITEMS, DIM), dim=1)
-    return {
+    heads = {} if request.param == 1 else {"heads": torch.tensor(request.param)}
+    out = unit(torch.randn(NUM_ITEMS, DIM), request.param)
+    return heads | {
         "item_in": torch.randn(NUM_ITEMS, DIM),
         "item_out": out,
         "item_bias": torch.randn(NUM_ITEMS) * 0.3,
@@ -267,3 +268,21 @@ def test_only_target_kinds_count_as_had():
     shopper = shopper_from_features(Recent(kinds, kinds, [0] * len(kinds)), [], [])
     assert {EVENT_KINDS[item] for item in shopper.seen} == TARGET_KINDS
     assert EventKind.VIEW not in TARGET_KINDS
+
+
+def test_a_score_is_the_mean_of_the_heads(parameters, popularity, community):
+    heads = int(parameters.get("heads", 1))
+    shoppers = community.shoppers(np.arange(10))
+    expected = torch.zeros(10, NUM_ITEMS)
+    for head in range(heads):
+        numbers = slice(head * DIM // heads, (head + 1) * DIM // heads)
+        one = {name: p for name, p in parameters.items() if name != "heads"}
+        one |= {name: parameters[name][:, numbers] for name in ("item_in", "item_out")}
+        expected += Recommender(one, popularity).scores(shoppers) / heads
+    scores = Recommender(parameters, popularity).scores(shoppers)
+    torch.testing.assert_close(scores, expected)
+
+
+def test_heads_that_do_not_fit_are_refused(parameters, popularity):
+    with pytest.raises(BadInputError, match="8 numbers cannot have 3 heads"):
+        Recommender(parameters | {"heads": torch.tensor(3)}, popularity)

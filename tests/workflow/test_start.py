@@ -69,13 +69,24 @@ def test_items_that_are_new_begin_as_they_would_have_begun(data, champion):
     rows[3:] = rows[3:].flip(0)  # other places than in the release
     begun, anew = trainee(data), trainee(data)
     begun.start_from(start_of(champion, rows))
-    assert torch.equal(begun.item_in[:3], anew.item_in[:3])
-    assert torch.equal(begun.item_in[3:], champion.parameters["item_in"][rows[3:]])
+    assert torch.equal(begun.item_in[0, :3], anew.item_in[0, :3])
+    assert torch.equal(begun.item_in[0, 3:], champion.parameters["item_in"][rows[3:]])
 
 
 def test_a_release_of_another_size_is_refused(data, champion):
-    with pytest.raises(BadInputError, match='"dim": 16'):
-        trainee(data, replace(CONFIG, dim=8)).start_from(start_of(champion))
+    for other in (replace(CONFIG, dim=8), replace(CONFIG, heads=2)):
+        with pytest.raises(BadInputError, match='"dim": 16, "heads": 1'):
+            trainee(data, other).start_from(start_of(champion))
+
+
+def test_heads_go_on_as_such(data):
+    config = replace(CONFIG, heads=2)
+    of_two = fit(replace(data, validation=None), "social", config)
+    begun = trainee(data, config)
+    begun.start_from(start_of(of_two))
+    torch.testing.assert_close(
+        begun.release_parameters()["item_out"], of_two.parameters["item_out"]
+    )
 
 
 @pytest.mark.parametrize("model", ["popularity", "lightgcn"])
