@@ -151,8 +151,9 @@ class SocialTrainee(Trainee):
         self.num_items = data.num_items
         rng = torch.Generator().manual_seed(config.loop.seed)
         shape = (config.heads, data.num_items, config.dim // config.heads)
-        self.item_in = nn.Parameter(torch.randn(shape, generator=rng) * 0.1)
-        self.item_out = nn.Parameter(torch.randn(shape, generator=rng) * 0.1)
+        # A table a head, not one of all: its gradients would be copied together in each step.
+        self.item_in = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
+        self.item_out = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
         self.item_bias = nn.Parameter(torch.zeros(data.num_items))
         self.encoder = Encoder()
         if not config.use_times:
@@ -302,8 +303,9 @@ class SocialTrainee(Trainee):
         here = known.to(self.device)
         self.item_bias[here] = (start["item_bias"][rows].float() / size).to(self.device)
         for name in ("item_in", "item_out"):
-            vectors = start[name][rows].float().view(len(rows), self.config.heads, -1)
-            getattr(self, name)[:, here] = vectors.transpose(0, 1).to(self.device)
+            heads = start[name][rows].float().chunk(self.config.heads, dim=1)
+            for table, vectors in zip(getattr(self, name), heads, strict=True):
+                table[here] = vectors.to(self.device)
         for name, parameter in self.encoder.named_parameters():
             parameter.copy_(start[f"encoder.{name}"])
 
@@ -311,8 +313,8 @@ class SocialTrainee(Trainee):
     def release_parameters(self) -> Parameters:
         """All that was learned, as the recommender takes it."""
         parameters = {
-            "item_in": self.item_in.transpose(0, 1).flatten(1),
-            "item_out": F.normalize(self.item_out, dim=2).transpose(0, 1).flatten(1),
+            "item_in": torch.cat(list(self.item_in), dim=1),
+            "item_out": torch.cat([F.normalize(p, dim=1) for p in self.item_out], dim=1),
             "item_bias": self.item_bias,
             "scale": torch.tensor(self.config.scale),
             "prior": torch.tensor(0.0),

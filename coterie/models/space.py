@@ -79,7 +79,9 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "tail": Uniform(0.0, 1.25),
     },
     "social": {
-        "dim": Choice((128, 256)),
+        "use_ties": Choice((False, True)),
+        "dim": Choice((128, 256, 512)),
+        "heads": Choice((1, 2, 4)),
         "scale": LogUniform(3.0, 14.0),
         "entry_dropout": Uniform(0.4, 0.8),
         "ahead": Choice((0.0, 0.5)),
@@ -122,13 +124,16 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
         },
     ),
     "social": (
-        {"dim": 256, "scale": 9.0, "entry_dropout": 0.65},
+        {"dim": 512, "heads": 4},
+        {"dim": 512, "heads": 4, "scale": 9.0, "entry_dropout": 0.65},
+        {"dim": 512, "heads": 4, "scale": 9.0, "entry_dropout": 0.65, "use_ties": False},
         {"entry_dropout": 0.75},
     ),
 }
 """Tried right after the defaults, which are for shops where little is known of each shopper: these
-are for long histories, of many shoppers with broad tastes or of few, and for few shoppers of whom
-little is known, which a few trials do not find from there."""
+are for long histories, of many shoppers with broad tastes or of few, for few shoppers of whom
+little is known, and with more numbers an item, which a few trials do not find from there. One
+leaves ties alone: where they say nothing, the search is to know."""
 
 
 def describe(space: Space) -> dict[str, list[Any]]:

@@ -69,8 +69,8 @@ def test_items_that_are_new_begin_as_they_would_have_begun(data, champion):
     rows[3:] = rows[3:].flip(0)  # other places than in the release
     begun, anew = trainee(data), trainee(data)
     begun.start_from(start_of(champion, rows))
-    assert torch.equal(begun.item_in[0, :3], anew.item_in[0, :3])
-    assert torch.equal(begun.item_in[0, 3:], champion.parameters["item_in"][rows[3:]])
+    assert torch.equal(begun.item_in[0][:3], anew.item_in[0][:3])
+    assert torch.equal(begun.item_in[0][3:], champion.parameters["item_in"][rows[3:]])
 
 
 def test_a_release_of_another_size_is_refused(data, champion):
