@@ -50,7 +50,7 @@ def refresh_pipeline(
         start: Version in release_store to go on from; champion for the one that shoppers get, or
             the newest where none was crowned. A store without releases begins anew.
         settings: JSON of model settings that differ from its own, or the address of a file with
-            it; dim has to be the champion's.
+            it; dim and heads have to be the champion's.
         workers: Ray Train workers; 0 trains in the step itself.
         use_gpu: One GPU for each worker.
         ray_address: Of the Ray cluster; local starts one inside the step, auto joins its own,
