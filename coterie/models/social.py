@@ -27,8 +27,8 @@ from coterie.models.social_linear import SocialLinearConfig, fit_linear
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import Encoder, ShopperTensors, to_device
-from coterie.recommend.recommender import Parameters, Recommender
-from coterie.recommend.shoppers import Circles, Shoppers, is_target
+from coterie.recommend.recommender import FriendsFor, Parameters, Recommender
+from coterie.recommend.shoppers import Shoppers, is_target
 from coterie.training.loop import LoopConfig, Start, Trainee, TrainingHistory, run_epochs
 from coterie.training.validation import Validation
 
@@ -46,6 +46,9 @@ class SocialConfig:
     """Of the cosine: the inverse of the softmax's temperature."""
     use_ties: bool = True
     """Without them the same model knows the shopper alone."""
+    newcomers_only: bool = False
+    """Friends count for who has no history of their own, and for nobody else: where they say
+    nothing of people who are known, they still do of who is new."""
     use_times: bool = True
     """Without them when something was done does not count, beyond which entries are the newest."""
     entry_dropout: float = 0.5
@@ -73,7 +76,7 @@ class SocialConfig:
     """How much popularity counts for who has no history and no friends, in units of the scores'
     spread; None: validation chooses, .5 where there is none."""
     linear: SocialLinearConfig = field(default_factory=SocialLinearConfig)
-    """The closed form; ``use_ties`` and the longest history and circle are those above."""
+    """The closed form; whose friends count and the longest history and circle are said above."""
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
             max_epochs=150,
@@ -98,11 +101,18 @@ class SocialConfig:
         if self.prior is not None and not 0 <= self.prior < math.inf:
             raise BadInputError(f"prior must not be below 0, found {self.prior}")
 
+    @property
+    def friends_for(self) -> FriendsFor:
+        """Whose friends count."""
+        if not self.use_ties:
+            return FriendsFor.NOBODY
+        return FriendsFor.NEWCOMERS if self.newcomers_only else FriendsFor.EVERYONE
+
     def closed_form(self) -> SocialLinearConfig:
         """The closed form's config, with what it shares."""
         return replace(
             self.linear,
-            use_ties=self.use_ties,
+            use_ties=self.friends_for is FriendsFor.EVERYONE,
             rate=self.linear.rate if self.use_times else 0.0,
             max_items=self.max_items,
             max_friends=self.max_friends,
@@ -147,7 +157,9 @@ class SocialTrainee(Trainee):
     def __init__(self, config: SocialConfig, data: TrainingSet, device: torch.device):
         super().__init__()
         self.config, self.device = config, device
-        self.community = _community(config, data)
+        # Who has no history has nothing to be found: friends of newcomers alone teach nothing.
+        learns_ties = config.friends_for is FriendsFor.EVERYONE
+        self.community = _community(config, data if learns_ties else data.without_ties())
         self.num_items = data.num_items
         rng = torch.Generator().manual_seed(config.loop.seed)
         shape = (config.heads, data.num_items, config.dim // config.heads)
@@ -209,7 +221,7 @@ class SocialTrainee(Trainee):
         ages = shoppers.histories.age_days.copy()
         ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
         histories = replace(shoppers.histories, age_days=ages)
-        circles = _hide(shoppers.circles, rng.random(len(shoppers)) < self.config.alone)
+        circles = shoppers.circles.without(rng.random(len(shoppers)) < self.config.alone)
         seen = replace(shoppers, histories=histories, circles=circles)
         return Batch(
             people=ShopperTensors.of(seen, self.device),
@@ -322,15 +334,9 @@ class SocialTrainee(Trainee):
         }
         if self.config.heads > 1:
             parameters["heads"] = torch.tensor(self.config.heads)
+        if self.config.friends_for is not FriendsFor.EVERYONE:
+            parameters["friends_for"] = torch.tensor(self.config.friends_for.value)
         return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}
-
-
-def _hide(circles: Circles, hidden: npt.NDArray[np.bool_]) -> Circles:
-    """Without the ties of some shoppers, a mask of shape (b,)."""
-    counts = np.diff(circles.offsets)
-    left = np.repeat(~hidden, counts)
-    offsets = np.concatenate([[0], np.cumsum(np.where(hidden, 0, counts))]).astype(np.int64)
-    return Circles(offsets, circles.person[left], circles.strengths[left])
 
 
 def _since_newest(age: Floats, kept: npt.NDArray[np.bool_], row: Ints, num_shoppers: int) -> Floats:
@@ -375,17 +381,18 @@ class SocialModel:
         """See ``base.Learned``; solves the closed form, and finds both shares on validation."""
         assert isinstance(trainee, SocialTrainee)
         parameters = trainee.release_parameters()
+        community = _community(self.config, data)
         if self.config.mix != 0:
-            seen = data if self.config.use_ties else data.without_ties()
-            solved = fit_linear(self.config.closed_form(), seen, trainee.community, trainee.device)
-            halves = Halves(parameters, solved, trainee.community, data)
+            config, learned_from = self.config.closed_form(), trainee.community
+            solved = fit_linear(config, data, learned_from, trainee.device)
+            halves = Halves(parameters, solved, community, data)
             if self.config.mix is None and data.validation is not None:
                 self.mix = halves.best_mix(data)
             parameters = halves.mixed(self.mix)
-        prior = Prior(parameters, trainee.community, data)
+        prior = Prior(parameters, community, data)
         if self.config.prior is None and data.validation is not None:
             self.prior = prior.best(data)
-        self.use(prior.added(self.prior), data)
+        self._use(prior.added(self.prior), data, community)
 
     def refit_config(self) -> SocialConfig:
         """See ``base.Learned``."""
@@ -394,9 +401,12 @@ class SocialModel:
 
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """Serve ``data``'s users from parameters trained elsewhere."""
+        self._use(parameters, data, _community(self.config, data))
+
+    def _use(self, parameters: Parameters, data: TrainingSet, community: Community) -> None:
         self.parameters = parameters
         self._recommender = Recommender(parameters, popularity(data))
-        self._community = _community(self.config, data)
+        self._community = community
 
     def serve(self, data: TrainingSet) -> None:
         """See ``base.Inductive``."""
@@ -438,5 +448,5 @@ class SocialModel:
 
 
 def _community(config: SocialConfig, data: TrainingSet) -> Community:
-    seen = data if config.use_ties else data.without_ties()
-    return Community.of(seen, config.max_items, config.max_friends)
+    """With all ties: the recommender knows whose count."""
+    return Community.of(data, config.max_items, config.max_friends)

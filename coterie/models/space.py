@@ -79,7 +79,7 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "tail": Uniform(0.0, 1.25),
     },
     "social": {
-        "use_ties": Choice((False, True)),
+        "newcomers_only": Choice((False, True)),
         "dim": Choice((128, 256, 512)),
         "heads": Choice((1, 2, 4)),
         "scale": LogUniform(3.0, 14.0),
@@ -126,14 +126,14 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "social": (
         {"dim": 512, "heads": 4},
         {"dim": 512, "heads": 4, "scale": 9.0, "entry_dropout": 0.65},
-        {"dim": 512, "heads": 4, "scale": 9.0, "entry_dropout": 0.65, "use_ties": False},
+        {"dim": 512, "heads": 4, "scale": 9.0, "entry_dropout": 0.65, "newcomers_only": True},
         {"entry_dropout": 0.75},
     ),
 }
 """Tried right after the defaults, which are for shops where little is known of each shopper: these
 are for long histories, of many shoppers with broad tastes or of few, for few shoppers of whom
 little is known, and with more numbers an item, which a few trials do not find from there. One
-leaves ties alone: where they say nothing, the search is to know."""
+leaves ties to newcomers: where they say nothing of who is known, the search is to know."""
 
 
 def describe(space: Space) -> dict[str, list[Any]]:

@@ -3,8 +3,8 @@
 Offline evaluation and serving call these same methods; nothing else in Coterie makes a list.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,8 @@ from coterie.recommend.shoppers import Circles, Shoppers
 Parameters = dict[str, torch.Tensor]
 """All that was learned: ``item_in`` and ``item_out`` (items, d), ``item_bias`` (items,), ``scale``
 and ``prior`` (), the encoder's weights under ``encoder.``; if a vector has more heads than one,
-``heads`` (); and, if there is a closed form, ``linear.NAMES``."""
+``heads`` (); if not everybody's friends count, ``friends_for`` (), a FriendsFor; and, if there is
+a closed form, ``linear.NAMES``."""
 RETRIEVE_MARGIN = 50
 """Candidates beyond k that single precision retrieves for double precision to rank."""
 _RESOLUTION = 1e-6
@@ -36,6 +37,16 @@ class Source(StrEnum):
     """Friends' tastes alone: the shopper has no history that this release knows."""
     POPULAR = "popular"
     """Neither: what most people had."""
+
+
+class FriendsFor(IntEnum):
+    """Whose friends count, as training left it: weights of friends that it did not learn must not
+    make lists."""
+
+    NOBODY = 0
+    NEWCOMERS = 1
+    """Who has no history of their own."""
+    EVERYONE = 2
 
 
 class ReasonKind(StrEnum):
@@ -118,6 +129,7 @@ class Recommender:
     Where vectors have several heads, the first product is the mean of each head's.
     What most people had counts for a newcomer, and soon no more: W_u is the weight of all entries
     of one's own, and F_u how many friends have a history (a single one's taste says little).
+    Friends who do not count for a shopper are as if they were not there.
     """
 
     def __init__(
@@ -153,6 +165,7 @@ class Recommender:
         self._bias = parameters["item_bias"].double()
         self._heads = _heads(parameters)
         self._scale = float(parameters["scale"]) / self._heads
+        self._friends_for = _friends_for(parameters)
         self._linear: LinearPart | None = None
         if parameters.keys() >= linear.NAMES:
             self._linear = LinearPart.of_tensors(parameters, len(popularity))
@@ -176,6 +189,7 @@ class Recommender:
             BadInputError: k is not over 0, or a history names an item that the release lacks.
         """
         self._check_request(shoppers, k)
+        shoppers = self._with_friends_that_count(shoppers)
         asked = self._ask(shoppers)
         coarse = self._coarse_scores(asked)
         self._mask(coarse, shoppers)
@@ -191,11 +205,12 @@ class Recommender:
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
         """Scores of all items, seen and hidden ones too, single precision, shape (b, items)."""
         self._check_request(shoppers, 1)
-        return self._coarse_scores(self._ask(shoppers))
+        return self._coarse_scores(self._ask(self._with_friends_that_count(shoppers)))
 
     @torch.inference_mode()
     def newness(self, shoppers: Shoppers) -> torch.Tensor:
         """Shares of the prior that count, shape (b,): 1 where nothing is known of a shopper."""
+        shoppers = self._with_friends_that_count(shoppers)
         encoded, _ = self._encode(shoppers)
         return _newness(encoded, shoppers.circles, 0, len(shoppers))
 
@@ -206,6 +221,7 @@ class Recommender:
         Returns:
             Per shopper, per item of its list (padding left out), the reasons.
         """
+        shoppers = self._with_friends_that_count(shoppers)
         encoded, state = self._encode(shoppers)
         return [
             self._explain_one(shoppers, encoded, state, lists, row) for row in range(len(shoppers))
@@ -214,6 +230,7 @@ class Recommender:
     @torch.inference_mode()
     def parts(self, shoppers: Shoppers, lists: Lists, row: int = 0) -> Parts:
         """The same sums as ``explain``'s, of one shopper's list (padding left out), as arrays."""
+        shoppers = self._with_friends_that_count(shoppers)
         encoded, state = self._encode(shoppers)
         return self._parts(shoppers, encoded, state, lists, row)
 
@@ -243,6 +260,12 @@ class Recommender:
                 f"asked for {k} items by histories up to row {items.max(initial=-1)}: "
                 f"expected k over 0 and rows below {self.num_items}"
             )
+
+    def _with_friends_that_count(self, shoppers: Shoppers) -> Shoppers:
+        if self._friends_for is FriendsFor.EVERYONE:
+            return shoppers
+        nobodys = self._friends_for is FriendsFor.NOBODY
+        return replace(shoppers, circles=shoppers.circles.without(shoppers.known | nobodys))
 
     def _encode(self, shoppers: Shoppers) -> tuple[Encoded, torch.Tensor]:
         """Weights and states, shape (b, d), in double precision."""
@@ -402,7 +425,7 @@ def _best(items: torch.Tensor, scores: torch.Tensor, k: int) -> tuple[torch.Tens
 def _check(parameters: Parameters, num_items: int) -> None:
     needed = {"item_in", "item_out", "item_bias", "scale", "prior"}
     needed |= {f"encoder.{name}" for name, _ in Encoder().named_parameters()}
-    names = set(parameters) - {"heads"}
+    names = set(parameters) - {"heads", "friends_for"}
     if names != needed and names != needed | linear.NAMES:
         raise BadInputError(
             f"parameters are {sorted(parameters)}, expected {sorted(needed)}: "
@@ -414,7 +437,19 @@ def _check(parameters: Parameters, num_items: int) -> None:
     heads, width = _heads(parameters), parameters["item_in"].shape[1]
     if heads < 1 or width % heads:
         raise BadInputError(f"vectors of {width} numbers cannot have {heads} heads of one length")
+    _friends_for(parameters)
 
 
 def _heads(parameters: Parameters) -> int:
     return int(parameters.get("heads", 1))
+
+
+def _friends_for(parameters: Parameters) -> FriendsFor:
+    found = int(parameters.get("friends_for", FriendsFor.EVERYONE))
+    try:
+        return FriendsFor(found)
+    except ValueError:
+        raise BadInputError(
+            f"friends_for is {found}, expected one of {[f.value for f in FriendsFor]}: "
+            "was this release made by another version?"
+        ) from None

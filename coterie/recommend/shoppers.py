@@ -57,6 +57,13 @@ class Circles:
     strengths: Floats
     """Shape (m, len(schema.STRENGTHS)), each log(1 + value)."""
 
+    def without(self, hidden: npt.NDArray[np.bool_]) -> "Circles":
+        """The same without the friends of some shoppers, a mask of shape (b,)."""
+        counts = np.diff(self.offsets)
+        left = np.repeat(~hidden, counts)
+        offsets = np.concatenate([[0], np.cumsum(np.where(hidden, 0, counts))]).astype(np.int64)
+        return Circles(offsets, self.person[left], self.strengths[left])
+
 
 @dataclass(frozen=True, slots=True)
 class Shoppers:
@@ -72,6 +79,11 @@ class Shoppers:
 
     def __len__(self) -> int:
         return len(self.circles.offsets) - 1
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Who has a history, shape (b,)."""
+        return np.asarray(np.diff(self.histories.offsets[: len(self) + 1]) > 0)
 
 
 def histories_of(events: Interactions, num_people: int, max_items: int = MAX_RECENT) -> Histories:

@@ -38,6 +38,13 @@ CASES = (
         social=True,
         closed_form=False,
     ),
+    Case(
+        "social, friends for newcomers alone",
+        "social",
+        (*SOCIAL, ("newcomers_only", True)),
+        social=True,
+        closed_form=False,
+    ),
     Case("social without ties", "social", (*SOCIAL, ("use_ties", False)), closed_form=False),
 )
 

@@ -10,7 +10,13 @@ from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
 from coterie.recommend.batches import Community, Recent, shopper_from_features
 from coterie.recommend.encoder import Encoder, unit
-from coterie.recommend.recommender import Parameters, ReasonKind, Recommender, Source
+from coterie.recommend.recommender import (
+    FriendsFor,
+    Parameters,
+    ReasonKind,
+    Recommender,
+    Source,
+)
 from coterie.recommend.shoppers import histories_of
 from coterie.schema import EVENT_KINDS, STRENGTHS, TARGET_KINDS, EventKind
 
@@ -286,3 +292,44 @@ def test_a_score_is_the_mean_of_the_heads(parameters, popularity, community):
 def test_heads_that_do_not_fit_are_refused(parameters, popularity):
     with pytest.raises(BadInputError, match="8 numbers cannot have 3 heads"):
         Recommender(parameters | {"heads": torch.tensor(3)}, popularity)
+
+
+@pytest.mark.parametrize(
+    ("friends_for", "counting"),
+    [
+        (FriendsFor.NOBODY, []),
+        (FriendsFor.NEWCOMERS, [HAS_FRIENDS_ONLY]),
+        (FriendsFor.EVERYONE, EVERYBODY),
+    ],
+)
+def test_friends_who_do_not_count_are_as_if_they_were_not_there(
+    parameters, popularity, community, data, friends_for, counting
+):
+    told = Recommender(parameters | {"friends_for": torch.tensor(friends_for)}, popularity)
+    plain = Recommender(parameters, popularity)
+    with_friends, alone = (
+        c.shoppers(EVERYBODY) for c in (community, Community.of(data.without_ties()))
+    )
+    count = np.isin(EVERYBODY, counting)[:, None]
+    has_friends = np.diff(with_friends.circles.offsets) > 0
+    scores = [r.scores(s).numpy() for r, s in ((plain, with_friends), (plain, alone))]
+    assert not np.isclose(*scores).all(axis=1)[has_friends].any()
+    expected = np.where(count, *scores)
+    np.testing.assert_allclose(told.scores(with_friends).numpy(), expected, atol=1e-5)
+    lists = told.recommend(with_friends, 5)
+    others = [r.recommend(s, 5).item_idx for r, s in ((plain, with_friends), (plain, alone))]
+    np.testing.assert_array_equal(lists.item_idx, np.where(count, *others))
+    newness = [r.newness(s).numpy() for r, s in ((plain, with_friends), (plain, alone))]
+    np.testing.assert_allclose(told.newness(with_friends).numpy(), np.where(count[:, 0], *newness))
+    for user, items in zip(EVERYBODY, told.explain(with_friends, lists), strict=True):
+        by_friends = any(r.kind is ReasonKind.FRIEND for rs in items for r in rs)
+        assert by_friends == bool(count[user] and has_friends[user])
+        parts = told.parts(with_friends, lists, user)
+        assert (parts.person >= 0).any() == by_friends
+        sums = parts.contribution.sum(axis=0) + parts.popular
+        np.testing.assert_allclose(sums, lists.score[user], atol=1e-4)
+
+
+def test_unknown_rules_on_whose_friends_count_are_refused(parameters, popularity):
+    with pytest.raises(BadInputError, match=r"friends_for is 3, expected one of \[0, 1, 2\]"):
+        Recommender(parameters | {"friends_for": torch.tensor(3)}, popularity)
