@@ -40,7 +40,7 @@ demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASE
 	  $(if $(DATA),--data "$(DATA)") $(if $(DATASET),--dataset "$(DATASET)") $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
 
 test: setup ## All tests (what needs real data, a GPU or chromium skips with a reason)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## Format, lint, types, import rules, documentation
 	@$(BIN)/ruff format --check .

@@ -17,6 +17,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # import whether counts are a process's alone: counted after Feast, one test would see another's.
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: of several processes none is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
     """A test leaves the environment as it was: serving hands Ray its switches and token in it."""
