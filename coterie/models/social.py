@@ -381,18 +381,19 @@ class SocialModel:
         """See ``base.Learned``; solves the closed form, and finds both shares on validation."""
         assert isinstance(trainee, SocialTrainee)
         parameters = trainee.release_parameters()
-        community = _community(self.config, data)
         if self.config.mix != 0:
-            config, learned_from = self.config.closed_form(), trainee.community
-            solved = fit_linear(config, data, learned_from, trainee.device)
-            halves = Halves(parameters, solved, community, data)
+            config = self.config.closed_form()
+            solved = fit_linear(config, data, trainee.community, trainee.device)
+            halves = Halves(parameters, solved, trainee.community, data)
             if self.config.mix is None and data.validation is not None:
                 self.mix = halves.best_mix(data)
             parameters = halves.mixed(self.mix)
-        prior = Prior(parameters, community, data)
+        # Where friends count for newcomers alone both shares are chosen as if nobody had any: who
+        # is known gets the very list of a model without ties.
+        prior = Prior(parameters, trainee.community, data)
         if self.config.prior is None and data.validation is not None:
             self.prior = prior.best(data)
-        self._use(prior.added(self.prior), data, community)
+        self.use(prior.added(self.prior), data)
 
     def refit_config(self) -> SocialConfig:
         """See ``base.Learned``."""
@@ -401,12 +402,9 @@ class SocialModel:
 
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """Serve ``data``'s users from parameters trained elsewhere."""
-        self._use(parameters, data, _community(self.config, data))
-
-    def _use(self, parameters: Parameters, data: TrainingSet, community: Community) -> None:
         self.parameters = parameters
         self._recommender = Recommender(parameters, popularity(data))
-        self._community = community
+        self._community = _community(self.config, data)
 
     def serve(self, data: TrainingSet) -> None:
         """See ``base.Inductive``."""

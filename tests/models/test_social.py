@@ -106,3 +106,22 @@ def test_each_head_has_draws_and_a_start_of_its_own(data):
 def test_heads_of_different_lengths_are_refused():
     with pytest.raises(BadInputError, match="multiple of heads"):
         SocialConfig(dim=8, heads=3)
+
+
+def test_with_friends_for_newcomers_alone_who_is_known_gets_the_list_of_a_model_without_ties():
+    data = planted().data
+    config = SocialConfig(dim=16, loop=LoopConfig(max_epochs=10, lr=2e-2))
+    newcomers, nobody = (
+        SocialModel(replace(config, newcomers_only=True)),
+        SocialModel(replace(config, use_ties=False)),
+    )
+    for model in (newcomers, nobody):
+        model.fit(data)
+    assert (newcomers.mix, newcomers.prior) == (nobody.mix, nobody.prior)
+    known = np.bincount(data.interactions.user_idx, minlength=data.num_users) > 0
+    users = np.arange(data.num_users)
+    differ = (newcomers.scores(users) != nobody.scores(users)).any(axis=1)
+    assert not differ[known].any()
+    has_friends = np.bincount(data.ties.src_idx, minlength=data.num_users) > 0
+    assert differ[~known & has_friends].all()
+    assert (~known & has_friends).any()
