@@ -11,11 +11,13 @@ from rich.table import Table
 from coterie.schema import DID, EventKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from coterie.data.ingest import IngestReport
     from coterie.evaluation.results import Comparison
     from coterie.evaluation.significance import PairedTest
     from coterie.release.offline import NamedReason, ShopperList
-    from coterie.training.study import Trial
+    from coterie.training.study import Study, Trial
     from coterie.workflow import Challenger, Tuned
 
 MAX_REASONS = 3
@@ -59,27 +61,31 @@ def fitted(challenger: "Challenger") -> None:
 
 def tuned(outcome: "Tuned") -> None:
     """The best trials, and the model's own settings to compare them with, a column each."""
-    trials = outcome.study.trials
-    shown = sorted(trials, key=lambda trial: -(trial.score or 0.0))[:MAX_TRIALS]
-    if outcome.defaults is not None and outcome.defaults not in shown:
-        shown.append(outcome.defaults)
-    names = [
-        "own settings" if trial is outcome.defaults else str(trials.index(trial) + 1)
-        for trial in shown
-    ]
+    study, best, own = outcome.study, outcome.best, outcome.defaults
+    trials = study.searched
+    shown = sorted(trials, key=lambda trial: (trial is not best, -study.mean(trial)))[:MAX_TRIALS]
+    if own is not None and own not in shown:
+        shown.append(own)
+    names = ["own settings" if trial is own else str(trials.index(trial) + 1) for trial in shown]
     table = _table("trial", *names)
-    table.add_row("NDCG@20", *(_score(trial) for trial in shown))
+    table.add_row("NDCG@20", *(_score(study, trial) for trial in shown))
+    if len(study.scores(best)) > 1:
+        table.add_row("of seeds", *(_seeds(study.scores(trial)) for trial in shown))
     table.add_row("epochs", *(str(t.curve[-1][0]) if t.curve else "-" for t in shown))
-    for name in outcome.best.changes:
+    for name in best.changes:
         table.add_row(name, *(_value(trial.changes[name]) for trial in shown))
     _screen().print(table)
-    if outcome.defaults is not None and outcome.defaults.score:
-        gain = (outcome.best.score or 0.0) / outcome.defaults.score - 1
+    gain = None if own is None else study.gain(best, own)
+    if gain is not None:
         say(f"best over the model's own settings, NDCG@20 on validation: {gain:+.1%}")
 
 
-def _score(trial: "Trial") -> str:
-    return trial.ending.value if trial.score is None else f"{trial.score:.4f}"
+def _score(study: "Study", trial: "Trial") -> str:
+    return trial.ending.value if trial.score is None else f"{study.mean(trial):.4f}"
+
+
+def _seeds(scores: "Sequence[float]") -> str:
+    return " ".join(f"{score:.4f}" for score in scores) if len(scores) > 1 else "one"
 
 
 def _value(value: Any) -> str:

@@ -55,5 +55,5 @@ def standing_bar(what: str) -> Iterator[Watch]:
 def _best(standing: Standing) -> str:
     if standing.best is None:
         return ""
-    gain = f" ({standing.best / standing.defaults - 1:+.1%})" if standing.defaults else ""
+    gain = "" if standing.gain is None else f" ({standing.gain:+.1%})"
     return f"best {standing.best:.4f}{gain}"

@@ -7,7 +7,7 @@ from coterie.evaluation import blocks, tuning_plots
 from coterie.evaluation.blocks import Cell, Plots
 from coterie.evaluation.phrases import escape, name_model, write_number, write_percent
 from coterie.models.space import Space
-from coterie.training.study import Ending, Study, Trial
+from coterie.training.study import CLOSE, MAX_RIVALS, Ending, Study, Trial
 
 Section = tuple[str, str, str]
 """Id, title and HTML."""
@@ -45,6 +45,7 @@ def render(
     assert best is not None
     parts = [
         _growth(study, own, best, drawn),
+        *_runoff(study, best, drawn),
         _fields(study, space, best, importances, drawn),
         _trials(study, space, own, best),
         _method(study, space),
@@ -62,18 +63,21 @@ def render(
 
 
 def _headline(study: Study, space: Space, own: Trial | None, best: Trial, title: str) -> str:
-    counts = {ending: sum(t.ending is ending for t in study.trials) for ending in Ending}
+    counts = {ending: sum(t.ending is ending for t in study.searched) for ending in Ending}
     told = [f"{n} {_ENDINGS[ending]}" for ending, n in counts.items() if n]
     hours, minutes = divmod(round(study.elapsed_s / 60), 60)
     spent = f"{hours} h {minutes} min" if hours else f"{study.elapsed_s / 60:.1f} min"
+    seeds = len(study.scores(best))
+    where = f"mean of {seeds} seeds" if seeds > 1 else _where(best)
     cards = [
-        blocks.card("Best NDCG@20 on validation", f"{best.score:.4f}", _where(best)),
-        blocks.card("Trials", str(len(study.trials)), ", ".join(told)),
+        blocks.card("Best NDCG@20 on validation", f"{study.mean(best):.4f}", where),
+        blocks.card("Trials", str(len(study.searched)), ", ".join(told)),
         blocks.card("Time spent", spent, f"{len(space)} fields searched"),
     ]
-    if own is not None and own.score is not None:
-        gain = (best.score or 0.0) / own.score - 1 if own.score else 0.0
-        beside = f"over {own.score:.4f} with the model's own settings"
+    gain = None if own is None else study.gain(best, own)
+    if own is not None and gain is not None:
+        beside = f"over {study.mean(own):.4f} with the model's own settings"
+        beside += "" if len(study.scores(own)) == seeds else ", by the first seed"
         card = blocks.card("Gain", write_percent(gain), beside, "good" if gain > 0 else "")
         cards.insert(1, card)
     fields = ", ".join(f"{escape(k)} {write_number(v)}" for k, v in best.changes.items())
@@ -97,18 +101,44 @@ def _where(trial: Trial) -> str:
 
 
 def _growth(study: Study, own: Trial | None, best: Trial, drawn: Plots) -> Section:
-    by_trial = tuning_plots.growth(study.trials, own, by_time=False)
-    by_time = tuning_plots.growth(study.trials, own, by_time=True)
+    by_trial = tuning_plots.growth(study.searched, own, by_time=False)
+    by_time = tuning_plots.growth(study.searched, own, by_time=True)
     shown = blocks.beside(
         drawn.place(by_trial, "Score by trial", "the line is the best so far"),
         drawn.place(by_time, "Score by time", "when each trial ended"),
     )
     note = "What would still be gained by going on? Where the line is flat, little."
-    if any(trial.curve for trial in study.trials):
+    if any(trial.curve for trial in study.searched):
         about = "those that others were ahead of were stopped; the rest went on to their end"
-        figure = tuning_plots.curves(study.trials, own, best)
+        figure = tuning_plots.curves(study.searched, own, best)
         shown = f"{shown}<br>{drawn.place(figure, 'Score by epoch, one line a trial', about)}"
     return _section("growth", "How the score grew", note, shown)
+
+
+def _runoff(study: Study, best: Trial, drawn: Plots) -> list[Section]:
+    """Nothing where no two trials were close."""
+    numbered = [(n, t, study.scores(t)) for n, t in enumerate(study.searched, 1)]
+    again = [(n, t, scores) for n, t, scores in numbered if len(scores) > 1]
+    if not again:
+        return []
+    again.sort(key=lambda row: -study.mean(row[1]))
+    rows = [
+        (
+            "ours" if trial is best else "",
+            f"Trial {number}",
+            [Cell(f"{score:.4f}") for score in (*scores, study.mean(trial))],
+        )
+        for number, trial, scores in again
+    ]
+    figure = tuning_plots.runoff([(number, scores) for number, _, scores in again])
+    about = "a circle is one fit, the bar is their mean"
+    table = blocks.table(["", "In the search", "Again", "Mean"], rows, "What was fitted again")
+    note = (
+        f"Seeds alone move a score by about {100 * CLOSE:.0f} %: trials as close as that to the "
+        f"best, {MAX_RIVALS} at most, were fitted again with the next seed, and the mean decided."
+    )
+    shown = f'<div class="stack">{drawn.place(figure, "Score by seed", about)}{table}</div>'
+    return [_section("runoff", "Which of the best is best", note, shown)]
 
 
 def _fields(
@@ -124,12 +154,12 @@ def _fields(
         parts.append(drawn.place(tuning_plots.shares(importances), "What mattered", about))
     if len(space) > 1:
         about = "each line is a trial, from its first field to its last"
-        figure = tuning_plots.parallel(space, study.trials)
+        figure = tuning_plots.parallel(space, study.searched)
         parts.append(drawn.place(figure, "Trials across fields", about))
     order = sorted(space, key=lambda name: -importances.get(name, 0.0))
     slices = [
         drawn.place(
-            tuning_plots.slice_of(name, space[name], study.trials, best),
+            tuning_plots.slice_of(name, space[name], study.searched, best),
             escape(name),
             f"best: {write_number(best.changes[name])}",
         )
@@ -144,10 +174,10 @@ def _fields(
 
 
 def _trials(study: Study, space: Space, own: Trial | None, best: Trial) -> Section:
-    numbered = list(enumerate(study.trials, 1))
-    numbered.sort(key=lambda row: -1.0 if row[1].score is None else row[1].score, reverse=True)
+    numbered = list(enumerate(study.searched, 1))
+    numbered.sort(key=lambda row: (row[1] is not best, row[1].score is None, -study.mean(row[1])))
     rows = [
-        ("ours" if trial is best else "", _name(number, trial is own), _cells(trial, space))
+        ("ours" if trial is best else "", _name(number, trial is own), _cells(study, trial, space))
         for number, trial in numbered
     ]
     head = ["Trial", "NDCG@20", "Ended", "Epochs", "Seconds", *(escape(name) for name in space)]
@@ -162,8 +192,8 @@ def _name(number: int, is_own: bool) -> str:
     return f"{number} (own settings)" if is_own else str(number)
 
 
-def _cells(trial: Trial, space: Space) -> list[Cell]:
-    score = "none" if trial.score is None else f"{trial.score:.4f}"
+def _cells(study: Study, trial: Trial, space: Space) -> list[Cell]:
+    score = "none" if trial.score is None else f"{study.mean(trial):.4f}"
     epochs = str(trial.curve[-1][0]) if trial.curve else ""
     values = [Cell(write_number(trial.changes[name])) for name in space]
     ended, seconds = Cell(_ENDINGS[trial.ending]), Cell(f"{trial.seconds:,.1f}")

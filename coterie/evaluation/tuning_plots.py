@@ -116,6 +116,33 @@ def curves(trials: Sequence[Trial], defaults: Trial | None, best: Trial | None) 
     return {"data": traces, "layout": layout}
 
 
+def runoff(rows: Sequence[tuple[int, Sequence[float]]]) -> Figure:
+    """The scores of each trial that was fitted again, a row each, the first on top."""
+    names = [f"trial {number}" for number, _ in rows]
+    means = [sum(scores) / len(scores) for _, scores in rows]
+    points = [(score, name) for name, (_, row) in zip(names, rows, strict=True) for score in row]
+    bar = {"symbol": "line-ns", "size": 20, "line": {"width": 4, "color": "@ours"}}
+    one = {"color": "@other", "symbol": "circle", "size": 10}
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": xs,
+            "y": ys,
+            "marker": marker,
+            "hovertemplate": f"%{{y}}, {name}: %{{x:.4f}}<extra></extra>",
+        }
+        for name, xs, ys, marker in (
+            ("one fit", [score for score, _ in points], [name for _, name in points], one),
+            ("mean", means, names, bar),
+        )
+    ]
+    ends = {"autorange": "reversed", "showgrid": False, "automargin": True}
+    layout = plain_layout(120 + 2 * ROW_PX * len(rows), xaxis=_score_axis(), yaxis=ends)
+    return {"data": traces, "layout": layout}
+
+
 def shares(importances: Mapping[str, float]) -> Figure:
     """One bar a field, what mattered most on top."""
     rows = sorted(importances.items(), key=lambda row: row[1])

@@ -17,6 +17,7 @@ class _Flight:
 
     changes: Mapping[str, Any]
     started: float
+    repeat: int = 0
     curve: list[tuple[int, float]] = field(default_factory=list)
     last: Mapping[str, Any] = field(default_factory=dict)
 
@@ -32,14 +33,29 @@ class Keeper:
         self._first_s: float | None = None
         self._hopeless: Exception | None = None
 
-    def enough(self) -> bool:
-        """Whether time is up, or there is no sense in going on."""
-        limit = self._bounds.seconds
-        return self._hopeless is not None or (limit is not None and self._now() >= limit)
+    def enough(self, repeat: int = 0) -> bool:
+        """Whether time is up, or there is no sense in going on.
 
-    def started(self, key: str, changes: Mapping[str, Any]) -> None:
+        A search ends while there is time to fit its best again.
+        """
+        limit = self._bounds.seconds
+        ahead = 0.0 if repeat else self.runoff_s
+        return self._hopeless is not None or (limit is not None and self._now() + ahead >= limit)
+
+    @property
+    def rivals(self) -> tuple[Trial, ...]:
+        """What is to be fitted again when the search has ended."""
+        return self._study.pending if self._search.seeds else ()
+
+    @property
+    def runoff_s(self) -> float:
+        """What that will take, about."""
+        seconds = [trial.seconds for trial in self.rivals]
+        return max(sum(seconds) / self._bounds.at_once, max(seconds, default=0.0))
+
+    def started(self, key: str, changes: Mapping[str, Any], repeat: int = 0) -> None:
         """A process took a trial up."""
-        self._flights[key] = _Flight(changes, self._now())
+        self._flights[key] = _Flight(changes, self._now(), repeat)
         self._first_s = self._now() if self._first_s is None else self._first_s
         self._tell()
 
@@ -77,7 +93,8 @@ class Keeper:
             raise self._hopeless
 
     def _check_hope(self, key: str, error: Exception) -> None:
-        if self._flights[key].changes == self._search.defaults:
+        flight = self._flights[key]
+        if flight.changes == self._search.defaults and not flight.repeat:
             self._hopeless = error
 
     def _keep(self, key: str, ending: Ending, error: str = "") -> None:
@@ -95,31 +112,36 @@ class Keeper:
             seconds=round(now - flight.started, 2),
             elapsed_s=round(self._elapsed_before + now, 2),
             error=error,
+            repeat=flight.repeat,
         )
         self._study.add(trial)
         self._tell()
 
     def _tell(self) -> None:
-        best, defaults = self._study.best, self._study.of(self._search.defaults)
+        study = self._study
+        best, own = study.best, study.of(self._search.defaults)
         self._watch(
             Standing(
-                done=self._study.num_counted,
+                done=study.num_counted,
                 total=self._bounds.trials,
-                best=best.score if best else None,
-                defaults=defaults.score if defaults else None,
+                best=study.mean(best) if best else None,
+                gain=study.gain(best, own) if best and own else None,
                 seconds_left=self._seconds_left(),
                 running=", ".join(map(_write, self._flights.values())),
             )
         )
 
     def _seconds_left(self) -> float | None:
-        """Until the nearer bound: the clock's, or the trials' at the pace of this run."""
+        """Until the nearer bound: the clock's, or the trials' at the pace of this run.
+
+        With what it takes to fit the best again.
+        """
         now, bounds = self._now(), self._bounds
         left = [] if bounds.seconds is None else [max(0.0, bounds.seconds - now)]
         done = self._study.num_counted - self._done_before
         if bounds.trials is not None and done:
             pace = (now - (self._first_s or 0.0)) / done
-            left.append(pace * (bounds.trials - self._study.num_counted))
+            left.append(pace * (bounds.trials - self._study.num_counted) + self.runoff_s)
         return min(left, default=None)
 
     def _now(self) -> float:
@@ -128,7 +150,8 @@ class Keeper:
 
 
 def _write(flight: _Flight) -> str:
+    again = "again, " if flight.repeat else ""
     if not flight.curve:
-        return "fitting"
+        return f"{again}fitting"
     epoch, score = flight.curve[-1]
-    return f"epoch {epoch} {score:.4f}"
+    return f"{again}epoch {epoch} {score:.4f}"

@@ -14,8 +14,8 @@ class Standing:
     """Asked for; None where only time bounds the study."""
     best: float | None
     """Best score so far."""
-    defaults: float | None
-    """What the model's own settings reached; None until they have."""
+    gain: float | None
+    """How far it is above the model's own settings, .05 for 5 %; None until they are through."""
     seconds_left: float | None
     """Until the nearest bound, as far as that can be told."""
     running: str

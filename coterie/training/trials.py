@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +35,9 @@ class Search:
     """Of one trial; 0 where the model does not learn in epochs."""
     starts: tuple[Mapping[str, Any], ...] = ()
     """Configurations that are tried next, before the search chooses any."""
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    """Fields of the config that are seeds of learning, and what they are in the search; empty
+    where the same settings always come to the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def attempt(
     report: Report,
     device: str = "cpu",
     threads: int = 1,
+    repeat: int = 0,
 ) -> None:
     """Run one trial: report after every validation, and once more at its end.
 
@@ -108,10 +112,12 @@ def attempt(
         report: The last report says ``finished``, or ``failed`` and why.
         device: That the model learns on.
         threads: That torch may use.
+        repeat: How often the same was fitted before; its seeds come that much later.
     """
     torch.set_num_threads(threads)
+    seeds = {name: seed + repeat for name, seed in search.seeds.items()}
     try:
-        model = MODELS[search.model](search.configure(changes))
+        model = MODELS[search.model](search.configure({**changes, **seeds}))
         data = _training_set(packed)
         if _learns(model):
             _learn(model, data, device, report)

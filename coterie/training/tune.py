@@ -1,12 +1,16 @@
-"""Ray Tune runs the trials of a study: Optuna says what to try next, ASHA what to stop early."""
+"""Ray Tune runs the trials of a study: Optuna says what to try next, ASHA what to stop early.
+
+What then leads by less than seeds do is fitted again, with another seed: the runoff.
+"""
 
 import logging
 import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,74 +55,113 @@ def run_study(
     bounds: Bounds,
     watch: Watch = unwatched,
 ) -> None:
-    """Add trials to an open study until a bound is reached.
+    """Add trials to an open study until a bound is reached, then fit its best few again.
 
     A process that dies loses the trials in flight. Optuna and ASHA are told of all others again,
-    so a study that was broken off goes on as if nothing had happened.
+    so a study that was broken off goes on as if nothing had happened. The runoff (see
+    ``Study.rivals``) comes on top of the trials that were asked for, and within the time.
 
     Raises:
         BadInputError: The model's own settings cannot be fitted on these data.
         UnavailableError: The process that tried them died.
     """
-    if bounds.trials is not None and study.num_counted >= bounds.trials:
+    wanted = None if bounds.trials is None else max(0, bounds.trials - study.num_counted)
+    keeper = Keeper(study, search, bounds, watch)
+    if wanted == 0 and not keeper.rivals:
         return
     work = (study.folder / WORK).absolute()
     shutil.rmtree(work, ignore_errors=True)
-    keeper = Keeper(study, search, bounds, watch)
     try:
         pack(data, str(work / "data.npz"))
         with _quiet(), _cluster(bounds):
-            _tuner(study, search, bounds, work, keeper).fit()
-        keeper.cut()
+            if wanted != 0:
+                _search(study, search, bounds, work, keeper).fit()
+                keeper.cut()
+            if keeper.rivals and not keeper.enough(repeat=1):
+                _runoff(search, bounds, work, keeper).fit()
+                keeper.cut()
     finally:
         shutil.rmtree(work, ignore_errors=True)
     keeper.raise_if_hopeless()
 
 
-def _tuner(
+def _search(
     study: Study, search: Search, bounds: Bounds, work: Path, keeper: Keeper
 ) -> ray.tune.Tuner:
-    trial = partial(_try, search=search, packed=str(work / "data.npz"), bounds=bounds)
+    """The trials that are still wanted."""
+    config = ray.tune.TuneConfig(
+        search_alg=_searcher(study, search),
+        scheduler=_scheduler(study, search),
+        num_samples=-1 if bounds.trials is None else bounds.trials - study.num_counted,
+    )
+    return _tuner(search, bounds, work, keeper, config, repeat=0)
+
+
+def _runoff(search: Search, bounds: Bounds, work: Path, keeper: Keeper) -> ray.tune.Tuner:
+    """The rivals once more, each to its end."""
+    rivals = [trial.changes for trial in keeper.rivals]
+    config = ray.tune.TuneConfig(
+        search_alg=_optuna(search, rivals, seed=0),
+        scheduler=FIFOScheduler(),
+        num_samples=len(rivals),
+    )
+    return _tuner(search, bounds, work, keeper, config, repeat=1)
+
+
+def _tuner(
+    search: Search,
+    bounds: Bounds,
+    work: Path,
+    keeper: Keeper,
+    config: ray.tune.TuneConfig,
+    repeat: int,
+) -> ray.tune.Tuner:
+    trial = partial(
+        _try, search=search, packed=str(work / "data.npz"), bounds=bounds, repeat=repeat
+    )
     resources = {"cpu": bounds.threads, "gpu": bounds.gpu_share}
     return ray.tune.Tuner(
         ray.tune.with_resources(trial, resources),
-        tune_config=ray.tune.TuneConfig(
+        tune_config=replace(
+            config,
             metric="best",
             mode="max",
-            search_alg=_searcher(study, search),
-            scheduler=_scheduler(study, search),
-            num_samples=-1 if bounds.trials is None else bounds.trials - study.num_counted,
             max_concurrent_trials=bounds.at_once,
             reuse_actors=True,  # torch and the data are loaded once a process, not once a trial
         ),
         run_config=ray.tune.RunConfig(
-            name="trials",
+            name=f"trials-{repeat}",
             storage_path=str(work),
-            callbacks=[_Events(keeper, search)],
-            stop=_Enough(keeper),
+            callbacks=[_Events(keeper, search, repeat)],
+            stop=_Enough(keeper, repeat),
             verbose=0,
         ),
     )
 
 
-def _try(params: dict[str, Any], search: Search, packed: str, bounds: Bounds) -> None:
+def _try(params: dict[str, Any], search: Search, packed: str, bounds: Bounds, repeat: int) -> None:
     """In a process of Ray's."""
     changes = decode(search.space, params)
     device = "cuda" if bounds.use_gpu else "cpu"
-    attempt(search, changes, packed, ray.tune.report, device, bounds.threads)
+    attempt(search, changes, packed, ray.tune.report, device, bounds.threads, repeat)
+
+
+def _optuna(search: Search, firsts: Sequence[Mapping[str, Any]], seed: int) -> OptunaSearch:
+    """Proposes what is given, then whatever it finds."""
+    return OptunaSearch(
+        distributions(search.space),
+        metric="best",
+        mode="max",
+        points_to_evaluate=[encode(search.space, first) for first in firsts],
+        sampler=Replayable(seed),
+    )
 
 
 def _searcher(study: Study, search: Search) -> OptunaSearch:
     """Optuna, told of what was tried; the defaults come first."""
     firsts = [first for first in (search.defaults, *search.starts) if not study.of(first)]
-    searcher = OptunaSearch(
-        distributions(search.space),
-        metric="best",
-        mode="max",
-        points_to_evaluate=[encode(search.space, first) for first in firsts],
-        sampler=Replayable(study.plan.seed),
-    )
-    for trial in study.trials:
+    searcher = _optuna(search, firsts, study.plan.seed)
+    for trial in study.searched:
         if trial.counts:
             searcher.add_evaluated_point(encode(search.space, trial.changes), told(trial))
     return searcher
@@ -147,7 +190,7 @@ class Halving(ASHAScheduler):  # type: ignore[misc]
         firsts = (search.defaults, *search.starts)
         self._spared = [encode(search.space, first) for first in firsts]
         self._last = search.max_epochs
-        for number, trial in enumerate(study.trials):
+        for number, trial in enumerate(study.searched):
             known, best = SimpleNamespace(trial_id=f"known-{number}"), 0.0
             for epoch, score in trial.curve if trial.counts else ():
                 best = max(best, score)
@@ -170,12 +213,12 @@ class _Here:
 class _Events(_Here, ray.tune.Callback):  # type: ignore[misc]
     """What Ray Tune tells of trials, in the process that started them."""
 
-    def __init__(self, keeper: Keeper, search: Search):
-        self._keeper, self._space = keeper, search.space
+    def __init__(self, keeper: Keeper, search: Search, repeat: int):
+        self._keeper, self._space, self._repeat = keeper, search.space, repeat
 
     def on_trial_start(self, trial: Any, **_: Any) -> None:
         """A process takes it up."""
-        self._keeper.started(trial.trial_id, decode(self._space, trial.config))
+        self._keeper.started(trial.trial_id, decode(self._space, trial.config), self._repeat)
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
         """It has something to tell."""
@@ -194,8 +237,8 @@ class _Events(_Here, ray.tune.Callback):  # type: ignore[misc]
 class _Enough(_Here, ray.tune.Stopper):  # type: ignore[misc]
     """Ends all trials when time is up."""
 
-    def __init__(self, keeper: Keeper):
-        self._keeper = keeper
+    def __init__(self, keeper: Keeper, repeat: int):
+        self._keeper, self._repeat = keeper, repeat
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
         """Whether one trial should end: that is the scheduler's to say."""
@@ -203,7 +246,7 @@ class _Enough(_Here, ray.tune.Stopper):  # type: ignore[misc]
 
     def stop_all(self) -> bool:
         """Asked after every event."""
-        return self._keeper.enough()
+        return self._keeper.enough(self._repeat)
 
 
 @contextmanager

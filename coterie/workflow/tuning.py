@@ -74,7 +74,9 @@ class TuneSettings:
             defaults | {name: value for name, value in start.items() if name in space}
             for start in STARTS.get(self.model, ())
         )
-        return Search(self.model, partial(change, config), space, defaults, epochs, starts)
+        seeds = {name: seed for name, seed in own.items() if name.rpartition(".")[2] == "seed"}
+        learns = seeds if epochs else {}  # what is solved differs by less than can be told
+        return Search(self.model, partial(change, config), space, defaults, epochs, starts, learns)
 
     def plan(self, search: Search, data: TrainingSet) -> Plan:
         """What tells this study from another."""
@@ -137,13 +139,13 @@ def _outcome(study: Study, search: Search, settings: TuneSettings) -> Tuned:
 
 
 def _keeping(study: Study, settings: TuneSettings, watch: Watch) -> Watch:
-    """``watch``, with the best settings kept whenever there are better ones."""
+    """``watch``, with the best settings kept whenever they are others."""
     kept: list[Trial] = []
 
     def tell(standing: Standing) -> None:
-        if study.best is not None and study.best not in kept:
+        if study.best is not None and [study.best] != kept:
             _keep_best(study, settings, study.best)
-            kept.append(study.best)
+            kept[:] = [study.best]
         watch(standing)
 
     return tell
@@ -160,7 +162,7 @@ def _keep_best(study: Study, settings: TuneSettings, best: Trial) -> dict[str, A
 def _draw(study: Study, search: Search) -> None:
     from coterie.training.search import importances
 
-    shares = importances(search.space, study.trials)
+    shares = importances(search.space, study.searched)
     write_page(study, search.space, search.defaults, shares, Path(study.folder, PAGE))
 
 

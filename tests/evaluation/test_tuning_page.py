@@ -67,6 +67,31 @@ def test_the_headline_is_the_best_trial_and_its_gain(html):
     assert "3.3 min" in text
 
 
+def runoff(study):
+    """The same, after the first trial won by another seed."""
+    first, _, _, leader, _ = study.trials
+    first = replace(first, score=0.2190)
+    again = [replace(leader, score=0.2101, repeat=1), replace(first, score=0.2243, repeat=1)]
+    return Study(study.folder, study.plan, [first, *study.trials[1:], *again])
+
+
+def test_a_runoff_is_shown_and_its_winner_is_the_best(study):
+    html = render(runoff(study), SPACE, OWN, SHARES)
+    text = Reader(html).text.replace("\n", " ")
+    assert "Which of the best is best" in text
+    assert "dim 64, entry_dropout 0.5, loop.lr 0.001" in text, "the headline is the winner's"
+    assert "mean of 2 seeds" in text
+    for shown in ("0.2207", "0.2101", "0.2154", "0.2190", "0.2243", "0.2217"):
+        assert shown in text
+    assert "2 finished, 1 stopped early" in text, "what was fitted again is no trial more"
+    names = {
+        frozenset(t.get("name") for t in f["data"]): f["data"] for f in figures_of(html).values()
+    }
+    fits, means = names[frozenset({"one fit", "mean"})]
+    assert fits["x"] == [0.2190, 0.2243, 0.2207, 0.2101]
+    assert means["y"] == ["trial 1", "trial 4"]
+
+
 def test_what_was_searched_and_what_was_not_is_said(html):
     text = Reader(html).text
     assert "0.0001 to 0.1, logarithmic" in text
@@ -159,12 +184,13 @@ def test_the_file_is_written_whole(study, tmp_path):
 
 
 @pytest.mark.browser
-def test_a_browser_draws_every_plot(study, tmp_path):
+@pytest.mark.parametrize("runs_off", [False, True])
+def test_a_browser_draws_every_plot(study, tmp_path, runs_off):
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed: apt-get install chromium")
     path = tmp_path / "tuning.html"
-    write_page(study, SPACE, OWN, SHARES, path)
+    write_page(runoff(study) if runs_off else study, SPACE, OWN, SHARES, path)
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
         "--disable-background-networking --disable-component-update --virtual-time-budget=8000 "

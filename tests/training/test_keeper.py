@@ -1,25 +1,28 @@
 """What becomes of trials, whoever runs them."""
 
+from dataclasses import replace
+
 import pytest
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.training.keeper import Keeper
-from coterie.training.study import Ending, Plan, open_study
+from coterie.training.study import Ending, Plan, Trial, open_study
 from coterie.training.trials import Bounds, Search
 
 OWN, OTHER = {"l2": 300.0}, {"l2": 30.0}
 SEARCH = Search("ease", dict, {}, OWN)
+SEEDED = replace(SEARCH, seeds={"loop.seed": 0})
 
 
 class Watched:
     """A keeper on an open study, and all that it told."""
 
-    def __init__(self, study, bounds):
+    def __init__(self, study, bounds, search=SEARCH):
         self.study, self.told = study, []
-        self.keeper = Keeper(study, SEARCH, bounds, self.told.append)
+        self.keeper = Keeper(study, search, bounds, self.told.append)
 
-    def fly(self, key, changes, *reports):
-        self.keeper.started(key, changes)
+    def fly(self, key, changes, *reports, repeat=0):
+        self.keeper.started(key, changes, repeat)
         for report in reports:
             self.keeper.reported(key, report)
 
@@ -93,7 +96,7 @@ def test_who_watches_learns_how_far_it_is(watched):
     assert watched.told[1].seconds_left is None
     watched.keeper.ended("a")
     last = watched.told[-1]
-    assert (last.done, last.total, last.best, last.defaults) == (1, 4, 0.2, 0.2)
+    assert (last.done, last.total, last.best, last.gain) == (1, 4, 0.2, 0.0)
     assert last.running == ""
     assert last.seconds_left >= 0
 
@@ -108,3 +111,38 @@ def test_a_second_run_counts_on(watched):
     assert again.told[-1].done == 2
     first, second = watched.study.trials
     assert second.elapsed_s >= first.elapsed_s
+
+
+def close(study):
+    """Two trials that one fit each cannot tell apart, and 100 seconds each."""
+    for changes, score in ((OWN, 0.2), (OTHER, 0.2001)):
+        study.add(Trial(changes, Ending.FINISHED, score, 1, [(1, score)], 100.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "search", "is_over"),
+    [(190.0, SEEDED, True), (210.0, SEEDED, False), (190.0, SEARCH, False)],
+)
+def test_a_search_ends_while_there_is_time_to_fit_its_best_again(watched, seconds, search, is_over):
+    close(watched.study)
+    keeper = Watched(watched.study, Bounds(seconds=seconds, parallel=1), search).keeper
+    assert keeper.enough() is is_over
+    assert not keeper.enough(repeat=1), "that is what the time was left for"
+
+
+def test_what_is_fitted_again_is_told_from_the_search_and_ends_nothing(watched):
+    close(watched.study)
+    again = Watched(watched.study, Bounds(trials=2), SEEDED)
+    assert [trial.changes for trial in again.keeper.rivals] == [OTHER, OWN]
+    again.fly("a", OTHER, epoch(1, 0.1), {"best": 0.1, "finished": True}, repeat=1)
+    assert [told.running for told in again.told] == [
+        "again, fitting",
+        *["again, epoch 1 0.1000"] * 2,
+    ]
+    again.keeper.ended("a")
+    assert watched.study.trials[-1].repeat == 1
+    again.fly("b", OWN, {"best": 0.0, "failed": "the loss is nan"}, repeat=1)
+    again.keeper.ended("b")
+    assert not again.keeper.enough(repeat=1)
+    again.keeper.raise_if_hopeless()
+    assert (again.told[-1].done, again.keeper.rivals) == (2, ())

@@ -112,3 +112,90 @@ def test_of_equal_scores_the_earliest_is_best_and_what_was_cut_does_not_count(tm
     assert study.num_counted == 3
     assert study.of({"l2": 300.0}) == failed
     assert study.of({"l2": 1.0}) is None
+
+
+def reached(score, l2, **others):
+    return replace(TRIAL, changes={"l2": l2}, score=score, **others)
+
+
+def again(trial, score, **others):
+    return replace(trial, score=score, repeat=1, **others)
+
+
+@pytest.fixture
+def four():
+    """The first two are closer than seeds, the third just within, the last is not."""
+    return [reached(score, l2) for l2, score in enumerate((0.2, 0.1999, 0.1981, 0.1979), 1)]
+
+
+def test_rivals_are_those_that_seeds_may_have_put_in_their_order(tmp_path, four):
+    one, two, three, _ = four
+    fill(tmp_path, *reversed(four))
+    study = load_study(tmp_path)
+    assert study.rivals == study.pending == (one, two, three)
+    fill(tmp_path, reached(0.1999, 9.0), reached(None, 8.0, ending=Ending.FAILED))
+    rivals = load_study(tmp_path).rivals
+    assert len(rivals) == 3, "no more than three, whoever came first of equals"
+    assert rivals[:2] == (one, two)
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        [reached(0.2, 1.0), reached(0.19, 2.0)],
+        [reached(0.2, 1.0), reached(0.2, 1.0)],
+        [reached(0.2, 1.0), reached(0.2, 2.0, ending=Ending.STOPPED)],
+        [reached(0.2, 1.0), reached(0.2, 2.0), reached(0.21, 3.0, ending=Ending.CUT)],
+        [],
+    ],
+    ids=["far apart", "the same twice", "one was stopped", "the leader was cut", "none"],
+)
+def test_without_rivals_there_is_no_runoff(tmp_path, trials):
+    fill(tmp_path, *trials)
+    assert load_study(tmp_path).rivals == ()
+
+
+def test_the_mean_decides_among_those_that_were_fitted_again(tmp_path, four):
+    one, two, three, last = four
+    fill(tmp_path, *four, again(two, 0.21))
+    assert load_study(tmp_path).best == one, "until the leader was, too, it leads"
+    fill(tmp_path, again(one, 0.17))
+    study = load_study(tmp_path)
+    assert study.best == two, "by the mean; the fourth has the higher score than the first's mean"
+    assert study.scores(two) == (0.1999, 0.21)
+    assert study.mean(two) == pytest.approx(0.20495)
+    assert study.pending == (three,)
+    assert study.searched == tuple(four)
+    assert study.num_counted == 4, "they come on top of the trials that were asked for"
+    assert study.gain(two, one) == pytest.approx(0.4099 / 0.37 - 1)
+    assert study.gain(two, last) == pytest.approx(0.1999 / 0.1979 - 1), "by the seed of both"
+
+
+def test_a_later_leader_leads_until_it_was_fitted_again(tmp_path, four):
+    one, two, *_ = four
+    later = reached(0.2005, 5.0)
+    fill(tmp_path, one, two, again(one, 0.2), again(two, 0.2), later)
+    study = load_study(tmp_path)
+    assert study.best == later
+    assert study.pending == (later,)
+    fill(tmp_path, again(later, 0.19))
+    assert load_study(tmp_path).best == one
+
+
+def test_a_second_fit_that_failed_found_nothing_and_one_that_was_cut_is_tried_again(tmp_path, four):
+    one, two, *_ = four
+    fill(tmp_path, one, two, again(one, None, ending=Ending.FAILED))
+    study = load_study(tmp_path)
+    assert study.scores(one) == (0.2, 0.0)
+    fill(tmp_path, again(two, 0.1, ending=Ending.CUT))
+    assert load_study(tmp_path).pending == (two,)
+    fill(tmp_path, again(two, 0.1))
+    assert load_study(tmp_path).best == two
+
+
+def test_studies_from_before_the_runoff_go_on(tmp_path):
+    fill(tmp_path, TRIAL)
+    path = tmp_path / TRIALS
+    path.write_text(path.read_text().replace(', "repeat": 0', ""))
+    assert "repeat" not in path.read_text()
+    assert load_study(tmp_path).trials == (TRIAL,)

@@ -54,6 +54,24 @@ def test_a_model_that_learns_tells_of_every_epoch_and_of_its_end(packed):
     assert told[-1] == {"best": pytest.approx(learned.history.best_score), "finished": True}
 
 
+def test_a_repeat_learns_with_the_next_seed(packed):
+    seeded = replace(LEARNED, seeds={"loop.seed": 3})
+    with_seed = {
+        seed: fit(
+            planted().data,
+            "lightgcn",
+            replace(SMALL, layers=1, loop=replace(SMALL.loop, seed=seed)),
+        ).history.best_score
+        for seed in (3, 4)
+    }
+    told = []
+    for repeat in (0, 1):
+        attempt(seeded, {"layers": 1}, packed, told.append, repeat=repeat)
+    reached = [report["best"] for report in told if "finished" in report]
+    assert reached == [pytest.approx(with_seed[3]), pytest.approx(with_seed[4])]
+    assert with_seed[3] != with_seed[4]
+
+
 def test_a_model_that_is_solved_tells_once(packed):
     (report,) = run(SOLVED, {"l2": 7.0}, packed)
     assert report["finished"]

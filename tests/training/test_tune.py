@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import study_to_kill
 from study_to_kill import BASE, OWN, SEARCH, TRIALS, run, treacherous
 
 from coterie.errors import BadInputError
+from coterie.models.space import Choice
 from coterie.training import tune
 from coterie.training.keeper import Keeper
 from coterie.training.search import encode
@@ -161,6 +163,51 @@ def test_places_to_start_from_come_after_own_settings_and_once(tmp_path):
     assert searcher.suggest("third") != encode(search.space, start)
 
 
+CLOSE_CALL = replace(
+    SEARCH, space={"loop.patience": Choice((7, 8, 9))}, defaults={"loop.patience": 9},
+    starts=({"loop.patience": 8},), seeds={"loop.seed": 0},
+)  # fmt: skip
+"""Patience of which none is ever needed: what is tried comes to the same."""
+
+
+@pytest.fixture(scope="module")
+def close_call(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("close") / "study"
+    return folder, run(folder, Bounds(trials=2, parallel=1), CLOSE_CALL)
+
+
+def test_trials_that_are_close_are_fitted_again_with_another_seed(close_call):
+    _, (own, other, *again) = close_call
+    assert (own.score, own.repeat) == (other.score, 0)
+    assert [(t.changes, t.repeat, t.ending) for t in again] == [
+        (own.changes, 1, Ending.FINISHED),
+        (other.changes, 1, Ending.FINISHED),
+    ]
+    seeds = {t.curve == own.curve for t in again}
+    assert seeds == {False}, "the seed was another"
+    assert again[0].curve == again[1].curve, "and the same for all"
+    assert len(again[0].curve) == BASE.loop.max_epochs, "nothing was stopped"
+
+
+def test_a_runoff_is_done_once_and_goes_on_where_it_was_broken_off(close_call, tmp_path):
+    folder, trials = close_call
+    bounds = Bounds(trials=2, parallel=1)
+    assert run(folder, bounds, CLOSE_CALL) == trials
+    broken = shutil.copytree(folder, tmp_path / "study")
+    lines = (broken / LINES).read_bytes().splitlines(keepends=True)
+    (broken / LINES).write_bytes(b"".join(lines[:3]))
+    assert told(run(broken, bounds, CLOSE_CALL)) == told(trials)
+
+
+def test_more_trials_after_a_runoff_are_those_of_a_study_without(close_call, tmp_path):
+    folder, _ = close_call
+    went_on = shutil.copytree(folder, tmp_path / "went on")
+    bounds = Bounds(trials=4, parallel=1)
+    searched = [t for t in run(went_on, bounds, CLOSE_CALL) if not t.repeat]
+    unseeded = run(tmp_path / "study", bounds, replace(CLOSE_CALL, seeds={}))
+    assert told(searched) == told(unseeded)
+
+
 def test_a_finished_study_runs_nothing(undisturbed, monkeypatch, tmp_path):
     with open_study(tmp_path / "study", Plan("social", {}, {}, "d", 0)) as study:
         study.add(undisturbed[0])
@@ -177,7 +224,7 @@ def test_settings_that_cannot_be_fitted_are_refused_and_leave_no_trial(tmp_path,
 
         return SimpleNamespace(fit=fit)
 
-    monkeypatch.setattr(tune, "_tuner", refusing)
+    monkeypatch.setattr(tune, "_search", refusing)
     with pytest.raises(BadInputError, match="too few items"):
         run(tmp_path / "study", Bounds(trials=6))
     assert lines_in(tmp_path / "study") == 0
