@@ -179,7 +179,7 @@ def _ours(name: str, data: TrainingSet, watch: Watch, device: torch.device) -> d
         found["stopped"] = "time was up"
     if isinstance(config, SocialConfig):
         begun = _now(device)
-        community = Community.of(data, config.max_items, config.max_friends)
+        community = Community.of(data)
         fit_linear(config.closed_form(), data, community, device)
         found["closed_form_s"] = round(_now(device) - begun, 2)
     return found

@@ -67,16 +67,13 @@ class SocialConfig:
     """Items that the softmax is over: all, where the shop has no more; else those that a batch
     asks for and a random sample, each logit corrected for how likely it was to be there."""
     batch_shoppers: int = 256
-    max_items: int = 200
-    """Longest history, newest first."""
-    max_friends: int = 50
     mix: float | None = None
     """Share of the closed form, 0 to below 1; None: validation chooses, .5 where there is none."""
     prior: float | None = None
     """How much popularity counts for who has no history and no friends, in units of the scores'
     spread; None: validation chooses, .5 where there is none."""
     linear: SocialLinearConfig = field(default_factory=SocialLinearConfig)
-    """The closed form; whose friends count and the longest history and circle are said above."""
+    """The closed form; whose friends count is said above."""
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
             max_epochs=150,
@@ -114,8 +111,6 @@ class SocialConfig:
             self.linear,
             use_ties=self.friends_for is FriendsFor.EVERYONE,
             rate=self.linear.rate if self.use_times else 0.0,
-            max_items=self.max_items,
-            max_friends=self.max_friends,
         )
 
 
@@ -159,7 +154,7 @@ class SocialTrainee(Trainee):
         self.config, self.device = config, device
         # Who has no history has nothing to be found: friends of newcomers alone teach nothing.
         learns_ties = config.friends_for is FriendsFor.EVERYONE
-        self.community = _community(config, data if learns_ties else data.without_ties())
+        self.community = Community.of(data if learns_ties else data.without_ties())
         self.num_items = data.num_items
         rng = torch.Generator().manual_seed(config.loop.seed)
         shape = (config.heads, data.num_items, config.dim // config.heads)
@@ -404,12 +399,12 @@ class SocialModel:
         """Serve ``data``'s users from parameters trained elsewhere."""
         self.parameters = parameters
         self._recommender = Recommender(parameters, popularity(data))
-        self._community = _community(self.config, data)
+        self._community = Community.of(data)  # with all ties: the recommender knows whose count
 
     def serve(self, data: TrainingSet) -> None:
         """See ``base.Inductive``."""
         assert self.recommender
-        self._community = _community(self.config, data)
+        self._community = Community.of(data)
 
     @property
     def recommender(self) -> Recommender:
@@ -443,8 +438,3 @@ class SocialModel:
         """The lists that serving would show, shape (users, k), -1 where short."""
         shoppers = self.shoppers(user_idx)
         return self.recommender.recommend(shoppers, k).item_idx
-
-
-def _community(config: SocialConfig, data: TrainingSet) -> Community:
-    """With all ties: the recommender knows whose count."""
-    return Community.of(data, config.max_items, config.max_friends)

@@ -38,7 +38,7 @@ from coterie.models.neighbours import nearest
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
 from coterie.recommend.linear import InputWeights, LinearPart
-from coterie.schema import EVENT_KINDS, MAX_FRIENDS, MAX_RECENT
+from coterie.schema import EVENT_KINDS
 
 MAX_NUMBERS: Final = 50_000_000
 """Of one set of item vectors, and of nearest items: a release holds three sets and one such."""
@@ -78,8 +78,6 @@ class SocialLinearConfig:
     use_ties: bool = True
     iterations: int = 4
     """Of the subspace; each passes over all inputs twice."""
-    max_items: int = MAX_RECENT
-    max_friends: int = MAX_FRIENDS
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -119,7 +117,7 @@ class SocialLinear:
 
     def _community_of(self, data: TrainingSet) -> Community:
         seen = data if self.config.use_ties else data.without_ties()
-        return Community.of(seen, self.config.max_items, self.config.max_friends)
+        return Community.of(seen)
 
     def _check_users(self, user_idx: npt.NDArray[np.int64]) -> None:
         check_users(user_idx, self._community.histories.num_people if self._community else 0)

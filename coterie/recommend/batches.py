@@ -18,7 +18,7 @@ from coterie.recommend.shoppers import (
     histories_of,
     targets,
 )
-from coterie.schema import EVENT_KINDS, MAX_FRIENDS, MAX_RECENT, STRENGTHS, TARGET_KINDS
+from coterie.schema import EVENT_KINDS, STRENGTHS, TARGET_KINDS
 
 _IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
 
@@ -33,20 +33,15 @@ class Community:
     seen: Ints
 
     @classmethod
-    def of(
-        cls,
-        data: TrainingSet,
-        max_items: int = MAX_RECENT,
-        max_friends: int = MAX_FRIENDS,
-    ) -> "Community":
+    def of(cls, data: TrainingSet) -> "Community":
         """Collapse the events, weigh the ties."""
         ties, strengths = tie_strengths(data)
         had = data.interactions.take(targets(data.interactions))
         pairs = np.unique(had.user_idx * data.num_items + had.item_idx)
         bounds = np.searchsorted(pairs, np.arange(data.num_users + 1) * data.num_items)
         return cls(
-            histories_of(data.interactions, data.num_users, max_items),
-            circles_of(ties, strengths, data.num_users, max_friends),
+            histories_of(data.interactions, data.num_users),
+            circles_of(ties, strengths, data.num_users),
             bounds.astype(np.int64),
             pairs % data.num_items,
         )
