@@ -39,6 +39,8 @@ FIRST_LOOK: Final = 12
 """A trial may be stopped after one in so many of its epochs, at the earliest."""
 REDUCTION: Final = 3
 """One trial of so many goes on after each look; each comes so many times later than the last."""
+RETRIES: Final = 1
+"""Of a trial whose process died: its machine may have gone, and its settings be as good as any."""
 QUIET: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study's own lines are what is kept
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends this command as it does all others
@@ -134,6 +136,7 @@ def _tuner(
             storage_path=str(work),
             callbacks=[_Events(keeper, search, repeat)],
             stop=_Enough(keeper, repeat),
+            failure_config=ray.tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
         ),
     )
@@ -217,7 +220,7 @@ class _Events(_Here, ray.tune.Callback):  # type: ignore[misc]
         self._keeper, self._space, self._repeat = keeper, search.space, repeat
 
     def on_trial_start(self, trial: Any, **_: Any) -> None:
-        """A process takes it up."""
+        """A process takes it up, from its first epoch on, if it is the second one too."""
         self._keeper.started(trial.trial_id, decode(self._space, trial.config), self._repeat)
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
@@ -229,7 +232,7 @@ class _Events(_Here, ray.tune.Callback):  # type: ignore[misc]
         self._keeper.ended(trial.trial_id)
 
     def on_trial_error(self, trial: Any, **_: Any) -> None:
-        """Its process died: errors of ours do not reach Ray."""
+        """Its process died for good: errors of ours do not reach Ray."""
         words = (trial.get_error() or "").strip().splitlines()
         self._keeper.died(trial.trial_id, words[-1].strip() if words else "no reason was given")
 

@@ -33,6 +33,14 @@ def treacherous(changes):
     return change(BASE, changes)
 
 
+def stumbling(marker, changes):
+    """Takes its process with it once."""
+    if not marker.exists():
+        marker.touch()
+        os._exit(9)
+    return change(BASE, changes)
+
+
 def run(folder, bounds, search=SEARCH, watch=unwatched):
     """Run the study up to its bounds; its trials."""
     data = planted().data

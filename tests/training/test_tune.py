@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 import ray
 import study_to_kill
-from study_to_kill import BASE, OWN, SEARCH, TRIALS, run, treacherous
+from study_to_kill import BASE, OWN, SEARCH, TRIALS, run, stumbling, treacherous
 
 from coterie.errors import BadInputError
 from coterie.models.space import Choice
@@ -229,6 +229,13 @@ def test_settings_that_cannot_be_fitted_are_refused_and_leave_no_trial(tmp_path,
         run(tmp_path / "study", Bounds(trials=6))
     assert lines_in(tmp_path / "study") == 0
     assert not (tmp_path / "study" / ".work").exists()
+
+
+def test_a_trial_whose_process_died_is_tried_once_more(undisturbed, tmp_path):
+    search = replace(SEARCH, configure=partial(stumbling, tmp_path / "stumbled"))
+    (own,) = run(tmp_path / "study", Bounds(trials=1, parallel=1), search)
+    assert (tmp_path / "stumbled").exists()
+    assert told([own]) == told(undisturbed[:1])
 
 
 def test_a_process_that_dies_does_not_take_the_study_with_it(tmp_path):
