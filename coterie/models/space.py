@@ -90,6 +90,15 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
 }
 """By name of ``coterie.models.MODELS``. Each holds its model's defaults: they are tried first."""
 
+LONG_LISTS: Final[dict[str, Any]] = {
+    "dim": 512,
+    "heads": 4,
+    "scale": 9.0,
+    "entry_dropout": 0.65,
+    "recency": 0.0,
+}
+"""A shop of long lists: more numbers an item, more left out, old tastes like new ones."""
+
 STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "social_linear": (
         {
@@ -125,15 +134,17 @@ STARTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     ),
     "social": (
         {"dim": 512, "heads": 4},
-        {"dim": 512, "heads": 4, "scale": 9.0, "entry_dropout": 0.65},
-        {"dim": 512, "heads": 4, "scale": 9.0, "entry_dropout": 0.65, "newcomers_only": True},
-        {"entry_dropout": 0.75},
+        LONG_LISTS,
+        LONG_LISTS | {"newcomers_only": True},
+        {"entry_dropout": 0.75, "recency": 0.0},
     ),
 }
 """Tried right after the defaults, which are for shops where little is known of each shopper: these
 are for long histories, of many shoppers with broad tastes or of few, for few shoppers of whom
 little is known, and with more numbers an item, which a few trials do not find from there. One
-leaves ties to newcomers: where they say nothing of who is known, the search is to know."""
+leaves ties to newcomers: where they say nothing of who is known, the search is to know. Three
+weigh old targets as new ones, which was better by 2 to 6 % where times say little (LastFM by
+time), and is the same where there are none."""
 
 
 def describe(space: Space) -> dict[str, list[Any]]:
