@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import accuracy
+from benchmarks.accuracy import FIGURES
+from benchmarks.accuracy_page import write_page
 from coterie.errors import BadInputError
 
 USERS, ITEMS = 40, 30
@@ -102,3 +104,14 @@ def test_comparisons_of_a_cell_from_elsewhere_are_kept(bench, tmp_path):
     cells = results["protocols"]["train+val"]["one"]
     assert cells["popularity"]["against"] == cell["against"]
     assert cells["item_knn"]["against"] == {}
+
+
+def test_the_page_says_what_tuning_chose(tmp_path):
+    settings = {"dim": 512, "heads": 4, "newcomers_only": True, "linear": {"rank": 64}}
+    cell = {"settings": settings, "mix": 0.05, "prior": None, "validation": 0.1234567}
+    cell |= {"test": {figure: [0.5] for figure in FIGURES}, "against": {}, "peak_gib": 1.0}
+    write_page({"protocols": {"train+val": {"one": {"social": cell}}}}, tmp_path / "page.md")
+    assert (
+        "| one | 4 x 128 | 6 | 0.5 | 0 | 0.5 | newcomers | 0.05 |  | 0.1235 |"
+        in (tmp_path / "page.md").read_text()
+    )
