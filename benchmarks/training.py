@@ -300,7 +300,7 @@ def merge(name: str, model: str, cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _machine(device: str) -> str:
-    cores = len(os.sched_getaffinity(0))
+    cores = os.cpu_count()
     if device == "cpu":
         return f"{platform.machine()}, one of {cores} cores, no GPU"
     return f"{platform.machine()}, {cores} cores, one {torch.cuda.get_device_name()}"

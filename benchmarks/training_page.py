@@ -32,7 +32,8 @@ def write_page(results: dict[str, Any], page: Path) -> None:
     cells = [
         (name, model, cell) for name, of in results["sets"].items() for model, cell in of.items()
     ]
-    parts = [INTRODUCTION, _machines(cells), _table(results["sets"]), _floors(cells)]
+    parts = [INTRODUCTION, _machines(cells), _table(results["sets"])]
+    parts += [_floors(cells), _growth(results["sets"])]
     beside = page.with_suffix(".part")
     beside.write_text("\n".join(part for part in parts if part))
     beside.rename(page)
@@ -94,6 +95,27 @@ def _floors(cells: list[tuple[str, str, dict[str, Any]]]) -> str:
             ]
             rows.append(f"| {name} | {' | '.join(figures)} |")
     return "\n".join([*rows, WHERE_IT_GOES]) if len(rows) > head else ""
+
+
+def _growth(sets: dict[str, Any]) -> str:
+    small, large = (sets.get(f"simulated_{size}", {}).get("social") for size in ("1m", "10m"))
+    if not small or not large:
+        return ""
+    events, items, seconds = (
+        large[what] / small[what] for what in ("interactions", "items", "epoch_s")
+    )
+    floor = large["floor"]["epoch_s"] / small["floor"]["epoch_s"]
+    return "\n".join(
+        [
+            "## How it grows\n",
+            f"simulated_10m has {events:.0f} times the interactions of simulated_1m and"
+            f" {items:.0f} times its items.",
+            f"An epoch of `social` takes {seconds:.0f} times as long, its floor {floor:.0f} times:"
+            " the multiplications grow",
+            "with the shoppers, but each step moves all items' numbers through the optimiser.",
+            "",
+        ]
+    )
 
 
 def row_of(model: str, device: str) -> str:
