@@ -31,8 +31,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; }
 	@echo "Setting up $(VENV) (once, some minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_INDEX) \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_INDEX) \
 	  --constraint constraints.txt --editable ".[train,serve,pipelines,dev]"
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # on all cores, as pip does not; some are templates
 	@touch $(STAMP)
 
 demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASET= ONCE=1 PORT= WORK= ARGS=)
