@@ -109,7 +109,7 @@ def decide(state: State, seen: Seen, now: float) -> Decision:
         state = replace(
             state, done_commands=done, refused={one: told[one] for one in done if one in told}
         )
-    state = _look(state, seen)
+    state = _arrive(_look(state, seen), seen, now)
     if not state.frozen:
         state = _judge(state, seen, now, log)
     state = _settle(state, seen, log)
@@ -146,7 +146,7 @@ class _Log:
         self, state: State, after: Phase, why: str, who: str = CONTROLLER, **changes: Any
     ) -> State:
         """The state in another phase, that is, in the same one at another step."""
-        moved = replace(state, phase=after, since=self.now, **changes)
+        moved = replace(state, phase=after, since=self.now, live_since=0.0, **changes)
         moved = replace(moved, step_samples={})
         self._write(state, moved, why, who)
         return moved
@@ -162,7 +162,12 @@ class _Log:
         """The state as it was before it was held; the time of the hold does not count."""
         assert state.held is not None
         since = state.since + (self.now - state.held_since)
+        # What it asks for may have become live meanwhile.
+        live_since = state.live_since and (
+            state.live_since + self.now - max(state.held_since, state.live_since)
+        )
         free = replace(state, phase=state.held, held=None, since=since, **changes)
+        free = replace(free, live_since=live_since)
         self._write(state, free, why, who)
         return free
 
@@ -236,7 +241,9 @@ def _resume(state: State, command: Command, log: _Log) -> State:
     if state.phase in HELD:
         again = state.phase is Phase.INCONCLUSIVE
         state = log.release(state, command.reason, command.who, approved=True)
-        return replace(state, since=log.now) if again else state
+        if not again:
+            return state
+        return replace(state, since=log.now, live_since=state.live_since and log.now)
     if state.phase is Phase.BAKE and state.plan.approval and not state.approved:
         return log.note(state, replace(state, approved=True), command.reason, command.who)
     raise BadInputError("nothing is held")
@@ -300,11 +307,20 @@ def _look(state: State, seen: Seen) -> State:
             continue
         arms = [_window(state, seen, arm, name) for arm in (CANARY, STABLE)]
         evidence[name] = evidence.get(name, Evidence()).add(*arms)
+    if not state.live_since:
+        return replace(state, evidence=evidence, totals=totals)
     grown = {
         arm: state.step_samples.get(arm, 0) + _window(state, seen, arm, "").samples
         for arm in (CANARY, STABLE)
     }
     return replace(state, evidence=evidence, totals=totals, step_samples=grown)
+
+
+def _arrive(state: State, seen: Seen, now: float) -> State:
+    """Note when all replicas have what the phase asks for: its time and samples count from then."""
+    if state.live_since or state.active not in WATCHED or seen.live != state.target:
+        return state
+    return replace(state, live_since=now)
 
 
 def _instances(totals: Mapping[str, Totals], arm: str) -> list[str]:
@@ -404,15 +420,20 @@ def _told(evidence: Evidence) -> str:
 
 
 def _advance(state: State, now: float, log: _Log) -> State:
-    """The next step, if this one had its time and its samples."""
-    plan, lasted = state.plan, now - state.since
+    """The next step, if this one was live for its time and had its samples."""
+    plan, late = state.plan, now - state.since >= state.plan.deadline_s
+    if not state.live_since:
+        if not late:
+            return state
+        return log.hold(state, Phase.INCONCLUSIVE, "not live on all replicas by the deadline")
+    lasted = now - state.live_since
     if state.phase is Phase.BAKE:
         if lasted < plan.bake_s or (plan.approval and not state.approved):
             return state
         return _promoted(state, f"baked for {lasted:.0f} s", CONTROLLER, log)
     needed = {arm: state.step_samples.get(arm, 0) for arm in (CANARY, STABLE)}
     if min(needed.values()) < plan.min_samples:
-        if lasted < plan.deadline_s:
+        if not late:
             return state
         why = f"{needed[CANARY]} and {needed[STABLE]} samples of {plan.min_samples} by the deadline"
         return log.hold(state, Phase.INCONCLUSIVE, why)

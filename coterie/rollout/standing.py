@@ -299,6 +299,11 @@ def _lasted(state: State, now: float) -> float:
     return max(until - state.since, 0.0) if state.since else 0.0
 
 
+def _live_for(state: State, now: float) -> float:
+    """How long what the phase asks for has been live, which is what its time counts."""
+    return max(now - state.live_since, 0.0) if state.live_since else 0.0
+
+
 def _where(state: State) -> str:
     if state.phase in HELD and state.held:
         return f"{_HELD_WORDS[state.phase]} in {_phase_words(state, state.held)}"
@@ -329,6 +334,10 @@ def _next(
     phase = state.phase
     if phase in HELD:
         return _next_held(state, now, history)
+    if phase in (Phase.SHADOW, Phase.STEP, Phase.BAKE) and not state.live_since:
+        late = max(state.plan.deadline_s - _lasted(state, now), 0.0)
+        begin = f"{_where(state)}: replicas are taking it, its time counts from then"
+        return f"{begin}; inconclusive in {in_time(late)}", None
     if phase in (Phase.SHADOW, Phase.STEP):
         return _next_step(state, now)
     if phase is Phase.BAKE:
@@ -347,20 +356,20 @@ def _next(
 
 
 def _next_step(state: State, now: float) -> tuple[str, float | None]:
-    plan, lasted = state.plan, _lasted(state, now)
+    plan = state.plan
     had = _had(state)
     of = "mirrored samples" if state.phase is Phase.SHADOW else "samples"
     some = f"{had:,} of {plan.min_samples:,} {of}"
     enough = f"{had:,} {of}, {plan.min_samples:,} needed"
     begin = f"{_where(state)}: {some if had < plan.min_samples else enough}"
     after = _after(state)
-    left = max(plan.step_s - lasted, 0.0)
+    left = max(plan.step_s - _live_for(state, now), 0.0)
     if left > 0:
         earliest = "" if had >= plan.min_samples else " at the earliest"
         return f"{begin}; {after} in {in_time(left)}{earliest}", left
     if had >= plan.min_samples:
         return f"{begin}; {after} now", 0.0
-    late = max(plan.deadline_s - lasted, 0.0)
+    late = max(plan.deadline_s - _lasted(state, now), 0.0)
     missing = plan.min_samples - had
     return f"{begin}; {after} after {missing:,} more, inconclusive in {in_time(late)}", None
 
@@ -377,7 +386,7 @@ def _after(state: State) -> str:
 
 
 def _next_bake(state: State, now: float) -> tuple[str, float | None]:
-    left = max(state.plan.bake_s - _lasted(state, now), 0.0)
+    left = max(state.plan.bake_s - _live_for(state, now), 0.0)
     if state.plan.approval and not state.approved:
         when = f" in {in_time(left)}" if left else ""
         return f"bake at 100 %: promoted{when} once a person resumes it", None

@@ -96,6 +96,8 @@ class State:
     """Place in the plan's weights."""
     since: float = 0.0
     """When the phase began, in seconds; moved on by as long as it was held."""
+    live_since: float = 0.0
+    """When what the phase asks for was first seen to be live; 0: not yet, so nothing counts."""
     held: Phase | None = None
     """The phase that goes on after a pause or when data are back."""
     held_since: float = 0.0

@@ -280,7 +280,8 @@ def test_a_view_in_80_columns_cuts_nothing_off(url, book, shop, says, monkeypatc
     with turning(book, shop):
         says(f"start v8 --reason x --plan {QUICK} step_s=1000")
     for _ in range(400):
-        if book.read()[0].step == 2:
+        state = book.read()[0]
+        if state.step == 2 and state.live_since:
             break
         controller.turn()
     told = says("status --once")

@@ -240,6 +240,55 @@ def test_too_few_samples_are_neither_a_pass_nor_a_failure():
     assert world.state.phase is Phase.PROMOTED
 
 
+@pytest.mark.parametrize("phase", [Phase.STEP, Phase.BAKE])
+def test_a_weight_that_no_replica_has_taken_has_neither_time_nor_samples(phase):
+    world = World()
+    world.start()
+    while (world.state.phase, world.state.step) != (phase, len(PLAN.weights) - 1):
+        before = world.live
+        world.run()
+    world.live = before  # they were told, and have not taken it
+    world.lost = range(world.looks + 1, world.looks + 41)
+    world.run(looks=40)
+    assert (world.state.phase, world.state.live_since) == (phase, 0.0)
+    assert world.state.step_samples == {}
+    world.lost = ()
+    world.run()
+    taken = world.now
+    world.run(looks=100, until=[Phase.BAKE, *ENDS] if phase is Phase.STEP else ENDS)
+    needed = PLAN.step_s if phase is Phase.STEP else PLAN.bake_s
+    assert world.now - taken == pytest.approx(needed + 10)
+    assert world.state.phase in (Phase.BAKE, Phase.PROMOTED)
+
+
+def test_a_weight_that_nobody_takes_is_a_persons_matter_in_the_end():
+    world = World()
+    world.start()
+    world.live = Target(OLD)
+    world.lost = range(world.looks + 1, world.looks + 66)
+    world.run(looks=65)
+    assert world.state.phase is Phase.INCONCLUSIVE
+    assert world.log[-1].why == "not live on all replicas by the deadline"
+    world.lost = ()
+    world.run(command(Verb.RESUME))
+    world.run(looks=300, until=ENDS)
+    assert world.state.phase is Phase.PROMOTED
+
+
+def test_what_became_live_in_a_pause_counts_from_its_end():
+    world = World()
+    world.start()
+    world.live = Target(OLD)
+    world.lost = range(world.looks + 1, 1000)
+    world.run(looks=3)
+    world.run(command(Verb.PAUSE))
+    world.lost = ()
+    world.run(looks=10)
+    assert world.state.live_since
+    world.run(command(Verb.RESUME))
+    assert world.state.live_since == world.now
+
+
 def test_a_person_pauses_resumes_promotes_and_rolls_back():
     world = at_step()
     weight = world.live.weight

@@ -50,7 +50,8 @@ def test_a_step_says_what_it_waits_for_and_what_comes_then():
         canary=NEW,
         plan=PLAN,
         step=2,
-        since=1000.0,
+        since=990.0,
+        live_since=1000.0,
         step_samples={"canary": 212, "stable": 4000},
     )
     told = standing(state, 1020.0, [])
@@ -59,6 +60,10 @@ def test_a_step_says_what_it_waits_for_and_what_comes_then():
     assert (told.next_in_s, told.step, told.num_steps) == (40.0, 3, 5)
     told = standing(state, 1100.0, [])
     assert told.next_step == f"{begin} after 88 more, inconclusive in 8 min"
+    told = standing(replace(state, live_since=0.0), 1100.0, [])
+    begin = "step 3 of 5 at 10 %: replicas are taking it, its time counts from then"
+    assert told.next_step == f"{begin}; inconclusive in 8 min"
+    assert told.next_in_s is None
     enough = replace(state, step_samples={"canary": 300, "stable": 300}, step=4)
     told = standing(enough, 1020.0, [])
     assert told.next_step.endswith("300 samples, 300 needed; next bake at 100 % in 40 s")
