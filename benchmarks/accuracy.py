@@ -200,7 +200,7 @@ def _in_own_process(job: Job) -> dict[str, Any]:
 def fill(job: Job) -> dict[str, Any]:
     """Tune, fit on all that came before the test, look at test."""
     entry = ENTRIES[job.name]
-    settings = _settings_before(job) if job.as_before else _settings(job, entry)
+    settings = _settings_before(job, entry) if job.as_before else _settings(job, entry)
     split = Shop.open(job.clean).split
     data = split.for_test() if job.fit_on == "train+val" else _train_only(split)
     chosen, runs = _runs(job, entry, settings, split, data)
@@ -238,8 +238,11 @@ def _settings(job: Job, entry: Entry) -> dict[str, Any]:
     return flatten(tuned.config)
 
 
-def _settings_before(job: Job) -> dict[str, Any]:
+def _settings_before(job: Job, entry: Entry) -> dict[str, Any]:
+    """Of the cell that is there; else of that of the row whose settings this one takes."""
     cells = _results()["protocols"].get(job.fit_on, {}).get(job.dataset, {})
+    if job.name not in cells and entry.like in cells:
+        return flatten(cells[entry.like]["settings"]) | dict(entry.fixed)
     if job.name not in cells:
         raise BadInputError(
             f"{RESULTS.name} has no cell {job.dataset} {job.name} to take settings from: "

@@ -90,6 +90,17 @@ def test_a_cell_is_measured_again_with_the_settings_it_has(bench, monkeypatch, t
     assert cell["command"].endswith("--as-before --fit-on train+val")
 
 
+def test_a_cell_that_is_not_there_takes_the_settings_of_the_row_it_is_like(bench, tmp_path):
+    bench("--models", "popularity", "--sets", "one")
+    results = accuracy._results()
+    cells = results["protocols"]["train+val"]["one"]
+    cells["social"] = {"settings": {"dim": 8, "mix": 0.5, "linear": {"rank": 4}}, "test": {}}
+    accuracy._write(results)
+    job = accuracy.Job("one", "social_learned", str(tmp_path), 1, "train+val", as_before=True)
+    settings = accuracy._settings_before(job, accuracy.ENTRIES["social_learned"])
+    assert settings == {"dim": 8, "mix": 0.0, "linear.rank": 4}
+
+
 def test_comparisons_of_a_cell_from_elsewhere_are_kept(bench, tmp_path):
     bench("--models", "popularity", "--sets", "one")
     (tmp_path / "work/one/per_shopper/train+val/popularity.npy").unlink()
