@@ -1,7 +1,7 @@
 """What a controller knows: written before it acts, and all that it needs after a restart."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -141,7 +141,9 @@ class State:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "State":
-        """Back from :meth:`as_json`."""
+        """Back from :meth:`as_json`, also a later version's: an image may be rolled back, too."""
+        names = {one.name for one in fields(cls)}
+        known = {name: value for name, value in content.items() if name in names}
         read = {
             "phase": Phase(content["phase"]),
             "held": Phase(content["held"]) if content["held"] else None,
@@ -150,4 +152,4 @@ class State:
             "totals": {arm: Totals(**totals) for arm, totals in content["totals"].items()},
             "done_commands": tuple(content["done_commands"]),
         }
-        return cls(**{**content, **read})
+        return cls(**{**known, **read})

@@ -42,8 +42,8 @@ applications:
 """
 PLAN = {
     "weights": (0.1, 0.5),
-    "step_s": 20,
-    "bake_s": 30,
+    "step_s": 10,
+    "bake_s": 20,
     "min_samples": 200,
     "deadline_s": 600,
     "signals": {"failures": 1.0},

@@ -116,7 +116,7 @@ def test_killed_at_any_write_the_end_is_the_same(
     def begin():
         api.objects.clear()
         shop = Shop(api, *releases, failures)
-        shop.start(cluster)
+        shop.start(cluster, weights=(0.5,))  # a kill at a second step shows nothing new
         return shop
 
     shop = begin()

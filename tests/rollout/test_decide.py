@@ -289,6 +289,14 @@ def test_what_became_live_in_a_pause_counts_from_its_end():
     assert world.state.live_since == world.now
 
 
+def test_a_state_of_another_version_is_read():
+    state = at_step().state
+    later = {**state.as_json(), "something_new": 1}
+    assert State.from_json(later) == State.from_json(state.as_json())
+    earlier = {name: value for name, value in state.as_json().items() if name != "live_since"}
+    assert State.from_json(earlier).live_since == 0.0
+
+
 def test_a_person_pauses_resumes_promotes_and_rolls_back():
     world = at_step()
     weight = world.live.weight
