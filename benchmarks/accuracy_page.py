@@ -40,9 +40,9 @@ then the first had been looked at on test, as a study of one seed a trial had ta
 On Douban-Book `social_no_ties` was fitted on a GPU and `social` on a CPU: lists of who has a
 history differ by no more than that. On LastFM by time the study before had one head, .1275
 instead of .1295 on validation and, on test, .1182 ± .0010 instead of .1163 ± .0024: 384 shoppers
-are too few to tell them apart. `social_learned` has four heads on Beidian and LastFM by time, one
-elsewhere. Not measured: LightGCN on ciao_time, and without ties on Douban-Book, where an epoch
-takes 97 s; `social_learned` on both.
+are too few to tell them apart. `social_learned` has one head on LastFM, Ciao and ciao_time, four
+elsewhere. Not measured, since an epoch takes 77 s and 97 s on a core: LightGCN on ciao_time, and
+without ties on Douban-Book.
 """
 GROUPS: Final = (
     ("all", "all shoppers"),
