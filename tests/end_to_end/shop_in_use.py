@@ -27,7 +27,8 @@ ARGUMENTS = {
     "baselines": "popularity social",
     "version": "v1",
 }
-READY_S = 90
+READY_S = 180
+"""Ray starts, then its replicas, each with torch: 90 s were too few on a busy machine."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pipelines.crowd import Crowd
 from pipelines.planted import FAULTS, learned_half, plant, renamed
 from pipelines.rollouts import PLAN, roll_out
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TOKEN = "a-token-for-this-test-alone"
 CAUGHT_BY = {
     "not-numbers": ("preflight",),

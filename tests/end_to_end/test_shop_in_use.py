@@ -19,7 +19,7 @@ from coterie.workflow.comparison import COMPARISON
 COMPARED = 30
 LENGTH = 20
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
