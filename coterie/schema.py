@@ -10,7 +10,8 @@ SCHEMA_VERSION: Final = 1
 
 
 class EventKind(StrEnum):
-    """What a shopper did with an item, from the weakest sign of interest to the strongest."""
+    """What a shopper did with an item: signs of interest from the weakest to the strongest, then
+    what speaks against the item."""
 
     VIEW = "view"
     CLICK = "click"
@@ -19,6 +20,8 @@ class EventKind(StrEnum):
     REVIEW = "review"
     RATING = "rating"
     PURCHASE = "purchase"
+    RETURN = "return"
+    DISLIKE = "dislike"
 
 
 class TieKind(StrEnum):
@@ -47,6 +50,8 @@ DID: Final = {
     EventKind.REVIEW: "reviewed {}",
     EventKind.RATING: "rated {}",
     EventKind.PURCHASE: "bought {}",
+    EventKind.RETURN: "returned {}",
+    EventKind.DISLIKE: "did not want {}",
 }
 """What a reason says that a person did with an item."""
 TIE_KINDS: Final = tuple(TieKind)
@@ -57,8 +62,10 @@ TARGET_KINDS: Final = frozenset(
     {EventKind.CART, EventKind.PURCHASE, EventKind.RATING, EventKind.REVIEW}
 )
 """Events that a list should foresee: views and clicks are partly our own doing."""
+AGAINST_KINDS: Final = frozenset({EventKind.RETURN, EventKind.DISLIKE})
+"""Events that speak against an item, whatever their value."""
 LIKED_RATING: Final = 3.0
-"""A rating below this (of 5) is no recommendation target."""
+"""A rating or review whose value is below this (of 5) speaks against its item."""
 
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
 
