@@ -126,6 +126,15 @@ def recommend(options: argparse.Namespace) -> None:
         show.listed(answer, release.version)
 
 
+def serve(options: argparse.Namespace) -> None:
+    """Serve a release until Ctrl-C."""
+    from coterie.cli.serve import serve
+    from coterie.release.bundle import load_release
+
+    folder = _release_folder(options.model)
+    serve(options, load_release(folder), folder)
+
+
 def report(options: argparse.Namespace) -> None:
     """Draw an evaluation."""
     from coterie import workflow
@@ -151,16 +160,21 @@ def _convert(dataset: str, source: str, out: str) -> str:
 
 
 def _find_release(folder: str) -> "Release":
-    """The release in a folder, or the newest of those that ``train`` left there."""
     from coterie.release.bundle import load_release
+
+    return load_release(_release_folder(folder))
+
+
+def _release_folder(folder: str) -> str:
+    """Where a release lies: the folder itself, or the newest of those that ``train`` left there."""
     from coterie.release.manifest import MANIFEST
     from coterie.release.store import ReleaseStore
     from coterie.workflow import RELEASES
 
     if not Path(folder, RELEASES).is_dir() or Path(folder, MANIFEST).exists():
-        return load_release(folder)
+        return folder
     store = ReleaseStore(f"{folder}/{RELEASES}")
     version = store.champion() or store.latest()
     if version is None:
         raise BadInputError(f"{folder} holds no release: train one with coterie train")
-    return store.get(version)
+    return store.folder(version)

@@ -28,7 +28,17 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"coterie {coterie.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_simulate, _ingest, _tune, _train, _evaluate, _recommend, _report, _rollout):
+    for add in (
+        _simulate,
+        _ingest,
+        _tune,
+        _train,
+        _evaluate,
+        _recommend,
+        _serve,
+        _report,
+        _rollout,
+    ):
         add(commands)
     return parser
 
@@ -198,6 +208,30 @@ def _recommend(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("-k", type=_count, default=10, help="length of the list (%(default)s)")
     parser.add_argument("--json", action="store_true", help="for programs instead of people")
+
+
+def _serve(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "serve",
+        "Serve lists over HTTP: fills a feature store from the data, then answers until Ctrl-C.",
+        "coterie serve var/shop/model --data var/shop/clean --port 8000",
+    )
+    parser.add_argument("model", help="what coterie train wrote, or a release")
+    parser.add_argument(
+        "--data", required=True, metavar="CLEAN", help="folder that coterie ingest wrote"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="to listen on (%(default)s)")
+    parser.add_argument("--port", type=_count, default=8000, help="to listen on (%(default)s)")
+    parser.add_argument(
+        "--state", metavar="FOLDER", help="for features and events; kept (MODEL/serving)"
+    )
+    parser.add_argument(
+        "--storefront",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="the page for people, which shows shoppers to whoever asks (on 127.0.0.1 alone)",
+    )
 
 
 def _report(commands: "Commands[Parser]") -> None:
