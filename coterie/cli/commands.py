@@ -38,14 +38,14 @@ def simulate(options: argparse.Namespace) -> None:
 
 def ingest(options: argparse.Namespace) -> None:
     """Clean a shop's tables, after bringing a public set into the contract."""
-    from coterie.data.ingest import IngestConfig, ingest
+    from coterie.data.ingest import IngestConfig
+    from coterie.workflow.sources import take_in
 
-    source = options.source
-    if options.dataset:
-        source = _convert(options.dataset, source, options.out)
     config = IngestConfig(max_bad_share=options.max_bad_share, runner=options.runner)
     with bar() as progress:
-        report = ingest(source, options.out, config, progress)
+        report = take_in(
+            options.source, options.out, options.dataset, config, progress, options.mapping
+        )
     show.ingested(report)
     show.say(f"The clean tables are in {options.out}")
 
@@ -149,14 +149,6 @@ def rollout(options: argparse.Namespace) -> None:
     from coterie.cli import rollout
 
     rollout.ACTIONS[options.action](options)
-
-
-def _convert(dataset: str, source: str, out: str) -> str:
-    from coterie.data.public import convert
-
-    raw = f"{out.rstrip('/')}-raw"
-    convert(dataset, source, raw)
-    return raw
 
 
 def _find_release(folder: str) -> "Release":

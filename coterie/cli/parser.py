@@ -83,12 +83,22 @@ def _ingest(commands: "Commands[Parser]") -> None:
         "ingest",
         "Check and clean the tables of a shop. Bad rows go to quarantine.parquet, with the reason.",
         "coterie ingest var/shop/raw --out var/shop/clean\n"
+        "  coterie ingest exports --mapping mapping.yaml --out var/mine/clean\n"
         "  coterie ingest data/beidian --dataset beidian --out var/beidian/clean",
     )
     parser.add_argument("source", help="folder or s3:// URL with events, ties, items, users")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where clean tables go")
     parser.add_argument(
-        "--dataset", choices=DATASETS, help="SOURCE is this public set in its original form"
+        "--dataset",
+        choices=DATASETS,
+        default="",
+        help="SOURCE is this public set in its original form",
+    )
+    parser.add_argument(
+        "--mapping",
+        default="",
+        metavar="FILE",
+        help="says what the files of SOURCE are, where they are not those of the contract",
     )
     parser.add_argument(
         "--max-bad-share",

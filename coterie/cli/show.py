@@ -48,6 +48,11 @@ def ingested(report: "IngestReport") -> None:
     _screen().print(table)
     for reason, count in report.reasons.items():
         say(f"{count:>8,} in quarantine: {reason}")
+    for name, dropped in report.dropped.items():
+        for reason, count in dropped.items():
+            say(f"{count:>8,} rows of {name} left out, as the mapping says: {reason}")
+    for note in report.notes:
+        say(note)
     for found in report.passed_over:
         say(f"not read: {found.file} ({found.reason})")
     for warning in report.warnings:

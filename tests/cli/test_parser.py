@@ -10,6 +10,7 @@ from coterie.models import MODELS as CLASSES
 
 COMMANDS = (
     "simulate",
+    "inspect",
     "ingest",
     "tune",
     "train",

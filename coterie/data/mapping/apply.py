@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coterie.data.formats import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, Chunk
+from coterie.data.formats import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW, Chunk
 from coterie.data.mapping.model import DROP, Part, Rule
 from coterie.data.mapping.values import by_sign, numbers, rescaled, times, translated
 from coterie.schema import EVENTS, UNDATED, Table
@@ -45,10 +45,8 @@ def apply(table: Table, part: Part, chunk: Chunk, dropped: Counter[str]) -> Chun
         columns[name] = column
         if fault is not None and fault.null_count < len(fault):
             faults[name] = fault
-    # Whatever else is wrong with a row: that it is too wide is told with its first column.
-    for name, fault in chunk.faults.items():
-        if not any(name in rule.read for rule in part.columns.values()):
-            _add(faults, next(iter(part.columns)), fault)
+    if WHOLE_ROW in chunk.faults:
+        faults[WHOLE_ROW] = chunk.faults[WHOLE_ROW]
     for name, rule in part.columns.items():
         if rule.digest:
             columns[name] = digests(rule.digest, chunk, columns.get("event"))
@@ -59,10 +57,13 @@ def apply(table: Table, part: Part, chunk: Chunk, dropped: Counter[str]) -> Chun
 
 
 def distinct_items(chunk: Chunk) -> Chunk:
-    """Of each item the last row; rows without one say nothing of items."""
+    """Of each item the last row; rows without one, and bad ones, are told of as events."""
     ids = chunk.columns["item_id"].cast(pa.string())
     codes = ids.dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    good = np.flatnonzero(np.asarray(ids.is_valid()) & ~np.asarray(_empty(ids)))
+    known = ~np.asarray(_empty(ids))
+    if WHOLE_ROW in chunk.faults:
+        known &= np.asarray(chunk.faults[WHOLE_ROW].is_null())
+    good = np.flatnonzero(known)
     _, last = np.unique(codes[good][::-1], return_index=True)
     keep = np.zeros(len(chunk), bool)
     keep[good[len(good) - 1 - last]] = True
@@ -172,10 +173,6 @@ def _first(one: pa.Array | None, other: pa.Array | None) -> pa.Array | None:
     if one is None or other is None:
         return one if other is None else other
     return pc.coalesce(one, other)
-
-
-def _add(faults: dict[str, pa.Array], name: str, fault: pa.Array) -> None:
-    faults[name] = pc.coalesce(fault, faults[name]) if name in faults else fault
 
 
 def _empty(column: pa.Array) -> pa.Array:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -10,8 +9,9 @@ import yaml
 
 from coterie.data.formats import FileForm
 from coterie.data.mapping.model import BAD, DROP, SIGNS, Mapping, Part, Rule
+from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
-from coterie.schema import EVENT_KINDS, EVENTS, ITEMS, TABLES, TIE_KINDS, TIMESTAMP, Table
+from coterie.schema import EVENT_KINDS, EVENTS, ITEMS, TABLES, TIE_KINDS, TIMESTAMP, USERS, Table
 
 NONE: Final = "none"
 _CHOICES: Final = {"event": EVENT_KINDS, "kind": TIE_KINDS}
@@ -40,11 +40,14 @@ def read_mapping(file: str) -> Mapping:
     """Read a mapping.
 
     Raises:
+        UnavailableError: Its store does not answer.
         BadInputError: There is none, or something in it is not understood: all of it in one error.
     """
+    fs, path = open_store(file)
     try:
-        text = Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with reaching(file):
+            text = fs.cat_file(path).decode("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError) as error:
         raise BadInputError(
             f"{file} cannot be read ({error}): coterie inspect FOLDER writes a mapping"
         ) from error
@@ -213,11 +216,14 @@ def _kinds(table: Table, name: str) -> dict[str, Callable[[Any], Any]]:
     kinds: dict[str, Callable[[Any], Any]] = {
         "from": _texts,
         "always": str,
-        "empty": _texts,
-        "missing": _one_of(BAD, DROP),
     }
+    if table is not USERS:
+        # Nothing may turn a person's no into nothing said.
+        kinds |= {"empty": _texts, "missing": _one_of(BAD, DROP)}
     number: dict[str, Callable[[Any], Any]] = {"decimal": str, "thousands": str, "strip": str}
-    words = {"words": _words, "drop": lambda given: tuple(w.lower() for w in _texts(given))}
+    words: dict[str, Callable[[Any], Any]] = {"words": _words}
+    if table is not USERS:
+        words["drop"] = lambda given: tuple(word.lower() for word in _texts(given))
     if name == EVENTS.key[0]:
         kinds["digest"] = _texts
     if name in _CHOICES or str(column.type) == "bool":

@@ -14,7 +14,7 @@ from coterie.data.mapping.model import Mapping, Part
 from coterie.data.stores import open_store, reaching
 from coterie.data.tables import HIDDEN, PassedOver, near
 from coterie.errors import BadInputError
-from coterie.schema import ITEMS, TABLES, Table
+from coterie.schema import ITEMS, TABLES, TIES, Table
 
 NOT_MAPPED = "named in no part of the mapping"
 
@@ -36,6 +36,11 @@ class MappedFolder:
         return [PassedOver(name, HIDDEN) for name in hidden] + [
             PassedOver(name, NOT_MAPPED) for name in others
         ]
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """See Source."""
+        return () if self._mapping.ties else (TIES.name,)
 
     @property
     def notes(self) -> list[str]:

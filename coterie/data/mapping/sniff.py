@@ -128,7 +128,5 @@ def _has_header(fields: list[list[str]]) -> bool:
     first = [field.strip() for field in fields[0]]
     if any(_VALUE.fullmatch(field) for field in first) or len(set(first)) < len(first):
         return False
-    if any(re.fullmatch(r"\S+@\S+|https?://\S+", field) for field in first):
-        return False
     # A first line of words over other lines of words says nothing: most files have a header.
-    return True
+    return not any(re.fullmatch(r"\S+@\S+|https?://\S+", field) for field in first)

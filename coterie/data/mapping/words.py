@@ -108,7 +108,9 @@ WORDS: Final[dict[str, EventKind]] = {
     **dict.fromkeys(("return", "returned", "refund", "refunded"), EventKind.RETURN),
     **dict.fromkeys(("dislike", "hide", "notinterested", "disliked"), EventKind.DISLIKE),
 }
-TAKEN_BACK: Final = frozenset({"removefromcart", "removecart", "productremoved", "removefrombasket"})
+TAKEN_BACK: Final = frozenset(
+    {"removefromcart", "removecart", "productremoved", "removefrombasket"}
+)
 """Words for what undoes another event: nothing of the contract, and dropped."""
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from coterie.data.formats import Chunk, FileForm
+from coterie.data.formats import WHOLE_ROW, Chunk, FileForm
 from coterie.data.mapping.apply import apply, distinct_items
 from coterie.data.mapping.model import Part, Rule
 from coterie.schema import EVENTS, ITEMS, UNDATED
@@ -171,9 +171,9 @@ def test_a_list_of_texts_is_joined_where_the_mapping_says_how():
 
 
 def test_a_row_that_is_too_wide_stays_bad_whatever_is_mapped():
-    chunk = chunk_of({"user": ["more fields than the header"]}, user=["a"], item=["x"])
+    chunk = chunk_of({WHOLE_ROW: ["more fields than the header"]}, user=["a"], item=["x"])
     found = applied(chunk, item_id=Rule(columns=("item",)))
-    assert found.faults["item_id"].to_pylist() == ["more fields than the header"]
+    assert found.faults[WHOLE_ROW].to_pylist() == ["more fields than the header"]
 
 
 def test_items_made_of_events_are_the_last_rows_of_each():

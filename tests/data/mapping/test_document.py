@@ -53,7 +53,6 @@ def test_all_faults_are_told_at_once_with_the_nearest_known_word():
         "'itm_id' is unknown",
         "(did you mean item_id?)",
         "'rated' is none of view, click",
-        "(did you mean rating?)",
         "columns.value.scale is ['4', '0.5']: expected [lowest, highest]",
         "`ties: none` where nobody knows whom",
         "(did you mean delimiter?)",
