@@ -36,6 +36,23 @@ def simulate(options: argparse.Namespace) -> None:
     )
 
 
+def inspect(options: argparse.Namespace) -> None:
+    """Look at a folder, and write a mapping to begin with."""
+    from coterie.data.mapping.survey import survey, with_rules
+    from coterie.data.mapping.write import mapping_text
+
+    out = Path(options.out)
+    if out.exists() and not options.force:
+        raise BadInputError(f"{out} is there, perhaps edited: name another with --out, or --force")
+    with bar() as progress:
+        found = with_rules(survey(options.folder, progress))
+    show.surveyed(found)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(mapping_text(found, options.out), encoding="utf-8")
+    show.say(f"The mapping is in {options.out}: read it, edit it, then")
+    show.say(f"coterie ingest {options.folder} --mapping {options.out} --out FOLDER")
+
+
 def ingest(options: argparse.Namespace) -> None:
     """Clean a shop's tables, after bringing a public set into the contract."""
     from coterie.data.ingest import IngestConfig

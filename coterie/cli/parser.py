@@ -30,6 +30,7 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (
         _simulate,
+        _inspect,
         _ingest,
         _tune,
         _train,
@@ -75,6 +76,20 @@ def _simulate(commands: "Commands[Parser]") -> None:
     parser.add_argument("--events", type=_count, default=120_000, help="events (%(default)s)")
     parser.add_argument("--days", type=_count, default=90, help="days (%(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="same seed, same shop (%(default)s)")
+
+
+def _inspect(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "inspect",
+        "Look at any folder of tables: what each file seems to be. Writes a mapping for ingest.",
+        "coterie inspect exports --out mapping.yaml",
+    )
+    parser.add_argument("folder", help="with CSV, JSON Lines or Parquet, in whatever form")
+    parser.add_argument(
+        "--out", default="mapping.yaml", metavar="FILE", help="the mapping (%(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="write over a mapping that is there")
 
 
 def _ingest(commands: "Commands[Parser]") -> None:

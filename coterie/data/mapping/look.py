@@ -73,11 +73,14 @@ class ColumnLook:
 
 def look_at(name: str, found: pa.Array) -> ColumnLook:
     """Look at one column of a sample, as the reader gives it."""
-    texts = pc.utf8_trim_whitespace(found.cast(pa.string()))
+    texts = found.cast(pa.string())
+    # A list's mark counts as whitespace, and would be trimmed.
+    is_list = _share(texts.drop_null(), "^[\x1d\\[{]") > 0.5
+    texts = pc.utf8_trim_whitespace(texts)
     nothing = pc.is_in(texts, value_set=pa.array(["", *sorted(MISSING_WORDS)]))
     values = texts.filter(pc.and_(texts.is_valid(), pc.invert(nothing)))
     distinct = values.unique()
-    kind, formats = _type(name, values, distinct)
+    kind, formats = (LIST, ()) if is_list else _type(name, values, distinct)
     shown = [text.replace(LIST_MARK, " | ").strip(" |") for text in distinct[:3].to_pylist()]
     return ColumnLook(
         name,
@@ -93,8 +96,6 @@ def look_at(name: str, found: pa.Array) -> ColumnLook:
 def _type(name: str, values: pa.Array, distinct: pa.Array) -> tuple[str, tuple[str, ...]]:
     if not len(values):
         return EMPTY, ()
-    if _share(values, r"^[\x1d\[{]") > 0.5:
-        return LIST, ()
     if _share(values, _NUMBER) >= _MOST:
         return _numeric(name, values), ()
     if _share(values, _COMMA) >= _MOST:
@@ -167,4 +168,6 @@ def _whole(files: list[Path], form: FileForm, column: str) -> Iterator[pa.Array]
 
 
 def _share(values: pa.Array, pattern: str) -> float:
+    if not len(values):
+        return 0.0
     return float(pc.mean(pc.match_substring_regex(values, pattern).cast(pa.float64())).as_py() or 0)

@@ -127,8 +127,6 @@ def _of_events(
     rules.undated = "ts" not in columns
     if "event" in columns:
         rules.columns["event"] = _words(columns["event"], rules, whole)
-        if "value" in columns and not _RATINGS.search(columns["value"].name):
-            rules.notes.setdefault("value", "a price or a count, which no list draws on")
     elif "value" in columns and _COUNTS.search(columns["value"].name):
         _of_counts(columns["value"], rules)
     elif "value" in columns and _is_rating(name, columns["value"]):

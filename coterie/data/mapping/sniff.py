@@ -88,9 +88,10 @@ def _is_cp1252(file: Path, name: str) -> bool:
 
 def _fit(lines: list[str], delimiter: str) -> tuple[float, FileForm, list[list[str]]]:
     """How well a delimiter fits: the share of lines with as many fields as most."""
+    escaped = any('\\"' in line for line in lines)
     forms = [FileForm(delimiter, quote="")]
-    if any('"' in line for line in lines):
-        escaped = any('\\"' in line for line in lines)
+    # A comma within a field needs quotes, though perhaps not before line a million.
+    if delimiter in (",", ";", "|") or any('"' in line for line in lines):
         forms.insert(0, FileForm(delimiter, quote='"', escape="\\" if escaped else ""))
     best = (-1.0, forms[0], [[""]])
     for form in forms:

@@ -12,7 +12,6 @@ from coterie.data.mapping.guess import UNKNOWN, Guess, guess
 from coterie.data.mapping.look import SAMPLE_ROWS, ColumnLook, distinct_values, look_at
 from coterie.data.mapping.rules import MAX_WORDS, Rules, rules_of
 from coterie.data.mapping.sniff import sniff
-from coterie.data.mapping.words import plain_name
 from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
 
@@ -27,7 +26,6 @@ _ROLE_NAMES: Final = {
     "category": "category",
 }
 """What columns without a header are called in the mapping."""
-_ALIKE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +118,10 @@ def _look(path: Path, name: str, looks: list[FileLook]) -> FileLook | None:
 
 
 def _goes_with(other: FileLook, name: str, form: FileForm, columns: list[str]) -> bool:
-    """Parts of one table: the same columns, in the same folder, under names of the same kind."""
-    first = Path(other.names[0])
-    alike = plain_name(first.name).strip("0123456789") == plain_name(Path(name).name).strip(
-        "0123456789"
-    )
-    in_one = first.parent == Path(name).parent and (alike or len(Path(name).parts) > 1)
+    """Whether two files are parts of one table: the same columns, in the same folder."""
     return (
         form.header
-        and in_one
+        and Path(other.names[0]).parent == Path(name).parent
         and form == other.form
         and columns == [look.name for look in other.columns]
     )

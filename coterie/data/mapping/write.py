@@ -2,10 +2,14 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final
+
+import pyarrow as pa
 
 from coterie.data.formats import FileForm
 from coterie.data.mapping.guess import UNKNOWN, roles_of_items
+from coterie.data.mapping.look import ColumnLook
 from coterie.data.mapping.rules import Rules, rule_of
 from coterie.data.mapping.survey import FileLook, Survey
 from coterie.schema import ITEMS
@@ -110,11 +114,14 @@ def _items_of_events(events: list[FileLook]) -> str:
     for look in events:
         by_name = {column.name: column for column in look.columns}
         for role, name in roles_of_items(look.columns, _used(look)).items():
-            rule = rule_of(role, by_name[name], Rules(), lambda name: by_name[name].values)
-            told.setdefault(role, rule)
+            told.setdefault(role, rule_of(role, by_name[name], Rules(), _sampled(by_name)))
     rule = {"from": "events", **{c.name: told[c.name] for c in ITEMS.columns if c.name in told}}
     note = "made from the events, titled by their ids" if "title" not in told else "from the events"
     return f"items: {_value(rule)}  # {note}"
+
+
+def _sampled(columns: dict[str, ColumnLook]) -> Callable[[str], pa.Array]:
+    return lambda name: columns[name].values.unique()
 
 
 def _value(value: Any) -> str:
