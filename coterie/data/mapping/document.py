@@ -59,7 +59,9 @@ def parse_mapping(text: str, name: str = "mapping.yaml") -> Mapping:
     try:
         content = yaml.load(text, _Loader)  # noqa: S506 (builds nothing but text)
     except yaml.YAMLError as error:
-        raise BadInputError(f"{name} is no YAML: {error}") from error
+        raise BadInputError(
+            f"{name} is no YAML: {error}; what begins with a mark, such as *.csv, stands in quotes"
+        ) from error
     faults: list[str] = []
     mapping = _mapping(content, faults)
     if faults or mapping is None:

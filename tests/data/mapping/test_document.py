@@ -76,6 +76,7 @@ def test_all_faults_are_told_at_once_with_the_nearest_known_word():
         ("value: {from: rating,", "ts: t\n      value: {from: rating,", "leave one of them out"),
         ("header: false, names: [user, item, rating]", "header: false", "need names"),
         ("header: false", "header: maybe, encoding: utf8.5", "encoding"),
+        ("file: ratings.txt", "file: *.txt", "stands in quotes"),
         ("ties: none", "ties: []", "ties: expected a list of files"),
         ("items: {from: events}", "items: {from: ratings}", "expected `from: events`"),
         ("user_id: user", "user_id: user\n      user_id: item", "more than once"),
