@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,8 @@ from coterie.data.formats import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW, C
 from coterie.data.mapping.model import DROP, Part, Rule
 from coterie.data.mapping.values import by_sign, numbers, rescaled, times, translated
 from coterie.schema import EVENTS, UNDATED, Table
+
+Mask = npt.NDArray[np.bool_]
 
 _UNIT = "\x1f"
 _KEYS = ("coterie-event-id", "coterie-event-io")
@@ -181,14 +184,14 @@ def _empty(column: pa.Array) -> pa.Array:
     return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True)
 
 
-def _count(rows: pa.Array, left_out: np.ndarray, reason: str, dropped: Counter[str]) -> np.ndarray:
-    mask = np.asarray(pc.fill_null(rows, False)) & ~left_out
+def _count(rows: pa.Array, left_out: Mask, reason: str, dropped: Counter[str]) -> Mask:
+    mask: Mask = np.asarray(pc.fill_null(rows, False), dtype=bool) & ~left_out
     if mask.any():
         dropped[reason] += int(mask.sum())
     return mask
 
 
-def _only(chunk: Chunk, keep: np.ndarray) -> Chunk:
+def _only(chunk: Chunk, keep: Mask) -> Chunk:
     mask = pa.array(keep)
     return Chunk(
         chunk.file,

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from coterie.data.formats import FileForm
 from coterie.data.mapping.model import BAD, DROP, SIGNS, Mapping, Part, Rule
@@ -18,7 +18,7 @@ _CHOICES: Final = {"event": EVENT_KINDS, "kind": TIE_KINDS}
 _YES: Final = {"true": True, "yes": True, "false": False, "no": False}
 
 
-class _Loader(yaml.BaseLoader):
+class _Loader(yaml.BaseLoader):  # type: ignore[misc]
     """All scalars stay text: ``yes``, ``1`` and ``2010-12-01`` are words of a shop."""
 
 

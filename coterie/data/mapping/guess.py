@@ -124,11 +124,11 @@ def _roles(table: str, columns: Sequence[ColumnLook]) -> dict[str, str]:
     roles: dict[str, str] = {}
     for role, names in COLUMNS[table].items():
         for known in (plain_name(role), *names):
-            column = by_name.get(known)
-            if column is None or column.name in roles.values() or column.type == EMPTY:
+            met = by_name.get(known)
+            if met is None or met.name in roles.values() or met.type == EMPTY:
                 continue
-            if column.type in _FITS.get(role, (column.type,)):
-                roles[role] = column.name
+            if met.type in _FITS.get(role, (met.type,)):
+                roles[role] = met.name
                 break
     return roles
 
