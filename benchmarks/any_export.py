@@ -66,7 +66,7 @@ def measure(name: str, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def _run(typed: str, folder: Path) -> dict[str, float]:
-    """Seconds by the clock, and of processor time, which others' work beside it does not lengthen."""
+    """Seconds by the clock, and of processor time, which work beside it does not lengthen."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     started, used = time.monotonic(), _processor_s()
     done = subprocess.run(
@@ -106,8 +106,8 @@ def table_of(results: dict[str, Any]) -> str:
         rows.append(f"| {name} | {events} | {ties} | {split} | {seconds} | {ours} | {theirs} |")
     about = results["machine"]
     return "\n".join(rows) + (
-        f"\n\nMeans of {len(SEEDS)} made-up shops of each form, and their range in brackets; seconds of "
-        "processor time, start of Python included; "
+        f"\n\nMeans of {len(SEEDS)} made-up shops of each form, and their range in brackets; "
+        "seconds of processor time, start of Python included; "
         f"{about['cores']} cores, Python {about['python']}, Coterie {about['coterie']}.\n"
     )
 

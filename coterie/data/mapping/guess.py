@@ -40,7 +40,7 @@ _FITS: Final[dict[str, tuple[str, ...]]] = {
     "description": (TEXT, LIST, ID),
     "category": (TEXT, ID, WORD, LIST),
     "brand": (TEXT, ID, WORD),
-    "image_uri": (ID, TEXT),
+    "image_uri": (ID, TEXT, WORD),
     "available": (FLAG, WHOLE),
 }
 """Types that a column may have to be taken for one of the contract's."""

@@ -49,6 +49,10 @@ def rules_of(
     columns = {role: by_name[column] for role, column in found.roles.items()}
     for role, look in columns.items():
         rules.columns[role] = rule_of(role, look, rules, whole)
+    title = columns.get("title")
+    if found.table == "items" and title is not None and title.missing:
+        rules.columns["title"] = {"from": [title.name, columns["item_id"].name]}
+        rules.notes["title"] = f"{title.missing:.0%} of the rows have none: the id stands for it"
     if found.table == "events":
         _of_events(name, columns, rules, whole, looks)
     if found.table == "ties" and "kind" not in rules.columns:
