@@ -151,6 +151,15 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(tmp_path):
     assert {look.guess.table for look in found.files} == {"events", "items"}
 
 
+def test_what_looks_like_json_and_is_none_is_told_by_its_line(tmp_path):
+    folder = write(tmp_path / "x", orders=orders("2021-{m:02d}-{d:02d}"))
+    (tmp_path / "x" / "meta.json").write_text("{'sku': 'S1', 'title': \"A lamp\"}\n" * 9)
+    found = with_rules(survey(folder))
+    assert "meta.json" in found.unread["meta.json"]
+    assert "line 1" in found.unread["meta.json"]
+    assert "items: {from: events}" in mapping_text(found)
+
+
 def test_ids_of_another_kind_are_told(tmp_path):
     items = "sku,name\n" + "".join(f"X{n},Thing {n}\n" for n in range(60))
     log = "user_id,item_id,timestamp\n" + "".join(
