@@ -6,9 +6,10 @@ does not know.
 """
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import compress
 from typing import Any, Final
 
@@ -17,7 +18,8 @@ import pyarrow.compute as pc
 
 from coterie.data.checks import COLUMN, CUT, REASON, check
 from coterie.data.ids import MAX_ID, normal_ids
-from coterie.schema import EVENTS, EventKind
+from coterie.data.json_lines import as_text
+from coterie.schema import EVENTS, TIMESTAMP, EventKind
 from serving.events import Event
 
 LIST_ID: Final = "list_id"
@@ -25,14 +27,17 @@ _COLUMNS: Final = tuple(name for name in EVENTS.arrow.names if name != "split")
 """That a sender may fill: splits are of public data sets."""
 FIELDS: Final = (*_COLUMNS, LIST_ID)
 _EXPECTED: Final = {
+    "event": "one of " + ", ".join(EventKind),
     "value": "a number from 0 up, of a rating from 0 to 5",
     "ts": "ISO 8601 like 2026-01-31T12:00:00Z, or Unix time",
     "text": "text",
 }
 _AN_ID: Final = f"text of 1 to {MAX_ID} characters, or a whole number"
 _MAX_SHOWN: Final = 60
-_MAX_FLOAT_DIGITS: Final = 1e15
-"""Up to it every whole number is itself as a float."""
+
+
+_Fault = tuple[str, str]
+"""A field, and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,11 @@ class Refused:
 
     place: int
     event_id: str | None
+    """As it was sent, to be named by."""
     field: str
     """Empty where it is the event as a whole."""
     reason: str
-    kind: str | None = None
+    kind: str | None
     """Of an event whose kind is one; for counting."""
 
     @property
@@ -77,159 +83,135 @@ class Intake:
             batch: JSON values, at least one.
             now: What an event without a time has for its time.
         """
-        rows = [_Row.of(given) for given in batch]
-        columns = {name: _column(rows, name) for name in _COLUMNS}
-        now_ms = int(now.timestamp() * 1000)
-        columns["ts"] = pc.fill_null(columns["ts"], str(now_ms))
-        # The live bound is narrower; nothing is kept that ingest would call the future.
-        checked = check(EVENTS, columns, now + timedelta(seconds=self.max_lead_s))
-        lists, list_faults = normal_ids(_column(rows, LIST_ID))
-        found = {name: _listed(checked.field(name), name) for name in (*_COLUMNS, COLUMN, REASON)}
-        judged = zip(
-            rows,
-            found.pop(COLUMN),
-            found.pop(REASON),
-            list_faults.to_pylist(),
-            found["ts"],
-            strict=True,
+        odd = [_odd(given) for given in batch]
+        sent = _Sent([{} if fault else given for given, fault in zip(batch, odd, strict=True)])
+        columns = sent.columns | {"ts": _timed(sent.columns.get("ts"), len(batch), now)}
+        checked = check(EVENTS, columns, now, sent.faults)
+        lists, wrong_lists = sent.list_ids()
+        values = {name: _listed(checked.field(name)) for name in (*_COLUMNS, COLUMN, REASON)}
+        told = zip(
+            odd, sent.rows, values[COLUMN], values[REASON], wrong_lists, values["ts"], strict=True
         )
         faults = [
-            row.fault
-            or _contract(row, field, reason)
-            or _list(row, list_fault)
-            or self._late(row, ts, now_ms)
-            for row, field, reason, list_fault, ts in judged
+            fault
+            or (field and _told(row, field, why))
+            or (wrong_list and _told(row, LIST_ID, wrong_list))
+            or self._untimely(row, ts, int(now.timestamp() * 1000))
+            for fault, row, field, why, wrong_list, ts in told
         ]
         good = [not fault for fault in faults]
-        fields = zip(*(found[name] for name in _COLUMNS), lists.to_pylist(), strict=True)
-        told = zip(rows, faults, found["event"], strict=True)
+        found = zip(*(values[name] for name in _COLUMNS), lists, strict=True)
         cut = enumerate(checked.field(CUT).to_pylist())
+        refused = zip(batch, faults, values["event"], strict=True)
         return Taken(
-            tuple(_event(*one) for one in compress(fields, good)),
+            tuple(_event(*one) for one in compress(found, good)),
             tuple(
-                Refused(place, row.event_id, fault.field, fault.reason, kind)
-                for place, (row, fault, kind) in enumerate(told)
+                Refused(place, _name_of(given), fault[0], fault[1], kind)
+                for place, (given, fault, kind) in enumerate(refused)
                 if fault
             ),
             tuple(place for place, texts in compress(cut, good) if texts),
         )
 
-    def _late(self, row: "_Row", ts_ms: int, now_ms: int) -> "_Fault | None":
-        """Of a time that a live shop does not take."""
+    def _untimely(self, row: Mapping[str, Any], ts_ms: int, now_ms: int) -> _Fault | None:
+        """What is wrong with a time that a live shop does not take."""
         oldest = now_ms - int(self.max_age_days * 86_400_000)
         if oldest <= ts_ms <= now_ms + int(self.max_lead_s * 1000):
             return None
-        return _Fault(
-            "ts",
-            f"found {row.shown('ts')}, expected a time from {self.max_age_days:g} days ago "
-            f"to {self.max_lead_s:g} s ahead of our clock",
+        return "ts", (
+            f"found {_shown(row.get('ts'))}, expected a time from {self.max_age_days:g} days ago "
+            f"to {self.max_lead_s:g} s ahead of our clock"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    field: str
-    reason: str
+class _Sent:
+    """The fields of events as columns of text, as a file would hold them."""
 
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.rows = rows
+        self.columns: dict[str, pa.Array] = {}
+        self.faults: dict[str, pa.Array] = {}
+        """Of values that no column holds, by column."""
+        for name in FIELDS:
+            cells = [row.get(name) for row in rows]
+            # What nobody sent is not looked at: checks cost by the column.
+            if any(cell is not None for cell in cells):
+                self._add(name, cells)
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One event as text, column by column, as a file would hold it."""
+    def list_ids(self) -> tuple[list[str | None], list[str | None]]:
+        """The lists that events follow from, and what is wrong with them."""
+        column = self.columns.get(LIST_ID)
+        if column is None:
+            none: list[str | None] = [None] * len(self.rows)
+            return none, none
+        ids, wrong = normal_ids(column)
+        if LIST_ID in self.faults:
+            wrong = pc.coalesce(self.faults[LIST_ID], wrong)
+        return ids.to_pylist(), wrong.to_pylist()
 
-    given: Mapping[str, Any]
-    texts: Mapping[str, str | None]
-    fault: _Fault | None
-
-    @classmethod
-    def of(cls, given: Any) -> "_Row":
-        if not isinstance(given, dict):
-            return cls({}, {}, _Fault("", f"found {_shown(given)}, expected an object with fields"))
-        unknown = next((name for name in given if name not in FIELDS), None)
-        if unknown is not None:
-            return cls(given, {}, _Fault(unknown[:_MAX_SHOWN], _no_such_field(unknown)))
-        texts, fault = {}, None
-        for name, value in given.items():
-            try:
-                texts[name] = _as_text(value)
-            except ValueError as error:
-                expected = _EXPECTED.get(name, _AN_ID)
-                fault = fault or _Fault(name, f"found {_shown(value)}{error}, expected {expected}")
-        return cls(given, texts, fault)
-
-    @property
-    def event_id(self) -> str | None:
-        """As it was sent, to be named by."""
-        text = self.texts.get("event_id")
-        return text[:MAX_ID] if text else None
-
-    def told(self, field: str, reason: str) -> str:
-        """The contract's reason, with what was found and what was expected."""
-        if reason == "missing":
-            return f"missing, expected {_EXPECTED.get(field, _AN_ID)}"
-        expected = _EXPECTED.get(field, "" if field == "event" else _AN_ID)
-        return f"found {self.shown(field)}: {reason}" + (
-            f", expected {expected}" if expected else ""
-        )
-
-    def shown(self, field: str) -> str:
-        """A value as it came."""
-        return _shown(self.given.get(field))
-
-
-def _contract(row: _Row, field: str | None, reason: str) -> _Fault | None:
-    return _Fault(field, row.told(field, reason)) if field else None
-
-
-def _list(row: _Row, reason: str | None) -> _Fault | None:
-    return _Fault(LIST_ID, row.told(LIST_ID, reason)) if reason else None
-
-
-def _as_text(value: Any) -> str | None:
-    """A JSON value as a file holds it: numbers are their digits.
-
-    Raises:
-        ValueError: No column can hold it.
-    """
-    if value is None:
-        return None
-    if isinstance(value, str):
+    def _add(self, name: str, cells: list[Any]) -> None:
         try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError(", half of a character") from None
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError
-    if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_FLOAT_DIGITS:
-        return str(int(value))
-    return str(value)
+            self.columns[name] = pa.array(cells, pa.string())
+        except (TypeError, ValueError):  # not all of them are texts
+            texts, faults = zip(*map(_as_text, cells), strict=True)
+            self.columns[name] = pa.array(texts, pa.string())
+            self.faults[name] = pa.array(faults, pa.string())
+
+
+def _timed(found: pa.Array | None, length: int, now: datetime) -> pa.Array:
+    """Times as they were sent; now where there is none."""
+    if found is None:
+        return pa.array([now] * length, TIMESTAMP)
+    return pc.fill_null(found, now.isoformat())
+
+
+def _as_text(value: Any) -> tuple[str | None, str | None]:
+    text, fault = as_text(value)
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        return None, "half of a character, expected whole ones"
+    return text, fault
+
+
+def _odd(given: Any) -> _Fault | None:
+    """What is wrong with an event before its values are looked at."""
+    if not isinstance(given, dict):
+        return "", f"found {_shown(given)}, expected an object with {', '.join(FIELDS)}"
+    unknown = next((name for name in given if name not in FIELDS), None)
+    if unknown is None:
+        return None
+    near = difflib.get_close_matches(unknown[:_MAX_SHOWN].lower(), FIELDS, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    known = ", ".join(FIELDS)
+    return unknown[:_MAX_SHOWN], f"there is no such field: {meant}expected are {known}"
+
+
+def _told(row: Mapping[str, Any], field: str, reason: str) -> _Fault:
+    """The contract's reason, with what was found and what was expected."""
+    expected = "" if ", expected" in reason else f", expected {_EXPECTED.get(field, _AN_ID)}"
+    if row.get(field) is None:
+        return field, f"{reason}{expected}"
+    return field, f"found {_shown(row[field])}: {reason}{expected}"
 
 
 def _shown(value: Any) -> str:
-    """A JSON value for people; what may be long only by its kind."""
+    """A JSON value for people; of what may be long only its kind."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    text = repr(value)
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
-def _no_such_field(name: str) -> str:
-    near = difflib.get_close_matches(name[:_MAX_SHOWN].lower(), FIELDS, n=1)
-    meant = f"did you mean {near[0]}? " if near else ""
-    return f"there is no such field: {meant}expected are {', '.join(FIELDS)}"
+def _name_of(given: Any) -> str | None:
+    name = given.get("event_id") if isinstance(given, dict) else None
+    return _as_text(name)[0] if isinstance(name, str | int) else None
 
 
-def _column(rows: Sequence[_Row], name: str) -> pa.Array:
-    return pa.array([row.texts.get(name) for row in rows], pa.string())
-
-
-def _listed(column: pa.Array, name: str) -> list[Any]:
-    if name == "ts":
-        # To whole milliseconds, which is what logs and features hold.
-        column = pc.floor_temporal(column, unit="millisecond").cast(pa.timestamp("ms", "UTC"))
-        column = column.cast(pa.int64())
+def _listed(column: pa.Array) -> list[Any]:
+    """A column's values; times as milliseconds, which is what logs and features hold."""
+    if column.type == TIMESTAMP:
+        return [None if us is None else us // 1000 for us in column.cast(pa.int64()).to_pylist()]
     listed: list[Any] = column.to_pylist()
     return listed
 
