@@ -112,6 +112,6 @@ def _columns(
         )
     known = item >= 0
     # Against the newest that the release knows, as training counts.
-    newest = ts[known].max(initial=0)
+    newest = ts[known].max() if known.any() else 0
     age = ((newest - ts[known]) / DAY_MS).astype(np.float32)
     return item[known], kind[known], age
