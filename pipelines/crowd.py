@@ -93,10 +93,10 @@ class Crowd:
 
     def _send(self, events: list[dict[str, Any]]) -> bool:
         try:
-            self._shop.post("/v1/events", {"events": events})
+            receipt = self._shop.post("/v1/events", {"events": events})
         except UnavailableError:
             return False
-        return True
+        return not receipt["refused"]
 
     def _count(self, lists: int, failed: bool) -> None:
         with self._lock:

@@ -110,7 +110,8 @@ def _columns(
         raise BadInputError(
             f"a recent list has {len(item)} items, {len(kind)} kinds and {len(ts)} times"
         )
-    newest = ts.max() if len(ts) else 0
     known = item >= 0
+    # Against the newest that the release knows, as training counts.
+    newest = ts[known].max() if known.any() else 0
     age = ((newest - ts[known]) / DAY_MS).astype(np.float32)
     return item[known], kind[known], age

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coterie.data.dataset import Dataset, Ints, TrainingSet
+from coterie.data.ids import normal_id
 from coterie.data.splits import events_of_lists
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
@@ -70,8 +71,9 @@ class OfflineLists:
         """The k best items for one shopper, with every reason, largest share first.
 
         Raises:
-            BadInputError: k is not over 0.
+            BadInputError: k is not over 0, or the id cannot be one.
         """
+        user_id = normal_id(user_id)
         row = int(self._users.rows([user_id])[0])
         people = np.array([row] if row >= 0 else [], dtype=np.int64)
         shoppers = self._community.shoppers(people) if row >= 0 else _stranger()
