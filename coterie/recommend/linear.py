@@ -185,9 +185,10 @@ class LinearPart:
             )
         near = _near_matrix(num_items, *(tensors[f"{PREFIX}{name}"].numpy() for name in _NEAR))
         kind = of_all_kinds(tensors[f"{PREFIX}kind"].double(), loudest=1.0).numpy()
-        powers = (float(tensors[f"{PREFIX}{name}"]) for name in _POWERS)
+        rate, friend_power, history_power = (float(tensors[f"{PREFIX}{n}"]) for n in _POWERS)
+        dislike_weight = float(tensors.get(DISLIKE_WEIGHT, 0.0))
+        weights = InputWeights(kind, rate, friend_power, history_power, dislike_weight)
         own, friend, out = vectors
-        weights = InputWeights(kind, *powers, float(tensors.get(DISLIKE_WEIGHT, 0.0)))
         return cls(weights, own, friend, out, near)
 
 
