@@ -81,7 +81,7 @@ def evaluate_model(
 
     Args:
         model: Fitted on ``data``. One that has ``lists`` is judged by them, else by ``scores``.
-        data: What the model has seen; items of its target events are masked.
+        data: What the model has seen; items that were had or turned down are masked.
         held_out: What came next, targets only.
         ks: Lengths of lists to measure at.
         batch: Shoppers ranked at once: bounds memory at ``batch`` times items scores.
@@ -100,7 +100,8 @@ def evaluate_model(
             "have already: is the cutoff after the last event?"
         )
     lists = rank(model, user_idx, had, max(ks), batch, progress)
-    return measure(lists, user_idx, wanted.take(user_idx), had, ks, category)
+    liked = ItemSets.liked(data)
+    return measure(lists, user_idx, wanted.take(user_idx), liked, ks, category)
 
 
 def rank(
@@ -150,7 +151,7 @@ def measure(
         lists: Shape (b, at least the largest k).
         user_idx: Whose they are, shape (b,).
         wanted: What was held out for each of them, all non-empty, in the order of ``lists``.
-        had: What every user of the training set had.
+        had: What every user of the training set had and did not turn down.
         ks: Lengths to measure at.
         category: As in ``evaluate_model``.
     """
