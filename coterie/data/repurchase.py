@@ -98,6 +98,19 @@ class RepurchaseRule:
                     f"with {', '.join(tops[:12]) or 'none'}"
                 )
 
+    def in_words(self) -> str:
+        """One line for people.
+
+        >>> RepurchaseRule({"Food": 29.2, "Food/Spices": None}).in_words()
+        'Listed again after it was bought: Food after 29.2 days, Food/Spices never'
+        """
+        said = [
+            f"{'all else' if name == REST else name} "
+            + (NEVER if days is None else f"after {days:g} days")
+            for name, days in self.days.items()
+        ]
+        return f"Listed again after it was bought: {', '.join(said) or 'nothing'}"
+
     def _of(self, path: str) -> float | None:
         parts = _path(path).split("/")
         for length in range(len(parts), 0, -1):
