@@ -45,7 +45,7 @@ def gather(features: OnlineFeatures, user_id: str) -> Known:
         UnavailableError: The feature store did not answer.
     """
     row = features.shopper(user_id)
-    return Known(user_id, row, features.recent_lists(row.friends.ids))
+    return Known(user_id, row, features.recent_lists(row.friends.ids, had=False))
 
 
 class ListMaker:
@@ -106,7 +106,7 @@ class ListMaker:
         """A shopper's history and friends; those who may not be named are only counted."""
         row = self.features.shopper(user_id)
         named = [f for f, yes in zip(row.friends.ids, row.friends.named, strict=True) if yes]
-        histories = self.features.recent_lists(named)
+        histories = self.features.recent_lists(named, had=False)
         return Shopper(
             user_id=user_id,
             history=self._history(row.recent, most),
@@ -125,7 +125,13 @@ class ListMaker:
         )
 
     def _recent(self, recent: RecentList) -> Recent:
-        return Recent(self.catalogue.rows(recent.item_ids), recent.kinds, recent.ts_ms)
+        return Recent(
+            self.catalogue.rows(recent.item_ids),
+            recent.kinds,
+            recent.ts_ms,
+            recent.wanted_ms,
+            self.catalogue.rows(recent.had_ids),
+        )
 
     def _listed(self, lists: Lists) -> list[ListedItem]:
         rows = lists.item_idx[0]

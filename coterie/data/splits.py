@@ -7,14 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Dataset, Interactions, Split, Ties
+from coterie.data.polarity import had, liked, turned_down
 from coterie.errors import BadInputError
-from coterie.schema import EVENT_KINDS, LIKED_RATING, PARTS, TARGET_KINDS, EventKind, Part
+from coterie.schema import PARTS, Part
 
 Mask = npt.NDArray[np.bool_]
 
-_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
 WEEK_MS: Final = 7 * 86_400_000
-_RATING = EVENT_KINDS.index(EventKind.RATING)
 
 
 def choose(dataset: Dataset) -> Split:
@@ -38,6 +37,8 @@ def events_of_lists(dataset: Dataset) -> Interactions:
 def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
     """The split that a published data set came with; events outside it are left out.
 
+    What was turned down is known when a list is made for test, but nothing to foresee.
+
     Args:
         dataset: One whose events name their part.
         val_share: Where the bundle has no validation part, this share of each shopper's training
@@ -48,6 +49,7 @@ def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
         BadInputError: The data has no bundled split, or one without training or test.
     """
     train, val, test = (dataset.events.take(dataset.part == code) for code in range(len(PARTS)))
+    all_of_val, val, test = val, val.take(~turned_down(val)), test.take(~turned_down(test))
     if not len(train) or not len(test):
         raise BadInputError(
             f"no bundled split: {len(train)} training and {len(test)} test events name their part "
@@ -61,6 +63,7 @@ def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
         ties=dataset.ties,
         num_users=len(dataset.users),
         num_items=len(dataset.items),
+        between=None if len(val) == len(all_of_val) else all_of_val,
     )
     return split if len(val) else hold_out(split, val_share, seed)
 
@@ -93,15 +96,18 @@ def hold_out(split: Split, share: float = 0.1, seed: int = 0) -> Split:
     held = (rank < quotas[users])[pair_of]
     if not held.any():
         raise BadInputError(f"nothing to hold out of {len(train)} events at a share of {share}")
-    return replace(split, train=train.take(~held), val=train.take(held), between=None)
+    between = train.take(held)
+    val = between.take(~turned_down(between))
+    return replace(split, train=train.take(~held), val=val, between=between)
 
 
 def by_time(dataset: Dataset, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> Split:
     """Split as a shop lives: learn from what was, foresee what comes.
 
     The cutoffs are times, so events of one moment stay together. Validation and test hold each
-    shopper's first liking of an item (``TARGET_KINDS``; ratings from ``LIKED_RATING`` on), where
-    shopper and item were known when training ended: for test, after the validation period. Ties
+    shopper's first liking of an item that they had nothing to do with before the part, and that
+    held to its end (``polarity.liked``), where shopper and item were known when training ended:
+    for test, after the validation period. To have viewed, clicked or shared it is nothing. Ties
     that formed later than training ended are unknown; a tie without a time was always there.
     Events that belong to a bundled split have no true time and are left out.
 
@@ -166,10 +172,9 @@ def _at(
         events = events.take(events.ts_ms < end)
     train = events.take(events.ts_ms < first)
     between = events.take((events.ts_ms >= first) & (events.ts_ms < second))
-    liked = _first_liked(events, len(dataset.items))
     seen = Interactions.concat(train, between)
-    val = events.take(liked & (events.ts_ms >= first) & (events.ts_ms < second))
-    test = events.take(liked & (events.ts_ms >= second))
+    val = _first_liked(seen, first, len(dataset.items))
+    test = _first_liked(events, second, len(dataset.items))
     split = Split(
         name="by_time",
         train=train,
@@ -192,16 +197,16 @@ def _cutoffs(events: Interactions, shares: tuple[float, float, float]) -> tuple[
     return first, second
 
 
-def _first_liked(events: Interactions, num_items: int) -> Mask:
-    """Events that are a shopper's first of a target kind with an item, and no dislike."""
-    wanted = np.flatnonzero(_IS_TARGET[events.kind])
-    # np.unique returns first places, and events are ordered by time.
+def _first_liked(events: Interactions, since_ms: int, num_items: int) -> Interactions:
+    """Events from a moment on by which a shopper liked an item for the first time, still did at
+    the end, and had neither had nor turned down before that moment."""
+    pairs, late = _pairs(events, num_items), events.ts_ms >= since_ms
+    met = np.unique(pairs[had(events) & ~late])
+    wanted = np.flatnonzero(liked(events) & late & ~np.isin(pairs, met))
     order = wanted[np.argsort(events.ts_ms[wanted], kind="stable")]
-    _, first = np.unique(_pairs(events, num_items)[order], return_index=True)
-    mask = np.zeros(len(events), bool)
-    mask[order[first]] = True
-    disliked = (events.kind == _RATING) & ~(events.value >= LIKED_RATING)
-    return np.asarray(mask & ~disliked)
+    # np.unique returns first places.
+    _, first = np.unique(pairs[order], return_index=True)
+    return events.take(np.sort(order[first]))
 
 
 def _known(held_out: Interactions, seen: Interactions, dataset: Dataset) -> Mask:

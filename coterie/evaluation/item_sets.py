@@ -7,8 +7,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from coterie.data.dataset import Interactions, Ints, TrainingSet
+from coterie.data.polarity import had
 from coterie.errors import BadInputError
-from coterie.recommend.shoppers import targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class ItemSets:
 
     @classmethod
     def had(cls, data: TrainingSet) -> "ItemSets":
-        """What each shopper had in training (events of target kinds): masked in every list."""
-        own = data.interactions.take(targets(data.interactions))
+        """What each shopper had in training and what they turned down: masked in every list."""
+        own = data.interactions.take(had(data.interactions))
         return cls.of(own.user_idx, own.item_idx, data.num_users, data.num_items)
 
     @classmethod

@@ -7,20 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Floats, Ints, TrainingSet
+from coterie.data.polarity import wanted_at, was_had
 from coterie.errors import BadInputError
 from coterie.graph.circles import FriendLists, circles_of
 from coterie.graph.strength import tie_strengths
-from coterie.recommend.shoppers import (
-    DAY_MS,
-    Circles,
-    Histories,
-    Shoppers,
-    histories_of,
-    targets,
-)
-from coterie.schema import EVENT_KINDS, STRENGTHS, TARGET_KINDS
-
-_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
+from coterie.recommend.shoppers import DAY_MS, Circles, Histories, Shoppers, memory_of
+from coterie.schema import STRENGTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +28,9 @@ class Community:
     def of(cls, data: TrainingSet) -> "Community":
         """Collapse the events, weigh the ties."""
         ties, strengths = tie_strengths(data)
-        had = data.interactions.take(targets(data.interactions))
-        pairs = np.unique(had.user_idx * data.num_items + had.item_idx)
-        bounds = np.searchsorted(pairs, np.arange(data.num_users + 1) * data.num_items)
-        return cls(
-            histories_of(data.interactions, data.num_users),
-            circles_of(ties, strengths, data.num_users),
-            bounds.astype(np.int64),
-            pairs % data.num_items,
-        )
+        memory = memory_of(data.interactions, data.num_users)
+        circles = circles_of(ties, strengths, data.num_users)
+        return cls(memory.recent, circles, *memory.seen(data.num_items))
 
     def shoppers(self, user_idx: Ints) -> Shoppers:
         """A batch: these users, and behind them each of their friends once."""
@@ -69,6 +55,10 @@ class Recent:
     kind: Sequence[int]
     """Places in ``schema.EVENT_KINDS``."""
     ts_ms: Sequence[int]
+    wanted_ms: Sequence[int] | None = None
+    """See ``polarity.Entries``; None where nobody wrote it down: kinds and times tell then."""
+    had_idx: Sequence[int] = ()
+    """What fell out of the list and is not to be shown again."""
 
 
 def shopper_from_features(
@@ -91,18 +81,19 @@ def shopper_from_features(
             f"expected {len(STRENGTHS)} numbers a friend"
         )
     columns = [_columns(recent) for recent in (own, *friends)]
-    offsets = np.concatenate([[0], np.cumsum([len(item) for item, _, _ in columns])])
-    item, kind, age = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    histories = Histories(offsets.astype(np.int64), item, kind, age)
+    offsets = np.concatenate([[0], np.cumsum([len(item) for item, *_ in columns])])
+    parts = (np.concatenate(column) for column in zip(*columns, strict=True))
+    histories = Histories(offsets.astype(np.int64), *parts)
     circles = Circles(np.array([0, len(friends)], np.int64), np.arange(1, len(friends) + 1), table)
-    own_item, own_kind, _ = columns[0]
-    seen = np.unique(own_item[_IS_TARGET[own_kind]])
+    own_item, own_kind, _, wanted_ms = columns[0]
+    had = np.asarray(own.had_idx, dtype=np.int64)
+    seen = np.unique(np.concatenate([own_item[was_had(own_kind, wanted_ms)], had[had >= 0]]))
     return Shoppers(histories, circles, np.array([0, len(seen)], np.int64), seen)
 
 
 def _columns(
     recent: Recent,
-) -> tuple[Ints, npt.NDArray[np.int8], Floats]:
+) -> tuple[Ints, npt.NDArray[np.int8], Floats, Ints]:
     item = np.asarray(recent.item_idx, dtype=np.int64)
     kind = np.asarray(recent.kind, dtype=np.int8)
     ts = np.asarray(recent.ts_ms, dtype=np.int64)
@@ -110,7 +101,14 @@ def _columns(
         raise BadInputError(
             f"a recent list has {len(item)} items, {len(kind)} kinds and {len(ts)} times"
         )
+    wanted = wanted_at(kind, ts)
+    if recent.wanted_ms is not None:
+        wanted = np.asarray(recent.wanted_ms, dtype=np.int64)
+    if len(wanted) != len(item):
+        raise BadInputError(
+            f"a recent list has {len(item)} items, but {len(wanted)} times when they were wanted"
+        )
     newest = ts.max() if len(ts) else 0
     known = item >= 0
     age = ((newest - ts[known]) / DAY_MS).astype(np.float32)
-    return item[known], kind[known], age
+    return item[known], kind[known], age, wanted[known]

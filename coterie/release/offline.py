@@ -32,6 +32,8 @@ class NamedReason:
     title: str | None = None
     user_id: str | None = None
     """The friend; None for one who does not want to be named."""
+    turned_down: bool = False
+    """Whether the person did not want the item: then it is no reason for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class OfflineLists:
             self._ids[item],
             self._titles[item],
             names.get(reason.person),
+            reason.against,
         )
 
 

@@ -10,10 +10,21 @@ from coterie.data.dataset import Dataset, Interactions, Ties
 from coterie.data.splits import bundled, by_time, choose, hold_out
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
-from coterie.schema import EVENT_KINDS, ITEMS, LIKED_RATING, PARTS, TARGET_KINDS, USERS, EventKind
+from coterie.schema import (
+    AGAINST_KINDS,
+    EVENT_KINDS,
+    ITEMS,
+    LIKED_RATING,
+    PARTS,
+    TARGET_KINDS,
+    USERS,
+    EventKind,
+)
 
 DAY = 86_400_000
+RATED = {EventKind.RATING, EventKind.REVIEW}
 RATING = EVENT_KINDS.index(EventKind.RATING)
+REVIEW = EVENT_KINDS.index(EventKind.REVIEW)
 PURCHASE = EVENT_KINDS.index(EventKind.PURCHASE)
 VIEW = EVENT_KINDS.index(EventKind.VIEW)
 
@@ -58,8 +69,8 @@ EVENTS = st.lists(
         st.sampled_from([1.0, 2.5, 3.0, 5.0]),
         st.integers(1, 25),
     ),
-    min_size=12,
-    max_size=80,
+    min_size=25,
+    max_size=120,
 )
 TIES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 25)), max_size=20)
 
@@ -106,13 +117,13 @@ def test_targets_are_new_liked_and_of_shoppers_and_items_that_were_known(events)
     seen = {"val": split.for_validation().interactions, "test": split.for_test().interactions}
     for name, known in seen.items():
         held = getattr(split, name)
-        wanted = known.take(np.array([EVENT_KINDS[k] in TARGET_KINDS for k in known.kind], bool))
-        assert not pairs(held) & pairs(wanted)
+        had = [EVENT_KINDS[k] in TARGET_KINDS | AGAINST_KINDS for k in known.kind]
+        assert not pairs(held) & pairs(known.take(np.array(had, bool)))
         assert len(pairs(held)) == len(held)
         assert set(held.user_idx) <= set(known.user_idx)
         assert set(held.item_idx) <= set(known.item_idx)
         assert all(EVENT_KINDS[k] in TARGET_KINDS for k in held.kind)
-        assert (held.value[held.kind == RATING] >= LIKED_RATING).all()
+        assert (held.value[np.isin(held.kind, [RATING, REVIEW])] >= LIKED_RATING).all()
 
 
 @settings(deadline=None, max_examples=60)
@@ -122,17 +133,20 @@ def test_what_can_be_foreseen_is_held_out(events):
     split = split_by_time(events)
     data = dataset_of(events).events
     first, second = split.between.ts_ms.min(), split.between.ts_ms.max() + DAY
-    met, expected = set(), set()
+    met, liked, disliked = set(), {}, {}
     users = set(split.train.user_idx) | set(split.between.user_idx)
     items = set(split.train.item_idx) | set(split.between.item_idx)
     for i in range(len(data)):
         pair = (int(data.user_idx[i]), int(data.item_idx[i]))
-        if EVENT_KINDS[data.kind[i]] not in TARGET_KINDS or pair in met:
-            continue
-        met.add(pair)
-        liked = data.kind[i] != RATING or data.value[i] >= LIKED_RATING
-        if data.ts_ms[i] >= second and liked and pair[0] in users and pair[1] in items:
-            expected.add(pair)
+        kind = EVENT_KINDS[data.kind[i]]
+        bad = kind in AGAINST_KINDS or (kind in RATED and data.value[i] < LIKED_RATING)
+        if data.ts_ms[i] < second:
+            met |= {pair} if bad or kind in TARGET_KINDS else set()
+        elif bad:
+            disliked[pair] = data.ts_ms[i]
+        elif kind in TARGET_KINDS and pair[0] in users and pair[1] in items:
+            liked[pair] = data.ts_ms[i]
+    expected = {p for p, ts in liked.items() if ts > disliked.get(p, 0)} - met
     assert first < second
     assert pairs(split.test) == expected
 

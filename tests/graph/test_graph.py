@@ -47,7 +47,7 @@ def random_shop():
             rng.integers(0, users, n),
             rng.integers(0, items, n),
             rng.integers(0, 7, n).astype(np.int8),
-            np.zeros(n, np.float32),
+            np.full(n, np.nan, np.float32),
             np.arange(n),
             np.where(rng.random(n) < 0.5, rng.integers(0, users, n), -1),
         ),

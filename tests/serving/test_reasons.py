@@ -21,14 +21,16 @@ class Titles:
 
 
 def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5):
-    """Entries as (item, person, kind, contribution)."""
-    columns = list(zip(*entries, strict=True)) or [(), (), (), ()]
+    """Entries as (item, person, kind, contribution), and whether it was turned down."""
+    entries = [(*entry, False)[:5] for entry in entries]
+    columns = list(zip(*entries, strict=True)) or [()] * 5
     parts = Parts(
         np.array(columns[0], np.int64),
         np.array(columns[1], np.int64),
         np.array(columns[2], np.int8),
         np.array(columns[3], np.float64)[:, None],
         np.array([popular]),
+        np.array(columns[4], bool),
     )
     return ReasonReader(parts, names, Titles()).read(0, shown)
 
