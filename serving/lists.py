@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from coterie.data.repurchase import Again
 from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
 from coterie.recommend.shoppers import Shoppers
@@ -63,6 +64,7 @@ class ListMaker:
         self._metrics = metrics
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
         self.num_available = int(release.available.sum())
+        self._days_until_again = release.days_until_again
 
     def recommend(self, user_id: str, k: int, explain: bool) -> RecommendationList:
         """One shopper's list.
@@ -122,6 +124,7 @@ class ListMaker:
             self._recent(row.recent),
             [self._recent(friend) for friend in friends],
             row.friends.strengths,
+            Again.at(self._days_until_again, int(time.time() * 1000)),
         )
 
     def _recent(self, recent: RecentList) -> Recent:
@@ -131,6 +134,7 @@ class ListMaker:
             recent.ts_ms,
             recent.wanted_ms,
             self.catalogue.rows(recent.had_ids),
+            recent.had_wanted_ms,
         )
 
     def _listed(self, lists: Lists) -> list[ListedItem]:

@@ -120,19 +120,19 @@ class Split:
     None where they are ``val`` itself."""
     repurchase: RepurchaseRule = field(default_factory=RepurchaseRule)
     """What may be listed again, and so be foreseen again."""
-    again: tuple[Again, Again] | None = None
-    """The same at the moments when validation and test begin; None: nothing is."""
+    again: tuple[Again | None, Again | None] = (None, None)
+    """The same at the moments when validation and test begin."""
 
     def for_validation(self) -> TrainingSet:
         """Fit on train, choose on validation."""
-        again = self.again and self.again[0]
-        return TrainingSet(self.train, self.ties, self.num_users, self.num_items, self.val, again)
+        parts = self.train, self.ties, self.num_users, self.num_items
+        return TrainingSet(*parts, validation=self.val, again=self.again[0])
 
     def for_test(self) -> TrainingSet:
         """Fit on train and validation; then look at test, once."""
         seen = Interactions.concat(self.train, self.val if self.between is None else self.between)
-        again = self.again and self.again[1]
-        return TrainingSet(seen, self.ties, self.num_users, self.num_items, again=again)
+        parts = seen, self.ties, self.num_users, self.num_items
+        return TrainingSet(*parts, again=self.again[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,11 @@ class Again:
     now_ms: int
     """When lists are made, milliseconds since 1970, UTC."""
 
+    @classmethod
+    def at(cls, days: npt.NDArray[np.float32], now_ms: int) -> "Again | None":
+        """None where nothing ever is."""
+        return cls(days, now_ms) if np.isfinite(days).any() else None
+
     def allows(
         self, item_idx: npt.NDArray[np.int64], wanted_ms: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
@@ -126,6 +131,10 @@ class RepurchaseSetting:
 
     learned: bool = True
     given: Mapping[str, float | None] = field(default_factory=dict)
+
+
+NOTHING_AGAIN: Final = RepurchaseSetting(learned=False)
+"""What was had is not listed again."""
 
 
 def read_repurchase(*given: str) -> RepurchaseSetting:

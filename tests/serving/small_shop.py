@@ -41,7 +41,9 @@ def item(row: int) -> str:
     return f"item-{row:04d}"
 
 
-def write_small_release(folder: Path, version: str = "v1") -> Release:
+def write_small_release(
+    folder: Path, version: str = "v1", repurchase: dict[str, float | None] | None = None
+) -> Release:
     """Items of a category point the same way, so that a taste shows."""
     rng = np.random.default_rng(5)
     category = np.arange(NUM_ITEMS) % len(CATEGORIES)
@@ -82,6 +84,7 @@ def write_small_release(folder: Path, version: str = "v1") -> Release:
         metrics={"recall@20": 0.3},
         data_fingerprint="small",
         limits={},
+        repurchase=repurchase or {},
     )
     made = write_release(str(folder), content)
     FOLDERS[made.digest] = str(folder)
