@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from coterie.schema import DID, EventKind
 
@@ -39,7 +40,7 @@ def as_json(content: Any) -> None:
 
 
 def ingested(report: "IngestReport") -> None:
-    """Rows of each table, and why some were bad."""
+    """Rows of each table, why some were bad, what was not read, and what else to look at."""
     table = _table("table", "read", "kept", "bad", "duplicates")
     for name, counts in report.tables.items():
         numbers = (counts.read, counts.kept, counts.bad, counts.duplicates)
@@ -47,6 +48,11 @@ def ingested(report: "IngestReport") -> None:
     _screen().print(table)
     for reason, count in report.reasons.items():
         say(f"{count:>8,} in quarantine: {reason}")
+    for found in report.passed_over:
+        say(f"not read: {found.file} ({found.reason})")
+    for warning in report.warnings:
+        line = Text.assemble(("look at this: ", "bold yellow"), warning)
+        _screen().print(line, soft_wrap=True)
 
 
 def fitted(challenger: "Challenger") -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -10,22 +10,34 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coterie.data.formats import LIST_MARK
+from coterie.data.ids import CONTROL, normal_ids
 from coterie.data.text import CONTROLS, plain, trimmed
 from coterie.errors import BadInputError
 from coterie.schema import EVENT_KINDS, PARTS, TIE_KINDS, TIMESTAMP, Column
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """Before this nobody shopped on a network: an older time is a broken clock or a missing one."""
-MAX_ID: Final = 256
+MAX_LEAD_S: Final = 300.0
+"""Clocks of senders may be ahead of ours by this: a time is impossible only beyond it."""
+MAX_NUMBER: Final = 1e12
+"""Of a value, price or weight: models count in single precision, where far larger is infinite."""
 MAX_URI: Final = 4096
 MAX_TEXT: Final = {"description": 20_000, "text": 20_000}
 MAX_SHORT_TEXT: Final = 1_000
 
 _CHOICES: Final = {"event": EVENT_KINDS, "kind": TIE_KINDS, "split": PARTS}
-_FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_YES: Final = ("true", "1", "1.0", "yes", "y", "t")
+_NO: Final = ("false", "0", "0.0", "no", "n", "f")
+NO_FLAG: Final = "neither yes nor no"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _NOT_FINITE = r"(?i)^[+-]?(nan|inf|infinity)$"
-_UNIX = r"^\d{1,16}(\.\d*)?$"
+_UNIX = r"^\d{1,19}(\.\d*)?$"
+_COMPACT = r"^(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])(([01]\d|2[0-3])[0-5]\d([0-5]\d)?)?$"
+"""ISO 8601 without marks between its parts: 20240131, 202401311200, 20240131120000."""
+_ZONE_WORD = r"\s*(UTC|GMT|Z)$"
+_DAY_NUMBERS = (30_000, 80_000)
+"""Spreadsheets count days since 1900: these are 1982 to 2119, and no shop's Unix seconds."""
 _NO_REASON = pa.scalar(None, pa.string())
 
 
@@ -68,7 +80,7 @@ def refuse_type(column: Column, found: pa.DataType) -> None:
     """Refuse a column whose type says that another thing was meant.
 
     Raises:
-        BadInputError: The column is a list, binary, or an id stored as a number with a fraction.
+        BadInputError: The column is a list, binary, or a text stored as a number with a fraction.
     """
     whole = pa.types.is_integer(found) or pa.types.is_null(found)
     text = pa.types.is_string(found) or pa.types.is_large_string(found)
@@ -77,22 +89,23 @@ def refuse_type(column: Column, found: pa.DataType) -> None:
     fits = {
         pa.float64(): text or number,
         TIMESTAMP: text or number or time,
-        pa.bool_(): text or whole or pa.types.is_boolean(found),
-    }.get(column.type, text or whole)
+        pa.bool_(): text or number or pa.types.is_boolean(found),
+    }.get(column.type, text or whole or (column.name.endswith("_id") and number))
+    if column.name == "category":
+        fits = fits or _is_list_of_texts(found)
     if not fits:
-        raise BadInputError(
-            f"column {column.name} is stored as {found}, expected {column.type}"
-            + (": write ids as text or whole numbers" if column.name.endswith("_id") else "")
-        )
+        raise BadInputError(f"column {column.name} is stored as {found}, expected {column.type}")
 
 
 def _parser(column: Column) -> Callable[[pa.Array, datetime], Parsed]:
     if column.name in _CHOICES:
         return lambda found, _: parse_choice(found, _CHOICES[column.name])
     if column.name.endswith("_id"):
-        return lambda found, _: parse_id(found, MAX_ID)
+        return lambda found, _: parse_id(found)
     if column.name.endswith("_uri"):
-        return lambda found, _: parse_id(found, MAX_URI)
+        return lambda found, _: parse_address(found)
+    if column.name == "category":
+        return lambda found, _: parse_path(found)
     if column.type == pa.float64():
         return lambda found, _: parse_number(found)
     if column.type == pa.bool_():
@@ -102,13 +115,49 @@ def _parser(column: Column) -> Callable[[pa.Array, datetime], Parsed]:
     return lambda found, _: parse_text(found, MAX_TEXT.get(column.name, MAX_SHORT_TEXT))
 
 
-def parse_id(found: pa.Array, longest: int) -> Parsed:
-    """Ids and addresses: as they are but for NFC and whitespace around them."""
-    ids = trimmed(found)
+def parse_id(found: pa.Array) -> Parsed:
+    """Bring ids into their form (``ids.normal_id``); whole numbers are their digits."""
+    texts, wrong = _digits(found)
+    ids, reasons = normal_ids(texts)
+    return _parsed(ids, (wrong, "a number with a fraction, or too large to be exact"), also=reasons)
+
+
+def _digits(found: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Numbers as texts of digits, and where they are not whole or not exact."""
+    if pa.types.is_decimal(found.type):
+        found = found.cast(pa.float64(), safe=False)
+    if not pa.types.is_floating(found.type):
+        return found.cast(pa.string()), pa.nulls(len(found), pa.bool_())
+    numbers = found.cast(pa.float64())
+    exact = pc.and_(pc.equal(numbers, pc.round(numbers)), pc.less(pc.abs(numbers), float(1 << 53)))
+    wrong = pc.invert(pc.fill_null(exact, True))
+    return _null_where(wrong, numbers).cast(pa.int64()).cast(pa.string()), wrong
+
+
+def parse_address(found: pa.Array) -> Parsed:
+    """Keep addresses as they are but for NFC and whitespace around them."""
+    addresses = trimmed(found)
     return _parsed(
-        ids,
-        (pc.greater(pc.utf8_length(ids), longest), f"longer than {longest} characters"),
-        (pc.match_substring_regex(ids, CONTROLS), "holds control characters"),
+        addresses,
+        (pc.greater(pc.utf8_length(addresses), MAX_URI), f"longer than {MAX_URI} characters"),
+        (pc.match_substring_regex(addresses, CONTROLS), CONTROL),
+    )
+
+
+def parse_path(found: pa.Array) -> Parsed:
+    """Bring a category into a path: its words with slashes between, or a list of texts."""
+    if _is_list_of_texts(found.type):
+        found = pc.binary_join(found.cast(pa.list_(pa.string())), "/")
+    elif _is_text(found):
+        found = pc.replace_substring(pc.utf8_ltrim(found, LIST_MARK), LIST_MARK, "/")
+    return parse_text(found, MAX_SHORT_TEXT)
+
+
+def _is_list_of_texts(found: pa.DataType) -> bool:
+    is_list = pa.types.is_list(found) or pa.types.is_large_list(found)
+    return bool(
+        is_list
+        and (pa.types.is_string(found.value_type) or pa.types.is_large_string(found.value_type))
     )
 
 
@@ -130,12 +179,11 @@ def parse_choice(found: pa.Array, choices: Sequence[str]) -> Parsed:
 
 
 def parse_flag(found: pa.Array) -> Parsed:
-    """True, 1, yes, or their opposites."""
+    """Read true, 1, yes, y, t, or their opposites, in any case."""
     words = pc.utf8_lower(trimmed(found))
-    place = pc.index_in(words, value_set=pa.array(list(_FLAGS), pa.string()))
-    flags = pa.array(list(_FLAGS.values())).take(place)
-    unknown = pc.and_(pc.is_valid(words), pc.is_null(flags))
-    return _parsed(flags, (unknown, "neither true nor false"))
+    yes, no = (pc.is_in(words, value_set=pa.array(list(said))) for said in (_YES, _NO))
+    unknown = pc.and_(pc.is_valid(words), pc.invert(pc.or_(yes, no)))
+    return _parsed(_null_where(pc.is_null(words), yes), (unknown, NO_FLAG))
 
 
 def parse_number(found: pa.Array) -> Parsed:
@@ -151,44 +199,74 @@ def parse_number(found: pa.Array) -> Parsed:
         numbers,
         (wrong, "no number"),
         (pc.invert(pc.is_finite(numbers)), "not a finite number"),
+        (pc.greater(pc.abs(numbers), MAX_NUMBER), f"over {MAX_NUMBER:g}"),
     )
 
 
 def parse_time(found: pa.Array, now: datetime) -> Parsed:
-    """Times: ISO 8601 (UTC where no zone is given), or Unix seconds, milliseconds, microseconds."""
+    """Read times: ISO 8601 (UTC where no zone is given), or Unix seconds, milli-, micro- or
+    nanoseconds, told apart by their size."""
     times = _to_timestamps(found)
     given = pc.is_valid(trimmed(found)) if _is_text(found) else pc.is_valid(found)
+    latest = pa.scalar(now + timedelta(seconds=MAX_LEAD_S), TIMESTAMP)
     return _parsed(
         times,
+        (pc.and_(given, _is_day_number(found)), "a day number of a spreadsheet, expected a date"),
         (pc.and_(given, pc.is_null(times)), "no time in ISO 8601 or Unix form"),
         (pc.less(times, pa.scalar(EARLIEST, TIMESTAMP)), f"before {EARLIEST.year}"),
-        (pc.greater(times, pa.scalar(now, TIMESTAMP)), "in the future"),
+        (pc.greater(times, latest), "in the future"),
     )
+
+
+def _is_day_number(found: pa.Array) -> pa.Array:
+    if pa.types.is_timestamp(found.type) or pa.types.is_date(found.type):
+        return pa.nulls(len(found), pa.bool_())
+    if _is_text(found):
+        five = pc.match_substring_regex(trimmed(found), r"^\d{5}(\.\d*)?$")
+        found = _null_where(pc.invert(five), trimmed(found))
+    numbers = found.cast(pa.float64(), safe=False)
+    first, last = _DAY_NUMBERS
+    return pc.and_(pc.greater_equal(numbers, first), pc.less(numbers, last))
 
 
 def _to_timestamps(found: pa.Array) -> pa.Array:
-    if pa.types.is_timestamp(found.type) or pa.types.is_date(found.type):
-        return found.cast(
-            pa.timestamp("us", found.type.tz)
-            if pa.types.is_timestamp(found.type)
-            else pa.timestamp("us"),
-            safe=False,
-        ).cast(TIMESTAMP)
+    if pa.types.is_timestamp(found.type):
+        return found.cast(pa.timestamp("us", found.type.tz), safe=False).cast(TIMESTAMP)
+    if pa.types.is_date(found.type):
+        return found.cast(pa.timestamp("us"), safe=False).cast(TIMESTAMP)
     if not _is_text(found):
-        return _from_unix(found.cast(pa.float64(), safe=False))
+        whole = found.cast(pa.float64(), safe=False)
+        compact = pc.and_(pc.greater_equal(whole, 19_000_101), pc.less(whole, 21_000_000))
+        if not pc.any(compact).as_py():
+            return _from_unix(whole)
+        found = _digits(found)[0]
     words = trimmed(found)
+    compact = pc.fill_null(pc.match_substring_regex(words, _COMPACT), False)
     unix = pc.fill_null(pc.match_substring_regex(words, _UNIX), False)
+    unix = pc.and_(unix, pc.invert(compact))
     return pc.if_else(
         unix,
         _from_unix(_null_where(pc.invert(unix), words).cast(pa.float64())),
-        _from_iso(_null_where(unix, words)),
+        _from_iso(_marked(_null_where(unix, words), compact)),
     )
 
 
+def _marked(words: pa.Array, compact: pa.Array) -> pa.Array:
+    """Times as pandas knows ISO 8601: dates without marks get them, zones are Z or an offset."""
+    words = pc.replace_substring_regex(words, _ZONE_WORD, "Z")
+    words = pc.replace_substring_regex(words, r"\s+([+-]\d\d:?\d\d)$", r"\1")
+    if not pc.any(compact).as_py():
+        return words
+    marked = pc.replace_substring_regex(words, r"^(\d{4})(\d\d)(\d\d)", r"\1-\2-\3T")
+    marked = pc.replace_substring_regex(marked, r"T(\d\d)(\d\d)(\d\d)?$", r"T\1:\2:\3")
+    return pc.if_else(compact, pc.replace_substring_regex(marked, "[T:]$", ""), words)
+
+
 def _from_unix(numbers: pa.Array) -> pa.Array:
-    """Seconds up to the year 5138, then milliseconds, then microseconds: no overlap since 1973."""
+    """Seconds up to the year 5138, then milli-, micro-, nanoseconds: no overlap since 1973."""
     unix = numbers.to_numpy(zero_copy_only=False)
-    per_unit = np.select([np.abs(unix) < 1e11, np.abs(unix) < 1e14], [1e6, 1e3], 1.0)
+    size = np.abs(unix)
+    per_unit = np.select([size < 1e11, size < 1e14, size < 1e17], [1e6, 1e3, 1.0], 1e-3)
     micros = unix * per_unit
     known = np.isfinite(micros) & (np.abs(micros) < 9e18)
     whole = np.round(np.where(known, micros, 0)).astype(np.int64)
@@ -209,10 +287,13 @@ def _null_where(mask: pa.Array, values: pa.Array) -> pa.Array:
     return pc.if_else(pc.fill_null(mask, False), pa.scalar(None, values.type), values)
 
 
-def _parsed(value: pa.Array, *faults: tuple[pa.Array, str]) -> Parsed:
+def _parsed(value: pa.Array, *faults: tuple[pa.Array, str], also: pa.Array | None = None) -> Parsed:
     """The first fault that holds is the reason; a value with a fault is null."""
-    reason = pa.nulls(len(value), pa.string())
+    reason = pa.nulls(len(value), pa.string()) if also is None else also
     for mask, why in reversed(faults):
-        reason = pc.if_else(pc.fill_null(mask, False), pa.scalar(why), reason)
+        if mask.null_count < len(mask) and pc.any(mask).as_py():
+            reason = pc.if_else(pc.fill_null(mask, False), pa.scalar(why), reason)
     nothing = pa.array(np.zeros(len(value), bool))
+    if reason.null_count == len(reason):
+        return Parsed(value, reason, nothing)
     return Parsed(_null_where(pc.is_valid(reason), value), reason, nothing)

@@ -1,144 +1,209 @@
-"""The three forms of a table's file: what columns it has, and their rows as they stand."""
+"""Files of tables: which forms are read, and their rows as they stand, part by part."""
 
-import codecs
-import csv
-import json
-import re
-from itertools import islice
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coterie.data.checks import FIELDS
-from coterie.data.engine import Runner, daft_on
+from coterie.data.encodings import COMPRESSIONS
 from coterie.errors import BadInputError
 
-FORMATS: Final = ("parquet", "csv", "jsonl")
-_CHUNK_BYTES = 1 << 22
-_JSON_SAMPLE_ROWS = 1_000
+PARQUET, DELIMITED, JSON_LINES = "parquet", "delimited", "json_lines"
+KINDS: Final = {
+    ".parquet": PARQUET,
+    ".csv": DELIMITED,
+    ".tsv": DELIMITED,
+    ".txt": DELIMITED,
+    ".dat": DELIMITED,
+    ".jsonl": JSON_LINES,
+    ".ndjson": JSON_LINES,
+    ".json": JSON_LINES,
+}
+"""What a file is, by the end of its name; text may be compressed, ``.csv.gz`` or ``.jsonl.zst``."""
+FORMATS: Final = ("parquet", "csv", "jsonl", "ndjson", "json")
+"""Ends of the names of the contract's own files."""
+CHUNK_ROWS: Final = 1 << 17
+NOT_ONE_VALUE: Final = "a list or an object, expected one value"
+BOOLEAN: Final = "true or false, expected a text or a number"
+"""A fault only where a column does not hold yes and no."""
+TWICE: Final = "given more than once in one object"
+WHOLE_ROW: Final = ""
+"""In place of a column: the fault is one of the whole row."""
+LIST_MARK: Final = "\x1d"
+"""Before each text of a list of texts, which a category may be."""
 
 
-def columns_of(file: Path, name: str) -> list[str]:
-    """Names of a file's columns, in its order; of JSON Lines, those of its first 1,000 rows.
+@dataclass(frozen=True, slots=True)
+class FileForm:
+    """How a delimited file is written; Parquet and JSON Lines need none of it."""
+
+    delimiter: str = ","
+    """Between fields: any characters, or a space for runs of spaces and tabs."""
+    encoding: str = "utf-8"
+    header: bool = True
+    """Whether the first line names the columns."""
+    names: tuple[str, ...] = ()
+    """Of the columns, where no line does."""
+    quote: str = '"'
+    """Around fields; empty where nothing is quoted."""
+    escape: str = ""
+    """Before a quote that is part of a field; empty where it is doubled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows of one file, as they stand."""
+
+    file: str
+    """Its name within the folder."""
+    rows: npt.NDArray[np.int64]
+    """Shape (n,): their numbers; 1 is the file's first row of data, blank lines not counted."""
+    columns: dict[str, pa.Array]
+    """Each of shape (n,): text, or as Parquet types it."""
+    faults: dict[str, pa.Array]
+    """By column, shape (n,) of text: why a cell cannot be taken, null where it can."""
+    fields: tuple[tuple[str, ...], ...] = ()
+    """All fields of each row, where the rows are not as wide as their header."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def form_of(name: str) -> tuple[str | None, str | None]:
+    """Tell what a file is by its name: one of ``KINDS``' values, and how it is compressed.
+
+    >>> form_of("2024-01.CSV.gz"), form_of("events.xlsx")
+    (('delimited', 'gzip'), (None, None))
+    """
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes]
+    compression = COMPRESSIONS.get(suffixes[-1]) if suffixes else None
+    if compression:
+        suffixes.pop()
+    kind = KINDS.get(suffixes[-1]) if suffixes else None
+    return (
+        (None, None) if kind is None or (kind == PARQUET and compression) else (kind, compression)
+    )
+
+
+def columns_of(file: Path, name: str, form: FileForm = FileForm()) -> list[str]:
+    """Read the names of a file's columns, in its order.
 
     Args:
-        file: Ends in one of ``FORMATS``.
+        file: Ends in one of ``KINDS``, perhaps compressed.
         name: What errors call it.
+        form: Of a delimited file.
 
     Raises:
-        BadInputError: The file is not whole, not in UTF-8, or not of that form.
+        BadInputError: The file is empty or not whole, not in its encoding, or not of that form.
     """
-    read = {"parquet": _parquet_columns, "csv": _csv_columns, "jsonl": _json_columns}
-    return read[file.suffix.lstrip(".")](file, name)
+    kind = _kind(file, name)
+    if kind == PARQUET:
+        return list(_parquet(file, name).schema_arrow.names)
+    if kind == JSON_LINES:
+        from coterie.data.json_lines import json_columns
+
+        return json_columns(file, name)
+    from coterie.data.delimited import delimited_columns
+
+    return delimited_columns(file, name, form)
 
 
-def read_columns(
-    file: Path, name: str, columns: list[str], wanted: list[str], runner: Runner
-) -> pa.Table:
-    """All rows of some columns, in order: Parquet as typed there, else as text.
+def read_chunks(
+    file: Path, name: str, form: FileForm = FileForm(), wanted: Collection[str] | None = None
+) -> Iterator[Chunk]:
+    """Read a file in parts, so that memory does not grow with it.
 
     Args:
-        file: Ends in one of ``FORMATS``.
+        file: Ends in one of ``KINDS``, perhaps compressed.
         name: What errors call it.
-        columns: All columns of the file, in its order.
-        wanted: Those to read; CSV adds ``checks.FIELDS``.
-        runner: Where Daft works.
+        form: Of a delimited file.
+        wanted: Columns to read; all where not given. Those that the file lacks are left out.
 
     Raises:
         BadInputError: Something in the file cannot be read, and where.
     """
-    daft = daft_on(runner)
-    end = file.suffix.lstrip(".")
-    # Daft takes paths for patterns.
-    path = re.sub(r"[\\*?\[\]{}]", r"\\\g<0>", str(file))
-    text = daft.DataType.string()
+    kind = _kind(file, name)
+    if kind == PARQUET:
+        yield from _parquet_chunks(file, name, wanted)
+    elif kind == JSON_LINES:
+        from coterie.data.json_lines import json_chunks
+
+        yield from json_chunks(file, name, wanted)
+    else:
+        from coterie.data.delimited import delimited_chunks
+
+        yield from delimited_chunks(file, name, form, wanted)
+
+
+def parquet_types(file: Path, name: str) -> dict[str, pa.DataType]:
+    """Give the type of each column of a Parquet file; none of a file of text.
+
+    Raises:
+        BadInputError: The file is not whole.
+    """
+    if form_of(file.name)[0] != PARQUET:
+        return {}
+    schema = _parquet(file, name).schema_arrow
+    return {
+        found.name: found.type.value_type if pa.types.is_dictionary(found.type) else found.type
+        for found in schema
+    }
+
+
+def num_rows_at_most(file: Path, name: str) -> int:
+    """Guess how many rows a file has, rather too many: what is spilled to disk depends on it."""
+    kind, compression = form_of(file.name)
+    if kind == PARQUET:
+        return int(_parquet(file, name).metadata.num_rows)
+    # A line of the contract's tables takes 30 bytes and more, and packs to a tenth.
+    return int(file.stat().st_size / (3 if compression else 30))
+
+
+def _kind(file: Path, name: str) -> str:
+    kind, _ = form_of(file.name)
+    if kind is None:
+        raise BadInputError(f"{name} is of no form that is read: expected {', '.join(KINDS)}")
+    if file.stat().st_size == 0:
+        raise BadInputError(f"{name} is empty: expected a table with its columns")
+    return kind
+
+
+def _parquet(file: Path, name: str) -> pq.ParquetFile:
     try:
-        if end == "parquet":
-            return daft.read_parquet(path).select(*wanted).to_arrow()
-        if end == "jsonl":
-            as_text = dict.fromkeys(wanted, text)
-            return daft.read_json(path, infer_schema=False, schema=as_text).to_arrow()
-        # One column more than the header: a row that fills it, or leaves the last one null, is
-        # not as wide as the header says.
-        as_text = dict.fromkeys([*columns, FIELDS], text)
-        frame = daft.read_csv(path, infer_schema=False, schema=as_text, allow_variable_columns=True)
-        too_few = daft.col(columns[-1]).is_null()
-        fields = (
-            daft.functions.when(
-                daft.col(FIELDS).not_null(), daft.lit("more fields than the header")
-            )
-            .when(too_few, daft.lit("fewer fields than the header"))
-            .otherwise(daft.lit(None))
-            .cast(text)
-        )
-        return frame.with_column(FIELDS, fields).select(*wanted, FIELDS).to_arrow()
-    except ValueError as error:
-        raise BadInputError(f"{name} cannot be read: {_why(file, end, error)}") from error
-
-
-def _why(file: Path, end: str, error: Exception) -> str:
-    if end != "jsonl":
-        return str(error).removeprefix("DaftError::")
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                good = not line.strip() or isinstance(json.loads(line), dict)
-            except json.JSONDecodeError as fault:
-                return f"line {number}, column {fault.colno}: {fault.msg}"
-            if not good:
-                return f"line {number} is no JSON object"
-    return str(error)
-
-
-def _parquet_columns(file: Path, name: str) -> list[str]:
-    try:
-        return list(pq.read_schema(file).names)
+        return pq.ParquetFile(file)
     except (pa.ArrowInvalid, OSError) as error:
         raise BadInputError(
             f"{name} is no whole Parquet file: {error}: was it cut short while it was copied?"
         ) from error
 
 
-def _csv_columns(file: Path, name: str) -> list[str]:
-    _refuse_encoding(file, name)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        header = next(csv.reader(lines), [])
-    return [column.strip() for column in header]
+def _parquet_chunks(file: Path, name: str, wanted: Collection[str] | None) -> Iterator[Chunk]:
+    content = _parquet(file, name)
+    names = content.schema_arrow.names
+    twice = sorted({column for column in names if names.count(column) > 1})
+    if twice:
+        raise BadInputError(f"{name} has column {twice[0]} more than once")
+    columns = [column for column in names if wanted is None or column in wanted]
+    first = 1
+    try:
+        for batch in content.iter_batches(CHUNK_ROWS, columns=columns):
+            rows = np.arange(first, first + batch.num_rows)
+            found = {column: _plain(batch.column(column)) for column in columns}
+            yield Chunk(name, rows, found, {})
+            first += batch.num_rows
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise BadInputError(f"{name} cannot be read from row {first} on: {error}") from error
 
 
-def _json_columns(file: Path, name: str) -> list[str]:
-    _refuse_encoding(file, name)
-    columns: dict[str, None] = {}
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(islice(lines, _JSON_SAMPLE_ROWS), 1):
-            try:
-                columns.update(dict.fromkeys(json.loads(line) if line.strip() else ()))
-            except (json.JSONDecodeError, TypeError) as error:
-                raise BadInputError(
-                    f"{name} cannot be read: line {number} is no JSON object: {error}"
-                ) from error
-    return list(columns)
-
-
-def _refuse_encoding(file: Path, name: str) -> None:
-    """Daft turns bytes that are no UTF-8 into nulls without a word: looked for before."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    lines = 1
-    with file.open("rb") as content:
-        while chunk := content.read(_CHUNK_BYTES):
-            try:
-                text = decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                lines += error.object[: error.start].count(b"\n")
-                byte = error.object[error.start]
-                raise BadInputError(
-                    f"{name} is not in UTF-8 (line {lines}: byte 0x{byte:02x}): "
-                    "convert it, e.g. iconv -f latin1 -t utf-8"
-                ) from error
-            if "\0" in text:
-                raise BadInputError(f"{name} is not in UTF-8 (it holds NULs; UTF-16?): convert it")
-            lines += text.count("\n")
-    if decoder.getstate()[0]:
-        raise BadInputError(f"{name} ends in the middle of a character: was it cut short?")
+def _plain(found: pa.Array) -> pa.Array:
+    """The same values without the ways in which Parquet saves room."""
+    if pa.types.is_dictionary(found.type):
+        found = found.dictionary_decode()
+    if pa.types.is_large_string(found.type) or pa.types.is_string_view(found.type):
+        return found.cast(pa.string())
+    return found

@@ -2,19 +2,33 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from coterie.data.checks import TAKEN_AS_NO
 from coterie.data.clean import Clean, Counts, clean_table
 from coterie.data.engine import Runner
-from coterie.data.quarantine import QUARANTINE_FILE, count_reasons, forget_rejected, judge
+from coterie.data.formats import FORMATS
+from coterie.data.quarantine import (
+    QUARANTINE_FILE,
+    count_reasons,
+    forget_rejected,
+    judge,
+    write_quarantine,
+)
+from coterie.data.shared_ids import SharedIds, count_distinct, judge_shared
+from coterie.data.spill import sorted_by
 from coterie.data.staging import staged
-from coterie.data.stores import open_store, reaching
-from coterie.data.tables import has_table, read_table, write_table
+from coterie.data.stores import is_local, open_store, reaching
+from coterie.data.tables import ROW_GROUP, PassedOver, Source, open_folder, table_writer
 from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
 from coterie.schema import (
@@ -58,14 +72,22 @@ class IngestReport:
     """Digest of the clean tables."""
     tables: dict[str, Counts]
     reasons: dict[str, int]
-    """Bad rows by ``table.column: reason``."""
+    """Rows in quarantine by ``table.column: reason``."""
     files: dict[str, str]
-    """SHA-256 of every file."""
+    """SHA-256 of every file written."""
+    sources: dict[str, dict[str, int]]
+    """Of each table the files that were read, with their rows."""
+    passed_over: list[PassedOver]
+    """Files that were found and not read."""
+    shared: SharedIds
+    """How many people and items the tables have in common."""
+    warnings: list[str] = field(default_factory=list)
+    """What a person should look at."""
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
-        """Sorted and indented, to be read by people too."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+        """Write it sorted and indented, to be read by people too."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def ingest(
@@ -81,24 +103,43 @@ def ingest(
         progress: Told after every table.
 
     Raises:
-        BadInputError: A table is missing, unreadable or empty, or too many of its rows are bad;
-            then all bad rows lie in ``<out>.rejected/quarantine.parquet``.
+        BadInputError: A table is missing, unreadable or empty, too many of its rows are bad, or
+            tables speak of other people or items; bad rows then lie in
+            ``<out>.rejected/quarantine.parquet``.
         UnavailableError: A store does not answer.
     """
     _refuse_places(source, out)
+    with open_folder(source) as found:
+        return ingest_source(found, source, out, config, progress)
+
+
+def ingest_source(
+    source: Source, name: str, out: str, config: IngestConfig, progress: Progress = silent
+) -> IngestReport:
+    """Check tables, wherever they come from, and write them clean; see :func:`ingest`.
+
+    Args:
+        source: The tables.
+        name: What errors call it.
+        out: Folder to write.
+        config: How strict, and where.
+        progress: Told after every table.
+    """
+    _refuse_missing(source, name)
     now = config.now or datetime.now(UTC)
-    cleaned: dict[str, Clean] = {}
-    for step, table in enumerate(_ORDER):
-        progress(f"ingest {table.name}", step, len(_ORDER) + 1)
-        items = cleaned[ITEMS.name].data["item_id"] if table is EVENTS else None
-        cleaned[table.name] = _clean(table, source, config.runner, now, items)
-    quarantine = judge(list(cleaned.values()), config.max_bad_share, out)
-    _refuse_nothing(cleaned, source)
-    progress("write clean tables", len(_ORDER), len(_ORDER) + 1)
-    with staged(out, FILES, last=INGEST_REPORT) as folder:
-        report = _write(folder, cleaned, quarantine)
+    steps = len(_ORDER) + 1
+    with _scratch(out) as scratch:
+        cleaned: dict[str, Clean] = {}
+        for step, table in enumerate(_ORDER):
+            progress(f"ingest {table.name}", step, steps)
+            cleaned[table.name] = clean_table(table, source, scratch, now, config.runner)
+        judge(list(cleaned.values()), config.max_bad_share, out)
+        _refuse_nothing(cleaned, name)
+        progress("write clean tables", len(_ORDER), steps)
+        with staged(out, FILES, last=INGEST_REPORT) as folder:
+            report = _write(folder, cleaned, source)
     forget_rejected(out)
-    progress("ingest", len(_ORDER) + 1, len(_ORDER) + 1)
+    progress("ingest", steps, steps)
     return report
 
 
@@ -125,30 +166,110 @@ def _most_often(reasons: dict[str, int], table: str) -> str:
     return f"{often} ({own[often]:,})"
 
 
-def _clean(
-    table: Table, source: str, runner: Runner, now: datetime, items: pa.ChunkedArray | None
-) -> Clean:
-    if table.optional and not has_table(table, source):
-        return Clean.none(table)
-    return clean_table(table, read_table(table, source, runner), now, runner, items)
+@contextmanager
+def _scratch(out: str) -> Iterator[Path]:
+    """A folder for what memory should not hold, on the disk that the clean tables go to."""
+    fs, folder = open_store(out)
+    beside: Path | None = None
+    if is_local(fs):
+        beside = Path(folder).parent
+        beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".coterie-", dir=beside) as scratch:
+        yield Path(scratch)
 
 
-def _write(folder: Path, cleaned: dict[str, Clean], quarantine: pa.Table) -> IngestReport:
-    """All tables into a folder, the report last."""
-    files: dict[str, str] = {}
-    tables = {f"{name}.parquet": cleaned[name].data for name in TABLES}
-    for name, data in {**tables, QUARANTINE_FILE: quarantine}.items():
-        write_table(data, folder / name)
-        files[name] = _digest(folder / name)
-    clean_digests = "".join(f"{name} {files[name]}\n" for name in tables)
+def _write(folder: Path, cleaned: dict[str, Clean], source: Source) -> IngestReport:
+    """Write all tables into a folder, the report last."""
+    for table in (EVENTS, TIES):
+        _write_parts(cleaned[table.name].parts(), table, folder)
+    events, ties = (folder / f"{table.name}.parquet" for table in (EVENTS, TIES))
+    people, tied = (
+        count_distinct(events, ("user_id", "referrer_user_id")),
+        count_distinct(ties, ("src_user_id", "dst_user_id")),
+    )
+    event_items = count_distinct(events, ("item_id",))
+    items = _whole(cleaned[ITEMS.name])
+    users = _users(
+        cleaned[USERS.name], pa.chunked_array([*people["id"].chunks, *tied["id"].chunks])
+    )
+    shared, warnings = judge_shared(people, event_items, tied, users["user_id"], items["item_id"])
+    items = _with_undescribed(items, event_items["id"], cleaned[ITEMS.name])
+    _write_parts(iter([items]), ITEMS, folder)
+    _write_parts(iter([users]), USERS, folder)
+    write_quarantine(list(cleaned.values()), folder / QUARANTINE_FILE)
+    names = [f"{name}.parquet" for name in TABLES]
+    files = {name: _digest(folder / name) for name in (*names, QUARANTINE_FILE)}
+    clean_digests = "".join(f"{name} {files[name]}\n" for name in names)
     report = IngestReport(
         fingerprint=hashlib.sha256(clean_digests.encode()).hexdigest(),
         tables={name: cleaned[name].counts for name in TABLES},
-        reasons=count_reasons(quarantine),
+        reasons=count_reasons(list(cleaned.values())),
         files=files,
+        sources={name: cleaned[name].files for name in TABLES},
+        passed_over=list(source.passed_over),
+        shared=shared,
+        warnings=[*_of_consent(cleaned[USERS.name]), *warnings],
     )
     (folder / INGEST_REPORT).write_text(report.to_json(), encoding="utf-8")
     return report
+
+
+def _write_parts(parts: Iterator[pa.Table], table: Table, folder: Path) -> None:
+    """Write sorted parts; where they were cut makes no difference to the bytes."""
+    with table_writer(folder / f"{table.name}.parquet", table.arrow) as writer:
+        held = table.arrow.empty_table()
+        for part in parts:
+            held = pa.concat_tables([held, part])
+            whole = held.num_rows - held.num_rows % ROW_GROUP
+            if whole:
+                writer.write_table(held.slice(0, whole), row_group_size=ROW_GROUP)
+                held = held.slice(whole)
+        writer.write_table(held, row_group_size=ROW_GROUP)
+
+
+def _whole(clean: Clean) -> pa.Table:
+    return pa.concat_tables([clean.table.arrow.empty_table(), *clean.parts()])
+
+
+def _users(clean: Clean, known: pa.ChunkedArray) -> pa.Table:
+    """All who said something, and those whose word could not be read, who refuse."""
+    suspects = pa.array(sorted(clean.suspects), pa.string())
+    met = suspects.filter(pc.is_in(suspects, value_set=known))
+    clean.refusing.update(met.to_pylist())
+    return _whole(clean)
+
+
+def _with_undescribed(items: pa.Table, named: pa.ChunkedArray, clean: Clean) -> pa.Table:
+    """Items that events name and nobody describes are learned from, and cannot be had."""
+    missing = named.filter(pc.invert(pc.is_in(named, value_set=items["item_id"])))
+    if len(missing) == 0:
+        return items
+    more = {
+        "item_id": missing,
+        "title": missing,
+        "available": pa.repeat(pa.scalar(False), len(missing)),
+    }
+    rows = pa.table(
+        [more.get(f.name, pa.nulls(len(missing), f.type)) for f in ITEMS.arrow], schema=ITEMS.arrow
+    )
+    clean.counts = replace(
+        clean.counts,
+        kept=clean.counts.kept + len(missing),
+        added=clean.counts.added + len(missing),
+    )
+    return sorted_by(pa.concat_tables([items, rows]), ["item_id"])
+
+
+def _of_consent(clean: Clean) -> list[str]:
+    said = []
+    if clean.counts.taken_as_no:
+        said.append(
+            f"{clean.counts.taken_as_no:,} rows of users have a consent that is {TAKEN_AS_NO}; "
+            f"{QUARANTINE_FILE} names them"
+        )
+    if clean.refusing:
+        said.append(f"{len(clean.refusing):,} people whose row of users is bad are taken to refuse")
+    return said
 
 
 def _digest(file: Path) -> str:
@@ -163,7 +284,19 @@ def _refuse_places(source: str, out: str) -> None:
         raise BadInputError(f"{source} lies in {out}, which is to be written: name another folder")
 
 
+def _refuse_missing(source: Source, name: str) -> None:
+    missing = [t.name for t in TABLES.values() if not t.optional and not source.files(t)]
+    if missing:
+        passed = [found.file for found in source.passed_over]
+        raise BadInputError(
+            f"{name} has no {', no '.join(missing)}: expected "
+            f"{missing[0]}.{{{','.join(FORMATS)}}} or a folder {missing[0]}/ of such files"
+            + (f"; it holds {', '.join(passed[:5])}" if passed else "")
+        )
+
+
 def _refuse_nothing(cleaned: dict[str, Clean], source: str) -> None:
     for table in (EVENTS, ITEMS):
-        if cleaned[table.name].counts.kept == 0:
+        counts = cleaned[table.name].counts
+        if counts.read == counts.bad:
             raise BadInputError(f"{source} has no good row of {table.name}: there is no shop")

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from coterie.data.columns import MAX_ID, MAX_SHORT_TEXT, MAX_TEXT, MAX_URI
+from coterie.data.columns import MAX_SHORT_TEXT, MAX_TEXT, MAX_URI
+from coterie.data.ids import MAX_ID
 from coterie.data.ingest import FILES, IngestConfig
 from coterie.data.public import READERS
 from coterie.schema import TABLES

@@ -1,0 +1,169 @@
+"""JSON Lines: one object a line, every value as text or with the reason why it is none."""
+
+import io
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as pajson
+
+from coterie.data.encodings import utf8_chunks
+from coterie.data.formats import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, TWICE, Chunk
+from coterie.errors import BadInputError
+
+_SAMPLE_LINES = 1_000
+_MAX_LINE_BYTES = 1 << 26
+_TYPES: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+def json_columns(file: Path, name: str) -> list[str]:
+    """Read the keys of the first 1,000 lines; see ``formats.columns_of``."""
+    lines = next(_blocks(file, name), b"").split(b"\n")[:_SAMPLE_LINES]
+    keys: dict[str, None] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            keys.update(dict.fromkeys(key for key, _ in _pairs(line, name, number)))
+    return list(keys)
+
+
+def json_chunks(file: Path, name: str, wanted: Collection[str] | None) -> Iterator[Chunk]:
+    """Read the rows; see ``formats.read_chunks``.
+
+    Blocks whose keys each hold values of one type are read by Arrow, others value by value: a
+    number and a text in one column are both right, and only then is a list in it seen as well.
+    """
+    row, line = 1, 1
+    kinds: dict[str, pa.DataType] | None = None
+    for block in _blocks(file, name):
+        if kinds is None:
+            kinds = _kinds(block, name)
+        table = _quick(block, kinds)
+        if table is not None:
+            columns = {
+                c: table[c].combine_chunks()
+                for c in table.column_names
+                if wanted is None or c in wanted
+            }
+            chunk = Chunk(name, np.arange(row, row + table.num_rows), columns, {})
+        else:
+            chunk = _slow(block, name, row, line, wanted)
+        row, line = row + len(chunk), line + block.count(b"\n")
+        yield chunk
+
+
+def _blocks(file: Path, name: str) -> Iterator[bytes]:
+    """Whole lines."""
+    rest = b""
+    for chunk in utf8_chunks(file, name):
+        lines, mark, rest = (rest + chunk).rpartition(b"\n")
+        if len(rest) > _MAX_LINE_BYTES:
+            raise BadInputError(
+                f"{name} has a line of over {_MAX_LINE_BYTES >> 20} MiB: write one object a line"
+            )
+        if lines or mark:
+            yield lines + mark
+    if rest.strip():
+        yield rest
+
+
+def _pairs(line: bytes, name: str, number: int) -> list[tuple[str, Any]]:
+    """The keys and values of one object, also those that are there twice."""
+    try:
+        found = json.loads(line, object_pairs_hook=_Pairs)
+        if b"\\u" in line:
+            # Half a character passes as JSON and is in no text: encoding finds it.
+            json.dumps(found, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise BadInputError(
+            f"{name} cannot be read: line {number}, column {error.colno}: {error.msg}"
+        ) from error
+    except (UnicodeEncodeError, RecursionError, ValueError) as error:
+        raise BadInputError(f"{name} cannot be read: line {number}: {error}") from error
+    if not isinstance(found, _Pairs):
+        what = "an array: write one object a line" if type(found) is list else "no JSON object"
+        raise BadInputError(f"{name} cannot be read: line {number} is {what}")
+    return found
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as it was written."""
+
+
+def _kinds(block: bytes, name: str) -> dict[str, pa.DataType]:
+    """The type of each key's values in the first lines, where it is one that text can be made of
+    without loss."""
+    seen: dict[str, set[type]] = {}
+    for number, line in enumerate(block.split(b"\n", _SAMPLE_LINES)[:_SAMPLE_LINES], 1):
+        for key, value in _pairs(line, name, number) if line.strip() else ():
+            seen.setdefault(key, set()).add(type(value))
+    told = {key: found - {type(None)} or {str} for key, found in seen.items()}
+    return {
+        key: _TYPES[next(iter(types))]
+        for key, types in told.items()
+        if len(types) == 1 and types <= _TYPES.keys()
+    }
+
+
+def _quick(block: bytes, kinds: dict[str, pa.DataType]) -> pa.Table | None:
+    """The rows as Arrow reads them; None where it has to be looked at closer."""
+    try:
+        table = pajson.read_json(
+            io.BytesIO(block),
+            pajson.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            pajson.ParseOptions(
+                explicit_schema=pa.schema(list(kinds.items())), unexpected_field_behavior="error"
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    lines = sum(1 for line in block.split(b"\n") if line.strip())
+    return table if table.num_rows == lines else None
+
+
+def _slow(block: bytes, name: str, row: int, first: int, wanted: Collection[str] | None) -> Chunk:
+    found = [
+        _pairs(line, name, number)
+        for number, line in enumerate(block.split(b"\n"), first)
+        if line.strip()
+    ]
+    keys = dict.fromkeys(key for pairs in found for key, _ in pairs)
+    keys = {key: None for key in keys if wanted is None or key in wanted}
+    texts: dict[str, list[str | None]] = {key: [None] * len(found) for key in keys}
+    faults: dict[str, list[str | None]] = {key: [None] * len(found) for key in keys}
+    for place, pairs in enumerate(found):
+        told = set()
+        for key, value in pairs:
+            if key not in texts:
+                continue
+            text, fault = _as_text(value)
+            texts[key][place] = text
+            faults[key][place] = TWICE if key in told else fault
+            told.add(key)
+    return Chunk(
+        name,
+        np.arange(row, row + len(found)),
+        {key: pa.array(column, pa.string()) for key, column in texts.items()},
+        {key: pa.array(column, pa.string()) for key, column in faults.items() if any(column)},
+    )
+
+
+def _as_text(value: Any) -> tuple[str | None, str | None]:
+    """A JSON value as a file of text would have it, and why it is none."""
+    if value is None or isinstance(value, str):
+        return value, None
+    if isinstance(value, bool):
+        return ("true" if value else "false"), BOOLEAN
+    if isinstance(value, int | float):
+        return str(value), None
+    if type(value) is list and all(isinstance(part, str) for part in value):
+        return LIST_MARK + LIST_MARK.join(value), NOT_ONE_VALUE
+    return json.dumps(_unpaired(value), ensure_ascii=False), NOT_ONE_VALUE
+
+
+def _unpaired(value: Any) -> Any:
+    if isinstance(value, _Pairs):
+        return {key: _unpaired(part) for key, part in value}
+    return [_unpaired(part) for part in value] if isinstance(value, list) else value
