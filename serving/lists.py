@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
+from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import Again
 from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
@@ -111,9 +114,10 @@ class ListMaker:
         histories = self.features.recent_lists(named, had=False)
         return Shopper(
             user_id=user_id,
-            history=self._history(row.recent, most),
+            history=self._history(row.recent, most, against=True),
             friends=[
-                Friend(user_id=friend, history=self._history(recent, most))
+                # What they did not want is nobody else's business.
+                Friend(user_id=friend, history=self._history(recent, most, against=False))
                 for friend, recent in zip(named, histories, strict=True)
             ],
             num_friends=len(row.friends.ids),
@@ -158,16 +162,20 @@ class ListMaker:
         for place, listed in enumerate(items):
             listed.reasons = reader.read(place, int(lists.item_idx[0, place]))
 
-    def _history(self, recent: RecentList, most: int) -> list[HistoryEntry]:
-        entries = zip(self.catalogue.rows(recent.item_ids), recent.kinds, recent.ts_ms, strict=True)
-        known = [entry for entry in entries if entry[0] >= 0]
+    def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:
+        """The newest entries; with what was turned down, or without."""
+        rows = self.catalogue.rows(recent.item_ids)
+        turned_down = speaks_against(np.array(recent.kinds, np.int8), np.array(recent.wanted_ms))
+        entries = zip(rows, recent.kinds, turned_down.tolist(), recent.ts_ms, strict=True)
+        known = [entry for entry in entries if entry[0] >= 0 and (against or not entry[2])]
         return [
             HistoryEntry(
                 item=self.catalogue.item(item),
                 event=EVENT_KINDS[kind],
+                turned_down=unwanted,
                 ts=datetime.fromtimestamp(ts / 1000, UTC),
             )
-            for item, kind, ts in known[:most]
+            for item, kind, unwanted, ts in known[:most]
         ]
 
     @contextmanager

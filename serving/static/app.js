@@ -3,7 +3,7 @@ import { face, picture } from "/static/pictures.js";
 const SHOWN = 20;
 const VERBS = { view: "Viewed", click: "Looked at", share: "Shared", cart: "In the cart", review: "Reviewed", rating: "Rated", purchase: "Bought", return: "Sent back", dislike: "Not for you" };
 const DID = { view: "viewed …", click: "looked at …", share: "shared …", cart: "put … in the cart", review: "reviewed …", rating: "rated …", purchase: "bought …" };
-// What is said when an event is kept; what a friend did not want is nobody else's business, so DID has none of these two.
+// What is said when an event is kept. DID is of friends, whose history has nothing that they turned down.
 const DONE = { purchase: "Bought", click: "Looked at", return: "Sent back", dislike: "Not for you:" };
 const LEADS = {
   own: "From your own history, and from people you know.",
@@ -80,13 +80,13 @@ function showShopper(shopper) {
 }
 
 function summary(shopper) {
-  const bought = shopper.history.filter((entry) => entry.event === "purchase").length;
+  const bought = shopper.history.filter((entry) => entry.event === "purchase" && !entry.turned_down).length;
   if (!shopper.history.length) return shopper.num_friends ? "New here, but knows people" : "New here";
   return bought ? `${bought} recent purchase${bought > 1 ? "s" : ""}` : "Looking around";
 }
 
 function friendChip(friend) {
-  const latest = friend.history.find((entry) => entry.event in DID);
+  const latest = friend.history[0];
   const about = latest ? DID[latest.event].replace("…", () => latest.item.title) : "nothing lately";
   return make("li", {}, make("button", {
     class: "person", type: "button", title: `${friend.user_id}: ${about}`,
@@ -94,12 +94,14 @@ function friendChip(friend) {
   }, face(friend.user_id), make("span", {}, make("b", { text: friend.user_id }), make("small", { text: about }))));
 }
 
+const verb = ({ event, turned_down }) => VERBS[event] + (turned_down && !["return", "dislike"].includes(event) ? ", turned down" : "");
+
 function historyEntry(entry) {
   return make("li", {},
     make("span", { class: "thumb" }, picture(entry.item)),
     make("span", { class: "what" }, make("b", { text: entry.item.title }),
-      make("small", {}, make("span", { class: `verb ${entry.event}`, text: VERBS[entry.event] }), ` · ${ago(entry.ts)}`)),
-    entry.event === "purchase" && make("button", {
+      make("small", {}, make("span", { class: `verb ${entry.turned_down ? "against" : entry.event}`, text: verb(entry) }), ` · ${ago(entry.ts)}`)),
+    entry.event === "purchase" && !entry.turned_down && make("button", {
       type: "button", class: "back", text: "Return", "aria-label": `Return ${entry.item.title}`,
       on: { click: (event) => act(event, entry.item, "return") },
     }));

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_shop import CATEGORIES, NOON_MS, NUM_ITEMS, item, write_small_release
+from small_shop import CATEGORIES, NOON_MS, NUM_ITEMS, circle, item, write_small_release
 
 from coterie.data.dataset import Dataset, Interactions, Ties
 from coterie.data.vocab import Vocab
@@ -140,3 +140,15 @@ def test_what_fell_out_of_the_recent_list_comes_back_by_the_same_rule(monkeypatc
     assert served == offline
     back = {item(row) for row in range(0, 51, 4)} - {item(8)}
     assert set(served) == back | {item(row) for row in range(90, NUM_ITEMS)}
+
+
+def test_what_a_friend_turned_down_is_shown_to_nobody_else(release):
+    mine = merge(RecentList(), [did(KITCHEN), did(KITCHEN, 1, EventKind.RETURN), did(CLIMBING)])
+    features = FakeFeatures(recent={"ana": mine}, friends={"bea": circle("ana")})
+    maker = ListMaker(release, features, Metrics())
+    ana, bea = maker.shopper("ana", 10), maker.shopper("bea", 10)
+    assert {entry.item.item_id: entry.turned_down for entry in ana.history} == {
+        item(KITCHEN): True,
+        item(CLIMBING): False,
+    }
+    assert [entry.item.item_id for entry in bea.friends[0].history] == [item(CLIMBING)]
