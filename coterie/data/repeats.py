@@ -1,5 +1,6 @@
 """What a shop's own purchases say about buying again."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.dataset import Interactions, Ints
-from coterie.data.repurchase import DAY_MS, RepurchaseRule, RepurchaseSetting
+from coterie.data.repurchase import DAY_MS, RepurchaseRule, RepurchaseSetting, normal_path
 from coterie.schema import EVENT_KINDS, EventKind
 
 MIN_REPEATS: Final = 20
@@ -50,24 +51,52 @@ def learn_rule(events: Interactions, categories: pa.Array | pa.ChunkedArray) -> 
     A category has a median of its own where there are MIN_REPEATS repeats by MIN_SHOPPERS shoppers
     and at least MIN_SHARE of what was bought in it was bought again. Where that share is smaller
     though MIN_BOUGHT pairs were bought, nothing in it comes back. Otherwise it is as the category
-    around it; at the top, never. Purchases of one day are one. Who would have bought again after
-    the last event is not seen, so medians are rather too short than too long.
+    around it; at the top, never. A category speaks for those within it only if two of them, or its
+    only one, have days of their own. Purchases of one day are one. Who would have bought again
+    after the last event is not seen, so medians are rather too short than too long.
 
     Args:
         events: Of which purchases count.
         categories: Of each item, null where it has none.
     """
     item, purchases = _purchases(events.take(events.kind == _PURCHASE))
+    levels = _levels(categories)
+    told: dict[str, float | None] = {}
+    for code_of_item, paths in levels:
+        verdicts = _verdicts(code_of_item[item], purchases, len(paths))
+        told |= {paths[place]: days for place, days in verdicts.items()}
+    return _shortest(_of_several(told, [path for _, paths in levels for path in paths]))
+
+
+def _of_several(told: Mapping[str, float | None], paths: Sequence[str]) -> dict[str, float | None]:
+    """Without categories of whose several parts fewer than two have days of their own.
+
+    Args:
+        told: What the purchases in each category say.
+        paths: All categories.
+    """
+    within: dict[str, list[str]] = {}
+    for path in paths:
+        within.setdefault(path.rpartition("/")[0], []).append(path)
+    kept = dict(told)
+    for path in sorted(told, key=lambda one: -one.count("/")):
+        parts = within.get(path, [])
+        if (
+            kept[path] is not None
+            and len(parts) > 1
+            and sum(kept.get(part) is not None for part in parts) < 2
+        ):
+            kept.pop(path)
+    return kept
+
+
+def _shortest(told: Mapping[str, float | None]) -> RepurchaseRule:
+    """The same without each never that the category around says already."""
     found: dict[str, float | None] = {}
-    for code_of_item, paths in _levels(categories):
-        told = _verdicts(code_of_item[item], purchases, len(paths))
-        around = RepurchaseRule(found).for_items(pa.array(paths, pa.string()))
-        # A never that the category around it says already is not said again.
-        found |= {
-            paths[place]: days
-            for place, days in told.items()
-            if days is not None or np.isfinite(around[place])
-        }
+    for path in sorted(told, key=lambda one: one.count("/")):
+        around = RepurchaseRule(found).for_items(pa.array([path]))[0]
+        if told[path] is not None or np.isfinite(around):
+            found[path] = told[path]
     return RepurchaseRule(found)
 
 
@@ -101,7 +130,7 @@ def _levels(
     coded = pc.dictionary_encode(categories)
     coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
     whole = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    steps = [path.strip("/").split("/") for path in coded.dictionary.to_pylist()]
+    steps = [normal_path(path).split("/") for path in coded.dictionary.to_pylist()]
     levels = []
     for depth in range(1, max(map(len, steps), default=0) + 1):
         paths = sorted({"/".join(parts[:depth]) for parts in steps if len(parts) >= depth})

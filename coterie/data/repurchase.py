@@ -59,7 +59,7 @@ class RepurchaseRule:
 
     def __post_init__(self) -> None:
         given = self.days.items()
-        object.__setattr__(self, "days", {_path(name): _days(name, d) for name, d in given})
+        object.__setattr__(self, "days", {normal_path(name): _days(name, d) for name, d in given})
 
     def for_items(self, categories: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float32]:
         """Days of each item, shape (len(categories),); inf: never.
@@ -117,7 +117,7 @@ class RepurchaseRule:
         return f"Listed again after it was bought: {', '.join(said) or 'nothing'}"
 
     def _of(self, path: str) -> float | None:
-        parts = _path(path).split("/")
+        parts = normal_path(path).split("/")
         for length in range(len(parts), 0, -1):
             within = "/".join(parts[:length])
             if within and within in self.days:
@@ -188,17 +188,18 @@ def _object(text: str) -> dict[str, Any]:
     return {name: None if value == NEVER else value for name, value in content.items()}
 
 
-def _path(name: str) -> str:
+def normal_path(name: str) -> str:
+    """A category path without outer slashes and space around its steps."""
     return "/".join(part.strip() for part in name.strip().strip("/").split("/"))
 
 
 def _within(path: str, category: str) -> bool:
-    path = _path(path)
+    path = normal_path(path)
     return category == REST or path == category or path.startswith(f"{category}/")
 
 
 def _days(name: str, days: object) -> float | None:
-    if not _path(name):
+    if not normal_path(name):
         raise BadInputError(
             f"repurchase names no category before {days!r}: * stands for all others"
         )
