@@ -103,7 +103,7 @@ def _ndcg(model: SocialModel, split: Split, targets: Interactions) -> float:
     wanted = ItemSets.of(*sets)
     users = np.flatnonzero(wanted.sizes)
     lists = np.concatenate([model.lists(part, K) for part in np.array_split(users, 8)])
-    judged = measure(lists, users, wanted.take(users), ItemSets.had(data), (K,))
+    judged = measure(lists, users, wanted.take(users), ItemSets.liked(data), (K,))
     return round(judged.mean(f"ndcg@{K}"), 4)
 
 

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from coterie.data.dataset import Interactions, Ints, TrainingSet
 from coterie.data.hidden import hidden_pairs
-from coterie.data.polarity import had
+from coterie.data.polarity import liked
 from coterie.errors import BadInputError
 
 
@@ -34,9 +34,9 @@ class ItemSets:
         return cls._from_keys(np.unique(user_idx * num_items + item_idx), num_users, num_items)
 
     @classmethod
-    def had(cls, data: TrainingSet) -> "ItemSets":
-        """What each shopper had in training and what they turned down."""
-        own = data.interactions.take(had(data.interactions))
+    def liked(cls, data: TrainingSet) -> "ItemSets":
+        """What each shopper had in training and did not turn down."""
+        own = data.interactions.take(liked(data.interactions))
         return cls.of(own.user_idx, own.item_idx, data.num_users, data.num_items)
 
     @classmethod

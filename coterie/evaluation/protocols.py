@@ -91,9 +91,7 @@ def evaluate_model(
     Raises:
         BadInputError: Nothing is held out, or the model's lists are malformed.
     """
-    had = hidden = ItemSets.had(data)
-    if data.again is not None:
-        hidden = ItemSets.hidden(data)
+    hidden = ItemSets.hidden(data)
     wanted = ItemSets.held_out(held_out, hidden)
     user_idx = np.flatnonzero(wanted.sizes)
     if len(user_idx) == 0:
@@ -102,7 +100,8 @@ def evaluate_model(
             "have already: is the cutoff after the last event?"
         )
     lists = rank(model, user_idx, hidden, max(ks), batch, progress)
-    return measure(lists, user_idx, wanted.take(user_idx), had, ks, category)
+    liked = ItemSets.liked(data)
+    return measure(lists, user_idx, wanted.take(user_idx), liked, ks, category)
 
 
 def rank(
@@ -152,7 +151,7 @@ def measure(
         lists: Shape (b, at least the largest k).
         user_idx: Whose they are, shape (b,).
         wanted: What was held out for each of them, all non-empty, in the order of ``lists``.
-        had: What every user of the training set had.
+        had: What every user of the training set had and did not turn down.
         ks: Lengths to measure at.
         category: As in ``evaluate_model``.
     """

@@ -210,6 +210,17 @@ def last_word(done: list[tuple[int, int]]) -> int:
     return -turned_down if turned_down >= wanted else wanted
 
 
+def test_a_release_of_when_all_kinds_spoke_for_their_items_is_served(
+    parameters, popularity, recommender, community
+):
+    old = parameters | {"encoder.kind": parameters["encoder.kind"][:7]}
+    shoppers = community.shoppers(EVERYBODY)
+    found = Recommender(old, popularity).recommend(shoppers, 20)
+    expected = recommender.recommend(shoppers, 20)
+    np.testing.assert_array_equal(found.item_idx, expected.item_idx)
+    np.testing.assert_array_equal(found.score, expected.score)
+
+
 def test_hidden_items_are_never_shown(parameters, popularity, community):
     available = np.arange(NUM_ITEMS) % 2 == 0
     recommender = Recommender(parameters, popularity, available)

@@ -328,8 +328,8 @@ def test_a_list_counts_once_however_often_it_is_clicked():
     assert clicks.counted("stable", "purchases") == 1
 
 
-@pytest.mark.parametrize("kind", [EventKind.RETURN, EventKind.DISLIKE])
-def test_what_speaks_against_an_item_is_no_click_and_no_purchase(kind):
+@pytest.mark.parametrize("kind", [EventKind.RETURN, EventKind.DISLIKE, EventKind.VIEW])
+def test_to_turn_down_what_a_list_showed_is_no_click(kind):
     clicks = Clicks()
     clicks.note(new_list_id("a" * 64, 100.0), 101.0, kind)
     clicks.responses.mature(200.0)

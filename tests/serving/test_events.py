@@ -52,9 +52,9 @@ def test_a_merged_list_has_each_item_once_with_its_strongest_kind_and_newest_tim
     for item, kind, ts in zip(merged.item_ids, merged.kinds, merged.ts_ms, strict=True):
         of_item = [e for e in events if e.item_id == item]
         for_it = [KIND_CODES[e.event] for e in of_item if not speaks_against(e)]
-        against = [KIND_CODES[e.event] for e in of_item if e.event in AGAINST_KINDS]
-        bad = KIND_CODES[EventKind.DISLIKE]
-        assert kind == max(for_it, default=max(against, default=bad))
+        all_returned = all(e.event is EventKind.RETURN for e in of_item)
+        against = EventKind.RETURN if all_returned else EventKind.DISLIKE
+        assert kind == max(for_it, default=KIND_CODES[against])
         assert ts == max(e.ts_ms for e in of_item)
 
 
