@@ -48,6 +48,12 @@ def ingested(report: "IngestReport") -> None:
     _screen().print(table)
     for reason, count in report.reasons.items():
         say(f"{count:>8,} in quarantine: {reason}")
+    shared = report.shared
+    say(
+        f"{shared.people_of_ties_with_events:,} of {shared.people_of_ties:,} people in ties have "
+        f"events, of {shared.people_of_events:,} who have any; {shared.items_without_events:,} of "
+        f"{shared.items:,} items have none"
+    )
     for found in report.passed_over:
         say(f"not read: {found.file} ({found.reason})")
     for warning in report.warnings:
