@@ -94,7 +94,8 @@ function friendChip(friend) {
   }, face(friend.user_id), make("span", {}, make("b", { text: friend.user_id }), make("small", { text: about }))));
 }
 
-const verb = ({ event, turned_down }) => VERBS[event] + (turned_down && !["return", "dislike"].includes(event) ? ", turned down" : "");
+// The strongest that was done is what an entry keeps: of what was bought and turned down, not how it was.
+const verb = ({ event, turned_down }) => (turned_down && !["return", "dislike"].includes(event) ? "Turned down" : VERBS[event]);
 
 function historyEntry(entry) {
   return make("li", {},
