@@ -19,6 +19,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -50,7 +51,7 @@ ACCURACY: Final = Path(__file__).parent / "results" / "accuracy.json"
 K: Final = 20
 AS_LIKES: Final = "as likes"
 LEFT_OUT: Final = "left out"
-WEIGHTS: Final = {f"taking away {weight}": weight for weight in (0.1, 0.25, 0.5, 1.0)}
+WEIGHTS: Final = (0.1, 0.25, 0.5, 1.0)
 EPOCHS: Final = {"popularity": 0, "ease": 0, "social_linear": 0, "social": 20}
 """Models to measure, and the most epochs that one learns: enough to tell arms apart."""
 
@@ -71,14 +72,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     parser.add_argument("--models", nargs="+", choices=list(EPOCHS), default=list(EPOCHS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--weights", nargs="*", type=float, default=list(WEIGHTS))
     asked = parser.parse_args(arguments)
     console = Console(width=120)
     for name in asked.sets:
         ratings = SETS[name](asked.data / name)
         for model in asked.models:
             started = time.perf_counter()
-            cell = measure_arms(ratings, model, settings_of(name, model), asked.seeds)
+            cell = measure_arms(
+                ratings, model, settings_of(name, model), asked.seeds, asked.weights
+            )
             cell["seconds"] = round(time.perf_counter() - started, 1)
+            cell["command"] = f"python -m benchmarks.dislikes {' '.join(_without_data(arguments))}"
             _note(name, _about(ratings), model, cell)
             for arm, figures in cell["test"].items():
                 console.print(f"{name}, {model}, dislikes {arm}: {figures}")
@@ -136,16 +141,24 @@ def settings_of(name: str, model: str) -> dict[str, Any]:
 
 
 def measure_arms(
-    ratings: Ratings, model: str, settings: dict[str, Any], seeds: int
+    ratings: Ratings,
+    model: str,
+    settings: dict[str, Any],
+    seeds: int,
+    weights: Sequence[float],
 ) -> dict[str, Any]:
     """One model's cell: every arm on validation, those without a weight and the best on test."""
     config = change(CONFIGS[model](), flatten(settings))
     if EPOCHS[model]:
         config = replace(config, loop=replace(config.loop, max_epochs=EPOCHS[model]))
-    weights = WEIGHTS if hasattr(config, "dislike_weight") else {}
     tried = {arm: _on_validation(ratings, model, config, arm) for arm in (AS_LIKES, LEFT_OUT)}
-    tried |= {arm: _on_validation(ratings, model, config, arm) for arm in weights}
-    best = max(weights, key=lambda arm: tried[arm][0]["ndcg@20"], default=LEFT_OUT)
+    with_weight = {}
+    for weight in weights if hasattr(config, "dislike_weight") else ():
+        weighted = replace(config, dislike_weight=weight)
+        arm = f"taking away {weight}"
+        with_weight[arm] = _on_validation(ratings, model, weighted, arm)
+    best = max(with_weight, key=lambda arm: with_weight[arm][0]["ndcg@20"], default=LEFT_OUT)
+    tried |= with_weight
     test, per_shopper = {}, {}
     for arm in dict.fromkeys((AS_LIKES, LEFT_OUT, best)):
         found = [_on_test(ratings, model, tried[arm][1], arm, seed) for seed in range(seeds)]
@@ -168,8 +181,6 @@ def _on_validation(
     ratings: Ratings, model: str, config: Any, arm: str
 ) -> tuple[dict[str, float], Any]:
     """Figures of an arm, and the config to fit it with on all that came before the test."""
-    if arm in WEIGHTS:
-        config = replace(config, dislike_weight=WEIGHTS[arm])
     data = _seen_by(arm, ratings.split.for_validation())
     fitted = fit(data, model, _seeded(config, 0))
     return _judge(fitted, data, ratings.split.val, ratings.bad_val)[0], chosen_config(fitted)
@@ -250,6 +261,13 @@ def _parts(user: Ints) -> Ints:
     return part
 
 
+def _without_data(arguments: list[str] | None) -> list[str]:
+    """What was asked for, but for the folder, which is nobody's business."""
+    given = sys.argv[1:] if arguments is None else arguments
+    place = given.index("--data")
+    return [*given[:place], "--data", "DIR", *given[place + 2 :]]
+
+
 def _about(ratings: Ratings) -> dict[str, Any]:
     split = ratings.split
     seen = split.for_test().interactions
@@ -268,7 +286,6 @@ def _note(name: str, about: dict[str, Any], model: str, cell: dict[str, Any]) ->
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     names = ("numpy", "scipy", "torch")
     cell |= {
-        "command": f"python -m benchmarks.dislikes --sets {name} --models {model}",
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "versions": {"python": platform.python_version()} | {n: version(n) for n in names},
     }

@@ -130,8 +130,9 @@ class ReasonReader:
         return reasons
 
     def _friend_reasons(self, place: int, shown: int) -> list[Reason]:
-        net, same = self._groups.net[:, place], self._groups.item == shown
-        net = np.where(self._groups.against, 0.0, net)
+        speaks = ~self._groups.against
+        net = np.where(speaks, self._groups.net[:, place], 0.0)
+        same = speaks & (self._groups.item == shown)
         # Friends who had this very item say most to a person, whatever their share.
         first = np.lexsort((-net, ~same))[:MAX_FRIENDS_ITEMS]
         named = first[net[first] > 0]

@@ -206,10 +206,8 @@ class SocialTrainee(Trainee):
         bounds = shoppers.histories.offsets[: len(shoppers) + 1]
         row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))
         item, kind = shoppers.histories.item_idx[: len(row)], shoppers.histories.kind[: len(row)]
-        age, against = (
-            shoppers.histories.age_days[: len(row)],
-            shoppers.histories.against[: len(row)],
-        )
+        age = shoppers.histories.age_days[: len(row)]
+        against = shoppers.histories.against[: len(row)]
         kept = self._kept(bounds, row, rng)
         is_had = is_target(kind) & ~against
         weight = np.where(is_had, 1.0, np.where(against, 0.0, self.config.browsing))
@@ -327,8 +325,10 @@ class SocialTrainee(Trainee):
             for table, vectors in zip(getattr(self, name), heads, strict=True):
                 table[here] = vectors.to(self.device)
         for name, parameter in self.encoder.named_parameters():
-            known = start[f"encoder.{name}"]
-            parameter.copy_(of_all_kinds(known, loudest=0.0) if name == "kind" else known)
+            released = start[f"encoder.{name}"]
+            if name == "kind":
+                released = of_all_kinds(released, loudest=0.0)
+            parameter.copy_(released)
 
     @torch.no_grad()
     def release_parameters(self) -> Parameters:

@@ -88,7 +88,7 @@ def check_known(community: Community, data: TrainingSet, used: npt.NDArray[np.bo
         "recent items": _same(found.offsets, wanted.offsets, found.item_idx, wanted.item_idx),
         "kinds of event": _same(found.offsets, wanted.offsets, found.kind, wanted.kind),
         "items turned down": np.array_equal(found.against, wanted.against),
-        "items had": _same_seen(community, expected, users),
+        "items had": all(map(np.array_equal, _seen(community, used), _seen(expected, used))),
         "friends": _same(
             community.circles.take(users).offsets,
             expected.circles.take(users).offsets,
@@ -113,9 +113,10 @@ def _same(
     return np.array_equal(offsets, other_offsets) and np.array_equal(values, other)
 
 
-def _same_seen(community: Community, expected: Community, users: Ints) -> bool:
-    found, wanted = community.shoppers(users), expected.shoppers(users)
-    return _same(found.seen_offsets, wanted.seen_offsets, found.seen, wanted.seen)
+def _seen(community: Community, used: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """How many items some people are not to be shown, and which, one person after another."""
+    counts = np.diff(community.seen_offsets)
+    return counts[used], community.seen[np.repeat(used, counts)]
 
 
 def _histories(known: pa.Table, items: Vocab) -> Histories:

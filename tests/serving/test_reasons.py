@@ -128,6 +128,12 @@ def test_what_was_turned_down_is_never_a_reason_for():
     assert texts(friends) == ["cleo bought this", "What else 1 friend did lately"]
 
 
+def test_friends_who_turned_the_very_item_down_take_no_place_of_reasons():
+    against = [(9, 1, kind, -1.0, True) for kind in (UNWANTED, RETURNED, BOUGHT)]
+    reasons = read([*against, (4, 2, BOUGHT, 1.0)], popular=0)
+    assert texts(reasons) == ["cleo bought Thing 4", "What else 1 friend did lately"]
+
+
 def rate(features, who, stars):
     ratings = [
         Event(f"{who}-{row}", who, item(row), EventKind.RATING, NOON_MS, stars)
