@@ -231,16 +231,23 @@ def _cutoffs(events: Interactions, shares: tuple[float, float, float]) -> tuple[
 def _first_liked(
     events: Interactions, since_ms: int, num_items: int, again: Again | None
 ) -> Interactions:
-    """Events from a moment on by which a shopper liked an item for the first time, still did at
-    the end, and that no list of that moment hides: had neither had nor turned down before, or may
-    be listed again."""
+    """Each shopper's first likings from a moment on that held to the end, of items that lists of
+    that moment do not hide from them."""
     pairs, late = _pairs(events, num_items), events.ts_ms >= since_ms
-    met = hidden_pairs(events.take(~late), num_items, again)
-    wanted = np.flatnonzero(liked(events) & late & ~np.isin(pairs, met))
-    order = wanted[np.argsort(events.ts_ms[wanted], kind="stable")]
+    hidden = hidden_pairs(events.take(~late), num_items, again)
+    wanted = liked(events) & late & ~np.isin(pairs, hidden)
+    return events.take(_first_of_each(events, pairs, wanted))
+
+
+def _first_of_each(
+    events: Interactions, pairs: npt.NDArray[np.int64], wanted: Mask
+) -> npt.NDArray[np.int64]:
+    """Rows, ascending, of the first wanted event of each shopper and item."""
+    rows = np.flatnonzero(wanted)
+    order = rows[np.argsort(events.ts_ms[rows], kind="stable")]
     # np.unique returns first places.
     _, first = np.unique(pairs[order], return_index=True)
-    return events.take(np.sort(order[first]))
+    return np.sort(order[first])
 
 
 def _known(held_out: Interactions, seen: Interactions, dataset: Dataset) -> Mask:
