@@ -216,7 +216,7 @@ def _judge(
 ) -> tuple[dict[str, float], Values]:
     """Figures of the lists of all who liked or disliked something later; NDCG@20 of each who liked
     something."""
-    had = ItemSets.had(data)
+    had = ItemSets.hidden(data)
     liked, disliked = ItemSets.held_out(good, had), ItemSets.held_out(bad, had)
     users = np.flatnonzero(liked.sizes + disliked.sizes)
     lists = rank(model, users, had, K)

@@ -301,7 +301,7 @@ def what_was_turned_down_is_not_shown(case: Case) -> None:
     model, data = case.model(), disliking()
     model.fit(data)
     users = shop().experienced
-    lists = rank(model, users, ItemSets.had(data), NUM_ITEMS)
+    lists = rank(model, users, ItemSets.hidden(data), NUM_ITEMS)
     shown = users[:, None] * NUM_ITEMS + lists
     bad = data.interactions.take(turned_down(data.interactions))
     assert len(bad) > len(users)

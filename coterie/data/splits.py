@@ -7,7 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Dataset, Interactions, Split, Ties
-from coterie.data.polarity import had, liked, turned_down
+from coterie.data.hidden import hidden_pairs
+from coterie.data.polarity import liked, turned_down
+from coterie.data.repeats import decide_rule
+from coterie.data.repurchase import NOTHING_AGAIN, Again, RepurchaseSetting
 from coterie.errors import BadInputError
 from coterie.schema import PARTS, Part
 
@@ -16,10 +19,15 @@ Mask = npt.NDArray[np.bool_]
 WEEK_MS: Final = 7 * 86_400_000
 
 
-def choose(dataset: Dataset) -> Split:
-    """The data set's own split where it has one, else a split by time."""
+def choose(dataset: Dataset, repurchase: RepurchaseSetting = NOTHING_AGAIN) -> Split:
+    """The data set's own split where it has one, else a split by time.
+
+    Args:
+        dataset: Whatever shop.
+        repurchase: What may be listed again; in a bundled split nothing is, as published.
+    """
     has_test = bool((dataset.part == PARTS.index(Part.TEST)).any())
-    return bundled(dataset) if has_test else by_time(dataset)
+    return bundled(dataset) if has_test else by_time(dataset, repurchase=repurchase)
 
 
 def events_of_lists(dataset: Dataset) -> Interactions:
@@ -101,7 +109,11 @@ def hold_out(split: Split, share: float = 0.1, seed: int = 0) -> Split:
     return replace(split, train=train.take(~held), val=val, between=between)
 
 
-def by_time(dataset: Dataset, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> Split:
+def by_time(
+    dataset: Dataset,
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    repurchase: RepurchaseSetting = NOTHING_AGAIN,
+) -> Split:
     """Split as a shop lives: learn from what was, foresee what comes.
 
     The cutoffs are times, so events of one moment stay together. Validation and test hold each
@@ -111,9 +123,14 @@ def by_time(dataset: Dataset, shares: tuple[float, float, float] = (0.8, 0.1, 0.
     that formed later than training ended are unknown; a tie without a time was always there.
     Events that belong to a bundled split have no true time and are left out.
 
+    An item that may be listed again when a part begins is foreseen again: to take it once more is a
+    liking as the first was. Lists are made at that moment, so what may be listed from the next day
+    on is not.
+
     Args:
         dataset: One with events outside any bundled split.
         shares: Of the events, for training, validation, test; they add up to 1.
+        repurchase: What may be listed again; learned, if at all, from the training part.
 
     Raises:
         BadInputError: No dated events, or a part would be empty.
@@ -121,10 +138,12 @@ def by_time(dataset: Dataset, shares: tuple[float, float, float] = (0.8, 0.1, 0.
     if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
         raise BadInputError(f"shares are {shares}, expected three above 0 that add up to 1")
     events = _dated(dataset)
-    return _at(dataset, events, *_cutoffs(events, shares))
+    return _at(dataset, events, repurchase, *_cutoffs(events, shares))
 
 
-def by_weeks(dataset: Dataset, weeks: int) -> list[tuple[int, Split]]:
+def by_weeks(
+    dataset: Dataset, weeks: int, repurchase: RepurchaseSetting = NOTHING_AGAIN
+) -> list[tuple[int, Split]]:
     """The last weeks one after another, each foreseen from all that came before it.
 
     Each is a split as ``by_time`` makes it: the week is the test, the one before it validation.
@@ -132,6 +151,7 @@ def by_weeks(dataset: Dataset, weeks: int) -> list[tuple[int, Split]]:
     Args:
         dataset: One with events outside any bundled split.
         weeks: How many, counted back from the last event.
+        repurchase: What may be listed again; learned, if at all, anew for each week.
 
     Returns:
         The first moment of each week (milliseconds since 1970, UTC) and its split, oldest first;
@@ -147,7 +167,7 @@ def by_weeks(dataset: Dataset, weeks: int) -> list[tuple[int, Split]]:
     found, why = [], ""
     for start in range(end - weeks * WEEK_MS, end, WEEK_MS):
         try:
-            split = _at(dataset, events, start - WEEK_MS, start, start + WEEK_MS)
+            split = _at(dataset, events, repurchase, start - WEEK_MS, start, start + WEEK_MS)
         except BadInputError as error:
             why = str(error)
         else:
@@ -165,7 +185,12 @@ def _dated(dataset: Dataset) -> Interactions:
 
 
 def _at(
-    dataset: Dataset, events: Interactions, first: int, second: int, end: int | None = None
+    dataset: Dataset,
+    events: Interactions,
+    repurchase: RepurchaseSetting,
+    first: int,
+    second: int,
+    end: int | None = None,
 ) -> Split:
     """Validation from ``first``, test from ``second`` until before ``end``, in milliseconds."""
     if end is not None:
@@ -173,8 +198,12 @@ def _at(
     train = events.take(events.ts_ms < first)
     between = events.take((events.ts_ms >= first) & (events.ts_ms < second))
     seen = Interactions.concat(train, between)
-    val = _first_liked(seen, first, len(dataset.items))
-    test = _first_liked(events, second, len(dataset.items))
+    category = dataset.catalogue.column("category")
+    rule = decide_rule(repurchase, train, category)
+    days = rule.for_items(category)
+    again = Again.at(days, first), Again.at(days, second)
+    val = _first_liked(seen, first, len(dataset.items), again[0])
+    test = _first_liked(events, second, len(dataset.items), again[1])
     split = Split(
         name="by_time",
         train=train,
@@ -184,6 +213,8 @@ def _at(
         num_users=len(dataset.users),
         num_items=len(dataset.items),
         between=between,
+        repurchase=rule,
+        again=again,
     )
     _refuse_empty(split)
     return split
@@ -197,16 +228,26 @@ def _cutoffs(events: Interactions, shares: tuple[float, float, float]) -> tuple[
     return first, second
 
 
-def _first_liked(events: Interactions, since_ms: int, num_items: int) -> Interactions:
-    """Events from a moment on by which a shopper liked an item for the first time, still did at
-    the end, and had neither had nor turned down before that moment."""
+def _first_liked(
+    events: Interactions, since_ms: int, num_items: int, again: Again | None
+) -> Interactions:
+    """Each shopper's first likings from a moment on that held to the end, of items that lists of
+    that moment do not hide from them."""
     pairs, late = _pairs(events, num_items), events.ts_ms >= since_ms
-    met = np.unique(pairs[had(events) & ~late])
-    wanted = np.flatnonzero(liked(events) & late & ~np.isin(pairs, met))
-    order = wanted[np.argsort(events.ts_ms[wanted], kind="stable")]
+    hidden = hidden_pairs(events.take(~late), num_items, again)
+    wanted = liked(events) & late & ~np.isin(pairs, hidden)
+    return events.take(_first_of_each(events, pairs, wanted))
+
+
+def _first_of_each(
+    events: Interactions, pairs: npt.NDArray[np.int64], wanted: Mask
+) -> npt.NDArray[np.int64]:
+    """Rows, ascending, of the first wanted event of each shopper and item."""
+    rows = np.flatnonzero(wanted)
+    order = rows[np.argsort(events.ts_ms[rows], kind="stable")]
     # np.unique returns first places.
     _, first = np.unique(pairs[order], return_index=True)
-    return events.take(np.sort(order[first]))
+    return np.sort(order[first])
 
 
 def _known(held_out: Interactions, seen: Interactions, dataset: Dataset) -> Mask:

@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Floats, Ints, TrainingSet
-from coterie.data.polarity import wanted_at, was_had
+from coterie.data.hidden import hides
+from coterie.data.polarity import wanted_at
+from coterie.data.repurchase import Again
 from coterie.errors import BadInputError
 from coterie.graph.circles import FriendLists, circles_of
 from coterie.graph.strength import tie_strengths
@@ -30,7 +32,7 @@ class Community:
         ties, strengths = tie_strengths(data)
         memory = memory_of(data.interactions, data.num_users)
         circles = circles_of(ties, strengths, data.num_users)
-        return cls(memory.recent, circles, *memory.seen(data.num_items))
+        return cls(memory.recent, circles, *memory.seen(data.num_items, data.again))
 
     def shoppers(self, user_idx: Ints) -> Shoppers:
         """A batch: these users, and behind them each of their friends once."""
@@ -58,11 +60,16 @@ class Recent:
     wanted_ms: Sequence[int] | None = None
     """See ``polarity.Entries``; None where nobody wrote it down: kinds and times tell then."""
     had_idx: Sequence[int] = ()
-    """What fell out of the list and is not to be shown again."""
+    """What fell out of the list, and was wanted or turned down."""
+    had_wanted_ms: Sequence[int] | None = None
+    """When that was wanted, likewise; None where nobody knows: then none of it comes back."""
 
 
 def shopper_from_features(
-    own: Recent, friends: Sequence[Recent], strengths: Sequence[float] | Floats
+    own: Recent,
+    friends: Sequence[Recent],
+    strengths: Sequence[float] | Floats,
+    again: Again | None = None,
 ) -> Shoppers:
     """One served shopper, just as a batch from a training set holds one.
 
@@ -70,6 +77,7 @@ def shopper_from_features(
         own: The shopper's list, empty for a stranger.
         friends: The friends' lists, strongest first.
         strengths: ``len(schema.STRENGTHS)`` numbers a friend, flattened.
+        again: What may be listed again; None: nothing.
 
     Raises:
         BadInputError: Lists differ in length.
@@ -86,9 +94,21 @@ def shopper_from_features(
     histories = Histories(offsets.astype(np.int64), *parts)
     circles = Circles(np.array([0, len(friends)], np.int64), np.arange(1, len(friends) + 1), table)
     own_item, own_kind, _, wanted_ms = columns[0]
-    had = np.asarray(own.had_idx, dtype=np.int64)
-    seen = np.unique(np.concatenate([own_item[was_had(own_kind, wanted_ms)], had[had >= 0]]))
+    hidden = own_item[hides(own_kind, wanted_ms, own_item, again)]
+    seen = np.unique(np.concatenate([hidden, _had_before(own, again)]))
     return Shoppers(histories, circles, np.array([0, len(seen)], np.int64), seen)
+
+
+def _had_before(own: Recent, again: Again | None) -> Ints:
+    """Items of before the list that are not to be shown."""
+    item = np.asarray(own.had_idx, dtype=np.int64)
+    if again is None or own.had_wanted_ms is None:
+        return item[item >= 0]
+    wanted_ms = np.asarray(own.had_wanted_ms, dtype=np.int64)
+    if len(wanted_ms) != len(item):
+        raise BadInputError(f"{len(item)} items of before, but {len(wanted_ms)} times of them")
+    known = item >= 0
+    return item[known][~again.allows(item[known], wanted_ms[known])]
 
 
 def _columns(

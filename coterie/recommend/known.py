@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from coterie.data.dataset import Ints, TrainingSet
 from coterie.data.polarity import Entries, wanted_at
+from coterie.data.repurchase import Again
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.graph.circles import FriendLists
@@ -46,19 +47,24 @@ KNOWN: Final = pa.schema(
 """Columns of a point-in-time table: one row a shopper; null lists where nothing was known."""
 
 
-def community_of(known: pa.Table, users: Vocab, items: Vocab) -> Community:
+def community_of(
+    known: pa.Table, users: Vocab, items: Vocab, again: Again | None = None
+) -> Community:
     """Everyone as the feature store knows them, rows in the order of ``users``.
 
     Args:
         known: Columns of ``KNOWN``; shoppers who are missing have nothing.
         users: Rows of the result; friends outside it are left out.
         items: Rows of items; items outside it are left out.
+        again: What may be listed again.
     """
     row = users.rows(known["user_id"])
     place = np.full(len(users), -1, np.int64)
     place[row[row >= 0]] = np.flatnonzero(row >= 0)
     memory = Memory(_histories(known, items).take(place), _had(known, users, items))
-    return Community(memory.recent, _circles(known, users).take(place), *memory.seen(len(items)))
+    return Community(
+        memory.recent, _circles(known, users).take(place), *memory.seen(len(items), again)
+    )
 
 
 def check_known(community: Community, data: TrainingSet, used: npt.NDArray[np.bool_]) -> None:

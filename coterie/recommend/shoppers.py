@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Codes, Floats, Interactions, Ints
+from coterie.data.hidden import hides
 from coterie.data.polarity import Entries, speaks_against, was_had
+from coterie.data.repurchase import Again
 from coterie.schema import MAX_HAD, MAX_RECENT
 
 DAY_MS = 86_400_000.0
@@ -76,16 +78,17 @@ class Memory:
     recent: Histories
     """The newest entries."""
     had: Entries
-    """Of the others those that were had, the newest first a person: never shown again."""
+    """Of the others those that were had, the newest first a person: not to be shown either."""
 
-    def seen(self, num_items: int) -> tuple[Ints, Ints]:
+    def seen(self, num_items: int, again: Again | None) -> tuple[Ints, Ints]:
         """Items not to show: bounds of each person's, shape (p + 1,), and the items, ascending."""
-        recent = self.recent
-        shown = was_had(recent.kind, recent.wanted_ms)
+        recent, before = self.recent, self.had
+        shown = hides(recent.kind, recent.wanted_ms, recent.item_idx, again)
+        had = before.take(hides(before.kind, before.wanted_ms, before.item, again))
         person = np.repeat(np.arange(recent.num_people), np.diff(recent.offsets))[shown]
         pairs = [
             person * num_items + recent.item_idx[shown],
-            self.had.person * num_items + self.had.item,
+            had.person * num_items + had.item,
         ]
         every = np.unique(np.concatenate(pairs))
         bounds = np.searchsorted(every, np.arange(recent.num_people + 1) * num_items)
