@@ -37,8 +37,9 @@ from coterie.rollout.standing import (
     standing,
 )
 from coterie.rollout.state import Transition
-from serving.messages import MAX_ID, Id, Strict
+from serving.messages import Id, Strict
 from serving.problems import MEDIA_TYPE, ProblemError
+from serving.strict import StrictRoute
 
 WAIT_S: Final = 3.0
 """How long an answer waits for the controller."""
@@ -179,9 +180,10 @@ def admin_router(
     """
     admin = APIRouter(
         prefix="/v1/admin",
+        route_class=StrictRoute,
         tags=["rollouts"],
         dependencies=[Security(_guard(token))],
-        responses={n: _problem(n) for n in (401, 403, 422, 503)},
+        responses={n: _problem(n) for n in (401, 403, 503)},
     )
 
     @admin.get("/rollouts")
@@ -202,10 +204,7 @@ def admin_router(
     @admin.get("/rollouts/explain")
     def explain(
         at: Annotated[AwareDatetime, Query(description="ISO 8601 with an offset")],
-        user: Annotated[
-            str | None,
-            Query(min_length=1, max_length=MAX_ID, description="A shopper: on which arm?"),
-        ] = None,
+        user: Annotated[Id | None, Query(description="A shopper: on which arm?")] = None,
     ) -> Explanation:
         """Which release was live, for a shopper where one is named, and why."""
         if at.timestamp() > time.time() + LEAD_S:
@@ -247,7 +246,7 @@ def operations_router(
         versions: Digest to version of the releases that are known.
         looks: Signals over time; without any, the audit log has a few points of each.
     """
-    shown = APIRouter(tags=["storefront"], responses={503: _problem(503)})
+    shown = APIRouter(tags=["storefront"], responses={503: _problem(503)}, route_class=StrictRoute)
     kept = _Kept(lambda: _overview(book, versions(), looks()))
 
     @shown.get("/v1/rollouts")
@@ -294,8 +293,6 @@ _ABOUT: Final = {
     401: "The token is missing, or another one",
     403: "This app has no token, so nobody may",
     409: "The controller refuses; `detail` says why",
-    413: "The body is over 1 MiB",
-    422: "The request does not fit; `errors` says where",
     503: "Something behind this service does not answer; try again",
 }
 
@@ -305,7 +302,7 @@ def _problem(status: int) -> dict[str, Any]:
     return {"description": _ABOUT[status], "content": {MEDIA_TYPE: schema}}
 
 
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {n: _problem(n) for n in (409, 413)}
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {409: _problem(409)}
 
 
 def _guard(token: str) -> Callable[..., None]:

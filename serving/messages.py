@@ -1,23 +1,28 @@
 """What goes over the wire: the bodies of requests and answers."""
 
-import math
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidation, WithJsonSchema
 
+from coterie.data.columns import MAX_TEXT
+from coterie.data.ids import MAX_ID, normal_id
 from coterie.recommend.recommender import ReasonKind, Source
 from coterie.schema import EventKind
 
-MAX_ID: Final = 128
-MAX_TEXT: Final = 2000
 MAX_EVENTS: Final = 500
 MAX_K: Final = 100
 
-# No control characters: they are in nobody's ids, and break logs and stores.
 Id = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str,
+    # The form, not the text that came, has so many characters: space around it is dropped.
+    AfterValidator(normal_id),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_ID}),
 ]
+IdIn = Annotated[
+    str | int, WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_ID})
+]
+"""An id of an event; a number stands for its digits."""
 
 
 class Strict(BaseModel):
@@ -93,44 +98,48 @@ class SimilarItems(BaseModel):
 
 
 class EventIn(Strict):
-    """Something that a shopper did."""
+    """Something that a shopper did: one row of the contract's table of events, and checked by the
+    same rules."""
 
-    event_id: Id = Field(description="Chosen by the sender; a second event with it is ignored")
-    user_id: Id
-    item_id: Id = Field(description="In the release's catalogue")
-    event: EventKind
-    ts: AwareDatetime | None = Field(
-        default=None,
-        description="ISO 8601 with an offset; when it came in, if left out",
-        examples=["2026-01-31T12:00:00Z"],
+    event_id: IdIn = Field(description="Chosen by the sender; a second event with it is ignored")
+    user_id: IdIn
+    item_id: IdIn = Field(
+        description="One that the release does not know is kept for the next training"
     )
-    value: float | None = Field(default=None, description="Rating of 5, price paid, or count")
-    text: str | None = Field(default=None, max_length=MAX_TEXT, description="Of a review, or a tag")
-    referrer_user_id: Id | None = Field(default=None, description="Who shared or invited")
-    list_id: Id | None = Field(
+    event: EventKind
+    ts: str | float | None = Field(
+        default=None,
+        description="ISO 8601 (UTC where no offset is given) or Unix time in seconds, milliseconds "
+        "or microseconds; when it came in, if left out. Kept to the millisecond",
+        examples=["2026-01-31T12:00:00Z", 1769860800],
+    )
+    value: float | str | None = Field(
+        default=None, description="Rating from 0 to 5, price paid, or count; never below 0"
+    )
+    text: str | float | None = Field(
+        default=None,
+        description=f"Of a review, or a tag; cut after {MAX_TEXT['text']} characters",
+    )
+    referrer_user_id: IdIn | None = Field(default=None, description="Who shared or invited")
+    list_id: IdIn | None = Field(
         default=None, description="Of the list that it follows from: how releases are compared"
     )
 
-    @field_validator("value")
-    @classmethod
-    def _finite(cls, value: float | None) -> float | None:
-        if value is not None and not math.isfinite(value):
-            raise ValueError("expected a finite number")
-        return value
-
-    @field_validator("ts", mode="before")
-    @classmethod
-    def _text_only(cls, ts: object) -> object:
-        # A bare number could mean seconds or milliseconds.
-        if ts is not None and not isinstance(ts, str | datetime):
-            raise ValueError("expected ISO 8601 text with an offset, like 2026-01-31T12:00:00Z")
-        return ts
-
 
 class EventBatch(Strict):
-    """Events to keep: all of them, or, where one does not fit, none."""
+    """Events to keep; one that does not fit is named, and takes no other with it."""
 
-    events: list[EventIn] = Field(min_length=1, max_length=MAX_EVENTS)
+    # Each is looked at for itself, by the check that ingest has.
+    events: list[SkipValidation[EventIn]] = Field(min_length=1, max_length=MAX_EVENTS)
+
+
+class RefusedEvent(BaseModel):
+    """An event that was not kept, and the first thing wrong with it."""
+
+    place: int = Field(description="In the batch, from 0")
+    event_id: str | None = Field(description="As it was sent; null where it was none")
+    where: str = Field(description="JSON path", examples=["body.events[3].value"])
+    reason: str = Field(description="What was found and what was expected")
 
 
 class EventReceipt(BaseModel):
@@ -138,6 +147,15 @@ class EventReceipt(BaseModel):
 
     accepted: int = Field(description="New, and kept for good")
     duplicate: int = Field(description="Known by their event_id: nothing changed")
+    refused: list[RefusedEvent] = Field(
+        description="Not kept: mend them and send them again; the others need not be sent again"
+    )
+    unknown_item: list[str] = Field(
+        description="Items of kept events that the release does not know: the next training may"
+    )
+    shortened: list[int] = Field(
+        description="Places of kept events whose text was cut, it was too long"
+    )
     applied: bool = Field(
         description="True: the very next list takes them into account. False (status 202): they "
         "are kept, and will be taken into account once the feature store answers again"
@@ -149,6 +167,10 @@ class HistoryEntry(BaseModel):
 
     item: Item
     event: EventKind = Field(description="The strongest that they did with it")
+    turned_down: bool = Field(
+        default=False,
+        description="Sent back, badly rated, or not for them: their last word was against it",
+    )
     ts: datetime
 
 

@@ -125,7 +125,7 @@ class Metrics:
         )
         self._events = Counter(
             "coterie_events",
-            "Events received, by kind, and whether they were new.",
+            "Events received, by kind, and whether they were new, known, or refused.",
             ("kind", "outcome"),
             registry=own,
         )
@@ -237,6 +237,11 @@ class Metrics:
         """One event received."""
         assert kind in EVENT_KINDS
         self._events.labels(kind.value, "accepted" if is_new else "duplicate").inc()
+
+    def count_refused(self, kinds: Iterable[str | None]) -> None:
+        """Events that did not fit, by kind where it is one."""
+        for kind in kinds:
+            self._events.labels(kind if kind in EVENT_KINDS else OTHER, "refused").inc()
 
     def show_release(self, arm: ArmName, version: str, digest: str, made: float) -> None:
         """Say which release an arm has, made at ``made`` (seconds since 1970)."""

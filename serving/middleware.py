@@ -1,6 +1,5 @@
-"""Around every request: an id, a bound on its body, a log line, counts, and safe headers."""
+"""Around every request: an id, a log line, counts, and safe headers."""
 
-import json
 import logging
 import re
 import time
@@ -11,15 +10,15 @@ from opentelemetry.trace import Span
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from coterie.data.ids import normal_id
+from coterie.errors import BadInputError
 from serving.logs import LOGGER, Pseudonyms
 from serving.metrics import OTHER, Metrics
-from serving.problems import MEDIA_TYPE, problem_body
+from serving.problems import send_problem
 from serving.traces import span
 
-MAX_BODY_BYTES: Final = 1 << 20
 REQUEST_ID: Final = "X-Request-ID"
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 SAFE_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -46,29 +45,28 @@ class Surround:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = _Watched(scope, receive, send)
+        request = _Watched(scope, send)
         with span("request", request.headers) as current:
             try:
-                await self._answer(request)
+                await self._answer(request, receive)
             finally:
                 self._record(request, current)
 
-    async def _answer(self, request: "_Watched") -> None:
-        if request.scope["method"] in _WITH_BODY and not await request.read():
-            await request.refuse(413, f"the body is over {MAX_BODY_BYTES} bytes: send it in parts")
-            return
+    async def _answer(self, request: "_Watched", receive: Receive) -> None:
         try:
-            await self._app(request.scope, request.receive, request.send)
+            await self._app(request.scope, receive, request.send)
         except Exception:
             self._logger.exception(
                 "a request failed", extra={"fields": {"request_id": request.request_id}}
             )
-            await request.refuse(500, "this is our fault: tell us the request_id")
+            if not request.answered:
+                detail = "this is our fault: tell us the request_id"
+                await send_problem(request.scope, request.send, 500, detail)
 
     def _record(self, request: "_Watched", current: Span) -> None:
         seconds = time.perf_counter() - request.began
         route = _template(request.scope)
-        method = request.scope["method"]
+        method = request.method
         self._metrics.count_request(route, method, request.status, seconds)
         made_by = {n: v for n, v in request.scope["state"].items() if n in ("release", "arm")}
         current.update_name(f"{method} {route}")
@@ -93,76 +91,49 @@ class Surround:
         fields |= made_by
         user_id = request.scope.get("path_params", {}).get("user_id")
         if user_id is not None:
-            fields["user"] = self._pseudonyms.of(user_id)
+            fields["user"] = self._pseudonyms.of(_one_form(user_id))
         self._logger.log(level, "request", extra={"fields": fields})
 
 
 class _Watched:
-    """One request: what comes in is counted, what goes out is dressed."""
+    """One request: what goes out is counted and dressed."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
         self.scope = scope
+        self.method = scope["method"]
         self.began = time.perf_counter()
         self.status = 500
         self.headers = headers = Headers(scope=scope)
         self.request_id = _request_id(headers.get(REQUEST_ID))
         scope.setdefault("state", {})["request_id"] = self.request_id
-        self._length = headers.get("content-length", "")
-        self._receive = receive
         self._send = send
-        self._body: bytes | None = None
-        self._answered = False
-
-    async def read(self) -> bool:
-        """Read the whole body ahead; False as soon as it is, or says that it will be, too large."""
-        if self._length.isdecimal() and int(self._length) > MAX_BODY_BYTES:
-            return False
-        body = bytearray()
-        while True:
-            message = await self._receive()
-            body += message.get("body", b"")
-            if len(body) > MAX_BODY_BYTES:
-                return False
-            if not message.get("more_body", False):
-                self._body = bytes(body)
-                return True
-
-    async def receive(self) -> Message:
-        """The body that was read ahead, then whatever follows."""
-        if self._body is None:
-            return await self._receive()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
+        self.answered = False
 
     async def send(self, message: Message) -> None:
         """Send, with our headers."""
         if message["type"] == "http.response.start":
-            self._answered = True
+            self.answered = True
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[REQUEST_ID] = self.request_id
+            if "Access-Control-Allow-Origin" in headers:
+                headers["Cross-Origin-Resource-Policy"] = "cross-origin"
             for name, value in SAFE_HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)
-
-    async def refuse(self, status: int, detail: str) -> None:
-        """Answer with problem details, unless an answer has begun already."""
-        if self._answered:
-            return
-        body = json.dumps(
-            problem_body(status, detail, self.scope["path"], self.request_id)
-        ).encode()
-        headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
 
 
 def _request_id(sent: str | None) -> str:
     # A caller's id is echoed into headers and logs: only plain ones are taken over.
     return sent if sent and _PLAIN_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
+def _one_form(user_id: str) -> str:
+    """One person, one pseudonym, however the id was written; what is none stays as it is."""
+    try:
+        return normal_id(user_id)
+    except BadInputError:
+        return user_id
 
 
 def _template(scope: Scope) -> str:

@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope, Send
 
 from coterie.errors import BadInputError, UnavailableError
 from serving.logs import LOGGER
@@ -42,11 +44,18 @@ class Problem(BaseModel):
 class ProblemError(Exception):
     """Raised by routes to answer with problem details."""
 
-    def __init__(self, status: int, detail: str, errors: list[FieldError] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: list[FieldError] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors
+        self.headers = headers
 
 
 def problem_body(
@@ -70,7 +79,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     async def _raised(request: Request, error: ProblemError) -> JSONResponse:
-        return _response(request, error.status, error.detail, error.errors)
+        return _response(request, error.status, error.detail, error.errors, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -83,7 +92,8 @@ def answer_with_problems(app: FastAPI) -> None:
         # A body that is no text at all; one that is no JSON comes as a RequestValidationError.
         status = 422 if error.status_code == 400 else error.status_code
         detail = _DETAILS.get(status, str(error.detail))
-        return _response(request, status, detail, headers=error.headers)
+        headers = {"Allow": _allowed(request)} if status == 405 else error.headers
+        return _response(request, status, detail, headers=headers)
 
     @app.exception_handler(BadInputError)
     async def _bad(request: Request, error: BadInputError) -> JSONResponse:
@@ -109,6 +119,26 @@ _DETAILS: Final = {
 }
 
 
+async def send_problem(
+    scope: Scope, send: Send, status: int, detail: str, headers: Mapping[str, str] | None = None
+) -> None:
+    """Answer a request that no route has seen."""
+    body = problem_body(status, detail, scope["path"], scope["state"]["request_id"])
+    response = JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+    await send({"type": "http.response.start", "status": status, "headers": response.raw_headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _allowed(request: Request) -> str:
+    """Methods of every route at a path: the router names those of the first one only."""
+    found: set[str] = set()
+    for method in ("GET", "POST"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] == Match.FULL for route in request.app.routes):
+            found |= {"GET", "HEAD"} if method == "GET" else {method}
+    return ", ".join(sorted(found))
+
+
 def _response(
     request: Request,
     status: int,
@@ -124,7 +154,8 @@ def _field_error(part: Mapping[str, Any]) -> FieldError:
     where = ""
     for step in part["loc"]:
         where += f"[{step}]" if isinstance(step, int) else f".{step}" if where else str(step)
-    return FieldError(where=where, message=str(part["msg"])[:_MAX_SHOWN])
+    message = str(part["msg"]).removeprefix("Value error, ")
+    return FieldError(where=where, message=message[:_MAX_SHOWN])
 
 
 def _log(request: Request, error: Exception) -> None:

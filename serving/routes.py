@@ -1,30 +1,30 @@
 """The HTTP API: what is asked for, within which bounds, and who answers."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi import Path as PathPart
-from fastapi.responses import FileResponse, PlainTextResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import coterie
+from coterie.data.ids import MAX_ID
 from coterie.rollout.book import Book
 from coterie.rollout.controller import Ledger
 from coterie.rollout.standing import Look
-from coterie.schema import EventKind
 from serving import messages
 from serving.admin import admin_router, operations_router
-from serving.events import Event
+from serving.intake import Intake, Taken
 from serving.lists import ListMaker
 from serving.logs import Pseudonyms
-from serving.messages import MAX_ID, MAX_K
+from serving.messages import MAX_K
 from serving.metrics import CONTENT_TYPE, Metrics
-from serving.middleware import Surround
+from serving.middleware import REQUEST_ID, Surround
 from serving.places import Places
 from serving.problems import (
     MEDIA_TYPE,
@@ -36,12 +36,16 @@ from serving.problems import (
 from serving.settings import Settings
 from serving.shoppers import ShopperDirectory
 from serving.sink import EventWriter
+from serving.strict import StrictFiles, StrictRoute
 from serving.switch import Switch
+from serving.transport import Transport
 
 STATIC: Final = Path(__file__).parent / "static"
 SHOWN_HISTORY: Final = 24
 MAX_SAMPLE: Final = 50
 MAX_SEARCH: Final = 64
+PREFLIGHT_S: Final = 600
+"""For so long a browser may remember what another origin's page may ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ def create_app(parts: Parts) -> ASGIApp:
         description="Product recommendations through the people a shopper knows, with reasons.",
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # a route of ours, which refuses what it does not know
         separate_input_output_schemas=False,
         # Its own spans hold paths, so people's ids; ours hold routes.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -87,8 +92,27 @@ def create_app(parts: Parts) -> ASGIApp:
     if parts.settings.storefront:
         app.include_router(_storefront)
     _describe_problems(app)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    return Surround(app, parts.metrics, Pseudonyms(parts.settings.log_salt))
+    app.mount("/static", StrictFiles(directory=STATIC), name="static")
+    return Surround(
+        _shared(Transport(app), parts.settings.origins),
+        parts.metrics,
+        Pseudonyms(parts.settings.log_salt),
+    )
+
+
+def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Let pages of other origins read what anybody may read; no cookies, and no commands: a page
+    may not send the token that those need."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "HEAD", "POST"],
+        allow_headers=["Content-Type", "Content-Encoding", REQUEST_ID],
+        expose_headers=[REQUEST_ID, "Retry-After", "Accept-Encoding"],
+        max_age=PREFLIGHT_S,
+    )
 
 
 def _looks_of(book: Ledger) -> Callable[[], Sequence[Look]]:
@@ -106,11 +130,17 @@ def _describe_problems(app: FastAPI) -> None:
     described = app.openapi()
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     described["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
+    for operation in (one for path in described["paths"].values() for one in path.values()):
+        statuses = (400, 413, 415, 422) if "requestBody" in operation else (400, 422)
+        for status in statuses:
+            operation["responses"][str(status)] = _PROBLEMS[status]
 
 
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    400: _problem("The path, the query or the compression cannot be decoded"),
     404: _problem("There is no such thing"),
-    413: _problem("The body is over 1 MiB"),
+    413: _problem("The body is over 1 MiB, or would be once decompressed"),
+    415: _problem("The body's Content-Type or Content-Encoding is not one that is taken"),
     422: _problem("The request does not fit; `errors` says where"),
     503: _problem("Something behind this service does not answer; try again"),
 }
@@ -122,15 +152,14 @@ def _parts(request: Request) -> Parts:
 
 
 Using = Annotated[Parts, Depends(_parts)]
-_ID: Final = r"^[^\x00-\x1f\x7f]+$"
-UserId = Annotated[str, PathPart(min_length=1, max_length=MAX_ID, pattern=_ID)]
-ItemId = Annotated[str, PathPart(min_length=1, max_length=MAX_ID, pattern=_ID)]
+UserId = Annotated[messages.Id, PathPart(description="Encode what a path may not hold: %2F")]
+ItemId = Annotated[messages.Id, PathPart(description="Encode what a path may not hold: %2F")]
 K = Annotated[int, Query(ge=1, le=MAX_K, description="Length of the list")]
 
-_USUAL: Final[dict[int | str, dict[str, Any]]] = {n: _PROBLEMS[n] for n in (422, 503)}
-_api = APIRouter(prefix="/v1", responses=_USUAL)
-_operations = APIRouter(tags=["operations"])
-_storefront = APIRouter(responses=_USUAL)
+_USUAL: Final[dict[int | str, dict[str, Any]]] = {503: _PROBLEMS[503]}
+_api = APIRouter(prefix="/v1", responses=_USUAL, route_class=StrictRoute)
+_operations = APIRouter(tags=["operations"], route_class=StrictRoute)
+_storefront = APIRouter(responses=_USUAL, route_class=StrictRoute)
 
 
 @_api.get(
@@ -157,19 +186,41 @@ async def recommend(
     tags=["events"],
     responses={
         202: {"model": messages.EventReceipt, "description": "Kept; applied later"},
-        413: _PROBLEMS[413],
+        207: {
+            "model": messages.EventReceipt,
+            "description": "Some were kept; `refused` names the others",
+        },
     },
 )
 async def write_events(
-    using: Using, batch: messages.EventBatch, response: Response
+    using: Using,
+    batch: messages.EventBatch,
+    response: Response,
+    atomic: Annotated[bool, Query(description="Keep all events, or none")] = False,
 ) -> messages.EventReceipt:
-    """Keep what shoppers did. All events of a batch are kept, or none; the next list knows."""
-    events = _checked(batch.events, using)
-    receipt = await using.writer.write(events)
-    if not receipt.applied:
+    """Keep what shoppers did. Each event stands for itself: one that does not fit is named, and the
+    others are kept; the next list knows."""
+    taken = _intake(using.settings).sort(batch.events, datetime.now(UTC))
+    using.metrics.count_refused(one.kind for one in taken.refused)
+    if taken.refused and (atomic or not taken.kept):
+        raise _nothing_kept(taken, atomic)
+    receipt = await using.writer.write(taken.kept)
+    if taken.refused:
+        response.status_code = 207
+    elif not receipt.applied:
         response.status_code = 202
     return messages.EventReceipt(
-        accepted=receipt.accepted, duplicate=receipt.duplicate, applied=receipt.applied
+        accepted=receipt.accepted,
+        duplicate=receipt.duplicate,
+        refused=[
+            messages.RefusedEvent(
+                place=one.place, event_id=one.event_id, where=one.where, reason=one.reason
+            )
+            for one in taken.refused
+        ],
+        unknown_item=_unknown(using.switch, taken),
+        shortened=list(taken.shortened),
+        applied=receipt.applied,
     )
 
 
@@ -219,6 +270,12 @@ async def metrics(using: Using) -> Response:
     return Response(using.metrics.expose(), media_type=CONTENT_TYPE)
 
 
+@_operations.get("/openapi.json", include_in_schema=False)
+async def described(request: Request) -> JSONResponse:
+    """The API, for programs."""
+    return JSONResponse(request.app.openapi())
+
+
 @_operations.get("/docs", include_in_schema=False)
 async def docs() -> FileResponse:
     """The API, to read and to try; needs no outside host."""
@@ -226,7 +283,9 @@ async def docs() -> FileResponse:
 
 
 @_storefront.get("/", include_in_schema=False)
-async def index() -> FileResponse:
+async def index(
+    shopper: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads it
+) -> FileResponse:
     """The storefront page."""
     return FileResponse(STATIC / "index.html")
 
@@ -247,46 +306,24 @@ async def shopper(using: Using, user_id: UserId) -> messages.Shopper:
     return using.lists.shopper(user_id, SHOWN_HISTORY)
 
 
-def _checked(batch: Sequence[messages.EventIn], using: Parts) -> list[Event]:
-    """Events as they are kept.
-
-    Raises:
-        ProblemError: Some name items that the release lacks, or times that cannot be.
-    """
-    now_ms = int(time.time() * 1000)
-    settings = using.settings
-    catalogues = [maker.catalogue for maker in using.switch.makers]
-    oldest = now_ms - int(settings.max_event_age_days * 86_400_000)
-    newest = now_ms + int(settings.max_event_lead_s * 1000)
-    events, errors = [], []
-    for place, given in enumerate(batch):
-        where = f"body.events[{place}]"
-        if all(catalogue.row(given.item_id) < 0 for catalogue in catalogues):
-            message = "this release's catalogue has no such item"
-            errors.append(FieldError(where=f"{where}.item_id", message=message))
-        ts_ms = now_ms if given.ts is None else int(given.ts.timestamp() * 1000)
-        if not oldest <= ts_ms <= newest:
-            message = (
-                f"expected a time from {settings.max_event_age_days:g} days ago "
-                f"to {settings.max_event_lead_s:g} s ahead of our clock"
-            )
-            errors.append(FieldError(where=f"{where}.ts", message=message))
-        events.append(_event(given, ts_ms))
-    if errors:
-        first = f"{errors[0].where}: {errors[0].message}"
-        raise ProblemError(422, f"no event was kept: {first}", errors[:20])
-    return events
+def _intake(settings: Settings) -> Intake:
+    return Intake(settings.max_event_age_days, settings.max_event_lead_s)
 
 
-def _event(given: messages.EventIn, ts_ms: int) -> Event:
-    return Event(
-        given.event_id,
-        given.user_id,
-        given.item_id,
-        EventKind(given.event),
-        ts_ms,
-        given.value,
-        given.text,
-        given.referrer_user_id,
-        given.list_id,
+def _unknown(switch: Switch, taken: Taken) -> list[str]:
+    """Items of kept events that neither release knows, each once."""
+    catalogues = [maker.catalogue for maker in switch.makers]
+    items = dict.fromkeys(event.item_id for event in taken.kept)
+    return [item for item in items if all(one.row(item) < 0 for one in catalogues)]
+
+
+def _nothing_kept(taken: Taken, atomic: bool) -> ProblemError:
+    errors = [FieldError(where=one.where, message=one.reason) for one in taken.refused]
+    why = "since atomic=true keeps all or none: " if atomic and taken.kept else ""
+    first = f"{errors[0].where}: {errors[0].message}"
+    return ProblemError(
+        422,
+        f"no event was kept, {why}{len(errors)} of {len(taken.kept) + len(errors)} do not fit: "
+        f"`errors` names each, the first is {first}",
+        errors,
     )

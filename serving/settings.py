@@ -2,8 +2,9 @@
 
 import difflib
 import os
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -70,6 +71,9 @@ class Settings:
     metrics_port: int = 0
     """Port where this machine's counts can be scraped past the proxy, which would ask any machine's
     replica; 0: at ``/metrics`` alone."""
+    cors_origins: str = ""
+    """Origins whose pages may read answers in a browser, like ``https://shop.example``, divided by
+    spaces or commas; ``*`` alone lets every page; none if empty."""
     log_salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     """Secret that turns ids in logs into pseudonyms; random, so new at each start, if not set."""
     log_level: str = "INFO"
@@ -102,6 +106,7 @@ class Settings:
                 f"{PREFIX}ADMIN_TOKEN has {len(self.admin_token)} characters: expected at least "
                 f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
             )
+        _check_origins(self.origins)
         if not self.release:
             raise BadInputError(f"{PREFIX}RELEASE is empty: name the folder of a release")
         if not self.host:
@@ -121,6 +126,11 @@ class Settings:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         plain = {name: int(v) if isinstance(v, bool) else v for name, v in values.items()}
         return {f"{PREFIX}{name.upper()}": str(value) for name, value in plain.items()}
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Whose pages may read answers."""
+        return tuple(self.cors_origins.replace(",", " ").split())
 
     @property
     def releases_root(self) -> str:
@@ -166,7 +176,7 @@ _BOUNDS: Final = {
     "metrics_port": (0, 65535),
     "replicas": (1, 1000),
     "max_event_age_days": (0.01, 36500),
-    "max_event_lead_s": (0, 86400),
+    "max_event_lead_s": (0, 300),  # what the contract calls the future begins there
     "max_ongoing": (1, 10000),
     "max_queued": (0, 100000),
     "drain_s": (0, 3600),
@@ -175,10 +185,27 @@ _BOUNDS: Final = {
     "attribution_s": (0.1, 86400),
     "event_log_sync_s": (0, 5),
 }
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIN_SALT: Final = 16
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
+
+
+def _check_origins(origins: Sequence[str]) -> None:
+    """Refuse what a browser would never send: it would be let in silently, or never."""
+    for origin in origins:
+        if origin == "*" and len(origins) > 1:
+            raise BadInputError(
+                f"{PREFIX}CORS_ORIGINS holds * and {len(origins) - 1} more: expected * alone, "
+                "which lets every page read answers, or the origins without it"
+            )
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise BadInputError(
+                f"{PREFIX}CORS_ORIGINS holds {origin!r}: expected scheme and host as browsers "
+                "send them, in small letters, with the port where it is not the usual one, and "
+                "without a path, like https://shop.example or http://localhost:3000"
+            )
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:

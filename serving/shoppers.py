@@ -1,5 +1,6 @@
 """Shoppers that the storefront offers to look at."""
 
+import unicodedata
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +52,7 @@ class ShopperDirectory:
 
     def find(self, part: str, limit: int) -> ShopperSample:
         """Ids that contain ``part``, a sample of all if it is empty."""
+        part = unicodedata.normalize("NFC", part).strip()  # ids are; a part need not be one
         found = self._ids.filter(pc.match_substring(self._ids, part)) if part else self._ids
         return ShopperSample(shoppers=found.slice(0, limit).to_pylist(), total=len(found))
 

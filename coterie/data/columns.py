@@ -222,8 +222,11 @@ def _is_day_number(found: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(found.type) or pa.types.is_date(found.type):
         return pa.nulls(len(found), pa.bool_())
     if _is_text(found):
-        five = pc.match_substring_regex(trimmed(found), r"^\d{5}(\.\d*)?$")
-        found = _null_where(pc.invert(five), trimmed(found))
+        words = trimmed(found)
+        five = pc.match_substring_regex(words, r"^\d{5}(\.\d*)?$")
+        if not pc.any(five).as_py():
+            return pa.nulls(len(found), pa.bool_())
+        found = _null_where(pc.invert(five), words)
     numbers = found.cast(pa.float64(), safe=False)
     first, last = _DAY_NUMBERS
     return pc.and_(pc.greater_equal(numbers, first), pc.less(numbers, last))
@@ -244,6 +247,8 @@ def _to_timestamps(found: pa.Array) -> pa.Array:
     compact = pc.fill_null(pc.match_substring_regex(words, _COMPACT), False)
     unix = pc.fill_null(pc.match_substring_regex(words, _UNIX), False)
     unix = pc.and_(unix, pc.invert(compact))
+    if not pc.any(unix).as_py():
+        return _from_iso(_marked(words, compact))
     return pc.if_else(
         unix,
         _from_unix(_null_where(pc.invert(unix), words).cast(pa.float64())),

@@ -158,7 +158,7 @@ def ingest_source(
 
 
 def put_aside(clean: str) -> list[str]:
-    """What ingest put in quarantine, in words: a line a table, none where every row was good.
+    """Say what ingest put in quarantine, a line a table, and what it warns of.
 
     Args:
         clean: Folder that ``ingest`` wrote.
@@ -171,7 +171,7 @@ def put_aside(clean: str) -> list[str]:
         f"most often {_most_often(report['reasons'], name)}: {folder}/{QUARANTINE_FILE}"
         for name, counts in report["tables"].items()
         if counts["bad"]
-    ]
+    ] + list(report.get("warnings", []))
 
 
 def _most_often(reasons: dict[str, int], table: str) -> str:

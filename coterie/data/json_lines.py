@@ -147,7 +147,7 @@ def _slow(block: bytes, name: str, row: int, first: int, wanted: Collection[str]
         for key, value in pairs:
             if key not in texts:
                 continue
-            text, fault = _as_text(value)
+            text, fault = as_text(value)
             texts[key][place] = text
             faults[key][place] = TWICE if key in told else fault
             told.add(key)
@@ -159,8 +159,8 @@ def _slow(block: bytes, name: str, row: int, first: int, wanted: Collection[str]
     )
 
 
-def _as_text(value: Any) -> tuple[str | None, str | None]:
-    """A JSON value as a file of text would have it, and why it is none."""
+def as_text(value: Any) -> tuple[str | None, str | None]:
+    """Turn a JSON value into what a file of text would have, or say why it is none."""
     if value is None or isinstance(value, str):
         return value, None
     if isinstance(value, bool):

@@ -195,11 +195,9 @@ def _merged(runs: list[pa.Table], order: Sequence[str]) -> Iterator[pa.Table]:
     starts = [0] * len(runs)
     for cut in [*cuts, None]:
         ends = [run.num_rows if cut is None else _first_from(run, cut, order) for run in runs]
-        parts = [
-            run.slice(start, max(0, end - start))
-            for run, start, end in zip(runs, starts, ends, strict=True)
-        ]
-        starts = [max(start, end) for start, end in zip(starts, ends, strict=True)]
+        bounds = zip(runs, starts, ends, strict=True)
+        parts = [run.slice(start, end - start) for run, start, end in bounds]
+        starts = ends
         whole = pa.concat_tables(parts)
         if whole.num_rows:
             yield sorted_by(whole.combine_chunks(), order)

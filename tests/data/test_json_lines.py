@@ -83,3 +83,5 @@ def test_a_broken_line_is_named(tmp_path, lines, said):
 def test_a_broken_line_far_down_is_named(tmp_path):
     with pytest.raises(BadInputError, match="line 1501"):
         rows_of(tmp_path, *[{"a": "x"}] * 1_500, '{"a": ')
+    with pytest.raises(BadInputError, match="line 1501, column 11: Extra data"):
+        rows_of(tmp_path, *[{"a": "x"}] * 1_500, '{"a": "1"}{"a": "2"}', {"a": "y"})

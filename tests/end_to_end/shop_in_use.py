@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -91,6 +92,14 @@ class Served:
         answer = self.http.get(f"/v1/users/{user_id}/recommendations", params={"k": k})
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def exactly(self, method: str, target: str) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of an answer to a request line that nobody mends."""
+        url = self.http.base_url
+        with closing(HTTPConnection(url.host, url.port, timeout=30)) as connection:
+            connection.request(method, target)
+            answer = connection.getresponse()
+            return answer.status, {n.lower(): v for n, v in answer.getheaders()}, answer.read()
 
     def family(self, word: str) -> list[psutil.Process]:
         """The app's processes that have a word in their command line."""

@@ -1,5 +1,7 @@
 """From raw tables to a list with reasons, each part as it runs in earnest."""
 
+import gzip
+import json
 import os
 import re
 import shutil
@@ -18,6 +20,11 @@ from coterie.workflow.comparison import COMPARISON
 
 COMPARED = 30
 LENGTH = 20
+FITS = {
+    **{"accepted": 0, "duplicate": 0, "applied": True},
+    **{"refused": [], "unknown_item": [], "shortened": []},
+}
+"""Receipt of a batch whose events all fit."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -93,7 +100,7 @@ def test_events_change_the_next_list_and_count_once(served):
         ]
     }
     receipt = served.http.post("/v1/events", json=batch).json()
-    assert receipt == {"accepted": 2, "duplicate": 0, "applied": True}
+    assert receipt == FITS | {"accepted": 2}
     then = served.list_of("newcomer")
     assert (first["source"], then["source"]) == ("popular", "own")
     assert then["items"] != first["items"]
@@ -101,7 +108,7 @@ def test_events_change_the_next_list_and_count_once(served):
         *bought
     }
     receipt = served.http.post("/v1/events", json=batch).json()
-    assert receipt == {"accepted": 0, "duplicate": 2, "applied": True}
+    assert receipt == FITS | {"duplicate": 2}
     assert served.list_of("newcomer")["items"] == then["items"]
 
 
@@ -112,6 +119,57 @@ def test_what_cannot_be_asked_is_a_problem_in_json(served):
     problem = answer.json()
     assert problem["status"] == 422
     assert any("k" in error["where"] for error in problem["errors"])
+
+
+def test_what_http_allows_comes_through_the_proxy(served):
+    """Byte for byte: clients mend or refuse some of these."""
+    for path, user_id in {
+        "a%2Fb": "a/b",
+        "%252F": "%2F",
+        "%2E%2E": "..",
+        "%2e": ".",
+        "Zoe%CC%88%20": "Zo\u00eb",
+        "a%3Fk=0%23": "a?k=0#",
+        "a+b": "a+b",
+        "%F0%9F%A6%8A" * 256: "\U0001f98a" * 256,
+    }.items():
+        status, _, body = served.exactly("GET", f"/v1/users/{path}/recommendations?k=1")
+        assert (status, json.loads(body)["user_id"]) == (200, user_id)
+    for path in ("%ff", "%zz", "100%"):
+        status, _, body = served.exactly("GET", f"/v1/users/{path}/recommendations")
+        assert (status, json.loads(body)["status"]) == (400, 400)
+    status, _, body = served.exactly("GET", "/v1/users/a%2Fb/recommendations?page=2")
+    assert (status, json.loads(body)["errors"][0]["where"]) == (422, "query.page")
+    for path in ("/healthz", "/readyz", "/docs", "/", "/static/app.js", "/v1/items?limit=1"):
+        status, headers, body = served.exactly("HEAD", path)
+        assert (status, body) == (200, b"")
+        assert int(headers["content-length"]) == len(served.http.get(path).content)
+
+
+def test_a_compressed_batch_with_a_bad_and_a_new_one_comes_through_the_proxy(made, served):
+    known = load_release(made.bundle).items.ids[0].as_py()
+    sent = [("zip-1", "view", known), ("zip-2", "like", known), ("zip-3", "view", "brand/new")]
+    events = [
+        {"event_id": name, "user_id": "a/b", "item_id": item_id, "event": kind}
+        for name, kind, item_id in sent
+    ]
+    body = gzip.compress(json.dumps({"events": events}).encode())
+    json_type = {"content-type": "application/json"}
+    packed = json_type | {"content-encoding": "gzip"}
+    answer = served.http.post("/v1/events", content=body, headers=packed)
+    assert answer.status_code == 207, answer.text
+    receipt = answer.json()
+    assert (receipt["accepted"], receipt["unknown_item"]) == (2, ["brand/new"])
+    assert [one["where"] for one in receipt["refused"]] == ["body.events[1].event"]
+    assert served.list_of("a%2Fb")["source"] == "own"
+    bomb = gzip.compress(bytes(1 << 26))
+    assert served.http.post("/v1/events", content=bomb, headers=packed).status_code == 413
+    brotli = served.http.post(
+        "/v1/events", content=body, headers=packed | {"content-encoding": "br"}
+    )
+    assert (brotli.status_code, brotli.headers["accept-encoding"]) == (415, "gzip, deflate")
+    untold = served.http.post("/v1/events", content=b"{}", headers={"content-type": "text/plain"})
+    assert (untold.status_code, "Content-Type" in untold.json()["detail"]) == (415, True)
 
 
 def test_metrics_count_what_was_asked(served):
@@ -169,6 +227,12 @@ def test_a_shopper_buys_in_the_storefront_and_sees_the_list_change(served, made,
         expect(page.get_by_role("status")).to_contain_text(re.compile(r"Bought .* places changed"))
         assert [card.get_attribute("data-id") for card in cards.all()] != shown
         expect(page.locator("#history li").first).to_contain_text("just now")
+        unwanted = cards.nth(1).get_attribute("data-id")
+        cards.nth(1).get_by_role("button", name="Not for me").click()
+        expect(page.get_by_role("status")).to_contain_text("will not be shown to you again")
+        expect(cards).to_have_count(20)
+        ids = [item["item"]["item_id"] for item in served.list_of(shopper, 100)["items"]]
+        assert unwanted not in ids
         if folder := os.environ.get("COTERIE_SCREENSHOTS"):
             page.screenshot(path=Path(folder, "storefront.png"))
         browser.close()

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from expressions import base, drawn, names, of_ray
+from fastapi.testclient import TestClient
 from metric_list import PAGE, exported, renewed
 from watched_shop import make_shop
 
@@ -34,7 +35,7 @@ def test_the_limit_of_latency_is_a_border_of_a_bucket():
 
 def test_the_route_of_lists_is_one_that_is_served(tmp_path):
     shop = make_shop(tmp_path)
-    paths = shop.app._app.openapi()["paths"]
+    paths = TestClient(shop.app).get("/openapi.json").json()["paths"]
     shop.log.close()
     assert LISTS_ROUTE in paths
 

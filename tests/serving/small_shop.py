@@ -1,5 +1,6 @@
 """A small shop with known tastes: a release, people and their friends, for the serving tests."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,14 @@ def item(row: int) -> str:
     return f"item-{row:04d}"
 
 
-def write_small_release(folder: Path, version: str = "v1") -> Release:
+def write_small_release(
+    folder: Path,
+    version: str = "v1",
+    first_ids: Sequence[str] = (),
+    repurchase: dict[str, float | None] | None = None,
+) -> Release:
     """Items of a category point the same way, so that a taste shows."""
+    ids = [*first_ids, *(item(row) for row in range(len(first_ids), NUM_ITEMS))]
     rng = np.random.default_rng(5)
     category = np.arange(NUM_ITEMS) % len(CATEGORIES)
     centres = np.linalg.qr(rng.normal(size=(16, 16)))[0][: len(CATEGORIES)]
@@ -59,7 +66,7 @@ def write_small_release(folder: Path, version: str = "v1") -> Release:
     }
     catalogue = pa.table(
         {
-            "item_id": [item(row) for row in range(NUM_ITEMS)],
+            "item_id": ids,
             "title": [
                 f"{CATEGORIES[c].split('/')[1]} thing {row}" for row, c in enumerate(category)
             ],
@@ -82,6 +89,7 @@ def write_small_release(folder: Path, version: str = "v1") -> Release:
         metrics={"recall@20": 0.3},
         data_fingerprint="small",
         limits={},
+        repurchase=repurchase or {},
     )
     made = write_release(str(folder), content)
     FOLDERS[made.digest] = str(folder)

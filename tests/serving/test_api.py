@@ -19,6 +19,12 @@ def post(client, *events):
     return client.post("/v1/events", json={"events": list(events)})
 
 
+def receipt(**counts):
+    """Of a batch that fits, and is applied."""
+    nothing = {"accepted": 0, "duplicate": 0, "refused": [], "unknown_item": [], "shortened": []}
+    return {**nothing, "applied": True, **counts}
+
+
 def list_of(client, user, **query):
     answer = client.get(f"/v1/users/{user}/recommendations", params=query)
     assert answer.status_code == 200, answer.text
@@ -83,7 +89,7 @@ def test_the_next_list_takes_an_event_into_account(client):
     before = list_of(client, "max")
     answer = post(client, event("e9", "max", ids(before)[0]))
     assert answer.status_code == 200
-    assert answer.json() == {"accepted": 1, "duplicate": 0, "applied": True}
+    assert answer.json() == receipt(accepted=1)
     after = list_of(client, "max")
     assert ids(before)[0] not in ids(after)
 
@@ -106,27 +112,18 @@ def test_a_friends_event_changes_the_list_of_who_follows_them(client):
 def test_the_same_event_twice_counts_once(client):
     first, second = post(client, event()), post(client, event(), event("e2"))
     assert first.json()["accepted"] == 1
-    assert second.json() == {"accepted": 1, "duplicate": 1, "applied": True}
+    assert second.json() == receipt(accepted=1, duplicate=1)
 
 
 def test_an_event_twice_in_one_batch_counts_once(client):
     assert post(client, event(), event()).json()["duplicate"] == 1
 
 
-def test_a_batch_with_an_unknown_item_is_refused_whole_and_names_the_place(client):
-    answer = post(client, event("a"), event("b", item_id="no-such-item"))
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["where"] == "body.events[1].item_id"
-    assert post(client, event("a")).json()["accepted"] == 1
-
-
-@pytest.mark.parametrize(
-    "ts", ["2999-01-01T00:00:00Z", "1902-01-01T00:00:00Z", "2026-01-01T00:00:00", 1700000000, "x"]
-)
+@pytest.mark.parametrize("ts", ["2999-01-01T00:00:00Z", "1902-01-01T00:00:00Z", 17000, "x", ""])
 def test_a_time_that_cannot_be_is_refused(client, ts):
     answer = post(client, event(ts=ts))
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["where"].startswith("body.events[0].ts")
+    assert answer.json()["errors"][0]["where"] == "body.events[0].ts"
 
 
 def test_an_event_keeps_its_own_time(client, features):

@@ -70,6 +70,7 @@ def test_the_document_names_every_field_of_what_goes_over_the_wire(described, te
     for name in (
         "EventIn",
         "EventReceipt",
+        "RefusedEvent",
         "RecommendationList",
         "ListedItem",
         "Reason",

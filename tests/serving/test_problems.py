@@ -19,7 +19,7 @@ def test_k_is_bounded(client, k):
     assert body["errors"][0]["where"] == "query.k"
 
 
-@pytest.mark.parametrize("user", ["x" * 129, "%00", "a%0ab"])
+@pytest.mark.parametrize("user", ["x" * 257, "%00", "a%0ab", "%20", "NULL"])
 def test_ids_are_bounded(client, user):
     assert_problem(client.get(f"/v1/users/{user}/recommendations"), 422)
 
@@ -55,30 +55,6 @@ def test_a_body_that_is_not_a_batch_is_refused(client, content):
     assert_problem(client.post("/v1/events", content=content, headers=headers), 422)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"event": "like"},
-        {"extra": 1},
-        {"value": "much"},
-        {"event_id": ""},
-        {"user_id": "x" * 129},
-        {"text": "x" * 2001},
-        {"referrer_user_id": "\n"},
-    ],
-)
-def test_an_event_that_does_not_fit_is_refused_with_its_place(client, change):
-    body = assert_problem(post(client, event("ok"), event() | change), 422)
-    assert body["errors"][0]["where"] == f"body.events[1].{next(iter(change))}"
-
-
-def test_a_value_that_is_no_number_is_refused(client):
-    content = (
-        b'{"events":[{"event_id":"a","user_id":"b","item_id":"c","event":"view","value":NaN}]}'
-    )
-    assert_problem(client.post("/v1/events", content=content), 422)
-
-
 def test_what_is_not_there_is_a_problem(client):
     assert_problem(client.get("/v2/users"), 404)
     assert_problem(client.get("/static/none.js"), 404)
@@ -89,6 +65,7 @@ def test_the_wrong_method_is_a_problem_that_names_the_right_one(client):
     answer = client.delete("/v1/events")
     assert_problem(answer, 405)
     assert answer.headers["allow"] == "POST"
+    assert client.delete("/v1/admin/rollouts").headers["allow"] == "GET, HEAD, POST"
 
 
 def test_a_store_that_does_not_answer_is_a_problem_to_try_again(client, features):
