@@ -10,6 +10,7 @@ import pyarrow as pa
 from coterie.data.mapping.guess import Guess, separator_of
 from coterie.data.mapping.look import COMMA, LIST, TIME, ColumnLook, time_formats
 from coterie.data.mapping.words import FOLLOW, TAKEN_BACK, TRUST, WORDS, plain_name
+from coterie.schema import TIE_KINDS
 
 _RATINGS: Final = re.compile("rating|overall|score|stars|grade|value", re.IGNORECASE)
 _COUNTS: Final = re.compile("quantity|qty|count", re.IGNORECASE)
@@ -55,7 +56,11 @@ def rules_of(
         rules.notes["title"] = f"{title.missing:.0%} of the rows have none: the id stands for it"
     if found.table == "events":
         _of_events(name, columns, rules, whole, looks)
-    if found.table == "ties" and "kind" not in rules.columns:
+    if "kind" in columns:
+        odd = sorted(set(whole(columns["kind"].name).to_pylist()) - set(TIE_KINDS))
+        if odd:
+            rules.notes["kind"] = f"not known: {', '.join(odd[:20])}: give each a kind in words"
+    elif found.table == "ties":
         kind = "trust" if TRUST.search(name) else "follow" if FOLLOW.search(name) else "friend"
         rules.columns["kind"] = {"always": kind}
         rules.notes["kind"] = "by the file's name; friend goes both ways, follow and trust one"
@@ -86,6 +91,10 @@ def rule_of(role: str, look: ColumnLook, rules: Rules, whole: Callable[[str], pa
         rule["missing"] = "drop"
         rules.notes[role] = (
             f"{look.missing:.0%} of the rows have none: they are left out and counted"
+        )
+    if role == "user_id" and any("@" in example for example in look.examples):
+        rules.notes[role] = (
+            "these look like addresses of people, which reasons would show: a number is better"
         )
     if role == "available" and look.type != "yes or no":
         rule["by_sign"] = {"negative": "no", "zero": "no", "positive": "yes"}

@@ -7,6 +7,7 @@ from coterie.data.mapping.document import parse_mapping
 from coterie.data.mapping.look import look_at
 from coterie.data.mapping.survey import survey, with_rules
 from coterie.data.mapping.write import mapping_text
+from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
 
 
@@ -158,6 +159,25 @@ def test_what_looks_like_json_and_is_none_is_told_by_its_line(tmp_path):
     assert "meta.json" in found.unread["meta.json"]
     assert "line 1" in found.unread["meta.json"]
     assert "items: {from: events}" in mapping_text(found)
+
+
+def test_addresses_of_people_and_unknown_ties_are_asked_about(tmp_path):
+    mails = orders("2021-{m:02d}-{d:02d}").replace("K", "k@example.org")
+    ties = "follower,followee,kind\n" + "".join(f"a{n},b{n},colleague\n" for n in range(60))
+    text, _ = mapping_of(write(tmp_path / "x", orders=mails, follows=ties))
+    assert "# ? these look like addresses of people" in text
+    assert "# ? not known: colleague: give each a kind in words" in text
+
+
+def test_tables_of_the_contract_become_the_same_with_a_mapping_as_without(tmp_path):
+    shop = simulate(ShopConfig(num_users=60, num_items=40, num_events=1_500, days=30))
+    shop.write(str(tmp_path / "raw"))
+    _, mapping = mapping_of(str(tmp_path / "raw"))
+    reports = [
+        ingest(str(tmp_path / "raw"), str(tmp_path / name), mapping=given)
+        for name, given in (("plain", None), ("mapped", mapping))
+    ]
+    assert reports[0].fingerprint == reports[1].fingerprint
 
 
 def test_ids_of_another_kind_are_told(tmp_path):
