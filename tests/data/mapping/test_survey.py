@@ -161,6 +161,16 @@ def test_what_looks_like_json_and_is_none_is_told_by_its_line(tmp_path):
     assert "items: {from: events}" in mapping_text(found)
 
 
+def test_prices_that_are_ranges_are_not_taken_and_told(tmp_path):
+    items = "sku,name,price\n" + "".join(
+        f"S{n},Thing {n},{'$1.99-$9.99' if n % 9 == 0 else '$5.00'}\n" for n in range(60)
+    )
+    folder = write(tmp_path / "x", orders=orders("2021-{m:02d}-{d:02d}"), items=items)
+    found = with_rules(survey(folder))
+    assert "12% of price are no numbers, so it is not taken" in str(found.of("items")[0].problems)
+    assert "price" not in parse_mapping(mapping_text(found)).items[0].columns
+
+
 def test_addresses_of_people_and_unknown_ties_are_asked_about(tmp_path):
     mails = orders("2021-{m:02d}-{d:02d}").replace("K", "k@example.org")
     ties = "follower,followee,kind\n" + "".join(f"a{n},b{n},colleague\n" for n in range(60))
