@@ -18,6 +18,7 @@ def train(
     ray_address: str,
     checkpoints: str,
     start: str,
+    repurchase: str,
     store: str,
     worker_cpu: str,
     worker_memory: str,
@@ -38,7 +39,8 @@ def train(
             noted(f"going on from {begun}" if begun else "no release to go on from: from the start")
         on_kubernetes = ray_address == "rayjob"
         address = "auto" if on_kubernetes else ray_address
-        how = FitSettings(model, read_config(settings), workers, use_gpu, address, begun)
+        config, again = read_config(settings), (repurchase,)
+        how = FitSettings(model, config, workers, use_gpu, address, begun, again)
         if on_kubernetes:
             from components.environment import training_cluster
             from coterie.cluster.training import fit_from_pod

@@ -54,6 +54,8 @@ DID: Final = {
     EventKind.DISLIKE: "did not want {}",
 }
 """What a reason says that a person did with an item."""
+DID_NOT_WANT: Final = "{}, but did not want it"
+"""The same, where what was done speaks for the item, and the last word was against it."""
 TIE_KINDS: Final = tuple(TieKind)
 UNDIRECTED_TIES: Final = frozenset({TieKind.FRIEND})
 PARTS: Final = tuple(Part)
@@ -177,6 +179,13 @@ SHOPPER_TIES_VIEW: Final = "shopper_ties"
 RECENT_ITEMS: Final = "recent_item_ids"
 RECENT_KINDS: Final = "recent_kinds"
 RECENT_TS: Final = "recent_ts_ms"
+RECENT_WANTED: Final = "recent_wanted_ms"
+"""When each item was last wanted (a target kind), milliseconds since 1970; below 0: last turned
+down, at that time, and not wanted since; 0: neither."""
+HAD_ITEMS: Final = "had_item_ids"
+"""What fell out of the recent list, and was wanted or turned down: never shown again."""
+HAD_KINDS: Final = "had_kinds"
+HAD_WANTED: Final = "had_wanted_ms"
 FRIEND_IDS: Final = "friend_ids"
 FRIEND_STRENGTHS: Final = "friend_strengths"
 """Flattened: len(STRENGTHS) numbers a friend, in the order of FRIEND_IDS."""
@@ -186,5 +195,7 @@ FEATURE_SERVICE: Final = "recommend"
 """Prefix of the feature service of a model version: recommend_v1."""
 MAX_RECENT: Final = 200
 """Items of one shopper's history that a list draws on, newest first."""
+MAX_HAD: Final = 5_000
+"""Items remembered beside these, so that what was had long ago does not come back."""
 MAX_FRIENDS: Final = 50
 """Friends that a list draws on, strongest tie first."""

@@ -10,14 +10,18 @@ from coterie.data.dataset import Dataset, Interactions, Ints, Split, Ties, Train
 from coterie.data.splits import events_of_lists
 from coterie.graph.circles import circles_of
 from coterie.graph.strength import tie_strengths
-from coterie.recommend.shoppers import histories_of
+from coterie.recommend.shoppers import memory_of
 from coterie.schema import (
     FRIEND_IDS,
     FRIEND_STRENGTHS,
     FRIENDS_NAMED,
+    HAD_ITEMS,
+    HAD_KINDS,
+    HAD_WANTED,
     RECENT_ITEMS,
     RECENT_KINDS,
     RECENT_TS,
+    RECENT_WANTED,
     STRENGTHS,
 )
 from coterie.schema import (
@@ -63,7 +67,9 @@ def _moment(events: Interactions, ties: Ties, withheld: Interactions, earliest: 
 
 def recent_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
     """Rows of the recent view, one a shopper, in the order of ``dataset.users``."""
-    histories = histories_of(moment.events, len(dataset.users))
+    memory = memory_of(moment.events, len(dataset.users))
+    histories, had = memory.recent, memory.had
+    bounds = np.searchsorted(had.person, np.arange(len(dataset.users) + 1))
     person = np.repeat(np.arange(histories.num_people), np.diff(histories.offsets))
     ts_ms = _newest(moment.events, person, histories.item_idx, len(dataset.items))
     return _rows(
@@ -73,6 +79,10 @@ def recent_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
             RECENT_ITEMS: _lists(histories.offsets, dataset.items.ids.take(histories.item_idx)),
             RECENT_KINDS: _lists(histories.offsets, pa.array(histories.kind, pa.int64())),
             RECENT_TS: _lists(histories.offsets, pa.array(ts_ms)),
+            RECENT_WANTED: _lists(histories.offsets, pa.array(histories.wanted_ms)),
+            HAD_ITEMS: _lists(bounds, dataset.items.ids.take(had.item)),
+            HAD_KINDS: _lists(bounds, pa.array(had.kind, pa.int64())),
+            HAD_WANTED: _lists(bounds, pa.array(had.wanted_ms)),
         },
     )
 

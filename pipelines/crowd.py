@@ -84,12 +84,16 @@ class Crowd:
     def _answer(
         self, answers: list[dict[str, Any]], rng: np.random.Generator
     ) -> list[dict[str, Any]]:
-        """Events, each with the list that it follows from."""
+        """Events, each with the list that it follows from: what is sent back may be in none."""
         users = [answer["user_id"] for answer in answers]
         lists = [[item["item"]["item_id"] for item in answer["items"]] for answer in answers]
-        list_ids = {answer["user_id"]: answer["list_id"] for answer in answers}
+        list_ids = {
+            (user, item): answer["list_id"]
+            for user, items, answer in zip(users, lists, answers, strict=True)
+            for item in items
+        }
         rows = self._world.answer(users, lists, rng).select(FIELDS).to_pylist()
-        return [_event(row, list_ids[row["user_id"]]) for row in rows]
+        return [_event(row, list_ids.get((row["user_id"], row["item_id"]))) for row in rows]
 
     def _send(self, events: list[dict[str, Any]]) -> bool:
         try:
@@ -104,6 +108,6 @@ class Crowd:
             self.failed += failed
 
 
-def _event(row: Mapping[str, Any], list_id: str) -> dict[str, Any]:
-    known = {name: value for name, value in row.items() if value is not None}
-    return {**known, "event_id": uuid.uuid4().hex, "list_id": list_id}
+def _event(row: Mapping[str, Any], list_id: str | None) -> dict[str, Any]:
+    given = {**row, "event_id": uuid.uuid4().hex, "list_id": list_id}
+    return {name: value for name, value in given.items() if value is not None}

@@ -44,7 +44,15 @@ def learn_and_release(**given: Any) -> Outputs:
         store=given["release_store"],
         version=name,
         **_of(given, "model", "settings", "workers", "use_gpu", "ray_address", "checkpoints"),
-        **_of(given, "start", "worker_cpu", "worker_memory", "accelerator", "accelerators"),
+        **_of(
+            given,
+            "start",
+            "repurchase",
+            "worker_cpu",
+            "worker_memory",
+            "accelerator",
+            "accelerators",
+        ),
         status=status,
     )
     challenger = fitted.outputs["challenger"]

@@ -21,6 +21,7 @@ def train_pipeline(
     use_gpu: bool = False,
     ray_address: str = "local",
     checkpoints: str = "",
+    repurchase: str = "learned",
     baselines: str = "",
     min_gain: float = 0.02,
     release_store: str = "",
@@ -57,6 +58,8 @@ def train_pipeline(
         checkpoints: Folder or URL where training's states outlive the run: another run on the same
             data goes on where this one was broken off. Empty keeps them with the run; rayjob needs
             a URL.
+        repurchase: When what was bought may be listed again: learned (median days between
+            purchases, by category), never, or a JSON object: {"Food": 30, "Phones": null}.
         baselines: Names of models to compare, a space between; empty compares all.
         min_gain: What a release has to gain over popularity on validation, as a share.
         release_store: Folder or URL to publish the release to; empty publishes it nowhere.

@@ -19,6 +19,9 @@ from serving.events import Event
 from serving.metrics import SHORT_DIGEST, ArmName, Metrics
 
 CLICKS: Final = frozenset({EventKind.CLICK, EventKind.CART, EventKind.PURCHASE})
+"""What follows from a list that pleased. A dislike that names its list is no click, and a return no
+purchase: they are counted as events of their kind, and what was returned leaves the next list. They
+take back no click: most returns come days after the window in which a release is judged."""
 REMEMBERED: Final = 200_000
 """Lists whose clicks are remembered, so that each counts once."""
 _LIST_ID: Final = re.compile(rf"([0-9a-f]{{{SHORT_DIGEST}}})-([0-9a-f]{{1,12}})-[0-9a-f]{{12}}")

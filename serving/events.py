@@ -1,11 +1,17 @@
 """What shoppers did, and how it changes what we know of them lately."""
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-from coterie.schema import EVENT_KINDS, MAX_RECENT, EventKind
+import numpy as np
+
+from coterie.data.dataset import Ints
+from coterie.data.polarity import Entries, meant, wanted_at
+from coterie.recommend.shoppers import last_had
+from coterie.schema import EVENT_KINDS, MAX_HAD, MAX_RECENT, EventKind
 
 KIND_CODES: Final = {kind: code for code, kind in enumerate(EVENT_KINDS)}
 
@@ -29,19 +35,37 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RecentList:
-    """What one shopper did lately, as the feature view holds it: newest first, an entry an item."""
+    """What one shopper did, as the feature view holds it: lately, newest first, an entry an item;
+    and what they had before that."""
 
     item_ids: tuple[str, ...] = ()
     kinds: tuple[int, ...] = ()
-    """Places in ``schema.EVENT_KINDS``."""
+    """Places in ``schema.EVENT_KINDS``, as ``polarity.meant`` has them."""
     ts_ms: tuple[int, ...] = ()
+    wanted_ms: tuple[int, ...] = ()
+    """When each was last wanted; below 0: last turned down; 0: neither. Where nobody wrote it down,
+    kinds and times tell."""
+    had_ids: tuple[str, ...] = ()
+    """What fell out of the list, and was wanted or turned down: never to be shown again."""
+    had_kinds: tuple[int, ...] = ()
+    had_wanted_ms: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.wanted_ms) != len(self.item_ids):
+            told = wanted_at(np.array(self.kinds, np.int8), np.array(self.ts_ms, np.int64))
+            object.__setattr__(self, "wanted_ms", tuple(told.tolist()))
 
     def __len__(self) -> int:
         return len(self.item_ids)
 
 
-def merge(recent: RecentList, events: Iterable[Event], most: int = MAX_RECENT) -> RecentList:
-    """Take events into a recent list: strongest kind and newest time an item, newest first.
+def merge(
+    recent: RecentList,
+    events: Iterable[Event],
+    most: int = MAX_RECENT,
+    most_had: int = MAX_HAD,
+) -> RecentList:
+    """Take events into a recent list: what ``polarity.Entries`` leaves of an item, newest first.
 
     The order in which events come, and how often one comes, make no difference.
 
@@ -49,17 +73,41 @@ def merge(recent: RecentList, events: Iterable[Event], most: int = MAX_RECENT) -
         recent: What is known.
         events: Of this shopper, in any order.
         most: Entries kept.
+        most_had: Of those that then fall out and were had, how many are remembered beside them.
     """
-    known = dict(zip(recent.item_ids, zip(recent.kinds, recent.ts_ms, strict=True), strict=True))
-    for event in events:
-        kind, ts = known.get(event.item_id, (0, event.ts_ms))
-        known[event.item_id] = max(kind, KIND_CODES[event.event]), max(ts, event.ts_ms)
+    new = list(events)
+    ids, place = np.unique(
+        np.array([*recent.item_ids, *recent.had_ids, *(e.item_id for e in new)], object),
+        return_inverse=True,
+    )
+    known = _entries(recent, new, place).collapse()[0]
     # Equal times fall in the order of ids: any order will do, as long as it is always the same.
-    entries = sorted(known.items(), key=lambda entry: (-entry[1][1], entry[0]))[:most]
+    known = known.take(np.lexsort((known.item, -known.ts_ms)))
+    kept, rest = known.take(np.arange(len(known)) < most), known.take(np.arange(len(known)) >= most)
+    had = last_had(rest, most_had)
     return RecentList(
-        tuple(item for item, _ in entries),
-        tuple(kind for _, (kind, _) in entries),
-        tuple(ts for _, (_, ts) in entries),
+        tuple(ids[kept.item].tolist()),
+        tuple(kept.kind.tolist()),
+        tuple(kept.ts_ms.tolist()),
+        tuple(kept.wanted_ms.tolist()),
+        tuple(ids[had.item].tolist()),
+        tuple(had.kind.tolist()),
+        tuple(had.wanted_ms.tolist()),
+    )
+
+
+def _entries(recent: RecentList, events: Sequence[Event], item: Ints) -> Entries:
+    """A row an entry of the list, one a remembered item, and one an event."""
+    did = np.array([KIND_CODES[event.event] for event in events], np.int8)
+    value = np.array([math.nan if e.value is None else e.value for e in events], np.float32)
+    kind, ts_ms = meant(did, value), np.array([event.ts_ms for event in events], np.int64)
+    had_ms = np.array(recent.had_wanted_ms, np.int64)
+    return Entries(
+        np.zeros(len(item), np.int64),
+        item.astype(np.int64),
+        np.concatenate([np.array([*recent.kinds, *recent.had_kinds], np.int8), kind]),
+        np.concatenate([np.array(recent.ts_ms, np.int64), np.abs(had_ms), ts_ms]),
+        np.concatenate([np.array(recent.wanted_ms, np.int64), had_ms, wanted_at(kind, ts_ms)]),
     )
 
 

@@ -1,7 +1,7 @@
 """What is known of shoppers right now: a small protocol, Feast behind it, and a fake for tests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -42,8 +42,13 @@ class OnlineFeatures(Protocol):
     def shopper(self, user_id: str) -> ShopperRow:
         """One shopper's own row; an empty one for a stranger."""
 
-    def recent_lists(self, user_ids: Sequence[str]) -> list[RecentList]:
-        """Recent lists of several people, in the order asked, in one call."""
+    def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
+        """Recent lists of several people, in the order asked, in one call.
+
+        Args:
+            user_ids: Whose.
+            had: With what fell out of them: lists do not draw on that, of friends it is not needed.
+        """
 
     def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList], at_us: int) -> None:
         """Replace the recent lists of several people; each id once.
@@ -77,7 +82,7 @@ class FakeFeatures:
             self.recent.get(user_id, RecentList()), self.friends.get(user_id, Friends())
         )
 
-    def recent_lists(self, user_ids: Sequence[str]) -> list[RecentList]:
+    def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:  # noqa: ARG002
         """See OnlineFeatures."""
         self.ping()
         return [self.recent.get(user_id, RecentList()) for user_id in user_ids]
@@ -95,10 +100,16 @@ class FakeFeatures:
             raise UnavailableError("the feature store does not answer")
 
 
-_RECENT: Final = (schema.RECENT_ITEMS, schema.RECENT_KINDS, schema.RECENT_TS)
+_RECENT: Final = (
+    schema.RECENT_ITEMS,
+    schema.RECENT_KINDS,
+    schema.RECENT_TS,
+    schema.RECENT_WANTED,
+)
+_HAD: Final = (schema.HAD_ITEMS, schema.HAD_KINDS, schema.HAD_WANTED)
 _TIES: Final = (schema.FRIEND_IDS, schema.FRIEND_STRENGTHS, schema.FRIENDS_NAMED)
-_RECENT_REFS: Final = [f"{schema.SHOPPER_RECENT_VIEW}:{name}" for name in _RECENT]
-_ROW_REFS: Final = [*_RECENT_REFS, *(f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in _TIES)]
+_TIES_REFS: Final = [f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in _TIES]
+_PING_REFS: Final = [f"{schema.SHOPPER_RECENT_VIEW}:{schema.RECENT_ITEMS}"]
 
 
 class FeastFeatures:
@@ -129,13 +140,19 @@ class FeastFeatures:
                 f"the feature store in {folder} lacks {sorted(missing)}, has {sorted(views)}: "
                 "apply its definitions first"
             )
-        source = views[schema.SHOPPER_RECENT_VIEW].batch_source
+        # A store of before some columns were there is read, and written, without them.
+        recent = views[schema.SHOPPER_RECENT_VIEW]
+        known = {feature.name for feature in recent.features}
+        self._columns = tuple(name for name in (*_RECENT, *_HAD) if name in known)
+        self._recent_refs = [f"{schema.SHOPPER_RECENT_VIEW}:{name}" for name in self._columns]
+        self._list_refs = self._recent_refs[: len(_RECENT)]
+        source = recent.batch_source
         times = (source.timestamp_field, source.created_timestamp_column)
         self._times: tuple[str, ...] = tuple(name for name in times if name)
 
     def shopper(self, user_id: str) -> ShopperRow:
         """See OnlineFeatures."""
-        columns = self._read(_ROW_REFS, [user_id])
+        columns = self._read([*self._recent_refs, *_TIES_REFS], [user_id])
         ids = tuple(_list(columns, schema.FRIEND_IDS, 0))
         return ShopperRow(
             _recent(columns, 0),
@@ -146,11 +163,11 @@ class FeastFeatures:
             ),
         )
 
-    def recent_lists(self, user_ids: Sequence[str]) -> list[RecentList]:
+    def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
         """See OnlineFeatures."""
         if not user_ids:
             return []
-        columns = self._read(_RECENT_REFS, user_ids)
+        columns = self._read(self._recent_refs if had else self._list_refs, user_ids)
         return [_recent(columns, row) for row in range(len(user_ids))]
 
     def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList], at_us: int) -> None:
@@ -158,12 +175,11 @@ class FeastFeatures:
         import pandas as pd
         from feast.data_source import PushMode
 
+        values = [_columns_of(recent) for recent in lists]
         frame = pd.DataFrame(
             {
                 USER_ID: list(user_ids),
-                schema.RECENT_ITEMS: [list(recent.item_ids) for recent in lists],
-                schema.RECENT_KINDS: [list(recent.kinds) for recent in lists],
-                schema.RECENT_TS: [list(recent.ts_ms) for recent in lists],
+                **{name: [value[name] for value in values] for name in self._columns},
                 # On Redis, Feast leaves a row alone that has a later time.
                 **dict.fromkeys(self._times, _EPOCH + timedelta(microseconds=at_us)),
             }
@@ -175,7 +191,7 @@ class FeastFeatures:
 
     def ping(self) -> None:
         """See OnlineFeatures."""
-        self._read(_RECENT_REFS, [PING_USER])
+        self._read(_PING_REFS, [PING_USER])
 
     def _read(self, refs: list[str], user_ids: Sequence[str]) -> Mapping[str, list[Any]]:
         rows = [{USER_ID: user_id} for user_id in user_ids]
@@ -189,9 +205,15 @@ class FeastFeatures:
 
 
 def _recent(columns: Mapping[str, list[Any]], row: int) -> RecentList:
-    items, kinds, ts = (tuple(_list(columns, name, row)) for name in _RECENT)
-    return RecentList(items, kinds, ts)
+    return RecentList(*(tuple(_list(columns, name, row)) for name in (*_RECENT, *_HAD)))
+
+
+def _columns_of(recent: RecentList) -> dict[str, list[Any]]:
+    """The other way round."""
+    values = (getattr(recent, field.name) for field in fields(RecentList))
+    return dict(zip((*_RECENT, *_HAD), map(list, values), strict=True))
 
 
 def _list(columns: Mapping[str, list[Any]], name: str, row: int) -> list[Any]:
-    return columns[name][row] or []
+    """Empty for a stranger, and where a column is not there or was not asked for."""
+    return columns[name][row] or [] if name in columns else []

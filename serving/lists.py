@@ -6,6 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
+from coterie.data.polarity import speaks_against
+from coterie.data.repurchase import Again
 from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
 from coterie.recommend.shoppers import Shoppers
@@ -45,7 +49,7 @@ def gather(features: OnlineFeatures, user_id: str) -> Known:
         UnavailableError: The feature store did not answer.
     """
     row = features.shopper(user_id)
-    return Known(user_id, row, features.recent_lists(row.friends.ids))
+    return Known(user_id, row, features.recent_lists(row.friends.ids, had=False))
 
 
 class ListMaker:
@@ -63,6 +67,7 @@ class ListMaker:
         self._metrics = metrics
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
         self.num_available = int(release.available.sum())
+        self._days_until_again = release.days_until_again
 
     def recommend(self, user_id: str, k: int, explain: bool) -> RecommendationList:
         """One shopper's list.
@@ -106,12 +111,13 @@ class ListMaker:
         """A shopper's history and friends; those who may not be named are only counted."""
         row = self.features.shopper(user_id)
         named = [f for f, yes in zip(row.friends.ids, row.friends.named, strict=True) if yes]
-        histories = self.features.recent_lists(named)
+        histories = self.features.recent_lists(named, had=False)
         return Shopper(
             user_id=user_id,
-            history=self._history(row.recent, most),
+            history=self._history(row.recent, most, against=True),
             friends=[
-                Friend(user_id=friend, history=self._history(recent, most))
+                # What they did not want is nobody else's business.
+                Friend(user_id=friend, history=self._history(recent, most, against=False))
                 for friend, recent in zip(named, histories, strict=True)
             ],
             num_friends=len(row.friends.ids),
@@ -122,10 +128,18 @@ class ListMaker:
             self._recent(row.recent),
             [self._recent(friend) for friend in friends],
             row.friends.strengths,
+            Again.at(self._days_until_again, int(time.time() * 1000)),
         )
 
     def _recent(self, recent: RecentList) -> Recent:
-        return Recent(self.catalogue.rows(recent.item_ids), recent.kinds, recent.ts_ms)
+        return Recent(
+            self.catalogue.rows(recent.item_ids),
+            recent.kinds,
+            recent.ts_ms,
+            recent.wanted_ms,
+            self.catalogue.rows(recent.had_ids),
+            recent.had_wanted_ms,
+        )
 
     def _listed(self, lists: Lists) -> list[ListedItem]:
         rows = lists.item_idx[0]
@@ -148,16 +162,20 @@ class ListMaker:
         for place, listed in enumerate(items):
             listed.reasons = reader.read(place, int(lists.item_idx[0, place]))
 
-    def _history(self, recent: RecentList, most: int) -> list[HistoryEntry]:
-        entries = zip(self.catalogue.rows(recent.item_ids), recent.kinds, recent.ts_ms, strict=True)
-        known = [entry for entry in entries if entry[0] >= 0]
+    def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:
+        """The newest entries; with what was turned down, or without."""
+        rows = self.catalogue.rows(recent.item_ids)
+        turned_down = speaks_against(np.array(recent.kinds, np.int8), np.array(recent.wanted_ms))
+        entries = zip(rows, recent.kinds, turned_down.tolist(), recent.ts_ms, strict=True)
+        known = [entry for entry in entries if entry[0] >= 0 and (against or not entry[2])]
         return [
             HistoryEntry(
                 item=self.catalogue.item(item),
                 event=EVENT_KINDS[kind],
+                turned_down=unwanted,
                 ts=datetime.fromtimestamp(ts / 1000, UTC),
             )
-            for item, kind, ts in known[:most]
+            for item, kind, unwanted, ts in known[:most]
         ]
 
     @contextmanager

@@ -167,6 +167,10 @@ class HistoryEntry(BaseModel):
 
     item: Item
     event: EventKind = Field(description="The strongest that they did with it")
+    turned_down: bool = Field(
+        default=False,
+        description="Sent back, badly rated, or not for them: their last word was against it",
+    )
     ts: datetime
 
 

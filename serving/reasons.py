@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from coterie.data.dataset import Ints
 from coterie.recommend.recommender import Parts, ReasonKind
-from coterie.schema import DID, EVENT_KINDS
+from coterie.schema import AGAINST_KINDS, DID, DID_NOT_WANT, EVENT_KINDS
 from serving.messages import Reason
 
 MAX_OWN: Final = 3
 """Own items named in an item's reasons; the others are added up in one more."""
+MAX_OWN_AGAINST: Final = 1
+"""Own items named that were turned down and speak against an item."""
 MAX_FRIENDS_ITEMS: Final = 3
 """The same for what friends did."""
 
@@ -34,12 +36,15 @@ class Names(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """What g groups of friends did: each, the same with the same item."""
+    """What g groups of friends did: each, the same with the same item, which they all wanted or
+    all did not."""
 
     item: Ints
     """Shape (g,)."""
     kind: Ints
     """Shape (g,): a place in ``schema.EVENT_KINDS``."""
+    against: npt.NDArray[np.bool_]
+    """Shape (g,): whether they turned it down."""
     entry: Ints
     """Rows of the parts, shape (n,), group by group; one a friend in each group."""
     offsets: Ints
@@ -49,17 +54,18 @@ class _Groups:
 
     @classmethod
     def of(cls, parts: Parts) -> "_Groups":
-        """Friends' entries by item and kind."""
+        """Friends' entries by item, kind, and whether they wanted it."""
         entries = np.flatnonzero(parts.person >= 0)
-        keys = parts.item_idx[entries] * len(EVENT_KINDS) + parts.kind[entries]
+        did = parts.item_idx[entries] * len(EVENT_KINDS) + parts.kind[entries]
+        keys = 2 * did + parts.against[entries]
         order = np.argsort(keys, kind="stable")
         found, starts = np.unique(keys[order], return_index=True)
         entry = entries[order]
-        item, kind = np.divmod(found, len(EVENT_KINDS))
+        item, kind = np.divmod(found // 2, len(EVENT_KINDS))
         net = np.zeros((0, parts.contribution.shape[1]))
         if len(entry):
             net = np.add.reduceat(parts.contribution[entry], starts, axis=0)
-        return cls(item, kind, entry, np.append(starts, len(entry)), net)
+        return cls(item, kind, found % 2 == 1, entry, np.append(starts, len(entry)), net)
 
     def entries(self, group: int) -> Ints:
         """Rows of one group."""
@@ -95,8 +101,16 @@ class ReasonReader:
 
     def _own_reasons(self, place: int) -> list[Reason]:
         column = self._parts.contribution[self._own, place]
-        order = np.argsort(-column, kind="stable")
-        named = order[:MAX_OWN][column[order[:MAX_OWN]] > 0]
+        against = self._parts.against[self._own]
+        speaks = np.where(against, -column, column) > 0
+        order = np.argsort(-np.where(speaks, np.abs(column), -np.inf), kind="stable")
+        # What was turned down is no reason for anything, even where it adds to the score.
+        named = np.concatenate(
+            [
+                order[~against[order] & speaks[order]][:MAX_OWN],
+                order[against[order] & speaks[order]][:MAX_OWN_AGAINST],
+            ]
+        )
         reasons = []
         for entry in named:
             item, did = self._entry(self._own[entry])
@@ -109,14 +123,16 @@ class ReasonReader:
                     item_id=self._items.item_id(item),
                 )
             )
-        rest = order[len(named) :]
+        rest = np.setdiff1d(np.arange(len(column)), named)
         if len(rest):
             text = f"{_count(len(rest), 'more item', 'more items')} in your history"
             reasons.append(self._reason(ReasonKind.OWN, place, column[rest], text))
         return reasons
 
     def _friend_reasons(self, place: int, shown: int) -> list[Reason]:
-        net, same = self._groups.net[:, place], self._groups.item == shown
+        speaks = ~self._groups.against
+        net = np.where(speaks, self._groups.net[:, place], 0.0)
+        same = speaks & (self._groups.item == shown)
         # Friends who had this very item say most to a person, whatever their share.
         first = np.lexsort((-net, ~same))[:MAX_FRIENDS_ITEMS]
         named = first[net[first] > 0]
@@ -138,7 +154,7 @@ class ReasonReader:
         people = self._parts.person[entries[np.argsort(-column, kind="stable")]].tolist()
         named = (self._names[person - 1] for person in people)
         friend = next((name for name in named if name is not None), None)
-        did = DID[EVENT_KINDS[int(self._groups.kind[group])]]
+        did = _did(int(self._groups.kind[group]), against=False)
         return self._reason(
             ReasonKind.FRIEND,
             place,
@@ -153,8 +169,8 @@ class ReasonReader:
         return "this" if item == shown else self._items.title(item)
 
     def _entry(self, entry: int) -> tuple[int, str]:
-        kind = EVENT_KINDS[int(self._parts.kind[entry])]
-        return int(self._parts.item_idx[entry]), DID[kind]
+        did = _did(int(self._parts.kind[entry]), bool(self._parts.against[entry]))
+        return int(self._parts.item_idx[entry]), did
 
     def _reason(
         self,
@@ -185,6 +201,12 @@ def shares_by_kind(reasons: Iterable[Reason]) -> dict[ReasonKind, float]:
     for reason in reasons:
         totals[reason.kind] += reason.share
     return totals
+
+
+def _did(code: int, against: bool) -> str:
+    kind = EVENT_KINDS[code]
+    says_so = not against or kind in AGAINST_KINDS
+    return DID[kind] if says_so else DID_NOT_WANT.format(DID[kind])
 
 
 def _who(friend: str | None, num: int) -> str:

@@ -31,7 +31,8 @@ def flaw(answer: RecommendationList, k: int, known: Known, num_available: int) -
     ids = [item.item.item_id for item in answer.items]
     if not all(math.isfinite(score) for score in scores):
         return "scores are not finite"
-    if len(ids) < min(k, num_available - len(known.row.recent)):
+    recent = known.row.recent
+    if len(ids) < min(k, num_available - len(recent) - len(recent.had_ids)):
         return "too short"
     if len(set(ids)) < len(ids):
         return "an item twice"

@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from synthetic import NUM_ITEMS, NUM_USERS, Planted, planted
+from synthetic import ITEMS_A_BLOCK, NUM_BLOCKS, NUM_ITEMS, NUM_USERS, Planted, planted
 
 from coterie.data.dataset import Interactions, TrainingSet
+from coterie.data.polarity import turned_down
 from coterie.errors import BadInputError
-from coterie.evaluation.protocols import evaluate_model
+from coterie.evaluation.item_sets import ItemSets
+from coterie.evaluation.protocols import evaluate_model, rank
 from coterie.models import CONFIGS, MODELS, Learned, Model
+from coterie.schema import EVENT_KINDS
 from coterie.training.packing import digest
+
+KINDS = {kind.value: code for code, kind in enumerate(EVENT_KINDS)}
 
 
 @dataclass(frozen=True)
@@ -246,6 +251,80 @@ def its_lists_are_its_scores_in_order(case: Case) -> None:
     np.testing.assert_array_equal(model.lists(users, 10), top_ten(model, shop().data, users))
 
 
+@cache
+def disliking() -> TrainingSet:
+    """The planted shop, where experienced shoppers also turned down items of the next block: they
+    rated or reviewed them badly, did not want them, or sent them back."""
+    data, rng = shop().data, np.random.default_rng(4)
+    users = shop().experienced.repeat(4)
+    blocks = (shop().user_block[users] + 1) % NUM_BLOCKS
+    items = blocks * ITEMS_A_BLOCK + rng.integers(0, ITEMS_A_BLOCK, len(users))
+    known = np.unique(data.interactions.user_idx * NUM_ITEMS + data.interactions.item_idx)
+    if data.validation is not None:
+        later = data.validation.user_idx * NUM_ITEMS + data.validation.item_idx
+        known = np.union1d(known, later)
+    new = ~np.isin(users * NUM_ITEMS + items, known)
+    users, items = users[new], items[new]
+    # As early as anything, so that no age changes.
+    start = np.full(len(users), data.interactions.ts_ms.min())
+    bought = rng.random(len(users)) < 0.3
+    kinds = np.array([KINDS[kind] for kind in ("rating", "review", "dislike", "return")], np.int8)
+    kind = np.where(bought, KINDS["return"], rng.choice(kinds, len(users))).astype(np.int8)
+    nobody, one = np.full(len(users), -1), np.ones(len(users), np.float32)
+    bad = Interactions(users, items, kind, one, start, nobody)
+    before = replace(bad, kind=np.full(len(users), KINDS["purchase"], np.int8)).take(bought)
+    turned_down = Interactions.concat(before, bad)
+    return replace(data, interactions=Interactions.concat(turned_down, data.interactions))
+
+
+def dislike_weight(case: Case) -> float:
+    return float(dict(case.settings).get("dislike_weight", 0.0))
+
+
+def what_was_turned_down_is_no_like(case: Case) -> None:
+    """Without a weight it is as if nothing had been done; with one, what is like it falls."""
+    users, models = np.arange(NUM_USERS), [case.model(), case.model()]
+    for model, data in zip(models, (shop().data, disliking()), strict=True):
+        # A list does not show what was turned down, so validation asks other things.
+        model.fit(replace(data, validation=None))
+    before, after = (model.scores(users) for model in models)
+    if not dislike_weight(case):
+        np.testing.assert_array_equal(after, before)
+        return
+    known = shop().experienced
+    steps = (shop().item_block - shop().user_block[known][:, None]) % NUM_BLOCKS
+    change = (after - before)[known]
+    assert change[steps == 1].mean() < change[steps > 1].mean() - 0.05 * before.std()
+
+
+def what_was_turned_down_is_not_shown(case: Case) -> None:
+    model, data = case.model(), disliking()
+    model.fit(data)
+    users = shop().experienced
+    lists = rank(model, users, ItemSets.hidden(data), NUM_ITEMS)
+    shown = users[:, None] * NUM_ITEMS + lists
+    bad = data.interactions.take(turned_down(data.interactions))
+    assert len(bad) > len(users)
+    assert not np.isin(bad.user_idx * NUM_ITEMS + bad.item_idx, shown[lists >= 0]).any()
+
+
+def reasons_of_who_dislikes_add_up_as_well(case: Case) -> None:
+    model = fitted(case)
+    if not hasattr(model, "recommender"):
+        pytest.skip("gives no reasons")
+    model = case.model()
+    model.fit(disliking())
+    users = np.concatenate([shop().experienced[:20], shop().newcomers[:5]])
+    shoppers = model.shoppers(users)
+    lists = model.recommender.recommend(shoppers, 10)
+    against = 0
+    for row, reasons in enumerate(model.recommender.explain(shoppers, lists)):
+        sums = [sum(reason.contribution for reason in of_item) for of_item in reasons]
+        np.testing.assert_allclose(sums, lists.score[row], rtol=1e-3, atol=1e-3)
+        against += sum(reason.against for of_item in reasons for reason in of_item)
+    assert (against > 0) is (dislike_weight(case) > 0)
+
+
 CHECKS: tuple[Callable[[Case], None], ...] = (
     keeps_the_protocol,
     scores_every_item_for_every_shopper,
@@ -266,4 +345,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     learning_is_watched,
     reasons_add_up_to_the_scores,
     its_lists_are_its_scores_in_order,
+    what_was_turned_down_is_no_like,
+    what_was_turned_down_is_not_shown,
+    reasons_of_who_dislikes_add_up_as_well,
 )

@@ -77,6 +77,7 @@ def tune(options: argparse.Namespace) -> None:
 def train(options: argparse.Namespace) -> None:
     """Fit a challenger; release it if it wins."""
     from coterie import workflow
+    from coterie.data.repurchase import RepurchaseRule
     from coterie.release.gate import Limits
 
     changes = {"loop.max_epochs": options.epochs, "loop.seed": options.seed}
@@ -86,10 +87,12 @@ def train(options: argparse.Namespace) -> None:
         config=workflow.read_config(*options.config) | given,
         workers=options.workers,
         use_gpu=options.gpu,
+        repurchase=tuple(options.repurchase),
     )
     with bar() as progress:
         challenger = workflow.fit_challenger(options.clean, options.out, settings, progress)
     show.fitted(challenger)
+    show.say(RepurchaseRule(challenger.repurchase).in_words())
     version = options.release_version or datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     folder = f"{options.out}/{workflow.RELEASES}/{version}"
     limits = Limits(min_gain_over_popularity=options.min_gain)

@@ -154,6 +154,14 @@ def _train(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("--gpu", action="store_true", help="one GPU for each worker")
     parser.add_argument(
+        "--repurchase",
+        nargs="+",
+        default=["learned"],
+        metavar="SETTING",
+        help="when what was bought may be listed again: learned, never, or CATEGORY=DAYS ... "
+        "(learned: median days between purchases, by category)",
+    )
+    parser.add_argument(
         "--release-version", metavar="VERSION", help="name of the release (date and time)"
     )
     parser.add_argument(

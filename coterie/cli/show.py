@@ -48,6 +48,12 @@ def ingested(report: "IngestReport") -> None:
     _screen().print(table)
     for reason, count in report.reasons.items():
         say(f"{count:>8,} in quarantine: {reason}")
+    shared = report.shared
+    say(
+        f"{shared.people_of_ties_with_events:,} of {shared.people_of_ties:,} people in ties have "
+        f"events, of {shared.people_of_events:,} who have any; {shared.items_without_events:,} of "
+        f"{shared.items:,} items have none"
+    )
     for found in report.passed_over:
         say(f"not read: {found.file} ({found.reason})")
     for warning in report.warnings:
@@ -125,7 +131,7 @@ def listed(answer: "ShopperList", version: str) -> None:
         say(f"{answer.user_id} is not in the data: what most shoppers had")
     table = Table("#", "item", "because", title=f"For {answer.user_id}, by release {version}")
     for place, item in enumerate(answer.items, 1):
-        speaking_for = [reason for reason in item.reasons if reason.contribution > 0]
+        speaking_for = [r for r in item.reasons if r.contribution > 0 and not r.turned_down]
         why = "\n".join(_reason(reason) for reason in speaking_for[:MAX_REASONS])
         table.add_row(str(place), f"{item.title}\n{item.item_id}", why, end_section=True)
     _screen().print(table)

@@ -70,6 +70,8 @@ class Clean:
     first_bad: dict[str, Any] | None = None
     refusing: set[str] = field(default_factory=set)
     """People whose row of ``users`` is bad: they are taken to refuse."""
+    withdrawn: set[str] = field(default_factory=set)
+    """Items of which a bad row says that they cannot be had, or says nothing that can be read."""
     suspects: set[str] = field(default_factory=set)
     """What may be the id of one of them, where nobody knows which field is which."""
 
@@ -80,9 +82,12 @@ class Clean:
             self.spill.add(_refusals(self.refusing))
         settle = _SETTLE[self.table.name]
         for part in self.spill.settled(settle):
-            if self.table is TIES:
+            # What was in no file stands at a place before all of them.
+            if self.table in (TIES, USERS):
                 num_added += pc.sum(pc.less(part[PLACE], 0)).as_py() or 0
             num_kept += part.num_rows
+            if self.table is ITEMS and self.withdrawn:
+                part = _withdraw(part, self.withdrawn)
             yield part.select(self.table.arrow.names).cast(self.table.arrow)
         read, bad = self.counts.read, self.counts.bad
         self.counts = replace(
@@ -133,7 +138,7 @@ def _counted(clean: Clean, source: Source) -> Iterator[tuple[int, Chunk]]:
         if clean.table is USERS:
             # A key that turns up late in a file is looked at like the others.
             refuse_columns(USERS, [*chunk.columns], chunk.file, whole=False)
-            clean.suspects.update(_ids_of_fields(chunk))
+            clean.suspects.update(_misplaced_ids(chunk))
         yield place, chunk
         place += len(chunk)
 
@@ -198,7 +203,9 @@ def _checked_by_daft(table: Table, group: list[pa.Table], now: datetime) -> pa.T
     checked = daft.func.batch(return_dtype=dtype, unnest=True)(check_batch)
     frame = daft.from_arrow(group)
     frame = frame.select(checked(*(daft.col(name) for name in names)), PLACE, FILE, ROW)
-    return frame.sort(PLACE).to_arrow()
+    more = [pa.field(PLACE, pa.int64()), pa.field(FILE, pa.string()), pa.field(ROW, pa.int64())]
+    # Daft gives texts back in a wider type.
+    return frame.sort(PLACE).to_arrow().cast(pa.schema([*checked_type(table), *more]))
 
 
 def _sift(clean: Clean, checked: pa.Table, quarantine: Any) -> None:
@@ -228,6 +235,10 @@ def _sift(clean: Clean, checked: pa.Table, quarantine: Any) -> None:
         clean.first_bad = clean.first_bad or _quarantined(table, bad.slice(0, 1)).to_pylist()[0]
         if table is USERS:
             clean.refusing.update(bad["user_id"].drop_null().to_pylist())
+        if table is ITEMS:
+            unread = pc.equal(bad[COLUMN], "available")
+            gone = bad.filter(pc.or_(unread, pc.invert(bad["available"])))
+            clean.withdrawn.update(gone["item_id"].drop_null().to_pylist())
 
 
 def _quarantined(table: Table, rows: pa.Table) -> pa.Table:
@@ -237,6 +248,12 @@ def _quarantined(table: Table, rows: pa.Table) -> pa.Table:
     return pa.table(columns, names=QUARANTINE.names).cast(QUARANTINE)
 
 
+def _withdraw(items: pa.Table, item_ids: set[str]) -> pa.Table:
+    gone = pc.is_in(items["item_id"], value_set=pa.array(sorted(item_ids), pa.string()))
+    available = pc.and_(items["available"], pc.invert(gone))
+    return items.set_column(items.column_names.index("available"), "available", available)
+
+
 def _refusals(user_ids: set[str]) -> pa.Table:
     ids = pa.array(sorted(user_ids), pa.string())
     no = pa.repeat(pa.scalar(False), len(ids))
@@ -244,17 +261,20 @@ def _refusals(user_ids: set[str]) -> pa.Table:
     return pa.table([ids, no, no, below], [*USERS.arrow.names, PLACE])
 
 
-def _ids_of_fields(chunk: Chunk) -> list[str]:
-    """Every field of rows that may hold an id in the wrong place: nobody knows which is which."""
+def _misplaced_ids(chunk: Chunk) -> list[str]:
+    """All that may be an id in the wrong place: the fields of rows that are not as wide as their
+    header or have no id, and what stands for a consent and is none."""
     fields = [text for row in chunk.fields for text in row]
-    if not fields and chunk.columns:
-        ids = chunk.columns.get("user_id")
-        nobody = pa.nulls(len(chunk)) if ids is None else ids.cast(pa.string())
-        missing = pc.is_null(normal_ids(nobody.cast(pa.string()))[0])
-        texts = [c for c in chunk.columns.values() if pa.types.is_string(c.type)]
-        fields = [
-            text for column in texts for text in column.filter(missing).drop_null().to_pylist()
+    if not chunk.fields:
+        texts = [
+            c.cast(pa.string()) for c in chunk.columns.values() if not pa.types.is_list(c.type)
         ]
+        ids = chunk.columns.get("user_id", pa.nulls(len(chunk))).cast(pa.string())
+        without_id = pc.is_null(normal_ids(ids)[0])
+        fields += [t for column in texts for t in column.filter(without_id).drop_null().to_pylist()]
+        for name in CONSENTS:
+            words = chunk.columns.get(name, pa.nulls(0)).cast(pa.string())
+            fields += pc.unique(words).drop_null().to_pylist()
     ids, _ = normal_ids(pa.array(fields, pa.string()))
     return list(ids.drop_null().to_pylist())
 

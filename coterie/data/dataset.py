@@ -1,11 +1,12 @@
 """Clean tables as arrays: what every model, protocol and figure is computed from."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from coterie.data.repurchase import Again, RepurchaseRule
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 
@@ -94,12 +95,12 @@ class TrainingSet:
     num_items: int
     validation: Interactions | None = None
     """What to stop early on: the targets that follow ``interactions``; never trained on."""
+    again: Again | None = None
+    """What of that which was had may be listed again when lists are made; None: nothing."""
 
     def without_ties(self) -> "TrainingSet":
         """The same, as if nobody knew anybody: what social lift is measured against."""
-        return TrainingSet(
-            self.interactions, Ties.none(), self.num_users, self.num_items, self.validation
-        )
+        return replace(self, ties=Ties.none())
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +118,21 @@ class Split:
     between: Interactions | None = None
     """All events (not only targets) of the validation period, seen by the model that is tested;
     None where they are ``val`` itself."""
+    repurchase: RepurchaseRule = field(default_factory=RepurchaseRule)
+    """What may be listed again, and so be foreseen again."""
+    again: tuple[Again | None, Again | None] = (None, None)
+    """The same at the moments when validation and test begin."""
 
     def for_validation(self) -> TrainingSet:
         """Fit on train, choose on validation."""
-        return TrainingSet(self.train, self.ties, self.num_users, self.num_items, self.val)
+        parts = self.train, self.ties, self.num_users, self.num_items
+        return TrainingSet(*parts, validation=self.val, again=self.again[0])
 
     def for_test(self) -> TrainingSet:
         """Fit on train and validation; then look at test, once."""
         seen = Interactions.concat(self.train, self.val if self.between is None else self.between)
-        return TrainingSet(seen, self.ties, self.num_users, self.num_items)
+        parts = seen, self.ties, self.num_users, self.num_items
+        return TrainingSet(*parts, again=self.again[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,19 +56,23 @@ def delimited_chunks(
         return "skip"
 
     reader = _open(file, name, form, names, columns, keep)
-    first, number = int(form.header), 1
+    # The reader is ahead of us: it tells of uneven rows before the batch that they lie in.
+    number, num_told = 1, 0
+    first = int(form.header)
     try:
         for batch in reader:
-            rows = _numbers(number, batch.num_rows, [row.number - first for row in uneven])
+            ahead = [row.number - first for row in uneven if row.number - first >= number]
+            rows = _numbers(number, batch.num_rows, ahead)
             yield Chunk(name, rows, {c: batch.column(c) for c in columns}, {})
             number = int(rows[-1]) + 1 if len(rows) else number
-            while uneven:
-                yield _uneven(name, names, uneven, first, form)
-                uneven.clear()
+            if len(uneven) > num_told:
+                yield _uneven(name, names, uneven[num_told:], first, form)
+                uneven = [row for row in uneven if row.number - first >= number]
+                num_told = len(uneven)
     except pa.ArrowInvalid as error:
         raise BadInputError(f"{name} cannot be read from row {number} on: {error}") from error
-    if uneven:
-        yield _uneven(name, names, uneven, first, form)
+    if len(uneven) > num_told:
+        yield _uneven(name, names, uneven[num_told:], first, form)
 
 
 def _open(

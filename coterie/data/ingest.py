@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import tempfile
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.checks import TAKEN_AS_NO
-from coterie.data.clean import Clean, Counts, clean_table
+from coterie.data.clean import KEYS, Clean, Counts, clean_table
 from coterie.data.engine import Runner
 from coterie.data.formats import FORMATS
 from coterie.data.quarantine import (
@@ -27,7 +27,7 @@ from coterie.data.quarantine import (
 from coterie.data.shared_ids import SharedIds, count_distinct, judge_shared
 from coterie.data.spill import sorted_by
 from coterie.data.staging import staged
-from coterie.data.stores import is_local, open_store, reaching
+from coterie.data.stores import open_store, reaching
 from coterie.data.tables import ROW_GROUP, PassedOver, Source, open_folder, table_writer
 from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
@@ -128,7 +128,10 @@ def ingest_source(
     _refuse_missing(source, name)
     now = config.now or datetime.now(UTC)
     steps = len(_ORDER) + 1
-    with _scratch(out) as scratch:
+    # Reading is within as well: who else writes there, or what else lies there, is found first.
+    with staged(out, FILES, last=INGEST_REPORT) as folder:
+        scratch = folder / "scratch"
+        scratch.mkdir()
         cleaned: dict[str, Clean] = {}
         for step, table in enumerate(_ORDER):
             progress(f"ingest {table.name}", step, steps)
@@ -136,15 +139,15 @@ def ingest_source(
         judge(list(cleaned.values()), config.max_bad_share, out)
         _refuse_nothing(cleaned, name)
         progress("write clean tables", len(_ORDER), steps)
-        with staged(out, FILES, last=INGEST_REPORT) as folder:
-            report = _write(folder, cleaned, source)
+        report = _write(folder, cleaned, source)
+        shutil.rmtree(scratch)
     forget_rejected(out)
     progress("ingest", steps, steps)
     return report
 
 
 def put_aside(clean: str) -> list[str]:
-    """What ingest put in quarantine, in words: a line a table, none where every row was good.
+    """Say what ingest put in quarantine, a line a table, and what it warns of.
 
     Args:
         clean: Folder that ``ingest`` wrote.
@@ -157,25 +160,13 @@ def put_aside(clean: str) -> list[str]:
         f"most often {_most_often(report['reasons'], name)}: {folder}/{QUARANTINE_FILE}"
         for name, counts in report["tables"].items()
         if counts["bad"]
-    ]
+    ] + report.get("warnings", [])
 
 
 def _most_often(reasons: dict[str, int], table: str) -> str:
     own = {reason: count for reason, count in reasons.items() if reason.startswith(f"{table}.")}
     often = max(own, key=lambda reason: (own[reason], reason))
     return f"{often} ({own[often]:,})"
-
-
-@contextmanager
-def _scratch(out: str) -> Iterator[Path]:
-    """A folder for what memory should not hold, on the disk that the clean tables go to."""
-    fs, folder = open_store(out)
-    beside: Path | None = None
-    if is_local(fs):
-        beside = Path(folder).parent
-        beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".coterie-", dir=beside) as scratch:
-        yield Path(scratch)
 
 
 def _write(folder: Path, cleaned: dict[str, Clean], source: Source) -> IngestReport:
@@ -216,14 +207,25 @@ def _write(folder: Path, cleaned: dict[str, Clean], source: Source) -> IngestRep
 
 def _write_parts(parts: Iterator[pa.Table], table: Table, folder: Path) -> None:
     """Write sorted parts; where they were cut makes no difference to the bytes."""
-    with table_writer(folder / f"{table.name}.parquet", table.arrow) as writer:
+    unique = KEYS[table.name].order
+    with (
+        table_writer(folder / f"{table.name}.parquet", table.arrow, unique) as writer,
+        ThreadPoolExecutor(1) as pool,
+    ):
         held = table.arrow.empty_table()
+        written: Future[None] | None = None
         for part in parts:
             held = pa.concat_tables([held, part])
             whole = held.num_rows - held.num_rows % ROW_GROUP
-            if whole:
-                writer.write_table(held.slice(0, whole), row_group_size=ROW_GROUP)
-                held = held.slice(whole)
+            if not whole:
+                continue
+            if written is not None:
+                written.result()
+            # The next part is made while this one is packed.
+            written = pool.submit(writer.write_table, held.slice(0, whole), ROW_GROUP)
+            held = held.slice(whole)
+        if written is not None:
+            written.result()
         writer.write_table(held, row_group_size=ROW_GROUP)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pajson
 
 from coterie.data.encodings import utf8_chunks
@@ -42,12 +43,7 @@ def json_chunks(file: Path, name: str, wanted: Collection[str] | None) -> Iterat
             kinds = _kinds(block, name)
         table = _quick(block, kinds)
         if table is not None:
-            columns = {
-                c: table[c].combine_chunks()
-                for c in table.column_names
-                if wanted is None or c in wanted
-            }
-            chunk = Chunk(name, np.arange(row, row + table.num_rows), columns, {})
+            chunk = _chunk(name, row, table, wanted)
         else:
             chunk = _slow(block, name, row, line, wanted)
         row, line = row + len(chunk), line + block.count(b"\n")
@@ -121,6 +117,19 @@ def _quick(block: bytes, kinds: dict[str, pa.DataType]) -> pa.Table | None:
         return None
     lines = sum(1 for line in block.split(b"\n") if line.strip())
     return table if table.num_rows == lines else None
+
+
+def _chunk(name: str, row: int, table: pa.Table, wanted: Collection[str] | None) -> Chunk:
+    """The rows that Arrow read, as they would be value by value."""
+    columns, faults = {}, {}
+    for key in table.column_names:
+        if wanted is not None and key not in wanted:
+            continue
+        found = table[key].combine_chunks()
+        if pa.types.is_boolean(found.type):
+            faults[key] = pc.if_else(pc.is_valid(found), BOOLEAN, pa.scalar(None, pa.string()))
+        columns[key] = found if pa.types.is_integer(found.type) else found.cast(pa.string())
+    return Chunk(name, np.arange(row, row + table.num_rows), columns, faults)
 
 
 def _slow(block: bytes, name: str, row: int, first: int, wanted: Collection[str] | None) -> Chunk:

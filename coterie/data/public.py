@@ -72,7 +72,7 @@ def read_lastfm(folder: Path) -> Tables:
 
     Listens have no time. Where SocialLGN's split lies in ``split`` or ``../split`` they carry its
     part; else all are training. Tag assignments are reviews with the tag as text and a true time,
-    outside any bundled split.
+    outside any bundled split; those of artists that the set does not list are left out.
     """
     raw = folder / "raw" if (folder / "raw").is_dir() else folder
     artists = read_delimited(raw / "artists.dat", ("item", "name", "url", "picture"), True)
@@ -81,7 +81,9 @@ def read_lastfm(folder: Path) -> Tables:
         ITEMS, item_id=artists["item"], title=artists["name"], image_uri=artists["picture"]
     )
     ties = ties_of(friends["src"], friends["dst"], TieKind.FRIEND)
-    return _whole([*_listens(raw), _tag_assignments(raw)], ties, items)
+    tags = _tag_assignments(raw)
+    listed = tags.filter(pc.is_in(tags["item_id"], value_set=artists["item"].combine_chunks()))
+    return _whole([*_listens(raw), listed], ties, items)
 
 
 def read_ciao(folder: Path) -> Tables:

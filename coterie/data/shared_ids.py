@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -42,16 +43,17 @@ def count_distinct(file: Path, columns: Sequence[str]) -> pa.Table:
     Returns:
         Columns ``id`` and ``count``, each id once.
     """
+    content = pq.ParquetFile(file, read_dictionary=list(columns))
     found = pa.table({"id": pa.array([], pa.string()), "count": pa.array([], pa.int64())})
-    parts = [found]
-    held = 0
-    for batch in pq.ParquetFile(file).iter_batches(columns=list(columns)):
-        for column in columns:
-            counts = pc.value_counts(batch.column(batch.schema.get_field_index(column)))
-            parts.append(
-                pa.table([counts.field("values"), counts.field("counts")], ["id", "count"])
-            )
-            held += len(counts)
+    parts, held = [found], 0
+    for group in range(content.num_row_groups):
+        rows = content.read_row_group(group, columns=list(columns))
+        for chunk in (chunk for name in columns for chunk in rows[name].chunks):
+            indices = chunk.indices.drop_null().to_numpy(zero_copy_only=False)
+            counts = np.bincount(indices, minlength=len(chunk.dictionary))
+            ids = chunk.dictionary.cast(pa.string())
+            parts.append(pa.table([ids, pa.array(counts)], ["id", "count"]))
+            held += len(ids)
         if held > 2 * found.num_rows + (1 << 20):
             found = _added_up(parts)
             parts, held = [found], found.num_rows
@@ -158,6 +160,6 @@ def _count(mask: pa.Array | pa.ChunkedArray) -> int:
 
 def _added_up(parts: Sequence[pa.Table]) -> pa.Table:
     whole = pa.concat_tables(parts, promote_options="default")
-    whole = whole.filter(pc.is_valid(whole["id"]))
+    whole = whole.filter(pc.greater(whole["count"], 0))
     found = whole.group_by("id").aggregate([("count", "sum")])
     return found.rename_columns(["id", "count"])

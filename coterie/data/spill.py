@@ -7,6 +7,7 @@ is held in memory; more of them lie in files.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -80,7 +81,9 @@ class Spill:
             return
         for writer in self._writers:
             writer.close()
-        runs = [self._run(place, settle) for place in range(self._num_buckets)]
+        # Arrow and NumPy let go of Python while they sort; two buckets are held at a time.
+        with ThreadPoolExecutor(2) as pool:
+            runs = list(pool.map(lambda place: self._run(place, settle), range(self._num_buckets)))
         yield from _merged([run for run in runs if run.num_rows], self._keys.order)
 
     def _run(self, place: int, settle: Settle) -> pa.Table:
@@ -114,9 +117,12 @@ def last_of_each(rows: pa.Table, key: Sequence[str]) -> pa.Table:
 
 
 def all_of_each(rows: pa.Table, key: str, flags: Sequence[str]) -> pa.Table:
-    """Give each key and whether all its rows say yes: columns ``key`` and ``flags``."""
-    found = rows.group_by(key, use_threads=False).aggregate([(flag, "all") for flag in flags])
-    return found.rename_columns([name.removesuffix("_all") for name in found.column_names])
+    """Give each key, whether all its rows say yes (columns ``flags``), and its last place."""
+    wanted = [*((flag, "all") for flag in flags), (PLACE, "max")]
+    found = rows.group_by(key, use_threads=False).aggregate(wanted)
+    return found.select([key, *(f"{name}_{what}" for name, what in wanted)]).rename_columns(
+        [key, *flags, PLACE]
+    )
 
 
 def sorted_by(rows: pa.Table, order: Sequence[str]) -> pa.Table:
@@ -126,6 +132,8 @@ def sorted_by(rows: pa.Table, order: Sequence[str]) -> pa.Table:
         return rows.take(pc.sort_indices(rows, [(name, "ascending") for name in order]))
     # Numbers sort fast, texts slowly: only rows of one moment are sorted by their texts.
     moments = first.cast(pa.int64()).to_numpy()
+    if bool((np.diff(moments) > 0).all()):
+        return rows
     places = np.argsort(moments, kind="stable")
     same = np.diff(moments[places]) == 0
     tied = np.concatenate([same, [False]]) | np.concatenate([[False], same])
@@ -187,11 +195,9 @@ def _merged(runs: list[pa.Table], order: Sequence[str]) -> Iterator[pa.Table]:
     starts = [0] * len(runs)
     for cut in [*cuts, None]:
         ends = [run.num_rows if cut is None else _first_from(run, cut, order) for run in runs]
-        parts = [
-            run.slice(start, max(0, end - start))
-            for run, start, end in zip(runs, starts, ends, strict=True)
-        ]
-        starts = [max(start, end) for start, end in zip(starts, ends, strict=True)]
+        bounds = zip(runs, starts, ends, strict=True)
+        parts = [run.slice(start, end - start) for run, start, end in bounds]
+        starts = ends
         whole = pa.concat_tables(parts)
         if whole.num_rows:
             yield sorted_by(whole.combine_chunks(), order)

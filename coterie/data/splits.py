@@ -7,20 +7,27 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Dataset, Interactions, Split, Ties
+from coterie.data.hidden import hidden_pairs
+from coterie.data.polarity import liked, turned_down
+from coterie.data.repeats import decide_rule
+from coterie.data.repurchase import NOTHING_AGAIN, Again, RepurchaseSetting
 from coterie.errors import BadInputError
-from coterie.schema import EVENT_KINDS, LIKED_RATING, PARTS, TARGET_KINDS, EventKind, Part
+from coterie.schema import PARTS, Part
 
 Mask = npt.NDArray[np.bool_]
 
-_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
 WEEK_MS: Final = 7 * 86_400_000
-_RATING = EVENT_KINDS.index(EventKind.RATING)
 
 
-def choose(dataset: Dataset) -> Split:
-    """The data set's own split where it has one, else a split by time."""
+def choose(dataset: Dataset, repurchase: RepurchaseSetting = NOTHING_AGAIN) -> Split:
+    """The data set's own split where it has one, else a split by time.
+
+    Args:
+        dataset: Whatever shop.
+        repurchase: What may be listed again; in a bundled split nothing is, as published.
+    """
     has_test = bool((dataset.part == PARTS.index(Part.TEST)).any())
-    return bundled(dataset) if has_test else by_time(dataset)
+    return bundled(dataset) if has_test else by_time(dataset, repurchase=repurchase)
 
 
 def events_of_lists(dataset: Dataset) -> Interactions:
@@ -38,6 +45,8 @@ def events_of_lists(dataset: Dataset) -> Interactions:
 def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
     """The split that a published data set came with; events outside it are left out.
 
+    What was turned down is known when a list is made for test, but nothing to foresee.
+
     Args:
         dataset: One whose events name their part.
         val_share: Where the bundle has no validation part, this share of each shopper's training
@@ -48,6 +57,7 @@ def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
         BadInputError: The data has no bundled split, or one without training or test.
     """
     train, val, test = (dataset.events.take(dataset.part == code) for code in range(len(PARTS)))
+    all_of_val, val, test = val, val.take(~turned_down(val)), test.take(~turned_down(test))
     if not len(train) or not len(test):
         raise BadInputError(
             f"no bundled split: {len(train)} training and {len(test)} test events name their part "
@@ -61,6 +71,7 @@ def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
         ties=dataset.ties,
         num_users=len(dataset.users),
         num_items=len(dataset.items),
+        between=None if len(val) == len(all_of_val) else all_of_val,
     )
     return split if len(val) else hold_out(split, val_share, seed)
 
@@ -93,21 +104,33 @@ def hold_out(split: Split, share: float = 0.1, seed: int = 0) -> Split:
     held = (rank < quotas[users])[pair_of]
     if not held.any():
         raise BadInputError(f"nothing to hold out of {len(train)} events at a share of {share}")
-    return replace(split, train=train.take(~held), val=train.take(held), between=None)
+    between = train.take(held)
+    val = between.take(~turned_down(between))
+    return replace(split, train=train.take(~held), val=val, between=between)
 
 
-def by_time(dataset: Dataset, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> Split:
+def by_time(
+    dataset: Dataset,
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    repurchase: RepurchaseSetting = NOTHING_AGAIN,
+) -> Split:
     """Split as a shop lives: learn from what was, foresee what comes.
 
     The cutoffs are times, so events of one moment stay together. Validation and test hold each
-    shopper's first liking of an item (``TARGET_KINDS``; ratings from ``LIKED_RATING`` on), where
-    shopper and item were known when training ended: for test, after the validation period. Ties
+    shopper's first liking of an item that they had nothing to do with before the part, and that
+    held to its end (``polarity.liked``), where shopper and item were known when training ended:
+    for test, after the validation period. To have viewed, clicked or shared it is nothing. Ties
     that formed later than training ended are unknown; a tie without a time was always there.
     Events that belong to a bundled split have no true time and are left out.
+
+    An item that may be listed again when a part begins is foreseen again: to take it once more is a
+    liking as the first was. Lists are made at that moment, so what may be listed from the next day
+    on is not.
 
     Args:
         dataset: One with events outside any bundled split.
         shares: Of the events, for training, validation, test; they add up to 1.
+        repurchase: What may be listed again; learned, if at all, from the training part.
 
     Raises:
         BadInputError: No dated events, or a part would be empty.
@@ -115,10 +138,12 @@ def by_time(dataset: Dataset, shares: tuple[float, float, float] = (0.8, 0.1, 0.
     if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
         raise BadInputError(f"shares are {shares}, expected three above 0 that add up to 1")
     events = _dated(dataset)
-    return _at(dataset, events, *_cutoffs(events, shares))
+    return _at(dataset, events, repurchase, *_cutoffs(events, shares))
 
 
-def by_weeks(dataset: Dataset, weeks: int) -> list[tuple[int, Split]]:
+def by_weeks(
+    dataset: Dataset, weeks: int, repurchase: RepurchaseSetting = NOTHING_AGAIN
+) -> list[tuple[int, Split]]:
     """The last weeks one after another, each foreseen from all that came before it.
 
     Each is a split as ``by_time`` makes it: the week is the test, the one before it validation.
@@ -126,6 +151,7 @@ def by_weeks(dataset: Dataset, weeks: int) -> list[tuple[int, Split]]:
     Args:
         dataset: One with events outside any bundled split.
         weeks: How many, counted back from the last event.
+        repurchase: What may be listed again; learned, if at all, anew for each week.
 
     Returns:
         The first moment of each week (milliseconds since 1970, UTC) and its split, oldest first;
@@ -141,7 +167,7 @@ def by_weeks(dataset: Dataset, weeks: int) -> list[tuple[int, Split]]:
     found, why = [], ""
     for start in range(end - weeks * WEEK_MS, end, WEEK_MS):
         try:
-            split = _at(dataset, events, start - WEEK_MS, start, start + WEEK_MS)
+            split = _at(dataset, events, repurchase, start - WEEK_MS, start, start + WEEK_MS)
         except BadInputError as error:
             why = str(error)
         else:
@@ -159,17 +185,25 @@ def _dated(dataset: Dataset) -> Interactions:
 
 
 def _at(
-    dataset: Dataset, events: Interactions, first: int, second: int, end: int | None = None
+    dataset: Dataset,
+    events: Interactions,
+    repurchase: RepurchaseSetting,
+    first: int,
+    second: int,
+    end: int | None = None,
 ) -> Split:
     """Validation from ``first``, test from ``second`` until before ``end``, in milliseconds."""
     if end is not None:
         events = events.take(events.ts_ms < end)
     train = events.take(events.ts_ms < first)
     between = events.take((events.ts_ms >= first) & (events.ts_ms < second))
-    liked = _first_liked(events, len(dataset.items))
     seen = Interactions.concat(train, between)
-    val = events.take(liked & (events.ts_ms >= first) & (events.ts_ms < second))
-    test = events.take(liked & (events.ts_ms >= second))
+    category = dataset.catalogue.column("category")
+    rule = decide_rule(repurchase, train, category)
+    days = rule.for_items(category)
+    again = Again.at(days, first), Again.at(days, second)
+    val = _first_liked(seen, first, len(dataset.items), again[0])
+    test = _first_liked(events, second, len(dataset.items), again[1])
     split = Split(
         name="by_time",
         train=train,
@@ -179,6 +213,8 @@ def _at(
         num_users=len(dataset.users),
         num_items=len(dataset.items),
         between=between,
+        repurchase=rule,
+        again=again,
     )
     _refuse_empty(split)
     return split
@@ -192,16 +228,26 @@ def _cutoffs(events: Interactions, shares: tuple[float, float, float]) -> tuple[
     return first, second
 
 
-def _first_liked(events: Interactions, num_items: int) -> Mask:
-    """Events that are a shopper's first of a target kind with an item, and no dislike."""
-    wanted = np.flatnonzero(_IS_TARGET[events.kind])
-    # np.unique returns first places, and events are ordered by time.
-    order = wanted[np.argsort(events.ts_ms[wanted], kind="stable")]
-    _, first = np.unique(_pairs(events, num_items)[order], return_index=True)
-    mask = np.zeros(len(events), bool)
-    mask[order[first]] = True
-    disliked = (events.kind == _RATING) & ~(events.value >= LIKED_RATING)
-    return np.asarray(mask & ~disliked)
+def _first_liked(
+    events: Interactions, since_ms: int, num_items: int, again: Again | None
+) -> Interactions:
+    """Each shopper's first likings from a moment on that held to the end, of items that lists of
+    that moment do not hide from them."""
+    pairs, late = _pairs(events, num_items), events.ts_ms >= since_ms
+    hidden = hidden_pairs(events.take(~late), num_items, again)
+    wanted = liked(events) & late & ~np.isin(pairs, hidden)
+    return events.take(_first_of_each(events, pairs, wanted))
+
+
+def _first_of_each(
+    events: Interactions, pairs: npt.NDArray[np.int64], wanted: Mask
+) -> npt.NDArray[np.int64]:
+    """Rows, ascending, of the first wanted event of each shopper and item."""
+    rows = np.flatnonzero(wanted)
+    order = rows[np.argsort(events.ts_ms[rows], kind="stable")]
+    # np.unique returns first places.
+    _, first = np.unique(pairs[order], return_index=True)
+    return np.sort(order[first])
 
 
 def _known(held_out: Interactions, seen: Interactions, dataset: Dataset) -> Mask:

@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -152,18 +152,27 @@ def open_folder(path: str) -> Iterator[ContractFolder]:
         yield ContractFolder(files, passed_over)
 
 
+ROW_GROUP: Final = 1 << 17
+
+
 def write_table(data: pa.Table, file: Path) -> None:
     """Write Parquet whose bytes depend on nothing but ``data`` and the version of Arrow."""
     with table_writer(file, data.schema) as writer:
         writer.write_table(data, row_group_size=ROW_GROUP)
 
 
-ROW_GROUP: Final = 1 << 17
+def table_writer(file: Path, schema: pa.Schema, unique: Collection[str] = ()) -> pq.ParquetWriter:
+    """Open a table's file; write whole row groups of ``ROW_GROUP`` rows but for the last.
 
-
-def table_writer(file: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Open a clean table's file; write whole row groups of ``ROW_GROUP`` rows but for the last."""
-    return pq.ParquetWriter(file, schema, compression="zstd", store_schema=True)
+    Args:
+        file: To write.
+        schema: Of the table.
+        unique: Columns whose values hardly repeat: a dictionary of them is made in vain.
+    """
+    repeated = [name for name in schema.names if name not in unique]
+    return pq.ParquetWriter(
+        file, schema, compression="zstd", store_schema=True, use_dictionary=repeated
+    )
 
 
 def _look(

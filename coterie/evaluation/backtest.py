@@ -155,7 +155,8 @@ def _method(weeks: Sequence[Week]) -> str:
         "How it was measured",
         "For each week every model is fitted twice, as for a release: on all but the week before "
         "it, which chooses what is to be chosen, then on all before it. Judged are shoppers and "
-        "items known by then, and each shopper's first liking of an item.",
+        "items known by then, and each shopper's first liking of an item, or the next one of what "
+        "may be listed again.",
         blocks.facts(
             {
                 "weeks": str(len(weeks)),

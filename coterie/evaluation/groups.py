@@ -38,12 +38,13 @@ NEWCOMERS = "newcomers"
 def bands_of(data: TrainingSet) -> dict[str, Ints]:
     """Each shopper's band by activity and by friends, each of shape (num_users,).
 
-    Activity counts distinct items of target kinds: who only looked around is cold. Friends
+    Activity counts distinct items of target kinds that were not turned down: who only looked
+    around is cold. Friends
     counts distinct people at the other end of one's own ties; undirected ties are stored twice,
     so they count for both.
     """
     return {
-        ACTIVITY.name: ACTIVITY.of(ItemSets.had(data).sizes),
+        ACTIVITY.name: ACTIVITY.of(ItemSets.liked(data).sizes),
         FRIENDS.name: FRIENDS.of(num_friends(data)),
     }
 

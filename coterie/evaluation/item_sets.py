@@ -7,8 +7,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from coterie.data.dataset import Interactions, Ints, TrainingSet
+from coterie.data.hidden import hidden_pairs
+from coterie.data.polarity import liked
 from coterie.errors import BadInputError
-from coterie.recommend.shoppers import targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +34,27 @@ class ItemSets:
         return cls._from_keys(np.unique(user_idx * num_items + item_idx), num_users, num_items)
 
     @classmethod
-    def had(cls, data: TrainingSet) -> "ItemSets":
-        """What each shopper had in training (events of target kinds): masked in every list."""
-        own = data.interactions.take(targets(data.interactions))
+    def liked(cls, data: TrainingSet) -> "ItemSets":
+        """What each shopper had in training and did not turn down."""
+        own = data.interactions.take(liked(data.interactions))
         return cls.of(own.user_idx, own.item_idx, data.num_users, data.num_items)
 
     @classmethod
-    def held_out(cls, events: Interactions, had: "ItemSets") -> "ItemSets":
-        """What a list should foresee: the items of ``events`` that the shopper did not have yet.
+    def hidden(cls, data: TrainingSet) -> "ItemSets":
+        """What is masked in each shopper's lists: what they had or turned down, but for what may be
+        listed again when lists are made."""
+        keys = hidden_pairs(data.interactions, data.num_items, data.again)
+        return cls._from_keys(keys, data.num_users, data.num_items)
 
-        An item that was had before is masked, so no model could show it: it asks nothing.
+    @classmethod
+    def held_out(cls, events: Interactions, hidden: "ItemSets") -> "ItemSets":
+        """What a list should foresee: the items of ``events`` that are not hidden from the shopper.
+
+        No model could show the others: they ask nothing.
         """
-        wanted = cls.of(events.user_idx, events.item_idx, len(had), had.num_items)
-        new = np.setdiff1d(wanted._keys(), had._keys(), assume_unique=True)
-        return cls._from_keys(new, len(had), had.num_items)
+        wanted = cls.of(events.user_idx, events.item_idx, len(hidden), hidden.num_items)
+        new = np.setdiff1d(wanted._keys(), hidden._keys(), assume_unique=True)
+        return cls._from_keys(new, len(hidden), hidden.num_items)
 
     @classmethod
     def _from_keys(cls, keys: Ints, num_users: int, num_items: int) -> "ItemSets":

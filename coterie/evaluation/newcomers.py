@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Interactions, Ints, TrainingSet
+from coterie.data.polarity import liked
 from coterie.evaluation.protocols import Evaluation, RanksItself, Scores, evaluate_model
-from coterie.recommend.shoppers import targets
 
 REVEALED: Final = (0, 1, 3)
 """First items that a list may know of a newcomer."""
@@ -82,7 +82,7 @@ class Newcomers:
 
 def _first_of_item(data: TrainingSet) -> npt.NDArray[np.bool_]:
     """Events by which a shopper took an item for the first time, shape (events,)."""
-    wanted = np.flatnonzero(targets(data.interactions))
+    wanted = np.flatnonzero(liked(data.interactions))
     taken = data.interactions.take(wanted)
     # np.unique gives first places, and events are ordered by time.
     _, first = np.unique(taken.user_idx * data.num_items + taken.item_idx, return_index=True)

@@ -81,7 +81,7 @@ def evaluate_model(
 
     Args:
         model: Fitted on ``data``. One that has ``lists`` is judged by them, else by ``scores``.
-        data: What the model has seen; items of its target events are masked.
+        data: What the model has seen; ``ItemSets.hidden`` of it are masked.
         held_out: What came next, targets only.
         ks: Lengths of lists to measure at.
         batch: Shoppers ranked at once: bounds memory at ``batch`` times items scores.
@@ -91,44 +91,45 @@ def evaluate_model(
     Raises:
         BadInputError: Nothing is held out, or the model's lists are malformed.
     """
-    had = ItemSets.had(data)
-    wanted = ItemSets.held_out(held_out, had)
+    hidden = ItemSets.hidden(data)
+    wanted = ItemSets.held_out(held_out, hidden)
     user_idx = np.flatnonzero(wanted.sizes)
     if len(user_idx) == 0:
         raise BadInputError(
             f"none of {len(held_out)} held-out events asks for an item that its shopper did not "
             "have already: is the cutoff after the last event?"
         )
-    lists = rank(model, user_idx, had, max(ks), batch, progress)
-    return measure(lists, user_idx, wanted.take(user_idx), had, ks, category)
+    lists = rank(model, user_idx, hidden, max(ks), batch, progress)
+    liked = ItemSets.liked(data)
+    return measure(lists, user_idx, wanted.take(user_idx), liked, ks, category)
 
 
 def rank(
     model: Scores | RanksItself,
     user_idx: Ints,
-    had: ItemSets,
+    hidden: ItemSets,
     k: int,
     batch: int = 512,
     progress: Progress = silent,
 ) -> Ints:
-    """The lists of some shoppers, shape (len(user_idx), k)."""
+    """The lists of some shoppers, shape (len(user_idx), k), without what is hidden from each."""
     lists = np.full((len(user_idx), k), -1, np.int64)
     for start in range(0, len(user_idx), batch):
         users = user_idx[start : start + batch]
-        lists[start : start + batch] = _rank_batch(model, users, had, k)
+        lists[start : start + batch] = _rank_batch(model, users, hidden, k)
         progress("evaluate", start + len(users), len(user_idx))
-    metrics.check_lists(lists, had.num_items)
+    metrics.check_lists(lists, hidden.num_items)
     return lists
 
 
-def _rank_batch(model: Scores | RanksItself, users: Ints, had: ItemSets, k: int) -> Ints:
+def _rank_batch(model: Scores | RanksItself, users: Ints, hidden: ItemSets, k: int) -> Ints:
     if isinstance(model, RanksItself):
         lists = np.asarray(model.lists(users, k), np.int64)
         _check_shape(lists.shape, (len(users), k))
         return lists
     scores = np.asarray(model.scores(users))
-    _check_shape(scores.shape, (len(users), had.num_items))
-    return metrics.topk(scores, k, had.take(users))
+    _check_shape(scores.shape, (len(users), hidden.num_items))
+    return metrics.topk(scores, k, hidden.take(users))
 
 
 def _check_shape(found: tuple[int, ...], expected: tuple[int, int]) -> None:
@@ -150,7 +151,7 @@ def measure(
         lists: Shape (b, at least the largest k).
         user_idx: Whose they are, shape (b,).
         wanted: What was held out for each of them, all non-empty, in the order of ``lists``.
-        had: What every user of the training set had.
+        had: What every user of the training set had and did not turn down.
         ks: Lengths to measure at.
         category: As in ``evaluate_model``.
     """

@@ -5,6 +5,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.data.dataset import Floats, Ints, TrainingSet
+from coterie.data.polarity import turned_down
 from coterie.graph.interactions import interaction_matrix
 from coterie.graph.strength import count_common, merge_pairs
 from coterie.graph.ties import tie_matrix
@@ -21,9 +22,10 @@ def graph_figures(data: TrainingSet, seed: int = 0) -> dict[str, float]:
     ``item_overlap_*`` the mean Jaccard overlap of two shoppers' items, both with at least one;
     ``homophily`` how many times larger it is for tied than for random pairs. Clustering and
     overlaps are estimated from at most 200,000 paths and 50,000 pairs drawn with ``seed``.
+    All events count as such; what a shopper turned down is none of their items.
     """
     rng = np.random.default_rng(seed)
-    items = interaction_matrix(data.interactions, data.num_users, data.num_items)
+    items = _items(data)
     return {
         **_interaction_figures(items, len(data.interactions)),
         **_tie_figures(data, rng),
@@ -37,7 +39,7 @@ def degree_counts(data: TrainingSet) -> dict[str, Ints]:
     Keys: ``items_a_shopper``, ``shoppers_an_item``, ``friends_a_shopper`` (whom they follow),
     ``followers_a_shopper``.
     """
-    items = interaction_matrix(data.interactions, data.num_users, data.num_items)
+    items = _items(data)
     ties = merge_pairs(data.ties, data.num_users)
     return {
         "items_a_shopper": np.bincount(np.diff(items.indptr)),
@@ -45,6 +47,12 @@ def degree_counts(data: TrainingSet) -> dict[str, Ints]:
         "friends_a_shopper": np.bincount(np.bincount(ties.src_idx, minlength=data.num_users)),
         "followers_a_shopper": np.bincount(np.bincount(ties.dst_idx, minlength=data.num_users)),
     }
+
+
+def _items(data: TrainingSet) -> "sparse.csr_matrix[np.float32]":
+    """Whatever shoppers did with items that they did not turn down."""
+    events = data.interactions.take(~turned_down(data.interactions))
+    return interaction_matrix(events, data.num_users, data.num_items)
 
 
 def _interaction_figures(items: "sparse.csr_matrix[np.float32]", events: int) -> dict[str, float]:

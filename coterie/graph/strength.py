@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.data.dataset import Floats, Interactions, Ints, Ties, TrainingSet
+from coterie.data.polarity import turned_down
 from coterie.graph.interactions import interaction_matrix
 from coterie.graph.ties import tie_matrix
 
@@ -21,20 +22,21 @@ def tie_strengths(data: TrainingSet) -> tuple[Ties, Floats]:
         The pairs, ordered by follower, then followee, without self-ties (kind and time: those of
         the pair's first tie; weight: the sum), and log(1 + value) of weight, common neighbours
         (of either direction), common items and shares exchanged (events of one that the other
-        referred, both ways), shape (pairs, 4).
+        referred, both ways), shape (pairs, 4). What a person turned down is none of their items.
 
     The cost is the sum over ties of both people's friends and items; no product of all users is
     ever built.
     """
     pairs = merge_pairs(data.ties, data.num_users)
     friends = tie_matrix(pairs, data.num_users, undirected=True, weighted=False)
-    items = interaction_matrix(data.interactions, data.num_users, data.num_items)
+    events = data.interactions.take(~turned_down(data.interactions))
+    items = interaction_matrix(events, data.num_users, data.num_items)
     features = np.stack(
         [
             pairs.weight.astype(np.float64),
             count_common(friends, pairs.src_idx, pairs.dst_idx),
             count_common(items, pairs.src_idx, pairs.dst_idx),
-            _count_shares(data.interactions, pairs, data.num_users),
+            _count_shares(events, pairs, data.num_users),
         ],
         axis=1,
     )

@@ -103,20 +103,12 @@ def first_items(shoppers: Shoppers, n: int) -> Shoppers:
     person = np.repeat(np.arange(len(counts)), counts)
     from_the_oldest = histories.offsets[1:][person] - np.arange(len(person))
     kept = (person >= b) | (from_the_oldest <= n)
-    left = np.where(np.arange(len(counts)) < b, np.minimum(counts, n), counts)
-    offsets = np.concatenate([[0], np.cumsum(left)]).astype(np.int64)
-    age = histories.age_days[kept]
+    known = histories.where(kept)
+    age = known.age_days
     row, own = person[kept], person[kept] < b
     # Ages count from one's own newest entry, which is now an older one: the first of each row.
-    age[own] -= age[offsets[:-1][row[own]]]
-    known = replace(
-        histories,
-        offsets=offsets,
-        item_idx=histories.item_idx[kept],
-        kind=histories.kind[kept],
-        age_days=age,
-    )
-    return replace(shoppers, histories=known)
+    age[own] -= age[known.offsets[:-1][row[own]]]
+    return replace(shoppers, histories=replace(known, age_days=age))
 
 
 def popularity(data: TrainingSet) -> npt.NDArray[np.float32]:

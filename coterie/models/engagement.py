@@ -5,13 +5,13 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from coterie.data.dataset import TrainingSet
+from coterie.data.polarity import liked
 from coterie.errors import BadInputError
 from coterie.graph.interactions import interaction_matrix
-from coterie.recommend.shoppers import targets
 
 
 def engagement(data: TrainingSet) -> sp.csr_matrix:
-    """1 where a shopper had an item, shape (num_users, num_items).
+    """1 where a shopper had an item and did not turn it down, shape (num_users, num_items).
 
     Only events of target kinds count: views and shares are partly our own doing, and every
     published baseline is fitted on targets alone.
@@ -19,11 +19,11 @@ def engagement(data: TrainingSet) -> sp.csr_matrix:
     Raises:
         BadInputError: Nobody had anything.
     """
-    had = data.interactions.take(targets(data.interactions))
+    had = data.interactions.take(liked(data.interactions))
     if len(had) == 0:
         raise BadInputError(
             f"none of {len(data.interactions)} events is of a kind to learn from: "
-            "a model needs carts, purchases, ratings or reviews"
+            "a model needs carts, purchases, good ratings or reviews"
         )
     return interaction_matrix(had, data.num_users, data.num_items, binary=True)
 

@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from coterie.data.dataset import Floats, Ints, TrainingSet
+from coterie.data.polarity import is_target
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
 from coterie.models.blending import Halves, Prior, popularity
@@ -26,9 +27,10 @@ from coterie.models.engagement import check_users, engagement
 from coterie.models.social_linear import SocialLinearConfig, fit_linear
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
-from coterie.recommend.encoder import Encoder, ShopperTensors, to_device
+from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, to_device
+from coterie.recommend.linear import DISLIKE_WEIGHT
 from coterie.recommend.recommender import FriendsFor, Parameters, Recommender
-from coterie.recommend.shoppers import Shoppers, is_target
+from coterie.recommend.shoppers import Shoppers
 from coterie.training.loop import LoopConfig, Start, Trainee, TrainingHistory, run_epochs
 from coterie.training.validation import Validation
 
@@ -49,6 +51,9 @@ class SocialConfig:
     newcomers_only: bool = False
     """Friends count for who has no history of their own, and for nobody else: where they say
     nothing of people who are known, they still do of who is new."""
+    dislike_weight: float = 0.0
+    """What an item that was turned down takes away from others, of what it would have added had it
+    been liked, in both halves; 0: nothing. It is never a target."""
     use_times: bool = True
     """Without them when something was done does not count, beyond which entries are the newest."""
     entry_dropout: float = 0.5
@@ -95,6 +100,8 @@ class SocialConfig:
             raise BadInputError(f"ahead and alone must be shares, found {self}")
         if self.mix is not None and not 0 <= self.mix < 1:
             raise BadInputError(f"mix must be in [0, 1), found {self.mix}")
+        if not 0 <= self.dislike_weight < math.inf:
+            raise BadInputError(f"dislike_weight must not be below 0, found {self}")
         if self.prior is not None and not 0 <= self.prior < math.inf:
             raise BadInputError(f"prior must not be below 0, found {self.prior}")
 
@@ -110,6 +117,7 @@ class SocialConfig:
         return replace(
             self.linear,
             use_ties=self.friends_for is FriendsFor.EVERYONE,
+            dislike_weight=self.dislike_weight,
             rate=self.linear.rate if self.use_times else 0.0,
         )
 
@@ -168,7 +176,7 @@ class SocialTrainee(Trainee):
             self.encoder.rate.data.fill_(-100.0)
         had = engagement(data)
         self._item_share = np.asarray(had.sum(axis=0)).ravel() / had.nnz
-        self._learners = np.flatnonzero(np.diff(self.community.seen_offsets) > 0)
+        self._learners = np.flatnonzero(np.diff(had.indptr) > 0)
         self._epoch, self._order = -1, self._learners
         self._validation = Validation(data, device)
         self.to(device)
@@ -186,7 +194,8 @@ class SocialTrainee(Trainee):
         size = self.config.batch_shoppers
         padded = np.resize(self._order, self.num_batches(world) * size * world)
         users = padded[step * size * world + rank :: world][:size]
-        shoppers, drawn = self.community.shoppers(users), [self.config.loop.seed, epoch, step, rank]
+        shoppers = self.community.shoppers(users).counting(self.config.dislike_weight)
+        drawn = [self.config.loop.seed, epoch, step, rank]
         return tuple(
             self._batch_of(shoppers, np.random.default_rng(drawn + [head] * (head > 0)))
             for head in range(self.config.heads)
@@ -198,11 +207,13 @@ class SocialTrainee(Trainee):
         row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))
         item, kind = shoppers.histories.item_idx[: len(row)], shoppers.histories.kind[: len(row)]
         age = shoppers.histories.age_days[: len(row)]
+        against = shoppers.histories.against[: len(row)]
         kept = self._kept(bounds, row, rng)
-        weight = np.where(is_target(kind), 1.0, self.config.browsing)
+        is_had = is_target(kind) & ~against
+        weight = np.where(is_had, 1.0, np.where(against, 0.0, self.config.browsing))
         if self.config.use_times:
             weight *= (1.0 + age) ** -self.config.recency
-        left_out, known = ~kept & (weight > 0), kept & is_target(kind)
+        left_out, known = ~kept & (weight > 0), kept & is_had
         keep = np.ones(len(shoppers.histories.item_idx), np.float32)
         keep[: len(row)] = kept
         target, known_row, known_item = item[left_out], row[known], item[known]
@@ -219,7 +230,7 @@ class SocialTrainee(Trainee):
         circles = shoppers.circles.without(rng.random(len(shoppers)) < self.config.alone)
         seen = replace(shoppers, histories=histories, circles=circles)
         return Batch(
-            people=ShopperTensors.of(seen, self.device),
+            people=ShopperTensors.of(seen, self.device, dislike_weight=self.config.dislike_weight),
             keep=self._there(keep),
             row=self._there(row[left_out]),
             target=self._there(target),
@@ -314,7 +325,10 @@ class SocialTrainee(Trainee):
             for table, vectors in zip(getattr(self, name), heads, strict=True):
                 table[here] = vectors.to(self.device)
         for name, parameter in self.encoder.named_parameters():
-            parameter.copy_(start[f"encoder.{name}"])
+            released = start[f"encoder.{name}"]
+            if name == "kind":
+                released = of_all_kinds(released, loudest=0.0)
+            parameter.copy_(released)
 
     @torch.no_grad()
     def release_parameters(self) -> Parameters:
@@ -329,6 +343,8 @@ class SocialTrainee(Trainee):
         }
         if self.config.heads > 1:
             parameters["heads"] = torch.tensor(self.config.heads)
+        if self.config.dislike_weight > 0:
+            parameters[DISLIKE_WEIGHT] = torch.tensor(self.config.dislike_weight)
         if self.config.friends_for is not FriendsFor.EVERYONE:
             parameters["friends_for"] = torch.tensor(self.config.friends_for.value)
         return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}

@@ -20,6 +20,7 @@ vectors say. A low rank beside a linear filter is GF-CF's form (Shen et al., 202
 arXiv:2108.07567). Where tastes are broad it is worth much (docs/models.md).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -37,8 +38,8 @@ from coterie.models.engagement import check_users, engagement
 from coterie.models.neighbours import nearest
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
+from coterie.recommend.encoder import start_of_kinds
 from coterie.recommend.linear import InputWeights, LinearPart
-from coterie.schema import EVENT_KINDS
 
 MAX_NUMBERS: Final = 50_000_000
 """Of one set of item vectors, and of nearest items: a release holds three sets and one such."""
@@ -75,6 +76,9 @@ class SocialLinearConfig:
     """Of the length of a friend's history, likewise."""
     rate: float = 0.3
     """An entry's weight falls with (1 + age in days) to this power."""
+    dislike_weight: float = 0.0
+    """What an item that was turned down takes away, of what it would have added had it been liked;
+    0: nothing. It is never an answer."""
     use_ties: bool = True
     iterations: int = 4
     """Of the subspace; each passes over all inputs twice."""
@@ -83,6 +87,8 @@ class SocialLinearConfig:
     def __post_init__(self) -> None:
         if not self.l2 > 0 or self.friends < 0 or not 0 <= self.alike <= 1:
             raise BadInputError(f"l2 must be over 0, friends not below 0, alike a share: {self}")
+        if not 0 <= self.dislike_weight < math.inf:
+            raise BadInputError(f"dislike_weight must not be below 0, found {self}")
         if min(self.rank, self.iterations) < 1 or min(self.tail, self.neighbours) < 0:
             raise BadInputError(f"rank and iterations start at 1, tail and neighbours at 0: {self}")
 
@@ -136,14 +142,15 @@ def fit_linear(
     """
     had = engagement(data)
     learners = np.flatnonzero(np.diff(had.indptr) > 0)
-    shoppers = community.shoppers(learners)
+    shoppers = community.shoppers(learners).counting(config.dislike_weight)
     weights = _input_weights(config)
-    answers = weights.own(shoppers, data.num_items)
+    own = weights.own(shoppers, data.num_items)
+    answers = own.maximum(0.0)
     popularity = np.maximum(np.asarray(had.sum(axis=0)).ravel(), 1.0)
     lengths = np.diff(had.indptr)[learners]
     row_weight = (lengths / lengths.mean()) ** (-config.history_discount / 2)
     scale = popularity**-config.item_power
-    own = _scaled(row_weight, answers, scale)
+    own, likes = _scaled(row_weight, own, scale), _scaled(row_weight, answers, scale)
     circles, entries = weights.friends_in_two(shoppers, data.num_items)
     circles = _scaled(row_weight, circles, np.ones(circles.shape[1]))
     entries = _scaled(np.ones(entries.shape[0]), entries, scale)
@@ -159,7 +166,7 @@ def fit_linear(
     discount = popularity**-config.popularity_discount
     out *= discount[:, None]
     most = config.neighbours if solved.left > 0 else 0
-    near = nearest(own, targets, discount, most, MAX_NUMBERS)
+    near = nearest(likes, targets, discount, most, MAX_NUMBERS)
     near = (sparse.diags_array(solved.left * scale) @ near).tocsr()
     to_own, to_friend = to_own * scale[:, None], to_friend * (share * scale)[:, None]
     own_in, friend_in = torch.from_numpy(to_own), torch.from_numpy(to_friend)
@@ -167,9 +174,10 @@ def fit_linear(
 
 
 def _input_weights(config: SocialLinearConfig) -> InputWeights:
-    # As the encoder's weights of kinds stand before it has learned: from e^-1 for a view to 1.
-    kind = np.exp(np.linspace(-1.0, 0.0, len(EVENT_KINDS)))
-    return InputWeights(kind, config.rate, config.friend_power, config.history_power)
+    # As the encoder's weights of kinds stand before it has learned.
+    kind = start_of_kinds().double().exp().numpy()
+    powers = config.rate, config.friend_power, config.history_power
+    return InputWeights(kind, *powers, config.dislike_weight)
 
 
 def _scaled(rows: npt.NDArray[Any], inputs: Any, columns: npt.NDArray[Any]) -> Any:

@@ -55,6 +55,8 @@ Field = Choice | Uniform | LogUniform
 Space = Mapping[str, Field]
 """Fields of a model's config by dotted name, as ``coterie.workflow.settings.change`` takes them."""
 
+DISLIKE_WEIGHTS: Final = Choice((0.0, 0.1, 0.25, 0.5, 1.0))
+
 SPACES: Final[dict[str, dict[str, Field]]] = {
     "popularity": {},
     "item_knn": {
@@ -77,6 +79,7 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "rate": Uniform(0.0, 0.6),
         "rank": Choice((64, 128, 256, 512)),
         "tail": Uniform(0.0, 1.25),
+        "dislike_weight": DISLIKE_WEIGHTS,
     },
     "social": {
         "newcomers_only": Choice((False, True)),
@@ -86,6 +89,7 @@ SPACES: Final[dict[str, dict[str, Field]]] = {
         "entry_dropout": Uniform(0.4, 0.8),
         "ahead": Choice((0.0, 0.5)),
         "recency": Uniform(0.0, 1.0),
+        "dislike_weight": DISLIKE_WEIGHTS,
     },
 }
 """By name of ``coterie.models.MODELS``. Each holds its model's defaults: they are tried first."""

@@ -7,20 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Floats, Ints, TrainingSet
+from coterie.data.hidden import hides
+from coterie.data.polarity import wanted_at
+from coterie.data.repurchase import Again
 from coterie.errors import BadInputError
 from coterie.graph.circles import FriendLists, circles_of
 from coterie.graph.strength import tie_strengths
-from coterie.recommend.shoppers import (
-    DAY_MS,
-    Circles,
-    Histories,
-    Shoppers,
-    histories_of,
-    targets,
-)
-from coterie.schema import EVENT_KINDS, STRENGTHS, TARGET_KINDS
-
-_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
+from coterie.recommend.shoppers import DAY_MS, Circles, Histories, Shoppers, memory_of
+from coterie.schema import STRENGTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +30,9 @@ class Community:
     def of(cls, data: TrainingSet) -> "Community":
         """Collapse the events, weigh the ties."""
         ties, strengths = tie_strengths(data)
-        had = data.interactions.take(targets(data.interactions))
-        pairs = np.unique(had.user_idx * data.num_items + had.item_idx)
-        bounds = np.searchsorted(pairs, np.arange(data.num_users + 1) * data.num_items)
-        return cls(
-            histories_of(data.interactions, data.num_users),
-            circles_of(ties, strengths, data.num_users),
-            bounds.astype(np.int64),
-            pairs % data.num_items,
-        )
+        memory = memory_of(data.interactions, data.num_users)
+        circles = circles_of(ties, strengths, data.num_users)
+        return cls(memory.recent, circles, *memory.seen(data.num_items, data.again))
 
     def shoppers(self, user_idx: Ints) -> Shoppers:
         """A batch: these users, and behind them each of their friends once."""
@@ -69,10 +57,19 @@ class Recent:
     kind: Sequence[int]
     """Places in ``schema.EVENT_KINDS``."""
     ts_ms: Sequence[int]
+    wanted_ms: Sequence[int] | None = None
+    """See ``polarity.Entries``; None where nobody wrote it down: kinds and times tell then."""
+    had_idx: Sequence[int] = ()
+    """What fell out of the list, and was wanted or turned down."""
+    had_wanted_ms: Sequence[int] | None = None
+    """When that was wanted, likewise; None where nobody knows: then none of it comes back."""
 
 
 def shopper_from_features(
-    own: Recent, friends: Sequence[Recent], strengths: Sequence[float] | Floats
+    own: Recent,
+    friends: Sequence[Recent],
+    strengths: Sequence[float] | Floats,
+    again: Again | None = None,
 ) -> Shoppers:
     """One served shopper, just as a batch from a training set holds one.
 
@@ -80,6 +77,7 @@ def shopper_from_features(
         own: The shopper's list, empty for a stranger.
         friends: The friends' lists, strongest first.
         strengths: ``len(schema.STRENGTHS)`` numbers a friend, flattened.
+        again: What may be listed again; None: nothing.
 
     Raises:
         BadInputError: Lists differ in length.
@@ -91,18 +89,31 @@ def shopper_from_features(
             f"expected {len(STRENGTHS)} numbers a friend"
         )
     columns = [_columns(recent) for recent in (own, *friends)]
-    offsets = np.concatenate([[0], np.cumsum([len(item) for item, _, _ in columns])])
-    item, kind, age = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    histories = Histories(offsets.astype(np.int64), item, kind, age)
+    offsets = np.concatenate([[0], np.cumsum([len(item) for item, *_ in columns])])
+    parts = (np.concatenate(column) for column in zip(*columns, strict=True))
+    histories = Histories(offsets.astype(np.int64), *parts)
     circles = Circles(np.array([0, len(friends)], np.int64), np.arange(1, len(friends) + 1), table)
-    own_item, own_kind, _ = columns[0]
-    seen = np.unique(own_item[_IS_TARGET[own_kind]])
+    own_item, own_kind, _, wanted_ms = columns[0]
+    hidden = own_item[hides(own_kind, wanted_ms, own_item, again)]
+    seen = np.unique(np.concatenate([hidden, _had_before(own, again)]))
     return Shoppers(histories, circles, np.array([0, len(seen)], np.int64), seen)
+
+
+def _had_before(own: Recent, again: Again | None) -> Ints:
+    """Items of before the list that are not to be shown."""
+    item = np.asarray(own.had_idx, dtype=np.int64)
+    if again is None or own.had_wanted_ms is None:
+        return item[item >= 0]
+    wanted_ms = np.asarray(own.had_wanted_ms, dtype=np.int64)
+    if len(wanted_ms) != len(item):
+        raise BadInputError(f"{len(item)} items of before, but {len(wanted_ms)} times of them")
+    known = item >= 0
+    return item[known][~again.allows(item[known], wanted_ms[known])]
 
 
 def _columns(
     recent: Recent,
-) -> tuple[Ints, npt.NDArray[np.int8], Floats]:
+) -> tuple[Ints, npt.NDArray[np.int8], Floats, Ints]:
     item = np.asarray(recent.item_idx, dtype=np.int64)
     kind = np.asarray(recent.kind, dtype=np.int8)
     ts = np.asarray(recent.ts_ms, dtype=np.int64)
@@ -110,8 +121,15 @@ def _columns(
         raise BadInputError(
             f"a recent list has {len(item)} items, {len(kind)} kinds and {len(ts)} times"
         )
+    wanted = wanted_at(kind, ts)
+    if recent.wanted_ms is not None:
+        wanted = np.asarray(recent.wanted_ms, dtype=np.int64)
+    if len(wanted) != len(item):
+        raise BadInputError(
+            f"a recent list has {len(item)} items, but {len(wanted)} times when they were wanted"
+        )
     known = item >= 0
     # Against the newest that the release knows, as training counts.
     newest = ts[known].max() if known.any() else 0
     age = ((newest - ts[known]) / DAY_MS).astype(np.float32)
-    return item[known], kind[known], age
+    return item[known], kind[known], age, wanted[known]

@@ -5,9 +5,10 @@ Written once, in torch: training differentiates it, evaluation and serving run i
 With Q the items' input vectors, the taste of a person p whose history holds entries e is::
 
     w_e = exp(kind[kind_e] - rate * log(1 + age_e))
-    t_p = sum_e w_e Q[item_e] / W_p ** own_power,        W_p = sum_e w_e
+    t_p = sum_e s_e w_e Q[item_e] / W_p ** own_power,    W_p = sum_e |s_e| w_e
 
-and with a_f = exp(strength . features_f) for each friend f of a shopper u::
+where s_e is 1, and minus the weight of a dislike for an entry that speaks against its item. With
+a_f = exp(strength . features_f) for each friend f of a shopper u::
 
     f_u = sum_f a_f t_f / A_u ** friend_power,           A_u = sum_f a_f
     x_u = t_u + gate_u f_u,   gate_u = softplus(g0 + g1 log(1 + W_u) + g2 log(1 + A_u))
@@ -18,7 +19,7 @@ learn side by side, and their mean is steadier than any of them.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy.typing as npt
 import torch
@@ -26,7 +27,10 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from coterie.recommend.shoppers import Shoppers
-from coterie.schema import EVENT_KINDS, STRENGTHS
+from coterie.schema import AGAINST_KINDS, EVENT_KINDS, STRENGTHS
+
+_NUM_FOR: Final = len(EVENT_KINDS) - len(AGAINST_KINDS)
+"""Kinds that speak for an item stand first."""
 
 
 def to_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
@@ -41,6 +45,21 @@ def unit(vectors: torch.Tensor, heads: int = 1) -> torch.Tensor:
     return F.normalize(parts, dim=2, eps=1e-12).flatten(1)
 
 
+def start_of_kinds() -> torch.Tensor:
+    """Logarithms of kinds' weights before anything is learned, shape (event kinds,).
+
+    From -1 for a view to 0 for a purchase; what speaks against an item, does so as loudly.
+    """
+    return torch.cat([torch.linspace(-1.0, 0.0, _NUM_FOR), torch.zeros(len(AGAINST_KINDS))])
+
+
+def of_all_kinds(weights: torch.Tensor, loudest: float) -> torch.Tensor:
+    """Weights of kinds, also from a release of when all kinds spoke for their items."""
+    if len(weights) != _NUM_FOR:
+        return weights
+    return F.pad(weights, (0, len(AGAINST_KINDS)), value=loudest)
+
+
 @dataclass(frozen=True, slots=True)
 class ShopperTensors:
     """A batch of shoppers on a device: Shoppers without what is not learned from."""
@@ -49,21 +68,29 @@ class ShopperTensors:
     item: torch.Tensor
     kind: torch.Tensor
     log_age: torch.Tensor
+    sign: torch.Tensor | None
+    """s_e, shape (entries,); None where all are 1."""
     circle_offsets: torch.Tensor
     person: torch.Tensor
     strengths: torch.Tensor
 
     @classmethod
     def of(
-        cls, shoppers: Shoppers, device: torch.device, dtype: torch.dtype = torch.float32
+        cls,
+        shoppers: Shoppers,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        dislike_weight: float = 0.0,
     ) -> "ShopperTensors":
         """Copy a batch to a device."""
         histories, circles = shoppers.histories, shoppers.circles
+        sign = histories.signs(dislike_weight) if histories.against.any() else None
         return cls(
             to_device(histories.offsets, device),
             to_device(histories.item_idx, device),
             to_device(histories.kind, device).long(),
             to_device(histories.age_days, device).to(dtype).log1p(),
+            None if sign is None else to_device(sign, device).to(dtype),
             to_device(circles.offsets, device),
             to_device(circles.person, device),
             to_device(circles.strengths, device).to(dtype),
@@ -80,11 +107,11 @@ class Encoded:
     """A batch of b shoppers, encoded, with every weight that went into it."""
 
     entry_weight: torch.Tensor
-    """w_e, shape (entries,)."""
+    """s_e w_e, shape (entries,)."""
     total: torch.Tensor
     """W_p, shape (people,)."""
     sums: torch.Tensor
-    """sum_e w_e Q[item_e], shape (people, d)."""
+    """sum_e s_e w_e Q[item_e], shape (people, d)."""
     tie_weight: torch.Tensor
     """a_f / A_u ** friend_power, shape (ties,)."""
     tie_total: torch.Tensor
@@ -98,7 +125,7 @@ class Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kind = nn.Parameter(torch.linspace(-1.0, 0.0, len(EVENT_KINDS)))
+        self.kind = nn.Parameter(start_of_kinds())
         self.rate = nn.Parameter(torch.tensor(-3.0))
         """softplus of this is the decay with age."""
         self.own_power = nn.Parameter(torch.tensor(0.0))
@@ -121,7 +148,8 @@ class Encoder(nn.Module):
         if keep is not None:
             entry_weight = entry_weight * keep
         ones = item_in.new_ones(len(entry_weight), 1)
-        total = _bag(torch.arange(len(ones), device=ones.device), ones, batch.offsets, entry_weight)
+        size = entry_weight if batch.sign is None else entry_weight.abs()
+        total = _bag(torch.arange(len(ones), device=ones.device), ones, batch.offsets, size)
         sums = _bag(batch.item, item_in, batch.offsets, entry_weight)
         total = total[:, 0]
         tastes = self.tastes(sums, total)
@@ -134,10 +162,11 @@ class Encoder(nn.Module):
         return Encoded(entry_weight, total, sums, tie_weight, tie_total, friends)
 
     def entry_weights(self, batch: ShopperTensors) -> torch.Tensor:
-        """w_e, shape (entries,)."""
+        """s_e w_e, shape (entries,)."""
         # A product, not an index: a GPU adds gradients of equal indices up one after the other.
         kinds = F.one_hot(batch.kind, len(self.kind)).to(self.kind.dtype) @ self.kind
-        return (kinds - F.softplus(self.rate) * batch.log_age).exp()
+        weights = (kinds - F.softplus(self.rate) * batch.log_age).exp()
+        return weights if batch.sign is None else weights * batch.sign
 
     def tastes(self, sums: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
         """t_p of sums, shape (n, d), and totals, shape (n,)."""

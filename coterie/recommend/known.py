@@ -8,21 +8,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.dataset import Ints, TrainingSet
+from coterie.data.polarity import Entries, wanted_at
+from coterie.data.repurchase import Again
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.graph.circles import FriendLists
 from coterie.recommend.batches import Community
-from coterie.recommend.shoppers import DAY_MS, Histories
+from coterie.recommend.shoppers import DAY_MS, Histories, Memory
 from coterie.schema import (
-    EVENT_KINDS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
     FRIENDS_NAMED,
+    HAD_ITEMS,
+    HAD_KINDS,
+    HAD_WANTED,
     RECENT_ITEMS,
     RECENT_KINDS,
     RECENT_TS,
+    RECENT_WANTED,
     STRENGTHS,
-    TARGET_KINDS,
 )
 
 KNOWN: Final = pa.schema(
@@ -31,28 +35,36 @@ KNOWN: Final = pa.schema(
         pa.field(RECENT_ITEMS, pa.list_(pa.string())),
         pa.field(RECENT_KINDS, pa.list_(pa.int64())),
         pa.field(RECENT_TS, pa.list_(pa.int64())),
+        pa.field(RECENT_WANTED, pa.list_(pa.int64())),
+        pa.field(HAD_ITEMS, pa.list_(pa.string())),
+        pa.field(HAD_KINDS, pa.list_(pa.int64())),
+        pa.field(HAD_WANTED, pa.list_(pa.int64())),
         pa.field(FRIEND_IDS, pa.list_(pa.string())),
         pa.field(FRIEND_STRENGTHS, pa.list_(pa.float32())),
         pa.field(FRIENDS_NAMED, pa.list_(pa.int64())),
     ]
 )
 """Columns of a point-in-time table: one row a shopper; null lists where nothing was known."""
-_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
 
 
-def community_of(known: pa.Table, users: Vocab, items: Vocab) -> Community:
+def community_of(
+    known: pa.Table, users: Vocab, items: Vocab, again: Again | None = None
+) -> Community:
     """Everyone as the feature store knows them, rows in the order of ``users``.
 
     Args:
         known: Columns of ``KNOWN``; shoppers who are missing have nothing.
         users: Rows of the result; friends outside it are left out.
         items: Rows of items; items outside it are left out.
+        again: What may be listed again.
     """
     row = users.rows(known["user_id"])
     place = np.full(len(users), -1, np.int64)
     place[row[row >= 0]] = np.flatnonzero(row >= 0)
-    histories = _histories(known, items).take(place)
-    return Community(histories, _circles(known, users).take(place), *_seen(histories, len(items)))
+    memory = Memory(_histories(known, items).take(place), _had(known, users, items))
+    return Community(
+        memory.recent, _circles(known, users).take(place), *memory.seen(len(items), again)
+    )
 
 
 def check_known(community: Community, data: TrainingSet, used: npt.NDArray[np.bool_]) -> None:
@@ -75,6 +87,8 @@ def check_known(community: Community, data: TrainingSet, used: npt.NDArray[np.bo
     parts = {
         "recent items": _same(found.offsets, wanted.offsets, found.item_idx, wanted.item_idx),
         "kinds of event": _same(found.offsets, wanted.offsets, found.kind, wanted.kind),
+        "items turned down": np.array_equal(found.against, wanted.against),
+        "items had": all(map(np.array_equal, _seen(community, used), _seen(expected, used))),
         "friends": _same(
             community.circles.take(users).offsets,
             expected.circles.take(users).offsets,
@@ -99,18 +113,38 @@ def _same(
     return np.array_equal(offsets, other_offsets) and np.array_equal(values, other)
 
 
+def _seen(community: Community, used: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """How many items some people are not to be shown, and which, one person after another."""
+    counts = np.diff(community.seen_offsets)
+    return counts[used], community.seen[np.repeat(used, counts)]
+
+
 def _histories(known: pa.Table, items: Vocab) -> Histories:
     offsets, ids = _flat(known, RECENT_ITEMS)
     ts_ms = np.asarray(_flat(known, RECENT_TS)[1], dtype=np.int64)
     kind = np.asarray(_flat(known, RECENT_KINDS)[1], dtype=np.int8)
+    wanted_ms = np.asarray(_flat(known, RECENT_WANTED)[1], dtype=np.int64)
+    if len(wanted_ms) != len(kind):  # rows of before it was written down
+        wanted_ms = wanted_at(kind, ts_ms)
     item_idx = items.rows(ids)
     kept = item_idx >= 0
     row = np.repeat(np.arange(len(known)), np.diff(offsets))[kept]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(known)))])
     item_idx, kind, ts_ms = item_idx[kept], kind[kept], ts_ms[kept]
+    wanted_ms = wanted_ms[kept]
     # Newest first, so that the first entry of a row is the moment that ages count from.
     age = (ts_ms[offsets[row]] - ts_ms) / DAY_MS if len(row) else np.zeros(0)
-    return Histories(offsets.astype(np.int64), item_idx, kind, age.astype(np.float32))
+    return Histories(offsets.astype(np.int64), item_idx, kind, age.astype(np.float32), wanted_ms)
+
+
+def _had(known: pa.Table, users: Vocab, items: Vocab) -> Entries:
+    offsets, ids = _flat(known, HAD_ITEMS)
+    person = np.repeat(users.rows(known["user_id"]), np.diff(offsets))
+    kind = np.asarray(_flat(known, HAD_KINDS)[1], dtype=np.int8)
+    wanted_ms = np.asarray(_flat(known, HAD_WANTED)[1], dtype=np.int64)
+    item_idx = items.rows(ids)
+    had = Entries(person, item_idx, kind, np.abs(wanted_ms), wanted_ms)
+    return had.take((person >= 0) & (item_idx >= 0))
 
 
 def _circles(known: pa.Table, users: Vocab) -> FriendLists:
@@ -122,14 +156,6 @@ def _circles(known: pa.Table, users: Vocab) -> FriendLists:
     row = np.repeat(np.arange(len(known)), np.diff(offsets))[kept]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(known)))])
     return FriendLists(offsets.astype(np.int64), person[kept], strengths[kept])
-
-
-def _seen(histories: Histories, num_items: int) -> tuple[Ints, Ints]:
-    person = np.repeat(np.arange(histories.num_people), np.diff(histories.offsets))
-    had = _IS_TARGET[histories.kind]
-    pairs = np.unique(person[had] * num_items + histories.item_idx[had])
-    bounds = np.searchsorted(pairs, np.arange(histories.num_people + 1) * num_items)
-    return bounds.astype(np.int64), pairs % num_items
 
 
 def _flat(known: pa.Table, column: str) -> tuple[Ints, pa.Array]:

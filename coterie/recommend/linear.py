@@ -4,12 +4,13 @@ Weights are of low rank, plus some of each item's nearest for own entries.
 
 With the entries e of a shopper's history and of each friend f's::
 
-    w_e = kind[kind_e] * (1 + age_e) ** -rate
-    a_f = 1 / (|friends| ** friend_power * W_f ** history_power),   W_f = sum_e w_e
+    w_e = s_e kind[kind_e] * (1 + age_e) ** -rate
+    a_f = 1 / (|friends| ** friend_power * W_f ** history_power),   W_f = sum_e |w_e|
     s   = sum_e w_e own[item_e] + sum_f a_f sum_e w_e friend[item_e]
     score_i = s . out[i] + sum_e w_e near[item_e, i]
               - w_i own[i] . out[i]   where the shopper's own history holds i
 
+where s_e is 1, and minus the weight of a dislike for an entry that speaks against its item.
 No item speaks for itself (it was fitted to rebuild what it sees). A plain sum over entries, so
 every part of a score is known exactly.
 """
@@ -24,9 +25,12 @@ from scipy import sparse
 
 from coterie.data.dataset import Ints
 from coterie.errors import BadInputError
+from coterie.recommend.encoder import of_all_kinds
 from coterie.recommend.shoppers import Shoppers
 
 Matrix = Any  # scipy.sparse.csr_matrix of doubles
+DISLIKE_WEIGHT: Final = "dislike_weight"
+"""Name of a release's tensor: both halves have one weight."""
 PREFIX: Final = "linear."
 VECTORS: Final = ("own", "friend", "out")
 _NEAR: Final = ("near", "near_item", "near_offsets")
@@ -44,6 +48,8 @@ class InputWeights:
     rate: float
     friend_power: float
     history_power: float
+    dislike_weight: float = 0.0
+    """What an entry that speaks against its item takes away, of what it would have added."""
 
     def own(self, shoppers: Shoppers, num_items: int) -> Matrix:
         """w_e by shopper and item, shape (b, items)."""
@@ -65,14 +71,15 @@ class InputWeights:
         """w_e, shape (entries,)."""
         histories = shoppers.histories
         decay = (1.0 + histories.age_days.astype(np.float64)) ** -self.rate
-        return np.asarray(self.kind[histories.kind] * decay)
+        return np.asarray(self.kind[histories.kind] * decay * histories.signs(self.dislike_weight))
 
     def of_ties(self, shoppers: Shoppers) -> npt.NDArray[np.float64]:
         """a_f, shape (ties,); 0 for a friend without a history."""
         circles, offsets = shoppers.circles, shoppers.histories.offsets
         counts = np.diff(circles.offsets)
         person = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-        whole = np.bincount(person, self.of_entries(shoppers), len(offsets) - 1)[circles.person]
+        sizes = np.abs(self.of_entries(shoppers))
+        whole = np.bincount(person, sizes, len(offsets) - 1)[circles.person]
         spread = np.repeat(counts.astype(np.float64) ** self.friend_power, counts)
         return np.where(
             whole > 0, 1.0 / (spread * np.maximum(whole, 1e-9) ** self.history_power), 0.0
@@ -164,7 +171,7 @@ class LinearPart:
 
     @classmethod
     def of_tensors(cls, tensors: dict[str, torch.Tensor], num_items: int) -> "LinearPart":
-        """Back from ``tensors``.
+        """Back from ``tensors``, and the weight of a dislike that both halves share.
 
         Raises:
             BadInputError: Their shapes do not fit this many items.
@@ -177,10 +184,12 @@ class LinearPart:
                 f"{num_items} rows: was this release made by another version?"
             )
         near = _near_matrix(num_items, *(tensors[f"{PREFIX}{name}"].numpy() for name in _NEAR))
-        kind = tensors[f"{PREFIX}kind"].double().numpy()
-        powers = (float(tensors[f"{PREFIX}{name}"]) for name in _POWERS)
+        kind = of_all_kinds(tensors[f"{PREFIX}kind"].double(), loudest=1.0).numpy()
+        rate, friend_power, history_power = (float(tensors[f"{PREFIX}{n}"]) for n in _POWERS)
+        dislike_weight = float(tensors.get(DISLIKE_WEIGHT, 0.0))
+        weights = InputWeights(kind, rate, friend_power, history_power, dislike_weight)
         own, friend, out = vectors
-        return cls(InputWeights(kind, *powers), own, friend, out, near)
+        return cls(weights, own, friend, out, near)
 
 
 def _near_matrix(

@@ -13,15 +13,16 @@ import torch
 from coterie.data.dataset import Codes, Floats, Ints
 from coterie.errors import BadInputError
 from coterie.recommend import linear
-from coterie.recommend.encoder import Encoded, Encoder, ShopperTensors, unit
-from coterie.recommend.linear import LinearPart
+from coterie.recommend.encoder import Encoded, Encoder, ShopperTensors, of_all_kinds, unit
+from coterie.recommend.linear import DISLIKE_WEIGHT, LinearPart
 from coterie.recommend.shoppers import Circles, Shoppers
 
 Parameters = dict[str, torch.Tensor]
 """All that was learned: ``item_in`` and ``item_out`` (items, d), ``item_bias`` (items,), ``scale``
 and ``prior`` (), the encoder's weights under ``encoder.``; if a vector has more heads than one,
-``heads`` (); if not everybody's friends count, ``friends_for`` (), a FriendsFor; and, if there is
-a closed form, ``linear.NAMES``."""
+``heads`` (); if not everybody's friends count, ``friends_for`` (), a FriendsFor; if what was turned
+down takes away from what is like it, ``dislike_weight`` (); and, if there is a closed form,
+``linear.NAMES``."""
 RETRIEVE_MARGIN = 50
 """Candidates beyond k that single precision retrieves for double precision to rank."""
 _RESOLUTION = 1e-6
@@ -82,6 +83,8 @@ class Reason:
     """All contributions of an item add up to its score."""
     share: float
     """|contribution| over the sum of all |contributions|: an item's shares add up to 1."""
+    against: bool = False
+    """Whether the item of the history was turned down: then it is no reason for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Parts:
     """Shape (n, s)."""
     popular: npt.NDArray[np.float64]
     """Shape (s,): what popularity adds."""
+    against: npt.NDArray[np.bool_]
+    """Shape (n,): whether they turned it down: then it is no reason for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ class Recommender:
             for name, tensor in parameters.items()
             if name.startswith("encoder.")
         }
+        weights["kind"] = of_all_kinds(weights["kind"], loudest=0.0)
         self._encoder.load_state_dict(weights)
         # Ranking sums in double precision: float32 sums differ with the size of a batch, and an
         # offline list would then not be the served one.
@@ -166,6 +172,7 @@ class Recommender:
         self._heads = _heads(parameters)
         self._scale = float(parameters["scale"]) / self._heads
         self._friends_for = _friends_for(parameters)
+        self._dislike_weight = float(parameters.get(DISLIKE_WEIGHT, 0.0))
         self._linear: LinearPart | None = None
         if parameters.keys() >= linear.NAMES:
             self._linear = LinearPart.of_tensors(parameters, len(popularity))
@@ -189,7 +196,7 @@ class Recommender:
             BadInputError: k is not over 0, or a history names an item that the release lacks.
         """
         self._check_request(shoppers, k)
-        shoppers = self._with_friends_that_count(shoppers)
+        shoppers = self._counting(shoppers)
         asked = self._ask(shoppers)
         coarse = self._coarse_scores(asked)
         self._mask(coarse, shoppers)
@@ -205,12 +212,12 @@ class Recommender:
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
         """Scores of all items, seen and hidden ones too, single precision, shape (b, items)."""
         self._check_request(shoppers, 1)
-        return self._coarse_scores(self._ask(self._with_friends_that_count(shoppers)))
+        return self._coarse_scores(self._ask(self._counting(shoppers)))
 
     @torch.inference_mode()
     def newness(self, shoppers: Shoppers) -> torch.Tensor:
         """Shares of the prior that count, shape (b,): 1 where nothing is known of a shopper."""
-        shoppers = self._with_friends_that_count(shoppers)
+        shoppers = self._counting(shoppers)
         encoded, _ = self._encode(shoppers)
         return _newness(encoded, shoppers.circles, 0, len(shoppers))
 
@@ -221,7 +228,7 @@ class Recommender:
         Returns:
             Per shopper, per item of its list (padding left out), the reasons.
         """
-        shoppers = self._with_friends_that_count(shoppers)
+        shoppers = self._counting(shoppers)
         encoded, state = self._encode(shoppers)
         return [
             self._explain_one(shoppers, encoded, state, lists, row) for row in range(len(shoppers))
@@ -230,7 +237,7 @@ class Recommender:
     @torch.inference_mode()
     def parts(self, shoppers: Shoppers, lists: Lists, row: int = 0) -> Parts:
         """The same sums as ``explain``'s, of one shopper's list (padding left out), as arrays."""
-        shoppers = self._with_friends_that_count(shoppers)
+        shoppers = self._counting(shoppers)
         encoded, state = self._encode(shoppers)
         return self._parts(shoppers, encoded, state, lists, row)
 
@@ -261,7 +268,9 @@ class Recommender:
                 f"expected k over 0 and rows below {self.num_items}"
             )
 
-    def _with_friends_that_count(self, shoppers: Shoppers) -> Shoppers:
+    def _counting(self, shoppers: Shoppers) -> Shoppers:
+        """The shoppers with the entries and the friends that count."""
+        shoppers = shoppers.counting(self._dislike_weight)
         if self._friends_for is FriendsFor.EVERYONE:
             return shoppers
         nobodys = self._friends_for is FriendsFor.NOBODY
@@ -269,7 +278,9 @@ class Recommender:
 
     def _encode(self, shoppers: Shoppers) -> tuple[Encoded, torch.Tensor]:
         """Weights and states, shape (b, d), in double precision."""
-        batch = ShopperTensors.of(shoppers, torch.device("cpu"), torch.float64)
+        batch = ShopperTensors.of(
+            shoppers, torch.device("cpu"), torch.float64, self._dislike_weight
+        )
         encoded = self._encoder(self._item_in, batch)
         b = batch.num_shoppers
         state = self._encoder.states(
@@ -327,9 +338,9 @@ class Recommender:
         parts = self._parts(shoppers, encoded, state, lists, row)
         if lists.source[row] is Source.POPULAR:
             return [[Reason(ReasonKind.POPULAR, -1, -1, float(had), 1.0)] for had in parts.popular]
-        source, person = parts.item_idx.tolist(), parts.person.tolist()
+        entries = parts.item_idx.tolist(), parts.person.tolist(), parts.against.tolist()
         return [
-            _reasons(source, person, column, bias)
+            _reasons(*entries, column, bias)
             for column, bias in zip(parts.contribution.T.tolist(), parts.popular, strict=True)
         ]
 
@@ -345,7 +356,8 @@ class Recommender:
         if lists.source[row] is Source.POPULAR:
             none = np.zeros(0, np.int64)
             had = self._popularity[items].numpy()
-            return Parts(none, none, none.astype(np.int8), np.zeros((0, len(items))), had)
+            nothing = np.zeros((0, len(items)))
+            return Parts(none, none, none.astype(np.int8), nothing, had, none.astype(np.bool_))
         entries, ties, weight = self._sources_of_state(shoppers, encoded, row)
         source = shoppers.histories.item_idx[entries]
         vectors = self._item_in[torch.from_numpy(source)] * weight[:, None]
@@ -354,14 +366,14 @@ class Recommender:
         parts = (vectors @ out.T * self._scale).numpy()
         if self._linear:
             parts = parts + self._linear.contributions(shoppers, entries, ties, items.numpy())
-        kind = shoppers.histories.kind[entries]
+        kind, against = shoppers.histories.kind[entries], shoppers.histories.against[entries]
         person = np.full(len(ties), -1)
         person[ties >= 0] = shoppers.circles.person[ties[ties >= 0]]
         popular = (
             self._bias[items]
             + _newness(encoded, shoppers.circles, row, row + 1) * self._prior[items]
         )
-        return Parts(source, person, kind, parts, popular.numpy())
+        return Parts(source, person, kind, parts, popular.numpy(), against)
 
     def _sources_of_state(
         self, shoppers: Shoppers, encoded: Encoded, row: int
@@ -392,12 +404,15 @@ def _newness(encoded: Encoded, circles: Circles, first: int, stop: int) -> torch
     return (1.0 + encoded.total[first:stop]) ** -2 / (1.0 + friends)
 
 
-def _reasons(source: list[int], person: list[int], parts: list[float], bias: float) -> list[Reason]:
+def _reasons(
+    source: list[int], person: list[int], against: list[bool], parts: list[float], bias: float
+) -> list[Reason]:
     """One item's reasons, largest share first."""
-    every = [*zip(source, person, parts, strict=True), (-1, -1, float(bias))]
-    whole = sum(abs(part) for _, _, part in every) or 1.0
+    every = [*zip(source, person, against, parts, strict=True), (-1, -1, False, float(bias))]
+    whole = sum(abs(part) for *_, part in every) or 1.0
     reasons = [
-        Reason(_kind(item, who), item, who, part, abs(part) / whole) for item, who, part in every
+        Reason(_kind(item, who), item, who, part, abs(part) / whole, no)
+        for item, who, no, part in every
     ]
     return sorted(reasons, key=lambda reason: -reason.share)
 
@@ -425,7 +440,7 @@ def _best(items: torch.Tensor, scores: torch.Tensor, k: int) -> tuple[torch.Tens
 def _check(parameters: Parameters, num_items: int) -> None:
     needed = {"item_in", "item_out", "item_bias", "scale", "prior"}
     needed |= {f"encoder.{name}" for name, _ in Encoder().named_parameters()}
-    names = set(parameters) - {"heads", "friends_for"}
+    names = set(parameters) - {"heads", "friends_for", DISLIKE_WEIGHT}
     if names != needed and names != needed | linear.NAMES:
         raise BadInputError(
             f"parameters are {sorted(parameters)}, expected {sorted(needed)}: "

@@ -1,15 +1,17 @@
 """A shopper as the recommender sees one: own history, friends, and their histories."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Codes, Floats, Interactions, Ints
-from coterie.schema import EVENT_KINDS, MAX_RECENT, TARGET_KINDS
+from coterie.data.hidden import hides
+from coterie.data.polarity import Entries, speaks_against, was_had
+from coterie.data.repurchase import Again
+from coterie.schema import MAX_HAD, MAX_RECENT
 
 DAY_MS = 86_400_000.0
-_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +26,31 @@ class Histories:
     item_idx: Ints
     """Shape (n,)."""
     kind: Codes
-    """Shape (n,): the strongest that the person did with the item."""
+    """Shape (n,): the strongest that the person did with the item, as ``polarity.meant`` has it."""
     age_days: Floats
     """Shape (n,): days before this person's newest event. Against one's own newest event, not a
     clock: the same history gives the same list whenever it is asked for."""
+    wanted_ms: Ints
+    """Shape (n,): when the item was last wanted; below 0: last turned down; 0: neither."""
 
     @property
     def num_people(self) -> int:
         """p."""
         return len(self.offsets) - 1
+
+    @property
+    def against(self) -> npt.NDArray[np.bool_]:
+        """Entries that speak against their item, shape (n,)."""
+        return speaks_against(self.kind, self.wanted_ms)
+
+    def signs(self, dislike_weight: float) -> Floats:
+        """What entries count times: 1, or minus the weight of a dislike, shape (n,)."""
+        return np.where(self.against, -dislike_weight, 1.0).astype(np.float32)
+
+    def where(self, kept: npt.NDArray[np.bool_]) -> "Histories":
+        """The same people with some of their entries, a mask of shape (n,)."""
+        before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        return self._rows(before[self.offsets], np.flatnonzero(kept))
 
     def take(self, people: Ints) -> "Histories":
         """The histories of some people, in the order asked; a row of -1 has no history."""
@@ -41,9 +59,40 @@ class Histories:
         counts = np.where(known, self.offsets[rows + 1] - self.offsets[rows], 0)
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         entries = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
+        return self._rows(offsets, entries)
+
+    def _rows(self, offsets: Ints, entries: Ints) -> "Histories":
         return Histories(
-            offsets, self.item_idx[entries], self.kind[entries], self.age_days[entries]
+            offsets,
+            self.item_idx[entries],
+            self.kind[entries],
+            self.age_days[entries],
+            self.wanted_ms[entries],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that is remembered of p people: what lists draw on, and what they had before that."""
+
+    recent: Histories
+    """The newest entries."""
+    had: Entries
+    """Of the others those that were had, the newest first a person: not to be shown either."""
+
+    def seen(self, num_items: int, again: Again | None) -> tuple[Ints, Ints]:
+        """Items not to show: bounds of each person's, shape (p + 1,), and the items, ascending."""
+        recent, before = self.recent, self.had
+        shown = hides(recent.kind, recent.wanted_ms, recent.item_idx, again)
+        had = before.take(hides(before.kind, before.wanted_ms, before.item, again))
+        person = np.repeat(np.arange(recent.num_people), np.diff(recent.offsets))[shown]
+        pairs = [
+            person * num_items + recent.item_idx[shown],
+            had.person * num_items + had.item,
+        ]
+        every = np.unique(np.concatenate(pairs))
+        bounds = np.searchsorted(every, np.arange(recent.num_people + 1) * num_items)
+        return bounds.astype(np.int64), every % num_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,45 +134,57 @@ class Shoppers:
         """Who has a history, shape (b,)."""
         return np.asarray(np.diff(self.histories.offsets[: len(self) + 1]) > 0)
 
+    def counting(self, dislike_weight: float) -> "Shoppers":
+        """The same with entries that count: without those against their items at a weight of 0."""
+        against = self.histories.against
+        if dislike_weight > 0 or not against.any():
+            return self
+        return replace(self, histories=self.histories.where(~against))
+
 
 def histories_of(events: Interactions, num_people: int, max_items: int = MAX_RECENT) -> Histories:
-    """Collapse events to one entry a person and item: strongest kind, newest time.
+    """Collapse events to one entry a person and item, the newest ``max_items`` a person.
 
     Args:
         events: In any order; ``user_idx`` below ``num_people``.
         num_people: Rows of the result; people without events get empty ones.
         max_items: Entries kept a person, the newest; equal times keep the later event.
     """
-    if len(events) == 0:
-        none = np.zeros(0, np.int64)
-        return Histories(
-            np.zeros(num_people + 1, np.int64), none, none.astype(np.int8), none.astype(np.float32)
-        )
-    num_items = int(events.item_idx.max()) + 1
-    pair = events.user_idx * num_items + events.item_idx
-    # Last event of a pair in time order is its newest; ties in time fall to the later row.
-    order = np.lexsort((np.arange(len(events)), events.ts_ms, pair))
-    pairs = pair[order]
-    first = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]])
-    last = np.r_[first[1:], len(pairs)] - 1
-    kind = np.maximum.reduceat(events.kind[order], first)
-    newest = order[last]
-    user, item, ts = events.user_idx[newest], events.item_idx[newest], events.ts_ms[newest]
-    by_user = np.lexsort((-newest, -ts, user))
-    user, item, ts, kind = user[by_user], item[by_user], ts[by_user], kind[by_user]
-    counts = np.bincount(user, minlength=num_people)
+    return memory_of(events, num_people, max_items).recent
+
+
+def memory_of(
+    events: Interactions, num_people: int, most: int = MAX_RECENT, most_had: int = MAX_HAD
+) -> Memory:
+    """Collapse events to one entry a person and item, and keep what lists need.
+
+    Args:
+        events: In any order; ``user_idx`` below ``num_people``.
+        num_people: Rows of the result.
+        most: Recent entries kept a person, the newest; equal times keep the later event.
+        most_had: Entries kept beside them, the last wanted or turned down; of equal times the
+            lower item.
+    """
+    entries, newest = Entries.of(events).collapse()
+    order = np.lexsort((-newest, -entries.ts_ms, entries.person))
+    entries = entries.take(order)
+    counts = np.bincount(entries.person, minlength=num_people)
     starts = np.concatenate([[0], np.cumsum(counts)])
-    kept = np.arange(len(user)) - starts[user] < max_items
-    age = (ts[starts[user]] - ts) / DAY_MS
-    offsets = np.concatenate([[0], np.cumsum(np.minimum(counts, max_items))]).astype(np.int64)
-    return Histories(offsets, item[kept], kind[kept].astype(np.int8), age[kept].astype(np.float32))
+    kept = np.arange(len(entries)) - starts[entries.person] < most
+    age = (entries.ts_ms[starts[entries.person]] - entries.ts_ms) / DAY_MS
+    recent = Histories(
+        np.concatenate([[0], np.cumsum(np.minimum(counts, most))]).astype(np.int64),
+        entries.item[kept],
+        entries.kind[kept],
+        age[kept].astype(np.float32),
+        entries.wanted_ms[kept],
+    )
+    return Memory(recent, last_had(entries.take(~kept), most_had))
 
 
-def targets(events: Interactions) -> npt.NDArray[np.bool_]:
-    """Which events are of a kind that a list should foresee, shape (n,)."""
-    return is_target(events.kind)
-
-
-def is_target(kind: Codes) -> npt.NDArray[np.bool_]:
-    """Which kinds are ones that a list should foresee, shape (n,)."""
-    return _IS_TARGET[kind]
+def last_had(entries: Entries, most: int) -> Entries:
+    """Those of some entries that were had, by person, the last ``most`` of each."""
+    had = entries.take(was_had(entries.kind, entries.wanted_ms))
+    had = had.take(np.lexsort((had.item, -np.abs(had.wanted_ms), had.person)))
+    place = np.arange(len(had)) - np.searchsorted(had.person, had.person)
+    return had.take(place < most)

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 
 import coterie
+from coterie.data.repurchase import RepurchaseRule
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError, UnavailableError
 from coterie.release.files import ReleaseFiles, read_files
@@ -49,6 +50,8 @@ class ReleaseContent:
     metrics: Mapping[str, Any]
     data_fingerprint: str
     limits: Mapping[str, float]
+    repurchase: Mapping[str, float | None] = field(default_factory=dict)
+    """When what was bought may be listed again: ``RepurchaseRule.days``."""
     code_version: str = coterie.__version__
     schema_version: int = SCHEMA_VERSION
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -77,6 +80,12 @@ class Release:
         """Which items may be shown, shape (num_items,); true where nothing is said."""
         said = self.catalogue.column("available").to_pylist()
         return np.array([yes is not False for yes in said], dtype=np.bool_)
+
+    @property
+    def days_until_again(self) -> npt.NDArray[np.float32]:
+        """After which what was had may be listed again, shape (num_items,); inf: never."""
+        rule = RepurchaseRule(self.manifest.repurchase)
+        return rule.for_items(self.catalogue.column("category"))
 
 
 def write_release(folder: str, content: ReleaseContent) -> Release:
@@ -194,6 +203,7 @@ def _to_files(content: ReleaseContent, where: str) -> dict[str, bytes]:
         per_item=per_item,
         metrics=content.metrics,
         limits=content.limits,
+        repurchase=dict(RepurchaseRule(content.repurchase).days),
         files={name: FileDigest.of(data) for name, data in files.items()},
     )
     return files | {MANIFEST: manifest.to_json()}

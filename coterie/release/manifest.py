@@ -5,10 +5,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from coterie.data.repurchase import RepurchaseRule
 from coterie.errors import BadInputError
 from coterie.schema import SCHEMA_VERSION
 
@@ -58,6 +59,9 @@ class Manifest:
     limits: Mapping[str, float]
     """What the gate held it to."""
     files: Mapping[str, FileDigest]
+    repurchase: Mapping[str, float | None] = field(default_factory=dict)
+    """When what was bought may be listed again: ``RepurchaseRule.days``; none in releases of before
+    it was known, whose lists never show again what was had."""
 
     def to_json(self) -> bytes:
         """The bytes of ``manifest.json``.
@@ -117,6 +121,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
             metrics=dict(fields["metrics"]),
             limits={_text(name): _number(value) for name, value in fields["limits"].items()},
             files={name: _digest(files[name]) for name in FILES},
+            repurchase=dict(RepurchaseRule(fields.get("repurchase", {})).days),
         )
     except BadInputError as error:
         raise BadInputError(f"{where}: {error}") from error

@@ -1,5 +1,6 @@
 """A release over clean tables: the lists that serving would answer with, without a server."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from coterie.data.dataset import Dataset, Ints, TrainingSet
 from coterie.data.ids import normal_id
+from coterie.data.repurchase import Again
 from coterie.data.splits import events_of_lists
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
@@ -33,6 +35,8 @@ class NamedReason:
     title: str | None = None
     user_id: str | None = None
     """The friend; None for one who does not want to be named."""
+    turned_down: bool = False
+    """Whether the person did not want the item: then it is no reason for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,21 @@ class ShopperList:
 class OfflineLists:
     """Lists for the shoppers of one dataset, drawn from all of its events and ties."""
 
-    def __init__(self, release: Release, dataset: Dataset) -> None:
+    def __init__(self, release: Release, dataset: Dataset, now_ms: int | None = None) -> None:
+        """Make everybody's lists ready to be asked for.
+
+        Args:
+            release: Whose lists.
+            dataset: What people did.
+            now_ms: When they ask, milliseconds since 1970: it decides what may be listed again. By
+                the clock if not given, as in serving.
+        """
         self._users = dataset.users
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
-        self._community = Community.of(_as_release_sees(release.items, dataset))
+        now_ms = int(time.time() * 1000) if now_ms is None else now_ms
+        known = _as_release_sees(release.items, dataset)
+        again = Again.at(release.days_until_again, now_ms)
+        self._community = Community.of(replace(known, again=again))
         self._ids = release.catalogue.column("item_id").to_pylist()
         self._titles = release.catalogue.column("title").to_pylist()
         self._unnamed = _unnamed(dataset)
@@ -114,6 +129,7 @@ class OfflineLists:
             self._ids[item],
             self._titles[item],
             names.get(reason.person),
+            reason.against,
         )
 
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from coterie.data.dataset import Interactions, Ties, TrainingSet
+from coterie.data.repurchase import Again
 from coterie.errors import BadInputError
 from coterie.training.loop import Start
 
@@ -45,9 +46,10 @@ def unpack(path: str) -> TrainingSet:
         num_users, num_items = loaded["shape"].tolist()
         held_out = _read(Interactions, "validation", loaded) if loaded["validates"] else None
         interactions, ties = _read(Interactions, "seen", loaded), _read(Ties, "ties", loaded)
+        again = _read_again(loaded)
     except (OSError, ValueError, KeyError) as error:
         raise BadInputError(f"{path} holds no training set: {error}") from error
-    return TrainingSet(interactions, ties, num_users, num_items, held_out)
+    return TrainingSet(interactions, ties, num_users, num_items, held_out, again)
 
 
 def digest(data: TrainingSet) -> str:
@@ -101,7 +103,15 @@ def _columns(data: TrainingSet) -> Columns:
     for prefix, part in parts.items():
         if part is not None:
             columns |= {f"{prefix}.{f.name}": getattr(part, f.name) for f in fields(part)}
+    if data.again is not None:
+        columns |= {"again.days": data.again.days, "again.now_ms": np.array(data.again.now_ms)}
     return columns
+
+
+def _read_again(loaded: Any) -> Again | None:
+    if "again.days" not in loaded:
+        return None
+    return Again(loaded["again.days"], int(loaded["again.now_ms"]))
 
 
 def _read(table: type[Any], prefix: str, loaded: Any) -> Any:

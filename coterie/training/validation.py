@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from coterie.data.dataset import Interactions, Ints, TrainingSet
-from coterie.recommend.shoppers import targets
+from coterie.data.hidden import hidden_pairs
 
 Score = Callable[[torch.Tensor], torch.Tensor]
 """User rows, shape (b,), to scores of all items, shape (b, num_items)."""
@@ -20,7 +20,7 @@ class Validation:
     def __init__(self, data: TrainingSet, device: torch.device, k: int = 20, rows: int = 256):
         held_out = data.validation
         wanted = np.zeros(0, np.int64) if held_out is None else _pairs(held_out, data.num_items)
-        own = _pairs(data.interactions.take(targets(data.interactions)), data.num_items)
+        own = hidden_pairs(data.interactions, data.num_items, data.again)
         wanted = np.setdiff1d(wanted, own, assume_unique=True)
         users = np.unique(wanted // data.num_items)
         if len(users) > MAX_USERS:
@@ -44,7 +44,7 @@ class Validation:
     def ndcg(self, score: Score) -> float | None:
         """Mean NDCG@k over users with targets; None where nobody has any.
 
-        Items that a user had in training are masked, unless they are asked for nothing else.
+        Items that are hidden from a user are masked, unless they are asked for nothing else.
         """
         each = self.ndcg_of_each(lambda users: score(users)[None], 1)
         return each[0] if each else None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coterie.data.load import load_dataset
+from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import by_weeks
 from coterie.evaluation.backtest import Week
 from coterie.evaluation.comparison import compare
@@ -45,7 +46,7 @@ def backtest(
     settings = {name: FitSettings(name).configure() for name in names}
     if "social" in settings:
         settings["social"] = change(CONFIGS["social"](), flatten(config or {}))
-    splits = by_weeks(load_dataset(clean), weeks)
+    splits = by_weeks(load_dataset(clean), weeks, RepurchaseSetting())
     found: list[Week] = []
     for done, (start_ms, split) in enumerate(splits):
         fitted = {}

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 
 import coterie
+from coterie.data.repurchase import RepurchaseSetting, read_repurchase
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
 from coterie.models import Learned, Model
@@ -51,6 +52,12 @@ class Challenger:
     """Every epoch of the fit that chose, where the model has epochs."""
     start: str = ""
     """The release that it went on from; empty: it began anew."""
+    repurchase: Mapping[str, float | None] = field(default_factory=dict)
+    """When what was bought may be listed again: ``RepurchaseRule.days``."""
+
+    def repurchase_setting(self) -> RepurchaseSetting:
+        """Its very rule, for whoever opens the shop after it."""
+        return RepurchaseSetting(learned=False, given=self.repurchase)
 
 
 def fit_challenger(
@@ -77,7 +84,7 @@ def fit_challenger(
         BadInputError: The data or the settings are wrong.
     """
     settings, started = settings or FitSettings(), time.monotonic()
-    config, shop = settings.configure(), Shop.open(clean)
+    config, shop = settings.configure(), Shop.open(clean, read_repurchase(*settings.repurchase))
     if known is not None:
         check_features(known, shop)
     data = shop.split.for_validation()
@@ -100,6 +107,7 @@ def fit_challenger(
         seconds=round(time.monotonic() - started, 1),
         training=history,
         start=settings.start,
+        repurchase=dict(shop.split.repurchase.days),
     )
     _save(challenger, fitted.final, Path(out))
     return challenger

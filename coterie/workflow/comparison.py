@@ -48,8 +48,8 @@ def evaluate_all(
     Raises:
         BadInputError: The data are wrong, or the challenger was fitted on other data.
     """
-    shop = Shop.open(clean)
     known = None if challenger is None else load_challenger(challenger)
+    shop = Shop.open(clean, known.repurchase_setting() if known else None)
     if known and known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
     runs: dict[str, _Run] = {}

@@ -39,4 +39,5 @@ def check_features(known: str, shop: Shop) -> None:
         if not path.is_file():
             raise BadInputError(f"{known} lacks {name}: run the features step into it first")
         table = pq.read_table(path, schema=KNOWN)
-        check_known(community_of(table, shop.dataset.users, shop.dataset.items), data, used)
+        users, items = shop.dataset.users, shop.dataset.items
+        check_known(community_of(table, users, items, data.again), data, used)

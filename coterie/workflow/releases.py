@@ -46,7 +46,8 @@ def make_release(
         BadInputError: The challenger does not win, cannot be served, or saw other data.
     """
     limits = limits or Limits()
-    known, shop = load_challenger(challenger), Shop.open(clean)
+    known = load_challenger(challenger)
+    shop = Shop.open(clean, known.repurchase_setting())
     if known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
     verdict = judge(known.validation, known.popularity, limits=limits)
@@ -66,6 +67,7 @@ def make_release(
         | {"lists": list_figures(parameters, popularity, shop.split.for_test())},
         data_fingerprint=known.data_fingerprint,
         limits=limits.numbers(),
+        repurchase=known.repurchase,
     )
     return write_release(out, content)
 

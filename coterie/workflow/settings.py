@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,8 @@ class FitSettings:
     """Of the Ray cluster: ``local`` starts one for this run, ``auto`` joins the one we are on."""
     start: str = ""
     """Folder or URL of a release to go on from; empty begins anew."""
+    repurchase: Sequence[str] = ()
+    """When what was bought may be listed again, as ``repurchase.read_repurchase`` takes it."""
 
     def __post_init__(self) -> None:
         if self.model not in CONFIGS:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from coterie.data.dataset import Dataset, Split
 from coterie.data.load import load_dataset
+from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import choose
 
 
@@ -15,12 +16,16 @@ class Shop:
     split: Split
 
     @classmethod
-    def open(cls, clean: str) -> "Shop":
+    def open(cls, clean: str, repurchase: RepurchaseSetting | None = None) -> "Shop":
         """Load and split.
+
+        Args:
+            clean: Folder that ``ingest`` wrote.
+            repurchase: What may be listed again; learned from what was bought if not given.
 
         Raises:
             BadInputError: The folder is not clean, or its events cannot be split.
             UnavailableError: The store did not answer.
         """
         dataset = load_dataset(clean)
-        return cls(dataset, choose(dataset))
+        return cls(dataset, choose(dataset, repurchase or RepurchaseSetting()))

@@ -1,8 +1,10 @@
 import { face, picture } from "/static/pictures.js";
 
 const SHOWN = 20;
-const VERBS = { view: "Viewed", click: "Looked at", share: "Shared", cart: "In the cart", review: "Reviewed", rating: "Rated", purchase: "Bought" };
+const VERBS = { view: "Viewed", click: "Looked at", share: "Shared", cart: "In the cart", review: "Reviewed", rating: "Rated", purchase: "Bought", return: "Sent back", dislike: "Not for you" };
 const DID = { view: "viewed …", click: "looked at …", share: "shared …", cart: "put … in the cart", review: "reviewed …", rating: "rated …", purchase: "bought …" };
+// What is said when an event is kept. DID is of friends, whose history has nothing that they turned down.
+const DONE = { purchase: "Bought", click: "Looked at", return: "Sent back", dislike: "Not for you:" };
 const LEADS = {
   own: "From your own history, and from people you know.",
   friends: "You are new here: this is what your friends like.",
@@ -12,7 +14,7 @@ const KINDS = ["own", "friend", "popular"];
 const KIND_NAMES = { own: "own history", friend: "friends", popular: "popularity" };
 
 const at = (id) => document.getElementById(id);
-const state = { user: null, ranks: new Map(), turn: 0 };
+const state = { user: null, list: null, ranks: new Map(), turn: 0 };
 
 /* -------------------------------------------------------------- the API */
 
@@ -32,6 +34,8 @@ const path = (...parts) => "/v1/" + parts.map(encodeURIComponent).join("/");
 
 function send(itemId, event) {
   const body = { event_id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, user_id: state.user, item_id: itemId, event };
+  // Of the list that it follows from, where it follows from one.
+  if (state.ranks.has(itemId) && event !== "return") body.list_id = state.list;
   return ask("/v1/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ events: [body] }) });
 }
 
@@ -76,7 +80,7 @@ function showShopper(shopper) {
 }
 
 function summary(shopper) {
-  const bought = shopper.history.filter((entry) => entry.event === "purchase").length;
+  const bought = shopper.history.filter((entry) => entry.event === "purchase" && !entry.turned_down).length;
   if (!shopper.history.length) return shopper.num_friends ? "New here, but knows people" : "New here";
   return bought ? `${bought} recent purchase${bought > 1 ? "s" : ""}` : "Looking around";
 }
@@ -90,11 +94,18 @@ function friendChip(friend) {
   }, face(friend.user_id), make("span", {}, make("b", { text: friend.user_id }), make("small", { text: about }))));
 }
 
+// The strongest that was done is what an entry keeps: of what was bought and turned down, not how it was.
+const verb = ({ event, turned_down }) => (turned_down && !["return", "dislike"].includes(event) ? "Turned down" : VERBS[event]);
+
 function historyEntry(entry) {
   return make("li", {},
     make("span", { class: "thumb" }, picture(entry.item)),
     make("span", { class: "what" }, make("b", { text: entry.item.title }),
-      make("small", {}, make("span", { class: `verb ${entry.event}`, text: VERBS[entry.event] }), ` · ${ago(entry.ts)}`)));
+      make("small", {}, make("span", { class: `verb ${entry.turned_down ? "against" : entry.event}`, text: verb(entry) }), ` · ${ago(entry.ts)}`)),
+    entry.event === "purchase" && !entry.turned_down && make("button", {
+      type: "button", class: "back", text: "Return", "aria-label": `Return ${entry.item.title}`,
+      on: { click: (event) => act(event, entry.item, "return") },
+    }));
 }
 
 /* -------------------------------------------------------------- the list */
@@ -127,7 +138,8 @@ function productCard(entry, was) {
       title,
       headline(reasons, item),
       bar(reasons),
-      why(reasons),
+      make("div", { class: "more" }, why(reasons),
+        make("button", { type: "button", class: "no", text: "Not for me", "aria-label": `Not for me: ${item.title}`, on: { click: (event) => act(event, item, "dislike") } })),
       make("div", { class: "actions" },
         make("button", { type: "button", class: "buy", text: "Buy", "aria-label": `Buy ${item.title}`, on: { click: (event) => act(event, item, "purchase") } }),
         make("button", { type: "button", text: "Look", "aria-label": `Look at ${item.title}`, on: { click: (event) => act(event, item, "click") } }),
@@ -197,17 +209,32 @@ function failed(error) {
 async function act(event, item, kind) {
   const button = event.currentTarget;
   button.disabled = true;
+  const place = [...at("items").children].findIndex((card) => card.dataset.id === item.item_id);
   try {
     const receipt = await send(item.item_id, kind);
     const moved = await refresh();
-    const did = kind === "purchase" ? "Bought" : "Looked at";
-    toast(receipt.applied ? `${did} ${item.title}. ${moved ? `${moved} of ${state.ranks.size} places changed.` : "The list stays as it is."}` : `${did} ${item.title}. The list will follow shortly.`);
-    const same = at("items").querySelector(`[data-id="${CSS.escape(item.item_id)}"] button`);
-    (same ?? at("list")).focus({ preventScroll: true });
+    // Where the event is kept but not applied yet, the list still has it.
+    if (kind === "dislike") at("items").querySelector(`[data-id="${CSS.escape(item.item_id)}"]`)?.remove();
+    toast(said(kind, item, receipt.applied, moved));
+    focusAfter(kind, item, place);
   } catch (error) {
     toast(error.message, true);
     button.disabled = false;
   }
+}
+
+function said(kind, item, applied, moved) {
+  const then = !applied ? "The list will follow shortly." : moved ? `${moved} of ${state.ranks.size} places changed.` : "The list stays as it is.";
+  const gone = kind === "dislike" ? " It will not be shown to you again." : "";
+  return `${DONE[kind]} ${item.title}.${gone} ${then}`;
+}
+
+// Whoever uses a keyboard goes on where they were: at the same item, or at what took its place.
+function focusAfter(kind, item, place) {
+  const cards = at("items").children;
+  const same = [...cards].find((card) => card.dataset.id === item.item_id) ?? (kind === "dislike" ? cards[Math.min(place, cards.length - 1)] : null);
+  const next = kind === "return" ? at("history") : same?.querySelector(kind === "dislike" ? ".no" : "button") ?? at("list");
+  next.focus({ preventScroll: true });
 }
 
 async function refresh() {
@@ -216,6 +243,7 @@ async function refresh() {
   // A later choice has overtaken this one.
   if (turn !== state.turn) return 0;
   showShopper(shopper);
+  state.list = list.list_id || null;
   return showList(list);
 }
 

@@ -80,7 +80,9 @@ def test_clean_tables_are_clean_input(tmp_path):
 
 FAULTS = [
     ("events", {"user_id": ""}, "user_id", "missing", None),
-    ("events", {"item_id": "ghost"}, "item_id", "no good row of items has this id", "ghost"),
+    ("events", {"item_id": "undefined"}, "item_id", "a word that stands for", "undefined"),
+    ("events", {"event": "review", "value": "9"}, "value", "over 5", "9"),
+    ("events", {"value": "1e13"}, "value", "over 1e+12", "1e13"),
     ("events", {"event": "stare"}, "event", "none of view, click", "stare"),
     ("events", {"ts": "2026-01-01"}, "ts", "in the future", "2026-01-01"),
     ("events", {"ts": "1970-01-01"}, "ts", "before 1990", "1970-01-01"),
@@ -91,6 +93,7 @@ FAULTS = [
     ("events", {"user_id": "x" * 300}, "user_id", "longer than 256", "x" * 120),
     ("ties", {"dst_user_id": "u2"}, "dst_user_id", "a tie to oneself", "u2"),
     ("ties", {"weight": "0"}, "weight", "not over 0", "0"),
+    ("ties", {"weight": "1e39"}, "weight", "over 1e+12", "1e39"),
     ("ties", {"since": "2030-01-01"}, "since", "in the future", "2030-01-01"),
     ("items", {"price": "-0.01"}, "price", "below 0", "-0.01"),
     ("items", {"title": "<br/>"}, "title", "missing", "<br/>"),
@@ -124,7 +127,7 @@ def test_no_row_vanishes(tmp_path):
     shop["events"] += shop["events"][20:23]
     report, _ = clean_of(tmp_path, shop, config=LENIENT)
     counts = report.tables["events"]
-    assert (counts.bad, counts.duplicates) == (10, 3)
+    assert (counts.bad, counts.duplicates) == (12, 3)
     assert counts.read + counts.added == counts.kept + counts.bad + counts.duplicates
 
 
@@ -140,6 +143,66 @@ def test_of_events_with_one_id_the_first_good_one_stays(tmp_path):
     kept = tables["events.parquet"].filter(pc.field("event_id") == "same").to_pylist()
     assert [row["item_id"] for row in kept] == ["i1"]
     assert (report.tables["events"].bad, report.tables["events"].duplicates) == (1, 1)
+
+
+def test_of_rows_about_one_item_the_last_stays_and_the_stricter_availability_holds(tmp_path):
+    shop = small_shop()
+    newer = {"item_id": "i1", "title": "New", "price": "7", "available": "no"}
+    shop["items"] += [newer, newer | {"title": "Newest", "available": "yes"}]
+    report, tables = clean_of(tmp_path, shop)
+    [row] = tables["items.parquet"].filter(pc.field("item_id") == "i1").to_pylist()
+    assert (row["title"], row["price"], row["available"]) == ("Newest", 7.0, False)
+    assert report.tables["items"].duplicates == 2
+
+
+@pytest.mark.parametrize(
+    "bad", [{"price": "-1", "available": "no"}, {"price": "7", "available": "sold out"}]
+)
+def test_a_bad_row_of_an_item_may_take_it_out_of_stock_and_not_put_it_in(tmp_path, bad):
+    shop = small_shop()
+    shop["items"] += [{"item_id": "i1", "title": "New"} | bad]
+    _, tables = clean_of(tmp_path, shop, config=LENIENT)
+    [row] = tables["items.parquet"].filter(pc.field("item_id") == "i1").to_pylist()
+    assert (row["title"], row["available"]) == ("Thing 1", False)
+
+
+def test_an_event_of_an_item_that_nobody_describes_is_kept_and_the_item_is_not_for_sale(tmp_path):
+    shop = small_shop()
+    shop["events"][3]["item_id"] = "new this morning"
+    shop["items"][2]["price"] = "-1"
+    report, tables = clean_of(tmp_path, shop, config=LENIENT)
+    assert report.tables["events"].kept == 40
+    assert report.tables["items"].added == 2
+    added = tables["items.parquet"].filter(~pc.field("available")).to_pylist()
+    assert [(row["item_id"], row["title"]) for row in added] == [
+        ("i2", "i2"),
+        ("new this morning", "new this morning"),
+    ]
+    assert report.shared.events_of_items_not_described == 11
+    [warning] = report.warnings
+    assert warning.startswith("11 of 40 events name 2 items that have no good row in items, e.g. ")
+    counts = report.tables["items"]
+    assert counts.read + counts.added == counts.kept + counts.bad + counts.duplicates
+
+
+def test_every_file_is_named_with_its_rows_or_the_reason_why_it_was_not_read(tmp_path):
+    source = Path(write_shop(tmp_path / "raw", small_shop()))
+    (source / "events").mkdir()
+    (source / "events.csv").rename(source / "events" / "PART-0.CSV")
+    for name in ("_SUCCESS", ".PART-0.CSV.crc"):
+        (source / "events" / name).touch()
+    (source / "notes.md").write_text("ours")
+    ingest(str(source), str(tmp_path / "clean"), CONFIG)
+    report = json.loads((tmp_path / "clean" / "ingest.json").read_text())
+    assert report["sources"] == {
+        "events": {"events/PART-0.CSV": 40},
+        "items": {"items.csv": 4},
+        "ties": {"ties.csv": 5},
+        "users": {},
+    }
+    passed = {found["file"]: found["reason"] for found in report["passed_over"]}
+    assert sorted(passed) == ["events/.PART-0.CSV.crc", "events/_SUCCESS", "notes.md"]
+    assert passed["notes.md"].startswith("no table of the contract")
 
 
 def test_friends_are_friends_both_ways_and_followers_are_not(tmp_path):

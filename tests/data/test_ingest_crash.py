@@ -17,12 +17,13 @@ from coterie.data import ingest as module
 
 source, out, place = sys.argv[1:]
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
-write, rename, digest = module.write_table, os.rename, module._digest
+write, rename, digest = module._write_parts, os.rename, module._digest
 renames = []
 
-def half(data, file):
-    write(data, file)
-    if file.name == "items.parquet" and place == "half a table":
+def half(parts, table, folder):
+    write(parts, table, folder)
+    file = folder / f"{table.name}.parquet"
+    if table.name == "items" and place == "half a table":
         content = file.read_bytes()
         file.write_bytes(content[: len(content) // 2])
         die()
@@ -40,7 +41,7 @@ def last(file):
         die()
     return digest(file)
 
-module.write_table, os.rename, module._digest = half, counted, last
+module._write_parts, os.rename, module._digest = half, counted, last
 module.ingest(source, out)
 """
 PLACES = {

@@ -153,7 +153,9 @@ def test_a_misspelt_optional_column_is_refused_and_an_unknown_one_noted(tmp_path
 
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path):
-    assert "title more than once" in refusal(tmp_path, "items.csv", b"item_id,title,title\na,b,c\n")
+    assert "column 'title' more than once" in refusal(
+        tmp_path, "items.csv", b"item_id,title,title\na,b,c\n"
+    )
 
 
 def test_a_type_that_cannot_be_an_id_is_refused(tmp_path):

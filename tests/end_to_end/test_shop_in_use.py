@@ -227,6 +227,12 @@ def test_a_shopper_buys_in_the_storefront_and_sees_the_list_change(served, made,
         expect(page.get_by_role("status")).to_contain_text(re.compile(r"Bought .* places changed"))
         assert [card.get_attribute("data-id") for card in cards.all()] != shown
         expect(page.locator("#history li").first).to_contain_text("just now")
+        unwanted = cards.nth(1).get_attribute("data-id")
+        cards.nth(1).get_by_role("button", name="Not for me").click()
+        expect(page.get_by_role("status")).to_contain_text("will not be shown to you again")
+        expect(cards).to_have_count(20)
+        ids = [item["item"]["item_id"] for item in served.list_of(shopper, 100)["items"]]
+        assert unwanted not in ids
         if folder := os.environ.get("COTERIE_SCREENSHOTS"):
             page.screenshot(path=Path(folder, "storefront.png"))
         browser.close()

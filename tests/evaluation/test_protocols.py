@@ -1,5 +1,7 @@
 """Who is judged, on which items, and what is masked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -35,6 +37,7 @@ def ties(*pairs):
 
 
 BUY, VIEW = EventKind.PURCHASE, EventKind.VIEW
+BACK, DISLIKE = EventKind.RETURN, EventKind.DISLIKE
 DATA = TrainingSet(
     events((0, 5, BUY), (0, 4, VIEW), (1, 5, BUY), (1, 4, BUY), (3, 5, BUY)),
     ties((0, 1), (1, 0), (0, 2), (0, 0), (0, 1)),
@@ -66,6 +69,23 @@ def test_only_what_was_had_is_masked_and_views_stay():
     assert found.user_idx.tolist() == [0, 1, 2]
     assert found.lists.tolist() == [[4, 3, 2], [3, 2, 1], [5, 4, 3]]
     assert found.metrics["recall@3"].tolist() == [1.0, 0.0, 1.0]
+
+
+def test_what_was_turned_down_is_masked_but_nobody_has_it():
+    seen = Interactions.concat(
+        DATA.interactions, events((0, 3, DISLIKE), (2, 5, BUY), (2, 5, BACK))
+    )
+    data = replace(DATA, interactions=seen)
+    asked = events((0, 4, BUY), (1, 0, BUY), (2, 1, BUY))
+    before = evaluate_model(Stubborn(4, 2), DATA, asked, ks=(2,))
+    assert evaluate_model(ByNumber(), data, asked, ks=(3,)).lists.tolist() == [
+        [4, 2, 1],
+        [3, 2, 1],
+        [4, 3, 2],
+    ]
+    found = evaluate_model(Stubborn(4, 2), data, asked, ks=(2,))
+    assert found.metrics["novelty@2"].tolist() == before.metrics["novelty@2"].tolist()
+    assert bands_of(data)[ACTIVITY.name].tolist() == bands_of(DATA)[ACTIVITY.name].tolist()
 
 
 def test_shoppers_with_nothing_new_held_out_are_left_out():

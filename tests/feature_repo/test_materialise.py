@@ -5,6 +5,7 @@ import pytest
 
 from coterie.data.dataset import TrainingSet
 from coterie.data.load import load_dataset
+from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import events_of_lists
 from coterie.errors import BadInputError
 from coterie.graph.strength import tie_strengths
@@ -114,6 +115,14 @@ def test_a_stranger_has_no_features(filled):
 
 def test_training_agrees_with_features_of_the_same_tables(filled):
     check_features(str(filled.known), Shop.open(str(filled.clean)))
+
+
+def test_training_agrees_with_features_on_what_may_be_listed_again(filled):
+    """So the store knows when everything was last wanted."""
+    shop = Shop.open(str(filled.clean), RepurchaseSetting(False, {"*": 9.0}))
+    some, none = (Community.of(s.split.for_test()) for s in (shop, Shop.open(str(filled.clean))))
+    assert 0 < len(some.seen) < len(none.seen)
+    check_features(str(filled.known), shop)
 
 
 def test_training_refuses_features_that_know_something_else(filled, tmp_path):

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from coterie.graph.figures import degree_counts, graph_figures
 from coterie.graph.interactions import interaction_matrix
 from coterie.graph.strength import tie_strengths
 from coterie.graph.ties import tie_matrix, tie_tensor
-from coterie.schema import STRENGTHS
+from coterie.schema import EVENT_KINDS, STRENGTHS
 
 
 def events(*rows):
@@ -47,7 +48,7 @@ def random_shop():
             rng.integers(0, users, n),
             rng.integers(0, items, n),
             rng.integers(0, 7, n).astype(np.int8),
-            np.zeros(n, np.float32),
+            np.full(n, np.nan, np.float32),
             np.arange(n),
             np.where(rng.random(n) < 0.5, rng.integers(0, users, n), -1),
         ),
@@ -235,3 +236,23 @@ def test_degree_counts_add_up_to_everybody(random_shop):
     pairs, _ = tie_strengths(random_shop)
     degrees = counts["friends_a_shopper"]
     assert int((degrees * np.arange(len(degrees))).sum()) == len(pairs)
+
+
+def test_what_was_turned_down_is_no_common_item_and_no_item_of_the_figures():
+    kind = np.array([EVENT_KINDS.index(k) for k in ("purchase", "rating", "view", "return")])
+    log = Interactions(
+        np.array([0, 1, 0, 1, 1]),
+        np.array([5, 5, 6, 6, 6]),
+        kind[[0, 1, 0, 2, 3]].astype(np.int8),
+        np.array([9, 1, 9, np.nan, np.nan], np.float32),
+        np.arange(1, 6),
+        np.array([-1, 0, -1, -1, 0]),
+    )
+    friends = ties((0, 1, np.e - 1))
+    _, features = tie_strengths(TrainingSet(log, friends, 2, 8))
+    np.testing.assert_allclose(features, [[1, 0, 0, 0]], rtol=1e-6)
+    figures = graph_figures(TrainingSet(log, friends, 2, 8))
+    assert (figures["events"], figures["interactions"]) == (5, 2)
+    liked = replace(log, value=np.full(5, 4, np.float32), kind=np.full(5, kind[1], np.int8))
+    _, features = tie_strengths(TrainingSet(liked, friends, 2, 8))
+    np.testing.assert_allclose(np.expm1(features[0, 2:]), [2, 2], rtol=1e-6)

@@ -24,6 +24,12 @@ CASES = (
     ),
     Case("social_linear", "social_linear", (("l2", 2.0),), social=True),
     Case(
+        "social_linear, dislikes take away",
+        "social_linear",
+        (("l2", 2.0), ("dislike_weight", 0.5)),
+        social=True,
+    ),
+    Case(
         "social, learned half alone",
         "social",
         (*SOCIAL, ("mix", 0.0)),
@@ -42,6 +48,13 @@ CASES = (
         "social, friends for newcomers alone",
         "social",
         (*SOCIAL, ("newcomers_only", True)),
+        social=True,
+        closed_form=False,
+    ),
+    Case(
+        "social, dislikes take away",
+        "social",
+        (*SOCIAL, ("dislike_weight", 0.5)),
         social=True,
         closed_form=False,
     ),

@@ -151,3 +151,13 @@ def test_a_closed_form_of_items_that_are_not_there_is_refused(data):
         shorter = tensors | {f"linear.{name}": tensors[f"linear.{name}"][:-1]}
         with pytest.raises(BadInputError, match="nearest items have shapes"):
             LinearPart.of_tensors(shorter, data.num_items)
+
+
+def test_a_closed_form_of_before_dislikes_weighs_them_like_a_purchase(data):
+    solved = fit_linear(SocialLinearConfig(rank=8), data, Community.of(data))
+    tensors = solved.tensors()
+    assert tensors["linear.kind"][-3:].tolist() == [1.0, 1.0, 1.0]
+    old = tensors | {"linear.kind": tensors["linear.kind"][:7]}
+    found = LinearPart.of_tensors(old, data.num_items)
+    np.testing.assert_array_equal(found.weights.kind, solved.weights.kind)
+    assert found.weights.dislike_weight == 0.0

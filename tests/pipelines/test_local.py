@@ -1,5 +1,4 @@
 import io
-import os
 import subprocess
 import sys
 import time
@@ -112,9 +111,13 @@ def test_a_parameter_that_does_not_fit_is_refused(given):
 
 
 def test_a_run_that_is_asked_to_stop_takes_its_step_along(tmp_path):
-    fifo = tmp_path / "shop" / "events.csv"
-    fifo.parent.mkdir()
-    os.mkfifo(fifo)  # whoever reads it waits for ever
+    events = tmp_path / "shop" / "events.jsonl"
+    events.parent.mkdir()
+    # Numbers and texts in one column are read value by value, which takes long enough.
+    line = (
+        '{"event_id": %s, "user_id": "a", "item_id": "i1", "event": "view", "ts": "2024-01-01"}\n'
+    )
+    events.write_text((line % 1 + line % '"b"') * 500_000)
     (tmp_path / "shop" / "items.csv").write_text("item_id,title\ni1,Pan\n")
     (tmp_path / "shop" / "ties.csv").write_text("src_user_id,dst_user_id,kind\na,b,friend\n")
     root = tmp_path / "run"
@@ -159,7 +162,7 @@ def test_a_step_that_fails_leaves_one_line_with_the_cause_and_the_log(tmp_path):
     [line] = done.stderr.splitlines()
     assert line.startswith("pipeline: step ingest failed: ")
     assert line.endswith(f"(log: {root / 'pipeline.log'})")
-    assert "items" in line
+    assert "events.csv lacks column ts" in line
     assert "Traceback" in (root / "pipeline.log").read_text()
     assert not (root / "result.json").exists()
     assert done.stdout.split()[0] == "ingest"

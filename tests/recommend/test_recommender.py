@@ -18,9 +18,10 @@ from coterie.recommend.recommender import (
     Source,
 )
 from coterie.recommend.shoppers import histories_of
-from coterie.schema import EVENT_KINDS, STRENGTHS, TARGET_KINDS, EventKind
+from coterie.schema import AGAINST_KINDS, EVENT_KINDS, STRENGTHS, TARGET_KINDS, EventKind
 
 NUM_USERS, NUM_ITEMS, DIM = 30, 80, 8
+AGAINST = {EVENT_KINDS.index(kind) for kind in AGAINST_KINDS}
 HAS_NOBODY, HAS_FRIENDS_ONLY = 28, 29
 
 
@@ -43,15 +44,22 @@ def data() -> TrainingSet:
     return TrainingSet(events, ties, NUM_USERS, NUM_ITEMS)
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one head", "two heads"])
+@pytest.fixture(
+    scope="module",
+    params=[(1, 0.0), (2, 0.0), (1, 0.5)],
+    ids=["one head", "two heads", "dislikes take away"],
+)
 def parameters(request: pytest.FixtureRequest) -> Parameters:
+    num_heads, dislike_weight = request.param
     torch.manual_seed(0)
     encoder = Encoder()
     with torch.no_grad():
         encoder.strength.normal_()
-    heads = {} if request.param == 1 else {"heads": torch.tensor(request.param)}
-    out = unit(torch.randn(NUM_ITEMS, DIM), request.param)
-    return heads | {
+    settings = {} if num_heads == 1 else {"heads": torch.tensor(num_heads)}
+    if dislike_weight:
+        settings["dislike_weight"] = torch.tensor(dislike_weight)
+    out = unit(torch.randn(NUM_ITEMS, DIM), num_heads)
+    return settings | {
         "item_in": torch.randn(NUM_ITEMS, DIM),
         "item_out": out,
         "item_bias": torch.randn(NUM_ITEMS) * 0.3,
@@ -181,16 +189,36 @@ def test_a_shopper_from_features_gets_the_list_of_the_batch(recommender, communi
 
 def _recent(data: TrainingSet, user: int) -> Recent:
     events = data.interactions.take(data.interactions.user_idx == user)
-    best: dict[int, tuple[int, int, int]] = {}
-    for row, (item, kind, ts) in enumerate(
-        zip(events.item_idx.tolist(), events.kind.tolist(), events.ts_ms.tolist(), strict=True)
+    done: dict[int, list[tuple[int, int]]] = {}
+    for item, kind, ts in zip(
+        events.item_idx.tolist(), events.kind.tolist(), events.ts_ms.tolist(), strict=True
     ):
-        before = best.get(item, (0, 0, 0))
-        best[item] = (ts, row, max(kind, before[2]))
-    newest = sorted(best.items(), key=lambda entry: (-entry[1][0], -entry[1][1]))
+        done[item] = [*done.get(item, []), (ts, kind)]
+    newest = sorted(done, key=lambda item: -done[item][-1][0])
     return Recent(
-        [item for item, _ in newest], [k for _, (_, _, k) in newest], [t for _, (t, _, _) in newest]
+        newest,
+        [max((k not in AGAINST, k) for _, k in done[item])[1] for item in newest],
+        [done[item][-1][0] for item in newest],
+        [last_word(done[item]) for item in newest],
     )
+
+
+def last_word(done: list[tuple[int, int]]) -> int:
+    """As it is told in words: the later of wanting and turning down holds."""
+    wanted = max((ts for ts, kind in done if EVENT_KINDS[kind] in TARGET_KINDS), default=0)
+    turned_down = max((ts for ts, kind in done if kind in AGAINST), default=0)
+    return -turned_down if turned_down >= wanted else wanted
+
+
+def test_a_release_of_when_all_kinds_spoke_for_their_items_is_served(
+    parameters, popularity, recommender, community
+):
+    old = parameters | {"encoder.kind": parameters["encoder.kind"][:7]}
+    shoppers = community.shoppers(EVERYBODY)
+    found = Recommender(old, popularity).recommend(shoppers, 20)
+    expected = recommender.recommend(shoppers, 20)
+    np.testing.assert_array_equal(found.item_idx, expected.item_idx)
+    np.testing.assert_array_equal(found.score, expected.score)
 
 
 def test_hidden_items_are_never_shown(parameters, popularity, community):
@@ -248,7 +276,7 @@ def test_histories_hold_each_item_once_with_its_strongest_kind_and_newest_time(r
         user,
         item,
         kind.astype(np.int8),
-        np.zeros(len(user), np.float32),
+        np.full(len(user), np.nan, np.float32),
         day * 86_400_000,
         np.full(len(user), -1),
     )
@@ -269,10 +297,10 @@ def test_histories_hold_each_item_once_with_its_strongest_kind_and_newest_time(r
             assert age == max(newest.values()) - newest[i]
 
 
-def test_only_target_kinds_count_as_had():
+def test_what_was_wanted_or_turned_down_is_not_shown_again():
     kinds = list(range(len(EVENT_KINDS)))
-    shopper = shopper_from_features(Recent(kinds, kinds, [0] * len(kinds)), [], [])
-    assert {EVENT_KINDS[item] for item in shopper.seen} == TARGET_KINDS
+    shopper = shopper_from_features(Recent(kinds, kinds, [9] * len(kinds)), [], [])
+    assert {EVENT_KINDS[item] for item in shopper.seen} == TARGET_KINDS | AGAINST_KINDS
     assert EventKind.VIEW not in TARGET_KINDS
 
 

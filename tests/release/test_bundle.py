@@ -75,6 +75,29 @@ def test_what_is_written_is_read(folder):
     assert read.items.row("item-0003") == 3
 
 
+def test_what_may_be_listed_again_is_part_of_the_release(tmp_path):
+    made = write_release(
+        str(tmp_path / "a"), replace(content(), repurchase={"Food": 30, "*": None})
+    )
+    assert made.manifest.repurchase == {"Food": 30.0, "*": None}
+    assert np.isinf(made.days_until_again).all(), "items without a category"
+    food = items(7).set_column(4, "category", pa.array(["Food/Tea", "Pets", *["Food"] * 5]))
+    told = replace(content(), catalogue=food, repurchase={"Food": 30})
+    assert write_release(str(tmp_path / "b"), told).days_until_again.tolist() == [
+        30,
+        np.inf,
+        *[30] * 5,
+    ]
+
+
+def test_in_a_release_of_before_nothing_is_listed_again(folder):
+    path = Path(folder, MANIFEST)
+    fields = json.loads(path.read_text())
+    fields.pop("repurchase")
+    path.write_text(json.dumps(fields))
+    assert np.isinf(load_release(folder).days_until_again).all()
+
+
 def test_a_folder_that_exists_is_never_overwritten(folder):
     with pytest.raises(BadInputError, match="never overwritten"):
         write_release(folder, content())
@@ -171,6 +194,8 @@ def test_one_changed_bit_is_noticed(folder, name, tmp_path):
         ({"created_at": "yesterday"}, "damaged"),
         ({"limits": {"x": "y"}}, "no finite number"),
         ({"metrics": None}, "damaged"),
+        ({"repurchase": ["Food"]}, "damaged"),
+        ({"repurchase": {"Food": "soon"}}, "'Food' is 'soon'"),
     ],
 )
 def test_a_manifest_that_is_not_right_is_refused(folder, fields, says):

@@ -43,7 +43,10 @@ def item(row: int) -> str:
 
 
 def write_small_release(
-    folder: Path, version: str = "v1", first_ids: Sequence[str] = ()
+    folder: Path,
+    version: str = "v1",
+    first_ids: Sequence[str] = (),
+    repurchase: dict[str, float | None] | None = None,
 ) -> Release:
     """Items of a category point the same way, so that a taste shows."""
     ids = [*first_ids, *(item(row) for row in range(len(first_ids), NUM_ITEMS))]
@@ -86,6 +89,7 @@ def write_small_release(
         metrics={"recall@20": 0.3},
         data_fingerprint="small",
         limits={},
+        repurchase=repurchase or {},
     )
     made = write_release(str(folder), content)
     FOLDERS[made.digest] = str(folder)

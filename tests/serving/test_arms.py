@@ -328,6 +328,14 @@ def test_a_list_counts_once_however_often_it_is_clicked():
     assert clicks.counted("stable", "purchases") == 1
 
 
+@pytest.mark.parametrize("kind", [EventKind.RETURN, EventKind.DISLIKE, EventKind.VIEW])
+def test_to_turn_down_what_a_list_showed_is_no_click(kind):
+    clicks = Clicks()
+    clicks.note(new_list_id("a" * 64, 100.0), 101.0, kind)
+    clicks.responses.mature(200.0)
+    assert clicks.counted("stable") == clicks.counted("stable", "purchases") == 0
+
+
 @pytest.mark.parametrize("list_id", [None, "", "x", "ffffffffffff-3e8-000000000000", "a" * 128])
 def test_what_follows_from_no_list_of_ours_counts_for_nobody(list_id):
     clicks = Clicks()

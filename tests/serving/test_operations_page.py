@@ -1,16 +1,10 @@
 """The operations page, in a real browser, on rollouts that a controller went through."""
 
-import contextlib
-import os
 import re
-import shutil
-import socket
-import threading
 import time
-from pathlib import Path
 
 import pytest
-import uvicorn
+from browsing import fits, quiet_pages, served, take_picture
 from fastapi.testclient import TestClient
 from rollout_shop import NEW, OLD, Shop, make_app, make_controller
 
@@ -21,24 +15,6 @@ from coterie.rollout.state import Phase
 
 PLAN = Plan(step_s=120, bake_s=300, min_samples=400, deadline_s=3600, cooldown_s=600)
 FILES = ("/operations", "/static/operations.js", "/static/operations.css")
-
-
-@contextlib.contextmanager
-def served(app):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = uvicorn.Config(app, "127.0.0.1", port, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture
@@ -59,53 +35,21 @@ def roll(book, shop, until, looks=400):
     raise AssertionError(f"ended in {state.phase}")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-quic"],
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def look(browser, book):
     """Open the page; it may say nothing in the console, and ask no other host."""
-    with served(make_app(book)) as url, contextlib.ExitStack() as opened:
-        heard, asked = [], []
+    with served(make_app(book)) as url, quiet_pages(browser, url) as opened:
 
         def opens(scheme="light", width=1280, height=900):
-            page = browser.new_page(
-                viewport={"width": width, "height": height}, color_scheme=scheme
-            )
-            opened.callback(page.close)
-            page.on("console", lambda line: heard.append(line.text))
-            page.on("pageerror", lambda error: heard.append(str(error)))
-            page.on("request", lambda sent: asked.append(sent.url))
-            page.goto(f"{url}/operations")
+            page = opened("/operations", scheme, width, height)
             page.get_by_text("Live", exact=True).wait_for()
             return page
 
         yield opens
-    assert heard == []
-    assert {one for one in asked if not one.startswith(url)} == set()
 
 
 def picture(page, name):
-    if folder := os.environ.get("COTERIE_SCREENSHOTS"):
-        page.screenshot(path=Path(folder, f"operations-{name}.png"), full_page=True)
-
-
-def fits(page):
-    """Nothing is wider than the screen."""
-    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    take_picture(page, f"operations-{name}")
 
 
 @pytest.mark.browser

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
-from small_shop import circle, item, people, recent
+from small_shop import NOON_MS, circle, item, people, recent
 
 from coterie.recommend.recommender import Parts
 from coterie.schema import EventKind
-from serving.events import KIND_CODES
+from serving.events import KIND_CODES, Event, RecentList, merge
 from serving.lists import ListMaker
 from serving.metrics import Metrics
 from serving.reasons import ReasonReader
+from serving.watch import flaw
 
 BOUGHT, VIEWED = KIND_CODES[EventKind.PURCHASE], KIND_CODES[EventKind.VIEW]
 
@@ -21,14 +22,16 @@ class Titles:
 
 
 def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5):
-    """Entries as (item, person, kind, contribution)."""
-    columns = list(zip(*entries, strict=True)) or [(), (), (), ()]
+    """Entries as (item, person, kind, contribution), and whether it was turned down."""
+    entries = [(*entry, False)[:5] for entry in entries]
+    columns = list(zip(*entries, strict=True)) or [()] * 5
     parts = Parts(
         np.array(columns[0], np.int64),
         np.array(columns[1], np.int64),
         np.array(columns[2], np.int8),
         np.array(columns[3], np.float64)[:, None],
         np.array([popular]),
+        np.array(columns[4], bool),
     )
     return ReasonReader(parts, names, Titles()).read(0, shown)
 
@@ -97,3 +100,78 @@ def test_contributions_and_shares_add_up_whatever_the_circle(release, seed):
     for entry in listed.items:
         assert sum(r.contribution for r in entry.reasons) == pytest.approx(entry.score, abs=2e-5)
         assert sum(r.share for r in entry.reasons) == pytest.approx(1, abs=2e-5)
+
+
+RATED, UNWANTED = KIND_CODES[EventKind.RATING], KIND_CODES[EventKind.DISLIKE]
+RETURNED = KIND_CODES[EventKind.RETURN]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (RETURNED, "You returned Thing 3"),
+        (UNWANTED, "You did not want Thing 3"),
+        (BOUGHT, "You bought Thing 3, but did not want it"),
+        (RATED, "You rated Thing 3, but did not want it"),
+    ],
+)
+def test_what_was_turned_down_and_takes_away_is_told_as_such(kind, text):
+    reasons = read([(3, -1, kind, -0.5, True), (4, -1, BOUGHT, 1.0)], popular=0)
+    assert texts(reasons) == ["You bought Thing 4", text]
+    assert reasons[1].contribution == -0.5
+
+
+def test_what_was_turned_down_is_never_a_reason_for():
+    own = read([(3, -1, UNWANTED, 2.0, True), (4, -1, BOUGHT, 1.0)], popular=0)
+    assert texts(own) == ["You bought Thing 4", "1 more item in your history"]
+    friends = read([(9, 1, BOUGHT, 2.0, True), (9, 2, BOUGHT, 1.0, False)], popular=0)
+    assert texts(friends) == ["cleo bought this", "What else 1 friend did lately"]
+
+
+def test_friends_who_turned_the_very_item_down_take_no_place_of_reasons():
+    against = [(9, 1, kind, -1.0, True) for kind in (UNWANTED, RETURNED, BOUGHT)]
+    reasons = read([*against, (4, 2, BOUGHT, 1.0)], popular=0)
+    assert texts(reasons) == ["cleo bought Thing 4", "What else 1 friend did lately"]
+
+
+def rate(features, who, stars):
+    ratings = [
+        Event(f"{who}-{row}", who, item(row), EventKind.RATING, NOON_MS, stars)
+        for row in (0, 4, 12)
+    ]
+    features.recent[who] = merge(RecentList(), ratings)
+
+
+def test_who_rates_badly_gets_another_list_and_is_no_reason_for_friends(release):
+    features = people()
+    for who, stars in (("lover", 5.0), ("hater", 0.5)):
+        rate(features, who, stars)
+        features.friends[f"fan-of-{who}"] = circle(who)
+    maker = ListMaker(release, features, Metrics())
+    of = {
+        who: maker.recommend(who, 20, explain=True)
+        for who in ("lover", "hater", "fan-of-lover", "fan-of-hater", "nobody")
+    }
+    shown = {who: [entry.item.item_id for entry in answer.items] for who, answer in of.items()}
+    assert (of["lover"].source, of["hater"].source) == ("own", "popular")
+    assert (of["fan-of-lover"].source, of["fan-of-hater"].source) == ("friends", "popular")
+    assert shown["fan-of-hater"] == shown["nobody"]
+    for row in (0, 4, 12):
+        assert item(row) not in shown["lover"] + shown["hater"]
+    said = {r.text for entry in of["fan-of-lover"].items for r in entry.reasons}
+    assert any("lover rated" in text for text in said)
+    for who in ("hater", "fan-of-hater"):
+        assert {r.text for e in of[who].items for r in e.reasons} == {"Popular with all shoppers"}
+
+
+def test_what_was_had_before_the_recent_list_is_not_shown(release):
+    features = people()
+    views = [Event(f"v{n}", "ana", f"gone-{n}", EventKind.VIEW, NOON_MS + n) for n in range(200)]
+    bought = Event("b", "ana", item(16), EventKind.PURCHASE, NOON_MS - 1)
+    features.recent["ana"] = merge(merge(RecentList(), [bought]), views)
+    assert features.recent["ana"].had_ids == (item(16),)
+    maker = ListMaker(release, features, Metrics())
+    listed = maker.recommend("ana", 120, explain=False)
+    assert len(listed.items) == maker.num_available - 1
+    assert item(16) not in [entry.item.item_id for entry in listed.items]
+    assert not flaw(listed, 120, maker.gather("ana"), maker.num_available)

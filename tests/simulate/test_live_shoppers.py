@@ -2,6 +2,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -10,6 +12,8 @@ from coterie.data.simulate import Shop, World, simulate
 from coterie.errors import BadInputError
 
 NOBODY = np.zeros(0, np.int64)
+FUNNEL = "view", "click", "cart", "purchase"
+AGAINST = "return", "dislike"
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +40,11 @@ def count(events, kind):
 
 
 def test_answers_are_events_in_contract_form(world):
-    users = world.user_ids[:300]
-    now = datetime(2025, 7, 1, 12, tzinfo=UTC)
-    events = world.answer(users, ranked_lists(world, np.arange(300), 1), 1, now)
+    now, rows = datetime.fromtimestamp(world.end_ms / 1000, UTC), np.arange(1000)
+    lists = ranked_lists(world, rows, 1)[:500] + ranked_lists(world, rows, -1)[500:]
+    events = world.answer(world.user_ids[rows], lists, 1, now)
     assert events.schema.equals(schema.EVENTS.arrow)
-    assert {"view", "click", "cart", "purchase"} == set(events["event"].unique().to_pylist())
+    assert {*FUNNEL, *AGAINST} == set(events["event"].unique().to_pylist())
     assert len(events["event_id"].unique()) == events.num_rows
     assert pc.min(events["ts"]).as_py() >= now
     assert (pc.max(events["ts"]).as_py() - now).total_seconds() < 600
@@ -108,10 +112,56 @@ def test_what_one_has_or_cannot_have_is_not_clicked(world):
     had = world.bought_user[:200], world.bought_item[:200]
     shown = [[item] for item in world.item_ids[had[1]]]
     events = world.answer(world.user_ids[had[0]], shown, 1)
-    assert set(events["event"].to_pylist()) == {"view"}
+    assert set(events["event"].to_pylist()) <= {"view", "return"}
     gone = world.item_ids[world.ends_ms < world.end_ms]
     events = world.answer(world.user_ids[: len(gone)], [[item] for item in gone], 1)
-    assert set(events["event"].to_pylist()) == {"view"}
+    assert set(events["event"].to_pylist()) <= {"view", "return"}
+
+
+def test_what_fits_worse_is_more_often_not_for_them(world):
+    users = np.arange(1000)
+    ids = world.user_ids[users]
+    good, random, bad = (
+        world.answer(ids, ranked_lists(world, users, direction), 3) for direction in (1, 0, -1)
+    )
+    assert count(bad, "dislike") > 2 * count(random, "dislike") > 4 * count(good, "dislike") > 0
+
+
+def test_what_is_not_for_them_was_looked_at_and_left(world):
+    users = np.arange(1000)
+    events = world.answer(world.user_ids[users], ranked_lists(world, users, 0), 3).to_pandas()
+    by_kind = {kind: set(map(tuple, part)) for kind, part in pairs_by_kind(events)}
+    assert by_kind["dislike"] <= by_kind["view"] - by_kind["click"]
+
+
+def pairs_by_kind(events):
+    return (
+        (kind, part[["user_id", "item_id"]].to_numpy()) for kind, part in events.groupby("event")
+    )
+
+
+def test_only_what_was_bought_lately_and_kept_is_sent_back_and_poor_fits_more(world):
+    lists = [[item] for item in np.resize(world.item_ids, 2000)]
+    answers = [world.answer(world.user_ids, lists, seed).to_pandas() for seed in range(10)]
+    sent = pd.concat([events[events.event == "return"] for events in answers])
+    assert len(sent) > 50
+    lately = world.bought_kept & (world.bought_ms > world.end_ms - 14 * 86_400_000)
+    bought = np.stack([world.bought_user[lately], world.bought_item[lately]], axis=1)
+    user = np.searchsorted(world.user_ids, sent.user_id.to_numpy(str))
+    item = np.searchsorted(world.item_ids, sent.item_id.to_numpy(str))
+    assert set(zip(user.tolist(), item.tolist(), strict=True)) <= set(map(tuple, bought.tolist()))
+    fit = (world.taste[user] * world.vector[item]).sum(axis=1).mean()
+    usual = (world.taste[bought[:, 0]] * world.vector[bought[:, 1]]).sum(axis=1).mean()
+    assert fit < usual - 0.05
+
+
+def test_what_is_regretted_changes_nothing_else_in_an_answer(world):
+    calm = replace(world, config=replace(world.config, returns=0.0, dislikes=0.0))
+    users, lists = world.user_ids[:500], ranked_lists(world, np.arange(500), 0)
+    events = world.answer(users, lists, 4)
+    against = pc.is_in(events["event"], pa.array(AGAINST))
+    assert pc.any(against).as_py()
+    assert events.filter(pc.invert(against)).equals(calm.answer(users, lists, 4))
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_seed_another(world):

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from scipy import sparse
 
@@ -137,6 +138,42 @@ def clustering(src, dst, num_users=2000):
     )
     known = Ties(src, dst, np.zeros(m, np.int8), np.ones(m, np.float32), np.zeros(m, np.int64))
     return graph_figures(TrainingSet(log, known, num_users, 1))["clustering"]
+
+
+def test_what_speaks_against_an_item_is_its_poor_fit(shop, log):
+    """Among all purchases, and among all looks, those that fit worse are regretted more often."""
+    taste, vector = shop.world.taste, shop.world.vector
+    fit = (taste[log.user] * vector[log.item]).sum(axis=1)
+    of = {kind: fit[(log.event == kind).to_numpy()] for kind in set(log.event)}
+    for sign, among in (("return", "purchase"), ("dislike", "view")):
+        assert of[sign].mean() < of[among].mean() - 0.03
+        low, high = np.quantile(of[among], [0.25, 0.75])
+        poor = (of[sign] < low).sum() / (of[among] < low).sum()
+        good = (of[sign] > high).sum() / (of[among] > high).sum()
+        assert poor > 1.5 * good
+
+
+def test_what_runs_out_is_bought_again_after_the_planted_days(small):
+    config = replace(small, days=150, num_events=30_000, restocked=("Food", "Beauty/Fragrance"))
+    shop = simulate(config)
+    frame = shop.events.to_pandas()
+    bought = frame[frame.event == EventKind.PURCHASE].sort_values("ts", kind="stable")
+    days = bought.groupby(["user_id", "item_id"]).ts.diff().dt.total_seconds() / 86_400
+    again = bought[days.notna()]
+    assert len(again) > 200
+    path = shop.items.to_pandas().set_index("item_id").category
+    assert path[again.item_id].str.match("Food/|Beauty/Fragrance/").all()
+    assert days.median() == pytest.approx(30, abs=1.5)
+    truth = shop.truth.to_pandas().set_index("event_id").cause
+    assert set(truth[again.event_id]) == {"habit"}
+    assert len(truth) == len(bought)
+
+
+def test_what_runs_out_leaves_all_other_events_as_they_were(small):
+    shop, restocked = simulate(small), simulate(replace(small, restocked=("Food",)))
+    extra = pc.starts_with(restocked.events["event_id"], "again-")
+    assert pc.any(extra).as_py()
+    assert restocked.events.filter(pc.invert(extra)).equals(shop.events)
 
 
 def test_popularity_is_skewed(log):

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -118,6 +119,36 @@ def test_purchases_cost_the_items_price(shop, log):
     assert (bought.value == prices[bought.item]).all()
 
 
+def test_returns_and_dislikes_leave_all_other_events_as_they_were(small):
+    shop = simulate(small)
+    calm = simulate(replace(small, returns=0.0, dislikes=0.0))
+    against = pc.is_in(shop.events["event"], pa.array(sorted(schema.AGAINST_KINDS)))
+    assert pc.any(against).as_py()
+    assert shop.events.filter(pc.invert(against)).equals(calm.events)
+    for name in ("ties", "items", "users", "truth"):
+        assert getattr(shop, name).equals(getattr(calm, name))
+
+
+def test_what_is_sent_back_was_bought_before_and_not_rated_well(log):
+    sent = log[log.event == EventKind.RETURN]
+    assert len(sent) > 300
+    bought = log[log.event == EventKind.PURCHASE]
+    both = sent.merge(bought, on=["user", "item"], validate="one_to_one", suffixes=("", "_bought"))
+    assert len(both) == len(sent)
+    assert (both.ms - both.ms_bought).between(86_400_000, 14 * 86_400_000).all()
+    rated = log[log.event.isin([EventKind.RATING, EventKind.REVIEW])]
+    assert sent.merge(rated, on=["user", "item"]).value_y.max() <= 3
+
+
+def test_what_is_not_for_them_was_seen_and_never_wanted_from_then_on(log):
+    disliked = log[log.event == EventKind.DISLIKE]
+    assert len(disliked) > 200
+    others = log[log.event != EventKind.DISLIKE].groupby(["user", "item"])
+    last = others.last().reindex(list(zip(disliked.user, disliked.item, strict=True)))
+    assert (last.event == EventKind.VIEW).all()
+    assert (disliked.ms.to_numpy() > last.ms.to_numpy()).all()
+
+
 def test_the_same_seed_gives_the_same_shop(small):
     first, second = simulate(small), simulate(small)
     for name in ("events", "ties", "items", "users", "truth"):
@@ -163,7 +194,10 @@ def test_tiny_and_odd_shops_are_shops_too(config):
     assert shop.items.num_rows == config.num_items
 
 
-@pytest.mark.parametrize("wrong", [{"num_users": 0}, {"days": 0}, {"influence": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"num_users": 0}, {"days": 0}, {"influence": 1.5}, {"returns": -0.1}, {"restock_days": 0.5}],
+)
 def test_a_shop_that_cannot_be_is_refused(wrong):
     with pytest.raises(BadInputError):
         ShopConfig(**wrong)

@@ -79,6 +79,16 @@ def test_a_release_of_another_size_is_refused(data, champion):
             trainee(data, other).start_from(start_of(champion))
 
 
+def test_a_release_of_when_all_kinds_spoke_for_their_items_goes_on(data, champion):
+    start = start_of(champion)
+    old = start | {"encoder.kind": start["encoder.kind"][:7]}
+    begun = trainee(data)
+    begun.start_from(old)
+    kind = begun.encoder.kind.detach()
+    torch.testing.assert_close(kind[:7], champion.parameters["encoder.kind"][:7])
+    assert kind[7:].tolist() == [0.0, 0.0]
+
+
 def test_heads_go_on_as_such(data):
     config = replace(CONFIG, heads=2)
     of_two = fit(replace(data, validation=None), "social", config)

@@ -37,12 +37,29 @@ class ShopConfig:
     """Share of shoppers whom friends may not see in their reasons."""
     unused: float = 0.02
     """Share of shoppers whose events and ties may not serve others."""
+    returns: float = 0.20
+    """Chance that a purchase is sent back where the item fits the shopper's taste neither well nor
+    ill: a good fit is sent back less often, a poor one more often."""
+    dislikes: float = 0.06
+    """Chance, likewise, that an item that was looked at and left is said to be not for them."""
+    restocked: tuple[str, ...] = ()
+    """Categories (beginnings of paths) whose items shoppers buy again when they have run out."""
+    restock_days: float = 30.0
+    """Median days between such purchases."""
+    habit: float = 0.6
+    """Chance that what fits neither well nor ill is bought again, each time; a good fit more
+    often."""
 
     def __post_init__(self) -> None:
         sizes = (self.num_users, self.num_items, self.num_events, self.days)
         if min(sizes) < 1:
             raise BadInputError(f"a shop needs users, items, events and days, got {sizes}")
-        for name in ("influence", "crowd", "late_users", "late_items", "ending_items"):
+        shares = ("influence", "crowd", "late_users", "late_items", "ending_items")
+        # A saved world's config comes back from JSON, which knows no tuples.
+        object.__setattr__(self, "restocked", tuple(self.restocked))
+        if self.restock_days < 1:
+            raise BadInputError(f"restock_days is 1 or more, got {self.restock_days}")
+        for name in (*shares, "returns", "dislikes", "habit"):
             if not 0 <= getattr(self, name) < 1:
                 raise BadInputError(f"{name} is a share below 1, got {getattr(self, name)}")
 

@@ -84,24 +84,40 @@ def log_visits(
     return Log(all_visit[order], all_kind[order], all_ts[order], value[order], text)
 
 
-def event_ids(count: int) -> pa.Array:
+def event_ids(count: int, prefix: str = "event") -> pa.Array:
     """``event-0000001`` and so on."""
     numbers = pa.array(np.arange(1, count + 1)).cast(pa.string())
     width = max(7, len(str(count)))
-    return pc.binary_join_element_wise("event-", pc.utf8_lpad(numbers, width, "0"), "")
+    return pc.binary_join_element_wise(f"{prefix}-", pc.utf8_lpad(numbers, width, "0"), "")
 
 
 def event_table(
-    log: Log, visits: Visits, users: pa.Array, items: pa.Array, start_ms: int
+    log: Log,
+    visits: Visits,
+    users: pa.Array,
+    items: pa.Array,
+    start_ms: int,
+    prefix: str = "event",
+    told_by: bool = True,
 ) -> pa.Table:
-    """The log in contract form; who came by a share names its sharer."""
+    """The log in contract form; who came by a share names its sharer.
+
+    Args:
+        log: Of ``visits``, ordered by time.
+        visits: Of the whole shop.
+        users: Ids.
+        items: Ids.
+        start_ms: The first day's begin, milliseconds since 1970.
+        prefix: Of event ids.
+        told_by: Whether who came by a share names its sharer here.
+    """
     user, item = visits.user[log.visit], visits.item[log.visit]
     by_share = visits.cause[log.visit] == CAUSES.index(Cause.SHARE)
     told = by_share & (log.kind <= EVENT_KINDS.index(EventKind.PURCHASE))
-    told &= ~np.isin(log.kind, _own_doing())
+    told &= ~np.isin(log.kind, _own_doing()) & told_by
     friend = visits.friend[log.visit]
     columns = {
-        "event_id": event_ids(len(log.visit)),
+        "event_id": event_ids(len(log.visit), prefix),
         "user_id": users.take(pa.array(user)),
         "item_id": items.take(pa.array(item)),
         "event": pa.array([str(k) for k in EVENT_KINDS]).take(pa.array(log.kind)),
@@ -131,6 +147,18 @@ def truth_table(log: Log, visits: Visits, users: pa.Array) -> pa.Table:
         "cause": pa.array([str(c) for c in CAUSES]).take(pa.array(visits.cause[visit])),
         "friend_user_id": users.take(pa.array(visits.friend[visit], mask=~caused)),
         "source_event_id": ids.take(pa.array(known[source], mask=~caused)),
+    }
+    return pa.table(columns, schema=TRUTH)
+
+
+def habit_truth(again: Log, prefix: str) -> pa.Table:
+    """Why each further purchase happened: nobody caused it."""
+    n = len(again.visit)
+    columns = {
+        "event_id": event_ids(n, prefix),
+        "cause": pa.array([str(Cause.HABIT)] * n, pa.string()),
+        "friend_user_id": pa.nulls(n, pa.string()),
+        "source_event_id": pa.nulls(n, pa.string()),
     }
     return pa.table(columns, schema=TRUTH)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,14 +16,17 @@ from coterie.data.dataset import Floats
 from coterie.data.simulate.catalogue import Catalogue, make_catalogue
 from coterie.data.simulate.config import ShopConfig
 from coterie.data.simulate.days import live
+from coterie.data.simulate.habits import log_habits
 from coterie.data.simulate.log import (
     Goods,
     as_times,
     event_table,
+    habit_truth,
     log_visits,
     truth_table,
 )
 from coterie.data.simulate.people import Acquaintance, People, make_people, make_ties
+from coterie.data.simulate.regrets import log_regrets
 from coterie.data.simulate.texts import (
     write_categories,
     write_descriptions,
@@ -30,9 +34,9 @@ from coterie.data.simulate.texts import (
     write_titles,
 )
 from coterie.data.simulate.visits import BOUGHT, DAY_MS, Visits, match
-from coterie.data.simulate.world import World, utc_ms
+from coterie.data.simulate.world import World, by_time, utc_ms
 from coterie.progress import Progress, silent
-from coterie.schema import TieKind
+from coterie.schema import EVENT_KINDS, EventKind, TieKind
 
 WORLD_FILE = "world.npz"
 TRUTH_FILE = "truth.parquet"
@@ -48,7 +52,7 @@ class Shop:
     items: pa.Table
     users: pa.Table
     truth: pa.Table
-    """``log.TRUTH``: why each purchase happened."""
+    """``log.TRUTH``: why each purchase happened, those out of habit last."""
     world: World
 
     def write(self, folder: str | Path) -> None:
@@ -88,13 +92,14 @@ class Shop:
 def simulate(config: ShopConfig | None = None, progress: Progress = silent) -> Shop:
     """Make a shop from its seed; the same config gives the same shop, byte for byte."""
     config = config or ShopConfig()
-    seeds = np.random.SeedSequence(config.seed).spawn(5)
+    # A further seed leaves the ones before it as they are.
+    seeds = np.random.SeedSequence(config.seed).spawn(7)
     rngs = [np.random.default_rng(seed) for seed in seeds]
     catalogue = make_catalogue(config, rngs[0])
     people = make_people(config, catalogue, rngs[1])
     ties = make_ties(config, people, rngs[2])
     visits, taste = live(config, catalogue, people, ties, rngs[3], progress)
-    return _tabulate(config, catalogue, people, ties, visits, taste, rngs[4])
+    return _tabulate(config, catalogue, people, ties, visits, taste, rngs[4:])
 
 
 def _tabulate(
@@ -104,21 +109,31 @@ def _tabulate(
     ties: Acquaintance,
     visits: Visits,
     taste: Floats,
-    rng: np.random.Generator,
+    rngs: Sequence[np.random.Generator],
 ) -> Shop:
     """Tables and world of what happened."""
+    rng, regretting, restocking = rngs
     start_ms = utc_ms(config.start)
     users, items = _ids("shopper", config.num_users), _ids("item", config.num_items)
     goods = Goods(catalogue.price, catalogue.ends.astype(np.float64) * DAY_MS)
     pleased = match(people.taste, catalogue, visits.user, visits.item)
     log = log_visits(visits, pleased, goods, config.days, rng)
+    regretted = log_regrets(log, visits, pleased, goods, config, regretting)
+    returned = regretted.kind == EVENT_KINDS.index(EventKind.RETURN)
+    kept = np.ones(len(visits), np.bool_)
+    kept[regretted.visit[returned]] = False
+    again = log_habits(visits, kept, pleased, goods, catalogue.shelf, config, restocking)
     return Shop(
-        events=event_table(log, visits, users, items, start_ms),
+        events=by_time(
+            event_table(log, visits, users, items, start_ms),
+            event_table(regretted, visits, users, items, start_ms, "regret"),
+            event_table(again, visits, users, items, start_ms, "again", told_by=False),
+        ),
         ties=_tie_table(ties, users, start_ms, rng),
         items=_item_table(config, catalogue, items, start_ms),
         users=_user_table(config, users, rng),
-        truth=truth_table(log, visits, users),
-        world=_world(config, catalogue, people, ties, visits, taste, users, items, start_ms),
+        truth=pa.concat_tables([truth_table(log, visits, users), habit_truth(again, "again")]),
+        world=_world(config, catalogue, people, ties, visits, kept, taste, users, items, start_ms),
     )
 
 
@@ -179,6 +194,7 @@ def _world(
     people: People,
     ties: Acquaintance,
     visits: Visits,
+    kept: npt.NDArray[np.bool_],
     taste: Floats,
     users: pa.Array,
     items: pa.Array,
@@ -202,5 +218,6 @@ def _world(
         bought_user=bought.user,
         bought_item=bought.item,
         bought_ms=bought.ts_ms + start_ms,
+        bought_kept=kept[visits.reach == BOUGHT],
         end_ms=start_ms + config.days * DAY_MS,
     )

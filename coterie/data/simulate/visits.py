@@ -24,6 +24,8 @@ class Cause(StrEnum):
     POPULARITY = "popularity"
     FRIEND = "friend"
     SHARE = "share"
+    HABIT = "habit"
+    """Bought again: it had run out."""
 
 
 CAUSES: Final = tuple(Cause)

@@ -15,16 +15,21 @@ from scipy import sparse
 from coterie import schema
 from coterie.data.dataset import Floats, Ints
 from coterie.data.simulate.config import ShopConfig
-from coterie.data.simulate.visits import BOUGHT, CARTED, CLICKED, go_on
+from coterie.data.simulate.regrets import regrets
+from coterie.data.simulate.shown import SLOT_MS, Shown, rows_of, steps
+from coterie.data.simulate.visits import VIEWED, go_on
 from coterie.errors import BadInputError
 from coterie.schema import EventKind
 
 _WATCHED = 0.35
 """How fast attention falls: place p (0 is the first) is looked at with odds (1 + p)^-0.35."""
-_SLOT_MS = 20_000
-"""Time that a shopper gives to each place of a list."""
 _RELUCTANT = -1.0
 _NEWS_MS = 21 * 86_400_000
+_AFTER_LOOK_MS = 3_000
+_RETURN_MS = 14 * 86_400_000
+"""How long what was bought can be sent back."""
+_THIS_TIME = 0.1
+"""Who would send something back does it on one visit in ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class World:
     bought_item: Ints
     bought_ms: Ints
     """Milliseconds since 1970."""
+    bought_kept: npt.NDArray[np.bool_]
+    """Not sent back."""
     end_ms: int
     """When the simulated days ended, milliseconds since 1970."""
 
@@ -66,7 +73,9 @@ class World:
 
         Attention falls from place to place; what pleases, or was bought by friends of late, is
         clicked, put in the cart and bought more often. Items not on sale, or bought before, are
-        looked at and left.
+        looked at and left. What is looked at and left may be said to be not for them, and who comes
+        may send back what they bought lately: poor fits more often. That is drawn apart, from the
+        answer's number: the other events are what they are without it.
 
         Args:
             user_ids: Who is shown a list; one who appears twice is shown two.
@@ -80,17 +89,24 @@ class World:
         draws = np.random.default_rng(rng)
         if len(user_ids) != len(lists):
             raise BadInputError(f"{len(user_ids)} shoppers but {len(lists)} lists: give one each")
-        shown = _Shown.of(self, user_ids, lists)
+        shown = Shown.of((self.user_ids, self.item_ids), user_ids, lists)
         now_ms = self.end_ms if now is None else int(now.timestamp() * 1000)
         if len(shown.user) == 0:
             return schema.EVENTS.arrow.empty_table()
         reach = self._react(shown, now_ms, draws)
         looked = draws.random(len(reach)) < (1.0 + shown.place) ** -_WATCHED
-        return self._log(shown, np.where(looked, reach, -1), now_ms, draws)
+        start = now_ms + draws.integers(0, 60_000, len(shown.bounds) - 1)
+        reach = np.where(looked, reach, -1)
+        row, kind, ts = steps(shown, reach, start)
+        token = int(draws.integers(0, 2**62))
+        own = np.random.default_rng(token)
+        told = self._table(f"answer-{token:016x}", shown.user[row], shown.item[row], kind, ts)
+        regretted = self._regret(shown, reach, start, now_ms, own)
+        return by_time(told, self._table(f"regret-{token:016x}", *regretted))
 
     def attraction(self, user_ids: Sequence[str], item_ids: Sequence[str]) -> Floats:
         """How well each shopper's taste matches each item, shape (users, items), -1 to 1."""
-        users, items = _rows(self.user_ids, user_ids), _rows(self.item_ids, item_ids)
+        users, items = rows_of(self.user_ids, user_ids), rows_of(self.item_ids, item_ids)
         scores: Floats = self.taste[users] @ self.vector[items].T
         return scores
 
@@ -121,17 +137,21 @@ class World:
                 f"{path} holds no simulated world ({error}): make one with `coterie simulate`"
             ) from error
 
-    def _react(self, shown: "_Shown", now_ms: int, rng: np.random.Generator) -> Ints:
+    def _react(self, shown: Shown, now_ms: int, rng: np.random.Generator) -> Ints:
         """How far each shown item would be taken if it were looked at."""
         pleased = np.einsum("nd,nd->n", self.taste[shown.user], self.vector[shown.item])
         moved = self._friends_bought(shown, now_ms) * 2 * self.openness[shown.user]
         reach = go_on(pleased.astype(np.float32), moved.astype(np.float32), rng, _RELUCTANT)
+        return np.where(self._can_have(shown, now_ms), reach, 0).astype(np.int64)
+
+    def _can_have(self, shown: Shown, now_ms: int) -> npt.NDArray[np.bool_]:
+        """Which shown items are on sale, and not bought before."""
         key = shown.user * len(self.item_ids) + shown.item
         had = np.isin(key, self.bought_user * len(self.item_ids) + self.bought_item)
         on_sale = (self.arrives_ms[shown.item] <= now_ms) & (now_ms < self.ends_ms[shown.item])
-        return np.where(had | ~on_sale, 0, reach).astype(np.int64)
+        return np.asarray(~had & on_sale)
 
-    def _friends_bought(self, shown: "_Shown", now_ms: int) -> Floats:
+    def _friends_bought(self, shown: Shown, now_ms: int) -> Floats:
         """log(1 + closeness of the friends who bought the item lately), shape (shown,)."""
         n, m = len(self.user_ids), len(self.item_ids)
         new = (self.bought_ms <= now_ms) & (self.bought_ms > now_ms - _NEWS_MS)
@@ -144,77 +164,60 @@ class World:
         heard = sparse.csr_matrix(ties[users] @ bought)
         return np.log1p(np.asarray(heard[row, shown.item]).ravel()).astype(np.float32)
 
-    def _log(self, shown: "_Shown", reach: Ints, now_ms: int, rng: np.random.Generator) -> pa.Table:
-        """Events of looked-at places (reach at least 0), ordered by time."""
-        start = now_ms + rng.integers(0, 60_000, len(shown.bounds) - 1)[shown.which]
-        rows, kinds, times = [], [], []
-        steps = (EventKind.VIEW, 0), (EventKind.CLICK, CLICKED), (EventKind.CART, CARTED)
-        for place, (kind, least) in enumerate((*steps, (EventKind.PURCHASE, BOUGHT))):
-            done = np.flatnonzero(reach >= least)
-            rows.append(done)
-            kinds.append(np.full(len(done), str(kind)))
-            times.append(start[done] + shown.place[done] * _SLOT_MS + place * 4_000)
-        row, kind_of, ts = np.concatenate(rows), np.concatenate(kinds), np.concatenate(times)
-        order = np.lexsort((row, ts))
-        row, kind_of, ts = row[order], kind_of[order], ts[order]
-        token = int(rng.integers(0, 2**62))
-        price = np.round(self.price[shown.item[row]].astype(np.float64), 2)
-        number = pc.utf8_lpad(pa.array(np.arange(len(row))).cast(pa.string()), 6, "0")
+    def _regret(
+        self, shown: Shown, reach: Ints, start: Ints, now_ms: int, rng: np.random.Generator
+    ) -> tuple[Ints, Ints, npt.NDArray[np.str_], Ints]:
+        """Who does not want what, or sends it back: users, items, kinds, times."""
+        left = np.flatnonzero((reach == VIEWED) & self._can_have(shown, now_ms))
+        left = left[rng.random(len(left)) < self._regrets("dislikes", shown.user, shown.item, left)]
+        ts = start[shown.which[left]] + shown.place[left] * SLOT_MS + _AFTER_LOOK_MS
+        lately = (self.bought_ms <= now_ms) & (self.bought_ms > now_ms - _RETURN_MS)
+        came, first = np.unique(shown.user, return_index=True)
+        back = np.flatnonzero(self.bought_kept & lately & np.isin(self.bought_user, came))
+        chance = self._regrets("returns", self.bought_user, self.bought_item, back)
+        back = back[rng.random(len(back)) < _THIS_TIME * chance]
+        seen = start[shown.which[first[np.searchsorted(came, self.bought_user[back])]]]
+        kinds = np.repeat([str(EventKind.DISLIKE), str(EventKind.RETURN)], [len(left), len(back)])
+        return (
+            np.concatenate([shown.user[left], self.bought_user[back]]),
+            np.concatenate([shown.item[left], self.bought_item[back]]),
+            kinds,
+            np.concatenate([ts, seen]),
+        )
+
+    def _regrets(self, what: str, user: Ints, item: Ints, rows: Ints) -> npt.NDArray[np.float64]:
+        pleased = np.einsum("nd,nd->n", self.taste[user[rows]], self.vector[item[rows]])
+        return regrets(getattr(self.config, what), pleased)
+
+    def _table(
+        self, prefix: str, user: Ints, item: Ints, kind: npt.NDArray[np.str_], ts: Ints
+    ) -> pa.Table:
+        """Events in contract form, ordered by time."""
+        order = np.argsort(ts, kind="stable")
+        user, item, kind, ts = user[order], item[order], kind[order], ts[order]
+        price = np.round(self.price[item].astype(np.float64), 2)
+        number = pc.utf8_lpad(pa.array(np.arange(len(user))).cast(pa.string()), 6, "0")
         columns = {
-            "event_id": pc.binary_join_element_wise(f"answer-{token:016x}-", number, ""),
-            "user_id": pa.array(self.user_ids[shown.user[row]]),
-            "item_id": pa.array(self.item_ids[shown.item[row]]),
-            "event": pa.array(kind_of),
-            "value": pa.array(price, mask=kind_of != EventKind.PURCHASE),
-            "text": pa.nulls(len(row), pa.string()),
+            "event_id": pc.binary_join_element_wise(f"{prefix}-", number, ""),
+            "user_id": pa.array(self.user_ids[user]),
+            "item_id": pa.array(self.item_ids[item]),
+            "event": pa.array(kind, pa.string()),
+            "value": pa.array(price, mask=kind != EventKind.PURCHASE),
+            "text": pa.nulls(len(user), pa.string()),
             "ts": pa.array(ts * 1000, pa.int64()).cast(schema.TIMESTAMP),
-            "referrer_user_id": pa.nulls(len(row), pa.string()),
-            "split": pa.nulls(len(row), pa.string()),
+            "referrer_user_id": pa.nulls(len(user), pa.string()),
+            "split": pa.nulls(len(user), pa.string()),
         }
         return pa.table(columns, schema=schema.EVENTS.arrow)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """Shown lists, flattened: columns of shape (entries,)."""
-
-    which: Ints
-    """The list."""
-    user: Ints
-    item: Ints
-    place: Ints
-    """0 is the first."""
-    bounds: Ints
-
-    @staticmethod
-    def of(world: World, user_ids: Sequence[str], lists: Sequence[Sequence[str]]) -> "_Shown":
-        sizes = np.array([len(one) for one in lists], np.int64)
-        bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        which = np.repeat(np.arange(len(sizes)), sizes)
-        users = _rows(world.user_ids, user_ids)
-        items = _rows(world.item_ids, [item for one in lists for item in one])
-        return _Shown(which, users[which], items, np.arange(len(which)) - bounds[which], bounds)
+def by_time(*logs: pa.Table) -> pa.Table:
+    """All events, ordered by time; of equal times the first table's come first."""
+    every = pa.concat_tables(logs)
+    order = np.argsort(every["ts"].cast(pa.int64()).to_numpy(), kind="stable")
+    return every.take(pa.array(order)).combine_chunks()
 
 
 def utc_ms(day: str) -> int:
     """Milliseconds since 1970 of a day's first moment, UTC."""
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def _rows(known: npt.NDArray[np.str_], ids: Sequence[str]) -> Ints:
-    """Rows of ids among sorted ones.
-
-    Raises:
-        BadInputError: An id is unknown.
-    """
-    wanted = np.asarray(ids, dtype=np.str_)
-    if len(wanted) == 0:
-        return np.zeros(0, np.int64)
-    rows = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    strange = np.flatnonzero(known[rows] != wanted)
-    if len(strange):
-        raise BadInputError(
-            f"{str(wanted[strange[0]])!r} is not of this simulated shop "
-            f"({known[0]} to {known[-1]}): was the list made from another shop's data?"
-        )
-    return rows.astype(np.int64)

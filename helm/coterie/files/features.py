@@ -9,9 +9,13 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from coterie.data.stores import open_store as open_url
 from coterie.data.stores import reaching
 from coterie.errors import CoterieError
+from coterie.recommend.known import KNOWN
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
 PAUSE_S = 5.0
@@ -49,7 +53,26 @@ def materialise(folder: str, offline: str) -> None:
     if missing:
         print(f"nothing to do: {', '.join(missing)} is not there yet, the pipeline writes it")
         return
+    for view in views:
+        complete(view)
     store.materialize(START, datetime.now(UTC), feature_views=[view.name for view in views])
+
+
+def complete(view: Any) -> None:
+    """Give rows of before some columns were there these columns, without values: Feast reads none
+    from a file that lacks one."""
+    url = path_of(view)
+    with reaching(url):
+        fs, path = open_url(url)
+        with fs.open(path, "rb") as file:
+            rows = pq.read_table(file)
+        missing = [f.name for f in view.features if f.name not in rows.column_names]
+        for name in missing:
+            rows = rows.append_column(name, pa.nulls(len(rows), KNOWN.field(name).type))
+        if missing:
+            print(f"{url} was written before {', '.join(missing)}")
+            with fs.open(path, "wb") as file:
+                pq.write_table(rows, file)
 
 
 def wait(registry: str, seconds: float) -> None:

@@ -1,0 +1,164 @@
+"""What an event says of its item, for it or against it, and what is left of many: the one place.
+
+A rating or a review under ``schema.LIKED_RATING`` counts as a dislike, wherever events are read.
+Of all that a person did with an item one entry is left, made of maxima alone: so the order in
+which events come, and how often one comes, make no difference. The last word holds: a return takes
+back the purchase before it, a later purchase or good rating undoes a dislike, a mere view does not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from coterie.data.dataset import Codes, Floats, Interactions, Ints
+from coterie.schema import AGAINST_KINDS, EVENT_KINDS, LIKED_RATING, TARGET_KINDS, EventKind
+
+Mask = npt.NDArray[np.bool_]
+
+_IS_TARGET = np.array([kind in TARGET_KINDS for kind in EVENT_KINDS])
+_IS_AGAINST = np.array([kind in AGAINST_KINDS for kind in EVENT_KINDS])
+_IS_RATED = np.array([kind in (EventKind.RATING, EventKind.REVIEW) for kind in EVENT_KINDS])
+_DISLIKE = EVENT_KINDS.index(EventKind.DISLIKE)
+# Whatever speaks against an item tells less of it than anything else that was done with it.
+_BY_STRENGTH = np.lexsort((np.arange(len(EVENT_KINDS)), ~_IS_AGAINST)).astype(np.int8)
+_STRENGTH = np.argsort(_BY_STRENGTH).astype(np.int8)
+
+
+def meant(kind: Codes, value: Floats) -> Codes:
+    """The kinds that events count as, shape (n,): a bad rating or review as a dislike.
+
+    Args:
+        kind: Places in ``schema.EVENT_KINDS``.
+        value: nan where nothing was said; what is no rating or review may have any.
+    """
+    bad = _IS_RATED[kind] & (np.asarray(value, np.float32) < LIKED_RATING)
+    return np.where(bad, _DISLIKE, kind).astype(np.int8)
+
+
+def is_target(kind: Codes) -> Mask:
+    """Which kinds, as ``meant`` gives them, are ones that a list should foresee, shape (n,)."""
+    return np.asarray(_IS_TARGET[kind])
+
+
+def is_against(kind: Codes) -> Mask:
+    """Which kinds, as ``meant`` gives them, speak against the item, shape (n,)."""
+    return np.asarray(_IS_AGAINST[kind])
+
+
+def liked(events: Interactions) -> Mask:
+    """Events to learn from and to foresee, shape (n,): of a target kind, good, not taken back.
+
+    An event is taken back by one of the same person that speaks against the item, at the same
+    moment or later.
+    """
+    kind = meant(events.kind, events.value)
+    mask, against = is_target(kind), is_against(kind)
+    if not against.any():
+        return mask
+    pair = _pairs(events)
+    pairs, place = np.unique(pair[against], return_inverse=True)
+    last = np.full(len(pairs), np.iinfo(np.int64).min)
+    np.maximum.at(last, place, events.ts_ms[against])
+    place, found = _look_up(pairs, pair)
+    return mask & ~(found & (events.ts_ms <= last[place]))
+
+
+def had(events: Interactions) -> Mask:
+    """Events after which an item is not shown again, shape (n,): of a target kind, or against."""
+    kind = meant(events.kind, events.value)
+    return is_target(kind) | is_against(kind)
+
+
+def turned_down(events: Interactions) -> Mask:
+    """Events of whatever kind with items that their person, in the end, did not want, (n,)."""
+    against = is_against(meant(events.kind, events.value))
+    if not against.any():
+        return against
+    pair = _pairs(events)
+    return np.isin(pair, np.setdiff1d(pair[against], pair[liked(events)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What people did with items, as columns of shape (n,); a row an event, or one for several."""
+
+    person: Ints
+    item: Ints
+    kind: Codes
+    """The strongest that was done, as ``meant`` has it; one that speaks against is the weakest."""
+    ts_ms: Ints
+    """The newest time of all."""
+    wanted_ms: Ints
+    """When the item was last wanted (a target kind); below 0: last turned down, at that time, and
+    not wanted since; 0: neither."""
+
+    @classmethod
+    def of(cls, events: Interactions) -> "Entries":
+        """A row an event."""
+        kind = meant(events.kind, events.value)
+        return cls(
+            events.user_idx, events.item_idx, kind, events.ts_ms, wanted_at(kind, events.ts_ms)
+        )
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    def take(self, rows: Ints | Mask) -> "Entries":
+        """The rows of an index or a mask, in that order."""
+        return Entries(
+            self.person[rows],
+            self.item[rows],
+            self.kind[rows],
+            self.ts_ms[rows],
+            self.wanted_ms[rows],
+        )
+
+    def collapse(self) -> tuple["Entries", Ints]:
+        """One row a person and item, and where its newest row stood; of equal times the later."""
+        if not len(self):
+            return self, np.zeros(0, np.int64)
+        pair = self.person * (int(self.item.max()) + 1) + self.item
+        order = np.lexsort((np.arange(len(self)), self.ts_ms, pair))
+        first = np.flatnonzero(np.diff(pair[order], prepend=pair[order[0]] - 1))
+        newest = order[np.r_[first[1:], len(order)] - 1]
+        strength = np.maximum.reduceat(_STRENGTH[self.kind[order]], first)
+        # Of equal times the word against holds: twice the time leaves it one more.
+        word = 2 * np.abs(self.wanted_ms) + (self.wanted_ms < 0)
+        last = np.maximum.reduceat(word[order], first)
+        wanted_ms = np.where(last % 2, -(last // 2), last // 2)
+        found = Entries(
+            self.person[newest],
+            self.item[newest],
+            _BY_STRENGTH[strength],
+            self.ts_ms[newest],
+            wanted_ms,
+        )
+        return found, newest
+
+
+def speaks_against(kind: Codes, wanted_ms: Ints) -> Mask:
+    """Which entries speak against their item, shape (n,)."""
+    return is_against(kind) | (wanted_ms < 0)
+
+
+def was_had(kind: Codes, wanted_ms: Ints) -> Mask:
+    """Entries after which an item is not shown again, shape (n,)."""
+    return is_target(kind) | speaks_against(kind, wanted_ms)
+
+
+def wanted_at(kind: Codes, ts_ms: Ints) -> Ints:
+    """What single events say as ``Entries.wanted_ms``, shape (n,); kinds as meant."""
+    sign = is_target(kind).astype(np.int64) - is_against(kind)
+    return np.asarray(sign * ts_ms)
+
+
+def _pairs(events: Interactions) -> Ints:
+    """Person and item as one number, shape (n,)."""
+    return np.asarray(events.user_idx * (int(events.item_idx.max(initial=0)) + 1) + events.item_idx)
+
+
+def _look_up(keys: Ints, asked: Ints) -> tuple[Ints, Mask]:
+    """Places of numbers among sorted keys, and which are there."""
+    place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    return place, np.asarray(keys[place] == asked)

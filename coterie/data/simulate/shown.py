@@ -1,0 +1,80 @@
+"""Lists that simulated shoppers are shown, and the steps that they go on each place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from coterie.data.dataset import Ints
+from coterie.data.simulate.visits import BOUGHT, CARTED, CLICKED, VIEWED
+from coterie.errors import BadInputError
+from coterie.schema import EventKind
+
+SLOT_MS: Final = 20_000
+"""Time that a shopper gives to each place of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Shown lists, flattened: columns of shape (entries,)."""
+
+    which: Ints
+    """The list."""
+    user: Ints
+    item: Ints
+    place: Ints
+    """0 is the first."""
+    bounds: Ints
+
+    @staticmethod
+    def of(
+        known: tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]],
+        user_ids: Sequence[str],
+        lists: Sequence[Sequence[str]],
+    ) -> "Shown":
+        """Lists in ids as rows among ``known`` ids of users and of items, both sorted.
+
+        Raises:
+            BadInputError: An id is unknown.
+        """
+        sizes = np.array([len(one) for one in lists], np.int64)
+        bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        which = np.repeat(np.arange(len(sizes)), sizes)
+        users = rows_of(known[0], user_ids)
+        items = rows_of(known[1], [item for one in lists for item in one])
+        return Shown(which, users[which], items, np.arange(len(which)) - bounds[which], bounds)
+
+
+def steps(shown: Shown, reach: Ints, start: Ints) -> tuple[Ints, npt.NDArray[np.str_], Ints]:
+    """Events of looked-at places (reach at least 0): rows of ``shown``, kinds, times."""
+    rows, kinds, times = [], [], []
+    funnel = (EventKind.VIEW, VIEWED), (EventKind.CLICK, CLICKED), (EventKind.CART, CARTED)
+    for place, (kind, least) in enumerate((*funnel, (EventKind.PURCHASE, BOUGHT))):
+        done = np.flatnonzero(reach >= least)
+        rows.append(done)
+        kinds.append(np.full(len(done), str(kind)))
+        times.append(start[shown.which[done]] + shown.place[done] * SLOT_MS + place * 4_000)
+    row, kind_of, ts = np.concatenate(rows), np.concatenate(kinds), np.concatenate(times)
+    order = np.lexsort((row, ts))
+    return row[order], kind_of[order], ts[order]
+
+
+def rows_of(known: npt.NDArray[np.str_], ids: Sequence[str]) -> Ints:
+    """Rows of ids among sorted ones.
+
+    Raises:
+        BadInputError: An id is unknown.
+    """
+    wanted = np.asarray(ids, dtype=np.str_)
+    if len(wanted) == 0:
+        return np.zeros(0, np.int64)
+    rows = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    strange = np.flatnonzero(known[rows] != wanted)
+    if len(strange):
+        raise BadInputError(
+            f"{str(wanted[strange[0]])!r} is not of this simulated shop "
+            f"({known[0]} to {known[-1]}): was the list made from another shop's data?"
+        )
+    return rows.astype(np.int64)
