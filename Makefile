@@ -8,6 +8,7 @@ STAMP  := $(VENV)/.installed
 # make demo
 DATA    ?=
 DATASET ?=
+MAPPING ?=
 ONCE    ?=
 PORT    ?= 8000
 WORK    ?= var/demo
@@ -36,9 +37,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # on all cores, as pip does not; some are templates
 	@touch $(STAMP)
 
-demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASET= ONCE=1 PORT= WORK= ARGS=)
+demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASET= MAPPING= ONCE=1 PORT= WORK= ARGS=)
 	@$(BIN)/python -m pipelines.demo --work "$(WORK)" --port "$(PORT)" \
-	  $(if $(DATA),--data "$(DATA)") $(if $(DATASET),--dataset "$(DATASET)") $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
+	  $(if $(DATA),--data "$(DATA)") $(if $(DATASET),--dataset "$(DATASET)") $(if $(MAPPING),--mapping "$(MAPPING)") $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
 
 test: setup ## All tests (what needs real data, a GPU or chromium skips with a reason)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

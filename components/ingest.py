@@ -10,6 +10,7 @@ def ingest(
     clean: Output[Dataset],
     source: str,
     dataset: str,
+    mapping: str,
     max_bad_share: float,
     runner: str,
     pipeline: str,
@@ -26,7 +27,7 @@ def ingest(
     config = IngestConfig(max_bad_share=max_bad_share, runner=runner)  # type: ignore[arg-type]
     name = name_version(version)
     with recorded(status, name, "ingest", pipeline):
-        take_in(source, clean.path, dataset, config, printed)
+        take_in(source, clean.path, dataset, config, printed, mapping)
         record_rows(status, name, clean.path)
     for line in put_aside(clean.path):
         noted(line)

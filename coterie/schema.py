@@ -1,6 +1,7 @@
 """Every name that crosses a border is spelt here, once: tables, columns, event kinds, features."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -70,6 +71,8 @@ LIKED_RATING: Final = 3.0
 """A rating or review whose value is below this (of 5) speaks against its item."""
 
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
+UNDATED: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""When all events happened where a shop knows no times: their ages are equal, and say nothing."""
 
 
 @dataclass(frozen=True, slots=True)

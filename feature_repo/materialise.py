@@ -1,10 +1,17 @@
-"""From a clean folder to a filled feature store, and to what training may know."""
+"""From a clean folder to a filled feature store, and to what training may know.
 
+``python -m feature_repo.materialise CLEAN FOLDER --version VERSION`` does it by hand.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from coterie.errors import BadInputError, CoterieError
 from coterie.workflow.features import FOR_TEST, FOR_VALIDATION
 from coterie.workflow.shop import Shop
 from feature_repo.build import snapshots
@@ -46,3 +53,27 @@ def materialise(clean: str, folder: str, known: str, version: str) -> Materialis
         pq.write_table(table, home / name)
     now = moments[-1]
     return Materialised(len(shop.dataset.users), len(now.events), len(now.ties), now.cutoff_ms)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fill a store; 0, or why not: 2 the input is wrong, 75 a store did not answer."""
+    parser = argparse.ArgumentParser(prog="python -m feature_repo.materialise", description=__doc__)
+    parser.add_argument("clean", help="folder that coterie ingest wrote")
+    parser.add_argument("folder", help="of the feature store")
+    parser.add_argument("--known", help="folder for what training may know (known/ in FOLDER)")
+    parser.add_argument("--version", required=True, help="of the model that reads the features")
+    options = parser.parse_args(arguments)
+    known = options.known or f"{options.folder}/known"
+    try:
+        materialise(options.clean, options.folder, known, options.version)
+    except CoterieError as error:
+        print(f"coterie: {error}", file=sys.stderr)
+        return 2 if isinstance(error, BadInputError) else 75
+    except KeyboardInterrupt:
+        print("coterie: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,6 +24,7 @@ class Outputs(NamedTuple):
 def backtest_pipeline(
     source: str,
     dataset: str = "",
+    mapping: str = "",
     max_bad_share: float = 0.05,
     runner: str = "native",
     weeks: int = 4,
@@ -39,6 +40,7 @@ def backtest_pipeline(
     Args:
         source: Folder or URL (s3://...) with the tables events, ties, items and perhaps users.
         dataset: beidian, lastfm or ciao where the source is that data set in its original form.
+        mapping: File or URL that says what the files of the source are; empty for the contract's.
         max_bad_share: Share of bad rows in a table over which the run stops; fewer are put aside.
         runner: Where Daft cleans the tables: native (in the step itself) or ray.
         weeks: How many, counted back from the last event.
@@ -54,6 +56,7 @@ def backtest_pipeline(
     taken = ingest(
         source=source,
         dataset=dataset,
+        mapping=mapping,
         max_bad_share=max_bad_share,
         runner=runner,
         pipeline="",

@@ -54,6 +54,7 @@ class Demo:
     work: Path
     data: str = ""
     dataset: str = ""
+    mapping: str = ""
     port: int = 8000
     once: bool = False
     arguments: tuple[str, ...] = ()
@@ -95,6 +96,10 @@ def _check(demo: Demo) -> None:
         raise BadInputError(f"DATASET is {demo.dataset!r}: expected one of {', '.join(DATASETS)}")
     if demo.dataset and not demo.data:
         raise BadInputError(f"DATASET={demo.dataset} needs DATA=<the folder with its files>")
+    if demo.mapping and (demo.dataset or not demo.data):
+        raise BadInputError("MAPPING needs DATA=<the folder that it explains>, and no DATASET")
+    if demo.mapping and not Path(demo.mapping).is_file():
+        raise BadInputError(f"MAPPING is {demo.mapping!r}, which is no file")
     if demo.data and "://" not in demo.data and not Path(demo.data).is_dir():
         raise BadInputError(f"DATA is {demo.data!r}, which is no folder")
     if not 0 <= demo.port <= 65535:
@@ -134,7 +139,13 @@ def _run_pipeline(demo: Demo, source: str) -> dict[str, str]:
     # A demo that was killed in training goes on there; one that ended well begins anew.
     checkpoints = (demo.work / "checkpoints").absolute()
     # The same epochs without Ray's processes around them: 14 s instead of 192 s.
-    command += [f"dataset={demo.dataset}", f"checkpoints={checkpoints}", "workers=0"]
+    mapping = str(Path(demo.mapping).absolute()) if demo.mapping else ""
+    command += [
+        f"dataset={demo.dataset}",
+        f"mapping={mapping}",
+        f"checkpoints={checkpoints}",
+        "workers=0",
+    ]
     # LightGCN alone would take as long as all others together: ARGS="baselines=" has it.
     command += [f"status={(demo.work / RUNS).absolute()}", f"baselines={BASELINES}"]
     command += demo.arguments
@@ -254,6 +265,7 @@ def _parse(arguments: Sequence[str] | None) -> Demo:
     parser.add_argument("--work", type=Path, default=Path("var/demo"), help="where all goes")
     parser.add_argument("--data", default="", help="folder of tables (a simulated shop)")
     parser.add_argument("--dataset", default="", help="public data set that DATA holds")
+    parser.add_argument("--mapping", default="", help="says what the files of DATA are")
     parser.add_argument("--port", type=int, default=8000, help="to serve on (%(default)s)")
     parser.add_argument("--once", action="store_true", help="end after the printout")
     parser.add_argument("--users", type=int, default=2_000, help="simulated (%(default)s)")

@@ -33,7 +33,9 @@ def learn_and_release(**given: Any) -> Outputs:
     """The steps, with the parameters of the pipelines that call this."""
     status = given["status"]
     taken = ingest(
-        **_of(given, "source", "dataset", "max_bad_share", "runner", "pipeline", "version"),
+        **_of(
+            given, "source", "dataset", "mapping", "max_bad_share", "runner", "pipeline", "version"
+        ),
         status=status,
     )
     clean, name = taken.outputs["clean"], taken.outputs["Output"]

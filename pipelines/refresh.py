@@ -12,6 +12,7 @@ from pipelines.graph import Outputs, learn_and_release
 def refresh_pipeline(
     source: str,
     dataset: str = "",
+    mapping: str = "",
     max_bad_share: float = 0.05,
     runner: str = "native",
     version: str = "",
@@ -45,6 +46,7 @@ def refresh_pipeline(
     Args:
         source: Folder or URL (s3://...) with the tables events, ties, items and perhaps users.
         dataset: beidian, lastfm or ciao where the source is that data set in its original form.
+        mapping: File or URL that says what the files of the source are; empty for the contract's.
         max_bad_share: Share of bad rows in a table over which the run stops; fewer are put aside.
         runner: Where Daft cleans the tables: native (in the step itself) or ray.
         version: Name of the release; empty takes the time of day in UTC.

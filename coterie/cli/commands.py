@@ -36,16 +36,33 @@ def simulate(options: argparse.Namespace) -> None:
     )
 
 
+def inspect(options: argparse.Namespace) -> None:
+    """Look at a folder, and write a mapping to begin with."""
+    from coterie.data.mapping.survey import survey, with_rules
+    from coterie.data.mapping.write import mapping_text
+
+    out = Path(options.out)
+    if out.exists() and not options.force:
+        raise BadInputError(f"{out} is there, perhaps edited: name another with --out, or --force")
+    with bar() as progress:
+        found = with_rules(survey(options.folder, progress))
+    show.surveyed(found)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(mapping_text(found, options.out), encoding="utf-8")
+    show.say(f"The mapping is in {options.out}: read it, edit it, then")
+    show.say(f"coterie ingest {options.folder} --mapping {options.out} --out FOLDER")
+
+
 def ingest(options: argparse.Namespace) -> None:
     """Clean a shop's tables, after bringing a public set into the contract."""
-    from coterie.data.ingest import IngestConfig, ingest
+    from coterie.data.ingest import IngestConfig
+    from coterie.workflow.sources import take_in
 
-    source = options.source
-    if options.dataset:
-        source = _convert(options.dataset, source, options.out)
     config = IngestConfig(max_bad_share=options.max_bad_share, runner=options.runner)
     with bar() as progress:
-        report = ingest(source, options.out, config, progress)
+        report = take_in(
+            options.source, options.out, options.dataset, config, progress, options.mapping
+        )
     show.ingested(report)
     show.say(f"The clean tables are in {options.out}")
 
@@ -129,6 +146,15 @@ def recommend(options: argparse.Namespace) -> None:
         show.listed(answer, release.version)
 
 
+def serve(options: argparse.Namespace) -> None:
+    """Serve a release until Ctrl-C."""
+    from coterie.cli.serve import serve
+    from coterie.release.bundle import load_release
+
+    folder = _release_folder(options.model)
+    serve(options, load_release(folder), folder)
+
+
 def report(options: argparse.Namespace) -> None:
     """Draw an evaluation."""
     from coterie import workflow
@@ -145,25 +171,22 @@ def rollout(options: argparse.Namespace) -> None:
     rollout.ACTIONS[options.action](options)
 
 
-def _convert(dataset: str, source: str, out: str) -> str:
-    from coterie.data.public import convert
-
-    raw = f"{out.rstrip('/')}-raw"
-    convert(dataset, source, raw)
-    return raw
-
-
 def _find_release(folder: str) -> "Release":
-    """The release in a folder, or the newest of those that ``train`` left there."""
     from coterie.release.bundle import load_release
+
+    return load_release(_release_folder(folder))
+
+
+def _release_folder(folder: str) -> str:
+    """Where a release lies: the folder itself, or the newest of those that ``train`` left there."""
     from coterie.release.manifest import MANIFEST
     from coterie.release.store import ReleaseStore
     from coterie.workflow import RELEASES
 
     if not Path(folder, RELEASES).is_dir() or Path(folder, MANIFEST).exists():
-        return load_release(folder)
+        return folder
     store = ReleaseStore(f"{folder}/{RELEASES}")
     version = store.champion() or store.latest()
     if version is None:
         raise BadInputError(f"{folder} holds no release: train one with coterie train")
-    return store.get(version)
+    return store.folder(version)

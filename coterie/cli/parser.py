@@ -28,7 +28,18 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"coterie {coterie.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_simulate, _ingest, _tune, _train, _evaluate, _recommend, _report, _rollout):
+    for add in (
+        _simulate,
+        _inspect,
+        _ingest,
+        _tune,
+        _train,
+        _evaluate,
+        _recommend,
+        _serve,
+        _report,
+        _rollout,
+    ):
         add(commands)
     return parser
 
@@ -67,18 +78,42 @@ def _simulate(commands: "Commands[Parser]") -> None:
     parser.add_argument("--seed", type=int, default=7, help="same seed, same shop (%(default)s)")
 
 
+def _inspect(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "inspect",
+        "Look at any folder of tables: what each file seems to be. Writes a mapping for ingest.",
+        "coterie inspect exports --out mapping.yaml",
+    )
+    parser.add_argument("folder", help="with CSV, JSON Lines or Parquet, in whatever form")
+    parser.add_argument(
+        "--out", default="mapping.yaml", metavar="FILE", help="the mapping (%(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="write over a mapping that is there")
+
+
 def _ingest(commands: "Commands[Parser]") -> None:
     parser = _command(
         commands,
         "ingest",
         "Check and clean the tables of a shop. Bad rows go to quarantine.parquet, with the reason.",
         "coterie ingest var/shop/raw --out var/shop/clean\n"
+        "  coterie ingest exports --mapping mapping.yaml --out var/mine/clean\n"
         "  coterie ingest data/beidian --dataset beidian --out var/beidian/clean",
     )
     parser.add_argument("source", help="folder or s3:// URL with events, ties, items, users")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where clean tables go")
     parser.add_argument(
-        "--dataset", choices=DATASETS, help="SOURCE is this public set in its original form"
+        "--dataset",
+        choices=DATASETS,
+        default="",
+        help="SOURCE is this public set in its original form",
+    )
+    parser.add_argument(
+        "--mapping",
+        default="",
+        metavar="FILE",
+        help="says what the files of SOURCE are, where they are not those of the contract",
     )
     parser.add_argument(
         "--max-bad-share",
@@ -206,6 +241,30 @@ def _recommend(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("-k", type=_count, default=10, help="length of the list (%(default)s)")
     parser.add_argument("--json", action="store_true", help="for programs instead of people")
+
+
+def _serve(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "serve",
+        "Serve lists over HTTP: fills a feature store from the data, then answers until Ctrl-C.",
+        "coterie serve var/shop/model --data var/shop/clean --port 8000",
+    )
+    parser.add_argument("model", help="what coterie train wrote, or a release")
+    parser.add_argument(
+        "--data", required=True, metavar="CLEAN", help="folder that coterie ingest wrote"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="to listen on (%(default)s)")
+    parser.add_argument("--port", type=_count, default=8000, help="to listen on (%(default)s)")
+    parser.add_argument(
+        "--state", metavar="FOLDER", help="for features and events; kept (MODEL/serving)"
+    )
+    parser.add_argument(
+        "--storefront",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="the page for people, which shows shoppers to whoever asks (on 127.0.0.1 alone)",
+    )
 
 
 def _report(commands: "Commands[Parser]") -> None:

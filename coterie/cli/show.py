@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coterie.data.ingest import IngestReport
+    from coterie.data.mapping.survey import Survey
     from coterie.evaluation.results import Comparison
     from coterie.evaluation.significance import PairedTest
     from coterie.release.offline import NamedReason, ShopperList
@@ -39,6 +40,30 @@ def as_json(content: Any) -> None:
     sys.stdout.write(json.dumps(asdict(content), indent=2) + "\n")
 
 
+def surveyed(found: "Survey") -> None:
+    """What each file of a folder seems to be, its columns, and what a person has to look at."""
+    for look in found.files:
+        roles = {column: role for role, column in look.guess.roles.items()}
+        more = f" and {len(look.names) - 1} more" if len(look.names) > 1 else ""
+        title = f"{look.names[0]}{more}: {look.guess.table}"
+        table = Table("column", "seems to be", "type", "examples", "missing", title=title)
+        for column in look.columns:
+            missing = f"{column.missing:.1%}" if column.missing else ""
+            role = roles.get(column.name, "")
+            table.add_row(column.name, role, column.type, ", ".join(column.examples), missing)
+        _screen().print(table)
+        for problem in (look.guess.why, *look.problems):
+            if problem:
+                _look_at(f"{look.names[0]}: {problem}")
+    for problem in (*found.unread.values(), *found.problems):
+        _look_at(problem)
+
+
+def _look_at(text: str) -> None:
+    line = Text.assemble(("look at this: ", "bold yellow"), text)
+    _screen().print(line, soft_wrap=True)
+
+
 def ingested(report: "IngestReport") -> None:
     """Rows of each table, why some were bad, what was not read, and what else to look at."""
     table = _table("table", "read", "kept", "bad", "duplicates")
@@ -54,11 +79,15 @@ def ingested(report: "IngestReport") -> None:
         f"events, of {shared.people_of_events:,} who have any; {shared.items_without_events:,} of "
         f"{shared.items:,} items have none"
     )
+    for name, dropped in report.dropped.items():
+        for reason, count in dropped.items():
+            say(f"{count:>8,} rows of {name} left out, as the mapping says: {reason}")
+    for note in report.notes:
+        say(note)
     for found in report.passed_over:
         say(f"not read: {found.file} ({found.reason})")
     for warning in report.warnings:
-        line = Text.assemble(("look at this: ", "bold yellow"), warning)
-        _screen().print(line, soft_wrap=True)
+        _look_at(warning)
 
 
 def fitted(challenger: "Challenger") -> None:

@@ -1,7 +1,6 @@
 """Files of research sets: delimited text and .mat, and the contract's tables made from them."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +12,11 @@ import pyarrow.csv as pacsv
 import scipy.io
 
 from coterie.errors import BadInputError
-from coterie.schema import EVENTS, ITEMS, TIES, TIMESTAMP, EventKind, Part, Table, TieKind
+from coterie.schema import EVENTS, ITEMS, TIES, TIMESTAMP, UNDATED, EventKind, Part, Table, TieKind
 
 Ints = npt.NDArray[np.int64]
 
-PART_TIMES: Final = {
-    part: datetime(2000, 1, 1, second=second, tzinfo=UTC) for second, part in enumerate(Part)
-}
+PART_TIMES: Final = {part: UNDATED.replace(second=second) for second, part in enumerate(Part)}
 """Where a set tells no times its parts are a second apart, too little to count as age."""
 
 

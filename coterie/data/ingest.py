@@ -17,6 +17,8 @@ from coterie.data.checks import TAKEN_AS_NO
 from coterie.data.clean import KEYS, Clean, Counts, clean_table
 from coterie.data.engine import Runner
 from coterie.data.formats import FORMATS
+from coterie.data.mapping.folder import open_mapped
+from coterie.data.mapping.model import Mapping
 from coterie.data.quarantine import (
     QUARANTINE_FILE,
     count_reasons,
@@ -81,6 +83,10 @@ class IngestReport:
     """Files that were found and not read."""
     shared: SharedIds
     """How many people and items the tables have in common."""
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Rows that the mapping leaves out, by table and reason; not among those read."""
+    notes: list[str] = field(default_factory=list)
+    """What the mapping says that there is none of, and what follows."""
     warnings: list[str] = field(default_factory=list)
     """What a person should look at."""
     schema_version: int = SCHEMA_VERSION
@@ -91,7 +97,11 @@ class IngestReport:
 
 
 def ingest(
-    source: str, out: str, config: IngestConfig = IngestConfig(), progress: Progress = silent
+    source: str,
+    out: str,
+    config: IngestConfig = IngestConfig(),
+    progress: Progress = silent,
+    mapping: Mapping | None = None,
 ) -> IngestReport:
     """Check the tables of ``source`` and write them clean to ``out``.
 
@@ -101,6 +111,7 @@ def ingest(
         out: Folder to write, likewise; replaced when all went well, else left as it was.
         config: How strict, and where.
         progress: Told after every table.
+        mapping: What the files of ``source`` are, where they are not those of the contract.
 
     Raises:
         BadInputError: A table is missing, unreadable or empty, too many of its rows are bad, or
@@ -109,7 +120,7 @@ def ingest(
         UnavailableError: A store does not answer.
     """
     _refuse_places(source, out)
-    with open_folder(source) as found:
+    with open_mapped(source, mapping) if mapping else open_folder(source) as found:
         return ingest_source(found, source, out, config, progress)
 
 
@@ -160,7 +171,7 @@ def put_aside(clean: str) -> list[str]:
         f"most often {_most_often(report['reasons'], name)}: {folder}/{QUARANTINE_FILE}"
         for name, counts in report["tables"].items()
         if counts["bad"]
-    ] + report.get("warnings", [])
+    ] + list(report.get("warnings", []))
 
 
 def _most_often(reasons: dict[str, int], table: str) -> str:
@@ -199,6 +210,8 @@ def _write(folder: Path, cleaned: dict[str, Clean], source: Source) -> IngestRep
         sources={name: cleaned[name].files for name in TABLES},
         passed_over=list(source.passed_over),
         shared=shared,
+        dropped={name: dict(why) for name, why in source.dropped.items() if why},
+        notes=list(source.notes),
         warnings=[*_of_consent(cleaned[USERS.name]), *warnings],
     )
     (folder / INGEST_REPORT).write_text(report.to_json(), encoding="utf-8")
@@ -287,7 +300,8 @@ def _refuse_places(source: str, out: str) -> None:
 
 
 def _refuse_missing(source: Source, name: str) -> None:
-    missing = [t.name for t in TABLES.values() if not t.optional and not source.files(t)]
+    needed = [t for t in TABLES.values() if not t.optional and t.name not in source.without]
+    missing = [table.name for table in needed if not source.files(table)]
     if missing:
         passed = [found.file for found in source.passed_over]
         raise BadInputError(

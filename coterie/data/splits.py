@@ -1,4 +1,4 @@
-"""What may be learned from and what is to be foreseen: bundled splits, and a split by time."""
+"""What may be learned from and what is to be foreseen: bundled splits, by time, and by chance."""
 
 from dataclasses import replace
 from typing import Final
@@ -12,22 +12,38 @@ from coterie.data.polarity import liked, turned_down
 from coterie.data.repeats import decide_rule
 from coterie.data.repurchase import NOTHING_AGAIN, Again, RepurchaseSetting
 from coterie.errors import BadInputError
-from coterie.schema import PARTS, Part
+from coterie.schema import PARTS, UNDATED, Part
 
 Mask = npt.NDArray[np.bool_]
 
 WEEK_MS: Final = 7 * 86_400_000
+UNDATED_MS: Final = int(UNDATED.timestamp() * 1000)
 
 
 def choose(dataset: Dataset, repurchase: RepurchaseSetting = NOTHING_AGAIN) -> Split:
-    """The data set's own split where it has one, else a split by time.
+    """Take the data set's own split where it has one, else by time, or by chance without times.
 
     Args:
         dataset: Whatever shop.
-        repurchase: What may be listed again; in a bundled split nothing is, as published.
+        repurchase: What may be listed again; nothing is in a bundled split, as published, and
+            nothing is where nobody knows when anything was bought.
     """
     has_test = bool((dataset.part == PARTS.index(Part.TEST)).any())
-    return bundled(dataset) if has_test else by_time(dataset, repurchase=repurchase)
+    if has_test:
+        return bundled(dataset)
+    if is_undated(dataset):
+        return by_chance(dataset)
+    return by_time(dataset, repurchase=repurchase)
+
+
+def is_undated(dataset: Dataset) -> bool:
+    """Whether most events have no time (``schema.UNDATED``): no past tells what comes.
+
+    Where a shop came without times and most of its events have one by now, those without are its
+    past.
+    """
+    undated = dataset.events.ts_ms[dataset.part < 0] == UNDATED_MS
+    return bool(undated.size and undated.mean() > 0.5)
 
 
 def events_of_lists(dataset: Dataset) -> Interactions:
@@ -94,19 +110,80 @@ def hold_out(split: Split, share: float = 0.1, seed: int = 0) -> Split:
         raise BadInputError(f"share to hold out is {share}, expected above 0 and below 1")
     train = split.train
     pairs, pair_of = np.unique(_pairs(train, split.num_items), return_inverse=True)
+    may = np.ones(len(pairs), bool)
     users = pairs // split.num_items
-    rng = np.random.default_rng(seed)
-    counts = np.bincount(users, minlength=split.num_users)
-    quotas = np.minimum(np.floor(counts * share + rng.random(len(counts))), counts - 1)
-    shuffled = np.lexsort((rng.random(len(pairs)), users))
-    rank = np.empty(len(pairs), np.int64)
-    rank[shuffled] = np.arange(len(pairs)) - np.repeat(np.cumsum(counts) - counts, counts)
-    held = (rank < quotas[users])[pair_of]
+    held = _drawn_pairs(users, may, split.num_users, share, seed)[pair_of]
     if not held.any():
         raise BadInputError(f"nothing to hold out of {len(train)} events at a share of {share}")
     between = train.take(held)
     val = between.take(~turned_down(between))
     return replace(split, train=train.take(~held), val=val, between=between)
+
+
+def by_chance(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
+    """Split a shop that knows no times: of each shopper's n liked items, n * share are the test.
+
+    As many of the others are validation. What is held out is of a kind that a list should foresee
+    and liked, as in ``by_time``; all that its shopper did with the item leaves training, and the
+    last item of a shopper is never taken.
+
+    Args:
+        dataset: One with events outside any bundled split.
+        share: Above 0, below 1.
+        seed: The same seed takes the same items.
+
+    Raises:
+        BadInputError: There are no such events, or a part would be empty.
+    """
+    events = dataset.events.take(dataset.part < 0)
+    num_users, num_items = len(dataset.users), len(dataset.items)
+    seen, test, _ = _draw(events, num_users, num_items, share, seed)
+    train, val, between = _draw(seen, num_users, num_items, share, seed + 1)
+    split = Split(
+        name="by_chance",
+        train=train,
+        val=val.take(_known(val, train, dataset)),
+        test=test.take(_known(test, seen, dataset)),
+        ties=dataset.ties,
+        num_users=num_users,
+        num_items=num_items,
+        between=between,
+    )
+    _refuse_empty(split, "do shoppers have more than one item each?")
+    return split
+
+
+def _draw(
+    events: Interactions, num_users: int, num_items: int, share: float, seed: int
+) -> tuple[Interactions, Interactions, Interactions]:
+    """What is left, the first likings that are held out, and all that their shoppers did there."""
+    pair = _pairs(events, num_items)
+    first = np.zeros(len(events), bool)
+    first[_first_of_each(events, pair, liked(events))] = True
+    pairs, pair_of = np.unique(pair, return_inverse=True)
+    may = np.zeros(len(pairs), bool)
+    may[pair_of[first]] = True
+    held = _drawn_pairs(pairs // num_items, may, num_users, share, seed)[pair_of]
+    return events.take(~held), events.take(held & first), events.take(held)
+
+
+def _drawn_pairs(
+    users: npt.NDArray[np.int64], may: Mask, num_users: int, share: float, seed: int
+) -> Mask:
+    """Of each user's pairs that may be drawn, ``share``, rounded by chance; one is always left.
+
+    Args:
+        users: Of each pair, shape (pairs,).
+        may: Which pairs may be drawn, likewise.
+    """
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(users, minlength=num_users)
+    wanted = np.bincount(users[may], minlength=num_users)
+    quotas = np.minimum(np.floor(wanted * share + rng.random(num_users)), counts - 1)
+    order = np.lexsort((rng.random(len(users)), ~may, users))
+    rank = np.empty(len(users), np.int64)
+    rank[order] = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(may & (rank < quotas[users]))
 
 
 def by_time(
@@ -216,7 +293,7 @@ def _at(
         repurchase=rule,
         again=again,
     )
-    _refuse_empty(split)
+    _refuse_empty(split, "are the times real, and do shoppers come back to items that are known?")
     return split
 
 
@@ -266,10 +343,8 @@ def _pairs(events: Interactions, num_items: int) -> npt.NDArray[np.int64]:
     return np.asarray(events.user_idx * num_items + events.item_idx)
 
 
-def _refuse_empty(split: Split) -> None:
+def _refuse_empty(split: Split, question: str) -> None:
     sizes = {"train": len(split.train), "val": len(split.val), "test": len(split.test)}
     if min(sizes.values()) == 0:
-        raise BadInputError(
-            f"a part of the split by time is empty: {sizes}; are the times real, and do shoppers "
-            "come back to items that are known?"
-        )
+        name = split.name.replace("_", " ")
+        raise BadInputError(f"a part of the split {name} is empty: {sizes}; {question}")

@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -53,6 +53,18 @@ class Source(Protocol):
     def passed_over(self) -> Sequence[PassedOver]:
         """Files that are not read, and why."""
 
+    @property
+    def without(self) -> Collection[str]:
+        """Tables that somebody said there are none of."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a person should know of all that follows."""
+
+    @property
+    def dropped(self) -> Mapping[str, Mapping[str, int]]:
+        """Rows that somebody said to leave out, by table and reason, of those read so far."""
+
     def files(self, table: Table) -> Sequence[str]:
         """Name the files of a table in the order that they are read; none where it is not there."""
 
@@ -90,6 +102,9 @@ class ContractFolder:
     ) -> None:
         self._files = files
         self.passed_over = passed_over
+        self.without: Collection[str] = ()
+        self.notes: Sequence[str] = ()
+        self.dropped: Mapping[str, Mapping[str, int]] = {}
 
     def files(self, table: Table) -> list[str]:
         """See Source."""
@@ -139,7 +154,7 @@ def open_folder(path: str) -> Iterator[ContractFolder]:
     """
     fs, folder = open_store(path)
     found, passed_over, problems = _look(fs, folder, path)
-    with _near(fs, folder, [name for names in found.values() for name in names]) as paths:
+    with near(fs, folder, [name for names in found.values() for name in names]) as paths:
         files: dict[str, list[TableFile]] = {}
         for table in TABLES.values():
             for name in found[table.name]:
@@ -347,8 +362,8 @@ def _refuse(problems: list[str], path: str) -> None:
 
 
 @contextmanager
-def _near(fs: Any, folder: str, names: list[str]) -> Iterator[dict[str, Path]]:
-    """Where files lie on this machine, fetched from a store for as long as they are read."""
+def near(fs: Any, folder: str, names: list[str]) -> Iterator[dict[str, Path]]:
+    """Yield where files lie on this machine, fetched from a store for as long as they are read."""
     if is_local(fs):
         yield {name: Path(folder, name) for name in names}
         return

@@ -26,7 +26,11 @@ from coterie.workflow.shop import Shop
 COMPARISON: Final = "comparison.json"
 TRAINING: Final = "training.json"
 """How each learned model learned, while validation chose its epochs."""
-SPLITS: Final = {"by_time": "Split by time", "bundled": "Bundled split"}
+SPLITS: Final = {
+    "by_time": "Split by time",
+    "bundled": "Bundled split",
+    "by_chance": "Split by chance",
+}
 
 
 def evaluate_all(

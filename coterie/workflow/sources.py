@@ -3,8 +3,10 @@
 import tempfile
 from datetime import UTC, datetime
 
-from coterie.data.ingest import IngestConfig, ingest
+from coterie.data.ingest import IngestConfig, IngestReport, ingest
+from coterie.data.mapping.document import read_mapping
 from coterie.data.public import convert
+from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
 
 
@@ -14,7 +16,8 @@ def take_in(
     dataset: str = "",
     config: IngestConfig | None = None,
     progress: Progress = silent,
-) -> None:
+    mapping: str = "",
+) -> IngestReport:
     """Clean a shop's tables; bring a public data set into the contract first.
 
     Args:
@@ -23,18 +26,22 @@ def take_in(
         dataset: Name of the public set; empty for tables of the contract.
         config: How strict, and where it runs.
         progress: Called table by table.
+        mapping: File or URL that says what the files of ``source`` are; empty for tables of the
+            contract.
 
     Raises:
         BadInputError: The data are not in the form that they should have, or too many rows are bad.
         UnavailableError: A store does not answer.
     """
     config = config or IngestConfig()
+    if dataset and mapping:
+        raise BadInputError(f"dataset is {dataset} and mapping {mapping}: a data set needs none")
     if not dataset:
-        ingest(source, out, config, progress)
-        return
+        explained = read_mapping(mapping) if mapping else None
+        return ingest(source, out, config, progress, explained)
     with tempfile.TemporaryDirectory(prefix="coterie-raw-") as raw:
         convert(dataset, source, raw)
-        ingest(raw, out, config, progress)
+        return ingest(raw, out, config, progress)
 
 
 def name_version(wanted: str = "") -> str:

@@ -10,11 +10,13 @@ from coterie.models import MODELS as CLASSES
 
 COMMANDS = (
     "simulate",
+    "inspect",
     "ingest",
     "tune",
     "train",
     "evaluate",
     "recommend",
+    "serve",
     "report",
     "rollout",
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from coterie.data.dataset import Dataset, Interactions, Ties
 from coterie.data.hidden import hidden_pairs
 from coterie.data.repurchase import read_repurchase
-from coterie.data.splits import bundled, by_time, choose, hold_out
+from coterie.data.splits import UNDATED_MS, bundled, by_chance, by_time, by_weeks, choose, hold_out
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.schema import (
@@ -271,6 +271,61 @@ def test_the_same_seed_holds_out_the_same_items():
 def test_a_share_to_hold_out_is_between_0_and_1(share):
     with pytest.raises(BadInputError, match="share to hold out"):
         hold_out(bundled(bundle()), share)
+
+
+def undated(events, **size):
+    data = dataset_of([(*event, 0) for event in events], **size)
+    return replace(data, events=replace(data.events, ts_ms=np.full(len(data.events), UNDATED_MS)))
+
+
+def many(num_users=300, num_items=8):
+    return [(u, i, PURCHASE, 1.0) for u in range(num_users) for i in range(num_items)]
+
+
+def test_without_times_the_split_is_by_chance():
+    split = choose(undated(many(), num_users=300))
+    assert split.name == "by_chance"
+    parts = [pairs(part) for part in (split.train, split.val, split.test)]
+    assert sum(len(part) for part in parts) == len(set().union(*parts)) == 2_400
+    assert 0.08 < len(parts[2]) / 2_400 < 0.12
+    assert 0.07 < len(parts[1]) / 2_400 < 0.11
+    assert set(split.train.user_idx.tolist()) == set(range(300))
+
+
+def test_a_few_events_with_times_do_not_make_the_others_an_age_ago():
+    data = undated(many(), num_users=300)
+    for num_dated, name in ((500, "by_chance"), (1_800, "by_time")):
+        times = data.events.ts_ms.copy()
+        times[-num_dated:] += 9_000 * DAY + np.arange(num_dated) % 240 * DAY
+        order = np.argsort(times, kind="stable")
+        events = replace(data.events, ts_ms=times).take(order)
+        assert choose(replace(data, events=events)).name == name
+
+
+def test_what_is_held_out_by_chance_was_liked_and_leaves_training_whole():
+    events = [*many(), *((u, i, VIEW, 0.0) for u in range(300) for i in range(8))]
+    events += [(u, i, RATING, 1.0) for u in range(300) for i in (8, 9)]
+    split = by_chance(undated(events, num_users=300, num_items=10))
+    held = pairs(split.val) | pairs(split.test)
+    assert not held & pairs(split.train)
+    assert {PURCHASE} == set(split.val.kind.tolist()) | set(split.test.kind.tolist())
+    assert not pairs(split.test) & pairs(split.for_test().interactions)
+    assert VIEW in split.between.kind
+
+
+def test_what_is_held_out_by_chance_is_known_from_training():
+    events = many()
+    rare = [(u, 8 + u, PURCHASE, 1.0) for u in range(100)]
+    split = by_chance(undated([*events, *rare], num_users=300, num_items=108))
+    assert set(split.val.item_idx) <= set(split.train.item_idx)
+    assert set(split.test.item_idx) <= set(split.for_test().interactions.item_idx)
+
+
+def test_undated_events_have_no_weeks_and_one_item_is_nothing_to_foresee():
+    with pytest.raises(BadInputError, match="none of the last 4 weeks"):
+        by_weeks(undated(many(), num_users=300), 4)
+    with pytest.raises(BadInputError, match="more than one item"):
+        choose(undated([(u, 0, PURCHASE, 1.0) for u in range(50)], num_users=50))
 
 
 def test_a_catalogue_is_not_needed_to_split():

@@ -1,0 +1,317 @@
+"""``mapping.yaml`` as a mapping: every fault in it is named, all at once."""
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml  # type: ignore[import-untyped]
+
+from coterie.data.formats import FileForm
+from coterie.data.mapping.model import BAD, DROP, SIGNS, Mapping, Part, Rule
+from coterie.data.stores import open_store, reaching
+from coterie.errors import BadInputError
+from coterie.schema import EVENT_KINDS, EVENTS, ITEMS, TABLES, TIE_KINDS, TIMESTAMP, USERS, Table
+
+NONE: Final = "none"
+_CHOICES: Final = {"event": EVENT_KINDS, "kind": TIE_KINDS}
+_YES: Final = {"true": True, "yes": True, "false": False, "no": False}
+
+
+class _Loader(yaml.BaseLoader):  # type: ignore[misc]
+    """All scalars stay text: ``yes``, ``1`` and ``2010-12-01`` are words of a shop."""
+
+
+def _pairs(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in loader.construct_pairs(node, deep=True):
+        if not isinstance(key, str) or key in found:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{key!r} stands here more than once", node.start_mark
+            )
+        found[key] = value
+    return found
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _pairs)
+
+
+def read_mapping(file: str) -> Mapping:
+    """Read a mapping.
+
+    Raises:
+        UnavailableError: Its store does not answer.
+        BadInputError: There is none, or something in it is not understood: all of it in one error.
+    """
+    fs, path = open_store(file)
+    try:
+        with reaching(file):
+            text = fs.cat_file(path).decode("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError) as error:
+        raise BadInputError(
+            f"{file} cannot be read ({error}): coterie inspect FOLDER writes a mapping"
+        ) from error
+    return parse_mapping(text, file)
+
+
+def parse_mapping(text: str, name: str = "mapping.yaml") -> Mapping:
+    """Understand the text of a mapping; see ``read_mapping``."""
+    try:
+        content = yaml.load(text, _Loader)  # noqa: S506 (builds nothing but text)
+    except yaml.YAMLError as error:
+        raise BadInputError(
+            f"{name} is no YAML: {error}; what begins with a mark, such as *.csv, stands in quotes"
+        ) from error
+    faults: list[str] = []
+    mapping = _mapping(content, faults)
+    if faults or mapping is None:
+        refuse(faults, name)
+    assert mapping is not None
+    return mapping
+
+
+def refuse(faults: list[str], name: str) -> None:
+    """Raise one error for all that is wrong.
+
+    Raises:
+        BadInputError: There is something.
+    """
+    if len(faults) == 1:
+        raise BadInputError(f"{name}: {faults[0]}")
+    if faults:
+        numbered = "; ".join(f"{place}. {fault}" for place, fault in enumerate(faults, 1))
+        raise BadInputError(f"{name} has {len(faults)} faults: {numbered}")
+
+
+def _mapping(content: Any, faults: list[str]) -> Mapping | None:
+    if not isinstance(content, dict):
+        faults.append("expected events:, ties:, items: with their files below")
+        return None
+    _refuse_unknown(content, ("times", *TABLES), "", faults)
+    times = content.get("times", "given")
+    if times not in ("given", NONE):
+        faults.append(f"times is {times!r}: expected given, or none where the files tell no times")
+    found: dict[str, Any] = {}
+    for table in TABLES.values():
+        if table is ITEMS and isinstance(content.get("items"), dict):
+            found["items_of_events"] = _items_of_events(content["items"], faults)
+        else:
+            found[table.name] = _parts(table, content, times != NONE, faults)
+    return Mapping(**found, times=times != NONE)
+
+
+def _parts(table: Table, content: dict[str, Any], times: bool, faults: list[str]) -> Any:
+    given = content.get(table.name)
+    if given == NONE and table is not EVENTS and table is not ITEMS:
+        return ()
+    if given is None and table.optional:
+        return ()
+    if not isinstance(given, list) or not given:
+        faults.append(f"{table.name}: {_HOW[table.name]}")
+        return ()
+    return tuple(
+        _part(table, part, f"{table.name}[{place}]", times, faults)
+        for place, part in enumerate(given, 1)
+    )
+
+
+_HOW: Final = {
+    "events": "expected a list of files with their columns",
+    "ties": "expected a list of files with their columns; `ties: none` where nobody knows whom, "
+    "and every list draws on its shopper's own history alone",
+    "items": "expected a list of files with their columns; `items: {from: events}` where there is "
+    "no file of them",
+    "users": "expected a list of files with their columns, or none",
+}
+
+
+def _part(table: Table, given: Any, where: str, times: bool, faults: list[str]) -> Part:
+    if not isinstance(given, dict):
+        faults.append(f"{where}: expected file: and columns:")
+        return Part((), FileForm(), {})
+    _refuse_unknown(given, ("file", "form", "columns"), where, faults)
+    files = _texts(given.get("file"))
+    if not files:
+        faults.append(f"{where}: expected file: with a name in the folder, or a pattern like *.csv")
+    form = _form(given.get("form", {}), f"{where}.form", faults)
+    return Part(files, form, _columns(table, given.get("columns"), where, times, faults))
+
+
+def _form(given: Any, where: str, faults: list[str]) -> FileForm:
+    kinds: dict[str, Callable[[Any], Any]] = {
+        "delimiter": str,
+        "encoding": _encoding,
+        "header": lambda text: _YES[text.lower()],
+        "names": _texts,
+        "quote": str,
+        "escape": str,
+    }
+    values = _fields(given, kinds, where, faults)
+    form = FileForm(**values)
+    if not form.header and not form.names:
+        faults.append(f"{where}: without a header the columns need names: [user, item, ...]")
+    return form
+
+
+def _encoding(text: str) -> str:
+    "".encode(text)
+    return text
+
+
+def _columns(
+    table: Table, given: Any, where: str, times: bool, faults: list[str]
+) -> dict[str, Rule]:
+    if not isinstance(given, dict):
+        faults.append(f"{where}: expected columns: with {', '.join(table.required)}")
+        return {}
+    known = [column.name for column in table.columns]
+    _refuse_unknown(given, known, f"{where}.columns", faults)
+    undated = table is EVENTS and not times
+    if undated and "ts" in given:
+        faults.append(f"{where}.columns: ts is given, but times is none: leave one of them out")
+    needed = [name for name in table.required if not (undated and name == "ts")]
+    if lacking := [name for name in needed if name not in given]:
+        more = "; `times: none` at the top where there are none" if "ts" in lacking else ""
+        faults.append(f"{where}.columns: {', '.join(lacking)} is not given{more}")
+    return {
+        name: _rule(table, name, rule, f"{where}.columns.{name}", faults)
+        for name, rule in given.items()
+        if name in known
+    }
+
+
+def _items_of_events(given: dict[str, Any], faults: list[str]) -> dict[str, Rule]:
+    known = [column.name for column in ITEMS.columns if column.name != "item_id"]
+    if given.get("from") != EVENTS.name:
+        faults.append("items: expected `from: events`, or a list of files")
+    _refuse_unknown(given, ["from", *known], "items", faults)
+    return {
+        name: _rule(ITEMS, name, rule, f"items.{name}", faults)
+        for name, rule in given.items()
+        if name in known
+    }
+
+
+def _rule(table: Table, name: str, given: Any, where: str, faults: list[str]) -> Rule:
+    if isinstance(given, str | list):
+        given = {"from": given}
+    kinds = _kinds(table, name)
+    values = _fields(given, kinds, where, faults)
+    columns, always = values.pop("from", ()), values.pop("always", None)
+    if sum((bool(columns), always is not None, bool(values.get("digest")))) != 1:
+        faults.append(f"{where}: expected a column's name, or one of from, always, digest")
+    if values.get("drop") and not values.get("words"):
+        faults.append(f"{where}: drop needs words beside it: which rows stay?")
+    if choices := _CHOICES.get(name):
+        ours = [*values.get("words", {}).values(), *values.get("by_sign", {}).values()]
+        faults += [
+            f"{where}: {word!r} is none of {', '.join(choices)}{_near(word, choices)}"
+            for word in ([*ours, always] if always is not None else ours)
+            if word not in choices
+        ]
+    return Rule(columns=columns, always=always, **values)
+
+
+def _kinds(table: Table, name: str) -> dict[str, Callable[[Any], Any]]:
+    """Keys that the rule of a column may have, and how their values are read."""
+    column = next(column for column in table.columns if column.name == name)
+    kinds: dict[str, Callable[[Any], Any]] = {
+        "from": _texts,
+        "always": str,
+    }
+    if table is not USERS:
+        # Nothing may turn a person's no into nothing said.
+        kinds |= {"empty": _texts, "missing": _one_of(BAD, DROP)}
+    number: dict[str, Callable[[Any], Any]] = {"decimal": str, "thousands": str, "strip": str}
+    words: dict[str, Callable[[Any], Any]] = {"words": _words}
+    if table is not USERS:
+        words["drop"] = lambda given: tuple(word.lower() for word in _texts(given))
+    if name == EVENTS.key[0]:
+        kinds["digest"] = _texts
+    if name in _CHOICES or str(column.type) == "bool":
+        kinds |= words | {"by_sign": _signs} | number
+    if str(column.type) == "double":
+        kinds |= number | {"scale": _scale, "absolute": lambda text: _YES[text.lower()]}
+    if column.type == TIMESTAMP:
+        kinds |= {"format": str, "zone": _zone}
+    if name in ("category", "description", "text", "title"):
+        kinds["separator"] = str
+    return kinds
+
+
+def _fields(
+    given: Any, kinds: dict[str, Callable[[Any], Any]], where: str, faults: list[str]
+) -> dict[str, Any]:
+    """What some keys say; those that are unknown or cannot be read are faults."""
+    if not isinstance(given, dict):
+        faults.append(f"{where}: expected some of {', '.join(kinds)}")
+        return {}
+    _refuse_unknown(given, kinds, where, faults)
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key in kinds:
+            try:
+                values[key] = kinds[key](value)
+            except (KeyError, ValueError, TypeError, AttributeError, LookupError) as error:
+                faults.append(f"{where}.{key} is {value!r}: {_expected(error)}")
+    return values
+
+
+def _expected(error: Exception) -> str:
+    return str(error) if type(error) is ValueError else "that is none that is known"
+
+
+def _refuse_unknown(given: Any, known: Iterable[str], where: str, faults: list[str]) -> None:
+    known = list(known)
+    for key in given:
+        if key not in known:
+            place = f"{where}: " if where else ""
+            faults.append(
+                f"{place}{key!r} is unknown, expected some of {', '.join(known)}{_near(key, known)}"
+            )
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    close = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    given = [given] if isinstance(given, str) else given or []
+    if not all(isinstance(text, str) for text in given):
+        raise ValueError("expected a text or a list of texts")
+    return tuple(given)
+
+
+def _words(given: dict[str, str]) -> dict[str, str]:
+    if not all(isinstance(text, str) for text in given.values()):
+        raise ValueError("expected the shop's word: ours")
+    return {word.strip().lower(): ours for word, ours in given.items()}
+
+
+def _signs(given: dict[str, str]) -> dict[str, str]:
+    if not given or set(given) - set(SIGNS):
+        raise ValueError(f"expected some of {', '.join(SIGNS)}")
+    return dict(given)
+
+
+def _scale(given: Any) -> tuple[float, float]:
+    low, high = (float(bound) for bound in given)
+    if not low < high:
+        raise ValueError("expected [lowest, highest]")
+    return low, high
+
+
+def _zone(text: str) -> str:
+    if text not in available_timezones():
+        raise ValueError("expected a zone's name, like Europe/Berlin")
+    return ZoneInfo(text).key
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def read(text: Any) -> str:
+        if text not in words:
+            raise ValueError(f"expected one of {', '.join(words)}")
+        return str(text)
+
+    return read

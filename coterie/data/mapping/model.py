@@ -1,0 +1,95 @@
+"""What a mapping says: from which files and columns each table of the contract comes."""
+
+from collections.abc import Mapping as Table_of
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from coterie.data.formats import FileForm
+
+BAD, DROP = "bad", "drop"
+SIGNS: Final = ("negative", "zero", "positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one column of the contract comes about.
+
+    What is read goes through ``empty``, then ``words``, ``by_sign``, or a number's, a time's or a
+    list's own fields; what is not set changes nothing.
+    """
+
+    columns: tuple[str, ...] = ()
+    """Of the file; the first that is not empty counts."""
+    always: str | None = None
+    """The same in every row, in place of columns."""
+    digest: tuple[str, ...] = ()
+    """Columns that together tell one event from another, in place of an id."""
+    empty: tuple[str, ...] = ()
+    """Words that stand for nothing."""
+    missing: str = BAD
+    """What a row is where nothing is left: bad if the contract needs it, or dropped and counted."""
+    words: Table_of[str, str] = field(default_factory=dict)
+    """The shop's words, in lower case, to ours."""
+    drop: tuple[str, ...] = ()
+    """Words, in lower case, whose rows are dropped and counted."""
+    by_sign: Table_of[str, str] = field(default_factory=dict)
+    """What a number becomes by its sign (``SIGNS``)."""
+    scale: tuple[float, float] | None = None
+    """Lowest and highest of a rating; they become 1 and 5."""
+    absolute: bool = False
+    """Without the sign."""
+    decimal: str = "."
+    thousands: str = ""
+    strip: str = ""
+    """Around numbers, such as a currency's sign."""
+    format: str = ""
+    """Of times, as ``strptime`` has it; empty for ISO 8601 and Unix times."""
+    zone: str = ""
+    """Where times without an offset are local; empty for UTC."""
+    separator: str = ""
+    """Between the levels of a category, or the texts that a list is joined with."""
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """All columns that it needs."""
+        return (*self.columns, *self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some files of one table."""
+
+    files: tuple[str, ...]
+    """Names within the folder, or patterns (``events/part-*.csv``)."""
+    form: FileForm
+    columns: Table_of[str, Rule]
+    """By the contract's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A shop's own files as tables of the contract."""
+
+    events: tuple[Part, ...]
+    ties: tuple[Part, ...] = ()
+    """None: every list draws on its shopper's own history alone."""
+    items: tuple[Part, ...] = ()
+    users: tuple[Part, ...] = ()
+    items_of_events: Table_of[str, Rule] | None = None
+    """Where there is no file of items: what an event's row tells of its item."""
+    times: bool = True
+    """Whether events have times; without them the split is by chance."""
+
+    def parts(self, table: str) -> tuple[Part, ...]:
+        """Where a table comes from; of items that come of events, where the events do."""
+        if table == "items" and self.items_of_events is not None:
+            return tuple(self._of_events(part) for part in self.events)
+        found: tuple[Part, ...] = getattr(self, table)
+        return found
+
+    def _of_events(self, part: Part) -> Part:
+        """Each item is titled by its id where nothing else tells it."""
+        item_id, told = part.columns["item_id"], dict(self.items_of_events or {})
+        title = told.get("title", Rule())
+        told["title"] = replace(title, columns=(*title.columns, *item_id.columns))
+        return Part(part.files, part.form, {"item_id": item_id, **told})

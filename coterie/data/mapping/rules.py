@@ -1,0 +1,220 @@
+"""From what columns seem to be to the rules of a mapping, and what a person has to look at."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+
+from coterie.data.mapping.guess import Guess, separator_of
+from coterie.data.mapping.look import COMMA, LIST, TIME, ColumnLook, time_formats
+from coterie.data.mapping.words import FOLLOW, TAKEN_BACK, TRUST, WORDS, plain_name
+
+_RATINGS: Final = re.compile("rating|overall|score|stars|grade|value", re.IGNORECASE)
+_COUNTS: Final = re.compile("quantity|qty|count", re.IGNORECASE)
+_GROUPS: Final = re.compile("invoice|order|transaction|session|line|basket", re.IGNORECASE)
+"""Columns that tell apart what one person did with one item at one time."""
+_MAY_MISS: Final = 0.05
+_DAY_FIRST: Final = re.compile(r"%d(.)%m")
+MAX_WORDS: Final = 200
+
+
+@dataclass(slots=True)
+class Rules:
+    """The columns of one part of a mapping, as its document has them."""
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    """By column of the contract: what was not certain."""
+    undated: bool = False
+
+
+def rules_of(
+    name: str,
+    found: Guess,
+    looks: Sequence[ColumnLook],
+    whole: Callable[[str], pa.Array],
+) -> Rules:
+    """Write the rules of one file.
+
+    Args:
+        name: Of the file.
+        found: What it seems to be.
+        looks: Its columns.
+        whole: Gives the distinct values of a column in the whole file.
+    """
+    by_name = {look.name: look for look in looks}
+    rules = Rules()
+    columns = {role: by_name[column] for role, column in found.roles.items()}
+    for role, look in columns.items():
+        rules.columns[role] = rule_of(role, look, rules, whole)
+    title = columns.get("title")
+    if found.table == "items" and title is not None and title.missing:
+        rules.columns["title"] = {"from": [title.name, columns["item_id"].name]}
+        rules.notes["title"] = f"{title.missing:.0%} of the rows have none: the id stands for it"
+    if found.table == "events":
+        _of_events(name, columns, rules, whole, looks)
+    if found.table == "ties" and "kind" not in rules.columns:
+        kind = "trust" if TRUST.search(name) else "follow" if FOLLOW.search(name) else "friend"
+        rules.columns["kind"] = {"always": kind}
+        rules.notes["kind"] = "by the file's name; friend goes both ways, follow and trust one"
+    return rules
+
+
+def rule_of(role: str, look: ColumnLook, rules: Rules, whole: Callable[[str], pa.Array]) -> Any:
+    """Write the rule of one column of the contract that one of the file becomes.
+
+    Args:
+        role: The contract's column.
+        look: The file's.
+        rules: Where notes go.
+        whole: Gives the distinct values of a column in the whole file.
+    """
+    rule: dict[str, Any] = {"from": look.name}
+    if role in ("ts", "since", "created_at") and look.type == TIME:
+        rule |= _time(role, look, rules, whole)
+    if look.type == COMMA and role in ("value", "price", "weight"):
+        rule["decimal"] = ","
+    if role == "price" and look.type not in (COMMA, LIST):
+        rule |= _currency(look)
+    if role == "category" and (mark := separator_of(look)) not in (None, "/"):
+        rule["separator"] = mark
+    if role == "description" and look.type == LIST:
+        rule["separator"] = " "
+    if role in ("user_id", "item_id") and look.missing > _MAY_MISS:
+        rule["missing"] = "drop"
+        rules.notes[role] = (
+            f"{look.missing:.0%} of the rows have none: they are left out and counted"
+        )
+    if role == "available" and look.type != "yes or no":
+        rule["by_sign"] = {"negative": "no", "zero": "no", "positive": "yes"}
+    return look.name if len(rule) == 1 else rule
+
+
+def _time(
+    role: str, look: ColumnLook, rules: Rules, whole: Callable[[str], pa.Array]
+) -> dict[str, Any]:
+    """The form of times; where two fit, the whole file decides, or a person."""
+    formats = look.formats
+    if len(formats) > 1:
+        formats = time_formats(whole(look.name)) or formats
+    if not formats:
+        return {}
+    if len(formats) > 1:
+        example = look.examples[0]
+        rules.notes[role] = (
+            f"day or month first? {example} fits {' and '.join(formats)}: choose one"
+        )
+    return {"format": formats[0]}
+
+
+def _currency(look: ColumnLook) -> dict[str, Any]:
+    """``$1,299.00`` and the like."""
+    text = "".join(look.examples)
+    marks = "".join(sorted(set(re.findall(r"[$€£¥]", text))))
+    found: dict[str, Any] = {}
+    if marks:
+        found["strip"] = marks
+    if re.search(r"\d,\d{3}", text) and "." in text:
+        found["thousands"] = ","
+    return found
+
+
+def _of_events(
+    name: str,
+    columns: dict[str, ColumnLook],
+    rules: Rules,
+    whole: Callable[[str], pa.Array],
+    looks: Sequence[ColumnLook],
+) -> None:
+    rules.undated = "ts" not in columns
+    if "event" in columns:
+        rules.columns["event"] = _words(columns["event"], rules, whole)
+    elif "value" in columns and _COUNTS.search(columns["value"].name):
+        _of_counts(columns["value"], rules)
+    elif "value" in columns and _is_rating(name, columns["value"]):
+        _of_ratings(columns["value"], rules)
+    elif "text" in columns:
+        rules.columns["event"] = {"always": "review"}
+    else:
+        rules.columns["event"] = {"always": "purchase"}
+        rules.notes["event"] = "the file does not tell what happened: taken for purchases"
+    if "event_id" in columns and not columns["event_id"].is_unique:
+        del rules.columns["event_id"]
+    if "event_id" not in rules.columns:
+        _digest(columns, rules, looks)
+    first = {key: rules.columns[key] for key in ("event_id", "user_id", "item_id", "event")}
+    rules.columns = first | {k: v for k, v in rules.columns.items() if k not in first}
+
+
+def _is_rating(name: str, look: ColumnLook) -> bool:
+    return bool(_RATINGS.search(look.name) or _RATINGS.search(name))
+
+
+def _words(look: ColumnLook, rules: Rules, whole: Callable[[str], pa.Array]) -> dict[str, Any]:
+    """The shop's words for events, as ours, or the ones that nobody knows."""
+    said = sorted(whole(look.name).to_pylist())
+    known = {word: str(WORDS[plain_name(word)]) for word in said if plain_name(word) in WORDS}
+    drop = [word for word in said if plain_name(word) in TAKEN_BACK]
+    unknown = [word for word in said if word not in known and word not in drop]
+    rule: dict[str, Any] = {"from": look.name, "words": known}
+    if drop:
+        rule["drop"] = drop
+    if unknown:
+        rules.notes["event"] = (
+            f"not known: {', '.join(unknown[:20])}: give each a kind in words, or name it in drop"
+        )
+    return rule
+
+
+def _of_counts(look: ColumnLook, rules: Rules) -> None:
+    if look.bounds[0] < 0:
+        rules.columns["event"] = {
+            "from": look.name,
+            "by_sign": {"negative": "return", "positive": "purchase"},
+        }
+        rules.columns["value"] = {"from": look.name, "absolute": "yes"}
+        rules.notes["event"] = "a count below 0 is taken for a return"
+    else:
+        rules.columns["event"] = {"always": "purchase"}
+
+
+def _of_ratings(look: ColumnLook, rules: Rules) -> None:
+    low, high = look.bounds
+    numbers = look.numbers()
+    rule: dict[str, Any] = {"from": look.name}
+    rules.columns["event"] = {"always": "rating"}
+    if low == 0 and high > 5 and (numbers == 0).mean() > 0.2:
+        rules.columns["event"] = {
+            "from": look.name,
+            "by_sign": {"zero": "view", "positive": "rating"},
+        }
+        rule["empty"] = ["0"]
+        low = float(numbers[numbers > 0].min())
+        rules.notes["event"] = "0 is taken for interest without a rating"
+    if not 4 < high <= 5:
+        top = next((most for most in (1, 4, 5, 10, 20, 100) if high <= most), high)
+        bottom = 1.0 if top >= 10 and low >= 1 else low
+        rule["scale"] = [_plain(bottom), _plain(top)]
+        rules.notes["value"] = (
+            f"from {low:g} to {high:g} as far as was seen; the scale's ends become 1 and 5, and "
+            "from 3 on an item is liked"
+        )
+    if look.type == COMMA:
+        rule["decimal"] = ","
+    rules.columns["value"] = look.name if len(rule) == 1 else rule
+
+
+def _digest(columns: dict[str, ColumnLook], rules: Rules, looks: Sequence[ColumnLook]) -> None:
+    names = [
+        columns[role].name
+        for role in ("user_id", "item_id", "event", "ts", "value", "text")
+        if role in columns
+    ]
+    names += [look.name for look in looks if _GROUPS.search(look.name) and look.name not in names]
+    rules.columns["event_id"] = {"digest": names}
+
+
+def _plain(number: float) -> float | int:
+    return int(number) if number == int(number) else number

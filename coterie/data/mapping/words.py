@@ -1,0 +1,123 @@
+"""What other systems call things: names of columns and words for events, as they are often met."""
+
+import re
+from typing import Final
+
+from coterie.schema import EventKind
+
+COLUMNS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "events": {
+        "event_id": ("eventid", "interactionid", "lineitemid", "reviewid", "ratingid"),
+        "user_id": (
+            *("userid", "user", "uid", "visitorid", "visitor", "customerid", "customer"),
+            *("clientid", "client", "reviewerid", "reviewer", "accountid", "memberid", "member"),
+            *("shopperid", "buyerid", "personid", "profileid", "userpseudoid", "custid"),
+            *("customeremail", "billingemail", "email", "anonymousid", "deviceid", "sessionid"),
+        ),
+        "item_id": (
+            *("itemid", "item", "iid", "productid", "product", "parentasin", "asin", "sku"),
+            *("isbn", "movieid", "movie", "filmid", "articleid", "article", "stockcode"),
+            *("trackid", "songid", "artistid", "bookid", "businessid", "placeid", "locationid"),
+            *("venueid", "poiid", "gameid", "appid", "recipeid", "listingid", "lineitemsku"),
+            *("productsku", "variantsku", "productcode", "itemcode", "handle", "lineitemname"),
+        ),
+        "event": (
+            *("event", "eventtype", "eventname", "action", "actiontype", "behavior"),
+            *("behaviortype", "behaviour", "interaction", "interactiontype", "activity"),
+        ),
+        "value": (
+            *("rating", "overall", "score", "stars", "bookrating", "value", "grade"),
+            *("quantity", "qty", "lineitemquantity", "itemquantity", "price", "amount"),
+        ),
+        "text": ("reviewtext", "text", "reviewbody", "review", "comment", "tag", "content"),
+        "ts": (
+            *("timestamp", "ts", "eventtime", "time", "datetime", "unixreviewtime", "date"),
+            *("invoicedate", "orderdate", "purchasedate", "createdat", "paidat", "datecreated"),
+            *("reviewtime", "eventdate", "orderedat", "checkintime"),
+        ),
+        "referrer_user_id": ("referreruserid", "referrerid", "invitedby", "sharedby"),
+    },
+    "ties": {
+        "src_user_id": (
+            *("srcuserid", "src", "source", "follower", "followerid", "trustor", "truster"),
+            *("fromuserid", "from", "user1", "userid1", "usera", "user", "userid"),
+        ),
+        "dst_user_id": (
+            *("dstuserid", "dst", "target", "followee", "followeeid", "trustee", "friendid"),
+            *("friend", "touserid", "to", "user2", "userid2", "userb", "followed", "followedid"),
+        ),
+        "kind": ("kind", "relation", "tietype"),
+        "weight": ("weight", "trustvalue", "strength", "trust"),
+        "since": ("since", "createdat", "timestamp"),
+    },
+    "items": {
+        "item_id": (),
+        "title": (
+            *("title", "name", "producttitle", "productname", "booktitle", "movietitle"),
+            *("itemname", "posttitle", "lineitemname"),
+        ),
+        "description": ("description", "bodyhtml", "body", "shortdescription", "details"),
+        "price": ("price", "unitprice", "regularprice", "variantprice", "saleprice", "listprice"),
+        "category": (
+            *("category", "categories", "genres", "genre", "categorycode", "productcategory"),
+            *("producttype", "maincategory", "categorypath", "department", "type"),
+        ),
+        "brand": ("brand", "vendor", "manufacturer", "store", "author", "bookauthor", "publisher"),
+        "image_uri": (
+            *("imageuri", "imageurl", "image", "imagesrc", "imurl", "imageurll", "imageurlm"),
+            *("imageurls", "baseimage", "thumbnail"),
+        ),
+        "audio_uri": ("audiouri", "audiourl"),
+        "available": ("available", "instock", "isinstock"),
+        "created_at": ("createdat", "publishedat", "dateadded", "releasedate"),
+    },
+    "users": {
+        "user_id": (),
+        "may_be_named": ("maybenamed",),
+        "may_be_used": ("maybeused",),
+    },
+}
+"""By table and column, in the order in which they are believed."""
+COLUMNS["items"]["item_id"] = COLUMNS["events"]["item_id"]
+COLUMNS["users"]["user_id"] = COLUMNS["events"]["user_id"]
+
+TIE_FILES: Final = re.compile(
+    r"trust|edge|friend|social|follow|tie|network|relation|contact|graph", re.IGNORECASE
+)
+"""Names of files that tell who knows whom."""
+TRUST: Final = re.compile("trust", re.IGNORECASE)
+FOLLOW: Final = re.compile("follow", re.IGNORECASE)
+
+WORDS: Final[dict[str, EventKind]] = {
+    **dict.fromkeys(
+        ("view", "pageview", "productview", "viewitem", "detail", "productviewed", "pv", "viewed"),
+        EventKind.VIEW,
+    ),
+    **dict.fromkeys(("click", "clicked", "selectitem", "productclick"), EventKind.CLICK),
+    **dict.fromkeys(("share", "shared"), EventKind.SHARE),
+    **dict.fromkeys(
+        ("cart", "addtocart", "basket", "addtobasket", "productadded", "atc", "addcart"),
+        EventKind.CART,
+    ),
+    **dict.fromkeys(("review", "reviewed"), EventKind.REVIEW),
+    **dict.fromkeys(("rating", "rate", "rated"), EventKind.RATING),
+    **dict.fromkeys(
+        ("purchase", "purchased", "buy", "transaction", "order", "ordercompleted", "sale", "paid"),
+        EventKind.PURCHASE,
+    ),
+    **dict.fromkeys(("return", "returned", "refund", "refunded"), EventKind.RETURN),
+    **dict.fromkeys(("dislike", "hide", "notinterested", "disliked"), EventKind.DISLIKE),
+}
+TAKEN_BACK: Final = frozenset(
+    {"removefromcart", "removecart", "productremoved", "removefrombasket"}
+)
+"""Words for what undoes another event: nothing of the contract, and dropped."""
+
+
+def plain_name(name: str) -> str:
+    """A column's name or a word without case, spaces and marks.
+
+    >>> plain_name("User-ID"), plain_name("add_to_cart")
+    ('userid', 'addtocart')
+    """
+    return re.sub(r"[^a-z0-9]", "", name.lower())
