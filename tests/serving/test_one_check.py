@@ -14,14 +14,18 @@ from prometheus_client import CollectorRegistry
 from small_shop import item
 from test_ids_over_http import ODD
 
+from coterie.data.columns import MAX_LEAD_S
 from coterie.data.ids import MISSING_WORDS
 from coterie.data.ingest import IngestConfig, ingest
+from coterie.errors import BadInputError
 from coterie.schema import EVENT_KINDS, EVENTS
 from serving.exporter import Exporter
 from serving.intake import Intake
 from serving.metrics import LogMetrics
+from serving.settings import Settings
 from serving.sqlite_log import SqliteLog
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 AGE_DAYS, LEAD_S = 3650.0, 300.0
 INTAKE = Intake(AGE_DAYS, LEAD_S)
@@ -255,6 +259,15 @@ def test_what_was_acknowledged_is_never_quarantined_and_stays_as_it_was(batch):
         clean, bad = ingested(Path(folder), lambda _: None)
     assert bad == []
     assert clean == {event.event_id: as_clean(event) for event in taken.kept}
+
+
+def test_no_setting_lets_a_live_shop_take_what_ingest_calls_the_future():
+    assert Settings(release="r", max_event_lead_s=MAX_LEAD_S).max_event_lead_s == LEAD_S
+    with pytest.raises(BadInputError, match="COTERIE_MAX_EVENT_LEAD_S"):
+        Settings(release="r", max_event_lead_s=MAX_LEAD_S + 1)
+    schema = json.loads((ROOT / "helm" / "coterie" / "values.schema.json").read_text())
+    bounds = schema["properties"]["serving"]["properties"]["maxEventLeadSeconds"]
+    assert bounds["maximum"] == MAX_LEAD_S
 
 
 def test_a_clock_that_is_ahead_as_far_as_the_settings_let_it_is_no_future_for_ingest(folder):
