@@ -49,6 +49,7 @@ FRESH_S: Final = 0.5
 MAX_HISTORY: Final = 200
 SHOWN_HISTORY: Final = 40
 MAX_REASON: Final = 500
+MAX_NAME: Final = 128
 LEAST_DIGITS: Final = 8
 """Of a digest that stands for a release in quarantine."""
 LEAD_S: Final = 60.0
@@ -67,6 +68,10 @@ Text = Annotated[
         pattern=r"^[^\x00-\x1f\x7f]+$",
     ),
 ]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+"""Of who commands, or of a release: as it is, where an id ``1.0`` would be ``1``."""
 Seconds = Annotated[FiniteFloat, Field(ge=0, le=_LONGEST_S)]
 
 
@@ -102,8 +107,8 @@ class CommandIn(Strict):
     """Who wants it, and why: both are kept in the audit log."""
 
     reason: Text = Field(description="Why", examples=["v8 has the new ties"])
-    who: Id = Field(default="api", description="Who: a person, or a program")
-    release: Id | None = Field(
+    who: Name = Field(default="api", description="Who: a person, or a program")
+    release: Name | None = Field(
         default=None,
         description="Only to unquarantine: version or folder of a release, or its digest",
     )
@@ -116,7 +121,7 @@ class StartIn(Strict):
         description="Version, or folder in the store"
     )
     reason: Text = Field(description="Why", examples=["better on validation"])
-    who: Id = Field(default="api", description="Who: a person, or a program")
+    who: Name = Field(default="api", description="Who: a person, or a program")
     plan: PlanIn | None = None
 
 

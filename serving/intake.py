@@ -28,12 +28,14 @@ _COLUMNS: Final = tuple(name for name in EVENTS.arrow.names if name != "split")
 FIELDS: Final = (*_COLUMNS, LIST_ID)
 _EXPECTED: Final = {
     "event": "one of " + ", ".join(EventKind),
-    "value": "a number from 0 up, of a rating from 0 to 5",
+    "value": "a number from 0 up, of a rating or review from 0 to 5",
     "ts": "ISO 8601 like 2026-01-31T12:00:00Z, or Unix time",
     "text": "text",
 }
 _AN_ID: Final = f"text of 1 to {MAX_ID} characters, or a whole number"
 _MAX_SHOWN: Final = 60
+_MOST_EXACT: Final = float(1 << 53)
+"""From here on a number with a point has lost digits."""
 
 
 _Fault = tuple[str, str]
@@ -153,7 +155,8 @@ class _Sent:
         try:
             self.columns[name] = pa.array(cells, pa.string())
         except (TypeError, ValueError):  # not all of them are texts
-            texts, faults = zip(*map(_as_text, cells), strict=True)
+            as_cell = _as_id if name.endswith("_id") else _as_text
+            texts, faults = zip(*map(as_cell, cells), strict=True)
             self.columns[name] = pa.array(texts, pa.string())
             self.faults[name] = pa.array(faults, pa.string())
 
@@ -172,6 +175,12 @@ def _as_text(value: Any) -> tuple[str | None, str | None]:
     except UnicodeEncodeError:
         return None, "half of a character, expected whole ones"
     return text, fault
+
+
+def _as_id(value: Any) -> tuple[str | None, str | None]:
+    if isinstance(value, float) and not (value.is_integer() and abs(value) < _MOST_EXACT):
+        return None, "a number with a fraction, or too large to be exact"
+    return _as_text(value)
 
 
 def _odd(given: Any) -> _Fault | None:

@@ -114,7 +114,8 @@ class EventIn(Strict):
         examples=["2026-01-31T12:00:00Z", 1769860800],
     )
     value: float | str | None = Field(
-        default=None, description="Rating from 0 to 5, price paid, or count; never below 0"
+        default=None,
+        description="Rating from 0 to 5 (of a review, too), price paid, or count; never below 0",
     )
     text: str | float | None = Field(
         default=None,

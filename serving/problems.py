@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 from starlette.types import Scope, Send
 
 from coterie.errors import BadInputError, UnavailableError
@@ -132,9 +132,13 @@ async def send_problem(
 def _allowed(request: Request) -> str:
     """Methods of every route at a path: the router names those of the first one only."""
     found: set[str] = set()
+    # What is mounted has moved it.
+    root = request.scope.get("app_root_path", request.scope.get("root_path", ""))
     for method in ("GET", "POST"):
-        scope = {**request.scope, "method": method}
-        if any(route.matches(scope)[0] == Match.FULL for route in request.app.routes):
+        scope = {**request.scope, "method": method, "root_path": root}
+        at = [one for one in request.app.routes if one.matches(scope)[0] == Match.FULL]
+        # What is mounted are files, and matches whatever the method is.
+        if any(method == "GET" or not isinstance(one, Mount) for one in at):
             found |= {"GET", "HEAD"} if method == "GET" else {method}
     return ", ".join(sorted(found))
 

@@ -54,6 +54,16 @@ def test_the_list_is_shown_to_people_as_a_table(shop, capsys):
     assert "you bought" in told or "you put" in told or "you looked at" in told
 
 
+def test_an_id_is_brought_into_its_form_as_ingest_does(shop, capsys):
+    plain = recommend(shop, "shopper-0004", capsys)
+    for typed, kept in (("\u00a0shopper-0004 ", "shopper-0004"), ("Zoe\u0308", "Zo\u00eb")):
+        given = ["--release", f"{shop}/model", "--data", f"{shop}/clean", "-k", "5", "--json"]
+        assert main(["recommend", typed, *given]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["user_id"] == kept
+        assert (answer == plain) is (kept == "shopper-0004")
+
+
 def test_a_stranger_gets_what_most_shoppers_had(shop, capsys):
     answer = recommend(shop, "nobody", capsys)
     assert not answer["known"]

@@ -102,7 +102,7 @@ def use(client, n: int, metrics: Metrics) -> None:
     for event_id in (f"e{n}", f"e{n}", "always-the-same"):
         one = {"event_id": event_id, "user_id": "ana", "item_id": item(20 + n % 90)}
         kind = ("view", "click", "purchase")[n % 3]
-        client.post("/v1/events", json={"events": [one | {"event": kind}]})
+        client.post("/v1/events", json={"events": [one | {"event": kind}, {"event": "like"}]})
     for place in range(10):
         metrics.count_best_score(place)
     for arm in ("stable", "canary"):

@@ -17,7 +17,7 @@ from coterie.rollout.decide import Verb
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Transition
 from serving import admin
-from serving.admin import PlanIn
+from serving.admin import CommandIn, PlanIn
 from serving.arms import assigned
 from serving.routes import _describe_problems
 
@@ -137,6 +137,10 @@ def test_a_release_goes_its_way_and_the_log_says_who_began(client, shop):
     assert (lines[-1]["who"], lines[-1]["why"]) == ("ana", "start: better offline")
     assert lines[0]["after"] == Phase.PROMOTED
     assert lines[1]["evidence"]["failures"]["canary"][0] > 0
+
+
+def test_a_releases_name_is_no_id_and_stays_as_it_is():
+    assert CommandIn(reason="fine", release="1.0", who="2.0").release == "1.0"
 
 
 def test_the_plan_of_the_call_is_the_plan_of_the_rollout(client):

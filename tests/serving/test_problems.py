@@ -66,6 +66,7 @@ def test_the_wrong_method_is_a_problem_that_names_the_right_one(client):
     assert_problem(answer, 405)
     assert answer.headers["allow"] == "POST"
     assert client.delete("/v1/admin/rollouts").headers["allow"] == "GET, HEAD, POST"
+    assert client.post("/static/app.js").headers["allow"] == "GET, HEAD"
 
 
 def test_a_store_that_does_not_answer_is_a_problem_to_try_again(client, features):

@@ -38,6 +38,14 @@ def test_head_is_get_without_the_body(make_client, path):
     assert int(head.headers["content-length"]) == len(got.content) > 0
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/static/app.js", "/none"])
+def test_the_app_itself_sends_no_body_for_head(client, path):
+    # Clients and servers drop one silently.
+    sent = ask_in_chunks(client.app, iter([b""]), "HEAD", path)
+    assert [one["body"] for one in sent if "body" in one] == [b""] * (len(sent) - 1)
+    assert len(sent) > 1
+
+
 def test_a_list_has_its_headers_too_and_is_counted_by_its_method(client):
     head = client.head("/v1/users/ana/recommendations?k=3")
     assert (head.status_code, head.content) == (200, b"")
@@ -170,18 +178,20 @@ def test_a_bomb_is_refused_as_soon_as_the_bound_is_passed(client):
             yield packed[n : n + 1024]
 
     # The client of tests joins what it sends: the app is asked as a server would.
-    assert ask_in_chunks(client.app, chunks()) == 413
+    assert ask_in_chunks(client.app, chunks())[0]["status"] == 413
     assert len(taken) < 5 < len(packed) / 1024
 
 
-def ask_in_chunks(app, chunks):
-    """The status that is answered, while as few chunks as the app wants are taken."""
+def ask_in_chunks(app, chunks, method="POST", path="/v1/events"):
+    """What is sent, while as few chunks as the app wants are taken."""
     import asyncio
 
     sent = []
 
     async def receive():
-        return {"type": "http.request", "body": next(chunks), "more_body": True}
+        for chunk in chunks:
+            return {"type": "http.request", "body": chunk, "more_body": True}
+        return await asyncio.get_running_loop().create_future()  # nothing more comes
 
     async def send(message):
         sent.append(message)
@@ -189,13 +199,13 @@ def ask_in_chunks(app, chunks):
     headers = [(b"content-type", b"application/json"), (b"content-encoding", b"gzip")]
     scope = {
         "type": "http",
-        "method": "POST",
-        "path": "/v1/events",
+        "method": method,
+        "path": path,
         "query_string": b"",
         "headers": headers,
     }
     asyncio.run(app(scope, receive, send))
-    return sent[0]["status"]
+    return sent
 
 
 def test_what_does_not_compress_is_bounded_as_it_comes(client):

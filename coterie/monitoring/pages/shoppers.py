@@ -110,7 +110,24 @@ SHOPPERS: Final = Dashboard(
                         )
                     ],
                     "percentunit",
-                    width=12,
+                    width=6,
+                    height=6,
+                ),
+                Panel(
+                    "Events refused",
+                    "Share of events that broke a rule of the contract, or had an impossible time: "
+                    "a client to mend, whose receipts name them.",
+                    [
+                        Query(
+                            share(
+                                rate("coterie_events_total", where='outcome="refused"'),
+                                rate("coterie_events_total"),
+                            ),
+                            "refused",
+                        )
+                    ],
+                    "percentunit",
+                    width=6,
                     height=6,
                 ),
                 Panel(
