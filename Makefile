@@ -22,7 +22,7 @@ VERSION     := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: chart images test-cluster setup demo test check format bench-accuracy bench-training bench-rollout pipelines docs clean help
+.PHONY: chart images test-cluster setup demo test check format bench-accuracy bench-training bench-rollout bench-forms pipelines docs clean help
 
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
@@ -60,6 +60,9 @@ bench-training: setup ## How fast models learn (DATA= the folder of the data set
 
 bench-rollout: setup ## How often rollouts are wrong, and how soon they are right
 	@$(BIN)/python -m benchmarks.rollout
+
+bench-forms: setup ## From published forms to a release in three commands each
+	@$(BIN)/python -m benchmarks.any_export
 
 bench-accuracy: setup ## How good the lists are on public data (DATA= the folder of the data sets)
 	@$(BIN)/python -m benchmarks.accuracy --data "$(DATA)"

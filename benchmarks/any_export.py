@@ -2,7 +2,7 @@
 
     python -m benchmarks.any_export
 
-For each form of ``benchmarks.published_forms`` and three made-up shops each: ``coterie inspect``,
+For a made-up shop in each form of ``benchmarks.published_forms``: ``coterie inspect``,
 ``coterie ingest`` and ``coterie train``, each in a process of its own and with its own settings, on
 the mapping as inspect writes it; then NDCG@20 on the test part beside popularity. Figures go to
 ``benchmarks/results/any_export.json``, and the table into ``docs/mapping.md``.
@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -28,7 +27,7 @@ ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results" / "any_export.json"
 PAGE: Final = ROOT / "docs" / "mapping.md"
 BEGIN, END = "<!-- python -m benchmarks.any_export writes this table -->\n", "<!-- end -->\n"
-SEEDS: Final = (7, 8, 9)
+SEED: Final = 7
 COMMANDS: Final = {
     "inspect": "inspect export --out mapping.yaml",
     "ingest": "ingest export --mapping mapping.yaml --out clean",
@@ -38,29 +37,26 @@ _EVALUATE: Final = "evaluate clean --challenger model --models popularity social
 _COTERIE: Final = "import sys; from coterie.cli import main; sys.exit(main())"
 
 
-def measure(name: str, seed: int, folder: Path) -> dict[str, Any]:
+def measure(name: str, folder: Path) -> dict[str, Any]:
     """Take one made-up shop from its form to a release; seconds, rows and NDCG@20.
 
     Args:
         name: Of the form.
-        seed: Of the shop.
         folder: Empty; all goes there.
     """
     (folder / "export").mkdir()
-    FORMS[name](folder / "export", make_world(seed=seed))
+    FORMS[name](folder / "export", make_world(seed=SEED))
     seconds = {command: _run(typed, folder) for command, typed in COMMANDS.items()}
     _run(_EVALUATE, folder)
     comparison = json.loads((folder / "evaluation" / "comparison.json").read_text())
     tables = json.loads((folder / "clean" / "ingest.json").read_text())["tables"]
     return {
-        "seed": seed,
         "seconds": seconds,
         "events": tables["events"]["kept"],
         "ties": tables["ties"]["kept"],
         "split": comparison["name"],
         "ndcg": {
-            model: comparison["models"][model]["ndcg@20"]["mean"]
-            for model in ("social", "popularity")
+            model: comparison["models"][model]["ndcg@20"] for model in ("social", "popularity")
         },
     }
 
@@ -96,24 +92,22 @@ def table_of(results: dict[str, Any]) -> str:
         "| popularity |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, runs in results["forms"].items():
-        seconds = " | ".join(
-            f"{mean(r['seconds'][c]['processor'] for r in runs):.1f}" for c in COMMANDS
-        )
-        ours, theirs = (_spread([r["ndcg"][m] for r in runs]) for m in ("social", "popularity"))
-        events, ties = (f"{mean(r[t] for r in runs):,.0f}" for t in ("events", "ties"))
-        split = runs[0]["split"].lower().removeprefix("split ")
-        rows.append(f"| {name} | {events} | {ties} | {split} | {seconds} | {ours} | {theirs} |")
+    for name, run in results["forms"].items():
+        seconds = " | ".join(f"{run['seconds'][command]['processor']:.1f}" for command in COMMANDS)
+        ours, theirs = (_interval(run["ndcg"][model]) for model in ("social", "popularity"))
+        split = run["split"].lower().removeprefix("split ")
+        counts = f"{run['events']:,} | {run['ties']:,}"
+        rows.append(f"| {name} | {counts} | {split} | {seconds} | {ours} | {theirs} |")
     about = results["machine"]
     return "\n".join(rows) + (
-        f"\n\nMeans of {len(SEEDS)} made-up shops of each form, and their range in brackets; "
-        "seconds of processor time, start of Python included; "
-        f"{about['cores']} cores, Python {about['python']}, Coterie {about['coterie']}.\n"
+        f"\n\nOne made-up shop of each form (seed {results['seed']}); intervals of 95 % over its "
+        "shoppers; seconds of processor time, start of Python included, on "
+        f"{about['cores']} cores with Python {about['python']} and Coterie {about['coterie']}.\n"
     )
 
 
-def _spread(figures: list[float]) -> str:
-    return f"{mean(figures):.3f} ({min(figures):.3f} to {max(figures):.3f})"
+def _interval(figure: dict[str, float]) -> str:
+    return f"{figure['mean']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def write_page(results: dict[str, Any], page: Path = PAGE) -> None:
@@ -125,19 +119,18 @@ def write_page(results: dict[str, Any], page: Path = PAGE) -> None:
 
 def main() -> None:
     """Measure all forms."""
-    forms: dict[str, list[dict[str, Any]]] = {}
+    forms: dict[str, dict[str, Any]] = {}
     with bar() as progress:
         for step, name in enumerate(FORMS):
             progress(name, step, len(FORMS))
-            for seed in SEEDS:
-                with TemporaryDirectory(prefix="coterie-") as folder:
-                    forms.setdefault(name, []).append(measure(name, seed, Path(folder)))
+            with TemporaryDirectory(prefix="coterie-") as folder:
+                forms[name] = measure(name, Path(folder))
     about = {
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "coterie": coterie.__version__,
     }
-    results = {"machine": about, "seeds": SEEDS, "forms": forms}
+    results = {"machine": about, "seed": SEED, "forms": forms}
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     write_page(results)
 

@@ -55,14 +55,19 @@ def inspect(options: argparse.Namespace) -> None:
 
 def ingest(options: argparse.Namespace) -> None:
     """Clean a shop's tables, after bringing a public set into the contract."""
-    from coterie.data.ingest import IngestConfig
-    from coterie.workflow.sources import take_in
+    from coterie.data.ingest import IngestConfig, ingest
+    from coterie.data.mapping.document import read_mapping
 
+    source, mapping = options.source, None
+    if options.dataset and options.mapping:
+        raise BadInputError("--dataset and --mapping: a data set needs no mapping, leave one out")
+    if options.dataset:
+        source = _convert(options.dataset, source, options.out)
+    if options.mapping:
+        mapping = read_mapping(options.mapping)
     config = IngestConfig(max_bad_share=options.max_bad_share, runner=options.runner)
     with bar() as progress:
-        report = take_in(
-            options.source, options.out, options.dataset, config, progress, options.mapping
-        )
+        report = ingest(source, options.out, config, progress, mapping)
     show.ingested(report)
     show.say(f"The clean tables are in {options.out}")
 
@@ -169,6 +174,14 @@ def rollout(options: argparse.Namespace) -> None:
     from coterie.cli import rollout
 
     rollout.ACTIONS[options.action](options)
+
+
+def _convert(dataset: str, source: str, out: str) -> str:
+    from coterie.data.public import convert
+
+    raw = f"{out.rstrip('/')}-raw"
+    convert(dataset, source, raw)
+    return raw
 
 
 def _find_release(folder: str) -> "Release":

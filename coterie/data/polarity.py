@@ -76,7 +76,11 @@ def turned_down(events: Interactions) -> Mask:
     if not against.any():
         return against
     pair = _pairs(events)
-    return np.isin(pair, np.setdiff1d(pair[against], pair[liked(events)]))
+    pairs = np.unique(pair[against])
+    place, found = _look_up(pairs, pair)
+    undone = np.zeros(len(pairs), np.bool_)
+    undone[place[found & liked(events)]] = True
+    return found & ~undone[place]
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,7 +307,8 @@ def method(comparison: Comparison) -> str:
     level = f"{100 * comparison.level:g} %"
     terms = {
         "Protocol": "All items are ranked for every shopper with something held out. What they "
-        "had in training is not shown again. Figures are means over shoppers.",
+        "had in training is not shown again, but for what a rule lets return when the part begins. "
+        "Figures are means over shoppers.",
         "Recall@k": "Share of a shopper's held-out items among the first k places.",
         "NDCG@k": "As recall, but places near the top count more: 1 / log2(place + 1), over the "
         "best that could be reached with min(k, held-out items).",

@@ -311,6 +311,9 @@ def test_what_is_held_out_by_chance_was_liked_and_leaves_training_whole():
     assert {PURCHASE} == set(split.val.kind.tolist()) | set(split.test.kind.tolist())
     assert not pairs(split.test) & pairs(split.for_test().interactions)
     assert VIEW in split.between.kind
+    # A dislike is nothing to foresee, and something to learn from.
+    disliked = {(u, i) for u in range(300) for i in (8, 9)}
+    assert disliked <= pairs(split.train)
 
 
 def test_what_is_held_out_by_chance_is_known_from_training():

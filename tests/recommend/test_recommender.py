@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
 from coterie.recommend.batches import Community, Recent, shopper_from_features
-from coterie.recommend.encoder import Encoder, unit
+from coterie.recommend.encoder import Encoder, ShopperTensors, unit
 from coterie.recommend.recommender import (
     FriendsFor,
     Parameters,
@@ -361,3 +361,17 @@ def test_friends_who_do_not_count_are_as_if_they_were_not_there(
 def test_unknown_rules_on_whose_friends_count_are_refused(parameters, popularity):
     with pytest.raises(BadInputError, match=r"friends_for is 3, expected one of \[0, 1, 2\]"):
         Recommender(parameters | {"friends_for": torch.tensor(3)}, popularity)
+
+
+def test_a_dislike_takes_away_and_makes_a_history_no_shorter(parameters):
+    bought, dislike = (EVENT_KINDS.index(k) for k in (EventKind.PURCHASE, EventKind.DISLIKE))
+    own = Recent([3, 4, 5], [bought, dislike, dislike], [9, 9, 9])
+    shopper = shopper_from_features(own, [], [])
+    batch = ShopperTensors.of(shopper, torch.device("cpu"), torch.float64, dislike_weight=0.5)
+    encoder = Encoder().double()
+    item_in = parameters["item_in"].double()
+    encoded = encoder(item_in, batch)
+    torch.testing.assert_close(encoded.total, torch.tensor([2.0]).double())
+    torch.testing.assert_close(
+        encoded.sums[0], item_in[3] - 0.5 * item_in[4] - 0.5 * item_in[5], rtol=1e-6, atol=1e-6
+    )

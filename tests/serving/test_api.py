@@ -94,6 +94,29 @@ def test_the_next_list_takes_an_event_into_account(client):
     assert ids(before)[0] not in ids(after)
 
 
+@pytest.mark.parametrize(
+    "against",
+    [
+        [event("r", "max", item(2), "return")],
+        [event("r", "max", item(2), "dislike")],
+        [event("r", "max", item(2), "rating", value=1)],
+        [event("r", "max", item(2), "review", value=2.5, text="Broke at once")],
+    ],
+    ids=["return", "dislike", "bad rating", "bad review"],
+)
+def test_to_turn_an_item_down_takes_back_that_it_was_bought(client, against):
+    def reasons(listed):
+        return {r.get("item_id") for entry in listed["items"] for r in entry["reasons"]}
+
+    assert item(2) in reasons(list_of(client, "max", k=50))
+    assert post(client, *against).status_code == 200
+    listed = list_of(client, "max", k=100)
+    assert item(6) in reasons(listed)
+    assert item(2) not in reasons(listed) | set(ids(listed))
+    assert post(client, event("again", "max", item(2), "cart")).status_code == 200
+    assert item(2) in reasons(list_of(client, "max", k=50))
+
+
 def test_a_view_moves_the_list_towards_its_category(client):
     def books(listed):
         return sum(entry["item"]["category"].startswith("Sports") for entry in listed["items"])

@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small_shop import CATEGORIES, NOON_MS, NUM_ITEMS, circle, item, write_small_release
 
 from coterie.data.dataset import Dataset, Interactions, Ties
+from coterie.data.hidden import hidden_pairs
+from coterie.data.repurchase import Again
 from coterie.data.vocab import Vocab
+from coterie.recommend.batches import Recent, shopper_from_features
+from coterie.recommend.shoppers import memory_of
 from coterie.release.offline import OfflineLists
 from coterie.schema import USERS, EventKind
 from serving.events import KIND_CODES, Event, RecentList, merge
@@ -54,20 +60,12 @@ class Asked:
         return item(row) in served
 
     def _dataset(self):
-        events, items = self._events, self._release.items
-        rows = Interactions(
-            np.zeros(len(events), np.int64),
-            items.rows([event.item_id for event in events]),
-            np.array([KIND_CODES[event.event] for event in events], np.int8),
-            np.full(len(events), np.nan, np.float32),
-            np.array([event.ts_ms for event in events], np.int64),
-            np.full(len(events), -1),
-        )
+        rows = as_interactions(self._events)
         return Dataset(
             users=Vocab.of(["ana"]),
-            items=items,
+            items=self._release.items,
             events=rows,
-            part=np.full(len(events), -1, np.int8),
+            part=np.full(len(rows), -1, np.int8),
             withheld=rows.take(np.zeros(0, np.int64)),
             ties=Ties.none(),
             catalogue=self._release.catalogue,
@@ -140,6 +138,55 @@ def test_what_fell_out_of_the_recent_list_comes_back_by_the_same_rule(monkeypatc
     assert served == offline
     back = {item(row) for row in range(0, 51, 4)} - {item(8)}
     assert set(served) == back | {item(row) for row in range(90, NUM_ITEMS)}
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.integers(0, 11),
+        st.sampled_from(list(EventKind)),
+        st.integers(0, 60),
+        st.sampled_from([None, 1.0, 3.0, 5.0]),
+    ),
+    max_size=40,
+)
+
+
+@given(EVENTS, st.lists(st.sampled_from([0.0, 10.0, 30.0, np.inf]), min_size=12, max_size=12))
+def test_masks_tables_and_features_hide_the_same(rows, days):
+    """What evaluation masks, what a list from tables hides, and what a list from features hides;
+    also when a recent list has room for five items alone."""
+    again = Again(np.array(days, np.float32), NOON_MS + 40 * DAY_MS)
+    events = [
+        Event(str(n), "ana", item(row), kind, NOON_MS + day * DAY_MS, value)
+        for n, (row, kind, day, value) in enumerate(rows)
+    ]
+    table = as_interactions(sorted(events, key=lambda event: event.ts_ms))
+    masked = hidden_pairs(table, 12, again).tolist()
+    memory = memory_of(table, 1, most=5)
+    assert memory.seen(12, again)[1].tolist() == masked
+    recent = merge(RecentList(), events, most=5)
+    own = Recent(
+        *(rows_of(recent.item_ids), recent.kinds, recent.ts_ms, recent.wanted_ms),
+        *(rows_of(recent.had_ids), recent.had_wanted_ms),
+    )
+    assert shopper_from_features(own, (), (), again).seen.tolist() == masked
+
+
+def rows_of(item_ids):
+    return [int(item_id.removeprefix("item-")) for item_id in item_ids]
+
+
+def as_interactions(events):
+    """One shopper's, of the first items of the small shop."""
+    value = [np.nan if event.value is None else event.value for event in events]
+    return Interactions(
+        np.zeros(len(events), np.int64),
+        np.array(rows_of(event.item_id for event in events), np.int64),
+        np.array([KIND_CODES[event.event] for event in events], np.int8),
+        np.array(value, np.float32),
+        np.array([event.ts_ms for event in events], np.int64),
+        np.full(len(events), -1),
+    )
 
 
 def test_what_a_friend_turned_down_is_shown_to_nobody_else(release):

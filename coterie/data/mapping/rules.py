@@ -9,13 +9,17 @@ import pyarrow as pa
 
 from coterie.data.mapping.guess import Guess, separator_of
 from coterie.data.mapping.look import COMMA, LIST, TIME, ColumnLook, time_formats
+from coterie.data.mapping.model import Rule
+from coterie.data.mapping.values import numbers
 from coterie.data.mapping.words import FOLLOW, TAKEN_BACK, TRUST, WORDS, plain_name
+from coterie.schema import TIE_KINDS
 
 _RATINGS: Final = re.compile("rating|overall|score|stars|grade|value", re.IGNORECASE)
 _COUNTS: Final = re.compile("quantity|qty|count", re.IGNORECASE)
 _GROUPS: Final = re.compile("invoice|order|transaction|session|line|basket", re.IGNORECASE)
 """Columns that tell apart what one person did with one item at one time."""
 _MAY_MISS: Final = 0.05
+_MAY_BE_ODD: Final = 0.02
 _DAY_FIRST: Final = re.compile(r"%d(.)%m")
 MAX_WORDS: Final = 200
 
@@ -49,13 +53,21 @@ def rules_of(
     columns = {role: by_name[column] for role, column in found.roles.items()}
     for role, look in columns.items():
         rules.columns[role] = rule_of(role, look, rules, whole)
+    price = columns.get("price")
+    if price is not None and (odd := _odd_prices(rules.columns["price"], price)) > _MAY_BE_ODD:
+        del rules.columns["price"]
+        rules.notes["price"] = f"{odd:.0%} of {price.name} are no numbers, so it is not taken"
     title = columns.get("title")
     if found.table == "items" and title is not None and title.missing:
         rules.columns["title"] = {"from": [title.name, columns["item_id"].name]}
         rules.notes["title"] = f"{title.missing:.0%} of the rows have none: the id stands for it"
     if found.table == "events":
         _of_events(name, columns, rules, whole, looks)
-    if found.table == "ties" and "kind" not in rules.columns:
+    if "kind" in columns:
+        odd = sorted(set(whole(columns["kind"].name).to_pylist()) - set(TIE_KINDS))
+        if odd:
+            rules.notes["kind"] = f"not known: {', '.join(odd[:20])}: give each a kind in words"
+    elif found.table == "ties":
         kind = "trust" if TRUST.search(name) else "follow" if FOLLOW.search(name) else "friend"
         rules.columns["kind"] = {"always": kind}
         rules.notes["kind"] = "by the file's name; friend goes both ways, follow and trust one"
@@ -86,6 +98,10 @@ def rule_of(role: str, look: ColumnLook, rules: Rules, whole: Callable[[str], pa
         rule["missing"] = "drop"
         rules.notes[role] = (
             f"{look.missing:.0%} of the rows have none: they are left out and counted"
+        )
+    if role == "user_id" and any("@" in example for example in look.examples):
+        rules.notes[role] = (
+            "these look like addresses of people, which reasons would show: a number is better"
         )
     if role == "available" and look.type != "yes or no":
         rule["by_sign"] = {"negative": "no", "zero": "no", "positive": "yes"}
@@ -119,6 +135,18 @@ def _currency(look: ColumnLook) -> dict[str, Any]:
     if re.search(r"\d,\d{3}", text) and "." in text:
         found["thousands"] = ","
     return found
+
+
+def _odd_prices(rule: Any, look: ColumnLook) -> float:
+    """Share of the prices that the rule cannot read: ranges, words, what a page left behind."""
+    given = rule if isinstance(rule, dict) else {}
+    read = Rule(
+        decimal=given.get("decimal", "."),
+        thousands=given.get("thousands", ""),
+        strip=given.get("strip", ""),
+    )
+    _, wrong = numbers(read, look.values)
+    return float((len(wrong) - wrong.null_count) / max(len(wrong), 1))
 
 
 def _of_events(

@@ -19,7 +19,7 @@ _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "n
 _HEAD: Final = """\
 # What the files of {folder} seem to be. Look at the lines with a question mark, edit what is wrong,
 # then: coterie ingest {folder} --mapping {file} --out CLEAN
-# All that can be said here is in the documentation, under "Mapping a shop's own files".
+# All that can be said here is in the documentation, under "Any export".
 """
 
 

@@ -7,6 +7,7 @@ from coterie.data.mapping.document import parse_mapping
 from coterie.data.mapping.look import look_at
 from coterie.data.mapping.survey import survey, with_rules
 from coterie.data.mapping.write import mapping_text
+from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
 
 
@@ -149,6 +150,44 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(tmp_path):
     found = survey(folder)
     assert set(found.unread) == {"report.xlsx", "open.csv", "empty.csv"}
     assert {look.guess.table for look in found.files} == {"events", "items"}
+
+
+def test_what_looks_like_json_and_is_none_is_told_by_its_line(tmp_path):
+    folder = write(tmp_path / "x", orders=orders("2021-{m:02d}-{d:02d}"))
+    (tmp_path / "x" / "meta.json").write_text("{'sku': 'S1', 'title': \"A lamp\"}\n" * 9)
+    found = with_rules(survey(folder))
+    assert "meta.json" in found.unread["meta.json"]
+    assert "line 1" in found.unread["meta.json"]
+    assert "items: {from: events}" in mapping_text(found)
+
+
+def test_prices_that_are_ranges_are_not_taken_and_told(tmp_path):
+    items = "sku,name,price\n" + "".join(
+        f"S{n},Thing {n},{'$1.99-$9.99' if n % 9 == 0 else '$5.00'}\n" for n in range(60)
+    )
+    folder = write(tmp_path / "x", orders=orders("2021-{m:02d}-{d:02d}"), items=items)
+    found = with_rules(survey(folder))
+    assert "12% of price are no numbers, so it is not taken" in str(found.of("items")[0].problems)
+    assert "price" not in parse_mapping(mapping_text(found)).items[0].columns
+
+
+def test_addresses_of_people_and_unknown_ties_are_asked_about(tmp_path):
+    mails = orders("2021-{m:02d}-{d:02d}").replace("K", "k@example.org")
+    ties = "follower,followee,kind\n" + "".join(f"a{n},b{n},colleague\n" for n in range(60))
+    text, _ = mapping_of(write(tmp_path / "x", orders=mails, follows=ties))
+    assert "# ? these look like addresses of people" in text
+    assert "# ? not known: colleague: give each a kind in words" in text
+
+
+def test_tables_of_the_contract_become_the_same_with_a_mapping_as_without(tmp_path):
+    shop = simulate(ShopConfig(num_users=60, num_items=40, num_events=1_500, days=30))
+    shop.write(str(tmp_path / "raw"))
+    _, mapping = mapping_of(str(tmp_path / "raw"))
+    reports = [
+        ingest(str(tmp_path / "raw"), str(tmp_path / name), mapping=given)
+        for name, given in (("plain", None), ("mapped", mapping))
+    ]
+    assert reports[0].fingerprint == reports[1].fingerprint
 
 
 def test_ids_of_another_kind_are_told(tmp_path):
