@@ -41,6 +41,9 @@ def test_a_busy_port_is_named_with_one_that_is_free(busy_port, no_work, tmp_path
     [
         (["--dataset", "beidian"], "needs DATA="),
         (["--dataset", "netflix", "--data", "."], "expected one of beidian"),
+        (["--mapping", "m.yaml"], "needs DATA="),
+        (["--mapping", "m.yaml", "--data", ".", "--dataset", "ciao"], "no DATASET"),
+        (["--mapping", "m.yaml", "--data", "."], "which is no file"),
         (["--data", "/no/such/folder"], "no folder"),
         (["--port", "70000"], "1 to 65535"),
     ],

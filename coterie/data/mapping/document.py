@@ -3,19 +3,17 @@
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
 
 import yaml  # type: ignore[import-untyped]
 
 from coterie.data.formats import FileForm
-from coterie.data.mapping.model import BAD, DROP, SIGNS, Mapping, Part, Rule
+from coterie.data.mapping.keys import CHOICES, YES, rule_keys, texts
+from coterie.data.mapping.model import Mapping, Part, Rule
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
-from coterie.schema import EVENT_KINDS, EVENTS, ITEMS, TABLES, TIE_KINDS, TIMESTAMP, USERS, Table
+from coterie.schema import EVENTS, ITEMS, TABLES, Table
 
 NONE: Final = "none"
-_CHOICES: Final = {"event": EVENT_KINDS, "kind": TIE_KINDS}
-_YES: Final = {"true": True, "yes": True, "false": False, "no": False}
 
 
 class _Loader(yaml.BaseLoader):  # type: ignore[misc]
@@ -130,7 +128,7 @@ def _part(table: Table, given: Any, where: str, times: bool, faults: list[str]) 
         faults.append(f"{where}: expected file: and columns:")
         return Part((), FileForm(), {})
     _refuse_unknown(given, ("file", "form", "columns"), where, faults)
-    files = _texts(given.get("file"))
+    files = texts(given.get("file"))
     if not files:
         faults.append(f"{where}: expected file: with a name in the folder, or a pattern like *.csv")
     form = _form(given.get("form", {}), f"{where}.form", faults)
@@ -141,8 +139,8 @@ def _form(given: Any, where: str, faults: list[str]) -> FileForm:
     kinds: dict[str, Callable[[Any], Any]] = {
         "delimiter": str,
         "encoding": _encoding,
-        "header": lambda text: _YES[text.lower()],
-        "names": _texts,
+        "header": lambda text: YES[text.lower()],
+        "names": texts,
         "quote": str,
         "escape": str,
     }
@@ -195,14 +193,14 @@ def _items_of_events(given: dict[str, Any], faults: list[str]) -> dict[str, Rule
 def _rule(table: Table, name: str, given: Any, where: str, faults: list[str]) -> Rule:
     if isinstance(given, str | list):
         given = {"from": given}
-    kinds = _kinds(table, name)
+    kinds = rule_keys(table, name)
     values = _fields(given, kinds, where, faults)
     columns, always = values.pop("from", ()), values.pop("always", None)
     if sum((bool(columns), always is not None, bool(values.get("digest")))) != 1:
         faults.append(f"{where}: expected a column's name, or one of from, always, digest")
     if values.get("drop") and not values.get("words"):
         faults.append(f"{where}: drop needs words beside it: which rows stay?")
-    if choices := _CHOICES.get(name):
+    if choices := CHOICES.get(name):
         ours = [*values.get("words", {}).values(), *values.get("by_sign", {}).values()]
         faults += [
             f"{where}: {word!r} is none of {', '.join(choices)}{_near(word, choices)}"
@@ -210,33 +208,6 @@ def _rule(table: Table, name: str, given: Any, where: str, faults: list[str]) ->
             if word not in choices
         ]
     return Rule(columns=columns, always=always, **values)
-
-
-def _kinds(table: Table, name: str) -> dict[str, Callable[[Any], Any]]:
-    """Keys that the rule of a column may have, and how their values are read."""
-    column = next(column for column in table.columns if column.name == name)
-    kinds: dict[str, Callable[[Any], Any]] = {
-        "from": _texts,
-        "always": str,
-    }
-    if table is not USERS:
-        # Nothing may turn a person's no into nothing said.
-        kinds |= {"empty": _texts, "missing": _one_of(BAD, DROP)}
-    number: dict[str, Callable[[Any], Any]] = {"decimal": str, "thousands": str, "strip": str}
-    words: dict[str, Callable[[Any], Any]] = {"words": _words}
-    if table is not USERS:
-        words["drop"] = lambda given: tuple(word.lower() for word in _texts(given))
-    if name == EVENTS.key[0]:
-        kinds["digest"] = _texts
-    if name in _CHOICES or str(column.type) == "bool":
-        kinds |= words | {"by_sign": _signs} | number
-    if str(column.type) == "double":
-        kinds |= number | {"scale": _scale, "absolute": lambda text: _YES[text.lower()]}
-    if column.type == TIMESTAMP:
-        kinds |= {"format": str, "zone": _zone}
-    if name in ("category", "description", "text", "title"):
-        kinds["separator"] = str
-    return kinds
 
 
 def _fields(
@@ -274,44 +245,3 @@ def _refuse_unknown(given: Any, known: Iterable[str], where: str, faults: list[s
 def _near(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _texts(given: Any) -> tuple[str, ...]:
-    given = [given] if isinstance(given, str) else given or []
-    if not all(isinstance(text, str) for text in given):
-        raise ValueError("expected a text or a list of texts")
-    return tuple(given)
-
-
-def _words(given: dict[str, str]) -> dict[str, str]:
-    if not all(isinstance(text, str) for text in given.values()):
-        raise ValueError("expected the shop's word: ours")
-    return {word.strip().lower(): ours for word, ours in given.items()}
-
-
-def _signs(given: dict[str, str]) -> dict[str, str]:
-    if not given or set(given) - set(SIGNS):
-        raise ValueError(f"expected some of {', '.join(SIGNS)}")
-    return dict(given)
-
-
-def _scale(given: Any) -> tuple[float, float]:
-    low, high = (float(bound) for bound in given)
-    if not low < high:
-        raise ValueError("expected [lowest, highest]")
-    return low, high
-
-
-def _zone(text: str) -> str:
-    if text not in available_timezones():
-        raise ValueError("expected a zone's name, like Europe/Berlin")
-    return ZoneInfo(text).key
-
-
-def _one_of(*words: str) -> Callable[[Any], str]:
-    def read(text: Any) -> str:
-        if text not in words:
-            raise ValueError(f"expected one of {', '.join(words)}")
-        return str(text)
-
-    return read

@@ -64,9 +64,9 @@ def rules_of(
     if found.table == "events":
         _of_events(name, columns, rules, whole, looks)
     if "kind" in columns:
-        odd = sorted(set(whole(columns["kind"].name).to_pylist()) - set(TIE_KINDS))
-        if odd:
-            rules.notes["kind"] = f"not known: {', '.join(odd[:20])}: give each a kind in words"
+        strange = sorted(set(whole(columns["kind"].name).to_pylist()) - set(TIE_KINDS))
+        if strange:
+            rules.notes["kind"] = f"not known: {', '.join(strange[:20])}: give each a kind in words"
     elif found.table == "ties":
         kind = "trust" if TRUST.search(name) else "follow" if FOLLOW.search(name) else "friend"
         rules.columns["kind"] = {"always": kind}
