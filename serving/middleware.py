@@ -45,7 +45,8 @@ class Surround:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = _Watched(scope, send)
+        # A copy: the server's own says how to end the answer, and routing changes ours.
+        request = _Watched({**scope}, send)
         with span("request", request.headers) as current:
             try:
                 await self._answer(request, receive)

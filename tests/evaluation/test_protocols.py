@@ -77,13 +77,13 @@ def test_what_was_turned_down_is_masked_but_nobody_has_it():
     )
     data = replace(DATA, interactions=seen)
     asked = events((0, 4, BUY), (1, 0, BUY), (2, 1, BUY))
-    before = evaluate_model(Stubborn(4, 2), DATA, asked, ks=(2,))
+    before = evaluate_model(Stubborn(4, 3), DATA, asked, ks=(2,))
     assert evaluate_model(ByNumber(), data, asked, ks=(3,)).lists.tolist() == [
         [4, 2, 1],
         [3, 2, 1],
         [4, 3, 2],
     ]
-    found = evaluate_model(Stubborn(4, 2), data, asked, ks=(2,))
+    found = evaluate_model(Stubborn(4, 3), data, asked, ks=(2,))
     assert found.metrics["novelty@2"].tolist() == before.metrics["novelty@2"].tolist()
     assert bands_of(data)[ACTIVITY.name].tolist() == bands_of(DATA)[ACTIVITY.name].tolist()
 

@@ -1,4 +1,5 @@
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from small_shop import make_switch, people, place_of, write_clean_tables, write_
 
 from coterie.release.bundle import Release
 from coterie.rollout.book import Book
+from coterie.rollout.live import Live
 from serving.features import FakeFeatures
 from serving.metrics import Metrics
 from serving.places import Places
@@ -44,12 +46,17 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
     write_clean_tables(clean)
     logs = []
 
-    def make(**settings) -> TestClient:
+    def make(served=release, canary=None, **settings) -> TestClient:
         chosen = Settings(release="unused", storefront=True, state=str(tmp_path), **settings)
         log = SqliteLog(tmp_path / "events.sqlite")
         logs.append(log)
         metrics = Metrics()
-        switch = make_switch(release, features, metrics)
+        switch = make_switch(served, features, metrics)
+        if canary is not None:
+            switch.adopt(Live(place_of(served), place_of(canary), 0.5))
+            last = time.monotonic() + 20
+            while len(switch.makers) < 2 and time.monotonic() < last:
+                time.sleep(0.02)
         writer = LocalWriter(Sink(log, features, metrics))
         book = Book(tmp_path / "rollouts")
         rollouts = (book, Places(str(tmp_path / "releases"), place_of(release)))

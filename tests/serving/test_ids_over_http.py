@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from small_shop import circle, item, make_switch, recent, write_small_release
+from small_shop import circle, item, recent, write_small_release
 from test_api import event, receipt
 from test_problems import assert_problem
 from test_transport import asked_as_it_is
@@ -85,16 +85,13 @@ def test_whatever_is_none_is_refused_everywhere(client, text):
 
 
 @pytest.fixture
-def odd_shop(features, make_client, folder, monkeypatch):
+def odd_shop(features, make_client, folder):
     """Whose items and shoppers have odd ids."""
-    import conftest
-
     kept = list(dict.fromkeys(normal_id(text) for text in ODD))
     odd = write_small_release(folder / "odd", "odd", kept)
     for user in kept:
         features.recent[user] = recent(90, 94)
-    monkeypatch.setattr(conftest, "make_switch", lambda _, *more: make_switch(odd, *more))
-    return make_client()
+    return make_client(odd)
 
 
 @pytest.mark.parametrize("text", ODD)

@@ -4,11 +4,10 @@ import json
 import time
 
 import pytest
-from small_shop import item, make_switch, write_small_release
+from small_shop import item, write_small_release
 from test_api import event, ids, list_of, post, receipt
 from test_problems import assert_problem
 
-from coterie.rollout.live import Live
 from serving.events import RecentList
 from serving.intake import FIELDS
 
@@ -161,34 +160,9 @@ def test_who_only_had_unknown_items_is_a_stranger_still(client):
     assert client.get("/v1/users/newcomer").json()["history"] == []
 
 
-def test_an_item_that_only_the_canary_knows_is_known(release, features, folder):
-    from conftest import LocalWriter
-    from fastapi.testclient import TestClient
-    from small_shop import place_of
-
-    from serving.metrics import Metrics
-    from serving.routes import Parts, create_app
-    from serving.settings import Settings
-    from serving.shoppers import ShopperDirectory
-    from serving.sink import Sink
-    from serving.sqlite_log import SqliteLog
-
-    canary = write_small_release(folder / "v2", "v2", ["of-the-canary"])
-    metrics = Metrics()
-    switch = make_switch(release, features, metrics)
-    switch.adopt(Live(place_of(release), place_of(canary), 0.5))
-    for _ in range(200):
-        if len(switch.makers) == 2:
-            break
-        time.sleep(0.05)
-    log = SqliteLog(folder / "events.sqlite")
-    writer = LocalWriter(Sink(log, features, metrics))
-    settings = Settings(release="x")
-    client = TestClient(
-        create_app(Parts(settings, switch, writer, metrics, ShopperDirectory.empty()))
-    )
+def test_an_item_that_only_the_canary_knows_is_known(make_client, folder):
+    client = make_client(canary=write_small_release(folder / "v2", "v2", ["of-the-canary"]))
     told = post(client, event("a", item_id="of-the-canary"), event("b", item_id="of-none")).json()
-    log.close()
     assert told == receipt(accepted=2, unknown_item=["of-none"])
 
 

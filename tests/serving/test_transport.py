@@ -3,7 +3,11 @@
 import gzip
 import json
 import os
+import socket
+import threading
 import zlib
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 
 import pytest
 from small_shop import item
@@ -44,6 +48,36 @@ def test_the_app_itself_sends_no_body_for_head(client, path):
     sent = ask_in_chunks(client.app, iter([b""]), "HEAD", path)
     assert [one["body"] for one in sent if "body" in one] == [b""] * (len(sent) - 1)
     assert len(sent) > 1
+
+
+@pytest.mark.parametrize("http", ["httptools", "h11"])
+def test_a_connection_outlives_head(client, http):
+    """With a real server: it closes what an app has confused."""
+    with served_by_uvicorn(client.app, http) as connection:
+        for path in ("/healthz", "/static/app.js", "/none"):
+            connection.request("HEAD", path)
+            head = connection.getresponse()
+            assert head.read() == b""
+            first = connection.sock
+            connection.request("GET", path)
+            got = connection.getresponse()
+            assert len(got.read()) == int(head.getheader("content-length"))
+            assert connection.sock is first is not None
+
+
+@contextmanager
+def served_by_uvicorn(app, http):
+    import uvicorn
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        config = uvicorn.Config(app, http=http, ws="none", lifespan="off", log_level="critical")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([free],), daemon=True)
+        thread.start()
+        with closing(HTTPConnection(*free.getsockname(), timeout=10)) as connection:
+            yield connection
+        server.should_exit = True
+        thread.join(timeout=10)
 
 
 def test_a_list_has_its_headers_too_and_is_counted_by_its_method(client):
