@@ -112,6 +112,9 @@ def test_what_is_not_installed_is_named(shop, monkeypatch, capsys):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *more: None if name == "feast" else find(name)
     )
+    monkeypatch.setattr(
+        "coterie.cli.serve._fill", None
+    )  # where nothing is missed, nothing is started here
     assert main(["serve", f"{shop}/model", "--data", f"{shop}/clean"]) == 2
     told = capsys.readouterr().err
     assert "serving needs feast, which is not installed: pip install 'coterie[serve]'" in told
