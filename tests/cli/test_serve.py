@@ -96,6 +96,7 @@ def test_what_was_trained_is_served_with_its_storefront_until_ctrl_c(shop):
         assert bought not in items_of(port, user)
     assert "Filling the feature store" in said.read_text()
     # What the shopper did meanwhile is still known: the store is not filled again.
+    port = free_port()
     with served(shop, port) as said:
         assert bought not in items_of(port, user)
     assert "Filling" not in said.read_text()
