@@ -34,8 +34,6 @@ _EXPECTED: Final = {
 }
 _AN_ID: Final = f"text of 1 to {MAX_ID} characters, or a whole number"
 _MAX_SHOWN: Final = 60
-_MOST_EXACT: Final = float(1 << 53)
-"""From here on a number with a point has lost digits."""
 
 
 _Fault = tuple[str, str]
@@ -155,8 +153,7 @@ class _Sent:
         try:
             self.columns[name] = pa.array(cells, pa.string())
         except (TypeError, ValueError):  # not all of them are texts
-            as_cell = _as_id if name.endswith("_id") else _as_text
-            texts, faults = zip(*map(as_cell, cells), strict=True)
+            texts, faults = zip(*map(_as_text, cells), strict=True)
             self.columns[name] = pa.array(texts, pa.string())
             self.faults[name] = pa.array(faults, pa.string())
 
@@ -175,12 +172,6 @@ def _as_text(value: Any) -> tuple[str | None, str | None]:
     except UnicodeEncodeError:
         return None, "half of a character, expected whole ones"
     return text, fault
-
-
-def _as_id(value: Any) -> tuple[str | None, str | None]:
-    if isinstance(value, float) and not (value.is_integer() and abs(value) < _MOST_EXACT):
-        return None, "a number with a fraction, or too large to be exact"
-    return _as_text(value)
 
 
 def _odd(given: Any) -> _Fault | None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.columns import NO_FLAG, parse
-from coterie.data.formats import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW
+from coterie.data.formats import BOOLEAN, INEXACT, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW
 from coterie.schema import EVENTS, ITEMS, TIES, USERS, EventKind, Table
 
 COLUMN, REASON, FOUND, NOTED, CUT = "_column", "_reason", "_found", "_noted", "_cut"
@@ -88,7 +88,9 @@ def _cell_faults(
     if fault is None:
         return None
     if kind == pa.bool_():
-        return _null_where(pc.equal(fault, BOOLEAN), fault)
+        fault = _null_where(pc.equal(fault, BOOLEAN), fault)
+    if not name.endswith("_id"):
+        fault = _null_where(pc.equal(fault, INEXACT), fault)
     if name == "category" and raw is not None:
         is_list = pc.and_(pc.equal(fault, NOT_ONE_VALUE), pc.starts_with(raw, LIST_MARK))
         return _null_where(is_list, fault)

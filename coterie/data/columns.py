@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coterie.data.formats import LIST_MARK
+from coterie.data.formats import INEXACT, LIST_MARK, MOST_EXACT
 from coterie.data.ids import CONTROL, normal_ids
 from coterie.data.text import CONTROLS, plain, trimmed
 from coterie.errors import BadInputError
@@ -119,7 +119,7 @@ def parse_id(found: pa.Array) -> Parsed:
     """Bring ids into their form (``ids.normal_id``); whole numbers are their digits."""
     texts, wrong = _digits(found)
     ids, reasons = normal_ids(texts)
-    return _parsed(ids, (wrong, "a number with a fraction, or too large to be exact"), also=reasons)
+    return _parsed(ids, (wrong, INEXACT), also=reasons)
 
 
 def _digits(found: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -129,7 +129,9 @@ def _digits(found: pa.Array) -> tuple[pa.Array, pa.Array]:
     if not pa.types.is_floating(found.type):
         return found.cast(pa.string()), pa.nulls(len(found), pa.bool_())
     numbers = found.cast(pa.float64())
-    exact = pc.and_(pc.equal(numbers, pc.round(numbers)), pc.less(pc.abs(numbers), float(1 << 53)))
+    exact = pc.and_(
+        pc.equal(numbers, pc.round(numbers)), pc.less(pc.abs(numbers), float(MOST_EXACT))
+    )
     wrong = pc.invert(pc.fill_null(exact, True))
     return _null_where(wrong, numbers).cast(pa.int64()).cast(pa.string()), wrong
 

@@ -31,6 +31,10 @@ CHUNK_ROWS: Final = 1 << 17
 NOT_ONE_VALUE: Final = "a list or an object, expected one value"
 BOOLEAN: Final = "true or false, expected a text or a number"
 """A fault only where a column does not hold yes and no."""
+INEXACT: Final = "a number with a fraction, or too large to be exact"
+"""A fault only where a column holds ids."""
+MOST_EXACT: Final = 1 << 53
+"""Whole numbers below it are exact as floats."""
 TWICE: Final = "given more than once in one object"
 WHOLE_ROW: Final = ""
 """In place of a column: the fault is one of the whole row."""

@@ -12,7 +12,15 @@ import pyarrow.compute as pc
 import pyarrow.json as pajson
 
 from coterie.data.encodings import utf8_chunks
-from coterie.data.formats import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, TWICE, Chunk
+from coterie.data.formats import (
+    BOOLEAN,
+    INEXACT,
+    LIST_MARK,
+    MOST_EXACT,
+    NOT_ONE_VALUE,
+    TWICE,
+    Chunk,
+)
 from coterie.errors import BadInputError
 
 _SAMPLE_LINES = 1_000
@@ -128,6 +136,11 @@ def _chunk(name: str, row: int, table: pa.Table, wanted: Collection[str] | None)
         found = table[key].combine_chunks()
         if pa.types.is_boolean(found.type):
             faults[key] = pc.if_else(pc.is_valid(found), BOOLEAN, pa.scalar(None, pa.string()))
+        if pa.types.is_floating(found.type):
+            whole = pc.and_(pc.equal(found, pc.round(found)), pc.less(pc.abs(found), MOST_EXACT))
+            faults[key] = pc.if_else(
+                pc.fill_null(whole, True), pa.scalar(None, pa.string()), INEXACT
+            )
         columns[key] = found if pa.types.is_integer(found.type) else found.cast(pa.string())
     return Chunk(name, np.arange(row, row + table.num_rows), columns, faults)
 
@@ -165,8 +178,10 @@ def as_text(value: Any) -> tuple[str | None, str | None]:
         return value, None
     if isinstance(value, bool):
         return ("true" if value else "false"), BOOLEAN
-    if isinstance(value, int | float):
+    if isinstance(value, int):
         return str(value), None
+    if isinstance(value, float):
+        return str(value), None if value.is_integer() and abs(value) < MOST_EXACT else INEXACT
     if type(value) is list and all(isinstance(part, str) for part in value):
         return LIST_MARK + LIST_MARK.join(value), NOT_ONE_VALUE
     return json.dumps(_unpaired(value), ensure_ascii=False), NOT_ONE_VALUE

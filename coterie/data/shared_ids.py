@@ -16,7 +16,7 @@ FEW: Final = 20
 """Of so few people or events nobody can say that they ought to be found elsewhere."""
 HARDLY_ANY: Final = 0.1
 """Below this share two tables hardly speak of the same people."""
-MOST: Final = 0.5
+MOST: Final = 0.9
 """Above this share of events the items are of another kind."""
 
 

@@ -13,7 +13,7 @@ from coterie.data.repurchase import Again
 from coterie.errors import BadInputError
 from coterie.graph.circles import FriendLists, circles_of
 from coterie.graph.strength import tie_strengths
-from coterie.recommend.shoppers import DAY_MS, Circles, Histories, Shoppers, memory_of
+from coterie.recommend.shoppers import Circles, Histories, Shoppers, memory_of
 from coterie.schema import STRENGTHS
 
 
@@ -91,7 +91,7 @@ def shopper_from_features(
     columns = [_columns(recent) for recent in (own, *friends)]
     offsets = np.concatenate([[0], np.cumsum([len(item) for item, *_ in columns])])
     parts = (np.concatenate(column) for column in zip(*columns, strict=True))
-    histories = Histories(offsets.astype(np.int64), *parts)
+    histories = Histories.of(offsets.astype(np.int64), *parts)
     circles = Circles(np.array([0, len(friends)], np.int64), np.arange(1, len(friends) + 1), table)
     own_item, own_kind, _, wanted_ms = columns[0]
     hidden = own_item[hides(own_kind, wanted_ms, own_item, again)]
@@ -113,7 +113,7 @@ def _had_before(own: Recent, again: Again | None) -> Ints:
 
 def _columns(
     recent: Recent,
-) -> tuple[Ints, npt.NDArray[np.int8], Floats, Ints]:
+) -> tuple[Ints, npt.NDArray[np.int8], Ints, Ints]:
     item = np.asarray(recent.item_idx, dtype=np.int64)
     kind = np.asarray(recent.kind, dtype=np.int8)
     ts = np.asarray(recent.ts_ms, dtype=np.int64)
@@ -129,7 +129,4 @@ def _columns(
             f"a recent list has {len(item)} items, but {len(wanted)} times when they were wanted"
         )
     known = item >= 0
-    # Against the newest that the release knows, as training counts.
-    newest = ts[known].max() if known.any() else 0
-    age = ((newest - ts[known]) / DAY_MS).astype(np.float32)
-    return item[known], kind[known], age, wanted[known]
+    return item[known], kind[known], ts[known], wanted[known]

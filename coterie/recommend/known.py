@@ -14,7 +14,7 @@ from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.graph.circles import FriendLists
 from coterie.recommend.batches import Community
-from coterie.recommend.shoppers import DAY_MS, Histories, Memory
+from coterie.recommend.shoppers import Histories, Memory
 from coterie.schema import (
     FRIEND_IDS,
     FRIEND_STRENGTHS,
@@ -132,9 +132,7 @@ def _histories(known: pa.Table, items: Vocab) -> Histories:
     offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(known)))])
     item_idx, kind, ts_ms = item_idx[kept], kind[kept], ts_ms[kept]
     wanted_ms = wanted_ms[kept]
-    # Newest first, so that the first entry of a row is the moment that ages count from.
-    age = (ts_ms[offsets[row]] - ts_ms) / DAY_MS if len(row) else np.zeros(0)
-    return Histories(offsets.astype(np.int64), item_idx, kind, age.astype(np.float32), wanted_ms)
+    return Histories.of(offsets.astype(np.int64), item_idx, kind, ts_ms, wanted_ms)
 
 
 def _had(known: pa.Table, users: Vocab, items: Vocab) -> Entries:

@@ -28,10 +28,38 @@ class Histories:
     kind: Codes
     """Shape (n,): the strongest that the person did with the item, as ``polarity.meant`` has it."""
     age_days: Floats
-    """Shape (n,): days before this person's newest event. Against one's own newest event, not a
-    clock: the same history gives the same list whenever it is asked for."""
+    """Shape (n,): days before this person's newest entry that does not speak against its item, and
+    0 after it. Against one's own newest entry, not a clock: the same history gives the same list
+    whenever it is asked for. A dislike is no sign that tastes have moved on: it makes nothing
+    older."""
     wanted_ms: Ints
     """Shape (n,): when the item was last wanted; below 0: last turned down; 0: neither."""
+
+    @classmethod
+    def of(
+        cls, offsets: Ints, item_idx: Ints, kind: Codes, ts_ms: Ints, wanted_ms: Ints
+    ) -> "Histories":
+        """Make histories of entries with their newest times, which become ages.
+
+        Args:
+            offsets: Shape (p + 1,).
+            item_idx: Shape (n,).
+            kind: Shape (n,).
+            ts_ms: Shape (n,): newest time of each, milliseconds since 1970, UTC.
+            wanted_ms: Shape (n,).
+        """
+        counts = np.diff(offsets)
+        has_some = counts > 0
+        starts = offsets[:-1][has_some]
+        against = speaks_against(kind, wanted_ms)
+        newest = ts_ms[:0]
+        if len(starts):
+            liked = np.maximum.reduceat(np.where(against, np.iinfo(np.int64).min, ts_ms), starts)
+            newest = np.where(
+                np.logical_and.reduceat(against, starts), np.maximum.reduceat(ts_ms, starts), liked
+            )
+        age = np.maximum(np.repeat(newest, counts[has_some]) - ts_ms, 0) / DAY_MS
+        return cls(offsets, item_idx, kind, age.astype(np.float32), wanted_ms)
 
     @property
     def num_people(self) -> int:
@@ -171,12 +199,11 @@ def memory_of(
     counts = np.bincount(entries.person, minlength=num_people)
     starts = np.concatenate([[0], np.cumsum(counts)])
     kept = np.arange(len(entries)) - starts[entries.person] < most
-    age = (entries.ts_ms[starts[entries.person]] - entries.ts_ms) / DAY_MS
-    recent = Histories(
+    recent = Histories.of(
         np.concatenate([[0], np.cumsum(np.minimum(counts, most))]).astype(np.int64),
         entries.item[kept],
         entries.kind[kept],
-        age[kept].astype(np.float32),
+        entries.ts_ms[kept],
         entries.wanted_ms[kept],
     )
     return Memory(recent, last_had(entries.take(~kept), most_had))

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from coterie.data import json_lines
-from coterie.data.formats import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, TWICE, read_chunks
+from coterie.data.formats import BOOLEAN, INEXACT, LIST_MARK, NOT_ONE_VALUE, TWICE, read_chunks
 from coterie.errors import BadInputError
 
 
@@ -25,15 +25,21 @@ def rows_of(tmp_path, *lines, name="items.jsonl"):
 def test_values_of_one_type_are_read_by_arrow(tmp_path, monkeypatch):
     monkeypatch.setattr(json_lines, "_slow", None)
     rows = rows_of(tmp_path, {"a": "x", "b": 1, "c": 1.5}, {"a": "2024-01-01", "b": None, "c": 2})
-    assert rows == [
-        {"a": "x", "b": "1", "c": "1.5"},
-        {"a": "2024-01-01", "b": None, "c": "2"},
+    assert [[row[key] for key in "abc"] for row in rows] == [
+        ["x", "1", "1.5"],
+        ["2024-01-01", None, "2"],
     ]
 
 
 def test_numbers_and_texts_in_one_column_are_both_right(tmp_path):
     rows = rows_of(tmp_path, {"a": "007"}, {"a": 7}, {"a": 12345678901234567890}, {"a": 7.5})
     assert [row["a"] for row in rows] == ["007", "7", "12345678901234567890", "7.5"]
+
+
+@pytest.mark.parametrize("other", [{"a": 3.0}, {"a": "x"}])
+def test_numbers_that_are_no_ids_are_told_whichever_way_they_are_read(tmp_path, other):
+    rows = rows_of(tmp_path, {"a": 7.5}, {"a": 1e17}, {"a": 2.0}, other, {"a": 4.0})
+    assert [row.get("!a") for row in rows] == [INEXACT, INEXACT, None, None, None]
 
 
 def test_lists_and_objects_are_faults_and_keep_what_they_were(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 
 from coterie.data.dataset import TrainingSet
 from coterie.data.load import load_dataset
+from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import events_of_lists
 from coterie.errors import BadInputError
@@ -18,6 +19,7 @@ from coterie.schema import (
     RECENT_ITEMS,
     RECENT_KINDS,
     RECENT_TS,
+    RECENT_WANTED,
     STRENGTHS,
 )
 from coterie.workflow.features import FOR_VALIDATION, check_features
@@ -51,7 +53,10 @@ def test_online_lists_are_the_histories_that_offline_lists_draw_on(dataset, onli
         assert online[RECENT_ITEMS][user] == dataset.items.to_ids(histories.item_idx[part])
         assert online[RECENT_KINDS][user] == histories.kind[part].tolist()
         ts_ms = np.array(online[RECENT_TS][user], dtype=np.int64)
-        age = ((ts_ms[:1] - ts_ms) / 86_400_000).astype(np.float32)
+        # What was turned down makes nothing older.
+        against = speaks_against(histories.kind[part], np.array(online[RECENT_WANTED][user]))
+        newest = ts_ms[~against].max(initial=0) or ts_ms.max(initial=0)
+        age = (np.maximum(newest - ts_ms, 0) / 86_400_000).astype(np.float32)
         assert np.array_equal(age, histories.age_days[part])
         part = slice(circles.offsets[user], circles.offsets[user + 1])
         assert online[FRIEND_IDS][user] == dataset.users.to_ids(circles.person[part])

@@ -375,3 +375,27 @@ def test_a_dislike_takes_away_and_makes_a_history_no_shorter(parameters):
     torch.testing.assert_close(
         encoded.sums[0], item_in[3] - 0.5 * item_in[4] - 0.5 * item_in[5], rtol=1e-6, atol=1e-6
     )
+
+
+def test_a_dislike_makes_what_one_likes_no_older():
+    """Neither served nor offline: it is no sign that tastes have moved on."""
+    day, (bought, dislike) = (
+        86_400_000,
+        (EVENT_KINDS.index(kind) for kind in (EventKind.PURCHASE, EventKind.DISLIKE)),
+    )
+    before = Recent([3, 4], [bought, bought], [30 * day, 10 * day])
+    after = Recent([5, 3, 4], [dislike, bought, bought], [90 * day, 30 * day, 10 * day])
+    served = [shopper_from_features(own, [], []).histories.age_days for own in (before, after)]
+    assert served[0].tolist() == [0.0, 20.0]
+    assert served[1].tolist() == [0.0, 0.0, 20.0]
+    only = shopper_from_features(Recent([5, 6], [dislike] * 2, [9 * day, 4 * day]), [], [])
+    assert only.histories.age_days.tolist() == [0.0, 5.0]
+    events = Interactions(
+        user_idx=np.zeros(3, np.int64),
+        item_idx=np.array([4, 3, 5]),
+        kind=np.array([bought, bought, dislike], np.int8),
+        value=np.full(3, np.nan, np.float32),
+        ts_ms=np.array([10, 30, 90]) * day,
+        referrer_idx=np.full(3, -1),
+    )
+    assert histories_of(events, 1).age_days.tolist() == [0.0, 0.0, 20.0]
