@@ -298,13 +298,12 @@ def _look(state: State, seen: Seen) -> State:
     if seen.source is not Source.OK or state.active not in WATCHED:
         return state
     # Marks of an instance that is not seen now stay: it may be back, and have counted on.
-    totals = {**state.totals, **seen.totals}
     if not all(_instances(state.totals, arm) for arm in (CANARY, STABLE)):
-        return replace(state, totals=totals)  # the first look only sets the marks
+        # The first look only sets the marks.
+        return replace(state, totals={**state.totals, **seen.totals})
+    totals = {**state.totals, **_marks(state, seen)}
     evidence = dict(state.evidence)
-    for name, _ in state.plan.signals:
-        if SIGNALS[name].of_shown and state.active is Phase.SHADOW:
-            continue
+    for name in _counted(state):
         arms = [_window(state, seen, arm, name) for arm in (CANARY, STABLE)]
         evidence[name] = evidence.get(name, Evidence()).add(*arms)
     if not state.live_since:
@@ -321,6 +320,22 @@ def _arrive(state: State, seen: Seen, now: float) -> State:
     if state.live_since or state.active not in WATCHED or seen.live != state.target:
         return state
     return replace(state, live_since=now)
+
+
+def _counted(state: State) -> list[str]:
+    """The signals of the plan that count now: of lists that nobody is shown none follows."""
+    shadow = state.active is Phase.SHADOW
+    return [name for name, _ in state.plan.signals if not (shadow and SIGNALS[name].of_shown)]
+
+
+def _marks(state: State, seen: Seen) -> dict[str, Totals]:
+    """What each instance's next window begins from."""
+    marks = {}
+    for instance, totals in seen.totals.items():
+        before = state.totals.get(instance, Totals())
+        room = {s: totals.since(before, s, SIGNALS[s].of_shown).events for s in _counted(state)}
+        marks[instance] = totals.mark(before, room)
+    return marks
 
 
 def _instances(totals: Mapping[str, Totals], arm: str) -> list[str]:

@@ -56,13 +56,29 @@ class Totals:
     """Lists whose time to be followed by a click is over: what ``of_shown`` signals are of."""
 
     def since(self, before: "Totals", signal: str, of_shown: bool = False) -> Arm:
-        """One signal's window; counters that fell began anew, so all of theirs is new."""
-        again = self.samples < before.samples or self.shown < before.shown
-        now = self.events.get(signal, 0)
-        earlier = 0 if again else before.events.get(signal, 0)
+        """Give one signal's window; counters that fell began anew, so all of theirs is new.
+
+        What is of a list may be counted before the list is: by another process, on a beat of its
+        own. More events than samples wait for the next window (``mark``).
+        """
+        earlier = 0 if self._anew(before) else before.events.get(signal, 0)
         ours, theirs = (t.shown if of_shown else t.samples for t in (self, before))
-        samples = ours if again else ours - theirs
-        return Arm(samples, min(max(now - earlier, 0), samples))
+        samples = ours if self._anew(before) else ours - theirs
+        return Arm(samples, min(max(self.events.get(signal, 0) - earlier, 0), samples))
+
+    def mark(self, before: "Totals", counted: Mapping[str, int]) -> "Totals":
+        """Give what the next window begins from.
+
+        Args:
+            before: What this one began from.
+            counted: Events of some signals that it had room for; of the others all are done with.
+        """
+        earlier = {} if self._anew(before) else before.events
+        done = {name: earlier.get(name, 0) + count for name, count in counted.items()}
+        return replace(self, events={**self.events, **done})
+
+    def _anew(self, before: "Totals") -> bool:
+        return self.samples < before.samples or self.shown < before.shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest
 
 from coterie.errors import BadInputError
 from coterie.rollout.decide import Command, Seen, Source, Verb, decide
+from coterie.rollout.evidence import Evidence
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals
 
@@ -151,6 +152,28 @@ def test_clicks_in_shadow_mean_nothing():
     world.start()
     world.run(looks=20, until=[Phase.STEP, Phase.ROLLED_BACK])
     assert world.state.phase is Phase.STEP
+
+
+def test_clicks_that_are_told_later_than_their_lists_are_all_counted():
+    """Lists and clicks are counted by two processes, each on its own beat: a look may see one grow
+    and the next look the other."""
+    one = at_step()
+    before = one.state.evidence.get("clicks", Evidence())
+    told = dict(one.totals)
+    for beat in range(10):
+        for arm, rate in (("canary", 20), ("stable", 40)):
+            now = told[arm]
+            lists, clicks = (rate, 0) if beat % 2 == 0 else (0, rate * 3 // 4)
+            events = {**now.events, "clicks": now.events["clicks"] + clicks}
+            told[arm] = Totals(now.samples + lists, events, now.shown + lists)
+        one.now += 1
+        seen = Seen(one.live, Source.OK, dict(told), "", "", ())
+        one.state = decide(one.state, seen, one.now).state
+    after = one.state.evidence["clicks"]
+    assert after.canary.samples - before.canary.samples == 100
+    # What came with the last beat waits for the lists of the next.
+    assert after.canary.events - before.canary.events == 75 - 15
+    assert after.stable.events - before.stable.events == 150 - 30
 
 
 def test_a_failed_preflight_never_sees_a_request():
