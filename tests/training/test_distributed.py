@@ -1,5 +1,6 @@
 """Ray Train: what it must not change, and what it must survive."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from synthetic import NUM_USERS, planted
 from two_workers import CONFIG
@@ -38,7 +40,12 @@ def kill_after(epochs, storage, limit_s=200):
             time.sleep(0.02)
         return _epochs_in(storage / "killed")
     finally:
+        # Its workers as well: left alone for a second they would come to their last epoch.
+        family = psutil.Process(run.pid).children(recursive=True)
         run.send_signal(signal.SIGKILL)
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         run.wait()
 
 
