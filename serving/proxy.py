@@ -13,6 +13,9 @@ USUAL_PORTS: Final = {
     "RAY_SERVE_HAPROXY_STATS_PORT": 8404,
 }
 """That Ray Serve listens on besides the one that was asked for: it does not start without."""
+USUAL_PORT: Final = 8000
+"""An app on it is the machine's first. Others start beside it, perhaps several at once: between a look
+at the usual ports and their being taken there are seconds."""
 
 _SCRIPT: Final = """#!/bin/sh
 # Ray Serve lets HAProxy's metrics and statistics listen on every address; keep them to ours.
@@ -44,15 +47,17 @@ def write_launcher(folder: Path, host: str) -> Path:
 
 
 def inner_ports(host: str, taken: int) -> Mapping[str, str]:
-    """Ray Serve's own ports, by variable: the usual ones, or free ones where somebody has those.
+    """Choose Ray Serve's own ports, by variable: the usual ones for an app on ``USUAL_PORT`` where
+    nobody has them, else free ones.
 
     Args:
         host: Address that they are on.
         taken: The port that was asked for, soon to be taken.
     """
+    first = taken == USUAL_PORT
     with ExitStack() as held:
         return {
-            name: str(held.enter_context(_listening(host, port, taken)).getsockname()[1])
+            name: str(held.enter_context(_listening(host, port * first, taken)).getsockname()[1])
             for name, port in USUAL_PORTS.items()
         }
 
