@@ -14,8 +14,8 @@ USUAL_PORTS: Final = {
 }
 """That Ray Serve listens on besides the one that was asked for: it does not start without."""
 USUAL_PORT: Final = 8000
-"""An app on it is the machine's first. Others start beside it, perhaps several at once: between a look
-at the usual ports and their being taken there are seconds."""
+"""An app on it is the machine's first. Others start beside it, perhaps several at once: between a
+look at the usual ports and their being taken there are seconds."""
 
 _SCRIPT: Final = """#!/bin/sh
 # Ray Serve lets HAProxy's metrics and statistics listen on every address; keep them to ours.
