@@ -15,6 +15,16 @@ from coterie.errors import BadInputError
 
 COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 """By the end of a file's name."""
+_MAGIC: Final = {
+    b"\x1f\x8b": "packed with gzip: let its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "packed with zstd: let its name end in .zst",
+    b"BZh": "packed with bzip2: unpack it, or pack it with gzip",
+    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save it as CSV",
+    b"PAR1": "a Parquet file: let its name end in .parquet",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet: save it as CSV",
+    b"SQLite format 3": "a database: export its tables",
+}
+"""What files begin with that are no text, whatever their names say."""
 CHUNK_BYTES: Final = 1 << 22
 _SAMPLE_BYTES: Final = 1 << 16
 _AROUND = 2_000
@@ -41,6 +51,8 @@ def utf8_chunks(file: Path, name: str, encoding: str = "utf-8") -> Iterator[byte
     decoder = codecs.getincrementaldecoder(encoding)()
     lines, is_first = 1, True
     for chunk in _unpacked(file, name):
+        if is_first:
+            _refuse_binary(chunk, name)
         try:
             text = decoder.decode(chunk)
         except UnicodeDecodeError as error:
@@ -57,6 +69,12 @@ def utf8_chunks(file: Path, name: str, encoding: str = "utf-8") -> Iterator[byte
         yield data
     if decoder.getstate()[0]:
         raise BadInputError(f"{name} ends in the middle of a character: was it cut short?")
+
+
+def _refuse_binary(start: bytes, name: str) -> None:
+    found = next((what for magic, what in _MAGIC.items() if start.startswith(magic)), None)
+    if found:
+        raise BadInputError(f"{name} is no text but {found}")
 
 
 def _unpacked(file: Path, name: str) -> Iterator[bytes]:

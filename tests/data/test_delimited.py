@@ -153,6 +153,19 @@ def test_a_packed_file_that_was_cut_short_is_refused(tmp_path):
         rows_of(file)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(b"a,b\n1,2\n"), "packed with gzip: let its name end in .gz"),
+        (b"PK\x03\x04rest", "a zip archive or a spreadsheet"),
+        (b"PAR1rest", "a Parquet file: let its name end in .parquet"),
+    ],
+)
+def test_what_is_no_text_is_called_by_its_name(tmp_path, content, said):
+    with pytest.raises(BadInputError, match=f"items.csv is no text but {said}"):
+        rows_of(written(tmp_path, content))
+
+
 def test_zstandard_is_read(tmp_path):
     with pa.CompressedOutputStream(str(tmp_path / "items.csv.zst"), "zstd") as out:
         out.write(b"\xef\xbb\xbfa,b\n1,2\n")
