@@ -24,6 +24,7 @@ from coterie.data.formats import (
 from coterie.errors import BadInputError
 
 _SAMPLE_LINES = 1_000
+_AN_ARRAY: Final = "line {} is an array: write one object a line"
 _MAX_LINE_BYTES = 1 << 26
 _TYPES: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
@@ -81,14 +82,16 @@ def _pairs(line: bytes, name: str, number: int) -> list[tuple[str, Any]]:
             # Half a character passes as JSON and is in no text: encoding finds it.
             json.dumps(found, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
+        if number == 1 and line.lstrip().startswith(b"["):
+            raise BadInputError(f"{name} cannot be read: {_AN_ARRAY.format(number)}") from error
         raise BadInputError(
             f"{name} cannot be read: line {number}, column {error.colno}: {error.msg}"
         ) from error
     except (UnicodeEncodeError, RecursionError, ValueError) as error:
         raise BadInputError(f"{name} cannot be read: line {number}: {error}") from error
     if not isinstance(found, _Pairs):
-        what = "an array: write one object a line" if type(found) is list else "no JSON object"
-        raise BadInputError(f"{name} cannot be read: line {number} is {what}")
+        what = _AN_ARRAY if type(found) is list else "line {} is no JSON object"
+        raise BadInputError(f"{name} cannot be read: {what.format(number)}")
     return found
 
 

@@ -343,7 +343,7 @@ def refuse_columns(table: Table, columns: list[str], name: str, whole: bool = Tr
     if missing and whole:
         raise BadInputError(
             f"{name} lacks column {', '.join(missing)}; it has {', '.join(columns)}: "
-            f"{table.name} needs {', '.join(table.required)}"
+            f"{table.name} needs {', '.join(table.required)}{_hint(columns)}"
         )
     absent = [c.name for c in table.columns if c.name not in columns]
     for unknown in sorted(set(columns) - set(table.arrow.names)):
@@ -352,6 +352,16 @@ def refuse_columns(table: Table, columns: list[str], name: str, whole: bool = Tr
             raise BadInputError(
                 f"{name} has column {unknown}: rename it {meant[0]}, or leave it out"
             )
+
+
+def _hint(columns: list[str]) -> str:
+    """What may help where all columns were read as one."""
+    mark = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
+    return (
+        ""
+        if mark is None
+        else f"; fields seem to be parted by {mark!r}: coterie inspect reads that"
+    )
 
 
 def _refuse(problems: list[str], path: str) -> None:

@@ -73,6 +73,7 @@ def test_every_name_and_a_byte_order_mark_is_read(tmp_path, name):
 
 BROKEN = [
     (['{"a": 1}', "", '{"a": 2'], "line 3, column"),
+    (['[{"a": 1},', '{"a": 2}]'], "line 1 is an array: write one object a line"),
     (['[{"a": 1}]'], "line 1 is an array: write one object a line"),
     (['{"a": 1}', "7"], "line 2 is no JSON object"),
     (['{"a": 1}{"a": 2}'], "line 1, column 9: Extra data"),

@@ -103,6 +103,11 @@ def test_a_missing_column_is_named_with_its_file(tmp_path):
     assert said.startswith("items.csv lacks column title; it has item_id, price")
 
 
+def test_another_delimiter_is_told(tmp_path):
+    said = refusal(tmp_path, "items.csv", b"item_id;title\ni1;Pan\n")
+    assert said.endswith("fields seem to be parted by ';': coterie inspect reads that")
+
+
 def test_an_empty_file_is_refused(tmp_path):
     assert refusal(tmp_path, "items.csv", b"").startswith("items.csv is empty")
 
