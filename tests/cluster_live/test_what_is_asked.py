@@ -3,7 +3,6 @@
 import inspect
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -132,7 +131,9 @@ def test_the_planted_release_can_be_read_and_knows_nothing_of_shoppers(tmp_path)
     store = tmp_path / "store"
     store.mkdir()
     program = PLANT.format(source=tmp_path / "good", version="bad", store=store)
-    subprocess.run([sys.executable, "-c", program], check=True)
+    # Here and not in a process of its own: once, on a busy machine, a library's thread outlived that
+    # process's work and aborted it. What is asked is what the program leaves.
+    exec(compile(program, "plant", "exec"), {})
     bad = ReleaseStore(str(store)).get("bad")
     assert not bad.parameters["item_in"].any()
     assert bad.parameters["item_bias"].any()
