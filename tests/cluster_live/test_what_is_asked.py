@@ -131,8 +131,8 @@ def test_the_planted_release_can_be_read_and_knows_nothing_of_shoppers(tmp_path)
     store = tmp_path / "store"
     store.mkdir()
     program = PLANT.format(source=tmp_path / "good", version="bad", store=store)
-    # Here and not in a process of its own: once, on a busy machine, a library's thread outlived that
-    # process's work and aborted it. What is asked is what the program leaves.
+    # Not in a process of its own: on a busy machine a library's thread once outlived what was
+    # done there, and aborted it. What is asked is what the program leaves.
     exec(compile(program, "plant", "exec"), {})
     bad = ReleaseStore(str(store)).get("bad")
     assert not bad.parameters["item_in"].any()
