@@ -1,7 +1,9 @@
 """Routes that take what they know, and refuse the rest by name instead of ignoring it."""
 
 import difflib
+import json
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from email.message import Message
 from typing import Any, Final, get_args, get_origin
 from urllib.parse import parse_qsl, unquote
@@ -27,16 +29,47 @@ class StrictRoute(APIRoute):
         answer = super().get_route_handler()
         known = _query_parameters(self.dependant)
 
-        async def checked(request: Request) -> Response:
+        async def checked(given: Request) -> Response:
+            request = StrictRequest(given.scope, given.receive)
             # In place: logs look up the shopper here.
             parameters = request.scope["path_params"]
             parameters.update({name: unquote(text) for name, text in parameters.items()})
             refuse_unknown(request.scope, known)
             if self.body_field is not None and await request.body():
                 _expect_json(request.headers.getlist("content-type"))
+                # What is no JSON at all is told where the body's form is looked at.
+                with suppress(ValueError, RecursionError):
+                    await request.json()
             return await answer(request)
 
         return checked
+
+
+class StrictRequest(Request):
+    """A request whose JSON says each thing once, as ingest asks of files."""
+
+    async def json(self) -> Any:
+        """Read the body, once.
+
+        Raises:
+            ProblemError: A key stands twice in one object.
+        """
+        if not hasattr(self, "_json"):
+            self._json = json.loads(await self.body(), object_pairs_hook=_said_once)
+        return self._json
+
+
+def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    keys = [key for key, _ in pairs]
+    twice = next(key for key in keys if keys.count(key) > 1)
+    raise ProblemError(
+        422,
+        f"the body has {twice[:_MAX_SHOWN]!r} more than once in one object, expected once: "
+        "leave all but one out",
+    )
 
 
 class StrictFiles(StaticFiles):
@@ -112,10 +145,10 @@ def _expect_json(given: list[str]) -> None:
     message = Message()
     message["content-type"] = ", ".join(given) if given else "none/none"
     kind, charset = message.get_content_type(), message.get_content_charset("utf-8")
-    json = kind == "application/json" or (
+    is_json = kind == "application/json" or (
         kind.startswith("application/") and kind.endswith("+json")
     )
-    if json and charset in {"utf-8", "utf8", "us-ascii"}:
+    if is_json and charset in {"utf-8", "utf8", "us-ascii"}:
         return
     found = f"is {given[0][:_MAX_SHOWN]!r}" if given else "header is missing"
     raise ProblemError(

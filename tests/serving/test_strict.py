@@ -122,3 +122,22 @@ def test_a_token_is_asked_for_wherever_a_parameter_is_known(make_client):
 def test_many_faults_are_bounded(client):
     query = "&".join(f"x{n}={'y' * 10}" for n in range(2000))
     assert len(assert_problem(client.get(f"/healthz?{query}"), 422)["errors"]) == 20
+
+
+def test_a_key_that_is_there_twice_is_refused_by_name(client):
+    """As in a file: which of two users did it, nobody knows."""
+    event = (
+        f'{{"event_id":"e1","user_id":"ana","user_id":"bo","item_id":"{item(3)}","event":"view"}}'
+    )
+    sent = {"content": f'{{"events":[{event}]}}', "headers": {"Content-Type": "application/json"}}
+    problem = assert_problem(client.post("/v1/events", **sent), 422)
+    assert "'user_id' more than once" in problem["detail"]
+    once = event.replace('"user_id":"bo",', "")
+    kept = client.post("/v1/events", **{**sent, "content": f'{{"events":[{once}]}}'})
+    assert kept.json()["accepted"] == 1
+
+
+@pytest.mark.parametrize("body", ["{", "[" * 100_000, '"\\xff"'])
+def test_what_is_no_json_is_no_fault_of_ours(client, body):
+    sent = {"content": body, "headers": {"Content-Type": "application/json"}}
+    assert_problem(client.post("/v1/events", **sent), 422)
