@@ -189,6 +189,11 @@ def test_nobody_and_empty_lists_give_no_events(world):
     assert world.answer(["shopper-0001"], [[]], 1).schema.equals(schema.EVENTS.arrow)
 
 
+def test_ids_are_taken_in_any_form_that_ingest_takes(world):
+    first = world.attraction(["shopper-0001"], ["item-0001"])
+    assert world.attraction([" shopper-0001"], ["item-0001\n"]) == first
+
+
 @pytest.mark.parametrize(
     ("users", "lists", "says"),
     [

@@ -6,8 +6,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from coterie.data.dataset import Ints
+from coterie.data.ids import normal_ids
 from coterie.data.simulate.visits import BOUGHT, CARTED, CLICKED, VIEWED
 from coterie.errors import BadInputError
 from coterie.schema import EventKind
@@ -67,9 +70,11 @@ def rows_of(known: npt.NDArray[np.str_], ids: Sequence[str]) -> Ints:
     Raises:
         BadInputError: An id is unknown.
     """
-    wanted = np.asarray(ids, dtype=np.str_)
-    if len(wanted) == 0:
+    if len(ids) == 0:
         return np.zeros(0, np.int64)
+    given = pa.array([str(one) for one in ids], pa.string())
+    # What can be no id stays as it came, to be named.
+    wanted = np.asarray(pc.coalesce(normal_ids(given)[0], given), dtype=np.str_)
     rows = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     strange = np.flatnonzero(known[rows] != wanted)
     if len(strange):
