@@ -9,6 +9,8 @@ from fake_api import KubeRay
 
 from coterie.cluster.arms import RayServiceArms
 from coterie.cluster.book import ClusterBook
+from coterie.cluster.served import TEMPLATE, compose, template_of
+from coterie.cluster.stated import STATED
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
 from coterie.rollout.controller import Controller
@@ -18,7 +20,7 @@ from coterie.rollout.plan import Plan
 from coterie.rollout.state import State, Totals
 from coterie.schema import ITEMS
 
-SERVE_CONFIG = """\
+OLD_TEXT = """\
 # What Ray Serve runs.
 applications:
   - name: other
@@ -32,7 +34,7 @@ applications:
     deployments:
       - name: Api
         num_replicas: 2
-        user_config: USER_CONFIG  # the controller writes this
+        user_config: USER_CONFIG  # what is live
         max_ongoing_requests: 32
       - name: EventSink
         user_config:
@@ -40,6 +42,11 @@ applications:
         num_replicas: 1
       - {name: Greeter, user_config: {greeting: no}}
 """
+"""As an older chart wrote it, what is live among the rest."""
+CONFIG = template_of(
+    {"metadata": {}, "spec": {"serveConfigV2": OLD_TEXT.replace("USER_CONFIG", "")}}
+)
+"""As the chart leaves it to the controller."""
 PLAN = {
     "weights": (0.1, 0.5),
     "step_s": 10,
@@ -51,7 +58,12 @@ PLAN = {
 
 
 def serve_config(live):
-    return SERVE_CONFIG.replace("USER_CONFIG", json.dumps(live.as_json()))
+    return compose(CONFIG, live)
+
+
+def stated(digest, folder, revision=1, force=False):
+    """As the chart writes it."""
+    return {"folder": folder, "digest": digest, "force": force, "revision": revision}
 
 
 def release(root, version, fill=1.0):
@@ -69,13 +81,24 @@ def release(root, version, fill=1.0):
     return write_release(f"{root}/{version}", content).digest
 
 
-def ray_service(live, metadata=None):
+def ray_service(statement, live=None, config=CONFIG):
+    """As the chart makes it, and the controller after it if anything is live."""
+    annotations = {TEMPLATE: json.dumps(config), STATED: json.dumps(statement)}
+    text = {"serveConfigV2": compose(config, live)} if live else {}
     return {
         "apiVersion": "ray.io/v1",
         "kind": "RayService",
-        "metadata": metadata or {},
-        "spec": {"serveConfigV2": serve_config(live), "rayClusterConfig": {"rayVersion": "2.60.0"}},
+        "metadata": {"annotations": annotations},
+        "spec": {"rayClusterConfig": {"rayVersion": "2.60.0"}, **text},
     }
+
+
+class PatientKubeRay(KubeRay):
+    """Serve refuses a configuration without applications, and what runs goes on."""
+
+    def round(self, service, bump):
+        if service["spec"].get("serveConfigV2"):
+            super().round(service, bump)
 
 
 class Shop:
@@ -86,9 +109,9 @@ class Shop:
         self.failures, self.now = failures, 0.0
         self.counted = {}
         self.rng = np.random.default_rng(0)
-        self.kuberay = api.kuberay["shop"] = KubeRay()
+        self.kuberay = api.kuberay["shop"] = PatientKubeRay()
         live = Live(Place(old, f"{store}/v1"))
-        api.put("rayservices", "shop", ray_service(live))
+        api.put("rayservices", "shop", ray_service(stated(old, f"{store}/v1"), live))
         self.kuberay.serving, self.kuberay.handed_over = live.as_json(), serve_config(live)
 
     @property
