@@ -17,7 +17,7 @@ from coterie.rollout.controller import Controller
 from coterie.rollout.decide import Command, Source, Verb
 from coterie.rollout.live import Live, Place
 from coterie.rollout.plan import Plan
-from coterie.rollout.state import State, Totals
+from coterie.rollout.state import State, Target, Totals
 from coterie.schema import ITEMS
 
 OLD_TEXT = """\
@@ -117,6 +117,8 @@ class Shop:
     @property
     def live(self):
         """What replicas really hold."""
+        if self.kuberay.serving is None:
+            return Target("")
         return Live.from_json(self.kuberay.serving).target
 
     def clock(self):
