@@ -80,7 +80,7 @@ class FakeApi(Store):
         """By RayService, what answers for Serve one round each time somebody looks."""
         self.job_looked_at: Callable[[dict], None] = lambda job: None
         """Brings a RayJob on by one round, each time somebody looks."""
-        self.admission: list[Callable[[Request, Object], None]] = []
+        self.admission: list[Callable[[str, str, Object], None]] = []
         """Each may change an object that is about to be made, or refuse it."""
         self.parts: dict[str, Callable[[Request, Object], Any]] = {"pods/log": self._log}
         """Subresources that do something of their own."""
@@ -244,29 +244,42 @@ class FakeApi(Store):
     def _create(self, request: Request) -> Any:
         content = copied(request.body)
         metadata = content.setdefault("metadata", {})
-        if not metadata.get("name"):
-            end = "".join(random.choices(string.ascii_lowercase + string.digits, k=5))
-            metadata["name"] = metadata.get("generateName", "") + end
-        if request.kind.namespaced and ("", request.namespace) not in self._namespaces():
+        if request.kind.namespaced and self.find("namespaces", "", request.namespace) is None:
             said = f'namespaces "{request.namespace}" not found'
             raise RefusedError(404, said, kind="namespaces", name=request.namespace)
-        if self.find(request.kind.plural, request.namespace, metadata["name"]) is not None:
+        if self.find(request.kind.plural, request.namespace, metadata.get("name", "")) is not None:
             said = f'{request.kind.plural} "{metadata["name"]}" already exists'
             raise RefusedError(409, said, reason="AlreadyExists")
         return self._made(request, content)
 
-    def _namespaces(self):
-        return {("", name) for (_, name) in self.spaces[""] if _ == "namespaces"}
-
     def _made(self, request: Request, content: Object) -> Object:
-        if "status" in request.kind.parts and not request.part:
+        plural, namespace = request.kind.plural, request.namespace
+        return self.make(plural, namespace, content, request.writer, request.dry)
+
+    def make(
+        self, plural: str, namespace: str, content: Object, writer: Writer, dry: bool = False
+    ) -> Object:
+        """A new object, if those who may refuse it do not."""
+        metadata = content.setdefault("metadata", {})
+        if not metadata.get("name"):
+            end = "".join(random.choices(string.ascii_lowercase + string.digits, k=5))
+            metadata["name"] = metadata.get("generateName", "") + end
+        if "status" in BY_PLURAL[plural].parts:
             content.pop("status", None)
         for admit in self.admission:
-            admit(request, content)
-        writer = request.writer
-        if request.dry:
-            return content
-        return self.write(request.kind.plural, request.namespace, content, writer)
+            admit(plural, namespace, content)
+        return content if dry else self.write(plural, namespace, content, writer)
+
+    def tell_of(self, one: Object, reason: str, message: str) -> None:
+        """An event about an object; told once for each reason."""
+        metadata = one["metadata"]
+        about = {"kind": one["kind"], "name": metadata["name"], "uid": metadata["uid"]}
+        known = ((e["involvedObject"].get("uid"), e["reason"]) for e in self.every("events"))
+        if (metadata["uid"], reason) not in known:
+            event = {"type": "Warning", "reason": reason, "message": message}
+            name = f"{metadata['name']}.{self.version:x}"
+            content = {"metadata": {"name": name}, "involvedObject": about, **event}
+            self.write("events", metadata["namespace"], content)
 
     def _apply(self, request: Request) -> Any:
         kind, wanted = request.kind, copied(request.body)

@@ -1,5 +1,6 @@
 """What KubeRay does with ``serveConfigV2``, and what it tells of Serve."""
 
+import math
 from collections.abc import Callable
 
 import yaml
@@ -52,13 +53,51 @@ class KubeRay:
     def _app(self):
         """What Serve says before the configuration of this round is handed over."""
         if not self.handed_over:
-            return {"status": "NOT_STARTED", "message": "", "serveDeploymentStatuses": {}}
+            return told("NOT_STARTED")
         why = self.breaks(user_config(self.handed_over)) if self.left == 0 else ""
-        states = ("DEPLOYING", "UPDATING") if self.left else ("RUNNING", "HEALTHY")
         if why:
-            states = ("DEPLOY_FAILED", "UNHEALTHY")
-        deployments = {"Api": {"status": states[1], "message": why}}
-        return {"status": states[0], "message": why, "serveDeploymentStatuses": deployments}
+            return told("DEPLOY_FAILED", why)
+        return told("DEPLOYING" if self.left else "RUNNING")
+
+
+class Serving:
+    """Serve in a cluster whose pods start and go, by the clock."""
+
+    def __init__(self, load_s, reload_s):
+        self.load_s, self.reload_s = load_s, reload_s
+        self.handed_over = ""
+        self.first_at = self.changed_at = math.inf
+        self.breaks: Callable[[dict], str] = lambda user_config: ""
+
+    def hand_over(self, text, now):
+        if text != self.handed_over:
+            self.changed_at = now if self.handed_over else -math.inf
+            self.first_at = min(self.first_at, now)
+            self.handed_over = text
+
+    def loaded_at(self, joined):
+        """When a worker that joined at some time answers."""
+        return max(joined, self.first_at) + self.load_s
+
+    def told(self, now, answers):
+        """What Serve says, where some worker answers or none does."""
+        if not self.handed_over:
+            return told("NOT_STARTED")
+        if not answers or now < self.changed_at + self.reload_s:
+            return told("DEPLOYING")
+        why = self.breaks(user_config(self.handed_over))
+        return told("DEPLOY_FAILED", why) if why else told("RUNNING")
+
+
+DEPLOYMENTS = {"DEPLOYING": "UPDATING", "RUNNING": "HEALTHY", "DEPLOY_FAILED": "UNHEALTHY"}
+"""What a deployment's state is while its application is in one."""
+
+
+def told(state, why=""):
+    """An application's status."""
+    api = {"status": DEPLOYMENTS.get(state), "message": why}
+    deployments = {} if state == "NOT_STARTED" else {"Api": api}
+    return {"status": state, "message": why, "serveDeploymentStatuses": deployments}
 
 
 def user_config(text):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import fields
+from .defaults import set_defaults
 from .errors import RefusedError
 from .fields import Writer
 from .kinds import BY_NAME, BY_PLURAL
@@ -70,6 +71,8 @@ class Store:
         _check_size(plural, content)
         before = self.find(plural, namespace, name)
         content = {"apiVersion": kind.version, "kind": kind.name, **copied(content)}
+        if kind.group == "ray.io":
+            set_defaults(content)
         metadata = content["metadata"]
         if before is None:
             metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": self.now()}
@@ -87,12 +90,12 @@ class Store:
             content["metadata"]["generation"] = generation + changed
         if before is not None:
             content["metadata"]["resourceVersion"] = before["metadata"].get("resourceVersion")
-            if content == before:
+            if _timeless(content) == _timeless(before):
                 return copied(before)
         self.space(namespace)[plural, name] = content
         self.bump(content, "MODIFIED" if before else "ADDED")
         self.on_write(plural, name)
-        self._finish(plural, content)
+        self.finish(plural, content)
         return copied(content)
 
     def bump(self, content: Object, what: str = "MODIFIED") -> None:
@@ -106,6 +109,8 @@ class Store:
 
     def delete(self, plural: str, content: Object, policy: str = "", grace_s: float = -1) -> Object:
         """Begin to remove an object; it is gone at once if nothing holds it."""
+        metadata = content["metadata"]
+        content = self.get(plural, metadata.get("namespace", ""), metadata["name"])
         metadata = content["metadata"]
         finalizers = metadata.setdefault("finalizers", [])
         if policy == "Foreground" and FOREGROUND not in finalizers:
@@ -121,10 +126,10 @@ class Store:
             self.bump(content)
         elif plural == "pods" and grace_s == 0:
             metadata.pop("deletionGracePeriodSeconds", None)
-        self._finish(plural, content)
+        self.finish(plural, content)
         return copied(content)
 
-    def _finish(self, plural: str, content: Object) -> None:
+    def finish(self, plural: str, content: Object) -> None:
         """Remove an object whose time has come, and treat what it owns."""
         metadata = content["metadata"]
         if "deletionTimestamp" not in metadata:
@@ -158,13 +163,19 @@ class Store:
             kind = BY_NAME[reference["kind"]].plural
             owner = self.find(kind, namespace, reference["name"])
             if owner is not None:
-                self._finish(kind, owner)
+                self.finish(kind, owner)
 
     def owned_by(self, owner: Object) -> Iterator[tuple[str, Object]]:
         uid = owner["metadata"].get("uid")
         for (plural, _), one in list(self.space(owner["metadata"].get("namespace", "")).items()):
             if any(r["uid"] == uid for r in one["metadata"].get("ownerReferences", ())):
                 yield plural, one
+
+
+def _timeless(content: Object) -> Object:
+    """Without the times at which managers wrote: they alone are no change."""
+    entries = [{**e, "time": ""} for e in content["metadata"].get("managedFields") or ()]
+    return {**content, "metadata": {**content["metadata"], "managedFields": entries}}
 
 
 def _check_size(plural: str, content: Object) -> None:
