@@ -71,8 +71,7 @@ class Store:
         _check_size(plural, content)
         before = self.find(plural, namespace, name)
         content = {"apiVersion": kind.version, "kind": kind.name, **copied(content)}
-        if kind.group == "ray.io":
-            set_defaults(content)
+        set_defaults(kind, before, content, self.version)
         metadata = content["metadata"]
         if before is None:
             metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": self.now()}

@@ -57,7 +57,7 @@ class Workloads:
         surge = _share(one["spec"], "maxSurge", wanted, math.ceil)
         away = _share(one["spec"], "maxUnavailable", wanted, math.floor)
         for _ in range(min(wanted - len(new), wanted + surge - len(new) - len(old))):
-            self._pod(newest, one["spec"]["template"])
+            self._pod(newest, newest["spec"]["template"])
         ready = [p for p in [*new, *old] if is_ready(p)]
         spare = len(ready) - (wanted - away)
         for pod in sorted(old, key=is_ready):
@@ -67,12 +67,20 @@ class Workloads:
         for pod in new[wanted:]:
             self.api.delete("pods", pod)
         self._tell_deployment(one, new, old)
+        for s in sets:
+            there = [p for p in pods[s["metadata"]["name"]] if not _goes(p)]
+            ready = sum(map(is_ready, there))
+            seen = s["metadata"]["generation"]
+            status = {"observedGeneration": seen, "replicas": len(there)}
+            self._tell("replicasets", s, status | {"readyReplicas": ready})
 
     def _replica_set(self, one: Object, form: str) -> Object:
         name = f"{one['metadata']['name']}-{form}"
         spec = {k: one["spec"][k] for k in ("replicas", "selector", "template") if k in one["spec"]}
-        metadata = owned_by(one, name) | {"labels": {"pod-template-hash": form}}
-        content = {"metadata": metadata, "spec": spec}
+        spec = copied(spec)
+        labels = spec["template"]["metadata"].setdefault("labels", {})
+        labels["pod-template-hash"] = form
+        content = {"metadata": owned_by(one, name) | {"labels": dict(labels)}, "spec": spec}
         return self.api.write("replicasets", one["metadata"]["namespace"], content, CONTROLLER)
 
     def _tell_deployment(self, one: Object, new: list[Object], old: list[Object]) -> None:
