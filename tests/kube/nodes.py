@@ -28,6 +28,12 @@ class Process:
     """After it was told to stop, its preStop hook included."""
     listens: Callable[[], bool] = lambda: True
     """What else it takes to answer."""
+    ready: Callable[[], bool] = lambda: True
+    """What a readiness probe asks beyond that."""
+    exits: Callable[[], int | None] = lambda: None
+    """Its exit code, once it has ended by itself."""
+    stop: Callable[[], object] = lambda: None
+    """Called when its pod has to go."""
 
 
 @dataclass
@@ -38,6 +44,7 @@ class Run:
     process: Process
     ended: float | None = None
     restarts: int = 0
+    exit_code: int = 0
     started: bool = False
     """Its startup probe has succeeded."""
     ready: bool = False
@@ -136,8 +143,10 @@ class Nodes:
         """What became of a container in this step."""
         if run.ended is not None:
             return
-        if now >= run.began + run.process.ends_after_s:
+        code = run.process.exits()
+        if code is not None or now >= run.began + run.process.ends_after_s:
             run.ended, run.ready = now, False
+            run.exit_code = run.process.exit_code if code is None else code
             return
         if "startupProbe" in container and not run.started:
             run.started = self._asked(container, "startupProbe", run, now) is True
@@ -172,6 +181,7 @@ class Nodes:
         run.failures[f"{which} at"] = int(since / period)
         in_time = run.process.answers_in_s < probe.get("timeoutSeconds", TIMEOUT_S)
         good = in_time and run.answers(now)
+        good = good and (which != "readinessProbe" or run.process.ready())
         run.failures[which] = 0 if good else run.failures.get(which, 0) + 1
         return good
 
@@ -208,7 +218,7 @@ class Nodes:
         phase = "Running" if runs else "Pending"
         ended = len(runs) == len(names) and all(run.ended is not None for run in runs)
         if ended and pod["spec"].get("restartPolicy") in ("Never", "OnFailure"):
-            good = all(run.process.exit_code == 0 for run in runs)
+            good = all(run.exit_code == 0 for run in runs)
             phase, ready = ("Succeeded" if good else "Failed"), False
         status = dict(pod.get("status", {})) | {
             "phase": phase,
@@ -244,6 +254,7 @@ class Nodes:
             self._tell(pod, life)
             return
         for run in running:
+            run.process.stop()
             run.ended, run.ready = now, False
         metadata.pop("deletionGracePeriodSeconds", None)
         self.api.finish("pods", pod)
@@ -273,7 +284,7 @@ def _container_status(name: str, run: Run | None, missing: str | None) -> Any:
         state = {"waiting": {"reason": "CreateContainerConfigError", "message": missing}}
     if run is not None:
         state = {"running": {}} if run.ended is None else {"terminated": {
-            "exitCode": run.process.exit_code, "reason": "Completed"
+            "exitCode": run.exit_code, "reason": "Completed"
         }}  # fmt: skip
     return {
         "name": name,
