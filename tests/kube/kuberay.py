@@ -29,6 +29,8 @@ class Operator:
         """What Serve does, by RayCluster."""
         self.worker_s, self.load_s, self.reload_s = 8.0, 4.0, 2.0
         """Until a worker has joined, a release is loaded, another one is loaded beside it."""
+        self.drain_s = 10.0
+        """How long a preStop hook of a worker takes; until then it answers."""
         self.breaks = lambda user_config: ""
         """Why replicas cannot hold a configuration."""
         self._looked: dict[str, float] = {}
@@ -56,7 +58,9 @@ class Operator:
             serving = self.serving.get(cluster)
             return serving is not None and self.now >= serving.loaded_at(run.began + joined)
 
-        return Process(joined, listens=listens)
+        spec = next(c for c in pod["spec"]["containers"] if c["name"] == container)
+        drains = "preStop" in spec.get("lifecycle", {})
+        return Process(joined, listens=listens, stops_in_s=self.drain_s if drains else 0.0)
 
     def _service(self, service: Object) -> None:
         metadata = service["metadata"]

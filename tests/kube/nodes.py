@@ -242,7 +242,7 @@ class Nodes:
             self.api.write("pods", _namespace(pod), {**pod, "status": status}, KUBELET)
 
     def _end(self, pod: Object, now: float) -> None:
-        """Containers are told to stop, and have the grace period for it."""
+        """Containers are told to stop, and have the grace period for it; they are still probed."""
         life = self.life(pod)
         if life.told_to_stop is None:
             life.told_to_stop = now
