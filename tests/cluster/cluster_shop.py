@@ -93,14 +93,6 @@ def ray_service(statement, live=None, config=CONFIG):
     }
 
 
-class PatientKubeRay(KubeRay):
-    """Serve refuses a configuration without applications, and what runs goes on."""
-
-    def round(self, service, bump):
-        if service["spec"].get("serveConfigV2"):
-            super().round(service, bump)
-
-
 class Shop:
     """Shoppers, and the counters of both arms; time passes with each look at the clock."""
 
@@ -109,7 +101,7 @@ class Shop:
         self.failures, self.now = failures, 0.0
         self.counted = {}
         self.rng = np.random.default_rng(0)
-        self.kuberay = api.kuberay["shop"] = PatientKubeRay()
+        self.kuberay = api.kuberay["shop"] = KubeRay()
         live = Live(Place(old, f"{store}/v1"))
         api.put("rayservices", "shop", ray_service(stated(old, f"{store}/v1"), live))
         self.kuberay.serving, self.kuberay.handed_over = live.as_json(), serve_config(live)
