@@ -25,6 +25,8 @@ SETS = {
     "events": "api",
     "pods": "api",
     "leases": "apis/coordination.k8s.io",
+    "jobs": "apis/batch",
+    "rayclusters": "apis/ray.io",
     "rayjobs": "apis/ray.io",
     "rayservices": "apis/ray.io",
 }
@@ -133,6 +135,8 @@ class FakeApi:
             if plural == "rayjobs":
                 self.job_looked_at(found)
             return deepcopy(self.objects[plural, name])
+        if verb == "delete" and found["metadata"].get("finalizers"):
+            return deepcopy(self._held_back(found))
         if verb == "delete":
             return self.objects.pop((plural, name))
         if verb == "patch":
@@ -141,6 +145,13 @@ class FakeApi:
                 raise RefusedError(409, "the object has been modified")
             return self._store(plural, name, changed)
         raise RefusedError(405, verb)
+
+    def _held_back(self, found):
+        """It stays, marked, until whoever put a finalizer there takes it away."""
+        if "deletionTimestamp" not in found["metadata"]:
+            found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+            self._bump(found)
+        return found
 
     def _log(self, name, query):
         if ("pods", name) not in self.objects:
