@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from chart import CI, FOLDER, ROOT, Chart, ChartError, named, one, pods, variables
+from chart import CI, FOLDER, ROOT, Chart, ChartError, named, one, parse, pods, variables
 
 sys.path.insert(0, str(ROOT / "helm"))
 import readme
@@ -159,10 +159,13 @@ def test_nothing_is_served_before_there_is_a_release(chart):
         chart, "minimal", "--set", "release.folder=s3://x/releases/1",
         "--set", "release.digest=" + "a" * 64,
     )  # fmt: skip
+    removal = ("ServiceAccount", "Role", "RoleBinding", "Job")
     assert new == {
         "RayService/coterie",
+        "Service/coterie-api",
         "Pod/coterie-test-api",
         "PodDisruptionBudget/coterie-worker",
+        *(f"{kind}/coterie-removal" for kind in removal),
     }
 
 
@@ -240,17 +243,21 @@ def test_only_the_api_is_reachable_from_outside(chart):
     assert [match["path"]["value"] for match in rule["matches"]] == paths
 
 
-def test_requests_from_outside_go_to_the_service_that_kuberay_makes(chart):
-    objects = chart.objects(CI["production"])
-    service = one(objects, "RayService", "coterie")
-    expected = service["metadata"]["name"] + "-serve-svc"
+def test_all_requests_go_to_our_own_service(chart):
+    """KubeRay's moves to a new cluster before Kubernetes knows that one of its workers is ready."""
+    text = chart.text(CI["production"])
+    objects = parse(text)
+    service = one(objects, "Service", "coterie-api")
+    expected = (service["metadata"]["name"], service["spec"]["ports"][0]["port"])
     (rule,) = one(objects, "Ingress", "coterie")["spec"]["rules"]
-    head = service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
-    ports = {p["name"]: p["containerPort"] for p in head["containers"][0]["ports"]}
     for path in rule["http"]["paths"]:
         target = path["backend"]["service"]
-        # KubeRay makes the Service from the head's port named serve.
-        assert (target["name"], target["port"]["number"]) == (expected, ports["serve"])
+        assert (target["name"], target["port"]["number"]) == expected
+    (rule,) = one(objects, "HTTPRoute", "coterie")["spec"]["rules"]
+    assert [(b["name"], b["port"]) for b in rule["backendRefs"]] == [expected]
+    (test,) = one(objects, "Pod", "coterie-test-api")["spec"]["containers"]
+    assert test["args"][-1] == "http://coterie-api.shop.svc:8000"
+    assert "-serve-svc" not in text
 
 
 def test_gpus_and_queue_reach_the_pipelines(chart):
@@ -282,7 +289,7 @@ def test_pipelines_have_the_defaults_of_this_install(chart):
     assert defaults["source"] == "s3://coterie/shop"
     assert defaults["ray_address"] == "rayjob"
     assert defaults["s3_secret"] == "minio-user"
-    assert defaults["api"] == "http://coterie-serve-svc.shop.svc:8000"
+    assert defaults["api"] == "http://coterie-api.shop.svc:8000"
     for kind, parameter in (("Secret", "app_secret"), ("ConfigMap", "training_config")):
         assert f"{kind}/{defaults[parameter]}" in named(objects)
     bare = chart.objects(CI["minimal"], "--set", "training.workers=0")

@@ -10,9 +10,9 @@
 {{- if $part }}{{ printf "%s-%s" $base $part }}{{ else }}{{ $base }}{{ end -}}
 {{- end }}
 
-{{/* The Service that KubeRay makes for a RayService. */}}
-{{- define "coterie.serveService" -}}
-{{- printf "%s-serve-svc" (include "coterie.base" .) -}}
+{{/* Host and port of the API inside the cluster: our own Service, never the one that KubeRay makes. */}}
+{{- define "coterie.apiAddress" -}}
+{{- printf "%s.%s.svc:8000" (include "coterie.name" (list . "api")) .Release.Namespace -}}
 {{- end }}
 
 {{- define "coterie.appSecret" -}}
@@ -139,6 +139,10 @@ securityContext:
 # KubeRay refuses a RayService that sets REDIS_PASSWORD itself.
 - name: FEAST_REDIS_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ include "coterie.redisSecret" . }}, key: redis-password}}
+{{- end }}
+
+{{- define "coterie.eventLog" -}}
+{{ ternary "rediss://" "redis://" .Values.redis.tls }}{{ include "coterie.redisAddress" . }}/0
 {{- end }}
 
 {{/* For whoever opens the event log. */}}
