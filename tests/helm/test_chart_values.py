@@ -356,10 +356,46 @@ def test_policies_let_through_the_object_stores_port(chart, endpoint):
     assert port in [p["port"] for rule in rules for p in rule["ports"]]
 
 
+def notes_of(chart, values, *options):
+    command = ("install", "coterie", str(FOLDER), "--namespace", "shop", "--dry-run=client")
+    return chart.run(*command, "--values", str(CI[values]), *options).partition("NOTES:")[2]
+
+
+@pytest.mark.parametrize(
+    ("interval", "warned"),
+    [("5s", False), ("30s", False), ("31s", True), ("1m", True), ("30000ms", False)],
+)
+def test_the_notes_warn_where_scrapes_are_too_far_apart_for_rollouts(chart, interval, warned):
+    said = notes_of(chart, "gpu", "--set", f"monitoring.interval={interval}")
+    assert ("too sparse to decide by" in said) is warned
+    off = ("--set", f"monitoring.interval={interval},rollouts.enabled=false")
+    assert "too sparse" not in notes_of(chart, "gpu", *off)
+
+
+def test_the_notes_and_the_controller_agree_on_what_is_too_sparse():
+    """A scrape comes a little later than its interval says."""
+    metrics = pytest.importorskip("coterie.rollout.metrics")
+    assert 30 < metrics.SPARSE_S < 60
+
+
+def test_the_notes_say_how_to_wait_for_jobs(chart):
+    said = notes_of(chart, "gpu")
+    (command,) = [line.strip() for line in said.splitlines() if "wait job" in line]
+    wanted = dict(pair.split("=") for pair in command.partition("-l ")[2].split()[0].split(","))
+    objects = chart.objects(CI["gpu"])
+    found = [o for o in objects if o["kind"] == "Job" and wanted.items() <= labels_of(o).items()]
+    assert named(found) == ["Job/coterie-features-apply", "Job/coterie-pipelines-upload"]
+    neither = ("--set", "features.apply=false,pipelines.upload=false")
+    assert "wait job" not in notes_of(chart, "gpu", *neither)
+
+
+def labels_of(o):
+    return o["metadata"]["labels"]
+
+
 def test_the_notes_say_what_comes_next(chart):
     def notes(values):
-        command = ("install", "coterie", str(FOLDER), "--namespace", "shop", "--dry-run=client")
-        return chart.run(*command, "--values", str(CI[values])).partition("NOTES:")[2]
+        return notes_of(chart, values)
 
     assert "Nothing is served yet" in notes("minimal")
     assert "--set release.folder=s3://coterie/releases/VERSION" in notes("minimal")

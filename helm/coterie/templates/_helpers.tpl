@@ -194,6 +194,13 @@ securityContext:
 {{- include "coterie.portOf" (default "https://s3.amazonaws.com" .Values.s3.endpoint) -}}
 {{- end }}
 
+{{/* Seconds between two scrapes. */}}
+{{- define "coterie.scrapeSeconds" -}}
+{{- $interval := .Values.monitoring.interval -}}
+{{- $number := regexFind "^[0-9]+" $interval | int -}}
+{{- if hasSuffix "ms" $interval }}{{ div $number 1000 }}{{ else }}{{ mul $number (ternary 60 1 (hasSuffix "m" $interval)) }}{{ end -}}
+{{- end }}
+
 {{- define "coterie.monitored" -}}
 {{- $known := (index . 0).Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (index . 1)) -}}
 {{- $wanted := (index . 0).Values.monitoring.enabled | toString -}}
