@@ -482,6 +482,19 @@ def test_a_pod_ends_also_where_no_head_answers():
     assert "not drained" in done.stderr
 
 
+def test_a_pod_answers_as_ever_until_endpoints_have_forgotten_it(monkeypatch):
+    """Where no other node has room, Serve stops the replicas of one that drains."""
+    drain, now, asked = script("drain"), [100.0], []
+    monkeypatch.setattr(drain.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(drain.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
+    monkeypatch.setattr(drain, "drain", lambda *given: asked.append((now[0] - 100, *given)))
+    monkeypatch.setattr("sys.argv", ["drain.py", "--seconds=10"])
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    drain.main()
+    assert asked == [(3, "head:6379", 7)]
+    assert now[0] == 110, "as long as it is told"
+
+
 @pytest.mark.slow
 def test_ray_takes_the_request_to_drain(monkeypatch):
     ray = pytest.importorskip("ray")
