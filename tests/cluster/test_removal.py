@@ -90,8 +90,8 @@ def test_a_role_that_does_not_allow_it_ends_it(api, cluster, rounds):
 
 def test_what_hooks_left_is_removed_and_may_be_gone(api, cluster):
     api.put("jobs", "shop-features-apply", {})
-    api.put("pods", "shop-test-api", {})
-    api.put("pods", "another", {})
+    api.put("pods", "shop-test-api", {"spec": {}})
+    api.put("pods", "another", {"spec": {}})
     tidy(cluster, ["shop-features-apply", "shop-pipelines-upload"], ["shop-test-api"])
     assert list(api.objects) == [("pods", "another")]
 
