@@ -275,6 +275,24 @@ def test_an_uninstall_leaves_nothing_that_runs(serving, monkeypatch):
 NONE = {"metadata": {}}
 
 
+def test_each_revision_has_jobs_of_its_own(either):
+    """They cannot be changed; a rollback makes again those of the revision that it goes back to."""
+
+    def jobs():
+        return {job["metadata"]["name"] for job in either.api.every("jobs")}
+
+    either.install(values=("--values", CI["minimal"]))
+    first = jobs()
+    either.upgrade()
+    second = jobs()
+    assert len(first) == len(second) == 2
+    assert not first & second
+    either.helm("rollback", "coterie", "1")
+    assert jobs() == first
+    either.upgrade("--set", "features.apply=false")
+    assert len(jobs() - first) == len(jobs()) == 1
+
+
 def test_jobs_that_hang_stop_no_install_and_outlive_no_uninstall(installed, monkeypatch):
     with Programs(installed.cluster, monkeypatch) as programs:
         programs.run["upload"] = programs.run["features"] = lambda arguments: Process()
