@@ -1,6 +1,7 @@
 """Server-side apply does what Kubernetes' documentation of it says."""
 
 import pytest
+
 from kube.errors import RefusedError
 from kube.fields import Writer, applied, owners, updated
 
