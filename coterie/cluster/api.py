@@ -56,6 +56,8 @@ CONFIG_MAPS: Final = Resource("api/v1", "configmaps", "ConfigMap")
 EVENTS: Final = Resource("api/v1", "events", "Event")
 PODS: Final = Resource("api/v1", "pods", "Pod")
 LEASES: Final = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
+JOBS: Final = Resource("apis/batch/v1", "jobs", "Job")
+RAY_CLUSTERS: Final = Resource("apis/ray.io/v1", "rayclusters", "RayCluster")
 RAY_JOBS: Final = Resource("apis/ray.io/v1", "rayjobs", "RayJob")
 RAY_SERVICES: Final = Resource("apis/ray.io/v1", "rayservices", "RayService")
 
