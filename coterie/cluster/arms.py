@@ -15,15 +15,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from coterie.cluster.api import PODS, RAY_SERVICES, Cluster, ConflictError, Object, logger
 from coterie.cluster.served import APPLICATION, DEPLOYMENT, read_all, with_live
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.release.bundle import load_release
-from coterie.release.store import ReleaseStore
 from coterie.rollout.live import Live, Place
 from coterie.rollout.state import Target
+
+if TYPE_CHECKING:  # no controller needs a store before it listens
+    from coterie.release.store import ReleaseStore
 
 SETTLED_S: Final = 6.0
 """A status has to say so for this long: three of KubeRay's rounds."""
@@ -42,7 +43,7 @@ class RayServiceArms:
         self,
         cluster: Cluster,
         name: str,
-        store: ReleaseStore,
+        store: "ReleaseStore",
         may_act: Callable[[], bool] = lambda: True,
         settled_s: float = SETTLED_S,
         clock: Callable[[], float] = time.monotonic,
@@ -183,7 +184,7 @@ class _Check:
     """A release being read, beside all else."""
 
     digest: str
-    store: ReleaseStore
+    store: "ReleaseStore"
     over: bool = False
     refused: str = ""
     unavailable: str = ""
@@ -203,6 +204,9 @@ class _Check:
         self.over = True
 
     def _load(self) -> None:
+        # Torch comes with it, 1.4 s and 150 MB: most controllers start without reading a release.
+        from coterie.release.bundle import load_release
+
         folder = self.store.by_digest(self.digest)
         found = load_release(folder).digest
         if found != self.digest:
