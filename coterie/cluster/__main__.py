@@ -44,6 +44,7 @@ class Loop:
     interval_s: float = 2.0
     stop: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], float] = time.time
+    """The same for every controller, or a step would be as long as clocks differ."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str = ""
     _turned: bool = False
@@ -194,7 +195,9 @@ def control(given: argparse.Namespace, stop: threading.Event) -> None:
             ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
             metrics = PrometheusMetrics(given.prometheus, ours)
             exported = RolloutMetrics(registry)
-            loop = Loop(book, arms, metrics, lease, exported, given.interval, stop)
+            loop = Loop(
+                book, arms, metrics, lease, exported, given.interval, stop, clock=cluster.clock
+            )
             probed.work = loop
             logger.info("begins", extra={"fields": {"service": given.service}})
             loop.run()

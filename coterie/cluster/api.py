@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import urllib3
 
+from coterie.cluster.clock import ServerClock
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Cluster:
         # The client would sleep as long as a Retry-After says, and send some requests again.
         settings.retries = urllib3.Retry(0)
         self.namespace = namespace
+        self.clock = ServerClock()
         self._client = client.ApiClient(settings)
         self._timeout = (timeout_s, timeout_s)
 
@@ -291,8 +293,10 @@ class Cluster:
             ApiException: It is a refusal.
             UnavailableError: There is none.
         """
+        from kubernetes.client import ApiException
+
         try:
-            return self._client.call_api(
+            answer, _, headers = self._client.call_api(
                 path,
                 method,
                 query_params=list(query),
@@ -300,14 +304,18 @@ class Cluster:
                 body=body,
                 response_type="object",
                 auth_settings=["BearerToken"],
-                _return_http_data_only=True,
                 _preload_content=not raw,
                 _request_timeout=self._timeout,
             )
+        except ApiException as error:
+            self.clock.heard((error.headers or {}).get("Date", ""))
+            raise
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(
                 f"cannot {said}: the API did not answer ({type(error).__name__})"
             ) from error
+        self.clock.heard(headers.get("Date", ""))
+        return answer
 
     def _refusal(self, error: "client.ApiException", said: str) -> CoterieError:
         status, why = error.status, _message(error.body)

@@ -159,7 +159,9 @@ class RayServiceArms:
         text = with_live(service["spec"]["serveConfigV2"], self._located(target, now))
         changes: Object = {"spec": {"serveConfigV2": text}}
         if target.canary != now.target.canary:
-            changes["metadata"] = {"annotations": {SINCE: _since(target.canary)}}
+            changes["metadata"] = {
+                "annotations": {SINCE: _since(target.canary, self._cluster.clock())}
+            }
         if not self._may_act():
             raise UnavailableError("the lease is over: another controller may act by now")
         changed = self._cluster.patch(
@@ -265,11 +267,12 @@ def _well(deployment: Object) -> bool:
     return deployment.get("status") in _WELL
 
 
-def _since(digest: str) -> str | None:
+def _since(digest: str, now: float) -> str | None:
     """The annotation's text; None takes it away."""
     if not digest:
         return None
-    return json.dumps({"digest": digest, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    return json.dumps({"digest": digest, "at": at})
 
 
 def _came(service: Object) -> tuple[str, datetime]:

@@ -66,7 +66,6 @@ class PrometheusMetrics:
     """Of the server, without ``/api``."""
     selector: str = ""
     """Further label matchers, such as ``namespace="shop"``."""
-    clock: Callable[[], float] = time.time
 
     def totals(self, target: Target) -> tuple[Source, Mapping[str, Totals]]:  # noqa: ARG002
         """See ``controller.Metrics``."""
@@ -75,10 +74,13 @@ class PrometheusMetrics:
         query = urllib.parse.urlencode({"query": f"{{{matchers}}}"})
         try:
             answer = json.loads(_fetch(f"{self.url.rstrip('/')}/api/v1/query?{query}"))
-            samples = [_sample(series) for series in _series(answer)]
+            found = _series(answer)
+            samples = [_sample(series) for series in found]
+            # When it asked itself: how old samples are does not hang on the clock here.
+            now = max((float(series["value"][0]) for series in found), default=0.0)
         except (UnavailableError, ValueError, KeyError, TypeError, IndexError):
             return Source.DOWN, {}
-        return read(samples, self.clock(), by_instance=True)
+        return read(samples, now, by_instance=True)
 
 
 def read(
