@@ -6,6 +6,7 @@ release is data, and reaches them without a restart, here as in a RayService.
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from serving.controller import RolloutController
 from serving.deploy import API, APP, CONTROLLER, SINK
 from serving.events import Event
 from serving.features import FeastFeatures
-from serving.logs import start_logging
+from serving.logs import LOGGER, start_logging
 from serving.metrics import MULTIPROCESS_VARIABLE, Metrics
 from serving.pipelines import pipeline_collector
 from serving.places import open_book, places_of
@@ -39,6 +40,7 @@ RETRY_S: Final = 1.0
 WRITE_TIMEOUT_S: Final = 10.0
 WRITE_MOST: Final = 2000
 """Events of one transaction, unless one request has more: Redis serves nobody else meanwhile."""
+log = logging.getLogger(LOGGER)
 
 
 class EventSink:
@@ -47,9 +49,9 @@ class EventSink:
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
-        log, metrics = settings.open_event_log(), Metrics()
+        events, metrics = settings.open_event_log(), Metrics()
         self._responses = Responses(settings.attribution_s, metrics)
-        self._sink = Sink(log, FeastFeatures(settings.features), metrics, self._responses)
+        self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses)
         self._thread = ThreadPoolExecutor(1, "sink")
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[Receipt]]] = []
         self._working = asyncio.Lock()
@@ -100,9 +102,16 @@ class EventSink:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _retry(self) -> None:
+        said = ""
         while True:
-            await self.catch_up()
-            await self._in_thread(lambda: self._responses.mature(time.time()))
+            try:
+                await self.catch_up()
+                await self._in_thread(lambda: self._responses.mature(time.time()))
+                said = ""
+            except Exception as error:
+                # Whatever it is: who stopped trying would leave events waiting until a restart.
+                if said != (said := f"{type(error).__name__}: {error}"):
+                    log.exception("the event sink goes on")
             await asyncio.sleep(RETRY_S)
 
 
