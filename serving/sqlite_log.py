@@ -146,9 +146,9 @@ class SqliteLog:
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             raise UnavailableError(
-                f"cannot read the event log {self._path}: {error}; is its disk full or damaged?"
+                f"cannot read the event log {self._path}: {error}; is its disk full?"
             ) from error
 
     def _age_s(self, query: str) -> float:
