@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from coterie.data.stores import answering
+from coterie.data.stores import answering, options_of
 from coterie.errors import BadInputError
 from coterie.release.manifest import (
     FILES,
@@ -36,7 +36,7 @@ class ReleaseStore:
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
-        self._fs, self._path = fsspec.url_to_fs(self.root)
+        self._fs, self._path = fsspec.url_to_fs(self.root, **options_of(self.root))
 
     def publish(self, folder: str) -> "Release":
         """Copy a release into the store, checked before and after.
@@ -161,7 +161,7 @@ class ReleaseStore:
             self._replace(f"{self._path}/{CHAMPION}", json.dumps(pointer).encode())
 
     def _copy(self, folder: str, release: "Release") -> None:
-        source, root = fsspec.url_to_fs(folder)
+        source, root = fsspec.url_to_fs(folder, **options_of(folder))
         target = f"{self._path}/{release.version}"
         self._fs.makedirs(target, exist_ok=True)
         self._fs.invalidate_cache()
