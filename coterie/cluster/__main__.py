@@ -237,7 +237,7 @@ def control(given: argparse.Namespace, stop: threading.Event) -> None:
                 exported,
                 given.interval,
                 stop,
-                cluster.clock,
+                clock=cluster.clock,
             )
             probed.work = loop
             logger.info("begins", extra={"fields": {"service": given.service}})
