@@ -18,8 +18,9 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 
+from coterie.data.turns import TurnTakenError
 from coterie.errors import BadInputError, CoterieError
-from serving.event_log import EventLog, TurnTakenError
+from serving.event_log import EventLog
 from serving.exporter import MOST, Exporter
 from serving.features import FeastFeatures, OnlineFeatures
 from serving.logs import LOGGER, start_logging

@@ -141,6 +141,10 @@ securityContext:
   valueFrom: {secretKeyRef: {name: {{ include "coterie.redisSecret" . }}, key: redis-password}}
 {{- end }}
 
+{{- define "coterie.eventLog" -}}
+{{ ternary "rediss://" "redis://" .Values.redis.tls }}{{ include "coterie.redisAddress" . }}/0
+{{- end }}
+
 {{/* For whoever opens the event log. */}}
 {{- define "coterie.eventLogEnv" -}}
 - name: COTERIE_EVENT_LOG_PASSWORD
