@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from s3_server import KEYS
 
 TESTS = Path(__file__).parents[1]
 sys.path += [str(TESTS / "helm"), str(TESTS / "serving")]
+from chart import Chart, one, pods, variables  # noqa: E402
+from redis_server import PASSWORD, RedisServer  # noqa: E402
+from tools import NoHelmError, helm  # noqa: E402
 
-from chart import Chart, one, pods, variables
-from redis_server import PASSWORD
-from s3_server import KEYS
-
+__all__ = ["Chart", "Install", "NoHelmError", "RedisServer", "bare", "helm"]
 NAMES = {"redis.existingSecret": "redis", "s3.existingSecret": "minio-user"}
 STORES = {
     "release.store": "s3://coterie/releases",
