@@ -211,10 +211,11 @@ def _time(ms: int) -> str:
 
 
 def _snapshot_ms(url: str) -> int:
-    """When the tables were read that a view's file tells of."""
+    """When the tables were read that a view's file tells of, to the second: of rows that are online
+    some stores tell no more."""
     with _reading(url) as file:
         written = pq.read_table(file, columns=[CREATED])[CREATED]
-    return int(pc.max(written).cast(pa.timestamp("ms", "UTC")).value)
+    return int(pc.max(written).as_py().timestamp()) * 1000
 
 
 def _put(path: Path, url: str, snapshot_ms: int, turns: Turns) -> int:

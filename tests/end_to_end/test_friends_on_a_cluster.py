@@ -41,13 +41,11 @@ class Shop:
     def train(self) -> str:
         """The train pipeline as the upload job compiles it, with what its pods would be told."""
         defaults = self.install.pipeline_defaults()
-        compiled = compile_pipelines(str(self.home / "compiled"), defaults)
-        (path,) = (path for path in compiled if path.stem == "train")
         given = {k: str(v).lower() if isinstance(v, bool) else v for k, v in defaults.items()}
         command = [sys.executable, "-m", "pipelines.local", "--root", str(self.home / "run")]
         done = subprocess.run(
             [*command, *(f"{name}={value}" for name, value in (given | QUICK).items())],
-            env=bare() | self.install.step_environment(path, "features"),
+            env=bare() | self.step_environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -55,6 +53,13 @@ class Shop:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def step_environment(self) -> dict[str, str]:
+        """Of the step that hands features over, as the upload job compiles the pipeline."""
+        defaults = self.install.pipeline_defaults()
+        compiled = compile_pipelines(str(self.home / "compiled"), defaults)
+        (path,) = (path for path in compiled if path.stem == "train")
+        return self.install.step_environment(path, "features")
 
     def do(self, owner: str) -> str:
         done = self.install.run(owner)
@@ -147,6 +152,36 @@ def test_a_reason_names_a_friend(shop, app, shopper):
 def test_what_was_bought_before_the_install_is_not_shown_again(shop, app, shopper):
     assert shop.bought(shopper)
     assert not shop.bought(shopper) & items_of(app, shopper)
+
+
+LOOK_BACK = """
+import sys
+import pyarrow.parquet as pq
+from components.environment import shared_store
+from feature_repo.store import known_at
+
+known = pq.read_table(sys.argv[1])
+with shared_store("s3://coterie/features").open() as store:
+    found = known_at(store, "v1", known["user_id"].combine_chunks(), int(sys.argv[2]))
+assert len(found) == 150 and found.equals(known.cast(found.schema)), "what was known differs"
+print("the same")
+"""
+
+
+def test_what_was_known_is_found_in_the_object_store(shop):
+    """The run asked its own copy of these files."""
+    (known,) = (shop.home / "run").rglob("known/for_validation.parquet")
+    times = pq.read_table(known)["recent_ts_ms"].to_pylist()
+    ended_ms = max(ts for row in times for ts in row)
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK_BACK, str(known), str(ended_ms)],
+        env=bare() | shop.step_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.stdout == "the same\n", done.stderr
 
 
 def test_events_before_while_and_after_features_come_stay(shop, app, shopper):
