@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,18 @@ import yaml
 from live_settings import ROOT
 
 RELEASE = "coterie"
+
+
+class Clock:
+    """Time as the cluster's pods know it."""
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        threading.Event().wait(seconds)
 
 
 class CommandError(AssertionError):
@@ -31,10 +43,63 @@ class Cluster:
     namespace: str
     environment: dict[str, str] = field(default_factory=dict)
     """Variables of both programs besides our own."""
+    clock: Clock = field(default_factory=Clock)
+    traffic: Callable[[str], AbstractContextManager[Any]] | None = None
+    """Sends requests to an install where no pod can: in place of ``live_load``'s pods."""
+    program: str = "kubectl"
+    """Path of kubectl."""
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        return self.clock.now()
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.pause(seconds)
+
+    def wait(
+        self,
+        true: Callable[[], Any],
+        seconds: float,
+        what: str,
+        every: float = 2.0,
+        look: Callable[[], Any] | None = None,
+    ) -> float:
+        """Wait until something holds, and return after how many seconds it did.
+
+        Args:
+            true: Asked again and again; a command that fails is taken for no.
+            seconds: After so long it is given up.
+            what: Said when it is given up.
+            every: Seconds between two questions.
+            look: Called when it is given up; what it returns is said as well.
+        """
+        began = self.now()
+        while True:
+            said = ""
+            try:
+                if true():
+                    return self.now() - began
+            except (CommandError, OSError, ValueError) as error:
+                said = f" ({error})"
+            if self.now() - began > seconds:
+                seen = f"; seen: {look()}" if look else ""
+                raise AssertionError(f"{what}: not within {seconds:g} s{said}{seen}")
+            self.pause(every)
+
+    def stays(
+        self, true: Callable[[], Any], seconds: float, what: str, every: float = 2.0
+    ) -> float:
+        """Watch that something holds for as long, and return for how long it was watched."""
+        began = self.now()
+        while self.now() - began < seconds:
+            assert true(), f"{what}: no longer after {self.now() - began:.0f} s"
+            self.pause(every)
+        return seconds
 
     def kubectl(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
         """Call kubectl in the namespace, and return what it printed."""
-        command = ["kubectl", "--namespace", self.namespace, *arguments]
+        command = [self.program, "--namespace", self.namespace, *arguments]
         return self._run(command, check, stdin)
 
     def helm(self, *arguments: str, check: bool = True) -> str:
@@ -43,7 +108,7 @@ class Cluster:
 
     def apply(self, *objects: Any) -> None:
         """Create objects, or change them."""
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        text = "\n---\n".join(json.dumps(one) for one in objects)
         self.kubectl("apply", "--filename=-", stdin=text)
 
     def get(self, kind: str, name: str) -> Any:
@@ -75,7 +140,10 @@ class Cluster:
         return [p["metadata"]["name"] for p in self.pods(component, instance) if is_ready(p)]
 
     def evict(self, pod: str) -> bool:
-        """Ask for a pod's eviction, as a drain does; False where a budget forbids it now."""
+        """Ask for a pod's eviction, as a drain does; False where a budget forbids it now.
+
+        A pod that is gone needs none.
+        """
         body = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
@@ -87,7 +155,8 @@ class Cluster:
         except CommandError as error:
             if "disruption budget" in str(error) or "TooManyRequests" in str(error):
                 return False
-            raise
+            if "NotFound" not in str(error):
+                raise
         return True
 
     def rayservice(self, instance: str = RELEASE) -> Any:
@@ -115,6 +184,11 @@ class Cluster:
         """Name of the Ray cluster that answers."""
         status = self.rayservice(instance).get("status", {})
         return str(status.get("activeServiceStatus", {}).get("rayClusterName", ""))
+
+    def ray_clusters(self, instance: str = RELEASE) -> set[str]:
+        """Names of all Ray clusters of the install."""
+        made = f"ray.io/originated-from-cr-name={instance}"
+        return {one["metadata"]["name"] for one in self.objects("rayclusters", made)}
 
     def serves(self, instance: str = RELEASE) -> bool:
         """Whether the RayService says that it is Ready."""
@@ -153,7 +227,7 @@ class Cluster:
         It ends with the pod that it found, and stops once nobody reads what it says: so for one or
         two requests at a time.
         """
-        command = ["kubectl", "--namespace", self.namespace, "port-forward"]
+        command = [self.program, "--namespace", self.namespace, "port-forward"]
         command += ["--address=127.0.0.1", target, f":{port}"]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env={**os.environ, **self.environment}
@@ -205,32 +279,6 @@ def helm_binary() -> str:
     if done.returncode:
         raise CommandError(done.stderr)
     return done.stdout.strip()
-
-
-def wait(
-    true: Callable[[], Any], seconds: float, what: str, every: float = 2.0, look: Any = None
-) -> float:
-    """Wait until something holds, and return after how many seconds it did.
-
-    Args:
-        true: Asked again and again; a command that fails is taken for no.
-        seconds: After so long it is given up.
-        what: Said when it is given up.
-        every: Seconds between two questions.
-        look: Called when it is given up; what it returns is said as well.
-    """
-    began = time.monotonic()
-    while True:
-        said = ""
-        try:
-            if true():
-                return time.monotonic() - began
-        except (CommandError, OSError, ValueError) as error:
-            said = f" ({error})"
-        if time.monotonic() - began > seconds:
-            seen = f"; seen: {look()}" if look else ""
-            raise AssertionError(f"{what}: not within {seconds:g} s{said}{seen}")
-        threading.Event().wait(every)
 
 
 def ask(address: str, path: str, token: str = "", body: Any = None) -> Any:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import live_pods as manifests
 import yaml
-from live_cluster import RELEASE, Cluster, CommandError, wait
+from live_cluster import RELEASE, Cluster, CommandError
 from live_load import run_program
 from live_settings import ROOT, Settings
 
@@ -49,6 +49,8 @@ class Install:
     chart: Path = CHART
     more: dict[str, Any] = field(default_factory=dict)
     """Values of this install besides those of the suite."""
+    patience: str = "15m"
+    """So long helm waits for what it waits for."""
     made: dict[str, Release] = field(default_factory=dict)
     """Releases by what steps use them for."""
     given_up: dict[str, str] = field(default_factory=dict)
@@ -115,7 +117,7 @@ class Install:
         files = ["--values", str(VALUES)]
         files += ["--values", self.settings.values] if self.settings.values else []
         return self.cluster.helm(
-            "upgrade", self.instance, str(self.chart), "--install", "--timeout=15m",
+            "upgrade", self.instance, str(self.chart), "--install", f"--timeout={self.patience}",
             *files, "--set-json", json.dumps(values), *options, check=check,
         )  # fmt: skip
 
@@ -126,10 +128,10 @@ class Install:
 
     def serve(self, release: Release, force: bool = False) -> float:
         """Tell the chart to serve a release, and wait until it is; seconds that it took."""
-        began = time.monotonic()
+        began = self.cluster.now()
         self.upgrade({"release": {**release.values, "force": force}})
         self.wait_served(release.digest)
-        return time.monotonic() - began
+        return self.cluster.now() - began
 
     def wait_served(self, digest: str = "", seconds: float = SERVED_S) -> float:
         """Wait until the RayService is Ready, with a release."""
@@ -138,12 +140,21 @@ class Install:
             stable = self.cluster.stable(self.instance)
             return self.cluster.serves(self.instance) and digest in ("", stable)
 
-        return wait(there, seconds, "a list can be asked for", 3, self.seen)
+        return self.cluster.wait(there, seconds, "a list can be asked for", 3, self.seen)
 
     def ensure_installed(self) -> None:
         """Bring the chart in, where it is not, or where the last upgrade of it failed."""
         if self.status() != "deployed":
+            self.repair()
+
+    def repair(self) -> None:
+        """Upgrade, whatever the last step left: here alone may conflicts be forced."""
+        try:
             self.upgrade()
+        except CommandError as error:
+            if "conflict" not in str(error):
+                raise
+            self.upgrade({}, "--force-conflicts")
 
     def ensure_served(self, release: Release) -> None:
         """Bring the install into its usual state: ``release`` stable, no rollout, all workers."""
@@ -156,14 +167,20 @@ class Install:
         )
         if not usual:
             with self.at_most_twice("serving a release"):
-                self.serve(release, force=bool(state))
+                self.more = merged(self.more, {"release": {**release.values, "force": bool(state)}})
+                self.repair()
+                self.wait_served(release.digest)
                 # It belongs to one upgrade: left in the values, each later one would insist again.
-                self.upgrade({"release": {"force": False}})
+                self.more["release"]["force"] = False
+                self.repair()
         wanted = self.workers()
-        wait(
-            lambda: len(self.cluster.ready("worker", self.instance)) >= wanted,
+        self.cluster.wait(
+            lambda: (
+                len(self.cluster.ready("worker", self.instance)) >= wanted
+                and len(self.cluster.ray_clusters(self.instance)) == 1
+            ),
             900,
-            f"{wanted} workers are Ready",
+            f"{wanted} workers of one Ray cluster are Ready",
             3,
             self.seen,
         )
@@ -262,9 +279,9 @@ class Install:
 
     def uninstall(self) -> float:
         """Remove the install, and return the seconds that it took."""
-        began = time.monotonic()
-        self.cluster.helm("uninstall", self.instance, "--wait", "--timeout=10m")
-        return time.monotonic() - began
+        began = self.cluster.now()
+        self.cluster.helm("uninstall", self.instance, "--wait", f"--timeout={self.patience}")
+        return self.cluster.now() - began
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from live_cluster import RELEASE, Cluster, CommandError, wait
+from live_cluster import RELEASE, Cluster, CommandError
 from live_pods import pod
 from live_settings import Settings
 
@@ -43,6 +43,10 @@ def load(
 
     The pod ends by itself, also where whoever began it is gone.
     """
+    if cluster.traffic is not None:
+        with cluster.traffic(instance) as sent:
+            yield sent
+        return
     name, sent = f"load-{time.time_ns() // 1_000_000}", Sent()
     url = f"http://{cluster.api_service(instance)}.{cluster.namespace}.svc:8000"
     given = {
@@ -56,7 +60,7 @@ def load(
     whole = int(seconds + PATIENCE_S + 300)
     cluster.apply(pod(name, settings.image, ["send.py", json.dumps(given)], seconds=whole))
     try:
-        wait(
+        cluster.wait(
             lambda: began(cluster, name),
             PATIENCE_S + 240,
             "the load begins",
@@ -64,7 +68,7 @@ def load(
         )
         yield sent
         cluster.kubectl("exec", name, "--", "touch", "/tmp/stop", check=False)
-        wait(lambda: ended(cluster, name), 120, "the load ends", look=lambda: "")
+        cluster.wait(lambda: ended(cluster, name), 120, "the load ends", look=lambda: "")
         last = cluster.kubectl("logs", name, "--tail=1")
         sent.figures = json.loads(last)
         sent.answered, sent.failed = sent.figures["answered"], sent.figures["failed"]
@@ -104,11 +108,11 @@ def run_program(
         CommandError: It failed; the text holds the end of its log.
     """
     name = made["metadata"]["name"]
-    began = time.monotonic()
+    began = cluster.now()
     cluster.kubectl("delete", "pod", name, "--ignore-not-found")
     cluster.apply(made)
     try:
-        wait(
+        cluster.wait(
             lambda: ended(cluster, name),
             seconds,
             f"pod {name} ends",
@@ -118,6 +122,6 @@ def run_program(
         if cluster.get("pod", name)["status"]["phase"] != "Succeeded":
             raise CommandError(f"pod {name} failed\n{described(cluster, name)}")
         lines = cluster.kubectl("logs", name).strip().splitlines()
-        return lines[-1] if lines else "", time.monotonic() - began
+        return lines[-1] if lines else "", cluster.now() - began
     finally:
         cluster.kubectl("delete", "pod", name, "--wait=false", "--ignore-not-found", check=False)

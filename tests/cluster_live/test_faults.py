@@ -1,11 +1,10 @@
 """What the install stands on goes away for a while: shoppers notice nothing, and it comes back."""
 
-import time
 import uuid
 
 import live_pods
 import pytest
-from live_cluster import RELEASE, wait
+from live_cluster import RELEASE
 from live_load import load
 
 
@@ -21,8 +20,8 @@ def test_redis_restarts_and_lists_go_on(serving, first, settings, saw):
             found = cluster.find("pod", pod)
             return found and found["metadata"]["uid"] != before and pod in cluster.ready("redis")
 
-        took = wait(again, 600, "Redis is Ready again", look=serving.seen)
-        time.sleep(30)
+        took = cluster.wait(again, 600, "Redis is Ready again", look=serving.seen)
+        cluster.pause(30)
     saw(ready_again_after_s=round(took), **sent.figures)
     sent.lost_nothing(300)
     accepts_events(serving, first)
@@ -39,7 +38,7 @@ def accepts_events(install, release):
     user = event["user_id"]
     items = install.cluster.ask(f"/v1/users/{user}/recommendations?k=1")["items"]
     event["item_id"] = items[0]["item"]["item_id"]
-    wait(
+    install.cluster.wait(
         lambda: install.cluster.ask("/v1/events", {"events": [event]})["accepted"] in (0, 1),
         120,
         "an event is taken",
@@ -55,10 +54,7 @@ def test_the_object_store_is_away_for_minutes(serving, first, settings, saw):
         try:
             cluster.kubectl("scale", door, "--replicas=0")
             away = 300
-            until = time.monotonic() + away
-            while time.monotonic() < until:
-                assert cluster.serves(), "the RayService is no longer Ready"
-                time.sleep(10)
+            cluster.stays(cluster.serves, away, "the RayService is Ready", every=10)
         finally:
             cluster.kubectl("scale", door, "--replicas=1")
             cluster.kubectl("rollout", "status", door, "--timeout=10m")
@@ -83,11 +79,11 @@ def test_controllers_are_cut_off_from_kubernetes(serving, first, settings, saw):
     with load(cluster, settings, 1200, first.shoppers) as sent:
         try:
             serving.upgrade(ports)
-            lost = wait_quietly(lambda: renewed(cluster, 20), 60)
-            time.sleep(180)
+            lost = stops_renewing(cluster, 60)
+            cluster.pause(180)
         finally:
             serving.upgrade({"networkPolicy": {"apiServerPorts": [443, 6443]}})
-        took = wait(lambda: renewed(cluster, 30), 300, "a controller holds the lease again")
+        took = cluster.wait(lambda: renewed(cluster, 30), 300, "a controller holds the lease again")
     saw(holder=holder, cut=lost, again_after_s=round(took), **sent.figures)
     if not lost:
         pytest.skip("the lease went on being renewed: this network enforces no egress to it")
@@ -104,18 +100,18 @@ def renewed(cluster, seconds):
     """Whether the lease changes within so many seconds: clocks are not compared."""
     name = f"{RELEASE}-rollout"
     before = cluster.get("lease", name)["spec"].get("renewTime")
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    until = cluster.now() + seconds
+    while cluster.now() < until:
         if cluster.get("lease", name)["spec"].get("renewTime") != before:
             return True
-        time.sleep(2)
+        cluster.pause(2)
     return False
 
 
-def wait_quietly(renews, seconds):
+def stops_renewing(cluster, seconds):
     """Whether renewing stops within so many seconds."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not renews():
+    began = cluster.now()
+    while cluster.now() - began < seconds:
+        if not renewed(cluster, 20):
             return True
     return False

@@ -4,7 +4,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from live_cluster import RELEASE, Cluster, wait
+from live_cluster import RELEASE, Cluster
 from live_install import Release
 
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
@@ -55,28 +55,30 @@ def state_of(install, run):
         return client.get_run(run).state
 
 
-def test_a_run_of_the_uploaded_pipeline_makes_a_release(kubeflow, first, saw):
+def test_a_run_of_the_uploaded_pipeline_makes_a_release(kubeflow, first, cluster, saw):
     """``first`` put the shop's tables where the install's defaults look for them."""
     version = f"kfp-{int(time.time())}"
     run = start_run(kubeflow, version)
-    took = wait(lambda: state_of(kubeflow, run) in ENDED, 3600, "the run ends", 15, kubeflow.seen)
+    took = cluster.wait(
+        lambda: state_of(kubeflow, run) in ENDED, 3600, "the run ends", 15, kubeflow.seen
+    )
     state = state_of(kubeflow, run)
     saw(seconds=round(took), state=state)
     assert state == "SUCCEEDED"
     kubeflow.made["kubeflow"] = Release(version, "", f"{kubeflow.store}/{version}")
     # The chart's defaults say that training is a RayJob; its cluster and the job are gone.
-    assert not kubeflow.cluster.objects("rayjobs")
-    assert not kubeflow.cluster.pods("training")
-    events = kubeflow.cluster.objects("events")
+    assert not cluster.objects("rayjobs")
+    assert not cluster.pods("training")
+    events = cluster.objects("events")
     assert any(one["involvedObject"]["kind"] == "RayJob" for one in events), "there never was one"
 
 
-def test_a_run_that_is_terminated_takes_its_ray_job_along(kubeflow, first, saw):
+def test_a_run_that_is_terminated_takes_its_ray_job_along(kubeflow, first, cluster, saw):
     run = start_run(kubeflow, f"gone-{int(time.time())}")
-    wait(lambda: kubeflow.cluster.objects("rayjobs"), 1800, "a RayJob is there", 5)
+    cluster.wait(lambda: cluster.objects("rayjobs"), 1800, "a RayJob is there", 5)
     with client_of(kubeflow) as client:
         client.terminate_run(run)
-    took = wait(lambda: not kubeflow.cluster.objects("rayjobs"), 180, "the RayJob is gone")
+    took = cluster.wait(lambda: not cluster.objects("rayjobs"), 180, "the RayJob is gone")
     saw(gone_after_s=round(took))
-    wait(lambda: state_of(kubeflow, run) in ENDED, 300, "the run ends", 5)
+    cluster.wait(lambda: state_of(kubeflow, run) in ENDED, 300, "the run ends", 5)
     assert state_of(kubeflow, run) in ("CANCELED", "FAILED")

@@ -26,7 +26,7 @@ def objects_of(cluster, instance):
 def test_two_charts_in_one_namespace(serving, first, settings, saw):
     cluster = serving.cluster
     before = objects_of(cluster, serving.instance)
-    second = Install(cluster, settings, "second", more=SMALL)
+    second = replace(serving, instance="second", more=SMALL, made={}, given_up={})
     with load(cluster, settings, 900, first.shoppers) as sent:
         try:
             second.upgrade({}, "--wait")

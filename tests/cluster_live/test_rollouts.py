@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from live_cluster import wait
 from live_load import load
 
 QUICK = {"weights": [0.5], "step_s": 30, "bake_s": 30, "min_samples": 200}
@@ -22,22 +21,22 @@ def quiet(serving):
     yield serving
     if serving.cluster.canary():
         serving.cluster.command("/rollback", reason="the step is over")
-        wait(lambda: not serving.cluster.canary(), 120, "the canary is gone")
+        serving.cluster.wait(lambda: not serving.cluster.canary(), 120, "the canary is gone")
 
 
 def test_a_second_release_is_promoted_under_load(counted, quiet, second, settings, saw):
     cluster = counted.cluster
     with load(cluster, settings, 1500, second.shoppers) as sent:
-        began = time.monotonic()
+        began = cluster.now()
         cluster.command("", release=second.version, plan=QUICK)
-        begun = wait(lambda: cluster.canary() == second.digest, 300, "the canary is there")
-        wait(
+        begun = cluster.wait(lambda: cluster.canary() == second.digest, 300, "the canary is there")
+        cluster.wait(
             lambda: cluster.stable() == second.digest and not cluster.canary(),
             1200,
             "the second release is promoted",
             look=lambda: cluster.ask("/v1/admin/rollouts"),
         )
-        saw(canary_after_s=round(begun), promoted_after_s=round(time.monotonic() - began))
+        saw(canary_after_s=round(begun), promoted_after_s=round(cluster.now() - began))
     saw(**sent.figures)
     sent.lost_nothing(500)
 
@@ -55,8 +54,8 @@ def test_a_bad_release_is_rolled_back_and_no_shopper_sees_it(counted, quiet, fir
 
     with load(cluster, settings, 900, first.shoppers) as sent:
         cluster.command("", release=bad.version, plan=QUICK)
-        wait(lambda: cluster.canary() == bad.digest, 180, "the canary is there", every=0.5)
-        took = wait(gone, 600, "the bad release is taken back")
+        cluster.wait(lambda: cluster.canary() == bad.digest, 180, "the canary is there", every=0.5)
+        took = cluster.wait(gone, 600, "the bad release is taken back")
     saw(rolled_back_after_s=round(took), highest_weight=max(weights), **sent.figures)
     assert max(weights) == 0, "shoppers saw it"
     assert cluster.stable() == first.digest
@@ -68,8 +67,5 @@ def test_without_counts_the_weight_stays_where_it_is(quiet, second):
         pytest.skip("there is a Prometheus: this step is about clusters without one")
     cluster = quiet.cluster
     cluster.command("", release=second.version, plan=QUICK)
-    wait(lambda: cluster.canary() == second.digest, 300, "the canary is there")
-    until = time.monotonic() + 90
-    while time.monotonic() < until:
-        assert not cluster.served()["weight"]
-        time.sleep(5)
+    cluster.wait(lambda: cluster.canary() == second.digest, 300, "the canary is there")
+    cluster.stays(lambda: not cluster.served()["weight"], 90, "the weight is 0", every=5)

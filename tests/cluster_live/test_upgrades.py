@@ -1,17 +1,14 @@
 """Whatever a person changes with helm: nothing is lost, nothing conflicts, what is said holds."""
 
 import json
-import time
 
 import pytest
-from live_cluster import RELEASE, wait
+from live_cluster import RELEASE
 from live_load import load
 from test_rollouts import QUICK
 
 FOREVER = {**QUICK, "min_samples": 1_000_000_000, "deadline_s": 7200}
 """A rollout that stays where it is for as long as a step takes."""
-OURS = f"ray.io/originated-from-cr-name={RELEASE}"
-"""Selects the Ray clusters that KubeRay made for our RayService."""
 
 
 @pytest.fixture
@@ -19,24 +16,24 @@ def rolling(serving, second):
     """A rollout that is at work, and taken back after the step."""
     cluster = serving.cluster
     cluster.command("", release=second.version, plan=FOREVER)
-    wait(lambda: cluster.canary() == second.digest, 300, "the canary is there")
+    cluster.wait(lambda: cluster.canary() == second.digest, 300, "the canary is there")
     yield serving
     if cluster.canary():
         cluster.command("/rollback", reason="the step is over")
-        wait(lambda: not cluster.canary(), 180, "the canary is gone")
+        cluster.wait(lambda: not cluster.canary(), 180, "the canary is gone")
 
 
 def test_a_plain_upgrade_goes_through_while_a_rollout_runs_and_after(rolling, first, second, saw):
     """Without --force-conflicts: what the controller owns is not what the chart writes."""
     cluster = rolling.cluster
-    began = time.monotonic()
+    began = cluster.now()
     rolling.upgrade()
     rolling.upgrade({"serving": {"maxEventAgeDays": 3000}})
-    saw(two_upgrades_s=round(time.monotonic() - began, 1))
+    saw(two_upgrades_s=round(cluster.now() - began, 1))
     assert cluster.canary() == second.digest, "the upgrade ended the rollout"
     assert cluster.stable() == first.digest
     cluster.command("/rollback", reason="the step is over")
-    wait(lambda: not cluster.canary(), 180, "the canary is gone")
+    cluster.wait(lambda: not cluster.canary(), 180, "the canary is gone")
     rolling.upgrade({"serving": {"maxEventAgeDays": 3650}})
     rolling.wait_served(first.digest)
 
@@ -53,23 +50,20 @@ def test_force_puts_a_release_live_and_it_stays(serving, first, second, saw):
 
 def stays(cluster, digest, seconds):
     """Watch that a release stays live, and return for how long it was watched."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        assert cluster.stable() == digest, "the controller put another release live"
-        time.sleep(1)
-    return seconds
+    return cluster.stays(lambda: cluster.stable() == digest, seconds, f"{digest} is live", every=1)
 
 
 def test_helm_rollback_brings_settings_back_and_keeps_what_is_live(serving, first, saw):
-    before = revision(serving.cluster)
+    cluster = serving.cluster
+    before = revision(cluster)
     serving.upgrade({"serving": {"attributionSeconds": 301}})
-    began = time.monotonic()
+    began = cluster.now()
     serving.cluster.helm("rollback", RELEASE, str(before), "--timeout=15m")
     serving.more["serving"]["attributionSeconds"] = 300
     settings = serving.cluster.get("configmap", f"{RELEASE}-settings")["data"]
     assert settings["COTERIE_ATTRIBUTION_S"] == "300"
     serving.wait_served(first.digest)
-    saw(seconds=round(time.monotonic() - began, 1))
+    saw(seconds=round(cluster.now() - began, 1))
     stays(serving.cluster, first.digest, 30)
 
 
@@ -85,23 +79,20 @@ def test_an_upgrade_under_load_loses_nothing_and_keeps_what_is_live(serving, fir
     with load(cluster, settings, 2400, first.shoppers) as sent:
         serving.upgrade({"serving": {"logLevel": level}})
         # Ready stays true all the while: what tells is which cluster answers.
-        took = wait(
+        took = cluster.wait(
             lambda: cluster.ray_cluster() not in ("", old),
             1800,
             "another Ray cluster answers",
             look=serving.seen,
         )
         # Until the old one has gone: it may take requests along.
-        gone = wait(
-            lambda: (
-                len(cluster.objects("rayclusters", f"ray.io/originated-from-cr-name={RELEASE}"))
-                == 1
-            ),
+        gone = cluster.wait(
+            lambda: len(cluster.ray_clusters()) == 1,
             900,
             "the old Ray cluster is gone",
         )
         serving.wait_served()
-        time.sleep(10)
+        cluster.pause(10)
     saw(moved_after_s=round(took), old_gone_after_s=round(took + gone), **sent.figures)
     sent.lost_nothing(1000)
     assert cluster.served() == before
@@ -109,12 +100,9 @@ def test_an_upgrade_under_load_loses_nothing_and_keeps_what_is_live(serving, fir
 
 def test_a_setting_of_the_controller_alone_brings_no_second_ray_cluster(serving, saw):
     cluster = serving.cluster
-    old = {one["metadata"]["name"] for one in cluster.objects("rayclusters")}
+    old = cluster.ray_clusters()
     serving.upgrade({"rollouts": {"intervalSeconds": 3}})
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert {one["metadata"]["name"] for one in cluster.objects("rayclusters")} == old
-        time.sleep(5)
+    cluster.stays(lambda: cluster.ray_clusters() == old, 60, "there are no others", every=5)
     saw(ray_clusters=len(old))
     serving.upgrade({"rollouts": {"intervalSeconds": 2}})
 
@@ -126,7 +114,7 @@ def test_an_image_that_cannot_be_pulled_leaves_what_answers(serving, first, sett
         said = serving.upgrade(
             {"images": {"tag": "there-is-no-such-tag"}}, "--timeout=2m", check=False
         )
-        wait(
+        cluster.wait(
             lambda: (
                 "ImagePull" in cluster.kubectl("get", "pods")
                 or "ErrImage" in cluster.kubectl("get", "pods")
@@ -135,7 +123,7 @@ def test_an_image_that_cannot_be_pulled_leaves_what_answers(serving, first, sett
             "a pod waits for its image",
             look=serving.seen,
         )
-        time.sleep(30)
+        cluster.pause(30)
         assert cluster.ray_cluster() == old, "traffic moved to what cannot run"
         cluster.helm("rollback", RELEASE, str(before), "--timeout=10m")
         serving.wait_served(first.digest)
@@ -148,7 +136,7 @@ def test_a_release_with_a_wrong_digest_is_served_to_nobody(serving, first, secon
     wrong = {"folder": second.folder, "digest": "0" * 64, "force": True}
     with load(cluster, settings, 900, first.shoppers) as sent:
         said = serving.upgrade({"release": wrong}, "--timeout=2m", check=False)
-        time.sleep(90)
+        cluster.pause(90)
         serving.serve(first, force=True)
         serving.upgrade({"release": {"force": False}})
     saw(helm=repr(said.strip().splitlines()[-1][:120]) if said.strip() else "", **sent.figures)
