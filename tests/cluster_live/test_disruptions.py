@@ -4,6 +4,7 @@ import pytest
 from live_load import load
 
 
+@pytest.mark.fake
 def test_a_rolling_drain_of_all_workers_loses_nothing(serving, first, settings, saw):
     """By the eviction API, one at a time, as ``kubectl drain`` of one node after another."""
     cluster = serving.cluster

@@ -6,6 +6,7 @@ import time
 import pytest
 
 
+@pytest.mark.fake
 def test_a_first_install_without_a_release_ends(install, cluster, saw):
     began = cluster.now()
     install.upgrade({"release": {"folder": "", "digest": ""}}, "--wait")

@@ -23,6 +23,7 @@ def objects_of(cluster, instance):
     return {f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["uid"] for one in found}
 
 
+@pytest.mark.fake
 def test_two_charts_in_one_namespace(serving, first, settings, saw):
     cluster = serving.cluster
     before = objects_of(cluster, serving.instance)

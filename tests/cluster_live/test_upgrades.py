@@ -23,6 +23,7 @@ def rolling(serving, second):
         cluster.wait(lambda: not cluster.canary(), 180, "the canary is gone")
 
 
+@pytest.mark.fake
 def test_a_plain_upgrade_goes_through_while_a_rollout_runs_and_after(rolling, first, second, saw):
     """Without --force-conflicts: what the controller owns is not what the chart writes."""
     cluster = rolling.cluster
@@ -38,6 +39,7 @@ def test_a_plain_upgrade_goes_through_while_a_rollout_runs_and_after(rolling, fi
     rolling.wait_served(first.digest)
 
 
+@pytest.mark.fake
 def test_force_puts_a_release_live_and_it_stays(serving, first, second, saw):
     took = serving.serve(second, force=True)
     seconds = stays(serving.cluster, second.digest, 60)
@@ -53,6 +55,7 @@ def stays(cluster, digest, seconds):
     return cluster.stays(lambda: cluster.stable() == digest, seconds, f"{digest} is live", every=1)
 
 
+@pytest.mark.fake
 def test_helm_rollback_brings_settings_back_and_keeps_what_is_live(serving, first, saw):
     cluster = serving.cluster
     before = revision(cluster)
@@ -72,6 +75,7 @@ def revision(cluster):
     return json.loads(cluster.helm("history", RELEASE, "--output=json", "--max=1"))[-1]["revision"]
 
 
+@pytest.mark.fake
 def test_an_upgrade_under_load_loses_nothing_and_keeps_what_is_live(serving, first, settings, saw):
     cluster = serving.cluster
     before, old = cluster.served(), cluster.ray_cluster()
@@ -98,6 +102,7 @@ def test_an_upgrade_under_load_loses_nothing_and_keeps_what_is_live(serving, fir
     assert cluster.served() == before
 
 
+@pytest.mark.fake
 def test_a_setting_of_the_controller_alone_brings_no_second_ray_cluster(serving, saw):
     cluster = serving.cluster
     old = cluster.ray_clusters()

@@ -141,7 +141,9 @@ def test_the_suite_installs_what_it_looks_for(install):
     (claim,) = redis["spec"]["volumeClaimTemplates"]
     assert claim["metadata"]["name"] == "data"
     settings = rendered.one(objects, "ConfigMap", f"{RELEASE}-settings")["data"]
-    assert settings["COTERIE_PROMETHEUS_URL"] == GIVEN["COTERIE_PROMETHEUS"]
+    (controller,) = [pod for pod in rendered.pods(objects) if pod.component == "controller"]
+    (container,) = controller.spec["containers"]
+    assert f"--prometheus={GIVEN['COTERIE_PROMETHEUS']}" in container["args"]
     assert settings["COTERIE_RELEASES"] == install.store
     assert settings["COTERIE_EVENT_EXPORT"] == f"{SETTINGS.prefix}/shop"
     for worker in (pod for pod in rendered.pods(objects) if pod.component == "worker"):

@@ -8,8 +8,9 @@ from typing import Any
 
 from . import golang
 from .api import FakeApi
+from .containers import Process
 from .endpoints import Endpoints
-from .nodes import Nodes, Process, is_ready
+from .nodes import Nodes, is_ready
 from .plain import copied
 from .rayclusters import OPERATOR, STATUS, Clusters, owned_by
 from .serve import Serving
@@ -29,6 +30,8 @@ class Operator:
         """What Serve does, by RayCluster."""
         self.worker_s, self.load_s, self.reload_s = 8.0, 4.0, 2.0
         """Until a worker has joined, a release is loaded, another one is loaded beside it."""
+        self.drain_s = 10.0
+        """How long a preStop hook of a worker takes; until then it answers."""
         self.breaks = lambda user_config: ""
         """Why replicas cannot hold a configuration."""
         self._looked: dict[str, float] = {}
@@ -56,7 +59,9 @@ class Operator:
             serving = self.serving.get(cluster)
             return serving is not None and self.now >= serving.loaded_at(run.began + joined)
 
-        return Process(joined, listens=listens)
+        spec = next(c for c in pod["spec"]["containers"] if c["name"] == container)
+        drains = "preStop" in spec.get("lifecycle", {})
+        return Process(joined, listens=listens, stops_in_s=self.drain_s if drains else 0.0)
 
     def _service(self, service: Object) -> None:
         metadata = service["metadata"]
@@ -131,7 +136,7 @@ class Operator:
         workers = self.clusters.workers(cluster)
         answers = any(self.nodes.answers(pod, self.now) for pod in workers)
         app = serving.told(self.now, answers)
-        serving.hand_over(service["spec"]["serveConfigV2"], self.now)
+        serving.hand_over(service["spec"].get("serveConfigV2", ""), self.now)
         place["applicationStatuses"] = {"coterie": app}
         return app["status"] == "RUNNING"
 

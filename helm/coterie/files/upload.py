@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from coterie.errors import unresolved
+
 PAGE = 100
 OWNER = "Uploaded by install "
 """Begins a pipeline's description; its namespace and name follow."""
@@ -162,4 +164,10 @@ def schedule(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception as error:
+        why = unresolved(error)
+        if not why:
+            raise
+        sys.exit(f"pipelines.endpoint {error}{why}")
