@@ -49,6 +49,11 @@ class Cluster:
     program: str = "kubectl"
     """Path of kubectl."""
 
+    @property
+    def is_fake(self) -> bool:
+        """Whether its hours are our seconds: what a program needs to start says nothing there."""
+        return self.traffic is not None
+
     def now(self) -> float:
         """Seconds since some moment."""
         return self.clock.now()
