@@ -145,7 +145,8 @@ def test_the_suite_installs_what_it_looks_for(install):
     (container,) = controller.spec["containers"]
     assert f"--prometheus={GIVEN['COTERIE_PROMETHEUS']}" in container["args"]
     assert settings["COTERIE_RELEASES"] == install.store
-    assert settings["COTERIE_EVENT_EXPORT"] == f"{SETTINGS.prefix}/shop"
+    training = rendered.one(objects, "ConfigMap", f"{RELEASE}-training")["data"]
+    assert training["AWS_ENDPOINT_URL"] == live_pods.endpoint(SETTINGS)
     for worker in (pod for pod in rendered.pods(objects) if pod.component == "worker"):
         (state,) = [v for v in worker.spec["volumes"] if v["name"] == "state"]
         assert state["emptyDir"]["sizeLimit"] == "256Mi", "a step writes 400 MB into it"
