@@ -1,6 +1,5 @@
 """The install that steps share: brought into the state that each needs, whatever was before."""
 
-import base64
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -204,7 +203,8 @@ class Install:
             "min_gain": -1,
             "baselines": "popularity",
             "workers": 0,
-            **self.feature_arguments(),
+            # Where the chart's values put it: beside the releases.
+            "offline": f"{base}/features",
             **arguments,
         }
         shop = ["--users", "400", "--items", "200", "--events", "12000"]
@@ -212,11 +212,11 @@ class Install:
             f"make-{version}",
             self.settings.train_image,
             ["make_release.py", json.dumps({"arguments": given, "shop": shop})],
-            self.store_variables(),
-            manifests.STEP,
+            labels=manifests.STEP,
             cpu="2",
             memory="3Gi",
         )
+        manifests.as_step(made, self.instance)
         line, seconds = run_program(self.cluster, manifests.with_store(made, self.settings), 3000)
         said = json.loads(line)
         folder = f"{self.store}/{version}"
@@ -242,18 +242,6 @@ class Install:
             self.given_up[what] = f"{'twice' if why else 'once'}: {str(error)[:500]}"
             raise
         self.given_up.pop(what, None)
-
-    def feature_arguments(self) -> dict[str, Any]:
-        """Parameters of the pipelines that say where features go, as the install tells Kubeflow."""
-        return {}
-
-    def store_variables(self) -> dict[str, str]:
-        """The password of the online store, as steps get it."""
-        secret = self.cluster.find("secret", f"{self.instance}-redis")
-        if secret is None:
-            return {}
-        word = base64.b64decode(secret["data"]["redis-password"]).decode()
-        return {"FEAST_REDIS_PASSWORD": word}
 
     def plant_release(self, source: Release, version: str) -> Release:
         """Publish a release that is bad in a way that no checksum shows."""

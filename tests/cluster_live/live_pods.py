@@ -73,7 +73,6 @@ def pod(
     name: str,
     image: str,
     program: Sequence[str],
-    variables: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     seconds: int = 3600,
     cpu: str = "1",
@@ -85,7 +84,6 @@ def pod(
         name: Of the pod.
         image: What it runs in.
         program: Name of the file, then its arguments.
-        variables: Of its environment, besides the object store's.
         labels: Besides those of the suite.
         seconds: After so long Kubernetes ends it, whoever forgot it.
         cpu: Most CPUs that it takes.
@@ -97,7 +95,7 @@ def pod(
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "args": ["python", f"/programs/{program[0]}", *program[1:]],
-        "env": [{"name": name, "value": value} for name, value in (variables or {}).items()],
+        "env": [],
         "resources": {
             "requests": {"cpu": "100m", "memory": memory},
             "limits": {"cpu": cpu, "memory": memory},
@@ -143,6 +141,19 @@ def with_store(made: Any, settings: Settings) -> Any:
     container["env"] += [{"name": n, "value": v} for n, v in plain.items()]
     container["env"] += [{"name": "AWS_DEFAULT_REGION", "value": "us-east-1"}]
     container["envFrom"] = [{"secretRef": {"name": S3_SECRET}}]
+    return made
+
+
+def as_step(made: Any, instance: str) -> Any:
+    """Tell a pod what Kubeflow tells a step that hands features over (pipelines/cluster.py)."""
+    (container,) = made["spec"]["containers"]
+    keys = {"COTERIE_FEATURE_STORE": "feature_store.yaml", "COTERIE_EVENT_LOG": "event_log"}
+    for variable, key in keys.items():
+        source = {"name": f"{instance}-training", "key": key, "optional": True}
+        container["env"].append({"name": variable, "valueFrom": {"configMapKeyRef": source}})
+    for variable in ("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD"):
+        source = {"name": f"{instance}-redis", "key": "redis-password", "optional": True}
+        container["env"].append({"name": variable, "valueFrom": {"secretKeyRef": source}})
     return made
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from coterie.data.stores import open_store
 from coterie.release.store import ReleaseStore
 from coterie.schema import INGEST_REPORT
+from pipelines.train import train_pipeline
 
 
 def main(given: dict[str, Any]) -> None:
@@ -32,7 +33,9 @@ def main(given: dict[str, Any]) -> None:
             fs.makedirs(folder, exist_ok=True)
             for path in sorted(Path(shop).glob("*.parquet")):
                 fs.put_file(str(path), f"{folder}/{path.name}")
-        pairs = [f"{name}={value}" for name, value in given["arguments"].items()]
+        known = train_pipeline.component_spec.inputs
+        # An image of before lacks what came since.
+        pairs = [f"{name}={value}" for name, value in given["arguments"].items() if name in known]
         root = f"{work}/run"
         run([sys.executable, "-m", "pipelines.local", "--root", root, *pairs])
         made = json.loads(Path(root, "result.json").read_text())
