@@ -57,11 +57,13 @@ def remove(
         pause(PAUSE_S)
 
 
-def tidy(cluster: Cluster, jobs: Sequence[str], pods: Sequence[str]) -> None:
-    """Delete what hooks leave where they do not succeed: Helm forgets them."""
-    for resource, names in ((JOBS, jobs), (PODS, pods)):
-        for name in names:
-            cluster.delete(resource, name)
+def tidy(cluster: Cluster, jobs: str, pods: Sequence[str]) -> None:
+    """Delete what Helm forgets: Jobs of upgrades that failed, with these labels, and pods of tests
+    that did, by their names."""
+    for job in cluster.list(JOBS, jobs):
+        cluster.delete(JOBS, job["metadata"]["name"])
+    for name in pods:
+        cluster.delete(PODS, name)
 
 
 def _left(cluster: Cluster, service: str) -> str:
@@ -83,13 +85,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--service", required=True, help="name of the RayService")
     parser.add_argument("--seconds", type=float, required=True, help="how long it may take")
-    parser.add_argument("--job", action="append", default=[], help="left by a hook; may be gone")
-    parser.add_argument("--pod", action="append", default=[], help="left by a hook; may be gone")
+    parser.add_argument("--jobs", required=True, help="labels of Jobs that may be left")
+    parser.add_argument("--pod", action="append", default=[], help="that may be left")
     given = parser.parse_args(arguments)
     try:
         cluster = Cluster.connect(given.namespace)
         remove(cluster, given.service, given.seconds)
-        tidy(cluster, given.job, given.pod)
+        tidy(cluster, given.jobs, given.pod)
     except CoterieError as error:
         print(error, file=sys.stderr)
         return 1

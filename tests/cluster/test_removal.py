@@ -88,12 +88,15 @@ def test_a_role_that_does_not_allow_it_ends_it(api, cluster, rounds):
         remove(cluster, "shop", 240, rounds, rounds.pause)
 
 
-def test_what_hooks_left_is_removed_and_may_be_gone(api, cluster):
-    api.put("jobs", "shop-features-apply", {})
-    api.put("pods", "shop-test-api", {})
-    api.put("pods", "another", {})
-    tidy(cluster, ["shop-features-apply", "shop-pipelines-upload"], ["shop-test-api"])
-    assert list(api.objects) == [("pods", "another")]
+def test_what_helm_forgets_is_removed_and_may_be_gone(api, cluster):
+    mine = {"metadata": {"labels": {"instance": "shop", "component": "jobs"}}}
+    api.put("jobs", "shop-features-apply-3-abcde", mine)
+    api.put("jobs", "another", {"metadata": {"labels": {"instance": "other"}}})
+    api.put("pods", "shop-test-api", {"spec": {}})
+    api.put("pods", "another", {"spec": {}})
+    for _ in range(2):
+        tidy(cluster, "instance=shop,component=jobs", ["shop-test-api"])
+    assert set(api.objects) == {("jobs", "another"), ("pods", "another")}
 
 
 def test_it_fails_in_one_line(api, cluster, monkeypatch, capsys):
@@ -101,7 +104,7 @@ def test_it_fails_in_one_line(api, cluster, monkeypatch, capsys):
 
     monkeypatch.setattr(removal.Cluster, "connect", lambda namespace: cluster)
     api.fail("*", "rayclusters", 403, times=9)
-    arguments = ["--namespace=shop", "--service=shop", "--seconds=0"]
+    arguments = ["--namespace=shop", "--service=shop", "--seconds=0", "--jobs=a=b"]
     assert main(arguments) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1

@@ -1,7 +1,7 @@
 """New code goes back together with its configuration, in one request, or not at all."""
 
 import pytest
-from cluster_shop import SERVE_CONFIG
+from cluster_shop import OLD_TEXT
 from fake_api import KubeRay
 
 from coterie.cluster.api import RAY_SERVICES, Cluster, ConflictError
@@ -15,7 +15,7 @@ NEW = {"rayVersion": "2.60.0", "headGroupSpec": {"image": "shop:2", "added": Tru
 @pytest.fixture
 def service(api, cluster):
     api.kuberay["shop"] = KubeRay()
-    spec = {"rayClusterConfig": OLD, "serveConfigV2": SERVE_CONFIG.replace("USER_CONFIG", "{}")}
+    spec = {"rayClusterConfig": OLD, "serveConfigV2": OLD_TEXT.replace("USER_CONFIG", "{}")}
     api.put("rayservices", "shop", {"kind": "RayService", "spec": {**spec, "kept": 1}})
     for _ in range(4):
         cluster.get(RAY_SERVICES, "shop")

@@ -143,7 +143,18 @@ def _templates(o: Object) -> Iterator[Object]:
 
 
 def serve_config(objects: Sequence[Object]) -> Object:
-    return yaml.safe_load(one(objects, "RayService", "coterie")["spec"]["serveConfigV2"])
+    """What replicas are told, as the controller writes it when values' release is live."""
+    return yaml.safe_load(serve_text(one(objects, "RayService", "coterie")))
+
+
+def serve_text(service: Object) -> str:
+    if "serveConfigV2" in service["spec"]:
+        return service["spec"]["serveConfigV2"]
+    from coterie.cluster.served import compose, template_of
+    from coterie.cluster.stated import Statement
+    from coterie.rollout.live import Live
+
+    return compose(template_of(service), Live(Statement.of(service).place))
 
 
 def deployments(objects: Sequence[Object]) -> dict[str, Object]:

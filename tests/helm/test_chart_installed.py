@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from chart import CI, FOLDER, ROOT
+from chart import CI, FOLDER, ROOT, serve_text
 from kube.cluster import CommandError, cluster
 from kube.containers import Process
+from kube.fields import Writer
 from kube.nodes import is_ready
 from kube.traffic import Traffic
 from programs import Programs, scripts
@@ -28,7 +29,7 @@ sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 from cluster_shop import release
 from kubernetes import client
 
-from coterie.cluster.api import Cluster
+from coterie.cluster.api import FIELD_MANAGER, Cluster
 from coterie.cluster.book import ClusterBook
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.plan import Plan
@@ -52,6 +53,9 @@ class Install:
     def __init__(self, cluster, helm):
         self.cluster, self.world, self.api = cluster, cluster.world, cluster.api
         self.binary = helm
+        self.controlled = False
+        """Whether a real controller runs, which tells replicas what is live."""
+        self.world.looks.append(self._tell)
         keys = {"AWS_ACCESS_KEY_ID": "a2V5", "AWS_SECRET_ACCESS_KEY": "c2VjcmV0"}
         self.api.put("secrets", "minio-user", {"data": keys})
 
@@ -66,6 +70,14 @@ class Install:
 
     def upgrade(self, *options):
         return self.helm("upgrade", "coterie", FOLDER, "--reuse-values", *options)
+
+    def _tell(self):
+        """Of the controller, no more than that replicas are told the release of the values."""
+        service = self.api.objects.get(("rayservices", "coterie"))
+        if self.controlled or service is None or service["spec"].get("serveConfigV2"):
+            return
+        content = {**service, "spec": {**service["spec"], "serveConfigV2": serve_text(service)}}
+        self.api.write("rayservices", "shop", content, Writer(FIELD_MANAGER))
 
     def serves(self):
         """Go on until it serves, and nothing moves any more."""
@@ -154,7 +166,7 @@ def rolling(either, tmp_path, monkeypatch):
     store = tmp_path / "releases"
     old, new = (release(store, version, fill) for version, fill in (("v1", 1.0), ("v2", 2.0)))
     with Programs(either.cluster, monkeypatch) as programs:
-        programs.run["controller"] = programs.controller
+        programs.run["controller"], either.controlled = programs.controller, True
         given = {"store": store, "folder": f"{store}/v1", "digest": old}
         either.install(
             *(f"--set=release.{key}={value}" for key, value in given.items()),
@@ -264,6 +276,24 @@ def ends_of(one, job):
     told = (o for _, _, plural, o in one.api.news if plural == "jobs")
     told = (o for o in told if job in o["metadata"]["name"])
     return {c["type"] for o in told for c in o.get("status", {}).get("conditions", ())}
+
+
+def test_each_revision_has_jobs_of_its_own(either):
+    """They cannot be changed; a rollback makes again those of the revision that it goes back to."""
+
+    def jobs():
+        return {job["metadata"]["name"] for job in either.api.every("jobs")}
+
+    either.install(values=("--values", CI["minimal"]))
+    first = jobs()
+    either.upgrade()
+    second = jobs()
+    assert len(first) == len(second) == 2
+    assert not first & second
+    either.helm("rollback", "coterie", "1")
+    assert jobs() == first
+    either.upgrade("--set", "features.apply=false")
+    assert len(jobs() - first) == len(jobs()) == 1
 
 
 def test_jobs_that_hang_stop_no_install_and_outlive_no_uninstall(installed, monkeypatch):

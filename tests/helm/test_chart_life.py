@@ -58,16 +58,20 @@ def test_the_removal_is_called_as_its_code_wants_and_may_what_it_does(chart, mon
     monkeypatch.setattr(removal, "remove", lambda _, *what: asked.extend(what))
     monkeypatch.setattr(removal, "tidy", lambda _, *what: asked.extend(what))
     assert removal.main(container["args"][3:]) == 0
-    left = ["coterie-features-apply", "coterie-pipelines-upload"], ["coterie-test-api"]
-    assert asked == ["shop", "coterie", 240, *left]
+    labels = "app.kubernetes.io/instance=coterie,app.kubernetes.io/component=jobs"
+    assert asked == ["shop", "coterie", 240, labels, ["coterie-test-api"]]
+    wanted = dict(pair.split("=") for pair in labels.split(","))
+    jobs = [o for o in objects if o["kind"] == "Job" and o not in hooks(objects)]
+    assert jobs
+    assert all(wanted.items() <= job["metadata"]["labels"].items() for job in jobs)
     deadline = one(objects, "Job", "coterie-removal")["spec"]["activeDeadlineSeconds"]
     assert deadline > 240, "it ends by itself, and says why"
     rules = one(objects, "Role", "coterie-removal")["rules"]
     assert [(r["resources"], r["verbs"], r.get("resourceNames")) for r in rules] == [
         (["rayservices"], ["get", "delete"], ["coterie"]),
         (["rayclusters"], ["list"], None),
-        (["jobs"], ["delete"], left[0]),
-        (["pods"], ["delete"], left[1]),
+        (["jobs"], ["list", "delete"], None),
+        (["pods"], ["delete"], ["coterie-test-api"]),
     ]
 
 

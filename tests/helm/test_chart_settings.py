@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chart import CI, deployments, one, pods, variables
+from chart import CI, deployments, one, pods, serve_config, variables
 
-from coterie.rollout.live import Live
+from coterie.rollout.live import Live, Place
 from serving.settings import PREFIX, Settings, prepare_ray, read_settings
 
 LEFT_OUT = {
@@ -125,7 +125,7 @@ def test_ports_are_those_of_the_settings(chart):
     objects = chart.objects(CI["gpu"])
     data = one(objects, "ConfigMap", "coterie-settings")["data"]
     (worker,) = (p for p in pods(objects) if p.component == "worker")
-    config = yaml.safe_load(one(objects, "RayService", "coterie")["spec"]["serveConfigV2"])
+    config = serve_config(objects)
     assert worker.ports["coterie-metrics"] == int(data["COTERIE_METRICS_PORT"])
     assert worker.ports["serve"] == int(data["COTERIE_PORT"]) == config["http_options"]["port"]
 
@@ -176,10 +176,12 @@ def test_replicas_are_told_what_to_serve_in_the_form_that_they_take(chart):
 
 def test_the_controller_can_change_what_replicas_are_told(chart):
     served = pytest.importorskip("coterie.cluster.served")
-    text = one(chart.objects(CI["gpu"]), "RayService", "coterie")["spec"]["serveConfigV2"]
-    live = served.read_live(text)
-    canary = Live(live.stable, live.stable, 0.25, True)
-    assert served.read_live(served.with_live(text, canary)) == canary
+    service = one(chart.objects(CI["gpu"]), "RayService", "coterie")
+    live = Live(Place("a" * 64, "s3://a"), Place("b" * 64, "s3://b"), 0.25, True)
+    service["spec"]["serveConfigV2"] = served.compose(served.template_of(service), live)
+    assert served.read_live(service) == live
+    told = {name: one["user_config"] for name, one in deployments([service]).items()}
+    assert told == dict.fromkeys(("Api", "EventSink"), live.as_json())
 
 
 # Ray's own use of pydantic.
@@ -191,8 +193,7 @@ def test_serving_builds_what_the_chart_names(chart):
 
     import serving.deployments as code
 
-    text = one(chart.objects(CI["gpu"]), "RayService", "coterie")["spec"]["serveConfigV2"]
-    config = ServeDeploySchema.model_validate(yaml.safe_load(text))
+    config = ServeDeploySchema.model_validate(serve_config(chart.objects(CI["gpu"])))
     (application,) = config.applications
     module, _, function = application.import_path.partition(":")
     assert (module, application.name) == ("serving.deployments", code.APP)

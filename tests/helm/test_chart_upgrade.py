@@ -13,12 +13,6 @@ from fake_kubernetes import kubernetes
 GOLDEN = Path(__file__).parent / "golden"
 """What the chart rendered when it was last released; written anew by UPDATE_GOLDEN=1."""
 ASKING = ("--dry-run=server", "--disable-openapi-validation")
-LIVE = {
-    "stable": {"digest": "a" * 64, "folder": "s3://coterie/releases/7"},
-    "canary": {"digest": "b" * 64, "folder": "s3://coterie/releases/8"},
-    "weight": 0.25,
-    "mirrored": False,
-}
 
 
 def upgraded(chart, folder, objects, *options):
@@ -26,46 +20,58 @@ def upgraded(chart, folder, objects, *options):
         return chart.objects(CI["gpu"], *ASKING, *options, KUBECONFIG=str(kubeconfig))
 
 
-def service_that_serves(chart, live):
-    served = pytest.importorskip("coterie.cluster.served")
-    from coterie.rollout.live import Live
-
-    service = one(chart.objects(CI["gpu"], *SECRETS), "RayService", "coterie")
-    text = served.with_live(service["spec"]["serveConfigV2"], Live.from_json(live))
-    return {**service, "spec": {**service["spec"], "serveConfigV2": text}}
+def service(chart, *options):
+    return one(chart.objects(CI["gpu"], *SECRETS, *options), "RayService", "coterie")
 
 
-def test_a_rollout_goes_on_through_an_upgrade(chart, tmp_path):
-    service = service_that_serves(chart, LIVE)
-    changed = ("--set", "serving.api.maxOngoing=32", "--set", "release.digest=" + "c" * 64)
-    found = deployments(upgraded(chart, tmp_path, [service], *changed))
-    assert found["Api"]["user_config"] == LIVE
-    assert found["Api"]["max_ongoing_requests"] == 32
+def test_what_is_live_is_no_field_of_the_chart(chart):
+    """So no upgrade, of whatever, meets the controller's writes: helm 3 merges, helm 4 applies."""
+    found = service(chart)
+    assert "serveConfigV2" not in found["spec"]
+    told = {name: d["user_config"] for name, d in _template(found).items()}
+    assert told == {"Api": None, "EventSink": None}
 
 
-def test_an_upgrade_that_changes_nothing_writes_the_same_configuration(chart, tmp_path):
-    """Character by character: else the API would see two who want different things."""
-    served = pytest.importorskip("coterie.cluster.served")
-    service = service_that_serves(chart, LIVE)
-    found = one(upgraded(chart, tmp_path, [service]), "RayService", "coterie")
-    before, after = (s["spec"]["serveConfigV2"] for s in (service, found))
-    assert served.read_live(before) == served.read_live(after)
-    assert served._rest(before) == served._rest(after)
+def test_where_nobody_rolls_out_values_say_what_is_live(chart):
+    found = service(chart, "--set", "rollouts.enabled=false")
+    assert "annotations" not in found["metadata"]
+    for deployment in deployments([found]).values():
+        stable = deployment["user_config"]["stable"]
+        assert stable["folder"] == "s3://coterie/releases/20261126000000"
 
 
-def test_a_person_can_insist_on_a_release(chart, tmp_path):
-    service = service_that_serves(chart, LIVE)
-    found = upgraded(chart, tmp_path, [service], "--set", "release.force=true")
-    told = deployments(found)["Api"]["user_config"]
-    assert told["stable"]["folder"] == "s3://coterie/releases/20261126000000"
-    assert told["canary"] is None
+@pytest.mark.parametrize("force", [False, True])
+def test_values_state_a_release_and_the_controller_reads_it(chart, force):
+    stated = pytest.importorskip("coterie.cluster.stated")
+    found = service(chart, "--set", f"release.force={str(force).lower()}")
+    statement = stated.Statement.of(found)
+    assert statement.place.folder == "s3://coterie/releases/20261126000000"
+    assert (statement.force, statement.revision) == (force, 1)
 
 
-def test_a_service_without_a_configuration_gets_the_one_of_the_values(chart, tmp_path):
-    service = one(chart.objects(CI["gpu"], *SECRETS), "RayService", "coterie")
-    bare = {**service, "spec": {"rayClusterConfig": {}}}
-    told = deployments(upgraded(chart, tmp_path, [bare]))["Api"]["user_config"]
-    assert told["stable"]["folder"] == "s3://coterie/releases/20261126000000"
+def test_a_setting_of_serving_and_a_release_change_nothing_but_their_annotation(chart):
+    before = service(chart)
+    for option, annotation in (
+        ("serving.api.targetOngoing=2", "coterie.rollout/serve-config"),
+        ("release.digest=" + "c" * 64, "coterie.rollout/stated"),
+    ):
+        after = service(chart, "--set", option)
+        assert after["spec"] == before["spec"]
+        (changed,) = (
+            after["metadata"]["annotations"].items() - before["metadata"]["annotations"].items()
+        )
+        assert changed[0] == annotation
+
+
+def test_kuberay_finds_the_finalizer_that_it_would_add(chart):
+    """By an update of the whole object, after which it owns lists that upgrades change."""
+    assert service(chart)["metadata"]["finalizers"] == ["ray.io/rayservice-finalizer"]
+
+
+def _template(found):
+    config = json.loads(found["metadata"]["annotations"]["coterie.rollout/serve-config"])
+    (application,) = config["applications"]
+    return {d["name"]: d for d in application["deployments"]}
 
 
 def test_passwords_stay(chart, tmp_path):

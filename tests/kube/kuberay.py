@@ -136,7 +136,7 @@ class Operator:
         workers = self.clusters.workers(cluster)
         answers = any(self.nodes.answers(pod, self.now) for pod in workers)
         app = serving.told(self.now, answers)
-        serving.hand_over(service["spec"]["serveConfigV2"], self.now)
+        serving.hand_over(service["spec"].get("serveConfigV2", ""), self.now)
         place["applicationStatuses"] = {"coterie": app}
         return app["status"] == "RUNNING"
 

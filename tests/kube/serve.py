@@ -26,7 +26,7 @@ class KubeRay:
     def round(self, service, bump):
         if self.paused:
             return
-        app = self.turn(service["spec"]["serveConfigV2"])
+        app = self.turn(service["spec"].get("serveConfigV2", ""))
         status = {
             "observedGeneration": service["metadata"]["generation"],
             "conditions": [{"type": "Ready", "status": "True"}],
@@ -42,6 +42,8 @@ class KubeRay:
     def turn(self, text):
         """Look, then hand over: what Serve says of the application that is ours."""
         app = self._app()
+        if not text:
+            return app  # Serve refuses what names no applications, and goes on
         if text != self.handed_over:
             self.handed_over, self.left = text, self.loading_rounds + 1
         elif self.left > 0:
@@ -70,7 +72,7 @@ class Serving:
         self.breaks: Callable[[dict], str] = lambda user_config: ""
 
     def hand_over(self, text, now):
-        if text != self.handed_over:
+        if text and text != self.handed_over:
             self.changed_at = now if self.handed_over else -math.inf
             self.first_at = min(self.first_at, now)
             self.handed_over = text

@@ -218,30 +218,24 @@ securityContext:
 {{- if $known }}{{ $known }}{{ else }}{{ randAlphaNum 32 | b64enc }}{{ end -}}
 {{- end }}
 
-{{/* What replicas of a deployment are told to serve: what is live, unless nothing is or a person
-     insists. Written as JSON, as the controller writes it. */}}
-{{- define "coterie.userConfig" -}}
-{{- $context := index . 0 -}}{{- $deployment := index . 1 -}}
-{{- $live := dict -}}
-{{- if not $context.Values.release.force -}}
-{{- $found := lookup "ray.io/v1" "RayService" $context.Release.Namespace (include "coterie.base" $context) | default dict -}}
-{{- $live = include "coterie.liveConfig" (list (dig "spec" "serveConfigV2" "" $found) $deployment) | fromJson -}}
-{{- end -}}
-{{- if not $live -}}
-{{- $digest := required "release.digest has to be the SHA-256 of the manifest of release.folder" $context.Values.release.digest -}}
-{{- $live = dict "stable" (dict "digest" $digest "folder" $context.Values.release.folder) "canary" nil "weight" 0 "mirrored" false -}}
-{{- end -}}
-{{- toJson $live -}}
+{{/* What a person states, as coterie/cluster/stated.py reads it. A revision states anew what it states:
+     so a person may insist on the same release again. */}}
+{{- define "coterie.stated" -}}
+{{- $r := .Values.release -}}
+{{- dict "folder" $r.folder "digest" (include "coterie.releaseDigest" .) "force" $r.force "revision" .Release.Revision | toJson -}}
 {{- end }}
 
-{{/* user_config of a deployment in a serveConfigV2; that of Api where it has none; or {}. */}}
-{{- define "coterie.liveConfig" -}}
-{{- $text := index . 0 -}}{{- $deployment := index . 1 -}}
-{{- $found := dict -}}
-{{- range (dig "applications" list ($text | fromYaml)) -}}
-{{- if eq .name "coterie" -}}
-{{- range .deployments }}{{- if hasKey . "user_config" }}{{- $_ := set $found .name .user_config }}{{- end }}{{- end -}}
+{{- define "coterie.releaseDigest" -}}
+{{- required "release.digest has to be the SHA-256 of the manifest of release.folder" .Values.release.digest -}}
+{{- end }}
+
+{{/* What replicas are told to serve, as JSON. The controller fills it in, and asks its book; where
+     there is none, values decide. */}}
+{{- define "coterie.userConfig" -}}
+{{- if .Values.rollouts.enabled -}}
+null
+{{- else -}}
+{{- $stable := dict "digest" (include "coterie.releaseDigest" .) "folder" .Values.release.folder -}}
+{{- dict "stable" $stable "canary" nil "weight" 0 "mirrored" false | toJson -}}
 {{- end -}}
-{{- end -}}
-{{- toJson (get $found $deployment | default (get $found "Api") | default dict) -}}
 {{- end }}
