@@ -81,6 +81,12 @@ class Install:
 
     def serves(self):
         """Go on until it serves, and nothing moves any more."""
+        if self.controlled:
+            # Its controller is a thread with our own clock.
+            with self.world.going_on():
+                eventually(lambda: ready(self.service), 60)
+                eventually(lambda: not moving(self.service), 60)
+            return
         self.world.until(lambda: ready(self.service), SERVED)
         self.world.until(lambda: not moving(self.service), SERVED)
 
