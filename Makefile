@@ -44,11 +44,12 @@ demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASE
 test: setup ## All tests (what needs real data, a GPU or chromium skips with a reason)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: setup ## Format, lint, types, import rules, documentation
+check: setup ## Format, lint, types, import rules, documentation and its figures
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m benchmarks.pages --check
 	@$(BIN)/mkdocs build --strict --quiet
 
 format: setup ## Put the code into its form
