@@ -40,7 +40,7 @@ def write_summary(results: Mapping[str, Any]) -> str:
         assert best_baseline(cells) == "ease", f"{name}: the table's head names EASE"
         figures = " | ".join(f"{ndcg(cells[row]):.4f}" for row in ("ease", "social_no_ties"))
         rows.append(
-            f"| {TITLES.get(name, name)} | {quote_shoppers(results, name)} | {figures} "
+            f"| {_kept(TITLES.get(name, name))} | {quote_shoppers(results, name)} | {figures} "
             f"| **{ndcg(cells['social']):.4f}** | {_two(cells['social']['against']['ease'])} |"
         )
     return "\n".join(rows)
@@ -55,13 +55,18 @@ def write_ties(results: Mapping[str, Any]) -> str:
     for name, cells in results["protocols"][PROTOCOL].items():
         lift = cells["social_no_ties"]["lift"]["all"]["all shoppers"]
         new = (quote_newcomers(results, name, row, "0") for row in ("social", "social_no_ties"))
-        rows.append(f"| {TITLES.get(name, name)} | {_two(lift)} | {' | '.join(new)} |")
+        rows.append(f"| {_kept(TITLES.get(name, name))} | {_two(lift)} | {' | '.join(new)} |")
     return "\n".join(rows)
 
 
 def _two(test: Mapping[str, Any]) -> str:
     mean, low, high = test["relative"]
-    return f"{mean:+.1%} | {low:+.1%} to {high:+.1%}"
+    return f"{mean:+.1%} | {_kept(f'{low:+.1%} to {high:+.1%}')}"
+
+
+def _kept(text: str) -> str:
+    """Keep a text in one line of its cell."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def write_tables(results: Mapping[str, Any]) -> str:
