@@ -1,6 +1,9 @@
 # Everything a person types. Nothing here touches anything outside this folder.
 
-PYTHON ?= python3.11
+# What pyproject.toml allows; CI runs the first.
+PYTHONS := 3.11 3.12 3.13
+# The first that is there and runs: a version manager's stand-in may be there and not run.
+PYTHON ?= $(shell for version in $(PYTHONS); do python$$version -c "" 2>/dev/null && echo python$$version && exit; done; echo python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
@@ -27,9 +30,11 @@ PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
 $(STAMP): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { \
-	  echo "make setup: $(PYTHON) was not found; install Python 3.11 or name it: make setup PYTHON=/path/to/python3.11" >&2; \
-	  exit 1; }
+	@python="$(PYTHON)" && \
+	found=$$("$$python" -c "import sys; print('%d.%d' % sys.version_info[:2])" 2>/dev/null) || found="no $$python that runs"; \
+	case " $(PYTHONS) " in *" $$found "*) ;; *) \
+	  echo "make setup: found $$found, expected one of Python $(PYTHONS): install one of them, or name it: make setup PYTHON=/path/to/python3.12" >&2; \
+	  exit 1;; esac
 	@echo "Setting up $(VENV) (once, some minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_INDEX) \
