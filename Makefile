@@ -25,7 +25,7 @@ VERSION     := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: chart images test-cluster setup demo test check format bench-accuracy bench-training bench-rollout bench-forms pipelines docs clean help
+.PHONY: chart images test-cluster setup demo test test-quick check format bench-accuracy bench-training bench-rollout bench-forms pipelines docs clean help
 
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
@@ -48,6 +48,9 @@ demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASE
 
 test: setup ## All tests (what needs real data, a GPU or chromium skips with a reason)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-quick: setup ## Tests of every folder in under three minutes, to try what you write
+	@$(BIN)/python -m pytest -m quick -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## Format, lint, types, import rules, documentation and its figures
 	@$(BIN)/ruff format --check .
