@@ -10,7 +10,7 @@ ANSWER_S: Final = 10.0
 TRIES: Final = 2
 
 
-class PromptSession(AIOHTTPSession):
+class PromptSession(AIOHTTPSession):  # type: ignore[misc]
     """Sends what it has without asking first whether it may.
 
     A PUT would ask, and aiohttp waits for the go-ahead without end, whatever its timeouts are: one
