@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,12 +22,14 @@ from coterie.cluster.api import Cluster, logger
 from coterie.cluster.arms import RayServiceArms
 from coterie.cluster.book import ClusterBook
 from coterie.cluster.lease import ClusterLease
+from coterie.cluster.served import told
+from coterie.cluster.statements import Statements
 from coterie.errors import CoterieError
 from coterie.probes import ALIVE_S, Starting, pages
 from coterie.rollout.controller import Controller, Metrics
 from coterie.rollout.decide import Decision
 from coterie.rollout.exported import RolloutMetrics
-from coterie.rollout.state import State
+from coterie.rollout.state import State, Transition
 
 PORT: Final = 9464
 
@@ -38,6 +40,7 @@ class Loop:
 
     book: ClusterBook
     arms: RayServiceArms
+    statements: Statements
     metrics: Metrics
     lease: ClusterLease
     exported: RolloutMetrics
@@ -47,6 +50,7 @@ class Loop:
     """The same for every controller, or a step would be as long as clocks differ."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str = ""
+    _waited: str = ""
     _turned: bool = False
 
     def run(self) -> None:
@@ -69,7 +73,10 @@ class Loop:
         return self.lease.renewed and time.monotonic() - self.came_round < ALIVE_S
 
     def ready(self) -> bool:
-        """Whether its last turn went well, or would have, had it held the lease."""
+        """Whether its last turn went well, or would have, had it held the lease.
+
+        It did as well where there was nothing to do, since nothing is to be served yet.
+        """
         return self.alive() and self._turned and not self._said
 
     def _stand_by(self) -> None:
@@ -83,8 +90,8 @@ class Loop:
 
     def _turn(self, controller: Controller) -> None:
         try:
-            self._adopt()
-            decision = controller.turn()
+            begun = self._begun()
+            decision = controller.turn() if begun else None
         except CoterieError as error:
             self._complain(str(error))
             return
@@ -93,29 +100,54 @@ class Loop:
             logger.exception("a turn failed")
             self._said = "a turn failed"
             return
-        if decision is None:
+        if begun and decision is None:
             self._complain("what is live cannot be told: nothing is decided")
-        else:
-            self._go_on()
+            return
+        self._go_on()
+        if decision:
             self._show(decision)
 
-    def _adopt(self) -> None:
-        """Begin the book with what is live: to the first rollout, that is stable."""
-        state, version = self.book.read()
-        if not state.stable:
-            stable = self.arms.served().stable.digest
-            self.book.write(State(stable=stable), version)
-            logger.info("took over", extra={"fields": {"stable": stable}})
+    def _begun(self) -> bool:
+        """Settle what values state, and see that replicas are told what is live.
+
+        Returns:
+            Whether there is something to decide about.
+        """
+        service = self.arms.find()
+        if service is None:
+            self.exported.hide()
+            self._wait("there is no RayService yet")
+            return False
+        settled = self.statements.settle(service, self.lease.uid)
+        if settled.transitions or settled.waits:
+            self._tell(settled.state, settled.transitions)
+        self.arms.taken = settled.install.taken if settled.install else None
+        if settled.waits:
+            self._wait("no release may run yet: the one that values state has to be read")
+            return False
+        if not told(service):
+            self.arms.apply(settled.state.target)
+        self._waited = ""
+        return True
 
     def _show(self, decision: Decision) -> None:
-        self.exported.show(decision.state, decision.transitions, self.clock())
-        for transition in decision.transitions:
-            logger.info("transition", extra={"fields": asdict(transition)})
+        self._tell(decision.state, decision.transitions)
         for command, why in decision.refused.items():
             logger.warning("command refused", extra={"fields": {"command": command, "why": why}})
 
+    def _tell(self, state: State, transitions: Iterable[Transition]) -> None:
+        self.exported.show(state, transitions, self.clock())
+        for transition in transitions:
+            logger.info("transition", extra={"fields": asdict(transition)})
+
     def _go_on(self) -> None:
         self._said, self._turned = "", True
+
+    def _wait(self, why: str) -> None:
+        """Say what for, once as long as it stays the same."""
+        if why != self._waited:
+            logger.info("nothing to do: %s", why)
+        self._waited = why
 
     def _complain(self, said: str) -> None:
         """Once, as long as it stays the same."""
@@ -195,8 +227,17 @@ def control(given: argparse.Namespace, stop: threading.Event) -> None:
             ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
             metrics = PrometheusMetrics(given.prometheus, ours)
             exported = RolloutMetrics(registry)
+            statements = Statements(cluster, book, lambda: bool(lease), cluster.clock)
             loop = Loop(
-                book, arms, metrics, lease, exported, given.interval, stop, clock=cluster.clock
+                book,
+                arms,
+                statements,
+                metrics,
+                lease,
+                exported,
+                given.interval,
+                stop,
+                clock=cluster.clock,
             )
             probed.work = loop
             logger.info("begins", extra={"fields": {"service": given.service}})

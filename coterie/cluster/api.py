@@ -27,6 +27,8 @@ TIMEOUT_S: Final = 4.0
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 COMPONENT: Final = "coterie-rollout"
+FIELD_MANAGER: Final = "coterie-controller"
+"""Whose the fields are that we change: ``kubectl get --show-managed-fields`` tells."""
 LOG_BYTES: Final = 1 << 20
 """Most of a log that one request brings."""
 _METHODS: Final = {
@@ -59,6 +61,8 @@ CONFIG_MAPS: Final = Resource("api/v1", "configmaps", "ConfigMap")
 EVENTS: Final = Resource("api/v1", "events", "Event")
 PODS: Final = Resource("api/v1", "pods", "Pod")
 LEASES: Final = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
+JOBS: Final = Resource("apis/batch/v1", "jobs", "Job")
+RAY_CLUSTERS: Final = Resource("apis/ray.io/v1", "rayclusters", "RayCluster")
 RAY_JOBS: Final = Resource("apis/ray.io/v1", "rayjobs", "RayJob")
 RAY_SERVICES: Final = Resource("apis/ray.io/v1", "rayservices", "RayService")
 
@@ -246,7 +250,8 @@ class Cluster:
             logger.warning("an event was not written: %s", error)
 
     def _changed(self, resource: Resource, name: str, body: Any, content_type: str) -> Object:
-        changed = self._ask("patch", resource, name, body=body, content_type=content_type)
+        query = [("fieldManager", FIELD_MANAGER)]
+        changed = self._ask("patch", resource, name, body, query, content_type)
         if changed is None:
             raise ConflictError(f"{resource.kind} {name} was removed meanwhile: read it again")
         return changed

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import fsspec
 
-from coterie.errors import BadInputError, UnavailableError
+from coterie.errors import BadInputError, UnavailableError, unresolved
 
 _CLIENTS: Final = frozenset({"aiobotocore", "aiohttp", "botocore"})
 """What the stores' clients are made of: fsspec lets some of their errors through as they are."""
@@ -56,7 +56,7 @@ def reaching(path: str) -> Iterator[None]:
     except Exception as error:
         if not _of_store(error):
             raise
-        raise UnavailableError(f"{path} does not answer: {error}") from error
+        raise UnavailableError(f"{path} does not answer: {error}{unresolved(error)}") from error
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def answering(trouble: str) -> Iterator[None]:
     except Exception as error:
         if not _of_store(error):
             raise
-        raise UnavailableError(f"{trouble}: {error}") from error
+        raise UnavailableError(f"{trouble}: {error}{unresolved(error)}") from error
 
 
 def _of_store(error: Exception) -> bool:

@@ -5,8 +5,8 @@ import threading
 from dataclasses import replace
 from email.utils import formatdate
 
-import fake_api
 import pytest
+from kube.server import Handler
 
 from coterie.cluster import __main__ as program
 from coterie.cluster.api import RAY_SERVICES
@@ -28,7 +28,7 @@ def there(monkeypatch):
     def date(handler, timestamp=None):
         return formatdate(shown[0], usegmt=True)
 
-    monkeypatch.setattr(fake_api.Handler, "date_time_string", date)
+    monkeypatch.setattr(Handler, "date_time_string", date)
     return shown
 
 

@@ -18,6 +18,7 @@ from starting import held_up
 
 from coterie.cluster import __main__ as program
 from coterie.cluster.book import ClusterBook
+from coterie.cluster.statements import Statements
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.state import Phase, State
@@ -27,7 +28,7 @@ class Held:
     """A lease in a test's hand."""
 
     def __init__(self, held=True):
-        self.held, self.renewed = held, True
+        self.held, self.renewed, self.uid = held, True, "install-1"
 
     def __bool__(self):
         return self.held
@@ -45,16 +46,19 @@ def loop(shop, cluster, registry):
     shop.now += 60
     book = ClusterBook(cluster, "shop", "me")
     exported = RolloutMetrics(registry)
-    return program.Loop(book, arms, shop, Held(), exported, 0.001, clock=shop.clock)
+    statements = Statements(cluster, book, clock=shop.clock)
+    return program.Loop(book, arms, statements, shop, Held(), exported, 0.001, clock=shop.clock)
 
 
 @contextmanager
 def running(loop):
     thread = threading.Thread(target=loop.run)
     thread.start()
-    yield
-    loop.stop.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        loop.stop.set()
+        thread.join()
 
 
 def wait_for(condition):
@@ -186,7 +190,7 @@ def test_a_process_gives_its_lease_back_when_it_is_told_to_end(api, shop, kubeco
     assert process.returncode == 0
     messages = [json.loads(line)["message"] for line in said.splitlines()]
     assert (messages[0], messages[-1]) == ("listens", "ends")
-    assert "took over" in messages
+    assert "transition" in messages
     assert "holderIdentity" not in api.objects["leases", "shop-rollout"]["spec"]
     assert "a-secret-token" not in said
 

@@ -109,11 +109,11 @@ def test_the_chart_makes_what_is_looked_for(chart):
 
 def test_an_upgrade_that_changes_the_log_level_brings_a_new_ray_cluster(chart):
     before, after = (
-        rendered.one(chart.objects(VALUES, *RELEASED, *more), "RayService", RELEASE)["spec"]
+        rendered.one(chart.objects(VALUES, *RELEASED, *more), "RayService", RELEASE)
         for more in ((), ("--set", "serving.logLevel=DEBUG"))
     )
-    assert before["rayClusterConfig"] != after["rayClusterConfig"]
-    assert before["serveConfigV2"] == after["serveConfigV2"]
+    assert before["spec"]["rayClusterConfig"] != after["spec"]["rayClusterConfig"]
+    assert before["metadata"]["annotations"] == after["metadata"]["annotations"]
 
 
 def test_the_plan_of_a_quick_rollout_is_one():
