@@ -28,7 +28,7 @@ def refresh_pipeline(
     release_store: str = "",
     status: str = "",
     roll_out: bool = False,
-    api: str = "http://coterie-serve-svc:8000",
+    api: str = "http://coterie-api:8000",
     plan: str = "{}",
     wait_s: int = 0,
     s3_secret: str = "coterie-s3",  # noqa: S107 - a name

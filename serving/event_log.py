@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 from coterie.errors import BadInputError, UnavailableError
-from serving.events import Event
+
+if TYPE_CHECKING:  # settings name a log, and need no event for it
+    from serving.events import Event
 
 SQLITE: Final = "sqlite"
 REDIS: Final = frozenset({"redis", "rediss"})
@@ -31,7 +33,7 @@ class Batch:
 
     places: tuple[str, ...] = ()
     """Names of places in the log; the order of texts is the order of places."""
-    events: tuple[Event, ...] = ()
+    events: tuple["Event", ...] = ()
     log: str = ""
     """Which log it is: random, made with it."""
 
@@ -50,7 +52,7 @@ class EventLog(Protocol):
     Every method may raise UnavailableError: the log does not answer, or refuses.
     """
 
-    def append(self, events: Sequence[Event]) -> list[bool]:
+    def append(self, events: Sequence["Event"]) -> list[bool]:
         """Add all of them or none.
 
         Returns:

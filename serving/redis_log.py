@@ -24,7 +24,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from coterie.errors import BadInputError, UnavailableError
+from coterie.errors import BadInputError, UnavailableError, unresolved
 from serving.event_log import TURN_S, WAIT_S, Batch, TurnTakenError
 from serving.events import Event, from_json, to_json
 
@@ -252,7 +252,7 @@ class RedisLog:
         except redis.RedisError as error:
             raise UnavailableError(
                 f"the event log {self._place} does not answer as it should: {error}; "
-                "see whether Redis runs and its disk has room"
+                f"see whether Redis runs and its disk has room{unresolved(error)}"
             ) from error
 
 

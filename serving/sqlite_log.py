@@ -128,7 +128,7 @@ class SqliteLog:
 
     def _batch(self, where: str, values: tuple[Any, ...], limit: int) -> Batch:
         query = f"SELECT place, event FROM events WHERE {where} ORDER BY place LIMIT ?"  # noqa: S608
-        rows = self._db.execute(query, (*values, limit)).fetchall()
+        rows = self._read(query, (*values, limit))
         return Batch(
             tuple(f"{place:015d}" for place, _ in rows),
             tuple(from_json(text) for _, text in rows),
@@ -136,12 +136,20 @@ class SqliteLog:
         )
 
     def _marks(self) -> tuple[int, int]:
-        exported, planned = self._db.execute("SELECT exported, planned FROM marks").fetchone()
+        [(exported, planned)] = self._read("SELECT exported, planned FROM marks")
         return int(exported), int(planned)
 
     def _one(self, query: str) -> Any:
-        row = self._db.execute(query).fetchone()
-        return None if row is None else row[0]
+        rows = self._read(query)
+        return rows[0][0] if rows else None
+
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise UnavailableError(
+                f"cannot read the event log {self._path}: {error}; is its disk full?"
+            ) from error
 
     def _age_s(self, query: str) -> float:
         logged_ms = self._one(query)

@@ -31,6 +31,8 @@ class Source(StrEnum):
     """It answered that there is no such series."""
     STALE = "stale"
     """The newest sample is too old."""
+    SPARSE = "sparse"
+    """Samples are too far apart: Prometheus has to scrape more often."""
 
 
 class Verb(StrEnum):
@@ -423,7 +425,12 @@ def _without_data(state: State, source: Source, now: float, log: _Log) -> State:
         return log.hold(state, Phase.PAUSED, why)
     if state.phase in HELD:
         return state
-    return log.hold(state, Phase.DATA_UNAVAILABLE, f"metrics are {source}")
+    return log.hold(state, Phase.DATA_UNAVAILABLE, f"metrics are {source}{_ADVICE.get(source, '')}")
+
+
+_ADVICE: Final = {
+    Source.SPARSE: ": let Prometheus scrape each 30 s or sooner (monitoring.interval)"
+}
 
 
 def _harm(state: State) -> str:

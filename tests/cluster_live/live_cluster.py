@@ -110,7 +110,7 @@ print("answered", ok, flush=True)
 def load(cluster: Cluster, seconds: float) -> Iterator[Load]:
     """Send requests from a pod through the Service; its figures are there once the context ends."""
     name, result = f"load-{int(time.time())}", Load(cluster)
-    url = f"http://{RELEASE}-serve-svc:8000/v1/users/USER/recommendations?k=5"
+    url = f"http://{RELEASE}-api:8000/v1/users/USER/recommendations?k=5"
     cluster.kubectl(
         "run", name, f"--image={cluster.image}", "--restart=Never", "--command", "--",
         "python", "-c", SENDER, url, str(seconds),

@@ -138,7 +138,7 @@ def token(cluster):
 
 
 def command(cluster, path, **body):
-    with cluster.forwarded(f"svc/{RELEASE}-serve-svc", 8000) as address:
+    with cluster.forwarded(f"svc/{RELEASE}-api", 8000) as address:
         said = {"who": "cluster-tests", "reason": "a test", **body}
         return ask(address, f"/v1/admin/rollouts{path}", token(cluster), said)
 

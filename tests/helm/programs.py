@@ -15,9 +15,14 @@ from typing import Any
 import pytest
 from chart import ROOT
 from kube.cluster import Cluster
-from kube.nodes import Process
+from kube.containers import Process
+from kube.rbac import ACCOUNT
+from kube.server import kubeconfig
+
+from coterie.errors import CoterieError
 
 Pod = dict[str, Any]
+TOKEN = "automountServiceAccountToken"
 
 
 class Programs:
@@ -27,8 +32,8 @@ class Programs:
         self.cluster, self.patch = cluster, patch
         self.started: list[subprocess.Popen[bytes]] = []
         self.controllers: list[tuple[threading.Thread, threading.Event]] = []
-        self.run: dict[str, Callable[[list[str]], Process]] = {}
-        """By container, what becomes of its arguments."""
+        self.run: dict[str, Callable[[list[str], Path], Process]] = {}
+        """By container, what becomes of its arguments and its pod's credentials."""
         cluster.world.nodes.process = self._process
 
     def __enter__(self) -> "Programs":
@@ -46,31 +51,53 @@ class Programs:
         if name not in self.run:
             return None
         containers = pod["spec"]["containers"]
-        return self.run[name](next(c["args"] for c in containers if c["name"] == name))
+        arguments = next(c["args"] for c in containers if c["name"] == name)
+        return self.run[name](arguments, self._credentials(pod))
 
-    def command(self, arguments: list[str]) -> Process:
+    def _credentials(self, pod: Pod) -> Path:
+        """What a pod with its token can do; one without can do nothing."""
+        account = pod["spec"]["serviceAccountName"] if pod["spec"].get(TOKEN, True) else "nobody"
+        namespace = pod["metadata"]["namespace"]
+        token = f"{ACCOUNT}{namespace}:{account}"
+        folder = self.cluster.kubeconfig.parent
+        return kubeconfig(folder, self.cluster.address, namespace, token)
+
+    def command(self, arguments: list[str], credentials: Path) -> Process:
         """A process of its own; ``python`` is ours."""
         words = [sys.executable if word == "python" else word for word in arguments]
-        env = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig), "PYTHONPATH": str(ROOT)}
+        env = {**os.environ, "KUBECONFIG": str(credentials), "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(words, env=env)
         self.started.append(process)
         return Process(exits=process.poll, stop=process.kill)
 
-    def controller(self, arguments: list[str]) -> Process:
+    def controller(self, arguments: list[str], credentials: Path) -> Process:
         """A thread: its imports would take longer than all else."""
         program = pytest.importorskip("coterie.cluster.__main__")
         arms = pytest.importorskip("coterie.cluster.arms")
         # Read when the client is imported.
         place = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
-        self.patch.setattr(place, str(self.cluster.kubeconfig))
+        self.patch.setattr(place, str(credentials))
         # Hours pass in the cluster's seconds, so that its words need not last for long.
         self.patch.setattr(program, "RayServiceArms", partial(arms.RayServiceArms, settled_s=0.2))
         port, stop = _free_port(), threading.Event()
         given = program.options([*arguments[3:], f"--port={port}", "--interval=0.05"])
-        thread = threading.Thread(target=program.control, args=(given, stop), daemon=True)
+        codes: list[int] = []
+
+        def run() -> None:
+            try:
+                program.control(given, stop)
+                codes.append(0)
+            except CoterieError:
+                codes.append(1)
+
+        thread = threading.Thread(target=run, daemon=True)
         thread.start()
         self.controllers.append((thread, stop))
-        return Process(ready=partial(_answers, f"http://127.0.0.1:{port}/readyz"), stop=stop.set)
+        return Process(
+            ready=partial(_answers, f"http://127.0.0.1:{port}/readyz"),
+            exits=lambda: next(iter(codes), None),
+            stop=stop.set,
+        )
 
 
 def scripts(cluster: Cluster, folder: Path) -> Path:

@@ -7,16 +7,21 @@ import json
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from chart import CI, FOLDER, ROOT, serve_text
 from kube.cluster import CommandError, cluster
+from kube.containers import Process
 from kube.fields import Writer
-from kube.nodes import Process, is_ready
+from kube.nodes import is_ready
 from kube.traffic import Traffic
-from programs import Programs
+from programs import Programs, scripts
 from tools import HELM_3, NEWEST, NoHelmError
 
 pytest.importorskip("coterie.cluster.book")
@@ -275,9 +280,27 @@ def test_an_uninstall_leaves_nothing_that_runs(serving, monkeypatch):
 NONE = {"metadata": {}}
 
 
+def test_each_revision_has_jobs_of_its_own(either):
+    """They cannot be changed; a rollback makes again those of the revision that it goes back to."""
+
+    def jobs():
+        return {job["metadata"]["name"] for job in either.api.every("jobs")}
+
+    either.install(values=("--values", CI["minimal"]))
+    first = jobs()
+    either.upgrade()
+    second = jobs()
+    assert len(first) == len(second) == 2
+    assert not first & second
+    either.helm("rollback", "coterie", "1")
+    assert jobs() == first
+    either.upgrade("--set", "features.apply=false")
+    assert len(jobs() - first) == len(jobs()) == 1
+
+
 def test_jobs_that_hang_stop_no_install_and_outlive_no_uninstall(installed, monkeypatch):
     with Programs(installed.cluster, monkeypatch) as programs:
-        programs.run["upload"] = programs.run["features"] = lambda arguments: Process()
+        programs.run["upload"] = programs.run["features"] = lambda *_: Process()
         programs.run["removal"] = programs.command
         installed.install("--timeout=5s")
         installed.serves()
@@ -285,6 +308,57 @@ def test_jobs_that_hang_stop_no_install_and_outlive_no_uninstall(installed, monk
         installed.helm("uninstall", "coterie", "--wait", "--timeout=30s")
     assert not installed.api.every("jobs")
     assert not installed.api.every("pods")
+
+
+def test_helm_test_waits_until_the_network_lets_it_through(serving, tmp_path, monkeypatch):
+    """As policies do that know a pod only some time after it began."""
+    with open_after(1.5) as address, Programs(serving.cluster, monkeypatch) as programs:
+        folder = scripts(serving.cluster, tmp_path)
+
+        def run(arguments, credentials):
+            script = folder / Path(arguments[1]).name
+            return programs.command(["python", str(script), address], credentials)
+
+        programs.run["test"] = run
+        serving.helm("test", "coterie", "--timeout=20s")
+
+
+@contextmanager
+def open_after(seconds):
+    """The address of a shop that refuses connections until then."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers, bind_and_activate=False)
+    server.server_bind()
+    timer = threading.Timer(seconds, lambda: (server.server_activate(), server.serve_forever()))
+    timer.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        timer.cancel()
+        server.shutdown() if not timer.finished.is_set() else None
+        server.server_close()
+
+
+class Answers(BaseHTTPRequestHandler):
+    """As serving/api.py gives them."""
+
+    said: ClassVar = {
+        "/readyz": {"release": "v1", "digest": "a" * 64},
+        "/v1/users/helm-test/recommendations?k=5": {"items": [{"item": {"item_id": "a"}}]},
+        "/v1/events": {"accepted": 1, "duplicate": 0, "applied": True},
+    }
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = json.dumps(self.said[self.path]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_):
+        pass
 
 
 def test_what_runs_unrestricted_is_refused(installed):

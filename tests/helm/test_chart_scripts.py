@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -35,6 +36,20 @@ def script(name):
 class Shop(BaseHTTPRequestHandler):
     items: Any = ({"rank": 1, "score": 0.5, "item": {"item_id": "item-1", "title": "A"}},)
     accepted = 1
+    duplicate = 0
+    at_first: Any = ()
+    """What comes before the shop answers: statuses, and 0 for a connection that is cut."""
+
+    def parse_request(self):
+        if not super().parse_request():
+            return False
+        if not self.waiting:
+            return True
+        status = self.waiting.pop(0)
+        if status:
+            self._answer(status, {"detail": "not yet"})
+        self.close_connection = True
+        return False
 
     def do_GET(self):
         if self.path == "/readyz":
@@ -45,7 +60,9 @@ class Shop(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         (event,) = body["events"]
         assert event["item_id"] == "item-1"
-        self._answer(202, {"accepted": self.accepted, "duplicate": 0, "applied": False})
+        self._answer(
+            202, {"accepted": self.accepted, "duplicate": self.duplicate, "applied": False}
+        )
 
     def _answer(self, status, content):
         body = json.dumps(content).encode()
@@ -60,7 +77,8 @@ class Shop(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def shop(**attributes):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("AShop", (Shop,), attributes))
+    waiting = {"waiting": list(attributes.get("at_first", ()))}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("AShop", (Shop,), attributes | waiting))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -80,14 +98,52 @@ def test_helm_test_asks_for_a_list_and_sends_an_event(capsys):
 @pytest.mark.parametrize(
     ("wrong", "said"), [({"items": []}, "empty list"), ({"accepted": 0}, "not taken")]
 )
-def test_helm_test_fails_where_the_shop_does(wrong, said):
+def test_helm_test_fails_at_once_where_the_shop_does(wrong, said):
     with shop(**wrong) as address, pytest.raises(SystemExit, match=said):
-        script("ask").main(address)
+        impatient(pauses_s=1e9).main(address)
 
 
-def test_helm_test_says_that_nobody_answers():
-    with pytest.raises(SystemExit, match="does not answer"):
-        script("ask").main("http://127.0.0.1:9")
+def impatient(pauses_s=0.0, patience_s=60.0):
+    """The script, which a pause that should not be would hang."""
+    ask = script("ask")
+    ask.PAUSE_S, ask.PATIENCE_S = pauses_s, patience_s
+    return ask
+
+
+def test_helm_test_asks_again_until_the_shop_is_reached(capsys):
+    """A policy engine that does not know the pod yet refuses; a Service has no endpoint yet."""
+    with shop(at_first=[0, 503, 0, 502]) as address:
+        impatient().main(address)
+    said = capsys.readouterr().out
+    assert said.count("asking again") == 4
+    assert "answered 503" in said
+    assert "an event was taken" in said
+
+
+def test_an_event_that_is_sent_again_is_taken_as_well():
+    with shop(accepted=0, duplicate=1) as address:
+        impatient().main(address)
+
+
+def test_helm_test_fails_at_once_where_it_is_refused():
+    with shop(at_first=[404]) as address, pytest.raises(SystemExit, match="answered 404"):
+        impatient(pauses_s=1e9).main(address)
+
+
+def test_helm_test_says_in_the_end_that_nobody_answers():
+    with pytest.raises(SystemExit, match=r"for 0 s: .* does not answer: .*refused"):
+        impatient(patience_s=0).main("http://127.0.0.1:9")
+
+
+def test_helm_test_says_where_names_are_let_through(monkeypatch):
+    ask = impatient(patience_s=0)
+
+    def unresolved(*_):
+        raise urllib.error.URLError(socket.gaierror(-3, "Temporary failure in name resolution"))
+
+    monkeypatch.setattr(ask, "asked", unresolved)
+    with pytest.raises(SystemExit, match=r"name resolution.*networkPolicy\.dns"):
+        ask.main("http://coterie-api.shop.svc:8000")
 
 
 def test_the_event_of_helm_test_is_one_that_serving_takes():
@@ -95,13 +151,13 @@ def test_the_event_of_helm_test_is_one_that_serving_takes():
     with shop() as address:
         sent = {}
 
-        def keep(url, body=None):
+        def keep(url, body):
             if body is not None:
                 sent.update(body)
             return real(url, body)
 
         ask = script("ask")
-        real, ask.ask = ask.ask, keep
+        real, ask.asked = ask.asked, keep
         ask.main(address)
     messages.EventBatch.model_validate(sent)
     # What it read the item from has to be what serving answers.
@@ -424,6 +480,19 @@ def test_a_pod_ends_also_where_no_head_answers():
     )
     assert done.returncode == 0
     assert "not drained" in done.stderr
+
+
+def test_a_pod_answers_as_ever_until_endpoints_have_forgotten_it(monkeypatch):
+    """Where no other node has room, Serve stops the replicas of one that drains."""
+    drain, now, asked = script("drain"), [100.0], []
+    monkeypatch.setattr(drain.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(drain.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
+    monkeypatch.setattr(drain, "drain", lambda *given: asked.append((now[0] - 100, *given)))
+    monkeypatch.setattr("sys.argv", ["drain.py", "--seconds=10"])
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    drain.main()
+    assert asked == [(3, "head:6379", 7)]
+    assert now[0] == 110, "as long as it is told"
 
 
 @pytest.mark.slow

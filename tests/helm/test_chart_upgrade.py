@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from chart import CI, SECRETS, deployments, one, parse, pods
+from chart import CI, OF_REVISION, SECRETS, deployments, one, parse, pods
 from fake_kubernetes import kubernetes
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -147,10 +147,10 @@ IMMUTABLE = {
     "Deployment": ["selector"],
     "StatefulSet": ["selector", "serviceName", "volumeClaimTemplates", "podManagementPolicy"],
     "Service": ["clusterIP"],
-    "Job": ["template", "selector"],
     "RoleBinding": [],
 }
-"""Of ``spec``; hooks are deleted before they are made again, so their fields may change."""
+"""Of ``spec``; hooks are deleted before they are made again, so their fields may change. A Job's
+name says what is in it."""
 
 
 @pytest.mark.parametrize("values", sorted(CI))
@@ -183,3 +183,42 @@ def test_a_changed_selector_would_be_noticed(chart):
     changed = chart.objects(CI["gpu"], *SECRETS, "--set", "redis.storageClass=fast")
     name = "StatefulSet/coterie-redis"
     assert _fixed(changed)[name] != golden[name]
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ("serving.logLevel=DEBUG", set()),
+        ("features.resources.limits.memory=5Gi", {"features-apply"}),
+        ("redis.tls=true", {"features-apply"}),
+        ("images.serve=other", {"features-apply"}),
+        ("images.train=other", {"pipelines-upload"}),
+        ("training.workers=7", {"pipelines-upload"}),
+        ("images.tag=v9", {"features-apply", "pipelines-upload"}),
+    ],
+)
+def test_a_job_that_would_be_another_has_another_name(chart, change, changed):
+    """It cannot be changed. Helm counts revisions, tools that only render do not."""
+    before, after = (
+        {OF_REVISION.sub("", name): name for name in names}
+        for names in (_jobs(chart), _jobs(chart, "--set", change))
+    )
+    assert before.keys() == after.keys()
+    different = {name.removeprefix("coterie-") for name in before if before[name] != after[name]}
+    assert different == changed
+
+
+def test_a_job_that_reads_another_script_has_another_name(chart, tmp_path):
+    folder = shutil.copytree(chart.folder, tmp_path / "coterie")
+    script = folder / "files" / "upload.py"
+    script.write_text(script.read_text() + "# changed")
+    (same,) = set(_jobs(type(chart)(chart.binary, folder))) & set(_jobs(chart))
+    assert same.startswith("coterie-features-apply-")
+
+
+def _jobs(chart, *options):
+    return [
+        o["metadata"]["name"]
+        for o in chart.objects(CI["gpu"], *SECRETS, *options)
+        if o["kind"] == "Job" and "annotations" not in o["metadata"]
+    ]

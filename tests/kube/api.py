@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import fields, patches
+from . import fields, patches, rbac
 from .errors import CutOffError, RefusedError
 from .fields import Writer
 from .immutable import check_unchanged
@@ -48,6 +48,7 @@ class Request:
     body: Any
     content_type: str
     agent: str
+    user: str
 
     @property
     def plural(self) -> str:
@@ -110,10 +111,10 @@ class FakeApi(Store):
     def writes(self):
         return [r for r in self.requests if r[0] in ("create", "patch", "update")]
 
-    def answer(self, method, path, query, body, content_type, agent=""):
+    def answer(self, method, path, query, body, content_type, agent="", user=""):
         if method == "GET" and (found := discovery(path)) is not None:
             return found
-        request = self._request(method, path, query, body, content_type, agent)
+        request = self._request(method, path, query, body, content_type, agent, user)
         with self.lock:
             self.requests.append((request.verb, request.plural, request.name))
             wanted = (f for f in self.faults if f.fits(request.verb, request.plural))
@@ -132,7 +133,7 @@ class FakeApi(Store):
         said = f"{request.verb} {request.plural} is faulty"
         raise RefusedError(fault.status, said, fault.headers)
 
-    def _request(self, method, path, query, body, content_type, agent) -> Request:
+    def _request(self, method, path, query, body, content_type, agent, user) -> Request:
         steps = path.strip("/").split("/")
         size = 2 if steps[0] == "api" else 3
         root, rest, namespace = "/" + "/".join(steps[:size]), steps[size:], ""
@@ -149,10 +150,13 @@ class FakeApi(Store):
             verb = "watch"
         elif not name:
             verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
-        return Request(verb, kind, namespace, name, part, query, body, content_type, agent)
+        return Request(verb, kind, namespace, name, part, query, body, content_type, agent, user)
 
     def _do(self, request: Request) -> Any:
         kind = request.kind
+        rbac.check(
+            self, request.user, request.verb, kind, request.part, request.namespace, request.name
+        )
         if request.verb == "list":
             return self._list(request)
         if request.verb == "watch":

@@ -119,7 +119,7 @@ def applied(kind: str, before: Any, wanted: Any, writer: Writer, force: bool, no
     new = set(leaves(kind, wanted))
     given_up = owned.get(writer, set()) - new
     others = set().union(*(paths for other, paths in owned.items() if other != writer))
-    for path in sorted(given_up - others, key=len, reverse=True):
+    for path in sorted(given_up - others, key=len):
         if not any(o[: len(path)] == path for o in others | new):
             _remove(kind, merged, path)
     moved = owned.get(writer) != new

@@ -8,8 +8,9 @@ from typing import Any
 
 from . import golang
 from .api import FakeApi
+from .containers import Process
 from .endpoints import Endpoints
-from .nodes import Nodes, Process, is_ready
+from .nodes import Nodes, is_ready
 from .plain import copied
 from .rayclusters import OPERATOR, STATUS, Clusters, owned_by
 from .serve import Serving

@@ -1,58 +1,17 @@
 """Nodes: pods are put on them, start, are probed, and end."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from .api import FakeApi
+from .containers import Process, Run
 from .fields import Writer
 from .store import Object
 
 KUBELET = Writer("kubelet", part="status")
-PERIOD_S, TIMEOUT_S, FAILURES = 10, 1, 3
-"""Of a probe that does not say."""
-
-
-@dataclass
-class Process:
-    """What a container's process does, seen from outside."""
-
-    listens_after_s: float = 1.0
-    """After its start; infinite: never."""
-    answers_in_s: float = 0.0
-    """A probe waits for so long."""
-    ends_after_s: float = math.inf
-    exit_code: int = 0
-    stops_in_s: float = 0.0
-    """After it was told to stop, its preStop hook included."""
-    listens: Callable[[], bool] = lambda: True
-    """What else it takes to answer."""
-    ready: Callable[[], bool] = lambda: True
-    """What a readiness probe asks beyond that."""
-    exits: Callable[[], int | None] = lambda: None
-    """Its exit code, once it has ended by itself."""
-    stop: Callable[[], object] = lambda: None
-    """Called when its pod has to go."""
-
-
-@dataclass
-class Run:
-    """A container that runs or has run."""
-
-    began: float
-    process: Process
-    ended: float | None = None
-    restarts: int = 0
-    exit_code: int = 0
-    started: bool = False
-    """Its startup probe has succeeded."""
-    ready: bool = False
-    failures: dict[str, int] = field(default_factory=dict)
-
-    def answers(self, now: float) -> bool:
-        up = self.ended is None and now >= self.began + self.process.listens_after_s
-        return up and self.process.listens()
+ENDING = ("Never", "OnFailure")
+"""Policies of pods whose containers are not started anew."""
 
 
 @dataclass
@@ -119,7 +78,7 @@ class Nodes:
         if not missing and self._initialised(pod, life, now):
             for container in pod["spec"]["containers"]:
                 run = self._run(pod, life, container, now)
-                self._pass(pod, container, run, now)
+                run.step(container, now, pod["spec"].get("restartPolicy") not in ENDING)
         self._tell(pod, life, missing)
 
     def _initialised(self, pod: Object, life: Life, now: float) -> bool:
@@ -133,66 +92,14 @@ class Nodes:
 
     def _run(self, pod: Object, life: Life, container: Any, now: float) -> Run:
         name = container["name"]
+
+        def make() -> Process:
+            said = (say(pod, name) for say in (self.process, *self.roles))
+            return next(filter(None, said), None) or _usual(pod, name)
+
         if name not in life.runs:
-            said = [self.process, *self.roles]
-            found = next(filter(None, (say(pod, name) for say in said)), None)
-            life.runs[name] = Run(now, found or _usual(pod, name))
+            life.runs[name] = Run(make, now, make())
         return life.runs[name]
-
-    def _pass(self, pod: Object, container: Any, run: Run, now: float) -> None:
-        """What became of a container in this step."""
-        if run.ended is not None:
-            return
-        code = run.process.exits()
-        if code is not None or now >= run.began + run.process.ends_after_s:
-            run.ended, run.ready = now, False
-            run.exit_code = run.process.exit_code if code is None else code
-            return
-        if "startupProbe" in container and not run.started:
-            run.started = self._asked(container, "startupProbe", run, now) is True
-            if self._given_up(container, "startupProbe", run):
-                self._restart(run, now)
-            return
-        run.started = True
-        if self._asked(container, "livenessProbe", run, now) is not None and self._given_up(
-            container, "livenessProbe", run
-        ):
-            self._restart(run, now)
-            return
-        if "readinessProbe" not in container:
-            run.ready = True
-            return
-        said = self._asked(container, "readinessProbe", run, now)
-        if said is True:
-            run.ready = True
-        elif self._given_up(container, "readinessProbe", run):
-            run.ready = False
-
-    def _asked(self, container: Any, which: str, run: Run, now: float) -> bool | None:
-        """What a probe says; None where there is none, or where it is not its time."""
-        probe = container.get(which)
-        since = now - run.began
-        if probe is None or since < probe.get("initialDelaySeconds", 0):
-            return None
-        period = probe.get("periodSeconds", PERIOD_S)
-        last = run.failures.get(f"{which} at", -1)
-        if int(since / period) == last:
-            return None
-        run.failures[f"{which} at"] = int(since / period)
-        in_time = run.process.answers_in_s < probe.get("timeoutSeconds", TIMEOUT_S)
-        good = in_time and run.answers(now)
-        good = good and (which != "readinessProbe" or run.process.ready())
-        run.failures[which] = 0 if good else run.failures.get(which, 0) + 1
-        return good
-
-    def _given_up(self, container: Any, which: str, run: Run) -> bool:
-        limit = container.get(which, {}).get("failureThreshold", FAILURES)
-        return run.failures.get(which, 0) >= limit
-
-    def _restart(self, run: Run, now: float) -> None:
-        run.began, run.restarts = now, run.restarts + 1
-        run.started = run.ready = False
-        run.failures.clear()
 
     def _missing(self, pod: Object) -> Iterator[str]:
         """What a pod refers to and nobody made."""
@@ -217,7 +124,7 @@ class Nodes:
         ready = len(runs) == len(names) and all(run.ready for run in runs)
         phase = "Running" if runs else "Pending"
         ended = len(runs) == len(names) and all(run.ended is not None for run in runs)
-        if ended and pod["spec"].get("restartPolicy") in ("Never", "OnFailure"):
+        if ended and pod["spec"].get("restartPolicy") in ENDING:
             good = all(run.exit_code == 0 for run in runs)
             phase, ready = ("Succeeded" if good else "Failed"), False
         status = dict(pod.get("status", {})) | {
@@ -254,8 +161,7 @@ class Nodes:
             self._tell(pod, life)
             return
         for run in running:
-            run.process.stop()
-            run.ended, run.ready = now, False
+            run.stop(now)
         metadata.pop("deletionGracePeriodSeconds", None)
         self.api.finish("pods", pod)
 
@@ -274,7 +180,7 @@ def _values_from(container: Any) -> list[Any]:
 
 def _usual(pod: Object, name: str) -> Process:
     first = name in [c["name"] for c in pod["spec"].get("initContainers", ())]
-    short = first or pod["spec"].get("restartPolicy") in ("Never", "OnFailure")
+    short = first or pod["spec"].get("restartPolicy") in ENDING
     return Process(ends_after_s=1.0) if short else Process()
 
 

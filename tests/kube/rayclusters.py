@@ -5,10 +5,11 @@ from typing import Any
 
 from . import golang
 from .api import FakeApi
+from .containers import Process
 from .endpoints import Endpoints
 from .errors import RefusedError
 from .fields import Writer
-from .nodes import Nodes, Process, is_ready
+from .nodes import Nodes, is_ready
 from .plain import copied
 from .store import Object
 

@@ -31,7 +31,8 @@ class Handler(BaseHTTPRequestHandler):
             query = parse_qs(parts.query)
             agent = self.headers.get("User-Agent", "")
             body = self._body(kind)
-            content = self.api.answer(self.command, parts.path, query, body, kind, agent)
+            user = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            content = self.api.answer(self.command, parts.path, query, body, kind, agent, user)
             if isinstance(content, Iterator):
                 self._stream(content)
             else:
@@ -107,14 +108,16 @@ def serving(api: FakeApi) -> Iterator[str]:
             thread.join()
 
 
-def kubeconfig(folder: Path, address: str, namespace: str = "shop") -> Path:
+def kubeconfig(
+    folder: Path, address: str, namespace: str = "shop", token: str = "a-secret-token"
+) -> Path:
     """A file by which kubectl, helm and Kubernetes' client for Python find an API."""
-    path = folder / "kubeconfig"
+    path = folder / f"kubeconfig-{namespace}-{token.rpartition(':')[2]}"
     content = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "c", "cluster": {"server": address}}],
-        "users": [{"name": "u", "user": {"token": "a-secret-token"}}],
+        "users": [{"name": "u", "user": {"token": token}}],
         "contexts": [
             {"name": "x", "context": {"cluster": "c", "user": "u", "namespace": namespace}}
         ],

@@ -26,8 +26,9 @@ class World:
         self.endpoints = Endpoints(api)
         self.evictions = Evictions(api)
         self.operator = Operator(api, self.nodes, self.endpoints)
+        # KubeRay first: it acts on what others did a step ago, and looks see that as well.
         self.parts = (
-            self.workloads, self.operator, self.nodes, self.endpoints, self.evictions
+            self.operator, self.workloads, self.nodes, self.endpoints, self.evictions
         )  # fmt: skip
         self.looks: list[Callable[[], None]] = []
         """Called after each step: what a test measures."""

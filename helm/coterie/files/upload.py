@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from coterie.errors import unresolved
+
 PAGE = 100
 
 
@@ -114,4 +116,10 @@ def schedule(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception as error:
+        why = unresolved(error)
+        if not why:
+            raise
+        sys.exit(f"pipelines.endpoint {error}{why}")

@@ -10,9 +10,9 @@
 {{- if $part }}{{ printf "%s-%s" $base $part }}{{ else }}{{ $base }}{{ end -}}
 {{- end }}
 
-{{/* The Service that KubeRay makes for a RayService. */}}
-{{- define "coterie.serveService" -}}
-{{- printf "%s-serve-svc" (include "coterie.base" .) -}}
+{{/* Host and port of the API inside the cluster: our own Service, never the one that KubeRay makes. */}}
+{{- define "coterie.apiAddress" -}}
+{{- printf "%s.%s.svc:8000" (include "coterie.name" (list . "api")) .Release.Namespace -}}
 {{- end }}
 
 {{- define "coterie.appSecret" -}}
@@ -141,6 +141,10 @@ securityContext:
   valueFrom: {secretKeyRef: {name: {{ include "coterie.redisSecret" . }}, key: redis-password}}
 {{- end }}
 
+{{- define "coterie.eventLog" -}}
+{{ ternary "rediss://" "redis://" .Values.redis.tls }}{{ include "coterie.redisAddress" . }}/0
+{{- end }}
+
 {{/* For whoever opens the event log. */}}
 {{- define "coterie.eventLogEnv" -}}
 - name: COTERIE_EVENT_LOG_PASSWORD
@@ -188,6 +192,13 @@ securityContext:
 
 {{- define "coterie.s3Port" -}}
 {{- include "coterie.portOf" (default "https://s3.amazonaws.com" .Values.s3.endpoint) -}}
+{{- end }}
+
+{{/* Seconds between two scrapes. */}}
+{{- define "coterie.scrapeSeconds" -}}
+{{- $interval := .Values.monitoring.interval -}}
+{{- $number := regexFind "^[0-9]+" $interval | int -}}
+{{- if hasSuffix "ms" $interval }}{{ div $number 1000 }}{{ else }}{{ mul $number (ternary 60 1 (hasSuffix "m" $interval)) }}{{ end -}}
 {{- end }}
 
 {{- define "coterie.monitored" -}}
