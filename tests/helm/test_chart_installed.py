@@ -131,6 +131,16 @@ def test_an_install_that_waits_ends_while_nothing_is_served(installed, tmp_path,
         values = ("--values", CI["minimal"], "--set", f"release.store={tmp_path}/releases")
         installed.install("--wait", "--timeout=15s", values=values)
         assert len(programs.controllers) == 2
+        # One of them leads, and stays ready.
+        with installed.world.going_on():
+            eventually(lambda: holder(installed))
+        installed.world.go(30)
+        status = installed.api.objects["deployments", "coterie-controller"]["status"]
+        assert status["readyReplicas"] == 2
+
+
+def holder(one):
+    return one.api.objects["leases", "coterie-rollout"].get("spec", {}).get("holderIdentity")
 
 
 CHANGES = [
