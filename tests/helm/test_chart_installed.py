@@ -226,6 +226,21 @@ def serving(installed):
     return installed
 
 
+def test_a_slow_start_is_nobodys_end(installed):
+    """On half a CPU a program needed 40 s before it listened; on a full node it may be 90."""
+    installed.world.nodes.process = lambda pod, name: Process(90.0) if name in SLOW else None
+    installed.install()
+    installed.serves()
+    installed.world.go(60)
+    pods = [*installed.pods("controller"), *installed.pods("consumer"), *installed.pods("head")]
+    assert len(pods) == 5
+    assert all(map(is_ready, pods))
+    assert not sum(s["restartCount"] for p in pods for s in p["status"]["containerStatuses"])
+
+
+SLOW = ("controller", "consumer", "ray-head")
+
+
 def asked_service(one):
     """The Service that the chart tells people of: helm test asks it."""
     hooks = yaml.safe_load_all(one.helm("get", "hooks", "coterie"))

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from chart import FOLDER
 
 FILES = FOLDER / "files"
