@@ -147,7 +147,8 @@ def test_plain_upgrades_work_after_kuberay_has_written(either):
     for change in CHANGES:
         either.upgrade(*change)
         either.serves()
-    assert len(either.pods("worker")) == 3
+    cluster = either.service["spec"]["rayClusterConfig"]
+    assert cluster["workerGroupSpecs"][0]["minReplicas"] == 3
 
 
 def test_an_upgrade_can_be_rolled_back(either):

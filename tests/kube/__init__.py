@@ -18,8 +18,8 @@ no more; what it does, it does as the real one. Where each behaviour is known fr
   documentation, "Using RBAC Authorization", says.
 - Pods (``nodes``, ``containers``): when probes are asked, and what their failures do, stands in
   Kubernetes' documentation, "Pod Lifecycle" and "Configure Liveness, Readiness and Startup Probes".
-- Services (``endpoints``, ``traffic``): which pods are reached, those that end among them, stands in
-  Kubernetes' documentation, "EndpointSlices".
+- Services (``endpoints``, ``traffic``): which pods are reached, those that end among them, stands
+  in Kubernetes' documentation, "EndpointSlices".
 - KubeRay (``kuberay``, ``rayclusters``, ``serve``): finalizers, the Job that cleans up Redis, when
   the Service is moved, and how Serve's state is told, are read from KubeRay 1.7's
   ``rayservice_controller.go`` and ``raycluster_controller.go``; how an object looks once Go wrote
