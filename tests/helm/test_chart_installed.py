@@ -151,6 +151,18 @@ def test_plain_upgrades_work_after_kuberay_has_written(either):
     assert cluster["workerGroupSpecs"][0]["minReplicas"] == 3
 
 
+def test_more_workers_come_with_an_upgrade_and_can_be_drained(serving):
+    """KubeRay leaves a RayCluster as it is where numbers and tolerations alone differ."""
+    before = cluster_of(serving)
+    serving.upgrade("--set", "serving.workers.min=3")
+    serving.world.until(lambda: len(serving.api.every("rayclusters")) == 2, SERVED)
+    serving.world.until(lambda: len(serving.api.every("rayclusters")) == 1, SERVED)
+    assert cluster_of(serving) != before
+    serving.world.until(lambda: len(serving.pods("worker")) == 3, SERVED)
+    budget = serving.api.objects["poddisruptionbudgets", "coterie-worker"]
+    assert budget["status"]["disruptionsAllowed"] == 1
+
+
 def test_an_upgrade_can_be_rolled_back(either):
     either.install()
     either.serves()
