@@ -8,6 +8,8 @@ NEVER: Final = ("slow", "gpu", "browser", "cluster")
 LONG: Final = frozenset(
     {
         "tests/cli/test_serve.py",
+        "tests/helm/test_chart_installed.py",
+        "tests/helm/test_chart_ownership.py",
     }
 )
 """Files that add up to more than some seconds, without one test that is slow by itself."""
