@@ -225,6 +225,16 @@ def test_without_metrics_the_weight_is_held_and_nothing_promoted(source):
     assert world.state.since == pytest.approx(since + 80, abs=11)
 
 
+def test_a_rollout_that_could_not_be_decided_is_refused_at_its_start():
+    world = World(source=Source.SPARSE)
+    (why,) = world.start().refused.values()
+    assert "metrics are sparse" in why
+    assert "30 s or sooner (monitoring.interval)" in why
+    assert world.state.phase is Phase.IDLE
+    world.source = Source.EMPTY
+    assert not world.start().refused, "there may be none before the first canary"
+
+
 def test_what_to_do_is_said_where_scrapes_are_too_far_apart():
     world = at_step()
     world.source = Source.SPARSE
