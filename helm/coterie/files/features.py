@@ -44,7 +44,7 @@ def apply(folder: str, offline: str) -> None:
     with quick_imports():
         from feast import FeatureStore
 
-        from feature_repo.handover import register
+    from feature_repo.handover import register
 
     print(f"registered {', '.join(register(FeatureStore(folder), offline))}")
 
@@ -57,8 +57,10 @@ def materialise(folder: str, offline: str, event_log: str, releases: str) -> Non
         SystemExit: A pipeline released, but there are no rows.
     """
     with quick_imports():
-        from feature_repo.handover import VIEWS, SharedStore, refill
-        from feature_repo.views import file_of
+        import feast  # noqa: F401 - for those who import it next
+
+    from feature_repo.handover import VIEWS, SharedStore, refill
+    from feature_repo.views import file_of
 
     missing = [url for url in (file_of(offline, view) for view in VIEWS) if not exists(url)]
     if missing:
