@@ -44,6 +44,7 @@ SINK_S: Final = 60.0
 """A replica that begins waits so long for a sink; then it has lists, and no ear for events."""
 WRITE_MOST: Final = 2000
 """Events of one transaction, unless one request has more: Redis serves nobody else meanwhile."""
+log = logging.getLogger(LOGGER)
 
 
 class EventSink:
@@ -52,9 +53,9 @@ class EventSink:
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
-        log, metrics = settings.open_event_log(), Metrics()
+        events, metrics = settings.open_event_log(), Metrics()
         self._responses = Responses(settings.attribution_s, metrics)
-        self._sink = Sink(log, FeastFeatures(settings.features), metrics, self._responses)
+        self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses)
         self._thread = ThreadPoolExecutor(1, "sink")
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[Receipt]]] = []
         self._working = asyncio.Lock()
@@ -108,9 +109,16 @@ class EventSink:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _retry(self) -> None:
+        said = ""
         while True:
-            await self.catch_up()
-            await self._in_thread(lambda: self._responses.mature(time.time()))
+            try:
+                await self.catch_up()
+                await self._in_thread(lambda: self._responses.mature(time.time()))
+                said = ""
+            except Exception as error:
+                # Whatever it is: who stopped trying would leave events waiting until a restart.
+                if said != (said := f"{type(error).__name__}: {error}"):
+                    log.exception("the event sink goes on")
             await asyncio.sleep(RETRY_S)
 
 

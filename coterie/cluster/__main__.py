@@ -11,14 +11,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
 from coterie.cluster.api import Cluster, logger
 from coterie.cluster.arms import RayServiceArms
@@ -27,15 +25,13 @@ from coterie.cluster.lease import ClusterLease
 from coterie.cluster.served import told
 from coterie.cluster.statements import Statements
 from coterie.errors import CoterieError
-from coterie.release.store import ReleaseStore
+from coterie.probes import ALIVE_S, Starting, pages
 from coterie.rollout.controller import Controller, Metrics
 from coterie.rollout.decide import Decision
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.state import State, Transition
 
 PORT: Final = 9464
-ALIVE_S: Final = 120.0
-"""A loop that has not come round for so long hangs: requests end sooner than that."""
 
 
 @dataclass
@@ -51,6 +47,7 @@ class Loop:
     interval_s: float = 2.0
     stop: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], float] = time.time
+    """The same for every controller, or a step would be as long as clocks differ."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str = ""
     _waited: str = ""
@@ -180,41 +177,6 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-@contextmanager
-def pages(port: int, registry: CollectorRegistry, loop: Loop) -> Iterator[int]:
-    """``/metrics``, ``/healthz`` and ``/readyz`` on a port, 0 for any; which it is."""
-    probes = {"/healthz": loop.alive, "/readyz": loop.ready}
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/metrics":
-                self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
-            elif self.path in probes:
-                self._answer(200 if probes[self.path]() else 503, b"", "text/plain")
-            else:
-                self._answer(404, b"", "text/plain")
-
-        def _answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Probes and scrapes are no news."""
-
-    with ThreadingHTTPServer(("", port), Page) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, name="pages", daemon=True)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
     """What is said on the command line."""
     parser = argparse.ArgumentParser(prog="python -m coterie.cluster", description=__doc__)
@@ -248,22 +210,36 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def control(given: argparse.Namespace, stop: threading.Event) -> None:
-    """Take the lease and turn, until ``stop`` is set."""
-    from coterie.rollout.metrics import PrometheusMetrics
+    """Listen, take the lease and turn, until ``stop`` is set."""
+    registry, probed = CollectorRegistry(), Starting()
+    with pages(given.port, registry, probed) as port:
+        logger.info("listens", extra={"fields": {"port": port}})
+        # What follows asks others, and loads what takes seconds of a slow machine.
+        from coterie.release.store import ReleaseStore
+        from coterie.rollout.metrics import PrometheusMetrics
 
-    cluster = Cluster.connect(given.namespace)
-    book = ClusterBook(cluster, given.service)
-    registry = CollectorRegistry()
-    with book.lease() as lease:
-        store = ReleaseStore(given.releases)
-        arms = RayServiceArms(cluster, given.service, store, lambda: bool(lease))
-        # Other shops may be scraped by the same server.
-        ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
-        metrics = PrometheusMetrics(given.prometheus, ours)
-        exported = RolloutMetrics(registry)
-        statements = Statements(cluster, book, lambda: bool(lease))
-        loop = Loop(book, arms, statements, metrics, lease, exported, given.interval, stop)
-        with pages(given.port, registry, loop):
+        cluster = Cluster.connect(given.namespace)
+        book = ClusterBook(cluster, given.service)
+        with book.lease() as lease:
+            store = ReleaseStore(given.releases)
+            arms = RayServiceArms(cluster, given.service, store, lambda: bool(lease))
+            # Other shops may be scraped by the same server.
+            ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
+            metrics = PrometheusMetrics(given.prometheus, ours)
+            exported = RolloutMetrics(registry)
+            statements = Statements(cluster, book, lambda: bool(lease), cluster.clock)
+            loop = Loop(
+                book,
+                arms,
+                statements,
+                metrics,
+                lease,
+                exported,
+                given.interval,
+                stop,
+                clock=cluster.clock,
+            )
+            probed.work = loop
             logger.info("begins", extra={"fields": {"service": given.service}})
             loop.run()
     logger.info("ends")

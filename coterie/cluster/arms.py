@@ -18,16 +18,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from coterie.cluster.api import PODS, RAY_SERVICES, Cluster, ConflictError, Object, logger
 from coterie.cluster.check import Check
 from coterie.cluster.served import APPLICATION, DEPLOYMENT, compose, read_live, template_of, told
 from coterie.cluster.stated import Statement
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.release.store import ReleaseStore
 from coterie.rollout.live import Live, Place
 from coterie.rollout.state import Target
+
+if TYPE_CHECKING:  # no controller needs a store before it listens
+    from coterie.release.store import ReleaseStore
 
 SETTLED_S: Final = 6.0
 """A status has to say so for this long: three of KubeRay's rounds."""
@@ -46,7 +48,7 @@ class RayServiceArms:
         self,
         cluster: Cluster,
         name: str,
-        store: ReleaseStore,
+        store: "ReleaseStore",
         may_act: Callable[[], bool] = lambda: True,
         settled_s: float = SETTLED_S,
         clock: Callable[[], float] = time.monotonic,
@@ -158,7 +160,9 @@ class RayServiceArms:
             return
         changes: Object = {"spec": {"serveConfigV2": text}}
         if target.canary != (now.target.canary if now else ""):
-            changes["metadata"] = {"annotations": {SINCE: _since(target.canary)}}
+            changes["metadata"] = {
+                "annotations": {SINCE: _since(target.canary, self._cluster.clock())}
+            }
         if not self._may_act():
             raise UnavailableError("the lease is over: another controller may act by now")
         changed = self._cluster.patch(
@@ -218,11 +222,12 @@ def _well(deployment: Object) -> bool:
     return deployment.get("status") in _WELL
 
 
-def _since(digest: str) -> str | None:
+def _since(digest: str, now: float) -> str | None:
     """The annotation's text; None takes it away."""
     if not digest:
         return None
-    return json.dumps({"digest": digest, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    return json.dumps({"digest": digest, "at": at})
 
 
 def _came(service: Object) -> tuple[str, datetime]:

@@ -8,7 +8,6 @@ there, and each is also sent out as an Event when it is written.
 import json
 import os
 import re
-import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -120,10 +119,11 @@ class ClusterBook:
             raise BadInputError(
                 f"command id {command.id!r}: use up to 253 letters, digits, dots, dashes"
             )
-        # Keys have no order: the time tells which command came first.
-        text = json.dumps({**asdict(command), "at": time.time()})
+        found = self._cluster.find(CONFIG_MAPS, self._commands)
+        # Keys have no order: the time tells which command came first, whoever's node took it.
+        text = json.dumps({**asdict(command), "at": self._cluster.clock()})
         data = {"data": {command.id: text}}
-        if self._cluster.find(CONFIG_MAPS, self._commands) is None:
+        if found is None:
             try:
                 self._cluster.create(CONFIG_MAPS, self._commands, data)
             except ConflictError:

@@ -19,10 +19,19 @@ def open_store(path: str) -> tuple[Any, str]:
         BadInputError: Nothing installed knows this kind of path.
     """
     try:
-        fs, folder = fsspec.core.url_to_fs(path)
+        fs, folder = fsspec.core.url_to_fs(path, **options_of(path))
     except (ValueError, ImportError) as error:
         raise BadInputError(f"{path} is on no store that is known: {error}") from error
     return fs, folder.rstrip("/")
+
+
+def options_of(path: str) -> dict[str, Any]:
+    """What fsspec is told of a path's store, wherever one is opened."""
+    if not path.startswith(("s3://", "s3a://")):
+        return {}
+    from coterie.data import s3
+
+    return s3.settings()
 
 
 def is_local(fs: Any) -> bool:

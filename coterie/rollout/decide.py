@@ -522,7 +522,13 @@ def _put_live(state: State, digest: str, why: str, who: str, log: _Log, anew: bo
     if digest == state.stable and not anew:
         return log.note(state, state, why, who)
     phase = Phase.IDLE if anew else Phase.PROMOTED
-    alone = {"stable": digest, "canary": "", "held": None, "evidence": {}, "totals": {}}
+    alone: dict[str, Any] = {
+        "stable": digest,
+        "canary": "",
+        "held": None,
+        "evidence": {},
+        "totals": {},
+    }
     return log.go(state, phase, why, who, **alone)
 
 

@@ -82,7 +82,6 @@ class PrometheusMetrics:
     """Of the server, without ``/api``."""
     selector: str = ""
     """Further label matchers, such as ``namespace="shop"``."""
-    clock: Callable[[], float] = time.time
     _said: str = field(default="", init=False)
 
     def totals(self, target: Target) -> tuple[Source, Mapping[str, Totals]]:  # noqa: ARG002
@@ -90,7 +89,10 @@ class PrometheusMetrics:
         names = "|".join((ANSWERS, SIGNALS, SHOWN, HEARTBEAT))
         matchers = ", ".join(part for part in (f'__name__=~"{names}"', self.selector) if part)
         try:
-            samples = [_sample(series) for series in self._ask(f"{{{matchers}}}", "vector")]
+            found = self._ask(f"{{{matchers}}}", "vector")
+            samples = [_sample(series) for series in found]
+            # When it asked itself: how old samples are does not hang on the clock here.
+            now = max((float(series["value"][0]) for series in found), default=0.0)
             beats = self._ask(f"{HEARTBEAT}{{{self.selector}}}[{SEEN_S}s]", "matrix")
             apart_s = _apart([[float(at) for at, _ in series["values"]] for series in beats])
         except (UnavailableError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -99,7 +101,7 @@ class PrometheusMetrics:
         self._said = ""
         if apart_s > SPARSE_S:
             return Source.SPARSE, {}
-        return read(samples, self.clock(), True, max(STALE_S, SCRAPES * apart_s))
+        return read(samples, now, True, max(STALE_S, SCRAPES * apart_s))
 
     def _complain(self, said: str) -> None:
         """Once, as long as it stays the same: a rollout says only that metrics are down."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
+from starting import held_up
 
 from coterie.cluster import __main__ as program
 from coterie.cluster.book import ClusterBook
@@ -188,10 +189,18 @@ def test_a_process_gives_its_lease_back_when_it_is_told_to_end(api, shop, kubeco
         said = process.communicate(timeout=20)[1]
     assert process.returncode == 0
     messages = [json.loads(line)["message"] for line in said.splitlines()]
-    assert (messages[0], messages[-1]) == ("begins", "ends")
+    assert (messages[0], messages[-1]) == ("listens", "ends")
     assert "transition" in messages
     assert "holderIdentity" not in api.objects["leases", "shop-rollout"]["spec"]
     assert "a-secret-token" not in said
+
+
+def test_it_lives_before_it_is_loaded_and_is_ready_without_torch(shop, kubeconfig):
+    given = ["coterie.cluster", *arguments(shop.store)]
+    with held_up(*given, KUBECONFIG=str(kubeconfig)) as controller:
+        assert (controller.alive, controller.ready) == (200, 503)
+        controller.go_on()
+        wait_for(lambda: controller.ready == 200)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,6 +31,13 @@ def settle(shop, arms, rounds=8):
     for _ in range(rounds):
         arms.live()
         shop.now += 10
+
+
+def change_template(shop):
+    service = deepcopy(shop.api.objects["rayservices", "shop"])
+    annotations = service["metadata"]["annotations"]
+    annotations[TEMPLATE] = annotations[TEMPLATE].replace(*OTHER_REPLICAS)
+    shop.api.put("rayservices", "shop", service)
 
 
 def asked(arms, digest):
@@ -120,10 +128,7 @@ def test_changes_of_others_are_kept(shop, arms):
     def meanwhile(*args, **more):
         if not once:
             once.append(1)
-            service = shop.api.objects["rayservices", "shop"]
-            annotations = service["metadata"]["annotations"]
-            annotations[TEMPLATE] = annotations[TEMPLATE].replace(*OTHER_REPLICAS)
-            shop.api.put("rayservices", "shop", service)
+            change_template(shop)
         return ask(*args, **more)
 
     arms._cluster.patch = meanwhile
@@ -262,9 +267,7 @@ def test_a_service_that_was_just_made_is_told_what_should_be_live(shop, cluster)
 def test_another_template_is_told_with_the_same_release(shop, arms):
     arms.apply(Target(shop.old, shop.new, 0.1))
     settle(shop, arms)
-    service = shop.api.objects["rayservices", "shop"]
-    annotations = service["metadata"]["annotations"]
-    annotations[TEMPLATE] = annotations[TEMPLATE].replace(*OTHER_REPLICAS)
+    change_template(shop)
     assert math.isnan(arms.live().weight)
     arms.apply(Target(shop.old, shop.new, 0.1))
     settle(shop, arms)

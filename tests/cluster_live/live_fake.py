@@ -141,8 +141,8 @@ def fake(folder: Path) -> Iterator[FakeInstall]:
         world = made.world
 
         @contextmanager
-        def traffic(instance: str) -> Iterator[Sent]:
-            one = Traffic(world, ours.api_service(instance), "live")
+        def traffic(there: Cluster, instance: str) -> Iterator[Sent]:
+            one = Traffic(world, there.api_service(instance), there.namespace)
             world.looks.append(one.look)
             try:
                 yield one.sent

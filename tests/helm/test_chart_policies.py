@@ -305,3 +305,14 @@ def test_containers_keep_the_entry_point_that_passes_signals_on(example):
         if "coterie-" in container["image"] and not container["name"].startswith("ray-"):
             assert "command" not in container, where
             assert container["args"], where
+
+
+@pytest.mark.parametrize("name", ["controller", "consumer"])
+def test_a_slow_start_is_no_reason_to_kill(example, name):
+    """Half a CPU, a full node, a cold disk."""
+    [container] = [c for _, c in containers(example) if c.get("name") == name]
+    start, life = container["startupProbe"], container["livenessProbe"]
+    assert start["httpGet"] == life["httpGet"]
+    assert start["periodSeconds"] * start["failureThreshold"] >= 120
+    assert start["periodSeconds"] <= 5, "or each start is as slow as its probe"
+    assert life["timeoutSeconds"] >= 5, "a busy second is no death"

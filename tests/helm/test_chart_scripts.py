@@ -4,19 +4,16 @@ import contextlib
 import importlib.util
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from chart import FOLDER
 
 FILES = FOLDER / "files"
@@ -166,55 +163,6 @@ def test_the_event_of_helm_test_is_one_that_serving_takes():
 # features.py
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
-
-
-@pytest.fixture
-def redis(tmp_path):
-    binary = shutil.which("redis-server")
-    if not binary:
-        pytest.skip("no redis-server: Debian has it")
-    port = free_port()
-    config = f"port {port}\nbind 127.0.0.1\nrequirepass hunter2\nsave ''\ndir {tmp_path}\n"
-    # As the chart's pod does: the password by standard input, not among the arguments.
-    server = subprocess.Popen(
-        [binary, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    server.stdin.write(config)
-    server.stdin.close()
-    for _ in range(100):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            break
-        time.sleep(0.05)
-    yield port
-    server.terminate()
-    server.wait()
-
-
-@pytest.fixture
-def store(tmp_path, redis):
-    folder = tmp_path / "store"
-    folder.mkdir()
-    (folder / "feature_store.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "project": "coterie",
-                "provider": "local",
-                "registry": str(tmp_path / "registry.db"),
-                "offline_store": {"type": "file"},
-                "online_store": {
-                    "type": "redis",
-                    "connection_string": f"127.0.0.1:{redis},password=${{FEAST_REDIS_PASSWORD}}",
-                },
-                "entity_key_serialization_version": 3,
-            }
-        )
-    )
-    return folder
-
-
 def features(*arguments):
     return subprocess.run(
         [sys.executable, str(FILES / "features.py"), *map(str, arguments)],
@@ -224,52 +172,6 @@ def features(*arguments):
         check=False,
         timeout=120,
     )
-
-
-@pytest.mark.slow
-def test_features_are_applied_and_rows_written_online(tmp_path, store):
-    import pandas as pd
-
-    offline = tmp_path / "rows"
-    offline.mkdir()
-    where = (f"--folder={store}", f"--offline={offline}")
-    applied = features("apply", *where)
-    assert applied.returncode == 0, applied.stderr
-    assert "shopper_recent" in applied.stdout
-    assert features("wait", f"--registry={tmp_path / 'registry.db'}").returncode == 0
-
-    empty = features("materialise", *where)
-    assert empty.returncode == 0, empty.stderr
-    assert "nothing to do" in empty.stdout
-
-    from coterie import schema
-
-    when = pd.Timestamp("2026-01-01", tz="UTC")
-    common = {"user_id": ["ana"], "event_timestamp": [when], "created_timestamp": [when]}
-    recent = {schema.RECENT_ITEMS: [["i1"]], schema.RECENT_KINDS: [[0]], schema.RECENT_TS: [[1]]}
-    ties = {
-        schema.FRIEND_IDS: [["bea"]],
-        schema.FRIEND_STRENGTHS: [[1.0]],
-        schema.FRIENDS_NAMED: [[1]],
-    }
-    for view, columns in ((schema.SHOPPER_RECENT_VIEW, recent), (schema.SHOPPER_TIES_VIEW, ties)):
-        pd.DataFrame({**common, **columns}).to_parquet(offline / f"{view}.parquet")
-    written = features("materialise", *where)
-    assert written.returncode == 0, written.stderr
-    read = (
-        "import sys; from serving.features import FeastFeatures;"
-        "print(FeastFeatures(sys.argv[1]).shopper('ana'))"
-    )
-    shown = subprocess.run(
-        [sys.executable, "-c", read, str(store)],
-        env={**os.environ, "FEAST_REDIS_PASSWORD": "hunter2"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert shown.returncode == 0, shown.stderr
-    assert "item_ids=('i1',)" in shown.stdout
-    assert "ids=('bea',)" in shown.stdout
 
 
 def test_waiting_goes_on_where_the_store_does_not_answer(monkeypatch):

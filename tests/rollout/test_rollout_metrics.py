@@ -251,3 +251,24 @@ def test_each_instance_counts_for_itself():
     told, totals = read(samples, NOW + 1, by_instance=True)
     assert told is Source.OK
     assert {key: counts.samples for key, counts in totals.items()} == {"stable@a": 5, "stable@b": 7}
+
+
+@pytest.mark.parametrize(("age_s", "source"), [(5, Source.OK), (20, Source.STALE)])
+def test_age_is_told_by_prometheus_time_whatever_the_time_here(monkeypatch, age_s, source):
+    """A controller whose node is ten minutes ahead would else hold every rollout."""
+
+    def series(name, value, **labels):
+        return {"metric": {"__name__": name, **labels}, "value": [NOW, str(value)]}
+
+    found = [
+        series("coterie_arm_answers_total", 9, arm="stable"),
+        series("coterie_heartbeat_timestamp_seconds", NOW - age_s),
+    ]
+
+    def fetch(url):
+        kind = "matrix" if "%5B" in url else "vector"
+        data = {"resultType": kind, "result": found if kind == "vector" else []}
+        return json.dumps({"status": "success", "data": data}).encode()
+
+    monkeypatch.setattr("coterie.rollout.metrics._fetch", fetch)
+    assert PrometheusMetrics("http://x").totals(TARGET)[0] is source
