@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from coterie.data.turns import TurnTakenError
 from coterie.errors import BadInputError, CoterieError
 from coterie.probes import ALIVE_S, Starting, pages
-from serving.event_log import EventLog, TurnTakenError
+from serving.event_log import EventLog
 from serving.logs import LOGGER, start_logging
 from serving.settings import Settings, read_settings
 

@@ -37,6 +37,8 @@ ATTEMPTS: Final = 4
 SINCE: Final = "coterie.rollout/canary-since"
 """Annotation: which canary, and when it came."""
 CLUSTER_LABEL: Final = "ray.io/cluster"
+INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+WORKER: Final = "app.kubernetes.io/component=worker"
 _WELL: Final = frozenset({"HEALTHY", "UPSCALING", "DOWNSCALING"})
 _FAILED: Final = frozenset({"DEPLOY_FAILED", "UNHEALTHY"})
 
@@ -137,10 +139,25 @@ class RayServiceArms:
     def _settled(self, service: Object) -> bool:
         """Whether the status has been that of the configuration, and good, for long enough."""
         metadata = service["metadata"]
-        seen = f"{metadata.get('uid')}/{metadata.get('generation')}" if _runs(service) else ""
+        runs = _runs(service) and not self._followed(service)
+        seen = f"{metadata.get('uid')}/{metadata.get('generation')}" if runs else ""
         if not seen or seen != self._well[0]:
             self._well = (seen, self._clock())
         return bool(seen) and self._clock() - self._well[1] >= self._settled_s
+
+    def _followed(self, service: Object) -> bool:
+        """Whether workers of an older RayCluster still answer, as they do for a while after a new
+        one serves: behind the chart's own Service, and told of nothing any more."""
+        instance = (service["metadata"].get("labels") or {}).get(INSTANCE_LABEL)
+        if not instance:
+            return False
+        newest = service["status"]["activeServiceStatus"].get("rayClusterName")
+        workers = self._cluster.list(PODS, f"{INSTANCE_LABEL}={instance},{WORKER}")
+        return any(
+            one["metadata"]["labels"].get(CLUSTER_LABEL) != newest
+            for one in workers
+            if "deletionTimestamp" not in one["metadata"]
+        )
 
     def _try_to_apply(self, target: Target) -> None:
         for _ in range(ATTEMPTS):

@@ -522,14 +522,9 @@ def _put_live(state: State, digest: str, why: str, who: str, log: _Log, anew: bo
     if digest == state.stable and not anew:
         return log.note(state, state, why, who)
     phase = Phase.IDLE if anew else Phase.PROMOTED
-    alone: dict[str, Any] = {
-        "stable": digest,
-        "canary": "",
-        "held": None,
-        "evidence": {},
-        "totals": {},
-    }
-    return log.go(state, phase, why, who, **alone)
+    return log.go(
+        state, phase, why, who, stable=digest, canary="", held=None, evidence={}, totals={}
+    )
 
 
 def _settle(state: State, seen: Seen, log: _Log) -> State:

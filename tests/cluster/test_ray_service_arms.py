@@ -213,6 +213,45 @@ def pod(api, name, since, reason="OOMKilled", waits="", cluster="shop-raycluster
     api.put("pods", name, content)
 
 
+def worker(api, name, cluster, instance="coterie", **metadata):
+    """As KubeRay makes it of the chart's template."""
+    ours = {"app.kubernetes.io/instance": instance, "app.kubernetes.io/component": "worker"}
+    labels = {**ours, "ray.io/cluster": cluster}
+    api.put("pods", name, {"metadata": {"labels": labels, **metadata}, "spec": {}})
+
+
+@pytest.fixture
+def followed(shop):
+    """An old RayCluster whose workers still answer beside those of the newest."""
+    service = deepcopy(shop.api.objects["rayservices", "shop"])
+    service["metadata"]["labels"] = {"app.kubernetes.io/instance": "coterie"}
+    shop.api.put("rayservices", "shop", service)
+    worker(shop.api, "new-1", "shop-raycluster-abcde")
+    worker(shop.api, "neighbour-1", "another", instance="another")
+    worker(shop.api, "old-1", "shop-raycluster-older")
+
+
+def test_while_an_old_cluster_answers_nothing_is_known_to_be_live(shop, arms, followed):
+    """It is told of nothing any more: a rollback would reach a part of the shoppers."""
+    settle(shop, arms)
+    assert math.isnan(arms.live().weight)
+    assert arms.preflight(shop.new) is None
+    worker(shop.api, "old-1", "shop-raycluster-older", deletionTimestamp="2026-01-01T00:00:00Z")
+    assert math.isnan(arms.live().weight), "not before it has been so for a while"
+    settle(shop, arms)
+    assert arms.live() == Target(shop.old)
+    assert asked(arms, shop.new) == ""
+
+
+def test_a_rollback_is_written_while_an_old_cluster_answers(shop, arms, followed):
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    settle(shop, arms)
+    arms.apply(Target(shop.old))
+    settle(shop, arms)
+    assert shop.live == Target(shop.old)
+    assert arms.live() != Target(shop.old)
+
+
 NOW = datetime.now(UTC)
 
 

@@ -81,6 +81,12 @@ class Install:
 
     def serves(self):
         """Go on until it serves, and nothing moves any more."""
+        if self.controlled:
+            # Its controller is a thread with our own clock.
+            with self.world.going_on():
+                eventually(lambda: ready(self.service), 60)
+                eventually(lambda: not moving(self.service), 60)
+            return
         self.world.until(lambda: ready(self.service), SERVED)
         self.world.until(lambda: not moving(self.service), SERVED)
 
@@ -252,32 +258,30 @@ def test_all_nodes_can_be_drained_under_load(serving):
 
 
 def test_an_uninstall_leaves_nothing_that_runs(serving, monkeypatch):
-    ends, took = {}, []
-
-    def look():
-        for job in serving.api.every("jobs"):
-            for condition in job.get("status", {}).get("conditions", ()):
-                ends[job["metadata"]["name"]] = condition["type"]
-        if (
-            "deletionTimestamp"
-            in serving.api.objects.get(("rayservices", "coterie"), NONE)["metadata"]
-        ):
-            took.append(serving.world.now)
-
-    serving.world.looks.append(look)
+    went = []
+    serving.world.looks.append(lambda: going(serving) and went.append(serving.world.now))
     with Programs(serving.cluster, monkeypatch) as programs:
         programs.run["removal"] = programs.command
         serving.helm("uninstall", "coterie", "--wait", "--timeout=30s")
     kinds = {plural for plural, _ in serving.api.objects}
     assert not kinds & {"rayservices", "rayclusters", "pods", "jobs", "deployments"}
-    assert took[-1] - took[0] < 120, "KubeRay waited for what was gone already"
-    assert [end for name, end in ends.items() if "redis-cleanup" in name] == ["Complete"]
+    assert went[-1] - went[0] < 120, "KubeRay waited for what was gone already"
+    assert "Complete" in ends_of(serving, "redis-cleanup")
     kept = {name for plural, name in serving.api.objects if plural == "secrets"}
     assert kept == {"coterie-app", "coterie-redis", "minio-user"}
     assert ("persistentvolumeclaims", "data-coterie-redis-0") in serving.api.objects
 
 
-NONE = {"metadata": {}}
+def going(one):
+    found = one.api.objects.get(("rayservices", "coterie"))
+    return found is not None and "deletionTimestamp" in found["metadata"]
+
+
+def ends_of(one, job):
+    """How Jobs of this name ended, also those that are gone."""
+    told = (o for _, _, plural, o in one.api.news if plural == "jobs")
+    told = (o for o in told if job in o["metadata"]["name"])
+    return {c["type"] for o in told for c in o.get("status", {}).get("conditions", ())}
 
 
 def test_each_revision_has_jobs_of_its_own(either):
@@ -328,13 +332,22 @@ def open_after(seconds):
     """The address of a shop that refuses connections until then."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers, bind_and_activate=False)
     server.server_bind()
-    timer = threading.Timer(seconds, lambda: (server.server_activate(), server.serve_forever()))
-    timer.start()
+    over = threading.Event()
+
+    def serve():
+        over.wait(seconds)
+        server.server_activate()
+        server.timeout = 0.05
+        while not over.is_set():
+            server.handle_request()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
-        timer.cancel()
-        server.shutdown() if not timer.finished.is_set() else None
+        over.set()
+        thread.join()
         server.server_close()
 
 

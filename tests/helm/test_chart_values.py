@@ -312,7 +312,28 @@ def test_schedules_are_those_of_the_values(chart):
 def test_steps_find_what_they_ask_the_config_map_for(chart):
     cluster = pytest.importorskip("pipelines.cluster")
     data = one(chart.objects(CI["gpu"]), "ConfigMap", "coterie-training")["data"]
-    assert set(data) == {cluster.TRAINING_KEY, *cluster.S3_SETTINGS}
+    assert set(data) == {cluster.TRAINING_KEY, *cluster.S3_SETTINGS, *cluster.FEATURES}
+
+
+def test_steps_hand_features_over_to_the_store_that_serving_reads(chart):
+    objects = chart.objects(CI["gpu"])
+    told, read, settings = (
+        one(objects, "ConfigMap", f"coterie-{name}")["data"]
+        for name in ("training", "features", "settings")
+    )
+    assert told["feature_store.yaml"] == read["feature_store.yaml"]
+    assert told["event_log"] == settings["COTERIE_EVENT_LOG"]
+    cluster = pytest.importorskip("pipelines.cluster")
+    secret = one(objects, "Secret", "coterie-redis")
+    assert cluster.REDIS_KEY in secret["data"]
+    upload = container_of(objects, "coterie-pipelines-upload")
+    defaults = json.loads(variables(upload, objects)["PIPELINE_DEFAULTS"])
+    assert defaults["redis_secret"] == secret["metadata"]["name"]
+    jobs = [p for p in pods(objects) if p.owner.endswith(("features-apply", "materialise"))]
+    assert len(jobs) == 2
+    for job in jobs:
+        assert f"--offline={defaults['offline']}" in job.containers[0]["args"]
+    assert f"--event-log={told['event_log']}" in jobs[1].containers[0]["args"]
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -45,6 +45,12 @@ class Handler(BaseHTTPRequestHandler):
             self._send(error.status, error.as_status(), error.headers)
         except CutOffError as error:
             self._send(200, error.args[0], {}, cut=True)
+        except (ConnectionError, BrokenPipeError):
+            raise
+        except Exception as error:
+            # A slip of the fake: said, rather than a connection that breaks without a word.
+            said = RefusedError(500, f"the fake failed: {error!r}")
+            self._send(500, said.as_status(), {})
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_any  # noqa: N815
 

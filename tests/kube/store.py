@@ -115,10 +115,10 @@ class Store:
         if policy == "Foreground" and FOREGROUND not in finalizers:
             finalizers.append(FOREGROUND)
         if plural == "pods":
-            grace_s = (
-                content["spec"].get("terminationGracePeriodSeconds", 30) if grace_s < 0 else grace_s
-            )
-            if content["spec"].get("nodeName") and grace_s:
+            spec = content.get("spec", {})
+            if grace_s < 0:
+                grace_s = spec.get("terminationGracePeriodSeconds", 30)
+            if spec.get("nodeName") and grace_s:
                 metadata["deletionGracePeriodSeconds"] = grace_s
         if "deletionTimestamp" not in metadata:
             metadata["deletionTimestamp"] = self.now()

@@ -1,11 +1,11 @@
 """What the runbook tells people to do by hand works."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
@@ -64,8 +64,8 @@ def test_lines_that_it_quotes_are_said_by_the_code(said):
 
 
 def test_what_replicas_are_told_by_hand_is_what_they_take():
-    [written] = re.findall(r"```yaml\n(user_config:.*?)```", TEXT, re.DOTALL)
-    live = Live.from_json(yaml.safe_load(written)["user_config"])
+    [written] = re.findall(r"```json\n(\"user_config\":.*?)```", TEXT, re.DOTALL)
+    live = Live.from_json(json.loads(f"{{{written}}}")["user_config"])
     assert (live.stable.digest, live.canary, live.weight) == ("GOOD_DIGEST", None, 0)
 
 
