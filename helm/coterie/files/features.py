@@ -57,7 +57,7 @@ def materialise(folder: str, offline: str, event_log: str, releases: str) -> Non
         SystemExit: A pipeline released, but there are no rows.
     """
     with quick_imports():
-        import feast  # noqa: F401 - for those who import it next
+        import feast  # noqa: F401 - what follows imports it slowly
 
     from feature_repo.handover import VIEWS, SharedStore, refill
     from feature_repo.views import file_of
