@@ -25,8 +25,6 @@ SECTIONS = {
     for part in PAGE.split("\n## ")[1:]
 }
 SMALL = ["--users", "300", "--items", "200", "--events", "15000"]
-FEW = "baselines='popularity social'"
-"""Models that a demo compares; all six, which take longer, are compared elsewhere."""
 COMMANDS = {
     title: [line for block in blocks for line in block.splitlines()]
     for title, blocks in SECTIONS.items()
@@ -96,8 +94,7 @@ def run(command, folder):
         # The environment is there: no new pins, and nothing is fetched.
         words[1:1] = ["-o", ".venv/.installed"]
         words += ["ONCE=1", f"PORT={free_port()}"]
-        size = [] if "DATA=" in command else SMALL
-        words += [f"ARGS={' '.join([*size, FEW])}"]
+        words += [] if "DATA=" in command else [f"ARGS={' '.join(SMALL)}"]
     bin_ = f"{sys.prefix}/bin"
     environment = {
         **os.environ,
