@@ -82,6 +82,7 @@ pipelines: setup ## Compile for the Kubeflow UI: build/pipelines/*.yaml
 chart: setup ## Write the chart's README and the list of its objects, then lint it and render its examples
 	@$(BIN)/python helm/readme.py
 	@$(BIN)/python helm/objects.py
+	@$(BIN)/python tests/cluster_live/live_table.py
 	@helm=$$($(BIN)/python tests/helm/tools.py) && for values in helm/coterie/ci/*-values.yaml; do \
 	  $$helm lint --quiet --strict helm/coterie --values $$values && \
 	  $$helm template coterie helm/coterie --values $$values >/dev/null || exit 1; done
@@ -91,8 +92,13 @@ images: ## Build coterie-serve and coterie-train with docker (TORCH_INDEX= for C
 	  $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) --tag coterie-$$target:$(VERSION) \
 	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; done
 
-test-cluster: setup ## A whole life on a cluster (KUBECONFIG= COTERIE_IMAGE=, see docs/cluster.md)
-	@$(BIN)/python -m pytest tests/cluster_live --exitfirst
+test-cluster: export KUBECONFIG := $(KUBECONFIG)
+test-cluster: setup ## A whole life on a cluster (KUBECONFIG= COTERIE_IMAGE= COTERIE_S3=, see docs/cluster.md)
+	@for name in KUBECONFIG COTERIE_IMAGE COTERIE_S3; do \
+	  case " $(foreach name,KUBECONFIG COTERIE_IMAGE COTERIE_S3,$(if $($(name)),$(name))) " in \
+	    *" $$name "*) ;; *) echo "make test-cluster: $$name is not set (docs/cluster.md)" >&2; exit 2;; esac; done
+	@$(foreach name,$(filter COTERIE_%,$(.VARIABLES)),export $(name)="$($(name))";) \
+	  $(BIN)/python -m pytest tests/cluster_live --verbose $(ARGS)
 
 docs: setup ## The documentation as a site: site/
 	@$(BIN)/mkdocs build --strict --quiet

@@ -362,7 +362,10 @@ class Recommender:
         source = shoppers.histories.item_idx[entries]
         vectors = self._item_in[torch.from_numpy(source)] * weight[:, None]
         length = state[row].view(self._heads, -1).norm(dim=1).clamp_min(1e-12)
-        out = (self._item_out[items].view(len(items), self._heads, -1) / length[:, None]).flatten(1)
+        # All sizes are said: -1 could not be told of no items, the list of who had everything.
+        found = self._item_out[items]
+        heads = found.reshape(len(items), self._heads, found.shape[1] // self._heads)
+        out = (heads / length[:, None]).flatten(1)
         parts = (vectors @ out.T * self._scale).numpy()
         if self._linear:
             parts = parts + self._linear.contributions(shoppers, entries, ties, items.numpy())

@@ -1,10 +1,9 @@
 """What the runbook tells people to do by hand works."""
 
+import json
 import re
 import sys
 from pathlib import Path
-
-import yaml
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
@@ -29,8 +28,8 @@ def test_links_within_the_page_lead_somewhere():
 
 
 def test_what_replicas_are_told_by_hand_is_what_they_take():
-    [written] = re.findall(r"```yaml\n(user_config:.*?)```", TEXT, re.DOTALL)
-    live = Live.from_json(yaml.safe_load(written)["user_config"])
+    [written] = re.findall(r"```json\n(\"user_config\":.*?)```", TEXT, re.DOTALL)
+    live = Live.from_json(json.loads(f"{{{written}}}")["user_config"])
     assert (live.stable.digest, live.canary, live.weight) == ("GOOD_DIGEST", None, 0)
 
 

@@ -36,6 +36,8 @@ class World:
     """Looks after which the controller dies before it acts."""
     log: list = field(default_factory=list)
     totals: dict = field(default_factory=dict)
+    scraped: dict = field(default_factory=dict)
+    looks_a_scrape: int = 1
     looks: int = 0
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
@@ -43,7 +45,9 @@ class World:
         for look in range(looks):
             self.now += 10
             self._serve()
-            known = self.totals if self.source is Source.OK else {}
+            if self.looks % self.looks_a_scrape == 0:
+                self.scraped = dict(self.totals)
+            known = self.scraped if self.source is Source.OK else {}
             asked = commands if look == 0 else ()
             seen = Seen(self.live, self.source, known, self.preflight, self.crashed, asked)
             decision = decide(self.state, seen, self.now)
@@ -207,7 +211,7 @@ def test_after_a_rollback_nothing_starts_for_a_while():
     assert not world.start("sha-other").refused
 
 
-@pytest.mark.parametrize("source", [Source.DOWN, Source.EMPTY, Source.STALE])
+@pytest.mark.parametrize("source", [source for source in Source if source is not Source.OK])
 def test_without_metrics_the_weight_is_held_and_nothing_promoted(source):
     world = at_step()
     weight, since = world.live.weight, world.state.since
@@ -219,6 +223,26 @@ def test_without_metrics_the_weight_is_held_and_nothing_promoted(source):
     world.run()
     assert world.state.phase is Phase.STEP
     assert world.state.since == pytest.approx(since + 80, abs=11)
+
+
+def test_what_to_do_is_said_where_scrapes_are_too_far_apart():
+    world = at_step()
+    world.source = Source.SPARSE
+    world.run()
+    assert world.log[-1].why.startswith("metrics are sparse: ")
+    assert "30 s or sooner (monitoring.interval)" in world.log[-1].why
+
+
+@pytest.mark.parametrize(
+    ("rates", "ends"),
+    [(HARMLESS, Phase.PROMOTED), ({**HARMLESS, "failures": 0.2}, Phase.ROLLED_BACK)],
+)
+def test_a_rollout_goes_on_where_counts_come_each_half_minute(rates, ends):
+    """Looks see what was scraped up to three looks ago."""
+    world = World(rates=rates, looks_a_scrape=3)
+    world.start()
+    world.run(looks=200, until=ENDS)
+    assert world.state.phase is ends
 
 
 @pytest.mark.parametrize(
