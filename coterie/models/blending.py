@@ -16,8 +16,9 @@ from coterie.data.dataset import Ints, TrainingSet
 from coterie.models.engagement import engagement
 from coterie.recommend.batches import Community
 from coterie.recommend.linear import LinearPart
-from coterie.recommend.recommender import Parameters, Recommender
+from coterie.recommend.recommender import Recommender
 from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.terms import Parameters
 from coterie.training.validation import Validation
 
 MIXES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

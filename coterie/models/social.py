@@ -28,9 +28,11 @@ from coterie.models.social_linear import SocialLinearConfig, fit_linear
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, to_device
+from coterie.recommend.learned import FriendsFor
 from coterie.recommend.linear import DISLIKE_WEIGHT
-from coterie.recommend.recommender import FriendsFor, Parameters, Recommender
+from coterie.recommend.recommender import Recommender
 from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.terms import Parameters
 from coterie.training.loop import LoopConfig, Start, Trainee, TrainingHistory, run_epochs
 from coterie.training.validation import Validation
 

@@ -18,7 +18,7 @@ from coterie.models import Learned, Model
 from coterie.models.popularity import Popularity
 from coterie.models.social import SocialModel
 from coterie.progress import Progress, silent
-from coterie.recommend.recommender import Parameters
+from coterie.recommend.terms import Parameters
 from coterie.training.fit import chosen_config, fit_twice
 from coterie.workflow.features import check_features
 from coterie.workflow.settings import FitSettings
