@@ -101,7 +101,7 @@ class LearnedTerm:
         state = self._encoder.states(
             encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
         )
-        return Asked(shoppers, encoded, state)
+        return Asked(shoppers, encoded, state, self._encoder)
 
     def _counting(self, shoppers: Shoppers) -> Shoppers:
         """The shoppers with the entries and the friends that count."""

@@ -5,14 +5,15 @@ that stands in ``score.TERMS``.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import sparse
 
 from coterie.data.dataset import Ints
-from coterie.recommend.encoder import Encoded
+from coterie.recommend.encoder import Encoded, Encoder
 from coterie.recommend.shoppers import Shoppers
 
 Parameters = dict[str, torch.Tensor]
@@ -29,12 +30,39 @@ class Asked:
     """The weights of entries, people and ties that the encoder learned."""
     state: torch.Tensor
     """x_u of the encoder's formulas, shape (b, d)."""
+    encoder: Encoder
 
     @property
     def lost(self) -> torch.Tensor:
         """Shoppers of whom nothing is known, shape (b,): popularity alone ranks for them."""
         none: torch.Tensor = self.state.norm(dim=1) == 0
         return none
+
+    def item_weights(self, num_items: int) -> Any:
+        """How much each item of own and friends' histories counts in a shopper's state.
+
+        A term that reads shoppers as the learned one does multiplies these with vectors of its own.
+
+        Returns:
+            ``scipy.sparse.csr_matrix`` of doubles, (b, items); sums of ``Sources.weight``.
+        """
+        encoded, histories, circles = self.encoded, self.shoppers.histories, self.shoppers.circles
+        b = len(self.shoppers)
+        ones = torch.ones(histories.num_people, 1, dtype=torch.float64)
+        shrink = self.encoder.tastes(ones, encoded.total)[:, 0]
+        counts = torch.from_numpy(np.diff(histories.offsets))
+        of_entries = encoded.entry_weight * shrink.repeat_interleave(counts)
+        entries = sparse.csr_matrix(
+            (of_entries.numpy(), histories.item_idx, histories.offsets),
+            (histories.num_people, num_items),
+        )
+        gates = self.encoder.gates(encoded.total[:b], encoded.tie_total)
+        of_ties = gates.repeat_interleave(torch.from_numpy(np.diff(circles.offsets)))
+        friends = sparse.csr_matrix(
+            ((of_ties * encoded.tie_weight).numpy(), circles.person, circles.offsets),
+            (b, histories.num_people),
+        )
+        return entries[:b] + friends @ entries
 
 
 @dataclass(frozen=True, slots=True)
