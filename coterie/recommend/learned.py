@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 import numpy as np
 import torch
 
+from coterie.data.ragged import Ragged
 from coterie.errors import BadInputError
 from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, unit
 from coterie.recommend.linear import DISLIKE_WEIGHT
@@ -121,13 +122,9 @@ class LearnedTerm:
         gate = self._encoder.gates(encoded.total[row], encoded.tie_total[row])
         of_person = torch.cat([torch.ones(1).double(), gate * encoded.tie_weight[circle]])
         shrink = self._encoder.tastes(torch.ones(len(people), 1).double(), encoded.total[people])
-        starts, ends = histories.offsets[people], histories.offsets[people + 1]
-        counts = ends - starts
-        ahead = np.cumsum(counts) - counts
-        entries = np.repeat(starts - ahead, counts) + np.arange(counts.sum())
-        place = np.repeat(np.arange(len(people)), counts)
-        weight = encoded.entry_weight[entries] * (of_person * shrink[:, 0])[place]
-        ties = np.concatenate([[-1], np.arange(*bounds)])[place]
+        taken, entries = Ragged(histories.offsets).take(people)
+        weight = encoded.entry_weight[entries] * (of_person * shrink[:, 0])[taken.row]
+        ties = np.concatenate([[-1], np.arange(*bounds)])[taken.row]
         return Sources(row, entries, ties, weight)
 
     def query(self, asked: Asked) -> Query:
