@@ -31,12 +31,14 @@ RESTARTS = {
     "rollouts.enabled": RAY,  # whether workers may read its book
     "rollouts.intervalSeconds": {"controller"},
     "rollouts.prometheusUrl": {"controller"},
+    "rollouts.selector": {"controller"},
     "rollouts.port": {"controller"},
     "rollouts.resources": {"controller"},
     "events": {"consumer"},
     "events.syncSeconds": RAY,  # how long a receipt waits
     "redis": {"redis"},
     "redis.address": FEAST,
+    "redis.database": FEAST,
     "redis.tls": FEAST,
     "redis.existingSecret": ALL,
     "features.registry": FEAST,
@@ -74,6 +76,7 @@ TOLD = {
     "serving.workers.spreadNodes": "DoNotSchedule",
     "redis.address": "redis.third:6380",
     "redis.image": "redis:8.0.0",
+    "rollouts.selector": 'namespace="other"',
     "redis.appendfsync": "everysec",
     "features.materialise.schedule": "0 4 * * *",
     "pipelines.recurring.refresh.cron": "0 0 3 * * *",
