@@ -6,7 +6,6 @@ The cluster is that of ``kube``; ``tests/cluster_live`` asks a real one the same
 import json
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,100 +14,23 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from chart import CI, FOLDER, ROOT, serve_text
+from chart import CI, ROOT
 from kube.cluster import CommandError, cluster
 from kube.containers import Process
-from kube.fields import Writer
 from kube.nodes import is_ready
 from kube.traffic import Traffic
 from programs import Programs, scripts
-from tools import HELM_3, NEWEST, NoHelmError
+from tools import HELM_3, NEWEST
 
 pytest.importorskip("coterie.cluster.book")
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 from cluster_shop import release
-from kubernetes import client
+from install import SERVED, Install, client_of, cluster_of, eventually, program
 
-from coterie.cluster.api import FIELD_MANAGER, Cluster
 from coterie.cluster.book import ClusterBook
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase
-
-VALUES = ("--values", CI["gpu"])
-SERVED = 300.0
-"""Until a fresh install serves, at most; seconds of the cluster."""
-
-
-def program(layer, name):
-    try:
-        return layer.program(name)
-    except NoHelmError as error:
-        pytest.skip(str(error))
-
-
-class Install:
-    """The chart in a cluster."""
-
-    def __init__(self, cluster, helm):
-        self.cluster, self.world, self.api = cluster, cluster.world, cluster.api
-        self.binary = helm
-        self.controlled = False
-        """Whether a real controller runs, which tells replicas what is live."""
-        self.world.looks.append(self._tell)
-        keys = {"AWS_ACCESS_KEY_ID": "a2V5", "AWS_SECRET_ACCESS_KEY": "c2VjcmV0"}
-        self.api.put("secrets", "minio-user", {"data": keys})
-
-    def helm(self, *words):
-        return self.cluster.run(self.binary, *words, "--namespace", "shop")
-
-    def kubectl(self, *words):
-        return self.cluster.run(program(NEWEST, "kubectl"), *words)
-
-    def install(self, *options, values=VALUES):
-        return self.helm("install", "coterie", FOLDER, *values, *options)
-
-    def upgrade(self, *options):
-        return self.helm("upgrade", "coterie", FOLDER, "--reuse-values", *options)
-
-    def _tell(self):
-        """Of the controller, no more than that replicas are told the release of the values."""
-        service = self.api.objects.get(("rayservices", "coterie"))
-        if self.controlled or service is None or service["spec"].get("serveConfigV2"):
-            return
-        content = {**service, "spec": {**service["spec"], "serveConfigV2": serve_text(service)}}
-        self.api.write("rayservices", "shop", content, Writer(FIELD_MANAGER))
-
-    def serves(self):
-        """Go on until it serves, and nothing moves any more."""
-        if self.controlled:
-            # Its controller is a thread with our own clock.
-            with self.world.going_on():
-                eventually(lambda: ready(self.service), 60)
-                eventually(lambda: not moving(self.service), 60)
-            return
-        self.world.until(lambda: ready(self.service), SERVED)
-        self.world.until(lambda: not moving(self.service), SERVED)
-
-    @property
-    def service(self):
-        return self.api.objects["rayservices", "coterie"]
-
-    def pods(self, component):
-        label = "app.kubernetes.io/component"
-        found = self.api.every("pods", "shop")
-        return [p for p in found if p["metadata"]["labels"].get(label) == component]
-
-
-def ready(service):
-    conditions = service.get("status", {}).get("conditions", ())
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def moving(service):
-    status = service["status"]
-    seen = status["observedGeneration"] == service["metadata"]["generation"]
-    return bool(status["pendingServiceStatus"]) or not seen
 
 
 @pytest.fixture(params=["helm 4", "helm 3"])
@@ -186,10 +108,6 @@ def test_an_upgrade_can_be_rolled_back(either):
     assert settings["COTERIE_LOG_LEVEL"] == "INFO"
 
 
-def cluster_of(one):
-    return one.service["status"]["activeServiceStatus"]["rayClusterName"]
-
-
 @pytest.fixture
 def rolling(either, tmp_path, monkeypatch):
     """A rollout that the real controller has begun, and nobody tells it how the canary does."""
@@ -212,24 +130,10 @@ def rolling(either, tmp_path, monkeypatch):
         yield either, new
 
 
-def client_of(one):
-    settings = client.Configuration()
-    settings.host = one.cluster.address
-    return Cluster("shop", settings)
-
-
 def told(one):
     """All that is said to replicas."""
     written = one.api.every("configmaps"), one.service["spec"]["serveConfigV2"]
     return json.dumps(written)
-
-
-def eventually(true, seconds=20):
-    waited = threading.Event()
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to that"
-        waited.wait(0.02)
 
 
 def test_a_plain_upgrade_works_while_a_rollout_runs(rolling):

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 from chart import CI
+from install import FOLDER, Install, client_of, eventually, program
 from kube.cluster import CommandError, cluster
 from programs import Programs
-from test_chart_installed import FOLDER, Install, client_of, eventually, program
 from tools import HELM_3, NEWEST
 
 from coterie.cluster.api import RAY_SERVICES
