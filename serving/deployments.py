@@ -29,7 +29,6 @@ from serving.pipelines import pipeline_collector
 from serving.places import open_book, places_of
 from serving.scraped import Scraped
 from serving.settings import KUBERNETES, Settings, read_settings
-from serving.shoppers import directory_of
 from serving.sink import Receipt, Sink
 from serving.traces import start_traces
 
@@ -185,6 +184,7 @@ class Api:
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         from serving.routes import Parts, create_app
+        from serving.shoppers import directory_of
 
         writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
         settings = self._settings

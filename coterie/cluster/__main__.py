@@ -22,6 +22,7 @@ from coterie.cluster.api import Cluster, logger
 from coterie.cluster.arms import RayServiceArms
 from coterie.cluster.book import ClusterBook
 from coterie.cluster.lease import ClusterLease
+from coterie.cluster.pending import PendingPods
 from coterie.cluster.served import told
 from coterie.cluster.statements import Statements
 from coterie.errors import CoterieError
@@ -48,6 +49,8 @@ class Loop:
     stop: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], float] = time.time
     """The same for every controller, or a step would be as long as clocks differ."""
+    pending: PendingPods | None = None
+    """Who tells of an upgrade whose pods cannot start."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str = ""
     _waited: str = ""
@@ -118,6 +121,8 @@ class Loop:
             self.exported.hide()
             self._wait("there is no RayService yet")
             return False
+        if self.pending:
+            self.pending.look(service)
         settled = self.statements.settle(service, self.lease.uid)
         if settled.transitions or settled.waits:
             self._tell(settled.state, settled.transitions)
@@ -238,6 +243,7 @@ def control(given: argparse.Namespace, stop: threading.Event) -> None:
                 given.interval,
                 stop,
                 clock=cluster.clock,
+                pending=PendingPods(cluster),
             )
             probed.work = loop
             logger.info("begins", extra={"fields": {"service": given.service}})

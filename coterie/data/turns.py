@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import IO, TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 from coterie.errors import BadInputError, UnavailableError
@@ -67,7 +67,7 @@ class FileTurns:
     @contextmanager
     def turn(self, what: str, wait_s: float = WAIT_S) -> Iterator[int]:
         """See Turns."""
-        with self._path.with_suffix(f".{what}.lock").open("w") as lock:
+        with self._locking(what) as lock:
             last = time.monotonic() + wait_s
             while True:
                 try:
@@ -80,6 +80,15 @@ class FileTurns:
             # The clock may have been put back.
             self._last = max(time.time_ns() // 1000, self._last + 1)
             yield self._last
+
+    def _locking(self, what: str) -> IO[str]:
+        try:
+            return self._path.with_suffix(f".{what}.lock").open("w")
+        except OSError as error:
+            raise UnavailableError(
+                f"there is no taking a turn to {what} beside {self._path}: {error}; "
+                "is the disk full?"
+            ) from error
 
     def hold(self) -> None:
         """See Turns; a lock of the file system does not run out."""

@@ -89,6 +89,8 @@ def test_the_event_log_keeps_all_of_a_batch_or_none_and_can_be_read(small_disk):
     with log.turn("push"):
         read = log.unpushed(150)
         assert [event.event_id for event in read.events[:2]] == ["e0-0", "e0-1"]
+    (state / "events.other.lock").mkdir()
+    refused(log.turn("other").__enter__, "turn to other")
     make_room()
     assert all(log.append(batch(kept))), "none of it was there before"
     """

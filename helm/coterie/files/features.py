@@ -12,7 +12,7 @@ from pathlib import Path
 from coterie.data.stores import open_store as open_url
 from coterie.data.stores import reaching
 from coterie.errors import CoterieError
-from coterie.release.store import ReleaseStore
+from coterie.imports import quick_imports
 
 PAUSE_S = 5.0
 
@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def apply(folder: str, offline: str) -> None:
     """Register the views; what other definitions there are stays."""
-    from feast import FeatureStore
+    with quick_imports():
+        from feast import FeatureStore
 
     from feature_repo.handover import register
 
@@ -55,11 +56,17 @@ def materialise(folder: str, offline: str, event_log: str, releases: str) -> Non
     Raises:
         SystemExit: A pipeline released, but there are no rows.
     """
+    with quick_imports():
+        import feast  # noqa: F401 - what follows imports it slowly
+
     from feature_repo.handover import VIEWS, SharedStore, refill
     from feature_repo.views import file_of
 
     missing = [url for url in (file_of(offline, view) for view in VIEWS) if not exists(url)]
     if missing:
+        # With Torch, which takes seconds to import.
+        from coterie.release.store import ReleaseStore
+
         found = ReleaseStore(releases).list()
         if found:
             sys.exit(

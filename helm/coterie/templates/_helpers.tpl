@@ -142,7 +142,7 @@ securityContext:
 {{- end }}
 
 {{- define "coterie.eventLog" -}}
-{{ ternary "rediss://" "redis://" .Values.redis.tls }}{{ include "coterie.redisAddress" . }}/0
+{{ ternary "rediss://" "redis://" .Values.redis.tls }}{{ include "coterie.redisAddress" . }}/{{ .Values.redis.database }}
 {{- end }}
 
 {{/* For whoever opens the event log. */}}
