@@ -28,6 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in steps:
         fits_fake = item.get_closest_marker(FAKE) is not None
         if names and fits_fake:
+            item.add_marker(pytest.mark.slow)
             continue
         item.add_marker(pytest.mark.cluster)
         item.add_marker(pytest.mark.timeout(5400))

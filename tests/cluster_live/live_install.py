@@ -70,7 +70,7 @@ class Install:
             prepare(cluster, settings)
             yield replace(self, cluster=cluster, settings=settings, **fresh)
         finally:
-            if not settings.keep:
+            if not settings.keep and not cluster.is_fake:
                 clean_up(cluster, settings, [self.instance])
 
     def values(self) -> dict[str, Any]:

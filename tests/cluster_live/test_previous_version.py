@@ -49,15 +49,18 @@ def old(install, settings, tmp_path):
 
 def upgrade_over(old):
     """Upgrade, and return whether it had to be forced: docs/operations-upgrade.md says of what."""
+    said = ""
     try:
         old.upgrade()
     except CommandError as error:
-        found = set(re.findall(r"\.spec\.[\w.]+", str(error).rpartition("Error:")[2]))
-        assert found <= {".spec.rayClusterConfig.workerGroupSpecs", ".spec.serveConfigV2"}, error
-        assert found, error
-        old.upgrade({}, "--force-conflicts")
-        return True
-    return False
+        said = str(error)
+    if not said:
+        return False
+    fields = set(re.findall(r"\.spec\.[\w.]+", said.rpartition("Error:")[2]))
+    assert fields, said
+    assert fields <= {".spec.rayClusterConfig.workerGroupSpecs", ".spec.serveConfigV2"}, said
+    old.upgrade({}, "--force-conflicts")
+    return True
 
 
 @pytest.mark.fake
