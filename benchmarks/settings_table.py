@@ -9,16 +9,17 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig
-from coterie.models.space import SPACES, Choice, Field, LogUniform, Space
+from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social_linear import SocialLinear
+from coterie.models.space import Choice, Field, LogUniform, Space
 
 MODEL: Final = SocialConfig()
 SHARED: Final = ("linear.use_ties", "linear.dislike_weight")
 """Fields of the closed form that the model sets to its own."""
 PART: Final = "linear."
 SPACE: Final[Space] = {
-    **SPACES["social"],
-    **{f"{PART}{name}": field for name, field in SPACES["social_linear"].items()},
+    **SocialModel.tuning.space,
+    **{f"{PART}{name}": field for name, field in SocialLinear.tuning.space.items()},
 }
 TUNED: Final = {
     "dim": "embedding size of an item, over all heads; long histories want more, lists take longer",

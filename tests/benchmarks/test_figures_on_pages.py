@@ -11,7 +11,7 @@ from benchmarks.accuracy_chart import draw_chart
 from benchmarks.accuracy_figures import PROTOCOL, best_baseline, cells_of, ndcg
 from benchmarks.training_page import write_page
 from coterie.errors import BadInputError
-from coterie.models import MODELS
+from coterie.models import MODELS, Inductive, is_releasable
 
 BY_HAND = re.compile(r"(?<![\w.])0?\.\d{3,4}\b|[+-]\d+\.\d ?%")
 
@@ -110,6 +110,10 @@ def test_the_table_of_models_has_them_all():
     text = (pages.ROOT / "docs" / "models.md").read_text()
     table = text.split("## Which model does what")[1].split("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(MODELS)
+    again = [name for name, model in MODELS.items() if not isinstance(model(), Inductive)]
+    assert again == ["lightgcn"]
+    released = re.findall(r"^\| `(\w+)` .*\| yes \|$", table, re.MULTILINE)
+    assert released == [name for name in MODELS if is_releasable(name)]
 
 
 @pytest.mark.parametrize("name", ["models.md", "accuracy.md"])
