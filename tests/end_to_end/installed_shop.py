@@ -71,7 +71,7 @@ class Install:
             capture_output=True,
             text=True,
             check=False,
-            timeout=400,
+            timeout=600,
         )
 
     def told(self, named: dict[str, str]) -> dict[str, str]:
