@@ -1,6 +1,9 @@
 # Everything a person types. Nothing here touches anything outside this folder.
 
-PYTHON ?= python3.11
+# What pyproject.toml allows; CI runs the first.
+PYTHONS := 3.11 3.12 3.13
+# The first that is there and runs: a version manager's stand-in may be there and not run.
+PYTHON ?= $(shell for version in $(PYTHONS); do python$$version -c "" 2>/dev/null && echo python$$version && exit; done; echo python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
@@ -22,14 +25,16 @@ VERSION     := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: chart images test-cluster setup demo test check format bench-accuracy bench-training bench-rollout bench-forms pipelines docs clean help
+.PHONY: chart images test-cluster setup demo test test-quick check format bench-accuracy bench-training bench-rollout bench-forms pipelines docs clean help
 
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
 $(STAMP): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { \
-	  echo "make setup: $(PYTHON) was not found; install Python 3.11 or name it: make setup PYTHON=/path/to/python3.11" >&2; \
-	  exit 1; }
+	@python="$(PYTHON)" && \
+	found=$$("$$python" -c "import sys; print('%d.%d' % sys.version_info[:2])" 2>/dev/null) || found="no $$python that runs"; \
+	case " $(PYTHONS) " in *" $$found "*) ;; *) \
+	  echo "make setup: found $$found, expected one of Python $(PYTHONS): install one of them, or name it: make setup PYTHON=/path/to/python3.12" >&2; \
+	  exit 1;; esac
 	@echo "Setting up $(VENV) (once, some minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_INDEX) \
@@ -44,11 +49,15 @@ demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASE
 test: setup ## All tests (what needs real data, a GPU or chromium skips with a reason)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: setup ## Format, lint, types, import rules, documentation
+test-quick: setup ## Tests of every folder in under three minutes, to try what you write
+	@$(BIN)/python -m pytest -m quick -n 2 --dist loadfile --no-loadscope-reorder
+
+check: setup ## Format, lint, types, import rules, documentation and its figures
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m benchmarks.pages --check
 	@$(BIN)/mkdocs build --strict --quiet
 
 format: setup ## Put the code into its form
@@ -73,6 +82,7 @@ pipelines: setup ## Compile for the Kubeflow UI: build/pipelines/*.yaml
 chart: setup ## Write the chart's README and the list of its objects, then lint it and render its examples
 	@$(BIN)/python helm/readme.py
 	@$(BIN)/python helm/objects.py
+	@$(BIN)/python tests/cluster_live/live_table.py
 	@helm=$$($(BIN)/python tests/helm/tools.py) && for values in helm/coterie/ci/*-values.yaml; do \
 	  $$helm lint --quiet --strict helm/coterie --values $$values && \
 	  $$helm template coterie helm/coterie --values $$values >/dev/null || exit 1; done
@@ -82,8 +92,13 @@ images: ## Build coterie-serve and coterie-train with docker (TORCH_INDEX= for C
 	  $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) --tag coterie-$$target:$(VERSION) \
 	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; done
 
-test-cluster: setup ## A whole life on a cluster (KUBECONFIG= COTERIE_IMAGE=, see docs/cluster.md)
-	@$(BIN)/python -m pytest tests/cluster_live --exitfirst
+test-cluster: export KUBECONFIG := $(KUBECONFIG)
+test-cluster: setup ## A whole life on a cluster (KUBECONFIG= COTERIE_IMAGE= COTERIE_S3=, see docs/cluster.md)
+	@for name in KUBECONFIG COTERIE_IMAGE COTERIE_S3; do \
+	  case " $(foreach name,KUBECONFIG COTERIE_IMAGE COTERIE_S3,$(if $($(name)),$(name))) " in \
+	    *" $$name "*) ;; *) echo "make test-cluster: $$name is not set (docs/cluster.md)" >&2; exit 2;; esac; done
+	@$(foreach name,$(filter COTERIE_%,$(.VARIABLES)),export $(name)="$($(name))";) \
+	  $(BIN)/python -m pytest tests/cluster_live --verbose $(ARGS)
 
 docs: setup ## The documentation as a site: site/
 	@$(BIN)/mkdocs build --strict --quiet

@@ -9,7 +9,7 @@ by time where its events are dated. A cell (a model on a set) is tuned by ``cote
 fitted on training and validation (``--fit-on train``: on training alone, as some published
 figures were), and looked at on test once a seed. With ``--as-before`` a cell keeps the settings
 that it has: after a change of the code, say. A run replaces its own cells in
-``benchmarks/results/accuracy.json``, and draws ``docs/accuracy.md`` from the whole file.
+``benchmarks/results/accuracy.json``, and writes the pages that show them (``benchmarks.pages``).
 """
 
 import argparse
@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 import torch
 from rich.console import Console
 
-from benchmarks.accuracy_page import write_page
+from benchmarks.pages import CHART, PAGES, write_pages
 from coterie.data.dataset import Interactions, Ints, Split, TrainingSet
 from coterie.data.ingest import ingest
 from coterie.data.public import convert, form_of
@@ -52,7 +52,6 @@ FIGURES: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
 BY_TIME: Final = "_by_time"
 """Added to the name of a bundled set that has dated events beside its bundle."""
 RESULTS: Final = Path(__file__).parent / "results" / "accuracy.json"
-PAGE: Final = Path(__file__).parents[1] / "docs" / "accuracy.md"
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class Job:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Fill the cells that were asked for, one process each, and draw the page."""
+    """Fill the cells that were asked for, one process each, and write the pages."""
     asked = _parse(arguments)
     console = Console(width=120)
     sets = prepare(Path(asked.data), Path(asked.work), asked.sets)
@@ -147,7 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
         _merge(job, cell)
         figures = " ".join(f"{f} {np.mean(cell['test'][f]):.4f}" for f in FIGURES)
         console.print(f"{dataset} {name}: {figures}, {cell['seconds']} s {cell['settings']}")
-    write_page(json.loads(RESULTS.read_text()), PAGE)
+    write_pages(json.loads(RESULTS.read_text()), PAGES, CHART)
 
 
 def prepare(data: Path, work: Path, wanted: list[str]) -> list[str]:

@@ -11,9 +11,15 @@ from coterie.errors import BadInputError
 
 if TYPE_CHECKING:
     from coterie.cluster.rayjob import Pod, TrainingCluster
+    from feature_repo.handover import SharedStore
 
 ADMIN_TOKEN: Final = "COTERIE_ADMIN_TOKEN"  # noqa: S105
 TRAINING: Final = "COTERIE_TRAINING"
+FEATURE_STORE: Final = "COTERIE_FEATURE_STORE"
+"""Feast's settings, as serving has them."""
+EVENT_LOG: Final = "COTERIE_EVENT_LOG"
+PASSWORDS: Final = ("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD")
+"""Of the event log, and of the online store: one Redis."""
 POD: Final = {
     "COTERIE_POD_NAME": "metadata.name",
     "COTERIE_POD_UID": "metadata.uid",
@@ -53,3 +59,25 @@ def training_cluster() -> "tuple[TrainingCluster, Pod]":
             "is training_config its name? On one machine, ray_address is local"
         )
     return TrainingCluster.of(settings), Pod(name, uid, namespace)
+
+
+def shared_store(offline: str) -> "SharedStore":
+    """The feature store that serving reads, which the step hands its rows over to.
+
+    Args:
+        offline: Folder or URL of its offline rows.
+
+    Raises:
+        BadInputError: The step was not told of it.
+    """
+    # With Feast, which takes long to import.
+    from feature_repo.handover import SharedStore
+
+    settings, log = (os.environ.get(name, "") for name in (FEATURE_STORE, EVENT_LOG))
+    if not settings or not log:
+        raise BadInputError(
+            f"features are to be handed over to {offline}, but {FEATURE_STORE} and {EVENT_LOG} are "
+            "not both set: is training_config the name of the chart's ConfigMap? On one machine, "
+            "leave offline empty"
+        )
+    return SharedStore(offline, settings, log, os.environ.get(PASSWORDS[0], ""))

@@ -11,9 +11,14 @@ def features(
     store: Output[Artifact],
     known: Output[Dataset],
     version: str,
+    read_ms: int,
+    offline: str,
     status: str,
 ) -> None:
-    """Fill a feature store from clean tables, and ask it what was known when training ended."""
+    """Fill a feature store from clean tables, ask it what was known when training ended, and hand
+    it over to the store that serving reads."""
+    from components.environment import shared_store
+    from components.progress import noted, printed
     from coterie.imports import quick_imports
 
     with quick_imports():
@@ -23,5 +28,8 @@ def features(
     from feature_repo.materialise import materialise
 
     with recorded(status, version, "features"):
-        filled = materialise(clean.path, store.path, known.path, version)
+        shared = shared_store(offline) if offline else None
+        filled = materialise(clean.path, store.path, known.path, version, read_ms, shared, printed)
+    if filled.handed:
+        noted(filled.handed.in_words())
     store.metadata.update(shoppers=filled.shoppers, events=filled.events, ties=filled.ties)

@@ -1,5 +1,7 @@
 """Take a shop in."""
 
+from typing import NamedTuple
+
 from kfp.dsl import Dataset, Output
 
 from components._base import component
@@ -16,8 +18,11 @@ def ingest(
     pipeline: str,
     version: str,
     status: str,
-) -> str:
-    """Clean the tables of ``source``; the answer is the version that this run makes."""
+) -> NamedTuple("Taken", [("version", str), ("read_ms", int)]):  # type: ignore[valid-type]
+    """Clean the tables of ``source``; tell the version that this run makes, and when it read them,
+    milliseconds since 1970, UTC."""
+    import time
+
     from components.progress import noted, printed
     from coterie.data.ingest import IngestConfig, put_aside
     from coterie.workflow.sources import name_version, take_in
@@ -25,10 +30,10 @@ def ingest(
 
     # Any other runner than these two is refused where it is chosen.
     config = IngestConfig(max_bad_share=max_bad_share, runner=runner)  # type: ignore[arg-type]
-    name = name_version(version)
+    name, read_ms = name_version(version), time.time_ns() // 1_000_000
     with recorded(status, name, "ingest", pipeline):
         take_in(source, clean.path, dataset, config, printed, mapping)
         record_rows(status, name, clean.path)
     for line in put_aside(clean.path):
         noted(line)
-    return name
+    return name, read_ms

@@ -38,14 +38,23 @@ class Snapshot:
     """Milliseconds since 1970, UTC."""
     events: Interactions
     ties: Ties
+    read_ms: int = 0
+    """When the shop's tables were read that tell it; the cutoff where that is later, as it is for
+    moments that are looked back at."""
+
+    @property
+    def written_ms(self) -> int:
+        """Before it nobody can have known these rows."""
+        return max(self.cutoff_ms, self.read_ms)
 
 
-def snapshots(dataset: Dataset, split: Split) -> list[Snapshot]:
+def snapshots(dataset: Dataset, split: Split, read_ms: int = 0) -> list[Snapshot]:
     """Three moments: the end of training, the end of validation, now.
 
     Args:
         dataset: The whole shop.
         split: Its split; the first two moments are the ends of its parts.
+        read_ms: When its tables were read, milliseconds since 1970, UTC; 0 where nobody knows.
 
     A bundled split without real times may end its parts at the same moment; each moment is then one
     millisecond after the one before, so that they stay apart.
@@ -55,7 +64,7 @@ def snapshots(dataset: Dataset, split: Split) -> list[Snapshot]:
     second = _moment(validated.interactions, validated.ties, dataset.withheld, first.cutoff_ms + 1)
     now = events_of_lists(dataset)
     last = max(int(now.ts_ms.max(initial=0)), second.cutoff_ms + 1)
-    return [first, second, Snapshot(last, now, dataset.ties)]
+    return [first, second, Snapshot(last, now, dataset.ties, read_ms)]
 
 
 def _moment(events: Interactions, ties: Ties, withheld: Interactions, earliest: int) -> Snapshot:
@@ -125,7 +134,8 @@ def _lists(offsets: Ints, values: pa.Array) -> pa.Array:
 
 
 def _rows(dataset: Dataset, moment: Snapshot, features: dict[str, pa.Array]) -> pa.Table:
-    when = pa.repeat(
-        pa.scalar(moment.cutoff_ms * 1000, pa.int64()).cast(TIMESTAMP_TYPE), len(dataset.users)
+    when, written = (
+        pa.repeat(pa.scalar(ms * 1000, pa.int64()).cast(TIMESTAMP_TYPE), len(dataset.users))
+        for ms in (moment.cutoff_ms, moment.written_ms)
     )
-    return pa.table({"user_id": dataset.users.ids, **features, TIMESTAMP: when, CREATED: when})
+    return pa.table({"user_id": dataset.users.ids, **features, TIMESTAMP: when, CREATED: written})

@@ -1,4 +1,4 @@
-"""The feature store of one folder: fill it, and ask it what was known when."""
+"""The feature store of one folder: fill it, and ask a store what was known when."""
 
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -16,10 +16,9 @@ from coterie.errors import BadInputError
 from coterie.recommend.known import KNOWN
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.build import Snapshot, circle_rows, recent_rows
-from feature_repo.entities import user
 from feature_repo.services import service, service_name
 from feature_repo.tokens import named_by_identity
-from feature_repo.views import TIMESTAMP, shopper_recent, shopper_recent_push, shopper_ties
+from feature_repo.views import TIMESTAMP, definitions
 
 SETTINGS: Final = "feature_store.yaml"
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,7 +36,7 @@ def open_store(folder: str) -> FeatureStore:
 
 
 def fill_store(
-    folder: str, dataset: Dataset, moments: list[Snapshot], version: str
+    folder: str, dataset: Dataset, moments: list[Snapshot], version: str, online: bool = True
 ) -> FeatureStore:
     """Write the offline rows, register the views and a version's service, fill the online store.
 
@@ -46,6 +45,7 @@ def fill_store(
         dataset: The whole shop.
         moments: As ``build.snapshots`` gives them; the last one is what goes online.
         version: Of the model that will read them.
+        online: Fill this folder's own online store; not needed where another one is served from.
     """
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
@@ -53,9 +53,10 @@ def fill_store(
         _write(pa.concat_tables([rows(dataset, moment) for moment in moments]), home / view)
     shutil.copyfile(Path(__file__).with_name(SETTINGS), home / SETTINGS)
     store = open_store(folder)
-    store.apply([user, shopper_recent_push, shopper_recent, shopper_ties, service(version)])
-    with named_by_identity():
-        store.materialize(_START, _moment(moments[-1].cutoff_ms))
+    store.apply([*definitions(), service(version)])
+    if online:
+        with named_by_identity():
+            store.materialize(_START, _moment(moments[-1].cutoff_ms))
     return store
 
 

@@ -1,10 +1,12 @@
 """What is known of a shopper: their recent list, and their circle.
 
 Two views, since Redis answers one look-up a view; both are lists, since a list needs all of them at
-once. The files are read from the folder of the store that the views are registered in.
+once. The files are read from the folder of the store that the views are registered in, unless
+``definitions`` says where they are.
 """
 
-from typing import Final
+import copy
+from typing import Any, Final
 
 from feast import FeatureView, Field, FileSource, PushSource
 from feast.types import Array, Float32, Int64, String
@@ -124,3 +126,25 @@ shopper_ties = FeatureView(
     online=True,
     description="Whom a shopper draws on",
 )
+
+
+def definitions(offline: str = "") -> list[Any]:
+    """All that is registered in a store.
+
+    Args:
+        offline: Folder or URL of the views' files; the folder of the store if empty.
+    """
+    found = [user, shopper_recent_push, shopper_recent, shopper_ties]
+    if not offline:
+        return found
+    # As one, so that what refers to one another goes on doing so.
+    found = copy.deepcopy(found)
+    for view in found[2:]:
+        view.batch_source.file_options.uri = file_of(offline, view.name)
+    found[1].batch_source = found[2].batch_source
+    return found
+
+
+def file_of(offline: str, view: str) -> str:
+    """Where a view's rows lie in a folder or under a URL."""
+    return f"{offline.rstrip('/')}/{view}.parquet"

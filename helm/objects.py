@@ -10,7 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "helm"))
-from chart import CI, Chart  # noqa: E402
+from chart import CI, OF_REVISION, Chart  # noqa: E402
 from network import End, may, ours  # noqa: E402
 from tools import helm  # noqa: E402
 
@@ -47,7 +47,8 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
         "api": "callers of the API",
         "controller": "the rollout controller to the Kubernetes API, workers, Prometheus",
         "consumer": "the event consumer to Redis and the object store",
-        "jobs": "hooks to Redis, the object store and Kubeflow",
+        "jobs": "jobs to Redis, the object store and Kubeflow",
+        "removal": "the hook before an uninstall to the Kubernetes API",
         "training": "training pods among themselves and to the object store; KubeRay to them",
         "test": "`helm test` to the API",
     },
@@ -61,11 +62,12 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
         "worker": "of workers: they read and command the book of rollouts",
         "controller": "of the rollout controller",
         "consumer": "of the event consumer; no token",
-        "jobs": "of hooks and the test; no token",
+        "jobs": "of jobs and the test; no token",
+        "removal": "hook before an uninstall: of its Job",
         "train": "of pipelines' steps and what they train on",
     },
     "ConfigMap": {
-        "settings": "the variables that serving and the consumer read",
+        "settings": "the variables that Ray's pods read",
         "features": "Feast's `feature_store.yaml`",
         "scripts": "scripts of jobs and pods: features, upload, drain, test",
         "training": "what pipelines have to know of this cluster",
@@ -82,9 +84,13 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
         "controller": "its book, its lease, the RayService",
         "worker": "the book and its commands",
         "train": "what steps ask of Kubernetes",
+        "removal": "hook before an uninstall: to delete the RayService",
     },
-    "RoleBinding": dict.fromkeys(("controller", "worker", "train"), "gives the role"),
-    "Service": {"controller": "where the controller is scraped"},
+    "RoleBinding": dict.fromkeys(("controller", "worker", "train", "removal"), "gives the role"),
+    "Service": {
+        "api": "the API: ready workers of every Ray cluster",
+        "controller": "where the controller is scraped",
+    },
     "Deployment": {
         "consumer": "exports events, pushes what the sink left",
         "controller": "moves canaries forward, or back",
@@ -106,8 +112,9 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
     "RayService": {"": "serving: a head, workers, the app"},
     "Pod": {"test-api": "`helm test`: asks for a list, sends an event"},
     "Job": {
-        "features-apply": "hook: registers Feast's definitions",
-        "pipelines-upload": "hook: uploads pipelines and their schedule",
+        "features-apply-*": "registers Feast's definitions; `*` is the revision and what it reads",
+        "pipelines-upload-*": "uploads pipelines and their schedule",
+        "removal": "hook before an uninstall: takes the RayService away, and waits for it",
     },
     "CronJob": {"features-materialise": "writes the newest rows of features online"},
 }
@@ -126,7 +133,7 @@ def rows(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         KeyError: Nobody has said yet what one is for: say it in PURPOSES.
     """
     for one in sorted(objects, key=lambda o: (o["kind"], o["metadata"]["name"])):
-        kind, name = one["kind"], one["metadata"]["name"]
+        kind, name = one["kind"], OF_REVISION.sub("-*", one["metadata"]["name"])
         part = name.removeprefix("coterie").removeprefix("-")
         yield f"| {kind} | `{name}` | {PURPOSES[kind][part]} |\n"
 

@@ -94,7 +94,7 @@ def build_step(image: Image, text: str, env: Mapping[str, str], mounts: Sequence
     """
     spec = _spec(image, [*image.shell, text], env, mounts)
     _capable(spec, BUILDER)
-    with _bundle(spec) as command:
+    with _bundle(spec, new_name()) as command:
         done = subprocess.run(command, check=False)  # noqa: S603
     if done.returncode:
         raise RuntimeError(f"status {done.returncode} of RUN {text}")
@@ -140,7 +140,7 @@ def _restrict(spec: dict[str, Any], user: int, group: int) -> None:
 
 @contextmanager
 def _running(spec: dict[str, Any]) -> Iterator[Container]:
-    name = f"coterie-{uuid.uuid4().hex[:8]}"
+    name = new_name()
     with _bundle(spec, name) as run:
         process = subprocess.Popen(  # noqa: S603
             run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -166,8 +166,13 @@ def finished(
         return container.process.returncode, said
 
 
+def new_name() -> str:
+    """Of one container: it names its control group, too, which two would share by one name."""
+    return f"coterie-{uuid.uuid4().hex[:8]}"
+
+
 @contextmanager
-def _bundle(spec: dict[str, Any], name: str = "coterie-build") -> Iterator[list[str]]:
+def _bundle(spec: dict[str, Any], name: str) -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory(prefix="coterie-runc-") as folder:
         Path(folder, "config.json").write_text(json.dumps(spec))
         yield ["runc", "--root", f"{folder}/state", "run", "--bundle", folder, name]

@@ -10,12 +10,22 @@ from typing import Any, Final
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
-from components.environment import ADMIN_TOKEN, POD, TRAINING
+from components.environment import (
+    ADMIN_TOKEN,
+    EVENT_LOG,
+    FEATURE_STORE,
+    PASSWORDS,
+    POD,
+    TRAINING,
+)
 
 S3_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 S3_SETTINGS: Final = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
 TRAINING_KEY: Final = "training.json"
-"""Key of the chart's ConfigMap, as are S3_SETTINGS."""
+"""Key of the chart's ConfigMap, as are S3_SETTINGS and the keys of FEATURES."""
+FEATURES: Final = {"feature_store.yaml": FEATURE_STORE, "event_log": EVENT_LOG}
+REDIS_KEY: Final = "redis-password"
+"""Key of the chart's secret."""
 
 LITTLE: Final = ("500m", "1Gi")
 """CPUs and memory of a step that asks and waits."""
@@ -28,6 +38,14 @@ def reach_stores(task: PipelineTask, s3_secret: Any, training_config: Any) -> Pi
     kubernetes.use_config_map_as_env(
         task, training_config, {key: key for key in S3_SETTINGS}, optional=True
     )
+    return task
+
+
+def share_features(task: PipelineTask, redis_secret: Any, training_config: Any) -> PipelineTask:
+    """Let a step write to the feature store that serving reads."""
+    kubernetes.use_config_map_as_env(task, training_config, FEATURES, optional=True)
+    for variable in PASSWORDS:
+        kubernetes.use_secret_as_env(task, redis_secret, {REDIS_KEY: variable}, optional=True)
     return task
 
 

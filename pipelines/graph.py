@@ -11,7 +11,15 @@ from components.ingest import ingest
 from components.release import release
 from components.rollout import rollout
 from components.train import train
-from pipelines.cluster import LITTLE, ask_for, command_rollouts, make_jobs, reach_stores, remember
+from pipelines.cluster import (
+    LITTLE,
+    ask_for,
+    command_rollouts,
+    make_jobs,
+    reach_stores,
+    remember,
+    share_features,
+)
 
 
 class Outputs(NamedTuple):
@@ -24,9 +32,9 @@ class Outputs(NamedTuple):
     bundle: Model
 
 
-DECIDED: Final = frozenset({"features", "train", "evaluate"})
-"""Steps whose inputs decide their outputs. A source changes under the same address; a release and a
-rollout are acts."""
+DECIDED: Final = frozenset({"train", "evaluate"})
+"""Steps whose inputs decide their outputs. A source changes under the same address; to hand over
+features, to release and to roll out are acts."""
 
 
 def learn_and_release(**given: Any) -> Outputs:
@@ -38,8 +46,14 @@ def learn_and_release(**given: Any) -> Outputs:
         ),
         status=status,
     )
-    clean, name = taken.outputs["clean"], taken.outputs["Output"]
-    filled = features(clean=clean, version=name, status=status)
+    clean, name = taken.outputs["clean"], taken.outputs["version"]
+    filled = features(
+        clean=clean,
+        version=name,
+        read_ms=taken.outputs["read_ms"],
+        offline=given["offline"],
+        status=status,
+    )
     fitted = train(
         clean=clean,
         known=filled.outputs["known"],
@@ -95,6 +109,7 @@ def learn_and_release(**given: Any) -> Outputs:
     tasks = {**tables, "rollout": begun}
     for task in tasks.values():
         reach_stores(task, given["s3_secret"], given["training_config"])
+    share_features(filled, given["redis_secret"], given["training_config"])
     make_jobs(fitted, given["training_config"])
     command_rollouts(begun, given["app_secret"])
     remember(tasks, DECIDED)

@@ -25,14 +25,16 @@ def refresh_pipeline(
     repurchase: str = "learned",
     baselines: str = "popularity social",
     min_gain: float = 0.02,
+    offline: str = "",
     release_store: str = "",
     status: str = "",
     roll_out: bool = False,
-    api: str = "http://coterie-serve-svc:8000",
+    api: str = "http://coterie-api:8000",
     plan: str = "{}",
     wait_s: int = 0,
     s3_secret: str = "coterie-s3",  # noqa: S107 - a name
     app_secret: str = "coterie-app",  # noqa: S107 - a name
+    redis_secret: str = "coterie-redis",  # noqa: S107 - a name
     training_config: str = "coterie-training",
     cpu: str = "2",
     memory: str = "8Gi",
@@ -65,6 +67,8 @@ def refresh_pipeline(
             purchases, by category), never, or a JSON object: {"Food": 30, "Phones": null}.
         baselines: Names of models to compare, a space between; empty compares all.
         min_gain: What a release has to gain over popularity on validation, as a share.
+        offline: Folder or URL where features are handed over to the store that serving reads, whose
+            addresses the step finds in training_config; empty keeps them with the run.
         release_store: Folder or URL to publish the release to; empty publishes it nowhere.
         status: Folder or URL where each run leaves how it stands, for monitoring; empty leaves it
             nowhere.
@@ -75,7 +79,9 @@ def refresh_pipeline(
         s3_secret: Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; passed over where it
             does not exist. On Kubernetes alone, as all that follow but for roll_out to wait_s.
         app_secret: Secret with COTERIE_ADMIN_TOKEN, which commands rollouts.
-        training_config: ConfigMap of the chart that says where this cluster trains.
+        redis_secret: Secret with redis-password, of the online store and the event log.
+        training_config: ConfigMap of the chart that says where this cluster trains, and where its
+            feature store is.
         cpu: CPUs of each step that works on tables.
         memory: Memory of each such step.
         worker_cpu: CPUs of each worker of a RayJob; empty asks for what the chart says, as below.

@@ -20,7 +20,7 @@ class Outputs(NamedTuple):
 )
 def rollback_pipeline(
     reason: str,
-    api: str = "http://coterie-serve-svc:8000",
+    api: str = "http://coterie-api:8000",
     wait_s: int = 900,
     app_secret: str = "coterie-app",  # noqa: S107 - a name
 ) -> Outputs:

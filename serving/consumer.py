@@ -10,26 +10,27 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from coterie.data.turns import TurnTakenError
 from coterie.errors import BadInputError, CoterieError
-from serving.event_log import EventLog, TurnTakenError
-from serving.exporter import MOST, Exporter
-from serving.features import FeastFeatures, OnlineFeatures
+from coterie.probes import ALIVE_S, Starting, pages
+from serving.event_log import EventLog
 from serving.logs import LOGGER, start_logging
-from serving.metrics import CONTENT_TYPE, LogMetrics
-from serving.pusher import Pusher
 from serving.settings import Settings, read_settings
 
+if TYPE_CHECKING:  # what takes long to load, and is loaded while it listens
+    from serving.exporter import Exporter
+    from serving.features import OnlineFeatures
+    from serving.metrics import LogMetrics
+    from serving.pusher import Pusher
+
 PORT: Final = 8082
-ALIVE_S: Final = 120.0
-"""A loop that has not come round for so long hangs: a file is written sooner than that."""
 log = logging.getLogger(LOGGER)
 
 
@@ -38,9 +39,9 @@ class Consumer:
     """What it does each time it comes round."""
 
     log: EventLog
-    exporter: Exporter
-    metrics: LogMetrics
-    open_features: Callable[[], OnlineFeatures]
+    exporter: "Exporter"
+    metrics: "LogMetrics"
+    open_features: Callable[[], "OnlineFeatures"]
     """Called when they are first needed: on most days the sink leaves nothing behind."""
     export_s: float = 300.0
     """The log has no event for longer before it is exported."""
@@ -48,7 +49,7 @@ class Consumer:
     """What was not pushed for so long was left behind by the sink."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str | None = None
-    _pusher: Pusher | None = None
+    _pusher: "Pusher | None" = None
 
     def turn(self) -> None:
         """Once; trouble is logged, and the next turn tries again."""
@@ -88,10 +89,14 @@ class Consumer:
         self.metrics.oldest_unpushed.set(waited_s)
         self.metrics.unpushed.set(self.log.count_unpushed())
         if waited_s > self.take_over_s:
+            from serving.pusher import Pusher
+
             self._pusher = self._pusher or Pusher(self.log, self.open_features(), self.metrics)
             self._pusher.catch_up()
 
     def _export(self) -> None:
+        from serving.exporter import MOST
+
         self.metrics.oldest_unexported.set(self.log.oldest_unexported_s())
         try:
             self.exporter.export(MOST, self.export_s)
@@ -101,43 +106,6 @@ class Consumer:
             self.metrics.export_failures.inc()
             raise
         self.metrics.oldest_unexported.set(self.log.oldest_unexported_s())
-
-
-@contextmanager
-def pages(
-    port: int, registry: CollectorRegistry, probes: Mapping[str, Callable[[], bool]]
-) -> Iterator[int]:
-    """``/metrics`` and probes on a port, 0 for any; which it is."""
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            """Metrics, a probe, or nothing."""
-            if self.path == "/metrics":
-                self._answer(200, generate_latest(registry))
-            elif self.path in probes:
-                self._answer(200 if probes[self.path]() else 503, b"")
-            else:
-                self._answer(404, b"")
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", CONTENT_TYPE)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Probes and scrapes are no news."""
-
-    with ThreadingHTTPServer(("", port), Page) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, name="pages", daemon=True)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -167,20 +135,31 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry, probed = CollectorRegistry(), Starting()
     try:
         names = ("event_log", "event_export", "features", "state")
         named = {name: getattr(given, name) for name in names}
         # It serves no release; which one is set makes no difference.
         settings = read_settings(release="none", **named)
         start_logging(settings.log_level, settings.log_file or "-")
-        consume(settings, given, stop)
+        listening = nullcontext(0) if given.once else pages(given.port, registry, probed)
+        with listening as port:
+            log.info("listens", extra={"fields": {"port": port}})
+            consume(settings, given, stop, registry, probed)
     except CoterieError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def consume(settings: Settings, given: argparse.Namespace, stop: threading.Event) -> None:
+def consume(
+    settings: Settings,
+    given: argparse.Namespace,
+    stop: threading.Event,
+    registry: CollectorRegistry,
+    probed: Starting,
+) -> None:
     """Export once, or turn until ``stop`` is set.
 
     Raises:
@@ -192,14 +171,16 @@ def consume(settings: Settings, given: argparse.Namespace, stop: threading.Event
             "there is nowhere to export events to: set COTERIE_EVENT_EXPORT, or give --export, "
             "to the folder of tables that pipelines have as their source"
         )
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    registry = CollectorRegistry()
+    from serving.exporter import Exporter
+    from serving.features import FeastFeatures
+    from serving.metrics import LogMetrics
+
     events, metrics = settings.open_event_log(), LogMetrics(registry)
     exporter = Exporter(events, settings.event_export, metrics)
     if given.once:
         print(f"{exporter.export()} events exported to {settings.event_export}")
         return
-    consumer = Consumer(
+    probed.work = consumer = Consumer(
         events,
         exporter,
         metrics,
@@ -207,10 +188,8 @@ def consume(settings: Settings, given: argparse.Namespace, stop: threading.Event
         given.export_every,
         given.take_over,
     )
-    probes = {"/healthz": consumer.alive, "/readyz": consumer.ready}
-    with pages(given.port, registry, probes) as port:
-        log.info("begins", extra={"fields": {"port": port}})
-        consumer.run(stop, given.interval)
+    log.info("begins")
+    consumer.run(stop, given.interval)
     log.info("ends")
 
 

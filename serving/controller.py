@@ -20,6 +20,7 @@ from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.state import Target
 from serving.deploy import deploy
 from serving.logs import LOGGER, start_logging
+from serving.metrics import set_room_aside
 from serving.places import Places, places_of
 from serving.settings import Settings, read_settings
 
@@ -112,6 +113,7 @@ class RolloutController:
         self._controller = Controller(
             self._book, metrics_of(settings), arms, note_look=self._book.note_look
         )
+        set_room_aside()
         self._exported = RolloutMetrics(CollectorRegistry())
         self._task = asyncio.create_task(self._turn_on())
 
@@ -128,6 +130,10 @@ class RolloutController:
             decision = self._controller.turn()
         except CoterieError as error:
             log.warning("the rollout's controller goes on: %s", error)
+            return
+        except Exception:
+            # The next turn starts from what is written; who stopped would hold rollouts for ever.
+            log.exception("a turn failed")
             return
         transitions = decision.transitions if decision else ()
         self._exported.show(self._book.read()[0], transitions, time.time())

@@ -6,6 +6,7 @@ release is data, and reaches them without a restart, here as in a RayService.
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,23 +23,27 @@ from serving.controller import RolloutController
 from serving.deploy import API, APP, CONTROLLER, SINK
 from serving.events import Event
 from serving.features import FeastFeatures
-from serving.logs import start_logging
+from serving.logs import LOGGER, start_logging
 from serving.metrics import MULTIPROCESS_VARIABLE, Metrics
 from serving.pipelines import pipeline_collector
 from serving.places import open_book, places_of
 from serving.scraped import Scraped
 from serving.settings import KUBERNETES, Settings, read_settings
-from serving.shoppers import directory_of
 from serving.sink import Receipt, Sink
 from serving.traces import start_traces
+
+log = logging.getLogger(LOGGER)
 
 BEAT_S: Final = 1.0
 """Between signs of life."""
 RETRY_S: Final = 1.0
 """Between attempts to tell the feature store what it missed."""
 WRITE_TIMEOUT_S: Final = 10.0
+SINK_S: Final = 60.0
+"""A replica that begins waits so long for a sink; then it has lists, and no ear for events."""
 WRITE_MOST: Final = 2000
 """Events of one transaction, unless one request has more: Redis serves nobody else meanwhile."""
+log = logging.getLogger(LOGGER)
 
 
 class EventSink:
@@ -47,9 +52,9 @@ class EventSink:
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
-        log, metrics = settings.open_event_log(), Metrics()
+        events, metrics = settings.open_event_log(), Metrics()
         self._responses = Responses(settings.attribution_s, metrics)
-        self._sink = Sink(log, FeastFeatures(settings.features), metrics, self._responses)
+        self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses)
         self._thread = ThreadPoolExecutor(1, "sink")
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[Receipt]]] = []
         self._working = asyncio.Lock()
@@ -68,6 +73,9 @@ class EventSink:
             while not receipt.done():
                 await self._write_waiting()
         return await receipt
+
+    async def here(self) -> None:
+        """Answer: it takes events."""
 
     async def catch_up(self) -> bool:
         """Tell the feature store what it missed; whether it now knows all."""
@@ -100,9 +108,16 @@ class EventSink:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _retry(self) -> None:
+        said = ""
         while True:
-            await self.catch_up()
-            await self._in_thread(lambda: self._responses.mature(time.time()))
+            try:
+                await self.catch_up()
+                await self._in_thread(lambda: self._responses.mature(time.time()))
+                said = ""
+            except Exception as error:
+                # Whatever it is: who stopped trying would leave events waiting until a restart.
+                if said != (said := f"{type(error).__name__}: {error}"):
+                    log.exception("the event sink goes on")
             await asyncio.sleep(RETRY_S)
 
 
@@ -123,8 +138,20 @@ class RemoteWriter:
         return receipt
 
 
+async def await_sink(handle: Any, seconds: float = SINK_S) -> None:
+    """Return once the sink takes events, or when it took too long.
+
+    Requests come as soon as one replica of a new cluster is there: nobody waits for the others.
+    """
+    try:
+        await asyncio.wait_for(handle.here.remote(), seconds)
+    except Exception as error:  # whatever Ray raises where none comes: lists need no sink
+        fields = {"waited_s": seconds, "error": type(error).__name__}
+        log.warning("no event sink", extra={"fields": fields})
+
+
 class Api:
-    """A replica that answers requests; bound to the others, so that they are there first."""
+    """A replica that answers requests; bound to the others, so that all of them are made."""
 
     def __init__(self, *_: Any) -> None:
         # Torch takes seconds to import, and the sink does without it.
@@ -145,14 +172,19 @@ class Api:
             settings.attribution_s,
             str(settings.replicas_folder),
         )
+        self._begun = False
         self._beats = asyncio.create_task(self._beat())
 
-    def reconfigure(self, content: dict[str, Any]) -> None:
-        """Serve this; quick, since a replica answers nobody meanwhile."""
+    async def reconfigure(self, content: dict[str, Any]) -> None:
+        """Serve this; quick, but for the first time: a replica answers nobody meanwhile."""
         self._switch.adopt(Live.from_json(content))
+        if not self._begun:
+            await await_sink(serve.get_deployment_handle(SINK, app_name=APP))
+        self._begun = True
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         from serving.routes import Parts, create_app
+        from serving.shoppers import directory_of
 
         writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
         settings = self._settings

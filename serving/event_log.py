@@ -7,22 +7,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from coterie.errors import BadInputError, UnavailableError
-from serving.events import Event
+from coterie.data.turns import SQLITE, WAIT_S, check_place
 
-SQLITE: Final = "sqlite"
-REDIS: Final = frozenset({"redis", "rediss"})
-TURN_S: Final = 10.0
-"""For so long a turn is ours. Who dies in it holds up the others until then, so not longer."""
-WAIT_S: Final = 2.0
-"""For so long a turn is waited for."""
-
-
-class TurnTakenError(UnavailableError):
-    """Another process is at it; nothing is wrong."""
+if TYPE_CHECKING:  # settings name a log, and need no event for it
+    from serving.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +22,7 @@ class Batch:
 
     places: tuple[str, ...] = ()
     """Names of places in the log; the order of texts is the order of places."""
-    events: tuple[Event, ...] = ()
+    events: tuple["Event", ...] = ()
     log: str = ""
     """Which log it is: random, made with it."""
 
@@ -50,7 +41,7 @@ class EventLog(Protocol):
     Every method may raise UnavailableError: the log does not answer, or refuses.
     """
 
-    def append(self, events: Sequence[Event]) -> list[bool]:
+    def append(self, events: Sequence["Event"]) -> list[bool]:
         """Add all of them or none.
 
         Returns:
@@ -107,25 +98,6 @@ class EventLog(Protocol):
 
     def close(self) -> None:
         """Let go of file or connection."""
-
-
-def check_place(place: str) -> None:
-    """Refuse what names no log.
-
-    Raises:
-        BadInputError: It is no URL of a log, or holds a password.
-    """
-    url = urlsplit(place)
-    if url.scheme not in {SQLITE, *REDIS}:
-        raise BadInputError(
-            f"{place!r} names no event log: expected sqlite:///path/to/events.sqlite, "
-            "redis://host:port/0, or rediss:// for TLS"
-        )
-    if url.password is not None:
-        raise BadInputError(
-            "the URL of the event log holds a password, and URLs are logged: "
-            "set COTERIE_EVENT_LOG_PASSWORD instead"
-        )
 
 
 def open_log(place: str, password: str = "", sync_s: float = 0.0) -> EventLog:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from coterie import schema
-from coterie.errors import BadInputError, UnavailableError
+from coterie.errors import BadInputError, UnavailableError, unresolved
 from coterie.imports import quick_imports
 from serving.events import RecentList
 
@@ -132,6 +132,7 @@ class FeastFeatures:
             raise BadInputError(
                 f"cannot open the feature store in {folder}: {error}; "
                 "apply its definitions first, then name its folder in COTERIE_FEATURES"
+                f"{unresolved(error)}"
             ) from error
         views = {view.name: view for view in found}
         missing = {schema.SHOPPER_RECENT_VIEW, schema.SHOPPER_TIES_VIEW} - set(views)
@@ -187,7 +188,9 @@ class FeastFeatures:
         try:
             self._store.push(PUSH_SOURCE, frame, to=PushMode.ONLINE)
         except Exception as error:  # whatever the store's client raises
-            raise UnavailableError(f"the feature store refused a push: {error}") from error
+            raise UnavailableError(
+                f"the feature store refused a push: {error}{unresolved(error)}"
+            ) from error
 
     def ping(self) -> None:
         """See OnlineFeatures."""
@@ -200,7 +203,9 @@ class FeastFeatures:
                 features=refs, entity_rows=rows
             ).to_dict()
         except Exception as error:  # whatever the store's client raises
-            raise UnavailableError(f"the feature store did not answer: {error}") from error
+            raise UnavailableError(
+                f"the feature store did not answer: {error}{unresolved(error)}"
+            ) from error
         return columns
 
 

@@ -4,7 +4,9 @@ Several replicas on one machine count in files of one folder (``PROMETHEUS_MULTI
 any of them adds up when it is asked. Without that variable, a process counts alone.
 """
 
+import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from prometheus_client import (
@@ -21,6 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.values import ValueClass
 
+from coterie.errors import UnavailableError
 from coterie.rollout.plan import SIGNALS
 from coterie.schema import EVENT_KINDS, EventKind
 
@@ -37,6 +40,10 @@ LATENCY_BUCKETS: Final = (
     0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03,
     0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0,
 )  # fmt: skip
+ROOM_BYTES: Final = 1 << 20
+"""Of a process's file of counts: all series that our labels can make take half of it."""
+_FILES: Final = ("counter", "gauge_mostrecent", "histogram")
+"""How the files of counts are called, before the number of the process."""
 METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
 OTHER: Final = "other"
 """Stands for every route, method or kind that is not ours, so that callers cannot add labels."""
@@ -89,6 +96,7 @@ class Metrics:
     def __init__(self, beside: Collector | None = None) -> None:
         """Instruments at 0; ``beside`` is exposed with them."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
+        set_room_aside()
         own = CollectorRegistry()
         self._registry, self._beside = own, beside
         if beside is not None:
@@ -286,6 +294,29 @@ class Metrics:
         if self._beside is not None:
             shared.register(self._beside)
         return generate_latest(shared)
+
+
+def set_room_aside() -> None:
+    """Take the disk that this process's counts will need, before it counts; it may count alone.
+
+    Its files are mapped into memory. A full disk has no block for a page that is written to for the
+    first time, and the kernel then kills who writes: a replica would end in the middle of a list.
+
+    Raises:
+        UnavailableError: There is not enough.
+    """
+    if not ValueClass._multiprocess:
+        return
+    folder = Path(os.environ[MULTIPROCESS_VARIABLE])
+    try:
+        for name in _FILES:
+            with (folder / f"{name}_{os.getpid()}.db").open("ab") as file:
+                os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+    except OSError as error:
+        raise UnavailableError(
+            f"no room for counts in {folder}: {error}; each process needs "
+            f"{len(_FILES) * ROOM_BYTES >> 10} KiB: make room, or set COTERIE_STATE to another disk"
+        ) from error
 
 
 class _OursOnly(Collector):

@@ -4,8 +4,9 @@ import logging
 import time
 from typing import Final
 
+from coterie.data.turns import PUSH, TurnTakenError
 from coterie.errors import UnavailableError
-from serving.event_log import Batch, EventLog, TurnTakenError
+from serving.event_log import Batch, EventLog
 from serving.events import by_shopper, merge
 from serving.features import OnlineFeatures
 from serving.logs import LOGGER
@@ -13,8 +14,6 @@ from serving.metrics import LogMetrics
 
 PUSH_BATCH: Final = 500
 """Events taken to the feature store at a time, when there are more to catch up on."""
-PUSH: Final = "push"
-"""The turn at it."""
 log = logging.getLogger(LOGGER)
 
 

@@ -15,31 +15,26 @@ Why it is so: docs/adr/0011-event-log-on-redis-streams.md.
 import hashlib
 import secrets
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from coterie.data.redis_scripts import ScriptedRedis
+from coterie.data.turns import LOG_KEYS, PUSH, TURN_S, WAIT_S, RedisTurns
 from coterie.errors import BadInputError, UnavailableError
-from serving.event_log import TURN_S, WAIT_S, Batch, TurnTakenError
+from serving.event_log import Batch
 from serving.events import Event, from_json, to_json
 
-STREAM: Final = "{coterie:events}"
+STREAM: Final = LOG_KEYS
 GROUP: Final = "features"
 CONSUMER: Final = "pusher"
 """One name for all who push: who has the turn has all that is pending."""
 KNOWN_S: Final = 3600
 """For so long an event id is known again, longer than senders try again; it takes 200 bytes. A
 second event after that is counted as new, but merges and ingest know it: it changes nothing."""
-CONNECT_S: Final = 2.0
-ANSWER_S: Final = 5.0
-"""Longer than a Redis takes that rewrites its log; less than a request waits for the sink."""
 _PAGE: Final = 1000
-_POLL_S: Final = 0.01
 
 
 class RedisLog:
@@ -55,18 +50,9 @@ class RedisLog:
                 from Redis 7.2 on); 0 leaves it to the server's ``appendfsync``.
         """
         self._place, self._sync_ms = place, round(sync_s * 1000)
-        self._token = ""
-        # One connection: what WAITAOF waits for is what its own connection wrote. Nothing is sent
-        # again by itself: only whoever reads the answer can tell a new event from a known one.
-        self._redis = redis.Redis.from_url(
-            place,
-            password=password or None,
-            socket_connect_timeout=CONNECT_S,
-            socket_timeout=ANSWER_S + sync_s,
-            max_connections=1,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._scripts = {text: self._redis.register_script(text) for text in _SCRIPTS}
+        asked = ScriptedRedis(place, password, sync_s)
+        self._run, self._ask, self._asking = asked.run, asked.ask, asked.asking
+        self._redis, self._turns = asked.client, RedisTurns(asked)
 
     def append(self, events: Sequence[Event]) -> list[bool]:
         """See EventLog."""
@@ -79,24 +65,9 @@ class RedisLog:
             self._wait_for_disk()
         return [is_new == 1 for is_new in fresh]
 
-    @contextmanager
-    def turn(self, what: str, wait_s: float = WAIT_S) -> Iterator[int]:
+    def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
         """See EventLog."""
-        key, token = f"{STREAM}:turn:{what}", secrets.token_hex(8)
-        last = time.monotonic() + wait_s
-        keys, values = [key, f"{STREAM}:time"], [token, round(TURN_S * 1000)]
-        while not (at := self._run(_TAKE, keys, values)):
-            if time.monotonic() >= last:
-                raise TurnTakenError(f"another process is at its turn to {what}")
-            time.sleep(_POLL_S)
-        self._token = token
-        try:
-            yield int(at)
-        finally:
-            self._token = ""
-            # It ends by itself.
-            with suppress(UnavailableError):
-                self._run(_LEAVE, [key], [token])
+        return self._turns.turn(what, wait_s, TURN_S)
 
     def unpushed(self, limit: int) -> Batch:
         """See EventLog."""
@@ -108,8 +79,8 @@ class RedisLog:
 
     def mark_pushed(self, batch: Batch) -> None:
         """See EventLog."""
-        keys = [STREAM, f"{STREAM}:turn:push"]
-        if not self._run(_ACKNOWLEDGE, keys, [self._token, GROUP, *map(_id, batch.places)]):
+        keys = [STREAM, f"{STREAM}:turn:{PUSH}"]
+        if not self._run(_ACKNOWLEDGE, keys, [self._turns.token, GROUP, *map(_id, batch.places)]):
             raise UnavailableError("the turn to push was over: the next one pushes again")
 
     def count_unpushed(self) -> int:
@@ -228,33 +199,6 @@ class RedisLog:
                 "they may be sent again"
             )
 
-    def _run(self, text: str, keys: Sequence[str], values: Sequence[Any]) -> Any:
-        with self._asking():
-            return self._scripts[text](keys=keys, args=values)
-
-    def _ask(self, *command: Any) -> Any:
-        return self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Turn Redis' troubles into ours."""
-        try:
-            yield
-        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-            raise BadInputError(
-                f"{self._place} does not let us in: {error}; see COTERIE_EVENT_LOG_PASSWORD"
-            ) from error
-        except redis.exceptions.OutOfMemoryError as error:
-            raise UnavailableError(
-                f"{self._place} is full: nothing was kept. See whether the event consumer exports "
-                "(coterie_oldest_unexported_seconds), then raise maxmemory"
-            ) from error
-        except redis.RedisError as error:
-            raise UnavailableError(
-                f"the event log {self._place} does not answer as it should: {error}; "
-                "see whether Redis runs and its disk has room"
-            ) from error
-
 
 def _digest(event_id: str) -> str:
     """Ids may be long, and there is one key for each."""
@@ -306,21 +250,6 @@ for i = 2, #KEYS do
 end
 return fresh
 """
-_TAKE: Final = """#!lua flags=allow-oom
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return false end
--- A clock may be put back, or be another machine's since the last turn.
-local now = redis.call('TIME')
-local at = now[1] * 1000000 + now[2]
-local before = tonumber(redis.call('GET', KEYS[2]) or 0)
-if at <= before then at = before + 1 end
-local text = string.format('%.0f', at)
-redis.call('SET', KEYS[2], text)
-return text
-"""
-_LEAVE: Final = """#!lua flags=allow-oom
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-"""
 _ACKNOWLEDGE: Final = """#!lua flags=allow-oom
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('XACK', KEYS[1], ARGV[2], unpack(ARGV, 3))
@@ -357,4 +286,3 @@ if pending[2] then
 end
 return redis.call('XTRIM', KEYS[1], 'MINID', keep)
 """
-_SCRIPTS: Final = (_APPEND, _TAKE, _LEAVE, _ACKNOWLEDGE, _MARKS, _PLAN, _EXPORTED)

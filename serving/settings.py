@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.data.turns import SQLITE, check_place
 from coterie.errors import BadInputError
-from serving.event_log import SQLITE, EventLog, check_place, open_log
+from serving.event_log import EventLog, open_log
 
 PREFIX: Final = "COTERIE_"
 KUBERNETES: Final = "kubernetes://"

@@ -1,20 +1,17 @@
 """The event log of one machine: a SQLite file."""
 
-import fcntl
 import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.data.turns import WAIT_S, FileTurns
 from coterie.errors import UnavailableError
-from serving.event_log import WAIT_S, Batch, TurnTakenError
+from serving.event_log import Batch
 from serving.events import Event, from_json, to_json
-
-_POLL_S: Final = 0.01
-"""Between two looks whether the turn is free."""
 
 
 class SqliteLog:
@@ -26,7 +23,7 @@ class SqliteLog:
         Raises:
             UnavailableError: The file cannot be opened, or is no event log.
         """
-        self._path, self._last = path, 0
+        self._path, self._turns = path, FileTurns(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Used by one thread at a time, but not always the one that opened it.
@@ -50,22 +47,9 @@ class SqliteLog:
         with self._writing():
             return [self._db.execute(_INSERT, row).rowcount == 1 for row in rows]
 
-    @contextmanager
-    def turn(self, what: str, wait_s: float = WAIT_S) -> Iterator[int]:
+    def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
         """See EventLog; the turn of a process that dies is free at once."""
-        with self._path.with_suffix(f".{what}.lock").open("w") as lock:
-            last = time.monotonic() + wait_s
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= last:
-                        raise TurnTakenError(f"another process is at its turn to {what}") from None
-                    time.sleep(_POLL_S)
-            # The clock may have been put back.
-            self._last = max(time.time_ns() // 1000, self._last + 1)
-            yield self._last
+        return self._turns.turn(what, wait_s)
 
     def unpushed(self, limit: int) -> Batch:
         """See EventLog."""
@@ -128,7 +112,7 @@ class SqliteLog:
 
     def _batch(self, where: str, values: tuple[Any, ...], limit: int) -> Batch:
         query = f"SELECT place, event FROM events WHERE {where} ORDER BY place LIMIT ?"  # noqa: S608
-        rows = self._db.execute(query, (*values, limit)).fetchall()
+        rows = self._read(query, (*values, limit))
         return Batch(
             tuple(f"{place:015d}" for place, _ in rows),
             tuple(from_json(text) for _, text in rows),
@@ -136,12 +120,20 @@ class SqliteLog:
         )
 
     def _marks(self) -> tuple[int, int]:
-        exported, planned = self._db.execute("SELECT exported, planned FROM marks").fetchone()
+        [(exported, planned)] = self._read("SELECT exported, planned FROM marks")
         return int(exported), int(planned)
 
     def _one(self, query: str) -> Any:
-        row = self._db.execute(query).fetchone()
-        return None if row is None else row[0]
+        rows = self._read(query)
+        return rows[0][0] if rows else None
+
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise UnavailableError(
+                f"cannot read the event log {self._path}: {error}; is its disk full?"
+            ) from error
 
     def _age_s(self, query: str) -> float:
         logged_ms = self._one(query)

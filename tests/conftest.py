@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import prometheus_client  # noqa: F401 - see below
 import pytest
+from quick import is_quick
 
 # They hold no doctests, and all of them have the same name.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
@@ -17,8 +18,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # import whether counts are a process's alone: counted after Feast, one test would see another's.
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: of several processes none is left alone with one at the end."""
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is quick. Files with slow tests first: of several processes none is left alone
+    with one at the end."""
+    for item in items:
+        path = item.path.relative_to(config.rootpath).as_posix()
+        if is_quick(path, {marker.name for marker in item.iter_markers()}):
+            item.add_marker("quick")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -11,29 +11,28 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
 from coterie.cluster.api import Cluster, logger
 from coterie.cluster.arms import RayServiceArms
 from coterie.cluster.book import ClusterBook
 from coterie.cluster.lease import ClusterLease
+from coterie.cluster.pending import PendingPods
+from coterie.cluster.served import told
+from coterie.cluster.statements import Statements
 from coterie.errors import CoterieError
-from coterie.release.store import ReleaseStore
+from coterie.probes import ALIVE_S, Starting, pages
 from coterie.rollout.controller import Controller, Metrics
 from coterie.rollout.decide import Decision
 from coterie.rollout.exported import RolloutMetrics
-from coterie.rollout.state import State
+from coterie.rollout.state import State, Transition
 
 PORT: Final = 9464
-ALIVE_S: Final = 120.0
-"""A loop that has not come round for so long hangs: requests end sooner than that."""
 
 
 @dataclass
@@ -42,14 +41,19 @@ class Loop:
 
     book: ClusterBook
     arms: RayServiceArms
+    statements: Statements
     metrics: Metrics
     lease: ClusterLease
     exported: RolloutMetrics
     interval_s: float = 2.0
     stop: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], float] = time.time
+    """The same for every controller, or a step would be as long as clocks differ."""
+    pending: PendingPods | None = None
+    """Who tells of an upgrade whose pods cannot start."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str = ""
+    _waited: str = ""
     _turned: bool = False
 
     def run(self) -> None:
@@ -72,7 +76,10 @@ class Loop:
         return self.lease.renewed and time.monotonic() - self.came_round < ALIVE_S
 
     def ready(self) -> bool:
-        """Whether its last turn went well, or would have, had it held the lease."""
+        """Whether its last turn went well, or would have, had it held the lease.
+
+        It did as well where there was nothing to do, since nothing is to be served yet.
+        """
         return self.alive() and self._turned and not self._said
 
     def _stand_by(self) -> None:
@@ -86,8 +93,8 @@ class Loop:
 
     def _turn(self, controller: Controller) -> None:
         try:
-            self._adopt()
-            decision = controller.turn()
+            begun = self._begun()
+            decision = controller.turn() if begun else None
         except CoterieError as error:
             self._complain(str(error))
             return
@@ -96,29 +103,56 @@ class Loop:
             logger.exception("a turn failed")
             self._said = "a turn failed"
             return
-        if decision is None:
+        if begun and decision is None:
             self._complain("what is live cannot be told: nothing is decided")
-        else:
-            self._go_on()
+            return
+        self._go_on()
+        if decision:
             self._show(decision)
 
-    def _adopt(self) -> None:
-        """Begin the book with what is live: to the first rollout, that is stable."""
-        state, version = self.book.read()
-        if not state.stable:
-            stable = self.arms.served().stable.digest
-            self.book.write(State(stable=stable), version)
-            logger.info("took over", extra={"fields": {"stable": stable}})
+    def _begun(self) -> bool:
+        """Settle what values state, and see that replicas are told what is live.
+
+        Returns:
+            Whether there is something to decide about.
+        """
+        service = self.arms.find()
+        if service is None:
+            self.exported.hide()
+            self._wait("there is no RayService yet")
+            return False
+        if self.pending:
+            self.pending.look(service)
+        settled = self.statements.settle(service, self.lease.uid)
+        if settled.transitions or settled.waits:
+            self._tell(settled.state, settled.transitions)
+        self.arms.taken = settled.install.taken if settled.install else None
+        if settled.waits:
+            self._wait("no release may run yet: the one that values state has to be read")
+            return False
+        if not told(service):
+            self.arms.apply(settled.state.target)
+        self._waited = ""
+        return True
 
     def _show(self, decision: Decision) -> None:
-        self.exported.show(decision.state, decision.transitions, self.clock())
-        for transition in decision.transitions:
-            logger.info("transition", extra={"fields": asdict(transition)})
+        self._tell(decision.state, decision.transitions)
         for command, why in decision.refused.items():
             logger.warning("command refused", extra={"fields": {"command": command, "why": why}})
 
+    def _tell(self, state: State, transitions: Iterable[Transition]) -> None:
+        self.exported.show(state, transitions, self.clock())
+        for transition in transitions:
+            logger.info("transition", extra={"fields": asdict(transition)})
+
     def _go_on(self) -> None:
         self._said, self._turned = "", True
+
+    def _wait(self, why: str) -> None:
+        """Say what for, once as long as it stays the same."""
+        if why != self._waited:
+            logger.info("nothing to do: %s", why)
+        self._waited = why
 
     def _complain(self, said: str) -> None:
         """Once, as long as it stays the same."""
@@ -146,41 +180,6 @@ class JsonFormatter(logging.Formatter):
                 trace = trace.tb_next
             line["at"] = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
         return json.dumps(line, ensure_ascii=False)
-
-
-@contextmanager
-def pages(port: int, registry: CollectorRegistry, loop: Loop) -> Iterator[int]:
-    """``/metrics``, ``/healthz`` and ``/readyz`` on a port, 0 for any; which it is."""
-    probes = {"/healthz": loop.alive, "/readyz": loop.ready}
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/metrics":
-                self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
-            elif self.path in probes:
-                self._answer(200 if probes[self.path]() else 503, b"", "text/plain")
-            else:
-                self._answer(404, b"", "text/plain")
-
-        def _answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Probes and scrapes are no news."""
-
-    with ThreadingHTTPServer(("", port), Page) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, name="pages", daemon=True)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -216,21 +215,37 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def control(given: argparse.Namespace, stop: threading.Event) -> None:
-    """Take the lease and turn, until ``stop`` is set."""
-    from coterie.rollout.metrics import PrometheusMetrics
+    """Listen, take the lease and turn, until ``stop`` is set."""
+    registry, probed = CollectorRegistry(), Starting()
+    with pages(given.port, registry, probed) as port:
+        logger.info("listens", extra={"fields": {"port": port}})
+        # What follows asks others, and loads what takes seconds of a slow machine.
+        from coterie.release.store import ReleaseStore
+        from coterie.rollout.metrics import PrometheusMetrics
 
-    cluster = Cluster.connect(given.namespace)
-    book = ClusterBook(cluster, given.service)
-    registry = CollectorRegistry()
-    with book.lease() as lease:
-        store = ReleaseStore(given.releases)
-        arms = RayServiceArms(cluster, given.service, store, lambda: bool(lease))
-        # Other shops may be scraped by the same server.
-        ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
-        metrics = PrometheusMetrics(given.prometheus, ours)
-        exported = RolloutMetrics(registry)
-        loop = Loop(book, arms, metrics, lease, exported, given.interval, stop)
-        with pages(given.port, registry, loop):
+        cluster = Cluster.connect(given.namespace)
+        book = ClusterBook(cluster, given.service)
+        with book.lease() as lease:
+            store = ReleaseStore(given.releases)
+            arms = RayServiceArms(cluster, given.service, store, lambda: bool(lease))
+            # Other shops may be scraped by the same server.
+            ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
+            metrics = PrometheusMetrics(given.prometheus, ours)
+            exported = RolloutMetrics(registry)
+            statements = Statements(cluster, book, lambda: bool(lease), cluster.clock)
+            loop = Loop(
+                book,
+                arms,
+                statements,
+                metrics,
+                lease,
+                exported,
+                given.interval,
+                stop,
+                clock=cluster.clock,
+                pending=PendingPods(cluster),
+            )
+            probed.work = loop
             logger.info("begins", extra={"fields": {"service": given.service}})
             loop.run()
     logger.info("ends")

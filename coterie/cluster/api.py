@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import urllib3
-from kubernetes import client, config  # type: ignore[import-untyped]
 
+from coterie.cluster.clock import ServerClock
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+
+if TYPE_CHECKING:
+    from kubernetes import client
 
 Object = dict[str, Any]
 """As the API sends and takes it."""
@@ -24,6 +27,8 @@ TIMEOUT_S: Final = 4.0
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 COMPONENT: Final = "coterie-rollout"
+FIELD_MANAGER: Final = "coterie-controller"
+"""Whose the fields are that we change: ``kubectl get --show-managed-fields`` tells."""
 LOG_BYTES: Final = 1 << 20
 """Most of a log that one request brings."""
 _METHODS: Final = {
@@ -56,6 +61,8 @@ CONFIG_MAPS: Final = Resource("api/v1", "configmaps", "ConfigMap")
 EVENTS: Final = Resource("api/v1", "events", "Event")
 PODS: Final = Resource("api/v1", "pods", "Pod")
 LEASES: Final = Resource("apis/coordination.k8s.io/v1", "leases", "Lease")
+JOBS: Final = Resource("apis/batch/v1", "jobs", "Job")
+RAY_CLUSTERS: Final = Resource("apis/ray.io/v1", "rayclusters", "RayCluster")
 RAY_JOBS: Final = Resource("apis/ray.io/v1", "rayjobs", "RayJob")
 RAY_SERVICES: Final = Resource("apis/ray.io/v1", "rayservices", "RayService")
 
@@ -68,11 +75,15 @@ class Cluster:
     """One namespace. Each request is tried once: whoever asks knows whether to ask again."""
 
     def __init__(
-        self, namespace: str, settings: client.Configuration, timeout_s: float = TIMEOUT_S
+        self, namespace: str, settings: "client.Configuration", timeout_s: float = TIMEOUT_S
     ):
+        # All its models come along, half a second: a process listens before that.
+        from kubernetes import client
+
         # The client would sleep as long as a Retry-After says, and send some requests again.
         settings.retries = urllib3.Retry(0)
         self.namespace = namespace
+        self.clock = ServerClock()
         self._client = client.ApiClient(settings)
         self._timeout = (timeout_s, timeout_s)
 
@@ -86,6 +97,8 @@ class Cluster:
         Raises:
             BadInputError: There is neither.
         """
+        from kubernetes import client, config
+
         settings = client.Configuration()
         try:
             config.load_incluster_config(client_configuration=settings)
@@ -194,11 +207,13 @@ class Cluster:
         """
         query = [("timestamps", "true"), ("limitBytes", str(LOG_BYTES))]
         query += [("sinceTime", since.partition(".")[0].rstrip("Z") + "Z")] if since else []
+        from kubernetes.client import ApiException
+
         path = f"/{PODS.path}/namespaces/{self.namespace}/{PODS.plural}/{pod}/log"
         try:
             answer = self._send(f"get pods/log of {pod}", path, "GET", query=query, raw=True)
             return bytes(answer.data).decode("utf-8", "replace")
-        except client.ApiException as error:
+        except ApiException as error:
             # 400: its container has not started yet.
             if error.status in (400, 404):
                 return ""
@@ -235,7 +250,8 @@ class Cluster:
             logger.warning("an event was not written: %s", error)
 
     def _changed(self, resource: Resource, name: str, body: Any, content_type: str) -> Object:
-        changed = self._ask("patch", resource, name, body=body, content_type=content_type)
+        query = [("fieldManager", FIELD_MANAGER)]
+        changed = self._ask("patch", resource, name, body, query, content_type)
         if changed is None:
             raise ConflictError(f"{resource.kind} {name} was removed meanwhile: read it again")
         return changed
@@ -250,13 +266,15 @@ class Cluster:
         content_type: str = "application/json",
     ) -> Object | None:
         """The answer; None if there is no such object."""
+        from kubernetes.client import ApiException
+
         path = f"/{resource.path}/namespaces/{self.namespace}/{resource.plural}"
         said = f"{verb} {resource.plural} {name}".rstrip()
         try:
             answer = self._send(
                 said, f"{path}/{name}" if name else path, _METHODS[verb], body, query, content_type
             )
-        except client.ApiException as error:
+        except ApiException as error:
             if error.status == 404:
                 return None
             raise self._refusal(error, said) from error
@@ -280,8 +298,10 @@ class Cluster:
             ApiException: It is a refusal.
             UnavailableError: There is none.
         """
+        from kubernetes.client import ApiException
+
         try:
-            return self._client.call_api(
+            answer, _, headers = self._client.call_api(
                 path,
                 method,
                 query_params=list(query),
@@ -289,16 +309,20 @@ class Cluster:
                 body=body,
                 response_type="object",
                 auth_settings=["BearerToken"],
-                _return_http_data_only=True,
                 _preload_content=not raw,
                 _request_timeout=self._timeout,
             )
+        except ApiException as error:
+            self.clock.heard((error.headers or {}).get("Date", ""))
+            raise
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(
                 f"cannot {said}: the API did not answer ({type(error).__name__})"
             ) from error
+        self.clock.heard(headers.get("Date", ""))
+        return answer
 
-    def _refusal(self, error: client.ApiException, said: str) -> CoterieError:
+    def _refusal(self, error: "client.ApiException", said: str) -> CoterieError:
         status, why = error.status, _message(error.body)
         if status == 409:
             return ConflictError(f"cannot {said}: it was changed meanwhile, read it again ({why})")

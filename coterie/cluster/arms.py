@@ -1,5 +1,8 @@
 """What serves in a cluster: a RayService, told by its ``serveConfigV2``, heard through its status.
 
+The text is made of the chart's template and of what is live, and written whenever it should be
+another: for another target, and for another template.
+
 KubeRay 1.7 asks Ray Serve for its status first and hands over a changed configuration after that,
 in the same round, which ends with ``observedGeneration``. So for one round the status is that of
 the old configuration under the number of the new one; a round comes every two seconds.
@@ -8,22 +11,25 @@ Replicas take a configuration at once and load a new release beside their work: 
 that, their metrics tell, not this status.
 """
 
+import contextlib
 import json
 import math
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from coterie.cluster.api import PODS, RAY_SERVICES, Cluster, ConflictError, Object, logger
-from coterie.cluster.served import APPLICATION, DEPLOYMENT, read_all, with_live
+from coterie.cluster.check import Check
+from coterie.cluster.served import APPLICATION, DEPLOYMENT, compose, read_live, template_of, told
+from coterie.cluster.stated import Statement
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.release.bundle import load_release
-from coterie.release.store import ReleaseStore
 from coterie.rollout.live import Live, Place
 from coterie.rollout.state import Target
+
+if TYPE_CHECKING:  # no controller needs a store before it listens
+    from coterie.release.store import ReleaseStore
 
 SETTLED_S: Final = 6.0
 """A status has to say so for this long: three of KubeRay's rounds."""
@@ -31,6 +37,8 @@ ATTEMPTS: Final = 4
 SINCE: Final = "coterie.rollout/canary-since"
 """Annotation: which canary, and when it came."""
 CLUSTER_LABEL: Final = "ray.io/cluster"
+INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+WORKER: Final = "app.kubernetes.io/component=worker"
 _WELL: Final = frozenset({"HEALTHY", "UPSCALING", "DOWNSCALING"})
 _FAILED: Final = frozenset({"DEPLOY_FAILED", "UNHEALTHY"})
 
@@ -42,7 +50,7 @@ class RayServiceArms:
         self,
         cluster: Cluster,
         name: str,
-        store: ReleaseStore,
+        store: "ReleaseStore",
         may_act: Callable[[], bool] = lambda: True,
         settled_s: float = SETTLED_S,
         clock: Callable[[], float] = time.monotonic,
@@ -50,9 +58,20 @@ class RayServiceArms:
         """``may_act`` is asked right before each change, ``clock`` for seconds that never fall."""
         self._cluster, self._name, self._store = cluster, name, store
         self._may_act, self._settled_s, self._clock = may_act, settled_s, clock
+        self.taken: Place | None = None
+        """A release that may lie outside the store, since a person named its folder."""
         self._well: tuple[str, float] = ("", 0.0)
-        self._check: _Check | None = None
+        self._check: Check | None = None
         self._said = ""
+
+    def find(self) -> Object | None:
+        """The RayService; None before it is there, and while it is being removed.
+
+        Raises:
+            UnavailableError: The API did not answer.
+        """
+        found = self._cluster.find(RAY_SERVICES, self._name)
+        return None if found and found["metadata"].get("deletionTimestamp") else found
 
     def live(self) -> Target:
         """What replicas serve; weight is NaN until the status has told of the configuration.
@@ -62,22 +81,10 @@ class RayServiceArms:
             UnavailableError: The API did not answer.
         """
         service = self._service()
-        lives = _lives(service)
-        known = self._settled(service) and all(live == lives[0] for live in lives)
-        return lives[0].target if known else replace(lives[0].target, weight=math.nan)
-
-    def served(self) -> Live:
-        """What replicas serve, and from where.
-
-        Raises:
-            UnavailableError: The status does not tell it, or the API did not answer.
-        """
-        service = self._service()
-        if not self._settled(service):
-            raise UnavailableError(
-                f"RayService {self._name} does not run its configuration yet: {_told(service)}"
-            )
-        return _lives(service)[0]
+        live = read_live(service)
+        written = compose(template_of(service), live) == service["spec"]["serveConfigV2"]
+        known = self._settled(service) and written
+        return live.target if known else replace(live.target, weight=math.nan)
 
     def apply(self, target: Target) -> None:
         """Write the target into the RayService, unless it is there.
@@ -107,13 +114,11 @@ class RayServiceArms:
         if not self._settled(self._service()):
             return None
         if self._check is None or self._check.digest != digest:
-            self._check = _Check(digest, self._store)
-        if not self._check.over:
-            return None
-        check, self._check = self._check, None
-        if check.unavailable:
-            raise UnavailableError(check.unavailable)
-        return check.refused
+            self._check = Check(digest, lambda: self._store.by_digest(digest))
+        check = self._check
+        if check.over:
+            self._check = None
+        return check.answer()
 
     def crashed(self, digest: str) -> str:
         """Why the canary cannot run, as Ray Serve says, or pods since it came."""
@@ -134,10 +139,25 @@ class RayServiceArms:
     def _settled(self, service: Object) -> bool:
         """Whether the status has been that of the configuration, and good, for long enough."""
         metadata = service["metadata"]
-        seen = f"{metadata.get('uid')}/{metadata.get('generation')}" if _runs(service) else ""
+        runs = _runs(service) and not self._followed(service)
+        seen = f"{metadata.get('uid')}/{metadata.get('generation')}" if runs else ""
         if not seen or seen != self._well[0]:
             self._well = (seen, self._clock())
         return bool(seen) and self._clock() - self._well[1] >= self._settled_s
+
+    def _followed(self, service: Object) -> bool:
+        """Whether workers of an older RayCluster still answer, as they do for a while after a new
+        one serves: behind the chart's own Service, and told of nothing any more."""
+        instance = (service["metadata"].get("labels") or {}).get(INSTANCE_LABEL)
+        if not instance:
+            return False
+        newest = service["status"]["activeServiceStatus"].get("rayClusterName")
+        workers = self._cluster.list(PODS, f"{INSTANCE_LABEL}={instance},{WORKER}")
+        return any(
+            one["metadata"]["labels"].get(CLUSTER_LABEL) != newest
+            for one in workers
+            if "deletionTimestamp" not in one["metadata"]
+        )
 
     def _try_to_apply(self, target: Target) -> None:
         for _ in range(ATTEMPTS):
@@ -151,66 +171,35 @@ class RayServiceArms:
 
     def _apply(self, target: Target) -> None:
         service = self._service()
-        lives = _lives(service)
-        if all(live.target == target for live in lives):
+        now = told(service)
+        text = compose(template_of(service), self._located(target, now, service))
+        if text == service["spec"].get("serveConfigV2"):
             return
-        now = lives[0]
-        text = with_live(service["spec"]["serveConfigV2"], self._located(target, now))
         changes: Object = {"spec": {"serveConfigV2": text}}
-        if target.canary != now.target.canary:
-            changes["metadata"] = {"annotations": {SINCE: _since(target.canary)}}
+        if target.canary != (now.target.canary if now else ""):
+            changes["metadata"] = {
+                "annotations": {SINCE: _since(target.canary, self._cluster.clock())}
+            }
         if not self._may_act():
             raise UnavailableError("the lease is over: another controller may act by now")
         changed = self._cluster.patch(
             RAY_SERVICES, self._name, changes, service["metadata"]["resourceVersion"]
         )
-        said = f"{_words(now.target)} -> {_words(target)}"
-        self._cluster.tell(changed, "RolloutApplied", said)
+        self._cluster.tell(changed, "RolloutApplied", _change(now, target))
 
-    def _located(self, target: Target, now: Live) -> Live:
+    def _located(self, target: Target, now: Live | None, service: Object) -> Live:
         """A target with folders; those in use need no store, which may be down in a rollback."""
-        known = {place.digest: place for place in (now.stable, now.canary) if place}
+        named = [now.stable, now.canary] if now else []
+        with contextlib.suppress(BadInputError):
+            stated = Statement.of(service)
+            named += [stated.place] if stated else []
+        known = {place.digest: place for place in (*named, self.taken) if place}
 
         def place(digest: str) -> Place:
             return known.get(digest) or Place(digest, self._store.by_digest(digest))
 
         canary = place(target.canary) if target.canary else None
         return Live(place(target.stable), canary, target.weight, target.mirrored)
-
-
-@dataclass
-class _Check:
-    """A release being read, beside all else."""
-
-    digest: str
-    store: ReleaseStore
-    over: bool = False
-    refused: str = ""
-    unavailable: str = ""
-
-    def __post_init__(self) -> None:
-        threading.Thread(target=self._run, name="preflight", daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            self._load()
-        except BadInputError as error:
-            self.refused = str(error)
-        except CoterieError as error:
-            self.unavailable = str(error)
-        except Exception as error:
-            self.unavailable = f"{type(error).__name__} while release {self.digest[:12]} was read"
-        self.over = True
-
-    def _load(self) -> None:
-        folder = self.store.by_digest(self.digest)
-        found = load_release(folder).digest
-        if found != self.digest:
-            raise BadInputError(f"{folder} was changed: its digest is {found[:12]} by now")
-
-
-def _lives(service: Object) -> list[Live]:
-    return read_all(service["spec"].get("serveConfigV2", ""))
 
 
 def _runs(service: Object) -> bool:
@@ -238,17 +227,6 @@ def upgrading(service: Object) -> bool:
     )
 
 
-def _told(service: Object) -> str:
-    status = service.get("status", {})
-    apps = status.get("activeServiceStatus", {}).get("applicationStatuses", {})
-    app = apps.get(APPLICATION, {})
-    return (
-        f"generation {service['metadata'].get('generation')}, observed "
-        f"{status.get('observedGeneration')}, {APPLICATION} is {app.get('status', 'not there')}, "
-        f"{'an upgrade goes on' if upgrading(service) else 'no upgrade goes on'}"
-    )
-
-
 def _message(app: Object) -> str:
     """What Ray Serve says of an application, or of the deployment that failed."""
     deployments = app.get("serveDeploymentStatuses", {}).items()
@@ -261,11 +239,12 @@ def _well(deployment: Object) -> bool:
     return deployment.get("status") in _WELL
 
 
-def _since(digest: str) -> str | None:
+def _since(digest: str, now: float) -> str | None:
     """The annotation's text; None takes it away."""
     if not digest:
         return None
-    return json.dumps({"digest": digest, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    return json.dumps({"digest": digest, "at": at})
 
 
 def _came(service: Object) -> tuple[str, datetime]:
@@ -294,6 +273,12 @@ def _why_down(pod: Object, since: datetime) -> str:
 
 def _after(finished: str | None, since: datetime) -> bool:
     return finished is not None and datetime.fromisoformat(finished) >= since
+
+
+def _change(now: Live | None, target: Target) -> str:
+    if now and now.target == target:
+        return f"other settings of serving, {_words(target)}"
+    return f"{_words(now.target) if now else 'nothing'} -> {_words(target)}"
 
 
 def _words(target: Target) -> str:

@@ -1,6 +1,6 @@
 """Where a rollout in a cluster is written down: two ConfigMaps, a Lease, and Events.
 
-State and audit lines lie in one ConfigMap, so that one write brings both or none. Its
+State, audit lines and whose book it is lie in one ConfigMap: one write brings all or none. Its
 ``resourceVersion`` is the state's version. A ConfigMap holds one MiB: the last transitions are kept
 there, and each is also sent out as an Event when it is written.
 """
@@ -8,7 +8,6 @@ there, and each is also sent out as an Event when it is written.
 import json
 import os
 import re
-import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from coterie.cluster.api import CONFIG_MAPS, Cluster, ConflictError, Object, logger
 from coterie.cluster.lease import ClusterLease
+from coterie.cluster.stated import Install
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.book import FORMAT, read_command, read_transition
 from coterie.rollout.decide import Command
@@ -23,6 +23,7 @@ from coterie.rollout.state import Phase, State, Transition
 
 STATE: Final = "state.json"
 AUDIT: Final = "audit.jsonl"
+INSTALL: Final = "install.json"
 KEPT_LINES: Final = 200
 KEPT_BYTES: Final = 256 << 10
 """A line with all signals has 2 kB, a state 40 kB and 300 bytes a replica: far from a MiB."""
@@ -49,19 +50,39 @@ class ClusterBook:
             BadInputError: The ConfigMap holds no state of ours.
             UnavailableError: The API did not answer.
         """
+        state, _, version = self.look()
+        return state, version
+
+    def look(self) -> tuple[State, Install | None, int]:
+        """The state, whose it is, and the version of both.
+
+        Raises:
+            BadInputError: The ConfigMap holds no state of ours.
+            UnavailableError: The API did not answer.
+        """
         found = self._cluster.find(CONFIG_MAPS, self._state)
         if found is None:
-            return State(), 0
-        return self._read(found), _version(found)
+            return State(), None, 0
+        return self._read(found), self._install(found), _version(found)
 
-    def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
+    def write(
+        self,
+        state: State,
+        version: int,
+        transitions: Sequence[Transition] = (),
+        install: Install | None = None,
+    ) -> int:
         """Write what follows from the state of ``version``, and why; the new version.
+
+        ``install`` is written along; None leaves it as it is.
 
         Raises:
             UnavailableError: Somebody else wrote meanwhile: read again, and decide anew. Or the API
                 did not answer: whether it was written, reading tells.
         """
         data = {STATE: json.dumps({"format": FORMAT, "state": state.as_json()})}
+        if install:
+            data[INSTALL] = json.dumps({"format": FORMAT, **install.as_json()})
         try:
             if transitions:
                 data[AUDIT] = _shortened([*self._lines(version), *map(_line, transitions)])
@@ -98,10 +119,11 @@ class ClusterBook:
             raise BadInputError(
                 f"command id {command.id!r}: use up to 253 letters, digits, dots, dashes"
             )
-        # Keys have no order: the time tells which command came first.
-        text = json.dumps({**asdict(command), "at": time.time()})
+        found = self._cluster.find(CONFIG_MAPS, self._commands)
+        # Keys have no order: the time tells which command came first, whoever's node took it.
+        text = json.dumps({**asdict(command), "at": self._cluster.clock()})
         data = {"data": {command.id: text}}
-        if self._cluster.find(CONFIG_MAPS, self._commands) is None:
+        if found is None:
             try:
                 self._cluster.create(CONFIG_MAPS, self._commands, data)
             except ConflictError:
@@ -153,6 +175,18 @@ class ClusterBook:
             return State.from_json(content["state"])
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(f"ConfigMap {self._state} holds no rollout ({error})") from error
+
+    def _install(self, found: Object) -> Install | None:
+        text = _data(found).get(INSTALL)
+        if text is None:
+            return None
+        try:
+            return Install.from_json(json.loads(text))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInputError(
+                f"ConfigMap {self._state}: {INSTALL} is damaged ({error!r}); without that key the "
+                "book is taken to be of this install"
+            ) from error
 
     def _lines(self, version: int) -> list[str]:
         """Audit lines as they were at a version."""

@@ -1,12 +1,8 @@
 """Runs RayJobs to their end: their log is repeated here, and whoever stops us stops them."""
 
 import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from coterie.cluster.api import PODS, RAY_JOBS, Cluster, ConflictError, Object
@@ -31,10 +27,6 @@ _IN_WORDS: Final = {
     "Suspended": "waits in its queue",
     "Suspending": "gives way to others",
 }
-
-
-class CancelledError(BaseException):
-    """SIGTERM came. No ``Exception``: it is on its way to the outermost caller."""
 
 
 class RayJobs:
@@ -165,26 +157,3 @@ def _judge(name: str, status: Object) -> None:
     if reason in HOPELESS or status.get("jobDeploymentStatus") in HOPELESS:
         raise BadInputError(said)
     raise UnavailableError(said)
-
-
-@contextmanager
-def cancellable() -> Iterator[None]:
-    """Turn SIGTERM into ``CancelledError``, once: a second one finds us cleaning up.
-
-    Kubeflow sends it to the step of a run that is terminated or deleted.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    asked = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if not asked.is_set():
-            asked.set()
-            raise CancelledError
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -38,6 +38,8 @@ class ClusterLease:
         self._duration_s, self._held_s = duration_s, duration_s - given_up_s
         self._clock = clock
         self._until = -float("inf")
+        self.uid = ""
+        """Of the object, once it was taken: the chart makes one with each install."""
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
         self._over = threading.Event()
@@ -83,19 +85,21 @@ class ClusterLease:
         """Take the lease, or renew it, unless another holds it.
 
         Raises:
-            UnavailableError: The API did not answer, or another was faster.
+            UnavailableError: The API did not answer, or another was faster, or the chart has not
+                made the Lease yet: it tells installs apart, so nobody else may make one.
         """
         began = self._clock()
         lease = self._cluster.find(LEASES, self._name)
         if lease is None:
-            self._cluster.create(LEASES, self._name, {"spec": self._spec({})})
-        else:
-            spec = lease.get("spec") or {}
-            if not self._may_take(spec):
-                self._until = -float("inf")
-                return
-            version = lease["metadata"]["resourceVersion"]
-            self._cluster.patch(LEASES, self._name, {"spec": self._spec(spec)}, version)
+            self._until = -float("inf")
+            raise UnavailableError(f"there is no Lease {self._name} yet: the chart makes it")
+        spec = lease.get("spec") or {}
+        if not self._may_take(spec):
+            self._until = -float("inf")
+            return
+        version = lease["metadata"]["resourceVersion"]
+        self._cluster.patch(LEASES, self._name, {"spec": self._spec(spec)}, version)
+        self.uid = lease["metadata"]["uid"]
         self._until = began + self._held_s
 
     def _may_take(self, spec: Object) -> bool:

@@ -1,139 +1,109 @@
-"""``RayService.spec.serveConfigV2``: a YAML text, of which one value is ours.
+"""What Ray Serve runs: ``RayService.spec.serveConfigV2``, made of a template and of what is live.
 
-It stands as ``user_config`` with each deployment of the application that is told what is live: the
-one that answers requests, and the one that keeps events and credits them to lists.
+The chart writes the template, as an annotation, and leaves ``user_config`` null in the deployments
+that are told what is live: the one that answers requests, and the one that keeps events and credits
+them to lists. The controller alone writes ``serveConfigV2``: no field has two owners (ADR 21).
 """
 
 import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
+from coterie.cluster.api import Object
 from coterie.errors import BadInputError
 from coterie.rollout.live import Live
 
+TEMPLATE: Final = "coterie.rollout/serve-config"
+"""Annotation: all of ``serveConfigV2`` but what is live, as JSON."""
 APPLICATION: Final = "coterie"
 DEPLOYMENT: Final = "Api"
 USER_CONFIG: Final = "user_config"
+# Where JSON and YAML differ: characters that JSON may leave as they are.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def read_live(text: str) -> Live:
+def template_of(service: Object) -> Object:
+    """What the chart wrote, or else what stands: a RayService of an older chart has no annotation.
+
+    Raises:
+        BadInputError: There is neither, or nothing in it is told what is live.
+    """
+    written = (service["metadata"].get("annotations") or {}).get(TEMPLATE)
+    text = service["spec"].get("serveConfigV2", "") if written is None else written
+    try:
+        template: Object = _parse(text) if written is None else json.loads(text)
+        told = {deployment["name"] for deployment in _told(template)}
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise BadInputError(f"{_place(written)} is no configuration of Serve: {error!r}") from error
+    if DEPLOYMENT not in told:
+        raise BadInputError(
+            f"{_place(written)} has no {USER_CONFIG} of deployment {DEPLOYMENT} in application "
+            f"{APPLICATION}: let the chart write it (helm upgrade)"
+        )
+    return template
+
+
+def compose(template: Object, live: Live) -> str:
+    """The template with what is live: always the same text, as JSON that is also YAML."""
+    content = deepcopy(template)
+    for deployment in _told(content):
+        deployment[USER_CONFIG] = live.as_json()
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def read_live(service: Object) -> Live:
     """What the deployment that answers requests is told.
 
     Raises:
-        BadInputError: It does not say so in the place where we look.
+        BadInputError: It is told nothing, or not in the place where we look.
     """
-    return read_all(text)[0]
-
-
-def read_all(text: str) -> list[Live]:
-    """What deployments are told, that which answers requests first; they differ only by mistake.
-
-    Raises:
-        BadInputError: As :func:`read_live`.
-    """
-    return [live for _, live in _places(text)]
-
-
-def with_live(text: str, live: Live) -> str:
-    """The text with another ``user_config``; every other character stays as it is.
-
-    Raises:
-        BadInputError: It has none yet, or something else in the text refers into it.
-    """
-    new, value = text, json.dumps(live.as_json(), ensure_ascii=False)
-    places = _places(text)
-    # From the end, so that places before stay where they are.
-    for node, _ in sorted(places, key=lambda place: -place[0].start_mark.index):
-        new = new[: node.start_mark.index] + value + new[_end(node) :]
     try:
-        alone = _rest(new) == _rest(text) and read_all(new) == [live] * len(places)
+        content = _parse(service["spec"].get("serveConfigV2", ""))
+        told = {deployment["name"]: deployment[USER_CONFIG] for deployment in _told(content)}
+        return Live.from_json(told[DEPLOYMENT])
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise BadInputError(f"serveConfigV2 does not say what is live: {error!r}") from error
+
+
+def told(service: Object) -> Live | None:
+    """As :func:`read_live`; None where replicas are told nothing, or what nobody can read."""
+    try:
+        return read_live(service)
     except BadInputError:
-        alone = False
-    if not alone:
-        raise BadInputError(
-            f"{USER_CONFIG} cannot be replaced alone: let nothing else in serveConfigV2 refer to "
-            "it, and folders have no control characters"
-        )
-    return new
-
-
-def _end(node: yaml.Node) -> int:
-    """Where a value ends; of one in block style, the mark stands after comments that follow."""
-    if isinstance(node, yaml.MappingNode) and not node.flow_style:
-        return max(_end(part) for pair in node.value for part in pair)
-    return int(node.end_mark.index)
-
-
-def _places(text: str) -> list[tuple[yaml.Node, Live]]:
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise BadInputError(f"serveConfigV2 is no YAML: {error}") from error
-    application = _named(_get(root, "applications"), APPLICATION)
-    deployments = _get(application, "deployments")
-    ours = _get(_named(deployments, DEPLOYMENT), USER_CONFIG)
-    if ours is None:
-        raise BadInputError(
-            f"serveConfigV2 has no {USER_CONFIG} of deployment {DEPLOYMENT} in application "
-            f"{APPLICATION}: name there the release to begin with"
-        )
-    places = [(ours, _live(ours))]
-    for deployment in _items(deployments):
-        node = _get(deployment, USER_CONFIG)
-        if node is None or node is ours:
-            continue
-        try:
-            places.append((node, _live(node)))
-        except BadInputError:
-            continue  # it is told something else
-    return places
-
-
-def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    if not isinstance(node, yaml.MappingNode):
         return None
-    return next((value for name, value in node.value if name.value == key), None)
 
 
-def _items(node: yaml.Node | None) -> list[yaml.Node]:
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
-
-
-def _named(nodes: yaml.Node | None, name: str) -> yaml.Node | None:
-    for node in _items(nodes):
-        found = _get(node, "name")
-        if found is not None and found.value == name:
-            return node
-    return None
-
-
-def _live(node: yaml.Node) -> Live:
-    loader = yaml.SafeLoader("")
-    try:
-        return Live.from_json(loader.construct_document(node))
-    except yaml.YAMLError as error:
-        raise BadInputError(f"{USER_CONFIG} in serveConfigV2 is no plain value: {error}") from error
-    finally:
-        loader.dispose()
-
-
-def _rest(text: str) -> Any:
-    """Everything but what deployments are told."""
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadInputError(f"serveConfigV2 is no YAML: {error}") from error
+def _told(content: Object) -> Iterator[dict[str, Any]]:
+    """Deployments that are told what is live; others may have a ``user_config`` of another kind."""
     for application in content["applications"]:
-        for deployment in application.get("deployments", ()):
-            if application["name"] == APPLICATION and _is_live(deployment.get(USER_CONFIG)):
-                deployment[USER_CONFIG] = None
-    return content
+        if application["name"] == APPLICATION:
+            for deployment in application["deployments"]:
+                if USER_CONFIG in deployment and _is_live(deployment[USER_CONFIG]):
+                    yield deployment
 
 
-def _is_live(content: Any) -> bool:
+def _parse(text: str) -> Any:
+    """A text of ours, which is JSON and is read much faster so, or any other YAML."""
     try:
-        Live.from_json(content)
+        return json.loads(text)
+    except ValueError:
+        return yaml.safe_load(text)
+
+
+def _is_live(told: Any) -> bool:
+    if told is None:
+        return True
+    try:
+        Live.from_json(told)
     except BadInputError:
         return False
     return True
+
+
+def _place(written: str | None) -> str:
+    return "serveConfigV2" if written is None else f"annotation {TEMPLATE}"

@@ -4,8 +4,9 @@ import contextlib
 from functools import partial
 from typing import Final
 
+from coterie.cancel import cancellable
 from coterie.cluster.api import Cluster
-from coterie.cluster.jobs import RayJobs, Say, cancellable
+from coterie.cluster.jobs import RayJobs, Say
 from coterie.cluster.rayjob import Pod, TrainingCluster, ray_job
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.workflow.remote import beat, check_refusal, fetch, forget, send

@@ -5,7 +5,9 @@
 
 KubeRay brings up a new RayCluster when ``rayClusterConfig`` changes. Code and configuration belong
 together, so both are recorded before a change, and both go back in one request: with one alone, old
-code would for a while be told what only new code knows, or the other way round.
+code would for a while be told what only new code knows, or the other way round. The configuration's
+template goes back with them, or the controller would make the newer one of it again. What is live
+is the controller's: it goes on with the release that its book names.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from typing import Any, Final
 
 from coterie.cluster.api import CONFIG_MAPS, RAY_SERVICES, Cluster, Object
 from coterie.cluster.arms import upgrading
+from coterie.cluster.served import TEMPLATE, compose, read_live, template_of
 from coterie.errors import BadInputError, CoterieError
 
 FIELDS: Final = ("rayClusterConfig", "serveConfigV2")
@@ -33,7 +36,7 @@ def record(cluster: Cluster, name: str) -> None:
         raise BadInputError(
             f"RayService {name} is not ready, or is being upgraded: record what runs once it does"
         )
-    pair = {field: service["spec"][field] for field in FIELDS}
+    pair = {field: service["spec"][field] for field in FIELDS} | {TEMPLATE: _template(service)}
     data = {"data": {PAIR: json.dumps(pair)}}
     if cluster.find(CONFIG_MAPS, _place(name)) is None:
         cluster.create(CONFIG_MAPS, _place(name), data)
@@ -42,7 +45,7 @@ def record(cluster: Cluster, name: str) -> None:
 
 
 def roll_back(cluster: Cluster, name: str, why: str) -> bool:
-    """Put both fields back as they were recorded, in one request.
+    """Put fields and template back as they were recorded, in one request.
 
     Returns:
         Whether anything was changed: nothing is if they are as recorded.
@@ -55,10 +58,17 @@ def roll_back(cluster: Cluster, name: str, why: str) -> bool:
         raise BadInputError("a rollback needs a reason: say why")
     pair = _recorded(cluster, name)
     service = cluster.get(RAY_SERVICES, name)
-    if all(service["spec"].get(field) == pair[field] for field in FIELDS):
+    spec = {
+        **service["spec"],
+        "rayClusterConfig": pair["rayClusterConfig"],
+        "serveConfigV2": _configuration(pair, service),
+    }
+    if spec == service["spec"] and pair[TEMPLATE] == _template(service):
         return False
     # Replaced, not merged: what the newer configuration added has to go as well.
-    values = {f"/spec/{field}": pair[field] for field in FIELDS}
+    values = {"/spec": spec}
+    if pair[TEMPLATE] != _template(service):
+        values["/metadata/annotations"] = _annotations(service, pair[TEMPLATE])
     version = service["metadata"]["resourceVersion"]
     changed = cluster.replace(RAY_SERVICES, name, values, version)
     cluster.tell(changed, "RolledBack", f"code and configuration went back: {why}", warning=True)
@@ -69,12 +79,34 @@ def _recorded(cluster: Cluster, name: str) -> dict[str, Any]:
     found = cluster.find(CONFIG_MAPS, _place(name)) or {}
     try:
         pair = json.loads(found["data"][PAIR])
-        return {field: pair[field] for field in FIELDS}
-    except (KeyError, TypeError, ValueError) as error:
+        # One that was made with an older chart has no template.
+        return {TEMPLATE: pair.get(TEMPLATE), **{field: pair[field] for field in FIELDS}}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInputError(
             f"ConfigMap {_place(name)} holds nothing to go back to ({error!r}): record what runs "
             "before each change"
         ) from error
+
+
+def _configuration(pair: dict[str, Any], service: Object) -> str:
+    """The recorded one, with what is live now."""
+    text: str = pair["serveConfigV2"]
+    annotations = {} if pair[TEMPLATE] is None else {TEMPLATE: pair[TEMPLATE]}
+    recorded = {"metadata": {"annotations": annotations}, "spec": {"serveConfigV2": text}}
+    try:
+        return compose(template_of(recorded), read_live(service))
+    except BadInputError:
+        return text
+
+
+def _template(service: Object) -> str | None:
+    found: str | None = (service["metadata"].get("annotations") or {}).get(TEMPLATE)
+    return found
+
+
+def _annotations(service: Object, template: str | None) -> dict[str, str]:
+    others = {n: v for n, v in service["metadata"]["annotations"].items() if n != TEMPLATE}
+    return others if template is None else {**others, TEMPLATE: template}
 
 
 def _ready(service: Object) -> bool:

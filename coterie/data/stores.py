@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import fsspec
 
-from coterie.errors import BadInputError, UnavailableError
+from coterie.errors import BadInputError, UnavailableError, unresolved
 
 _CLIENTS: Final = frozenset({"aiobotocore", "aiohttp", "botocore"})
 """What the stores' clients are made of: fsspec lets some of their errors through as they are."""
@@ -19,10 +19,19 @@ def open_store(path: str) -> tuple[Any, str]:
         BadInputError: Nothing installed knows this kind of path.
     """
     try:
-        fs, folder = fsspec.core.url_to_fs(path)
+        fs, folder = fsspec.core.url_to_fs(path, **options_of(path))
     except (ValueError, ImportError) as error:
         raise BadInputError(f"{path} is on no store that is known: {error}") from error
     return fs, folder.rstrip("/")
+
+
+def options_of(path: str) -> dict[str, Any]:
+    """What fsspec is told of a path's store, wherever one is opened."""
+    if not path.startswith(("s3://", "s3a://")):
+        return {}
+    from coterie.data import s3
+
+    return s3.settings()
 
 
 def is_local(fs: Any) -> bool:
@@ -47,7 +56,7 @@ def reaching(path: str) -> Iterator[None]:
     except Exception as error:
         if not _of_store(error):
             raise
-        raise UnavailableError(f"{path} does not answer: {error}") from error
+        raise UnavailableError(f"{path} does not answer: {error}{unresolved(error)}") from error
 
 
 @contextmanager
@@ -62,7 +71,7 @@ def answering(trouble: str) -> Iterator[None]:
     except Exception as error:
         if not _of_store(error):
             raise
-        raise UnavailableError(f"{trouble}: {error}") from error
+        raise UnavailableError(f"{trouble}: {error}{unresolved(error)}") from error
 
 
 def _of_store(error: Exception) -> bool:

@@ -331,7 +331,7 @@ PIPELINES: Final = Group(
             "CoteriePipelineStuck",
             f"max(coterie_pipeline_running_seconds) > {LONG_RUN_S}",
             "ticket",
-            "A pipeline runs for very long, or a step of it was killed without a word",
+            "A pipeline runs for very long",
             "The newest run began {{ $value | humanizeDuration }} ago and has not ended.",
         ),
         Alert(

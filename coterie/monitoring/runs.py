@@ -24,6 +24,10 @@ PIPELINES: Final = ("train", "refresh")
 STEPS: Final = ("ingest", "features", "train", "evaluate", "release")
 """Of all pipelines; a run starts with the first and has succeeded with the last."""
 KEPT: Final = 50
+SILENT_S: Final = 600.0
+"""A step that is at work says so more often; after so long without a sign of it, it was killed."""
+IDLE_S: Final = 86_400.0
+"""After so long no next step begins any more. Pods wait for nodes and queues, so it is long."""
 MAX_WHY: Final = 500
 _ENDING: Final = ".json"
 
@@ -44,7 +48,7 @@ class Step:
 
     started: float
     ended: float | None = None
-    """None while it runs, or when it was killed without a word."""
+    """None while it runs, or when it was killed outright."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,38 @@ class Run:
     """Good rows by table; empty until ingest is through."""
     quarantined: Mapping[str, int] = field(default_factory=dict)
     """Bad rows by table."""
+    alive: float = 0.0
+    """When a step last said that it is at work; 0 where none ever did."""
+
+    @property
+    def at_work(self) -> str:
+        """The step that began and has not ended; empty between steps."""
+        return next((name for name, step in self.steps.items() if step.ended is None), "")
+
+    def judged(self, now: float) -> "Run":
+        """A run whose step was killed has failed: nobody else can say so for it."""
+        if self.outcome is not Outcome.RUNNING:
+            return self
+        # Images of before never said that they are at work.
+        told = self.at_work and self.alive
+        limit = SILENT_S if told else IDLE_S
+        times = (t for s in self.steps.values() for t in (s.started, s.ended or 0.0))
+        last = max((self.started, self.alive, *times))
+        if now - last <= limit:
+            return self
+        said = f"{self.at_work}: no sign of it" if self.at_work else "no other step began"
+        why = f"{said} for {limit:.0f} s: killed, out of memory, or its pod is gone?"
+        return replace(self, outcome=Outcome.FAILED, ended=last + limit, why=why)
+
+    def beaten(self, step: str, began: float, now: float) -> "Run":
+        """The step that began then is at work; a word that comes too late changes nothing."""
+        mine = self.at_work == step and self.steps[step].started == began
+        return replace(self, alive=now) if mine else self
 
     def step_started(self, step: str, now: float) -> "Run":
         """A step that is tried again begins anew, and so its run goes on."""
         steps = {**self.steps, step: Step(now)}
-        return replace(self, steps=steps, outcome=Outcome.RUNNING, ended=None, why="")
+        return replace(self, steps=steps, outcome=Outcome.RUNNING, ended=None, why="", alive=now)
 
     def step_ended(self, step: str, now: float, why: str = "") -> "Run":
         """A step ended, well unless ``why`` says otherwise."""
@@ -99,6 +130,7 @@ class Run:
                 "steps": {name: Step(**step) for name, step in content["steps"].items()},
                 "ingested": {table: int(rows) for table, rows in content["ingested"].items()},
                 "quarantined": {table: int(rows) for table, rows in content["quarantined"].items()},
+                "alive": float(content.get("alive", 0.0)),
             }
             return cls(**{**content, **read})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -108,18 +140,20 @@ class Run:
 class Runs:
     """The last runs in one folder or bucket (any fsspec URL)."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, clock: Callable[[], float] = time.time) -> None:
         """Nothing is read or written yet.
 
         Raises:
             BadInputError: Nothing installed knows this kind of place.
         """
-        self.place = place.rstrip("/")
+        self.place, self._clock = place.rstrip("/"), clock
         self._fs, self._folder = open_store(self.place)
         self._known: dict[str, tuple[str, Run]] = {}
 
     def read(self) -> list[Run]:
-        """All runs, oldest first; what cannot be read as one is passed over.
+        """All runs, oldest first, those whose step was killed as failed.
+
+        What cannot be read as one is passed over.
 
         Objects that did not change since they were last read here are not fetched again.
 
@@ -134,7 +168,8 @@ class Runs:
             elif run := self._fetch(file):
                 known[file] = stamp, run
         self._known = known
-        return [run for _, run in known.values()]
+        now = self._clock()
+        return [run.judged(now) for _, run in known.values()]
 
     def change(self, name: str, change: Callable[[Run], Run], anew: bool = False) -> None:
         """Write a run's new standing, and forget the oldest runs.

@@ -137,7 +137,10 @@ class LearnedTerm:
         vectors = self._item_in[source] * sources.weight[:, None]
         state = asked.state[sources.row].view(self._heads, -1)
         length = state.norm(dim=1).clamp_min(1e-12)
-        out = (self._item_out[items].view(len(items), self._heads, -1) / length[:, None]).flatten(1)
+        # -1 could not be told of no items, which are the list of who had everything.
+        size = self._item_out.shape[1] // self._heads
+        heads = self._item_out[items].view(len(items), self._heads, size)
+        out = (heads / length[:, None]).flatten(1)
         return Split((vectors @ out.T * self._scale).numpy(), self._bias[items].numpy())
 
     def times(self, factor: float) -> "LearnedTerm":

@@ -7,7 +7,7 @@ from typing import Any
 
 import fsspec
 
-from coterie.data.stores import answering
+from coterie.data.stores import answering, options_of
 from coterie.errors import BadInputError
 from coterie.release.manifest import (
     FILES,
@@ -46,7 +46,7 @@ def read_files(folder: str) -> ReleaseFiles:
 
 
 def _read(folder: str) -> ReleaseFiles:
-    fs, root = fsspec.url_to_fs(folder)
+    fs, root = fsspec.url_to_fs(folder, **options_of(folder))
     sizes = _sizes(fs, root, folder)
     if sizes[MANIFEST] > MAX_MANIFEST_BYTES:
         raise BadInputError(f"{folder}: {MANIFEST} has {sizes[MANIFEST]} bytes: not ours")

@@ -5,14 +5,13 @@ import os
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from coterie.data.stores import answering
+from coterie.data.stores import answering, options_of
 from coterie.errors import BadInputError
-from coterie.release.bundle import Release, load_release
 from coterie.release.manifest import (
     FILES,
     MANIFEST,
@@ -21,6 +20,9 @@ from coterie.release.manifest import (
     check_version,
     parse_manifest,
 )
+
+if TYPE_CHECKING:
+    from coterie.release.bundle import Release
 
 CHAMPION: Final = "champion.json"
 
@@ -34,9 +36,9 @@ class ReleaseStore:
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
-        self._fs, self._path = fsspec.url_to_fs(self.root)
+        self._fs, self._path = fsspec.url_to_fs(self.root, **options_of(self.root))
 
-    def publish(self, folder: str) -> Release:
+    def publish(self, folder: str) -> "Release":
         """Copy a release into the store, checked before and after.
 
         Publishing the very same release again changes nothing.
@@ -48,7 +50,7 @@ class ReleaseStore:
             BadInputError: The release is damaged, or another one has its version.
             UnavailableError: The store did not answer.
         """
-        release = load_release(folder)
+        release = _load(folder)
         with answering(f"cannot publish to {self.root}"):
             self._copy(folder, release)
         return self.get(release.version)
@@ -67,14 +69,14 @@ class ReleaseStore:
         versions = self.list()
         return versions[-1] if versions else None
 
-    def get(self, version: str) -> Release:
+    def get(self, version: str) -> "Release":
         """Read one release, verified.
 
         Raises:
             BadInputError: There is no such version, or it is damaged.
             UnavailableError: The store did not answer.
         """
-        return load_release(self.folder(version))
+        return _load(self.folder(version))
 
     def folder(self, version: str) -> str:
         """Where a version lies, as ``load_release`` takes it.
@@ -158,8 +160,8 @@ class ReleaseStore:
         with answering(f"cannot write {self.root}/{CHAMPION}"):
             self._replace(f"{self._path}/{CHAMPION}", json.dumps(pointer).encode())
 
-    def _copy(self, folder: str, release: Release) -> None:
-        source, root = fsspec.url_to_fs(folder)
+    def _copy(self, folder: str, release: "Release") -> None:
+        source, root = fsspec.url_to_fs(folder, **options_of(folder))
         target = f"{self._path}/{release.version}"
         self._fs.makedirs(target, exist_ok=True)
         self._fs.invalidate_cache()
@@ -202,3 +204,10 @@ class ReleaseStore:
 
     def __repr__(self) -> str:
         return f"ReleaseStore({self.root!r})"
+
+
+def _load(folder: str) -> "Release":
+    # Torch comes with it, seconds on a slow machine: who asks what there is needs no content.
+    from coterie.release.bundle import load_release
+
+    return load_release(folder)

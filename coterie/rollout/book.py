@@ -5,6 +5,7 @@ state that it leads to is written: audit lines are written before the state, and
 state vouches for are dropped by the next writer.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -28,6 +29,7 @@ LEASE: Final = "lease"
 FORMAT: Final = 1
 KEPT_LOOKS_BYTES: Final = 512 * 1024
 """About a thousand looks."""
+_LONGEST_LINE: Final = 64 * 1024
 
 
 class Book:
@@ -54,9 +56,10 @@ class Book:
         """Write what follows from the state of ``version``; the new version.
 
         Raises:
-            UnavailableError: Somebody else wrote meanwhile: read again, and decide anew.
+            UnavailableError: Somebody else wrote meanwhile: read again, and decide anew. Or the
+                disk has no room: what was written before stays.
         """
-        with self._locked():
+        with self._writing(), self._locked():
             content = self._content() or {"version": 0, "audit_bytes": 0}
             if content["version"] != version:
                 raise UnavailableError(
@@ -88,14 +91,13 @@ class Book:
     def note_look(self, look: Look) -> None:
         """Keep a look for the charts. Over the limit every other one goes, not the oldest."""
         path = self._folder / LOOKS
-        with path.open("ab") as file:
-            file.write(json.dumps(asdict(look)).encode() + b"\n")
-            length = file.tell()
-        if length > KEPT_LOOKS_BYTES:
-            lines = path.read_bytes().splitlines(keepends=True)
-            beside = self._folder / f".{LOOKS}.part"
-            _write(beside, b"".join(lines[len(lines) % 2 :: 2]))
-            beside.replace(path)
+        with self._writing():
+            length = _add_line(path, json.dumps(asdict(look)), sync=False)
+            if length > KEPT_LOOKS_BYTES:
+                lines = path.read_bytes().splitlines(keepends=True)
+                beside = self._folder / f".{LOOKS}.part"
+                _write(beside, b"".join(lines[len(lines) % 2 :: 2]))
+                beside.replace(path)
 
     def looks(self) -> list[Look]:
         """Looks that were kept, oldest first."""
@@ -110,11 +112,13 @@ class Book:
         return looks
 
     def command(self, command: Command) -> None:
-        """Leave a command for the controller, who reads it within one loop, restarted or not."""
-        with self._locked(), (self._folder / COMMANDS).open("ab") as file:
-            file.write(json.dumps(asdict(command)).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Leave a command for the controller, who reads it within one loop, restarted or not.
+
+        Raises:
+            UnavailableError: The disk has no room; nothing was left.
+        """
+        with self._writing(), self._locked():
+            _add_line(self._folder / COMMANDS, json.dumps(asdict(command)))
 
     def commands(self, state: State) -> list[Command]:
         """Commands that a state does not know of yet, oldest first."""
@@ -128,7 +132,7 @@ class Book:
 
     def forget_commands(self, state: State) -> None:
         """Drop commands that were carried out: called once the state that says so is written."""
-        with self._locked():
+        with self._writing(), self._locked():
             left = self.commands(state)
             text = "".join(json.dumps(asdict(one)) + "\n" for one in left)
             beside = self._folder / f".{COMMANDS}.part"
@@ -175,6 +179,16 @@ class Book:
             return file.tell()
 
     @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot write the rollout down in {self._folder}: {error}; "
+                "make room there, or see to its rights"
+            ) from error
+
+    @contextmanager
     def _locked(self) -> Iterator[None]:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / ".lock").open("w") as file:
@@ -200,3 +214,23 @@ def read_command(content: Mapping[str, Any]) -> Command:
     plan = content["plan"]
     read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.of(plan)}
     return Command(**{**content, **read})
+
+
+def _add_line(path: Path, text: str, sync: bool = True) -> int:
+    """A line at the end, whole or not at all; the file's length then."""
+    line = f"{text}\n".encode()
+    # A buffer would be written once more on closing, behind what was taken back.
+    with path.open("a+b", buffering=0) as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(max(0, length - _LONGEST_LINE))
+        tail = file.read()
+        # What a crash or a full disk cut short would take the new line along.
+        whole = length - len(tail) + tail.rfind(b"\n") + 1
+        if whole < length:
+            file.truncate(whole)
+        if file.write(line) < len(line):
+            file.truncate(whole)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        if sync:
+            os.fsync(file.fileno())
+        return whole + len(line)

@@ -31,6 +31,8 @@ class Source(StrEnum):
     """It answered that there is no such series."""
     STALE = "stale"
     """The newest sample is too old."""
+    SPARSE = "sparse"
+    """Samples are too far apart: Prometheus has to scrape more often."""
 
 
 class Verb(StrEnum):
@@ -101,7 +103,7 @@ def decide(state: State, seen: Seen, now: float) -> Decision:
         if command.id in state.done_commands:
             continue
         try:
-            state = _obey(state, command, log)
+            state = _obey(state, command, seen.source, log)
         except BadInputError as error:
             refused[command.id] = str(error)
         done = (*state.done_commands, command.id)[-KEPT_COMMANDS:]
@@ -115,6 +117,39 @@ def decide(state: State, seen: Seen, now: float) -> Decision:
     state = _settle(state, seen, log)
     apply = None if seen.live == state.target else state.target
     return Decision(state, tuple(log.lines), apply, refused)
+
+
+def put_live(
+    state: State, digest: str, why: str, who: str, now: float, anew: bool = False
+) -> Decision:
+    """What a person puts live past every check.
+
+    A rollout that goes on ends with it: rolled back where the digest is its stable release,
+    promoted where it is its canary; any other takes the place of both, and that canary may be
+    started again. A digest in quarantine leaves it, and the reason says so.
+
+    Args:
+        state: As it was written last.
+        digest: Of the release.
+        why: For the audit log.
+        who: For the audit log.
+        now: In seconds.
+        anew: Nothing serves yet, so nothing has to be taken back, and nothing is anybody's fault.
+    """
+    log = _Log(now)
+    if digest in state.quarantine:
+        why = f"{why}; it was in quarantine ({state.quarantine[digest]})"
+        left = {d: told for d, told in state.quarantine.items() if d != digest}
+        state = replace(state, quarantine=left)
+    after = _put_live(state, digest, why, who, log, anew)
+    return Decision(after, tuple(log.lines), after.target, {})
+
+
+def note(state: State, why: str, who: str, now: float) -> Decision:
+    """A line of the audit log for what changes nothing."""
+    log = _Log(now)
+    log.note(state, state, why, who)
+    return Decision(state, tuple(log.lines), None, {})
 
 
 def judgement(state: State) -> dict[str, dict[str, Any]]:
@@ -194,9 +229,11 @@ class _Log:
         )
 
 
-def _obey(state: State, command: Command, log: _Log) -> State:
+def _obey(state: State, command: Command, source: Source, log: _Log) -> State:
     if not command.reason.strip():
         raise BadInputError(f"{command.verb} needs a reason: say why")
+    if command.verb is Verb.START and source is Source.SPARSE:
+        raise BadInputError(f"no rollout could be decided: metrics are {source}{_ADVICE[source]}")
     return _VERBS[command.verb](state, command, log)
 
 
@@ -390,7 +427,12 @@ def _without_data(state: State, source: Source, now: float, log: _Log) -> State:
         return log.hold(state, Phase.PAUSED, why)
     if state.phase in HELD:
         return state
-    return log.hold(state, Phase.DATA_UNAVAILABLE, f"metrics are {source}")
+    return log.hold(state, Phase.DATA_UNAVAILABLE, f"metrics are {source}{_ADVICE.get(source, '')}")
+
+
+_ADVICE: Final = {
+    Source.SPARSE: ": let Prometheus scrape each 30 s or sooner (monitoring.interval)"
+}
 
 
 def _harm(state: State) -> str:
@@ -471,6 +513,20 @@ def _promoted(state: State, why: str, who: str, log: _Log) -> State:
 def _rolling_back(state: State, why: str, who: str, log: _Log) -> State:
     quarantine = {**state.quarantine, state.canary: why}
     return log.go(state, Phase.ROLLING_BACK, why, who, quarantine=quarantine, held=None, totals={})
+
+
+def _put_live(state: State, digest: str, why: str, who: str, log: _Log, anew: bool) -> State:
+    ends = state.active in UNDER_WAY and not anew
+    if ends and digest == state.canary:
+        return _promoted(state, why, who, log)
+    if ends and digest == state.stable:
+        return _rolling_back(state, why, who, log)
+    if digest == state.stable and not anew:
+        return log.note(state, state, why, who)
+    phase = Phase.IDLE if anew else Phase.PROMOTED
+    return log.go(
+        state, phase, why, who, stable=digest, canary="", held=None, evidence={}, totals={}
+    )
 
 
 def _settle(state: State, seen: Seen, log: _Log) -> State:

@@ -15,6 +15,7 @@ from safetensors.torch import load, save
 
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.data.repurchase import Again
+from coterie.data.stores import options_of
 from coterie.errors import BadInputError
 from coterie.training.loop import Start
 
@@ -26,7 +27,7 @@ def pack(data: TrainingSet, path: str) -> None:
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **_columns(data))
     if "://" in path:
-        with fsspec.open(path, "wb") as file:
+        with fsspec.open(path, "wb", **options_of(path)) as file:
             file.write(content.getbuffer())
         return
     target = Path(path)
@@ -43,7 +44,7 @@ def unpack(path: str) -> TrainingSet:
         BadInputError: The file is missing or not such a file.
     """
     try:
-        with fsspec.open(path, "rb") as file:
+        with fsspec.open(path, "rb", **options_of(path)) as file:
             loaded = np.load(io.BytesIO(file.read()), allow_pickle=False)
         num_users, num_items = loaded["shape"].tolist()
         held_out = _read(Interactions, "validation", loaded) if loaded["validates"] else None
@@ -65,7 +66,7 @@ def digest(data: TrainingSet) -> str:
 
 def pack_start(start: Start, path: str) -> None:
     """Write what training goes on from to ``path``, local or remote."""
-    with fsspec.open(path, "wb") as file:
+    with fsspec.open(path, "wb", **options_of(path)) as file:
         file.write(save({name: tensor.contiguous() for name, tensor in start.items()}))
 
 
@@ -76,7 +77,7 @@ def unpack_start(path: str) -> Start:
         BadInputError: The file is missing or not such a file.
     """
     try:
-        with fsspec.open(path, "rb") as file:
+        with fsspec.open(path, "rb", **options_of(path)) as file:
             return load(file.read())
     except (OSError, SafetensorError) as error:
         raise BadInputError(f"{path} holds nothing to start from: {error}") from error

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import accuracy
 from benchmarks.accuracy import FIGURES
-from benchmarks.accuracy_page import write_page
+from benchmarks.accuracy_tables import write_tables
 from coterie.errors import BadInputError
 
 USERS, ITEMS = 40, 30
@@ -32,9 +32,11 @@ def bench(tmp_path, monkeypatch):
     """Run the benchmark in this process; its results and its page."""
     for name in ("one", "two"):
         write_set(tmp_path / name, seed=len(name))
-    results, page = tmp_path / "out" / "accuracy.json", tmp_path / "accuracy.md"
+    results, page = tmp_path / "out" / "accuracy.json", tmp_path / "appendix.md"
+    page.write_text("<!-- = tables -->\n<!-- / -->\n")
     monkeypatch.setattr(accuracy, "RESULTS", results)
-    monkeypatch.setattr(accuracy, "PAGE", page)
+    monkeypatch.setattr(accuracy, "PAGES", (page,))
+    monkeypatch.setattr(accuracy, "CHART", None)
     monkeypatch.setattr(accuracy, "_in_own_process", lambda job: accuracy.fill(job))
 
     def run(*arguments):
@@ -117,12 +119,9 @@ def test_comparisons_of_a_cell_from_elsewhere_are_kept(bench, tmp_path):
     assert cells["item_knn"]["against"] == {}
 
 
-def test_the_page_says_what_tuning_chose(tmp_path):
+def test_the_tables_say_what_tuning_chose():
     settings = {"dim": 512, "heads": 4, "newcomers_only": True, "linear": {"rank": 64}}
     cell = {"settings": settings, "mix": 0.05, "prior": None, "validation": 0.1234567}
     cell |= {"test": {figure: [0.5] for figure in FIGURES}, "against": {}, "peak_gib": 1.0}
-    write_page({"protocols": {"train+val": {"one": {"social": cell}}}}, tmp_path / "page.md")
-    assert (
-        "| one | 4 x 128 | 6 | 0.5 | 0 | 0.5 | newcomers | 0.05 |  | 0.1235 |"
-        in (tmp_path / "page.md").read_text()
-    )
+    tables = write_tables({"protocols": {"train+val": {"one": {"social": cell}}}})
+    assert "| one | 4 x 128 | 6 | 0.5 | 0 | 0.5 | newcomers | 0.05 |  | 0.1235 |" in tables

@@ -9,16 +9,18 @@ from fake_api import KubeRay
 
 from coterie.cluster.arms import RayServiceArms
 from coterie.cluster.book import ClusterBook
+from coterie.cluster.served import TEMPLATE, compose, template_of
+from coterie.cluster.stated import STATED
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
 from coterie.rollout.controller import Controller
 from coterie.rollout.decide import Command, Source, Verb
 from coterie.rollout.live import Live, Place
 from coterie.rollout.plan import Plan
-from coterie.rollout.state import State, Totals
+from coterie.rollout.state import State, Target, Totals
 from coterie.schema import ITEMS
 
-SERVE_CONFIG = """\
+OLD_TEXT = """\
 # What Ray Serve runs.
 applications:
   - name: other
@@ -32,7 +34,7 @@ applications:
     deployments:
       - name: Api
         num_replicas: 2
-        user_config: USER_CONFIG  # the controller writes this
+        user_config: USER_CONFIG  # what is live
         max_ongoing_requests: 32
       - name: EventSink
         user_config:
@@ -40,6 +42,11 @@ applications:
         num_replicas: 1
       - {name: Greeter, user_config: {greeting: no}}
 """
+"""As an older chart wrote it, what is live among the rest."""
+CONFIG = template_of(
+    {"metadata": {}, "spec": {"serveConfigV2": OLD_TEXT.replace("USER_CONFIG", "")}}
+)
+"""As the chart leaves it to the controller."""
 PLAN = {
     "weights": (0.1, 0.5),
     "step_s": 10,
@@ -51,7 +58,12 @@ PLAN = {
 
 
 def serve_config(live):
-    return SERVE_CONFIG.replace("USER_CONFIG", json.dumps(live.as_json()))
+    return compose(CONFIG, live)
+
+
+def stated(digest, folder, revision=1, force=False):
+    """As the chart writes it."""
+    return {"folder": folder, "digest": digest, "force": force, "revision": revision}
 
 
 def release(root, version, fill=1.0):
@@ -69,12 +81,15 @@ def release(root, version, fill=1.0):
     return write_release(f"{root}/{version}", content).digest
 
 
-def ray_service(live, metadata=None):
+def ray_service(statement, live=None, config=CONFIG):
+    """As the chart makes it, and the controller after it if anything is live."""
+    annotations = {TEMPLATE: json.dumps(config), STATED: json.dumps(statement)}
+    text = {"serveConfigV2": compose(config, live)} if live else {}
     return {
         "apiVersion": "ray.io/v1",
         "kind": "RayService",
-        "metadata": metadata or {},
-        "spec": {"serveConfigV2": serve_config(live), "rayClusterConfig": {"rayVersion": "2.60.0"}},
+        "metadata": {"annotations": annotations},
+        "spec": {"rayClusterConfig": {"rayVersion": "2.60.0"}, **text},
     }
 
 
@@ -88,12 +103,14 @@ class Shop:
         self.rng = np.random.default_rng(0)
         self.kuberay = api.kuberay["shop"] = KubeRay()
         live = Live(Place(old, f"{store}/v1"))
-        api.put("rayservices", "shop", ray_service(live))
+        api.put("rayservices", "shop", ray_service(stated(old, f"{store}/v1"), live))
         self.kuberay.serving, self.kuberay.handed_over = live.as_json(), serve_config(live)
 
     @property
     def live(self):
         """What replicas really hold."""
+        if self.kuberay.serving is None:
+            return Target("")
         return Live.from_json(self.kuberay.serving).target
 
     def clock(self):

@@ -8,7 +8,10 @@ from coterie.cluster.api import Cluster
 
 @pytest.fixture
 def api():
-    return FakeApi()
+    api = FakeApi()
+    # As the chart makes it, and the book's ConfigMaps, which may be missing.
+    api.put("leases", "shop-rollout", {})
+    return api
 
 
 @pytest.fixture

@@ -119,6 +119,19 @@ def test_of_two_who_take_a_free_lease_one_gets_it(api, holder):
     assert (bool(first), bool(second)) == (True, False)
 
 
+def test_nobody_makes_the_lease_that_tells_installs_apart(api, holder):
+    lease, _ = holder("first")
+    del api.objects["leases", "shop-rollout"]
+    with pytest.raises(UnavailableError, match="the chart makes it"):
+        lease.attempt()
+    assert not lease
+    assert ("leases", "shop-rollout") not in api.objects
+    made = api.put("leases", "shop-rollout", {})
+    lease.attempt()
+    assert lease
+    assert lease.uid == made["metadata"]["uid"]
+
+
 def test_a_longer_lease_of_another_is_respected(holder):
     (first, _), (second, two) = holder("first", duration_s=60), holder("second")
     first.attempt()
@@ -159,9 +172,9 @@ def test_it_is_renewed_by_itself(api, connect, monkeypatch):
 
 
 def test_a_right_that_is_missing_is_named(api, connect):
-    api.fail("create", "leases", 403)
+    api.fail("patch", "leases", 403)
     with (
-        pytest.raises(BadInputError, match="verb create on leases"),
+        pytest.raises(BadInputError, match="verb patch on leases"),
         ClusterBook(connect(), "shop").lease(),
     ):
         pass

@@ -14,9 +14,11 @@ from contextlib import contextmanager
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
+from starting import held_up
 
 from coterie.cluster import __main__ as program
 from coterie.cluster.book import ClusterBook
+from coterie.cluster.statements import Statements
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.state import Phase, State
@@ -26,7 +28,7 @@ class Held:
     """A lease in a test's hand."""
 
     def __init__(self, held=True):
-        self.held, self.renewed = held, True
+        self.held, self.renewed, self.uid = held, True, "install-1"
 
     def __bool__(self):
         return self.held
@@ -44,16 +46,19 @@ def loop(shop, cluster, registry):
     shop.now += 60
     book = ClusterBook(cluster, "shop", "me")
     exported = RolloutMetrics(registry)
-    return program.Loop(book, arms, shop, Held(), exported, 0.001, clock=shop.clock)
+    statements = Statements(cluster, book, clock=shop.clock)
+    return program.Loop(book, arms, statements, shop, Held(), exported, 0.001, clock=shop.clock)
 
 
 @contextmanager
 def running(loop):
     thread = threading.Thread(target=loop.run)
     thread.start()
-    yield
-    loop.stop.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        loop.stop.set()
+        thread.join()
 
 
 def wait_for(condition):
@@ -184,10 +189,18 @@ def test_a_process_gives_its_lease_back_when_it_is_told_to_end(api, shop, kubeco
         said = process.communicate(timeout=20)[1]
     assert process.returncode == 0
     messages = [json.loads(line)["message"] for line in said.splitlines()]
-    assert (messages[0], messages[-1]) == ("begins", "ends")
-    assert "took over" in messages
+    assert (messages[0], messages[-1]) == ("listens", "ends")
+    assert "transition" in messages
     assert "holderIdentity" not in api.objects["leases", "shop-rollout"]["spec"]
     assert "a-secret-token" not in said
+
+
+def test_it_lives_before_it_is_loaded_and_is_ready_without_torch(shop, kubeconfig):
+    given = ["coterie.cluster", *arguments(shop.store)]
+    with held_up(*given, KUBECONFIG=str(kubeconfig)) as controller:
+        assert (controller.alive, controller.ready) == (200, 503)
+        controller.go_on()
+        wait_for(lambda: controller.ready == 200)
 
 
 @pytest.fixture

@@ -1,16 +1,21 @@
 """What a RayService serves is what its status tells, and it is changed without harm to others."""
 
+import json
 import math
 import time
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cluster_shop import Shop, ray_service, release
+from cluster_shop import OLD_TEXT, Shop, ray_service, release, serve_config, stated
 
+from coterie.cluster.served import TEMPLATE
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.live import Live
+from coterie.rollout.live import Live, Place
 from coterie.rollout.state import Target
+
+OTHER_REPLICAS = '"num_replicas": 2', '"num_replicas": 5'
 
 
 @pytest.fixture
@@ -22,10 +27,17 @@ def arms(shop, cluster):
     return arms
 
 
-def settle(shop, arms, rounds=4):
+def settle(shop, arms, rounds=8):
     for _ in range(rounds):
         arms.live()
         shop.now += 10
+
+
+def change_template(shop):
+    service = deepcopy(shop.api.objects["rayservices", "shop"])
+    annotations = service["metadata"]["annotations"]
+    annotations[TEMPLATE] = annotations[TEMPLATE].replace(*OTHER_REPLICAS)
+    shop.api.put("rayservices", "shop", service)
 
 
 def asked(arms, digest):
@@ -42,7 +54,7 @@ def test_what_is_applied_is_live_when_replicas_hold_it(shop, arms):
     assert arms.live() != target
     settle(shop, arms)
     assert arms.live() == target == shop.live
-    assert arms.served().canary.folder.endswith("/v2")
+    assert shop.kuberay.serving["canary"]["folder"].endswith("/v2")
 
 
 def test_in_the_round_in_which_it_is_handed_over_it_is_not_yet_live(shop, arms):
@@ -66,8 +78,6 @@ def test_while_kuberay_is_away_nothing_new_is_live(shop, arms):
     arms.apply(Target(shop.old, shop.new, 0.1))
     settle(shop, arms, 20)
     assert math.isnan(arms.live().weight)
-    with pytest.raises(UnavailableError, match="generation 2, observed 1"):
-        arms.served()
 
 
 @pytest.mark.parametrize(
@@ -118,16 +128,13 @@ def test_changes_of_others_are_kept(shop, arms):
     def meanwhile(*args, **more):
         if not once:
             once.append(1)
-            service = shop.api.objects["rayservices", "shop"]
-            text = service["spec"]["serveConfigV2"].replace("num_replicas: 2", "num_replicas: 5")
-            changed = {**service["spec"], "serveConfigV2": text}
-            shop.api.put("rayservices", "shop", {**service, "spec": changed})
+            change_template(shop)
         return ask(*args, **more)
 
     arms._cluster.patch = meanwhile
     arms.apply(Target(shop.old, shop.new, 0.1))
     text = shop.api.objects["rayservices", "shop"]["spec"]["serveConfigV2"]
-    assert "num_replicas: 5" in text
+    assert OTHER_REPLICAS[1] in text
     assert shop.new in text
 
 
@@ -206,6 +213,45 @@ def pod(api, name, since, reason="OOMKilled", waits="", cluster="shop-raycluster
     api.put("pods", name, content)
 
 
+def worker(api, name, cluster, instance="coterie", **metadata):
+    """As KubeRay makes it of the chart's template."""
+    ours = {"app.kubernetes.io/instance": instance, "app.kubernetes.io/component": "worker"}
+    labels = {**ours, "ray.io/cluster": cluster}
+    api.put("pods", name, {"metadata": {"labels": labels, **metadata}, "spec": {}})
+
+
+@pytest.fixture
+def followed(shop):
+    """An old RayCluster whose workers still answer beside those of the newest."""
+    service = deepcopy(shop.api.objects["rayservices", "shop"])
+    service["metadata"]["labels"] = {"app.kubernetes.io/instance": "coterie"}
+    shop.api.put("rayservices", "shop", service)
+    worker(shop.api, "new-1", "shop-raycluster-abcde")
+    worker(shop.api, "neighbour-1", "another", instance="another")
+    worker(shop.api, "old-1", "shop-raycluster-older")
+
+
+def test_while_an_old_cluster_answers_nothing_is_known_to_be_live(shop, arms, followed):
+    """It is told of nothing any more: a rollback would reach a part of the shoppers."""
+    settle(shop, arms)
+    assert math.isnan(arms.live().weight)
+    assert arms.preflight(shop.new) is None
+    worker(shop.api, "old-1", "shop-raycluster-older", deletionTimestamp="2026-01-01T00:00:00Z")
+    assert math.isnan(arms.live().weight), "not before it has been so for a while"
+    settle(shop, arms)
+    assert arms.live() == Target(shop.old)
+    assert asked(arms, shop.new) == ""
+
+
+def test_a_rollback_is_written_while_an_old_cluster_answers(shop, arms, followed):
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    settle(shop, arms)
+    arms.apply(Target(shop.old))
+    settle(shop, arms)
+    assert shop.live == Target(shop.old)
+    assert arms.live() != Target(shop.old)
+
+
 NOW = datetime.now(UTC)
 
 
@@ -246,12 +292,46 @@ def test_an_application_that_failed_speaks_against_the_canary(shop, arms):
     assert math.isnan(arms.live().weight)
 
 
-def test_the_configuration_of_a_fresh_service_becomes_stable(api, releases, cluster):
-    shop = Shop(api, *releases)
-    live = Live.from_json(shop.kuberay.serving)
-    api.put("rayservices", "shop", ray_service(live))
+def test_a_service_that_was_just_made_is_told_what_should_be_live(shop, cluster):
+    statement = stated(shop.old, f"{shop.store}/v1")
+    del shop.api.objects["rayservices", "shop"]
+    shop.api.put("rayservices", "shop", ray_service(statement))
     arms = shop.arms(cluster)
-    with pytest.raises(UnavailableError):
-        arms.served()
+    arms.apply(Target(shop.old))
     settle(shop, arms)
-    assert arms.served() == live
+    assert arms.live() == shop.live == Target(shop.old)
+    assert shop.api.events("RolloutApplied")[-1]["message"] == f"nothing -> {shop.old[:12]} alone"
+
+
+def test_another_template_is_told_with_the_same_release(shop, arms):
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    settle(shop, arms)
+    change_template(shop)
+    assert math.isnan(arms.live().weight)
+    arms.apply(Target(shop.old, shop.new, 0.1))
+    settle(shop, arms)
+    assert OTHER_REPLICAS[1] in shop.api.objects["rayservices", "shop"]["spec"]["serveConfigV2"]
+    assert arms.live() == shop.live == Target(shop.old, shop.new, 0.1)
+    assert "other settings" in shop.api.events("RolloutApplied")[-1]["message"]
+
+
+def test_a_text_of_an_older_chart_is_written_anew_with_what_is_live(shop, arms):
+    """Nothing tells it apart from a changed one, and it has no annotations."""
+    live = Live(Place(shop.old, f"{shop.store}/v1"), Place(shop.new, f"{shop.store}/v2"), 0.5)
+    text = OLD_TEXT.replace("USER_CONFIG", json.dumps(live.as_json()))
+    spec = {"rayClusterConfig": {}, "serveConfigV2": text}
+    shop.api.put("rayservices", "shop", {"spec": spec})
+    arms.apply(live.target)
+    settle(shop, arms)
+    assert arms.live() == shop.live == live.target
+    assert shop.api.objects["rayservices", "shop"]["spec"]["serveConfigV2"] == serve_config(live)
+
+
+def test_a_release_outside_the_store_is_found_where_a_person_said_it_is(shop, arms, tmp_path):
+    digest = release(tmp_path, "elsewhere", 3.0)
+    with pytest.raises(UnavailableError, match="holds no release"):
+        arms.apply(Target(digest))
+    arms.taken = Place(digest, f"{tmp_path}/elsewhere")
+    arms.apply(Target(digest))
+    settle(shop, arms)
+    assert shop.live == Target(digest)

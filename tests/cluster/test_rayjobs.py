@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from fake_api import serving
 
+from coterie.cancel import CancelledError, cancellable
 from coterie.cluster import jobs as jobs_module
-from coterie.cluster.jobs import CancelledError, RayJobs, cancellable
+from coterie.cluster.jobs import RayJobs
 from coterie.cluster.rayjob import JOB_LABEL, PART_LABEL, Pod, TrainingCluster, ray_job
 from coterie.cluster.training import fit_on_cluster
 from coterie.errors import BadInputError, UnavailableError
@@ -430,7 +431,8 @@ STEP = """
 import sys
 from kubernetes import client
 from coterie.cluster.api import Cluster
-from coterie.cluster.jobs import RayJobs, cancellable
+from coterie.cancel import cancellable
+from coterie.cluster.jobs import RayJobs
 settings = client.Configuration()
 settings.host = sys.argv[1]
 jobs = RayJobs(Cluster("shop", settings), lambda line: print(line, flush=True), look_s=0.05)

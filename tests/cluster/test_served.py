@@ -1,68 +1,56 @@
-"""One value in a YAML text is changed, and not a character more."""
+"""One text is made of a template and of what is live, and read back as it was."""
+
+import json
 
 import pytest
-from cluster_shop import SERVE_CONFIG, serve_config
+import yaml
+from cluster_shop import CONFIG, OLD_TEXT, serve_config
 from fake_api import user_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coterie.cluster.served import read_all, read_live, with_live
+from coterie.cluster.served import TEMPLATE, compose, read_live, template_of
 from coterie.errors import BadInputError
 from coterie.rollout.live import Live, Place
 
 OLD = Live(Place("a" * 64, "s3://shop/v1"))
 NEW = Live(OLD.stable, Place("b" * 64, "s3://shop/v2: # é\U0001f600'\""), 0.00001)
-BLOCK = """\
-applications:
-- name: coterie
-  deployments:
-  - user_config:
-      stable: {digest: aa, folder: x}
-      canary:
-      weight: 0
-      mirrored: false
-      # about the value
-
-    # about the name
-    name: Api
-"""
 
 
-def test_both_deployments_are_told_and_all_else_stays():
-    before = serve_config(OLD)
-    after = with_live(before, NEW)
-    assert read_all(after) == [NEW, NEW]
-    assert Live.from_json(user_config(after)) == NEW
-    assert with_live(after, OLD) == before
-    assert "COTERIE_TOPIC: on, COTERIE_CODE: " in after
+def service(text="", template=None):
+    annotations = {} if template is None else {TEMPLATE: template}
+    return {"metadata": {"annotations": annotations}, "spec": {"serveConfigV2": text}}
 
 
-def test_a_value_in_block_style_is_found_whole():
-    after = with_live(BLOCK, NEW)
-    assert read_all(after) == [NEW]
-    assert after.endswith("      # about the value\n\n    # about the name\n    name: Api\n")
-    end = BLOCK.partition("    # about the name")[0]
-    last = end.replace("- user_config", "- name: Api\n    user_config")
-    assert read_all(with_live(last, NEW)) == [NEW]
+def test_all_who_are_told_are_told_the_same_and_all_else_stays():
+    apps = {app["name"]: app for app in yaml.safe_load(serve_config(NEW))["applications"]}
+    told = {d["name"]: d["user_config"] for d in apps["coterie"]["deployments"]}
+    assert told["Greeter"] == {"greeting": False}
+    assert Live.from_json(told["Api"]) == Live.from_json(told["EventSink"]) == NEW
+    assert apps["other"]["deployments"][0]["user_config"] == {"greeting": True}
+    assert apps["coterie"]["runtime_env"]["env_vars"]["COTERIE_CODE"] == "012"
 
 
-def test_json_is_yaml_too():
-    text = '{"applications":[{"name":"coterie","deployments":[{"name":"Api","user_config":%s}]}]}'
-    after = with_live(text % '{"stable":{"digest":"a","folder":"b"},"canary":null,"weight":0,'
-                      '"mirrored":false}', NEW)  # fmt: skip
-    assert read_all(after) == [NEW]
-    assert after.endswith("}]}]}")
+def test_the_same_is_written_from_the_annotation_and_from_what_stands():
+    text = serve_config(OLD)
+    by_annotation = service("", json.dumps(CONFIG))
+    assert compose(template_of(by_annotation), OLD) == text
+    assert compose(template_of(service(text)), OLD) == text
+    old_text = OLD_TEXT.replace("USER_CONFIG", json.dumps(NEW.as_json()))
+    assert compose(template_of(service(old_text)), OLD) == text
 
 
-words = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=30)
+words = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
 places = st.builds(Place, words, words)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(places, st.none() | places, st.floats(0, 1), st.booleans())
-def test_whatever_is_written_is_read(stable, canary, weight, mirrored):
+def test_whatever_is_written_is_read_as_yaml_and_as_json(stable, canary, weight, mirrored):
     live = Live(stable, canary, weight, mirrored)
-    assert read_all(with_live(serve_config(OLD), live)) == [live, live]
+    text = serve_config(live)
+    assert read_live(service(text)) == Live.from_json(user_config(text)) == live
+    assert json.loads(text)["applications"][0]["name"] == "other"
 
 
 @pytest.mark.parametrize(
@@ -74,23 +62,22 @@ def test_whatever_is_written_is_read(stable, canary, weight, mirrored):
         "applications: [{name: other}]",
         "applications: [{name: coterie, deployments: [{name: Api}]}]",
         "applications: [{name: coterie, deployments: [{name: Api, user_config: {weight: 1}}]}]",
-        SERVE_CONFIG.replace("USER_CONFIG", "!!python/object:os.system {}"),
+        OLD_TEXT.replace("USER_CONFIG", "!!python/object:os.system {}"),
     ],
 )
 def test_a_text_that_does_not_say_it_is_refused(text):
     with pytest.raises(BadInputError):
-        read_live(text)
+        read_live(service(text))
+    with pytest.raises(BadInputError):
+        template_of(service(text))
 
 
-@pytest.mark.parametrize("folder", ["a\x7f", "a\x85"])
-def test_a_folder_that_yaml_cannot_hold_is_refused(folder):
-    with pytest.raises(BadInputError, match="control characters"):
-        with_live(serve_config(OLD), Live(Place("a", folder)))
+@pytest.mark.parametrize("template", ["", "{", "[]", "{}", '{"applications": [{"name": "x"}]}'])
+def test_an_annotation_that_is_no_template_is_refused_though_something_stands(template):
+    with pytest.raises(BadInputError, match="annotation"):
+        template_of(service(serve_config(OLD), template))
 
 
-def test_a_value_that_others_refer_to_is_left_alone():
-    shared = serve_config(OLD).replace('{"stable"', '&live {"stable"', 1)
-    head, _, _ = shared.partition("      - name: EventSink")
-    text = head + "      - {name: EventSink, user_config: *live}\n"
-    with pytest.raises(BadInputError, match="refer"):
-        with_live(text, NEW)
+def test_nothing_is_read_from_a_template():
+    with pytest.raises(BadInputError):
+        read_live(service(json.dumps(CONFIG)))

@@ -1,12 +1,17 @@
 """New code goes back together with its configuration, in one request, or not at all."""
 
+import json
+
 import pytest
-from cluster_shop import SERVE_CONFIG
+from cluster_shop import CONFIG, OLD_TEXT, ray_service, serve_config, stated
 from fake_api import KubeRay
 
 from coterie.cluster.api import RAY_SERVICES, Cluster, ConflictError
+from coterie.cluster.served import TEMPLATE
+from coterie.cluster.stated import STATED
 from coterie.cluster.upgrade import main, record, roll_back
 from coterie.errors import BadInputError, UnavailableError
+from coterie.rollout.live import Live, Place
 
 OLD = {"rayVersion": "2.59.0", "headGroupSpec": {"image": "shop:1"}}
 NEW = {"rayVersion": "2.60.0", "headGroupSpec": {"image": "shop:2", "added": True}, "extra": 1}
@@ -15,7 +20,7 @@ NEW = {"rayVersion": "2.60.0", "headGroupSpec": {"image": "shop:2", "added": Tru
 @pytest.fixture
 def service(api, cluster):
     api.kuberay["shop"] = KubeRay()
-    spec = {"rayClusterConfig": OLD, "serveConfigV2": SERVE_CONFIG.replace("USER_CONFIG", "{}")}
+    spec = {"rayClusterConfig": OLD, "serveConfigV2": OLD_TEXT.replace("USER_CONFIG", "{}")}
     api.put("rayservices", "shop", {"kind": "RayService", "spec": {**spec, "kept": 1}})
     for _ in range(4):
         cluster.get(RAY_SERVICES, "shop")
@@ -42,6 +47,45 @@ def test_both_fields_go_back_in_one_request(api, cluster, service):
     (event,) = api.events("RolledBack")
     assert "answers are slow" in event["message"]
     assert not roll_back(cluster, "shop", "answers are slow")
+
+
+def test_the_template_goes_back_and_what_is_live_goes_on(api, cluster, releases):
+    """The old code's template, with the release that was promoted since."""
+    root, old, new = releases
+    first, second = Live(Place(old, f"{root}/v1")), Live(Place(new, f"{root}/v2"))
+    other = json.loads(json.dumps(CONFIG).replace('"num_replicas": 2', '"num_replicas": 5'))
+    api.kuberay["shop"] = KubeRay()
+    api.put("rayservices", "shop", ray_service(stated(old, f"{root}/v1", 1), first))
+    for _ in range(4):
+        cluster.get(RAY_SERVICES, "shop")
+    record(cluster, "shop")
+    newer = ray_service(stated(old, f"{root}/v1", 2), second, other)
+    newer["spec"]["rayClusterConfig"] = NEW
+    api.put("rayservices", "shop", newer)
+    before = len(api.writes())
+    assert roll_back(cluster, "shop", "slow")
+    assert len([r for r in api.writes()[before:] if r[1] == "rayservices"]) == 1
+    service = api.objects["rayservices", "shop"]
+    assert service["spec"] == {"rayClusterConfig": {"rayVersion": "2.60.0"}, **text_of(second)}
+    annotations = service["metadata"]["annotations"]
+    assert json.loads(annotations[TEMPLATE]) == CONFIG
+    assert json.loads(annotations[STATED])["revision"] == 2
+    assert not roll_back(cluster, "shop", "again")
+
+
+def test_back_to_an_older_chart_takes_the_template_away(api, cluster, service, releases):
+    root, old, _ = releases
+    record(cluster, "shop")
+    live = Live(Place(old, f"{root}/v1"))
+    api.put("rayservices", "shop", ray_service(stated(old, f"{root}/v1"), live))
+    assert roll_back(cluster, "shop", "slow")
+    found = api.objects["rayservices", "shop"]
+    assert TEMPLATE not in found["metadata"]["annotations"]
+    assert found["spec"]["serveConfigV2"] == service["serveConfigV2"]
+
+
+def text_of(live):
+    return {"serveConfigV2": serve_config(live)}
 
 
 @pytest.mark.parametrize("after", [False, True])

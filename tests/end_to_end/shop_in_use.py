@@ -110,14 +110,19 @@ class Served:
 @contextmanager
 def serve(made: Made, home: Path, release: str = "", environment: dict | None = None):
     """The real app, ready to answer."""
+    options = ["--storefront", "--release", release or made.bundle, "--features", made.store]
+    options += ["--shoppers", made.clean, "--state", str(home / "state")]
+    with running(options, home, environment or {}) as served:
+        yield served
+
+
+@contextmanager
+def running(options: list[str], home: Path, environment: dict):
+    """The app with these options, ready to answer."""
     port, log = free_port(), home / "serving.log"
-    command = [
-        *(sys.executable, "-m", "serving.app", "--storefront", "--port", str(port)),
-        *("--release", release or made.bundle, "--features", made.store),
-        *("--shoppers", made.clean, "--state", str(home / "state")),
-    ]
+    command = [sys.executable, "-m", "serving.app", "--port", str(port), *options]
     http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
-    with log.open("w") as output, child(command, environment or {}, output) as process, http:
+    with log.open("w") as output, child(command, environment, output) as process, http:
         served = Served(process, http, log)
         served.await_ready()
         yield served

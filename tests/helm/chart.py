@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ CI: Final = {
 NAMESPACE: Final = "shop"
 SECRETS: Final = ("--set", "secrets.existingSecret=app", "--set", "redis.existingSecret=redis")
 """Without them, passwords differ each time."""
+OF_REVISION: Final = re.compile(r"-[0-9]+-[0-9a-f]{5}$")
+"""The end of a Job's name: its revision, and what its pod reads."""
+RAYS_AGENT: Final = 52365
+"""Listens on each node of Ray; KubeRay's own probes ask it."""
 Object = dict[str, Any]
 
 
@@ -74,7 +79,8 @@ def one(objects: Sequence[Object], kind: str, name: str) -> Object:
 
 
 def named(objects: Sequence[Object]) -> list[str]:
-    return [f"{o['kind']}/{o['metadata']['name']}" for o in objects]
+    """Kinds and names, those of Jobs without the end that differs from revision to revision."""
+    return [f"{o['kind']}/{OF_REVISION.sub('', o['metadata']['name'])}" for o in objects]
 
 
 @dataclass(frozen=True)
@@ -103,10 +109,19 @@ class Pod:
 def pods(objects: Sequence[Object]) -> list[Pod]:
     """Every pod that these objects lead to."""
     return [
-        Pod(f"{o['kind']}/{o['metadata']['name']}", t["metadata"].get("labels", {}), t["spec"])
-        for o in objects
+        Pod(owner, t["metadata"].get("labels", {}), t["spec"])
+        for o, owner in zip(objects, named(objects), strict=True)
         for t in _templates(o)
     ]
+
+
+def selects(selector: Object, pod: Pod) -> bool:
+    """Whether a label selector finds a pod."""
+    wanted = selector.get("matchLabels", {}).items() <= pod.labels.items()
+    among = all(
+        pod.labels.get(e["key"]) in e["values"] for e in selector.get("matchExpressions", ())
+    )
+    return wanted and among
 
 
 def _templates(o: Object) -> Iterator[Object]:
@@ -128,7 +143,18 @@ def _templates(o: Object) -> Iterator[Object]:
 
 
 def serve_config(objects: Sequence[Object]) -> Object:
-    return yaml.safe_load(one(objects, "RayService", "coterie")["spec"]["serveConfigV2"])
+    """What replicas are told, as the controller writes it when values' release is live."""
+    return yaml.safe_load(serve_text(one(objects, "RayService", "coterie")))
+
+
+def serve_text(service: Object) -> str:
+    if "serveConfigV2" in service["spec"]:
+        return service["spec"]["serveConfigV2"]
+    from coterie.cluster.served import compose, template_of
+    from coterie.cluster.stated import Statement
+    from coterie.rollout.live import Live
+
+    return compose(template_of(service), Live(Statement.of(service).place))
 
 
 def deployments(objects: Sequence[Object]) -> dict[str, Object]:

@@ -1,7 +1,7 @@
 """Who may reach whom: what is needed goes through, nothing else does."""
 
 import pytest
-from chart import CI, pods
+from chart import CI, ChartError, pods
 from network import End, may, ours
 
 NEEDED = [
@@ -34,6 +34,7 @@ NEEDED = [
     ("prometheus", "consumer", 8082),
     ("jobs", "kubeflow", 8888),
     ("step", "worker", 8000),
+    ("removal", "outside", 443),
     ("training", "training", 6379),
     ("training", "training", 8265),
     ("training", "outside", 9000),
@@ -55,6 +56,8 @@ REFUSED = [
     ("jobs", "outside", 443),
     ("worker", "kubeflow", 8888),
     ("worker", "outside", 25),
+    ("removal", "redis", 6379),
+    ("removal", "worker", 8000),
     ("test", "redis", 6379),
     ("test", "outside", 443),
     ("jobs", "worker", 8000),
@@ -94,6 +97,46 @@ def test_every_pod_is_under_the_policies_and_may_ask_for_names(example):
         assert may(example, own, ends["names"], 53, "UDP"), pod.owner
         assert not may(example, own, ends["internet"], 8443), pod.owner
         assert not may(example, ends["neighbour"], own, 12345), pod.owner
+
+
+NODES_OWN = End("NodeLocal DNSCache", address="169.254.20.10")
+
+
+def test_names_may_be_asked_of_a_cache_on_the_node(example):
+    for pod in pods(example):
+        own = End(pod.component, dict(pod.labels))
+        assert may(example, own, NODES_OWN, 53, "UDP"), pod.owner
+        assert not may(example, own, NODES_OWN, 80), pod.owner
+
+
+@pytest.mark.parametrize(
+    ("answers", "dns", "port"),
+    [
+        (End("dns", namespace="openshift-dns"), "dns[0].namespaceSelector.matchLabels.a=b", 5353),
+        (End("a node", address="10.9.0.4"), "dns[0].ipBlock.cidr=10.9.0.0/16", 53),
+    ],
+    ids=["another namespace and port", "the network of nodes"],
+)
+def test_names_may_be_answered_elsewhere(chart, answers, dns, port):
+    """In another namespace, with other ports behind the Service, or on the nodes' own network."""
+    peer = dns.replace("matchLabels.a=b", NAMESPACE_LABEL + answers.namespace)
+    options = ("--set", f"networkPolicy.{peer},networkPolicy.dnsPorts[0]={port}")
+    objects = chart.objects(CI["gpu"], *options)
+    ends = ours(objects)
+    for name in ("worker", "jobs", "removal", "test"):
+        assert not may(chart.objects(CI["gpu"]), ends[name], answers, port, "UDP")
+        assert may(objects, ends[name], answers, port, "UDP")
+        assert may(objects, ends[name], answers, port, "TCP")
+        assert not may(objects, ends[name], ends["names"], 53, "UDP")
+
+
+NAMESPACE_LABEL = r"matchLabels.kubernetes\.io/metadata\.name="
+
+
+def test_somebody_has_to_answer_for_names(chart):
+    """An empty list of peers would let everybody through."""
+    with pytest.raises(ChartError, match="/networkPolicy/dns"):
+        chart.text(CI["gpu"], "--set-json", "networkPolicy.dns=[]")
 
 
 def test_callers_can_be_narrowed_down(chart):

@@ -2,7 +2,7 @@
 
 import sys
 
-from chart import CI, ROOT
+from chart import CI, OF_REVISION, ROOT
 from network import End, may
 
 sys.path.insert(0, str(ROOT / "helm"))
@@ -16,7 +16,7 @@ def test_the_page_is_made_of_the_rendering(chart):
 
 def test_nothing_is_explained_that_no_example_makes(chart):
     made = {
-        (one["kind"], one["metadata"]["name"].removeprefix("coterie").removeprefix("-"))
+        (one["kind"], OF_REVISION.sub("-*", one["metadata"]["name"])[len("coterie") :].lstrip("-"))
         for values in CI.values()
         for one in chart.objects(values)
     }

@@ -5,14 +5,23 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chart import CI, deployments, one, pods, variables
+from chart import CI, deployments, one, pods, serve_config, variables
 
-from coterie.rollout.live import Live
+from coterie.rollout.live import Live, Place
 from serving.settings import PREFIX, Settings, prepare_ray, read_settings
 
 LEFT_OUT = {
     "COTERIE_REPLICAS",  # autoscaling decides
+    "COTERIE_MAX_ONGOING",  # serveConfigV2 says it, so it can change in place
+    "COTERIE_MAX_QUEUED",
     "COTERIE_SHOPPERS",  # of the demonstration
+}
+TOLD_TO_OTHERS = {
+    # By arguments: else Ray's pods would start anew for what the controller alone reads.
+    "COTERIE_PROMETHEUS_URL",
+    "COTERIE_ROLLOUT_INTERVAL_S",
+    # In its own environment: the consumer alone exports.
+    "COTERIE_EVENT_EXPORT",
 }
 IN_SECRET = {"COTERIE_ADMIN_TOKEN", "COTERIE_LOG_SALT"}
 OF_REDIS = {"COTERIE_EVENT_LOG_PASSWORD"}
@@ -46,11 +55,11 @@ def test_every_setting_is_set_or_left_out_on_purpose(example):
     ]
     for secret in secrets:
         assert set(secret["data"]) == IN_SECRET
-    assert data | IN_SECRET | OF_REDIS | LEFT_OUT == known
+    assert data | IN_SECRET | OF_REDIS | LEFT_OUT | TOLD_TO_OTHERS == known
     serving = [o for o in example if o["kind"] != "RayJob"]  # training writes no events
     for container in ray_containers(serving):
         assert set(variables(container, example)) >= OF_REDIS
-    assert not data & LEFT_OUT
+    assert not data & (LEFT_OUT | TOLD_TO_OTHERS)
 
 
 def test_serving_takes_the_settings_as_they_are(example):
@@ -69,13 +78,24 @@ def test_serving_takes_the_settings_as_they_are(example):
     ],
 )
 def test_events_go_to_redis_and_from_there_to_the_tables_of_pipelines(chart, values, log, export):
-    data = one(chart.objects(CI[values]), "ConfigMap", "coterie-settings")["data"]
+    objects = chart.objects(CI[values])
+    data = one(objects, "ConfigMap", "coterie-settings")["data"]
     settings = read_settings({**data, **dict.fromkeys(IN_SECRET, "x" * 32)})
-    assert (settings.event_log, settings.event_export) == (log, export)
+    consumer = consumer_settings(objects)
+    assert settings.event_log == consumer.event_log == log, "one writes where the other reads"
+    assert consumer.event_export == export
     options = ("--set", "events.export=s3://elsewhere/tables", "--set", "events.syncSeconds=2")
-    data = one(chart.objects(CI[values], *options), "ConfigMap", "coterie-settings")["data"]
-    assert data["COTERIE_EVENT_EXPORT"] == "s3://elsewhere/tables"
+    changed = chart.objects(CI[values], *options)
+    assert consumer_settings(changed).event_export == "s3://elsewhere/tables"
+    data = one(changed, "ConfigMap", "coterie-settings")["data"]
     assert data["COTERIE_EVENT_LOG_SYNC_S"] == "2"
+
+
+def consumer_settings(objects):
+    """As the consumer reads them: it says itself that it serves no release."""
+    (pod,) = (p for p in pods(objects) if p.component == "consumer")
+    found = variables(pod.containers[0], objects)
+    return read_settings({k: v for k, v in found.items() if k not in OF_REDIS}, release="none")
 
 
 def test_a_receipt_means_that_events_are_on_the_disk_of_redis(chart):
@@ -94,8 +114,9 @@ def test_the_consumer_has_what_its_code_takes(example):
     assert (given.port, given.once) == (pod.ports["http"], False)
     assert (given.export_every, given.take_over) == (300, 10)
     found = variables(container, example)
-    settings = read_settings({k: v for k, v in found.items() if k not in OF_REDIS})
+    settings = consumer_settings(example)
     assert settings.event_export
+    assert settings.log_level == "INFO"
     assert set(found) >= OF_REDIS | {"FEAST_REDIS_PASSWORD"}
     assert settings.features in {m["mountPath"] for m in container["volumeMounts"]}
 
@@ -104,7 +125,7 @@ def test_ports_are_those_of_the_settings(chart):
     objects = chart.objects(CI["gpu"])
     data = one(objects, "ConfigMap", "coterie-settings")["data"]
     (worker,) = (p for p in pods(objects) if p.component == "worker")
-    config = yaml.safe_load(one(objects, "RayService", "coterie")["spec"]["serveConfigV2"])
+    config = serve_config(objects)
     assert worker.ports["coterie-metrics"] == int(data["COTERIE_METRICS_PORT"])
     assert worker.ports["serve"] == int(data["COTERIE_PORT"]) == config["http_options"]["port"]
 
@@ -155,10 +176,12 @@ def test_replicas_are_told_what_to_serve_in_the_form_that_they_take(chart):
 
 def test_the_controller_can_change_what_replicas_are_told(chart):
     served = pytest.importorskip("coterie.cluster.served")
-    text = one(chart.objects(CI["gpu"]), "RayService", "coterie")["spec"]["serveConfigV2"]
-    live = served.read_live(text)
-    canary = Live(live.stable, live.stable, 0.25, True)
-    assert served.read_live(served.with_live(text, canary)) == canary
+    service = one(chart.objects(CI["gpu"]), "RayService", "coterie")
+    live = Live(Place("a" * 64, "s3://a"), Place("b" * 64, "s3://b"), 0.25, True)
+    service["spec"]["serveConfigV2"] = served.compose(served.template_of(service), live)
+    assert served.read_live(service) == live
+    told = {name: one["user_config"] for name, one in deployments([service]).items()}
+    assert told == dict.fromkeys(("Api", "EventSink"), live.as_json())
 
 
 # Ray's own use of pydantic.
@@ -170,8 +193,7 @@ def test_serving_builds_what_the_chart_names(chart):
 
     import serving.deployments as code
 
-    text = one(chart.objects(CI["gpu"]), "RayService", "coterie")["spec"]["serveConfigV2"]
-    config = ServeDeploySchema.model_validate(yaml.safe_load(text))
+    config = ServeDeploySchema.model_validate(serve_config(chart.objects(CI["gpu"])))
     (application,) = config.applications
     module, _, function = application.import_path.partition(":")
     assert (module, application.name) == ("serving.deployments", code.APP)

@@ -7,18 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from chart import CI, SECRETS, deployments, one, parse, pods
+from chart import CI, OF_REVISION, SECRETS, deployments, one, parse, pods
 from fake_kubernetes import kubernetes
 
 GOLDEN = Path(__file__).parent / "golden"
 """What the chart rendered when it was last released; written anew by UPDATE_GOLDEN=1."""
 ASKING = ("--dry-run=server", "--disable-openapi-validation")
-LIVE = {
-    "stable": {"digest": "a" * 64, "folder": "s3://coterie/releases/7"},
-    "canary": {"digest": "b" * 64, "folder": "s3://coterie/releases/8"},
-    "weight": 0.25,
-    "mirrored": False,
-}
 
 
 def upgraded(chart, folder, objects, *options):
@@ -26,46 +20,58 @@ def upgraded(chart, folder, objects, *options):
         return chart.objects(CI["gpu"], *ASKING, *options, KUBECONFIG=str(kubeconfig))
 
 
-def service_that_serves(chart, live):
-    served = pytest.importorskip("coterie.cluster.served")
-    from coterie.rollout.live import Live
-
-    service = one(chart.objects(CI["gpu"], *SECRETS), "RayService", "coterie")
-    text = served.with_live(service["spec"]["serveConfigV2"], Live.from_json(live))
-    return {**service, "spec": {**service["spec"], "serveConfigV2": text}}
+def service(chart, *options):
+    return one(chart.objects(CI["gpu"], *SECRETS, *options), "RayService", "coterie")
 
 
-def test_a_rollout_goes_on_through_an_upgrade(chart, tmp_path):
-    service = service_that_serves(chart, LIVE)
-    changed = ("--set", "serving.api.maxOngoing=32", "--set", "release.digest=" + "c" * 64)
-    found = deployments(upgraded(chart, tmp_path, [service], *changed))
-    assert found["Api"]["user_config"] == LIVE
-    assert found["Api"]["max_ongoing_requests"] == 32
+def test_what_is_live_is_no_field_of_the_chart(chart):
+    """So no upgrade, of whatever, meets the controller's writes: helm 3 merges, helm 4 applies."""
+    found = service(chart)
+    assert "serveConfigV2" not in found["spec"]
+    told = {name: d["user_config"] for name, d in _template(found).items()}
+    assert told == {"Api": None, "EventSink": None}
 
 
-def test_an_upgrade_that_changes_nothing_writes_the_same_configuration(chart, tmp_path):
-    """Character by character: else the API would see two who want different things."""
-    served = pytest.importorskip("coterie.cluster.served")
-    service = service_that_serves(chart, LIVE)
-    found = one(upgraded(chart, tmp_path, [service]), "RayService", "coterie")
-    before, after = (s["spec"]["serveConfigV2"] for s in (service, found))
-    assert served.read_live(before) == served.read_live(after)
-    assert served._rest(before) == served._rest(after)
+def test_where_nobody_rolls_out_values_say_what_is_live(chart):
+    found = service(chart, "--set", "rollouts.enabled=false")
+    assert "annotations" not in found["metadata"]
+    for deployment in deployments([found]).values():
+        stable = deployment["user_config"]["stable"]
+        assert stable["folder"] == "s3://coterie/releases/20261126000000"
 
 
-def test_a_person_can_insist_on_a_release(chart, tmp_path):
-    service = service_that_serves(chart, LIVE)
-    found = upgraded(chart, tmp_path, [service], "--set", "release.force=true")
-    told = deployments(found)["Api"]["user_config"]
-    assert told["stable"]["folder"] == "s3://coterie/releases/20261126000000"
-    assert told["canary"] is None
+@pytest.mark.parametrize("force", [False, True])
+def test_values_state_a_release_and_the_controller_reads_it(chart, force):
+    stated = pytest.importorskip("coterie.cluster.stated")
+    found = service(chart, "--set", f"release.force={str(force).lower()}")
+    statement = stated.Statement.of(found)
+    assert statement.place.folder == "s3://coterie/releases/20261126000000"
+    assert (statement.force, statement.revision) == (force, 1)
 
 
-def test_a_service_without_a_configuration_gets_the_one_of_the_values(chart, tmp_path):
-    service = one(chart.objects(CI["gpu"], *SECRETS), "RayService", "coterie")
-    bare = {**service, "spec": {"rayClusterConfig": {}}}
-    told = deployments(upgraded(chart, tmp_path, [bare]))["Api"]["user_config"]
-    assert told["stable"]["folder"] == "s3://coterie/releases/20261126000000"
+def test_a_setting_of_serving_and_a_release_change_nothing_but_their_annotation(chart):
+    before = service(chart)
+    for option, annotation in (
+        ("serving.api.targetOngoing=2", "coterie.rollout/serve-config"),
+        ("release.digest=" + "c" * 64, "coterie.rollout/stated"),
+    ):
+        after = service(chart, "--set", option)
+        assert after["spec"] == before["spec"]
+        (changed,) = (
+            after["metadata"]["annotations"].items() - before["metadata"]["annotations"].items()
+        )
+        assert changed[0] == annotation
+
+
+def test_kuberay_finds_the_finalizer_that_it_would_add(chart):
+    """By an update of the whole object, after which it owns lists that upgrades change."""
+    assert service(chart)["metadata"]["finalizers"] == ["ray.io/rayservice-finalizer"]
+
+
+def _template(found):
+    config = json.loads(found["metadata"]["annotations"]["coterie.rollout/serve-config"])
+    (application,) = config["applications"]
+    return {d["name"]: d for d in application["deployments"]}
 
 
 def test_passwords_stay(chart, tmp_path):
@@ -141,10 +147,10 @@ IMMUTABLE = {
     "Deployment": ["selector"],
     "StatefulSet": ["selector", "serviceName", "volumeClaimTemplates", "podManagementPolicy"],
     "Service": ["clusterIP"],
-    "Job": ["template", "selector"],
     "RoleBinding": [],
 }
-"""Of ``spec``; hooks are deleted before they are made again, so their fields may change."""
+"""Of ``spec``; hooks are deleted before they are made again, so their fields may change. A Job's
+name says what is in it."""
 
 
 @pytest.mark.parametrize("values", sorted(CI))
@@ -177,3 +183,42 @@ def test_a_changed_selector_would_be_noticed(chart):
     changed = chart.objects(CI["gpu"], *SECRETS, "--set", "redis.storageClass=fast")
     name = "StatefulSet/coterie-redis"
     assert _fixed(changed)[name] != golden[name]
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ("serving.logLevel=DEBUG", set()),
+        ("features.resources.limits.memory=5Gi", {"features-apply"}),
+        ("redis.tls=true", {"features-apply"}),
+        ("images.serve=other", {"features-apply"}),
+        ("images.train=other", {"pipelines-upload"}),
+        ("training.workers=7", {"pipelines-upload"}),
+        ("images.tag=v9", {"features-apply", "pipelines-upload"}),
+    ],
+)
+def test_a_job_that_would_be_another_has_another_name(chart, change, changed):
+    """It cannot be changed. Helm counts revisions, tools that only render do not."""
+    before, after = (
+        {OF_REVISION.sub("", name): name for name in names}
+        for names in (_jobs(chart), _jobs(chart, "--set", change))
+    )
+    assert before.keys() == after.keys()
+    different = {name.removeprefix("coterie-") for name in before if before[name] != after[name]}
+    assert different == changed
+
+
+def test_a_job_that_reads_another_script_has_another_name(chart, tmp_path):
+    folder = shutil.copytree(chart.folder, tmp_path / "coterie")
+    script = folder / "files" / "upload.py"
+    script.write_text(script.read_text() + "# changed")
+    (same,) = set(_jobs(type(chart)(chart.binary, folder))) & set(_jobs(chart))
+    assert same.startswith("coterie-features-apply-")
+
+
+def _jobs(chart, *options):
+    return [
+        o["metadata"]["name"]
+        for o in chart.objects(CI["gpu"], *SECRETS, *options)
+        if o["kind"] == "Job" and "annotations" not in o["metadata"]
+    ]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from chart import CI, FOLDER, ROOT, Chart, ChartError, named, one, pods, variables
+from chart import CI, FOLDER, ROOT, Chart, ChartError, named, one, parse, pods, variables
 
 sys.path.insert(0, str(ROOT / "helm"))
 import readme
@@ -159,10 +159,13 @@ def test_nothing_is_served_before_there_is_a_release(chart):
         chart, "minimal", "--set", "release.folder=s3://x/releases/1",
         "--set", "release.digest=" + "a" * 64,
     )  # fmt: skip
+    removal = ("ServiceAccount", "Role", "RoleBinding", "Job")
     assert new == {
         "RayService/coterie",
+        "Service/coterie-api",
         "Pod/coterie-test-api",
         "PodDisruptionBudget/coterie-worker",
+        *(f"{kind}/coterie-removal" for kind in removal),
     }
 
 
@@ -240,17 +243,21 @@ def test_only_the_api_is_reachable_from_outside(chart):
     assert [match["path"]["value"] for match in rule["matches"]] == paths
 
 
-def test_requests_from_outside_go_to_the_service_that_kuberay_makes(chart):
-    objects = chart.objects(CI["production"])
-    service = one(objects, "RayService", "coterie")
-    expected = service["metadata"]["name"] + "-serve-svc"
+def test_all_requests_go_to_our_own_service(chart):
+    """KubeRay's moves to a new cluster before Kubernetes knows that one of its workers is ready."""
+    text = chart.text(CI["production"])
+    objects = parse(text)
+    service = one(objects, "Service", "coterie-api")
+    expected = (service["metadata"]["name"], service["spec"]["ports"][0]["port"])
     (rule,) = one(objects, "Ingress", "coterie")["spec"]["rules"]
-    head = service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
-    ports = {p["name"]: p["containerPort"] for p in head["containers"][0]["ports"]}
     for path in rule["http"]["paths"]:
         target = path["backend"]["service"]
-        # KubeRay makes the Service from the head's port named serve.
-        assert (target["name"], target["port"]["number"]) == (expected, ports["serve"])
+        assert (target["name"], target["port"]["number"]) == expected
+    (rule,) = one(objects, "HTTPRoute", "coterie")["spec"]["rules"]
+    assert [(b["name"], b["port"]) for b in rule["backendRefs"]] == [expected]
+    (test,) = one(objects, "Pod", "coterie-test-api")["spec"]["containers"]
+    assert test["args"][-1] == "http://coterie-api.shop.svc:8000"
+    assert "-serve-svc" not in text
 
 
 def test_gpus_and_queue_reach_the_pipelines(chart):
@@ -282,7 +289,7 @@ def test_pipelines_have_the_defaults_of_this_install(chart):
     assert defaults["source"] == "s3://coterie/shop"
     assert defaults["ray_address"] == "rayjob"
     assert defaults["s3_secret"] == "minio-user"
-    assert defaults["api"] == "http://coterie-serve-svc.shop.svc:8000"
+    assert defaults["api"] == "http://coterie-api.shop.svc:8000"
     for kind, parameter in (("Secret", "app_secret"), ("ConfigMap", "training_config")):
         assert f"{kind}/{defaults[parameter]}" in named(objects)
     bare = chart.objects(CI["minimal"], "--set", "training.workers=0")
@@ -305,7 +312,28 @@ def test_schedules_are_those_of_the_values(chart):
 def test_steps_find_what_they_ask_the_config_map_for(chart):
     cluster = pytest.importorskip("pipelines.cluster")
     data = one(chart.objects(CI["gpu"]), "ConfigMap", "coterie-training")["data"]
-    assert set(data) == {cluster.TRAINING_KEY, *cluster.S3_SETTINGS}
+    assert set(data) == {cluster.TRAINING_KEY, *cluster.S3_SETTINGS, *cluster.FEATURES}
+
+
+def test_steps_hand_features_over_to_the_store_that_serving_reads(chart):
+    objects = chart.objects(CI["gpu"])
+    told, read, settings = (
+        one(objects, "ConfigMap", f"coterie-{name}")["data"]
+        for name in ("training", "features", "settings")
+    )
+    assert told["feature_store.yaml"] == read["feature_store.yaml"]
+    assert told["event_log"] == settings["COTERIE_EVENT_LOG"]
+    cluster = pytest.importorskip("pipelines.cluster")
+    secret = one(objects, "Secret", "coterie-redis")
+    assert cluster.REDIS_KEY in secret["data"]
+    upload = container_of(objects, "coterie-pipelines-upload")
+    defaults = json.loads(variables(upload, objects)["PIPELINE_DEFAULTS"])
+    assert defaults["redis_secret"] == secret["metadata"]["name"]
+    names = ("Job/coterie-features-apply", "CronJob/coterie-features-materialise")
+    jobs = {p.owner: p.containers[0]["args"] for p in pods(objects) if p.owner in names}
+    for name in names:
+        assert f"--offline={defaults['offline']}" in jobs[name]
+    assert f"--event-log={told['event_log']}" in jobs[names[1]]
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -349,10 +377,46 @@ def test_policies_let_through_the_object_stores_port(chart, endpoint):
     assert port in [p["port"] for rule in rules for p in rule["ports"]]
 
 
+def notes_of(chart, values, *options):
+    command = ("install", "coterie", str(FOLDER), "--namespace", "shop", "--dry-run=client")
+    return chart.run(*command, "--values", str(CI[values]), *options).partition("NOTES:")[2]
+
+
+@pytest.mark.parametrize(
+    ("interval", "warned"),
+    [("5s", False), ("30s", False), ("31s", True), ("1m", True), ("30000ms", False)],
+)
+def test_the_notes_warn_where_scrapes_are_too_far_apart_for_rollouts(chart, interval, warned):
+    said = notes_of(chart, "gpu", "--set", f"monitoring.interval={interval}")
+    assert ("too sparse to decide by" in said) is warned
+    off = ("--set", f"monitoring.interval={interval},rollouts.enabled=false")
+    assert "too sparse" not in notes_of(chart, "gpu", *off)
+
+
+def test_the_notes_and_the_controller_agree_on_what_is_too_sparse():
+    """A scrape comes a little later than its interval says."""
+    metrics = pytest.importorskip("coterie.rollout.metrics")
+    assert 30 < metrics.SPARSE_S < 60
+
+
+def test_the_notes_say_how_to_wait_for_jobs(chart):
+    said = notes_of(chart, "gpu")
+    (command,) = [line.strip() for line in said.splitlines() if "wait job" in line]
+    wanted = dict(pair.split("=") for pair in command.partition("-l ")[2].split()[0].split(","))
+    objects = chart.objects(CI["gpu"])
+    found = [o for o in objects if o["kind"] == "Job" and wanted.items() <= labels_of(o).items()]
+    assert named(found) == ["Job/coterie-features-apply", "Job/coterie-pipelines-upload"]
+    neither = ("--set", "features.apply=false,pipelines.upload=false")
+    assert "wait job" not in notes_of(chart, "gpu", *neither)
+
+
+def labels_of(o):
+    return o["metadata"]["labels"]
+
+
 def test_the_notes_say_what_comes_next(chart):
     def notes(values):
-        command = ("install", "coterie", str(FOLDER), "--namespace", "shop", "--dry-run=client")
-        return chart.run(*command, "--values", str(CI[values])).partition("NOTES:")[2]
+        return notes_of(chart, values)
 
     assert "Nothing is served yet" in notes("minimal")
     assert "--set release.folder=s3://coterie/releases/VERSION" in notes("minimal")

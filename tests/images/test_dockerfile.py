@@ -47,6 +47,18 @@ def test_a_final_stage_installs_by_hash_without_an_index(target):
         assert f"org.opencontainers.image.{label}=" in text
 
 
+def test_nothing_is_compiled_at_each_start_of_a_process():
+    """Nobody may write bytecode in a pod, and a builder that changes times makes it stale."""
+    found = stages()
+    assert "PYTHONDONTWRITEBYTECODE=1" in found["base"]
+    for name, folder in (("base", "stdlib"), ("train", "purelib"), ("serve", "purelib")):
+        compiled = re.search(r"compileall (.*?)\n(?=\S)", found[name], re.DOTALL)
+        assert compiled, name
+        assert "--invalidation-mode unchecked-hash" in compiled[1]
+        assert f'get_path("{folder}")' in compiled[1]
+        assert name == "base" or "--no-compile" in found[name]
+
+
 def test_no_final_stage_has_a_compiler():
     found = stages()
     for name in ("base", "train", "serve"):

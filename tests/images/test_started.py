@@ -84,6 +84,22 @@ def served(shop):
     return {"COTERIE_RELEASE": "/mnt/shop/releases/v1", "COTERIE_FEATURES": outputs["store"]}
 
 
+COMPILED = """
+import argparse, json, os, coterie.errors, prometheus_client, torch
+for module in (argparse, json, coterie.errors, prometheus_client, torch):
+    flags = int.from_bytes(open(module.__cached__, "rb").read(8)[4:], "little")
+    print(module.__name__, flags)
+"""
+
+
+@pytest.mark.parametrize("name", ["train", "serve"])
+def test_modules_are_compiled_whatever_their_times(images, name):
+    image = images[name]
+    status, said = finished(image, [*image.entrypoint, "python", "-c", COMPILED], {}, WRITABLE)
+    assert status == 0, said
+    assert {line.split()[-1] for line in said.splitlines()} == {"1"}, "1: hash, not checked"
+
+
 @pytest.mark.parametrize("name", ["train", "serve"])
 def test_no_compiler_and_nothing_of_the_build_is_left(images, name):
     root = Path(images[name].root)

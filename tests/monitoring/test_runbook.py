@@ -1,10 +1,11 @@
 """What the runbook tells people to do by hand works."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
-import yaml
+import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
@@ -16,7 +17,13 @@ from coterie.rollout.state import State
 from serving.places import first_live
 from serving.settings import Settings
 
-TEXT = (Path(__file__).parents[2] / "docs/runbook.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/runbook.md").read_text()
+NAME = re.compile(r"coterie_[a-z_]+[a-z]")
+EXPORTING = [
+    ROOT / path
+    for path in ("serving/metrics.py", "serving/pipelines.py", "coterie/rollout/exported.py")
+]
 
 
 def anchors(text):
@@ -28,9 +35,37 @@ def test_links_within_the_page_lead_somewhere():
     assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) - anchors(TEXT) == set()
 
 
+def test_metrics_that_it_names_are_exported():
+    """Of serving, of the consumer and of the controller."""
+    exported = set(NAME.findall("".join(map(Path.read_text, EXPORTING))))
+    named = set(NAME.findall(TEXT))
+    assert len(named) >= 8
+    unknown = {name for name in named if name.removesuffix("_total") not in exported}
+    assert unknown == set()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "the API did not answer",
+        "does not answer as it should",
+        "the run goes on, but how it stands is not recorded",
+        "cannot write to the event log",
+        "cannot write the rollout down",
+        "no room for counts",
+        "does not match the digest in its manifest",
+        "UpgradeStuck",
+    ],
+)
+def test_lines_that_it_quotes_are_said_by_the_code(said):
+    assert said in TEXT
+    sources = [*ROOT.glob("coterie/**/*.py"), *ROOT.glob("serving/*.py")]
+    assert any(said in " ".join(path.read_text().split()) for path in sources)
+
+
 def test_what_replicas_are_told_by_hand_is_what_they_take():
-    [written] = re.findall(r"```yaml\n(user_config:.*?)```", TEXT, re.DOTALL)
-    live = Live.from_json(yaml.safe_load(written)["user_config"])
+    [written] = re.findall(r"```json\n(\"user_config\":.*?)```", TEXT, re.DOTALL)
+    live = Live.from_json(json.loads(f"{{{written}}}")["user_config"])
     assert (live.stable.digest, live.canary, live.weight) == ("GOOD_DIGEST", None, 0)
 
 

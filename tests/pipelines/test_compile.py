@@ -159,7 +159,8 @@ def test_steps_whose_inputs_do_not_decide_their_outputs_are_always_run(specs, na
         for step, task in tasks_of(specs[name][0]).items()
         if task.get("cachingOptions", {}).get("enableCache")
     }
-    assert kept == STEPS[name] & {"features", "train", "evaluate", "backtest"}
+    # Handing features over changes what serving reads.
+    assert kept == STEPS[name] & {"train", "evaluate", "backtest"}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -188,9 +189,11 @@ def secrets_of(asked):
 def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
     keys = {"AWS_ACCESS_KEY_ID": "s3_secret", "AWS_SECRET_ACCESS_KEY": "s3_secret"}
     token = {"COTERIE_ADMIN_TOKEN": "app_secret"}
+    redis = dict.fromkeys(("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD"), "redis_secret")
     for step, asked in kubernetes_of(specs, name).items():
         expected = {} if step == "rollback" else keys
         expected = expected | (token if step in ("rollout", "rollback") else {})
+        expected = expected | (redis if step == "features" else {})
         assert secrets_of(asked) == expected, step
         assert all(secret["optional"] for secret in asked["secretAsEnv"])
 
@@ -206,6 +209,21 @@ def test_the_step_that_trains_knows_its_pod_and_the_cluster(specs):
     }
     maps = [one["keyToEnv"] for one in asked["train"]["configMapAsEnv"]]
     assert [{"configMapKey": "training.json", "envVar": "COTERIE_TRAINING"}] in maps
+
+
+@pytest.mark.parametrize("name", ["train", "refresh"])
+def test_the_step_that_hands_features_over_knows_where_to(specs, name):
+    asked = kubernetes_of(specs, name)
+    told = {
+        (one["configMapKey"], one["envVar"])
+        for source in asked["features"]["configMapAsEnv"]
+        for one in source["keyToEnv"]
+    }
+    store = {("feature_store.yaml", "COTERIE_FEATURE_STORE"), ("event_log", "COTERIE_EVENT_LOG")}
+    assert store <= told
+    inputs = specs[name][0]["root"]["dag"]["tasks"]["features"]["inputs"]["parameters"]
+    assert inputs["offline"] == {"componentInputParameter": "offline"}
+    assert inputs["read_ms"]["taskOutputParameter"]["outputParameterKey"] == "read_ms"
 
 
 @pytest.mark.parametrize("name", ALL)

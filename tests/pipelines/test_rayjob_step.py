@@ -14,17 +14,13 @@ import pytest
 import yaml
 from tiny_shop import write_raw
 
-sys.path.append(str(Path(__file__).parents[1] / "cluster"))
+sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("cluster", "helm")]
+from chart import CI, Chart, one
 from fake_api import FakeApi, serving
+from tools import NoHelmError, helm
 
-SETTINGS = {
-    "name": "coterie-train",
-    "image": "coterie-train:7",
-    "service_account": "coterie-train",
-    "resources": {part: {"cpu": "1", "memory": "1Gi"} for part in ("requests", "limits")},
-    "head_resources": {part: {"cpu": "1", "memory": "1Gi"} for part in ("requests", "limits")},
-    "retries": 1,
-}
+from coterie.monitoring.runs import SILENT_S, Outcome, Runs
+
 UID = "0b16e7a2-9c1e-4d8a-b0de-6a4f0a4d3a11"
 
 
@@ -85,8 +81,18 @@ def api():
     return FakeApi()
 
 
+@pytest.fixture(scope="module")
+def settings():
+    """Where the chart says that this cluster trains."""
+    try:
+        objects = Chart(helm()).objects(CI["minimal"], "--set", "training.retries=1")
+    except NoHelmError as error:
+        pytest.skip(f"no helm: {error}")
+    return one(objects, "ConfigMap", "coterie-training")["data"]["training.json"]
+
+
 @pytest.fixture
-def step(api, tmp_path, monkeypatch):
+def step(api, settings, tmp_path, monkeypatch):
     """The environment that Kubernetes gives the step's pod."""
     with serving(api) as address:
         config = {
@@ -99,7 +105,7 @@ def step(api, tmp_path, monkeypatch):
         }
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        monkeypatch.setenv("COTERIE_TRAINING", json.dumps(SETTINGS))
+        monkeypatch.setenv("COTERIE_TRAINING", settings)
         monkeypatch.setenv("COTERIE_POD_NAME", "the-step")
         monkeypatch.setenv("COTERIE_POD_UID", UID)
         monkeypatch.setenv("COTERIE_POD_NAMESPACE", "shop")
@@ -135,32 +141,70 @@ def test_a_run_trains_on_a_cluster_of_its_own_which_may_be_lost(api, step):
     assert "coterie-progress\t3\t3\ttraining social" in log
     (group,) = operator.jobs[1]["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     (worker,) = group["template"]["spec"]["containers"]
-    assert worker["resources"]["limits"] == {"cpu": "1", "memory": "3Gi"}
+    assert worker["resources"]["limits"] == {"cpu": "4", "memory": "3Gi"}
     assert not ray_jobs(api)
     assert not list((step / "bucket" / "jobs").glob("*"))
     made = json.loads((step / "run" / "result.json").read_text())
     assert Path(made["bundle"], "manifest.json").is_file()
 
 
-@pytest.mark.slow
-def test_a_step_that_kubeflow_ends_takes_the_job_along(api, step):
+@pytest.fixture
+def training(api, step):
+    """A run whose step waits for its RayJob: the process of the run, and that of the step."""
     api.job_looked_at = lambda job: job.update(status={"jobDeploymentStatus": "Running"})
-    run = subprocess.Popen(command(step), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    more = (f"status={step}/status", "version=v1")
+    run = subprocess.Popen(
+        command(step, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         until = time.monotonic() + 120
         while not ray_jobs(api):
             assert run.poll() is None
             assert time.monotonic() < until
             time.sleep(0.1)
-        training = step_of(run.pid)
-        # Kubeflow's launcher passes it on.
-        os.kill(training.pid, signal.SIGTERM)
-        training.wait(30)
-        assert not ray_jobs(api)
-        assert run.wait(60) == 1
+        yield run, step_of(run.pid)
     finally:
         run.terminate()
         run.wait(30)
+
+
+def outcome(step, later_s=0.0):
+    """How the run stands in the store, for whoever looks so much later."""
+    (run,) = Runs(f"{step}/status", lambda: time.time() + later_s).read()
+    return run.outcome, run.why
+
+
+@pytest.mark.slow
+def test_a_step_that_kubeflow_ends_takes_the_job_along_and_has_failed(api, step, training):
+    run, process = training
+    # Kubeflow's launcher passes it on.
+    os.kill(process.pid, signal.SIGTERM)
+    process.wait(30)
+    assert not ray_jobs(api)
+    assert run.wait(60) == 1
+    assert outcome(step) == (
+        Outcome.FAILED,
+        "train: SIGTERM came: the run was terminated, or its pod evicted",
+    )
+
+
+@pytest.mark.slow
+def test_a_step_that_is_killed_outright_has_failed_though_nobody_can_say_so(api, step, training):
+    """As on a cluster, where nobody on this machine waits for it: its silence says so."""
+    run, process = training
+    run.kill()
+    process.kill()
+    run.wait(30)
+    psutil.wait_procs([process], 30)
+    assert outcome(step)[0] is Outcome.RUNNING, "it has only just fallen silent"
+    ended, why = outcome(step, SILENT_S + 5)
+    assert ended is Outcome.FAILED
+    assert why.startswith("train: no sign of it")
+    # Kubernetes removes the job with the step's pod; and where that pod stays, the job's program
+    # ends once nobody waits (tests/workflow/test_remote.py).
+    (name,) = ray_jobs(api)
+    (owner,) = api.objects["rayjobs", name]["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Pod", UID)
 
 
 def ray_jobs(api):

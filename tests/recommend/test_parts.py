@@ -1,5 +1,7 @@
 """The fast form of the reasons says what the readable form says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_recommender import community, data, parameters, popularity, recommender
@@ -25,3 +27,14 @@ def test_parts_are_the_reasons_as_columns(recommender, community, user):
         assert found == pytest.approx(said)
         total = parts.contribution[:, place].sum() + parts.popular[place]
         assert total == pytest.approx(sum(reason.contribution for reason in reasons))
+
+
+def test_who_had_everything_has_an_empty_list_and_no_reasons(recommender, community):
+    """As long as they may not buy it again; once it was an error of ours."""
+    shoppers = community.shoppers(np.array([4]))
+    every = np.arange(recommender.num_items)
+    shoppers = replace(shoppers, seen_offsets=np.array([0, len(every)]), seen=every)
+    lists = recommender.recommend(shoppers, 6)
+    assert (lists.item_idx == -1).all()
+    assert recommender.parts(shoppers, lists).contribution.shape[1] == 0
+    assert recommender.explain(shoppers, lists) == [[]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coterie.errors import BadInputError
-from coterie.rollout.decide import Command, Seen, Source, Verb, decide
+from coterie.rollout.decide import Command, Seen, Source, Verb, decide, note, put_live
 from coterie.rollout.evidence import Evidence
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals
@@ -36,6 +36,8 @@ class World:
     """Looks after which the controller dies before it acts."""
     log: list = field(default_factory=list)
     totals: dict = field(default_factory=dict)
+    scraped: dict = field(default_factory=dict)
+    looks_a_scrape: int = 1
     looks: int = 0
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
@@ -43,7 +45,9 @@ class World:
         for look in range(looks):
             self.now += 10
             self._serve()
-            known = self.totals if self.source is Source.OK else {}
+            if self.looks % self.looks_a_scrape == 0:
+                self.scraped = dict(self.totals)
+            known = self.scraped if self.source is Source.OK else {}
             asked = commands if look == 0 else ()
             seen = Seen(self.live, self.source, known, self.preflight, self.crashed, asked)
             decision = decide(self.state, seen, self.now)
@@ -207,7 +211,7 @@ def test_after_a_rollback_nothing_starts_for_a_while():
     assert not world.start("sha-other").refused
 
 
-@pytest.mark.parametrize("source", [Source.DOWN, Source.EMPTY, Source.STALE])
+@pytest.mark.parametrize("source", [source for source in Source if source is not Source.OK])
 def test_without_metrics_the_weight_is_held_and_nothing_promoted(source):
     world = at_step()
     weight, since = world.live.weight, world.state.since
@@ -219,6 +223,36 @@ def test_without_metrics_the_weight_is_held_and_nothing_promoted(source):
     world.run()
     assert world.state.phase is Phase.STEP
     assert world.state.since == pytest.approx(since + 80, abs=11)
+
+
+def test_a_rollout_that_could_not_be_decided_is_refused_at_its_start():
+    world = World(source=Source.SPARSE)
+    (why,) = world.start().refused.values()
+    assert "metrics are sparse" in why
+    assert "30 s or sooner (monitoring.interval)" in why
+    assert world.state.phase is Phase.IDLE
+    world.source = Source.EMPTY
+    assert not world.start().refused, "there may be none before the first canary"
+
+
+def test_what_to_do_is_said_where_scrapes_are_too_far_apart():
+    world = at_step()
+    world.source = Source.SPARSE
+    world.run()
+    assert world.log[-1].why.startswith("metrics are sparse: ")
+    assert "30 s or sooner (monitoring.interval)" in world.log[-1].why
+
+
+@pytest.mark.parametrize(
+    ("rates", "ends"),
+    [(HARMLESS, Phase.PROMOTED), ({**HARMLESS, "failures": 0.2}, Phase.ROLLED_BACK)],
+)
+def test_a_rollout_goes_on_where_counts_come_each_half_minute(rates, ends):
+    """Looks see what was scraped up to three looks ago."""
+    world = World(rates=rates, looks_a_scrape=3)
+    world.start()
+    world.run(looks=200, until=ENDS)
+    assert world.state.phase is ends
 
 
 @pytest.mark.parametrize(
@@ -409,3 +443,55 @@ def test_an_undecided_world_is_left_as_it_is():
 def test_a_senseless_plan_is_refused_when_it_is_read(content, said):
     with pytest.raises(BadInputError, match=said):
         Plan.of(content)
+
+
+def rolling_out(phase):
+    """A rollout in a phase, and one more release in quarantine."""
+    step = {"step": 1} if phase is Phase.STEP else {}
+    quarantine = {"sha-slow": "slow"}
+    return State(phase=phase, stable=OLD, canary=NEW, plan=PLAN, quarantine=quarantine, **step)
+
+
+@pytest.mark.parametrize("phase", [Phase.PREFLIGHT, Phase.SHADOW, Phase.STEP, Phase.BAKE])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize(
+    ("digest", "after"),
+    [(OLD, Phase.ROLLING_BACK), (NEW, Phase.PROMOTED), ("sha-third", Phase.PROMOTED)],
+)
+def test_what_a_person_puts_live_ends_a_rollout(phase, held, digest, after):
+    state = rolling_out(phase)
+    if held:
+        state = replace(state, phase=Phase.PAUSED, held=phase)
+    decision = put_live(state, digest, "they insist", "helm", 50.0)
+    (line,) = decision.transitions
+    assert decision.state.target == decision.apply == Target(digest)
+    assert (decision.state.phase, decision.state.held) == (after, None)
+    assert (line.before, line.after, line.who) == (state.phase, after, "helm")
+    assert set(decision.state.quarantine) == {"sha-slow"} | ({NEW} if digest == OLD else set())
+
+
+def test_what_a_person_puts_live_leaves_quarantine():
+    decision = put_live(State(stable=OLD, quarantine={NEW: "slow"}), NEW, "why", "helm", 50.0)
+    assert (decision.state.stable, decision.state.quarantine) == (NEW, {})
+    assert decision.transitions[0].why == "why; it was in quarantine (slow)"
+
+
+def test_a_release_that_goes_back_can_be_put_live_after_all():
+    state = replace(rolling_out(Phase.ROLLING_BACK), quarantine={NEW: "slow"})
+    decision = put_live(state, NEW, "why", "helm", 50.0)
+    assert decision.state.target == Target(NEW)
+    assert (decision.state.phase, decision.state.canary) == (Phase.PROMOTED, "")
+
+
+def test_an_install_anew_owes_the_last_one_no_rollback():
+    decision = put_live(rolling_out(Phase.STEP), OLD, "why", "helm", 50.0, anew=True)
+    assert (decision.state.phase, decision.state.target) == (Phase.IDLE, Target(OLD))
+    assert set(decision.state.quarantine) == {"sha-slow"}
+
+
+def test_a_note_changes_nothing():
+    state = rolling_out(Phase.STEP)
+    decision = note(state, "values name another", "helm", 50.0)
+    assert (decision.state, decision.apply) == (state, None)
+    (line,) = decision.transitions
+    assert (line.before, line.after, line.why) == (Phase.STEP, Phase.STEP, "values name another")

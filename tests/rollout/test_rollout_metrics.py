@@ -182,6 +182,57 @@ def test_an_app_that_answers_with_errors_says_nothing_of_now(asked):
     assert source.totals(wanted)[0] is wanted
 
 
+def remembered(folder, apart_s, newest_s, span_s=170):
+    """A data folder of Prometheus with samples of the past: so far apart, the newest so old."""
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("there is no promtool here: apt-get install prometheus")
+    now = int(time.time())
+    times = range(now - newest_s, now - newest_s - span_s, -apart_s)
+    lines = []
+    for name, labels, kind in (
+        ("coterie_heartbeat_timestamp_seconds", 'pid="1"', "gauge"),
+        ("coterie_arm_answers_total", 'arm="stable"', "counter"),
+        ("coterie_arm_answers_total", 'arm="canary"', "counter"),
+    ):
+        if f"# TYPE {name.removesuffix('_total')} {kind}" not in lines:
+            lines.append(f"# TYPE {name.removesuffix('_total')} {kind}")
+        for at in reversed(times):
+            value = at if kind == "gauge" else 1000 - (now - at)
+            lines.append(f'{name}{{{labels},instance="a",job="app"}} {value} {at}')
+    (folder / "past.txt").write_text("\n".join([*lines, "# EOF", ""]))
+    command = [tool, "tsdb", "create-blocks-from", "openmetrics", "past.txt", "data"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("apart_s", "newest_s", "told"),
+    [
+        (5, 3, Source.OK),
+        (5, 20, Source.STALE),
+        (30, 3, Source.OK),
+        (30, 28, Source.OK),
+        (30, 70, Source.STALE),
+        (60, 3, Source.SPARSE),
+        (60, 50, Source.SPARSE),
+    ],
+)
+def test_samples_may_be_as_old_as_scrapes_are_apart(tmp_path, apart_s, newest_s, told):
+    """Where they come each 30 s, half of the time the newest is older than 15 s."""
+    app = App()
+    app.down = True
+    remembered(tmp_path, apart_s, newest_s)
+    server = Prometheus(app, tmp_path)
+    try:
+        found, totals = server.totals(told)
+    finally:
+        server.close()
+        app.close()
+    assert found is told
+    arms = {key.partition("@")[0]: counts.samples for key, counts in totals.items()}
+    assert (arms.get("canary", 0) > 900) is (told is Source.OK)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"[]", b"{}", b'{"status": "error"}', b"<html>", b'{"status": "success", "data": {}}'],
@@ -200,3 +251,24 @@ def test_each_instance_counts_for_itself():
     told, totals = read(samples, NOW + 1, by_instance=True)
     assert told is Source.OK
     assert {key: counts.samples for key, counts in totals.items()} == {"stable@a": 5, "stable@b": 7}
+
+
+@pytest.mark.parametrize(("age_s", "source"), [(5, Source.OK), (20, Source.STALE)])
+def test_age_is_told_by_prometheus_time_whatever_the_time_here(monkeypatch, age_s, source):
+    """A controller whose node is ten minutes ahead would else hold every rollout."""
+
+    def series(name, value, **labels):
+        return {"metric": {"__name__": name, **labels}, "value": [NOW, str(value)]}
+
+    found = [
+        series("coterie_arm_answers_total", 9, arm="stable"),
+        series("coterie_heartbeat_timestamp_seconds", NOW - age_s),
+    ]
+
+    def fetch(url):
+        kind = "matrix" if "%5B" in url else "vector"
+        data = {"resultType": kind, "result": found if kind == "vector" else []}
+        return json.dumps({"status": "success", "data": data}).encode()
+
+    monkeypatch.setattr("coterie.rollout.metrics._fetch", fetch)
+    assert PrometheusMetrics("http://x").totals(TARGET)[0] is source

@@ -17,12 +17,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis_server import PASSWORD, RedisServer
 from shared_features import SharedFeatures
+from starting import held_up
 from test_event_logs import event, exported, files, metrics, numbered, push_all
 
 from coterie.errors import BadInputError
+from coterie.probes import ALIVE_S, pages
 from serving import consumer as consuming
 from serving import exporter as exporting
-from serving.consumer import Consumer, main, options, pages
+from serving.consumer import Consumer, main, options
 from serving.event_log import open_log
 from serving.exporter import Exporter
 from serving.features import FakeFeatures
@@ -309,14 +311,24 @@ def ask(port, path):
 
 def test_probes_tell_how_it_is(log, folder):
     consumer = consumer_of(log, folder)
-    probes = {"/healthz": consumer.alive, "/readyz": consumer.ready}
-    with pages(0, consumer.registry, probes) as port:
+    with pages(0, consumer.registry, consumer) as port:
         assert [ask(port, path)[0] for path in ("/healthz", "/readyz", "/x")] == [200, 503, 404]
         consumer.turn()
         assert ask(port, "/readyz")[0] == 200
         assert "coterie_oldest_unexported_seconds 0.0" in ask(port, "/metrics")[1]
-        consumer.came_round -= consuming.ALIVE_S
+        consumer.came_round -= ALIVE_S
         assert [ask(port, path)[0] for path in ("/healthz", "/readyz")] == [503, 503]
+
+
+def test_it_lives_before_it_is_loaded_and_is_ready_without_feast(folder):
+    given = ["serving.consumer", "--state", str(folder), "--export", str(folder / "shop")]
+    with held_up(*given, COTERIE_LOG_FILE="-") as consumer:
+        assert (consumer.alive, consumer.ready) == (200, 503)
+        consumer.go_on()
+        last = time.monotonic() + 20
+        while consumer.ready != 200 and time.monotonic() < last:
+            time.sleep(0.02)
+        assert consumer.ready == 200, consumer.said
 
 
 def test_it_turns_until_it_is_asked_to_stop(log, folder):

@@ -10,9 +10,10 @@ import pytest
 from redis_server import PASSWORD, RedisServer
 
 from coterie.data.ingest import ingest
+from coterie.data.turns import TurnTakenError
 from coterie.errors import BadInputError, UnavailableError
 from coterie.schema import EVENTS, EventKind
-from serving.event_log import TurnTakenError, open_log
+from serving.event_log import open_log
 from serving.events import Event
 from serving.exporter import Exporter
 from serving.features import FakeFeatures

@@ -1,3 +1,4 @@
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -272,3 +273,39 @@ def test_one_transaction_is_not_longer_than_others_bear(sizes, together):
     taken = sink._next_waiting()
     assert [n for _, n in taken] == list(range(together))
     assert [n for _, n in sink._waiting] == list(range(together, len(sizes)))
+
+
+class SinkHandle:
+    """A handle of Ray Serve's, whose sink comes when it is told to, or never."""
+
+    def __init__(self):
+        self.comes = asyncio.Event()
+        self.here = self
+
+    def remote(self):
+        return self.comes.wait()
+
+
+# Ray's own use of pydantic.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_replica_is_there_once_its_sink_is():
+    """With our own Service, requests come to a new cluster as soon as a replica of it is there."""
+    from serving.deployments import await_sink
+
+    async def begin():
+        handle = SinkHandle()
+        waiting = asyncio.create_task(await_sink(handle, 60))
+        await asyncio.sleep(0.01)
+        before = waiting.done()
+        handle.comes.set()
+        await waiting
+        return before
+
+    assert asyncio.run(begin()) is False
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_replica_whose_sink_never_comes_begins_all_the_same():
+    from serving.deployments import await_sink
+
+    asyncio.run(await_sink(SinkHandle(), 0.01))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,8 @@ print("told")
 """
 
 
-@pytest.mark.slow
-def test_the_push_of_the_later_turn_stays(folder):
-    server = RedisServer(folder / "redis")
+def feast_on(server, folder):
+    """A folder of Feast's whose online store is this Redis, with our definitions applied."""
     store = folder / "store"
     store.mkdir()
     where = f"127.0.0.1:{server.port},socket_timeout=5,password=${{FEAST_REDIS_PASSWORD}}"
@@ -73,20 +73,38 @@ def test_the_push_of_the_later_turn_stays(folder):
     (store / "feature_store.yaml").write_text(yaml.safe_dump(settings))
     apply = [str(ROOT / "helm/coterie/files/features.py"), "apply", f"--folder={store}"]
     run(*apply, f"--offline={folder}")
+    return store
+
+
+@pytest.mark.slow
+def test_the_push_of_the_later_turn_stays(folder):
+    server = RedisServer(folder / "redis")
+    store = feast_on(server, folder)
     story = run("-c", textwrap.dedent(STORY), str(store), server.place, PASSWORD)
     assert story == "told\n"
     server.stop()
 
 
 def run(*arguments):
-    done = subprocess.run(
+    with started(*arguments) as process:
+        said, complained = process.communicate(timeout=120)
+    assert process.returncode == 0, complained[-3000:]
+    return said
+
+
+@contextmanager
+def started(*arguments):
+    """Python, that can be talked to."""
+    with subprocess.Popen(
         [sys.executable, *arguments],
         env={**os.environ, "FEAST_REDIS_PASSWORD": PASSWORD},
         cwd=ROOT,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

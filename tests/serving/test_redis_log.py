@@ -9,6 +9,7 @@ import redis
 from redis_server import PASSWORD, RedisServer
 from test_event_logs import event, metrics, numbered, push_all
 
+from coterie.data import redis_scripts
 from coterie.errors import BadInputError, UnavailableError
 from serving import redis_log
 from serving.exporter import Exporter
@@ -98,7 +99,7 @@ def test_a_batch_whose_end_did_not_reach_the_disk_is_not_there_at_all(server, op
 
 
 def test_a_lost_answer_and_a_resend_make_no_second_event(server, open_it, monkeypatch):
-    monkeypatch.setattr(redis_log, "ANSWER_S", 0.3)
+    monkeypatch.setattr(redis_scripts, "ANSWER_S", 0.3)
     log = open_it(server)
     log.append([event("before")])
     server.freeze()

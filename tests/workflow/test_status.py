@@ -1,12 +1,16 @@
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import fsspec
 import pytest
 
+from coterie.cancel import CancelledError
 from coterie.errors import BadInputError, UnavailableError
-from coterie.monitoring.runs import KEPT, STEPS, Outcome, Run, Runs
+from coterie.monitoring.runs import IDLE_S, KEPT, SILENT_S, STEPS, Outcome, Run, Runs
 from coterie.schema import INGEST_REPORT
 from coterie.workflow.status import record_rows, recorded
 from pipelines.local import StepFailedError, _named, _recorded_end
@@ -67,6 +71,89 @@ def test_a_step_that_is_asked_to_stop_has_not_failed(place):
     with pytest.raises(StopRequestedError), recorded(place, "v1", "train"):
         raise StopRequestedError
     assert only(place).outcome is Outcome.STOPPED
+
+
+def test_a_step_that_kubernetes_ends_has_failed(place):
+    """SIGTERM is what an evicted pod gets, and the step of a run that is terminated."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def work():
+        with recorded(place, "v1", "train"):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    with pytest.raises(CancelledError):
+        work()
+    run = only(place)
+    assert (run.outcome, run.why) == (
+        Outcome.FAILED,
+        "train: SIGTERM came: the run was terminated, or its pod evicted",
+    )
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def at(place, seconds):
+    [run] = Runs(place, lambda: time.time() + seconds).read()
+    return run
+
+
+def test_a_step_that_fell_silent_was_killed(place):
+    run_all(place, "v1", STEPS[:2])
+    Runs(place).change("v1", lambda run: run.step_started("train", time.time()))
+    assert at(place, SILENT_S - 5).outcome is Outcome.RUNNING
+    run = at(place, SILENT_S + 5)
+    assert run.outcome is Outcome.FAILED
+    assert run.why.startswith("train: no sign of it for 600 s: killed")
+    assert run.ended == pytest.approx(time.time() + SILENT_S, abs=5)
+
+
+def test_a_run_whose_next_step_never_begins_has_failed(place):
+    run_all(place, "v1", STEPS[:2])
+    assert at(place, IDLE_S - 5).outcome is Outcome.RUNNING, "pods wait for nodes and queues"
+    assert at(place, IDLE_S + 5).why.startswith("no other step began for 86400 s")
+
+
+def test_an_image_of_before_is_not_said_to_be_dead(place):
+    """It never said that it is at work."""
+    Runs(place).change("v1", lambda run: run.step_started("train", time.time()))
+    fs, folder = fsspec.url_to_fs(place)
+    [name] = fs.ls(folder, detail=False)
+    content = json.loads(fs.cat_file(name))
+    del content["alive"]
+    fs.pipe_file(name, json.dumps(content).encode())
+    assert at(place, SILENT_S + 5).outcome is Outcome.RUNNING
+    assert at(place, IDLE_S + 5).outcome is Outcome.FAILED
+
+
+def test_a_step_says_that_it_is_at_work_and_another_cannot_say_it_for_it(place):
+    with recorded(place, "v1", "train", beat_s=0.01):
+        first = only(place).alive
+        until = time.monotonic() + 10
+        while only(place).alive == first:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    ended = only(place)
+    assert ended.beaten("train", 1.0, 2.0) == ended
+    began = ended.step_started("train", 5.0)
+    assert began.beaten("train", 4.0, 6.0) == began, "tried again: the first one is gone"
+    assert began.beaten("train", 5.0, 6.0).alive == 6.0
+
+
+def test_a_killed_step_is_exported_as_a_failure(place):
+    from serving.pipelines import families
+
+    with recorded(place, "v1", STEPS[0], "refresh"):
+        pass
+    Runs(place).change("v1", lambda run: run.step_started("train", time.time()))
+    now = time.time() + SILENT_S + 5
+    told = {one.name: one for one in families([at(place, SILENT_S + 5)], now, now)}
+    (running,) = told["coterie_pipeline_running_seconds"].samples
+    assert running.value == 0
+    (failed,) = told["coterie_pipeline_last_failure_timestamp_seconds"].samples
+    assert (failed.labels, failed.value) == (
+        {"pipeline": "refresh"},
+        pytest.approx(now - 5, abs=5),
+    )
 
 
 def test_a_step_that_is_tried_again_takes_its_run_up_again(place):

@@ -1,20 +1,27 @@
 """Ask a served shop for a list, send it an event, and ask again: ``helm test``."""
 
+import http.client
 import json
+import socket
 import sys
+import time
 import urllib.error
 import urllib.request
 import uuid
 from typing import Any
 
 USER = "helm-test"
+PATIENCE_S = 60.0
+"""Policies take a while to know a pod that has just begun, and a Service its endpoints."""
+PAUSE_S = 2.0
+PASSING = {502, 503, 504}
 
 
 def main(address: str) -> None:
     """Ask; say what came.
 
     Raises:
-        SystemExit: An answer is not as it should be.
+        SystemExit: Nobody answered in time, or an answer is not as it should be.
     """
     ready = ask(f"{address}/readyz")
     print(f"serves release {ready['release']} ({ready['digest'][:12]})")
@@ -31,7 +38,8 @@ def main(address: str) -> None:
         "event": "view",
     }
     receipt = ask(f"{address}/v1/events", {"events": [event]})
-    if receipt["accepted"] != 1:
+    # Sent again after an answer was lost, it is there already.
+    if receipt["accepted"] + receipt["duplicate"] != 1:
         sys.exit(f"the event was not taken: {receipt}")
     print(f"an event was taken, {'and' if receipt['applied'] else 'but not yet'} applied")
     if not ask(path)["items"]:
@@ -39,17 +47,41 @@ def main(address: str) -> None:
 
 
 def ask(url: str, body: Any = None) -> Any:
-    """The JSON of an answer; a body is posted."""
+    """The JSON of an answer; a body is posted. Where nobody answers yet, it asks again."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return asked(url, body)
+        except urllib.error.HTTPError as error:
+            said = f"{url} answered {error.code}: {error.read().decode()[:500]}"
+            if error.code not in PASSING:
+                sys.exit(said)
+        except (OSError, http.client.HTTPException) as error:
+            said = f"{url} does not answer: {error}{names_of(error)}"
+        if time.monotonic() >= end:
+            sys.exit(f"for {PATIENCE_S:.0f} s: {said}")
+        print(f"{said}; asking again", flush=True)
+        time.sleep(PAUSE_S)
+
+
+def asked(url: str, body: Any) -> Any:
+    """One request.
+
+    Raises:
+        OSError: No answer, or one that is an error.
+    """
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, data, headers)  # noqa: S310 - the chart's own address
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        sys.exit(f"{url} answered {error.code}: {error.read().decode()[:500]}")
-    except OSError as error:
-        sys.exit(f"{url} does not answer: {error}")
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def names_of(error: Exception) -> str:
+    """What to look at where a name does not resolve."""
+    if isinstance(getattr(error, "reason", error), socket.gaierror):
+        return "; where no name resolves, networkPolicy.dns has to name who answers for them"
+    return ""
 
 
 if __name__ == "__main__":

@@ -1,23 +1,19 @@
 """Feast's definitions and rows in this cluster: apply, materialise, or wait for the registry.
 
-The definitions come with the image; where rows lie belongs to the cluster.
+The definitions come with the image; where rows lie belongs to the cluster. Pipelines write them.
 """
 
 import argparse
+import os
 import sys
 import time
-from datetime import UTC, datetime
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from pathlib import Path
 
 from coterie.data.stores import open_store as open_url
 from coterie.data.stores import reaching
 from coterie.errors import CoterieError
-from coterie.recommend.known import KNOWN
+from coterie.imports import quick_imports
 
-START = datetime(1970, 1, 1, tzinfo=UTC)
 PAUSE_S = 5.0
 
 
@@ -30,49 +26,65 @@ def main(arguments: list[str] | None = None) -> None:
         command.add_argument("--folder", required=True, help="with feature_store.yaml")
         command.add_argument("--offline", required=True, help="URL of the folder with rows")
         command.set_defaults(work=work)
+    command.add_argument("--event-log", required=True, help="URL of the log that serving has")
+    command.add_argument("--releases", required=True, help="URL that pipelines release to")
     command = commands.add_parser("wait")
     command.add_argument("--registry", required=True)
     command.add_argument("--seconds", type=float, default=900.0)
     command.set_defaults(work=wait)
     given = vars(parser.parse_args(arguments))
-    given.pop("work")(**given)
+    try:
+        given.pop("work")(**given)
+    except CoterieError as error:
+        sys.exit(str(error))
 
 
 def apply(folder: str, offline: str) -> None:
     """Register the views; what other definitions there are stays."""
-    store, definitions = open_store(folder, offline)
-    store.apply(definitions)
-    print(f"registered {', '.join(definition.name for definition in definitions)}")
+    with quick_imports():
+        from feast import FeatureStore
+
+    from feature_repo.handover import register
+
+    print(f"registered {', '.join(register(FeatureStore(folder), offline))}")
 
 
-def materialise(folder: str, offline: str) -> None:
-    """Write the newest offline rows online; rows that events wrote later stay."""
-    store, definitions = open_store(folder, offline)
-    views = [one for one in definitions if hasattr(one, "batch_source") and hasattr(one, "online")]
-    missing = [path for path in map(path_of, views) if not exists(path)]
+def materialise(folder: str, offline: str, event_log: str, releases: str) -> None:
+    """Bring the newest offline rows online, as pipelines do after they wrote them: for an online
+    store that lost what it had.
+
+    Raises:
+        SystemExit: A pipeline released, but there are no rows.
+    """
+    with quick_imports():
+        import feast  # noqa: F401 - what follows imports it slowly
+
+    from feature_repo.handover import VIEWS, SharedStore, refill
+    from feature_repo.views import file_of
+
+    missing = [url for url in (file_of(offline, view) for view in VIEWS) if not exists(url)]
     if missing:
-        print(f"nothing to do: {', '.join(missing)} is not there yet, the pipeline writes it")
+        # With Torch, which takes seconds to import.
+        from coterie.release.store import ReleaseStore
+
+        found = ReleaseStore(releases).list()
+        if found:
+            sys.exit(
+                f"{releases} holds release {found[-1]}, but {', '.join(missing)} is missing: the "
+                "features step of the pipeline that made it hands these over, so everybody is a "
+                "stranger. Run the pipeline again with its parameter offline as this install has it"
+            )
+        print(f"nothing to do: no pipeline has released to {releases} yet")
         return
-    for view in views:
-        complete(view)
-    store.materialize(START, datetime.now(UTC), feature_views=[view.name for view in views])
+    settings = Path(folder, "feature_store.yaml").read_text()
+    password = os.environ.get("COTERIE_EVENT_LOG_PASSWORD", "")
+    print(refill(SharedStore(offline, settings, event_log, password), told).in_words())
 
 
-def complete(view: Any) -> None:
-    """Give rows of before some columns were there these columns, without values: Feast reads none
-    from a file that lacks one."""
-    url = path_of(view)
-    with reaching(url):
-        fs, path = open_url(url)
-        with fs.open(path, "rb") as file:
-            rows = pq.read_table(file)
-        missing = [f.name for f in view.features if f.name not in rows.column_names]
-        for name in missing:
-            rows = rows.append_column(name, pa.nulls(len(rows), KNOWN.field(name).type))
-        if missing:
-            print(f"{url} was written before {', '.join(missing)}")
-            with fs.open(path, "wb") as file:
-                pq.write_table(rows, file)
+def told(what: str, done: int, total: int) -> None:
+    """How far it is, some twenty times."""
+    if done == total or done * 20 // total > max(done - 1, 0) * 20 // total:
+        print(f"{what}: {done:,} of {total:,}", flush=True)
 
 
 def wait(registry: str, seconds: float) -> None:
@@ -87,24 +99,6 @@ def wait(registry: str, seconds: float) -> None:
             sys.exit(f"{registry} is not there: did the job that applies features succeed?")
         print(f"waiting for {registry}", flush=True)
         time.sleep(PAUSE_S)
-
-
-def open_store(folder: str, offline: str) -> tuple[Any, list[Any]]:
-    """The store, and what we define, with rows where they are in this cluster."""
-    from feast import FeatureStore
-
-    from feature_repo.entities import user
-    from feature_repo.views import shopper_recent, shopper_recent_push, shopper_ties
-
-    for view in (shopper_recent, shopper_ties):
-        view.batch_source.file_options.uri = f"{offline.rstrip('/')}/{view.name}.parquet"
-    shopper_recent_push.batch_source = shopper_recent.batch_source
-    return FeatureStore(folder), [user, shopper_recent_push, shopper_recent, shopper_ties]
-
-
-def path_of(view: Any) -> str:
-    """Where a view's rows lie."""
-    return str(view.batch_source.path)
 
 
 def exists(url: str) -> bool:

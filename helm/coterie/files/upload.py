@@ -3,13 +3,19 @@
 import hashlib
 import json
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from coterie.errors import unresolved
+
 PAGE = 100
+OWNER = "Uploaded by install "
+"""Begins a pipeline's description; its namespace and name follow."""
 
 
 def main() -> None:
@@ -38,10 +44,11 @@ def upload(client: Any, path: Path, settings: dict[str, Any]) -> None:
     name = f"{settings['prefix']}-{path.stem}"
     content = path.read_bytes()
     version = f"{settings['version']}-{hashlib.sha256(content).hexdigest()[:12]}"
-    pipeline_id = client.get_pipeline_id(name)
+    pipeline_id = find_pipeline(client, name, settings)
     if pipeline_id is None:
-        space = {"namespace": settings["namespace"]} if settings["namespace"] else {}
-        pipeline_id = client.upload_pipeline(str(path), name, **space).pipeline_id
+        about = f"{OWNER}{settings['install']}"
+        made = client.upload_pipeline(str(path), name, about, **space_of(settings))
+        pipeline_id = made.pipeline_id
     known = {one.display_name: one for one in versions(client, pipeline_id)}
     if version not in known:
         known[version] = client.upload_pipeline_version(str(path), version, pipeline_id)
@@ -54,12 +61,48 @@ def upload(client: Any, path: Path, settings: dict[str, Any]) -> None:
     schedule(client, name, pipeline_id, version_id, how, settings)
 
 
+def find_pipeline(client: Any, name: str, settings: dict[str, Any]) -> str | None:
+    """Find the pipeline of this name, where it belongs to this install.
+
+    Raises:
+        SystemExit: It is another install's: both would run whatever the other one uploaded last.
+    """
+    # Not get_pipeline_id: that looks among what all users share alone.
+    wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+    found = client.list_pipelines(
+        filter=json.dumps({"predicates": [wanted]}), **space_of(settings)
+    ).pipelines
+    if not found:
+        return None
+    owner = (found[0].description or "").partition(OWNER)[2]
+    if owner and owner != settings["install"]:
+        sys.exit(
+            f"pipeline {name} belongs to install {owner}, and this one is {settings['install']}: "
+            "give one of them another name by nameOverride, or remove the pipeline"
+        )
+    return str(found[0].pipeline_id)
+
+
+def space_of(settings: dict[str, Any]) -> dict[str, str]:
+    """Name the namespace that all of it belongs to, where Kubeflow has several users."""
+    return {"namespace": settings["namespace"]} if settings["namespace"] else {}
+
+
 def versions(client: Any, pipeline_id: str) -> list[Any]:
     """All versions of a pipeline."""
-    found, token = [], ""
+    return everything(
+        lambda token: client.list_pipeline_versions(pipeline_id, page_token=token, page_size=PAGE),
+        "pipeline_versions",
+    )
+
+
+def everything(ask: Callable[[str], Any], what: str) -> list[Any]:
+    """All objects of all pages."""
+    found: list[Any] = []
+    token = ""
     while True:
-        page = client.list_pipeline_versions(pipeline_id, page_token=token, page_size=PAGE)
-        found += page.pipeline_versions or []
+        page = ask(token)
+        found += getattr(page, what) or []
         token = page.next_page_token
         if not token:
             return found
@@ -87,13 +130,20 @@ def schedule(
     settings: dict[str, Any],
 ) -> None:
     """Make the schedule as it should be: the new one first, then the old ones go."""
-    space = {"namespace": settings["namespace"]} if settings["namespace"] else {}
-    experiment_id = client.create_experiment(settings["experiment"], **space).experiment_id
-    page = client.list_recurring_runs(page_size=PAGE, experiment_id=experiment_id)
+    made = client.create_experiment(settings["experiment"], **space_of(settings))
+    experiment_id = made.experiment_id
+    known = everything(
+        lambda token: client.list_recurring_runs(
+            page_token=token, page_size=PAGE, experiment_id=experiment_id
+        ),
+        "recurring_runs",
+    )
     # Its name says all that it does, so that one that is right is left alone.
     what = json.dumps([version_id, how["cron"], how["parameters"]], sort_keys=True)
     wanted = f"{name}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
-    runs = [one for one in page.recurring_runs or [] if one.display_name.startswith(f"{name}-")]
+    # Others' names may begin like ours: that of an install called coterie-train, say.
+    ours = re.compile(rf"{re.escape(name)}-[0-9a-f]{{12}}")
+    runs = [one for one in known if ours.fullmatch(one.display_name)]
     right = [one for one in runs if one.display_name == wanted] if how["cron"] else []
     if how["cron"] and not right:
         client.create_recurring_run(
@@ -114,4 +164,10 @@ def schedule(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception as error:
+        why = unresolved(error)
+        if not why:
+            raise
+        sys.exit(f"pipelines.endpoint {error}{why}")

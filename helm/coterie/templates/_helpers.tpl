@@ -10,9 +10,9 @@
 {{- if $part }}{{ printf "%s-%s" $base $part }}{{ else }}{{ $base }}{{ end -}}
 {{- end }}
 
-{{/* The Service that KubeRay makes for a RayService. */}}
-{{- define "coterie.serveService" -}}
-{{- printf "%s-serve-svc" (include "coterie.base" .) -}}
+{{/* Host and port of the API inside the cluster: our own Service, never the one that KubeRay makes. */}}
+{{- define "coterie.apiAddress" -}}
+{{- printf "%s.%s.svc:8000" (include "coterie.name" (list . "api")) .Release.Namespace -}}
 {{- end }}
 
 {{- define "coterie.appSecret" -}}
@@ -141,6 +141,10 @@ securityContext:
   valueFrom: {secretKeyRef: {name: {{ include "coterie.redisSecret" . }}, key: redis-password}}
 {{- end }}
 
+{{- define "coterie.eventLog" -}}
+{{ ternary "rediss://" "redis://" .Values.redis.tls }}{{ include "coterie.redisAddress" . }}/{{ .Values.redis.database }}
+{{- end }}
+
 {{/* For whoever opens the event log. */}}
 {{- define "coterie.eventLogEnv" -}}
 - name: COTERIE_EVENT_LOG_PASSWORD
@@ -190,6 +194,13 @@ securityContext:
 {{- include "coterie.portOf" (default "https://s3.amazonaws.com" .Values.s3.endpoint) -}}
 {{- end }}
 
+{{/* Seconds between two scrapes. */}}
+{{- define "coterie.scrapeSeconds" -}}
+{{- $interval := .Values.monitoring.interval -}}
+{{- $number := regexFind "^[0-9]+" $interval | int -}}
+{{- if hasSuffix "ms" $interval }}{{ div $number 1000 }}{{ else }}{{ mul $number (ternary 60 1 (hasSuffix "m" $interval)) }}{{ end -}}
+{{- end }}
+
 {{- define "coterie.monitored" -}}
 {{- $known := (index . 0).Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (index . 1)) -}}
 {{- $wanted := (index . 0).Values.monitoring.enabled | toString -}}
@@ -207,30 +218,24 @@ securityContext:
 {{- if $known }}{{ $known }}{{ else }}{{ randAlphaNum 32 | b64enc }}{{ end -}}
 {{- end }}
 
-{{/* What replicas of a deployment are told to serve: what is live, unless nothing is or a person
-     insists. Written as JSON, as the controller writes it. */}}
-{{- define "coterie.userConfig" -}}
-{{- $context := index . 0 -}}{{- $deployment := index . 1 -}}
-{{- $live := dict -}}
-{{- if not $context.Values.release.force -}}
-{{- $found := lookup "ray.io/v1" "RayService" $context.Release.Namespace (include "coterie.base" $context) | default dict -}}
-{{- $live = include "coterie.liveConfig" (list (dig "spec" "serveConfigV2" "" $found) $deployment) | fromJson -}}
-{{- end -}}
-{{- if not $live -}}
-{{- $digest := required "release.digest has to be the SHA-256 of the manifest of release.folder" $context.Values.release.digest -}}
-{{- $live = dict "stable" (dict "digest" $digest "folder" $context.Values.release.folder) "canary" nil "weight" 0 "mirrored" false -}}
-{{- end -}}
-{{- toJson $live -}}
+{{/* What a person states, as coterie/cluster/stated.py reads it. A revision states anew what it states:
+     so a person may insist on the same release again. */}}
+{{- define "coterie.stated" -}}
+{{- $r := .Values.release -}}
+{{- dict "folder" $r.folder "digest" (include "coterie.releaseDigest" .) "force" $r.force "revision" .Release.Revision | toJson -}}
 {{- end }}
 
-{{/* user_config of a deployment in a serveConfigV2; that of Api where it has none; or {}. */}}
-{{- define "coterie.liveConfig" -}}
-{{- $text := index . 0 -}}{{- $deployment := index . 1 -}}
-{{- $found := dict -}}
-{{- range (dig "applications" list ($text | fromYaml)) -}}
-{{- if eq .name "coterie" -}}
-{{- range .deployments }}{{- if hasKey . "user_config" }}{{- $_ := set $found .name .user_config }}{{- end }}{{- end -}}
+{{- define "coterie.releaseDigest" -}}
+{{- required "release.digest has to be the SHA-256 of the manifest of release.folder" .Values.release.digest -}}
+{{- end }}
+
+{{/* What replicas are told to serve, as JSON. The controller fills it in, and asks its book; where
+     there is none, values decide. */}}
+{{- define "coterie.userConfig" -}}
+{{- if .Values.rollouts.enabled -}}
+null
+{{- else -}}
+{{- $stable := dict "digest" (include "coterie.releaseDigest" .) "folder" .Values.release.folder -}}
+{{- dict "stable" $stable "canary" nil "weight" 0 "mirrored" false | toJson -}}
 {{- end -}}
-{{- end -}}
-{{- toJson (get $found $deployment | default (get $found "Api") | default dict) -}}
 {{- end }}

@@ -1,82 +1,94 @@
-"""The accuracy benchmark's results as a page of tables."""
+"""The accuracy benchmark's results as tables."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.accuracy_figures import (
+    OURS,
+    PROTOCOL,
+    TITLES,
+    best_baseline,
+    ndcg,
+    quote_newcomers,
+    quote_shoppers,
+)
 from coterie.evaluation.groups import BANDS
 from coterie.models.social import SocialConfig
 from coterie.workflow.settings import change, flatten
 
-OURS: Final = ("social", "social_learned", "social_no_ties", "social_no_times", "social_linear")
 SHOWN: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
-INTRODUCTION: Final = """# Accuracy
-
-How good the lists of each model are on public data: full ranking over all items, a shopper's known
-items masked, mean over shoppers with something in the test part. Every model is tuned by
-`coterie tune` on validation, in one small search space for all sets, then fitted on training and
-validation, and looked at on test once a seed. [Models](models.md) says what the rows are.
-
-`make bench-accuracy DATA=<folder of data sets>` measures it again;
-`benchmarks/results/accuracy.json` holds every figure with its settings, machine, versions and the
-command for that one cell. ± is the standard deviation over seeds. The last column compares NDCG@20
-with the best of the rows that are not ours, shopper by shopper, with its 95 % bootstrap interval
-and the p-value of a sign-flip test. `social_learned` and `social_linear` are the two halves of
-`social`; `social_no_ties` is the same model fitted as if nobody knew anybody, `social_no_times` as
-if nobody knew when anything was done. Seconds are those of one fit: added up over cores, or, on a
-GPU, of the clock; GiB the peak of all that filled the row.
-
-Studies had 40 trials of `social_linear` (24 on Douban-Book, 16 on ciao_time) and 6 of `social`,
-whose were run in today's space but on ciao_time: its study is from before there were several
-heads. Rows of a command with `--as-before` have what they chose. Trials within 1 % of the best
-are fitted again with another seed, and the mean decides. On Beidian and Ciao none was as close.
-On LastFM three were (.1989, .1988, .1982; again .1983, .2010, .1981), and the second is taken; by
-then the first had been looked at on test, as a study of one seed a trial had taken it: .2967 /
-.3017, recall@20 and NDCG@20. On Douban-Book two were (.1416 and .1411 for 4,000 shoppers; again
-.1412 and .1414): the first leaves friends to newcomers, and is taken. On LastFM by time two were
-(.1295 and .1287, again .1264 and .1258).
-
-On Douban-Book `social_no_ties` was fitted on a GPU and `social` on a CPU: lists of who has a
-history differ by no more than that. On LastFM by time the study before had one head, .1275
-instead of .1295 on validation and, on test, .1182 ± .0010 instead of .1163 ± .0024: 384 shoppers
-are too few to tell them apart. `social_learned` has one head on LastFM, Ciao and ciao_time, four
-elsewhere. Not measured, since an epoch takes 77 s and 97 s on a core: LightGCN on ciao_time, and
-without ties on Douban-Book.
-"""
 GROUPS: Final = (
     ("all", "all shoppers"),
     *((kind, label) for kind, bands in BANDS.items() for label in bands.labels),
 )
 """Rows of the table of lifts."""
-TITLES: Final = {
+PROTOCOLS: Final = {
     "train+val": "Fitted on training and validation",
     "train": "Fitted on training alone, as some published figures were",
 }
 
 
-def write_page(results: dict[str, Any], page: Path) -> None:
-    """Draw all results; written beside, then renamed."""
-    parts = [INTRODUCTION]
-    for protocol, title in TITLES.items():
+def write_summary(results: Mapping[str, Any]) -> str:
+    """Write one row a data set: the best baseline, the social model without ties and with."""
+    rows = [
+        "| data set | shoppers | EASE | social, no ties | social | over EASE | 95 % interval |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, cells in results["protocols"][PROTOCOL].items():
+        assert best_baseline(cells) == "ease", f"{name}: the table's head names EASE"
+        figures = " | ".join(f"{ndcg(cells[row]):.4f}" for row in ("ease", "social_no_ties"))
+        rows.append(
+            f"| {_kept(TITLES.get(name, name))} | {quote_shoppers(results, name)} | {figures} "
+            f"| **{ndcg(cells['social']):.4f}** | {_two(cells['social']['against']['ease'])} |"
+        )
+    return "\n".join(rows)
+
+
+def write_ties(results: Mapping[str, Any]) -> str:
+    """Write one row a data set: what ties add to all shoppers, and to newcomers."""
+    rows = [
+        "| data set | ties add | 95 % interval | newcomers by ties | newcomers by popularity |",
+        "|---|---|---|---|---|",
+    ]
+    for name, cells in results["protocols"][PROTOCOL].items():
+        lift = cells["social_no_ties"]["lift"]["all"]["all shoppers"]
+        new = (quote_newcomers(results, name, row, "0") for row in ("social", "social_no_ties"))
+        rows.append(f"| {_kept(TITLES.get(name, name))} | {_two(lift)} | {' | '.join(new)} |")
+    return "\n".join(rows)
+
+
+def _two(test: Mapping[str, Any]) -> str:
+    mean, low, high = test["relative"]
+    return f"{mean:+.1%} | {_kept(f'{low:+.1%} to {high:+.1%}')}"
+
+
+def _kept(text: str) -> str:
+    """Keep a text in one line of its cell."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def write_tables(results: Mapping[str, Any]) -> str:
+    """Write every figure: models by set, what tuning chose, social lift, newcomers."""
+    parts = []
+    for protocol, title in PROTOCOLS.items():
         sets = results["protocols"].get(protocol, {})
         if sets:
-            parts.append(f"## {title}\n")
+            parts.append(f"### {title}\n")
             refused = results.get("refused", {}).get(protocol, {})
             parts += [_table(name, cells, refused.get(name, {})) for name, cells in sets.items()]
             parts += [_chosen(sets), _lifts(sets), _newcomers(sets)]
-    beside = page.with_suffix(".part")
-    beside.write_text("\n".join(part for part in parts if part))
-    beside.rename(page)
+    return "\n".join(part for part in parts if part)
 
 
 def _table(name: str, cells: dict[str, Any], refused: dict[str, Any]) -> str:
     rows = [
-        f"### {name}\n",
+        f"#### {name}\n",
         f"| model | {' | '.join(SHOWN)} | fit, s | GiB | NDCG@20 against the best other |",
         f"|---|{'---|' * (len(SHOWN) + 3)}",
     ]
-    best = _best_other(cells)
+    best = best_baseline(cells)
     order = sorted(cells, key=lambda row: np.mean(cells[row]["test"]["ndcg@20"]))
     for row in order:
         cell = cells[row]
@@ -91,14 +103,9 @@ def _table(name: str, cells: dict[str, Any], refused: dict[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _best_other(cells: dict[str, Any]) -> str | None:
-    others = [row for row in cells if row not in OURS]
-    return max(others, key=lambda row: np.mean(cells[row]["test"]["ndcg@20"]), default=None)
-
-
 def _chosen(sets: dict[str, Any]) -> str:
     rows = [
-        "### What tuning chose\n",
+        "#### What tuning chose\n",
         "Settings of `social` by data set. The closed form's share, and popularity's for",
         "newcomers, are chosen by validation after the fit that it judges, and kept for those that",
         "test judges. Age counts where there are times. Last: NDCG@20 on validation.\n",
@@ -127,7 +134,7 @@ def _chosen(sets: dict[str, Any]) -> str:
 
 def _lifts(sets: dict[str, Any]) -> str:
     rows = [
-        "### Social lift\n",
+        "#### Social lift\n",
         "NDCG@20 of `social` over the same model without ties: of all shoppers, by what they had",
         "before, and by how many people they follow.\n",
         "| data set | shoppers | number | without ties | with ties | lift | 95 % interval | p |",
@@ -157,7 +164,7 @@ def _relative(test: dict[str, Any]) -> str:
 
 def _newcomers(sets: dict[str, Any]) -> str:
     rows = [
-        "### Newcomers\n",
+        "#### Newcomers\n",
         "A tenth of the experienced shoppers is kept out of training altogether. Their lists are",
         "made from their ties and first 0, 1 or 3 items, and judged by what they took after the",
         "third: recall@20 / NDCG@20, one seed.\n",

@@ -1,0 +1,118 @@
+"""Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix.
+
+    python -m benchmarks.pages           # write what has changed
+    python -m benchmarks.pages --check   # name what is out of date, and fail
+
+A page marks where a figure stands, in a line or as a block of lines::
+
+    ties add <!-- = lift beidian all -->+22.1%<!-- / --> there
+
+    <!-- = summary -->
+    (a table)
+    <!-- / -->
+
+What stands between the marks is replaced by what ``benchmarks/results`` says. Everything else on
+a page is written by hand, and has no figure of these benchmarks in it. A mark within a line never
+begins it: Markdown would take it for a block.
+"""
+
+import argparse
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import accuracy_tables, dislikes_table, settings_table
+from benchmarks.accuracy_chart import draw_chart
+from benchmarks.accuracy_figures import FIGURES
+from coterie.errors import BadInputError
+
+ROOT: Final = Path(__file__).parents[1]
+RESULTS: Final = Path(__file__).parent / "results"
+PAGES: Final = tuple(
+    ROOT / name for name in ("README.md", "docs/models.md", "docs/accuracy.md", "docs/appendix.md")
+)
+CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
+MARKED: Final = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
+
+Results = Mapping[str, Any]
+"""The accuracy benchmark's file, parsed."""
+
+BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
+    "summary": accuracy_tables.write_summary,
+    "ties": accuracy_tables.write_ties,
+    "tables": accuracy_tables.write_tables,
+    "tuned settings": lambda _: settings_table.write_tuned(),
+    "other settings": lambda _: settings_table.write_others(),
+    "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
+}
+"""What a mark of its own lines may ask for."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Bring pages and chart up to date, or say which are not."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    asked = parser.parse_args(arguments)
+    results = _read("accuracy.json")
+    stale = [path for path, text in draw_all(results, PAGES, CHART).items() if _text(path) != text]
+    if asked.check:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is not what benchmarks/results says", file=sys.stderr)
+        if stale:
+            print("write it with: python -m benchmarks.pages", file=sys.stderr)
+        return 1 if stale else 0
+    write_pages(results, PAGES, CHART)
+    return 0
+
+
+def write_pages(results: Results, pages: Iterable[Path], chart: Path | None) -> None:
+    """Replace pages and chart (none if None); each is written beside, then renamed."""
+    for path, text in draw_all(results, pages, chart).items():
+        beside = path.with_suffix(".part")
+        beside.write_text(text)
+        beside.rename(path)
+
+
+def draw_all(results: Results, pages: Iterable[Path], chart: Path | None) -> dict[Path, str]:
+    """Draw what each file should hold."""
+    drawn = {page: fill_page(page.read_text(), results) for page in pages}
+    return drawn | ({chart: draw_chart(results)} if chart else {})
+
+
+def fill_page(text: str, results: Results) -> str:
+    """Replace all that is marked on a page.
+
+    Raises:
+        BadInputError: A mark asks for what there is not.
+    """
+    return MARKED.sub(lambda mark: f"{mark[1]}{_ask(mark[2], results)}{mark[4]}", text)
+
+
+def _ask(asked: str, results: Results) -> str:
+    if asked in BLOCKS:
+        return f"\n{BLOCKS[asked](results).strip()}\n"
+    name, *arguments = shlex.split(asked)
+    try:
+        return FIGURES[name](results, *arguments)
+    except (KeyError, TypeError, StopIteration) as error:
+        raise BadInputError(
+            f"a page asks for {asked!r}, which the results do not have ({error}): "
+            f"known are {', '.join([*BLOCKS, *FIGURES])}"
+        ) from error
+
+
+def _read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((RESULTS / name).read_text())
+    return content
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

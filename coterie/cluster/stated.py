@@ -1,0 +1,120 @@
+"""What a person states in the chart's values, and when it counts: the book decides what is live.
+
+The chart writes the statement as an annotation of the RayService. Which one was read last, and in
+which install, stands in the book beside the state, so each statement is settled once (ADR 21).
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from coterie.cluster.api import Object
+from coterie.errors import BadInputError
+from coterie.rollout.live import Place
+from coterie.rollout.state import State
+
+STATED: Final = "coterie.rollout/stated"
+"""Annotation: a statement as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The values' ``release``, of one revision of the install."""
+
+    place: Place
+    force: bool = False
+    revision: int = 0
+
+    @classmethod
+    def of(cls, service: Object) -> "Statement | None":
+        """What a RayService states; None where an older chart made it, which stated nothing so.
+
+        Raises:
+            BadInputError: It cannot be understood.
+        """
+        text = (service["metadata"].get("annotations") or {}).get(STATED)
+        if text is None:
+            return None
+        try:
+            return cls.from_json(json.loads(text))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInputError(f"annotation {STATED} states no release: {error!r}") from error
+
+    @classmethod
+    def from_json(cls, content: Any) -> "Statement":
+        """From the annotation's form, which is also the book's."""
+        place = Place(str(content["digest"]), str(content["folder"]))
+        return cls(place, bool(content["force"]), int(content["revision"]))
+
+    def as_json(self) -> dict[str, Any]:
+        """As the chart writes it."""
+        return {**asdict(self.place), "force": self.force, "revision": self.revision}
+
+    def __str__(self) -> str:
+        digest, folder = self.place.digest[:12], self.place.folder
+        name = "release.force" if self.force else "release.digest"
+        return f"{name} of revision {self.revision} names {digest} ({folder})"
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Whose book it is, and what it was told last."""
+
+    uid: str
+    """Of the Lease, which is made with each install and goes with it; the book may stay."""
+    statement: Statement
+    """The last that was read, whether it counted or not."""
+    taken: Place | None = None
+    """The release of the last that counted; it may lie outside the store."""
+
+    @classmethod
+    def from_json(cls, content: Any) -> "Install":
+        """Back from :meth:`as_json`."""
+        statement, taken = Statement.from_json(content["statement"]), content["taken"]
+        return cls(str(content["uid"]), statement, Place(**taken) if taken else None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        taken = asdict(self.taken) if self.taken else None
+        return {"uid": self.uid, "statement": self.statement.as_json(), "taken": taken}
+
+
+class Ruling(StrEnum):
+    """What a statement is to the book."""
+
+    KNOWN = "known"
+    """It was read before."""
+    FIRST = "first"
+    """The book names no release yet: this one becomes stable."""
+    ANEW = "anew"
+    """The first of another install: a person chose it knowing nothing of the book that was kept."""
+    FORCED = "forced"
+    """A person insists on it."""
+    KEPT = "kept"
+    """Any other: what is live stays."""
+
+
+def ruling(
+    state: State, install: Install | None, uid: str, statement: Statement, serves: bool
+) -> Ruling:
+    """What a statement is to a book.
+
+    Args:
+        state: The book's.
+        install: As the book has it; None before there was one, or in a book of an older version,
+            which is taken to be of this install.
+        uid: Of the install that asks.
+        statement: What its values state.
+        serves: Whether its replicas are told something: then it is no new one, though its Lease,
+            by which installs are told apart, was removed and made again.
+    """
+    if not state.stable:
+        return Ruling.FIRST
+    ours = install is not None and install.uid == uid
+    known = install is not None and install.statement == statement
+    if install and not ours and not serves:
+        return Ruling.ANEW
+    if ours and known:
+        return Ruling.KNOWN
+    return Ruling.FORCED if statement.force and not known else Ruling.KEPT

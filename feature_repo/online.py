@@ -1,0 +1,170 @@
+"""Rows of a snapshot into an online store that is in use: nothing that came meanwhile is lost.
+
+Serving pushes a shopper's list after each event, built of what is online. So a shopper who did
+something before a snapshot came has a row without their history, and one who does something while
+it comes must not lose that. Reading, merging and writing happen in the turn that serving pushes in,
+a batch at a time; whether the online store compares times makes no difference.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from feast import FeatureStore
+
+from coterie.data.dataset import Ints
+from coterie.data.turns import PUSH, Turns
+from coterie.errors import UnavailableError
+from coterie.progress import Progress, silent
+from coterie.recommend.known import KNOWN
+from coterie.recommend.meeting import HADS, RECENTS, differs, met, whole
+from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
+from feature_repo.views import CREATED, TIMESTAMP, shopper_ties
+
+BATCH: Final = 250
+"""Shoppers a turn: as many as take a small part of the time that serving waits for its own."""
+PATIENCE_S: Final = 60.0
+"""For so long a batch is tried again."""
+_PAUSE_S: Final = 0.05
+"""Between two turns: long enough that a push that waits looks whether it is its turn."""
+_TIES: Final = tuple(field.name for field in shopper_ties.schema)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAMES: Final = {SHOPPER_RECENT_VIEW: (*RECENTS, *HADS), SHOPPER_TIES_VIEW: _TIES}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a snapshot changed online."""
+
+    shoppers: int
+    """Of the snapshot."""
+    recent: int = 0
+    """Recent lists that were written; the others said the same already."""
+    ties: int = 0
+    """Circles that were written; the others are of this snapshot already, or of a newer one."""
+
+    def __add__(self, other: "Written") -> "Written":
+        return Written(
+            self.shoppers + other.shoppers, self.recent + other.recent, self.ties + other.ties
+        )
+
+
+def write_online(
+    store: FeatureStore,
+    recent: pa.Table,
+    ties: pa.Table,
+    snapshot_ms: int,
+    turns: Turns,
+    told: Progress = silent,
+) -> Written:
+    """Bring one moment of both views online, shopper by shopper.
+
+    A recent list is merged with the one that is online, item by item. A circle takes the place of
+    the one that is online, unless that is of a newer snapshot.
+
+    Args:
+        store: With the views registered.
+        recent: Rows of the recent view, one a shopper.
+        ties: Rows of the ties view, likewise.
+        snapshot_ms: When the shop's tables were read, milliseconds since 1970, UTC.
+        turns: Of those who share the event log that serving pushes from.
+        told: How far it is.
+
+    Raises:
+        UnavailableError: The online store or the log did not answer for a minute.
+    """
+    ids = pc.unique(pa.concat_arrays([_ids(recent), _ids(ties)]))
+    views = [rows.take(pc.index_in(ids, value_set=_ids(rows))) for rows in (recent, ties)]
+    total = Written(0)
+    for first in range(0, len(ids), BATCH):
+        some, mine, circles = (rows.slice(first, BATCH) for rows in (ids, *views))
+        total += _again(partial(_write, store, some, mine, circles, snapshot_ms, turns))
+        told("features online", total.shoppers, len(ids))
+        time.sleep(_PAUSE_S)
+    return total
+
+
+def _ids(rows: pa.Table) -> pa.Array:
+    return rows["user_id"].combine_chunks().cast(pa.string())
+
+
+def _again(work: Callable[[], Written]) -> Written:
+    """Until it is done; to do it twice changes nothing."""
+    last = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return work()
+        except UnavailableError:
+            if time.monotonic() > last:
+                raise
+        time.sleep(1.0)
+
+
+def _write(
+    store: FeatureStore,
+    shoppers: pa.Array,
+    recent: pa.Table,
+    ties: pa.Table,
+    snapshot_ms: int,
+    turns: Turns,
+) -> Written:
+    """Rows of the same shoppers; null where a view has none."""
+    ids = shoppers.to_pylist()
+    with turns.turn(PUSH, wait_s=PATIENCE_S) as at_us:
+        found, known_ms = _read(store, ids)
+        merged = met(recent, found)
+        # A row is also written where there was none: a shopper without events is known, too.
+        changed = np.flatnonzero(differs(merged, whole(found)) | (known_ms[0] == 0))
+        told = ties["user_id"].is_valid().to_numpy()
+        newer = np.flatnonzero(told & (known_ms[1] < snapshot_ms))
+        # A process that stood still for longer than its turn has read what is no longer so.
+        turns.hold()
+        _push(store, SHOPPER_RECENT_VIEW, ids, merged, changed, at_us)
+        _push(store, SHOPPER_TIES_VIEW, ids, ties.select(_TIES), newer, snapshot_ms * 1000)
+    return Written(len(ids), len(changed), len(newer))
+
+
+def _read(store: FeatureStore, ids: Sequence[str]) -> tuple[pa.Table, Ints]:
+    """Recent lists that are online, and of when the rows of both views are, shape (2, ids)."""
+    refs = [f"{view}:{name}" for view, names in _NAMES.items() for name in names]
+    try:
+        answer = store.get_online_features(
+            features=refs, entity_rows=[{"user_id": user_id} for user_id in ids]
+        )
+    except Exception as error:  # whatever the store's client raises
+        raise UnavailableError(f"the online store did not answer: {error}") from error
+    columns = answer.to_dict()
+    recents = pa.table({n: pa.array(columns[n], KNOWN.field(n).type) for n in (*RECENTS, *HADS)})
+    names = list(answer.proto.metadata.feature_names.val)
+    known_ms = [
+        [
+            stamp.ToMilliseconds()
+            for stamp in answer.proto.results[names.index(of[0])].event_timestamps
+        ]
+        for of in _NAMES.values()
+    ]
+    return recents, np.array(known_ms, np.int64)
+
+
+def _push(
+    store: FeatureStore, view: str, ids: Sequence[str], rows: pa.Table, which: Ints, at_us: int
+) -> None:
+    if not len(which):
+        return
+    taken = rows.take(pa.array(which))
+    when = _EPOCH + timedelta(microseconds=at_us)
+    values: dict[str, Any] = {name: taken[name].to_pylist() for name in taken.column_names}
+    frame = pd.DataFrame(
+        {"user_id": [ids[row] for row in which], **values, TIMESTAMP: when, CREATED: when}
+    )
+    try:
+        store.write_to_online_store(view, frame)
+    except Exception as error:  # whatever the store's client raises
+        raise UnavailableError(f"the online store refused rows of {view}: {error}") from error

@@ -1,0 +1,31 @@
+"""A store that takes requests and says nothing is given up."""
+
+import time
+
+import pytest
+from s3_server import s3  # noqa: F401 - a fixture
+
+from coterie.data.stores import open_store, reaching
+from coterie.errors import UnavailableError
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda fs, path: fs.pipe_file(f"{path}/a", b"1"),
+        lambda fs, path: fs.cat_file(f"{path}/a"),
+        lambda fs, path: fs.glob(f"{path}/*/a"),
+    ],
+    ids=["write", "read", "list"],
+)
+def test_who_waits_for_a_silent_store_gives_up(s3, ask):  # noqa: F811
+    fs, path = open_store("s3://shop/tables")
+    s3.fall_silent()
+    began = time.monotonic()
+    with pytest.raises(UnavailableError, match="does not answer"), reaching("s3://shop/tables"):
+        ask(fs, path)
+    assert time.monotonic() - began < 10
+    assert len(s3.silent.connections) > 1, "asked again before it was given up"
+    s3.speak()
+    fs.pipe_file(f"{path}/a", b"1")
+    assert fs.cat_file(f"{path}/a") == b"1"
