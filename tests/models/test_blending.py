@@ -8,11 +8,12 @@ import torch
 
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
-from coterie.models.blending import PRIORS, Prior, first_items, popularity
+from coterie.models.blending import PRIORS, Added, Blend, Prior, first_items, popularity
 from coterie.models.social import SocialConfig, SocialModel
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import Encoder
 from coterie.recommend.recommender import Recommender
+from coterie.recommend.terms import Query
 from coterie.schema import EVENT_KINDS, EventKind
 from coterie.training.loop import LoopConfig
 from tests.synthetic import planted
@@ -92,6 +93,63 @@ def test_what_was_chosen_is_in_the_scores():
     np.testing.assert_allclose(
         added, np.tile(share * one_more, (NUM_USERS, 1)), rtol=1e-4, atol=1e-5
     )
+
+
+class Says:
+    """A term that has the same to say to everybody."""
+
+    names = frozenset({"says"})
+
+    def __init__(self, scores, size=1.0):
+        self.scores, self.size = torch.as_tensor(scores, dtype=torch.float64), size
+        self.vectors = (self.scores * size)[:, None]
+
+    def query(self, asked):
+        return Query(torch.ones(len(asked.shoppers), 1, dtype=torch.float64))
+
+    def times(self, factor):
+        return Says(self.scores, self.size * factor)
+
+    def tensors(self):
+        return {f"says.{len(self.scores)}.{float(self.scores[0]):g}": torch.tensor(self.size)}
+
+
+def blend_of(data, *added):
+    return Blend(says_what_was_had(), added, Community.of(data), data)
+
+
+def test_shares_are_of_terms_brought_to_one_spread():
+    data = shop("popular")
+    few, many = (Says(np.linspace(low, 9.0, NUM_ITEMS)) for low in (1.0, -500.0))
+    found = blend_of(data, Added(few), Added(many)).mixed((0.4, 0.25))
+    spreads = [float(term.vectors.std(correction=0)) for term in (few, many)]
+    told = [float(found[f"says.{NUM_ITEMS}.{low:g}"]) for low in (1.0, -500.0)]
+    assert told == pytest.approx([0.4 * 0.75 / spreads[0], 0.25 / spreads[1]], rel=1e-3)
+    alone = Recommender(says_what_was_had(), popularity(data))
+    learned = float(alone.scores(Community.of(data).shoppers(np.arange(NUM_USERS))).std())
+    assert float(found["scale"]) == pytest.approx(5.0 * 0.6 * 0.75 / learned, rel=1e-4)
+
+
+def test_each_term_gets_the_share_that_validation_likes_best():
+    data = shop("popular")
+    asked = np.where(np.arange(NUM_ITEMS) < 4, 1.0, 0.0)
+    knows, misleads = Added(Says(asked)), Added(Says(-3.0 * asked))
+    first, second = blend_of(data, misleads, knows).shares(data)
+    assert first == 0.0
+    assert second > 0.0
+    assert blend_of(data, knows, misleads).shares(data)[1] == 0.0
+
+
+def test_shares_that_are_given_are_kept_and_none_leaves_no_tensor():
+    data = shop("popular")
+    terms = [Added(Says(np.arange(NUM_ITEMS)), 0.2), Added(Says(np.ones(NUM_ITEMS)), 0.0)]
+    blend = blend_of(data, *terms)
+    assert blend.shares(data) == (0.2, 0.0)
+    found = blend.mixed((0.2, 0.0))
+    assert {name for name in found if name.startswith("says")} == {f"says.{NUM_ITEMS}.0"}
+    nobody = replace(data, validation=None)
+    new = [Added(Says(np.arange(NUM_ITEMS))), Added(Says(np.arange(NUM_ITEMS)))]
+    assert blend_of(nobody, *new).shares(nobody) == (1 / 2, 1 / 3)
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
