@@ -42,7 +42,7 @@ from coterie.evaluation.groups import BANDS, bands_of
 from coterie.evaluation.newcomers import REVEALED, Newcomers
 from coterie.evaluation.protocols import Evaluation, evaluate_model
 from coterie.evaluation.significance import PairedTest, paired_test
-from coterie.models import CONFIGS, Inductive, Model
+from coterie.models import MODELS, Inductive, Model
 from coterie.training.fit import Here, chosen_config, fit
 from coterie.workflow.settings import change, flatten, nest
 from coterie.workflow.shop import Shop
@@ -254,7 +254,7 @@ def _runs(
     job: Job, entry: Entry, settings: dict[str, Any], split: Split, data: TrainingSet
 ) -> tuple[Model, list[tuple[Evaluation, float]]]:
     """The model that validation knew, and what each seed came to on test."""
-    config = change(CONFIGS[entry.model](), settings)
+    config = change(MODELS[entry.model].config_class(), settings)
     where = Here(device=job.device)
     chosen = fit(split.for_validation(), entry.model, _seeded(config, 0), where)
     config = chosen_config(chosen)

@@ -41,7 +41,7 @@ from coterie.evaluation.item_sets import ItemSets
 from coterie.evaluation.metrics import Values
 from coterie.evaluation.protocols import measure, rank
 from coterie.evaluation.significance import paired_test
-from coterie.models import CONFIGS
+from coterie.models import MODELS
 from coterie.schema import EVENT_KINDS, TIE_KINDS, EventKind, TieKind
 from coterie.training.fit import chosen_config, fit
 from coterie.workflow.settings import change, flatten
@@ -148,7 +148,7 @@ def measure_arms(
     weights: Sequence[float],
 ) -> dict[str, Any]:
     """One model's cell: every arm on validation, those without a weight and the best on test."""
-    config = change(CONFIGS[model](), flatten(settings))
+    config = change(MODELS[model].config_class(), flatten(settings))
     if EPOCHS[model]:
         config = replace(config, loop=replace(config.loop, max_epochs=EPOCHS[model]))
     tried = {arm: _on_validation(ratings, model, config, arm) for arm in (AS_LIKES, LEFT_OUT)}

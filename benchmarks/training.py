@@ -34,7 +34,7 @@ from rich.console import Console
 from benchmarks.training_page import best_of_pyg, first, row_of, write_page
 from coterie.data.dataset import TrainingSet
 from coterie.data.simulate import ShopConfig, simulate
-from coterie.models import CONFIGS, MODELS
+from coterie.models import MODELS
 from coterie.models.engagement import engagement
 from coterie.models.social import SocialConfig
 from coterie.models.social_linear import fit_linear
@@ -153,7 +153,7 @@ def _now(device: torch.device) -> float:
 
 
 def _ours(name: str, data: TrainingSet, watch: Watch, device: torch.device) -> dict[str, Any]:
-    config = CONFIGS[name]()
+    config = MODELS[name].config_class()
     model = MODELS[name](config)
     before = _now(device)
     trainee = model.trainee(data, device)

@@ -1,11 +1,13 @@
 """Every name that crosses a border is spelt here, once: tables, columns, event kinds, features."""
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 SCHEMA_VERSION: Final = 1
 
@@ -83,16 +85,77 @@ class Column:
     type: pa.DataType
     required: bool = False
     about: str = ""
+    choices: tuple[str, ...] = ()
+    """The words that it may hold, in any case; empty: any."""
+    where_not_said: float | bool | None = None
+    """What an empty cell means, and a missing row; None: nothing is known."""
+    unreadable: bool | None = None
+    """What a value is taken for that cannot be read; None: its row is bad. A column that has it
+    asks a person's consent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one column alone cannot tell of a row."""
+
+    column: str
+    """The one to blame."""
+    fault: str
+    broken: Callable[[Mapping[str, pa.Array]], pa.Array]
+    """From all columns of n rows to a mask, shape (n,), true where a row is bad."""
+
+
+class Duplicates(StrEnum):
+    """Which row of a key counts, of several."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
+class BadRow(StrEnum):
+    """What a bad row does beside being set aside."""
+
+    NOTHING = "nothing"
+    WITHDRAWS = "withdraws"
+    """Where it says no in a column of ``Table.strict``, or says there what cannot be read, the good
+    row of its key says no as well."""
+    REFUSES = "refuses"
+    """Its key is there, and says no in all columns of ``Table.strict``: nobody's no gets lost, so
+    columns under a wrong name are looked at, and ids in a wrong field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Rows that are also there the other way round, after those that were given."""
+
+    columns: tuple[str, str]
+    """That change places."""
+    where: str
+    """A column."""
+    is_in: frozenset[str]
+    """What it holds in such rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table of the contract: its columns, and those that tell one row from another."""
+    """One table of the contract: its columns, and all that ingest has to know of its rows."""
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    """Columns of text that tell one row from another."""
     optional: bool = False
+    """Whether a shop may lack it."""
+    needed: bool = False
+    """Whether there is no shop without a good row of it."""
+    sorted_by: tuple[str, ...] = ()
+    """Columns that together are unique; the key where nothing is said."""
+    rules: tuple[Rule, ...] = ()
+    duplicates: Duplicates = Duplicates.FIRST
+    strict: tuple[str, ...] = ()
+    """Columns of yes and no. Of several rows of a key, which is then one column, a no holds."""
+    bad_row: BadRow = BadRow.NOTHING
+    mirror: Mirror | None = None
 
     @property
     def arrow(self) -> pa.Schema:
@@ -104,6 +167,31 @@ class Table:
         """Columns that a file must have."""
         return tuple(c.name for c in self.columns if c.required)
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Columns that clean rows are sorted by."""
+        return self.sorted_by or self.key
+
+    @property
+    def where_not_said(self) -> dict[str, float | bool]:
+        """What empty cells mean, by column."""
+        return {c.name: c.where_not_said for c in self.columns if c.where_not_said is not None}
+
+    @property
+    def consents(self) -> tuple[str, ...]:
+        """Columns that ask a person's consent."""
+        return tuple(c.name for c in self.columns if c.unreadable is not None)
+
+
+MAX_RATING: Final = 5.0
+
+
+def _is(kinds: Collection[str]) -> Callable[[Mapping[str, pa.Array]], pa.Array]:
+    words = pa.array([str(kind) for kind in kinds], pa.string())
+    return lambda row: pc.is_in(row["event"], value_set=words)
+
+
+_is_rating, _has_stars = _is([EventKind.RATING]), _is([EventKind.RATING, EventKind.REVIEW])
 
 EVENTS: Final = Table(
     "events",
@@ -111,25 +199,49 @@ EVENTS: Final = Table(
         Column("event_id", pa.string(), True, "unique; a second row with the same id is dropped"),
         Column("user_id", pa.string(), True, "who did it"),
         Column("item_id", pa.string(), True, "with what"),
-        Column("event", pa.string(), True, "one of " + ", ".join(EVENT_KINDS)),
+        Column("event", pa.string(), True, "one of " + ", ".join(EVENT_KINDS), EVENT_KINDS),
         Column("value", pa.float64(), False, "rating of 5, price paid, or count"),
         Column("text", pa.string(), False, "of a review, or a tag"),
         Column("ts", TIMESTAMP, True, "when, UTC"),
         Column("referrer_user_id", pa.string(), False, "who shared or invited"),
-        Column("split", pa.string(), False, "bundled split, in public data sets only"),
+        Column("split", pa.string(), False, "bundled split, in public data sets only", PARTS),
     ),
     ("event_id",),
+    needed=True,
+    sorted_by=("ts", "event_id"),
+    rules=(
+        Rule("value", "below 0", lambda row: pc.less(row["value"], 0.0)),
+        Rule(
+            "value",
+            "a rating without its value",
+            lambda row: pc.and_(_is_rating(row), pc.is_null(row["value"])),
+        ),
+        Rule(
+            "value",
+            f"over {MAX_RATING:g}",
+            lambda row: pc.and_(_has_stars(row), pc.greater(row["value"], MAX_RATING)),
+        ),
+    ),
 )
 TIES: Final = Table(
     "ties",
     (
         Column("src_user_id", pa.string(), True, "the follower"),
         Column("dst_user_id", pa.string(), True, "the followee"),
-        Column("kind", pa.string(), True, "one of " + ", ".join(TIE_KINDS)),
-        Column("weight", pa.float64(), False, "over 0; 1 where nothing is known"),
+        Column("kind", pa.string(), True, "one of " + ", ".join(TIE_KINDS), TIE_KINDS),
+        Column("weight", pa.float64(), False, "over 0; 1 where nothing is known", (), 1.0),
         Column("since", TIMESTAMP, False, "when it formed, UTC"),
     ),
     ("src_user_id", "dst_user_id", "kind"),
+    rules=(
+        Rule(
+            "dst_user_id",
+            "a tie to oneself",
+            lambda row: pc.equal(row["src_user_id"], row["dst_user_id"]),
+        ),
+        Rule("weight", "not over 0", lambda row: pc.less_equal(row["weight"], 0.0)),
+    ),
+    mirror=Mirror(("src_user_id", "dst_user_id"), "kind", UNDIRECTED_TIES),
 )
 ITEMS: Final = Table(
     "items",
@@ -142,22 +254,50 @@ ITEMS: Final = Table(
         Column("brand", pa.string()),
         Column("image_uri", pa.string()),
         Column("audio_uri", pa.string()),
-        Column("available", pa.bool_(), False, "true where nothing is said"),
+        Column("available", pa.bool_(), False, "true where nothing is said", (), True),
         Column("created_at", TIMESTAMP, False, "when it entered the catalogue, UTC"),
     ),
     ("item_id",),
+    needed=True,
+    rules=(Rule("price", "below 0", lambda row: pc.less(row["price"], 0.0)),),
+    # The last row of an item is its newest; that it may not be sold holds, whoever said so.
+    duplicates=Duplicates.LAST,
+    strict=("available",),
+    bad_row=BadRow.WITHDRAWS,
 )
 USERS: Final = Table(
     "users",
     (
         Column("user_id", pa.string(), True),
-        Column("may_be_named", pa.bool_(), False, "may friends see me in their reasons?"),
-        Column("may_be_used", pa.bool_(), False, "may my events and ties serve others?"),
+        Column(
+            "may_be_named",
+            pa.bool_(),
+            False,
+            "may friends see me in their reasons?",
+            (),
+            True,
+            False,
+        ),
+        Column(
+            "may_be_used",
+            pa.bool_(),
+            False,
+            "may my events and ties serve others?",
+            (),
+            True,
+            False,
+        ),
     ),
     ("user_id",),
     optional=True,
+    # Of two words on consent the stricter holds.
+    duplicates=Duplicates.LAST,
+    strict=("may_be_named", "may_be_used"),
+    bad_row=BadRow.REFUSES,
 )
 TABLES: Final = {table.name: table for table in (EVENTS, TIES, ITEMS, USERS)}
+"""The contract. Clean tables are named in this order, and so is their digest: a new one comes
+last."""
 
 QUARANTINE: Final = pa.schema(
     [

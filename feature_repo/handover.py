@@ -186,7 +186,6 @@ def refill(shared: SharedStore, told: Progress = silent) -> HandedOver:
     snapshot_ms = min(map(_snapshot_ms, urls.values()))
     recent, ties = (newest_rows(url, view) for view, url in urls.items())
     with shared.open() as store:
-        register(store, shared.offline)
         written = write_online(store, recent, ties, snapshot_ms, shared.turns(), told)
     return HandedOver(snapshot_ms, 0, written)
 

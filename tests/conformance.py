@@ -15,7 +15,7 @@ from coterie.data.polarity import turned_down
 from coterie.errors import BadInputError
 from coterie.evaluation.item_sets import ItemSets
 from coterie.evaluation.protocols import evaluate_model, rank
-from coterie.models import CONFIGS, MODELS, Learned, Model
+from coterie.models import MODELS, Learned, Model
 from coterie.schema import EVENT_KINDS
 from coterie.training.packing import digest
 
@@ -38,7 +38,7 @@ class Case:
 
     def model(self) -> Any:
         """A new one, not fitted."""
-        return MODELS[self.model_name](CONFIGS[self.model_name](**dict(self.settings)))
+        return MODELS[self.model_name](MODELS[self.model_name].config_class(**dict(self.settings)))
 
     def __str__(self) -> str:
         return self.name

@@ -8,6 +8,37 @@ NEVER: Final = ("slow", "gpu", "browser", "cluster")
 LONG: Final = frozenset(
     {
         "tests/cli/test_serve.py",
+        # Real helm, for chart after chart.
+        "tests/helm/test_chart_installed.py",
+        "tests/helm/test_chart_kubeflow.py",
+        "tests/helm/test_chart_life.py",
+        "tests/helm/test_chart_network.py",
+        "tests/helm/test_chart_ownership.py",
+        "tests/helm/test_chart_policies.py",
+        "tests/helm/test_chart_restarts.py",
+        "tests/helm/test_chart_scripts.py",
+        "tests/helm/test_chart_upgrade.py",
+        "tests/helm/test_chart_values.py",
+        # Controllers, and services that go away.
+        "tests/cluster/test_cluster_rollout.py",
+        "tests/cluster/test_removal.py",
+        "tests/cluster/test_upgrade.py",
+        "tests/cluster/test_what_is_away.py",
+        "tests/rollout/test_rollout_metrics.py",
+        # Pipelines compiled and run, processes started and stopped.
+        "tests/pipelines/test_compile.py",
+        "tests/pipelines/test_local.py",
+        "tests/pipelines/test_processes.py",
+        "tests/monitoring/test_series.py",
+        # Servers, real ones or with made-up requests.
+        "tests/serving/test_arms.py",
+        "tests/serving/test_full_disk.py",
+        "tests/serving/test_ids_over_http.py",
+        "tests/serving/test_openapi.py",
+        "tests/serving/test_redis_log.py",
+        # Each table in each form; ingest killed anywhere.
+        "tests/data/test_consent.py",
+        "tests/data/test_ingest_crash.py",
     }
 )
 """Files that add up to more than some seconds, without one test that is slow by itself."""

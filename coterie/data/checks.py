@@ -10,19 +10,11 @@ import pyarrow.compute as pc
 
 from coterie.data.columns import NO_FLAG, parse
 from coterie.data.formats import BOOLEAN, INEXACT, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW
-from coterie.schema import EVENTS, ITEMS, TIES, USERS, EventKind, Table
+from coterie.schema import Table
 
 COLUMN, REASON, FOUND, NOTED, CUT = "_column", "_reason", "_found", "_noted", "_cut"
-MAX_RATING: Final = 5.0
 MAX_FOUND: Final = 120
-CONSENTS: Final = ("may_be_named", "may_be_used")
 TAKEN_AS_NO: Final = f"{NO_FLAG}: taken as no"
-_STARS: Final = (EventKind.RATING, EventKind.REVIEW)
-_WHERE_NOT_SAID: Final[dict[str, dict[str, float | bool]]] = {
-    TIES.name: {"weight": 1.0},
-    ITEMS.name: {"available": True},
-    USERS.name: dict.fromkeys(CONSENTS, True),
-}
 
 
 def checked_type(table: Table) -> pa.DataType:
@@ -69,15 +61,16 @@ def check(
         told = _cell_faults(column.name, column.type, raw, known.get(column.name))
         reason = parsed.reason if told is None else pc.coalesce(told, parsed.reason)
         values[column.name] = parsed.value
-        if table is USERS and column.name in CONSENTS:
+        if column.unreadable is not None:
             # Whatever cannot be read is a refusal: nobody is named because of a typing error.
-            values[column.name] = pc.if_else(pc.is_valid(reason), False, parsed.value)
+            taken = column.unreadable
+            values[column.name] = pc.if_else(pc.is_valid(reason), taken, parsed.value)
             noted.append((column.name, pc.if_else(pc.is_valid(reason), TAKEN_AS_NO, reason)))
         else:
             wrong.append((column.name, reason))
         if parsed.cut.true_count:
             cut = pc.add(cut, pc.cast(parsed.cut, pa.int64()))
-    wrong += _rules(table, values)
+    wrong += [(r.column, _where(r.broken(values), r.fault)) for r in table.rules]
     return _as_struct(table, found, values, (wrong, noted), cut)
 
 
@@ -99,31 +92,6 @@ def _cell_faults(
 
 def _null_where(mask: pa.Array, texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.fill_null(mask, False), pa.scalar(None, pa.string()), texts)
-
-
-def _rules(table: Table, values: Mapping[str, pa.Array]) -> list[tuple[str, pa.Array]]:
-    """What one column alone cannot tell."""
-    if table is EVENTS:
-        value = values["value"]
-        rating = pc.equal(values["event"], EventKind.RATING.value)
-        stars = pc.is_in(values["event"], value_set=pa.array([str(kind) for kind in _STARS]))
-        return [
-            ("value", _where(pc.less(value, 0.0), "below 0")),
-            ("value", _where(pc.and_(rating, pc.is_null(value)), "a rating without its value")),
-            (
-                "value",
-                _where(pc.and_(stars, pc.greater(value, MAX_RATING)), f"over {MAX_RATING:g}"),
-            ),
-        ]
-    if table is TIES:
-        same = pc.equal(values["src_user_id"], values["dst_user_id"])
-        return [
-            ("dst_user_id", _where(same, "a tie to oneself")),
-            ("weight", _where(pc.less_equal(values["weight"], 0.0), "not over 0")),
-        ]
-    if table is ITEMS:
-        return [("price", _where(pc.less(values["price"], 0.0), "below 0"))]
-    return []
 
 
 def _where(mask: pa.Array, why: str) -> pa.Array:
@@ -153,7 +121,7 @@ def _as_struct(
             parts[into] = pc.if_else(bad, fault, parts[into])
             parts[FOUND] = pc.if_else(bad, _shown(found.get(name), length), parts[FOUND])
     filled = dict(values)
-    for name, value in _WHERE_NOT_SAID.get(table.name, {}).items():
+    for name, value in table.where_not_said.items():
         filled[name] = pc.fill_null(values[name], value)
     kind = checked_type(table)
     columns = [*(filled[c.name] for c in table.columns)]

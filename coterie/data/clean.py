@@ -1,39 +1,30 @@
 """One table against the contract, part by part: what is good goes on, what is bad is set aside."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from os import cpu_count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coterie.data.checks import COLUMN, CONSENTS, CUT, FOUND, NOTED, REASON, check, checked_type
+from coterie.data.checks import COLUMN, CUT, FOUND, NOTED, REASON, check, checked_type
 from coterie.data.engine import Runner, daft_on
 from coterie.data.formats import Chunk
 from coterie.data.ids import normal_ids
 from coterie.data.spill import PLACE, Keys, Spill, all_of_each, first_of_each, last_of_each
 from coterie.data.tables import Source, refuse_columns
-from coterie.schema import EVENTS, ITEMS, QUARANTINE, TIES, UNDIRECTED_TIES, USERS, Table
+from coterie.schema import QUARANTINE, BadRow, Duplicates, Mirror, Table
 
 FILE, ROW = "_file", "_row"
 _GROUP = 16
 """Chunks that a cluster is given at once."""
-KEYS: Final = {
-    EVENTS.name: Keys(("event_id",), ("ts", "event_id"), ("event_id",)),
-    TIES.name: Keys(
-        ("src_user_id", "dst_user_id", "kind"),
-        ("src_user_id", "dst_user_id", "kind"),
-        ("src_user_id", "dst_user_id"),
-    ),
-    ITEMS.name: Keys(("item_id",), ("item_id",), ("item_id",)),
-    USERS.name: Keys(("user_id",), ("user_id",), ("user_id",)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +60,24 @@ class Clean:
     """Rows in quarantine by column and reason."""
     first_bad: dict[str, Any] | None = None
     refusing: set[str] = field(default_factory=set)
-    """People whose row of ``users`` is bad: they are taken to refuse."""
+    """People whose row of ``users`` is bad: they are taken to refuse (``BadRow.REFUSES``)."""
     withdrawn: set[str] = field(default_factory=set)
-    """Items of which a bad row says that they cannot be had, or says nothing that can be read."""
+    """Items of which a bad row says that they cannot be had, or says nothing that can be read
+    (``BadRow.WITHDRAWS``)."""
     suspects: set[str] = field(default_factory=set)
     """What may be the id of one of them, where nobody knows which field is which."""
 
     def parts(self) -> Iterator[pa.Table]:
         """Yield the clean rows once, sorted; the counts are whole afterwards."""
         num_kept = num_added = 0
-        if self.table is USERS and self.refusing:
-            self.spill.add(_refusals(self.refusing))
-        settle = _SETTLE[self.table.name]
-        for part in self.spill.settled(settle):
+        if self.refusing:
+            self.spill.add(_refusals(self.table, self.refusing))
+        for part in self.spill.settled(partial(settle, self.table)):
             # What was in no file stands at a place before all of them.
-            if self.table in (TIES, USERS):
-                num_added += pc.sum(pc.less(part[PLACE], 0)).as_py() or 0
+            num_added += pc.sum(pc.less(part[PLACE], 0)).as_py() or 0
             num_kept += part.num_rows
-            if self.table is ITEMS and self.withdrawn:
-                part = _withdraw(part, self.withdrawn)
+            if self.withdrawn:
+                part = _withdraw(self.table, part, self.withdrawn)
             yield part.select(self.table.arrow.names).cast(self.table.arrow)
         read, bad = self.counts.read, self.counts.bad
         self.counts = replace(
@@ -118,7 +108,7 @@ def clean_table(
     bad_file = scratch / f"{table.name}-quarantine.arrow"
     clean = Clean(
         table,
-        Spill(scratch / table.name, KEYS[table.name], most),
+        Spill(scratch / table.name, keys_of(table), most),
         Counts(unknown_columns=source.unknown_columns(table)),
         dict.fromkeys(names, 0),
         bad_file,
@@ -135,10 +125,10 @@ def _counted(clean: Clean, source: Source) -> Iterator[tuple[int, Chunk]]:
     place = 0
     for chunk in source.chunks(clean.table) if clean.files else ():
         clean.files[chunk.file] = clean.files.get(chunk.file, 0) + len(chunk)
-        if clean.table is USERS:
+        if clean.table.bad_row is BadRow.REFUSES:
             # A key that turns up late in a file is looked at like the others.
-            refuse_columns(USERS, [*chunk.columns], chunk.file, whole=False)
-            clean.suspects.update(_misplaced_ids(chunk))
+            refuse_columns(clean.table, [*chunk.columns], chunk.file, whole=False)
+            clean.suspects.update(_misplaced_ids(clean.table, chunk))
         yield place, chunk
         place += len(chunk)
 
@@ -233,12 +223,12 @@ def _sift(clean: Clean, checked: pa.Table, quarantine: Any) -> None:
     if num_bad:
         bad = checked.filter(is_bad)
         clean.first_bad = clean.first_bad or _quarantined(table, bad.slice(0, 1)).to_pylist()[0]
-        if table is USERS:
-            clean.refusing.update(bad["user_id"].drop_null().to_pylist())
-        if table is ITEMS:
-            unread = pc.equal(bad[COLUMN], "available")
-            gone = bad.filter(pc.or_(unread, pc.invert(bad["available"])))
-            clean.withdrawn.update(gone["item_id"].drop_null().to_pylist())
+        if table.bad_row is BadRow.REFUSES:
+            clean.refusing.update(bad[table.key[0]].drop_null().to_pylist())
+        if table.bad_row is BadRow.WITHDRAWS:
+            for name in table.strict:
+                gone = bad.filter(pc.or_(pc.equal(bad[COLUMN], name), pc.invert(bad[name])))
+                clean.withdrawn.update(gone[table.key[0]].drop_null().to_pylist())
 
 
 def _quarantined(table: Table, rows: pa.Table) -> pa.Table:
@@ -248,20 +238,24 @@ def _quarantined(table: Table, rows: pa.Table) -> pa.Table:
     return pa.table(columns, names=QUARANTINE.names).cast(QUARANTINE)
 
 
-def _withdraw(items: pa.Table, item_ids: set[str]) -> pa.Table:
-    gone = pc.is_in(items["item_id"], value_set=pa.array(sorted(item_ids), pa.string()))
-    available = pc.and_(items["available"], pc.invert(gone))
-    return items.set_column(items.column_names.index("available"), "available", available)
+def _withdraw(table: Table, rows: pa.Table, keys: set[str]) -> pa.Table:
+    gone = pc.is_in(rows[table.key[0]], value_set=pa.array(sorted(keys), pa.string()))
+    for name in table.strict:
+        yes = pc.and_(rows[name], pc.invert(gone))
+        rows = rows.set_column(rows.column_names.index(name), name, yes)
+    return rows
 
 
-def _refusals(user_ids: set[str]) -> pa.Table:
-    ids = pa.array(sorted(user_ids), pa.string())
-    no = pa.repeat(pa.scalar(False), len(ids))
-    below = pa.array(np.arange(-len(ids), 0))
-    return pa.table([ids, no, no, below], [*USERS.arrow.names, PLACE])
+def _refusals(table: Table, keys: set[str]) -> pa.Table:
+    """A row a key that says no, and nothing else."""
+    told = {table.key[0]: pa.array(sorted(keys), pa.string())}
+    told |= dict.fromkeys(table.strict, pa.repeat(pa.scalar(False), len(keys)))
+    columns = [told.get(c.name, pa.nulls(len(keys), c.type)) for c in table.columns]
+    below = pa.array(np.arange(-len(keys), 0))
+    return pa.table([*columns, below], [*table.arrow.names, PLACE])
 
 
-def _misplaced_ids(chunk: Chunk) -> list[str]:
+def _misplaced_ids(table: Table, chunk: Chunk) -> list[str]:
     """All that may be an id in the wrong place: the fields of rows that are not as wide as their
     header or have no id, and what stands for a consent and is none."""
     fields = [text for row in chunk.fields for text in row]
@@ -269,55 +263,50 @@ def _misplaced_ids(chunk: Chunk) -> list[str]:
         texts = [
             c.cast(pa.string()) for c in chunk.columns.values() if not pa.types.is_list(c.type)
         ]
-        ids = chunk.columns.get("user_id", pa.nulls(len(chunk))).cast(pa.string())
+        ids = chunk.columns.get(table.key[0], pa.nulls(len(chunk))).cast(pa.string())
         without_id = pc.is_null(normal_ids(ids)[0])
         fields += [t for column in texts for t in column.filter(without_id).drop_null().to_pylist()]
-        for name in CONSENTS:
+        for name in table.consents:
             words = chunk.columns.get(name, pa.nulls(0)).cast(pa.string())
             fields += pc.unique(words).drop_null().to_pylist()
     ids, _ = normal_ids(pa.array(fields, pa.string()))
     return list(ids.drop_null().to_pylist())
 
 
-def _settle_events(rows: pa.Table) -> pa.Table:
-    return first_of_each(rows, KEYS[EVENTS.name].unique)
+def keys_of(table: Table) -> Keys:
+    """How rows of a table are told apart, sorted, and brought together."""
+    # Whichever way round a row stands, both have to meet.
+    return Keys(table.key, table.order, table.mirror.columns if table.mirror else table.key)
 
 
-def _settle_items(rows: pa.Table) -> pa.Table:
-    """The last row of an item is its newest; that it may not be sold holds, whoever said so."""
-    key = KEYS[ITEMS.name].unique
-    last = last_of_each(rows, key)
-    if last.num_rows == rows.num_rows:
-        return last
-    stricter = all_of_each(rows, key[0], ["available"])
-    place = pc.index_in(last[key[0]], value_set=stricter[key[0]])
-    available = stricter["available"].take(place)
-    return last.set_column(last.column_names.index("available"), "available", available)
+def settle(table: Table, rows: pa.Table) -> pa.Table:
+    """Bring rows, in the order of their places, to one a key, as the table says."""
+    last = table.duplicates is Duplicates.LAST
+    found = last_of_each(rows, table.key) if last else first_of_each(rows, table.key)
+    if table.strict and found.num_rows < rows.num_rows:
+        found = _stricter(table, found, rows)
+    return _both_ways(table.key, table.mirror, found) if table.mirror else found
 
 
-def _settle_users(rows: pa.Table) -> pa.Table:
-    """Of two words on consent the stricter holds."""
-    return all_of_each(rows, "user_id", CONSENTS)
+def _stricter(table: Table, found: pa.Table, rows: pa.Table) -> pa.Table:
+    """The rows with a no that any row of their key says, at the last place of it."""
+    (key,) = table.key
+    said = all_of_each(rows, key, table.strict)
+    row = pc.index_in(found[key], value_set=said[key])
+    for name in (*table.strict, PLACE):
+        at = found.column_names.index(name)
+        found = found.set_column(at, name, said[name].take(row))
+    return found
 
 
-def _settle_ties(rows: pa.Table) -> pa.Table:
-    """Ties of kinds without direction are also there the other way round, at a place below 0."""
-    key = KEYS[TIES.name].unique
-    first = first_of_each(rows, key)
-    kinds = pa.array([str(kind) for kind in sorted(UNDIRECTED_TIES)])
-    undirected = first.filter(pc.is_in(first["kind"], value_set=kinds))
-    names = undirected.column_names
-    places = {"src_user_id": "dst_user_id", "dst_user_id": "src_user_id"}
-    back = undirected.select([places.get(name, name) for name in names]).rename_columns(names)
+def _both_ways(key: Sequence[str], mirror: Mirror, found: pa.Table) -> pa.Table:
+    """The rows, and those that are also there the other way round, at a place below 0."""
+    words = pa.array(sorted(mirror.is_in), pa.string())
+    turned = found.filter(pc.is_in(found[mirror.where], value_set=words))
+    names, (one, other) = found.column_names, mirror.columns
+    places = {one: other, other: one}
+    back = turned.select([places.get(name, name) for name in names]).rename_columns(names)
     below = pc.subtract(pa.scalar(-1, pa.int64()), back[PLACE])
     back = back.set_column(names.index(PLACE), PLACE, below)
     # What was given stands first, so it stays.
-    return first_of_each(pa.concat_tables([first, back]).combine_chunks(), key)
-
-
-_SETTLE: Final = {
-    EVENTS.name: _settle_events,
-    ITEMS.name: _settle_items,
-    USERS.name: _settle_users,
-    TIES.name: _settle_ties,
-}
+    return first_of_each(pa.concat_tables([found, back]).combine_chunks(), key)

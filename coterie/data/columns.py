@@ -14,7 +14,7 @@ from coterie.data.formats import INEXACT, LIST_MARK, MOST_EXACT
 from coterie.data.ids import CONTROL, normal_ids
 from coterie.data.text import CONTROLS, plain, trimmed
 from coterie.errors import BadInputError
-from coterie.schema import EVENT_KINDS, PARTS, TIE_KINDS, TIMESTAMP, Column
+from coterie.schema import TIMESTAMP, Column
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """Before this nobody shopped on a network: an older time is a broken clock or a missing one."""
@@ -26,7 +26,6 @@ MAX_URI: Final = 4096
 MAX_TEXT: Final = {"description": 20_000, "text": 20_000}
 MAX_SHORT_TEXT: Final = 1_000
 
-_CHOICES: Final = {"event": EVENT_KINDS, "kind": TIE_KINDS, "split": PARTS}
 _YES: Final = ("true", "1", "1.0", "yes", "y", "t")
 _NO: Final = ("false", "0", "0.0", "no", "n", "f")
 NO_FLAG: Final = "neither yes nor no"
@@ -98,8 +97,8 @@ def refuse_type(column: Column, found: pa.DataType) -> None:
 
 
 def _parser(column: Column) -> Callable[[pa.Array, datetime], Parsed]:
-    if column.name in _CHOICES:
-        return lambda found, _: parse_choice(found, _CHOICES[column.name])
+    if column.choices:
+        return lambda found, _: parse_choice(found, column.choices)
     if column.name.endswith("_id"):
         return lambda found, _: parse_id(found)
     if column.name.endswith("_uri"):

@@ -1,5 +1,6 @@
 """Clean tables as arrays: what every model, protocol and figure is computed from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -97,6 +98,28 @@ class TrainingSet:
     """What to stop early on: the targets that follow ``interactions``; never trained on."""
     again: Again | None = None
     """What of that which was had may be listed again when lists are made; None: nothing."""
+    items: pa.Table | None = None
+    """Columns of ``schema.ITEMS``, row i describes item i; None where nothing is said of them."""
+
+    def item_column(self, name: str) -> pa.ChunkedArray:
+        """One column of the items, shape (num_items,).
+
+        Raises:
+            BadInputError: Nothing of that name is said of the items.
+        """
+        if self.items is None or name not in self.items.column_names:
+            told = [] if self.items is None else self.items.column_names
+            raise BadInputError(
+                f"the training set tells no {name} of its items, only {told}: name it among the "
+                "model's item_columns"
+            )
+        return self.items[name]
+
+    def with_item_columns(self, names: Sequence[str]) -> "TrainingSet":
+        """The same with those columns of the items alone, which a model reads."""
+        if self.items is None or not names:
+            return replace(self, items=None)
+        return replace(self, items=self.items.select(names))
 
     def without_ties(self) -> "TrainingSet":
         """The same, as if nobody knew anybody: what social lift is measured against."""
@@ -122,17 +145,19 @@ class Split:
     """What may be listed again, and so be foreseen again."""
     again: tuple[Again | None, Again | None] = (None, None)
     """The same at the moments when validation and test begin."""
+    items: pa.Table | None = None
+    """``schema.ITEMS``, row i describes item i."""
 
     def for_validation(self) -> TrainingSet:
         """Fit on train, choose on validation."""
         parts = self.train, self.ties, self.num_users, self.num_items
-        return TrainingSet(*parts, validation=self.val, again=self.again[0])
+        return TrainingSet(*parts, self.val, self.again[0], self.items)
 
     def for_test(self) -> TrainingSet:
         """Fit on train and validation; then look at test, once."""
         seen = Interactions.concat(self.train, self.val if self.between is None else self.between)
         parts = seen, self.ties, self.num_users, self.num_items
-        return TrainingSet(*parts, again=self.again[1])
+        return TrainingSet(*parts, again=self.again[1], items=self.items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.checks import TAKEN_AS_NO
-from coterie.data.clean import KEYS, Clean, Counts, clean_table
+from coterie.data.clean import Clean, Counts, clean_table
 from coterie.data.engine import Runner
 from coterie.data.formats import FORMATS
 from coterie.data.mapping.folder import open_mapped
@@ -44,8 +44,13 @@ from coterie.schema import (
     Table,
 )
 
-FILES: Final = (*(f"{name}.parquet" for name in TABLES), QUARANTINE_FILE, INGEST_REPORT)
-_ORDER: Final = (ITEMS, USERS, TIES, EVENTS)
+_FIRST: Final = (ITEMS, USERS, TIES, EVENTS)
+"""Tables that are known by name here, in the order that they are read."""
+
+
+def clean_files() -> tuple[str, ...]:
+    """Name all files of a clean folder, the report last."""
+    return (*(f"{name}.parquet" for name in TABLES), QUARANTINE_FILE, INGEST_REPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +143,19 @@ def ingest_source(
     """
     _refuse_missing(source, name)
     now = config.now or datetime.now(UTC)
-    steps = len(_ORDER) + 1
+    order = (*_FIRST, *_others())
+    steps = len(order) + 1
     # Reading is within as well: who else writes there, or what else lies there, is found first.
-    with staged(out, FILES, last=INGEST_REPORT) as folder:
+    with staged(out, clean_files(), last=INGEST_REPORT) as folder:
         scratch = folder / "scratch"
         scratch.mkdir()
         cleaned: dict[str, Clean] = {}
-        for step, table in enumerate(_ORDER):
+        for step, table in enumerate(order):
             progress(f"ingest {table.name}", step, steps)
             cleaned[table.name] = clean_table(table, source, scratch, now, config.runner)
         judge(list(cleaned.values()), config.max_bad_share, out)
         _refuse_nothing(cleaned, name)
-        progress("write clean tables", len(_ORDER), steps)
+        progress("write clean tables", len(order), steps)
         report = _write(folder, cleaned, source)
         shutil.rmtree(scratch)
     forget_rejected(out)
@@ -182,7 +188,7 @@ def _most_often(reasons: dict[str, int], table: str) -> str:
 
 def _write(folder: Path, cleaned: dict[str, Clean], source: Source) -> IngestReport:
     """Write all tables into a folder, the report last."""
-    for table in (EVENTS, TIES):
+    for table in (EVENTS, TIES, *_others()):
         _write_parts(cleaned[table.name].parts(), table, folder)
     events, ties = (folder / f"{table.name}.parquet" for table in (EVENTS, TIES))
     people, tied = (
@@ -218,9 +224,14 @@ def _write(folder: Path, cleaned: dict[str, Clean], source: Source) -> IngestRep
     return report
 
 
+def _others() -> list[Table]:
+    """Tables that have nothing to do with others."""
+    return [table for table in TABLES.values() if table not in _FIRST]
+
+
 def _write_parts(parts: Iterator[pa.Table], table: Table, folder: Path) -> None:
     """Write sorted parts; where they were cut makes no difference to the bytes."""
-    unique = KEYS[table.name].order
+    unique = table.order
     with (
         table_writer(folder / f"{table.name}.parquet", table.arrow, unique) as writer,
         ThreadPoolExecutor(1) as pool,
@@ -312,7 +323,7 @@ def _refuse_missing(source: Source, name: str) -> None:
 
 
 def _refuse_nothing(cleaned: dict[str, Clean], source: str) -> None:
-    for table in (EVENTS, ITEMS):
+    for table in [table for table in TABLES.values() if table.needed]:
         counts = cleaned[table.name].counts
         if counts.read == counts.bad:
             raise BadInputError(f"{source} has no good row of {table.name}: there is no shop")

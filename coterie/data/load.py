@@ -138,7 +138,7 @@ def _aligned_people(users: Vocab, table: pa.Table) -> pa.Table:
     """Row i describes user i; who is not in the table may be named and used."""
     said = Vocab(table["user_id"].combine_chunks()).rows(users.ids)
     rows = pa.array(said, mask=said < 0)
-    flags = [pc.fill_null(table[c].take(rows), True) for c in ("may_be_named", "may_be_used")]
+    flags = [pc.fill_null(table[c].take(rows), yes) for c, yes in USERS.where_not_said.items()]
     return pa.table([users.ids, *flags], schema=USERS.arrow)
 
 

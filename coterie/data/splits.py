@@ -87,6 +87,7 @@ def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
         ties=dataset.ties,
         num_users=len(dataset.users),
         num_items=len(dataset.items),
+        items=dataset.catalogue,
         between=None if len(val) == len(all_of_val) else all_of_val,
     )
     return split if len(val) else hold_out(split, val_share, seed)
@@ -147,6 +148,7 @@ def by_chance(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
         ties=dataset.ties,
         num_users=num_users,
         num_items=num_items,
+        items=dataset.catalogue,
         between=between,
     )
     _refuse_empty(split, "do shoppers have more than one item each?")
@@ -289,6 +291,7 @@ def _at(
         ties=_ties_until(dataset.ties, first),
         num_users=len(dataset.users),
         num_items=len(dataset.items),
+        items=dataset.catalogue,
         between=between,
         repurchase=rule,
         again=again,

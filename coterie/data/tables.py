@@ -25,7 +25,7 @@ from coterie.data.formats import (
 )
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError
-from coterie.schema import TABLES, USERS, Table
+from coterie.schema import TABLES, BadRow, Table
 
 _ALIKE = 0.85
 """An unknown column this like an absent one is a misspelling, and dropping it a silent loss."""
@@ -35,7 +35,6 @@ _HIVE = re.compile(r"([^=/]+)=([^/]*)")
 _NOTHING: Final = "__HIVE_DEFAULT_PARTITION__"
 _TEXTS: Final = ("parquet", "csv", "jsonl", "ndjson", "json", "tsv", "txt")
 HIDDEN: Final = "hidden: names that begin with . or _ are a tool's own"
-NO_TABLE: Final = f"no table of the contract: expected {', '.join(TABLES)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ class ContractFolder:
     def chunks(self, table: Table) -> Iterator[Chunk]:
         """See Source."""
         # A refusal under a wrong name counts as well: all columns of users are looked at.
-        wanted = None if table is USERS else table.arrow.names
+        wanted = None if table.bad_row is BadRow.REFUSES else table.arrow.names
         for file in self._files[table.name]:
             constants = {n: v for n, v in file.constants.items() if n in table.arrow.names}
             for chunk in read_chunks(file.path, file.name, wanted=wanted):
@@ -209,7 +208,7 @@ def _look(
                 names = [part[len(folder) :].lstrip("/") for part in parts]
                 _sort_out(name.lower(), name, names, found, passed_over, problems)
             elif entry["type"] == "directory":
-                passed_over.append(PassedOver(f"{name}/", NO_TABLE))
+                passed_over.append(PassedOver(f"{name}/", _no_table()))
             else:
                 _sort_out_file(name, found, passed_over, problems)
     for table, names in found.items():
@@ -237,7 +236,7 @@ def _sort_out_file(
         return
     meant = _meant(name)
     if meant is None:
-        passed_over.append(PassedOver(name, NO_TABLE))
+        passed_over.append(PassedOver(name, _no_table()))
     elif stem in TABLES:
         problems.append(
             f"{name} is not of a form that is read: expected {meant}.{{{','.join(FORMATS)}}}, text "
@@ -248,6 +247,10 @@ def _sort_out_file(
             f"{name} looks like a part of {meant}, but is not named so: move it into a folder "
             f"{meant}/, call it {meant}.csv (or .parquet, .jsonl), or take it out of the folder"
         )
+
+
+def _no_table() -> str:
+    return f"no table of the contract: expected {', '.join(TABLES)}"
 
 
 def _sort_out(

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from coterie.data.dataset import Interactions, Ints, TrainingSet
 from coterie.data.hidden import hidden_pairs
 from coterie.data.polarity import liked
+from coterie.data.ragged import Ragged
 from coterie.errors import BadInputError
 
 
@@ -72,10 +73,8 @@ class ItemSets:
 
     def take(self, rows: Ints) -> "ItemSets":
         """The sets of some users, in the order asked."""
-        sizes = self.sizes[rows]
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        entries = np.repeat(self.offsets[rows] - offsets[:-1], sizes) + np.arange(offsets[-1])
-        return ItemSets(offsets, self.item_idx[entries], self.num_items)
+        taken, entries = Ragged(self.offsets).take(rows)
+        return ItemSets(taken.offsets, self.item_idx[entries], self.num_items)
 
     def contain(self, lists: Ints) -> npt.NDArray[np.bool_]:
         """Which entries of each user's list, shape (b, k), are in that user's set; -1 never is."""
@@ -93,7 +92,7 @@ class ItemSets:
 
     def rows(self) -> Ints:
         """The user of each entry, shape (n,)."""
-        return np.repeat(np.arange(len(self)), self.sizes)
+        return Ragged(self.offsets).row
 
     def _keys(self) -> Ints:
         """Each pair as one number, ascending."""

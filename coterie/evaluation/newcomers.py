@@ -6,7 +6,7 @@ everybody else's events; then a list is asked for that knows a newcomer's ties a
 items, and is judged by what came after the third, the same for all three.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -61,7 +61,9 @@ class Newcomers:
         before = before[theirs]
         foreseen = events.take(new[theirs] & (before >= max(REVEALED)))
         return cls(
-            TrainingSet(data.interactions.take(~theirs), data.ties, data.num_users, data.num_items),
+            replace(
+                data, interactions=data.interactions.take(~theirs), validation=None, again=None
+            ),
             Interactions.concat(foreseen, later.take(chosen[later.user_idx])),
             events,
             before,
@@ -71,7 +73,7 @@ class Newcomers:
         """Everybody else's events, and each newcomer's up to and including the n-th item."""
         first = self._theirs.take(self._before < num_items)
         known = Interactions.concat(self.without.interactions, first)
-        return TrainingSet(known, self.without.ties, self.without.num_users, self.without.num_items)
+        return replace(self.without, interactions=known)
 
     def evaluate(
         self, model: Scores | RanksItself, num_items: int, ks: tuple[int, ...]

@@ -4,7 +4,9 @@ import html
 import math
 from typing import Any
 
+from coterie.evaluation.comparison import WITHOUT_TIES
 from coterie.evaluation.significance import Estimate, PairedTest
+from coterie.models import MODELS
 
 METRIC_NAMES = {
     "recall": "Recall",
@@ -16,15 +18,6 @@ METRIC_NAMES = {
     "diversity": "Diversity",
     "category_diversity": "Category diversity",
 }
-MODEL_NAMES = {
-    "social": "Social",
-    "social_no_ties": "Social, no ties",
-    "social_linear": "Linear with friends",
-    "popularity": "Popularity",
-    "item_knn": "Item-kNN",
-    "ease": "EASE",
-    "lightgcn": "LightGCN",
-}
 SIGNIFICANT = 0.05
 
 
@@ -35,7 +28,9 @@ def escape(text: Any) -> str:
 
 def name_model(model: str) -> str:
     """``item_knn`` as "Item-kNN"; a model that is not ours keeps its name."""
-    return escape(MODEL_NAMES.get(model, model.replace("_", " ")))
+    if model == WITHOUT_TIES:
+        return "Social, no ties"
+    return escape(MODELS[model].label if model in MODELS else model.replace("_", " "))
 
 
 def name_metric(metric: str) -> str:

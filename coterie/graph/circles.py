@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coterie.data.dataset import Floats, Ints, Ties
+from coterie.data.ragged import Ragged
 from coterie.errors import BadInputError
 from coterie.schema import MAX_FRIENDS
 
@@ -25,12 +26,8 @@ class FriendLists:
 
     def take(self, user_idx: Ints) -> "FriendLists":
         """The lists of some users, in the order asked; a row of -1 has no friends."""
-        known = user_idx >= 0
-        rows = np.where(known, user_idx, 0)
-        counts = np.where(known, self.offsets[rows + 1] - self.offsets[rows], 0)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        entries = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
-        return FriendLists(offsets, self.person[entries], self.strengths[entries])
+        taken, entries = Ragged(self.offsets).take(user_idx)
+        return FriendLists(taken.offsets, self.person[entries], self.strengths[entries])
 
 
 def circles_of(
@@ -54,9 +51,7 @@ def circles_of(
     # Rounded, so that features summed in another order elsewhere still rank alike.
     total = np.round(strengths.astype(np.float64).sum(axis=1), 4)
     order = np.lexsort((ties.dst_idx, -total, ties.src_idx))
-    src = ties.src_idx[order]
-    counts = np.bincount(src, minlength=num_users)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    kept = order[np.arange(len(src)) - starts[src] < max_friends]
-    offsets = np.concatenate([[0], np.cumsum(np.minimum(counts, max_friends))]).astype(np.int64)
+    followed = Ragged.of_rows(ties.src_idx, num_users)
+    is_kept = followed.place < max_friends
+    kept, offsets = order[is_kept], followed.where(is_kept).offsets
     return FriendLists(offsets, ties.dst_idx[kept], strengths[kept].astype(np.float32))

@@ -2,30 +2,23 @@
 
 from typing import Any, Final
 
-from coterie.models.base import Inductive, Learned, Model
-from coterie.models.ease import EASE, EASEConfig
-from coterie.models.item_knn import ItemKNN, ItemKNNConfig
-from coterie.models.lightgcn import LightGCN, LightGCNConfig
-from coterie.models.popularity import Popularity, PopularityConfig
-from coterie.models.social import SocialConfig, SocialModel
-from coterie.models.social_linear import SocialLinear, SocialLinearConfig
+from coterie.models.base import Inductive, Learned, Model, Releasable
+from coterie.models.ease import EASE
+from coterie.models.item_knn import ItemKNN
+from coterie.models.lightgcn import LightGCN
+from coterie.models.popularity import Popularity
+from coterie.models.social import SocialModel
+from coterie.models.social_linear import SocialLinear
 
 MODELS: Final[dict[str, type[Any]]] = {
-    Popularity.name: Popularity,
-    ItemKNN.name: ItemKNN,
-    EASE.name: EASE,
-    LightGCN.name: LightGCN,
-    SocialLinear.name: SocialLinear,
-    SocialModel.name: SocialModel,
+    model.name: model for model in (Popularity, ItemKNN, EASE, LightGCN, SocialLinear, SocialModel)
 }
-"""Each a ``Model``, made from its config of ``CONFIGS``."""
-CONFIGS: Final[dict[str, type[Any]]] = {
-    Popularity.name: PopularityConfig,
-    ItemKNN.name: ItemKNNConfig,
-    EASE.name: EASEConfig,
-    LightGCN.name: LightGCNConfig,
-    SocialLinear.name: SocialLinearConfig,
-    SocialModel.name: SocialConfig,
-}
+"""Each a ``Model``, made from its ``config_class``."""
 
-__all__ = ["CONFIGS", "MODELS", "Inductive", "Learned", "Model"]
+
+def is_releasable(name: str) -> bool:
+    """Whether releases can be made of a model of ``MODELS``: whether it is ``Releasable``."""
+    return hasattr(MODELS[name], "use")
+
+
+__all__ = ["MODELS", "Inductive", "Learned", "Model", "Releasable", "is_releasable"]

@@ -7,7 +7,9 @@ import numpy.typing as npt
 import torch
 
 from coterie.data.dataset import TrainingSet
+from coterie.models.space import Tuning
 from coterie.progress import Progress, silent
+from coterie.recommend.terms import Parameters
 from coterie.training.loop import Trainee, TrainingHistory
 
 Scores = npt.NDArray[np.float32]
@@ -22,7 +24,16 @@ class Model(Protocol):
     """
 
     name: ClassVar[str]
+    """What settings, files and the command line call it."""
+    label: ClassVar[str]
+    """What people read."""
+    config_class: ClassVar[type[Any]]
+    tuning: ClassVar[Tuning]
     config: Any
+
+    @property
+    def item_columns(self) -> tuple[str, ...]:
+        """Columns of ``schema.ITEMS`` that it reads; its training set need not hold others."""
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """Learn from ``data``; early stopping, if any, looks at ``data.validation``.
@@ -54,6 +65,17 @@ class Inductive(Model, Protocol):
         Raises:
             BadInputError: Not fitted yet.
         """
+
+
+@runtime_checkable
+class Releasable(Model, Protocol):
+    """A model of which a release can be made: it scores as the recommender does."""
+
+    parameters: Parameters
+    """All that a release keeps of it, as ``coterie.recommend.score`` reads it."""
+
+    def use(self, parameters: Parameters, data: TrainingSet) -> None:
+        """Score the users of ``data`` with what was kept, without fitting."""
 
 
 @runtime_checkable

@@ -1,11 +1,12 @@
-"""What is chosen on validation once both halves are there: their shares, and popularity's.
+"""What is chosen on validation once all terms are there: their shares, and popularity's.
 
-A share of the closed form is judged by all validation targets. How much popularity counts beside
+A term's share is judged by all validation targets. How much popularity counts beside
 friends' tastes for who is new is judged by the same targets, with a shopper's own history hidden
 up to its first item or wholly: among those who have a history, nobody is new.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,14 +16,17 @@ import torch
 from coterie.data.dataset import Ints, TrainingSet
 from coterie.models.engagement import engagement
 from coterie.recommend.batches import Community
-from coterie.recommend.linear import LinearPart
-from coterie.recommend.recommender import Parameters, Recommender
+from coterie.recommend.learned import LearnedTerm
+from coterie.recommend.recommender import Recommender
+from coterie.recommend.score import Score
 from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.terms import Parameters, ScoreTerm, all_scores
 from coterie.training.validation import Validation
 
 MIXES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of the closed form that validation chooses from. Never none: the epoch that is kept was
-the best on the same shoppers, so there the learned half alone looks better than it is."""
+the best on the same shoppers, so there the learned half alone looks better than it is. A term after
+it may also get none."""
 PRIORS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """What the logarithm of popularity counts for a stranger without friends, in units of the scores'
 spread; with each friend and each entry of one's own it counts less."""
@@ -30,40 +34,87 @@ TOLD: Final = (0, 1)
 """First items of one's own that are known of a newcomer, when validation chooses the prior."""
 
 
-class Halves:
-    """What was learned and what was solved, brought to one size so that a share means something."""
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A term beside what was learned."""
+
+    term: ScoreTerm
+    share: float | None = None
+    """Of all terms up to this one; None: validation chooses."""
+    choices: tuple[float, ...] = (0.0, *MIXES)
+
+
+class Blend:
+    """Terms of one score, brought to one spread so that a share of each means something.
+
+    The learned term comes first. Each other one takes its share of all that those before it say.
+    """
 
     def __init__(
-        self, learned: Parameters, solved: LinearPart, community: Community, data: TrainingSet
+        self,
+        learned: Parameters,
+        others: Sequence[Added],
+        community: Community,
+        data: TrainingSet,
     ):
-        self._learned, self._solved, self._community = learned, solved, community
-        self._recommender = Recommender(learned, popularity(data))
-        some = _some(community)
-        self._spread = (
-            float(self._recommender.scores(some).std()),
-            float(solved.scores(some).std()),
-        )
+        self._learned, self._others, self._community = learned, others, community
+        self._popularity = torch.from_numpy(popularity(data))
+        self._first = LearnedTerm.of_tensors(learned, data.num_items)
+        self._alone = Score(self._first)
+        self._spreads = [max(float(s.std()), 1e-12) for s in self._scores(_some(community))]
 
-    def best_mix(self, data: TrainingSet) -> float:
-        """The share of MIXES with the best NDCG@20 on validation; the smallest of equals."""
-        validation = Validation(data, torch.device("cpu"))
+    def shares(self, data: TrainingSet) -> tuple[float, ...]:
+        """Find the share of each term but the first, one after the other.
 
-        def both(users: torch.Tensor) -> torch.Tensor:
-            shoppers = self._community.shoppers(users.numpy())
-            learned = self._recommender.scores(shoppers) / self._spread[0]
-            solved = self._solved.scores(shoppers) / self._spread[1]
-            return torch.stack([(1 - mix) * learned + mix * solved for mix in MIXES]).float()
+        Of those that nobody gave, validation chooses by NDCG@20, the smallest of equals; where
+        there is none, a term is one of equal parts.
+        """
+        found: tuple[float, ...] = ()
+        for added in self._others:
+            share = added.share
+            if share is None and data.validation is not None:
+                share = self._best_next(data, found)
+            found += (1.0 / (len(found) + 2) if share is None else share,)
+        return found
 
-        reached = validation.ndcg_of_each(both, len(MIXES))
-        return _best(MIXES, reached) if reached else 0.5
+    def _best_next(self, data: TrainingSet, found: tuple[float, ...]) -> float | None:
+        """The best share of the term after those whose shares are found."""
+        place = len(found) + 1
+        choices = self._others[place - 1].choices
 
-    def mixed(self, mix: float) -> Parameters:
-        """One set of parameters for both."""
-        learned, solved = (1 - mix) / self._spread[0], mix / self._spread[1]
-        parameters = dict(self._learned)
-        for name in ("scale", "item_bias"):
-            parameters[name] = parameters[name] * learned
-        return parameters | self._solved.times(solved).tensors()
+        def each(users: torch.Tensor) -> torch.Tensor:
+            parts = self._scores(self._community.shoppers(users.numpy()), place + 1)
+            scores = [part / spread for part, spread in zip(parts, self._spreads, strict=False)]
+            before = scores[0]
+            for share, one in zip(found, scores[1:], strict=False):
+                before = (1 - share) * before + share * one
+            return torch.stack(
+                [(1 - share) * before + share * scores[place] for share in choices]
+            ).float()
+
+        reached = Validation(data, torch.device("cpu")).ndcg_of_each(each, len(choices))
+        return _best(choices, reached) if reached else None
+
+    def _scores(self, shoppers: Shoppers, num_terms: int | None = None) -> list[torch.Tensor]:
+        """What each of the first terms says of all items, as the recommender has it."""
+        asked = self._alone.read(shoppers)
+        first = self._alone.every(self._alone.queries(asked))
+        first[asked.lost] = self._popularity
+        others = self._others if num_terms is None else self._others[: num_terms - 1]
+        terms = [added.term for added in others]
+        return [first, *(all_scores(term, term.query(asked)) for term in terms)]
+
+    def mixed(self, shares: Sequence[float]) -> Parameters:
+        """One set of parameters for all; a term whose share is 0 is in none."""
+        weights = [1.0]
+        for share in shares:
+            weights = [*(weight * (1 - share) for weight in weights), share]
+        first, *factors = (w / spread for w, spread in zip(weights, self._spreads, strict=True))
+        parameters = self._learned | self._first.times(first).tensors()
+        for added, factor in zip(self._others, factors, strict=True):
+            if factor:
+                parameters |= added.term.times(factor).tensors()
+        return parameters
 
 
 class Prior:

@@ -12,6 +12,7 @@ from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
+from coterie.models.space import LogUniform, Tuning
 from coterie.progress import Progress, silent
 
 Dense = npt.NDArray[Any]  # double where that is affordable, else single
@@ -38,6 +39,10 @@ class EASE:
     """
 
     name: ClassVar[str] = "ease"
+    label: ClassVar[str] = "EASE"
+    config_class: ClassVar[type[EASEConfig]] = EASEConfig
+    tuning: ClassVar[Tuning] = Tuning({"l2": LogUniform(10.0, 3000.0)})
+    item_columns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: EASEConfig = EASEConfig()):
         self.config = config

@@ -11,6 +11,7 @@ from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
+from coterie.models.space import Choice, Tuning, Uniform
 from coterie.progress import Progress, silent
 
 
@@ -36,6 +37,12 @@ class ItemKNN:
     """Cosine with shrinkage between items' shoppers, the nearest kept, summed over a history."""
 
     name: ClassVar[str] = "item_knn"
+    label: ClassVar[str] = "Item-kNN"
+    config_class: ClassVar[type[ItemKNNConfig]] = ItemKNNConfig
+    tuning: ClassVar[Tuning] = Tuning(
+        {"neighbours": Choice((20, 50, 100, 200, 500, 1000)), "shrinkage": Uniform(0.0, 60.0)}
+    )
+    item_columns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: ItemKNNConfig = ItemKNNConfig()):
         self.config = config

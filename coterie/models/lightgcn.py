@@ -15,6 +15,7 @@ from coterie.errors import BadInputError
 from coterie.graph.ties import tie_matrix, to_tensor
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
+from coterie.models.space import Choice, LogUniform, Tuning
 from coterie.progress import Progress, silent
 from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
 from coterie.training.order import Order
@@ -114,6 +115,16 @@ class LightGCN:
     """The graph baseline; with ``use_ties`` the social one that most papers compare with."""
 
     name: ClassVar[str] = "lightgcn"
+    label: ClassVar[str] = "LightGCN"
+    config_class: ClassVar[type[LightGCNConfig]] = LightGCNConfig
+    tuning: ClassVar[Tuning] = Tuning(
+        {
+            "temperature": LogUniform(0.05, 0.5),
+            "layers": Choice((1, 2, 3, 4)),
+            "loop.lr": LogUniform(1e-3, 2e-2),
+        }
+    )
+    item_columns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: LightGCNConfig = LightGCNConfig()):
         self.config = config

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from coterie.data.dataset import TrainingSet
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
+from coterie.models.space import Tuning
 from coterie.progress import Progress, silent
 
 
@@ -21,6 +22,10 @@ class Popularity:
     """An item's score is the number of shoppers who had it."""
 
     name: ClassVar[str] = "popularity"
+    label: ClassVar[str] = "Popularity"
+    config_class: ClassVar[type[PopularityConfig]] = PopularityConfig
+    tuning: ClassVar[Tuning] = Tuning()
+    item_columns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: PopularityConfig = PopularityConfig()):
         self.config = config

@@ -36,6 +36,7 @@ from coterie.graph.ties import to_tensor
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
 from coterie.models.neighbours import nearest
+from coterie.models.space import DISLIKE_WEIGHTS, Choice, LogUniform, Tuning, Uniform
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import start_of_kinds
@@ -93,10 +94,65 @@ class SocialLinearConfig:
             raise BadInputError(f"rank and iterations start at 1, tail and neighbours at 0: {self}")
 
 
+TUNING: Final = Tuning(
+    {
+        "l2": LogUniform(2.0, 100.0),
+        "friends": LogUniform(0.005, 2.0),
+        "alike": Uniform(0.0, 1.0),
+        "history_discount": Uniform(0.0, 1.0),
+        "item_power": Uniform(0.0, 0.5),
+        "popularity_discount": Uniform(-0.1, 0.4),
+        "rate": Uniform(0.0, 0.6),
+        "rank": Choice((64, 128, 256, 512)),
+        "tail": Uniform(0.0, 1.25),
+        "dislike_weight": DISLIKE_WEIGHTS,
+    },
+    starts=(
+        {
+            "l2": 4.2,
+            "friends": 0.01,
+            "alike": 0.5,
+            "history_discount": 0.3,
+            "item_power": 0.3,
+            "popularity_discount": 0.17,
+            "rank": 128,
+            "tail": 1.1,
+        },
+        {
+            "l2": 8.0,
+            "friends": 0.024,
+            "alike": 0.3,
+            "history_discount": 0.5,
+            "item_power": 0.2,
+            "popularity_discount": 0.28,
+            "rank": 128,
+            "tail": 0.2,
+        },
+        {
+            "l2": 5.0,
+            "friends": 0.03,
+            "alike": 0.25,
+            "history_discount": 0.2,
+            "item_power": 0.1,
+            "popularity_discount": 0.0,
+            "rank": 64,
+            "tail": 0.65,
+        },
+    ),
+)
+"""Its own settings are for shops where little is known of each shopper; the starts are for long
+histories, of many shoppers with broad tastes or of few, and for few shoppers of whom little is
+known."""
+
+
 class SocialLinear:
     """The closed form alone; scores through the same sums as serving."""
 
     name: ClassVar[str] = "social_linear"
+    label: ClassVar[str] = "Linear with friends"
+    config_class: ClassVar[type[SocialLinearConfig]] = SocialLinearConfig
+    tuning: ClassVar[Tuning] = TUNING
+    item_columns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: SocialLinearConfig = SocialLinearConfig()):
         self.config = config

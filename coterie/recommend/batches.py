@@ -9,6 +9,7 @@ import numpy.typing as npt
 from coterie.data.dataset import Floats, Ints, TrainingSet
 from coterie.data.hidden import hides
 from coterie.data.polarity import wanted_at
+from coterie.data.ragged import Ragged
 from coterie.data.repurchase import Again
 from coterie.errors import BadInputError
 from coterie.graph.circles import FriendLists, circles_of
@@ -42,10 +43,8 @@ class Community:
             friends.offsets, place.astype(np.int64) + len(user_idx), friends.strengths
         )
         histories = self.histories.take(np.concatenate([user_idx, people]))
-        starts, ends = self.seen_offsets[user_idx], self.seen_offsets[user_idx + 1]
-        seen_offsets = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64)
-        rows = np.repeat(starts - seen_offsets[:-1], ends - starts) + np.arange(seen_offsets[-1])
-        return Shoppers(histories, circles, seen_offsets, self.seen[rows])
+        seen, entries = Ragged(self.seen_offsets).take(user_idx)
+        return Shoppers(histories, circles, seen.offsets, self.seen[entries])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +88,9 @@ def shopper_from_features(
             f"expected {len(STRENGTHS)} numbers a friend"
         )
     columns = [_columns(recent) for recent in (own, *friends)]
-    offsets = np.concatenate([[0], np.cumsum([len(item) for item, *_ in columns])])
+    rows = Ragged.of(np.array([len(item) for item, *_ in columns]))
     parts = (np.concatenate(column) for column in zip(*columns, strict=True))
-    histories = Histories.of(offsets.astype(np.int64), *parts)
+    histories = Histories.of(rows.offsets, *parts)
     circles = Circles(np.array([0, len(friends)], np.int64), np.arange(1, len(friends) + 1), table)
     own_item, own_kind, _, wanted_ms = columns[0]
     hidden = own_item[hides(own_kind, wanted_ms, own_item, again)]

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from coterie.data.dataset import Ints, TrainingSet
 from coterie.data.polarity import Entries, wanted_at
+from coterie.data.ragged import Ragged
 from coterie.data.repurchase import Again
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
@@ -128,11 +129,10 @@ def _histories(known: pa.Table, items: Vocab) -> Histories:
         wanted_ms = wanted_at(kind, ts_ms)
     item_idx = items.rows(ids)
     kept = item_idx >= 0
-    row = np.repeat(np.arange(len(known)), np.diff(offsets))[kept]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(known)))])
+    offsets = Ragged(offsets).where(kept).offsets
     item_idx, kind, ts_ms = item_idx[kept], kind[kept], ts_ms[kept]
     wanted_ms = wanted_ms[kept]
-    return Histories.of(offsets.astype(np.int64), item_idx, kind, ts_ms, wanted_ms)
+    return Histories.of(offsets, item_idx, kind, ts_ms, wanted_ms)
 
 
 def _had(known: pa.Table, users: Vocab, items: Vocab) -> Entries:
@@ -151,13 +151,11 @@ def _circles(known: pa.Table, users: Vocab) -> FriendLists:
     strengths = strengths.reshape(-1, len(STRENGTHS))
     person = users.rows(ids)
     kept = person >= 0
-    row = np.repeat(np.arange(len(known)), np.diff(offsets))[kept]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(known)))])
-    return FriendLists(offsets.astype(np.int64), person[kept], strengths[kept])
+    return FriendLists(Ragged(offsets).where(kept).offsets, person[kept], strengths[kept])
 
 
 def _flat(known: pa.Table, column: str) -> tuple[Ints, pa.Array]:
     """Offsets, shape (rows + 1,), and values of a list column; a null list is an empty one."""
     lists = known[column].combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), pc.list_flatten(lists)
+    return Ragged.of(lengths).offsets, pc.list_flatten(lists)

@@ -16,7 +16,7 @@ every part of a score is known exactly.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from coterie.data.dataset import Ints
 from coterie.errors import BadInputError
 from coterie.recommend.encoder import of_all_kinds
 from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.terms import Asked, Query, Sources, Split
 
 Matrix = Any  # scipy.sparse.csr_matrix of doubles
 DISLIKE_WEIGHT: Final = "dislike_weight"
@@ -99,7 +100,10 @@ class InputWeights:
 
 @dataclass(frozen=True, slots=True)
 class LinearPart:
-    """The closed form, at work; vectors have shape (items, rank), in double precision."""
+    """The closed form as a term of a score (``terms.ScoreTerm``); its vectors have shape
+    (items, rank), in double precision."""
+
+    names: ClassVar[frozenset[str]] = NAMES
 
     weights: InputWeights
     own: torch.Tensor
@@ -113,6 +117,20 @@ class LinearPart:
     def __post_init__(self) -> None:
         itself = sparse.diags_array((self.own * self.out).sum(1).numpy()).tocsr()
         object.__setattr__(self, "itself", itself)
+
+    @property
+    def vectors(self) -> torch.Tensor:
+        """See ScoreTerm."""
+        return self.out
+
+    def query(self, asked: Asked) -> Query:
+        """See ScoreTerm."""
+        return Query(self.states(asked.shoppers), self.direct(asked.shoppers))
+
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+        """See ScoreTerm."""
+        parts = self.contributions(asked.shoppers, sources.entries, sources.ties, items.numpy())
+        return Split(parts)
 
     def states(self, shoppers: Shoppers) -> torch.Tensor:
         """s, shape (b, rank); summed row by row, so the same in any batch."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from coterie.data.dataset import Codes, Floats, Interactions, Ints
 from coterie.data.hidden import hides
 from coterie.data.polarity import Entries, speaks_against, was_had
+from coterie.data.ragged import Ragged
 from coterie.data.repurchase import Again
 from coterie.schema import MAX_HAD, MAX_RECENT
 
@@ -77,17 +78,12 @@ class Histories:
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "Histories":
         """The same people with some of their entries, a mask of shape (n,)."""
-        before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-        return self._rows(before[self.offsets], np.flatnonzero(kept))
+        return self._rows(Ragged(self.offsets).where(kept).offsets, np.flatnonzero(kept))
 
     def take(self, people: Ints) -> "Histories":
         """The histories of some people, in the order asked; a row of -1 has no history."""
-        known = people >= 0
-        rows = np.where(known, people, 0)
-        counts = np.where(known, self.offsets[rows + 1] - self.offsets[rows], 0)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        entries = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
-        return self._rows(offsets, entries)
+        taken, entries = Ragged(self.offsets).take(people)
+        return self._rows(taken.offsets, entries)
 
     def _rows(self, offsets: Ints, entries: Ints) -> "Histories":
         return Histories(
@@ -113,7 +109,7 @@ class Memory:
         recent, before = self.recent, self.had
         shown = hides(recent.kind, recent.wanted_ms, recent.item_idx, again)
         had = before.take(hides(before.kind, before.wanted_ms, before.item, again))
-        person = np.repeat(np.arange(recent.num_people), np.diff(recent.offsets))[shown]
+        person = Ragged(recent.offsets).row[shown]
         pairs = [
             person * num_items + recent.item_idx[shown],
             had.person * num_items + had.item,
@@ -136,10 +132,9 @@ class Circles:
 
     def without(self, hidden: npt.NDArray[np.bool_]) -> "Circles":
         """The same without the friends of some shoppers, a mask of shape (b,)."""
-        counts = np.diff(self.offsets)
-        left = np.repeat(~hidden, counts)
-        offsets = np.concatenate([[0], np.cumsum(np.where(hidden, 0, counts))]).astype(np.int64)
-        return Circles(offsets, self.person[left], self.strengths[left])
+        rows = Ragged(self.offsets)
+        left = ~hidden[rows.row]
+        return Circles(rows.where(left).offsets, self.person[left], self.strengths[left])
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +191,10 @@ def memory_of(
     entries, newest = Entries.of(events).collapse()
     order = np.lexsort((-newest, -entries.ts_ms, entries.person))
     entries = entries.take(order)
-    counts = np.bincount(entries.person, minlength=num_people)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    kept = np.arange(len(entries)) - starts[entries.person] < most
+    rows = Ragged.of_rows(entries.person, num_people)
+    kept = rows.place < most
     recent = Histories.of(
-        np.concatenate([[0], np.cumsum(np.minimum(counts, most))]).astype(np.int64),
+        rows.where(kept).offsets,
         entries.item[kept],
         entries.kind[kept],
         entries.ts_ms[kept],

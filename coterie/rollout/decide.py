@@ -103,7 +103,7 @@ def decide(state: State, seen: Seen, now: float) -> Decision:
         if command.id in state.done_commands:
             continue
         try:
-            state = _obey(state, command, log)
+            state = _obey(state, command, seen.source, log)
         except BadInputError as error:
             refused[command.id] = str(error)
         done = (*state.done_commands, command.id)[-KEPT_COMMANDS:]
@@ -229,9 +229,11 @@ class _Log:
         )
 
 
-def _obey(state: State, command: Command, log: _Log) -> State:
+def _obey(state: State, command: Command, source: Source, log: _Log) -> State:
     if not command.reason.strip():
         raise BadInputError(f"{command.verb} needs a reason: say why")
+    if command.verb is Verb.START and source is Source.SPARSE:
+        raise BadInputError(f"no rollout could be decided: metrics are {source}{_ADVICE[source]}")
     return _VERBS[command.verb](state, command, log)
 
 

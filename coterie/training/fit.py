@@ -9,7 +9,7 @@ import torch
 
 from coterie.data.dataset import Split, TrainingSet
 from coterie.errors import BadInputError
-from coterie.models import CONFIGS, MODELS, Learned, Model
+from coterie.models import MODELS, Learned, Model
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import CheckpointFolder
 from coterie.training.loop import EpochRecord, Start, run_epochs
@@ -49,8 +49,9 @@ def fit(
     """
     if model_name not in MODELS:
         raise BadInputError(f"no model {model_name!r}: there are {', '.join(MODELS)}")
-    config = CONFIGS[model_name]() if config is None else config
+    config = MODELS[model_name].config_class() if config is None else config
     model: Model = MODELS[model_name](config)
+    data = data.with_item_columns(model.item_columns)
     if not isinstance(model, Learned):
         if start is not None:
             raise BadInputError(f"{model_name} learns no epochs, so it cannot go on from a release")

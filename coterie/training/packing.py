@@ -8,6 +8,8 @@ from typing import Any
 
 import fsspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -47,10 +49,10 @@ def unpack(path: str) -> TrainingSet:
         num_users, num_items = loaded["shape"].tolist()
         held_out = _read(Interactions, "validation", loaded) if loaded["validates"] else None
         interactions, ties = _read(Interactions, "seen", loaded), _read(Ties, "ties", loaded)
-        again = _read_again(loaded)
+        again, items = _read_again(loaded), _read_items(loaded)
     except (OSError, ValueError, KeyError) as error:
         raise BadInputError(f"{path} holds no training set: {error}") from error
-    return TrainingSet(interactions, ties, num_users, num_items, held_out, again)
+    return TrainingSet(interactions, ties, num_users, num_items, held_out, again, items)
 
 
 def digest(data: TrainingSet) -> str:
@@ -106,7 +108,22 @@ def _columns(data: TrainingSet) -> Columns:
             columns |= {f"{prefix}.{f.name}": getattr(part, f.name) for f in fields(part)}
     if data.again is not None:
         columns |= {"again.days": data.again.days, "again.now_ms": np.array(data.again.now_ms)}
+    if data.items is not None:
+        columns["items"] = _bytes_of(data.items)
     return columns
+
+
+def _bytes_of(items: pa.Table) -> np.ndarray[Any, Any]:
+    """Parquet, which depends on the values alone: not on how Arrow holds them."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(items, sink)
+    return np.frombuffer(sink.getvalue(), np.uint8)
+
+
+def _read_items(loaded: Any) -> pa.Table | None:
+    if "items" not in loaded:
+        return None
+    return pq.read_table(pa.BufferReader(loaded["items"]))
 
 
 def _read_again(loaded: Any) -> Again | None:

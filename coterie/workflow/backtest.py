@@ -11,10 +11,9 @@ from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import by_weeks
 from coterie.evaluation.backtest import Week
 from coterie.evaluation.comparison import compare
-from coterie.models import CONFIGS
 from coterie.progress import Progress, silent
 from coterie.training.fit import fit_twice
-from coterie.workflow.settings import FitSettings, change, flatten
+from coterie.workflow.settings import FitSettings
 
 BACKTEST: Final = "backtest.json"
 MODELS: Final = ("popularity", "item_knn", "social")
@@ -43,9 +42,8 @@ def backtest(
         BadInputError: The data are wrong, a model is unknown, or no week can be foreseen.
     """
     names = tuple(models) or MODELS
-    settings = {name: FitSettings(name).configure() for name in names}
-    if "social" in settings:
-        settings["social"] = change(CONFIGS["social"](), flatten(config or {}))
+    changes = {"social": config or {}}
+    settings = {name: FitSettings(name, changes.get(name, {})).configure() for name in names}
     splits = by_weeks(load_dataset(clean), weeks, RepurchaseSetting())
     found: list[Week] = []
     for done, (start_ms, split) in enumerate(splits):

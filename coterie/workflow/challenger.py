@@ -14,11 +14,10 @@ import coterie
 from coterie.data.repurchase import RepurchaseSetting, read_repurchase
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
-from coterie.models import Learned, Model
+from coterie.models import MODELS, Learned, Model, Releasable, is_releasable
 from coterie.models.popularity import Popularity
-from coterie.models.social import SocialModel
 from coterie.progress import Progress, silent
-from coterie.recommend.recommender import Parameters
+from coterie.recommend.terms import Parameters
 from coterie.training.fit import chosen_config, fit_twice
 from coterie.workflow.features import check_features
 from coterie.workflow.settings import FitSettings
@@ -137,13 +136,17 @@ def load_parameters(folder: str) -> Parameters:
     path = Path(folder, PARAMETERS)
     if not path.is_file():
         raise BadInputError(
-            f"{folder} holds no {PARAMETERS}: only the social model can be released, "
+            f"{folder} holds no {PARAMETERS}: only the {_releasable()} model can be released, "
             "others are for comparison"
         )
     try:
         return safetensors.load(path.read_bytes())
     except (SafetensorError, ValueError) as error:
         raise BadInputError(f"{path} is damaged ({error}): train again") from error
+
+
+def _releasable() -> str:
+    return " or ".join(name for name in MODELS if is_releasable(name))
 
 
 def history_of(model: Model) -> dict[str, Any] | None:
@@ -156,7 +159,7 @@ def _save(challenger: Challenger, final: Model, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CHALLENGER).unlink(missing_ok=True)
     (folder / PARAMETERS).unlink(missing_ok=True)
-    if isinstance(final, SocialModel):
+    if isinstance(final, Releasable):
         _replace(folder / PARAMETERS, safetensors.save(final.parameters))
     _replace(folder / CHALLENGER, json.dumps(asdict(challenger), indent=2).encode() + b"\n")
 

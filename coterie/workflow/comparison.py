@@ -15,8 +15,7 @@ from coterie.evaluation.report import report
 from coterie.evaluation.results import Comparison
 from coterie.evaluation.shop import shop_figures
 from coterie.graph.figures import degree_counts, graph_figures
-from coterie.models import MODELS, Inductive, Model
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models import MODELS, Inductive, Model, is_releasable
 from coterie.progress import Progress, silent
 from coterie.training.fit import chosen_config, fit, fit_twice
 from coterie.workflow.challenger import Challenger, history_of, load_challenger, load_parameters
@@ -58,7 +57,7 @@ def evaluate_all(
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
     runs: dict[str, _Run] = {}
     for name in models or (*MODELS, WITHOUT_TIES):
-        if challenger and known and name == known.model == OURS:
+        if challenger and known and name == known.model and is_releasable(name):
             runs[name] = _restore(known, challenger, shop)
         else:
             runs[name] = _fit(name, known, shop, progress)
@@ -142,9 +141,10 @@ class _Run:
 
 
 def _restore(known: Challenger, folder: str, shop: Shop) -> _Run:
-    model = SocialModel(change(SocialConfig(), flatten(known.config)))
+    kind = MODELS[known.model]
+    model = kind(change(kind.config_class(), flatten(known.config)))
     model.use(load_parameters(folder), shop.split.for_test())
-    return _Run(model, change(SocialConfig(), flatten(known.chosen)), known.training)
+    return _Run(model, change(kind.config_class(), flatten(known.chosen)), known.training)
 
 
 def _fit(name: str, known: Challenger | None, shop: Shop, progress: Progress) -> _Run:

@@ -10,7 +10,8 @@ from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.engagement import engagement
 from coterie.recommend.batches import Community
-from coterie.recommend.recommender import Parameters, Recommender
+from coterie.recommend.recommender import Recommender
+from coterie.recommend.terms import Parameters
 from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.release.gate import Limits, judge
 from coterie.workflow.challenger import Challenger, load_challenger, load_parameters

@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, get_args
 
 from coterie.data.dataset import TrainingSet
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
-from coterie.models import CONFIGS
+from coterie.models import MODELS
 from coterie.training.fit import Here
 from coterie.training.loop import Start
 from coterie.training.runs import Workers, run_identity
@@ -38,8 +39,8 @@ class FitSettings:
     """When what was bought may be listed again, as ``repurchase.read_repurchase`` takes it."""
 
     def __post_init__(self) -> None:
-        if self.model not in CONFIGS:
-            raise BadInputError(f"no model {self.model!r}: choose one of {', '.join(CONFIGS)}")
+        if self.model not in MODELS:
+            raise BadInputError(f"no model {self.model!r}: choose one of {', '.join(MODELS)}")
         if self.workers < 0:
             raise BadInputError(f"{self.workers} workers: 0 trains here, 1 and more with Ray Train")
 
@@ -48,6 +49,7 @@ class FitSettings:
         config = self.configure()
         if not hasattr(config, "loop"):
             return Here()
+        data = data.with_item_columns(MODELS[self.model](config).item_columns)
         run = f"{run_identity(self.model, config, data, start)}-{config.loop.max_epochs}"
         if self.workers:
             return Workers(
@@ -65,7 +67,7 @@ class FitSettings:
         Raises:
             BadInputError: A field is unknown, or its value is refused.
         """
-        return change(CONFIGS[self.model](), flatten(self.config))
+        return change(MODELS[self.model].config_class(), flatten(self.config))
 
 
 def change(config: Any, changes: Mapping[str, Any]) -> Any:
@@ -84,15 +86,18 @@ def change(config: Any, changes: Mapping[str, Any]) -> Any:
     """
     for name, value in changes.items():
         outer, _, inner = name.partition(".")
-        known = [f.name for f in fields(config)]
+        known = {f.name: f.type for f in fields(config)}
         if outer not in known:
             raise BadInputError(
                 f"{type(config).__name__} has no field {outer!r}, only {', '.join(known) or 'none'}"
             )
         old = getattr(config, outer)
-        new = (
-            change(old, {inner: value}) if inner and is_dataclass(old) else _like(old, value, name)
-        )
+        if inner and is_dataclass(old):
+            new = change(old, {inner: value})
+        elif value is None and NoneType in get_args(known[outer]):
+            new = None
+        else:
+            new = _like(old, value, name)
         config = replace(config, **{outer: new})
     return config
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.evaluation.tuning import write_page
-from coterie.models.space import SPACES, STARTS, Space, describe
+from coterie.models import MODELS
+from coterie.models.space import Space, Tuning, describe
 from coterie.training.packing import digest
 from coterie.training.standing import Standing, Watch, unwatched
 from coterie.training.study import Plan, Study, Trial, open_study
@@ -61,7 +62,8 @@ class TuneSettings:
         """
         config = FitSettings(self.model, self.config).configure()
         fixed, own = flatten(self.config), flatten(asdict(config))
-        space = {name: f for name, f in SPACES.get(self.model, {}).items() if name not in fixed}
+        tuning: Tuning = MODELS[self.model].tuning
+        space = {name: f for name, f in tuning.space.items() if name not in fixed}
         if not space:
             raise BadInputError(
                 f"{self.model} has nothing to tune"
@@ -72,7 +74,7 @@ class TuneSettings:
         epochs = config.loop.max_epochs if hasattr(config, "loop") else 0
         starts = tuple(
             defaults | {name: value for name, value in start.items() if name in space}
-            for start in STARTS.get(self.model, ())
+            for start in tuning.starts
         )
         seeds = {name: seed for name, seed in own.items() if name.rpartition(".")[2] == "seed"}
         learns = seeds if epochs else {}  # what is solved differs by less than can be told
@@ -117,7 +119,8 @@ def tune_model(
     """
     settings = settings or TuneSettings()
     search, bounds = settings.search(), settings.bounds  # refused before anything is written
-    data = Shop.open(clean).split.for_validation()
+    columns = MODELS[settings.model](FitSettings(settings.model, settings.config).configure())
+    data = Shop.open(clean).split.for_validation().with_item_columns(columns.item_columns)
     with open_study(out, settings.plan(search, data)) as study:
         try:
             # Ray and Optuna take seconds to import: only who tunes waits for them.
@@ -171,5 +174,5 @@ def _check(space: Space, defaults: Mapping[str, Any]) -> None:
         if value not in space[name]:
             raise BadInputError(
                 f"{name} = {value!r} lies outside what is searched, {space[name]}: fix it with "
-                f"{name}={value}, or widen coterie.models.space"
+                f"{name}={value}, or widen the model's tuning"
             )

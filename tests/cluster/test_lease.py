@@ -125,6 +125,7 @@ def test_nobody_makes_the_lease_that_tells_installs_apart(api, holder):
     with pytest.raises(UnavailableError, match="the chart makes it"):
         lease.attempt()
     assert not lease
+    assert ("leases", "shop-rollout") not in api.objects
     made = api.put("leases", "shop-rollout", {})
     lease.attempt()
     assert lease

@@ -1,5 +1,6 @@
 """What values state counts on a fresh install and by force; else what is live stays."""
 
+import contextlib
 import json
 import shutil
 import time
@@ -413,3 +414,41 @@ def test_rollouts_that_were_off_for_a_while_go_on_with_what_values_put_live(helm
     helm.turns()
     assert shop.live == Target(shop.old)
     assert helm.history[-1][2].startswith("installed anew")
+
+
+class Killed(BaseException):
+    """No part of the process outlives it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_any_write_a_forced_release_is_taken_once(helm, shop, api, monkeypatch, after):
+    ask, writes = program.Cluster._ask, {"left": 0}
+
+    def killed(self, verb, resource, *args, **more):
+        writes["left"] -= verb in ("create", "patch")
+        now = verb in ("create", "patch") and writes["left"] == 0
+        if now and not after:
+            raise Killed
+        answer = ask(self, verb, resource, *args, **more)
+        if now:
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(program.Cluster, "_ask", killed)
+    for nth in range(1, 7):
+        for name in ("shop-rollout", "shop-rollout-commands"):
+            api.objects.pop(("configmaps", name), None)
+        helm.uninstall()
+        helm.install("v1")
+        helm.turns(3)
+        helm.upgrade("v2", force=True)
+        writes["left"] = nth
+        with contextlib.suppress(Killed):
+            helm.turns(4)
+        over = writes["left"] > 0
+        helm.restart()
+        helm.turns(8)
+        assert shop.live == Target(shop.new)
+        assert len([why for _, _, why in helm.history if "release.force" in why]) == 1
+    assert over, "there are more writes than were tried"

@@ -44,7 +44,7 @@ class Cluster:
     environment: dict[str, str] = field(default_factory=dict)
     """Variables of both programs besides our own."""
     clock: Clock = field(default_factory=Clock)
-    traffic: Callable[[str], AbstractContextManager[Any]] | None = None
+    traffic: Callable[["Cluster", str], AbstractContextManager[Any]] | None = None
     """Sends requests to an install where no pod can: in place of ``live_load``'s pods."""
     program: str = "kubectl"
     """Path of kubectl."""

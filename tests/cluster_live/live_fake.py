@@ -74,6 +74,14 @@ class FakeCluster(Cluster):
     digests: dict[str, str] = field(default_factory=dict)
     """By version of a release."""
 
+    def apply(self, *objects: Any) -> None:
+        """Create objects, or change them; a namespace gets its account, as of itself elsewhere."""
+        super().apply(*objects)
+        for one in objects:
+            if one["kind"] == "Namespace":
+                name = {"name": "default", "namespace": one["metadata"]["name"]}
+                super().apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name})
+
     def command(self, path: str, instance: str = RELEASE, **body: Any) -> Any:
         """Leave a command in the book, as the API does."""
         from coterie.rollout.decide import Command, Verb
@@ -141,8 +149,8 @@ def fake(folder: Path) -> Iterator[FakeInstall]:
         world = made.world
 
         @contextmanager
-        def traffic(instance: str) -> Iterator[Sent]:
-            one = Traffic(world, ours.api_service(instance), "live")
+        def traffic(there: Cluster, instance: str) -> Iterator[Sent]:
+            one = Traffic(world, there.api_service(instance), there.namespace)
             world.looks.append(one.look)
             try:
                 yield one.sent

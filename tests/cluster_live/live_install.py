@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,6 +59,19 @@ class Install:
     def store(self) -> str:
         """The URL of the releases."""
         return f"{self.settings.prefix}/releases"
+
+    @contextmanager
+    def beside(self, mark: str, **changes: Any) -> Iterator["Install"]:
+        """An install in a namespace of its own, which goes when the context ends."""
+        settings = replace(self.settings, namespace=f"{self.settings.namespace}-{mark}", ours=True)
+        cluster = replace(self.cluster, namespace=settings.namespace)
+        fresh: dict[str, Any] = {"made": {}, "given_up": {}, "more": {}, **changes}
+        try:
+            prepare(cluster, settings)
+            yield replace(self, cluster=cluster, settings=settings, **fresh)
+        finally:
+            if not settings.keep:
+                clean_up(cluster, settings, [self.instance])
 
     def values(self) -> dict[str, Any]:
         """Values over those of values.yaml."""

@@ -44,7 +44,7 @@ def load(
     The pod ends by itself, also where whoever began it is gone.
     """
     if cluster.traffic is not None:
-        with cluster.traffic(instance) as sent:
+        with cluster.traffic(cluster, instance) as sent:
             yield sent
         return
     name, sent = f"load-{time.time_ns() // 1_000_000}", Sent()

@@ -4,8 +4,6 @@ from dataclasses import replace
 
 import live_pods
 import pytest
-from live_cluster import Cluster
-from live_install import Install, clean_up, prepare
 from live_load import load
 
 SMALL = {
@@ -41,17 +39,12 @@ def test_two_charts_in_one_namespace(serving, first, settings, saw):
 
 
 @pytest.fixture
-def elsewhere(settings):
-    there = replace(settings, namespace=f"{settings.namespace}-2", ours=True)
-    cluster = Cluster(there.namespace)
-    try:
-        prepare(cluster, there)
-        yield Install(cluster, there, more=SMALL)
-    finally:
-        if not settings.keep:
-            clean_up(cluster, there, ["coterie"])
+def elsewhere(install):
+    with install.beside("2", more=SMALL) as found:
+        yield found
 
 
+@pytest.mark.fake
 def test_two_charts_of_one_name_in_two_namespaces(serving, first, settings, elsewhere, saw):
     before = objects_of(serving.cluster, serving.instance)
     with load(serving.cluster, settings, 900, first.shoppers) as sent:

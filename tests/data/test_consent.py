@@ -74,6 +74,17 @@ def test_it_is_counted_and_told(tmp_path):
     assert [(r["row"], r["found"]) for r in told] == [(1, "opted-out"), (2, "ja"), (3, "u3")]
 
 
+def test_who_has_a_good_row_as_well_refuses_and_is_not_added(tmp_path):
+    raw = Path(write_shop(tmp_path / "raw", small_shop()))
+    text = "user_id,may_be_named,may_be_used\nu3,yes,yes\nu3,yes,yes\nu3,no,no,x\nu4,no,no,x\n"
+    (raw / "users.csv").write_text(text)
+    counts = ingest(str(raw), str(tmp_path / "clean"), CONFIG).tables["users"]
+    assert (counts.kept, counts.bad, counts.duplicates, counts.added) == (2, 2, 1, 1)
+    people = load_dataset(str(tmp_path / "clean")).people.to_pylist()
+    refusing = {p["user_id"] for p in people if not p["may_be_named"] and not p["may_be_used"]}
+    assert refusing == {"u3", "u4"}
+
+
 JSON_ROWS = [
     {"user_id": "u1", "may_be_used": {"ads": True}},
     {"user_id": "u1", "may_be_used": []},

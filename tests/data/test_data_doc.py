@@ -5,7 +5,7 @@ import pytest
 
 from coterie.data.columns import MAX_SHORT_TEXT, MAX_TEXT, MAX_URI
 from coterie.data.ids import MAX_ID
-from coterie.data.ingest import FILES, IngestConfig
+from coterie.data.ingest import IngestConfig, clean_files
 from coterie.data.public import READERS
 from coterie.schema import TABLES
 
@@ -31,7 +31,7 @@ def test_the_document_has_the_columns_of_the_schema(table):
 
 def test_the_document_has_the_tables_and_limits_of_the_code():
     assert re.findall(r"^### `(\w+)`", DOC, re.MULTILINE) == list(TABLES)
-    assert all(name in DOC for name in FILES)
+    assert all(name in DOC for name in clean_files())
     longest = max(MAX_TEXT.values())
     for limit in (f"{MAX_ID}", f"{MAX_SHORT_TEXT:,}", f"{longest:,}", f"{MAX_URI:,}"):
         assert f"{limit} characters" in DOC or f"text: {limit}" in DOC

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from shop_files import small_shop, write_shop
 
-from coterie.data.ingest import FILES, IngestConfig, ingest, put_aside
+from coterie.data.ingest import IngestConfig, clean_files, ingest, put_aside
 from coterie.data.load import load_dataset
 from coterie.errors import BadInputError, UnavailableError
 from coterie.schema import EVENTS, ITEMS, QUARANTINE, TABLES, TIES, USERS
@@ -21,7 +21,7 @@ LENIENT = IngestConfig(max_bad_share=1.0, now=CONFIG.now)
 def clean_of(tmp_path, shop, form="csv", config=CONFIG):
     source = write_shop(tmp_path / "raw", shop, form)
     report = ingest(source, str(tmp_path / "clean"), config)
-    return report, {name: pq.read_table(tmp_path / "clean" / name) for name in FILES[:-1]}
+    return report, {name: pq.read_table(tmp_path / "clean" / name) for name in clean_files()[:-1]}
 
 
 def quarantined(tables):
@@ -65,9 +65,9 @@ def test_running_again_writes_the_same_bytes(tmp_path):
     shop["events"][3]["ts"] = "never"
     config = IngestConfig(now=CONFIG.now)
     clean_of(tmp_path, shop, config=config)
-    before = {name: (tmp_path / "clean" / name).read_bytes() for name in FILES}
+    before = {name: (tmp_path / "clean" / name).read_bytes() for name in clean_files()}
     clean_of(tmp_path, shop, config=config)
-    after = {name: (tmp_path / "clean" / name).read_bytes() for name in FILES}
+    after = {name: (tmp_path / "clean" / name).read_bytes() for name in clean_files()}
     assert after == before
     assert sorted(p.name for p in tmp_path.iterdir()) == [".clean.lock", "clean", "raw"]
 
@@ -377,5 +377,5 @@ def test_a_share_outside_0_and_1_is_refused(share):
 
 
 def test_the_contract_s_tables_are_all_written():
-    assert {f"{t.name}.parquet" for t in (EVENTS, TIES, ITEMS, USERS)} < set(FILES)
+    assert {f"{t.name}.parquet" for t in (EVENTS, TIES, ITEMS, USERS)} < set(clean_files())
     assert pa.types.is_string(QUARANTINE.field("reason").type)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from shop_files import small_shop, write_shop
 
-from coterie.data.ingest import FILES, ingest
+from coterie.data.ingest import clean_files, ingest
 from coterie.data.load import load_dataset
 from coterie.errors import BadInputError
 
@@ -72,8 +72,8 @@ def test_a_kill_leaves_the_old_tables_or_the_new_and_the_next_run_ends_it(tmp_pa
     killed_at(place, new, out)
     assert load_dataset(out).fingerprint == prints[found]
     assert ingest(new, out).fingerprint == prints["new"]
-    undisturbed = [(tmp_path / "u" / name).read_bytes() for name in FILES]
-    assert [(tmp_path / "clean" / name).read_bytes() for name in FILES] == undisturbed
+    undisturbed = [(tmp_path / "u" / name).read_bytes() for name in clean_files()]
+    assert [(tmp_path / "clean" / name).read_bytes() for name in clean_files()] == undisturbed
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".clean.lock", ".u.lock", "clean", "new", "old", "u"]
 

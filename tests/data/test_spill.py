@@ -1,6 +1,7 @@
 """Rows that do not fit into memory come out as those that do."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from shop_files import small_shop, write_shop
 
 from coterie.data import spill
-from coterie.data.clean import _SETTLE, KEYS
-from coterie.data.ingest import FILES, IngestConfig, ingest
+from coterie.data.clean import keys_of, settle
+from coterie.data.ingest import IngestConfig, clean_files, ingest
 from coterie.data.spill import PLACE, Spill, sorted_by
 from coterie.schema import EVENTS, ITEMS, TIES, USERS
 
@@ -21,12 +22,12 @@ FLAGS = st.booleans()
 
 
 def spilled(folder, table, rows, chunk, bucket_rows):
-    held = Spill(folder, KEYS[table.name], len(rows), bucket_rows)
+    held = Spill(folder, keys_of(table), len(rows), bucket_rows)
     whole = pa.Table.from_pylist(rows, schema=table.arrow)
     whole = whole.append_column(PLACE, pa.array(np.arange(len(rows))))
     for start in range(0, len(rows), chunk):
         held.add(whole.slice(start, chunk))
-    parts = [part.select(table.arrow.names) for part in held.settled(_SETTLE[table.name])]
+    parts = [part.select(table.arrow.names) for part in held.settled(partial(settle, table))]
     return pa.concat_tables([table.arrow.empty_table(), *parts]).to_pylist()
 
 
@@ -62,14 +63,14 @@ def expected(table, rows):
             {back.get(k, k): v for k, v in row.items()} for row in rows if row["kind"] == "friend"
         ]
     for row in rows:
-        key = tuple(row[name] for name in KEYS[table.name].unique)
+        key = tuple(row[name] for name in table.key)
         before = found.get(key)
         if before is None or table is ITEMS:
             found[key] = dict(row)
         for flag in ("available", "may_be_named", "may_be_used"):
             if before is not None and flag in row:
                 found[key][flag] = before[flag] and row[flag]
-    return sorted(found.values(), key=lambda row: [row[name] for name in KEYS[table.name].order])
+    return sorted(found.values(), key=lambda row: [row[name] for name in table.order])
 
 
 @pytest.mark.parametrize("table", [EVENTS, TIES, ITEMS, USERS], ids=lambda t: t.name)
@@ -98,7 +99,7 @@ def test_ingest_writes_the_same_bytes_in_one_part_and_in_many(tmp_path, monkeypa
     monkeypatch.setattr(Spill.__init__, "__defaults__", (7,))
     monkeypatch.setattr("coterie.data.delimited._BLOCK_BYTES", 600)
     ingest(source, str(tmp_path / "many"), IngestConfig(max_bad_share=0.5))
-    for name in FILES:
+    for name in clean_files():
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
 
 

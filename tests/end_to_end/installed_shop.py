@@ -71,7 +71,7 @@ class Install:
             capture_output=True,
             text=True,
             check=False,
-            timeout=200,
+            timeout=400,
         )
 
     def told(self, named: dict[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from tiny_shop import write_raw
 
 from pipelines.compile import compile_pipelines
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 QUICK = {
     "settings": '{"loop.max_epochs": 3, "dim": 16}',
     "min_gain": "-1",
@@ -49,7 +49,7 @@ class Shop:
             capture_output=True,
             text=True,
             check=False,
-            timeout=200,
+            timeout=400,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

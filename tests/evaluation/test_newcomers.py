@@ -5,7 +5,7 @@ import pytest
 
 from coterie.data.dataset import TrainingSet
 from coterie.evaluation.newcomers import REVEALED, Newcomers
-from coterie.models import CONFIGS, MODELS, Inductive
+from coterie.models import MODELS, Inductive
 from coterie.models.social import SocialConfig
 from coterie.training.loop import LoopConfig
 from tests.synthetic import planted
@@ -89,5 +89,5 @@ def test_where_nobody_took_enough_there_are_none(shop):
 
 @pytest.mark.parametrize("name", [n for n in MODELS if n != "lightgcn"])
 def test_a_model_that_serves_others_still_knows_what_it_learned(shop, name):
-    model = MODELS[name](CONFIGS[name]())
+    model = MODELS[name](MODELS[name].config_class())
     assert isinstance(model, Inductive)

@@ -18,6 +18,7 @@ from kube.cluster import Cluster
 from kube.containers import Process
 from kube.rbac import ACCOUNT
 from kube.server import kubeconfig
+from kubernetes import client, config
 
 from coterie.errors import CoterieError
 
@@ -35,6 +36,9 @@ class Programs:
         self.run: dict[str, Callable[[list[str], Path], Process]] = {}
         """By container, what becomes of its arguments and its pod's credentials."""
         cluster.world.nodes.process = self._process
+        # Read when the client is imported.
+        place = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
+        patch.setattr(place, str(cluster.kubeconfig))
 
     def __enter__(self) -> "Programs":
         return self
@@ -70,20 +74,23 @@ class Programs:
         self.started.append(process)
         return Process(exits=process.poll, stop=process.kill)
 
+    def _prepare(self, program: Any) -> None:
+        arms = pytest.importorskip("coterie.cluster.arms")
+        self.patch.setattr(program, "Cluster", _connecting(program.Cluster))
+        # Hours pass in the cluster's seconds, so that its words need not last for long.
+        self.patch.setattr(program, "RayServiceArms", partial(arms.RayServiceArms, settled_s=0.2))
+
     def controller(self, arguments: list[str], credentials: Path) -> Process:
         """A thread: its imports would take longer than all else."""
         program = pytest.importorskip("coterie.cluster.__main__")
-        arms = pytest.importorskip("coterie.cluster.arms")
-        # Read when the client is imported.
-        place = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
-        self.patch.setattr(place, str(credentials))
-        # Hours pass in the cluster's seconds, so that its words need not last for long.
-        self.patch.setattr(program, "RayServiceArms", partial(arms.RayServiceArms, settled_s=0.2))
+        if not self.controllers:
+            self._prepare(program)
         port, stop = _free_port(), threading.Event()
         given = program.options([*arguments[3:], f"--port={port}", "--interval=0.05"])
         codes: list[int] = []
 
         def run() -> None:
+            _mine.credentials = str(credentials)
             try:
                 program.control(given, stop)
                 codes.append(0)
@@ -105,6 +112,23 @@ def scripts(cluster: Cluster, folder: Path) -> Path:
     for name, text in cluster.api.objects["configmaps", "coterie-scripts"]["data"].items():
         (folder / name).write_text(text)
     return folder
+
+
+_mine = threading.local()
+"""Credentials of a thread: each controller has its pod's."""
+
+
+def _connecting(kind: Any) -> Any:
+    """The client of the API, with a thread's own credentials."""
+
+    class Connecting(kind):  # type: ignore[misc]
+        @classmethod
+        def connect(cls, namespace: str = "") -> Any:
+            settings = client.Configuration()
+            config.load_kube_config(_mine.credentials, client_configuration=settings)
+            return kind(namespace, settings)
+
+    return Connecting
 
 
 def _free_port() -> int:

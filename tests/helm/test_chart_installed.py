@@ -131,6 +131,16 @@ def test_an_install_that_waits_ends_while_nothing_is_served(installed, tmp_path,
         values = ("--values", CI["minimal"], "--set", f"release.store={tmp_path}/releases")
         installed.install("--wait", "--timeout=15s", values=values)
         assert len(programs.controllers) == 2
+        # One of them leads, and stays ready.
+        with installed.world.going_on():
+            eventually(lambda: holder(installed))
+        installed.world.go(30)
+        status = installed.api.objects["deployments", "coterie-controller"]["status"]
+        assert status["readyReplicas"] == 2
+
+
+def holder(one):
+    return one.api.objects["leases", "coterie-rollout"].get("spec", {}).get("holderIdentity")
 
 
 CHANGES = [
@@ -141,12 +151,26 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=["nothing", "setting", "image", "workers"])
-def test_a_plain_upgrade_works_after_kuberay_has_written(either, change):
+def test_plain_upgrades_work_after_kuberay_has_written(either):
     either.install()
     either.serves()
-    either.upgrade(*change)
-    either.serves()
+    for change in CHANGES:
+        either.upgrade(*change)
+        either.serves()
+    cluster = either.service["spec"]["rayClusterConfig"]
+    assert cluster["workerGroupSpecs"][0]["minReplicas"] == 3
+
+
+def test_more_workers_come_with_an_upgrade_and_can_be_drained(serving):
+    """KubeRay leaves a RayCluster as it is where numbers and tolerations alone differ."""
+    before = cluster_of(serving)
+    serving.upgrade("--set", "serving.workers.min=3")
+    serving.world.until(lambda: len(serving.api.every("rayclusters")) == 2, SERVED)
+    serving.world.until(lambda: len(serving.api.every("rayclusters")) == 1, SERVED)
+    assert cluster_of(serving) != before
+    serving.world.until(lambda: len(serving.pods("worker")) == 3, SERVED)
+    budget = serving.api.objects["poddisruptionbudgets", "coterie-worker"]
+    assert budget["status"]["disruptionsAllowed"] == 1
 
 
 def test_an_upgrade_can_be_rolled_back(either):
@@ -226,6 +250,21 @@ def serving(installed):
     return installed
 
 
+def test_a_slow_start_is_nobodys_end(installed):
+    """On half a CPU a program needed 40 s before it listened; on a full node it may be 90."""
+    installed.world.nodes.process = lambda pod, name: Process(90.0) if name in SLOW else None
+    installed.install()
+    installed.serves()
+    installed.world.go(60)
+    pods = [*installed.pods("controller"), *installed.pods("consumer"), *installed.pods("head")]
+    assert len(pods) == 5
+    assert all(map(is_ready, pods))
+    assert not sum(s["restartCount"] for p in pods for s in p["status"]["containerStatuses"])
+
+
+SLOW = ("controller", "consumer", "ray-head")
+
+
 def asked_service(one):
     """The Service that the chart tells people of: helm test asks it."""
     hooks = yaml.safe_load_all(one.helm("get", "hooks", "coterie"))
@@ -257,19 +296,21 @@ def test_all_nodes_can_be_drained_under_load(serving):
     assert not traffic.failed
 
 
-def test_an_uninstall_leaves_nothing_that_runs(serving, monkeypatch):
+def test_an_uninstall_leaves_nothing_that_runs(either, monkeypatch):
+    either.install()
+    either.serves()
     went = []
-    serving.world.looks.append(lambda: going(serving) and went.append(serving.world.now))
-    with Programs(serving.cluster, monkeypatch) as programs:
+    either.world.looks.append(lambda: going(either) and went.append(either.world.now))
+    with Programs(either.cluster, monkeypatch) as programs:
         programs.run["removal"] = programs.command
-        serving.helm("uninstall", "coterie", "--wait", "--timeout=30s")
-    kinds = {plural for plural, _ in serving.api.objects}
+        either.helm("uninstall", "coterie", "--wait", "--timeout=30s")
+    kinds = {plural for plural, _ in either.api.objects}
     assert not kinds & {"rayservices", "rayclusters", "pods", "jobs", "deployments"}
     assert went[-1] - went[0] < 120, "KubeRay waited for what was gone already"
-    assert "Complete" in ends_of(serving, "redis-cleanup")
-    kept = {name for plural, name in serving.api.objects if plural == "secrets"}
+    assert "Complete" in ends_of(either, "redis-cleanup")
+    kept = {name for plural, name in either.api.objects if plural == "secrets"}
     assert kept == {"coterie-app", "coterie-redis", "minio-user"}
-    assert ("persistentvolumeclaims", "data-coterie-redis-0") in serving.api.objects
+    assert ("persistentvolumeclaims", "data-coterie-redis-0") in either.api.objects
 
 
 def going(one):

@@ -50,11 +50,7 @@ IN_PLACE = {
     "serving.sink",
     "serving.upgradeStrategy",
     "serving.oldClusterSeconds",
-    "serving.workers.min",
-    "serving.workers.max",
     "serving.workers.maxUnavailable",
-    "serving.workers.tolerations",
-    "serving.head.tolerations",
     "events.consumer.replicas",
     # A volume stays as it was made.
     "redis.size",

@@ -329,11 +329,11 @@ def test_steps_hand_features_over_to_the_store_that_serving_reads(chart):
     upload = container_of(objects, "coterie-pipelines-upload")
     defaults = json.loads(variables(upload, objects)["PIPELINE_DEFAULTS"])
     assert defaults["redis_secret"] == secret["metadata"]["name"]
-    jobs = [p for p in pods(objects) if p.owner.endswith(("features-apply", "materialise"))]
-    assert len(jobs) == 2
-    for job in jobs:
-        assert f"--offline={defaults['offline']}" in job.containers[0]["args"]
-    assert f"--event-log={told['event_log']}" in jobs[1].containers[0]["args"]
+    names = ("Job/coterie-features-apply", "CronJob/coterie-features-materialise")
+    jobs = {p.owner: p.containers[0]["args"] for p in pods(objects) if p.owner in names}
+    for name in names:
+        assert f"--offline={defaults['offline']}" in jobs[name]
+    assert f"--event-log={told['event_log']}" in jobs[names[1]]
 
 
 @pytest.mark.parametrize("keep", [True, False])

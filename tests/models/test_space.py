@@ -5,34 +5,36 @@ from dataclasses import asdict
 import pytest
 
 from coterie.errors import BadInputError
-from coterie.models import CONFIGS
-from coterie.models.space import SPACES, STARTS, Choice, LogUniform, Uniform, describe
+from coterie.models import MODELS
+from coterie.models.space import Choice, LogUniform, Uniform, describe
 from coterie.workflow.settings import change, flatten
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", MODELS)
 def test_a_models_own_settings_lie_in_its_space(name):
-    own = flatten(asdict(CONFIGS[name]()))
-    for field, values in SPACES[name].items():
+    own = flatten(asdict(MODELS[name].config_class()))
+    for field, values in MODELS[name].tuning.space.items():
         assert own[field] in values, field
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", MODELS)
 def test_a_model_takes_both_ends_of_every_field(name):
-    for field, values in SPACES[name].items():
+    for field, values in MODELS[name].tuning.space.items():
         ends = values.values if isinstance(values, Choice) else (values.low, values.high)
         for value in (ends[0], ends[-1]):
-            changed = change(CONFIGS[name](), {field: value})
+            changed = change(MODELS[name].config_class(), {field: value})
             assert flatten(asdict(changed))[field] == value
 
 
-@pytest.mark.parametrize(("name", "start"), [(n, s) for n in STARTS for s in STARTS[n]])
+@pytest.mark.parametrize(
+    ("name", "start"), [(n, s) for n in MODELS for s in MODELS[n].tuning.starts]
+)
 def test_a_start_lies_in_its_space(name, start):
-    assert all(value in SPACES[name][field] for field, value in start.items())
+    assert all(value in MODELS[name].tuning.space[field] for field, value in start.items())
 
 
 def test_spaces_are_small():
-    assert all(len(space) <= 10 for space in SPACES.values())
+    assert all(len(model.tuning.space) <= 10 for model in MODELS.values())
 
 
 def test_only_numbers_that_rise_are_in_order():

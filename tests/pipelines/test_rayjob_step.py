@@ -14,19 +14,13 @@ import pytest
 import yaml
 from tiny_shop import write_raw
 
-sys.path.append(str(Path(__file__).parents[1] / "cluster"))
+sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("cluster", "helm")]
+from chart import CI, Chart, one
 from fake_api import FakeApi, serving
+from tools import NoHelmError, helm
 
 from coterie.monitoring.runs import SILENT_S, Outcome, Runs
 
-SETTINGS = {
-    "name": "coterie-train",
-    "image": "coterie-train:7",
-    "service_account": "coterie-train",
-    "resources": {part: {"cpu": "1", "memory": "1Gi"} for part in ("requests", "limits")},
-    "head_resources": {part: {"cpu": "1", "memory": "1Gi"} for part in ("requests", "limits")},
-    "retries": 1,
-}
 UID = "0b16e7a2-9c1e-4d8a-b0de-6a4f0a4d3a11"
 
 
@@ -87,8 +81,18 @@ def api():
     return FakeApi()
 
 
+@pytest.fixture(scope="module")
+def settings():
+    """Where the chart says that this cluster trains."""
+    try:
+        objects = Chart(helm()).objects(CI["minimal"], "--set", "training.retries=1")
+    except NoHelmError as error:
+        pytest.skip(f"no helm: {error}")
+    return one(objects, "ConfigMap", "coterie-training")["data"]["training.json"]
+
+
 @pytest.fixture
-def step(api, tmp_path, monkeypatch):
+def step(api, settings, tmp_path, monkeypatch):
     """The environment that Kubernetes gives the step's pod."""
     with serving(api) as address:
         config = {
@@ -101,7 +105,7 @@ def step(api, tmp_path, monkeypatch):
         }
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        monkeypatch.setenv("COTERIE_TRAINING", json.dumps(SETTINGS))
+        monkeypatch.setenv("COTERIE_TRAINING", settings)
         monkeypatch.setenv("COTERIE_POD_NAME", "the-step")
         monkeypatch.setenv("COTERIE_POD_UID", UID)
         monkeypatch.setenv("COTERIE_POD_NAMESPACE", "shop")
@@ -137,7 +141,7 @@ def test_a_run_trains_on_a_cluster_of_its_own_which_may_be_lost(api, step):
     assert "coterie-progress\t3\t3\ttraining social" in log
     (group,) = operator.jobs[1]["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     (worker,) = group["template"]["spec"]["containers"]
-    assert worker["resources"]["limits"] == {"cpu": "1", "memory": "3Gi"}
+    assert worker["resources"]["limits"] == {"cpu": "4", "memory": "3Gi"}
     assert not ray_jobs(api)
     assert not list((step / "bucket" / "jobs").glob("*"))
     made = json.loads((step / "run" / "result.json").read_text())

@@ -32,7 +32,7 @@ def lists_of(rows):
     return [RecentList(*map(tuple, row.values())) for row in whole(rows).to_pylist()]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(happened(9), happened(3)), max_size=4))
 def test_many_shoppers_meet_as_one_does(shoppers):
     before = [merge(RecentList(), old, MOST, MOST_HAD) for old, _ in shoppers]

@@ -10,14 +10,10 @@ from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
 from coterie.recommend.batches import Community, Recent, shopper_from_features
 from coterie.recommend.encoder import Encoder, ShopperTensors, unit
-from coterie.recommend.recommender import (
-    FriendsFor,
-    Parameters,
-    ReasonKind,
-    Recommender,
-    Source,
-)
+from coterie.recommend.learned import FriendsFor
+from coterie.recommend.recommender import ReasonKind, Recommender, Source
 from coterie.recommend.shoppers import histories_of
+from coterie.recommend.terms import Parameters
 from coterie.schema import AGAINST_KINDS, EVENT_KINDS, STRENGTHS, TARGET_KINDS, EventKind
 
 NUM_USERS, NUM_ITEMS, DIM = 30, 80, 8

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coterie.errors import BadInputError
-from coterie.rollout.decide import Command, Seen, Source, Verb, decide
+from coterie.rollout.decide import Command, Seen, Source, Verb, decide, note, put_live
 from coterie.rollout.evidence import Evidence
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals
@@ -225,6 +225,16 @@ def test_without_metrics_the_weight_is_held_and_nothing_promoted(source):
     assert world.state.since == pytest.approx(since + 80, abs=11)
 
 
+def test_a_rollout_that_could_not_be_decided_is_refused_at_its_start():
+    world = World(source=Source.SPARSE)
+    (why,) = world.start().refused.values()
+    assert "metrics are sparse" in why
+    assert "30 s or sooner (monitoring.interval)" in why
+    assert world.state.phase is Phase.IDLE
+    world.source = Source.EMPTY
+    assert not world.start().refused, "there may be none before the first canary"
+
+
 def test_what_to_do_is_said_where_scrapes_are_too_far_apart():
     world = at_step()
     world.source = Source.SPARSE
@@ -433,3 +443,55 @@ def test_an_undecided_world_is_left_as_it_is():
 def test_a_senseless_plan_is_refused_when_it_is_read(content, said):
     with pytest.raises(BadInputError, match=said):
         Plan.of(content)
+
+
+def rolling_out(phase):
+    """A rollout in a phase, and one more release in quarantine."""
+    step = {"step": 1} if phase is Phase.STEP else {}
+    quarantine = {"sha-slow": "slow"}
+    return State(phase=phase, stable=OLD, canary=NEW, plan=PLAN, quarantine=quarantine, **step)
+
+
+@pytest.mark.parametrize("phase", [Phase.PREFLIGHT, Phase.SHADOW, Phase.STEP, Phase.BAKE])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize(
+    ("digest", "after"),
+    [(OLD, Phase.ROLLING_BACK), (NEW, Phase.PROMOTED), ("sha-third", Phase.PROMOTED)],
+)
+def test_what_a_person_puts_live_ends_a_rollout(phase, held, digest, after):
+    state = rolling_out(phase)
+    if held:
+        state = replace(state, phase=Phase.PAUSED, held=phase)
+    decision = put_live(state, digest, "they insist", "helm", 50.0)
+    (line,) = decision.transitions
+    assert decision.state.target == decision.apply == Target(digest)
+    assert (decision.state.phase, decision.state.held) == (after, None)
+    assert (line.before, line.after, line.who) == (state.phase, after, "helm")
+    assert set(decision.state.quarantine) == {"sha-slow"} | ({NEW} if digest == OLD else set())
+
+
+def test_what_a_person_puts_live_leaves_quarantine():
+    decision = put_live(State(stable=OLD, quarantine={NEW: "slow"}), NEW, "why", "helm", 50.0)
+    assert (decision.state.stable, decision.state.quarantine) == (NEW, {})
+    assert decision.transitions[0].why == "why; it was in quarantine (slow)"
+
+
+def test_a_release_that_goes_back_can_be_put_live_after_all():
+    state = replace(rolling_out(Phase.ROLLING_BACK), quarantine={NEW: "slow"})
+    decision = put_live(state, NEW, "why", "helm", 50.0)
+    assert decision.state.target == Target(NEW)
+    assert (decision.state.phase, decision.state.canary) == (Phase.PROMOTED, "")
+
+
+def test_an_install_anew_owes_the_last_one_no_rollback():
+    decision = put_live(rolling_out(Phase.STEP), OLD, "why", "helm", 50.0, anew=True)
+    assert (decision.state.phase, decision.state.target) == (Phase.IDLE, Target(OLD))
+    assert set(decision.state.quarantine) == {"sha-slow"}
+
+
+def test_a_note_changes_nothing():
+    state = rolling_out(Phase.STEP)
+    decision = note(state, "values name another", "helm", 50.0)
+    assert (decision.state, decision.apply) == (state, None)
+    (line,) = decision.transitions
+    assert (line.before, line.after, line.why) == (Phase.STEP, Phase.STEP, "values name another")

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from coterie.errors import BadInputError
+from coterie.models.ease import EASE
+from coterie.models.space import Tuning, Uniform
 from coterie.workflow.settings import FitSettings, flatten, nest, read_config
 from coterie.workflow.tuning import TuneSettings
 
@@ -98,8 +100,6 @@ def test_defaults_are_the_models_own():
 
 
 def test_own_settings_outside_the_space_are_named(monkeypatch):
-    from coterie.models.space import SPACES, Uniform
-
-    monkeypatch.setitem(SPACES, "ease", {"l2": Uniform(0.0, 1.0)})
+    monkeypatch.setattr(EASE, "tuning", Tuning({"l2": Uniform(0.0, 1.0)}))
     with pytest.raises(BadInputError, match=r"l2 = 300\.0 lies outside"):
         TuneSettings("ease").search()

@@ -95,17 +95,18 @@ def _mapping(content: Any, faults: list[str]) -> Mapping | None:
             found["items_of_events"] = _items_of_events(content["items"], faults)
         else:
             found[table.name] = _parts(table, content, times != NONE, faults)
-    return Mapping(**found, times=times != NONE)
+    known = {name: found.pop(name) for name in [*found] if name in Mapping.__dataclass_fields__}
+    return Mapping(**known, times=times != NONE, others=found)
 
 
 def _parts(table: Table, content: dict[str, Any], times: bool, faults: list[str]) -> Any:
     given = content.get(table.name)
-    if given == NONE and table is not EVENTS and table is not ITEMS:
+    if given == NONE and not table.needed:
         return ()
     if given is None and table.optional:
         return ()
     if not isinstance(given, list) or not given:
-        faults.append(f"{table.name}: {_HOW[table.name]}")
+        faults.append(f"{table.name}: {_HOW.get(table.name, _HOW['users'])}")
         return ()
     return tuple(
         _part(table, part, f"{table.name}[{place}]", times, faults)

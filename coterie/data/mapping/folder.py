@@ -99,7 +99,11 @@ def open_mapped(path: str, mapping: Mapping, name: str = "mapping.yaml") -> Iter
     """
     fs, folder = open_store(path)
     names = _names(fs, folder, path)
-    parts = [(table, part) for table in TABLES for part in getattr(mapping, table)]
+    parts = [
+        (table, part)
+        for table in TABLES
+        for part in mapping.others.get(table, getattr(mapping, table, ()))
+    ]
     needed = list(dict.fromkeys(n for _, part in parts for n in matching(part, names)))
     with near(fs, folder, needed) as paths:
         faults = [f for table, part in parts for f in _faults(table, part, names, paths)]

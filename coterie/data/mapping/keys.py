@@ -5,7 +5,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from coterie.data.mapping.model import BAD, DROP, SIGNS
-from coterie.schema import EVENT_KINDS, EVENTS, TIE_KINDS, TIMESTAMP, USERS, Table
+from coterie.schema import EVENT_KINDS, EVENTS, TIE_KINDS, TIMESTAMP, BadRow, Table
 
 CHOICES: Final = {"event": EVENT_KINDS, "kind": TIE_KINDS}
 """Words of ours that a column of the contract may hold."""
@@ -22,12 +22,12 @@ def rule_keys(table: Table, name: str) -> dict[str, Callable[[Any], Any]]:
         "from": texts,
         "always": str,
     }
-    if table is not USERS:
+    if table.bad_row is not BadRow.REFUSES:
         # Nothing may turn a person's no into nothing said.
         kinds |= {"empty": texts, "missing": _one_of(BAD, DROP)}
     number: dict[str, Callable[[Any], Any]] = {"decimal": str, "thousands": str, "strip": str}
     words: dict[str, Callable[[Any], Any]] = {"words": _words}
-    if table is not USERS:
+    if table.bad_row is not BadRow.REFUSES:
         words["drop"] = lambda given: tuple(word.lower() for word in texts(given))
     if name == EVENTS.key[0]:
         kinds["digest"] = texts

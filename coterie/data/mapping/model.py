@@ -79,12 +79,14 @@ class Mapping:
     """Where there is no file of items: what an event's row tells of its item."""
     times: bool = True
     """Whether events have times; without them the split is by chance."""
+    others: Table_of[str, tuple[Part, ...]] = field(default_factory=dict)
+    """All other tables of the contract, by name."""
 
     def parts(self, table: str) -> tuple[Part, ...]:
         """Where a table comes from; of items that come of events, where the events do."""
         if table == "items" and self.items_of_events is not None:
             return tuple(self._of_events(part) for part in self.events)
-        found: tuple[Part, ...] = getattr(self, table)
+        found: tuple[Part, ...] = self.others.get(table, getattr(self, table, ()))
         return found
 
     def _of_events(self, part: Part) -> Part:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Floats, Ints
+from coterie.data.ragged import Ragged
 from coterie.data.simulate.people import Acquaintance
 from coterie.data.simulate.visits import BOUGHT, Visits
 
@@ -39,8 +40,7 @@ class Gossip:
         self._follower = ties.src[order]
         self._closeness = ties.closeness[order]
         self._since = ties.since[order]
-        counts = np.bincount(ties.dst, minlength=num_users)
-        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self._followers_of = Ragged.of_rows(ties.dst, num_users)
         self._on_the_way: dict[int, list[Heard]] = {}
 
     def spread(self, visits: Visits, first_row: int, day: int, rng: np.random.Generator) -> None:
@@ -53,11 +53,8 @@ class Gossip:
             rng: Draws how long the news takes.
         """
         rows = np.flatnonzero((visits.reach == BOUGHT) | visits.shared)
-        friend = visits.user[rows]
-        counts = self._starts[friend + 1] - self._starts[friend]
-        begins = np.cumsum(counts) - counts
-        tie = np.repeat(self._starts[friend] - begins, counts) + np.arange(counts.sum())
-        row = np.repeat(rows, counts)
+        told, tie = self._followers_of.take(visits.user[rows])
+        row = rows[told.row]
         delay = 1 + rng.exponential(_MEAN_DAYS, len(tie)).astype(np.int64)
         kept = (self._since[tie] <= day) & (delay <= _OLD_NEWS_DAYS)
         tie, row, delay = tie[kept], row[kept], delay[kept]

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from coterie.data.dataset import Ints
 from coterie.data.ids import normal_ids
+from coterie.data.ragged import Ragged
 from coterie.data.simulate.visits import BOUGHT, CARTED, CLICKED, VIEWED
 from coterie.errors import BadInputError
 from coterie.schema import EventKind
@@ -42,12 +43,11 @@ class Shown:
         Raises:
             BadInputError: An id is unknown.
         """
-        sizes = np.array([len(one) for one in lists], np.int64)
-        bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        which = np.repeat(np.arange(len(sizes)), sizes)
+        rows = Ragged.of(np.array([len(one) for one in lists], np.int64))
+        which = rows.row
         users = rows_of(known[0], user_ids)
         items = rows_of(known[1], [item for one in lists for item in one])
-        return Shown(which, users[which], items, np.arange(len(which)) - bounds[which], bounds)
+        return Shown(which, users[which], items, rows.place, rows.offsets)
 
 
 def steps(shown: Shown, reach: Ints, start: Ints) -> tuple[Ints, npt.NDArray[np.str_], Ints]:

@@ -13,7 +13,6 @@ from coterie.data.stores import open_store as open_url
 from coterie.data.stores import reaching
 from coterie.errors import CoterieError
 from coterie.imports import quick_imports
-from coterie.release.store import ReleaseStore
 
 PAUSE_S = 5.0
 
@@ -65,6 +64,9 @@ def materialise(folder: str, offline: str, event_log: str, releases: str) -> Non
 
     missing = [url for url in (file_of(offline, view) for view in VIEWS) if not exists(url)]
     if missing:
+        # With Torch, which takes seconds to import.
+        from coterie.release.store import ReleaseStore
+
         found = ReleaseStore(releases).list()
         if found:
             sys.exit(

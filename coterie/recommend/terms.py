@@ -1,0 +1,150 @@
+"""A score is a sum of terms, each the product of a shopper's query and vectors of the items.
+
+What a term has to promise, and what it is handed. ``score`` adds terms up; a term more is one class
+that stands in ``score.TERMS``.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from coterie.data.dataset import Ints
+from coterie.recommend.encoder import Encoded, Encoder
+from coterie.recommend.shoppers import Shoppers
+
+Parameters = dict[str, torch.Tensor]
+"""Tensors by name, as a release holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """b shoppers, read once for all terms."""
+
+    shoppers: Shoppers
+    """With the entries and friends that count."""
+    encoded: Encoded
+    """The weights of entries, people and ties that the encoder learned."""
+    state: torch.Tensor
+    """x_u of the encoder's formulas, shape (b, d)."""
+    encoder: Encoder
+
+    @property
+    def lost(self) -> torch.Tensor:
+        """Shoppers of whom nothing is known, shape (b,): popularity alone ranks for them."""
+        none: torch.Tensor = self.state.norm(dim=1) == 0
+        return none
+
+    def item_weights(self, num_items: int) -> Any:
+        """How much each item of own and friends' histories counts in a shopper's state.
+
+        A term that reads shoppers as the learned one does multiplies these with vectors of its own.
+
+        Returns:
+            ``scipy.sparse.csr_matrix`` of doubles, (b, items); sums of ``Sources.weight``.
+        """
+        encoded, histories, circles = self.encoded, self.shoppers.histories, self.shoppers.circles
+        b = len(self.shoppers)
+        ones = torch.ones(histories.num_people, 1, dtype=torch.float64)
+        shrink = self.encoder.tastes(ones, encoded.total)[:, 0]
+        counts = torch.from_numpy(np.diff(histories.offsets))
+        of_entries = encoded.entry_weight * shrink.repeat_interleave(counts)
+        entries = sparse.csr_matrix(
+            (of_entries.numpy(), histories.item_idx, histories.offsets),
+            (histories.num_people, num_items),
+        )
+        gates = self.encoder.gates(encoded.total[:b], encoded.tie_total)
+        of_ties = gates.repeat_interleave(torch.from_numpy(np.diff(circles.offsets)))
+        friends = sparse.csr_matrix(
+            ((of_ties * encoded.tie_weight).numpy(), circles.person, circles.offsets),
+            (b, histories.num_people),
+        )
+        return entries[:b] + friends @ entries
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What b shoppers bring to one term, in double precision."""
+
+    vector: torch.Tensor
+    """Shape (b, d): its products with the term's ``vectors`` are scores."""
+    beside: torch.Tensor | None = None
+    """Scores that are no such product, shape (b, items), or (1, items) where all have the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The n history entries that one shopper's scores draw on: own ones and friends'."""
+
+    row: int
+    """The shopper's row in the batch."""
+    entries: Ints
+    """Shape (n,): rows of the batch's histories."""
+    ties: Ints
+    """Shape (n,): the tie through which each counts, a row of the batch's circles; -1: own."""
+    weight: torch.Tensor
+    """Shape (n,): how much each counts in the shopper's ``state``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What one term adds to s items' scores, by where it comes from; None: nothing."""
+
+    of_entries: npt.NDArray[np.float64] | None = None
+    """Shape (n, s)."""
+    popular: npt.NDArray[np.float64] | None = None
+    """Shape (s,): what holds whoever asks, or for want of other knowledge."""
+
+
+class ScoreTerm(Protocol):
+    """One term of every score; it holds no shopper, and is never changed.
+
+    A score has to split exactly, so a term is linear in the entries of histories once the shopper's
+    weights are known: ``split``'s numbers add up to the query's product and what is beside it.
+    """
+
+    names: ClassVar[frozenset[str]]
+    """Its tensors in a release, which has all of them or none."""
+
+    @property
+    def vectors(self) -> torch.Tensor:
+        """What queries are multiplied with, shape (items, d), double precision."""
+
+    def query(self, asked: Asked) -> Query:
+        """What shoppers ask, each row the same in any batch."""
+
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+        """The parts of some items' scores for one shopper.
+
+        Args:
+            asked: The batch.
+            sources: The shopper, and the entries to tell of.
+            items: Rows of items, shape (s,).
+        """
+
+    def times(self, factor: float) -> Self:
+        """The same term with all scores multiplied."""
+
+    def tensors(self) -> Parameters:
+        """The term as a release keeps it."""
+
+
+class OptionalTerm(ScoreTerm, Protocol):
+    """A term that a release may have or lack: it is read back from its own tensors."""
+
+    @classmethod
+    def of_tensors(cls, tensors: Parameters, num_items: int) -> Self:
+        """Read it back from ``tensors``, among which may be other terms'.
+
+        Raises:
+            BadInputError: They do not fit each other, or not this many items.
+        """
+
+
+def all_scores(term: ScoreTerm, query: Query) -> torch.Tensor:
+    """A term's scores of all items, shape (b, items), in double precision."""
+    scores = query.vector @ term.vectors.T
+    return scores if query.beside is None else scores + query.beside
