@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -239,8 +240,14 @@ class Runs:
                 self._fs.pipe_file(file, data)  # a store shows objects whole
                 return
             beside = f"{self._folder}/.{uuid.uuid4().hex}.part"
-            self._fs.pipe_file(beside, data)
-            self._fs.mv(beside, file)
+            try:
+                self._fs.pipe_file(beside, data)
+                self._fs.mv(beside, file)
+            except OSError:
+                # A half would stay for ever, on a disk that is full already.
+                with suppress(OSError):
+                    self._fs.rm_file(beside)
+                raise
 
 
 def _name(file: str) -> str:

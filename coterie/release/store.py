@@ -187,11 +187,16 @@ class ReleaseStore:
             self._fs.pipe_file(path, data)
             return
         beside = Path(self._path, f".{uuid.uuid4().hex}.part")
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except OSError:
+            # A half would stay for ever, on a disk that is full already.
+            beside.unlink(missing_ok=True)
+            raise
 
     def _manifest(self, version: str) -> tuple[Manifest, str]:
         data: bytes = self._fs.cat_file(f"{self._path}/{version}/{MANIFEST}")

@@ -124,6 +124,32 @@ def test_a_rollout_stays_as_it_was_written_and_a_command_is_left_whole_or_not_at
     assert done.returncode == 0, done.stderr
 
 
+def test_a_run_goes_on_and_its_standing_is_what_was_last_written_whole(small_disk):
+    story = """
+    from coterie.monitoring.runs import Outcome, Runs
+    from coterie.workflow.status import recorded
+
+    place = str(state / "status")
+    with recorded(place, "v7", "ingest", "train"):
+        pass
+    fill()
+    with recorded(place, "v7", "features"):
+        done = True
+    assert done
+    [run] = Runs(place).read()
+    assert run.outcome is Outcome.RUNNING and "ingest" in run.steps
+    assert len(list((state / "status").iterdir())) == 1, "no halves"
+    make_room()
+    with recorded(place, "v7", "release"):
+        pass
+    [run] = Runs(place).read()
+    assert run.outcome is Outcome.SUCCEEDED
+    """
+    done = run(story, small_disk)
+    assert done.returncode == 0, done.stderr
+    assert "how it stands is not recorded" in done.stderr
+
+
 def test_counting_and_lists_go_on(small_disk):
     """Counts are mapped memory: without a block for a page, the kernel would kill the replica."""
     story = """

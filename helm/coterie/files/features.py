@@ -64,7 +64,7 @@ def materialise(folder: str, offline: str, event_log: str, releases: str) -> Non
 
     missing = [url for url in (file_of(offline, view) for view in VIEWS) if not exists(url)]
     if missing:
-        # With Torch, which takes seconds to import.
+        # Asked for in this case alone.
         from coterie.release.store import ReleaseStore
 
         found = ReleaseStore(releases).list()
