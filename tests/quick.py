@@ -34,8 +34,11 @@ LONG: Final = frozenset(
         "tests/serving/test_arms.py",
         "tests/serving/test_full_disk.py",
         "tests/serving/test_ids_over_http.py",
+        "tests/serving/test_intake.py",
+        "tests/serving/test_one_check.py",
         "tests/serving/test_openapi.py",
         "tests/serving/test_redis_log.py",
+        "tests/serving/test_transport.py",
         # Each table in each form; ingest killed anywhere.
         "tests/data/test_consent.py",
         "tests/data/test_ingest_crash.py",
