@@ -6,11 +6,13 @@ import logging
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from coterie.data.stores import answering, open_store
 from coterie.errors import BadInputError
 from coterie.training.loop import TrainingHistory, TrainingState
 
@@ -51,6 +53,56 @@ class CheckpointFolder:
             BadInputError: The folder is another run's.
         """
         return newest_state(self._folder.glob("epoch-*"), self._run)
+
+
+class CheckpointStore:
+    """Keeps the newest states of one run at a URL, as :class:`CheckpointFolder` does in a folder.
+
+    So training goes on in another pod, whose disk is empty, from where this one was broken off.
+    """
+
+    def __init__(self, url: str, run: str, keep: int = 2):
+        """Args: as those of :class:`CheckpointFolder`, with a URL that fsspec opens."""
+        self._url, self._run, self._keep = url.rstrip("/"), run, keep
+
+    def save(self, state: TrainingState) -> None:
+        """Write a state, what vouches for it last; then drop what is older than ``keep`` states.
+
+        Raises:
+            UnavailableError: The store did not answer.
+        """
+        name = f"epoch-{len(state.history.epochs):06d}"
+        with TemporaryDirectory() as scratch, answering(f"cannot keep a state in {self._url}"):
+            written = Path(scratch, name)
+            write_state(written, state, self._run)
+            fs, root = open_store(self._url)
+            for file in (TENSORS, STATE):
+                fs.put_file(str(written / file), f"{root}/{name}/{file}")
+            for old in self._kept(fs, root)[: -self._keep]:
+                fs.rm(old, recursive=True)
+
+    def load(self) -> TrainingState | None:
+        """The newest whole state, None if there is none; damaged ones are passed over, loudly.
+
+        Raises:
+            BadInputError: The states are another run's.
+            UnavailableError: The store did not answer.
+        """
+        with TemporaryDirectory() as scratch, answering(f"cannot read states from {self._url}"):
+            fs, root = open_store(self._url)
+            for epoch in self._kept(fs, root):
+                fs.get(f"{epoch}/", str(Path(scratch, Path(epoch).name)) + "/", recursive=True)
+            return newest_state(Path(scratch).glob("epoch-*"), self._run)
+
+    def _kept(self, fs: Any, root: str) -> list[str]:
+        """Folders of states, the one with the fewest epochs first."""
+        fs.invalidate_cache()
+        return sorted(fs.glob(f"{root}/epoch-*"))
+
+
+def checkpoints_in(place: str, run: str) -> CheckpointFolder | CheckpointStore:
+    """Whoever keeps a run's states in a folder, or at a URL."""
+    return CheckpointStore(place, run) if "://" in place else CheckpointFolder(place, run)
 
 
 def write_state(folder: Path, state: TrainingState, run: str) -> None:

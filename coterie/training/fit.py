@@ -2,7 +2,6 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from coterie.data.dataset import Split, TrainingSet
 from coterie.errors import BadInputError
 from coterie.models import MODELS, Learned, Model
 from coterie.progress import Progress, silent
-from coterie.training.checkpoint import CheckpointFolder
+from coterie.training.checkpoint import checkpoints_in
 from coterie.training.loop import EpochRecord, Start, run_epochs
 from coterie.training.runs import Workers, run_identity
 
@@ -21,7 +20,7 @@ class Here:
     """This process trains."""
 
     checkpoints: str = ""
-    """Folder from which a run that was broken off goes on; none if empty."""
+    """Folder or URL from which a run that was broken off goes on; none if empty."""
     device: str = "cpu"
 
 
@@ -72,7 +71,7 @@ def _learn_here(
     checkpoints = None
     if where.checkpoints:
         run = run_identity(model.name, model.config, data, start)
-        checkpoints = CheckpointFolder(Path(where.checkpoints), run)
+        checkpoints = checkpoints_in(where.checkpoints, run)
 
     def tell(record: EpochRecord) -> None:
         progress(f"training {model.name}", record.epoch, total)

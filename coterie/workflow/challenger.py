@@ -77,7 +77,7 @@ def fit_challenger(
         settings: The social model in this process by default.
         progress: Called after every epoch.
         known: Folder of point-in-time features, which must tell the same as the clean tables.
-        checkpoints: Folder or, for workers, URL for them; under ``out`` by default.
+        checkpoints: Folder or URL for them; under ``out`` by default.
 
     Raises:
         BadInputError: The data or the settings are wrong.

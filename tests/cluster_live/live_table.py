@@ -14,7 +14,7 @@ PAGE: Final = HERE.parents[1] / "docs/cluster.md"
 BEGIN: Final = "<!-- steps: written by make chart -->"
 END: Final = "<!-- end of steps -->"
 ORDER: Final = (
-    "test_install", "test_rollouts", "test_upgrades", "test_disruptions", "test_faults",
+    "test_install", "test_live_rollouts", "test_upgrades", "test_disruptions", "test_faults",
     "test_neighbours", "test_kubeflow", "test_uninstall", "test_previous_version",
 )  # fmt: skip
 """Subjects as they come in the life of an install."""
@@ -41,7 +41,7 @@ def steps() -> Iterator[Step]:
                 about = (ast.get_docstring(node) or "").partition("\n")[0]
                 marks = {ast.unparse(mark) for mark in node.decorator_list}
                 yield Step(
-                    subject.removeprefix("test_").replace("_", " "),
+                    subject.removeprefix("test_").removeprefix("live_").replace("_", " "),
                     node.name.removeprefix("test_").replace("_", " "),
                     about,
                     f"pytest.mark.{FAKE}" in marks,

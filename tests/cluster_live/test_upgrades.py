@@ -5,7 +5,7 @@ import json
 import pytest
 from live_cluster import RELEASE
 from live_load import load
-from test_rollouts import QUICK
+from test_live_rollouts import QUICK
 
 FOREVER = {**QUICK, "min_samples": 1_000_000_000, "deadline_s": 7200}
 """A rollout that stays where it is for as long as a step takes."""

@@ -19,7 +19,7 @@ from live_cluster import RELEASE, ROOT, Cluster
 from live_install import Install, Release
 from live_settings import images, missing, read
 from live_table import ORDER, PAGE, page, table
-from test_rollouts import QUICK
+from test_live_rollouts import QUICK
 from test_upgrades import FOREVER
 
 sys.path.insert(0, str(ROOT / "tests" / "serving"))

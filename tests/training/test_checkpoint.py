@@ -2,12 +2,20 @@
 
 import json
 import logging
+import uuid
 
+import fsspec
 import pytest
 import torch
 
 from coterie.errors import BadInputError
-from coterie.training.checkpoint import STATE, TENSORS, CheckpointFolder
+from coterie.training.checkpoint import (
+    STATE,
+    TENSORS,
+    CheckpointFolder,
+    CheckpointStore,
+    checkpoints_in,
+)
 from coterie.training.loop import EpochRecord, TrainingHistory, TrainingState
 
 
@@ -91,3 +99,35 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(folder, caplog, harm)
 def test_another_runs_state_is_refused(folder):
     with pytest.raises(BadInputError, match="another run name"):
         CheckpointFolder(folder, run="theirs").load()
+
+
+@pytest.fixture
+def url():
+    place = f"memory://{uuid.uuid4().hex}/states"
+    kept = checkpoints_in(place, run="mine")
+    assert isinstance(kept, CheckpointStore)
+    for epochs in (1, 2, 3):
+        kept.save(some_state(epochs))
+    return place
+
+
+def test_states_at_a_url_outlive_the_disk_that_they_were_made_on(url):
+    back = checkpoints_in(url, run="mine").load()
+    assert len(back.history.epochs) == 3
+    fs, root = fsspec.url_to_fs(url)
+    found = sorted(path.rpartition("/")[2] for path in fs.ls(root, detail=False))
+    assert found == ["epoch-000002", "epoch-000003"]
+    assert checkpoints_in(f"{url}/none", run="mine").load() is None
+
+
+@pytest.mark.parametrize("lost", [STATE, TENSORS])
+def test_a_state_at_a_url_that_was_not_written_whole_is_passed_over(url, lost):
+    """A pod that is killed while it writes leaves one without what vouches for it."""
+    fs, root = fsspec.url_to_fs(url)
+    fs.rm(f"{root}/epoch-000003/{lost}")
+    assert len(checkpoints_in(url, run="mine").load().history.epochs) == 2
+
+
+def test_states_of_another_run_at_a_url_are_refused(url):
+    with pytest.raises(BadInputError, match="something else"):
+        checkpoints_in(url, run="theirs").load()

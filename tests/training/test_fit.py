@@ -37,7 +37,10 @@ def test_a_model_that_is_not_there_is_named():
         fit(planted().data, "eas")
 
 
-def test_a_run_broken_off_goes_on_from_its_folder(tmp_path):
+@pytest.mark.parametrize("place", ["states", "memory://broken-off/states"])
+def test_a_run_broken_off_goes_on_from_where_its_states_are(tmp_path, monkeypatch, place):
+    """A URL is one, and no folder of that name beside the program."""
+    monkeypatch.chdir(tmp_path)
     data = planted().data
 
     def kill(what, done, total):
@@ -45,10 +48,11 @@ def test_a_run_broken_off_goes_on_from_its_folder(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(data, "lightgcn", SMALL, Here(str(tmp_path)), kill)
-    resumed = fit(data, "lightgcn", SMALL, Here(str(tmp_path)))
+        fit(data, "lightgcn", SMALL, Here(place), kill)
+    resumed = fit(data, "lightgcn", SMALL, Here(place))
     assert resumed.history.resumed_from == 2
     np.testing.assert_array_equal(resumed.scores(USERS), fit(data, "lightgcn", SMALL).scores(USERS))
+    assert [path.name for path in tmp_path.iterdir()] == ([] if ":" in place else ["states"])
 
 
 def test_the_final_model_has_seen_validation_for_the_chosen_number_of_epochs(split, tmp_path):
