@@ -92,7 +92,10 @@ class ClusterLease:
         lease = self._cluster.find(LEASES, self._name)
         if lease is None:
             self._until = -float("inf")
-            raise UnavailableError(f"there is no Lease {self._name} yet: the chart makes it")
+            raise UnavailableError(
+                f"there is no Lease {self._name} yet: the chart makes it; Argo CD leaves Leases out, "
+                "so there it is made by hand (operations-upgrade)"
+            )
         spec = lease.get("spec") or {}
         if not self._may_take(spec):
             self._until = -float("inf")

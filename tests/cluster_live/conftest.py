@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from live_cluster import Cluster
 from live_fake import fake
-from live_install import Install, Release, clean_up, prepare
+from live_install import Install, Release, clean_up, prepare, refuse_others
 from live_settings import Settings, missing, read
 from live_table import FAKE, ORDER, table
 
@@ -52,12 +52,13 @@ def install(tmp_path_factory) -> Iterator[Install]:
         return
     settings = read()
     cluster = Cluster(settings.namespace)
+    refuse_others(cluster, settings)
     try:
         prepare(cluster, settings)
         yield Install(cluster, settings)
     finally:
         if not settings.keep:
-            clean_up(cluster, settings, ["coterie", "second"])
+            clean_up(cluster, settings)
 
 
 @pytest.fixture(scope="session")

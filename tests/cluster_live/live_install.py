@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,11 @@ from live_settings import ROOT, Settings
 CHART = ROOT / "helm/coterie"
 VALUES = Path(__file__).parent / "values.yaml"
 PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
+RELEASES = (RELEASE, "second")
+"""Names under which the suite installs the chart."""
+OF_SUITE = f"app.kubernetes.io/instance in ({', '.join(RELEASES)})"
+KEPT = "secret,configmap,persistentvolumeclaim"
+"""Kinds of what an uninstall leaves."""
 SERVED_S = 1800.0
 """So long a first Ray cluster may take on one slow node."""
 
@@ -298,17 +303,39 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return found
 
 
+def refuse_others(cluster: Cluster, settings: Settings) -> None:
+    """Refuse a namespace with an install of the suite's names that the suite did not make.
+
+    Raises:
+        CommandError: It would be upgraded over, and be gone at the end with what it keeps.
+    """
+    if settings.ours or cluster.find("configmap", manifests.PROGRAMS_MAP):
+        return
+    found = cluster.objects(KEPT, OF_SUITE)
+    if found:
+        names = ", ".join(f"{one['kind']} {one['metadata']['name']}" for one in found[:3])
+        raise CommandError(
+            f"namespace {cluster.namespace} holds an install that is not the suite's ({names}): "
+            "let COTERIE_NAMESPACE name another one"
+        )
+
+
 def prepare(cluster: Cluster, settings: Settings) -> None:
-    """Make what the install stands on: the namespace, the keys, the programs, the door."""
+    """Make what the install stands on: the namespace, the keys, the programs, the door, the
+    bucket."""
     if settings.ours:
         cluster.apply(manifests.namespace(cluster.namespace))
     cluster.apply(manifests.programs(), manifests.s3_secret(settings))
     if settings.through_door:
         cluster.apply(*manifests.door(settings))
         cluster.kubectl("rollout", "status", f"deployment/{manifests.DOOR}", "--timeout=10m")
+    if not cluster.is_fake:
+        # The first install registers features there. Wrong keys or addresses are told here, too.
+        made = manifests.pod("make-bucket", settings.image, ["make_bucket.py", settings.bucket])
+        run_program(cluster, manifests.with_store(made, settings), 900)
 
 
-def clean_up(cluster: Cluster, settings: Settings, releases: list[str]) -> None:
+def clean_up(cluster: Cluster, settings: Settings, releases: Sequence[str] = RELEASES) -> None:
     """Remove everything, whatever has failed before."""
     for name in releases:
         cluster.helm("uninstall", name, "--wait", "--timeout=5m", check=False)
@@ -321,6 +348,9 @@ def clean_up(cluster: Cluster, settings: Settings, releases: list[str]) -> None:
     cluster.kubectl(
         "delete", "deployment,service,pod,secret,configmap", "--selector", marked, check=False
     )
+    if not settings.ours:
+        # An uninstall leaves it, and refuse_others saw that it is nobody else's.
+        cluster.kubectl("delete", KEPT, "--selector", OF_SUITE, check=False)
     if settings.ours:
         cluster.kubectl(
             "delete", "namespace", cluster.namespace, "--timeout=10m", "--ignore-not-found",

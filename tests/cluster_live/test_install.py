@@ -14,13 +14,16 @@ def test_a_first_install_without_a_release_ends(install, cluster, saw):
     assert "Nothing is served yet" in cluster.helm("status", install.instance)
     assert cluster.ready("controller")
     # What has nothing to do yet is ready all the same.
-    pods = cluster.objects("pods", f"app.kubernetes.io/instance={install.instance}")
-    waiting = [
-        pod["metadata"]["name"]
-        for pod in pods
-        if pod["status"]["phase"] not in ("Running", "Succeeded")
-    ]
-    assert not waiting
+    every = f"app.kubernetes.io/instance={install.instance}"
+    well = ("Running", "Succeeded")
+    # Helm waits for no Job: its pod may still pull the image.
+    cluster.wait(
+        lambda: all(p["status"].get("phase") in well for p in cluster.objects("pods", every)),
+        600,
+        "all pods run",
+        look=install.seen,
+    )
+    pods = cluster.objects("pods", every)
     restarts = {
         pod["metadata"]["name"]: status["restartCount"]
         for pod in pods

@@ -15,8 +15,8 @@ from typing import Any
 
 import live_pods
 import pytest
-from live_cluster import RELEASE, ROOT, Cluster
-from live_install import Install, Release
+from live_cluster import RELEASE, ROOT, Cluster, CommandError
+from live_install import Install, Release, refuse_others
 from live_settings import images, missing, read
 from live_table import ORDER, PAGE, page, table
 from test_live_rollouts import QUICK
@@ -88,6 +88,39 @@ def test_the_page_names_every_variable():
     assert set(re.findall(r'"(COTERIE_[A-Z0-9_]+|KUBECONFIG)"', source)) <= set(
         re.findall(r"`([A-Z0-9_]+)`", page)
     )
+
+
+class Holds(Cluster):
+    """A namespace with these objects."""
+
+    found: tuple[tuple[str, str], ...] = ()
+
+    def kubectl(self, *arguments, check=True, stdin=None):
+        _, kind, name, *_ = arguments
+        if kind == "configmap":
+            return json.dumps({"kind": kind}) if (kind, name) in self.found else ""
+        assert "app.kubernetes.io/instance in (coterie, second)" in arguments
+        items = [{"kind": k, "metadata": {"name": n}} for k, n in self.found]
+        return json.dumps({"items": items})
+
+
+@pytest.mark.parametrize(
+    ("found", "refused"),
+    [
+        ((), False),
+        ((("Secret", "coterie-redis"),), True),
+        ((("Secret", "coterie-redis"), ("configmap", "live-programs")), False),
+    ],
+    ids=["empty", "somebody's", "of a run before"],
+)
+def test_an_install_that_is_not_the_suites_is_left_alone(found, refused):
+    cluster = Holds(SETTINGS.namespace)
+    cluster.found = found
+    if refused:
+        with pytest.raises(CommandError, match=r"Secret coterie-redis.*COTERIE_NAMESPACE"):
+            refuse_others(cluster, SETTINGS)
+    else:
+        refuse_others(cluster, SETTINGS)
 
 
 # helm and kubectl

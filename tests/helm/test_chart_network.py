@@ -139,6 +139,13 @@ def test_somebody_has_to_answer_for_names(chart):
         chart.text(CI["gpu"], "--set-json", "networkPolicy.dns=[]")
 
 
+@pytest.mark.parametrize("value", ["dns", "dnsPorts", "apiServerPorts"])
+def test_a_value_that_is_missing_opens_nothing(chart, value):
+    """As after ``--reuse-values`` from a version of the chart that did not have it."""
+    with pytest.raises(ChartError, match=f"networkPolicy.{value} is empty.*reset-then-reuse"):
+        chart.text(CI["gpu"], "--set", f"networkPolicy.{value}=null")
+
+
 def test_callers_can_be_narrowed_down(chart):
     objects = chart.objects(CI["production"])
     ends = ours(objects)

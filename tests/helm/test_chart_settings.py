@@ -98,6 +98,22 @@ def consumer_settings(objects):
     return read_settings({k: v for k, v in found.items() if k not in OF_REDIS}, release="none")
 
 
+@pytest.mark.parametrize(
+    ("store", "features"),
+    [
+        ("s3://b/shop/releases", "s3://b/shop/features"),
+        ("s3://b/releases/", "s3://b/features"),
+        ("s3://b", "s3://b/features"),
+        ("/srv/releases", "/srv/features"),
+        ("/releases", "/features"),
+    ],
+)
+def test_features_lie_beside_the_releases_and_in_their_bucket(chart, store, features):
+    objects = chart.objects(CI["minimal"], "--set", f"release.store={store}")
+    settings = one(objects, "ConfigMap", "coterie-features")["data"]["feature_store.yaml"]
+    assert yaml.safe_load(settings)["registry"] == f"{features}/registry.db"
+
+
 def test_a_receipt_means_that_events_are_on_the_disk_of_redis(chart):
     conf = one(chart.objects(CI["gpu"]), "ConfigMap", "coterie-redis")["data"]["redis.conf"]
     lines = set(conf.splitlines())

@@ -393,6 +393,25 @@ def test_the_notes_warn_where_scrapes_are_too_far_apart_for_rollouts(chart, inte
     assert "too sparse" not in notes_of(chart, "gpu", *off)
 
 
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ({}, ""),
+        ({"serving.workers.resources.limits.cpu": "4"}, "1 of 2 workers can hold"),
+        ({"serving.workers.resources.limits.cpu": "3500m"}, "1 of 2 workers can hold"),
+        ({"serving.workers.resources.limits.cpu": "4", "serving.api.minReplicas": 4}, ""),
+        ({"serving.workers.min": 4}, "2 of 4 workers can hold"),
+        ({"serving.workers.min": 4, "serving.workers.maxUnavailable": 3}, ""),
+        ({"serving.workers.min": 1, "serving.workers.resources.limits.cpu": "4"}, ""),
+    ],
+)
+def test_the_notes_warn_where_a_drain_might_never_end(chart, options, warned):
+    """A worker without a replica is never ready, so a budget counts those with one alone."""
+    said = notes_of(chart, "gpu", *on(**options))
+    assert warned in said
+    assert bool(warned) == ("for ever" in said)
+
+
 def test_the_notes_and_the_controller_agree_on_what_is_too_sparse():
     """A scrape comes a little later than its interval says."""
     metrics = pytest.importorskip("coterie.rollout.metrics")

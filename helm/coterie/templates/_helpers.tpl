@@ -156,10 +156,10 @@ securityContext:
 {{- default (default (include "coterie.beside" (list . "shop")) .Values.training.source) .Values.events.export -}}
 {{- end }}
 
-{{/* s3://bucket/coterie/releases -> s3://bucket/coterie/features */}}
+{{/* s3://bucket/coterie/releases -> s3://bucket/coterie/features; never out of the bucket. */}}
 {{- define "coterie.beside" -}}
 {{- $store := required "release.store has to name the store of releases, such as s3://bucket/releases" (index . 0).Values.release.store -}}
-{{- printf "%s/%s" (regexReplaceAll "/[^/]*/?$" $store "") (index . 1) -}}
+{{- printf "%s/%s" (regexReplaceAll "(^|[^/:])/[^/]*$" (trimSuffix "/" $store) "${1}") (index . 1) -}}
 {{- end }}
 
 {{- define "coterie.registry" -}}
