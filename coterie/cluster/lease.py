@@ -93,8 +93,8 @@ class ClusterLease:
         if lease is None:
             self._until = -float("inf")
             raise UnavailableError(
-                f"there is no Lease {self._name} yet: the chart makes it; Argo CD leaves Leases out, "
-                "so there it is made by hand (operations-upgrade)"
+                f"there is no Lease {self._name} yet: the chart makes it; by Argo CD, which leaves "
+                "Leases out, a person has to (docs: Upgrade)"
             )
         spec = lease.get("spec") or {}
         if not self._may_take(spec):

@@ -100,6 +100,13 @@ def test_what_helm_forgets_is_removed_and_may_be_gone(api, cluster):
     assert left == {("jobs", "another"), ("pods", "another")}
 
 
+def test_what_helm_forgets_keeps_no_install(api, cluster, capsys):
+    """The RayService is gone by then: an uninstall that stopped here would leave half of it."""
+    api.fail("list", "jobs", 503)
+    tidy(cluster, "instance=shop", ["shop-test-api"])
+    assert "may be left: cannot list jobs" in capsys.readouterr().out
+
+
 def test_it_fails_in_one_line(api, cluster, monkeypatch, capsys):
     from coterie.cluster import removal
 
