@@ -108,6 +108,11 @@ def test_what_is_missing_is_named(chart, options, said):
         chart.text(CI["minimal"], *options)
 
 
+def test_a_pod_has_time_to_drain(chart):
+    with pytest.raises(ChartError, match=r"serving.workers.graceSeconds is 60 and .* 60"):
+        chart.text(CI["gpu"], "--set", "serving.drainSeconds=60")
+
+
 def added(chart, base, *options):
     """Names of objects that options add, and of those that they take away."""
     before, after = (set(named(chart.objects(CI[base], *o))) for o in ((), options))
