@@ -129,5 +129,7 @@ def kubeconfig(
         ],
         "current-context": "x",
     }
-    path.write_text(json.dumps(content))
-    return path
+    # Beside, then renamed: controllers, as threads, read it while another pod's is made.
+    half = path.with_name(f"{path.name}.{threading.get_ident()}.half")
+    half.write_text(json.dumps(content))
+    return half.replace(path)
