@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import pytest
 from test_store import make, root  # noqa: F401 - a fixture
@@ -118,9 +119,11 @@ def test_a_store_that_says_nothing_holds_nobody_up(store, digests, pointer, monk
         crown(self, version)
 
     monkeypatch.setattr(ReleaseStore, "crown", silent)
+    began = time.monotonic()
     pointer.follow(digests[0])
     pointer.follow(digests[1])
-    assert store.champion() is None, "and yet we came here"
+    assert time.monotonic() - began < 4.0, "a rollback would have waited as long"
+    assert store.champion() is None
     speak.set()
     pointer.wait()
     follow(pointer, digests[1])
