@@ -13,20 +13,17 @@ def rollout(
     reason: str,
     plan: str,
     wait_s: int,
-    store: str,
 ) -> None:
-    """Start the rollout of a release that was published; wait for its verdict, and crown it."""
+    """Start the rollout of a release that was published, and wait for its verdict."""
     from components.environment import admin_token
     from components.progress import noted, printed
     from coterie.rollout.api import Api
     from coterie.rollout.following import Follower
     from coterie.workflow import read_config
-    from coterie.workflow.publish import crown
     from coterie.workflow.settings import nest
 
     follower = Follower(Api(api, admin_token()), f"pipeline {version}", printed, noted)
-    if follower.start(version, reason, nest(read_config(plan)), wait_s):
-        crown(version, store)
+    follower.start(version, reason, nest(read_config(plan)), wait_s)
 
 
 @component

@@ -93,7 +93,6 @@ def learn_and_release(**given: Any) -> Outputs:
             bundle=made.outputs["bundle"],
             version=name,
             reason="released by a pipeline",
-            store=given["release_store"],
             **_of(given, "api", "plan", "wait_s"),
         )
     tables = {

@@ -53,7 +53,8 @@ def refresh_pipeline(
         runner: Where Daft cleans the tables: native (in the step itself) or ray.
         version: Name of the release; empty takes the time of day in UTC.
         start: Version in release_store to go on from; champion for the one that shoppers get, or
-            the newest where none was crowned. A store without releases begins anew.
+            the newest where no controller serves from release_store. Without releases it begins
+            anew.
         settings: JSON of model settings that differ from its own, or the address of a file with
             it; dim and heads have to be the champion's.
         workers: Ray Train workers; 0 trains in the step itself.

@@ -12,6 +12,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.release.champion import ChampionPointer
 from coterie.rollout.book import Book
 from coterie.rollout.controller import Controller, Metrics
 from coterie.rollout.exported import RolloutMetrics
@@ -101,6 +102,17 @@ def metrics_of(settings: Settings) -> Metrics:
     return EndpointMetrics(f"http://{host}:{settings.port}/metrics")
 
 
+def controller_of(settings: Settings, book: Book) -> Controller:
+    """What decides about this machine's replicas, and keeps its store's champion."""
+    return Controller(
+        book,
+        metrics_of(settings),
+        ServeArms(settings.replicas_folder, places_of(settings)),
+        note_look=book.note_look,
+        follow=ChampionPointer(settings.releases_root, log).follow,
+    )
+
+
 class RolloutController:
     """Turns once in a while; a turn that fails is logged, and the next one tries again."""
 
@@ -109,10 +121,7 @@ class RolloutController:
         start_logging(settings.log_level, settings.log_path)
         self._interval_s = settings.rollout_interval_s
         self._book = Book(settings.rollouts_place)
-        arms = ServeArms(settings.replicas_folder, places_of(settings))
-        self._controller = Controller(
-            self._book, metrics_of(settings), arms, note_look=self._book.note_look
-        )
+        self._controller = controller_of(settings, self._book)
         set_room_aside()
         self._exported = RolloutMetrics(CollectorRegistry())
         self._task = asyncio.create_task(self._turn_on())

@@ -27,7 +27,7 @@ from coterie.cluster.served import told
 from coterie.cluster.statements import Statements
 from coterie.errors import CoterieError
 from coterie.probes import ALIVE_S, Starting, pages
-from coterie.rollout.controller import Controller, Metrics
+from coterie.rollout.controller import Controller, Metrics, nobody
 from coterie.rollout.decide import Decision
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.state import State, Transition
@@ -51,6 +51,8 @@ class Loop:
     """The same for every controller, or a step would be as long as clocks differ."""
     pending: PendingPods | None = None
     """Who tells of an upgrade whose pods cannot start."""
+    follow: Callable[[str], None] = nobody
+    """Told what is stable, as ``Controller.follow``."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str = ""
     _waited: str = ""
@@ -58,7 +60,7 @@ class Loop:
 
     def run(self) -> None:
         """Until ``stop`` is set."""
-        controller = Controller(self.book, self.metrics, self.arms, self.clock, self.may_act)
+        controller = self.controller()
         while not self.stop.is_set():
             if self.lease:
                 self._turn(controller)
@@ -66,6 +68,12 @@ class Loop:
                 self._stand_by()
             self.came_round = time.monotonic()
             self.stop.wait(self.interval_s)
+
+    def controller(self) -> Controller:
+        """What decides in each turn."""
+        return Controller(
+            self.book, self.metrics, self.arms, self.clock, self.may_act, follow=self.follow
+        )
 
     def may_act(self) -> bool:
         """Whether the lease is held at this moment."""
@@ -220,6 +228,7 @@ def control(given: argparse.Namespace, stop: threading.Event) -> None:
     with pages(given.port, registry, probed) as port:
         logger.info("listens", extra={"fields": {"port": port}})
         # What follows asks others, and loads what takes seconds of a slow machine.
+        from coterie.release.champion import ChampionPointer
         from coterie.release.store import ReleaseStore
         from coterie.rollout.metrics import PrometheusMetrics
 
@@ -244,6 +253,7 @@ def control(given: argparse.Namespace, stop: threading.Event) -> None:
                 stop,
                 clock=cluster.clock,
                 pending=PendingPods(cluster),
+                follow=ChampionPointer(given.releases, logger, lambda: bool(lease)).follow,
             )
             probed.work = loop
             logger.info("begins", extra={"fields": {"service": given.service}})

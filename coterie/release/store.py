@@ -121,7 +121,7 @@ class ReleaseStore:
         return f"{self.root}/{known[digest]}"
 
     def champion(self) -> str | None:
-        """The version that shoppers get; None as long as nobody was crowned.
+        """The version that shoppers get; None as long as no controller has crowned one.
 
         Raises:
             BadInputError: The pointer is damaged, or its release changed since it was crowned.
@@ -136,28 +136,33 @@ class ReleaseStore:
                 found = self._manifest(version)[1]
         except (ValueError, KeyError, TypeError) as error:
             raise BadInputError(
-                f"{self.root}/{CHAMPION} is damaged ({error}): crown a release again"
+                f"{self.root}/{CHAMPION} is damaged ({error}): remove it; the rollout's controller "
+                "writes it when it begins"
             ) from error
         if found != digest:
             raise BadInputError(
                 f"release {version} in {self.root} is not the one that was crowned "
-                f"(digest {found[:12]}, expected {str(digest)[:12]}): crown a release again"
+                f"(digest {found[:12]}, expected {str(digest)[:12]}): publish that one again, "
+                "or roll another one out"
             )
         return version
 
     def crown(self, version: str) -> None:
         """Make a release the champion, in one write that readers see whole or not at all.
 
+        Its manifest alone is read: what is crowned was loaded before by those who serve it.
+
         Raises:
-            BadInputError: There is no such version, or it is damaged.
+            BadInputError: There is no such version, or its manifest is damaged.
+            UnavailableError: The store did not answer, or does not let us write.
         """
-        release = self.get(version)
-        pointer = {
-            "version": version,
-            "digest": release.digest,
-            "crowned_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+        self.folder(version)
         with answering(f"cannot write {self.root}/{CHAMPION}"):
+            pointer = {
+                "version": version,
+                "digest": self._manifest(version)[1],
+                "crowned_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
             self._replace(f"{self._path}/{CHAMPION}", json.dumps(pointer).encode())
 
     def _copy(self, folder: str, release: "Release") -> None:

@@ -91,6 +91,10 @@ def _nowhere(look: Look) -> None:
     """Looks are for charts: one can do without."""
 
 
+def nobody(digest: str) -> None:
+    """Where there is no store, nobody asks which release is stable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Controller:
     """Holds nothing between turns: the book knows all."""
@@ -103,6 +107,8 @@ class Controller:
     """Whether the lease is held: asked before each write and each act."""
     note_look: Callable[[Look], None] = _nowhere
     """Told what the signals say, in each turn of a rollout."""
+    follow: Callable[[str], None] = nobody
+    """Told which release is stable, in each turn once that is written; returns at once."""
 
     def turn(self) -> Decision | None:
         """One turn.
@@ -117,12 +123,14 @@ class Controller:
         state, version = self.book.read()
         seen = self._see(state)
         if seen is None:
+            self.follow(state.stable)
             return None
         now = self.clock()
         decision = decide(state, seen, now)
         if decision.state != state:
             self._check_lease()
             self.book.write(decision.state, version, decision.transitions)
+        self.follow(decision.state.stable)
         if decision.apply is not None:
             self._check_lease()
             self._act(decision.apply)

@@ -16,18 +16,3 @@ def publish(folder: str, store: str = "") -> None:
     """
     if store:
         ReleaseStore(store).publish(folder)
-
-
-def crown(version: str, store: str = "") -> None:
-    """Name the release that shoppers get now, so that fine-tuning goes on from it.
-
-    Args:
-        version: Of the release.
-        store: Folder or URL of the store that has it; empty names none.
-
-    Raises:
-        BadInputError: The store has no such release.
-        UnavailableError: The store does not answer.
-    """
-    if store:
-        ReleaseStore(store).crown(version)

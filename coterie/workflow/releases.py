@@ -53,9 +53,7 @@ def make_release(
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
     verdict = judge(known.validation, known.popularity, limits=limits)
     if not verdict.wins:
-        raise BadInputError(
-            f"no release is made of {challenger}: on validation " + "; ".join(verdict.reasons)
-        )
+        raise BadInputError(f"no release is made of {challenger}: on validation {verdict.reason}")
     had = engagement(shop.split.for_test())
     popularity = np.asarray(had.sum(axis=0), dtype=np.float32).ravel()
     parameters = load_parameters(challenger)

@@ -38,8 +38,9 @@ def find_start(store: str, wanted: str = CHAMPION) -> str:
 
     Args:
         store: Of releases; empty: there is none.
-        wanted: A version; ``champion`` for the one that shoppers get, or the newest as long as no
-            rollout was waited for; empty for none.
+        wanted: A version; ``champion`` for the one that shoppers get, which the rollout's
+            controller keeps, or the newest in a store that no controller looks after; empty for
+            none.
 
     Returns:
         Its folder or URL; empty where the store has no release yet.

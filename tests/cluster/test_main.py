@@ -10,6 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import yaml
@@ -19,6 +20,8 @@ from starting import held_up
 from coterie.cluster import __main__ as program
 from coterie.cluster.book import ClusterBook
 from coterie.cluster.statements import Statements
+from coterie.release.champion import ChampionPointer
+from coterie.release.store import CHAMPION, ReleaseStore
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.state import Phase, State
@@ -93,6 +96,22 @@ def test_a_rollout_is_turned_to_its_end_and_exported(shop, loop, registry, caplo
     lines = [r.fields for r in caplog.records if r.getMessage() == "transition"]
     assert [one["after"] for one in lines][-2:] == [Phase.BAKE, Phase.PROMOTED]
     assert lines[0]["who"] == "ana"
+
+
+def test_the_champion_is_what_was_promoted(shop, loop):
+    store = ReleaseStore(shop.store)
+    pointer = ChampionPointer(shop.store, program.logger, loop.may_act)
+    loop.follow, shop.failures = pointer.follow, 0.0
+    shop.start(loop.book._cluster)
+    controller = loop.controller()
+    for phase, champion in ((Phase.STEP, "v1"), (Phase.PROMOTED, "v2")):
+        for _ in range(60):
+            loop._turn(controller)
+            wait_for(lambda: not (check := loop.arms._check) or check.over)
+            if loop.book.read()[0].phase is phase:
+                break
+        pointer.wait()
+        assert store.champion() == champion
 
 
 def test_a_command_that_is_refused_is_logged_with_the_reason(loop, caplog):
@@ -181,16 +200,20 @@ def arguments(store):
 @pytest.mark.slow
 def test_a_process_gives_its_lease_back_when_it_is_told_to_end(api, shop, kubeconfig):
     command = [sys.executable, "-m", "coterie.cluster", *arguments(shop.store)]
+    champion = Path(shop.store, CHAMPION)
+    champion.unlink(missing_ok=True)
     env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
         wait_for(lambda: ("leases", "shop-rollout") in api.objects)
         wait_for(lambda: ("configmaps", "shop-rollout") in api.objects)
+        wait_for(champion.exists)
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=20)[1]
     assert process.returncode == 0
     messages = [json.loads(line)["message"] for line in said.splitlines()]
     assert (messages[0], messages[-1]) == ("listens", "ends")
     assert "transition" in messages
+    assert ReleaseStore(shop.store).champion() == "v1"
     assert "holderIdentity" not in api.objects["leases", "shop-rollout"]["spec"]
     assert "a-secret-token" not in said
 

@@ -13,7 +13,6 @@ from coterie.cluster import __main__ as program
 from coterie.cluster.book import INSTALL, ClusterBook
 from coterie.cluster.stated import STATED
 from coterie.cluster.statements import Statements
-from coterie.rollout.controller import Controller
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live, Place
@@ -39,7 +38,7 @@ class Cluster:
     def __init__(self, api, cluster, shop):
         self.api, self.cluster, self.shop = api, cluster, shop
         self.book = ClusterBook(cluster, "shop")
-        self.revision, self.uid = 0, ""
+        self.revision, self.uid, self.followed = 0, "", []
         self.uninstall()
 
     def install(self, version="", digest="", **more):
@@ -78,7 +77,8 @@ class Cluster:
         self.loop = program.Loop(
             self.book, arms, statements, self.shop, held, exported, clock=self.shop.clock
         )
-        self.controller = Controller(self.book, self.shop, arms, self.shop.clock)
+        self.loop.follow = self.followed.append
+        self.controller = self.loop.controller()
 
     def turns(self, most=12, until=lambda state: False):
         for _ in range(most):
@@ -155,6 +155,7 @@ def test_a_forced_release_stays_and_the_log_says_who_wanted_it(helm, shop):
     assert (after, who) == (Phase.PROMOTED, "helm")
     assert f"release.force of revision 2 names {shop.new[:12]}" in why
     assert helm.told("ReleaseTaken")[-1] == why
+    assert list(dict.fromkeys(helm.followed)) == [shop.old, shop.new], "the champion follows it"
 
 
 def test_another_install_serves_what_its_values_state(helm, shop):
@@ -261,6 +262,7 @@ def test_force_of_what_shoppers_are_on_takes_a_canary_back(helm, shop):
     helm.turns(12, lambda state: state.phase is Phase.ROLLED_BACK)
     assert shop.live == Target(shop.old)
     assert "release.force of revision 2" in helm.state.quarantine[shop.new]
+    assert set(helm.followed) == {shop.old}, "a canary is no champion"
 
 
 def test_force_of_a_canary_promotes_it(helm, shop):

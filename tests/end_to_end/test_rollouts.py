@@ -74,6 +74,7 @@ def test_a_good_release_is_promoted_while_shoppers_go_on(shop, served, crowd, st
     assert outcome.lists > 100
     assert outcome.failed == 0
     await_release(served, "v1")
+    await_champion(store, "v1")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -86,6 +87,7 @@ def test_a_bad_release_is_rolled_back_by_the_right_signal_and_no_request_fails(
     assert outcome.why.startswith(CAUGHT_BY[fault]), outcome
     assert outcome.failed == 0
     assert outcome.restored_s < 10.0
+    assert ReleaseStore(store).champion() == "v1"
     assert served.list_of("shopper-0001")["release"] == "v1"
 
 
@@ -110,6 +112,14 @@ def await_release(served, release, within_s=10.0):
     while (answered := served.list_of("shopper-0001")["release"]) != release:
         assert time.monotonic() < last, answered
         time.sleep(0.2)
+
+
+def await_champion(store, version, within_s=10.0):
+    """The controller writes it beside its turns."""
+    last = time.monotonic() + within_s
+    while (champion := ReleaseStore(store).champion()) != version:
+        assert time.monotonic() < last, champion
+        time.sleep(0.1)
 
 
 def await_phase(shop, *phases, within_s=60.0):

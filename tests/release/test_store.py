@@ -106,10 +106,11 @@ def test_a_publisher_that_died_half_way_left_no_release_and_may_go_on(root, tmp_
 def test_a_damaged_release_is_neither_published_nor_crowned(root, tmp_path):
     store, folder = ReleaseStore(root), make(tmp_path, "v1")
     store.publish(folder)
-    with fsspec.open(f"{root}/v1/items.parquet", "wb") as file:
+    with fsspec.open(f"{root}/v1/manifest.json", "wb") as file:
         file.write(b"short")
-    with pytest.raises(BadInputError, match="truncated"):
-        store.crown("v1")
+    for version in ("v1", "v2"):
+        with pytest.raises(BadInputError, match=f"is no JSON|no release '{version}'"):
+            store.crown(version)
     assert store.champion() is None
     (tmp_path / "made-v1-1.0-1" / "items.parquet").write_bytes(b"short")
     with pytest.raises(BadInputError, match="truncated"):

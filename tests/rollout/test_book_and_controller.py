@@ -100,6 +100,45 @@ def test_a_rollout_runs_from_its_book_alone(tmp_path, failures, ends):
     assert history[-1].after is ends
 
 
+@pytest.mark.parametrize(
+    ("failures", "told"), [(0.004, ["old", "new"]), (0.05, ["old"])], ids=["promoted", "back"]
+)
+def test_what_is_stable_is_told_once_it_is_written(tmp_path, failures, told):
+    start(tmp_path)
+    shop, book, heard = Shop(failures), Book(tmp_path), []
+
+    def follow(digest):
+        assert book.read()[0].stable == digest
+        heard.append(digest)
+
+    acts = Controller(book, shop, shop, shop.clock, follow=follow)
+    for _ in range(60):
+        acts.turn()
+    assert list(dict.fromkeys(heard)) == told
+    assert len(heard) == 60, "in each turn: who was killed between book and store comes to it"
+
+
+def test_what_is_stable_is_told_where_nobody_knows_what_is_live(tmp_path, monkeypatch):
+    Book(tmp_path).write(State(stable="old"), 0)
+    shop, heard = Shop(), []
+
+    def unknown(self):
+        raise UnavailableError("no replica says what it serves")
+
+    monkeypatch.setattr(Shop, "live", unknown)
+    Controller(Book(tmp_path), shop, shop, shop.clock, follow=heard.append).turn()
+    assert heard == ["old"]
+
+
+def test_what_could_not_be_written_is_not_told(tmp_path):
+    start(tmp_path)
+    shop, heard = Shop(), []
+    acts = Controller(Book(tmp_path), shop, shop, shop.clock, lambda: False, follow=heard.append)
+    with pytest.raises(UnavailableError, match="lease"):
+        acts.turn()
+    assert heard == []
+
+
 def kill_at(monkeypatch, nth):
     """The nth write to disk, or act, is the last thing that happens."""
     count = {"now": 0}

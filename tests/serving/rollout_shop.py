@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from coterie.errors import BadInputError
 from coterie.rollout.book import Book
-from coterie.rollout.controller import Controller
+from coterie.rollout.controller import Controller, nobody
 from coterie.rollout.decide import Source
 from coterie.rollout.live import Place
 from coterie.rollout.state import State, Target, Totals
@@ -86,16 +86,18 @@ class Shop:
         return ""
 
 
-def make_controller(book: Book, shop: Shop) -> Controller:
+def make_controller(book: Book, shop: Shop, follow: Callable[[str], None] = nobody) -> Controller:
     if book.read()[1] == 0:
         book.write(State(stable=OLD), 0)
-    return Controller(book, shop, shop, shop.clock, note_look=book.note_look)
+    return Controller(book, shop, shop, shop.clock, note_look=book.note_look, follow=follow)
 
 
 @contextmanager
-def turning(book: Book, shop: Shop, every_s: float = 0.01) -> Iterator[None]:
+def turning(
+    book: Book, shop: Shop, every_s: float = 0.01, follow: Callable[[str], None] = nobody
+) -> Iterator[None]:
     """A controller at work beside the app."""
-    controller, stop = make_controller(book, shop), threading.Event()
+    controller, stop = make_controller(book, shop, follow), threading.Event()
 
     def turn() -> None:
         while not stop.wait(every_s):
