@@ -13,7 +13,7 @@ from typing import IO, Final
 
 import psutil
 
-from pipelines import tether
+from pipelines import die_with_parent
 
 PATIENCE_S: Final = 20.0
 """How long a process may take to end by itself once asked to."""
@@ -60,7 +60,7 @@ def child(
         output: Where both its streams go; our own where None.
     """
     process = subprocess.Popen(  # noqa: S603 (our own program)
-        [sys.executable, "-m", tether.__name__, str(os.getpid()), *command],
+        [sys.executable, "-m", die_with_parent.__name__, str(os.getpid()), *command],
         env={**os.environ, **environment},
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
