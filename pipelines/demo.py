@@ -165,14 +165,14 @@ def _released(demo: Demo, outputs: dict[str, str]) -> tuple[str, str]:
     rolled out when there are shoppers.
     """
     from coterie.release.store import ReleaseStore
-    from pipelines.planted import learned_half
+    from pipelines.faulty_releases import write_learned_half
 
     store = str(demo.work / "releases")
     shutil.rmtree(store, ignore_errors=True)
     version = ReleaseStore(store).publish(outputs["bundle"]).version
     if demo.data:
         return store, version
-    learned_half(f"{store}/{version}", f"{store}/{version}{BEFORE}", f"{version}{BEFORE}")
+    write_learned_half(f"{store}/{version}", f"{store}/{version}{BEFORE}", f"{version}{BEFORE}")
     return store, f"{version}{BEFORE}"
 
 

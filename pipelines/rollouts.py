@@ -13,7 +13,7 @@ from rich.table import Table
 from coterie.errors import UnavailableError
 from pipelines.client import Client
 from pipelines.crowd import Crowd
-from pipelines.planted import FAULTS, plant
+from pipelines.faulty_releases import FAULTS, write_faulty
 
 PLAN: Final = {
     "weights": [0.2, 0.5],
@@ -62,7 +62,7 @@ def roll_out_all(shop: Client, store: str, good: str, crowd: Crowd) -> list[Outc
     outcomes = [roll_out(shop, good, "the better one", crowd)]
     for fault in FAULTS:
         version = f"{good}-{fault}"
-        plant(f"{store}/{good}", fault, f"{store}/{version}", version)
+        write_faulty(f"{store}/{good}", fault, f"{store}/{version}", version)
         outcomes.append(roll_out(shop, version, ABOUT[fault], crowd))
     return outcomes
 

@@ -10,7 +10,7 @@ from coterie.data.simulate import Shop, ShopConfig
 from coterie.release.store import ReleaseStore
 from pipelines.client import Client
 from pipelines.crowd import Crowd
-from pipelines.planted import FAULTS, learned_half, plant, renamed
+from pipelines.faulty_releases import FAULTS, write_copy, write_faulty, write_learned_half
 from pipelines.rollouts import PLAN, roll_out
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -42,7 +42,7 @@ def made(home, store):
     config = ShopConfig(num_users=1000, num_items=1000, num_events=50_000)
     made = run_training(home, config, settings='{"loop.max_epochs": 12}')
     ReleaseStore(store).publish(made.bundle)
-    learned_half(f"{store}/v1", f"{store}/v0", "v0")
+    write_learned_half(f"{store}/v1", f"{store}/v0", "v0")
     return made
 
 
@@ -81,7 +81,7 @@ def test_a_good_release_is_promoted_while_shoppers_go_on(shop, served, crowd, st
 def test_a_bad_release_is_rolled_back_by_the_right_signal_and_no_request_fails(
     shop, served, crowd, store, fault
 ):
-    plant(f"{store}/v1", fault, f"{store}/v1-{fault}", f"v1-{fault}")
+    write_faulty(f"{store}/v1", fault, f"{store}/v1-{fault}", f"v1-{fault}")
     outcome = roll_out(shop, f"v1-{fault}", fault, crowd)
     assert outcome.phase == "rolled_back", outcome
     assert outcome.why.startswith(CAUGHT_BY[fault]), outcome
@@ -93,7 +93,7 @@ def test_a_bad_release_is_rolled_back_by_the_right_signal_and_no_request_fails(
 
 def test_a_controller_that_is_killed_comes_back_and_ends_what_it_began(shop, served, crowd, store):
     shutil.rmtree(f"{store}/v2", ignore_errors=True)
-    renamed(f"{store}/v1", f"{store}/v2", "v2")  # as good: nothing else may end it
+    write_copy(f"{store}/v1", f"{store}/v2", "v2")  # as good: nothing else may end it
     body = {"release": "v2", "reason": "a controller is killed", "plan": PLAN}
     shop.post("/v1/admin/rollouts", body)
     await_phase(shop, *RUNNING)
