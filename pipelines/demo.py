@@ -179,12 +179,12 @@ def _released(demo: Demo, outputs: dict[str, str]) -> tuple[str, str]:
 def _roll_out(demo: Demo, shop: Client, store: str, first: str) -> None:
     """The better release, then bad ones, while shoppers come and go."""
     from coterie.data.simulate.world import World
-    from pipelines.crowd import Crowd
     from pipelines.rollouts import keep_outcomes, roll_out_all, show_outcomes
+    from pipelines.simulated_traffic import SimulatedTraffic
 
     world = World.load(demo.work / "raw" / WORLD_FILE)
-    with show_step("rollouts"), Crowd(shop, world) as crowd:
-        outcomes = roll_out_all(shop, store, first.removesuffix(BEFORE), crowd)
+    with show_step("rollouts"), SimulatedTraffic(shop, world) as traffic:
+        outcomes = roll_out_all(shop, store, first.removesuffix(BEFORE), traffic)
     show_outcomes(outcomes)
     keep_outcomes(outcomes, demo.work / "rollouts.json")
 

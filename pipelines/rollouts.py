@@ -12,8 +12,8 @@ from rich.table import Table
 
 from coterie.errors import UnavailableError
 from pipelines.client import Client
-from pipelines.crowd import Crowd
 from pipelines.faulty_releases import FAULTS, write_faulty
+from pipelines.simulated_traffic import SimulatedTraffic
 
 PLAN: Final = {
     "weights": [0.2, 0.5],
@@ -53,27 +53,27 @@ class Outcome:
     """Of their requests."""
 
 
-def roll_out_all(shop: Client, store: str, good: str, crowd: Crowd) -> list[Outcome]:
+def roll_out_all(shop: Client, store: str, good: str, traffic: SimulatedTraffic) -> list[Outcome]:
     """Roll out a good release of the store, then all bad ones made of it.
 
     Raises:
         UnavailableError: The app did not answer.
     """
-    outcomes = [roll_out(shop, good, "the better one", crowd)]
+    outcomes = [roll_out(shop, good, "the better one", traffic)]
     for fault in FAULTS:
         version = f"{good}-{fault}"
         write_faulty(f"{store}/{good}", fault, f"{store}/{version}", version)
-        outcomes.append(roll_out(shop, version, ABOUT[fault], crowd))
+        outcomes.append(roll_out(shop, version, ABOUT[fault], traffic))
     return outcomes
 
 
-def roll_out(shop: Client, version: str, about: str, crowd: Crowd) -> Outcome:
+def roll_out(shop: Client, version: str, about: str, traffic: SimulatedTraffic) -> Outcome:
     """Roll out one release of the store, and wait for its end.
 
     Raises:
         UnavailableError: The app did not answer, or the rollout did not end.
     """
-    lists, failed, began = crowd.lists, crowd.failed, time.time()
+    lists, failed, began = traffic.lists, traffic.failed, time.time()
     body = {"release": version, "reason": f"demo: {about}", "who": "demo", "plan": PLAN}
     shop.post("/v1/admin/rollouts", body)
     lines = _await_end(shop, began)
@@ -87,8 +87,8 @@ def roll_out(shop: Client, version: str, about: str, crowd: Crowd) -> Outcome:
         verdict["why"],
         last["at"] - lines[0]["at"],
         last["at"] - verdict["at"] if rolled_back else None,
-        crowd.lists - lists,
-        crowd.failed - failed,
+        traffic.lists - lists,
+        traffic.failed - failed,
     )
 
 
