@@ -18,6 +18,7 @@ from typing import Any, Final
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.manifest import MANIFEST
 from pipelines.client import Client
+from pipelines.parameters import TRAIN, write_help
 from pipelines.processes import INTERRUPTED, StopRequestedError, child, stoppable
 from pipelines.show import show_addresses, show_lists, show_metrics, show_step
 
@@ -261,7 +262,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> Demo:
-    parser = argparse.ArgumentParser(prog="python -m pipelines.demo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.demo",
+        description=__doc__,
+        epilog=write_help(TRAIN),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--work", type=Path, default=Path("var/demo"), help="where all goes")
     parser.add_argument("--data", default="", help="folder of tables (a simulated shop)")
     parser.add_argument("--dataset", default="", help="public data set that DATA holds")
@@ -272,7 +278,7 @@ def _parse(arguments: Sequence[str] | None) -> Demo:
     parser.add_argument("--items", type=int, default=1_500, help="simulated (%(default)s)")
     parser.add_argument("--events", type=int, default=120_000, help="simulated (%(default)s)")
     parser.add_argument(
-        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline"
+        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline: see below"
     )
     options = vars(parser.parse_args(arguments))
     return Demo(**options | {"arguments": tuple(options["arguments"])})

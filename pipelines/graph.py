@@ -1,9 +1,10 @@
 """What training anew and fine-tuning have in common: the steps from tables to a rollout."""
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from kfp import dsl
-from kfp.dsl import HTML, Artifact, Dataset, Model
+from kfp.dsl import HTML, Artifact, Dataset, Model, PipelineTask
 
 from components.evaluate import evaluate
 from components.features import features
@@ -20,9 +21,10 @@ from pipelines.cluster import (
     remember,
     share_features,
 )
+from pipelines.parameters import Parameters
 
 
-class Outputs(NamedTuple):
+class ReleaseOutputs(NamedTuple):
     """What a run leaves."""
 
     clean: Dataset
@@ -37,82 +39,48 @@ DECIDED: Final = frozenset({"train", "evaluate"})
 features, to release and to roll out are acts."""
 
 
-def learn_and_release(**given: Any) -> Outputs:
-    """The steps, with the parameters of the pipelines that call this."""
-    status = given["status"]
+def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
+    """Lay out the steps from tables to a rollout, for a pipeline of this name."""
     taken = ingest(
-        **_of(
-            given, "source", "dataset", "mapping", "max_bad_share", "runner", "pipeline", "version"
-        ),
-        status=status,
+        source=given.source,
+        dataset=given.dataset,
+        mapping=given.mapping,
+        max_bad_share=given.max_bad_share,
+        runner=given.runner,
+        pipeline=pipeline,
+        version=given.version,
+        status=given.status,
     )
-    clean, name = taken.outputs["clean"], taken.outputs["version"]
+    clean, version = taken.outputs["clean"], taken.outputs["version"]
     filled = features(
         clean=clean,
-        version=name,
+        version=version,
         read_ms=taken.outputs["read_ms"],
-        offline=given["offline"],
-        status=status,
+        offline=given.offline,
+        status=given.status,
     )
-    fitted = train(
-        clean=clean,
-        known=filled.outputs["known"],
-        store=given["release_store"],
-        version=name,
-        **_of(given, "model", "settings", "workers", "use_gpu", "ray_address", "checkpoints"),
-        **_of(
-            given,
-            "start",
-            "repurchase",
-            "worker_cpu",
-            "worker_memory",
-            "accelerator",
-            "accelerators",
-        ),
-        status=status,
-    )
-    challenger = fitted.outputs["challenger"]
+    fitted = _train(given, clean, filled.outputs["known"], version)
     measured = evaluate(
         clean=clean,
-        challenger=challenger,
-        models=given["baselines"],
-        version=name,
-        status=status,
+        challenger=fitted.outputs["challenger"],
+        models=given.baselines,
+        version=version,
+        status=given.status,
     )
     made = release(
         clean=clean,
-        challenger=challenger,
+        challenger=fitted.outputs["challenger"],
         evaluation=measured.outputs["evaluation"],
-        version=name,
-        min_gain=given["min_gain"],
-        store=given["release_store"],
-        status=status,
+        version=version,
+        min_gain=given.min_gain,
+        store=given.release_store,
+        status=given.status,
     )
-    with dsl.If(given["roll_out"] == True, name="roll-out"):  # noqa: E712 - KFP reads it
-        begun = rollout(
-            bundle=made.outputs["bundle"],
-            version=name,
-            reason="released by a pipeline",
-            **_of(given, "api", "plan", "wait_s"),
-        )
-    tables = {
-        "ingest": taken,
-        "features": filled,
-        "train": fitted,
-        "evaluate": measured,
-        "release": made,
-    }
-    for task in tables.values():
-        ask_for(task, given["cpu"], given["memory"])
-    ask_for(begun, *LITTLE)
-    tasks = {**tables, "rollout": begun}
-    for task in tasks.values():
-        reach_stores(task, given["s3_secret"], given["training_config"])
-    share_features(filled, given["redis_secret"], given["training_config"])
-    make_jobs(fitted, given["training_config"])
-    command_rollouts(begun, given["app_secret"])
-    remember(tasks, DECIDED)
-    return Outputs(
+    begun = _roll_out(given, made.outputs["bundle"], version)
+    tables = {"ingest": taken, "features": filled, "train": fitted}
+    tables |= {"evaluate": measured, "release": made}
+    _provide(given, tables, begun)
+    return ReleaseOutputs(
         clean=clean,
         store=filled.outputs["store"],
         evaluation=measured.outputs["evaluation"],
@@ -121,5 +89,55 @@ def learn_and_release(**given: Any) -> Outputs:
     )
 
 
-def _of(given: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: given[name] for name in names}
+def _train(given: Parameters, clean: Dataset, known: Dataset, version: str) -> PipelineTask:
+    return train(
+        clean=clean,
+        known=known,
+        model=given.model,
+        settings=given.settings,
+        workers=given.workers,
+        use_gpu=given.use_gpu,
+        ray_address=given.ray_address,
+        checkpoints=given.checkpoints,
+        start=given.start,
+        repurchase=given.repurchase,
+        store=given.release_store,
+        worker_cpu=given.worker_cpu,
+        worker_memory=given.worker_memory,
+        accelerator=given.accelerator,
+        accelerators=given.accelerators,
+        version=version,
+        status=given.status,
+    )
+
+
+def _roll_out(given: Parameters, bundle: Model, version: str) -> PipelineTask:
+    with dsl.If(given.roll_out == True, name="roll-out"):  # noqa: E712 - KFP reads it
+        return rollout(
+            bundle=bundle,
+            version=version,
+            reason="released by a pipeline",
+            api=given.api,
+            plan=given.plan,
+            wait_s=given.wait_s,
+        )
+
+
+def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: PipelineTask) -> None:
+    """Give each step what it needs of a cluster.
+
+    Args:
+        given: Parameters of the pipeline.
+        tables: Steps that work on tables, by name.
+        begun: The step that begins the rollout.
+    """
+    for task in tables.values():
+        ask_for(task, given.cpu, given.memory)
+    ask_for(begun, *LITTLE)
+    tasks = {**tables, "rollout": begun}
+    for task in tasks.values():
+        reach_stores(task, given.s3_secret, given.training_config)
+    share_features(tables["features"], given.redis_secret, given.training_config)
+    make_jobs(tables["train"], given.training_config)
+    command_rollouts(begun, given.app_secret)
+    remember(tasks, DECIDED)

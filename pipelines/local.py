@@ -21,6 +21,7 @@ from components.progress import parse, parse_note
 from coterie.errors import BadInputError, CoterieError
 from coterie.monitoring.runs import Outcome, Runs
 from pipelines.compile import PIPELINES
+from pipelines.parameters import write_help
 from pipelines.processes import INTERRUPTED, StopRequestedError, end_children, stoppable
 from pipelines.steps import Steps, watch_steps
 from pipelines.train import train_pipeline
@@ -167,13 +168,18 @@ def _write(path: Path, content: Any) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, showing a line a step; 0, 1 after a failure, 130 when asked to stop."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.local", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.local",
+        description=__doc__,
+        epilog="\n\n".join(write_help(name) for name in PIPELINES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--root", required=True, help="folder for what the run leaves")
     parser.add_argument(
         "--pipeline", choices=PIPELINES, default="train", help="which one (%(default)s)"
     )
     parser.add_argument(
-        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline"
+        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline: see below"
     )
     options = parser.parse_args(arguments)
     pipeline = PIPELINES[options.pipeline]
