@@ -78,16 +78,16 @@ class Heard:
     def __init__(self):
         self.steps = []
 
-    def started(self, step):
+    def start(self, step):
         self.steps.append(step)
 
-    def progressed(self, what, done, total):
+    def advance(self, what, done, total):
         pass
 
-    def noted(self, text):
+    def note(self, text):
         pass
 
-    def finished(self, well):
+    def finish(self, well):
         self.steps.append(well)
 
 
