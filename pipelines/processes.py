@@ -51,8 +51,8 @@ def stoppable() -> Iterator[None]:
 def child(
     command: Sequence[str], environment: Mapping[str, str], output: IO[str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process in a session of its own, so that Ctrl-C reaches us alone; ended on leaving, and
-    when we are killed.
+    """Run a process in a session of its own, so that Ctrl-C reaches us alone; end it on leaving,
+    and when we are killed.
 
     Args:
         command: Program and arguments.
@@ -102,7 +102,7 @@ def end_children() -> None:
 
 
 def _family(pid: int) -> list[psutil.Process]:
-    """A process, its descendants, and whoever is left of its session."""
+    """List a process and its descendants, or whoever is left of its session once it has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]

@@ -9,8 +9,8 @@ from shop_in_use import run_training, serve
 from coterie.data.simulate import Shop, ShopConfig
 from coterie.release.store import ReleaseStore
 from pipelines.client import Client
+from pipelines.demo_rollouts import PLAN, roll_out
 from pipelines.faulty_releases import FAULTS, write_copy, write_faulty, write_learned_half
-from pipelines.rollouts import PLAN, roll_out
 from pipelines.simulated_traffic import SimulatedTraffic
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
