@@ -7,7 +7,7 @@ from kfp.dsl import HTML, Artifact
 from components.backtest import backtest
 from components.ingest import ingest
 from pipelines._base import pipeline
-from pipelines.cluster import ask_for, reach_stores, remember
+from pipelines.kubernetes import give_object_stores, request_resources, set_caching
 from pipelines.parameters import BACKTEST, Parameters
 
 
@@ -38,7 +38,7 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         settings=given.settings,
     )
     for task in (taken, measured):
-        reach_stores(task, given.s3_secret, given.training_config)
-        ask_for(task, given.cpu, given.memory)
-    remember({"ingest": taken, "backtest": measured}, decided=frozenset({"backtest"}))
+        give_object_stores(task, given.s3_secret, given.training_config)
+        request_resources(task, given.cpu, given.memory)
+    set_caching({"ingest": taken, "backtest": measured}, decided=frozenset({"backtest"}))
     return BacktestOutputs(figures=measured.outputs["figures"], report=measured.outputs["report"])

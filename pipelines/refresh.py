@@ -1,8 +1,8 @@
 """The refresh pipeline: today's features, and a release that goes on from the champion's."""
 
 from pipelines._base import pipeline
-from pipelines.graph import ReleaseOutputs, learn_and_release
 from pipelines.parameters import REFRESH, Parameters
+from pipelines.release_steps import ReleaseOutputs, learn_and_release
 
 
 @pipeline(REFRESH, "Features of today, and the champion fine-tuned on them: made to run daily.")

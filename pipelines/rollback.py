@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from components.rollout import rollback
 from pipelines._base import pipeline
-from pipelines.cluster import LITTLE, ask_for, command_rollouts, remember
+from pipelines.kubernetes import LITTLE_RESOURCES, give_admin_token, request_resources, set_caching
 from pipelines.parameters import ROLLBACK, Parameters
 
 
@@ -18,7 +18,7 @@ class RollbackOutputs(NamedTuple):
 def rollback_pipeline(given: Parameters) -> RollbackOutputs:
     """Roll back, and wait until shoppers get what they had."""
     done = rollback(api=given.api, reason=given.reason, wait_s=given.wait_s)
-    command_rollouts(done, given.app_secret)
-    ask_for(done, *LITTLE)
-    remember({"rollback": done}, decided=frozenset())
+    give_admin_token(done, given.app_secret)
+    request_resources(done, *LITTLE_RESOURCES)
+    set_caching({"rollback": done}, decided=frozenset())
     return RollbackOutputs(version=done.output)

@@ -1,8 +1,8 @@
 """The training pipeline: the same on one machine and on a cluster."""
 
 from pipelines._base import pipeline
-from pipelines.graph import ReleaseOutputs, learn_and_release
 from pipelines.parameters import TRAIN, Parameters
+from pipelines.release_steps import ReleaseOutputs, learn_and_release
 
 
 @pipeline(TRAIN, "From a shop's tables to a release that beats the baselines, or none.")

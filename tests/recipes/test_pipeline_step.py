@@ -19,7 +19,7 @@ from components._base import IMAGE, component
 from components.ingest import ingest
 from coterie.monitoring.runs import Runs
 from pipelines._base import pipeline
-from pipelines.cluster import LITTLE, ask_for
+from pipelines.kubernetes import LITTLE_RESOURCES, request_resources
 from pipelines.local import parse_parameters, run_pipeline
 from pipelines.parameters import TRAIN, Parameters, parameter
 from tests.tiny_shop import write_raw
@@ -50,7 +50,7 @@ class Counted(NamedTuple):
     figures: Artifact
 
 
-# Step 5, pipelines/graph.py: a task with what it needs, of the steps before it and of a machine.
+# Step 5, pipelines/release_steps.py: a task, with what it needs of other steps and of a machine.
 @pipeline(TRAIN, "Counts the items of each category.")
 def toy_pipeline(given: ToyParameters) -> Counted:
     """Ingest and count."""
@@ -70,7 +70,7 @@ def toy_pipeline(given: ToyParameters) -> Counted:
         version=taken.outputs["version"],
         status=given.status,
     )
-    ask_for(counted, *LITTLE)
+    request_resources(counted, *LITTLE_RESOURCES)
     return Counted(counted.outputs["figures"])
 
 

@@ -1,4 +1,4 @@
-"""What training anew and fine-tuning have in common: the steps from tables to a rollout."""
+"""The steps from tables to a rollout, which the train and refresh pipelines share."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -12,14 +12,14 @@ from components.ingest import ingest
 from components.release import release
 from components.rollout import rollout
 from components.train import train
-from pipelines.cluster import (
-    LITTLE,
-    ask_for,
-    command_rollouts,
-    make_jobs,
-    reach_stores,
-    remember,
-    share_features,
+from pipelines.kubernetes import (
+    LITTLE_RESOURCES,
+    give_admin_token,
+    give_feature_store,
+    give_object_stores,
+    give_training_cluster,
+    request_resources,
+    set_caching,
 )
 from pipelines.parameters import Parameters
 
@@ -132,12 +132,12 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
         begun: The step that begins the rollout.
     """
     for task in tables.values():
-        ask_for(task, given.cpu, given.memory)
-    ask_for(begun, *LITTLE)
+        request_resources(task, given.cpu, given.memory)
+    request_resources(begun, *LITTLE_RESOURCES)
     tasks = {**tables, "rollout": begun}
     for task in tasks.values():
-        reach_stores(task, given.s3_secret, given.training_config)
-    share_features(tables["features"], given.redis_secret, given.training_config)
-    make_jobs(tables["train"], given.training_config)
-    command_rollouts(begun, given.app_secret)
-    remember(tasks, DECIDED)
+        give_object_stores(task, given.s3_secret, given.training_config)
+    give_feature_store(tables["features"], given.redis_secret, given.training_config)
+    give_training_cluster(tables["train"], given.training_config)
+    give_admin_token(begun, given.app_secret)
+    set_caching(tasks, DECIDED)
