@@ -217,14 +217,14 @@ def test_kuberay_tells_what_is_read():
 
 @pytest.mark.parametrize("plan", [QUICK, FOREVER])
 def test_the_plans_of_the_steps_are_plans(plan):
-    from serving.admin import PlanIn
+    from serving.api.admin import PlanIn
 
     assert PlanIn(**plan).plan().min_samples == plan["min_samples"]
 
 
 def test_the_api_answers_with_what_is_read():
-    from serving.admin import History
-    from serving.messages import EventReceipt, ListedItem, Reason
+    from serving.api.admin import History
+    from serving.schemas import EventReceipt, ListedItem, Reason
 
     assert {"kind", "friend", "text"} <= Reason.model_fields.keys()
     assert {"reasons", "item"} <= ListedItem.model_fields.keys()
