@@ -19,6 +19,7 @@ from kfp import local
 
 from components.progress import parse, parse_note
 from coterie.errors import BadInputError, CoterieError
+from coterie.files import write_atomically
 from coterie.monitoring.runs import Outcome, Runs
 from pipelines.compile import PIPELINES
 from pipelines.processes import INTERRUPTED, StopRequestedError, end_children, stoppable
@@ -160,9 +161,7 @@ def _in_words(kind: str, text: str) -> str:
 
 
 def _write(path: Path, content: Any) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=2) + "\n")
-    beside.replace(path)
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coterie.errors import UnavailableError
+from coterie.files import write_atomically
 from pipelines.client import Client
 from pipelines.crowd import Crowd
 from pipelines.planted import FAULTS, plant
@@ -130,8 +131,6 @@ def _short(why: str) -> str:
 
 
 def keep_outcomes(outcomes: Sequence[Outcome], file: Path) -> None:
-    """The same as JSON, written beside, then renamed."""
-    beside = file.with_suffix(".part")
+    """Write outcomes as JSON."""
     plain = [{name: getattr(one, name) for name in Outcome.__slots__} for one in outcomes]
-    beside.write_text(json.dumps(plain, indent=1) + "\n")
-    beside.replace(file)
+    write_atomically(file, json.dumps(plain, indent=1) + "\n")

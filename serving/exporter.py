@@ -1,16 +1,15 @@
 """From the event log to the table of events that pipelines read: Parquet, each event once."""
 
 import io
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coterie.data.stores import is_local, open_store, reaching
+from coterie.files import write_atomically
 from coterie.schema import EVENTS
 from serving.event_log import Batch, EventLog
 from serving.events import Event
@@ -95,18 +94,5 @@ def _put(fs: Any, path: str, content: bytes) -> None:
     if not is_local(fs):
         fs.pipe_file(path, content)  # one PUT, or a multipart upload that counts when it is ended
         return
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # No ending that pipelines read.
-    half = file.with_name(f".{file.name}.{os.getpid()}.half")
-    with half.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    half.replace(file)
-    # Not only the file: its name, too, before the log forgets the events.
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # Durable: the log forgets the events next.
+    write_atomically(path, content)

@@ -1,7 +1,6 @@
 """Folders that are whole or not there: written beside, then swapped in."""
 
 import fcntl
-import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError, UnavailableError
+from coterie.files import sync, sync_folder
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def staged(out: str, names: Collection[str], last: str) -> Iterator[Path]:
         staging.mkdir()
         try:
             yield staging
-            _flush(staging)
+            sync_folder(staging)
             _swap(staging, place)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -96,21 +96,12 @@ def _refuse_foreign(place: Path, names: Collection[str]) -> None:
         )
 
 
-def _flush(folder: Path) -> None:
-    """What a rename makes visible must be on the disk before it."""
-    for path in [*folder.iterdir(), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _swap(staging: Path, place: Path) -> None:
     previous = _beside(place, "previous")
     if place.exists():
         place.rename(previous)
     staging.rename(place)
+    sync(place.parent)
     shutil.rmtree(previous, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ from coterie.evaluation import blocks, plots, sections
 from coterie.evaluation.blocks import Plots
 from coterie.evaluation.phrases import escape, name_model, write_number
 from coterie.evaluation.results import Comparison
+from coterie.files import write_atomically
 
 
 def report(
@@ -39,11 +40,7 @@ def report(
     listed = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
     if not listed:
         raise BadInputError("a report needs at least one comparison")
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.part")
-    beside.write_text(render(listed, figures, shop or {}, training or {}, title), encoding="utf-8")
-    beside.replace(target)
+    write_atomically(path, render(listed, figures, shop or {}, training or {}, title))
 
 
 def render(

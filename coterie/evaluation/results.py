@@ -7,6 +7,7 @@ from typing import Any
 
 from coterie.errors import BadInputError
 from coterie.evaluation.significance import Estimate, PairedTest
+from coterie.files import write_atomically
 
 Estimates = dict[str, dict[str, Estimate]]
 """Model to metric to figure."""
@@ -62,12 +63,8 @@ class Comparison:
         return self.models[model][wanted].mean
 
     def save(self, path: str | Path) -> None:
-        """Write as JSON, beside first, then renamed."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.part")
-        beside.write_text(json.dumps(asdict(self), indent=1, allow_nan=False), encoding="utf-8")
-        beside.replace(target)
+        """Write as JSON."""
+        write_atomically(path, json.dumps(asdict(self), indent=1, allow_nan=False))
 
     @classmethod
     def load(cls, path: str | Path) -> "Comparison":

@@ -6,6 +6,7 @@ from pathlib import Path
 from coterie.evaluation import blocks, tuning_plots
 from coterie.evaluation.blocks import Cell, Plots
 from coterie.evaluation.phrases import escape, name_model, write_number, write_percent
+from coterie.files import write_atomically
 from coterie.models.space import Space
 from coterie.training.study import CLOSE, MAX_RIVALS, Ending, Study, Trial
 
@@ -29,9 +30,7 @@ def write_page(
         importances: Share of each field in what mattered; empty where too few trials tell.
         path: Of the HTML file.
     """
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(render(study, space, defaults, importances), encoding="utf-8")
-    beside.replace(path)
+    write_atomically(path, render(study, space, defaults, importances))
 
 
 def render(

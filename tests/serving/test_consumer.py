@@ -135,7 +135,7 @@ def test_a_sink_that_is_at_it_is_left_alone(log, folder):
 
 KILLED_EXPORTS = {
     "before the file": "exporting._put = lambda *_: die()",
-    "in the middle of the file": "exporting.Path.replace = lambda *_: die()",
+    "in the middle of the file": "pathlib.Path.replace = lambda *_: die()",
     "after the file": "redis_log.RedisLog.mark_exported = lambda *_: die()",
 }
 
@@ -145,7 +145,7 @@ def test_a_consumer_killed_at_an_export_loses_and_doubles_no_row(server, log, fo
     log.append(numbered(30))
     push_all(log)
     script = f"""
-    import os, signal
+    import os, pathlib, signal
     from redis_server import PASSWORD
     from serving import exporter as exporting, redis_log
     from test_event_logs import metrics

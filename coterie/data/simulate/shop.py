@@ -35,6 +35,7 @@ from coterie.data.simulate.texts import (
 )
 from coterie.data.simulate.visits import BOUGHT, DAY_MS, Visits, match
 from coterie.data.simulate.world import World, by_time, utc_ms
+from coterie.files import atomic_file
 from coterie.progress import Progress, silent
 from coterie.schema import EVENT_KINDS, EventKind, TieKind
 
@@ -57,13 +58,10 @@ class Shop:
 
     def write(self, folder: str | Path) -> None:
         """Write events, ties, items, users and truth as Parquet, and the world beside them."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         for name in ("events", "ties", "items", "users", "truth"):
-            beside = folder / f".{name}.parquet.part"
-            pq.write_table(getattr(self, name), beside, compression="zstd")
-            beside.replace(folder / f"{name}.parquet")
-        self.save_world(folder / WORLD_FILE)
+            with atomic_file(Path(folder, f"{name}.parquet")) as file:
+                pq.write_table(getattr(self, name), file, compression="zstd")
+        self.save_world(Path(folder, WORLD_FILE))
 
     def answer(
         self,

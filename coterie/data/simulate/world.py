@@ -19,6 +19,7 @@ from coterie.data.simulate.regrets import regrets
 from coterie.data.simulate.shown import SLOT_MS, Shown, rows_of, steps
 from coterie.data.simulate.visits import VIEWED, go_on
 from coterie.errors import BadInputError
+from coterie.files import atomic_file
 from coterie.schema import EventKind
 
 _WATCHED = 0.35
@@ -111,13 +112,10 @@ class World:
         return scores
 
     def save(self, path: str | Path) -> None:
-        """Write the world to one .npz file, beside first, then in place."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.part.npz")
+        """Write the world to one .npz file."""
         columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "config"}
-        np.savez(beside, config=np.array(json.dumps(asdict(self.config))), **columns)
-        beside.replace(path)
+        with atomic_file(path) as file:
+            np.savez(file, config=np.array(json.dumps(asdict(self.config))), **columns)
 
     @staticmethod
     def load(path: str | Path) -> "World":
