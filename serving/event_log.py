@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from coterie.data.turns import SQLITE, WAIT_S, check_place
+from coterie.data.locks import SQLITE, WAIT_S, check_log_url
 
 if TYPE_CHECKING:  # settings name a log, and need no event for it
     from serving.events import Event
@@ -51,14 +51,14 @@ class EventLog(Protocol):
             UnavailableError: They may not have been kept: send them again, which adds none twice.
         """
 
-    def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
-        """The one turn at ``what`` among all processes, for ``TURN_S`` seconds at most.
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+        """Hold the lock of a name among all processes, for ``LOCK_TTL_S`` seconds at most.
 
         Yields:
-            A time in microseconds since 1970, later than that of every turn before.
+            The fencing token: microseconds since 1970, above that of every holder before.
 
         Raises:
-            TurnTakenError: Somebody else had it for all of ``wait_s`` seconds.
+            LockTakenError: Somebody else had it for all of ``wait_s`` seconds.
         """
 
     def unpushed(self, limit: int) -> Batch:
@@ -68,7 +68,7 @@ class EventLog(Protocol):
         """Remember that features know of these.
 
         Raises:
-            UnavailableError: The turn is over, or the log refuses: they will be pushed again, which
+            UnavailableError: The lock is lost, or the log refuses: they will be pushed again, which
                 changes nothing.
         """
 
@@ -112,7 +112,7 @@ def open_log(place: str, password: str = "", sync_s: float = 0.0) -> EventLog:
         BadInputError: It names none.
         UnavailableError: The file cannot be opened.
     """
-    check_place(place)
+    check_log_url(place)
     if urlsplit(place).scheme == SQLITE:
         from serving.sqlite_log import SqliteLog
 

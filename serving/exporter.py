@@ -18,7 +18,7 @@ from serving.metrics import LogMetrics
 MOST: Final = 50_000
 """Events in a file: some megabytes, and a moment's memory."""
 EXPORT: Final = "export"
-"""The turn at it: two at once would do the same work twice, and no harm."""
+"""Its lock: two at once would do the same work twice, and no harm."""
 
 
 class Exporter:
@@ -50,11 +50,11 @@ class Exporter:
 
         Raises:
             BadInputError: The store does not let us.
-            TurnTakenError: Another process exports.
+            LockTakenError: Another process exports.
             UnavailableError: Log or store do not answer.
         """
         written = files = 0
-        with self._log.turn(EXPORT, wait_s=0.0):
+        with self._log.lock(EXPORT, wait_s=0.0):
             while batch := self._log.unexported(MOST, least, age_s):
                 self._write(batch)
                 self._log.mark_exported(batch)

@@ -85,7 +85,7 @@ from serving.sink import Sink
 from shared_features import SharedFeatures
 from test_event_logs import event
 
-redis_log.TURN_S = {turn_s}
+redis_log.LOCK_TTL_S = {turn_s}
 
 class Dies(SharedFeatures):
     def push_recent(self, *given):
@@ -149,7 +149,7 @@ def test_a_consumer_killed_at_an_export_loses_and_doubles_no_row(server, log, fo
     from redis_server import PASSWORD
     from serving import exporter as exporting, redis_log
     from test_event_logs import metrics
-    redis_log.TURN_S = 0.5
+    redis_log.LOCK_TTL_S = 0.5
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
     {KILLED_EXPORTS[when]}
@@ -174,7 +174,7 @@ def test_consumers_killed_at_any_moment_export_each_event_once(server, log, fold
     script = f"""
     import sys
     from serving import redis_log, exporter
-    redis_log.TURN_S = 0.3
+    redis_log.LOCK_TTL_S = 0.3
     exporter.MOST = 40
     from serving.consumer import main
     sys.exit(main(["--log", "{server.place}", "--export", "{folder}/shop", "--port", "0",
@@ -207,7 +207,7 @@ def test_consumers_killed_at_any_moment_export_each_event_once(server, log, fold
 def test_two_consumers_take_turns(server, log, folder):
     log.append(numbered(10))
     second = RedisLog(server.place, PASSWORD)
-    with log.turn("export"):
+    with log.lock("export"):
         idle = consumer_of(second, folder)
         idle.turn()
         assert idle.ready(), "another one is at it, and that is as it should be"
