@@ -19,7 +19,7 @@ from coterie.data.engine import Runner, daft_on
 from coterie.data.formats import Chunk
 from coterie.data.ids import normal_ids
 from coterie.data.spill import PLACE, Keys, Spill, all_of_each, first_of_each, last_of_each
-from coterie.data.tables import Source, refuse_columns
+from coterie.data.tables import TableSource, refuse_columns
 from coterie.schema import QUARANTINE, BadRow, Duplicates, Mirror, Table
 
 FILE, ROW = "_file", "_row"
@@ -89,7 +89,7 @@ class Clean:
 
 
 def clean_table(
-    table: Table, source: Source, scratch: Path, now: datetime, runner: Runner = "native"
+    table: Table, source: TableSource, scratch: Path, now: datetime, runner: Runner = "native"
 ) -> Clean:
     """Check all rows of a table.
 
@@ -120,7 +120,7 @@ def clean_table(
     return clean
 
 
-def _counted(clean: Clean, source: Source) -> Iterator[tuple[int, Chunk]]:
+def _counted(clean: Clean, source: TableSource) -> Iterator[tuple[int, Chunk]]:
     """The chunks of a table, each with the place of its first row."""
     place = 0
     for chunk in source.chunks(clean.table) if clean.files else ():

@@ -30,7 +30,7 @@ from coterie.data.shared_ids import SharedIds, count_distinct, judge_shared
 from coterie.data.spill import sorted_by
 from coterie.data.staging import staged
 from coterie.data.stores import open_store, reaching
-from coterie.data.tables import ROW_GROUP, PassedOver, Source, open_folder, table_writer
+from coterie.data.tables import ROW_GROUP, PassedOver, TableSource, open_folder, table_writer
 from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
 from coterie.schema import (
@@ -130,7 +130,7 @@ def ingest(
 
 
 def ingest_source(
-    source: Source, name: str, out: str, config: IngestConfig, progress: Progress = silent
+    source: TableSource, name: str, out: str, config: IngestConfig, progress: Progress = silent
 ) -> IngestReport:
     """Check tables, wherever they come from, and write them clean; see :func:`ingest`.
 
@@ -186,7 +186,7 @@ def _most_often(reasons: dict[str, int], table: str) -> str:
     return f"{often} ({own[often]:,})"
 
 
-def _write(folder: Path, cleaned: dict[str, Clean], source: Source) -> IngestReport:
+def _write(folder: Path, cleaned: dict[str, Clean], source: TableSource) -> IngestReport:
     """Write all tables into a folder, the report last."""
     for table in (EVENTS, TIES, *_others()):
         _write_parts(cleaned[table.name].parts(), table, folder)
@@ -310,7 +310,7 @@ def _refuse_places(source: str, out: str) -> None:
         raise BadInputError(f"{source} lies in {out}, which is to be written: name another folder")
 
 
-def _refuse_missing(source: Source, name: str) -> None:
+def _refuse_missing(source: TableSource, name: str) -> None:
     needed = [t for t in TABLES.values() if not t.optional and t.name not in source.without]
     missing = [table.name for table in needed if not source.files(table)]
     if missing:

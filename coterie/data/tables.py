@@ -45,7 +45,7 @@ class PassedOver:
     reason: str
 
 
-class Source(Protocol):
+class TableSource(Protocol):
     """A shop's data, as tables of the contract."""
 
     @property
@@ -106,21 +106,21 @@ class ContractFolder:
         self.dropped: Mapping[str, Mapping[str, int]] = {}
 
     def files(self, table: Table) -> list[str]:
-        """See Source."""
+        """See TableSource."""
         return [file.name for file in self._files.get(table.name, [])]
 
     def unknown_columns(self, table: Table) -> tuple[str, ...]:
-        """See Source."""
+        """See TableSource."""
         files = self._files.get(table.name, [])
         found = {column for file in files for column in (*file.columns, *file.constants)}
         return tuple(sorted(found - set(table.arrow.names)))
 
     def num_rows_at_most(self, table: Table) -> int:
-        """See Source."""
+        """See TableSource."""
         return sum(num_rows_at_most(file.path, file.name) for file in self._files[table.name])
 
     def chunks(self, table: Table) -> Iterator[Chunk]:
-        """See Source."""
+        """See TableSource."""
         # A refusal under a wrong name counts as well: all columns of users are looked at.
         wanted = None if table.bad_row is BadRow.REFUSES else table.arrow.names
         for file in self._files[table.name]:

@@ -18,7 +18,7 @@ from coterie.evaluation.phrases import (
     write_change_interval,
     write_p,
 )
-from coterie.evaluation.results import Comparison, Group
+from coterie.evaluation.results import Comparison, ShopperGroup
 from coterie.evaluation.significance import Estimate, PairedTest
 
 Figure = dict[str, Any]
@@ -182,7 +182,7 @@ def group_tests(
     return found
 
 
-def label_group(kind: str, group: Group) -> str:
+def label_group(kind: str, group: ShopperGroup) -> str:
     """``friends 1-5``; activity bands have names of their own."""
     return escape(group.label if kind == "activity" else f"{kind}: {group.label}")
 

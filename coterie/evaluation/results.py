@@ -14,7 +14,7 @@ Estimates = dict[str, dict[str, Estimate]]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ShopperGroup:
     """Some of the shoppers, judged alone."""
 
     label: str
@@ -48,7 +48,7 @@ class Comparison:
     """Metric to ours against the best baseline; empty without ours or without baselines."""
     lift: dict[str, PairedTest]
     """Metric to ours with ties against without; empty unless both were compared."""
-    groups: dict[str, list[Group]]
+    groups: dict[str, list[ShopperGroup]]
     """``activity``, ``friends`` and perhaps ``newcomers``, whom no model saw; none is empty."""
 
     def mean(self, model: str, metric: str | None = None) -> float:
@@ -119,10 +119,10 @@ def _tests(content: dict[str, Any]) -> dict[str, PairedTest]:
     return {metric: test for metric, test in found.items() if test is not None}
 
 
-def _group(content: dict[str, Any]) -> Group:
+def _group(content: dict[str, Any]) -> ShopperGroup:
     read = {
         "models": _estimates(content["models"]),
         "against_baseline": _paired(content["against_baseline"]),
         "lift": _paired(content["lift"]),
     }
-    return Group(**{**content, **read})
+    return ShopperGroup(**{**content, **read})

@@ -6,7 +6,7 @@ import time
 import pytest
 from shop_in_use import run_training, serve
 
-from coterie.data.simulate import Shop, ShopConfig
+from coterie.data.simulate import ShopConfig, SimulatedShop
 from coterie.release.store import ReleaseStore
 from pipelines.client import Client
 from pipelines.crowd import Crowd
@@ -64,7 +64,7 @@ def shop(served):
 
 @pytest.fixture
 def crowd(shop, home):
-    with Crowd(shop, Shop.load_world(home / "raw" / "world.npz")) as crowd:
+    with Crowd(shop, SimulatedShop.load_world(home / "raw" / "world.npz")) as crowd:
         yield crowd
 
 

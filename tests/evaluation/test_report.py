@@ -23,7 +23,7 @@ from coterie.evaluation.phrases import (
 )
 from coterie.evaluation.plots import _in_view
 from coterie.evaluation.report import render, report
-from coterie.evaluation.results import Comparison, Group
+from coterie.evaluation.results import Comparison, ShopperGroup
 from coterie.evaluation.shop import shop_figures
 from coterie.evaluation.significance import Estimate, PairedTest
 from coterie.schema import EVENT_KINDS, EventKind
@@ -59,7 +59,7 @@ def make_comparison(name="a shop", models=MODELS):
         held |= {f"coverage@{k}": draw.estimate(bounds=False) for k in ks}
     groups = {
         kind: [
-            Group(
+            ShopperGroup(
                 label,
                 1000 + place,
                 {m: {f"{n}@10": draw.estimate() for n in ("ndcg", "recall")} for m in models},

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.data.dataset import Floats, Ints
-from coterie.data.simulate.catalogue import Catalogue, unit
+from coterie.data.simulate.assortment import Assortment, unit
 from coterie.data.simulate.config import ShopConfig
 
 Draws = npt.NDArray[np.float64]
@@ -43,14 +43,14 @@ class Acquaintance:
     since: Floats
 
 
-def make_people(config: ShopConfig, catalogue: Catalogue, rng: np.random.Generator) -> People:
+def make_people(config: ShopConfig, assortment: Assortment, rng: np.random.Generator) -> People:
     """Shoppers in communities of unequal size, each with a taste near their community's."""
     n, groups = config.num_users, config.communities
     sizes = np.arange(1, groups + 1) ** -0.5
     community = rng.choice(groups, n, p=sizes / sizes.sum())
     second = rng.choice(groups, n, p=sizes / sizes.sum())
     # A community cares for a few shelves: so do its members.
-    shelves = catalogue.shelf_vector[rng.integers(0, len(catalogue.shelf_vector), (groups, 3))]
+    shelves = assortment.shelf_vector[rng.integers(0, len(assortment.shelf_vector), (groups, 3))]
     centre = unit(shelves.sum(axis=1) + 0.4 * unit(rng.normal(size=shelves[:, 0].shape)))
     own = unit(rng.normal(size=(n, centre.shape[1])))
     mixed = rng.uniform(0.0, 0.5, (n, 1))

@@ -21,7 +21,7 @@ SLOT_MS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownLists:
     """Shown lists, flattened: columns of shape (entries,)."""
 
     which: Ints
@@ -37,7 +37,7 @@ class Shown:
         known: tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]],
         user_ids: Sequence[str],
         lists: Sequence[Sequence[str]],
-    ) -> "Shown":
+    ) -> "ShownLists":
         """Lists in ids as rows among ``known`` ids of users and of items, both sorted.
 
         Raises:
@@ -47,10 +47,10 @@ class Shown:
         which = rows.row
         users = rows_of(known[0], user_ids)
         items = rows_of(known[1], [item for one in lists for item in one])
-        return Shown(which, users[which], items, rows.place, rows.offsets)
+        return ShownLists(which, users[which], items, rows.place, rows.offsets)
 
 
-def steps(shown: Shown, reach: Ints, start: Ints) -> tuple[Ints, npt.NDArray[np.str_], Ints]:
+def steps(shown: ShownLists, reach: Ints, start: Ints) -> tuple[Ints, npt.NDArray[np.str_], Ints]:
     """Events of looked-at places (reach at least 0): rows of ``shown``, kinds, times."""
     rows, kinds, times = [], [], []
     funnel = (EventKind.VIEW, VIEWED), (EventKind.CLICK, CLICKED), (EventKind.CART, CARTED)

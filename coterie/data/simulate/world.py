@@ -16,7 +16,7 @@ from coterie import schema
 from coterie.data.dataset import Floats, Ints
 from coterie.data.simulate.config import ShopConfig
 from coterie.data.simulate.regrets import regrets
-from coterie.data.simulate.shown import SLOT_MS, Shown, rows_of, steps
+from coterie.data.simulate.shown import SLOT_MS, ShownLists, rows_of, steps
 from coterie.data.simulate.visits import VIEWED, go_on
 from coterie.errors import BadInputError
 from coterie.files import atomic_file
@@ -90,7 +90,7 @@ class World:
         draws = np.random.default_rng(rng)
         if len(user_ids) != len(lists):
             raise BadInputError(f"{len(user_ids)} shoppers but {len(lists)} lists: give one each")
-        shown = Shown.of((self.user_ids, self.item_ids), user_ids, lists)
+        shown = ShownLists.of((self.user_ids, self.item_ids), user_ids, lists)
         now_ms = self.end_ms if now is None else int(now.timestamp() * 1000)
         if len(shown.user) == 0:
             return schema.EVENTS.arrow.empty_table()
@@ -135,21 +135,21 @@ class World:
                 f"{path} holds no simulated world ({error}): make one with `coterie simulate`"
             ) from error
 
-    def _react(self, shown: Shown, now_ms: int, rng: np.random.Generator) -> Ints:
+    def _react(self, shown: ShownLists, now_ms: int, rng: np.random.Generator) -> Ints:
         """How far each shown item would be taken if it were looked at."""
         pleased = np.einsum("nd,nd->n", self.taste[shown.user], self.vector[shown.item])
         moved = self._friends_bought(shown, now_ms) * 2 * self.openness[shown.user]
         reach = go_on(pleased.astype(np.float32), moved.astype(np.float32), rng, _RELUCTANT)
         return np.where(self._can_have(shown, now_ms), reach, 0).astype(np.int64)
 
-    def _can_have(self, shown: Shown, now_ms: int) -> npt.NDArray[np.bool_]:
+    def _can_have(self, shown: ShownLists, now_ms: int) -> npt.NDArray[np.bool_]:
         """Which shown items are on sale, and not bought before."""
         key = shown.user * len(self.item_ids) + shown.item
         had = np.isin(key, self.bought_user * len(self.item_ids) + self.bought_item)
         on_sale = (self.arrives_ms[shown.item] <= now_ms) & (now_ms < self.ends_ms[shown.item])
         return np.asarray(~had & on_sale)
 
-    def _friends_bought(self, shown: Shown, now_ms: int) -> Floats:
+    def _friends_bought(self, shown: ShownLists, now_ms: int) -> Floats:
         """log(1 + closeness of the friends who bought the item lately), shape (shown,)."""
         n, m = len(self.user_ids), len(self.item_ids)
         new = (self.bought_ms <= now_ms) & (self.bought_ms > now_ms - _NEWS_MS)
@@ -163,7 +163,7 @@ class World:
         return np.log1p(np.asarray(heard[row, shown.item]).ravel()).astype(np.float32)
 
     def _regret(
-        self, shown: Shown, reach: Ints, start: Ints, now_ms: int, rng: np.random.Generator
+        self, shown: ShownLists, reach: Ints, start: Ints, now_ms: int, rng: np.random.Generator
     ) -> tuple[Ints, Ints, npt.NDArray[np.str_], Ints]:
         """Who does not want what, or sends it back: users, items, kinds, times."""
         left = np.flatnonzero((reach == VIEWED) & self._can_have(shown, now_ms))

@@ -15,7 +15,7 @@ _DEPARTMENTS = [shelf.path.split("/")[0] for shelf in SHELVES]
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Assortment:
     """Items as columns of shape (num_items,); times are days after the shop's first day."""
 
     shelf: Ints
@@ -50,7 +50,7 @@ class Catalogue:
         return np.where(self.on_sale(day), self.appeal * life, 0.0).astype(np.float64)
 
 
-def make_catalogue(config: ShopConfig, rng: np.random.Generator) -> Catalogue:
+def make_assortment(config: ShopConfig, rng: np.random.Generator) -> Assortment:
     """Items with words, vectors that their words explain, prices and life cycles."""
     n = config.num_items
     shelf = rng.integers(0, len(SHELVES), n)
@@ -59,7 +59,7 @@ def make_catalogue(config: ShopConfig, rng: np.random.Generator) -> Catalogue:
     usual = np.array([s.price for s in SHELVES])[shelf]
     vector, shelf_vector = _place(shelf, words, price_level, rng)
     arrives, peak, ends = _live(config, rng)
-    return Catalogue(
+    return Assortment(
         shelf,
         *words,
         vector=vector,
