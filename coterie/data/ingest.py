@@ -124,7 +124,7 @@ def ingest(
             ``<out>.rejected/quarantine.parquet``.
         UnavailableError: A store does not answer.
     """
-    _refuse_places(source, out)
+    _refuse_overlap(source, out)
     with open_mapped(source, mapping) if mapping else open_folder(source) as found:
         return ingest_source(found, source, out, config, progress)
 
@@ -303,7 +303,7 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _refuse_places(source: str, out: str) -> None:
+def _refuse_overlap(source: str, out: str) -> None:
     """The swap replaces ``out``: what is read must not lie in it."""
     read, written = (open_store(path)[1] for path in (source, out))
     if f"{read}/".startswith(f"{written}/"):

@@ -41,8 +41,8 @@ def write_quarantine(cleaned: Sequence[Clean], file: Path) -> None:
         for clean in cleaned:
             with pa.memory_map(str(clean.quarantine)) as content:
                 rows = pa.ipc.open_file(content)
-                for place in range(rows.num_record_batches):
-                    writer.write_batch(rows.get_batch(place))
+                for batch in range(rows.num_record_batches):
+                    writer.write_batch(rows.get_batch(batch))
 
 
 def forget_rejected(out: str) -> None:

@@ -381,7 +381,9 @@ def near(fs: Any, folder: str, names: list[str]) -> Iterator[dict[str, Path]]:
         yield {name: Path(folder, name) for name in names}
         return
     with tempfile.TemporaryDirectory(prefix="coterie-") as near:
-        paths = {name: Path(near, str(place), Path(name).name) for place, name in enumerate(names)}
+        paths = {
+            name: Path(near, str(number), Path(name).name) for number, name in enumerate(names)
+        }
         for path in paths.values():
             path.parent.mkdir()
         with reaching(folder):

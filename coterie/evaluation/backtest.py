@@ -96,7 +96,7 @@ def _part(weeks: Sequence[Week], metric: str, drawn: Plots) -> str:
         f"by-week-{metric.replace('@', '-')}",
         title,
         "Each week's figure with its interval; models had seen nothing of that week.",
-        drawn.place(figure, f"{title} by week"),
+        drawn.add(figure, f"{title} by week"),
         blocks.table(head, rows, f"{title} of each model, week by week"),
     )
 

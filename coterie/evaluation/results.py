@@ -42,7 +42,7 @@ class Comparison:
     without_ties: str
     models: Estimates
     recall_curves: dict[str, list[float]]
-    """Model to mean recall at 1, 2, ... places."""
+    """Model to mean recall at list lengths 1, 2, 3 and so on."""
     best_baseline: str | None
     against_baseline: dict[str, PairedTest]
     """Metric to ours against the best baseline; empty without ours or without baselines."""

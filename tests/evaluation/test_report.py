@@ -202,8 +202,8 @@ def test_plots_show_the_figures_with_their_intervals(comparison, html):
 
 def test_every_figure_has_its_place_and_every_place_its_figure(html):
     reader = Reader(html)
-    places = [attrs["data-figure"] for _, attrs in reader.elements if "data-figure" in attrs]
-    assert sorted(places) == sorted(figures_of(html))
+    drawn_in = [attrs["data-figure"] for _, attrs in reader.elements if "data-figure" in attrs]
+    assert sorted(drawn_in) == sorted(figures_of(html))
     assert len(reader.ids) == len(set(reader.ids))
     links = [attrs["href"][1:] for tag, attrs in reader.elements if tag == "a"]
     assert links

@@ -77,7 +77,7 @@ def refuse(faults: list[str], name: str) -> None:
     if len(faults) == 1:
         raise BadInputError(f"{name}: {faults[0]}")
     if faults:
-        numbered = "; ".join(f"{place}. {fault}" for place, fault in enumerate(faults, 1))
+        numbered = "; ".join(f"{number}. {fault}" for number, fault in enumerate(faults, 1))
         raise BadInputError(f"{name} has {len(faults)} faults: {numbered}")
 
 
@@ -109,8 +109,8 @@ def _parts(table: Table, content: dict[str, Any], times: bool, faults: list[str]
         faults.append(f"{table.name}: {_HOW.get(table.name, _HOW['users'])}")
         return ()
     return tuple(
-        _part(table, part, f"{table.name}[{place}]", times, faults)
-        for place, part in enumerate(given, 1)
+        _part(table, part, f"{table.name}[{number}]", times, faults)
+        for number, part in enumerate(given, 1)
     )
 
 
@@ -237,9 +237,9 @@ def _refuse_unknown(given: Any, known: Iterable[str], where: str, faults: list[s
     known = list(known)
     for key in given:
         if key not in known:
-            place = f"{where}: " if where else ""
+            found = f"{where}: {key!r}" if where else repr(key)
             faults.append(
-                f"{place}{key!r} is unknown, expected some of {', '.join(known)}{_near(key, known)}"
+                f"{found} is unknown, expected some of {', '.join(known)}{_near(key, known)}"
             )
 
 

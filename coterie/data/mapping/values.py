@@ -32,13 +32,13 @@ def translated(
         Ours, faults, and which rows to drop, each of shape (n,).
     """
     words = pc.utf8_lower(pc.utf8_trim_whitespace(found.cast(pa.string())))
-    place = pc.index_in(words, value_set=pa.array(list(rule.words), pa.string()))
-    ours = pa.array(list(rule.words.values()), pa.string()).take(place)
+    index = pc.index_in(words, value_set=pa.array(list(rule.words), pa.string()))
+    ours = pa.array(list(rule.words.values()), pa.string()).take(index)
     drop = pc.and_(
-        pc.is_in(words, value_set=pa.array(list(rule.drop), pa.string())), place.is_null()
+        pc.is_in(words, value_set=pa.array(list(rule.drop), pa.string())), index.is_null()
     )
     said = pc.fill_null(pc.not_equal(words, ""), False)
-    unknown = pc.and_(pc.and_(place.is_null(), pc.invert(drop)), said)
+    unknown = pc.and_(pc.and_(index.is_null(), pc.invert(drop)), said)
     wrong = _where(unknown, f"none of the mapping's words: {', '.join([*rule.words, *rule.drop])}")
     return ours, wrong if fault is None else pc.coalesce(fault, wrong), drop
 
@@ -65,9 +65,9 @@ def by_sign(rule: ColumnRule, found: pa.Array) -> Found:
     """A word for each sign of a number; a sign without a word is a fault."""
     values, wrong = numbers(rule, found)
     sign = pc.cast(pc.sign(values), pa.int64(), safe=False)
-    place = pc.index_in(sign, value_set=pa.array([-1, 0, 1], pa.int64()))
+    index = pc.index_in(sign, value_set=pa.array([-1, 0, 1], pa.int64()))
     names = ("negative", "zero", "positive")
-    words = pa.array([rule.by_sign.get(name) for name in names], pa.string()).take(place)
+    words = pa.array([rule.by_sign.get(name) for name in names], pa.string()).take(index)
     lacking = [name for name in names if name not in rule.by_sign]
     nothing = pc.and_(values.is_valid(), words.is_null())
     why = f"{' or '.join(lacking)}, for which the mapping has no word"

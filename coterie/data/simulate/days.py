@@ -92,12 +92,12 @@ class Life:
         per_session = np.minimum(self.rng.geometric(0.35, wanted), MAX_VISITS)
         per_session = per_session[: int(np.searchsorted(np.cumsum(per_session), wanted)) + 1]
         session = np.repeat(np.arange(len(per_session)), per_session)
-        place = np.arange(len(session)) - np.repeat(
+        number = np.arange(len(session)) - np.repeat(
             np.cumsum(per_session) - per_session, per_session
         )
         shopper = draw(weight, len(per_session), self.rng)
         user = shopper[session]
-        start = self._start(day, len(per_session))[session] + place * VISIT_MS
+        start = self._start(day, len(per_session))[session] + number * VISIT_MS
         crowd = self.rng.random(len(user)) < self.config.crowd
         item = np.where(
             crowd, draw(pull, len(user), self.rng), self._choose(shopper, session, pull)
@@ -140,8 +140,8 @@ class Life:
         low = cumulative[np.concatenate([[0], ends])[shelf]][:, None]
         high = cumulative[ends[shelf]][:, None]
         level = low + self.rng.random((len(shelf), _CANDIDATES)) * (high - low)
-        place = np.searchsorted(cumulative[1:], level, side="right")
-        passed: Ints = order[np.minimum(place, len(order) - 1)]
+        rank = np.searchsorted(cumulative[1:], level, side="right")
+        passed: Ints = order[np.minimum(rank, len(order) - 1)]
         return passed
 
     def _come_by_friends(self, day: int, wanted: int, on_sale: npt.NDArray[np.bool_]) -> Visits:

@@ -123,16 +123,16 @@ def _draw_in_community(people: People, who: Ints, chances: int, rng: np.random.G
     sizes = np.bincount(people.community)
     starts = np.cumsum(sizes) - sizes
     group = people.community[who][:, None]
-    place = starts[group] + (rng.random((len(who), chances)) * sizes[group]).astype(np.int64)
-    members: Ints = order[place]
+    index = starts[group] + (rng.random((len(who), chances)) * sizes[group]).astype(np.int64)
+    members: Ints = order[index]
     return members
 
 
 def _neighbour(known: "sparse.csr_matrix[np.int8]", who: Ints, rng: np.random.Generator) -> Ints:
     """A random neighbour of each, who has at least one."""
     degree = np.diff(known.indptr)[who]
-    place = known.indptr[who] + (rng.random(len(who)) * degree).astype(np.int64)
-    return known.indices[place].astype(np.int64)
+    index = known.indptr[who] + (rng.random(len(who)) * degree).astype(np.int64)
+    return known.indices[index].astype(np.int64)
 
 
 def _as_pairs(left: Ints, right: Ints, n: int) -> Ints:
@@ -180,6 +180,6 @@ def _since(config: ShopConfig, both_here: Floats, rng: np.random.Generator) -> D
 def draw(weight: npt.NDArray[np.floating], count: int, rng: np.random.Generator) -> Ints:
     """Rows drawn in proportion to ``weight``, with replacement, shape (count,)."""
     cumulative = np.cumsum(weight, dtype=np.float64)
-    place = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
-    rows: Ints = np.minimum(place, len(weight) - 1).astype(np.int64)
+    index = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
+    rows: Ints = np.minimum(index, len(weight) - 1).astype(np.int64)
     return rows

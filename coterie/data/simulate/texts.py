@@ -71,9 +71,9 @@ def _sizes(lists: Sequence[Sequence[str]]) -> Ints:
     return np.array([len(words) for words in lists], np.int64)
 
 
-def _word(lists: Sequence[Sequence[str]], which: Ints, place: Ints) -> pa.Array:
-    """Word ``place[i]`` of list ``which[i]``, shape (len(which),)."""
+def _word(lists: Sequence[Sequence[str]], which: Ints, index: Ints) -> pa.Array:
+    """Word ``index[i]`` of list ``which[i]``, shape (len(which),)."""
     sizes = _sizes(lists)
     starts = np.cumsum(sizes) - sizes
     flat = pa.array([word for words in lists for word in words], pa.string())
-    return flat.take(pa.array(starts[which] + place))
+    return flat.take(pa.array(starts[which] + index))

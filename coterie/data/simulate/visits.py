@@ -41,7 +41,7 @@ class Visits:
     ts_ms: Ints
     """When it began, milliseconds after the shop's first day."""
     cause: Codes
-    """Place in ``CAUSES``."""
+    """Index in ``CAUSES``."""
     friend: Ints
     """Who bought or shared before; -1 where nobody moved this shopper."""
     source: Ints

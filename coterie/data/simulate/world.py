@@ -23,7 +23,7 @@ from coterie.files import atomic_file
 from coterie.schema import EventKind
 
 _WATCHED = 0.35
-"""How fast attention falls: place p (0 is the first) is looked at with odds (1 + p)^-0.35."""
+"""How fast attention falls: rank p, from 0, is looked at with odds (1 + p)^-0.35."""
 _RELUCTANT = -1.0
 _NEWS_MS = 21 * 86_400_000
 _AFTER_LOOK_MS = 3_000
@@ -72,7 +72,7 @@ class World:
     ) -> pa.Table:
         """What shoppers do with the lists that they are shown, as events in contract form.
 
-        Attention falls from place to place; what pleases, or was bought by friends of late, is
+        Attention falls from rank to rank; what pleases, or was bought by friends of late, is
         clicked, put in the cart and bought more often. Items not on sale, or bought before, are
         looked at and left. What is looked at and left may be said to be not for them, and who comes
         may send back what they bought lately: poor fits more often. That is drawn apart, from the
@@ -95,7 +95,7 @@ class World:
         if len(shown.user) == 0:
             return schema.EVENTS.arrow.empty_table()
         reach = self._react(shown, now_ms, draws)
-        looked = draws.random(len(reach)) < (1.0 + shown.place) ** -_WATCHED
+        looked = draws.random(len(reach)) < (1.0 + shown.rank) ** -_WATCHED
         start = now_ms + draws.integers(0, 60_000, len(shown.bounds) - 1)
         reach = np.where(looked, reach, -1)
         row, kind, ts = steps(shown, reach, start)
@@ -168,7 +168,7 @@ class World:
         """Who does not want what, or sends it back: users, items, kinds, times."""
         left = np.flatnonzero((reach == VIEWED) & self._can_have(shown, now_ms))
         left = left[rng.random(len(left)) < self._regrets("dislikes", shown.user, shown.item, left)]
-        ts = start[shown.which[left]] + shown.place[left] * SLOT_MS + _AFTER_LOOK_MS
+        ts = start[shown.which[left]] + shown.rank[left] * SLOT_MS + _AFTER_LOOK_MS
         lately = (self.bought_ms <= now_ms) & (self.bought_ms > now_ms - _RETURN_MS)
         came, first = np.unique(shown.user, return_index=True)
         back = np.flatnonzero(self.bought_kept & lately & np.isin(self.bought_user, came))
