@@ -19,6 +19,7 @@ from coterie.data.engine import Runner
 from coterie.data.formats import FORMATS
 from coterie.data.mapping.folder import open_mapped
 from coterie.data.mapping.model import Mapping
+from coterie.data.parquet import ROW_GROUP, table_writer
 from coterie.data.quarantine import (
     QUARANTINE_FILE,
     count_reasons,
@@ -30,7 +31,8 @@ from coterie.data.shared_ids import SharedIds, count_distinct, judge_shared
 from coterie.data.spill import sorted_by
 from coterie.data.staging import staged
 from coterie.data.stores import open_store, reaching
-from coterie.data.tables import ROW_GROUP, PassedOver, TableSource, open_folder, table_writer
+from coterie.data.table_files import PassedOver
+from coterie.data.tables import TableSource, open_folder
 from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
 from coterie.schema import (

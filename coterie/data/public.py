@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from coterie.data import foreign
 from coterie.data.foreign import engagements, fill, read_delimited, repeat, ties_of
+from coterie.data.parquet import write_table
 from coterie.data.staging import staged
-from coterie.data.tables import write_table
 from coterie.errors import BadInputError
 from coterie.schema import EVENTS, ITEMS, TIES, EventKind, Part, TieKind
 

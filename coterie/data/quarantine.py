@@ -7,9 +7,9 @@ from typing import Final
 import pyarrow as pa
 
 from coterie.data.clean import Clean
+from coterie.data.parquet import table_writer
 from coterie.data.staging import staged
 from coterie.data.stores import open_store, reaching
-from coterie.data.tables import table_writer
 from coterie.errors import BadInputError
 from coterie.schema import QUARANTINE
 

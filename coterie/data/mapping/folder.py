@@ -11,8 +11,8 @@ from coterie.data.formats import Chunk, columns_of, num_rows_at_most, read_chunk
 from coterie.data.mapping.apply import apply, distinct_items
 from coterie.data.mapping.document import refuse
 from coterie.data.mapping.model import FileMapping, Mapping
-from coterie.data.stores import open_store, reaching
-from coterie.data.tables import HIDDEN, PassedOver, near
+from coterie.data.stores import near, open_store, reaching
+from coterie.data.table_files import HIDDEN, PassedOver
 from coterie.errors import BadInputError
 from coterie.schema import ITEMS, TABLES, TIES, Table
 
