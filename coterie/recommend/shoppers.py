@@ -192,7 +192,7 @@ def memory_of(
     order = np.lexsort((-newest, -entries.ts_ms, entries.person))
     entries = entries.take(order)
     rows = Ragged.of_rows(entries.person, num_people)
-    kept = rows.place < most
+    kept = rows.position < most
     recent = Histories.of(
         rows.where(kept).offsets,
         entries.item[kept],

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coterie.errors import BadInputError
+from coterie.files import write_atomically
 
 PLAN: Final = "study.json"
 TRIALS: Final = "trials.jsonl"
@@ -229,9 +230,7 @@ def _begin(where: Path, plan: Plan) -> None:
         raise BadInputError(
             f"{where} holds {sorted(strangers)[0]} and no study: name a new or an empty folder"
         )
-    beside = where / f".{PLAN}.part"
-    beside.write_text(json.dumps({"format": FORMAT} | asdict(plan), indent=2) + "\n")
-    beside.replace(where / PLAN)
+    write_atomically(where / PLAN, json.dumps({"format": FORMAT} | asdict(plan), indent=2) + "\n")
 
 
 def _refuse_another(where: Path, plan: Plan) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coterie.errors import BadInputError, CoterieError
+from coterie.files import write_atomically
 from coterie.rollout.live import Live, Place
 from serving.features.online_store import OnlineFeatures
 from serving.lists.list_maker import Known, ListMaker
@@ -350,7 +351,7 @@ class Switch:
         return load_arm(place, self._features, self._metrics)
 
     def _tell(self, now: float) -> None:
-        """Leave what is served where the controller reads it; written beside, then renamed."""
+        """Leave what is served where the controller reads it."""
         with self._telling:  # or an older picture could be the last to be put in its place
             arms = self._arms
             if self._file is None or arms is None:
@@ -359,10 +360,8 @@ class Switch:
             weight, mirrored = (arms.weight, arms.mirrored) if canary else (0.0, False)
             live = Live(arms.stable.place, canary, weight, mirrored)
             content = {"at": now, "live": live.as_json(), "error": self._error}
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._file.with_suffix(".part")
-            beside.write_text(json.dumps(content))
-            beside.replace(self._file)
+            # Written again with every beat: after a power cut no replica is alive to be read of.
+            write_atomically(self._file, json.dumps(content), durable=False)
 
 
 def _timed(

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from coterie.data.dataset import Ties
-from coterie.data.turns import LOG_KEYS, PUSH, TurnTakenError
+from coterie.data.locks import PUSH, LockTakenError, lock_key
 from coterie.errors import BadInputError, UnavailableError
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW, EventKind
 from coterie.workflow.shop import Shop
@@ -162,7 +162,7 @@ def test_nobody_pushes_between_reading_and_writing(live, filled, monkeypatch):
     tried, push = [], online._push
 
     def watched(*given):
-        with pytest.raises(TurnTakenError), live.log.turn(PUSH, wait_s=0.0):
+        with pytest.raises(LockTakenError), live.log.lock(PUSH, wait_s=0.0):
             pass
         tried.append(given)
         push(*given)
@@ -184,7 +184,7 @@ def test_who_stood_still_for_longer_than_a_turn_reads_again(
         found = read(*given)
         reads.append(1)
         if len(reads) == 1:
-            redis.ask("DEL", f"{LOG_KEYS}:turn:{PUSH}")  # as it runs out
+            redis.ask("DEL", lock_key(PUSH))  # as it runs out
             event = live.did(ana, "brand-new")
         return found
 
@@ -236,7 +236,7 @@ def test_of_two_runs_at_once_the_newer_circles_stay(live, two, ana, known):
     hand_over(newer, live.shared, "2")
     rows = [newest_rows(file_of(older, view), view) for view in handover.VIEWS]
     with live.shared.open() as store:
-        written = online.write_online(store, *rows, LATER, live.shared.turns())
+        written = online.write_online(store, *rows, LATER, live.shared.locks())
     assert written.ties == 0
     assert not live.friends(ana).ids
     assert live.recent(ana) == merge(known[ana], [event])
