@@ -1,0 +1,74 @@
+"""The app in this process, answering on a port: all that replicas do but for Ray's part, whose
+start takes twenty seconds of two cores."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from serving.attribution import Responses
+from serving.features import FeastFeatures
+from serving.metrics import Metrics
+from serving.places import first_live, open_book, places_of
+from serving.routes import Parts, create_app
+from serving.settings import Settings
+from serving.shoppers import directory_of
+from serving.sink import Receipt, Sink
+from serving.switch import Switch
+
+
+class Writer:
+    """The sink, which is at hand."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    async def write(self, events) -> Receipt:
+        return self._sink.write([events])[0]
+
+
+@contextmanager
+def served_here(
+    release: str, features: str, shoppers: str, state: Path, port: int
+) -> Iterator[str]:
+    """Serve a release with its storefront, and yield the address."""
+    settings = Settings(
+        release=release,
+        features=features,
+        shoppers=shoppers,
+        state=str(state),
+        port=port,
+        storefront=True,
+    )
+    state.mkdir(parents=True, exist_ok=True)
+    metrics, online = Metrics(), FeastFeatures(settings.features)
+    live, switch = first_live(settings), Switch(online, metrics)
+    switch.adopt(live)
+    responses = Responses(settings.attribution_s, metrics)
+    responses.adopt(live)
+    with closing(settings.open_event_log()) as log:
+        writer = Writer(Sink(log, online, metrics, responses))
+        rollouts = (open_book(settings), places_of(settings))
+        parts = Parts(settings, switch, writer, metrics, directory_of(settings), rollouts)
+        with listening(create_app(parts), port):
+            yield f"http://{settings.host}:{port}"
+
+
+@contextmanager
+def listening(app, port: int) -> Iterator[None]:
+    """An app on a port of this machine."""
+    config = uvicorn.Config(app, "127.0.0.1", port, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the port is taken"
+            time.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
