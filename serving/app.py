@@ -19,10 +19,11 @@ from typing import Any, Final
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.rollout.live import Live
-from serving.checks import check
-from serving.places import first_live
-from serving.proxy import inner_ports, write_launcher
-from serving.settings import Settings, prepare_ray, read_settings
+from serving.launch.haproxy import inner_ports, write_launcher
+from serving.launch.preflight import check
+from serving.launch.ray_environment import prepare_ray
+from serving.rollouts.release_locator import first_live
+from serving.settings import Settings, read_settings
 
 POLL_S: Final = 0.1
 STOP_S: Final = 15.0
@@ -90,7 +91,7 @@ def _ray(settings: Settings, live: Live) -> Iterator[None]:
     from ray import serve
     from ray.serve.config import HTTPOptions
 
-    from serving.deploy import APP, deploy
+    from serving.rollouts.serve_config import APP, deploy
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)

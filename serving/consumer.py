@@ -20,15 +20,16 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 from coterie.data.turns import TurnTakenError
 from coterie.errors import BadInputError, CoterieError
 from coterie.probes import ALIVE_S, Starting, pages
-from serving.event_log import EventLog
-from serving.logs import LOGGER, start_logging
+from serving.events.log import EventLog
+from serving.events.open import open_event_log
 from serving.settings import Settings, read_settings
+from serving.telemetry.logs import LOGGER, start_logging
 
 if TYPE_CHECKING:  # what takes long to load, and is loaded while it listens
-    from serving.exporter import Exporter
-    from serving.features import OnlineFeatures
-    from serving.metrics import LogMetrics
-    from serving.pusher import Pusher
+    from serving.features.online_store import OnlineFeatures
+    from serving.ingestion.exporter import Exporter
+    from serving.ingestion.feature_updater import Pusher
+    from serving.telemetry.metrics import LogMetrics
 
 PORT: Final = 8082
 log = logging.getLogger(LOGGER)
@@ -89,13 +90,13 @@ class Consumer:
         self.metrics.oldest_unpushed.set(waited_s)
         self.metrics.unpushed.set(self.log.count_unpushed())
         if waited_s > self.take_over_s:
-            from serving.pusher import Pusher
+            from serving.ingestion.feature_updater import Pusher
 
             self._pusher = self._pusher or Pusher(self.log, self.open_features(), self.metrics)
             self._pusher.catch_up()
 
     def _export(self) -> None:
-        from serving.exporter import MOST
+        from serving.ingestion.exporter import MOST
 
         self.metrics.oldest_unexported.set(self.log.oldest_unexported_s())
         try:
@@ -171,11 +172,11 @@ def consume(
             "there is nowhere to export events to: set COTERIE_EVENT_EXPORT, or give --export, "
             "to the folder of tables that pipelines have as their source"
         )
-    from serving.exporter import Exporter
-    from serving.features import FeastFeatures
-    from serving.metrics import LogMetrics
+    from serving.features.online_store import FeastFeatures
+    from serving.ingestion.exporter import Exporter
+    from serving.telemetry.metrics import LogMetrics
 
-    events, metrics = settings.open_event_log(), LogMetrics(registry)
+    events, metrics = open_event_log(settings), LogMetrics(registry)
     exporter = Exporter(events, settings.event_export, metrics)
     if given.once:
         print(f"{exporter.export()} events exported to {settings.event_export}")

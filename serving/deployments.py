@@ -18,19 +18,20 @@ from starlette.types import ASGIApp
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.live import Live
-from serving.attribution import Responses
-from serving.controller import RolloutController
-from serving.deploy import API, APP, CONTROLLER, SINK
-from serving.events import Event
-from serving.features import FeastFeatures
-from serving.logs import LOGGER, start_logging
-from serving.metrics import MULTIPROCESS_VARIABLE, Metrics
-from serving.pipelines import pipeline_collector
-from serving.places import open_book, places_of
-from serving.scraped import Scraped
+from serving.events.event import Event
+from serving.events.open import open_event_log
+from serving.features.online_store import FeastFeatures
+from serving.ingestion.sink import Receipt, Sink
+from serving.rollouts.attribution import Responses
+from serving.rollouts.controller import RolloutController
+from serving.rollouts.release_locator import open_book, places_of
+from serving.rollouts.serve_config import API, APP, CONTROLLER, SINK
 from serving.settings import KUBERNETES, Settings, read_settings
-from serving.sink import Receipt, Sink
-from serving.traces import start_traces
+from serving.telemetry.logs import LOGGER, start_logging
+from serving.telemetry.metrics import MULTIPROCESS_VARIABLE, Metrics
+from serving.telemetry.metrics_server import Scraped
+from serving.telemetry.pipeline_runs import pipeline_collector
+from serving.telemetry.traces import start_traces
 
 log = logging.getLogger(LOGGER)
 
@@ -52,9 +53,9 @@ class EventSink:
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
-        events, metrics = settings.open_event_log(), Metrics()
+        events, metrics = open_event_log(settings), Metrics()
         self._responses = Responses(settings.attribution_s, metrics)
-        self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses)
+        self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses.note)
         self._thread = ThreadPoolExecutor(1, "sink")
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[Receipt]]] = []
         self._working = asyncio.Lock()
@@ -157,7 +158,7 @@ class Api:
         # Torch takes seconds to import, and the sink does without it.
         import torch
 
-        from serving.switch import Switch
+        from serving.rollouts.router import Switch
 
         # One request at a time a process: more threads only take turns on the same cores.
         torch.set_num_threads(1)
@@ -183,8 +184,8 @@ class Api:
         self._begun = True
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        from serving.routes import Parts, create_app
-        from serving.shoppers import directory_of
+        from serving.api.directory import directory_of
+        from serving.api.routes import Parts, create_app
 
         writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
         settings = self._settings

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import uvicorn
 
-from serving.attribution import Responses
-from serving.features import FeastFeatures
-from serving.metrics import Metrics
-from serving.places import first_live, open_book, places_of
-from serving.routes import Parts, create_app
+from serving.api.directory import directory_of
+from serving.api.routes import Parts, create_app
+from serving.events.open import open_event_log
+from serving.features.online_store import FeastFeatures
+from serving.ingestion.sink import Receipt, Sink
+from serving.rollouts.attribution import Responses
+from serving.rollouts.release_locator import first_live, open_book, places_of
+from serving.rollouts.router import Switch
 from serving.settings import Settings
-from serving.shoppers import directory_of
-from serving.sink import Receipt, Sink
-from serving.switch import Switch
+from serving.telemetry.metrics import Metrics
 
 
 class Writer:
@@ -49,7 +50,7 @@ def served_here(
     switch.adopt(live)
     responses = Responses(settings.attribution_s, metrics)
     responses.adopt(live)
-    with closing(settings.open_event_log()) as log:
+    with closing(open_event_log(settings)) as log:
         writer = Writer(Sink(log, online, metrics, responses))
         rollouts = (open_book(settings), places_of(settings))
         parts = Parts(settings, switch, writer, metrics, directory_of(settings), rollouts)

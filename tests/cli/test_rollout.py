@@ -160,7 +160,7 @@ def test_times_are_this_machines_unless_they_say_otherwise():
 
 
 def test_without_a_controller_it_says_that_none_took_the_command(url, book, says, monkeypatch):
-    monkeypatch.setattr("serving.admin.WAIT_S", 0.1)
+    monkeypatch.setattr("serving.api.admin.WAIT_S", 0.1)
     assert "is one running?" in says("freeze --reason x")
     assert "no controller has begun" in says("start v8 --reason x --wait", code=75)
     assert len(book.commands(book.read()[0])) == 2

@@ -5,8 +5,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from coterie.rollout.exported import RolloutMetrics
-from serving.metrics import Metrics
-from serving.pipelines import families
+from serving.telemetry.metrics import Metrics
+from serving.telemetry.pipeline_runs import families
 
 PAGE = Path(__file__).parents[2] / "docs/monitoring.md"
 BEGIN, END = "<!-- metrics: begin -->\n", "<!-- metrics: end -->\n"

@@ -20,13 +20,13 @@ from coterie.monitoring.runs import Run, Runs
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.state import Phase, State
-from serving.metrics import Metrics
-from serving.pipelines import PipelineCollector
-from serving.routes import Parts, create_app
+from serving.api.directory import ShopperDirectory
+from serving.api.routes import Parts, create_app
+from serving.events.sqlite_log import SqliteLog
+from serving.ingestion.sink import Sink
 from serving.settings import Settings
-from serving.shoppers import ShopperDirectory
-from serving.sink import Sink
-from serving.sqlite_log import SqliteLog
+from serving.telemetry.metrics import Metrics
+from serving.telemetry.pipeline_runs import PipelineCollector
 
 SECOND_RUN = {"ingested": {"events": 990, "ties": 50}, "quarantined": {"events": 10, "ties": 0}}
 

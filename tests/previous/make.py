@@ -20,14 +20,14 @@ sys.path.append(str(Path.cwd() / "tests" / "serving"))
 from cluster_shop import Shop, release
 from fake_api import FakeApi, serving
 from kubernetes import client
+from logged import numbered
 from redis_server import PASSWORD, RedisServer
-from test_event_logs import numbered
 
 from coterie.cluster.api import Cluster
 from coterie.rollout.book import Book
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.state import Phase, State
-from serving.event_log import open_log
+from serving.events.open import open_log
 
 
 def fill(log) -> None:

@@ -14,12 +14,13 @@ from feature_repo import handover
 from feature_repo.handover import SharedStore, hand_over, newest_rows, register
 from feature_repo.materialise import materialise
 from feature_repo.views import file_of
-from serving.event_log import open_log
-from serving.events import Event, RecentList
-from serving.features import FeastFeatures
-from serving.lists import ListMaker
-from serving.metrics import Metrics
-from serving.sink import Sink
+from serving.events.event import Event
+from serving.events.open import open_log
+from serving.features.online_store import FeastFeatures
+from serving.features.recent import RecentList
+from serving.ingestion.sink import Sink
+from serving.lists.list_maker import ListMaker
+from serving.telemetry.metrics import Metrics
 from tests.recipes.toy_store import TYPE
 from tests.serving.small_shop import item, write_small_release
 

@@ -14,11 +14,12 @@ from coterie.rollout.metrics import Sample, read
 from coterie.rollout.plan import SIGNALS, Plan, Signal
 from coterie.rollout.state import Phase, State, Target
 from coterie.schema import EventKind
-from serving.events import Event, RecentList, merge
-from serving.features import FakeFeatures
-from serving.lists import ListMaker
-from serving.metrics import Metrics
-from serving.watch import Watch
+from serving.events.event import Event
+from serving.features.online_store import FakeFeatures
+from serving.features.recent import RecentList, merge
+from serving.lists.list_maker import ListMaker
+from serving.rollouts.list_checks import Watch
+from serving.telemetry.metrics import Metrics
 from tests.serving.small_shop import NOON_MS, item, write_small_release
 
 STABLE, CANARY = "sha-stable", "sha-canary"
@@ -26,7 +27,7 @@ NAME = "one_category"
 looked_at = Watch.signals
 
 
-# Step 2, serving/watch.py: what it counts, of one list.
+# Step 2, serving/rollouts/list_checks.py: what it counts, of one list.
 def signals(self, answer):
     found = looked_at(self, answer)
     if len({listed.item.category for listed in answer.items}) == 1:

@@ -10,14 +10,14 @@ from small_shop import make_switch, people, place_of, write_clean_tables, write_
 from coterie.release.bundle import Release
 from coterie.rollout.book import Book
 from coterie.rollout.live import Live
-from serving.features import FakeFeatures
-from serving.metrics import Metrics
-from serving.places import Places
-from serving.routes import Parts, create_app
+from serving.api.directory import ShopperDirectory
+from serving.api.routes import Parts, create_app
+from serving.events.sqlite_log import SqliteLog
+from serving.features.online_store import FakeFeatures
+from serving.ingestion.sink import Receipt, Sink
+from serving.rollouts.release_locator import Places
 from serving.settings import Settings
-from serving.shoppers import ShopperDirectory
-from serving.sink import Receipt, Sink
-from serving.sqlite_log import SqliteLog
+from serving.telemetry.metrics import Metrics
 
 
 class LocalWriter:

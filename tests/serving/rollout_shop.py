@@ -16,12 +16,12 @@ from coterie.rollout.controller import Controller, nobody
 from coterie.rollout.decide import Source
 from coterie.rollout.live import Place
 from coterie.rollout.state import State, Target, Totals
-from serving import admin
-from serving.admin import admin_router, operations_router
-from serving.logs import Pseudonyms
-from serving.metrics import Metrics
-from serving.middleware import Surround
-from serving.problems import answer_with_problems
+from serving.api import admin
+from serving.api.admin import admin_router, operations_router
+from serving.api.middleware import Surround
+from serving.api.problems import answer_with_problems
+from serving.telemetry.logs import Pseudonyms
+from serving.telemetry.metrics import Metrics
 
 STATIC = Path(admin.__file__).parent / "static"
 TOKEN = "a-secret-of-the-people-on-call"

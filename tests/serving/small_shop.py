@@ -12,10 +12,11 @@ from coterie.recommend.encoder import Encoder
 from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.rollout.live import Live, Place
 from coterie.schema import ITEMS, STRENGTHS, EventKind
-from serving.events import KIND_CODES, RecentList
-from serving.features import FakeFeatures, Friends
-from serving.metrics import Metrics
-from serving.switch import Switch
+from serving.events.event import KIND_CODES
+from serving.features.online_store import FakeFeatures, Friends
+from serving.features.recent import RecentList
+from serving.rollouts.router import Switch
+from serving.telemetry.metrics import Metrics
 
 CATEGORIES = ("Home/Kitchen", "Sports/Climbing", "Books/Science", "Garden/Tools")
 NUM_ITEMS = 120

@@ -1,0 +1,79 @@
+"""From the event log to the features that the next list is made from."""
+
+import logging
+import time
+from typing import Final
+
+from coterie.data.turns import PUSH, TurnTakenError
+from coterie.errors import UnavailableError
+from serving.events.event import by_shopper
+from serving.events.log import Batch, EventLog
+from serving.features.online_store import OnlineFeatures
+from serving.features.recent import merge
+from serving.telemetry.logs import LOGGER
+from serving.telemetry.metrics import LogMetrics
+
+PUSH_BATCH: Final = 500
+"""Events taken to the feature store at a time, when there are more to catch up on."""
+log = logging.getLogger(LOGGER)
+
+
+class Pusher:
+    """Tells features of what the log has; of several, in processes anywhere, one at a time.
+
+    A merge reads, changes and writes a shopper's list, so two at once would lose one's events.
+    """
+
+    def __init__(self, log: EventLog, features: OnlineFeatures, metrics: LogMetrics) -> None:
+        self._log, self._features, self._metrics = log, features, metrics
+        self._said = ""
+
+    def catch_up(self) -> bool:
+        """Push what the feature store was not told of yet, also from before a crash.
+
+        Returns:
+            Whether it now knows all that was in the log when this began.
+        """
+        try:
+            while self._push_next() == PUSH_BATCH:
+                pass
+        except UnavailableError as error:
+            self._complain(str(error))
+            if not isinstance(error, TurnTakenError):
+                self._metrics.push_failures.inc()
+            self._show()
+            return False
+        self._said = ""
+        self._metrics.unpushed.set(0)
+        self._metrics.oldest_unpushed.set(0)
+        return True
+
+    def _push_next(self) -> int:
+        # A turn for each batch: features tell newer from older by when the turn began.
+        with self._log.turn(PUSH) as at_us:
+            batch = self._log.unpushed(PUSH_BATCH)
+            if batch:
+                self._push(batch, at_us)
+        return len(batch)
+
+    def _push(self, batch: Batch, at_us: int) -> None:
+        began = time.perf_counter()
+        groups = by_shopper(batch.events)
+        known = self._features.recent_lists(list(groups))
+        merged = [merge(recent, groups[user]) for user, recent in zip(groups, known, strict=True)]
+        self._features.push_recent(list(groups), merged, at_us)
+        self._log.mark_pushed(batch)
+        self._metrics.push_seconds.observe(time.perf_counter() - began)
+
+    def _show(self) -> None:
+        try:
+            self._metrics.unpushed.set(self._log.count_unpushed())
+            self._metrics.oldest_unpushed.set(self._log.oldest_unpushed_s())
+        except UnavailableError as error:
+            self._complain(str(error))
+
+    def _complain(self, said: str) -> None:
+        """Once, as long as it stays the same."""
+        if said != self._said:
+            log.warning("events wait in the log: %s", said)
+        self._said = said

@@ -1,0 +1,96 @@
+"""A release at work on one replica: loaded, tried, and who is assigned to it."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from coterie.errors import BadInputError, CoterieError
+from coterie.recommend.recommender import Source
+from coterie.release.bundle import load_release
+from coterie.rollout.live import Place
+from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
+from serving.features.recent import RecentList
+from serving.lists.list_maker import Known, ListMaker
+from serving.rollouts.list_checks import Spread, Watch, flaw
+from serving.telemetry.metrics import Metrics
+
+
+def assigned(user_id: str, canary: str) -> float:
+    """Where a shopper stands between 0 and 1: on the canary as long as its weight is more.
+
+    A hash, so nobody flips between arms as the weight grows; of the canary's digest too, so it is
+    not always the same people who meet a new release first.
+    """
+    key = hashlib.blake2b(f"{canary}/{user_id}".encode("utf-8", "replace"), digest_size=8)
+    return int.from_bytes(key.digest(), "big") / 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A release at work."""
+
+    place: Place
+    maker: ListMaker
+    watch: Watch
+    spread: Spread
+    bits: np.ndarray
+    """Of each item, -log2 of its share of all that shoppers had: how new it is to most."""
+
+
+def load_arm(
+    place: Place, features: OnlineFeatures | None = None, metrics: Metrics | None = None
+) -> Arm:
+    """Read a release and make some lists of it; without ``features`` for that alone.
+
+    Raises:
+        BadInputError: It is damaged, not the one that was meant, or cannot make a list.
+        UnavailableError: Its store did not answer.
+    """
+    release = load_release(place.folder)
+    if release.digest != place.digest:
+        raise BadInputError(
+            f"{place.folder} holds release {release.digest[:12]}, expected "
+            f"{place.digest[:12]}: a release is never changed in its place"
+        )
+    try:
+        maker = ListMaker(release, features or FakeFeatures(), metrics or Metrics())
+        arm = arm_of(place, maker)
+        warm_up(maker)
+    except CoterieError:
+        raise
+    except Exception as error:  # whatever a bad release makes of it
+        raise BadInputError(
+            f"release {release.version} cannot make a list ({type(error).__name__}: {error}): "
+            "do not roll it out"
+        ) from error
+    return arm
+
+
+def arm_of(place: Place, maker: ListMaker) -> Arm:
+    """A loaded release, with what is watched of it."""
+    popularity = np.maximum(maker.release.popularity.astype(np.float64), 0.5)
+    bits = -np.log2(popularity / popularity.sum())
+    spread = Spread(len(popularity), maker.num_available)
+    return Arm(place, maker, Watch(maker.release), spread, bits)
+
+
+def warm_up(maker: ListMaker) -> None:
+    """Make a stranger's list, and one of somebody who had the first items.
+
+    Raises:
+        BadInputError: A list is flawed.
+    """
+    first = [maker.catalogue.item_id(row) for row in range(min(5, len(maker.catalogue)))]
+    now_ms = int(time.time() * 1000)
+    some = RecentList(tuple(first), (0,) * len(first), (now_ms,) * len(first))
+    for recent in (RecentList(), some, some):
+        known = Known("nobody", ShopperRow(recent), [])
+        answer = maker.make(known, 10, explain=True)
+        wrong = flaw(answer, 10, known, maker.num_available)
+        if wrong:
+            raise BadInputError(
+                f"release {maker.release.version} makes a flawed list ({wrong}) of "
+                f"{Source(answer.source)} items: do not roll it out"
+            )

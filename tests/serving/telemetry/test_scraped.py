@@ -1,0 +1,35 @@
+"""One machine's counts on a port of their own."""
+
+import socket
+import urllib.request
+
+from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics_server import Scraped
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def read(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        return answer.read().decode()
+
+
+def test_one_replica_of_a_machine_has_the_port_and_another_takes_it_over():
+    port = free_port()
+    first, second = (Scraped("127.0.0.1", port, Metrics()) for _ in range(2))
+    first.open()
+    first.open()
+    assert "coterie_arm_answers_total" in read(port)
+    first.close()
+    second.open()
+    assert "coterie_arm_answers_total" in read(port)
+    second.close()
+
+
+def test_with_port_0_nothing_is_opened():
+    scraped = Scraped("127.0.0.1", 0, Metrics())
+    scraped.open()
+    assert scraped._server is None
