@@ -3,12 +3,13 @@ start takes twenty seconds of two cores."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import uvicorn
 
+from serving import app
 from serving.api.directory import directory_of
 from serving.api.routes import Parts, create_app
 from serving.events.open import open_event_log
@@ -17,7 +18,7 @@ from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.attribution import Responses
 from serving.rollouts.release_locator import first_live, open_book, places_of
 from serving.rollouts.router import Switch
-from serving.settings import Settings
+from serving.settings import Settings, read_settings
 from serving.telemetry.metrics import Metrics
 
 
@@ -31,20 +32,16 @@ class Writer:
         return self._sink.write([events])[0]
 
 
+def settings_of(command: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """What the app would read that is started by these words."""
+    words = command[command.index(app.__name__) + 1 :]
+    return read_settings(environment, **vars(app._parser().parse_args(words)))
+
+
 @contextmanager
-def served_here(
-    release: str, features: str, shoppers: str, state: Path, port: int
-) -> Iterator[str]:
-    """Serve a release with its storefront, and yield the address."""
-    settings = Settings(
-        release=release,
-        features=features,
-        shoppers=shoppers,
-        state=str(state),
-        port=port,
-        storefront=True,
-    )
-    state.mkdir(parents=True, exist_ok=True)
+def served_here(settings: Settings) -> Iterator[None]:
+    """Serve as ``serving.app`` would, in this process."""
+    Path(settings.state).mkdir(parents=True, exist_ok=True)
     metrics, online = Metrics(), FeastFeatures(settings.features)
     live, switch = first_live(settings), Switch(online, metrics)
     switch.adopt(live)
@@ -54,14 +51,14 @@ def served_here(
         writer = Writer(Sink(log, online, metrics, responses))
         rollouts = (open_book(settings), places_of(settings))
         parts = Parts(settings, switch, writer, metrics, directory_of(settings), rollouts)
-        with listening(create_app(parts), port):
-            yield f"http://{settings.host}:{port}"
+        with listening(create_app(parts), settings.port):
+            yield
 
 
 @contextmanager
-def listening(app, port: int) -> Iterator[None]:
-    """An app on a port of this machine."""
-    config = uvicorn.Config(app, "127.0.0.1", port, log_level="error", lifespan="off")
+def listening(web, port: int) -> Iterator[None]:
+    """A web application on a port of this machine."""
+    config = uvicorn.Config(web, "127.0.0.1", port, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
