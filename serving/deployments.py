@@ -158,7 +158,7 @@ class Api:
         # Torch takes seconds to import, and the sink does without it.
         import torch
 
-        from serving.rollouts.router import Switch
+        from serving.rollouts.router import ReleaseRouter
 
         # One request at a time a process: more threads only take turns on the same cores.
         torch.set_num_threads(1)
@@ -166,7 +166,7 @@ class Api:
         start_logging(settings.log_level, settings.log_path)
         start_traces(settings.traces)
         self._metrics = Metrics(pipeline_collector(settings))
-        self._switch = Switch(
+        self._router = ReleaseRouter(
             FeastFeatures(settings.features),
             self._metrics,
             settings.canary_timeout_s,
@@ -178,7 +178,7 @@ class Api:
 
     async def reconfigure(self, content: dict[str, Any]) -> None:
         """Serve this; quick, but for the first time: a replica answers nobody meanwhile."""
-        self._switch.adopt(Live.from_json(content))
+        self._router.adopt(Live.from_json(content))
         if not self._begun:
             await await_sink(serve.get_deployment_handle(SINK, app_name=APP))
         self._begun = True
@@ -191,7 +191,7 @@ class Api:
         settings = self._settings
         rollouts = (open_book(settings), places_of(settings))
         directory = directory_of(settings)
-        return create_app(Parts(settings, self._switch, writer, self._metrics, directory, rollouts))
+        return create_app(Parts(settings, self._router, writer, self._metrics, directory, rollouts))
 
     async def _beat(self) -> None:
         scraped = Scraped(self._settings.host, self._settings.metrics_port, self._metrics)
@@ -200,7 +200,7 @@ class Api:
             scraped.open()
             # Nothing to say before there is something to serve, or while the disk is full.
             with contextlib.suppress(BadInputError, OSError):
-                self._switch.beat()
+                self._router.beat()
 
 
 def build(_: dict[str, Any] | None = None) -> serve.Application:

@@ -34,7 +34,7 @@ from serving.ingestion.intake import Intake, Taken
 from serving.ingestion.sink import EventWriter
 from serving.lists.list_maker import ListMaker
 from serving.rollouts.release_locator import Places
-from serving.rollouts.router import Switch
+from serving.rollouts.router import ReleaseRouter
 from serving.schemas import MAX_K
 from serving.settings import Settings
 from serving.telemetry.logs import Pseudonyms
@@ -53,7 +53,7 @@ class Parts:
     """What the routes work with."""
 
     settings: Settings
-    switch: Switch
+    router: ReleaseRouter
     writer: EventWriter
     metrics: Metrics
     directory: ShopperDirectory
@@ -63,7 +63,7 @@ class Parts:
     @property
     def lists(self) -> ListMaker:
         """Stable's."""
-        return self.switch.stable
+        return self.router.stable
 
 
 def create_app(parts: Parts) -> ASGIApp:
@@ -175,7 +175,7 @@ async def recommend(
     explain: Annotated[bool, Query(description="Say why, item by item")] = True,
 ) -> Response:
     """A shopper's list, best first. Strangers get one too; `source` says what it draws on."""
-    arm, listed = await using.switch.answer(user_id, k, explain)
+    arm, listed = await using.router.answer(user_id, k, explain)
     request.state.release, request.state.arm = listed.release, arm
     # Ours already: FastAPI would check it all over again, which took as long as making it.
     return Response(listed.model_dump_json(exclude_none=True), media_type="application/json")
@@ -218,7 +218,7 @@ async def write_events(
             )
             for one in taken.refused
         ],
-        unknown_item=_unknown(using.switch, taken),
+        unknown_item=_unknown(using.router, taken),
         shortened=list(taken.shortened),
         applied=receipt.applied,
     )
@@ -310,9 +310,9 @@ def _intake(settings: Settings) -> Intake:
     return Intake(settings.max_event_age_days, settings.max_event_lead_s)
 
 
-def _unknown(switch: Switch, taken: Taken) -> list[str]:
+def _unknown(router: ReleaseRouter, taken: Taken) -> list[str]:
     """Items of kept events that neither release knows, each once."""
-    catalogues = [maker.catalogue for maker in switch.makers]
+    catalogues = [maker.catalogue for maker in router.makers]
     items = dict.fromkeys(event.item_id for event in taken.kept)
     return [item for item in items if all(one.row(item) < 0 for one in catalogues)]
 

@@ -92,7 +92,7 @@ class Arms:
         return all(arm.watch.knows_scores for arm in (self.stable, self.canary) if arm)
 
 
-class Switch:
+class ReleaseRouter:
     """One replica's arms. Answers in the event loop; loads what is new beside it."""
 
     def __init__(

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
-from small_shop import item, make_switch, people, place_of, write_clean_tables, write_small_release
+from small_shop import item, make_router, people, place_of, write_clean_tables, write_small_release
 
 from coterie.monitoring.runs import Run, Runs
 from coterie.rollout.exported import RolloutMetrics
@@ -59,13 +59,13 @@ def make_shop(folder: Path) -> Shop:
     features.recent["broken"] = "not a list"
     stable = write_small_release(folder / "v1")
     canary = write_small_release(folder / "v2", "v2")
-    switch = make_switch(stable, features, metrics)
-    switch.adopt(Live(place_of(stable), place_of(canary), 0.5))
+    router = make_router(stable, features, metrics)
+    router.adopt(Live(place_of(stable), place_of(canary), 0.5))
     write_clean_tables(folder / "clean")
     log = SqliteLog(folder / "events.sqlite")
     parts = Parts(
         Settings(release="unused", storefront=True, state=str(folder)),
-        switch,
+        router,
         LocalWriter(Sink(log, features, metrics)),
         metrics,
         ShopperDirectory.read(str(folder / "clean")),

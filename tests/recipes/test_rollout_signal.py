@@ -71,7 +71,7 @@ def scraped(metrics, now):
 
 
 def serve(metrics, release, canary, stable):
-    """What a switch counts of two hundred requests of each arm."""
+    """What a router counts of two hundred requests of each arm."""
     watches = {"canary": Watch(release), "stable": Watch(release)}
     for name, answer in (("canary", canary), ("stable", stable)):
         for _ in range(200):

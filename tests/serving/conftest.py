@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from small_shop import make_switch, people, place_of, write_clean_tables, write_small_release
+from small_shop import make_router, people, place_of, write_clean_tables, write_small_release
 
 from coterie.release.bundle import Release
 from coterie.rollout.book import Book
@@ -51,17 +51,17 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         log = SqliteLog(tmp_path / "events.sqlite")
         logs.append(log)
         metrics = Metrics()
-        switch = make_switch(served, features, metrics)
+        router = make_router(served, features, metrics)
         if canary is not None:
-            switch.adopt(Live(place_of(served), place_of(canary), 0.5))
+            router.adopt(Live(place_of(served), place_of(canary), 0.5))
             last = time.monotonic() + 20
-            while len(switch.makers) < 2 and time.monotonic() < last:
+            while len(router.makers) < 2 and time.monotonic() < last:
                 time.sleep(0.02)
         writer = LocalWriter(Sink(log, features, metrics))
         book = Book(tmp_path / "rollouts")
         rollouts = (book, Places(str(tmp_path / "releases"), place_of(release)))
         directory = ShopperDirectory.read(str(clean))
-        parts = Parts(chosen, switch, writer, metrics, directory, rollouts)
+        parts = Parts(chosen, router, writer, metrics, directory, rollouts)
         return TestClient(create_app(parts), raise_server_exceptions=False)
 
     yield make

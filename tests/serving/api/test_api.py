@@ -2,7 +2,7 @@ import json
 import time
 
 import pytest
-from small_shop import NUM_ITEMS, item, make_switch
+from small_shop import NUM_ITEMS, item, make_router
 
 
 def event(event_id="e1", user_id="ana", item_id=None, kind="purchase", **more):
@@ -205,8 +205,8 @@ def test_people_are_shown_by_no_endpoint_without_the_storefront(release, feature
     from serving.telemetry.metrics import Metrics
 
     metrics = Metrics()
-    switch = make_switch(release, features, metrics)
-    parts = Parts(Settings(release="x"), switch, None, metrics, ShopperDirectory.empty())
+    router = make_router(release, features, metrics)
+    parts = Parts(Settings(release="x"), router, None, metrics, ShopperDirectory.empty())
     shut = TestClient(create_app(parts))
     for path in ("/", "/v1/shoppers", "/v1/users/ana"):
         assert shut.get(path).status_code == 404

@@ -153,23 +153,23 @@ def test_a_run_goes_on_and_its_standing_is_what_was_last_written_whole(small_dis
 def test_counting_and_lists_go_on(small_disk):
     """Counts are mapped memory: without a block for a page, the kernel would kill the replica."""
     story = """
-    from small_shop import make_switch, people, write_small_release
+    from small_shop import make_router, people, write_small_release
     from serving.telemetry.metrics import METHODS, Metrics
     import asyncio, tempfile
 
     metrics = Metrics()
     with tempfile.TemporaryDirectory() as folder:
         release = write_small_release(Path(folder, "v1"))
-        switch = make_switch(release, people(), metrics, state=str(state / "replicas"))
-        switch.beat()
+        router = make_router(release, people(), metrics, state=str(state / "replicas"))
+        router.beat()
         fill()
         for n in range(30):
             for method in METHODS:
                 metrics.count_request(f"/v1/a/route/with/a/{{long}}/template/{n}", method, 200, 1.0)
-        asyncio.run(switch.answer("ana", 10, explain=True))
+        asyncio.run(router.answer("ana", 10, explain=True))
         for _ in range(2):
             try:
-                switch.beat()
+                router.beat()
             except OSError:
                 pass  # as the replica's loop does
         (said,) = (state / "replicas").glob("*.json")
