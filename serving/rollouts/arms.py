@@ -13,7 +13,7 @@ from coterie.rollout.live import Place
 from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.list_maker import Known, ListMaker
-from serving.rollouts.list_checks import Spread, Watch, flaw
+from serving.rollouts.list_checks import ListChecks, Spread, flaw
 from serving.telemetry.metrics import Metrics
 
 
@@ -33,7 +33,7 @@ class Arm:
 
     place: Place
     maker: ListMaker
-    watch: Watch
+    checks: ListChecks
     spread: Spread
     bits: np.ndarray
     """Of each item, -log2 of its share of all that shoppers had: how new it is to most."""
@@ -73,7 +73,7 @@ def arm_of(place: Place, maker: ListMaker) -> Arm:
     popularity = np.maximum(maker.release.popularity.astype(np.float64), 0.5)
     bits = -np.log2(popularity / popularity.sum())
     spread = Spread(len(popularity), maker.num_available)
-    return Arm(place, maker, Watch(maker.release), spread, bits)
+    return Arm(place, maker, ListChecks(maker.release), spread, bits)
 
 
 def warm_up(maker: ListMaker) -> None:

@@ -41,7 +41,7 @@ def flaw(answer: RecommendationList, k: int, known: Known, num_available: int) -
     return ""
 
 
-class Usual:
+class LatencyLimit:
     """How long stable takes while a canary is there: both arms' answers are held to it."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Usual:
         return seconds > self._limit
 
 
-class Watch:
+class ListChecks:
     """One arm's lists, looked at one by one."""
 
     def __init__(self, release: Release) -> None:

@@ -25,7 +25,7 @@ from serving.lists.list_maker import Known, ListMaker
 from serving.lists.reasons import shares_by_kind
 from serving.rollouts.arms import Arm, assigned, load_arm
 from serving.rollouts.attribution import Shown, new_list_id
-from serving.rollouts.list_checks import Usual, flaw
+from serving.rollouts.list_checks import LatencyLimit, flaw
 from serving.schemas import RecommendationList
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ArmName, Metrics
@@ -84,12 +84,12 @@ class Arms:
     stable_workers: _Workers | None = None
     """There only while there are two arms: one alone answers in the event loop."""
     canary_workers: _Workers | None = None
-    usual: Usual = field(default_factory=Usual)
+    latency: LatencyLimit = field(default_factory=LatencyLimit)
 
     @property
     def comparable(self) -> bool:
         """Whether both arms know what scores are odd: a count that one cannot make is no count."""
-        return all(arm.watch.knows_scores for arm in (self.stable, self.canary) if arm)
+        return all(arm.checks.knows_scores for arm in (self.stable, self.canary) if arm)
 
 
 class ReleaseRouter:
@@ -200,7 +200,7 @@ class ReleaseRouter:
             self._metrics.count_answer("stable", 0.0, ["failures"])
             raise
         answer, seconds = made
-        arms.usual.note(seconds)
+        arms.latency.note(seconds)
         self._count("stable", arms, arms.stable, known, k, made)
         return answer
 
@@ -240,10 +240,10 @@ class ReleaseRouter:
         """Count one answer; what is wrong with it."""
         answer, seconds = made
         flawed = flaw(answer, k, known, arm.maker.num_available)
-        signals = ["malformed"] if flawed else arm.watch.signals(answer)
+        signals = ["malformed"] if flawed else arm.checks.signals(answer)
         if "odd_scores" in signals and not arms.comparable:
             signals.remove("odd_scores")
-        if arms.usual.slow(seconds):
+        if arms.latency.slow(seconds):
             signals.append("slow")
         self._metrics.count_answer(name, seconds, signals)
         return flawed
@@ -268,7 +268,7 @@ class ReleaseRouter:
         rows = arm.maker.catalogue.rows([item.item.item_id for item in answer.items])
         self._metrics.novelty.inc(float(arm.bits[rows].sum()))
         self._metrics.coverage.set(arm.spread.note(rows))
-        place = arm.watch.tenth(answer)
+        place = arm.checks.tenth(answer)
         if place is not None:
             self._metrics.count_best_score(place)
         if known.row.recent.ts_ms:
@@ -319,7 +319,7 @@ class ReleaseRouter:
                 arms,
                 stable_workers=before.stable_workers,
                 canary_workers=before.canary_workers,
-                usual=before.usual,
+                latency=before.latency,
             )
         elif canary is not None:
             arms = replace(

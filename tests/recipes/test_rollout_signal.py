@@ -18,13 +18,13 @@ from serving.events.event import Event
 from serving.features.online_store import FakeFeatures
 from serving.features.recent import RecentList, merge
 from serving.lists.list_maker import ListMaker
-from serving.rollouts.list_checks import Watch
+from serving.rollouts.list_checks import ListChecks
 from serving.telemetry.metrics import Metrics
 from tests.serving.small_shop import NOON_MS, item, write_small_release
 
 STABLE, CANARY = "sha-stable", "sha-canary"
 NAME = "one_category"
-looked_at = Watch.signals
+looked_at = ListChecks.signals
 
 
 # Step 2, serving/rollouts/list_checks.py: what it counts, of one list.
@@ -40,7 +40,7 @@ def followed(monkeypatch):
     """Step 1, coterie/rollout/plan.py: its entry in SIGNALS."""
     signal = Signal("lists of one category alone", Worse.MORE, 1.2, ceiling=0.9)
     monkeypatch.setitem(SIGNALS, NAME, signal)
-    monkeypatch.setattr(Watch, "signals", signals)
+    monkeypatch.setattr(ListChecks, "signals", signals)
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def answers(release):
 
 def test_lists_are_counted_by_it(release, answers):
     narrow, mixed = answers
-    assert NAME in Watch(release).signals(narrow)
-    assert NAME not in Watch(release).signals(mixed)
+    assert NAME in ListChecks(release).signals(narrow)
+    assert NAME not in ListChecks(release).signals(mixed)
 
 
 def scraped(metrics, now):
@@ -72,7 +72,7 @@ def scraped(metrics, now):
 
 def serve(metrics, release, canary, stable):
     """What a router counts of two hundred requests of each arm."""
-    watches = {"canary": Watch(release), "stable": Watch(release)}
+    watches = {"canary": ListChecks(release), "stable": ListChecks(release)}
     for name, answer in (("canary", canary), ("stable", stable)):
         for _ in range(200):
             counted = [s for s in watches[name].signals(answer) if s == NAME]
