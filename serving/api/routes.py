@@ -33,7 +33,7 @@ from serving.api.transport import Transport
 from serving.ingestion.intake import Intake, Taken
 from serving.ingestion.sink import EventWriter
 from serving.lists.list_maker import ListMaker
-from serving.rollouts.release_locator import Places
+from serving.rollouts.release_locator import ReleaseLocator
 from serving.rollouts.router import ReleaseRouter
 from serving.schemas import MAX_K
 from serving.settings import Settings
@@ -57,7 +57,7 @@ class Parts:
     writer: EventWriter
     metrics: Metrics
     directory: ShopperDirectory
-    rollouts: tuple[Ledger, Places] | None = None
+    rollouts: tuple[Ledger, ReleaseLocator] | None = None
     """Where rollouts are written down, and where releases lie."""
 
     @property
@@ -84,11 +84,11 @@ def create_app(parts: Parts) -> ASGIApp:
     app.include_router(_api)
     app.include_router(_operations)
     if parts.rollouts is not None:
-        book, places = parts.rollouts
+        book, locator = parts.rollouts
         token = parts.settings.admin_token
-        app.include_router(admin_router(book, token, places.find, places.versions))
+        app.include_router(admin_router(book, token, locator.find, locator.versions))
         if parts.settings.storefront:
-            app.include_router(operations_router(book, places.versions, _looks_of(book)))
+            app.include_router(operations_router(book, locator.versions, _looks_of(book)))
     if parts.settings.storefront:
         app.include_router(_storefront)
     _describe_problems(app)

@@ -19,7 +19,7 @@ from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.state import Target
-from serving.rollouts.release_locator import Places, places_of
+from serving.rollouts.release_locator import ReleaseLocator, release_locator
 from serving.rollouts.serve_config import deploy
 from serving.settings import Settings, read_settings
 from serving.telemetry.logs import LOGGER, start_logging
@@ -34,9 +34,9 @@ log = logging.getLogger(LOGGER)
 class ServeArms:
     """What this machine's replicas serve; the ``Arms`` of ``coterie.rollout.controller``."""
 
-    def __init__(self, replicas: Path, places: Places) -> None:
+    def __init__(self, replicas: Path, locator: ReleaseLocator) -> None:
         """``replicas`` is the folder where each replica says what it serves."""
-        self._folder, self._places = replicas, places
+        self._folder, self._locator = replicas, locator
         self._applied: Live | None = None
 
     def live(self) -> Target:
@@ -59,7 +59,7 @@ class ServeArms:
             UnavailableError: It did not take it, or a release cannot be found.
         """
         try:
-            live = self._places.live(target)
+            live = self._locator.live(target)
         except BadInputError as error:
             raise UnavailableError(str(error)) from error
         if live != self._applied:
@@ -71,7 +71,7 @@ class ServeArms:
         from serving.rollouts.arms import load_arm
 
         try:
-            load_arm(self._places.place(digest))
+            load_arm(self._locator.locate(digest))
         except BadInputError as error:
             return str(error)
         return ""
@@ -107,7 +107,7 @@ def controller_of(settings: Settings, book: Book) -> Controller:
     return Controller(
         book,
         metrics_of(settings),
-        ServeArms(settings.replicas_folder, places_of(settings)),
+        ServeArms(settings.replicas_folder, release_locator(settings)),
         note_look=book.note_look,
         follow=ChampionPointer(settings.releases_root, log).follow,
     )

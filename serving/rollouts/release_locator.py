@@ -40,10 +40,10 @@ def first_live(settings: Settings) -> Live:
     if not state.stable:
         book.write(State(stable=begun.digest), version)
         return Live(begun)
-    return Places(settings.releases_root, begun).live(state.target)
+    return ReleaseLocator(settings.releases_root, begun).live(state.target)
 
 
-class Places:
+class ReleaseLocator:
     """Where releases lie, by digest."""
 
     def __init__(self, root: str, begun: Place) -> None:
@@ -52,17 +52,17 @@ class Places:
         self._begun, self._versions, self._until = begun, dict[str, str](), 0.0
 
     def live(self, target: Target) -> Live:
-        """A target with the places of its releases.
+        """Add to a target where its releases lie.
 
         Raises:
             BadInputError: The store has no release of such a digest.
             UnavailableError: It did not answer.
         """
-        canary = self.place(target.canary) if target.canary else None
-        return Live(self.place(target.stable), canary, target.weight, target.mirrored)
+        canary = self.locate(target.canary) if target.canary else None
+        return Live(self.locate(target.stable), canary, target.weight, target.mirrored)
 
-    def place(self, digest: str) -> Place:
-        """See ``live``."""
+    def locate(self, digest: str) -> Place:
+        """Find where the release of a digest lies; raises as ``live`` does."""
         if digest not in self._found:
             self._found[digest] = Place(digest, self._store().by_digest(digest))
         return self._found[digest]
@@ -95,7 +95,7 @@ class Places:
         return ReleaseStore(self._root)
 
 
-def places_of(settings: Settings) -> Places:
+def release_locator(settings: Settings) -> ReleaseLocator:
     """Where releases lie.
 
     Raises:
@@ -103,4 +103,4 @@ def places_of(settings: Settings) -> Places:
         UnavailableError: Its store did not answer.
     """
     begun = Place(read_files(settings.release).digest, settings.release)
-    return Places(settings.releases_root, begun)
+    return ReleaseLocator(settings.releases_root, begun)

@@ -15,7 +15,7 @@ from serving.api.routes import Parts, create_app
 from serving.events.sqlite_log import SqliteLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.sink import Receipt, Sink
-from serving.rollouts.release_locator import Places
+from serving.rollouts.release_locator import ReleaseLocator
 from serving.settings import Settings
 from serving.telemetry.metrics import Metrics
 
@@ -59,7 +59,7 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
                 time.sleep(0.02)
         writer = LocalWriter(Sink(log, features, metrics))
         book = Book(tmp_path / "rollouts")
-        rollouts = (book, Places(str(tmp_path / "releases"), place_of(release)))
+        rollouts = (book, ReleaseLocator(str(tmp_path / "releases"), place_of(release)))
         directory = ShopperDirectory.read(str(clean))
         parts = Parts(chosen, router, writer, metrics, directory, rollouts)
         return TestClient(create_app(parts), raise_server_exceptions=False)
