@@ -29,7 +29,7 @@ from serving.rollouts.serve_config import API, APP, CONTROLLER, SINK
 from serving.settings import KUBERNETES, Settings, read_settings
 from serving.telemetry.logs import LOGGER, start_logging
 from serving.telemetry.metrics import MULTIPROCESS_VARIABLE, Metrics
-from serving.telemetry.metrics_server import Scraped
+from serving.telemetry.metrics_server import MetricsServer
 from serving.telemetry.pipeline_runs import pipeline_collector
 from serving.telemetry.traces import start_traces
 
@@ -194,10 +194,10 @@ class Api:
         return create_app(Parts(settings, self._router, writer, self._metrics, directory, rollouts))
 
     async def _beat(self) -> None:
-        scraped = Scraped(self._settings.host, self._settings.metrics_port, self._metrics)
+        server = MetricsServer(self._settings.host, self._settings.metrics_port, self._metrics)
         while True:
             await asyncio.sleep(BEAT_S)
-            scraped.open()
+            server.open()
             # Nothing to say before there is something to serve, or while the disk is full.
             with contextlib.suppress(BadInputError, OSError):
                 self._router.beat()

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from serving.telemetry.metrics import CONTENT_TYPE, Metrics
 
 
-class Scraped:
+class MetricsServer:
     """A page with all counts, while the port is ours."""
 
     def __init__(self, host: str, port: int, metrics: Metrics) -> None:
