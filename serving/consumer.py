@@ -28,7 +28,7 @@ from serving.telemetry.logs import LOGGER, start_logging
 if TYPE_CHECKING:  # what takes long to load, and is loaded while it listens
     from serving.features.online_store import OnlineFeatures
     from serving.ingestion.exporter import Exporter
-    from serving.ingestion.feature_updater import Pusher
+    from serving.ingestion.feature_updater import FeatureUpdater
     from serving.telemetry.metrics import LogMetrics
 
 PORT: Final = 8082
@@ -50,7 +50,7 @@ class Consumer:
     """What was not pushed for so long was left behind by the sink."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str | None = None
-    _pusher: "Pusher | None" = None
+    _updater: "FeatureUpdater | None" = None
 
     def turn(self) -> None:
         """Once; trouble is logged, and the next turn tries again."""
@@ -90,10 +90,12 @@ class Consumer:
         self.metrics.oldest_unpushed.set(waited_s)
         self.metrics.unpushed.set(self.log.count_unpushed())
         if waited_s > self.take_over_s:
-            from serving.ingestion.feature_updater import Pusher
+            from serving.ingestion.feature_updater import FeatureUpdater
 
-            self._pusher = self._pusher or Pusher(self.log, self.open_features(), self.metrics)
-            self._pusher.catch_up()
+            self._updater = self._updater or FeatureUpdater(
+                self.log, self.open_features(), self.metrics
+            )
+            self._updater.catch_up()
 
     def _export(self) -> None:
         from serving.ingestion.exporter import MOST

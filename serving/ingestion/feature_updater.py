@@ -18,7 +18,7 @@ PUSH_BATCH: Final = 500
 log = logging.getLogger(LOGGER)
 
 
-class Pusher:
+class FeatureUpdater:
     """Tells features of what the log has; of several, in processes anywhere, one at a time.
 
     A merge reads, changes and writes a shopper's list, so two at once would lose one's events.

@@ -8,7 +8,7 @@ from typing import Protocol
 from serving.events.event import Event
 from serving.events.log import EventLog
 from serving.features.online_store import OnlineFeatures
-from serving.ingestion.feature_updater import Pusher
+from serving.ingestion.feature_updater import FeatureUpdater
 from serving.telemetry.metrics import Metrics
 
 
@@ -56,7 +56,7 @@ class Sink:
         self._log = log
         self._metrics = metrics
         self._on_new = on_new
-        self._pusher = Pusher(log, features, metrics.log)
+        self._updater = FeatureUpdater(log, features, metrics.log)
 
     def write(self, batches: Sequence[Sequence[Event]]) -> list[Receipt]:
         """Keep several batches in one transaction and one push, one receipt each.
@@ -77,5 +77,5 @@ class Sink:
         return [Receipt(sum(flags), len(flags) - sum(flags), applied) for flags in new]
 
     def catch_up(self) -> bool:
-        """See Pusher."""
-        return self._pusher.catch_up()
+        """See FeatureUpdater."""
+        return self._updater.catch_up()

@@ -20,7 +20,7 @@ from serving.features.recent import RecentList
 from serving.events.open import open_log
 from serving.features.online_store import FeastFeatures
 from serving.telemetry.metrics import Metrics
-from serving.ingestion.feature_updater import Pusher
+from serving.ingestion.feature_updater import FeatureUpdater
 from serving.ingestion.sink import Sink
 from coterie.schema import EventKind
 
@@ -44,7 +44,7 @@ for n in range(20):
 with log.turn("push") as stale:
     pass
 other.append([event("new", "new", 100)])
-assert Pusher(other, features, Metrics().log).catch_up()
+assert FeatureUpdater(other, features, Metrics().log).catch_up()
 features.push_recent(["ana"], [RecentList(("stale",), (0,), (1,))], stale)
 assert items()[0] == "new", items()
 
