@@ -33,7 +33,7 @@ from serving.telemetry.traces import span
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ShopperFeatures:
     """What is known of a shopper right now: read once a request, whatever is made of it."""
 
     user_id: str
@@ -42,14 +42,14 @@ class Known:
     """Of ``row.friends``, in their order."""
 
 
-def gather(features: OnlineFeatures, user_id: str) -> Known:
+def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
     """What is known of a shopper.
 
     Raises:
         UnavailableError: The feature store did not answer.
     """
     row = features.shopper(user_id)
-    return Known(user_id, row, features.recent_lists(row.friends.ids, had=False))
+    return ShopperFeatures(user_id, row, features.recent_lists(row.friends.ids, had=False))
 
 
 class ListMaker:
@@ -77,12 +77,12 @@ class ListMaker:
         """
         return self.make(self.gather(user_id), k, explain)
 
-    def gather(self, user_id: str) -> Known:
+    def gather(self, user_id: str) -> ShopperFeatures:
         """See ``gather``, timed."""
         with self._timed("features"):
             return gather(self.features, user_id)
 
-    def make(self, known: Known, k: int, explain: bool) -> RecommendationList:
+    def make(self, known: ShopperFeatures, k: int, explain: bool) -> RecommendationList:
         """The list of a shopper of whom all is known; safe in several threads at once."""
         with self._timed("recommend"):
             shoppers = self._shoppers(known.row, known.friends)

@@ -12,7 +12,7 @@ from coterie.release.bundle import load_release
 from coterie.rollout.live import Place
 from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
-from serving.lists.list_maker import Known, ListMaker
+from serving.lists.list_maker import ListMaker, ShopperFeatures
 from serving.rollouts.list_checks import ListChecks, Spread, flaw
 from serving.telemetry.metrics import Metrics
 
@@ -86,7 +86,7 @@ def warm_up(maker: ListMaker) -> None:
     now_ms = int(time.time() * 1000)
     some = RecentList(tuple(first), (0,) * len(first), (now_ms,) * len(first))
     for recent in (RecentList(), some, some):
-        known = Known("nobody", ShopperRow(recent), [])
+        known = ShopperFeatures("nobody", ShopperRow(recent), [])
         answer = maker.make(known, 10, explain=True)
         wrong = flaw(answer, 10, known, maker.num_available)
         if wrong:

@@ -10,7 +10,7 @@ import numpy as np
 
 from coterie.recommend.recommender import Source
 from coterie.release.bundle import Release
-from serving.lists.list_maker import Known
+from serving.lists.list_maker import ShopperFeatures
 from serving.schemas import RecommendationList
 
 REMEMBERED: Final = 256
@@ -25,7 +25,7 @@ TENTHS: Final = 11
 """Borders of the tenths of a release's best scores offline."""
 
 
-def flaw(answer: RecommendationList, k: int, known: Known, num_available: int) -> str:
+def flaw(answer: RecommendationList, k: int, known: ShopperFeatures, num_available: int) -> str:
     """What is wrong with a list, in a word; empty: nothing."""
     scores = [item.score for item in answer.items]
     ids = [item.item.item_id for item in answer.items]

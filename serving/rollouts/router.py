@@ -21,7 +21,7 @@ from typing import Any, Final
 from coterie.errors import BadInputError, CoterieError
 from coterie.rollout.live import Live, Place
 from serving.features.online_store import OnlineFeatures
-from serving.lists.list_maker import Known, ListMaker
+from serving.lists.list_maker import ListMaker, ShopperFeatures
 from serving.lists.reasons import shares_by_kind
 from serving.rollouts.arms import Arm, assigned, load_arm
 from serving.rollouts.attribution import Shown, new_list_id
@@ -188,7 +188,7 @@ class ReleaseRouter:
         self._tell(now)
 
     async def _by_stable(
-        self, arms: Arms, known: Known, k: int, explain: bool
+        self, arms: Arms, known: ShopperFeatures, k: int, explain: bool
     ) -> RecommendationList:
         make = _timed(arms.stable.maker, known, k, explain)
         try:
@@ -205,7 +205,7 @@ class ReleaseRouter:
         return answer
 
     async def _by_canary(
-        self, arms: Arms, known: Known, k: int, explain: bool
+        self, arms: Arms, known: ShopperFeatures, k: int, explain: bool
     ) -> RecommendationList | None:
         """None where stable has to answer; why is counted and logged."""
         canary, workers = arms.canary, arms.canary_workers
@@ -233,7 +233,7 @@ class ReleaseRouter:
         name: ArmName,
         arms: Arms,
         arm: Arm,
-        known: Known,
+        known: ShopperFeatures,
         k: int,
         made: tuple[RecommendationList, float],
     ) -> str:
@@ -248,7 +248,7 @@ class ReleaseRouter:
         self._metrics.count_answer(name, seconds, signals)
         return flawed
 
-    def _mirror(self, arms: Arms, known: Known, k: int, explain: bool) -> None:
+    def _mirror(self, arms: Arms, known: ShopperFeatures, k: int, explain: bool) -> None:
         """Put a request to the canary as well; its answer is counted and thrown away."""
         if arms.canary_workers is not None and arms.canary_workers.waiting >= THREADS:
             self._metrics.unmirrored.inc()
@@ -258,7 +258,7 @@ class ReleaseRouter:
         task.add_done_callback(self._mirrors.discard)
 
     def _show(
-        self, name: ArmName, arm: Arm, known: Known, answer: RecommendationList
+        self, name: ArmName, arm: Arm, known: ShopperFeatures, answer: RecommendationList
     ) -> RecommendationList:
         now = time.time()
         answer.list_id = new_list_id(arm.place.digest, now)
@@ -366,7 +366,7 @@ class ReleaseRouter:
 
 
 def _timed(
-    maker: ListMaker, known: Known, k: int, explain: bool
+    maker: ListMaker, known: ShopperFeatures, k: int, explain: bool
 ) -> Callable[[], tuple[RecommendationList, float]]:
     def make() -> tuple[RecommendationList, float]:
         began = time.perf_counter()
