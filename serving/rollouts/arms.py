@@ -13,7 +13,7 @@ from coterie.rollout.live import Place
 from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.list_maker import ListMaker, ShopperFeatures
-from serving.rollouts.list_checks import ListChecks, Spread, flaw
+from serving.rollouts.list_checks import CatalogueCoverage, ListChecks, flaw
 from serving.telemetry.metrics import Metrics
 
 
@@ -34,7 +34,7 @@ class Arm:
     place: Place
     maker: ListMaker
     checks: ListChecks
-    spread: Spread
+    coverage: CatalogueCoverage
     bits: np.ndarray
     """Of each item, -log2 of its share of all that shoppers had: how new it is to most."""
 
@@ -72,8 +72,8 @@ def arm_of(place: Place, maker: ListMaker) -> Arm:
     """A loaded release, with what is watched of it."""
     popularity = np.maximum(maker.release.popularity.astype(np.float64), 0.5)
     bits = -np.log2(popularity / popularity.sum())
-    spread = Spread(len(popularity), maker.num_available)
-    return Arm(place, maker, ListChecks(maker.release), spread, bits)
+    coverage = CatalogueCoverage(len(popularity), maker.num_available)
+    return Arm(place, maker, ListChecks(maker.release), coverage, bits)
 
 
 def warm_up(maker: ListMaker) -> None:

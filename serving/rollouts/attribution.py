@@ -53,7 +53,7 @@ class ListId:
         return cls(found[1], int(found[2], 16) / 1000) if found else None
 
 
-class Shown:
+class Impressions:
     """Lists that were shown and whose time is not over; of one replica."""
 
     def __init__(self, window_s: float, metrics: Metrics) -> None:

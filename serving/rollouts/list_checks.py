@@ -106,7 +106,7 @@ class ListChecks:
         return not self._tenths[0] <= answer.items[0].score <= self._tenths[-1]
 
 
-class Spread:
+class CatalogueCoverage:
     """How much of the catalogue lately shown lists cover."""
 
     def __init__(self, num_items: int, num_available: int, lists: int = 1000) -> None:

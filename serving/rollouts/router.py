@@ -24,7 +24,7 @@ from serving.features.online_store import OnlineFeatures
 from serving.lists.list_maker import ListMaker, ShopperFeatures
 from serving.lists.reasons import shares_by_kind
 from serving.rollouts.arms import Arm, assigned, load_arm
-from serving.rollouts.attribution import Shown, new_list_id
+from serving.rollouts.attribution import Impressions, new_list_id
 from serving.rollouts.list_checks import LatencyLimit, flaw
 from serving.schemas import RecommendationList
 from serving.telemetry.logs import LOGGER
@@ -114,7 +114,7 @@ class ReleaseRouter:
         """
         self._features, self._metrics = features, metrics
         self._timeout_s = timeout_s
-        self._shown = Shown(window_s, metrics)
+        self._impressions = Impressions(window_s, metrics)
         self._file = Path(state, f"{os.getpid()}.json") if state else None
         self._lock, self._telling = threading.Lock(), threading.Lock()
         self._arms: Arms | None = None
@@ -184,7 +184,7 @@ class ReleaseRouter:
         """Say that this replica lives, and count lists whose time is over; once a second."""
         now = time.time() if now is None else now
         self._metrics.heartbeat.set(now)
-        self._shown.mature(now)
+        self._impressions.mature(now)
         self._tell(now)
 
     async def _by_stable(
@@ -262,12 +262,12 @@ class ReleaseRouter:
     ) -> RecommendationList:
         now = time.time()
         answer.list_id = new_list_id(arm.place.digest, now)
-        self._shown.note(name, now)
+        self._impressions.note(name, now)
         reasons = [r for item in answer.items for r in item.reasons or ()]
         self._metrics.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
         rows = arm.maker.catalogue.rows([item.item.item_id for item in answer.items])
         self._metrics.novelty.inc(float(arm.bits[rows].sum()))
-        self._metrics.coverage.set(arm.spread.note(rows))
+        self._metrics.coverage.set(arm.coverage.note(rows))
         place = arm.checks.tenth(answer)
         if place is not None:
             self._metrics.count_best_score(place)
