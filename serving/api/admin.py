@@ -38,7 +38,7 @@ from coterie.rollout.standing import (
 )
 from coterie.rollout.state import Transition
 from serving.api.problems import MEDIA_TYPE, ProblemError
-from serving.api.strict import StrictRoute
+from serving.api.strict_routes import StrictRoute
 from serving.schemas import Id, Strict
 
 WAIT_S: Final = 3.0

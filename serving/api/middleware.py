@@ -31,7 +31,7 @@ SAFE_HEADERS: Final = {
 }
 
 
-class Surround:
+class TelemetryMiddleware:
     """ASGI middleware; the outermost, so that nothing escapes it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, pseudonyms: Pseudonyms) -> None:

@@ -20,7 +20,8 @@ from coterie.rollout.standing import Look
 from serving import schemas
 from serving.api.admin import admin_router, operations_router
 from serving.api.directory import ShopperDirectory
-from serving.api.middleware import REQUEST_ID, Surround
+from serving.api.middleware import REQUEST_ID, TelemetryMiddleware
+from serving.api.normalizing import NormalizingMiddleware
 from serving.api.problems import (
     MEDIA_TYPE,
     FieldError,
@@ -28,8 +29,7 @@ from serving.api.problems import (
     ProblemError,
     answer_with_problems,
 )
-from serving.api.strict import StrictFiles, StrictRoute
-from serving.api.transport import Transport
+from serving.api.strict_routes import StrictFiles, StrictRoute
 from serving.ingestion.intake import Intake, Taken
 from serving.ingestion.sink import EventWriter
 from serving.lists.list_maker import ListMaker
@@ -93,8 +93,8 @@ def create_app(parts: Parts) -> ASGIApp:
         app.include_router(_storefront)
     _describe_problems(app)
     app.mount("/static", StrictFiles(directory=STATIC), name="static")
-    return Surround(
-        _shared(Transport(app), parts.settings.origins),
+    return TelemetryMiddleware(
+        _shared(NormalizingMiddleware(app), parts.settings.origins),
         parts.metrics,
         Pseudonyms(parts.settings.log_salt),
     )

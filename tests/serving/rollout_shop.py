@@ -18,7 +18,7 @@ from coterie.rollout.live import Place
 from coterie.rollout.state import State, Target, Totals
 from serving.api import admin
 from serving.api.admin import admin_router, operations_router
-from serving.api.middleware import Surround
+from serving.api.middleware import TelemetryMiddleware
 from serving.api.problems import answer_with_problems
 from serving.telemetry.logs import Pseudonyms
 from serving.telemetry.metrics import Metrics
@@ -126,4 +126,4 @@ def make_app(book: Book, token: str = TOKEN, storefront: bool = True):
     if storefront:
         app.include_router(operations_router(book, lambda: VERSIONS, book.looks))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    return Surround(app, Metrics(), Pseudonyms("0123456789abcdef"))
+    return TelemetryMiddleware(app, Metrics(), Pseudonyms("0123456789abcdef"))

@@ -15,7 +15,7 @@ _HALF_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PLAIN_IN_PATH: Final = "!$&'()*+,;=:@-._~"
 
 
-class Transport:
+class NormalizingMiddleware:
     """ASGI middleware: routes see GET for HEAD, whole plain bodies, and paths in one form."""
 
     def __init__(self, app: ASGIApp) -> None:
