@@ -28,7 +28,7 @@ from serving.rollouts.release_locator import open_book, release_locator
 from serving.rollouts.serve_config import API, APP, CONTROLLER, SINK
 from serving.settings import KUBERNETES, Settings, read_settings
 from serving.telemetry.logs import LOGGER, start_logging
-from serving.telemetry.metrics import MULTIPROCESS_VARIABLE, Metrics
+from serving.telemetry.metrics import MULTIPROCESS_VARIABLE, ServingMetrics
 from serving.telemetry.metrics_server import MetricsServer
 from serving.telemetry.pipeline_runs import pipeline_collector
 from serving.telemetry.traces import start_traces
@@ -53,7 +53,7 @@ class EventSink:
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
-        events, metrics = open_event_log(settings), Metrics()
+        events, metrics = open_event_log(settings), ServingMetrics()
         self._responses = Responses(settings.attribution_s, metrics)
         self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses.note)
         self._thread = ThreadPoolExecutor(1, "sink")
@@ -165,7 +165,7 @@ class Api:
         self._settings = settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
         start_traces(settings.traces)
-        self._metrics = Metrics(pipeline_collector(settings))
+        self._metrics = ServingMetrics(pipeline_collector(settings))
         self._router = ReleaseRouter(
             FeastFeatures(settings.features),
             self._metrics,

@@ -14,7 +14,7 @@ from coterie.data.ids import normal_id
 from coterie.errors import BadInputError
 from serving.api.problems import send_problem
 from serving.telemetry.logs import LOGGER, Pseudonyms
-from serving.telemetry.metrics import OTHER, Metrics
+from serving.telemetry.metrics import OTHER, ServingMetrics
 from serving.telemetry.traces import span
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -34,7 +34,7 @@ SAFE_HEADERS: Final = {
 class TelemetryMiddleware:
     """ASGI middleware; the outermost, so that nothing escapes it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, app: ASGIApp, metrics: ServingMetrics, pseudonyms: Pseudonyms) -> None:
         self._app = app
         self._metrics = metrics
         self._pseudonyms = pseudonyms

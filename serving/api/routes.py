@@ -38,7 +38,7 @@ from serving.rollouts.router import ReleaseRouter
 from serving.schemas import MAX_K
 from serving.settings import Settings
 from serving.telemetry.logs import Pseudonyms
-from serving.telemetry.metrics import CONTENT_TYPE, Metrics
+from serving.telemetry.metrics import CONTENT_TYPE, ServingMetrics
 
 STATIC: Final = Path(__file__).parent / "static"
 SHOWN_HISTORY: Final = 24
@@ -55,7 +55,7 @@ class Parts:
     settings: Settings
     router: ReleaseRouter
     writer: EventWriter
-    metrics: Metrics
+    metrics: ServingMetrics
     directory: ShopperDirectory
     rollouts: tuple[Ledger, ReleaseLocator] | None = None
     """Where rollouts are written down, and where releases lie."""

@@ -9,7 +9,7 @@ from serving.events.event import Event
 from serving.events.log import EventLog
 from serving.features.online_store import OnlineFeatures
 from serving.ingestion.feature_updater import FeatureUpdater
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Sink:
         self,
         log: EventLog,
         features: OnlineFeatures,
-        metrics: Metrics,
+        metrics: ServingMetrics,
         on_new: Callable[[Sequence[Event], float], None] | None = None,
     ) -> None:
         """Take a log and what its events change.

@@ -28,7 +28,7 @@ from serving.schemas import (
     SimilarItem,
     SimilarItems,
 )
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.traces import span
 
 
@@ -55,7 +55,7 @@ def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
 class ListMaker:
     """One release at work, over what is known of whoever asks."""
 
-    def __init__(self, release: Release, features: OnlineFeatures, metrics: Metrics) -> None:
+    def __init__(self, release: Release, features: OnlineFeatures, metrics: ServingMetrics) -> None:
         """Make a release ready to be asked.
 
         Raises:

@@ -14,7 +14,7 @@ from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperR
 from serving.features.recent import RecentList
 from serving.lists.list_maker import ListMaker, ShopperFeatures
 from serving.rollouts.list_checks import CatalogueCoverage, ListChecks, flaw
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 def assigned(user_id: str, canary: str) -> float:
@@ -40,7 +40,7 @@ class Arm:
 
 
 def load_arm(
-    place: Place, features: OnlineFeatures | None = None, metrics: Metrics | None = None
+    place: Place, features: OnlineFeatures | None = None, metrics: ServingMetrics | None = None
 ) -> Arm:
     """Read a release and make some lists of it; without ``features`` for that alone.
 
@@ -55,7 +55,7 @@ def load_arm(
             f"{place.digest[:12]}: a release is never changed in its place"
         )
     try:
-        maker = ListMaker(release, features or FakeFeatures(), metrics or Metrics())
+        maker = ListMaker(release, features or FakeFeatures(), metrics or ServingMetrics())
         arm = arm_of(place, maker)
         warm_up(maker)
     except CoterieError:

@@ -28,7 +28,7 @@ from serving.rollouts.attribution import Impressions, new_list_id
 from serving.rollouts.list_checks import LatencyLimit, flaw
 from serving.schemas import RecommendationList
 from serving.telemetry.logs import LOGGER
-from serving.telemetry.metrics import ArmName, Metrics
+from serving.telemetry.metrics import ArmName, ServingMetrics
 
 THREADS: Final = 2
 """An arm's, while there are two arms: one that hangs then holds up nobody else."""
@@ -98,7 +98,7 @@ class ReleaseRouter:
     def __init__(
         self,
         features: OnlineFeatures,
-        metrics: Metrics,
+        metrics: ServingMetrics,
         timeout_s: float = 1.0,
         window_s: float = 300.0,
         state: str = "",

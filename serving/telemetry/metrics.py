@@ -90,7 +90,7 @@ class LogMetrics:
         )
 
 
-class Metrics:
+class ServingMetrics:
     """The instruments of one process."""
 
     def __init__(self, beside: Collector | None = None) -> None:

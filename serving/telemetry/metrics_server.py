@@ -8,13 +8,13 @@ import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from serving.telemetry.metrics import CONTENT_TYPE, Metrics
+from serving.telemetry.metrics import CONTENT_TYPE, ServingMetrics
 
 
 class MetricsServer:
     """A page with all counts, while the port is ours."""
 
-    def __init__(self, host: str, port: int, metrics: Metrics) -> None:
+    def __init__(self, host: str, port: int, metrics: ServingMetrics) -> None:
         """Nothing is opened yet; with port 0 nothing ever is."""
         self._address, self._metrics = (host, port), metrics
         self._server: ThreadingHTTPServer | None = None

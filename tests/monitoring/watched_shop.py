@@ -25,7 +25,7 @@ from serving.api.routes import Parts, create_app
 from serving.events.sqlite_log import SqliteLog
 from serving.ingestion.sink import Sink
 from serving.settings import Settings
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.pipeline_runs import PipelineCollector
 
 SECOND_RUN = {"ingested": {"events": 990, "ties": 50}, "quarantined": {"events": 10, "ties": 0}}
@@ -46,7 +46,7 @@ class Shop:
     """The app, and what exports beside it."""
 
     app: object
-    metrics: Metrics
+    metrics: ServingMetrics
     others: CollectorRegistry
     """Of the controller, and of pipelines."""
     pipelines: PipelineCollector
@@ -55,7 +55,7 @@ class Shop:
 
 def make_shop(folder: Path) -> Shop:
     """A shop half of whose shoppers are on a canary."""
-    features, metrics = people(), Metrics()
+    features, metrics = people(), ServingMetrics()
     features.recent["broken"] = "not a list"
     stable = write_small_release(folder / "v1")
     canary = write_small_release(folder / "v2", "v2")
@@ -94,7 +94,7 @@ def _runs(folder: Path) -> Runs:
     return runs
 
 
-def use(client, n: int, metrics: Metrics) -> None:
+def use(client, n: int, metrics: ServingMetrics) -> None:
     """A few requests of every kind; what takes faults or minutes is counted by hand."""
     for user in ("ana", "lou", "max", "nobody", "broken", f"stranger-{n}"):
         client.get(f"/v1/users/{user}/recommendations?k=5")
@@ -138,7 +138,7 @@ def served(shop: Shop):
 
 
 @contextmanager
-def under_load(app: str, metrics: Metrics):
+def under_load(app: str, metrics: ServingMetrics):
     """Requests all the time."""
     done = threading.Event()
 

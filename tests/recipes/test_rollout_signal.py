@@ -19,7 +19,7 @@ from serving.features.online_store import FakeFeatures
 from serving.features.recent import RecentList, merge
 from serving.lists.list_maker import ListMaker
 from serving.rollouts.list_checks import ListChecks
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from tests.serving.small_shop import NOON_MS, item, write_small_release
 
 STABLE, CANARY = "sha-stable", "sha-canary"
@@ -53,7 +53,7 @@ def answers(release):
     """One list of one category, of who bought in it, and one of many, of a stranger."""
     bought = Event("e1", "ana", item(0), EventKind.PURCHASE, NOON_MS)
     features = FakeFeatures(recent={"ana": merge(RecentList(), [bought])})
-    maker = ListMaker(release, features, Metrics())
+    maker = ListMaker(release, features, ServingMetrics())
     return maker.recommend("ana", 5, False), maker.recommend("nobody", 5, False)
 
 
@@ -82,7 +82,7 @@ def serve(metrics, release, canary, stable):
 def roll_out(release, canary, stable):
     """Look every ten seconds until the rollout ends; its last state and all transitions."""
     plan = Plan(weights=(0.1,), step_s=20, bake_s=20, min_samples=300, signals=((NAME, 1.2),))
-    metrics, state, live, log = Metrics(), State(stable=STABLE), Target(STABLE), []
+    metrics, state, live, log = ServingMetrics(), State(stable=STABLE), Target(STABLE), []
     commands = (Command("c1", Verb.START, "ana@shop", "because", digest=CANARY, plan=plan),)
     for look in range(20):
         now = 1000.0 + 10 * look

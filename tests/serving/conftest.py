@@ -17,7 +17,7 @@ from serving.features.online_store import FakeFeatures
 from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.release_locator import ReleaseLocator
 from serving.settings import Settings
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 class LocalWriter:
@@ -50,7 +50,7 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         chosen = Settings(release="unused", storefront=True, state=str(tmp_path), **settings)
         log = SqliteLog(tmp_path / "events.sqlite")
         logs.append(log)
-        metrics = Metrics()
+        metrics = ServingMetrics()
         router = make_router(served, features, metrics)
         if canary is not None:
             router.adopt(Live(place_of(served), place_of(canary), 0.5))

@@ -21,7 +21,7 @@ from serving.api.admin import admin_router, operations_router
 from serving.api.middleware import TelemetryMiddleware
 from serving.api.problems import answer_with_problems
 from serving.telemetry.logs import Pseudonyms
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 STATIC = Path(admin.__file__).parent / "static"
 TOKEN = "a-secret-of-the-people-on-call"
@@ -126,4 +126,4 @@ def make_app(book: Book, token: str = TOKEN, storefront: bool = True):
     if storefront:
         app.include_router(operations_router(book, lambda: VERSIONS, book.looks))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    return TelemetryMiddleware(app, Metrics(), Pseudonyms("0123456789abcdef"))
+    return TelemetryMiddleware(app, ServingMetrics(), Pseudonyms("0123456789abcdef"))

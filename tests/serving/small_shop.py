@@ -16,7 +16,7 @@ from serving.events.event import KIND_CODES
 from serving.features.online_store import FakeFeatures, Friends
 from serving.features.recent import RecentList
 from serving.rollouts.router import ReleaseRouter
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 CATEGORIES = ("Home/Kitchen", "Sports/Climbing", "Books/Science", "Garden/Tools")
 NUM_ITEMS = 120
@@ -29,7 +29,7 @@ FOLDERS: dict[str, str] = {}
 
 
 def make_router(
-    release: Release, features: FakeFeatures, metrics: Metrics, **options
+    release: Release, features: FakeFeatures, metrics: ServingMetrics, **options
 ) -> ReleaseRouter:
     """A replica that serves one release."""
     router = ReleaseRouter(features, metrics, **options)

@@ -202,9 +202,9 @@ def test_people_are_shown_by_no_endpoint_without_the_storefront(release, feature
     from serving.api.directory import ShopperDirectory
     from serving.api.routes import Parts, create_app
     from serving.settings import Settings
-    from serving.telemetry.metrics import Metrics
+    from serving.telemetry.metrics import ServingMetrics
 
-    metrics = Metrics()
+    metrics = ServingMetrics()
     router = make_router(release, features, metrics)
     parts = Parts(Settings(release="x"), router, None, metrics, ShopperDirectory.empty())
     shut = TestClient(create_app(parts))

@@ -21,7 +21,7 @@ from serving.ingestion.exporter import Exporter
 from serving.ingestion.feature_updater import PUSH_BATCH, FeatureUpdater
 from serving.ingestion.sink import Sink
 from serving.settings import Settings, read_settings
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +271,7 @@ def test_two_pushers_lose_no_event_of_a_shopper(open_it):
     features, failures = Slow(), []
 
     def work(log, first):
-        sink = Sink(log, features, Metrics())
+        sink = Sink(log, features, ServingMetrics())
         for n in range(first, first + 20):
             sink.write([[event(f"e{n}", "ana", f"i{n}", n)]])
         if not sink.catch_up():

@@ -154,10 +154,10 @@ def test_counting_and_lists_go_on(small_disk):
     """Counts are mapped memory: without a block for a page, the kernel would kill the replica."""
     story = """
     from small_shop import make_router, people, write_small_release
-    from serving.telemetry.metrics import METHODS, Metrics
+    from serving.telemetry.metrics import METHODS, ServingMetrics
     import asyncio, tempfile
 
-    metrics = Metrics()
+    metrics = ServingMetrics()
     with tempfile.TemporaryDirectory() as folder:
         release = write_small_release(Path(folder, "v1"))
         router = make_router(release, people(), metrics, state=str(state / "replicas"))
@@ -189,8 +189,8 @@ def test_all_counts_of_a_process_have_their_room(folder):
     """What prometheus-client calls its files is its own affair: this would show another name."""
     story = """
     import os
-    from serving.telemetry.metrics import Metrics
-    Metrics()
+    from serving.telemetry.metrics import ServingMetrics
+    ServingMetrics()
     from coterie.rollout.exported import RolloutMetrics
     from prometheus_client import CollectorRegistry
     RolloutMetrics(CollectorRegistry())
@@ -207,8 +207,8 @@ def test_a_process_that_finds_no_room_for_its_counts_says_so(small_disk):
     (small_disk / "metrics").mkdir()
     story = """
     fill()
-    from serving.telemetry.metrics import Metrics
-    refused(Metrics, "no room for counts", "3072 KiB", "COTERIE_STATE")
+    from serving.telemetry.metrics import ServingMetrics
+    refused(ServingMetrics, "no room for counts", "3072 KiB", "COTERIE_STATE")
     """
     done = run(story, small_disk, PROMETHEUS_MULTIPROC_DIR=str(small_disk / "metrics"))
     assert done.returncode == 0, done.stderr

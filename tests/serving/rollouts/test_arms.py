@@ -19,7 +19,7 @@ from serving.lists.list_maker import ListMaker
 from serving.rollouts.arms import assigned
 from serving.rollouts.attribution import ListId, Responses, new_list_id
 from serving.rollouts.router import ReleaseRouter
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 USERS = [f"shopper-{n}" for n in range(400)] + ["ana", "lou", "max"]
 
@@ -39,7 +39,7 @@ class Shop:
     """A replica with counters at hand."""
 
     def __init__(self, releases, folder):
-        self.metrics = Metrics()
+        self.metrics = ServingMetrics()
         self.old, self.new = (place_of(release) for release in releases)
         self.router = make_router(
             releases[0],
@@ -269,7 +269,7 @@ def test_a_release_that_is_another_than_was_meant_is_not_served(shop):
 
 
 def test_a_stable_that_cannot_be_loaded_ends_the_start(releases, tmp_path):
-    router = ReleaseRouter(people(), Metrics())
+    router = ReleaseRouter(people(), ServingMetrics())
     with pytest.raises(BadInputError, match="nowhere"):
         router.adopt(Live(Place("f" * 64, str(tmp_path / "nowhere"))))
 
@@ -293,7 +293,7 @@ class Clicks:
     """Responses to lists of two releases, on a clock of ours."""
 
     def __init__(self):
-        self.metrics = Metrics()
+        self.metrics = ServingMetrics()
         self.responses = Responses(10.0, self.metrics)
         self.responses.adopt(Live(Place("a" * 64, "x"), Place("b" * 64, "y"), 0.5))
         self.number = itertools.count()

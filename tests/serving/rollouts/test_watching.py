@@ -87,8 +87,8 @@ def test_several_processes_of_a_machine_count_as_one(folder):
     script = textwrap.dedent(
         """
         import sys
-        from serving.telemetry.metrics import Metrics
-        metrics = Metrics()
+        from serving.telemetry.metrics import ServingMetrics
+        metrics = ServingMetrics()
         for _ in range(int(sys.argv[1])):
             metrics.count_request("/x", "GET", 200, 0.01)
         metrics.show_release("stable", "v1", "abc", 1.0)

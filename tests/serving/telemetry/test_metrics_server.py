@@ -3,7 +3,7 @@
 import socket
 import urllib.request
 
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.metrics_server import MetricsServer
 
 
@@ -19,7 +19,7 @@ def read(port):
 
 def test_one_replica_of_a_machine_has_the_port_and_another_takes_it_over():
     port = free_port()
-    first, second = (MetricsServer("127.0.0.1", port, Metrics()) for _ in range(2))
+    first, second = (MetricsServer("127.0.0.1", port, ServingMetrics()) for _ in range(2))
     first.open()
     first.open()
     assert "coterie_arm_answers_total" in read(port)
@@ -30,6 +30,6 @@ def test_one_replica_of_a_machine_has_the_port_and_another_takes_it_over():
 
 
 def test_with_port_0_nothing_is_opened():
-    server = MetricsServer("127.0.0.1", 0, Metrics())
+    server = MetricsServer("127.0.0.1", 0, ServingMetrics())
     server.open()
     assert server._server is None
