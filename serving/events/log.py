@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # the consumer opens a log before it loads what takes seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LogBatch:
     """Events of a log, oldest first, and where it keeps each."""
 
     places: tuple[str, ...] = ()
@@ -59,10 +59,10 @@ class EventLog(Protocol):
             TurnTakenError: Somebody else had it for all of ``wait_s`` seconds.
         """
 
-    def unpushed(self, limit: int) -> Batch:
+    def unpushed(self, limit: int) -> LogBatch:
         """Events that features were not told of."""
 
-    def mark_pushed(self, batch: Batch) -> None:
+    def mark_pushed(self, batch: LogBatch) -> None:
         """Remember that features know of these.
 
         Raises:
@@ -76,7 +76,7 @@ class EventLog(Protocol):
     def oldest_unpushed_s(self) -> float:
         """How long the log has had the oldest of them, seconds; 0 without any."""
 
-    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> Batch:
+    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> LogBatch:
         """The next events to export; the same ones in every process until they are marked.
 
         Args:
@@ -85,7 +85,7 @@ class EventLog(Protocol):
             age_s: unless the log has had the oldest of them for so many seconds.
         """
 
-    def mark_exported(self, batch: Batch) -> None:
+    def mark_exported(self, batch: LogBatch) -> None:
         """Remember it, and let go of what was also pushed; nothing where it was marked before."""
 
     def oldest_unexported_s(self) -> float:

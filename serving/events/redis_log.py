@@ -25,7 +25,7 @@ from coterie.data.redis_scripts import ScriptedRedis
 from coterie.data.turns import LOG_KEYS, PUSH, TURN_S, WAIT_S, RedisTurns
 from coterie.errors import BadInputError, UnavailableError
 from serving.events.event import Event, from_json, to_json
-from serving.events.log import Batch
+from serving.events.log import LogBatch
 
 STREAM: Final = LOG_KEYS
 GROUP: Final = "features"
@@ -69,7 +69,7 @@ class RedisLog:
         """See EventLog."""
         return self._turns.turn(what, wait_s, TURN_S)
 
-    def unpushed(self, limit: int) -> Batch:
+    def unpushed(self, limit: int) -> LogBatch:
         """See EventLog."""
         # From 0 on: what is pending, again. That writes nothing, unlike XAUTOCLAIM.
         found = self._of_group(
@@ -77,7 +77,7 @@ class RedisLog:
         )
         return self._batch(found[0][1] if found else [])
 
-    def mark_pushed(self, batch: Batch) -> None:
+    def mark_pushed(self, batch: LogBatch) -> None:
         """See EventLog."""
         keys = [STREAM, f"{STREAM}:turn:{PUSH}"]
         if not self._run(_ACKNOWLEDGE, keys, [self._turns.token, GROUP, *map(_id, batch.places)]):
@@ -91,25 +91,25 @@ class RedisLog:
         """See EventLog."""
         return self._age_s(self._pending().get("min"))
 
-    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> Batch:
+    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> LogBatch:
         """See EventLog."""
         identity, exported, planned = self._marks()
         goes_on = planned != exported
         # Not read before there is enough: this is asked for every other second.
         if not goes_on and self._length() < least and self.oldest_unexported_s() < age_s:
-            return Batch()
+            return LogBatch()
         # What is planned is exported as it was planned, whatever is asked for now.
         last = planned if goes_on else "+"
         found = self._entries(f"({exported}", last, sys.maxsize if goes_on else most)
         if not found:
-            return Batch()
+            return LogBatch()
         # Written down first: whoever goes on after a crash makes the same file again. Refused where
         # another process was quicker, who may have begun to trim what was still being read here.
         if not self._run(_PLAN, [f"{STREAM}:marks"], [exported, planned, found[-1][0]]):
-            return Batch()
+            return LogBatch()
         return self._batch(found, identity)
 
-    def mark_exported(self, batch: Batch) -> None:
+    def mark_exported(self, batch: LogBatch) -> None:
         """See EventLog."""
         self._run(_EXPORTED, [STREAM, f"{STREAM}:marks"], [_id(batch.places[-1]), GROUP])
 
@@ -174,8 +174,8 @@ class RedisLog:
         age_s: float = seconds + microseconds / 1e6 - logged_ms / 1000
         return max(0.0, age_s)
 
-    def _batch(self, entries: Sequence[tuple[Any, Any]], identity: str = "") -> Batch:
-        return Batch(
+    def _batch(self, entries: Sequence[tuple[Any, Any]], identity: str = "") -> LogBatch:
+        return LogBatch(
             tuple(_place(_text(entry)) for entry, _ in entries),
             # Of an entry that somebody deleted by hand, its place alone is pending.
             tuple(from_json(fields[b"e"]) for _, fields in entries if fields),

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.schema import EVENTS
 from serving.events.event import Event
-from serving.events.log import Batch, EventLog
+from serving.events.log import EventLog, LogBatch
 from serving.telemetry.metrics import LogMetrics
 
 MOST: Final = 50_000
@@ -66,7 +66,7 @@ class Exporter:
                     break
         return written
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: LogBatch) -> None:
         content = io.BytesIO()
         pq.write_table(as_table(batch.events), content, compression="zstd")
         with reaching(self._folder):

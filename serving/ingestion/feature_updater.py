@@ -7,7 +7,7 @@ from typing import Final
 from coterie.data.turns import PUSH, TurnTakenError
 from coterie.errors import UnavailableError
 from serving.events.event import by_shopper
-from serving.events.log import Batch, EventLog
+from serving.events.log import EventLog, LogBatch
 from serving.features.online_store import OnlineFeatures
 from serving.features.recent import merge
 from serving.telemetry.logs import LOGGER
@@ -56,7 +56,7 @@ class FeatureUpdater:
                 self._push(batch, at_us)
         return len(batch)
 
-    def _push(self, batch: Batch, at_us: int) -> None:
+    def _push(self, batch: LogBatch, at_us: int) -> None:
         began = time.perf_counter()
         groups = by_shopper(batch.events)
         known = self._features.recent_lists(list(groups))
