@@ -185,13 +185,15 @@ class Api:
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         from serving.api.directory import directory_of
-        from serving.api.routes import Parts, create_app
+        from serving.api.routes import AppParts, create_app
 
         writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
         settings = self._settings
         rollouts = (open_book(settings), release_locator(settings))
         directory = directory_of(settings)
-        return create_app(Parts(settings, self._router, writer, self._metrics, directory, rollouts))
+        return create_app(
+            AppParts(settings, self._router, writer, self._metrics, directory, rollouts)
+        )
 
     async def _beat(self) -> None:
         server = MetricsServer(self._settings.host, self._settings.metrics_port, self._metrics)

@@ -49,7 +49,7 @@ PREFLIGHT_S: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class AppParts:
     """What the routes work with."""
 
     settings: Settings
@@ -66,7 +66,7 @@ class Parts:
         return self.router.stable
 
 
-def create_app(parts: Parts) -> ASGIApp:
+def create_app(parts: AppParts) -> ASGIApp:
     """The whole app: routes, errors, and what surrounds each request."""
     app = FastAPI(
         title="Coterie",
@@ -146,12 +146,12 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
+def _parts(request: Request) -> AppParts:
+    parts: AppParts = request.app.state.parts
     return parts
 
 
-Using = Annotated[Parts, Depends(_parts)]
+Using = Annotated[AppParts, Depends(_parts)]
 UserId = Annotated[schemas.Id, PathPart(description="Encode what a path may not hold: %2F")]
 ItemId = Annotated[schemas.Id, PathPart(description="Encode what a path may not hold: %2F")]
 K = Annotated[int, Query(ge=1, le=MAX_K, description="Length of the list")]

@@ -21,7 +21,7 @@ from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.state import Phase, State
 from serving.api.directory import ShopperDirectory
-from serving.api.routes import Parts, create_app
+from serving.api.routes import AppParts, create_app
 from serving.events.sqlite_log import SqliteLog
 from serving.ingestion.sink import Sink
 from serving.settings import Settings
@@ -63,7 +63,7 @@ def make_shop(folder: Path) -> Shop:
     router.adopt(Live(place_of(stable), place_of(canary), 0.5))
     write_clean_tables(folder / "clean")
     log = SqliteLog(folder / "events.sqlite")
-    parts = Parts(
+    parts = AppParts(
         Settings(release="unused", storefront=True, state=str(folder)),
         router,
         LocalWriter(Sink(log, features, metrics)),

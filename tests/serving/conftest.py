@@ -11,7 +11,7 @@ from coterie.release.bundle import Release
 from coterie.rollout.book import Book
 from coterie.rollout.live import Live
 from serving.api.directory import ShopperDirectory
-from serving.api.routes import Parts, create_app
+from serving.api.routes import AppParts, create_app
 from serving.events.sqlite_log import SqliteLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.sink import Receipt, Sink
@@ -61,7 +61,7 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         book = Book(tmp_path / "rollouts")
         rollouts = (book, ReleaseLocator(str(tmp_path / "releases"), place_of(release)))
         directory = ShopperDirectory.read(str(clean))
-        parts = Parts(chosen, router, writer, metrics, directory, rollouts)
+        parts = AppParts(chosen, router, writer, metrics, directory, rollouts)
         return TestClient(create_app(parts), raise_server_exceptions=False)
 
     yield make

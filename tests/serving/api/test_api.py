@@ -200,13 +200,13 @@ def test_people_are_shown_by_no_endpoint_without_the_storefront(release, feature
     from fastapi.testclient import TestClient
 
     from serving.api.directory import ShopperDirectory
-    from serving.api.routes import Parts, create_app
+    from serving.api.routes import AppParts, create_app
     from serving.settings import Settings
     from serving.telemetry.metrics import ServingMetrics
 
     metrics = ServingMetrics()
     router = make_router(release, features, metrics)
-    parts = Parts(Settings(release="x"), router, None, metrics, ShopperDirectory.empty())
+    parts = AppParts(Settings(release="x"), router, None, metrics, ShopperDirectory.empty())
     shut = TestClient(create_app(parts))
     for path in ("/", "/v1/shoppers", "/v1/users/ana"):
         assert shut.get(path).status_code == 404
