@@ -395,9 +395,9 @@ def _in_words(then: Moment, versions: Mapping[str, str]) -> str:
 
 def _arm_of(user: str, then: Moment, versions: Mapping[str, str]) -> UserArm:
     # Brings the recommender, which the other routes do without.
-    from serving.rollouts.arms import assigned
+    from serving.rollouts.assignment import bucket
 
-    place = assigned(user, then.canary) if then.canary else 1.0
+    place = bucket(user, then.canary) if then.canary else 1.0
     on_canary = place < then.weight
     digest = then.canary if on_canary else then.stable
     return UserArm(

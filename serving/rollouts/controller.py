@@ -68,7 +68,7 @@ class ServeArms:
 
     def preflight(self, digest: str) -> str | None:
         """Load it here first, and make some lists of nobody."""
-        from serving.rollouts.arms import load_arm
+        from serving.rollouts.loaded_release import load_arm
 
         try:
             load_arm(self._locator.locate(digest))

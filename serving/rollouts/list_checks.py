@@ -87,8 +87,8 @@ class ListChecks:
         """Where its best score lies among the release's offline lists; None where it cannot."""
         if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
             return None
-        place = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
-        return min(place, TENTHS - 2)
+        tenth = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
+        return min(tenth, TENTHS - 2)
 
     def _repeated(self, answer: RecommendationList) -> bool:
         """Whether somebody else had the same list lately."""

@@ -19,7 +19,7 @@ from coterie.rollout.state import Phase, State, Transition
 from serving.api import admin
 from serving.api.admin import CommandIn, PlanIn
 from serving.api.routes import _describe_problems
-from serving.rollouts.arms import assigned
+from serving.rollouts.assignment import bucket
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 QUICK = {"step_s": 20, "bake_s": 30, "min_samples": 100, "cooldown_s": 0}
@@ -306,7 +306,7 @@ def test_which_release_was_live_for_whom_and_why(book):
     for weight, at in times.items():
         for user in people:
             told = ask_at(client, at + 5, user=user).json()
-            place = assigned(user, NEW)
+            place = bucket(user, NEW)
             arm = "canary" if place < weight else "stable"
             assert told["user"]["arm"] == arm
             assert told["user"]["place"] == place

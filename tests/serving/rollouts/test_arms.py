@@ -16,7 +16,7 @@ from coterie.rollout.live import Live, Place
 from coterie.schema import EventKind
 from serving.events.event import Event
 from serving.lists.list_maker import ListMaker
-from serving.rollouts.arms import assigned
+from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import ListId, Responses, new_list_id
 from serving.rollouts.router import ReleaseRouter
 from serving.telemetry.metrics import ServingMetrics
@@ -52,7 +52,7 @@ class Shop:
 
     def adopt(self, weight=0.0, mirrored=False, canary=None):
         self.router.adopt(Live(self.old, canary or self.new, weight, mirrored))
-        await_that(lambda: self.router._arms.canary or self.router._arms.broken)
+        await_that(lambda: self.router._releases.arms.canary or self.router._releases.arms.broken)
 
     def ask(self, users=USERS, k=5):
         async def every():
@@ -72,7 +72,7 @@ class Shop:
 
     def spoil(self, monkeypatch, make):
         """Have the canary's release make lists in another way."""
-        canary = self.router._arms.canary.maker
+        canary = self.router._releases.arms.canary.maker
         plain = ListMaker.make
 
         def spoiled(maker, known, k, explain):
@@ -104,7 +104,7 @@ def test_as_many_shoppers_as_the_weight_says_are_on_the_canary_and_nobody_flips_
 
 def test_another_canary_meets_other_shoppers_first():
     first, second = (
-        {user for user in USERS if assigned(user, digest) < 0.25} for digest in ("a" * 64, "b" * 64)
+        {user for user in USERS if bucket(user, digest) < 0.25} for digest in ("a" * 64, "b" * 64)
     )
     assert first != second
     assert len(first - second) / len(first) > 0.4
@@ -249,7 +249,7 @@ def test_dropping_the_canary_takes_effect_at_once_and_requests_in_flight_are_ans
 
 def test_a_promoted_canary_answers_without_being_loaded_again(shop, monkeypatch):
     shop.adopt(1.0)
-    monkeypatch.setattr("serving.rollouts.arms.load_release", None)
+    monkeypatch.setattr("serving.rollouts.loaded_release.load_release", None)
     shop.router.adopt(Live(shop.new))
     assert {one.release for one in shop.ask(USERS[:20])} == {"new"}
 
@@ -258,7 +258,7 @@ def test_a_canary_that_cannot_be_loaded_is_blamed_for_each_request_that_was_its(
     missing = Place("f" * 64, str(tmp_path / "nowhere"))
     shop.adopt(0.5, canary=missing)
     lists = shop.ask()
-    blamed = sum(assigned(user, missing.digest) < 0.5 for user in USERS)
+    blamed = sum(bucket(user, missing.digest) < 0.5 for user in USERS)
     assert {one.release for one in lists} == {"old"}
     assert shop.signal("canary", "failures") == blamed
 

@@ -1,6 +1,5 @@
-"""A release at work on one replica: loaded, tried, and who is assigned to it."""
+"""A release at work on one replica: loaded, and tried."""
 
-import hashlib
 import time
 from dataclasses import dataclass
 
@@ -17,21 +16,11 @@ from serving.rollouts.list_checks import CatalogueCoverage, ListChecks, flaw
 from serving.telemetry.metrics import ServingMetrics
 
 
-def assigned(user_id: str, canary: str) -> float:
-    """Where a shopper stands between 0 and 1: on the canary as long as its weight is more.
-
-    A hash, so nobody flips between arms as the weight grows; of the canary's digest too, so it is
-    not always the same people who meet a new release first.
-    """
-    key = hashlib.blake2b(f"{canary}/{user_id}".encode("utf-8", "replace"), digest_size=8)
-    return int.from_bytes(key.digest(), "big") / 2**64
-
-
 @dataclass(frozen=True, slots=True)
-class Arm:
+class LoadedRelease:
     """A release at work."""
 
-    place: Place
+    ref: Place
     maker: ListMaker
     checks: ListChecks
     coverage: CatalogueCoverage
@@ -40,23 +29,23 @@ class Arm:
 
 
 def load_arm(
-    place: Place, features: OnlineFeatures | None = None, metrics: ServingMetrics | None = None
-) -> Arm:
+    ref: Place, features: OnlineFeatures | None = None, metrics: ServingMetrics | None = None
+) -> LoadedRelease:
     """Read a release and make some lists of it; without ``features`` for that alone.
 
     Raises:
         BadInputError: It is damaged, not the one that was meant, or cannot make a list.
         UnavailableError: Its store did not answer.
     """
-    release = load_release(place.folder)
-    if release.digest != place.digest:
+    release = load_release(ref.folder)
+    if release.digest != ref.digest:
         raise BadInputError(
-            f"{place.folder} holds release {release.digest[:12]}, expected "
-            f"{place.digest[:12]}: a release is never changed in its place"
+            f"{ref.folder} holds release {release.digest[:12]}, expected "
+            f"{ref.digest[:12]}: a release is never changed in its place"
         )
     try:
         maker = ListMaker(release, features or FakeFeatures(), metrics or ServingMetrics())
-        arm = arm_of(place, maker)
+        arm = arm_of(ref, maker)
         warm_up(maker)
     except CoterieError:
         raise
@@ -68,12 +57,12 @@ def load_arm(
     return arm
 
 
-def arm_of(place: Place, maker: ListMaker) -> Arm:
+def arm_of(ref: Place, maker: ListMaker) -> LoadedRelease:
     """A loaded release, with what is watched of it."""
     popularity = np.maximum(maker.release.popularity.astype(np.float64), 0.5)
     bits = -np.log2(popularity / popularity.sum())
     coverage = CatalogueCoverage(len(popularity), maker.num_available)
-    return Arm(place, maker, ListChecks(maker.release), coverage, bits)
+    return LoadedRelease(ref, maker, ListChecks(maker.release), coverage, bits)
 
 
 def warm_up(maker: ListMaker) -> None:
