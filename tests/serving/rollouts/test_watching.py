@@ -7,9 +7,9 @@ import sys
 import textwrap
 
 import pytest
+from asking import event, post
 from prometheus_client.parser import text_string_to_metric_families
 from small_shop import item
-from test_api import event, post
 
 from serving.telemetry.logs import LOGGER, JsonFormatter, Pseudonyms
 
