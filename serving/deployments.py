@@ -184,8 +184,9 @@ class Api:
         self._begun = True
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
+        from serving.api.application import create_app
+        from serving.api.dependencies import AppParts
         from serving.api.directory import directory_of
-        from serving.api.routes import AppParts, create_app
 
         writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
         settings = self._settings

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coterie.data.ids import normal_id
 from coterie.errors import BadInputError
-from serving.api.problems import send_problem
+from serving.api.problems import OUR_FAULT, send_problem
 from serving.telemetry.logs import LOGGER, Pseudonyms
 from serving.telemetry.metrics import OTHER, ServingMetrics
 from serving.telemetry.traces import span
@@ -61,8 +61,7 @@ class TelemetryMiddleware:
                 "a request failed", extra={"fields": {"request_id": request.request_id}}
             )
             if not request.answered:
-                detail = "this is our fault: tell us the request_id"
-                await send_problem(request.scope, request.send, 500, detail)
+                await send_problem(request.scope, request.send, 500, OUR_FAULT)
 
     def _record(self, request: "_Watched", current: Span) -> None:
         seconds = time.perf_counter() - request.began

@@ -20,8 +20,9 @@ from coterie.monitoring.runs import Run, Runs
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.state import Phase, State
+from serving.api.application import create_app
+from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
-from serving.api.routes import AppParts, create_app
 from serving.events.sqlite_log import SqliteLog
 from serving.ingestion.sink import Sink
 from serving.settings import Settings

@@ -10,8 +10,9 @@ from small_shop import make_router, people, place_of, write_clean_tables, write_
 from coterie.release.bundle import Release
 from coterie.rollout.book import Book
 from coterie.rollout.live import Live
+from serving.api.application import create_app
+from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
-from serving.api.routes import AppParts, create_app
 from serving.events.sqlite_log import SqliteLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.sink import Receipt, Sink

@@ -18,7 +18,7 @@ from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Transition
 from serving.api import admin
 from serving.api.admin import CommandIn, PlanIn
-from serving.api.routes import _describe_problems
+from serving.api.problems import describe_problems
 from serving.rollouts.assignment import bucket
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -357,7 +357,7 @@ def test_every_answer_to_made_up_requests_is_as_described(book, monkeypatch, tok
     monkeypatch.setattr(admin, "WAIT_S", 0.0)
     make_controller(book, Shop())
     app = make_app(book, token=token)
-    _describe_problems(app._app)
+    describe_problems(app._app)
     schema, asked = schemathesis.openapi.from_asgi("/openapi.json", app), set()
     for found in schema.get_all_operations():
         operation = found.ok()
