@@ -77,10 +77,10 @@ class ListChecks:
         found = []
         if answer.source is Source.POPULAR:
             found.append("fallbacks")
-        if self._repeated(answer):
-            found.append("repeated")
-        if self._odd(answer):
-            found.append("odd_scores")
+        if self._is_duplicate(answer):
+            found.append("duplicate_lists")
+        if self._out_of_range(answer):
+            found.append("score_out_of_range")
         return found
 
     def tenth(self, answer: RecommendationList) -> int | None:
@@ -90,7 +90,7 @@ class ListChecks:
         tenth = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
         return min(tenth, TENTHS - 2)
 
-    def _repeated(self, answer: RecommendationList) -> bool:
+    def _is_duplicate(self, answer: RecommendationList) -> bool:
         """Whether somebody else had the same list lately."""
         key = hash(tuple(item.item.item_id for item in answer.items))
         before = self._lists.pop(key, answer.user_id)
@@ -99,7 +99,7 @@ class ListChecks:
             self._lists.popitem(last=False)
         return before != answer.user_id
 
-    def _odd(self, answer: RecommendationList) -> bool:
+    def _out_of_range(self, answer: RecommendationList) -> bool:
         """Whether its best score is one that the release had (almost) never offline."""
         if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
             return False
