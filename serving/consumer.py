@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # what takes long to load, and is loaded while it listens
     from serving.features.online_store import OnlineFeatures
     from serving.ingestion.exporter import Exporter
     from serving.ingestion.feature_updater import FeatureUpdater
-    from serving.telemetry.metrics import LogMetrics
+    from serving.telemetry.instruments import LogMetrics
 
 PORT: Final = 8082
 log = logging.getLogger(LOGGER)
@@ -176,7 +176,7 @@ def consume(
         )
     from serving.features.online_store import FeastFeatures
     from serving.ingestion.exporter import Exporter
-    from serving.telemetry.metrics import LogMetrics
+    from serving.telemetry.instruments import LogMetrics
 
     events, metrics = open_event_log(settings), LogMetrics(registry)
     exporter = Exporter(events, settings.event_export, metrics)

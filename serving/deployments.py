@@ -54,7 +54,7 @@ class EventSink:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
         events, metrics = open_event_log(settings), ServingMetrics()
-        self._responses = Responses(settings.attribution_s, metrics)
+        self._responses = Responses(settings.attribution_s, metrics.arms)
         self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses.note)
         self._thread = ThreadPoolExecutor(1, "sink")
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[Receipt]]] = []

@@ -1,8 +1,8 @@
 """Where a controller's counts come from: the app's own endpoint, or Prometheus.
 
-Both read the same metrics of ``serving.telemetry.metrics``, and tell apart a source that is down,
-one that knows no such series, one whose newest sample is old, and one that looks too seldom to
-tell.
+Both read the same metrics of ``serving.telemetry.instruments``, and tell apart a source that is
+down, one that knows no such series, one whose newest sample is old, and one that looks too seldom
+to tell.
 """
 
 import json

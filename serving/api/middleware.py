@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from coterie.data.ids import normal_id
 from coterie.errors import BadInputError
 from serving.api.problems import OUR_FAULT, send_problem
+from serving.telemetry.instruments import OTHER
 from serving.telemetry.logs import LOGGER, Pseudonyms
-from serving.telemetry.metrics import OTHER, ServingMetrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.traces import span
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -67,7 +68,7 @@ class TelemetryMiddleware:
         seconds = time.perf_counter() - request.began
         route = _template(request.scope)
         method = request.method
-        self._metrics.count_request(route, method, request.status, seconds)
+        self._metrics.http.count_request(route, method, request.status, seconds)
         made_by = {n: v for n, v in request.scope["state"].items() if n in ("release", "arm")}
         current.update_name(f"{method} {route}")
         current.set_attributes(

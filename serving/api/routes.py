@@ -57,7 +57,7 @@ async def write_events(
     """Keep what shoppers did. Each event stands for itself: one that does not fit is named, and the
     others are kept; the next list knows."""
     taken = _intake(using.settings).sort(batch.events, datetime.now(UTC))
-    using.metrics.count_refused(one.kind for one in taken.refused)
+    using.metrics.events.count_refused(one.kind for one in taken.refused)
     if taken.refused and (atomic or not taken.kept):
         raise _nothing_kept(taken, atomic)
     receipt = await using.writer.write(taken.kept)

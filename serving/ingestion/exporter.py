@@ -14,7 +14,7 @@ from coterie.data.stores import is_local, open_store, reaching
 from coterie.schema import EVENTS
 from serving.events.event import Event
 from serving.events.log import EventLog, LogBatch
-from serving.telemetry.metrics import LogMetrics
+from serving.telemetry.instruments import LogMetrics
 
 MOST: Final = 50_000
 """Events in a file: some megabytes, and a moment's memory."""

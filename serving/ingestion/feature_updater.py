@@ -10,8 +10,8 @@ from serving.events.event import by_shopper
 from serving.events.log import EventLog, LogBatch
 from serving.features.online_store import OnlineFeatures
 from serving.features.recent import merge
+from serving.telemetry.instruments import LogMetrics
 from serving.telemetry.logs import LOGGER
-from serving.telemetry.metrics import LogMetrics
 
 PUSH_BATCH: Final = 500
 """Events taken to the feature store at a time, when there are more to catch up on."""

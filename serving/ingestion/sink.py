@@ -69,7 +69,7 @@ class Sink:
         new = [[next(fresh) for _ in batch] for batch in batches]
         applied = self.catch_up()
         for event, is_new in zip(events, (n for flags in new for n in flags), strict=True):
-            self._metrics.count_event(event.event, is_new)
+            self._metrics.events.count_event(event.event, is_new)
         if self._on_new is not None:
             flags = (flag for batch in new for flag in batch)
             novel = [e for e, is_new in zip(events, flags, strict=True) if is_new]

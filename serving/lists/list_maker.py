@@ -183,4 +183,4 @@ class ListMaker:
         began = time.perf_counter()
         with span(stage):
             yield
-        self._metrics.time_stage(stage, time.perf_counter() - began)
+        self._metrics.lists.time_stage(stage, time.perf_counter() - began)

@@ -16,7 +16,7 @@ from typing import Final
 from coterie.rollout.live import Live
 from coterie.schema import EventKind
 from serving.events.event import Event
-from serving.telemetry.metrics import SHORT_DIGEST, ArmName, ServingMetrics
+from serving.telemetry.instruments import SHORT_DIGEST, ArmMetrics, ArmName
 
 CLICKS: Final = frozenset({EventKind.CLICK, EventKind.CART, EventKind.PURCHASE})
 """What follows from a list that pleased. A dislike that names its list is no click, and a return no
@@ -56,7 +56,7 @@ class ListId:
 class Impressions:
     """Lists that were shown and whose time is not over; of one replica."""
 
-    def __init__(self, window_s: float, metrics: ServingMetrics) -> None:
+    def __init__(self, window_s: float, metrics: ArmMetrics) -> None:
         self._window_s, self._metrics = window_s, metrics
         self._waiting: deque[tuple[float, ArmName]] = deque()
 
@@ -73,7 +73,7 @@ class Impressions:
 class Responses:
     """Clicks and purchases that follow from lists; of the one who writes events."""
 
-    def __init__(self, window_s: float, metrics: ServingMetrics) -> None:
+    def __init__(self, window_s: float, metrics: ArmMetrics) -> None:
         self._window_s, self._metrics = window_s, metrics
         self._arms: dict[str, ArmName] = {}
         self._waiting: list[tuple[float, ArmName, str]] = []

@@ -16,8 +16,9 @@ from serving.features.online_store import OnlineFeatures
 from serving.rollouts.list_checks import LatencyLimit
 from serving.rollouts.loaded_release import LoadedRelease, load_arm
 from serving.rollouts.workers import Workers
+from serving.telemetry.instruments import ARMS
 from serving.telemetry.logs import LOGGER
-from serving.telemetry.metrics import ARMS, ServingMetrics
+from serving.telemetry.metrics import ServingMetrics
 
 log: Final = logging.getLogger(LOGGER)
 
@@ -184,11 +185,11 @@ class ReplicaReleases:
             old, new = (getattr(a, name) if a else None for a in (before, arms))
             if old is not None and old is not new:
                 release = old.maker.release
-                self._metrics.hide_release(name, release.version, release.digest)
+                self._metrics.arms.hide_release(name, release.version, release.digest)
             if new is not None and old is not new:
                 release = new.maker.release
                 made = _seconds(release.manifest.created_at)
-                self._metrics.show_release(name, release.version, release.digest, made)
+                self._metrics.arms.show_release(name, release.version, release.digest, made)
 
 
 def _seconds(created_at: str) -> float:

@@ -21,8 +21,9 @@ from serving.rollouts.loaded_arms import LoadedArms, ReplicaReleases
 from serving.rollouts.loaded_release import LoadedRelease
 from serving.rollouts.workers import THREADS, DismissedError
 from serving.schemas import RecommendationList
+from serving.telemetry.instruments import ArmName
 from serving.telemetry.logs import LOGGER
-from serving.telemetry.metrics import ArmName, ServingMetrics
+from serving.telemetry.metrics import ServingMetrics
 
 MOST_WAITING: Final = 8
 """Requests of the canary at a time; more are answered by stable at once."""
@@ -50,7 +51,7 @@ class ReleaseRouter:
             state: Folder where replicas say what they serve; nowhere if empty.
         """
         self._metrics, self._timeout_s = metrics, timeout_s
-        self._impressions = Impressions(window_s, metrics)
+        self._impressions = Impressions(window_s, metrics.arms)
         self._releases = ReplicaReleases(features, metrics, state)
         self._mirrors: set[asyncio.Task[RecommendationList | None]] = set()
 
@@ -93,7 +94,7 @@ class ReleaseRouter:
             if answer is not None:
                 assert arms.canary is not None
                 return "canary", self._show("canary", arms.canary, known, answer)
-            self._metrics.shielded.inc()
+            self._metrics.arms.shielded.inc()
         answer = await self._by_stable(arms, known, k, explain)
         if digest and arms.mirrored:
             self._mirror(arms, known, k, explain)
@@ -102,7 +103,7 @@ class ReleaseRouter:
     def beat(self, now: float | None = None) -> None:
         """Say that this replica lives, and count lists whose time is over; once a second."""
         now = time.time() if now is None else now
-        self._metrics.heartbeat.set(now)
+        self._metrics.arms.heartbeat.set(now)
         self._impressions.mature(now)
         self._releases.tell(now)
 
@@ -116,7 +117,7 @@ class ReleaseRouter:
             except DismissedError:
                 made = make()
         except Exception:
-            self._metrics.count_answer("stable", 0.0, ["failures"])
+            self._metrics.arms.count_answer("stable", 0.0, ["failures"])
             raise
         answer, seconds = made
         arms.latency.note(seconds)
@@ -129,7 +130,7 @@ class ReleaseRouter:
         """Ask the canary; None where stable has to answer: why is counted and logged."""
         canary, workers = arms.canary, arms.canary_workers
         if canary is None or workers is None or workers.waiting >= MOST_WAITING:
-            self._metrics.count_answer("canary", self._timeout_s, ["failures"])
+            self._metrics.arms.count_answer("canary", self._timeout_s, ["failures"])
             return None
         began = time.perf_counter()
         try:
@@ -137,7 +138,7 @@ class ReleaseRouter:
         except DismissedError:
             return None
         except Exception as error:  # whatever a bad release makes of it
-            self._metrics.count_answer("canary", time.perf_counter() - began, ["failures"])
+            self._metrics.arms.count_answer("canary", time.perf_counter() - began, ["failures"])
             log.warning(
                 "the canary failed",
                 exc_info=error,
@@ -164,13 +165,13 @@ class ReleaseRouter:
             signals.remove("score_out_of_range")
         if arms.latency.slow(seconds):
             signals.append("slow")
-        self._metrics.count_answer(name, seconds, signals)
+        self._metrics.arms.count_answer(name, seconds, signals)
         return flawed
 
     def _mirror(self, arms: LoadedArms, known: ShopperFeatures, k: int, explain: bool) -> None:
         """Put a request to the canary as well; its answer is counted and thrown away."""
         if arms.canary_workers is not None and arms.canary_workers.waiting >= THREADS:
-            self._metrics.unmirrored.inc()
+            self._metrics.arms.unmirrored.inc()
             return
         task = asyncio.ensure_future(self._by_canary(arms, known, k, explain))
         self._mirrors.add(task)  # the loop alone would forget it
@@ -184,16 +185,16 @@ class ReleaseRouter:
         answer.list_id = new_list_id(arm.ref.digest, now)
         self._impressions.note(name, now)
         reasons = [r for item in answer.items for r in item.reasons or ()]
-        self._metrics.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
+        self._metrics.lists.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
         rows = arm.maker.catalogue.rows([item.item.item_id for item in answer.items])
-        self._metrics.novelty.inc(float(arm.bits[rows].sum()))
-        self._metrics.coverage.set(arm.coverage.note(rows))
+        self._metrics.lists.novelty.inc(float(arm.bits[rows].sum()))
+        self._metrics.lists.coverage.set(arm.coverage.note(rows))
         tenth = arm.checks.tenth(answer)
         if tenth is not None:
-            self._metrics.count_best_score(tenth)
+            self._metrics.lists.count_best_score(tenth)
         if known.row.recent.ts_ms:
             age = now - max(known.row.recent.ts_ms) / 1000
-            self._metrics.feature_age.observe(max(age, 0.0))
+            self._metrics.lists.feature_age.observe(max(age, 0.0))
         return answer
 
 

@@ -105,15 +105,15 @@ def use(client, n: int, metrics: ServingMetrics) -> None:
         kind = ("view", "click", "purchase")[n % 3]
         client.post("/v1/events", json={"events": [one | {"event": kind}, {"event": "like"}]})
     for place in range(10):
-        metrics.count_best_score(place)
+        metrics.lists.count_best_score(place)
     for arm in ("stable", "canary"):
-        metrics.count_shown(arm, 5)
-        metrics.count_answer(arm, 0.01, ["failures", "slow", "fallbacks", "malformed"])
-        metrics.count_answer(arm, 0.01, ["duplicate_lists", "score_out_of_range"])
+        metrics.arms.count_shown(arm, 5)
+        metrics.arms.count_answer(arm, 0.01, ["failures", "slow", "fallbacks", "malformed"])
+        metrics.arms.count_answer(arm, 0.01, ["duplicate_lists", "score_out_of_range"])
         for signal in ("clicks", "purchases"):
-            metrics.count_response(arm, signal)
-    metrics.shielded.inc()
-    metrics.heartbeat.set(time.time())
+            metrics.arms.count_response(arm, signal)
+    metrics.arms.shielded.inc()
+    metrics.arms.heartbeat.set(time.time())
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def serve(metrics, release, canary, stable):
     for name, answer in (("canary", canary), ("stable", stable)):
         for _ in range(200):
             counted = [s for s in watches[name].signals(answer) if s == NAME]
-            metrics.count_answer(name, 0.01, counted)
+            metrics.arms.count_answer(name, 0.01, counted)
 
 
 def roll_out(release, canary, stable):
@@ -87,7 +87,7 @@ def roll_out(release, canary, stable):
     for look in range(20):
         now = 1000.0 + 10 * look
         serve(metrics, release, canary, stable)
-        metrics.heartbeat.set(now)
+        metrics.arms.heartbeat.set(now)
         source, totals = scraped(metrics, now)
         assert source is Source.OK
         decision = decide(state, Seen(live, source, totals, "", "", commands), now)

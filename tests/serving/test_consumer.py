@@ -29,7 +29,7 @@ from serving.events.redis_log import STREAM, RedisLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion import exporter as exporting
 from serving.ingestion.exporter import Exporter
-from serving.telemetry.metrics import LogMetrics
+from serving.telemetry.instruments import LogMetrics
 
 HERE = Path(__file__).parent
 

@@ -154,7 +154,8 @@ def test_counting_and_lists_go_on(small_disk):
     """Counts are mapped memory: without a block for a page, the kernel would kill the replica."""
     story = """
     from small_shop import make_router, people, write_small_release
-    from serving.telemetry.metrics import METHODS, ServingMetrics
+    from serving.telemetry.instruments import METHODS
+    from serving.telemetry.metrics import ServingMetrics
     import asyncio, tempfile
 
     metrics = ServingMetrics()
@@ -165,7 +166,8 @@ def test_counting_and_lists_go_on(small_disk):
         fill()
         for n in range(30):
             for method in METHODS:
-                metrics.count_request(f"/v1/a/route/with/a/{{long}}/template/{n}", method, 200, 1.0)
+                route = f"/v1/a/route/with/a/{{long}}/template/{n}"
+                metrics.http.count_request(route, method, 200, 1.0)
         asyncio.run(router.answer("ana", 10, explain=True))
         for _ in range(2):
             try:

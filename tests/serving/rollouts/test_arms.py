@@ -294,7 +294,7 @@ class Clicks:
 
     def __init__(self):
         self.metrics = ServingMetrics()
-        self.responses = Responses(10.0, self.metrics)
+        self.responses = Responses(10.0, self.metrics.arms)
         self.responses.adopt(Live(Place("a" * 64, "x"), Place("b" * 64, "y"), 0.5))
         self.number = itertools.count()
 

@@ -90,8 +90,8 @@ def test_several_processes_of_a_machine_count_as_one(folder):
         from serving.telemetry.metrics import ServingMetrics
         metrics = ServingMetrics()
         for _ in range(int(sys.argv[1])):
-            metrics.count_request("/x", "GET", 200, 0.01)
-        metrics.show_release("stable", "v1", "abc", 1.0)
+            metrics.http.count_request("/x", "GET", 200, 0.01)
+        metrics.arms.show_release("stable", "v1", "abc", 1.0)
         print(metrics.expose().decode())
         """
     )
