@@ -3,6 +3,8 @@
 import socket
 import urllib.request
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.metrics_server import MetricsServer
 
@@ -12,8 +14,9 @@ def free_port():
         return free.getsockname()[1]
 
 
-def read(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+def read(port, **headers):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=headers)
+    with urllib.request.urlopen(request, timeout=5) as answer:
         return answer.read().decode()
 
 
@@ -33,3 +36,20 @@ def test_with_port_0_nothing_is_opened():
     server = MetricsServer("127.0.0.1", 0, ServingMetrics())
     server.open()
     assert server._server is None
+
+
+def test_a_prometheus_that_prefers_openmetrics_gets_the_same_names():
+    port, metrics = free_port(), ServingMetrics()
+    metrics.http.count_request("/x", "GET", 200, 0.01)
+    server = MetricsServer("127.0.0.1", port, metrics)
+    server.open()
+    try:
+        plain = read(port)
+        text = read(port, Accept="application/openmetrics-text; version=1.0.0")
+    finally:
+        server.close()
+    assert text.endswith("# EOF\n")
+    samples = {s.name for one in text_string_to_metric_families(text) for s in one.samples}
+    assert samples == {
+        line.split("{")[0].split(" ")[0] for line in plain.splitlines() if line[0] != "#"
+    }
