@@ -130,7 +130,7 @@ def test_a_release_is_loaded_before_it_runs_anywhere(arms, releases, tmp_path):
     folder, (_, new) = releases
     assert arms.preflight(new.digest) == ""
     write_small_release(folder / "v3", version="v3")
-    broken = Place(arms._places.find("v3").digest, str(folder / "v3"))
+    broken = Place(arms._locator.find("v3").digest, str(folder / "v3"))
     (folder / "v3" / "parameters.safetensors").write_bytes(b"not a tensor")
     assert "parameters" in arms.preflight(broken.digest)
 

@@ -11,7 +11,8 @@ from asking import event, post
 from prometheus_client.parser import text_string_to_metric_families
 from small_shop import item
 
-from serving.telemetry.logs import LOGGER, JsonFormatter, Pseudonyms
+from coterie.json_logs import JsonFormatter
+from serving.telemetry.logs import LOGGER, Pseudonyms
 
 
 def samples(client):
