@@ -53,7 +53,7 @@ class Consumer:
     _updater: "FeatureUpdater | None" = None
 
     def turn(self) -> None:
-        """Once; trouble is logged, and the next turn tries again."""
+        """Export and take over once; trouble is logged, and the next turn tries again."""
         # Each, whatever became of the other.
         wrong = "; ".join(filter(None, map(self._try, (self._take_over, self._export))))
         if wrong and wrong != self._said:
@@ -61,17 +61,17 @@ class Consumer:
         self._said, self.came_round = wrong, time.monotonic()
 
     def run(self, stop: threading.Event, interval_s: float) -> None:
-        """Turns until ``stop`` is set."""
+        """Take turns until ``stop`` is set."""
         while not stop.is_set():
             self.turn()
             stop.wait(interval_s)
 
     def alive(self) -> bool:
-        """Whether it comes round."""
+        """Tell whether it comes round."""
         return time.monotonic() - self.came_round < ALIVE_S
 
     def ready(self) -> bool:
-        """Whether its last turn went well."""
+        """Tell whether its last turn went well."""
         return self.alive() and self._said == ""
 
     def _try(self, work: Callable[[], None]) -> str:
@@ -112,7 +112,7 @@ class Consumer:
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    """What is said on the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m serving.consumer", description=__doc__)
     parser.add_argument("--log", dest="event_log", help="URL of the event log (COTERIE_EVENT_LOG)")
     parser.add_argument("--state", help="folder with the event log, if it is a file")
@@ -133,7 +133,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGTERM; 1 if it cannot begin."""
+    """Run until SIGTERM; return 1 where it cannot begin."""
     given = options(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

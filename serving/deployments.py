@@ -62,7 +62,7 @@ class EventSink:
         self._retries = asyncio.create_task(self._retry())
 
     async def reconfigure(self, content: dict[str, Any]) -> None:
-        """Whose lists clicks may follow from."""
+        """Take note of the releases whose lists clicks may follow from."""
         live = Live.from_json(content)
         await self._in_thread(lambda: self._responses.adopt(live))
 
@@ -79,7 +79,7 @@ class EventSink:
         """Answer: it takes events."""
 
     async def catch_up(self) -> bool:
-        """Tell the feature store what it missed; whether it now knows all."""
+        """Tell the feature store what it missed; return whether it now knows all."""
         async with self._working:
             return bool(await self._in_thread(self._sink.catch_up))
 
@@ -207,7 +207,7 @@ class Api:
 
 
 def build(_: dict[str, Any] | None = None) -> serve.Application:
-    """The deployments, bound: what a Serve config names as its import path."""
+    """Bind the deployments: a Serve config names this as its import path."""
     settings = read_settings()
     options = {
         "num_cpus": 0,

@@ -140,8 +140,9 @@ class Plan:
         Raises:
             BadInputError: It is not one.
         """
-        signals = current_names(dict(content.get("signals", cls.signals)))
-        return cls.of({**content, "signals": signals})
+        if "signals" not in content:
+            return cls.of(content)
+        return cls.of({**content, "signals": current_names(dict(content["signals"]))})
 
 
 def _current(name: str) -> str:

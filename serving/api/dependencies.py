@@ -31,7 +31,7 @@ class AppParts:
 
     @property
     def lists(self) -> ListMaker:
-        """Makes lists by the release that shoppers are on."""
+        """Maker of lists, of the release that shoppers are on."""
         return self.router.stable
 
 

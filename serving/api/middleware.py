@@ -111,7 +111,7 @@ class _Watched:
         self.answered = False
 
     async def send(self, message: Message) -> None:
-        """Send, with our headers."""
+        """Send a message on, with our headers where it begins an answer."""
         if message["type"] == "http.response.start":
             self.answered = True
             self.status = message["status"]
@@ -130,7 +130,7 @@ def _request_id(sent: str | None) -> str:
 
 
 def _one_form(user_id: str) -> str:
-    """One person, one pseudonym, however the id was written; what is none stays as it is."""
+    """Bring an id into one form, so one person has one pseudonym; what is none stays as it is."""
     try:
         return normal_id(user_id)
     except BadInputError:
@@ -138,6 +138,6 @@ def _one_form(user_id: str) -> str:
 
 
 def _template(scope: Scope) -> str:
-    """The route's template: bounded, where paths are not."""
+    """Find the route's template: there are few of them, where paths are endless."""
     route = scope.get("route")
     return getattr(route, "path", OTHER) if route is not None else OTHER

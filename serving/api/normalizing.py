@@ -42,7 +42,7 @@ class NormalizingMiddleware:
 
 
 def _one_form(scope: Scope) -> str:
-    """The path with each segment in the one encoded form, so that an encoded slash divides nothing.
+    """Encode each segment of the path in one form, so that an encoded slash divides nothing.
 
     Routes decode what they take from it.
 
@@ -77,7 +77,7 @@ def _text_of(encoded: bytes, where: str) -> str:
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """The body that was read ahead, then whatever follows."""
+    """Give the body that was read ahead, then whatever follows."""
     ahead = [body]
 
     async def next_message() -> Message:

@@ -53,7 +53,7 @@ def operations_router(
 
     @shown.get("/v1/rollouts")
     def overview() -> Overview:
-        """How the rollout stands, its history, and its signals over time."""
+        """Show how the rollout stands, its history, and its signals over time."""
         return cached.get()
 
     @shown.get("/operations", include_in_schema=False)

@@ -62,7 +62,7 @@ class ProblemError(Exception):
 def problem_body(
     status: int, detail: str, path: str, request_id: str, errors: list[FieldError] | None = None
 ) -> dict[str, Any]:
-    """Problem details as JSON-able fields."""
+    """Make problem details, as fields that JSON takes."""
     title = http.HTTPStatus(status).phrase
     problem = Problem(
         title=title,
@@ -163,7 +163,7 @@ async def send_problem(
 
 
 def _allowed(request: Request) -> str:
-    """Methods of every route at a path: the router names those of the first one only."""
+    """List methods of every route at a path: FastAPI names those of the first one only."""
     found: set[str] = set()
     # What is mounted has moved it.
     root = request.scope.get("app_root_path", request.scope.get("root_path", ""))

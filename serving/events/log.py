@@ -29,7 +29,7 @@ class LogBatch:
 
     @property
     def name(self) -> str:
-        """The same for the same events of the same log, in any process."""
+        """File name: the same for the same events of the same log, in any process."""
         return f"{self.log}-{self.places[0]}-{self.places[-1]}"
 
 
@@ -50,7 +50,7 @@ class EventLog(Protocol):
         """
 
     def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
-        """The one turn at ``what`` among all processes, for ``TURN_S`` seconds at most.
+        """Take the one turn at ``what`` among all processes, for ``TURN_S`` seconds at most.
 
         Yields:
             A time in microseconds since 1970, later than that of every turn before.
@@ -60,7 +60,7 @@ class EventLog(Protocol):
         """
 
     def unpushed(self, limit: int) -> LogBatch:
-        """Events that features were not told of."""
+        """Read events that features were not told of, oldest first."""
 
     def mark_pushed(self, batch: LogBatch) -> None:
         """Remember that features know of these.
@@ -71,13 +71,13 @@ class EventLog(Protocol):
         """
 
     def count_unpushed(self) -> int:
-        """Events that features were not told of."""
+        """Count events that features were not told of."""
 
     def oldest_unpushed_s(self) -> float:
-        """How long the log has had the oldest of them, seconds; 0 without any."""
+        """Tell how many seconds the log has had the oldest event that was not pushed; 0: none."""
 
     def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> LogBatch:
-        """The next events to export; the same ones in every process until they are marked.
+        """Read the next events to export; the same ones in every process until they are marked.
 
         Args:
             most: Events at most.
@@ -86,10 +86,13 @@ class EventLog(Protocol):
         """
 
     def mark_exported(self, batch: LogBatch) -> None:
-        """Remember it, and let go of what was also pushed; nothing where it was marked before."""
+        """Remember that these are exported, and let go of what was also pushed.
+
+        It does nothing where they were marked before.
+        """
 
     def oldest_unexported_s(self) -> float:
-        """How long the log has had the oldest event that was not exported, seconds; or 0."""
+        """Tell how many seconds the log has had the oldest event that was not exported; 0: none."""
 
     def ping(self) -> None:
         """Answer, if only that nothing is known."""

@@ -41,7 +41,7 @@ class RedisLog:
     """The EventLog in a stream; used by one thread at a time."""
 
     def __init__(self, place: str, password: str = "", sync_s: float = 0.0) -> None:
-        """Nothing is asked yet: who writes events may start before Redis does.
+        """Ask nothing yet: who writes events may start before Redis does.
 
         Args:
             place: ``redis://host:port/db``, or ``rediss://`` for TLS.
@@ -128,13 +128,13 @@ class RedisLog:
         self._redis.close()
 
     def _marks(self) -> tuple[str, str, str]:
-        """Which log it is, exported up to, planned up to: the same place between two exports."""
+        """Read which log it is, and up to where exported and planned: equal between exports."""
         found = self._run(_MARKS, [f"{STREAM}:marks"], [secrets.token_hex(4)])
         identity, exported, planned = map(_text, found)
         return identity, exported, planned
 
     def _entries(self, first: str, last: str, most: int) -> list[tuple[str, Any]]:
-        """In pages: a long answer would hold up all others that Redis serves."""
+        """Read entries in pages: a long answer would hold up all others that Redis serves."""
         found: list[tuple[str, Any]] = []
         while len(found) < most:
             with self._asking():
@@ -147,7 +147,7 @@ class RedisLog:
         return found
 
     def _length(self) -> int:
-        """Entries that are not trimmed, so at least as many as are not exported."""
+        """Count entries that are not trimmed: at least as many as are not exported."""
         with self._asking():
             return int(self._ask("XLEN", STREAM))
 
@@ -155,7 +155,7 @@ class RedisLog:
         return dict(self._of_group("XPENDING", STREAM, GROUP) or {})
 
     def _of_group(self, *command: Any) -> Any:
-        """None where there is no group, since nothing was ever appended."""
+        """Ask of the consumer group; None where there is none, since nothing was ever appended."""
         with self._asking():
             try:
                 return self._ask(*command)
@@ -165,7 +165,7 @@ class RedisLog:
                 raise
 
     def _age_s(self, entry: str | bytes | None) -> float:
-        """By the clock that gave the entry its id."""
+        """Tell an entry's age in seconds, by the clock that gave it its id."""
         if not entry:
             return 0.0
         with self._asking():
@@ -201,7 +201,7 @@ class RedisLog:
 
 
 def _digest(event_id: str) -> str:
-    """Ids may be long, and there is one key for each."""
+    """Shorten an event id for its key: ids may be long."""
     return hashlib.blake2b(event_id.encode(), digest_size=16).hexdigest()
 
 
@@ -210,7 +210,7 @@ def _text(value: Any) -> str:
 
 
 def _place(entry: str) -> str:
-    """An entry's id so that texts sort as ids do."""
+    """Write an entry's id so that texts sort as ids do."""
     ms, _, number = entry.partition("-")
     return f"{int(ms):015d}_{int(number):08d}"
 

@@ -62,7 +62,7 @@ class SqliteLog:
             self._db.executemany("UPDATE events SET pushed = 1 WHERE place = ?", places)
 
     def count(self) -> int:
-        """Events in the log."""
+        """Count all events in the log."""
         return int(self._one("SELECT count(*) FROM events"))
 
     def count_unpushed(self) -> int:

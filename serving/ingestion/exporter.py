@@ -30,7 +30,7 @@ class Exporter:
     """
 
     def __init__(self, log: EventLog, folder: str, metrics: LogMetrics) -> None:
-        """``folder`` is one of tables, as pipelines have for their source: local or of a store.
+        """Take a folder of tables, as pipelines have for their source: local or of a store.
 
         Raises:
             BadInputError: Nothing installed knows this kind of path.
@@ -74,7 +74,7 @@ class Exporter:
 
 
 def as_table(events: Sequence[Event]) -> pa.Table:
-    """Events in the contract's columns, and the list they follow from, which ingest leaves out."""
+    """Put events into the contract's columns, and add their list, which ingest leaves out."""
     columns = {
         "event_id": [e.event_id for e in events],
         "user_id": [e.user_id for e in events],
@@ -91,7 +91,7 @@ def as_table(events: Sequence[Event]) -> pa.Table:
 
 
 def _put(fs: Any, path: str, content: bytes) -> None:
-    """A file that is whole, or not there."""
+    """Write a file that is whole, or not there."""
     if not is_local(fs):
         fs.pipe_file(path, content)  # one PUT, or a multipart upload that counts when it is ended
         return

@@ -73,7 +73,7 @@ class FeatureUpdater:
             self._complain(str(error))
 
     def _complain(self, said: str) -> None:
-        """Once, as long as it stays the same."""
+        """Log a problem once until it changes."""
         if said != self._said:
             log.warning("events wait in the log: %s", said)
         self._said = said

@@ -77,5 +77,5 @@ class Sink:
         return [Receipt(sum(flags), len(flags) - sum(flags), applied) for flags in new]
 
     def catch_up(self) -> bool:
-        """See FeatureUpdater."""
+        """Push what the feature store was not told of; return whether it now knows all."""
         return self._updater.catch_up()

@@ -35,12 +35,12 @@ class ServeArms:
     """What this machine's replicas serve; the ``Arms`` of ``coterie.rollout.controller``."""
 
     def __init__(self, replicas: Path, locator: ReleaseLocator) -> None:
-        """``replicas`` is the folder where each replica says what it serves."""
+        """Read ``replicas``, the folder where each replica says what it serves."""
         self._folder, self._locator = replicas, locator
         self._applied: Live | None = None
 
     def live(self) -> Target:
-        """What the replicas say; the first that serves something else than the others counts.
+        """Read what replicas say; the first that serves something else than the others counts.
 
         Raises:
             UnavailableError: None has said anything lately.
@@ -53,7 +53,7 @@ class ServeArms:
         return next((target for target in targets if target != wanted), targets[0])
 
     def apply(self, target: Target) -> None:
-        """Tell Ray Serve, once; replicas then load what they lack.
+        """Tell Ray Serve what to run, once; replicas then load what they lack.
 
         Raises:
             UnavailableError: It did not take it, or a release cannot be found.
@@ -67,7 +67,7 @@ class ServeArms:
             self._applied = live
 
     def preflight(self, digest: str) -> str | None:
-        """Load it here first, and make some lists of nobody."""
+        """Load a release here first, and make some lists of nobody; return what is wrong."""
         from serving.rollouts.loaded_release import load_arm
 
         try:
@@ -77,7 +77,7 @@ class ServeArms:
         return ""
 
     def crashed(self, digest: str) -> str:  # noqa: ARG002 - there is one canary
-        """What a replica says that could not load it."""
+        """Read what a replica says that could not load a release."""
         errors = [content["error"] for content in self._said() if content["error"]]
         return errors[0] if errors else ""
 
@@ -95,7 +95,7 @@ class ServeArms:
 
 
 def metrics_of(settings: Settings) -> Metrics:
-    """Whom the controller asks."""
+    """Choose whom the controller asks for counts."""
     if settings.prometheus_url:
         return PrometheusMetrics(settings.prometheus_url)
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
@@ -103,7 +103,7 @@ def metrics_of(settings: Settings) -> Metrics:
 
 
 def controller_of(settings: Settings, book: Book) -> Controller:
-    """What decides about this machine's replicas, and keeps its store's champion."""
+    """Make what decides about this machine's replicas, and keeps its store's champion."""
     return Controller(
         book,
         metrics_of(settings),

@@ -26,7 +26,7 @@ TENTHS: Final = 11
 
 
 def flaw(answer: RecommendationList, k: int, known: ShopperFeatures, num_available: int) -> str:
-    """What is wrong with a list, in a word; empty: nothing."""
+    """Find what is wrong with a list, in a few words; empty: nothing."""
     scores = [item.score for item in answer.items]
     ids = [item.item.item_id for item in answer.items]
     if not all(math.isfinite(score) for score in scores):
@@ -49,14 +49,14 @@ class LatencyLimit:
         self._limit = math.inf
 
     def note(self, seconds: float) -> None:
-        """One of stable's answers."""
+        """Take in how long one of stable's answers took."""
         if len(self._seconds) < MEASURED:
             self._seconds.append(seconds)
             if len(self._seconds) == MEASURED:
                 self._limit = max(HARMLESS_S, float(np.quantile(self._seconds, SLOW_QUANTILE)))
 
     def slow(self, seconds: float) -> bool:
-        """Whether an answer took longer than usual; nothing does before the limit is known."""
+        """Tell whether an answer took longer than usual; none does before the limit is known."""
         return seconds > self._limit
 
 
@@ -73,7 +73,7 @@ class ListChecks:
         return self._tenths is not None
 
     def signals(self, answer: RecommendationList) -> list[str]:
-        """Which of a rollout's signals count this list; of its content alone."""
+        """Name the signals of a rollout that count a list, by its content alone."""
         found = []
         if answer.source is Source.POPULAR:
             found.append("fallbacks")
@@ -84,14 +84,14 @@ class ListChecks:
         return found
 
     def tenth(self, answer: RecommendationList) -> int | None:
-        """Where its best score lies among the release's offline lists; None where it cannot."""
+        """Find the tenth of the release's offline lists that a best score is in; None: unknown."""
         if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
             return None
         tenth = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
         return min(tenth, TENTHS - 2)
 
     def _is_duplicate(self, answer: RecommendationList) -> bool:
-        """Whether somebody else had the same list lately."""
+        """Tell whether somebody else had the same list lately."""
         key = hash(tuple(item.item.item_id for item in answer.items))
         before = self._lists.pop(key, answer.user_id)
         self._lists[key] = answer.user_id
@@ -100,7 +100,7 @@ class ListChecks:
         return before != answer.user_id
 
     def _out_of_range(self, answer: RecommendationList) -> bool:
-        """Whether its best score is one that the release had (almost) never offline."""
+        """Tell whether the best score is one that the release had (almost) never offline."""
         if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
             return False
         return not self._tenths[0] <= answer.items[0].score <= self._tenths[-1]
@@ -116,7 +116,7 @@ class CatalogueCoverage:
         self._most = lists
 
     def note(self, rows: Sequence[int]) -> float:
-        """One list more; the share of available items that the last ones show."""
+        """Take in one list more; return the share of available items that the last ones show."""
         self._lists.append(rows)
         self._times[rows] += 1
         if len(self._lists) > self._most:
@@ -125,7 +125,7 @@ class CatalogueCoverage:
 
 
 def _tenths(release: Release) -> np.ndarray | None:
-    """Borders as the release's maker found them; None where it found none."""
+    """Read the borders of tenths as the release's maker found them; None where it found none."""
     lists = release.manifest.metrics.get("lists")
     borders = lists.get("best_score") if isinstance(lists, dict) else None
     if not isinstance(borders, list) or len(borders) != TENTHS:

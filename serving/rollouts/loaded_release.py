@@ -58,7 +58,7 @@ def load_arm(
 
 
 def arm_of(ref: Place, maker: ListMaker) -> LoadedRelease:
-    """A loaded release, with what is watched of it."""
+    """Put what is noticed of its lists beside a loaded release."""
     popularity = np.maximum(maker.release.popularity.astype(np.float64), 0.5)
     bits = -np.log2(popularity / popularity.sum())
     coverage = CatalogueCoverage(len(popularity), maker.num_available)

@@ -57,12 +57,12 @@ class ReleaseRouter:
 
     @property
     def stable(self) -> ListMaker:
-        """The release that shoppers are on."""
+        """Maker of lists of the release that shoppers are on."""
         return self._releases.now().stable.maker
 
     @property
     def makers(self) -> list[ListMaker]:
-        """Stable's, and the canary's if there is one."""
+        """Makers of lists: stable's, and the canary's if there is one."""
         arms = self._releases.now()
         return [arm.maker for arm in (arms.stable, arms.canary) if arm]
 

@@ -21,7 +21,7 @@ class Pseudonyms:
         self._key = salt.encode()
 
     def of(self, user_id: str) -> str:
-        """16 hexadecimal digits."""
+        """Make an id's pseudonym: 16 hexadecimal digits."""
         digest = hmac.new(self._key, user_id.encode("utf-8", "replace"), hashlib.sha256)
         return digest.hexdigest()[:_LENGTH]
 
