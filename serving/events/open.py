@@ -9,7 +9,7 @@ from serving.settings import Settings
 
 
 def open_log(place: str, password: str = "", sync_s: float = 0.0) -> EventLog:
-    """The log that a URL names; a Redis is asked nothing yet.
+    """Open the log that a URL names; a Redis is asked nothing yet.
 
     Args:
         place: ``sqlite:///path``, ``redis://host:port/db`` or ``rediss://``.

@@ -40,10 +40,10 @@ class OnlineFeatures(Protocol):
     """Reads and writes of the online store; every method may raise UnavailableError."""
 
     def shopper(self, user_id: str) -> ShopperRow:
-        """One shopper's own row; an empty one for a stranger."""
+        """Read one shopper's own row; an empty one for a stranger."""
 
     def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
-        """Recent lists of several people, in the order asked, in one call.
+        """Read recent lists of several people, in the order asked, in one call.
 
         Args:
             user_ids: Whose.
@@ -220,11 +220,11 @@ def _recent(columns: Mapping[str, list[Any]], row: int) -> RecentList:
 
 
 def _columns_of(recent: RecentList) -> dict[str, list[Any]]:
-    """The other way round."""
+    """Write a recent list as values of the feature view, by column."""
     values = (getattr(recent, field.name) for field in fields(RecentList))
     return dict(zip((*_RECENT, *_HAD), map(list, values), strict=True))
 
 
 def _list(columns: Mapping[str, list[Any]], name: str, row: int) -> list[Any]:
-    """Empty for a stranger, and where a column is not there or was not asked for."""
+    """Read one list; empty for a stranger, and where its column is missing or not asked for."""
     return columns[name][row] or [] if name in columns else []

@@ -12,8 +12,8 @@ from coterie.data.stores import is_local, open_store, reaching
 from coterie.files import write_atomically
 from coterie.schema import EVENTS
 from serving.events.event import Event
-from serving.events.log import Batch, EventLog
-from serving.telemetry.metrics import LogMetrics
+from serving.events.log import EventLog, LogBatch
+from serving.telemetry.instruments import LogMetrics
 
 MOST: Final = 50_000
 """Events in a file: some megabytes, and a moment's memory."""
@@ -29,7 +29,7 @@ class Exporter:
     """
 
     def __init__(self, log: EventLog, folder: str, metrics: LogMetrics) -> None:
-        """``folder`` is one of tables, as pipelines have for their source: local or of a store.
+        """Take a folder of tables, as pipelines have for their source: local or of a store.
 
         Raises:
             BadInputError: Nothing installed knows this kind of path.
@@ -65,7 +65,7 @@ class Exporter:
                     break
         return written
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: LogBatch) -> None:
         content = io.BytesIO()
         pq.write_table(as_table(batch.events), content, compression="zstd")
         with reaching(self._folder):
@@ -73,7 +73,7 @@ class Exporter:
 
 
 def as_table(events: Sequence[Event]) -> pa.Table:
-    """Events in the contract's columns, and the list they follow from, which ingest leaves out."""
+    """Put events into the contract's columns, and add their list, which ingest leaves out."""
     columns = {
         "event_id": [e.event_id for e in events],
         "user_id": [e.user_id for e in events],
@@ -90,7 +90,7 @@ def as_table(events: Sequence[Event]) -> pa.Table:
 
 
 def _put(fs: Any, path: str, content: bytes) -> None:
-    """A file that is whole, or not there."""
+    """Write a file that is whole, or not there."""
     if not is_local(fs):
         fs.pipe_file(path, content)  # one PUT, or a multipart upload that counts when it is ended
         return

@@ -7,18 +7,18 @@ from typing import Final
 from coterie.data.locks import PUSH, LockTakenError
 from coterie.errors import UnavailableError
 from serving.events.event import by_shopper
-from serving.events.log import Batch, EventLog
+from serving.events.log import EventLog, LogBatch
 from serving.features.online_store import OnlineFeatures
 from serving.features.recent import merge
+from serving.telemetry.instruments import LogMetrics
 from serving.telemetry.logs import LOGGER
-from serving.telemetry.metrics import LogMetrics
 
 PUSH_BATCH: Final = 500
 """Events taken to the feature store at a time, when there are more to catch up on."""
 log = logging.getLogger(LOGGER)
 
 
-class Pusher:
+class FeatureUpdater:
     """Tells features of what the log has; of several, in processes anywhere, one at a time.
 
     A merge reads, changes and writes a shopper's list, so two at once would lose one's events.
@@ -56,7 +56,7 @@ class Pusher:
                 self._push(batch, fencing_token)
         return len(batch)
 
-    def _push(self, batch: Batch, fencing_token: int) -> None:
+    def _push(self, batch: LogBatch, fencing_token: int) -> None:
         began = time.perf_counter()
         groups = by_shopper(batch.events)
         known = self._features.recent_lists(list(groups))
@@ -73,7 +73,7 @@ class Pusher:
             self._complain(str(error))
 
     def _complain(self, said: str) -> None:
-        """Once, as long as it stays the same."""
+        """Log a problem once until it changes."""
         if said != self._said:
             log.warning("events wait in the log: %s", said)
         self._said = said

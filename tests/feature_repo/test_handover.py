@@ -22,7 +22,7 @@ from serving.events.open import open_log
 from serving.features.online_store import FeastFeatures
 from serving.features.recent import RecentList, merge
 from serving.ingestion.sink import Sink
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 from redis_server import PASSWORD, RedisServer
@@ -47,7 +47,7 @@ class Live:
     log: object
 
     def __post_init__(self):
-        self.sink = Sink(self.log, self.features, Metrics())
+        self.sink = Sink(self.log, self.features, ServingMetrics())
 
     def did(self, user_id, item_id, ts_ms=LATER, kind=EventKind.PURCHASE):
         event = Event(f"{user_id}-{item_id}", user_id, item_id, kind, ts_ms)

@@ -29,7 +29,7 @@ from serving.events.redis_log import STREAM, RedisLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion import exporter as exporting
 from serving.ingestion.exporter import Exporter
-from serving.telemetry.metrics import LogMetrics
+from serving.telemetry.instruments import LogMetrics
 
 HERE = Path(__file__).parent
 
@@ -79,7 +79,7 @@ SINK_THAT_DIES = """
 import os, signal
 from redis_server import PASSWORD
 from serving.events import redis_log
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.events.redis_log import RedisLog
 from serving.ingestion.sink import Sink
 from shared_features import SharedFeatures
@@ -94,7 +94,7 @@ class Dies(SharedFeatures):
         os.kill(os.getpid(), signal.SIGKILL)
 
 log = RedisLog("redis://127.0.0.1:{port}/0", PASSWORD)
-Sink(log, Dies({port}), Metrics()).write([[event("a", item_id="i1"), event("b", "lou")]])
+Sink(log, Dies({port}), ServingMetrics()).write([[event("a", item_id="i1"), event("b", "lou")]])
 """
 
 

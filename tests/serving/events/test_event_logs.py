@@ -18,10 +18,10 @@ from serving.events.event import Event
 from serving.events.open import open_log
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.exporter import Exporter
-from serving.ingestion.feature_updater import PUSH_BATCH, Pusher
+from serving.ingestion.feature_updater import PUSH_BATCH, FeatureUpdater
 from serving.ingestion.sink import Sink
 from serving.settings import Settings, read_settings
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +254,7 @@ def test_an_exporter_that_was_slow_takes_nothing_away(log, open_it, folder):
 def test_events_left_between_log_and_push_are_pushed_once(log, open_it):
     log.append(numbered(PUSH_BATCH + 10))
     features = FakeFeatures()
-    assert Pusher(open_it(), features, metrics()).catch_up()
+    assert FeatureUpdater(open_it(), features, metrics()).catch_up()
     assert log.count_unpushed() == 0
     assert sum(len(recent) for recent in features.recent.values()) == PUSH_BATCH + 10
 
@@ -271,7 +271,7 @@ def test_two_pushers_lose_no_event_of_a_shopper(open_it):
     features, failures = Slow(), []
 
     def work(log, first):
-        sink = Sink(log, features, Metrics())
+        sink = Sink(log, features, ServingMetrics())
         for n in range(first, first + 20):
             sink.write([[event(f"e{n}", "ana", f"i{n}", n)]])
         if not sink.catch_up():
@@ -302,7 +302,7 @@ def test_a_pusher_that_lost_its_lock_marks_nothing(log, open_it):
 def test_a_push_with_a_lower_fencing_token_changes_nothing(log):
     features = FakeFeatures()
     log.append([event("a", item_id="i1")])
-    pusher = Pusher(log, features, metrics())
+    pusher = FeatureUpdater(log, features, metrics())
     with log.lock("push") as earlier:
         pass
     assert pusher.catch_up()

@@ -16,7 +16,7 @@ from serving.events import redis_log
 from serving.events.redis_log import STREAM, RedisLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.exporter import Exporter
-from serving.ingestion.feature_updater import Pusher
+from serving.ingestion.feature_updater import FeatureUpdater
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_full_memory_keeps_all_of_a_batch_or_none(start, open_it, folder):
     server = start("appendfsync no\nmaxmemory 8mb\n")
     log = open_it(server)
     features = FakeFeatures()
-    pusher = Pusher(log, features, metrics())
+    pusher = FeatureUpdater(log, features, metrics())
     kept = 0
 
     def fill():

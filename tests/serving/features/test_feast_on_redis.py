@@ -19,8 +19,8 @@ from serving.events.event import Event
 from serving.features.recent import RecentList
 from serving.events.open import open_log
 from serving.features.online_store import FeastFeatures
-from serving.telemetry.metrics import Metrics
-from serving.ingestion.feature_updater import Pusher
+from serving.telemetry.metrics import ServingMetrics
+from serving.ingestion.feature_updater import FeatureUpdater
 from serving.ingestion.sink import Sink
 from coterie.schema import EventKind
 
@@ -33,7 +33,7 @@ def event(event_id, item_id, ts_ms):
 def items():
     return features.shopper("ana").recent.item_ids
 
-sink = Sink(log, features, Metrics())
+sink = Sink(log, features, ServingMetrics())
 # Two pushes within one millisecond or so: Feast skips a row whose time is not later.
 for n in range(20):
     (receipt,) = sink.write([[event(f"e{n}", f"i{n}", n)]])
@@ -44,7 +44,7 @@ for n in range(20):
 with log.lock("push") as stale:
     pass
 other.append([event("new", "new", 100)])
-assert Pusher(other, features, Metrics().log).catch_up()
+assert FeatureUpdater(other, features, ServingMetrics().log).catch_up()
 features.push_recent(["ana"], [RecentList(("stale",), (0,), (1,))], stale)
 assert items()[0] == "new", items()
 
