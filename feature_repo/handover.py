@@ -123,7 +123,7 @@ class HandedOver:
         return (
             f"{self.online.shoppers:,} shoppers handed over, of tables read at "
             f"{_time(self.snapshot_ms)}: {self.online.recent:,} recent lists and "
-            f"{self.online.ties:,} circles changed online"
+            f"{self.online.ties:,} lists of friends changed online"
         )
 
 

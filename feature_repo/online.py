@@ -48,7 +48,7 @@ class Written:
     recent: int = 0
     """Recent lists that were written; the others said the same already."""
     ties: int = 0
-    """Circles that were written; the others are of this snapshot already, or of a newer one."""
+    """Lists of friends that were written; the others are of this snapshot, or of a newer one."""
 
     def __add__(self, other: "Written") -> "Written":
         return Written(
@@ -66,8 +66,8 @@ def write_online(
 ) -> Written:
     """Bring one moment of both views online, shopper by shopper.
 
-    A recent list is merged with the one that is online, item by item. A circle takes the place of
-    the one that is online, unless that is of a newer snapshot.
+    A recent list is merged with the one that is online, item by item. A list of friends takes
+    the place of the one that is online, unless that is of a newer snapshot.
 
     Args:
         store: With the views registered.
@@ -84,8 +84,8 @@ def write_online(
     views = [rows.take(pc.index_in(ids, value_set=_ids(rows))) for rows in (recent, ties)]
     total = Written(0)
     for first in range(0, len(ids), BATCH):
-        some, mine, circles = (rows.slice(first, BATCH) for rows in (ids, *views))
-        total += _again(partial(_write, store, some, mine, circles, snapshot_ms, turns))
+        some, mine, friends = (rows.slice(first, BATCH) for rows in (ids, *views))
+        total += _again(partial(_write, store, some, mine, friends, snapshot_ms, turns))
         told("features online", total.shoppers, len(ids))
         time.sleep(_PAUSE_S)
     return total

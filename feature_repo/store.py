@@ -15,7 +15,7 @@ from coterie.data.dataset import Dataset
 from coterie.errors import BadInputError
 from coterie.recommend.known import KNOWN
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
-from feature_repo.build import Snapshot, circle_rows, recent_rows
+from feature_repo.build import Snapshot, friend_rows, recent_rows
 from feature_repo.services import service, service_name
 from feature_repo.tokens import named_by_identity
 from feature_repo.views import TIMESTAMP, definitions
@@ -49,7 +49,7 @@ def fill_store(
     """
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
-    for view, rows in ((SHOPPER_RECENT_VIEW, recent_rows), (SHOPPER_TIES_VIEW, circle_rows)):
+    for view, rows in ((SHOPPER_RECENT_VIEW, recent_rows), (SHOPPER_TIES_VIEW, friend_rows)):
         _write(pa.concat_tables([rows(dataset, moment) for moment in moments]), home / view)
     shutil.copyfile(Path(__file__).with_name(SETTINGS), home / SETTINGS)
     store = open_store(folder)

@@ -231,8 +231,8 @@ class SocialTrainee(Trainee):
         ages = shoppers.histories.age_days.copy()
         ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
         histories = replace(shoppers.histories, age_days=ages)
-        circles = shoppers.circles.without(rng.random(len(shoppers)) < self.config.alone)
-        seen = replace(shoppers, histories=histories, circles=circles)
+        friends = shoppers.friends.without(rng.random(len(shoppers)) < self.config.alone)
+        seen = replace(shoppers, histories=histories, friends=friends)
         return Batch(
             people=ShopperTensors.of(seen, self.device, dislike_weight=self.config.dislike_weight),
             keep=self._there(keep),

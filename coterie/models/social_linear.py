@@ -207,13 +207,13 @@ def fit_linear(
     row_weight = (lengths / lengths.mean()) ** (-config.history_discount / 2)
     scale = popularity**-config.item_power
     own, likes = _scaled(row_weight, own, scale), _scaled(row_weight, answers, scale)
-    circles, entries = weights.friends_in_two(shoppers, data.num_items)
-    circles = _scaled(row_weight, circles, np.ones(circles.shape[1]))
+    ties, entries = weights.friends_in_two(shoppers, data.num_items)
+    ties = _scaled(row_weight, ties, np.ones(ties.shape[1]))
     entries = _scaled(np.ones(entries.shape[0]), entries, scale)
     l2 = config.l2 * float((answers @ sparse.diags_array(scale)).power(2).sum()) / len(learners)
-    share = _share(config, own, circles, entries)
+    share = _share(config, own, ties, entries)
     targets = _scaled(row_weight, answers, scale**0)
-    x, f = _Inputs(device, own), _Inputs(device, circles, entries * share)
+    x, f = _Inputs(device, own), _Inputs(device, ties, entries * share)
     rank = min(config.rank, *own.shape, max(64, MAX_NUMBERS // data.num_items))
     solved = _solve(config, rank, x, f, _Inputs(device, targets), l2)
     to_own, to_friend, out = (
@@ -241,11 +241,11 @@ def _scaled(rows: npt.NDArray[Any], inputs: Any, columns: npt.NDArray[Any]) -> A
     return scaled.tocsr().astype(np.float32)
 
 
-def _share(config: SocialLinearConfig, own: Any, circles: Any, entries: Any) -> float:
+def _share(config: SocialLinearConfig, own: Any, ties: Any, entries: Any) -> float:
     """sqrt(g), with friends' inputs brought to the size of own ones first."""
     # Of many shoppers a sample is as good; all friends' inputs at once could fill the memory.
     some = slice(None, None, -(-own.shape[0] // MAX_LOOKED_AT))
-    theirs = float((circles[some] @ entries).power(2).sum())
+    theirs = float((ties[some] @ entries).power(2).sum())
     ours = float(own[some].power(2).sum())
     return float(np.sqrt(config.friends * ours / theirs)) if theirs > 0 else 0.0
 

@@ -110,17 +110,17 @@ class LearnedTerm:
         if self._friends_for is FriendsFor.EVERYONE:
             return shoppers
         nobodys = self._friends_for is FriendsFor.NOBODY
-        return replace(shoppers, circles=shoppers.circles.without(shoppers.known | nobodys))
+        return replace(shoppers, friends=shoppers.friends.without(shoppers.known | nobodys))
 
     def sources(self, asked: Asked, row: int) -> Sources:
         """History entries that a shopper's state is the sum of."""
-        encoded, circles = asked.encoded, asked.shoppers.circles
+        encoded, friends = asked.encoded, asked.shoppers.friends
         histories = asked.shoppers.histories
-        bounds = circles.offsets[row : row + 2].tolist()
-        circle = slice(*bounds)
-        people = np.concatenate([[row], circles.person[circle]])
+        bounds = friends.offsets[row : row + 2].tolist()
+        theirs = slice(*bounds)
+        people = np.concatenate([[row], friends.person[theirs]])
         gate = self._encoder.gates(encoded.total[row], encoded.tie_total[row])
-        of_person = torch.cat([torch.ones(1).double(), gate * encoded.tie_weight[circle]])
+        of_person = torch.cat([torch.ones(1).double(), gate * encoded.tie_weight[theirs]])
         shrink = self._encoder.tastes(torch.ones(len(people), 1).double(), encoded.total[people])
         taken, entries = Ragged(histories.offsets).take(people)
         weight = encoded.entry_weight[entries] * (of_person * shrink[:, 0])[taken.row]

@@ -58,15 +58,15 @@ class InputWeights:
 
     def friends(self, shoppers: Shoppers, num_items: int) -> Matrix:
         """a_f w_e, added up by shopper and item, shape (b, items)."""
-        circles, entries = self.friends_in_two(shoppers, num_items)
-        return circles @ entries
+        ties, entries = self.friends_in_two(shoppers, num_items)
+        return ties @ entries
 
     def friends_in_two(self, shoppers: Shoppers, num_items: int) -> tuple[Matrix, Matrix]:
         """a_f by shopper and person, (b, people), and w_e by person and item, (people, items).
 
         Their product is ``friends``; it has as many entries as all friends' histories together.
         """
-        return self._circles(shoppers), self._entries(shoppers, num_items)
+        return self._ties(shoppers), self._entries(shoppers, num_items)
 
     def of_entries(self, shoppers: Shoppers) -> npt.NDArray[np.float64]:
         """w_e, shape (entries,)."""
@@ -76,11 +76,11 @@ class InputWeights:
 
     def of_ties(self, shoppers: Shoppers) -> npt.NDArray[np.float64]:
         """a_f, shape (ties,); 0 for a friend without a history."""
-        circles, offsets = shoppers.circles, shoppers.histories.offsets
-        counts = np.diff(circles.offsets)
+        friends, offsets = shoppers.friends, shoppers.histories.offsets
+        counts = np.diff(friends.offsets)
         person = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         sizes = np.abs(self.of_entries(shoppers))
-        whole = np.bincount(person, sizes, len(offsets) - 1)[circles.person]
+        whole = np.bincount(person, sizes, len(offsets) - 1)[friends.person]
         spread = np.repeat(counts.astype(np.float64) ** self.friend_power, counts)
         return np.where(
             whole > 0, 1.0 / (spread * np.maximum(whole, 1e-9) ** self.history_power), 0.0
@@ -92,10 +92,10 @@ class InputWeights:
         parts = (self.of_entries(shoppers), histories.item_idx, histories.offsets)
         return sparse.csr_matrix(parts, shape)
 
-    def _circles(self, shoppers: Shoppers) -> Matrix:
-        circles = shoppers.circles
+    def _ties(self, shoppers: Shoppers) -> Matrix:
+        friends = shoppers.friends
         shape = (len(shoppers), shoppers.histories.num_people)
-        return sparse.csr_matrix((self.of_ties(shoppers), circles.person, circles.offsets), shape)
+        return sparse.csr_matrix((self.of_ties(shoppers), friends.person, friends.offsets), shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class LinearPart:
         Args:
             shoppers: The batch.
             entries: Rows of its histories, shape (n,).
-            ties: The tie through which each counts, a row of its circles; -1 for own entries.
+            ties: The tie through which each counts, a row of its friends; -1 for own entries.
             items: Whose scores.
         """
         source = torch.from_numpy(shoppers.histories.item_idx[entries])

@@ -49,9 +49,9 @@ class NewcomerTerm:
 
 def newness(asked: Asked, first: int, stop: int) -> torch.Tensor:
     """Shares of the prior that count for the shoppers from ``first`` to before ``stop``."""
-    encoded, circles = asked.encoded, asked.shoppers.circles
-    bounds = circles.offsets[first : stop + 1]
-    person = circles.person[bounds[0] : bounds[-1]]
+    encoded, listed = asked.encoded, asked.shoppers.friends
+    bounds = listed.offsets[first : stop + 1]
+    person = listed.person[bounds[0] : bounds[-1]]
     so_far = np.concatenate([[0], np.cumsum(encoded.total.numpy()[person] > 0)])
     friends = torch.from_numpy(np.diff(so_far[bounds - bounds[0]]))
     return (1.0 + encoded.total[first:stop]) ** -2 / (1.0 + friends)

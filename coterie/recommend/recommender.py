@@ -245,7 +245,7 @@ class Recommender:
         contribution, popular = self._score.split(asked, sources, items)
         histories, ties = asked.shoppers.histories, sources.ties
         person = np.full(len(ties), -1)
-        person[ties >= 0] = asked.shoppers.circles.person[ties[ties >= 0]]
+        person[ties >= 0] = asked.shoppers.friends.person[ties[ties >= 0]]
         return Parts(
             histories.item_idx[sources.entries],
             person,

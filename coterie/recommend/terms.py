@@ -46,7 +46,7 @@ class Asked:
         Returns:
             ``scipy.sparse.csr_matrix`` of doubles, (b, items); sums of ``Sources.weight``.
         """
-        encoded, histories, circles = self.encoded, self.shoppers.histories, self.shoppers.circles
+        encoded, histories, listed = self.encoded, self.shoppers.histories, self.shoppers.friends
         b = len(self.shoppers)
         ones = torch.ones(histories.num_people, 1, dtype=torch.float64)
         shrink = self.encoder.tastes(ones, encoded.total)[:, 0]
@@ -57,9 +57,9 @@ class Asked:
             (histories.num_people, num_items),
         )
         gates = self.encoder.gates(encoded.total[:b], encoded.tie_total)
-        of_ties = gates.repeat_interleave(torch.from_numpy(np.diff(circles.offsets)))
+        of_ties = gates.repeat_interleave(torch.from_numpy(np.diff(listed.offsets)))
         friends = sparse.csr_matrix(
-            ((of_ties * encoded.tie_weight).numpy(), circles.person, circles.offsets),
+            ((of_ties * encoded.tie_weight).numpy(), listed.person, listed.offsets),
             (b, histories.num_people),
         )
         return entries[:b] + friends @ entries
@@ -84,7 +84,7 @@ class Sources:
     entries: Ints
     """Shape (n,): rows of the batch's histories."""
     ties: Ints
-    """Shape (n,): the tie through which each counts, a row of the batch's circles; -1: own."""
+    """Shape (n,): the tie through which each counts, a row of the batch's friends; -1: own."""
     weight: torch.Tensor
     """Shape (n,): how much each counts in the shopper's ``state``."""
 

@@ -110,8 +110,8 @@ class OfflineLists:
 
     def _names(self, people: Ints, shoppers: Shoppers) -> dict[int, str | None]:
         """What to call each friend, by row in the batch's histories."""
-        friends = self._community.circles.take(people).person
-        named = zip(shoppers.circles.person.tolist(), friends.tolist(), strict=True)
+        friends = self._community.friends.take(people).person
+        named = zip(shoppers.friends.person.tolist(), friends.tolist(), strict=True)
         ids = self._users.ids
         return {row: None if user in self._unnamed else ids[user].as_py() for row, user in named}
 

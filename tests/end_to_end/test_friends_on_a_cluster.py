@@ -101,7 +101,7 @@ def shop(chart, tmp_path_factory):
             shop.do(APPLY)
             assert "nothing to do" in shop.do(FILL)
             told = shop.train()
-            assert "150 recent lists and 150 circles changed online" in told
+            assert "150 recent lists and 150 lists of friends changed online" in told
             manifest = s3.files().cat_file("coterie/releases/v1/manifest.json")
             digest = hashlib.sha256(manifest).hexdigest()
             live = {"release__folder": "s3://coterie/releases/v1", "release__digest": digest}

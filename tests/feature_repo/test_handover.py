@@ -229,7 +229,7 @@ def test_a_slow_old_run_takes_nothing_back(live, two, ana):
     ]
 
 
-def test_of_two_runs_at_once_the_newer_circles_stay(live, two, ana, known):
+def test_of_two_runs_at_once_the_newer_friends_stay(live, two, ana, known):
     """The old run had put its files in place, and comes online last."""
     older, newer = two
     event = live.did(ana, "brand-new")

@@ -47,7 +47,7 @@ def test_online_lists_are_the_histories_that_offline_lists_draw_on(dataset, onli
     community = Community.of(
         TrainingSet(events, dataset.ties, len(dataset.users), len(dataset.items))
     )
-    histories, circles = community.histories, community.circles
+    histories, friends = community.histories, community.friends
     for user in range(len(dataset.users)):
         part = slice(histories.offsets[user], histories.offsets[user + 1])
         assert online[RECENT_ITEMS][user] == dataset.items.to_ids(histories.item_idx[part])
@@ -58,10 +58,10 @@ def test_online_lists_are_the_histories_that_offline_lists_draw_on(dataset, onli
         newest = ts_ms[~against].max(initial=0) or ts_ms.max(initial=0)
         age = (np.maximum(newest - ts_ms, 0) / 86_400_000).astype(np.float32)
         assert np.array_equal(age, histories.age_days[part])
-        part = slice(circles.offsets[user], circles.offsets[user + 1])
-        assert online[FRIEND_IDS][user] == dataset.users.to_ids(circles.person[part])
+        part = slice(friends.offsets[user], friends.offsets[user + 1])
+        assert online[FRIEND_IDS][user] == dataset.users.to_ids(friends.person[part])
         strengths = np.array(online[FRIEND_STRENGTHS][user], np.float32)
-        assert np.array_equal(strengths, circles.strengths[part].ravel())
+        assert np.array_equal(strengths, friends.strengths[part].ravel())
 
 
 def test_strengths_come_in_the_order_of_the_schema(dataset, online):

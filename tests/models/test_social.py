@@ -65,7 +65,7 @@ def test_friends_keep_all_entries(data):
 def test_friends_are_hidden_of_a_share_of_shoppers_whole(data, alone):
     batch, _, _ = batch_of(data, alone=alone)
     whole, _, _ = batch_of(data, alone=0.0)
-    left, before = batch.people.circle_offsets.diff(), whole.people.circle_offsets.diff()
+    left, before = batch.people.friend_offsets.diff(), whole.people.friend_offsets.diff()
     assert torch.all((left == before) | (left == 0))
     hidden = (left[before > 0] == 0).float().mean()
     assert abs(float(hidden) - alone) < 0.15

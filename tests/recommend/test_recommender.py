@@ -158,8 +158,8 @@ def test_friends_of_whom_nothing_is_known_make_nobody_less_of_a_newcomer(paramet
     nobody = Recent([], [], [])
     strengths = np.ones((2, len(STRENGTHS)), np.float32)
     for friends, newness in ((0, 1.0), (1, 1.0 / 2.0), (2, 1.0 / 3.0)):
-        circle = [known] * friends + [unknown] * (2 - friends)
-        shopper = shopper_from_features(nobody, circle, strengths.ravel())
+        listed = [known] * friends + [unknown] * (2 - friends)
+        shopper = shopper_from_features(nobody, listed, strengths.ravel())
         assert recommender.newness(shopper).tolist() == [newness]
 
 
@@ -173,7 +173,7 @@ def test_one_shopper_alone_gets_the_list_of_the_batch(recommender, community):
 def test_a_shopper_from_features_gets_the_list_of_the_batch(recommender, community, data):
     together = recommender.recommend(community.shoppers(EVERYBODY), 20)
     for user in EVERYBODY:
-        friends = community.circles.take(np.array([user]))
+        friends = community.friends.take(np.array([user]))
         served = shopper_from_features(
             _recent(data, user),
             [_recent(data, friend) for friend in friends.person],
@@ -335,7 +335,7 @@ def test_friends_who_do_not_count_are_as_if_they_were_not_there(
         c.shoppers(EVERYBODY) for c in (community, Community.of(data.without_ties()))
     )
     count = np.isin(EVERYBODY, counting)[:, None]
-    has_friends = np.diff(with_friends.circles.offsets) > 0
+    has_friends = np.diff(with_friends.friends.offsets) > 0
     scores = [r.scores(s).numpy() for r, s in ((plain, with_friends), (plain, alone))]
     assert not np.isclose(*scores).all(axis=1)[has_friends].any()
     expected = np.where(count, *scores)

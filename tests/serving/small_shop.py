@@ -103,7 +103,7 @@ def recent(*rows: int, kind: EventKind = EventKind.PURCHASE) -> RecentList:
     return RecentList(tuple(item(row) for row in rows), (KIND_CODES[kind],) * len(rows), times)
 
 
-def circle(*friends: str, named: tuple[bool, ...] | None = None) -> Friends:
+def friends_named(*friends: str, named: tuple[bool, ...] | None = None) -> Friends:
     strengths = (0.7,) * (len(STRENGTHS) * len(friends))
     return Friends(friends, strengths, named or (True,) * len(friends))
 
@@ -119,8 +119,8 @@ def people() -> FakeFeatures:
             "max": recent(2, 6),
         },
         friends={
-            "ana": circle("bea", "cleo", "shy", named=(True, True, False)),
-            "lou": circle("bea", "shy", named=(True, False)),
+            "ana": friends_named("bea", "cleo", "shy", named=(True, True, False)),
+            "lou": friends_named("bea", "shy", named=(True, False)),
         },
     )
 
