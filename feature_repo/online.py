@@ -23,8 +23,8 @@ from coterie.data.dataset import Ints
 from coterie.data.turns import PUSH, Turns
 from coterie.errors import UnavailableError
 from coterie.progress import Progress, silent
-from coterie.recommend.known import KNOWN
-from coterie.recommend.meeting import HADS, RECENTS, differs, met, whole
+from coterie.recommend.history_merge import HADS, RECENTS, differs, merge_histories, whole
+from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.views import CREATED, TIMESTAMP, shopper_ties
 
@@ -119,7 +119,7 @@ def _write(
     ids = shoppers.to_pylist()
     with turns.turn(PUSH, wait_s=PATIENCE_S) as at_us:
         found, known_ms = _read(store, ids)
-        merged = met(recent, found)
+        merged = merge_histories(recent, found)
         # A row is also written where there was none: a shopper without events is known, too.
         changed = np.flatnonzero(differs(merged, whole(found)) | (known_ms[0] == 0))
         told = ties["user_id"].is_valid().to_numpy()
@@ -141,7 +141,9 @@ def _read(store: FeatureStore, ids: Sequence[str]) -> tuple[pa.Table, Ints]:
     except Exception as error:  # whatever the store's client raises
         raise UnavailableError(f"the online store did not answer: {error}") from error
     columns = answer.to_dict()
-    recents = pa.table({n: pa.array(columns[n], KNOWN.field(n).type) for n in (*RECENTS, *HADS)})
+    recents = pa.table(
+        {n: pa.array(columns[n], TRAINING_FEATURES.field(n).type) for n in (*RECENTS, *HADS)}
+    )
     names = list(answer.proto.metadata.feature_names.val)
     known_ms = [
         [

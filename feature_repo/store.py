@@ -13,7 +13,7 @@ from feast import FeatureStore
 
 from coterie.data.dataset import Dataset
 from coterie.errors import BadInputError
-from coterie.recommend.known import KNOWN
+from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.build import Snapshot, friend_rows, recent_rows
 from feature_repo.services import service, service_name
@@ -77,7 +77,7 @@ def known_at(store: FeatureStore, version: str, user_ids: pa.Array, cutoff_ms: i
             filter_by_created_timestamp=True,
         ).to_df()
     rows = found.set_index("user_id").loc[people["user_id"]].reset_index()
-    return pa.Table.from_pandas(rows, schema=KNOWN, preserve_index=False)
+    return pa.Table.from_pandas(rows, schema=TRAINING_FEATURES, preserve_index=False)
 
 
 def _moment(ms: int) -> datetime:

@@ -17,8 +17,8 @@ from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
 from coterie.models.space import Choice, LogUniform, Tuning
 from coterie.progress import Progress, silent
+from coterie.training.batch_order import BatchOrder
 from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
-from coterie.training.order import Order
 from coterie.training.validation import Validation
 
 
@@ -57,7 +57,7 @@ class LightGCNTrainee(Trainee):
         self._item = torch.from_numpy(pairs.col.astype(np.int64)).to(device)
         self._num_users, self._num_items = had.shape
         self._config = config
-        self._order = Order(pairs.nnz, config.batch_size, config.loop.seed, device)
+        self._order = BatchOrder(pairs.nnz, config.batch_size, config.loop.seed, device)
         ties = data.ties if config.use_ties else Ties.none()
         friends = tie_matrix(ties, data.num_users, undirected=True, weighted=False)
         self._graph = _graph(had, friends).to(device)

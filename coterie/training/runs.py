@@ -7,8 +7,8 @@ from typing import Any
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
+from coterie.training.dataset_file import digest, digest_start
 from coterie.training.loop import Start
-from coterie.training.packing import digest, digest_start
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StudyPlan:
     """What tells a study from another."""
 
     model: str
@@ -79,7 +79,7 @@ class Plan:
     """Digest of the training set, validation and all."""
     seed: int
 
-    def differences(self, other: "Plan") -> list[str]:
+    def differences(self, other: "StudyPlan") -> list[str]:
         """What differs, in words: ``seed``, or ``config (dim, loop.lr)``."""
         ours, theirs = _plain(self), _plain(other)
         return [_difference(n, ours[n], theirs[n]) for n in ours if ours[n] != theirs[n]]
@@ -88,7 +88,7 @@ class Plan:
 class Study:
     """The trials of a plan so far; of an open study, more can be added."""
 
-    def __init__(self, folder: Path, plan: Plan, trials: list[Trial]):
+    def __init__(self, folder: Path, plan: StudyPlan, trials: list[Trial]):
         """Made by :func:`open_study` and :func:`load_study`."""
         self.folder, self.plan, self._trials = folder, plan, trials
 
@@ -190,7 +190,7 @@ class Study:
 
 
 @contextmanager
-def open_study(folder: str | Path, plan: Plan) -> Iterator[Study]:
+def open_study(folder: str | Path, plan: StudyPlan) -> Iterator[Study]:
     """Begin a study, or go on with the one that the folder holds; nobody else may meanwhile.
 
     Raises:
@@ -222,7 +222,7 @@ def load_study(folder: str | Path) -> Study:
     return Study(where, _read_plan(where), _read_trials(where / TRIALS, mend=False))
 
 
-def _begin(where: Path, plan: Plan) -> None:
+def _begin(where: Path, plan: StudyPlan) -> None:
     """The plan last: a folder without it holds no study."""
     strangers = [path.name for path in where.iterdir() if path.name != LOCK]
     if strangers:
@@ -234,7 +234,7 @@ def _begin(where: Path, plan: Plan) -> None:
     beside.replace(where / PLAN)
 
 
-def _refuse_another(where: Path, plan: Plan) -> None:
+def _refuse_another(where: Path, plan: StudyPlan) -> None:
     differ = plan.differences(_read_plan(where))
     if differ:
         raise BadInputError(
@@ -244,12 +244,12 @@ def _refuse_another(where: Path, plan: Plan) -> None:
         )
 
 
-def _read_plan(where: Path) -> Plan:
+def _read_plan(where: Path) -> StudyPlan:
     try:
         content = json.loads((where / PLAN).read_text())
         if content.pop("format") != FORMAT:
             raise BadInputError(f"{where / PLAN} is of another format than {FORMAT}")
-        return Plan(**content)
+        return StudyPlan(**content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{where / PLAN} is damaged ({error}): remove the folder") from error
 
@@ -288,7 +288,7 @@ def _difference(name: str, ours: Any, theirs: Any) -> str:
     return f"{name} ({', '.join(fields[:3])}{more})"
 
 
-def _plain(plan: Plan) -> dict[str, Any]:
+def _plain(plan: StudyPlan) -> dict[str, Any]:
     """As JSON would give it back: no tuples."""
     content: dict[str, Any] = json.loads(json.dumps(asdict(plan)))
     return content

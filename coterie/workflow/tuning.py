@@ -12,9 +12,9 @@ from coterie.errors import BadInputError
 from coterie.evaluation.tuning import write_page
 from coterie.models import MODELS
 from coterie.models.space import Space, Tuning, describe
-from coterie.training.packing import digest
-from coterie.training.standing import Standing, Watch, unwatched
-from coterie.training.study import Plan, Study, Trial, open_study
+from coterie.training.dataset_file import digest
+from coterie.training.study import Study, StudyPlan, Trial, open_study
+from coterie.training.study_progress import StudyProgress, Watch, unwatched
 from coterie.training.trials import Bounds, Search
 from coterie.workflow.settings import FitSettings, change, flatten, nest
 from coterie.workflow.shop import Shop
@@ -80,10 +80,10 @@ class TuneSettings:
         learns = seeds if epochs else {}  # what is solved differs by less than can be told
         return Search(self.model, partial(change, config), space, defaults, epochs, starts, learns)
 
-    def plan(self, search: Search, data: TrainingSet) -> Plan:
+    def plan(self, search: Search, data: TrainingSet) -> StudyPlan:
         """What tells this study from another."""
         config = flatten(asdict(FitSettings(self.model, self.config).configure()))
-        return Plan(self.model, config, describe(search.space), digest(data), self.seed)
+        return StudyPlan(self.model, config, describe(search.space), digest(data), self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,11 @@ def _keeping(study: Study, settings: TuneSettings, watch: Watch) -> Watch:
     """``watch``, with the best settings kept whenever they are others."""
     kept: list[Trial] = []
 
-    def tell(standing: Standing) -> None:
+    def tell(progress: StudyProgress) -> None:
         if study.best is not None and [study.best] != kept:
             _keep_best(study, settings, study.best)
             kept[:] = [study.best]
-        watch(standing)
+        watch(progress)
 
     return tell
 

@@ -12,7 +12,7 @@ from test_report import EVIL, Reader, figures_of
 from coterie.evaluation.tuning import render, write_page
 from coterie.evaluation.tuning_plots import curves, growth, log_ticks, parallel
 from coterie.models.space import Choice, LogUniform, Uniform, describe
-from coterie.training.study import Ending, Plan, Study, Trial
+from coterie.training.study import Ending, Study, StudyPlan, Trial
 
 SPACE = {
     "dim": Choice((32, 64, 128)),
@@ -39,7 +39,7 @@ def study(tmp_path):
         trial(0.2207, lr=2e-2, elapsed=180.0),
         trial(0.1009, Ending.CUT, 3e-3, 200.0),
     ]
-    return Study(tmp_path, Plan("social", CONFIG, describe(SPACE), "d", 7), trials)
+    return Study(tmp_path, StudyPlan("social", CONFIG, describe(SPACE), "d", 7), trials)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from coterie.recommend.terms import Query, Split
 from coterie.release.gate import Limits
 from coterie.release.offline import OfflineLists
 from coterie.schema import EventKind
-from coterie.training.packing import digest, pack, unpack
+from coterie.training.dataset_file import digest, pack, unpack
 from coterie.workflow import FitSettings, fit_challenger, make_release
 from coterie.workflow.challenger import load_challenger
 from coterie.workflow.shop import Shop

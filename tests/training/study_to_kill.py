@@ -9,10 +9,10 @@ from synthetic import planted
 from coterie.errors import BadInputError
 from coterie.models.social import SocialConfig
 from coterie.models.space import Choice, LogUniform, describe
+from coterie.training.dataset_file import digest
 from coterie.training.loop import LoopConfig
-from coterie.training.packing import digest
-from coterie.training.standing import unwatched
-from coterie.training.study import Plan, open_study
+from coterie.training.study import StudyPlan, open_study
+from coterie.training.study_progress import unwatched
 from coterie.training.trials import Bounds, Search
 from coterie.training.tune import run_study
 from coterie.workflow.settings import change
@@ -44,7 +44,7 @@ def stumbling(marker, changes):
 def run(folder, bounds, search=SEARCH, watch=unwatched):
     """Run the study up to its bounds; its trials."""
     data = planted().data
-    plan = Plan(search.model, {}, describe(search.space), digest(data), 0)
+    plan = StudyPlan(search.model, {}, describe(search.space), digest(data), 0)
     with open_study(folder, plan) as study:
         run_study(study, search, data, bounds, watch)
         return study.trials

@@ -12,9 +12,9 @@ from coterie.errors import BadInputError
 from coterie.models.ease import EASEConfig
 from coterie.models.lightgcn import LightGCNConfig
 from coterie.models.space import Choice, LogUniform
+from coterie.training.dataset_file import pack
 from coterie.training.fit import fit
 from coterie.training.loop import LoopConfig
-from coterie.training.packing import pack
 from coterie.training.trials import Bounds, Search, attempt
 from coterie.workflow.settings import change
 

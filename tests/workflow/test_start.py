@@ -15,9 +15,9 @@ from coterie.models.social import SocialConfig, SocialTrainee
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
 from coterie.schema import ITEMS
+from coterie.training.dataset_file import digest_start, pack_start, unpack_start
 from coterie.training.fit import Here, fit
 from coterie.training.loop import LoopConfig
-from coterie.training.packing import digest_start, pack_start, unpack_start
 from coterie.training.runs import Workers, run_identity
 from coterie.workflow.start import find_start, open_start
 

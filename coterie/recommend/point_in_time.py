@@ -1,4 +1,4 @@
-"""What the feature store says was known of everyone at one moment, as the recommender takes it."""
+"""Point-in-time features: what the feature store knew of everyone at one moment, for training."""
 
 from typing import Final
 
@@ -30,7 +30,7 @@ from coterie.schema import (
     STRENGTHS,
 )
 
-KNOWN: Final = pa.schema(
+TRAINING_FEATURES: Final = pa.schema(
     [
         pa.field("user_id", pa.string()),
         pa.field(RECENT_ITEMS, pa.list_(pa.string())),
@@ -54,7 +54,7 @@ def community_of(
     """Everyone as the feature store knows them, rows in the order of ``users``.
 
     Args:
-        known: Columns of ``KNOWN``; shoppers who are missing have nothing.
+        known: Columns of ``TRAINING_FEATURES``; shoppers who are missing have nothing.
         users: Rows of the result; friends outside it are left out.
         items: Rows of items; items outside it are left out.
         again: What may be listed again.
@@ -68,7 +68,9 @@ def community_of(
     )
 
 
-def check_known(community: Community, data: TrainingSet, used: npt.NDArray[np.bool_]) -> None:
+def check_training_features(
+    community: Community, data: TrainingSet, used: npt.NDArray[np.bool_]
+) -> None:
     """Make sure that features and clean tables tell the same of every shopper.
 
     They are computed by different ways, in different steps: where they differ, one of them is
