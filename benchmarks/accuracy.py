@@ -45,7 +45,7 @@ from coterie.evaluation.significance import PairedTest, paired_test
 from coterie.models import MODELS, Inductive, Model
 from coterie.training.fit import Here, chosen_config, fit
 from coterie.workflow.settings import change, flatten, nest
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 from coterie.workflow.tuning import TuneSettings, tune_model
 
 FIGURES: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
             asked.device,
             asked.as_before,
         )
-        if ENTRIES[name].dated_only and Shop.open(job.clean).split.name != "by_time":
+        if ENTRIES[name].dated_only and CleanShop.open(job.clean).split.name != "by_time":
             continue
         started = time.perf_counter()
         try:
@@ -200,7 +200,7 @@ def fill(job: Job) -> dict[str, Any]:
     """Tune, fit on all that came before the test, look at test."""
     entry = ENTRIES[job.name]
     settings = _settings_before(job, entry) if job.as_before else _settings(job, entry)
-    split = Shop.open(job.clean).split
+    split = CleanShop.open(job.clean).split
     data = split.for_test() if job.fit_on == "train+val" else _train_only(split)
     chosen, runs = _runs(job, entry, settings, split, data)
     per_shopper = np.mean([run.metrics["ndcg@20"] for run, _ in runs], axis=0)

@@ -104,9 +104,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _measure_shop(model: str, clean: str, seconds: float, device: str) -> dict[str, Any]:
     # Here, not above: what is measured needs torch alone, tables need more.
-    from coterie.workflow.shop import Shop
+    from coterie.workflow.shop import CleanShop
 
-    return measure(model, Shop.open(clean).split.for_validation(), seconds, device)
+    return measure(model, CleanShop.open(clean).split.for_validation(), seconds, device)
 
 
 def measure(model: str, data: TrainingSet, seconds: float, device: str) -> dict[str, Any]:

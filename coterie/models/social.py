@@ -127,7 +127,7 @@ class SocialConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class MaskedBatch:
     """Shoppers with the people they draw on, and what was left out of their histories; each head
     has another one in a step."""
 
@@ -144,12 +144,12 @@ class Batch:
     """Shape (m,): shoppers of the targets that were kept: no list would show these again."""
     known: torch.Tensor
     """Shape (m,): their places among the candidates."""
-    sample: "Sample | None"
+    sample: "ItemSample | None"
     """What the softmax is over; None for all items."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ItemSample:
     """Items of one step's softmax, in their order."""
 
     items: torch.Tensor
@@ -189,7 +189,7 @@ class SocialTrainee(Trainee):
         """Enough for every shopper with a target once."""
         return -(-len(self._learners) // (self.config.batch_shoppers * world))
 
-    def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[Batch, ...]:
+    def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[MaskedBatch, ...]:
         """One step's shoppers, every world-th of the epoch's order from ``rank`` on, for each
         head."""
         if epoch != self._epoch:
@@ -205,7 +205,7 @@ class SocialTrainee(Trainee):
             for head in range(self.config.heads)
         )
 
-    def _batch_of(self, shoppers: Shoppers, rng: np.random.Generator) -> Batch:
+    def _batch_of(self, shoppers: Shoppers, rng: np.random.Generator) -> MaskedBatch:
         """Leave out some of the shoppers' own entries; friends' stay."""
         bounds = shoppers.histories.offsets[: len(shoppers) + 1]
         row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))
@@ -224,7 +224,7 @@ class SocialTrainee(Trainee):
         sample = None
         if self.num_items > self.config.candidates:
             items = self._sample(target, rng)
-            sample = Sample(self._there(items), self._there(self._log_odds(items, len(target))))
+            sample = ItemSample(self._there(items), self._there(self._log_odds(items, len(target))))
             target, place = np.searchsorted(items, target), np.searchsorted(items, known_item)
             there = items[np.minimum(place, len(items) - 1)] == known_item
             known_row, known_item = known_row[there], place[there]
@@ -233,7 +233,7 @@ class SocialTrainee(Trainee):
         histories = replace(shoppers.histories, age_days=ages)
         friends = shoppers.friends.without(rng.random(len(shoppers)) < self.config.alone)
         seen = replace(shoppers, histories=histories, friends=friends)
-        return Batch(
+        return MaskedBatch(
             people=ShopperTensors.of(seen, self.device, dislike_weight=self.config.dislike_weight),
             keep=self._there(keep),
             row=self._there(row[left_out]),
@@ -271,12 +271,14 @@ class SocialTrainee(Trainee):
     def _there(self, array: npt.NDArray[Any]) -> torch.Tensor:
         return to_device(array, self.device)
 
-    def forward(self, batch: tuple[Batch, ...]) -> torch.Tensor:
+    def forward(self, batch: tuple[MaskedBatch, ...]) -> torch.Tensor:
         """Mean softmax loss of what was left out, given what was kept; the mean over heads."""
         each = zip(batch, self.item_in, self.item_out, strict=True)
         return torch.stack([self._loss(*one) for one in each]).mean()
 
-    def _loss(self, batch: Batch, item_in: torch.Tensor, item_out: torch.Tensor) -> torch.Tensor:
+    def _loss(
+        self, batch: MaskedBatch, item_in: torch.Tensor, item_out: torch.Tensor
+    ) -> torch.Tensor:
         encoded = self.encoder(item_in, batch.people, batch.keep)
         b = batch.people.num_shoppers
         state = self.encoder.states(

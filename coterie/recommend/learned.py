@@ -12,7 +12,7 @@ from coterie.errors import BadInputError
 from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, unit
 from coterie.recommend.linear import DISLIKE_WEIGHT
 from coterie.recommend.shoppers import Shoppers
-from coterie.recommend.terms import Asked, Parameters, Query, Sources, Split
+from coterie.recommend.terms import Asked, Parameters, Query, Sources, TermContributions
 
 ENCODER: Final = "encoder."
 
@@ -131,7 +131,7 @@ class LearnedTerm:
         """See ScoreTerm."""
         return Query(self._scale * unit(asked.state, self._heads), self._bias[None])
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
         source = torch.from_numpy(asked.shoppers.histories.item_idx[sources.entries])
         vectors = self._item_in[source] * sources.weight[:, None]
@@ -141,7 +141,7 @@ class LearnedTerm:
         size = self._item_out.shape[1] // self._heads
         heads = self._item_out[items].view(len(items), self._heads, size)
         out = (heads / length[:, None]).flatten(1)
-        return Split((vectors @ out.T * self._scale).numpy(), self._bias[items].numpy())
+        return TermContributions((vectors @ out.T * self._scale).numpy(), self._bias[items].numpy())
 
     def times(self, factor: float) -> "LearnedTerm":
         """See ScoreTerm."""

@@ -27,7 +27,7 @@ from coterie.data.dataset import Ints
 from coterie.errors import BadInputError
 from coterie.recommend.encoder import of_all_kinds
 from coterie.recommend.shoppers import Shoppers
-from coterie.recommend.terms import Asked, Query, Sources, Split
+from coterie.recommend.terms import Asked, Query, Sources, TermContributions
 
 Matrix = Any  # scipy.sparse.csr_matrix of doubles
 DISLIKE_WEIGHT: Final = "dislike_weight"
@@ -127,10 +127,10 @@ class LinearPart:
         """See ScoreTerm."""
         return Query(self.states(asked.shoppers), self.direct(asked.shoppers))
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
         parts = self.contributions(asked.shoppers, sources.entries, sources.ties, items.numpy())
-        return Split(parts)
+        return TermContributions(parts)
 
     def states(self, shoppers: Shoppers) -> torch.Tensor:
         """s, shape (b, rank); summed row by row, so the same in any batch."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from coterie.data.dataset import Floats
-from coterie.recommend.terms import Asked, Parameters, Query, Sources, Split
+from coterie.recommend.terms import Asked, Parameters, Query, Sources, TermContributions
 
 
 class NewcomerTerm:
@@ -33,10 +33,10 @@ class NewcomerTerm:
         """See ScoreTerm."""
         return Query(newness(asked, 0, len(asked.shoppers))[:, None])
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
         share = newness(asked, sources.row, sources.row + 1)
-        return Split(popular=(share * self._vectors[items, 0]).numpy())
+        return TermContributions(popular=(share * self._vectors[items, 0]).numpy())
 
     def times(self, factor: float) -> "NewcomerTerm":
         """See ScoreTerm."""

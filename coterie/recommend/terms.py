@@ -90,7 +90,7 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class TermContributions:
     """What one term adds to s items' scores, by where it comes from; None: nothing."""
 
     of_entries: npt.NDArray[np.float64] | None = None
@@ -116,7 +116,7 @@ class ScoreTerm(Protocol):
     def query(self, asked: Asked) -> Query:
         """What shoppers ask, each row the same in any batch."""
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """The parts of some items' scores for one shopper.
 
         Args:

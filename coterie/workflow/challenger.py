@@ -21,7 +21,7 @@ from coterie.recommend.terms import Parameters
 from coterie.training.fit import chosen_config, fit_twice
 from coterie.workflow.features import check_features
 from coterie.workflow.settings import FitSettings
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 from coterie.workflow.start import open_start
 
 CHALLENGER: Final = "challenger.json"
@@ -83,7 +83,8 @@ def fit_challenger(
         BadInputError: The data or the settings are wrong.
     """
     settings, started = settings or FitSettings(), time.monotonic()
-    config, shop = settings.configure(), Shop.open(clean, read_repurchase(*settings.repurchase))
+    config = settings.configure()
+    shop = CleanShop.open(clean, read_repurchase(*settings.repurchase))
     if known is not None:
         check_features(known, shop)
     data = shop.split.for_validation()

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.recommend.point_in_time import TRAINING_FEATURES, check_training_features, community_of
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 
 FOR_VALIDATION: Final = "for_validation.parquet"
 """What was known when training ended."""
@@ -16,7 +16,7 @@ FOR_TEST: Final = "for_test.parquet"
 """What was known when validation ended."""
 
 
-def check_features(known: str, shop: Shop) -> None:
+def check_features(known: str, shop: CleanShop) -> None:
     """Compare point-in-time features with what a model is about to be fitted on.
 
     Serving will read these features; the model learns from the tables. Both tell the same, or

@@ -17,7 +17,7 @@ from coterie.training.study import Study, StudyPlan, Trial, open_study
 from coterie.training.study_progress import StudyProgress, Watch, unwatched
 from coterie.training.trials import Bounds, Search
 from coterie.workflow.settings import FitSettings, change, flatten, nest
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 
 BEST: Final = "best.json"
 """What ``coterie train --config`` and the pipeline's ``settings`` take."""
@@ -120,7 +120,7 @@ def tune_model(
     settings = settings or TuneSettings()
     search, bounds = settings.search(), settings.bounds  # refused before anything is written
     columns = MODELS[settings.model](FitSettings(settings.model, settings.config).configure())
-    data = Shop.open(clean).split.for_validation().with_item_columns(columns.item_columns)
+    data = CleanShop.open(clean).split.for_validation().with_item_columns(columns.item_columns)
     with open_study(out, settings.plan(search, data)) as study:
         try:
             # Ray and Optuna take seconds to import: only who tunes waits for them.

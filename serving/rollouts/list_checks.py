@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from coterie.recommend.recommender import Source
+from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import Release
 from serving.lists.list_maker import Known
 from serving.schemas import RecommendationList
@@ -75,7 +75,7 @@ class Watch:
     def signals(self, answer: RecommendationList) -> list[str]:
         """Which of a rollout's signals count this list; of its content alone."""
         found = []
-        if answer.source is Source.POPULAR:
+        if answer.source is ListSource.POPULAR:
             found.append("fallbacks")
         if self._repeated(answer):
             found.append("repeated")
@@ -85,7 +85,7 @@ class Watch:
 
     def tenth(self, answer: RecommendationList) -> int | None:
         """Where its best score lies among the release's offline lists; None where it cannot."""
-        if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
+        if self._tenths is None or answer.source is ListSource.POPULAR or not answer.items:
             return None
         place = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
         return min(place, TENTHS - 2)
@@ -101,7 +101,7 @@ class Watch:
 
     def _odd(self, answer: RecommendationList) -> bool:
         """Whether its best score is one that the release had (almost) never offline."""
-        if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
+        if self._tenths is None or answer.source is ListSource.POPULAR or not answer.items:
             return False
         return not self._tenths[0] <= answer.items[0].score <= self._tenths[-1]
 

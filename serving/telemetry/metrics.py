@@ -28,7 +28,7 @@ from coterie.rollout.plan import SIGNALS
 from coterie.schema import EVENT_KINDS, EventKind
 
 if TYPE_CHECKING:  # the sink counts too, and needs no recommender
-    from coterie.recommend.recommender import ReasonKind, Source
+    from coterie.recommend.recommender import ListSource, ReasonKind
 
 PREFIX: Final = "coterie_"
 ArmName = Literal["stable", "canary"]
@@ -230,7 +230,9 @@ class Metrics:
         self._requests.labels(route, method, f"{status // 100}xx").inc()
         self._latency.labels(route, method).observe(seconds)
 
-    def count_list(self, source: "Source", items: int, shares: dict["ReasonKind", float]) -> None:
+    def count_list(
+        self, source: "ListSource", items: int, shares: dict["ReasonKind", float]
+    ) -> None:
         """One list made; ``shares`` may be empty where nobody asked for reasons."""
         self._lists.labels(source.value).inc()
         self.list_items.inc(items)

@@ -11,7 +11,7 @@ from coterie.errors import BadInputError
 from coterie.recommend.batches import Community, Recent, shopper_from_features
 from coterie.recommend.encoder import Encoder, ShopperTensors, unit
 from coterie.recommend.learned import FriendsFor
-from coterie.recommend.recommender import ReasonKind, Recommender, Source
+from coterie.recommend.recommender import ListSource, ReasonKind, Recommender
 from coterie.recommend.shoppers import histories_of
 from coterie.recommend.terms import Parameters
 from coterie.schema import AGAINST_KINDS, EVENT_KINDS, STRENGTHS, TARGET_KINDS, EventKind
@@ -130,7 +130,7 @@ def test_sources_tell_history_friends_and_popularity_apart(recommender, communit
     users = np.array([4, HAS_FRIENDS_ONLY, HAS_NOBODY])
     shoppers = community.shoppers(users)
     lists = recommender.recommend(shoppers, 5)
-    assert lists.source == (Source.OWN, Source.FRIENDS, Source.POPULAR)
+    assert lists.source == (ListSource.OWN, ListSource.FRIENDS, ListSource.POPULAR)
     assert popularity[lists.item_idx[2]].tolist() == sorted(popularity, reverse=True)[:5]
     kinds = [{r.kind for rs in one for r in rs} for one in recommender.explain(shoppers, lists)]
     assert ReasonKind.OWN in kinds[0]
@@ -254,7 +254,7 @@ def test_bad_requests_say_what_was_expected(recommender, community, parameters, 
 def test_items_unknown_to_the_release_are_left_out_of_a_history(recommender):
     with_unknown = shopper_from_features(Recent([-1, 5, 6], [6, 6, 6], [30, 20, 10]), [], [])
     assert with_unknown.histories.item_idx.tolist() == [5, 6]
-    assert recommender.recommend(with_unknown, 3).source == (Source.OWN,)
+    assert recommender.recommend(with_unknown, 3).source == (ListSource.OWN,)
 
 
 @settings(max_examples=60, deadline=None)
@@ -348,7 +348,7 @@ def test_friends_who_do_not_count_are_as_if_they_were_not_there(
     for user, items in zip(EVERYBODY, told.explain(with_friends, lists), strict=True):
         by_friends = any(r.kind is ReasonKind.FRIEND for rs in items for r in rs)
         assert by_friends == bool(count[user] and has_friends[user])
-        parts = told.parts(with_friends, lists, user)
+        parts = told.contributions(with_friends, lists, user)
         assert (parts.person >= 0).any() == by_friends
         sums = parts.contribution.sum(axis=0) + parts.popular
         np.testing.assert_allclose(sums, lists.score[user], atol=1e-4)

@@ -15,7 +15,7 @@ from coterie.release.bundle import load_release
 from coterie.release.offline import OfflineLists, _as_release_sees
 from coterie.workflow.challenger import load_challenger, load_parameters
 from coterie.workflow.settings import FitSettings, change, flatten
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 
 SETTINGS = FitSettings(config={"loop.max_epochs": 4, "dim": 16})
 
@@ -156,7 +156,7 @@ def test_offline_lists_are_those_of_the_model_on_the_same_events(clean, winner, 
     data = _as_release_sees(release.items, dataset)
     fitted = SocialModel(SETTINGS.configure())
     # What it learned from says what is popular; lists are of all events.
-    fitted.use(load_parameters(winner), Shop.open(clean).split.for_test())
+    fitted.use(load_parameters(winner), CleanShop.open(clean).split.for_test())
     fitted.serve(data)
     users = np.arange(0, len(dataset.users), 10)
     lists = OfflineLists(load_release(str(tmp_path / "v1")), dataset)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from small_shop import NOON_MS, friends_named, item, people, recent
 
-from coterie.recommend.recommender import Parts
+from coterie.recommend.recommender import Contributions
 from coterie.schema import EventKind
 from serving.events.event import KIND_CODES, Event
 from serving.features.recent import RecentList, merge
@@ -26,7 +26,7 @@ def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5):
     """Entries as (item, person, kind, contribution), and whether it was turned down."""
     entries = [(*entry, False)[:5] for entry in entries]
     columns = list(zip(*entries, strict=True)) or [()] * 5
-    parts = Parts(
+    parts = Contributions(
         np.array(columns[0], np.int64),
         np.array(columns[1], np.int64),
         np.array(columns[2], np.int8),
