@@ -21,6 +21,7 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -44,7 +45,7 @@ from coterie.evaluation.protocols import Evaluation, evaluate_model
 from coterie.evaluation.significance import PairedTest, paired_test
 from coterie.models import MODELS, Inductive, Model
 from coterie.training.fit import Here, chosen_config, fit
-from coterie.workflow.settings import change, flatten, nest
+from coterie.workflow.settings import change, flatten, nest, renew
 from coterie.workflow.shop import CleanShop
 from coterie.workflow.tuning import TuneSettings, tune_model
 
@@ -84,7 +85,7 @@ ENTRIES: Final = {
     "social_no_times": Entry(
         "social", fixed=(("use_times", False),), like="social", dated_only=True
     ),
-    "social_learned": Entry("social", fixed=(("mix", 0.0),), like="social"),
+    "social_learned": Entry("social", fixed=(("linear_weight", 0.0),), like="social"),
 }
 """In this order: rows take settings from those above."""
 
@@ -209,7 +210,7 @@ def fill(job: Job) -> dict[str, Any]:
     return {
         "settings": nest(settings),
         "validation": round(evaluate(chosen, split.for_validation(), split.val).mean("ndcg@20"), 5),
-        **{name: getattr(chosen, name, None) for name in ("mix", "prior")},
+        **{name: getattr(chosen, name, None) for name in ("linear_weight", "popularity_weight")},
         "test": {f: [round(run.mean(f), 5) for run, _ in runs] for f in FIGURES},
         "device": job.device,
         "fit_seconds": [seconds for _, seconds in runs],
@@ -241,13 +242,18 @@ def _settings_before(job: Job, entry: Entry) -> dict[str, Any]:
     """Of the cell that is there; else of that of the row whose settings this one takes."""
     cells = _results()["protocols"].get(job.fit_on, {}).get(job.dataset, {})
     if job.name not in cells and entry.like in cells:
-        return flatten(cells[entry.like]["settings"]) | dict(entry.fixed)
+        return _settings_in(cells[entry.like], entry) | dict(entry.fixed)
     if job.name not in cells:
         raise BadInputError(
             f"{RESULTS.name} has no cell {job.dataset} {job.name} to take settings from: "
             f"leave out --as-before"
         )
-    return flatten(cells[job.name]["settings"])
+    return _settings_in(cells[job.name], entry)
+
+
+def _settings_in(cell: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
+    """Read a cell's settings, also of when they had other names."""
+    return flatten(renew(entry.model, cell["settings"]))
 
 
 def _runs(

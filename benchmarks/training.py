@@ -195,10 +195,10 @@ def _floor(trainee: Any, config: SocialConfig) -> dict[str, Any]:
     weight and step.
     """
     steps = trainee.num_batches(1)
-    shoppers = steps * config.batch_shoppers
-    candidates = min(trainee.num_items, config.candidates)
+    shoppers = steps * config.batch_size
+    candidates = min(trainee.num_items, config.softmax_items)
     weights = sum(p.numel() for p in trainee.parameters())
-    flops = 6.0 * shoppers * candidates * config.dim
+    flops = 6.0 * shoppers * candidates * config.embedding_size
     rate, width = _rates(trainee.device)
     moved = 28.0 * weights * steps
     return {

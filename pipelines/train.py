@@ -53,7 +53,7 @@ def train_pipeline(
         runner: Where Daft cleans the tables: native (in the step itself) or ray.
         version: Name of the release; empty takes the time of day in UTC.
         model: What to fit: social, or one of the baselines (of which no release is made).
-        settings: JSON of model settings that differ from its own: {"dim": 128, "loop.lr": 0.002};
+        settings: JSON of model settings that differ from its own: {"heads": 2, "loop.lr": 0.002};
             or the address of a file with it, such as the best.json of coterie tune.
         workers: Ray Train workers; 0 trains in the step itself.
         use_gpu: One GPU for each worker.

@@ -9,6 +9,7 @@ closed-form half is ``social_linear``. How much each counts is chosen on validat
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, cast
 
@@ -22,7 +23,7 @@ from coterie.data.dataset import Floats, Ints, TrainingSet
 from coterie.data.polarity import is_target
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
-from coterie.models.blending import MIXES, Added, Blend, Prior, popularity
+from coterie.models.blending import LINEAR_WEIGHTS, Added, Blend, PopularityBlend, popularity
 from coterie.models.engagement import check_users, engagement
 from coterie.models.signals import signals_of
 from coterie.models.social_linear import SocialLinearConfig, fit_linear
@@ -34,7 +35,7 @@ from coterie.recommend.learned import FriendsFor
 from coterie.recommend.linear import DISLIKE_WEIGHT
 from coterie.recommend.recommender import Recommender
 from coterie.recommend.shoppers import Shoppers
-from coterie.recommend.terms import Parameters
+from coterie.recommend.terms import Parameters, renew_tensors
 from coterie.training.loop import LoopConfig, Start, Trainee, TrainingHistory, run_epochs
 from coterie.training.validation import Validation
 
@@ -43,46 +44,49 @@ from coterie.training.validation import Validation
 class SocialConfig:
     """What the social model is made of and how it learns."""
 
-    dim: int = 128
-    """Numbers an item vector."""
+    embedding_size: int = 128
+    """Numbers of an item's embedding, over all heads."""
     heads: int = 1
-    """Parts of it, all of one length, each with a cosine of its own; a score is their mean. They
-    start apart and learn from draws of their own, so their mean knows better than one of them."""
-    scale: float = 6.0
-    """Of the cosine: the inverse of the softmax's temperature."""
+    """Parts of an embedding, of one length, each with a cosine of its own; a score is their mean.
+    They start apart and learn from draws of their own, so the mean is steadier than one of them."""
+    inverse_temperature: float = 6.0
+    """What the cosine is multiplied with before the softmax."""
     use_ties: bool = True
-    """Without them the same model knows the shopper alone."""
-    newcomers_only: bool = False
-    """Friends count for who has no history of their own, and for nobody else: where they say
-    nothing of people who are known, they still do of who is new."""
+    """Whether friends count at all; without them the same model knows a shopper's own events."""
+    friends_for_cold_start_only: bool = False
+    """Whether friends count only for shoppers without a history: where ties say nothing of people
+    who are known, they may still do of newcomers. By default they count for everybody."""
     dislike_weight: float = 0.0
-    """What an item that was turned down takes away from others, of what it would have added had it
-    been liked, in both halves; 0: nothing. It is never a target."""
+    """Share that an item that was turned down takes away from others, of what it would have added
+    had it been liked, in both halves; 0: nothing. It is never a target."""
     use_times: bool = True
-    """Without them when something was done does not count, beyond which entries are the newest."""
+    """Whether the age of events counts, beyond which of them are the newest."""
     entry_dropout: float = 0.5
-    """Share of a shopper's entries that is left out and to be found."""
-    ahead: float = 0.0
-    """Share of shoppers, drawn anew each epoch, whose newest entries are left out, not any: these
-    are foreseen from older ones, as a list is by a shopper's whole past."""
-    alone: float = 0.2
-    """Share of shoppers, drawn anew each epoch, whose friends are hidden: what learns to lean on
-    friends alone knows little of who has none."""
-    browsing: float = 1.0
-    """Weight of finding again what was only viewed, clicked or shared; 1 for what was had."""
-    recency: float = 0.5
-    """A target weighs (1 + age in days) to minus this: what comes next is like what was last."""
-    candidates: int = 8_192
+    """Share of a shopper's entries that is hidden in training, and to be found again."""
+    next_item_share: float = 0.0
+    """Share of shoppers, drawn anew each epoch, whose newest entries are hidden instead of any:
+    what is next is foreseen from older ones, as a list is by a shopper's whole past."""
+    friend_dropout: float = 0.2
+    """Share of shoppers, drawn anew each epoch, whose friends are hidden, so that the model also
+    works for people without any."""
+    weak_event_weight: float = 1.0
+    """Weight of a target that was only viewed, clicked or shared; one that was had weighs 1."""
+    target_decay: float = 0.5
+    """Power by which a target loses weight, (1 + age in days) to minus this: what comes next is
+    like what was last. 0 weighs old and new ones alike."""
+    softmax_items: int = 8_192
     """Items that the softmax is over: all, where the shop has no more; else those that a batch
     asks for and a random sample, each logit corrected for how likely it was to be there."""
-    batch_shoppers: int = 256
-    mix: float | None = None
-    """Share of the closed form, 0 to below 1; None: validation chooses, .5 where there is none."""
-    prior: float | None = None
-    """How much popularity counts for who has no history and no friends, in units of the scores'
+    batch_size: int = 256
+    """Shoppers a step, of each worker."""
+    linear_weight: float | None = None
+    """Share of the closed form in a score, 0 to below 1; None: validation chooses, .5 where there
+    is none."""
+    popularity_weight: float | None = None
+    """Weight of popularity for shoppers without history and friends, in units of the scores'
     spread; None: validation chooses, .5 where there is none."""
     linear: SocialLinearConfig = field(default_factory=SocialLinearConfig)
-    """The closed form; whose friends count is said above."""
+    """Settings of the closed form; ``use_ties``, ``dislike_weight`` and times are those above."""
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
             max_epochs=150,
@@ -90,31 +94,55 @@ class SocialConfig:
             validate_every=2,
             lr=5e-3,
             weight_decay=1e-4,
-            average=0.99,
+            ema_decay=0.99,
         )
     )
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "dim": "embedding_size",
+        "scale": "inverse_temperature",
+        "newcomers_only": "friends_for_cold_start_only",
+        "ahead": "next_item_share",
+        "alone": "friend_dropout",
+        "browsing": "weak_event_weight",
+        "recency": "target_decay",
+        "candidates": "softmax_items",
+        "batch_shoppers": "batch_size",
+        "mix": "linear_weight",
+        "prior": "popularity_weight",
+    }
+    """See ``coterie.renamed``."""
+
     def __post_init__(self) -> None:
-        sizes = (self.dim, self.candidates, self.batch_shoppers)
-        if min(sizes) < 1 or self.scale <= 0 or not 0 < self.entry_dropout < 1:
-            raise BadInputError(f"sizes and scale must be over 0, dropout in (0, 1), found {self}")
-        if self.heads < 1 or self.dim % self.heads:
-            raise BadInputError(f"dim must be a multiple of heads, found {self.dim}, {self.heads}")
-        if not 0 <= min(self.ahead, self.alone) <= max(self.ahead, self.alone) <= 1:
-            raise BadInputError(f"ahead and alone must be shares, found {self}")
-        if self.mix is not None and not 0 <= self.mix < 1:
-            raise BadInputError(f"mix must be in [0, 1), found {self.mix}")
+        sizes = (self.embedding_size, self.softmax_items, self.batch_size)
+        if min(sizes) < 1 or self.inverse_temperature <= 0 or not 0 < self.entry_dropout < 1:
+            raise BadInputError(
+                "sizes and inverse_temperature must be over 0, entry_dropout in (0, 1), "
+                f"found {self}"
+            )
+        if self.heads < 1 or self.embedding_size % self.heads:
+            raise BadInputError(
+                "embedding_size must be a multiple of heads, "
+                f"found {self.embedding_size}, {self.heads}"
+            )
+        shares = (self.next_item_share, self.friend_dropout)
+        if not 0 <= min(shares) <= max(shares) <= 1:
+            raise BadInputError(f"next_item_share and friend_dropout must be shares, found {self}")
+        if self.linear_weight is not None and not 0 <= self.linear_weight < 1:
+            raise BadInputError(f"linear_weight must be in [0, 1), found {self.linear_weight}")
         if not 0 <= self.dislike_weight < math.inf:
             raise BadInputError(f"dislike_weight must not be below 0, found {self}")
-        if self.prior is not None and not 0 <= self.prior < math.inf:
-            raise BadInputError(f"prior must not be below 0, found {self.prior}")
+        if self.popularity_weight is not None and not 0 <= self.popularity_weight < math.inf:
+            raise BadInputError(
+                f"popularity_weight must not be below 0, found {self.popularity_weight}"
+            )
 
     @property
     def friends_for(self) -> FriendsFor:
         """Whose friends count."""
         if not self.use_ties:
             return FriendsFor.NOBODY
-        return FriendsFor.NEWCOMERS if self.newcomers_only else FriendsFor.EVERYONE
+        return FriendsFor.NEWCOMERS if self.friends_for_cold_start_only else FriendsFor.EVERYONE
 
     def closed_form(self) -> SocialLinearConfig:
         """The closed form's config, with what it shares."""
@@ -122,7 +150,7 @@ class SocialConfig:
             self.linear,
             use_ties=self.friends_for is FriendsFor.EVERYONE,
             dislike_weight=self.dislike_weight,
-            rate=self.linear.rate if self.use_times else 0.0,
+            age_decay=self.linear.age_decay if self.use_times else 0.0,
         )
 
 
@@ -169,7 +197,7 @@ class SocialTrainee(Trainee):
         self.community = Community.of(data if learns_ties else data.without_ties())
         self.num_items = data.num_items
         rng = torch.Generator().manual_seed(config.loop.seed)
-        shape = (config.heads, data.num_items, config.dim // config.heads)
+        shape = (config.heads, data.num_items, config.embedding_size // config.heads)
         # A table a head, not one of all: its gradients would be copied together in each step.
         self.item_in = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
         self.item_out = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
@@ -187,7 +215,7 @@ class SocialTrainee(Trainee):
 
     def num_batches(self, world: int) -> int:
         """Enough for every shopper with a target once."""
-        return -(-len(self._learners) // (self.config.batch_shoppers * world))
+        return -(-len(self._learners) // (self.config.batch_size * world))
 
     def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[MaskedBatch, ...]:
         """One step's shoppers, every world-th of the epoch's order from ``rank`` on, for each
@@ -195,7 +223,7 @@ class SocialTrainee(Trainee):
         if epoch != self._epoch:
             rng = np.random.default_rng([self.config.loop.seed, epoch])
             self._epoch, self._order = epoch, rng.permutation(self._learners)
-        size = self.config.batch_shoppers
+        size = self.config.batch_size
         padded = np.resize(self._order, self.num_batches(world) * size * world)
         users = padded[step * size * world + rank :: world][:size]
         shoppers = self.community.shoppers(users).counting(self.config.dislike_weight)
@@ -214,15 +242,15 @@ class SocialTrainee(Trainee):
         against = shoppers.histories.against[: len(row)]
         kept = self._kept(bounds, row, rng)
         is_had = is_target(kind) & ~against
-        weight = np.where(is_had, 1.0, np.where(against, 0.0, self.config.browsing))
+        weight = np.where(is_had, 1.0, np.where(against, 0.0, self.config.weak_event_weight))
         if self.config.use_times:
-            weight *= (1.0 + age) ** -self.config.recency
+            weight *= (1.0 + age) ** -self.config.target_decay
         left_out, known = ~kept & (weight > 0), kept & is_had
         keep = np.ones(len(shoppers.histories.item_idx), np.float32)
         keep[: len(row)] = kept
         target, known_row, known_item = item[left_out], row[known], item[known]
         sample = None
-        if self.num_items > self.config.candidates:
+        if self.num_items > self.config.softmax_items:
             items = self._sample(target, rng)
             sample = ItemSample(self._there(items), self._there(self._log_odds(items, len(target))))
             target, place = np.searchsorted(items, target), np.searchsorted(items, known_item)
@@ -231,7 +259,7 @@ class SocialTrainee(Trainee):
         ages = shoppers.histories.age_days.copy()
         ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
         histories = replace(shoppers.histories, age_days=ages)
-        friends = shoppers.friends.without(rng.random(len(shoppers)) < self.config.alone)
+        friends = shoppers.friends.without(rng.random(len(shoppers)) < self.config.friend_dropout)
         seen = replace(shoppers, histories=histories, friends=friends)
         return MaskedBatch(
             people=ShopperTensors.of(seen, self.device, dislike_weight=self.config.dislike_weight),
@@ -247,23 +275,23 @@ class SocialTrainee(Trainee):
     def _kept(self, bounds: Ints, row: Ints, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
         """Own entries that are known in this step, shape (n,)."""
         kept = rng.random(len(row)) >= self.config.entry_dropout
-        if self.config.ahead == 0 or not self.config.use_times:
+        if self.config.next_item_share == 0 or not self.config.use_times:
             return np.asarray(kept)
         counts = np.diff(bounds)
         # Up to twice the share, so the share on average; rounded by chance.
         most = 2 * self.config.entry_dropout * counts
         hidden = np.floor(most * rng.random(len(counts)) + rng.random(len(counts)))
-        looks_ahead = rng.random(len(counts)) < self.config.ahead
+        looks_ahead = rng.random(len(counts)) < self.config.next_item_share
         place = np.arange(len(row)) - bounds[:-1][row]
         return np.where(looks_ahead[row], place >= hidden[row], kept)
 
     def _sample(self, asked: Ints, rng: np.random.Generator) -> Ints:
-        drawn = rng.choice(self.num_items, self.config.candidates, replace=False)
+        drawn = rng.choice(self.num_items, self.config.softmax_items, replace=False)
         return np.union1d(asked, drawn)
 
     def _log_odds(self, items: Ints, num_asked: int) -> npt.NDArray[np.float32]:
         """Log of the chance that an item is drawn, or asked for by one of the targets."""
-        missed = (1.0 - self.config.candidates / self.num_items) * np.exp(
+        missed = (1.0 - self.config.softmax_items / self.num_items) * np.exp(
             num_asked * np.log1p(-self._item_share[items])
         )
         return np.asarray(np.log1p(-missed), np.float32)
@@ -288,7 +316,7 @@ class SocialTrainee(Trainee):
         if batch.sample is not None:
             item_out = item_out.index_select(0, batch.sample.items)
             bias = bias.index_select(0, batch.sample.items) - batch.sample.log_odds
-        query = self.config.scale * F.normalize(state, dim=1)
+        query = self.config.inverse_temperature * F.normalize(state, dim=1)
         logits = torch.addmm(bias, query, F.normalize(item_out, dim=1).T)
         logits = logits.float()
         never = logits.new_full((), -1e4)  # made there: a copy of a number would be waited for
@@ -310,18 +338,21 @@ class SocialTrainee(Trainee):
     @torch.no_grad()
     def start_from(self, start: Start) -> None:
         """See ``Trainee``; items that are new begin where they would have begun."""
-        missing = [n for n in ("item_in", "item_out", "item_bias", "scale") if n not in start]
+        start = renew_tensors(start)
+        missing = [
+            n for n in ("item_in", "item_out", "item_bias", "inverse_temperature") if n not in start
+        ]
         if missing:
             raise BadInputError(f"the release holds no {', '.join(missing)}: is it a social one?")
         found = start["item_in"].shape[1], int(start.get("heads", torch.tensor(1)))
-        if found != (self.config.dim, self.config.heads):
+        if found != (self.config.embedding_size, self.config.heads):
             raise BadInputError(
                 f"the release has {found[0]} numbers an item in {found[1]} heads, expected "
-                f"{self.config.dim} in {self.config.heads}: go on with the settings "
-                f'{{"dim": {found[0]}, "heads": {found[1]}}}, or train from the start'
+                f"{self.config.embedding_size} in {self.config.heads}: go on with the settings "
+                f'{{"embedding_size": {found[0]}, "heads": {found[1]}}}, or train from the start'
             )
         # What was released was brought to the closed form's size: only biases tell of it.
-        size = float(start["scale"]) / self.config.scale
+        size = float(start["inverse_temperature"]) / self.config.inverse_temperature
         known = start["rows"] >= 0
         rows = start["rows"][known]
         here = known.to(self.device)
@@ -343,8 +374,8 @@ class SocialTrainee(Trainee):
             "item_in": torch.cat(list(self.item_in), dim=1),
             "item_out": torch.cat([F.normalize(p, dim=1) for p in self.item_out], dim=1),
             "item_bias": self.item_bias,
-            "scale": torch.tensor(self.config.scale),
-            "prior": torch.tensor(0.0),
+            "inverse_temperature": torch.tensor(self.config.inverse_temperature),
+            "popularity_weight": torch.tensor(0.0),
             **{f"encoder.{name}": p for name, p in self.encoder.named_parameters()},
         }
         if self.config.heads > 1:
@@ -365,29 +396,29 @@ def _since_newest(age: Floats, kept: npt.NDArray[np.bool_], row: Ints, num_shopp
 
 
 LONG_LISTS: Final[dict[str, Any]] = {
-    "dim": 512,
+    "embedding_size": 512,
     "heads": 4,
-    "scale": 9.0,
+    "inverse_temperature": 9.0,
     "entry_dropout": 0.65,
-    "recency": 0.0,
+    "target_decay": 0.0,
 }
 """A shop of long lists: more numbers an item, more left out, old tastes like new ones."""
 TUNING: Final = Tuning(
     {
-        "newcomers_only": Choice((False, True)),
-        "dim": Choice((128, 256, 512)),
+        "friends_for_cold_start_only": Choice((False, True)),
+        "embedding_size": Choice((128, 256, 512)),
         "heads": Choice((1, 2, 4)),
-        "scale": LogUniform(3.0, 14.0),
+        "inverse_temperature": LogUniform(3.0, 14.0),
         "entry_dropout": Uniform(0.4, 0.8),
-        "ahead": Choice((0.0, 0.5)),
-        "recency": Uniform(0.0, 1.0),
+        "next_item_share": Choice((0.0, 0.5)),
+        "target_decay": Uniform(0.0, 1.0),
         "dislike_weight": DISLIKE_WEIGHTS,
     },
     starts=(
-        {"dim": 512, "heads": 4},
+        {"embedding_size": 512, "heads": 4},
         LONG_LISTS,
-        LONG_LISTS | {"newcomers_only": True},
-        {"entry_dropout": 0.75, "recency": 0.0},
+        LONG_LISTS | {"friends_for_cold_start_only": True},
+        {"entry_dropout": 0.75, "target_decay": 0.0},
     ),
 )
 """The starts have more numbers an item, which a few trials do not find. One leaves ties to
@@ -408,10 +439,12 @@ class SocialModel:
         self.config = config or self.config_class()
         self.history = TrainingHistory()
         self.shares: dict[str, float] = {
-            "linear": 0.5 if self.config.mix is None else self.config.mix
+            "linear": 0.5 if self.config.linear_weight is None else self.config.linear_weight
         }
         """Of the terms beside the learned one, each of those before it, in what was fitted."""
-        self.prior = 0.5 if self.config.prior is None else self.config.prior
+        self.popularity_weight = (
+            0.5 if self.config.popularity_weight is None else self.config.popularity_weight
+        )
         """How much popularity counts there for who is new."""
         self.parameters: Parameters = {}
         """See ``base.Releasable``; empty before it is fitted."""
@@ -450,24 +483,24 @@ class SocialModel:
             parameters = blend.mixed(found)
         # Where friends count for newcomers alone both shares are chosen as if nobody had any: who
         # is known gets the very list of a model without ties.
-        prior = Prior(parameters, trainee.community, data)
-        if self.config.prior is None and data.validation is not None:
-            self.prior = prior.best(data)
-        self.use(prior.added(self.prior), data)
+        weighed = PopularityBlend(parameters, trainee.community, data)
+        if self.config.popularity_weight is None and data.validation is not None:
+            self.popularity_weight = weighed.best(data)
+        self.use(weighed.added(self.popularity_weight), data)
 
     def _others(self, trainee: SocialTrainee, data: TrainingSet) -> dict[str, Added]:
         """What is added to what was learned, by its field of the config."""
         community, device = trainee.community, trainee.device
         others: dict[str, Added] = {}
-        if self.config.mix != 0:
+        if self.config.linear_weight != 0:
             solved = fit_linear(self.config.closed_form(), data, community, device)
-            others["linear"] = Added(solved, self.config.mix, MIXES)
+            others["linear"] = Added(solved, self.config.linear_weight, LINEAR_WEIGHTS)
         for name, signal in signals_of(self.config).items():
             others[name] = Added(signal.fit(data, community, device), signal.share)
         return others
 
     @property
-    def mix(self) -> float:
+    def linear_weight(self) -> float:
         """Share of the closed form in what was fitted."""
         return self.shares["linear"]
 
@@ -478,7 +511,13 @@ class SocialModel:
             for name, signal in signals_of(self.config).items()
         }
         loop = self.config.loop.for_refit(self.history)
-        return replace(self.config, loop=loop, mix=self.mix, prior=self.prior, **signals)
+        return replace(
+            self.config,
+            loop=loop,
+            linear_weight=self.linear_weight,
+            popularity_weight=self.popularity_weight,
+            **signals,
+        )
 
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """See ``base.Releasable``."""

@@ -11,7 +11,7 @@ W weighs shoppers by history_length ** -history_discount. Of W^.5 K W^.5 the ``r
 eigenpairs V, E are found by randomised subspace iteration (Halko, Martinsson and Tropp, 2011,
 arXiv:0909.4061); time and memory are linear in shoppers, items and events, nothing of
 items x items or shoppers x shoppers is ever made. What is left is flat and mostly noise: its
-inverse is taken to be one number, c = tail / (l2 + smallest of E), for own items alone::
+inverse is taken to be one number, c = residual_weight / (l2 + smallest of E), for own items alone::
 
     A = W^.5 (V (E + l2)^-1 V' + c (I - V V')) W^.5 Y          (I for X, 0 for F)
 
@@ -21,7 +21,7 @@ arXiv:2108.07567). Where tastes are broad it is worth much (docs/models.md).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -54,89 +54,104 @@ class SocialLinearConfig:
     """Regularisation, and what counts how much. Defaults are about right on every public set."""
 
     rank: int = 256
-    """Numbers an item vector, at most: fewer where items x rank would pass ``MAX_NUMBERS``."""
-    tail: float = 0.5
-    """How much what is beyond the rank counts, 1: as much as the least of what is within; 0: it is
-    cut off."""
+    """Numbers of an item's vectors, at most: fewer where items x rank passes ``MAX_NUMBERS``."""
+    residual_weight: float = 0.5
+    """Weight of what lies beyond the rank, kept as each item's nearest: 1 is that of the least
+    direction within the rank, 0 cuts it off."""
     neighbours: int = 8_000
-    """Items kept of that for each item, at most: fewer where all of them would pass it."""
+    """Nearest items kept of each item, at most: fewer where all would pass ``MAX_NUMBERS``."""
     l2: float = 12.0
-    """In units of the mean squared length of a shopper's input."""
-    friends: float = 0.1
-    """g: how much friends' items matter beside one's own; 0 for not at all."""
-    alike: float = 0.3
-    """tau, 0 to 1: how much own and friends' weights of an item resemble each other."""
+    """Ridge regularisation, in units of the mean squared length of a shopper's input."""
+    friend_weight: float = 0.1
+    """g: weight of friends' items beside a shopper's own; 0: none."""
+    tie_coupling: float = 0.3
+    """tau, 0 to 1: how far an item means the same had by a friend as had by oneself."""
     history_discount: float = 0.5
-    """0: a shopper counts as such; 1: in inverse proportion to the length of the history."""
+    """Power of a history's length that a shopper's weight is divided by: 0 weighs all shoppers
+    alike, 1 all events."""
     item_power: float = 0.15
+    """Power of popularity that an item is divided by as an input; 0: popular ones say as much."""
     popularity_discount: float = 0.05
-    """Scores are divided by popularity to this power."""
+    """Power of popularity that an item's scores are divided by; below 0 raises popular ones."""
     friend_power: float = 0.75
-    """Of the number of friends: 0 adds their inputs up, 1 takes the mean."""
+    """Power of the number of friends that their inputs are divided by: 0 sums, 1 averages."""
     history_power: float = 0.5
-    """Of the length of a friend's history, likewise."""
-    rate: float = 0.3
-    """An entry's weight falls with (1 + age in days) to this power."""
+    """Power of the length of a friend's history that it is divided by, likewise."""
+    age_decay: float = 0.3
+    """Power by which an entry loses weight, (1 + age in days) to minus this; 0: none."""
     dislike_weight: float = 0.0
-    """What an item that was turned down takes away, of what it would have added had it been liked;
-    0: nothing. It is never an answer."""
+    """Share that an item that was turned down takes away, of what it would have added had it been
+    liked; 0: nothing. It is never an answer."""
     use_ties: bool = True
+    """Whether friends count at all."""
     iterations: int = 4
-    """Of the subspace; each passes over all inputs twice."""
+    """Passes of the subspace iteration; each reads all inputs twice."""
     seed: int = 0
+    """Seed of the subspace iteration's start."""
+    renamed: ClassVar[Mapping[str, str]] = {
+        "tail": "residual_weight",
+        "friends": "friend_weight",
+        "alike": "tie_coupling",
+        "rate": "age_decay",
+    }
+    """See ``coterie.renamed``."""
 
     def __post_init__(self) -> None:
-        if not self.l2 > 0 or self.friends < 0 or not 0 <= self.alike <= 1:
-            raise BadInputError(f"l2 must be over 0, friends not below 0, alike a share: {self}")
+        if not self.l2 > 0 or self.friend_weight < 0 or not 0 <= self.tie_coupling <= 1:
+            raise BadInputError(
+                f"l2 must be over 0, friend_weight not below 0, tie_coupling a share: {self}"
+            )
         if not 0 <= self.dislike_weight < math.inf:
             raise BadInputError(f"dislike_weight must not be below 0, found {self}")
-        if min(self.rank, self.iterations) < 1 or min(self.tail, self.neighbours) < 0:
-            raise BadInputError(f"rank and iterations start at 1, tail and neighbours at 0: {self}")
+        if min(self.rank, self.iterations) < 1 or min(self.residual_weight, self.neighbours) < 0:
+            raise BadInputError(
+                f"rank and iterations start at 1, residual_weight and neighbours at 0: {self}"
+            )
 
 
 TUNING: Final = Tuning(
     {
         "l2": LogUniform(2.0, 100.0),
-        "friends": LogUniform(0.005, 2.0),
-        "alike": Uniform(0.0, 1.0),
+        "friend_weight": LogUniform(0.005, 2.0),
+        "tie_coupling": Uniform(0.0, 1.0),
         "history_discount": Uniform(0.0, 1.0),
         "item_power": Uniform(0.0, 0.5),
         "popularity_discount": Uniform(-0.1, 0.4),
-        "rate": Uniform(0.0, 0.6),
+        "age_decay": Uniform(0.0, 0.6),
         "rank": Choice((64, 128, 256, 512)),
-        "tail": Uniform(0.0, 1.25),
+        "residual_weight": Uniform(0.0, 1.25),
         "dislike_weight": DISLIKE_WEIGHTS,
     },
     starts=(
         {
             "l2": 4.2,
-            "friends": 0.01,
-            "alike": 0.5,
+            "friend_weight": 0.01,
+            "tie_coupling": 0.5,
             "history_discount": 0.3,
             "item_power": 0.3,
             "popularity_discount": 0.17,
             "rank": 128,
-            "tail": 1.1,
+            "residual_weight": 1.1,
         },
         {
             "l2": 8.0,
-            "friends": 0.024,
-            "alike": 0.3,
+            "friend_weight": 0.024,
+            "tie_coupling": 0.3,
             "history_discount": 0.5,
             "item_power": 0.2,
             "popularity_discount": 0.28,
             "rank": 128,
-            "tail": 0.2,
+            "residual_weight": 0.2,
         },
         {
             "l2": 5.0,
-            "friends": 0.03,
-            "alike": 0.25,
+            "friend_weight": 0.03,
+            "tie_coupling": 0.25,
             "history_discount": 0.2,
             "item_power": 0.1,
             "popularity_discount": 0.0,
             "rank": 64,
-            "tail": 0.65,
+            "residual_weight": 0.65,
         },
     ),
 )
@@ -232,7 +247,7 @@ def fit_linear(
 def _input_weights(config: SocialLinearConfig) -> InputWeights:
     # As the encoder's weights of kinds stand before it has learned.
     kind = start_of_kinds().double().exp().numpy()
-    powers = config.rate, config.friend_power, config.history_power
+    powers = config.age_decay, config.friend_power, config.history_power
     return InputWeights(kind, *powers, config.dislike_weight)
 
 
@@ -247,7 +262,7 @@ def _share(config: SocialLinearConfig, own: Any, ties: Any, entries: Any) -> flo
     some = slice(None, None, -(-own.shape[0] // MAX_LOOKED_AT))
     theirs = float((ties[some] @ entries).power(2).sum())
     ours = float(own[some].power(2).sum())
-    return float(np.sqrt(config.friends * ours / theirs)) if theirs > 0 else 0.0
+    return float(np.sqrt(config.friend_weight * ours / theirs)) if theirs > 0 else 0.0
 
 
 class _Inputs:
@@ -293,7 +308,7 @@ class _Solved:
 def _solve(
     config: SocialLinearConfig, rank: int, x: _Inputs, f: _Inputs, answers: _Inputs, l2: float
 ) -> _Solved:
-    tau = config.alike
+    tau = config.tie_coupling
 
     def kernel(v: torch.Tensor) -> torch.Tensor:
         """W^.5 K W^.5 v: what items get from shoppers, and shoppers from items."""
@@ -305,7 +320,7 @@ def _solve(
     values, basis = _largest(kernel, start.to(x.device), rank, config.iterations)
     inverse = 1.0 / (values.clamp_min(0.0) + l2)
     # Whatever has no direction left beyond the basis has nothing to be flat.
-    left = config.tail * inverse[0] if rank < size else inverse.new_zeros(())
+    left = config.residual_weight * inverse[0] if rank < size else inverse.new_zeros(())
     from_x, from_f = x.of_items(basis), f.of_items(basis)
     own = from_x * (inverse - left) + tau * from_f * inverse
     friend = (from_f + tau * from_x) * inverse

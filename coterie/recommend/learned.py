@@ -34,7 +34,7 @@ class LearnedTerm:
     """
 
     names: ClassVar[frozenset[str]] = frozenset(
-        {"item_in", "item_out", "item_bias", "scale"}
+        {"item_in", "item_out", "item_bias", "inverse_temperature"}
         | {f"{ENCODER}{name}" for name, _ in Encoder().named_parameters()}
     )
 
@@ -60,7 +60,7 @@ class LearnedTerm:
         self._item_out = tensors["item_out"].double()
         self._bias = tensors["item_bias"].double()
         self._heads = int(tensors.get("heads", 1))
-        self._scale = float(tensors["scale"]) / self._heads
+        self._scale = float(tensors["inverse_temperature"]) / self._heads
         self._friends_for = FriendsFor(int(tensors.get("friends_for", FriendsFor.EVERYONE)))
         self._dislike_weight = float(tensors.get(DISLIKE_WEIGHT, 0.0))
 
@@ -145,7 +145,9 @@ class LearnedTerm:
 
     def times(self, factor: float) -> "LearnedTerm":
         """See ScoreTerm."""
-        scaled = {name: self._tensors[name] * factor for name in ("scale", "item_bias")}
+        scaled = {
+            name: self._tensors[name] * factor for name in ("inverse_temperature", "item_bias")
+        }
         return LearnedTerm(self._tensors | scaled)
 
     def tensors(self) -> Parameters:

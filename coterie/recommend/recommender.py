@@ -98,7 +98,8 @@ class Recommender:
 
     The score of item i is, in the encoder's terms and with ``linear``'s score where there is one::
 
-        scale x_u / |x_u| . P_i + bias_i + newness_u prior log(1 + popularity_i) + linear_i
+        inverse_temperature x_u / |x_u| . P_i + bias_i
+            + newness_u popularity_weight log(1 + popularity_i) + linear_i
 
     Each of these is a term of ``score``: ``learned``, ``newcomers`` and ``linear``; more may stand
     in ``score.TERMS``. Where vectors have several heads, the first product is the mean of each
@@ -166,7 +167,7 @@ class Recommender:
 
     @torch.inference_mode()
     def newness(self, shoppers: Shoppers) -> torch.Tensor:
-        """Shares of the prior that count, shape (b,): 1 where nothing is known of a shopper."""
+        """Compute the shares of popularity that count, shape (b,): 1 where nothing is known."""
         return newness(self._score.read(shoppers), 0, len(shoppers))
 
     @torch.inference_mode()

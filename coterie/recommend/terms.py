@@ -4,8 +4,9 @@ What a term has to promise, and what it is handed. ``score`` adds terms up; a te
 that stands in ``score.TERMS``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,20 @@ from scipy import sparse
 from coterie.data.dataset import Ints
 from coterie.recommend.encoder import Encoded, Encoder
 from coterie.recommend.shoppers import Shoppers
+from coterie.renamed import under_new_names
 
 Parameters = dict[str, torch.Tensor]
 """Tensors by name, as a release holds them."""
+RENAMED_TENSORS: Final[Mapping[str, str]] = {
+    "scale": "inverse_temperature",
+    "prior": "popularity_weight",
+}
+"""See ``coterie.renamed``: names in releases of the version before."""
+
+
+def renew_tensors(tensors: Mapping[str, torch.Tensor]) -> Parameters:
+    """Bring a release's tensors from the names of the version before to those of this one."""
+    return under_new_names(tensors, RENAMED_TENSORS, "tensors of a release")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import torch
 import torch.distributed
@@ -59,26 +59,30 @@ class LoopConfig:
     """How long and how fast to learn."""
 
     max_epochs: int = 100
-    """Without validation exactly so many: an earlier history's ``best_epoch``, say."""
+    """Epochs at most; without validation exactly so many (an earlier ``best_epoch``, say)."""
     patience: int = 10
-    """Validations without a better score after which training stops."""
+    """Validations without a better score after which training stops early."""
     validate_every: int = 1
     """Epochs from one validation to the next."""
     lr: float = 1e-3
+    """Learning rate of AdamW."""
     weight_decay: float = 0.0
-    """Decoupled (AdamW)."""
+    """Decay of the weights in a step, decoupled (AdamW); 0 leaves them."""
     max_grad_norm: float = 0.0
-    """Longer gradients are scaled down to it; 0 leaves them alone."""
-    average: float = 0.0
-    """What is validated and kept is a running mean of the weights over steps with this decay
-    (Polyak and Juditsky, 1992), which is steadier than the last step's; 0 takes those."""
+    """Norm that longer gradients are scaled down to; 0 leaves them as they are."""
+    ema_decay: float = 0.0
+    """Decay of the running mean of the weights over steps (Polyak and Juditsky, 1992), which is
+    validated and kept: steadier than the last step's weights. 0 keeps those."""
     seed: int = 0
+    """Seed of weights, batches and what is hidden."""
+    renamed: ClassVar[Mapping[str, str]] = {"average": "ema_decay"}
+    """See ``coterie.renamed``."""
 
     def __post_init__(self) -> None:
         if min(self.max_epochs, self.patience, self.validate_every) < 1 or not self.lr > 0:
             raise BadInputError(f"epochs, patience and lr must be over 0, found {self}")
-        if not 0 <= self.average < 1:
-            raise BadInputError(f"average must be in [0, 1), found {self.average}")
+        if not 0 <= self.ema_decay < 1:
+            raise BadInputError(f"ema_decay must be in [0, 1), found {self.ema_decay}")
 
     def for_refit(self, history: "TrainingHistory") -> "LoopConfig":
         """The same, for as many epochs as were best on validation: to fit on all that is known."""
@@ -187,7 +191,7 @@ def run_epochs(
     )
     state = checkpoints.load() if checkpoints else None
     history, best = _resume(trainee, optimizer, state)
-    mean = _Mean(trainee, config.average, state.average if state else {})
+    mean = _Mean(trainee, config.ema_decay, state.average if state else {})
     mean.steps = len(history.epochs) * trainee.num_batches(world)
     stepper = wrap(trainee)
     while len(history.epochs) < config.max_epochs and not _is_done(history, config):

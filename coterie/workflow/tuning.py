@@ -12,11 +12,12 @@ from coterie.errors import BadInputError
 from coterie.evaluation.tuning import write_page
 from coterie.models import MODELS
 from coterie.models.space import Space, Tuning, describe
+from coterie.renamed import renamed_fields
 from coterie.training.dataset_file import digest
 from coterie.training.study import Study, StudyPlan, Trial, open_study
 from coterie.training.study_progress import StudyProgress, Watch, unwatched
 from coterie.training.trials import Bounds, Search
-from coterie.workflow.settings import FitSettings, change, flatten, nest
+from coterie.workflow.settings import FitSettings, change, flatten, nest, renew
 from coterie.workflow.shop import CleanShop
 
 BEST: Final = "best.json"
@@ -46,6 +47,10 @@ class TuneSettings:
     """One GPU for each trial, or a share where more run at once than there are."""
     address: str = "local"
     """Of the Ray cluster; with ``auto``, the folder must be one that its machines share."""
+
+    def __post_init__(self) -> None:
+        if self.model in MODELS:
+            object.__setattr__(self, "config", renew(self.model, self.config))
 
     @property
     def bounds(self) -> Bounds:
@@ -119,9 +124,10 @@ def tune_model(
     """
     settings = settings or TuneSettings()
     search, bounds = settings.search(), settings.bounds  # refused before anything is written
-    columns = MODELS[settings.model](FitSettings(settings.model, settings.config).configure())
-    data = CleanShop.open(clean).split.for_validation().with_item_columns(columns.item_columns)
-    with open_study(out, settings.plan(search, data)) as study:
+    model = MODELS[settings.model](FitSettings(settings.model, settings.config).configure())
+    data = CleanShop.open(clean).split.for_validation().with_item_columns(model.item_columns)
+    renamed = renamed_fields(model.config)
+    with open_study(out, settings.plan(search, data), renamed) as study:
         try:
             # Ray and Optuna take seconds to import: only who tunes waits for them.
             from coterie.training.tune import run_study

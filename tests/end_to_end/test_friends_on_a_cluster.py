@@ -19,7 +19,7 @@ from pipelines.compile import compile_pipelines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 QUICK = {
-    "settings": '{"loop.max_epochs": 3, "dim": 16}',
+    "settings": '{"loop.max_epochs": 3, "embedding_size": 16}',
     "min_gain": "-1",
     "baselines": "popularity social",
     "repurchase": "never",

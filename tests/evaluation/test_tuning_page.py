@@ -15,18 +15,24 @@ from coterie.models.space import Choice, LogUniform, Uniform, describe
 from coterie.training.study import Ending, Study, StudyPlan, Trial
 
 SPACE = {
-    "dim": Choice((32, 64, 128)),
+    "embedding_size": Choice((32, 64, 128)),
     "entry_dropout": Uniform(0.0, 0.9),
     "loop.lr": LogUniform(1e-4, 1e-1),
 }
-OWN = {"dim": 64, "entry_dropout": 0.5, "loop.lr": 1e-3}
-CONFIG = OWN | {"scale": 6.0, "loop.seed": 3, "mix": None, "kinds": [1, 2], "use_ties": True}
-SHARES = {"loop.lr": 0.61, "entry_dropout": 0.3, "dim": 0.09}
+OWN = {"embedding_size": 64, "entry_dropout": 0.5, "loop.lr": 1e-3}
+CONFIG = OWN | {
+    "inverse_temperature": 6.0,
+    "loop.seed": 3,
+    "linear_weight": None,
+    "kinds": [1, 2],
+    "use_ties": True,
+}
+SHARES = {"loop.lr": 0.61, "entry_dropout": 0.3, "embedding_size": 0.09}
 
 
 def trial(score, ending=Ending.FINISHED, lr=1e-2, elapsed=60.0, error=""):
     curve = [] if score is None else [(1, score / 2), (3, score)]
-    changes = OWN | {"loop.lr": lr, "dim": 32}
+    changes = OWN | {"loop.lr": lr, "embedding_size": 32}
     return Trial(changes, ending, score, 3, curve, 12.25, elapsed, error)
 
 

@@ -101,7 +101,7 @@ def clean(tmp_path_factory):
 
 
 def settings(share):
-    small = {"dim": 16, "loop.max_epochs": 2, "linear.rank": 16}
+    small = {"embedding_size": 16, "loop.max_epochs": 2, "linear.rank": 16}
     return FitSettings("branded", small | {"brand.share": share})
 
 

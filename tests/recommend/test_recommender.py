@@ -59,8 +59,8 @@ def parameters(request: pytest.FixtureRequest) -> Parameters:
         "item_in": torch.randn(NUM_ITEMS, DIM),
         "item_out": out,
         "item_bias": torch.randn(NUM_ITEMS) * 0.3,
-        "scale": torch.tensor(10.0),
-        "prior": torch.tensor(0.2),
+        "inverse_temperature": torch.tensor(10.0),
+        "popularity_weight": torch.tensor(0.2),
         **{f"encoder.{name}": p.detach().clone() for name, p in encoder.named_parameters()},
     }
 
@@ -143,7 +143,7 @@ def test_popularity_counts_for_newcomers_and_soon_no_more(parameters, popularity
     users = np.array([HAS_FRIENDS_ONLY, 4])
     shoppers = community.shoppers(users)
     with_it = Recommender(parameters, popularity)
-    without = Recommender(parameters | {"prior": torch.tensor(0.0)}, popularity)
+    without = Recommender(parameters | {"popularity_weight": torch.tensor(0.0)}, popularity)
     added = (with_it.scores(shoppers) - without.scores(shoppers)).numpy()
     newness = with_it.newness(shoppers).numpy()
     assert newness[0] == 1.0 / 3.0  # two friends

@@ -61,8 +61,8 @@ def write_small_release(
         "item_in": tensor,
         "item_out": tensor.clone(),
         "item_bias": torch.linspace(0.1, 0.0, NUM_ITEMS),
-        "scale": torch.tensor(4.0),
-        "prior": torch.tensor(0.0),
+        "inverse_temperature": torch.tensor(4.0),
+        "popularity_weight": torch.tensor(0.0),
         **encoder,
     }
     catalogue = pa.table(

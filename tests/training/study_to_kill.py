@@ -17,7 +17,7 @@ from coterie.training.trials import Bounds, Search
 from coterie.training.tune import run_study
 from coterie.workflow.settings import change
 
-BASE = SocialConfig(dim=8, loop=LoopConfig(max_epochs=9, patience=9, lr=1e-2))
+BASE = SocialConfig(embedding_size=8, loop=LoopConfig(max_epochs=9, patience=9, lr=1e-2))
 SPACE = {"loop.patience": Choice((7, 8, 9)), "loop.lr": LogUniform(1e-4, 5e-2)}
 OWN = {"loop.patience": 9, "loop.lr": 1e-2}
 SEARCH = Search("social", partial(change, BASE), SPACE, OWN, BASE.loop.max_epochs)

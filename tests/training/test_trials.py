@@ -18,7 +18,9 @@ from coterie.training.loop import LoopConfig
 from coterie.training.trials import Bounds, Search, attempt
 from coterie.workflow.settings import change
 
-SMALL = LightGCNConfig(dim=8, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=4, lr=1e-2))
+SMALL = LightGCNConfig(
+    embedding_size=8, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=4, lr=1e-2)
+)
 LEARNED = Search("lightgcn", partial(change, SMALL), {"layers": Choice((1, 2))}, {"layers": 1}, 4)
 SOLVED = Search("ease", partial(change, EASEConfig()), {"l2": LogUniform(1.0, 99.0)}, {"l2": 9.0})
 

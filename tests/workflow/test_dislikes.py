@@ -67,7 +67,10 @@ def lists_of(clean, folder, dislike_weight):
     shop = CleanShop.open(clean)
     data = shop.split.for_test()
     config = SocialConfig(
-        dim=16, mix=0.5, dislike_weight=dislike_weight, loop=LoopConfig(max_epochs=4, lr=2e-2)
+        embedding_size=16,
+        linear_weight=0.5,
+        dislike_weight=dislike_weight,
+        loop=LoopConfig(max_epochs=4, lr=2e-2),
     )
     model = SocialModel(config)
     model.fit(data)
