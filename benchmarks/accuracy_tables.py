@@ -15,7 +15,7 @@ from benchmarks.accuracy_figures import (
     quote_shoppers,
 )
 from coterie.evaluation.groups import BANDS
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.workflow.settings import change, flatten
 
 SHOWN: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")

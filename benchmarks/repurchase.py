@@ -28,7 +28,8 @@ from coterie.data.repurchase import NOTHING_AGAIN, RepurchaseSetting
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.evaluation.item_sets import ItemSets
 from coterie.evaluation.protocols import measure
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.training.fit import fit_twice
 from coterie.workflow.shop import CleanShop
 

@@ -9,7 +9,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.models.social_linear import SocialLinear
 from coterie.models.space import Choice, Field, LogUniform, Space
 

@@ -36,10 +36,11 @@ from coterie.data.dataset import TrainingSet
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.models import MODELS
 from coterie.models.engagement import engagement
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.models.social_linear import fit_linear
 from coterie.recommend.batches import Community
-from coterie.training.loop import EpochRecord, run_epochs
+from coterie.training.history import EpochRecord
+from coterie.training.loop import run_epochs
 from coterie.training.validation import Validation
 
 # Without what came to the simulator since: rows of different days are of the same events.

@@ -19,7 +19,8 @@ from coterie.models.engagement import check_users, engagement
 from coterie.models.space import Choice, LogUniform, Tuning
 from coterie.progress import Progress, silent
 from coterie.training.batch_order import BatchOrder
-from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
+from coterie.training.history import TrainingHistory
+from coterie.training.loop import LoopConfig, Trainee, run_epochs
 from coterie.training.validation import Validation
 
 

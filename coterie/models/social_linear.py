@@ -21,7 +21,7 @@ arXiv:2108.07567). Where tastes are broad it is worth much (docs/models.md).
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -32,9 +32,9 @@ from scipy import sparse
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
-from coterie.graph.ties import to_tensor
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
+from coterie.models.kernel_ridge import Inputs, solve
 from coterie.models.neighbours import nearest
 from coterie.models.space import DISLIKE_WEIGHTS, Choice, LogUniform, Tuning, Uniform
 from coterie.progress import Progress, silent
@@ -46,7 +46,6 @@ MAX_NUMBERS: Final = 50_000_000
 """Of one set of item vectors, and of nearest items: a release holds three sets and one such."""
 MAX_LOOKED_AT: Final = 20_000
 """Shoppers by whom the size of friends' inputs is told."""
-Product = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +227,19 @@ def fit_linear(
     l2 = config.l2 * float((answers @ sparse.diags_array(scale)).power(2).sum()) / len(learners)
     share = _share(config, own, ties, entries)
     targets = _scaled(row_weight, answers, scale**0)
-    x, f = _Inputs(device, own), _Inputs(device, ties, entries * share)
+    x, f = Inputs(device, own), Inputs(device, ties, entries * share)
     rank = min(config.rank, *own.shape, max(64, MAX_NUMBERS // data.num_items))
-    solved = _solve(config, rank, x, f, _Inputs(device, targets), l2)
+    solved = solve(
+        x,
+        f,
+        Inputs(device, targets),
+        l2=l2,
+        tau=config.tie_coupling,
+        rank=rank,
+        residual_weight=config.residual_weight,
+        iterations=config.iterations,
+        seed=config.seed,
+    )
     to_own, to_friend, out = (
         v.double().cpu().numpy() for v in (solved.own, solved.friend, solved.out)
     )
@@ -263,76 +272,3 @@ def _share(config: SocialLinearConfig, own: Any, ties: Any, entries: Any) -> flo
     theirs = float((ties[some] @ entries).power(2).sum())
     ours = float(own[some].power(2).sum())
     return float(np.sqrt(config.friend_weight * ours / theirs)) if theirs > 0 else 0.0
-
-
-class _Inputs:
-    """What people had, as a product of sparse matrices that is never multiplied out."""
-
-    def __init__(self, device: torch.device | str, *parts: Any):
-        self.shape = (parts[0].shape[0], parts[-1].shape[1])
-        self.device = device
-        # Where nobody knows anybody: a GPU takes no sparse matrix without entries.
-        self._nothing = any(part.nnz == 0 for part in parts)
-        some = () if self._nothing else parts
-        self._rows = [to_tensor(part, layout="csr").to(device) for part in some]
-        self._turned = [to_tensor(part.T.tocsr(), layout="csr").to(device) for part in some]
-
-    def of_people(self, v: torch.Tensor) -> torch.Tensor:
-        """Shape (items, n) to (people, n)."""
-        if self._nothing:
-            return v.new_zeros(self.shape[0], v.shape[1])
-        for part in reversed(self._rows):
-            v = part @ v
-        return v
-
-    def of_items(self, v: torch.Tensor) -> torch.Tensor:
-        """Shape (people, n) to (items, n)."""
-        if self._nothing:
-            return v.new_zeros(self.shape[1], v.shape[1])
-        for part in self._turned:
-            v = part @ v
-        return v
-
-
-@dataclass(frozen=True, slots=True)
-class _Solved:
-    """The scaled problem's solution: vectors of shape (items, rank)."""
-
-    own: torch.Tensor
-    friend: torch.Tensor
-    out: torch.Tensor
-    left: float
-    """c: what X' Y counts beside them."""
-
-
-def _solve(
-    config: SocialLinearConfig, rank: int, x: _Inputs, f: _Inputs, answers: _Inputs, l2: float
-) -> _Solved:
-    tau = config.tie_coupling
-
-    def kernel(v: torch.Tensor) -> torch.Tensor:
-        """W^.5 K W^.5 v: what items get from shoppers, and shoppers from items."""
-        from_x, from_f = x.of_items(v), f.of_items(v)
-        return x.of_people(from_x + tau * from_f) + f.of_people(from_f + tau * from_x)
-
-    size, rng = x.shape[0], torch.Generator().manual_seed(config.seed)
-    start = torch.randn(size, min(size, rank + max(16, rank // 2)), generator=rng)
-    values, basis = _largest(kernel, start.to(x.device), rank, config.iterations)
-    inverse = 1.0 / (values.clamp_min(0.0) + l2)
-    # Whatever has no direction left beyond the basis has nothing to be flat.
-    left = config.residual_weight * inverse[0] if rank < size else inverse.new_zeros(())
-    from_x, from_f = x.of_items(basis), f.of_items(basis)
-    own = from_x * (inverse - left) + tau * from_f * inverse
-    friend = (from_f + tau * from_x) * inverse
-    return _Solved(own, friend, answers.of_items(basis), float(left))
-
-
-def _largest(
-    product: Product, start: torch.Tensor, rank: int, iterations: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The largest eigenvalues of a symmetric matrix, shape (rank,), and their vectors."""
-    basis = torch.linalg.qr(start)[0]
-    for _ in range(iterations):
-        basis = torch.linalg.qr(product(basis))[0]
-    values, within = torch.linalg.eigh((basis.T @ product(basis)).double())
-    return values[-rank:].float(), basis @ within[:, -rank:].float()

@@ -13,7 +13,8 @@ from coterie.errors import BadInputError
 from coterie.models import MODELS, Learned
 from coterie.models.space import Space
 from coterie.training.dataset_file import unpack
-from coterie.training.loop import EpochRecord, run_epochs
+from coterie.training.history import EpochRecord
+from coterie.training.loop import run_epochs
 from coterie.training.validation import Validation
 
 Configure = Callable[[Mapping[str, Any]], Any]

@@ -7,7 +7,7 @@ import pytest
 from tiny_shop import write_clean
 
 from coterie.cli import main
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.training.study import load_study
 from coterie.workflow.settings import flatten
 

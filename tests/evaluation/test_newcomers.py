@@ -6,7 +6,7 @@ import pytest
 from coterie.data.dataset import TrainingSet
 from coterie.evaluation.newcomers import REVEALED, Newcomers
 from coterie.models import MODELS, Inductive
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.training.loop import LoopConfig
 from tests.synthetic import planted
 

@@ -16,7 +16,8 @@ from coterie.models.blending import (
     first_items,
     popularity,
 )
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import Encoder
 from coterie.recommend.recommender import Recommender

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig, SocialModel, SocialTrainee
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
+from coterie.models.social_trainee import SocialTrainee
 from coterie.recommend.shoppers import DAY_MS
 from coterie.training.loop import LoopConfig
 from tests.synthetic import planted

@@ -12,7 +12,8 @@ import torch
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.models import MODELS
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.recommend import score
 from coterie.recommend.linear import LinearPart
 from coterie.recommend.terms import Query, TermContributions
@@ -77,7 +78,7 @@ class BrandSignal:
         return BrandTerm(torch.from_numpy(vectors))
 
 
-# Step 4, coterie/models/social.py: a field of the config. (The toy's stands in a class of its own.)
+# Step 4, coterie/models/social_config.py: a field of the config. (The toy's stands in a class of its own.)
 @dataclass(frozen=True, slots=True)
 class BrandedConfig(SocialConfig):
     brand: BrandSignal = field(default_factory=BrandSignal)

@@ -7,7 +7,7 @@ from functools import partial
 from synthetic import planted
 
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.models.space import Choice, LogUniform, describe
 from coterie.training.dataset_file import digest
 from coterie.training.loop import LoopConfig

@@ -8,7 +8,8 @@ import torch
 
 from coterie.errors import BadInputError
 from coterie.training.checkpoint import CheckpointFolder
-from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
+from coterie.training.history import TrainingHistory
+from coterie.training.loop import LoopConfig, Trainee, run_epochs
 
 
 class Walker(Trainee):

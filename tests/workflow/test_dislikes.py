@@ -11,7 +11,8 @@ from tiny_shop import write_raw
 from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.models.engagement import engagement
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.offline import OfflineLists

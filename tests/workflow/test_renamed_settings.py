@@ -9,7 +9,7 @@ import torch
 
 from coterie.errors import BadInputError
 from coterie.models import MODELS
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.recommend.terms import RENAMED_TENSORS, renew_tensors
 from coterie.renamed import renamed_fields, under_new_names
 from coterie.training.runs import _under_old_names

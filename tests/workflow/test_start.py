@@ -11,7 +11,8 @@ from synthetic import planted
 
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig, SocialTrainee
+from coterie.models.social_config import SocialConfig
+from coterie.models.social_trainee import SocialTrainee
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
 from coterie.schema import ITEMS

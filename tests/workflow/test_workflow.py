@@ -10,7 +10,8 @@ from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.release.bundle import load_release
 from coterie.release.offline import OfflineLists, _as_release_sees
 from coterie.workflow.challenger import load_challenger, load_parameters
