@@ -27,7 +27,7 @@ from coterie.data.stores import open_store as open_url
 from coterie.data.stores import reaching
 from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
-from coterie.recommend.known import KNOWN
+from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.online import Written, write_online
 from feature_repo.services import service
@@ -123,7 +123,7 @@ class HandedOver:
         return (
             f"{self.online.shoppers:,} shoppers handed over, of tables read at "
             f"{_time(self.snapshot_ms)}: {self.online.recent:,} recent lists and "
-            f"{self.online.ties:,} circles changed online"
+            f"{self.online.ties:,} lists of friends changed online"
         )
 
 
@@ -200,7 +200,7 @@ def newest_rows(url: str, view: str) -> pa.Table:
     last = rows.filter(pc.equal(rows[TIMESTAMP], pc.max(rows[TIMESTAMP]))).sort_by("user_id")
     for feature in next(one for one in definitions() if one.name == view).features:
         if feature.name not in last.column_names:
-            missing = pa.nulls(len(last), KNOWN.field(feature.name).type)
+            missing = pa.nulls(len(last), TRAINING_FEATURES.field(feature.name).type)
             last = last.append_column(feature.name, missing)
     return last
 

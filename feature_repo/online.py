@@ -23,8 +23,8 @@ from coterie.data.dataset import Ints
 from coterie.data.locks import PUSH, Locks
 from coterie.errors import UnavailableError
 from coterie.progress import Progress, silent
-from coterie.recommend.known import KNOWN
-from coterie.recommend.meeting import HADS, RECENTS, differs, met, whole
+from coterie.recommend.history_merge import HADS, RECENTS, differs, merge_histories, whole
+from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.views import CREATED, TIMESTAMP, shopper_ties
 
@@ -48,7 +48,7 @@ class Written:
     recent: int = 0
     """Recent lists that were written; the others said the same already."""
     ties: int = 0
-    """Circles that were written; the others are of this snapshot already, or of a newer one."""
+    """Lists of friends that were written; the others are of this snapshot, or of a newer one."""
 
     def __add__(self, other: "Written") -> "Written":
         return Written(
@@ -66,8 +66,8 @@ def write_online(
 ) -> Written:
     """Bring one moment of both views online, shopper by shopper.
 
-    A recent list is merged with the one that is online, item by item. A circle takes the place of
-    the one that is online, unless that is of a newer snapshot.
+    A recent list is merged with the one that is online, item by item. A list of friends takes
+    the place of the one that is online, unless that is of a newer snapshot.
 
     Args:
         store: With the views registered.
@@ -84,8 +84,8 @@ def write_online(
     views = [rows.take(pc.index_in(ids, value_set=_ids(rows))) for rows in (recent, ties)]
     total = Written(0)
     for first in range(0, len(ids), BATCH):
-        some, mine, circles = (rows.slice(first, BATCH) for rows in (ids, *views))
-        total += _again(partial(_write, store, some, mine, circles, snapshot_ms, locks))
+        some, mine, friends = (rows.slice(first, BATCH) for rows in (ids, *views))
+        total += _again(partial(_write, store, some, mine, friends, snapshot_ms, locks))
         told("features online", total.shoppers, len(ids))
         time.sleep(_PAUSE_S)
     return total
@@ -119,7 +119,7 @@ def _write(
     ids = shoppers.to_pylist()
     with locks.lock(PUSH, wait_s=PATIENCE_S) as fencing_token:
         found, known_ms = _read(store, ids)
-        merged = met(recent, found)
+        merged = merge_histories(recent, found)
         # A row is also written where there was none: a shopper without events is known, too.
         changed = np.flatnonzero(differs(merged, whole(found)) | (known_ms[0] == 0))
         told = ties["user_id"].is_valid().to_numpy()
@@ -141,7 +141,9 @@ def _read(store: FeatureStore, ids: Sequence[str]) -> tuple[pa.Table, Ints]:
     except Exception as error:  # whatever the store's client raises
         raise UnavailableError(f"the online store did not answer: {error}") from error
     columns = answer.to_dict()
-    recents = pa.table({n: pa.array(columns[n], KNOWN.field(n).type) for n in (*RECENTS, *HADS)})
+    recents = pa.table(
+        {n: pa.array(columns[n], TRAINING_FEATURES.field(n).type) for n in (*RECENTS, *HADS)}
+    )
     names = list(answer.proto.metadata.feature_names.val)
     known_ms = [
         [

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from coterie.data.stores import answering, open_store
 from coterie.errors import BadInputError
 from coterie.files import atomic_folder
-from coterie.training.loop import TrainingHistory, TrainingState
+from coterie.training.history import TrainingHistory, TrainingState
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"

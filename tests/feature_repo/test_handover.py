@@ -11,7 +11,7 @@ from coterie.data.dataset import Ties
 from coterie.data.locks import PUSH, LockTakenError, lock_key
 from coterie.errors import BadInputError, UnavailableError
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW, EventKind
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 from feature_repo import handover, online
 from feature_repo.build import snapshots
 from feature_repo.handover import SharedStore, hand_over, newest_rows, refill, register
@@ -198,7 +198,7 @@ def test_who_stood_still_for_longer_than_a_turn_reads_again(
 @pytest.fixture(scope="module")
 def two(filled, tmp_path_factory):
     """An older snapshot, and a newer one in which nobody has friends any more."""
-    shop = Shop.open(str(filled.clean))
+    shop = CleanShop.open(str(filled.clean))
     folders = []
     for name, dataset, read_ms in (
         ("older", shop.dataset, LATER),
@@ -229,7 +229,7 @@ def test_a_slow_old_run_takes_nothing_back(live, two, ana):
     ]
 
 
-def test_of_two_runs_at_once_the_newer_circles_stay(live, two, ana, known):
+def test_of_two_runs_at_once_the_newer_friends_stay(live, two, ana, known):
     """The old run had put its files in place, and comes online last."""
     older, newer = two
     event = live.did(ana, "brand-new")

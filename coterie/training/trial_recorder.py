@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coterie.errors import BadInputError, UnavailableError
-from coterie.training.standing import Standing, Watch
 from coterie.training.study import Ending, Study, Trial
+from coterie.training.study_progress import StudyProgress, Watch
 from coterie.training.trials import Bounds, Search
 
 
@@ -22,7 +22,7 @@ class _Flight:
     last: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Keeper:
+class TrialRecorder:
     """Told of what happens to trials, whoever runs them, one event at a time."""
 
     def __init__(self, study: Study, search: Search, bounds: Bounds, watch: Watch):
@@ -121,7 +121,7 @@ class Keeper:
         study = self._study
         best, own = study.best, study.of(self._search.defaults)
         self._watch(
-            Standing(
+            StudyProgress(
                 done=study.num_counted,
                 total=self._bounds.trials,
                 best=study.mean(best) if best else None,

@@ -15,7 +15,7 @@ __all__ = ["community", "data", "parameters", "popularity", "recommender"]
 def test_parts_are_the_reasons_as_columns(recommender, community, user):
     shoppers = community.shoppers(np.array([0, user]))
     lists = recommender.recommend(shoppers, 6)
-    parts = recommender.parts(shoppers, lists, row=1)
+    parts = recommender.contributions(shoppers, lists, row=1)
     for place, reasons in enumerate(recommender.explain(shoppers, lists)[1]):
         said = {
             (reason.person, reason.item_idx): reason.contribution
@@ -36,5 +36,5 @@ def test_who_had_everything_has_an_empty_list_and_no_reasons(recommender, commun
     shoppers = replace(shoppers, seen_offsets=np.array([0, len(every)]), seen=every)
     lists = recommender.recommend(shoppers, 6)
     assert (lists.item_idx == -1).all()
-    assert recommender.parts(shoppers, lists).contribution.shape[1] == 0
+    assert recommender.contributions(shoppers, lists).contribution.shape[1] == 0
     assert recommender.explain(shoppers, lists) == [[]]

@@ -5,7 +5,7 @@ import torch
 from coterie.errors import BadInputError
 
 
-class Order:
+class BatchOrder:
     """Rows 0 to n - 1 in a new random order every epoch, cut into batches of one size.
 
     A batch is shared by the workers, so that its size, and with it what is learned, does not

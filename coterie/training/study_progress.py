@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StudyProgress:
     """What a person who waits wants to know."""
 
     done: int
@@ -22,9 +22,9 @@ class Standing:
     """Where the trials in flight are."""
 
 
-Watch = Callable[[Standing], None]
+Watch = Callable[[StudyProgress], None]
 """Called whenever a trial starts, reports or ends."""
 
 
-def unwatched(standing: Standing) -> None:
+def unwatched(progress: StudyProgress) -> None:
     """A study that nobody watches."""

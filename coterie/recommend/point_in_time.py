@@ -1,4 +1,4 @@
-"""What the feature store says was known of everyone at one moment, as the recommender takes it."""
+"""Point-in-time features: what the feature store knew of everyone at one moment, for training."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ from coterie.data.ragged import Ragged
 from coterie.data.repurchase import Again
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
-from coterie.graph.circles import FriendLists
+from coterie.graph.friends import FriendLists
 from coterie.recommend.batches import Community
 from coterie.recommend.shoppers import Histories, Memory
 from coterie.schema import (
@@ -30,7 +30,7 @@ from coterie.schema import (
     STRENGTHS,
 )
 
-KNOWN: Final = pa.schema(
+TRAINING_FEATURES: Final = pa.schema(
     [
         pa.field("user_id", pa.string()),
         pa.field(RECENT_ITEMS, pa.list_(pa.string())),
@@ -54,7 +54,7 @@ def community_of(
     """Everyone as the feature store knows them, rows in the order of ``users``.
 
     Args:
-        known: Columns of ``KNOWN``; shoppers who are missing have nothing.
+        known: Columns of ``TRAINING_FEATURES``; shoppers who are missing have nothing.
         users: Rows of the result; friends outside it are left out.
         items: Rows of items; items outside it are left out.
         again: What may be listed again.
@@ -64,11 +64,13 @@ def community_of(
     place[row[row >= 0]] = np.flatnonzero(row >= 0)
     memory = Memory(_histories(known, items).take(place), _had(known, users, items))
     return Community(
-        memory.recent, _circles(known, users).take(place), *memory.seen(len(items), again)
+        memory.recent, _friends(known, users).take(place), *memory.seen(len(items), again)
     )
 
 
-def check_known(community: Community, data: TrainingSet, used: npt.NDArray[np.bool_]) -> None:
+def check_training_features(
+    community: Community, data: TrainingSet, used: npt.NDArray[np.bool_]
+) -> None:
     """Make sure that features and clean tables tell the same of every shopper.
 
     They are computed by different ways, in different steps: where they differ, one of them is
@@ -91,10 +93,10 @@ def check_known(community: Community, data: TrainingSet, used: npt.NDArray[np.bo
         "items turned down": np.array_equal(found.against, wanted.against),
         "items had": all(map(np.array_equal, _seen(community, used), _seen(expected, used))),
         "friends": _same(
-            community.circles.take(users).offsets,
-            expected.circles.take(users).offsets,
-            community.circles.take(users).person,
-            expected.circles.take(users).person,
+            community.friends.take(users).offsets,
+            expected.friends.take(users).offsets,
+            community.friends.take(users).person,
+            expected.friends.take(users).person,
         ),
     }
     wrong = [name for name, same in parts.items() if not same]
@@ -145,7 +147,7 @@ def _had(known: pa.Table, users: Vocab, items: Vocab) -> Entries:
     return had.take((person >= 0) & (item_idx >= 0))
 
 
-def _circles(known: pa.Table, users: Vocab) -> FriendLists:
+def _friends(known: pa.Table, users: Vocab) -> FriendLists:
     offsets, ids = _flat(known, FRIEND_IDS)
     strengths = np.asarray(_flat(known, FRIEND_STRENGTHS)[1], dtype=np.float32)
     strengths = strengths.reshape(-1, len(STRENGTHS))

@@ -36,7 +36,7 @@ _TYPES: Final = {
 Mask = npt.NDArray[np.bool_]
 
 
-def met(
+def merge_histories(
     snapshot: pa.Table, online: pa.Table, most: int = MAX_RECENT, most_had: int = MAX_HAD
 ) -> pa.Table:
     """What is known of each shopper by either.

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coterie.recommend.meeting import HADS, RECENTS, differs, met, whole
+from coterie.recommend.history_merge import HADS, RECENTS, differs, merge_histories, whole
 from coterie.schema import EventKind
 from serving.events.event import KIND_CODES, Event
 from serving.features.online_store import _columns_of
@@ -41,10 +41,10 @@ def test_many_shoppers_meet_as_one_does(shoppers):
     expected = [
         merge(one, new, MOST, MOST_HAD) for one, (_, new) in zip(before, shoppers, strict=True)
     ]
-    assert lists_of(met(table(before), table(live), MOST, MOST_HAD)) == expected
+    assert lists_of(merge_histories(table(before), table(live), MOST, MOST_HAD)) == expected
     # Whoever comes first, and however often.
-    again = met(table(live), table(before), MOST, MOST_HAD)
-    assert lists_of(met(table(before), again, MOST, MOST_HAD)) == expected
+    again = merge_histories(table(live), table(before), MOST, MOST_HAD)
+    assert lists_of(merge_histories(table(before), again, MOST, MOST_HAD)) == expected
 
 
 def test_a_row_that_nothing_was_added_to_keeps_its_order():
@@ -52,7 +52,7 @@ def test_a_row_that_nothing_was_added_to_keeps_its_order():
     snapshot = RecentList(("b", "a"), (0, 0), (5, 5), (0, 0))
     rows = table([snapshot, snapshot])
     online = table([RecentList(("a",), (0,), (5,), (0,)), RecentList(("c",), (0,), (5,), (0,))])
-    first, second = lists_of(met(rows, online))
+    first, second = lists_of(merge_histories(rows, online))
     assert first == snapshot
     assert second.item_ids == ("a", "b", "c")
 
@@ -60,8 +60,8 @@ def test_a_row_that_nothing_was_added_to_keeps_its_order():
 def test_lists_that_are_missing_are_empty():
     known = RecentList(("a",), (BOUGHT,), (7,), (7,), ("b",), (BOUGHT,), (3,))
     nothing = pa.table({RECENTS[0]: pa.array([None], pa.list_(pa.string()))})
-    assert lists_of(met(nothing, table([known]), most=1)) == [known]
-    assert lists_of(met(table([known]), nothing, most=1)) == [known]
+    assert lists_of(merge_histories(nothing, table([known]), most=1)) == [known]
+    assert lists_of(merge_histories(table([known]), nothing, most=1)) == [known]
 
 
 def test_what_differs_is_found():

@@ -1,8 +1,9 @@
-"""Whom each shopper draws on: the strongest ties of everyone."""
+"""The friends that each shopper's list draws on: the strongest ties of everyone."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from coterie.data.dataset import Floats, Ints, Ties
 from coterie.data.ragged import Ragged
@@ -12,28 +13,34 @@ from coterie.schema import MAX_FRIENDS
 
 @dataclass(frozen=True, slots=True)
 class FriendLists:
-    """The strongest friends of every user, strongest first (compressed rows).
+    """The friends of n shoppers, each one's strongest first (compressed rows).
 
-    The columns are those of ``recommend.Circles``; here ``person`` is a user row.
+    A friend's number is a row of all users, or of a batch's histories in ``recommend.Shoppers``.
     """
 
     offsets: Ints
-    """Shape (num_users + 1,)."""
+    """Shape (n + 1,)."""
     person: Ints
-    """Shape (m,): the friend's user row."""
+    """Shape (m,): the friend's row."""
     strengths: Floats
     """Shape (m, len(schema.STRENGTHS)), each log(1 + value)."""
 
     def take(self, user_idx: Ints) -> "FriendLists":
-        """The lists of some users, in the order asked; a row of -1 has no friends."""
+        """Take the lists of some shoppers, in the order asked; a row of -1 has no friends."""
         taken, entries = Ragged(self.offsets).take(user_idx)
         return FriendLists(taken.offsets, self.person[entries], self.strengths[entries])
 
+    def without(self, hidden: npt.NDArray[np.bool_]) -> "FriendLists":
+        """Leave out the friends of some shoppers, a mask of shape (n,)."""
+        rows = Ragged(self.offsets)
+        left = ~hidden[rows.row]
+        return FriendLists(rows.where(left).offsets, self.person[left], self.strengths[left])
 
-def circles_of(
+
+def friend_lists(
     ties: Ties, strengths: Floats, num_users: int, max_friends: int = MAX_FRIENDS
 ) -> FriendLists:
-    """Whom each user follows, strongest first: by the sum of the features, then the lower row.
+    """List whom each user follows, strongest first: by the sum of the features, then the lower row.
 
     Args:
         ties: Each (follower, followee) once, as ``tie_strengths`` gives them.
