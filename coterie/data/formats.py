@@ -205,7 +205,7 @@ def _parquet_chunks(file: Path, name: str, wanted: Collection[str] | None) -> It
 
 
 def _plain(found: pa.Array) -> pa.Array:
-    """The same values without the ways in which Parquet saves room."""
+    """Undo the ways in which Parquet saves room; the values are the same."""
     if pa.types.is_dictionary(found.type):
         found = found.dictionary_decode()
     if pa.types.is_large_string(found.type) or pa.types.is_string_view(found.type):

@@ -163,7 +163,7 @@ def _buckets(columns: list[pa.ChunkedArray], count: int) -> npt.NDArray[np.int64
 
 
 def _hashes(column: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
-    """A number of each text, from its length and last bytes, where ids differ most (FNV-1a)."""
+    """Hash each text by its length and last bytes, where ids differ most (FNV-1a)."""
     texts = column.combine_chunks().cast(pa.string())
     bounds = np.frombuffer(texts.buffers()[1], np.int32)[
         texts.offset : texts.offset + len(texts) + 1

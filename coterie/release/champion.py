@@ -29,7 +29,10 @@ class ChampionPointer:
         may_act: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``may_act`` is asked right before the store is written, and says whether we may."""
+        """Prepare to follow a controller.
+
+        ``may_act`` is asked right before the store is written, and says whether we may.
+        """
         self._root, self._log, self._may_act, self._clock = root, log, may_act, clock
         self._written = self._failed = ""
         self._again_at = 0.0

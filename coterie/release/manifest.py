@@ -37,7 +37,7 @@ class FileDigest:
 
     @classmethod
     def of(cls, data: bytes) -> "FileDigest":
-        """Of a file's whole content."""
+        """Digest a file's whole content."""
         return cls(hashlib.sha256(data).hexdigest(), len(data))
 
 
@@ -64,7 +64,7 @@ class Manifest:
     it was known, whose lists never show again what was had."""
 
     def to_json(self) -> bytes:
-        """The bytes of ``manifest.json``.
+        """Write the bytes of ``manifest.json``.
 
         Raises:
             BadInputError: A figure is not a finite number, or no JSON at all.
@@ -80,7 +80,7 @@ class Manifest:
 
 
 def check_version(version: object) -> str:
-    """A version that is safe as the name of a folder.
+    """Give a version back if it is safe as the name of a folder, and refuse others.
 
     Raises:
         BadInputError: It is empty, too long, or holds anything but letters, digits and ``._-``.

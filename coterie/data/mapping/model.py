@@ -83,14 +83,14 @@ class Mapping:
     """All other tables of the contract, by name."""
 
     def parts(self, table: str) -> tuple[FileMapping, ...]:
-        """Where a table comes from; of items that come of events, where the events do."""
+        """Find the files of a table; of items that come of events, those of the events."""
         if table == "items" and self.items_of_events is not None:
             return tuple(self._of_events(part) for part in self.events)
         found: tuple[FileMapping, ...] = self.others.get(table, getattr(self, table, ()))
         return found
 
     def _of_events(self, part: FileMapping) -> FileMapping:
-        """Each item is titled by its id where nothing else tells it."""
+        """Map a file of events to items, each titled by its id where nothing else tells it."""
         item_id, told = part.columns["item_id"], dict(self.items_of_events or {})
         title = told.get("title", ColumnRule())
         told["title"] = replace(title, columns=(*title.columns, *item_id.columns))

@@ -87,7 +87,7 @@ def _is_cp1252(file: Path, name: str) -> bool:
 
 
 def _fit(lines: list[str], delimiter: str) -> tuple[float, FileForm, list[list[str]]]:
-    """How well a delimiter fits: the share of lines with as many fields as most."""
+    """Measure how well a delimiter fits: the share of lines with as many fields as most."""
     escaped = any('\\"' in line for line in lines)
     forms = [FileForm(delimiter, quote="")]
     # A comma within a field needs quotes, though perhaps not before line a million.
@@ -104,7 +104,7 @@ def _fit(lines: list[str], delimiter: str) -> tuple[float, FileForm, list[list[s
 
 
 def fields_of(lines: list[str], form: FileForm) -> list[list[str]]:
-    """The fields of some lines, by a form; nothing is refused."""
+    """Split some lines into fields, by a form; nothing is refused."""
     delimiter, text = form.delimiter, "".join(lines)
     if delimiter == " ":
         return [line.split() for line in lines] or [[""]]
@@ -125,7 +125,7 @@ def fields_of(lines: list[str], form: FileForm) -> list[list[str]]:
 
 
 def _has_header(fields: list[list[str]]) -> bool:
-    """Whether the first line names columns: all its fields are words, and no two the same."""
+    """Tell whether the first line names columns: all words, and no two the same."""
     first = [field.strip() for field in fields[0]]
     if any(_VALUE.fullmatch(field) for field in first) or len(set(first)) < len(first):
         return False

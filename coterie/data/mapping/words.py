@@ -115,7 +115,7 @@ TAKEN_BACK: Final = frozenset(
 
 
 def plain_name(name: str) -> str:
-    """A column's name or a word without case, spaces and marks.
+    """Reduce a column's name or a word to its letters and digits, without case.
 
     >>> plain_name("User-ID"), plain_name("add_to_cart")
     ('userid', 'addtocart')
