@@ -31,9 +31,10 @@ from rich.table import Table
 
 from coterie.errors import UnavailableError
 from coterie.schema import EventKind
-from serving.event_log import EventLog, open_log
-from serving.events import Event
-from serving.redis_log import STREAM
+from serving.events.event import Event
+from serving.events.log import EventLog
+from serving.events.open import open_log
+from serving.events.redis_log import STREAM
 
 RESULTS: Final = Path(__file__).parent / "results" / "event_log.json"
 SIZES: Final = (1, 100, 500)

@@ -37,8 +37,8 @@ from feature_repo.views import CREATED, TIMESTAMP, definitions, file_of
 VIEWS: Final = (SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW)
 OFFLINE: Final = "features"
 """The lock of those who put files in the place of others."""
-_LOGS: Final = {"redis": REDIS, "sqlite": frozenset({SQLITE})}
-"""Online stores by type, and the event logs whose locks all who write to them take."""
+EVENT_LOGS: Final[dict[str, frozenset[str]]] = {"redis": REDIS, "sqlite": frozenset({SQLITE})}
+"""Online stores by Feast's type, and the event logs whose locks all who write to them take."""
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 
 
@@ -78,11 +78,11 @@ class SharedStore:
             )
         check_log_url(self.event_log)
         scheme = urlsplit(self.event_log).scheme
-        if scheme not in _LOGS.get(kind, ()):
+        if scheme not in EVENT_LOGS.get(kind, ()):
+            expected = (f"{store} with {min(logs)}://" for store, logs in EVENT_LOGS.items())
             raise BadInputError(
                 f"online store {kind} with an event log {scheme}://: what serving pushes meanwhile "
-                "could be lost. Expected a redis online store with a redis:// log, or, on one "
-                "machine, sqlite with sqlite://"
+                f"could be lost. Expected one of these pairs: {', '.join(expected)}"
             )
 
     @contextmanager

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from coterie.data.locks import SQLITE, check_log_url
 from coterie.errors import BadInputError
-from serving.event_log import EventLog, open_log
 
 PREFIX: Final = "COTERIE_"
 KUBERNETES: Final = "kubernetes://"
@@ -123,29 +122,29 @@ class Settings:
             )
 
     def as_environment(self) -> dict[str, str]:
-        """Variables from which ``read_settings`` makes the same settings."""
+        """Write the variables from which ``read_settings`` makes the same settings."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         plain = {name: int(v) if isinstance(v, bool) else v for name, v in values.items()}
         return {f"{PREFIX}{name.upper()}": str(value) for name, value in plain.items()}
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Whose pages may read answers."""
+        """Origins whose pages may read answers."""
         return tuple(self.cors_origins.replace(",", " ").split())
 
     @property
     def releases_root(self) -> str:
-        """The store whose releases may be rolled out."""
+        """Folder or URL of the store whose releases may be rolled out."""
         return self.releases or self.release.rstrip("/").rpartition("/")[0] or "."
 
     @property
     def rollouts_place(self) -> str:
-        """Where rollouts are written down."""
+        """Folder or ``kubernetes://`` where rollouts are written down."""
         return self.rollouts or str(Path(self.state) / "rollouts")
 
     @property
     def replicas_folder(self) -> Path:
-        """Where each replica says what it serves."""
+        """Folder where each replica says what it serves."""
         return Path(self.state) / "replicas"
 
     @property
@@ -153,22 +152,14 @@ class Settings:
         """URL of the event log."""
         return self.event_log or f"{SQLITE}://{Path(self.state) / 'events.sqlite'}"
 
-    def open_event_log(self) -> EventLog:
-        """The event log.
-
-        Raises:
-            UnavailableError: Its file cannot be opened.
-        """
-        return open_log(self.event_log_place, self.event_log_password, self.event_log_sync_s)
-
     @property
     def log_path(self) -> str:
-        """Where log lines go."""
+        """File that log lines go to, or ``-``."""
         return self.log_file or str(Path(self.state) / "serving.log")
 
     @property
     def metrics_folder(self) -> Path:
-        """Where all replicas on this machine keep their counts."""
+        """Folder where all replicas on this machine keep their counts."""
         return Path(self.state) / "metrics"
 
 
@@ -210,7 +201,7 @@ def _check_origins(origins: Sequence[str]) -> None:
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """Settings from ``COTERIE_`` variables; what is given by name wins.
+    """Read settings from ``COTERIE_`` variables; what is given by name wins.
 
     Raises:
         BadInputError: A variable is misspelt, or its value does not fit.
@@ -228,47 +219,6 @@ def read_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     if "release" not in merged:
         raise BadInputError(f"no release to serve: set {PREFIX}RELEASE, or give --release FOLDER")
     return Settings(**merged)
-
-
-def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) -> None:
-    """Put Ray Serve's own switches into the environment; has to come before ray is imported.
-
-    Args:
-        settings: Of the app.
-        launcher: Program to start in the place of HAProxy.
-        ports: What Ray Serve listens on besides the app's port, by variable.
-    """
-    folder = launcher.parent
-    # Replicas read them again; Ray's processes hand the environment on.
-    os.environ.update(settings.as_environment())
-    path = (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
-    os.environ["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
-    switches = {
-        **ports,
-        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-        "RAY_SERVE_ENABLE_HA_PROXY": "1" if settings.haproxy else "0",
-        "RAY_SERVE_HAPROXY_NBTHREAD": "2",
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(launcher),
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
-        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
-        # Its access log holds paths, so people's ids: nobody listens there.
-        "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "nobody.sock"),
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": f"{settings.drain_s:g}",
-        # Ray's default buckets are too coarse for a p99 of milliseconds.
-        "RAY_SERVE_REQUEST_LATENCY_BUCKETS_MS": "1,2,3,5,7,10,15,20,30,50,75,100,200,500,1000,5000",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        # Ray would give all other programs of the machine precedence over our replicas.
-        "RAY_worker_niceness": "0",
-        # Without a token of our own, Ray would write one into the user's home folder.
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    }
-    for name, value in switches.items():
-        os.environ.setdefault(name, value)
 
 
 def _refuse_misspelt(environment: Mapping[str, str], named: Mapping[str, str]) -> None:

@@ -39,14 +39,14 @@ def test_the_object_store(monkeypatch):
 
 
 def test_the_event_log():
-    redis_log = pytest.importorskip("serving.redis_log")
+    redis_log = pytest.importorskip("serving.events.redis_log")
     with pytest.raises(UnavailableError, match=SAID):
         redis_log.RedisLog(f"redis://{HOST}:6379/0").ping()
 
 
 def test_the_feature_store():
     redis = pytest.importorskip("redis")
-    features = pytest.importorskip("serving.features")
+    features = pytest.importorskip("serving.features.online_store")
 
     class Store:
         """Of Feast's, what reads: it lets the client's errors through."""

@@ -1,7 +1,7 @@
 """What two places know of the same shoppers, as one: an older history meets what came meanwhile.
 
-The same rule as ``serving.events.merge``, for many shoppers at once: of each item is left what
-``polarity.Entries`` leaves, so neither order nor repetition makes a difference.
+The same rule as ``serving.features.recent.merge``, for many shoppers at once: of each item is left
+what ``polarity.Entries`` leaves, so neither order nor repetition makes a difference.
 """
 
 from collections.abc import Sequence

@@ -18,7 +18,7 @@ from typing import Any, Final
 from coterie.errors import BadInputError, UnavailableError
 from coterie.files import write_atomically
 from coterie.rollout.decide import Command, Verb
-from coterie.rollout.plan import Plan
+from coterie.rollout.plan import Plan, current_names
 from coterie.rollout.standing import Look
 from coterie.rollout.state import Phase, State, Transition
 
@@ -104,8 +104,9 @@ class Book:
         looks = []
         for line in path.read_bytes().splitlines():
             # One that a crash cut short is missed by nobody.
-            with suppress(ValueError, TypeError):
-                looks.append(Look(**json.loads(line)))
+            with suppress(ValueError, TypeError, KeyError):
+                content = json.loads(line)
+                looks.append(Look(**{**content, "signals": current_names(content["signals"])}))
         return looks
 
     def command(self, command: Command) -> None:
@@ -200,7 +201,7 @@ def read_transition(content: Mapping[str, Any]) -> Transition:
 def read_command(content: Mapping[str, Any]) -> Command:
     """Back from ``asdict``."""
     plan = content["plan"]
-    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.of(plan)}
+    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.stored(plan)}
     return Command(**{**content, **read})
 
 

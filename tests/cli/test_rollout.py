@@ -160,7 +160,7 @@ def test_times_are_this_machines_unless_they_say_otherwise():
 
 
 def test_without_a_controller_it_says_that_none_took_the_command(url, book, says, monkeypatch):
-    monkeypatch.setattr("serving.admin.WAIT_S", 0.1)
+    monkeypatch.setattr("serving.api.admin.WAIT_S", 0.1)
     assert "is one running?" in says("freeze --reason x")
     assert "no controller has begun" in says("start v8 --reason x --wait", code=75)
     assert len(book.commands(book.read()[0])) == 2
@@ -287,7 +287,7 @@ def test_a_view_in_80_columns_cuts_nothing_off(url, book, shop, says, monkeypatc
     told = says("status --once")
     assert "…" not in told
     assert max(len(line) for line in told.splitlines()) <= 80
-    for word in ("odd_scores", "purchases", "10 %", "next at 25 %", NEW[:12], "of 220"):
+    for word in ("score_out_of_range", "purchases", "10 %", "next at 25 %", NEW[:12], "of 220"):
         assert word in told.replace("\N{NO-BREAK SPACE}", " "), word
 
 

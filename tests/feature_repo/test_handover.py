@@ -17,11 +17,12 @@ from feature_repo.build import snapshots
 from feature_repo.handover import SharedStore, hand_over, newest_rows, refill, register
 from feature_repo.store import fill_store
 from feature_repo.views import file_of
-from serving.event_log import open_log
-from serving.events import Event, RecentList, merge
-from serving.features import FeastFeatures
-from serving.metrics import Metrics
-from serving.sink import Sink
+from serving.events.event import Event
+from serving.events.open import open_log
+from serving.features.online_store import FeastFeatures
+from serving.features.recent import RecentList, merge
+from serving.ingestion.sink import Sink
+from serving.telemetry.metrics import ServingMetrics
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 from redis_server import PASSWORD, RedisServer
@@ -46,7 +47,7 @@ class Live:
     log: object
 
     def __post_init__(self):
-        self.sink = Sink(self.log, self.features, Metrics())
+        self.sink = Sink(self.log, self.features, ServingMetrics())
 
     def did(self, user_id, item_id, ts_ms=LATER, kind=EventKind.PURCHASE):
         event = Event(f"{user_id}-{item_id}", user_id, item_id, kind, ts_ms)

@@ -28,8 +28,9 @@ from coterie.schema import (
 from feature_repo.build import Snapshot, circle_rows, recent_rows
 from feature_repo.entities import user
 from feature_repo.views import shopper_recent, shopper_recent_push, shopper_ties
-from serving.events import KIND_CODES, Event, RecentList, merge
-from serving.features import FeastFeatures
+from serving.events.event import KIND_CODES, Event
+from serving.features.online_store import FeastFeatures
+from serving.features.recent import RecentList, merge
 
 PURCHASE, VIEW = KIND_CODES[EventKind.PURCHASE], KIND_CODES[EventKind.VIEW]
 LONG = RecentList(

@@ -143,7 +143,7 @@ def test_helm_test_says_where_names_are_let_through(monkeypatch):
 
 
 def test_the_event_of_helm_test_is_one_that_serving_takes():
-    messages = pytest.importorskip("serving.messages")
+    messages = pytest.importorskip("serving.schemas")
     with shop() as address:
         sent = {}
 

@@ -8,7 +8,8 @@ import yaml
 from chart import CI, deployments, one, pods, serve_config, variables
 
 from coterie.rollout.live import Live, Place
-from serving.settings import PREFIX, Settings, prepare_ray, read_settings
+from serving.launch.ray_environment import prepare_ray
+from serving.settings import PREFIX, Settings, read_settings
 
 LEFT_OUT = {
     "COTERIE_REPLICAS",  # autoscaling decides

@@ -82,8 +82,8 @@ def settings_of(chart, name, *options):
 STORY = """
 import sys
 from coterie.schema import EventKind
-from serving.event_log import open_log
-from serving.events import Event
+from serving.events.open import open_log
+from serving.events.event import Event
 
 log = open_log(sys.argv[1], sys.argv[2])
 log.append([Event("e1", "ana", sys.argv[3], EventKind.VIEW, 1)])

@@ -20,14 +20,14 @@ sys.path.append(str(Path.cwd() / "tests" / "serving"))
 from cluster_shop import Shop, release
 from fake_api import FakeApi, serving
 from kubernetes import client
+from logged import numbered
 from redis_server import PASSWORD, RedisServer
-from test_event_logs import numbered
 
 from coterie.cluster.api import Cluster
 from coterie.rollout.book import Book
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.state import Phase, State
-from serving.event_log import open_log
+from serving.events.open import open_log
 
 
 def fill(log) -> None:
@@ -35,7 +35,7 @@ def fill(log) -> None:
     for first in (0, 10, 20):
         log.append(numbered(10, first))
         if first < 20:
-            with log.turn("push"):
+            with log.lock("push"):
                 log.mark_pushed(log.unpushed(100))
         if first == 0:
             log.mark_exported(log.unexported(100))

@@ -18,9 +18,9 @@ sys.path.append(str(Path(__file__).parents[1] / "serving"))
 from chart import CI, SECRETS, Chart
 from fake_api import FakeApi, serving
 from kubernetes import client
+from logged import numbered
 from redis_server import PASSWORD, RedisServer
 from test_chart_upgrade import _fixed
-from test_event_logs import numbered
 from tools import NoHelmError, helm
 
 from coterie.cluster.api import Cluster
@@ -28,7 +28,7 @@ from coterie.cluster.book import ClusterBook
 from coterie.rollout.book import Book
 from coterie.rollout.decide import Verb
 from coterie.rollout.state import Phase
-from serving.event_log import open_log
+from serving.events.open import open_log
 
 HERE = Path(__file__).parent
 LEFT = json.loads((HERE / "state.json").read_text())

@@ -23,10 +23,11 @@ from coterie.training.packing import digest, pack, unpack
 from coterie.workflow import FitSettings, fit_challenger, make_release
 from coterie.workflow.challenger import load_challenger
 from coterie.workflow.shop import Shop
-from serving.events import Event, RecentList, merge
-from serving.features import FakeFeatures
-from serving.lists import ListMaker
-from serving.metrics import Metrics
+from serving.events.event import Event
+from serving.features.online_store import FakeFeatures
+from serving.features.recent import RecentList, merge
+from serving.lists.list_maker import ListMaker
+from serving.telemetry.metrics import ServingMetrics
 from tests.tiny_shop import write_clean
 
 SHARED = 0.4
@@ -188,7 +189,7 @@ def test_it_is_served_with_reasons(releases, clean):
     features = FakeFeatures(recent={"ana": merge(RecentList(), [bought])})
     places = {}
     for share, release in releases.items():
-        served = ListMaker(release, features, Metrics()).recommend("ana", 100, True).items
+        served = ListMaker(release, features, ServingMetrics()).recommend("ana", 100, True).items
         for item in served:
             told = sum(reason.contribution for reason in item.reasons)
             assert told == pytest.approx(item.score, abs=1e-4)

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from coterie.recommend.meeting import HADS, RECENTS, differs, met, whole
 from coterie.schema import EventKind
-from serving.events import KIND_CODES, Event, RecentList, merge
-from serving.features import _columns_of
+from serving.events.event import KIND_CODES, Event
+from serving.features.online_store import _columns_of
+from serving.features.recent import RecentList, merge
 
 KINDS = [EventKind.VIEW, EventKind.CART, EventKind.PURCHASE, EventKind.RETURN, EventKind.DISLIKE]
 BOUGHT = KIND_CODES[EventKind.PURCHASE]

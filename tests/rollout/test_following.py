@@ -104,7 +104,7 @@ def test_a_step_that_is_run_again_goes_on_waiting(book, shop, follower, told):
 
 
 def test_a_rollout_without_a_controller_is_given_up(follower, monkeypatch):
-    monkeypatch.setattr("serving.admin.WAIT_S", 0.05)
+    monkeypatch.setattr("serving.api.admin.WAIT_S", 0.05)
     with pytest.raises(UnavailableError, match="no verdict on v8 within 0 s"):
         follower.start("v8", "better offline", QUICK, 0.1)
 

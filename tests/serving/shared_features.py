@@ -7,8 +7,8 @@ from dataclasses import asdict
 import redis
 from redis_server import PASSWORD
 
-from serving.events import RecentList
-from serving.features import ShopperRow
+from serving.features.online_store import ShopperRow
+from serving.features.recent import RecentList
 
 
 class SharedFeatures:

@@ -14,22 +14,22 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from logged import event, exported, files, metrics, numbered, push_all
 from prometheus_client import CollectorRegistry
 from redis_server import PASSWORD, RedisServer
 from shared_features import SharedFeatures
 from starting import held_up
-from test_event_logs import event, exported, files, metrics, numbered, push_all
 
 from coterie.errors import BadInputError
 from coterie.probes import ALIVE_S, pages
 from serving import consumer as consuming
-from serving import exporter as exporting
 from serving.consumer import Consumer, main, options
-from serving.event_log import open_log
-from serving.exporter import Exporter
-from serving.features import FakeFeatures
-from serving.metrics import LogMetrics
-from serving.redis_log import STREAM, RedisLog
+from serving.events.open import open_log
+from serving.events.redis_log import STREAM, RedisLog
+from serving.features.online_store import FakeFeatures
+from serving.ingestion import exporter as exporting
+from serving.ingestion.exporter import Exporter
+from serving.telemetry.instruments import LogMetrics
 
 HERE = Path(__file__).parent
 
@@ -78,12 +78,12 @@ def run(script, **environment):
 SINK_THAT_DIES = """
 import os, signal
 from redis_server import PASSWORD
-from serving import redis_log
-from serving.metrics import Metrics
-from serving.redis_log import RedisLog
-from serving.sink import Sink
+from serving.events import redis_log
+from serving.telemetry.metrics import ServingMetrics
+from serving.events.redis_log import RedisLog
+from serving.ingestion.sink import Sink
 from shared_features import SharedFeatures
-from test_event_logs import event
+from logged import event
 
 redis_log.LOCK_TTL_S = {turn_s}
 
@@ -94,7 +94,7 @@ class Dies(SharedFeatures):
         os.kill(os.getpid(), signal.SIGKILL)
 
 log = RedisLog("redis://127.0.0.1:{port}/0", PASSWORD)
-Sink(log, Dies({port}), Metrics()).write([[event("a", item_id="i1"), event("b", "lou")]])
+Sink(log, Dies({port}), ServingMetrics()).write([[event("a", item_id="i1"), event("b", "lou")]])
 """
 
 
@@ -147,8 +147,9 @@ def test_a_consumer_killed_at_an_export_loses_and_doubles_no_row(server, log, fo
     script = f"""
     import os, pathlib, signal
     from redis_server import PASSWORD
-    from serving import exporter as exporting, redis_log
-    from test_event_logs import metrics
+    from serving.events import redis_log
+    from serving.ingestion import exporter as exporting
+    from logged import metrics
     redis_log.LOCK_TTL_S = 0.5
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
@@ -173,7 +174,8 @@ def test_consumers_killed_at_any_moment_export_each_event_once(server, log, fold
     """Two at a time, killed after random times, while events come."""
     script = f"""
     import sys
-    from serving import redis_log, exporter
+    from serving.events import redis_log
+    from serving.ingestion import exporter
     redis_log.LOCK_TTL_S = 0.3
     exporter.MOST = 40
     from serving.consumer import main

@@ -7,11 +7,12 @@ import pytest
 from small_shop import write_small_release
 
 from coterie.errors import BadInputError
-from serving import proxy
 from serving.app import main
-from serving.checks import check_port
-from serving.proxy import inner_ports, write_launcher
-from serving.settings import prepare_ray, read_settings
+from serving.launch import haproxy
+from serving.launch.haproxy import inner_ports, write_launcher
+from serving.launch.preflight import check_port
+from serving.launch.ray_environment import prepare_ray
+from serving.settings import read_settings
 
 
 def free_port():
@@ -126,8 +127,8 @@ def test_what_an_operator_set_for_ray_stays(monkeypatch, folder):
 def test_ray_takes_its_usual_ports_but_none_that_somebody_has(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         taken, ours, free = somebody.getsockname()[1], free_port(), free_port()
-        monkeypatch.setattr(proxy, "USUAL_PORTS", {"A": taken, "B": ours, "C": free})
-        monkeypatch.setattr(proxy, "USUAL_PORT", ours)
+        monkeypatch.setattr(haproxy, "USUAL_PORTS", {"A": taken, "B": ours, "C": free})
+        monkeypatch.setattr(haproxy, "USUAL_PORT", ours)
         found = inner_ports("127.0.0.1", ours)
         beside = inner_ports("127.0.0.1", free_port())
     # Who starts beside the first app takes none of the usual ones: it may be about to.

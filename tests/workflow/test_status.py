@@ -140,7 +140,7 @@ def test_a_step_says_that_it_is_at_work_and_another_cannot_say_it_for_it(place):
 
 
 def test_a_killed_step_is_exported_as_a_failure(place):
-    from serving.pipelines import families
+    from serving.telemetry.pipeline_runs import families
 
     with recorded(place, "v1", STEPS[0], "refresh"):
         pass

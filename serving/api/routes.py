@@ -1,0 +1,125 @@
+"""The shop's routes: lists for shoppers, events, items."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from serving import schemas
+from serving.api.dependencies import ItemId, K, UserId, Using
+from serving.api.problems import FieldError, ProblemError, problem_responses
+from serving.api.strict_routes import StrictRoute
+from serving.ingestion.intake import Intake, Taken
+from serving.rollouts.router import ReleaseRouter
+from serving.settings import Settings
+
+MAX_SEARCH: Final = 64
+
+api = APIRouter(prefix="/v1", responses=problem_responses(503), route_class=StrictRoute)
+
+
+@api.get(
+    "/users/{user_id}/recommendations",
+    tags=["lists"],
+    response_model=schemas.RecommendationList,
+)
+async def recommend(
+    request: Request,
+    using: Using,
+    user_id: UserId,
+    k: K = 20,
+    explain: Annotated[bool, Query(description="Say why, item by item")] = True,
+) -> Response:
+    """Recommend items, best first. Strangers get a list too; `source` says what it draws on."""
+    arm, listed = await using.router.answer(user_id, k, explain)
+    request.state.release, request.state.arm = listed.release, arm
+    # Ours already: FastAPI would check it all over again, which took as long as making it.
+    return Response(listed.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+@api.post(
+    "/events",
+    tags=["events"],
+    responses={
+        202: {"model": schemas.EventReceipt, "description": "Kept; applied later"},
+        207: {
+            "model": schemas.EventReceipt,
+            "description": "Some were kept; `refused` names the others",
+        },
+    },
+)
+async def write_events(
+    using: Using,
+    batch: schemas.EventBatch,
+    response: Response,
+    atomic: Annotated[bool, Query(description="Keep all events, or none")] = False,
+) -> schemas.EventReceipt:
+    """Keep what shoppers did. Each event stands for itself: one that does not fit is named, and the
+    others are kept; the next list knows."""
+    taken = _intake(using.settings).sort(batch.events, datetime.now(UTC))
+    using.metrics.events.count_refused(one.kind for one in taken.refused)
+    if taken.refused and (atomic or not taken.kept):
+        raise _nothing_kept(taken, atomic)
+    receipt = await using.writer.write(taken.kept)
+    if taken.refused:
+        response.status_code = 207
+    elif not receipt.applied:
+        response.status_code = 202
+    return schemas.EventReceipt(
+        accepted=receipt.accepted,
+        duplicate=receipt.duplicate,
+        refused=[
+            schemas.RefusedEvent(
+                place=one.place, event_id=one.event_id, where=one.where, reason=one.reason
+            )
+            for one in taken.refused
+        ],
+        unknown_item=_unknown(using.router, taken),
+        shortened=list(taken.shortened),
+        applied=receipt.applied,
+    )
+
+
+@api.get("/items/{item_id}/similar", tags=["items"], responses=problem_responses(404))
+async def similar_items(using: Using, item_id: ItemId, k: K = 20) -> schemas.SimilarItems:
+    """List items that the same people would like, best first."""
+    row = using.lists.catalogue.row(item_id)
+    if row < 0:
+        raise ProblemError(404, "this release's catalogue has no such item")
+    return using.lists.similar(row, k)
+
+
+@api.get("/items", tags=["items"])
+async def find_items(
+    using: Using,
+    ids: Annotated[list[schemas.Id] | None, Query(max_length=MAX_SEARCH)] = None,
+    q: Annotated[str, Query(max_length=100, description="Words in the title or category")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_SEARCH)] = 20,
+) -> schemas.ItemPage:
+    """Find items by id (unknown ones are left out), or by words."""
+    catalogue = using.lists.catalogue
+    rows = catalogue.search(q, limit) if ids is None else catalogue.rows(ids)
+    return schemas.ItemPage(items=[catalogue.item(row) for row in rows if row >= 0])
+
+
+def _intake(settings: Settings) -> Intake:
+    return Intake(settings.max_event_age_days, settings.max_event_lead_s)
+
+
+def _unknown(router: ReleaseRouter, taken: Taken) -> list[str]:
+    """List items of kept events that neither release knows, each once."""
+    catalogues = [maker.catalogue for maker in router.makers]
+    items = dict.fromkeys(event.item_id for event in taken.kept)
+    return [item for item in items if all(one.row(item) < 0 for one in catalogues)]
+
+
+def _nothing_kept(taken: Taken, atomic: bool) -> ProblemError:
+    errors = [FieldError(where=one.where, message=one.reason) for one in taken.refused]
+    why = "since atomic=true keeps all or none: " if atomic and taken.kept else ""
+    first = f"{errors[0].where}: {errors[0].message}"
+    return ProblemError(
+        422,
+        f"no event was kept, {why}{len(errors)} of {len(taken.kept) + len(errors)} do not fit: "
+        f"`errors` names each, the first is {first}",
+        errors,
+    )

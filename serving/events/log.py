@@ -1,0 +1,101 @@
+"""Where events are kept until features know of them and pipelines can read them.
+
+One protocol, two logs: a SQLite file on one machine, a Redis stream on a cluster. A URL chooses.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from coterie.data.locks import WAIT_S
+
+if TYPE_CHECKING:  # the consumer opens a log before it loads what takes seconds
+    from serving.events.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class LogBatch:
+    """Events of a log, oldest first, and where it keeps each."""
+
+    places: tuple[str, ...] = ()
+    """Names of places in the log; the order of texts is the order of places."""
+    events: tuple["Event", ...] = ()
+    log: str = ""
+    """Which log it is: random, made with it."""
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def name(self) -> str:
+        """File name: the same for the same events of the same log, in any process."""
+        return f"{self.log}-{self.places[0]}-{self.places[-1]}"
+
+
+class EventLog(Protocol):
+    """A durable log: an event is in it once, and known to be pushed and exported, or not.
+
+    Every method may raise UnavailableError: the log does not answer, or refuses.
+    """
+
+    def append(self, events: Sequence["Event"]) -> list[bool]:
+        """Add all of them or none.
+
+        Returns:
+            Of each event, whether it is new; an ``event_id`` that is known stays as it was.
+
+        Raises:
+            UnavailableError: They may not have been kept: send them again, which adds none twice.
+        """
+
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+        """Hold the lock of a name among all processes, for ``LOCK_TTL_S`` seconds at most.
+
+        Yields:
+            The fencing token: microseconds since 1970, above that of every holder before.
+
+        Raises:
+            LockTakenError: Somebody else had it for all of ``wait_s`` seconds.
+        """
+
+    def unpushed(self, limit: int) -> LogBatch:
+        """Read events that features were not told of, oldest first."""
+
+    def mark_pushed(self, batch: LogBatch) -> None:
+        """Remember that features know of these.
+
+        Raises:
+            UnavailableError: The lock is lost, or the log refuses: they will be pushed again, which
+                changes nothing.
+        """
+
+    def count_unpushed(self) -> int:
+        """Count events that features were not told of."""
+
+    def oldest_unpushed_s(self) -> float:
+        """Tell how many seconds the log has had the oldest event that was not pushed; 0: none."""
+
+    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> LogBatch:
+        """Read the next events to export; the same ones in every process until they are marked.
+
+        Args:
+            most: Events at most.
+            least: No batch is begun with fewer,
+            age_s: unless the log has had the oldest of them for so many seconds.
+        """
+
+    def mark_exported(self, batch: LogBatch) -> None:
+        """Remember that these are exported, and let go of what was also pushed.
+
+        It does nothing where they were marked before.
+        """
+
+    def oldest_unexported_s(self) -> float:
+        """Tell how many seconds the log has had the oldest event that was not exported; 0: none."""
+
+    def ping(self) -> None:
+        """Answer, if only that nothing is known."""
+
+    def close(self) -> None:
+        """Let go of file or connection."""

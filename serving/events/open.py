@@ -1,0 +1,42 @@
+"""Opens the event log that a URL names."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from coterie.data.locks import SQLITE, check_log_url
+from serving.events.log import EventLog
+from serving.settings import Settings
+
+
+def open_log(place: str, password: str = "", sync_s: float = 0.0) -> EventLog:
+    """Open the log that a URL names; a Redis is asked nothing yet.
+
+    Args:
+        place: ``sqlite:///path``, ``redis://host:port/db`` or ``rediss://``.
+        password: Of Redis.
+        sync_s: See RedisLog.
+
+    Raises:
+        BadInputError: It names none.
+        UnavailableError: The file cannot be opened.
+    """
+    check_log_url(place)
+    if urlsplit(place).scheme == SQLITE:
+        from serving.events.sqlite_log import SqliteLog
+
+        return SqliteLog(Path(place.removeprefix(f"{SQLITE}://")))
+    from serving.events.redis_log import RedisLog
+
+    return RedisLog(place, password, sync_s)
+
+
+def open_event_log(settings: Settings) -> EventLog:
+    """Open the log that the settings name.
+
+    Raises:
+        BadInputError: They name none.
+        UnavailableError: Its file cannot be opened.
+    """
+    return open_log(
+        settings.event_log_place, settings.event_log_password, settings.event_log_sync_s
+    )

@@ -1,0 +1,296 @@
+"""The event log of a cluster: a Redis stream.
+
+What is in it, all under one hash tag, so that a script may touch all of it:
+
+- ``{coterie:events}``: the stream; an entry an event. Its consumer group holds as *pending* what
+  features were not told of: the script that adds an entry makes it pending, pushing acknowledges.
+- ``{coterie:events}:id:...``: event ids of the last hour, so that none is added twice.
+- ``{coterie:events}:marks``: which log it is, up to where it is exported, and up to where the
+  export goes that somebody is at.
+- ``{coterie:events}:turn:...``: who holds a lock; and in ``:time`` the last fencing token.
+
+Why it is so: docs/adr/0011-event-log-on-redis-streams.md.
+"""
+
+import hashlib
+import secrets
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+import redis
+
+from coterie.data.locks import (
+    LOCK_TTL_S,
+    LOG_KEYS,
+    PUSH,
+    WAIT_S,
+    LockLostError,
+    RedisLocks,
+    lock_key,
+)
+from coterie.data.redis_scripts import ScriptedRedis
+from coterie.errors import BadInputError, UnavailableError
+from serving.events.event import Event, from_json, to_json
+from serving.events.log import LogBatch
+
+STREAM: Final = LOG_KEYS
+GROUP: Final = "features"
+CONSUMER: Final = "pusher"
+"""One name for all who push: who has the lock has all that is pending."""
+KNOWN_S: Final = 3600
+"""For so long an event id is known again, longer than senders try again; it takes 200 bytes. A
+second event after that is counted as new, but merges and ingest know it: it changes nothing."""
+_PAGE: Final = 1000
+
+
+class RedisLog:
+    """The EventLog in a stream; used by one thread at a time."""
+
+    def __init__(self, place: str, password: str = "", sync_s: float = 0.0) -> None:
+        """Ask nothing yet: who writes events may start before Redis does.
+
+        Args:
+            place: ``redis://host:port/db``, or ``rediss://`` for TLS.
+            password: Of Redis; none if empty.
+            sync_s: An append waits for so long until its events are on the disk of Redis (WAITAOF,
+                from Redis 7.2 on); 0 leaves it to the server's ``appendfsync``.
+        """
+        self._place, self._sync_ms = place, round(sync_s * 1000)
+        asked = ScriptedRedis(place, password, sync_s)
+        self._run, self._ask, self._asking = asked.run, asked.ask, asked.asking
+        self._redis, self._locks = asked.client, RedisLocks(asked)
+
+    def append(self, events: Sequence[Event]) -> list[bool]:
+        """See EventLog."""
+        if not events:
+            return []
+        keys = [STREAM, *(f"{STREAM}:id:{_digest(event.event_id)}" for event in events)]
+        texts = [to_json(event) for event in events]
+        fresh = self._run(_APPEND, keys, [GROUP, CONSUMER, KNOWN_S * 1000, *texts])
+        if self._sync_ms:
+            self._wait_for_disk()
+        return [is_new == 1 for is_new in fresh]
+
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+        """See EventLog."""
+        return self._locks.lock(name, wait_s, LOCK_TTL_S)
+
+    def unpushed(self, limit: int) -> LogBatch:
+        """See EventLog."""
+        # From 0 on: what is pending, again. That writes nothing, unlike XAUTOCLAIM.
+        found = self._of_group(
+            "XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", limit, "STREAMS", STREAM, "0"
+        )
+        return self._batch(found[0][1] if found else [])
+
+    def mark_pushed(self, batch: LogBatch) -> None:
+        """See EventLog."""
+        keys = [STREAM, lock_key(PUSH)]
+        if not self._run(_ACKNOWLEDGE, keys, [self._locks.owner, GROUP, *map(_id, batch.places)]):
+            raise LockLostError("the lock ran out before all was pushed: it is pushed again")
+
+    def count_unpushed(self) -> int:
+        """See EventLog."""
+        return int(self._pending().get("pending", 0))
+
+    def oldest_unpushed_s(self) -> float:
+        """See EventLog."""
+        return self._age_s(self._pending().get("min"))
+
+    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> LogBatch:
+        """See EventLog."""
+        identity, exported, planned = self._marks()
+        goes_on = planned != exported
+        # Not read before there is enough: this is asked for every other second.
+        if not goes_on and self._length() < least and self.oldest_unexported_s() < age_s:
+            return LogBatch()
+        # What is planned is exported as it was planned, whatever is asked for now.
+        last = planned if goes_on else "+"
+        found = self._entries(f"({exported}", last, sys.maxsize if goes_on else most)
+        if not found:
+            return LogBatch()
+        # Written down first: whoever goes on after a crash makes the same file again. Refused where
+        # another process was quicker, who may have begun to trim what was still being read here.
+        if not self._run(_PLAN, [f"{STREAM}:marks"], [exported, planned, found[-1][0]]):
+            return LogBatch()
+        return self._batch(found, identity)
+
+    def mark_exported(self, batch: LogBatch) -> None:
+        """See EventLog."""
+        self._run(_EXPORTED, [STREAM, f"{STREAM}:marks"], [_id(batch.places[-1]), GROUP])
+
+    def oldest_unexported_s(self) -> float:
+        """See EventLog."""
+        found = self._entries(f"({self._marks()[1]}", "+", 1)
+        return self._age_s(found[0][0]) if found else 0.0
+
+    def ping(self) -> None:
+        """See EventLog."""
+        with self._asking():
+            self._ask("PING")
+
+    def close(self) -> None:
+        """See EventLog."""
+        self._redis.close()
+
+    def _marks(self) -> tuple[str, str, str]:
+        """Read which log it is, and up to where exported and planned: equal between exports."""
+        found = self._run(_MARKS, [f"{STREAM}:marks"], [secrets.token_hex(4)])
+        identity, exported, planned = map(_text, found)
+        return identity, exported, planned
+
+    def _entries(self, first: str, last: str, most: int) -> list[tuple[str, Any]]:
+        """Read entries in pages: a long answer would hold up all others that Redis serves."""
+        found: list[tuple[str, Any]] = []
+        while len(found) < most:
+            with self._asking():
+                wanted = min(_PAGE, most - len(found))
+                page = self._ask("XRANGE", STREAM, first, last, "COUNT", wanted)
+            found += [(_text(place), fields) for place, fields in page]
+            if len(page) < wanted:
+                break
+            first = f"({found[-1][0]}"
+        return found
+
+    def _length(self) -> int:
+        """Count entries that are not trimmed: at least as many as are not exported."""
+        with self._asking():
+            return int(self._ask("XLEN", STREAM))
+
+    def _pending(self) -> dict[str, Any]:
+        return dict(self._of_group("XPENDING", STREAM, GROUP) or {})
+
+    def _of_group(self, *command: Any) -> Any:
+        """Ask of the consumer group; None where there is none, since nothing was ever appended."""
+        with self._asking():
+            try:
+                return self._ask(*command)
+            except redis.ResponseError as error:
+                if str(error).startswith("NOGROUP"):
+                    return None
+                raise
+
+    def _age_s(self, entry: str | bytes | None) -> float:
+        """Tell an entry's age in seconds, by the clock that gave it its id."""
+        if not entry:
+            return 0.0
+        with self._asking():
+            seconds, microseconds = self._ask("TIME")
+        logged_ms = int(_text(entry).partition("-")[0])
+        age_s: float = seconds + microseconds / 1e6 - logged_ms / 1000
+        return max(0.0, age_s)
+
+    def _batch(self, entries: Sequence[tuple[Any, Any]], identity: str = "") -> LogBatch:
+        return LogBatch(
+            tuple(_place(_text(entry)) for entry, _ in entries),
+            # Of an entry that somebody deleted by hand, its place alone is pending.
+            tuple(from_json(fields[b"e"]) for _, fields in entries if fields),
+            identity,
+        )
+
+    def _wait_for_disk(self) -> None:
+        with self._asking():
+            try:
+                local, _ = self._ask("WAITAOF", 1, 0, self._sync_ms)
+            except redis.ResponseError as error:
+                if "unknown command" not in str(error):
+                    raise
+                raise BadInputError(
+                    f"{self._place} knows no WAITAOF, which Redis has from 7.2 on: "
+                    "set COTERIE_EVENT_LOG_SYNC_S=0, and appendfsync always in Redis"
+                ) from error
+        if local < 1:
+            raise UnavailableError(
+                f"{self._place} did not write events to its disk within {self._sync_ms} ms: "
+                "they may be sent again"
+            )
+
+
+def _digest(event_id: str) -> str:
+    """Shorten an event id for its key: ids may be long."""
+    return hashlib.blake2b(event_id.encode(), digest_size=16).hexdigest()
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _place(entry: str) -> str:
+    """Write an entry's id so that texts sort as ids do."""
+    ms, _, number = entry.partition("-")
+    return f"{int(ms):015d}_{int(number):08d}"
+
+
+def _id(place: str) -> str:
+    ms, _, number = place.partition("_")
+    return f"{int(ms)}-{int(number)}"
+
+
+# Redis runs a script as a whole, writes what it did to its log as one transaction, and refuses for
+# want of memory before a script's first write only. So a script happens, or it does not. All but
+# the first are let through then, too: they make room.
+
+_APPEND: Final = """
+-- The group may be gone with a Redis that was made anew.
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
+local fresh, claim = {}, {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0}
+local last
+for i = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then
+    -- Also, so that WAITAOF after a resend waits for something.
+    redis.call('PEXPIRE', KEYS[i], ARGV[3])
+    fresh[#fresh + 1] = 0
+  else
+    last = redis.call('XADD', KEYS[1], '*', 'e', ARGV[i + 2])
+    redis.call('SET', KEYS[i], '', 'PX', ARGV[3])
+    claim[#claim + 1] = last
+    fresh[#fresh + 1] = 1
+  end
+  -- A call takes some thousands of arguments.
+  if last and (i == #KEYS or #claim > 1000) then
+    for _, word in ipairs({'FORCE', 'JUSTID', 'LASTID', last}) do claim[#claim + 1] = word end
+    redis.call(unpack(claim))
+    claim, last = {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0}, nil
+  end
+end
+return fresh
+"""
+_ACKNOWLEDGE: Final = """#!lua flags=allow-oom
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('XACK', KEYS[1], ARGV[2], unpack(ARGV, 3))
+return 1
+"""
+_MARKS: Final = """#!lua flags=allow-oom
+local found = redis.call('HMGET', KEYS[1], 'identity', 'exported', 'planned')
+if not found[1] then
+  found = {ARGV[1], '0-0', '0-0'}
+  redis.call('HSET', KEYS[1], 'identity', found[1], 'exported', found[2], 'planned', found[3])
+end
+return found
+"""
+_PLAN: Final = """#!lua flags=allow-oom
+local found = redis.call('HMGET', KEYS[1], 'exported', 'planned')
+if found[1] ~= ARGV[1] or found[2] ~= ARGV[2] then return 0 end
+if ARGV[2] ~= ARGV[3] then redis.call('HSET', KEYS[1], 'planned', ARGV[3]) end
+return 1
+"""
+_EXPORTED: Final = """#!lua flags=allow-oom
+local function parts(id)
+  local ms, number = string.match(id, '(%d+)-(%d+)')
+  return tonumber(ms), tonumber(number)
+end
+if redis.call('HGET', KEYS[2], 'planned') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[2], 'exported', ARGV[1])
+-- Never by length: what was not pushed stays, however much there is of it.
+local ms, number = parts(ARGV[1])
+local pending = redis.call('XPENDING', KEYS[1], ARGV[2])
+local keep = string.format('%.0f-%.0f', ms, number + 1)
+if pending[2] then
+  local oldest_ms, oldest = parts(pending[2])
+  if oldest_ms < ms or (oldest_ms == ms and oldest <= number) then keep = pending[2] end
+end
+return redis.call('XTRIM', KEYS[1], 'MINID', keep)
+"""

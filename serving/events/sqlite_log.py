@@ -1,0 +1,188 @@
+"""The event log of one machine: a SQLite file."""
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from coterie.data.locks import WAIT_S, FileLocks
+from coterie.errors import UnavailableError
+from serving.events.event import Event, from_json, to_json
+from serving.events.log import LogBatch
+
+
+class SqliteLog:
+    """The EventLog in one file; several processes of this machine may have it open."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the log, or begin one.
+
+        Raises:
+            UnavailableError: The file cannot be opened, or is no event log.
+        """
+        self._path, self._locks = path, FileLocks(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Used by one thread at a time, but not always the one that opened it.
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            # An acknowledged event survives a power cut, not only a crash of ours.
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_TABLES)
+            self._add_column()
+            self._db.execute(_IDENTITY, (secrets.token_hex(4),))
+        except (OSError, sqlite3.Error) as error:
+            raise UnavailableError(
+                f"cannot open the event log {path}: {error}; "
+                "check the folder's rights, or set COTERIE_STATE to another"
+            ) from error
+
+    def append(self, events: Sequence[Event]) -> list[bool]:
+        """See EventLog."""
+        now = _now_ms()
+        rows = [(e.event_id, e.user_id, e.ts_ms, to_json(e), now) for e in events]
+        with self._writing():
+            return [self._db.execute(_INSERT, row).rowcount == 1 for row in rows]
+
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+        """See EventLog; the lock of a process that dies is free at once."""
+        return self._locks.lock(name, wait_s)
+
+    def unpushed(self, limit: int) -> LogBatch:
+        """See EventLog."""
+        return self._batch("NOT pushed", (), limit)
+
+    def mark_pushed(self, batch: LogBatch) -> None:
+        """See EventLog."""
+        with self._writing():
+            places = [(int(place),) for place in batch.places]
+            self._db.executemany("UPDATE events SET pushed = 1 WHERE place = ?", places)
+
+    def count(self) -> int:
+        """Count all events in the log."""
+        return int(self._one("SELECT count(*) FROM events"))
+
+    def count_unpushed(self) -> int:
+        """See EventLog."""
+        return int(self._one("SELECT count(*) FROM events WHERE NOT pushed"))
+
+    def oldest_unpushed_s(self) -> float:
+        """See EventLog."""
+        return self._age_s("SELECT logged_ms FROM events WHERE NOT pushed ORDER BY place LIMIT 1")
+
+    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> LogBatch:
+        """See EventLog."""
+        with self._writing():
+            exported, planned = self._marks()
+            if planned > exported:
+                return self._batch("place > ? AND place <= ?", (exported, planned), -1)
+            # Not read before there is enough: this is asked for every other second.
+            few = (self._one("SELECT max(place) FROM events") or 0) - exported < least
+            if few and self.oldest_unexported_s() < age_s:
+                return LogBatch()
+            batch = self._batch("place > ?", (exported,), most)
+            if not batch:
+                return LogBatch()
+            # Written down first: whoever goes on after a crash makes the same file again.
+            self._db.execute("UPDATE marks SET planned = ?", (int(batch.places[-1]),))
+            return batch
+
+    def mark_exported(self, batch: LogBatch) -> None:
+        """See EventLog; a file lets go of nothing: disks are large, and it tells duplicates."""
+        with self._writing():
+            last = int(batch.places[-1])
+            self._db.execute("UPDATE marks SET exported = planned WHERE planned = ?", (last,))
+
+    def oldest_unexported_s(self) -> float:
+        """See EventLog."""
+        return self._age_s(
+            "SELECT logged_ms FROM events, marks WHERE place > exported ORDER BY place LIMIT 1"
+        )
+
+    def ping(self) -> None:
+        """See EventLog."""
+        self._one("SELECT 1")
+
+    def close(self) -> None:
+        """See EventLog."""
+        self._db.close()
+
+    def _batch(self, where: str, values: tuple[Any, ...], limit: int) -> LogBatch:
+        query = f"SELECT place, event FROM events WHERE {where} ORDER BY place LIMIT ?"  # noqa: S608
+        rows = self._read(query, (*values, limit))
+        return LogBatch(
+            tuple(f"{place:015d}" for place, _ in rows),
+            tuple(from_json(text) for _, text in rows),
+            str(self._one("SELECT identity FROM marks")),
+        )
+
+    def _marks(self) -> tuple[int, int]:
+        [(exported, planned)] = self._read("SELECT exported, planned FROM marks")
+        return int(exported), int(planned)
+
+    def _one(self, query: str) -> Any:
+        rows = self._read(query)
+        return rows[0][0] if rows else None
+
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise UnavailableError(
+                f"cannot read the event log {self._path}: {error}; is its disk full?"
+            ) from error
+
+    def _age_s(self, query: str) -> float:
+        logged_ms = self._one(query)
+        return 0.0 if logged_ms is None else max(0.0, (_now_ms() - logged_ms) / 1000)
+
+    def _add_column(self) -> None:
+        # Logs of earlier versions did not know when an event came: long ago, for all they know.
+        known = {row[1] for row in self._db.execute("PRAGMA table_info (events)")}
+        if "logged_ms" not in known:
+            self._db.execute("ALTER TABLE events ADD COLUMN logged_ms INTEGER NOT NULL DEFAULT 0")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise UnavailableError(
+                f"cannot write to the event log {self._path}: {error}; is the disk full?"
+            ) from error
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS events (
+    place INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    ts_ms INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    pushed INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS unpushed ON events (place) WHERE NOT pushed;
+CREATE TABLE IF NOT EXISTS marks (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    identity TEXT NOT NULL,
+    exported INTEGER NOT NULL DEFAULT 0,
+    planned INTEGER NOT NULL DEFAULT 0
+);
+"""
+_IDENTITY: Final = "INSERT INTO marks (one, identity) VALUES (1, ?) ON CONFLICT (one) DO NOTHING"
+_INSERT: Final = """
+INSERT INTO events (event_id, user_id, ts_ms, event, logged_ms) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (event_id) DO NOTHING
+"""

@@ -1,0 +1,186 @@
+"""From a shopper's features to an answer: recommender asked, words found. No web in here."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from coterie.data.polarity import speaks_against
+from coterie.data.repurchase import Again
+from coterie.recommend.batches import Recent, shopper_from_features
+from coterie.recommend.recommender import Lists, Recommender
+from coterie.recommend.shoppers import Shoppers
+from coterie.release.bundle import Release
+from coterie.schema import EVENT_KINDS
+from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
+from serving.features.recent import RecentList
+from serving.lists.catalogue import Catalogue
+from serving.lists.reasons import ReasonReader
+from serving.schemas import (
+    Friend,
+    HistoryEntry,
+    ListedItem,
+    RecommendationList,
+    Shopper,
+    SimilarItem,
+    SimilarItems,
+)
+from serving.telemetry.metrics import ServingMetrics
+from serving.telemetry.traces import span
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperFeatures:
+    """What is known of a shopper right now: read once a request, whatever is made of it."""
+
+    user_id: str
+    row: ShopperRow
+    friends: Sequence[RecentList]
+    """Of ``row.friends``, in their order."""
+
+
+def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
+    """Read what is known of a shopper.
+
+    Raises:
+        UnavailableError: The feature store did not answer.
+    """
+    row = features.shopper(user_id)
+    return ShopperFeatures(user_id, row, features.recent_lists(row.friends.ids, had=False))
+
+
+class ListMaker:
+    """One release at work, over what is known of whoever asks."""
+
+    def __init__(self, release: Release, features: OnlineFeatures, metrics: ServingMetrics) -> None:
+        """Make a release ready to be asked.
+
+        Raises:
+            BadInputError: Its parameters are not a recommender's.
+        """
+        self.release = release
+        self.catalogue = Catalogue(release)
+        self.features = features
+        self._metrics = metrics
+        self._recommender = Recommender(release.parameters, release.popularity, release.available)
+        self.num_available = int(release.available.sum())
+        self._days_until_again = release.days_until_again
+
+    def recommend(self, user_id: str, k: int, explain: bool) -> RecommendationList:
+        """Read a shopper's features, and make their list.
+
+        Raises:
+            UnavailableError: The feature store did not answer.
+        """
+        return self.make(self.gather(user_id), k, explain)
+
+    def gather(self, user_id: str) -> ShopperFeatures:
+        """Read what is known of a shopper, and time it."""
+        with self._timed("features"):
+            return gather(self.features, user_id)
+
+    def make(self, known: ShopperFeatures, k: int, explain: bool) -> RecommendationList:
+        """Make the list of a shopper of whom all is known; safe in several threads at once."""
+        with self._timed("recommend"):
+            shoppers = self._shoppers(known.row, known.friends)
+            lists = self._recommender.recommend(shoppers, k)
+        items = self._listed(lists)
+        if explain:
+            with self._timed("explain"):
+                self._explain(items, shoppers, lists, known.row.friends)
+        return RecommendationList(
+            user_id=known.user_id,
+            source=lists.source[0],
+            release=self.release.version,
+            items=items,
+        )
+
+    def similar(self, row: int, k: int) -> SimilarItems:
+        """List items like the one in a row, best first."""
+        rows, cosines = self._recommender.similar(row, k)
+        items = [
+            SimilarItem(item=self.catalogue.item(other), similarity=round(float(cosine), 6))
+            for other, cosine in zip(rows.tolist(), cosines, strict=True)
+        ]
+        return SimilarItems(item=self.catalogue.item(row), items=items)
+
+    def shopper(self, user_id: str, most: int) -> Shopper:
+        """Show a shopper's history and friends; those who may not be named are only counted."""
+        row = self.features.shopper(user_id)
+        named = [f for f, yes in zip(row.friends.ids, row.friends.named, strict=True) if yes]
+        histories = self.features.recent_lists(named, had=False)
+        return Shopper(
+            user_id=user_id,
+            history=self._history(row.recent, most, against=True),
+            friends=[
+                # What they did not want is nobody else's business.
+                Friend(user_id=friend, history=self._history(recent, most, against=False))
+                for friend, recent in zip(named, histories, strict=True)
+            ],
+            num_friends=len(row.friends.ids),
+        )
+
+    def _shoppers(self, row: ShopperRow, friends: Sequence[RecentList]) -> Shoppers:
+        return shopper_from_features(
+            self._recent(row.recent),
+            [self._recent(friend) for friend in friends],
+            row.friends.strengths,
+            Again.at(self._days_until_again, int(time.time() * 1000)),
+        )
+
+    def _recent(self, recent: RecentList) -> Recent:
+        return Recent(
+            self.catalogue.rows(recent.item_ids),
+            recent.kinds,
+            recent.ts_ms,
+            recent.wanted_ms,
+            self.catalogue.rows(recent.had_ids),
+            recent.had_wanted_ms,
+        )
+
+    def _listed(self, lists: Lists) -> list[ListedItem]:
+        rows = lists.item_idx[0]
+        return [
+            ListedItem(rank=rank, score=score, item=self.catalogue.item(item))
+            for rank, (item, score) in enumerate(
+                zip(rows[rows >= 0].tolist(), lists.score[0].tolist(), strict=False), 1
+            )
+        ]
+
+    def _explain(
+        self, items: Sequence[ListedItem], shoppers: Shoppers, lists: Lists, friends: Friends
+    ) -> None:
+        """Fill in the reasons of listed items."""
+        names = [
+            friend if named else None
+            for friend, named in zip(friends.ids, friends.named, strict=True)
+        ]
+        reader = ReasonReader(self._recommender.parts(shoppers, lists), names, self.catalogue)
+        for place, listed in enumerate(items):
+            listed.reasons = reader.read(place, int(lists.item_idx[0, place]))
+
+    def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:
+        """List the newest entries of a history, with what was turned down or without."""
+        rows = self.catalogue.rows(recent.item_ids)
+        turned_down = speaks_against(np.array(recent.kinds, np.int8), np.array(recent.wanted_ms))
+        entries = zip(rows, recent.kinds, turned_down.tolist(), recent.ts_ms, strict=True)
+        known = [entry for entry in entries if entry[0] >= 0 and (against or not entry[2])]
+        return [
+            HistoryEntry(
+                item=self.catalogue.item(item),
+                event=EVENT_KINDS[kind],
+                turned_down=unwanted,
+                ts=datetime.fromtimestamp(ts / 1000, UTC),
+            )
+            for item, kind, unwanted, ts in known[:most]
+        ]
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        with span(stage):
+            yield
+        self._metrics.lists.time_stage(stage, time.perf_counter() - began)

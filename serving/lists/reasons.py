@@ -1,0 +1,221 @@
+"""From exact parts of a score to a few reasons that a person can read; the sums stay exact."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from coterie.data.dataset import Ints
+from coterie.recommend.recommender import Parts, ReasonKind
+from coterie.schema import AGAINST_KINDS, DID, DID_NOT_WANT, EVENT_KINDS
+from serving.schemas import Reason
+
+MAX_OWN: Final = 3
+"""Own items named in an item's reasons; the others are added up in one more."""
+MAX_OWN_AGAINST: Final = 1
+"""Own items named that were turned down and speak against an item."""
+MAX_FRIENDS_ITEMS: Final = 3
+"""The same for what friends did."""
+
+_DIGITS: Final = 6
+
+Sums = npt.NDArray[np.float64]
+
+
+class Names(Protocol):
+    """What items are called."""
+
+    def title(self, row: int) -> str:
+        """Name the item of a row by its title."""
+
+    def item_id(self, row: int) -> str:
+        """Name the item of a row by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """What g groups of friends did: each, the same with the same item, which they all wanted or
+    all did not."""
+
+    item: Ints
+    """Shape (g,)."""
+    kind: Ints
+    """Shape (g,): a place in ``schema.EVENT_KINDS``."""
+    against: npt.NDArray[np.bool_]
+    """Shape (g,): whether they turned it down."""
+    entry: Ints
+    """Rows of the parts, shape (n,), group by group; one a friend in each group."""
+    offsets: Ints
+    """Shape (g + 1,)."""
+    net: Sums
+    """What each group adds to each listed item, shape (g, s)."""
+
+    @classmethod
+    def of(cls, parts: Parts) -> "_Groups":
+        """Group friends' entries by item, kind, and whether they wanted it."""
+        entries = np.flatnonzero(parts.person >= 0)
+        did = parts.item_idx[entries] * len(EVENT_KINDS) + parts.kind[entries]
+        keys = 2 * did + parts.against[entries]
+        order = np.argsort(keys, kind="stable")
+        found, starts = np.unique(keys[order], return_index=True)
+        entry = entries[order]
+        item, kind = np.divmod(found // 2, len(EVENT_KINDS))
+        net = np.zeros((0, parts.contribution.shape[1]))
+        if len(entry):
+            net = np.add.reduceat(parts.contribution[entry], starts, axis=0)
+        return cls(item, kind, found % 2 == 1, entry, np.append(starts, len(entry)), net)
+
+    def entries(self, group: int) -> Ints:
+        """Find the rows of the parts that are one group's."""
+        return self.entry[self.offsets[group] : self.offsets[group + 1]]
+
+
+class ReasonReader:
+    """The reasons of one shopper's list; what its items share is worked out once."""
+
+    def __init__(self, parts: Parts, names: Sequence[str | None], items: Names) -> None:
+        """Group the parts of a list's scores.
+
+        Args:
+            parts: Of the list.
+            names: Of each friend, None where they may not be named; person 1 stands first.
+            items: What the rows are called.
+        """
+        self._parts = parts
+        self._names = names
+        self._items = items
+        self._whole = np.abs(parts.contribution).sum(axis=0) + np.abs(parts.popular)
+        self._own = np.flatnonzero(parts.person < 0)
+        self._groups = _Groups.of(parts)
+
+    def read(self, place: int, shown: int) -> list[Reason]:
+        """Name the reasons of the item at a position: those with an item first, by share."""
+        reasons = [*self._own_reasons(place), *self._friend_reasons(place, shown)]
+        popular = self._parts.popular[place : place + 1]
+        if popular[0]:
+            text = "Popular with all shoppers"
+            reasons.append(self._reason(ReasonKind.POPULAR, place, popular, text))
+        return sorted(reasons, key=lambda reason: (reason.item_id is None, -reason.share))
+
+    def _own_reasons(self, place: int) -> list[Reason]:
+        column = self._parts.contribution[self._own, place]
+        against = self._parts.against[self._own]
+        speaks = np.where(against, -column, column) > 0
+        order = np.argsort(-np.where(speaks, np.abs(column), -np.inf), kind="stable")
+        # What was turned down is no reason for anything, even where it adds to the score.
+        named = np.concatenate(
+            [
+                order[~against[order] & speaks[order]][:MAX_OWN],
+                order[against[order] & speaks[order]][:MAX_OWN_AGAINST],
+            ]
+        )
+        reasons = []
+        for entry in named:
+            item, did = self._entry(self._own[entry])
+            reasons.append(
+                self._reason(
+                    ReasonKind.OWN,
+                    place,
+                    column[[entry]],
+                    f"You {did.format(self._items.title(item))}",
+                    item_id=self._items.item_id(item),
+                )
+            )
+        rest = np.setdiff1d(np.arange(len(column)), named)
+        if len(rest):
+            text = f"{_count(len(rest), 'more item', 'more items')} in your history"
+            reasons.append(self._reason(ReasonKind.OWN, place, column[rest], text))
+        return reasons
+
+    def _friend_reasons(self, place: int, shown: int) -> list[Reason]:
+        speaks = ~self._groups.against
+        net = np.where(speaks, self._groups.net[:, place], 0.0)
+        same = speaks & (self._groups.item == shown)
+        # Friends who had this very item say most to a person, whatever their share.
+        first = np.lexsort((-net, ~same))[:MAX_FRIENDS_ITEMS]
+        named = first[net[first] > 0]
+        reasons = [self._friends_did(group, place, shown) for group in named.tolist()]
+        others = np.ones(len(self._groups.entry), dtype=np.bool_)
+        for group in named.tolist():
+            others[self._groups.offsets[group] : self._groups.offsets[group + 1]] = False
+        rest = self._groups.entry[others]
+        if len(rest):
+            num = int(np.count_nonzero(np.bincount(self._parts.person[rest])))
+            text = f"What else {_count(num, 'friend', 'friends')} did lately"
+            column = self._parts.contribution[rest, place]
+            reasons.append(self._reason(ReasonKind.FRIEND, place, column, text, num_friends=num))
+        return reasons
+
+    def _friends_did(self, group: int, place: int, shown: int) -> Reason:
+        entries, item = self._groups.entries(group), int(self._groups.item[group])
+        column = self._parts.contribution[entries, place]
+        people = self._parts.person[entries[np.argsort(-column, kind="stable")]].tolist()
+        named = (self._names[person - 1] for person in people)
+        friend = next((name for name in named if name is not None), None)
+        did = _did(int(self._groups.kind[group]), against=False)
+        return self._reason(
+            ReasonKind.FRIEND,
+            place,
+            column,
+            f"{_who(friend, len(people))} {did.format(self._title(item, shown))}",
+            item_id=self._items.item_id(item),
+            friend=friend,
+            num_friends=len(people),
+        )
+
+    def _title(self, item: int, shown: int) -> str:
+        return "this" if item == shown else self._items.title(item)
+
+    def _entry(self, entry: int) -> tuple[int, str]:
+        did = _did(int(self._parts.kind[entry]), bool(self._parts.against[entry]))
+        return int(self._parts.item_idx[entry]), did
+
+    def _reason(
+        self,
+        kind: ReasonKind,
+        place: int,
+        parts: Sums,
+        text: str,
+        item_id: str | None = None,
+        friend: str | None = None,
+        num_friends: int | None = None,
+    ) -> Reason:
+        share = float(np.abs(parts).sum() / (self._whole[place] or 1.0))
+        # Numbers are ours: no need to check them again, and there are many.
+        return Reason.model_construct(
+            kind=kind,
+            share=round(share, _DIGITS),
+            contribution=round(float(parts.sum()), _DIGITS),
+            text=text,
+            item_id=item_id,
+            friend=friend,
+            num_friends=num_friends,
+        )
+
+
+def shares_by_kind(reasons: Iterable[Reason]) -> dict[ReasonKind, float]:
+    """Add up the shares of each kind of reason."""
+    totals = dict.fromkeys(ReasonKind, 0.0)
+    for reason in reasons:
+        totals[reason.kind] += reason.share
+    return totals
+
+
+def _did(code: int, against: bool) -> str:
+    kind = EVENT_KINDS[code]
+    says_so = not against or kind in AGAINST_KINDS
+    return DID[kind] if says_so else DID_NOT_WANT.format(DID[kind])
+
+
+def _who(friend: str | None, num: int) -> str:
+    if friend is None:
+        return "A friend" if num == 1 else f"{num} friends"
+    if num == 1:
+        return friend
+    return f"{friend} and {_count(num - 1, 'more friend', 'more friends')}"
+
+
+def _count(num: int, one: str, many: str) -> str:
+    return f"{num} {one if num == 1 else many}"

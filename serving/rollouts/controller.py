@@ -1,0 +1,158 @@
+"""The rollout's controller on one machine: a deployment of its own, which Ray Serve restarts."""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+
+from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.release.champion import ChampionPointer
+from coterie.rollout.book import Book
+from coterie.rollout.controller import Controller, Metrics
+from coterie.rollout.exported import RolloutMetrics
+from coterie.rollout.live import Live
+from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
+from coterie.rollout.state import Target
+from serving.rollouts.release_locator import ReleaseLocator, release_locator
+from serving.rollouts.serve_config import deploy
+from serving.settings import Settings, read_settings
+from serving.telemetry.logs import LOGGER, start_logging
+from serving.telemetry.metrics import set_room_aside
+
+SILENT_S: Final = 10.0
+"""A replica that has not said anything for so long is gone."""
+
+log = logging.getLogger(LOGGER)
+
+
+class ServeArms:
+    """What this machine's replicas serve; the ``Arms`` of ``coterie.rollout.controller``."""
+
+    def __init__(self, replicas: Path, locator: ReleaseLocator) -> None:
+        """Read ``replicas``, the folder where each replica says what it serves."""
+        self._folder, self._locator = replicas, locator
+        self._applied: Live | None = None
+
+    def live(self) -> Target:
+        """Read what replicas say; the first that serves something else than the others counts.
+
+        Raises:
+            UnavailableError: None has said anything lately.
+        """
+        said = [content["live"] for content in self._said()]
+        if not said:
+            raise UnavailableError("no replica says what it serves")
+        targets = [Live.from_json(content).target for content in said]
+        wanted = self._applied.target if self._applied else targets[0]
+        return next((target for target in targets if target != wanted), targets[0])
+
+    def apply(self, target: Target) -> None:
+        """Tell Ray Serve what to run, once; replicas then load what they lack.
+
+        Raises:
+            UnavailableError: It did not take it, or a release cannot be found.
+        """
+        try:
+            live = self._locator.live(target)
+        except BadInputError as error:
+            raise UnavailableError(str(error)) from error
+        if live != self._applied:
+            deploy(live)
+            self._applied = live
+
+    def preflight(self, digest: str) -> str | None:
+        """Load a release here first, and make some lists of nobody; return what is wrong."""
+        from serving.rollouts.loaded_release import load_arm
+
+        try:
+            load_arm(self._locator.locate(digest))
+        except BadInputError as error:
+            return str(error)
+        return ""
+
+    def crashed(self, digest: str) -> str:  # noqa: ARG002 - there is one canary
+        """Read what a replica says that could not load a release."""
+        errors = [content["error"] for content in self._said() if content["error"]]
+        return errors[0] if errors else ""
+
+    def _said(self) -> Iterator[dict[str, Any]]:
+        now = time.time()
+        for file in sorted(self._folder.glob("*.json")):
+            try:
+                content = json.loads(file.read_text())
+            except (OSError, ValueError):
+                continue
+            if now - content["at"] < SILENT_S:
+                yield content
+            else:
+                file.unlink(missing_ok=True)
+
+
+def metrics_of(settings: Settings) -> Metrics:
+    """Choose whom the controller asks for counts."""
+    if settings.prometheus_url:
+        return PrometheusMetrics(settings.prometheus_url)
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    return EndpointMetrics(f"http://{host}:{settings.port}/metrics")
+
+
+def controller_of(settings: Settings, book: Book) -> Controller:
+    """Make what decides about this machine's replicas, and keeps its store's champion."""
+    return Controller(
+        book,
+        metrics_of(settings),
+        ServeArms(settings.replicas_folder, release_locator(settings)),
+        note_look=book.note_look,
+        follow=ChampionPointer(settings.releases_root, log).follow,
+    )
+
+
+class RolloutController:
+    """Turns once in a while; a turn that fails is logged, and the next one tries again."""
+
+    def __init__(self) -> None:
+        settings = read_settings()
+        start_logging(settings.log_level, settings.log_path)
+        self._interval_s = settings.rollout_interval_s
+        self._book = Book(settings.rollouts_place)
+        self._controller = controller_of(settings, self._book)
+        set_room_aside()
+        self._exported = RolloutMetrics(CollectorRegistry())
+        self._task = asyncio.create_task(self._turn_on())
+
+    async def _turn_on(self) -> None:
+        with self._book.lease() as ours:
+            while ours:
+                await asyncio.to_thread(self._turn)
+                await asyncio.sleep(self._interval_s)
+        # Another one acts; should it end, Ray Serve starts us again.
+        os._exit(1)
+
+    def _turn(self) -> None:
+        try:
+            decision = self._controller.turn()
+        except CoterieError as error:
+            log.warning("the rollout's controller goes on: %s", error)
+            return
+        except Exception:
+            # The next turn starts from what is written; who stopped would hold rollouts for ever.
+            log.exception("a turn failed")
+            return
+        transitions = decision.transitions if decision else ()
+        self._exported.show(self._book.read()[0], transitions, time.time())
+        for line in transitions:
+            fields = {
+                "before": line.before,
+                "after": line.after,
+                "who": line.who,
+                "stable": line.stable[:12],
+                "canary": line.canary[:12],
+                "weight": line.weight,
+            }
+            log.info("rollout: %s", line.why, extra={"fields": fields})

@@ -1,0 +1,134 @@
+"""What is noticed of an arm's lists: flaws that stable answers for, and counted signals."""
+
+import itertools
+import math
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from coterie.recommend.recommender import Source
+from coterie.release.bundle import Release
+from serving.lists.list_maker import ShopperFeatures
+from serving.schemas import RecommendationList
+
+REMEMBERED: Final = 256
+"""Lists of an arm that a new one is compared with."""
+SLOW_QUANTILE: Final = 0.9
+"""An answer is slow if it took longer than this share of stable's."""
+HARMLESS_S: Final = 0.02
+"""No answer quicker than this is slow: nobody feels the difference."""
+MEASURED: Final = 100
+"""Of stable's answers, from the moment at which a canary is there: both work beside each other."""
+TENTHS: Final = 11
+"""Borders of the tenths of a release's best scores offline."""
+
+
+def flaw(answer: RecommendationList, k: int, known: ShopperFeatures, num_available: int) -> str:
+    """Find what is wrong with a list, in a few words; empty: nothing."""
+    scores = [item.score for item in answer.items]
+    ids = [item.item.item_id for item in answer.items]
+    if not all(math.isfinite(score) for score in scores):
+        return "scores are not finite"
+    recent = known.row.recent
+    if len(ids) < min(k, num_available - len(recent) - len(recent.had_ids)):
+        return "too short"
+    if len(set(ids)) < len(ids):
+        return "an item twice"
+    if any(a < b for a, b in itertools.pairwise(scores)):
+        return "not in order"
+    return ""
+
+
+class LatencyLimit:
+    """How long stable takes while a canary is there: both arms' answers are held to it."""
+
+    def __init__(self) -> None:
+        self._seconds: list[float] = []
+        self._limit = math.inf
+
+    def note(self, seconds: float) -> None:
+        """Take in how long one of stable's answers took."""
+        if len(self._seconds) < MEASURED:
+            self._seconds.append(seconds)
+            if len(self._seconds) == MEASURED:
+                self._limit = max(HARMLESS_S, float(np.quantile(self._seconds, SLOW_QUANTILE)))
+
+    def slow(self, seconds: float) -> bool:
+        """Tell whether an answer took longer than usual; none does before the limit is known."""
+        return seconds > self._limit
+
+
+class ListChecks:
+    """One arm's lists, looked at one by one."""
+
+    def __init__(self, release: Release) -> None:
+        self._lists: OrderedDict[int, str] = OrderedDict()
+        self._tenths = _tenths(release)
+
+    @property
+    def knows_scores(self) -> bool:
+        """Whether the release says what its scores were offline."""
+        return self._tenths is not None
+
+    def signals(self, answer: RecommendationList) -> list[str]:
+        """Name the signals of a rollout that count a list, by its content alone."""
+        found = []
+        if answer.source is Source.POPULAR:
+            found.append("fallbacks")
+        if self._is_duplicate(answer):
+            found.append("duplicate_lists")
+        if self._out_of_range(answer):
+            found.append("score_out_of_range")
+        return found
+
+    def tenth(self, answer: RecommendationList) -> int | None:
+        """Find the tenth of the release's offline lists that a best score is in; None: unknown."""
+        if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
+            return None
+        tenth = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
+        return min(tenth, TENTHS - 2)
+
+    def _is_duplicate(self, answer: RecommendationList) -> bool:
+        """Tell whether somebody else had the same list lately."""
+        key = hash(tuple(item.item.item_id for item in answer.items))
+        before = self._lists.pop(key, answer.user_id)
+        self._lists[key] = answer.user_id
+        if len(self._lists) > REMEMBERED:
+            self._lists.popitem(last=False)
+        return before != answer.user_id
+
+    def _out_of_range(self, answer: RecommendationList) -> bool:
+        """Tell whether the best score is one that the release had (almost) never offline."""
+        if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
+            return False
+        return not self._tenths[0] <= answer.items[0].score <= self._tenths[-1]
+
+
+class CatalogueCoverage:
+    """How much of the catalogue lately shown lists cover."""
+
+    def __init__(self, num_items: int, num_available: int, lists: int = 1000) -> None:
+        self._times = np.zeros(num_items, np.int64)
+        self._available = max(num_available, 1)
+        self._lists: deque[Sequence[int]] = deque()
+        self._most = lists
+
+    def note(self, rows: Sequence[int]) -> float:
+        """Take in one list more; return the share of available items that the last ones show."""
+        self._lists.append(rows)
+        self._times[rows] += 1
+        if len(self._lists) > self._most:
+            self._times[self._lists.popleft()] -= 1
+        return float(np.count_nonzero(self._times)) / self._available
+
+
+def _tenths(release: Release) -> np.ndarray | None:
+    """Read the borders of tenths as the release's maker found them; None where it found none."""
+    lists = release.manifest.metrics.get("lists")
+    borders = lists.get("best_score") if isinstance(lists, dict) else None
+    if not isinstance(borders, list) or len(borders) != TENTHS:
+        return None
+    found = np.array(borders, dtype=np.float64)
+    return found if bool(np.all(np.diff(found) >= 0)) else None

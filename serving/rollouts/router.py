@@ -1,0 +1,209 @@
+"""Which of a replica's releases answers whom, and what is counted of its answer.
+
+Shoppers are shielded: where the canary raises, takes too long, or makes a flawed list, stable
+answers that same request from the same features; the canary alone is blamed.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from coterie.rollout.live import Live
+from serving.features.online_store import OnlineFeatures
+from serving.lists.list_maker import ListMaker, ShopperFeatures
+from serving.lists.reasons import shares_by_kind
+from serving.rollouts.assignment import bucket
+from serving.rollouts.attribution import Impressions, new_list_id
+from serving.rollouts.list_checks import flaw
+from serving.rollouts.loaded_arms import LoadedArms, ReplicaReleases
+from serving.rollouts.loaded_release import LoadedRelease
+from serving.rollouts.workers import THREADS, DismissedError
+from serving.schemas import RecommendationList
+from serving.telemetry.instruments import ArmName
+from serving.telemetry.logs import LOGGER
+from serving.telemetry.metrics import ServingMetrics
+
+MOST_WAITING: Final = 8
+"""Requests of the canary at a time; more are answered by stable at once."""
+log: Final = logging.getLogger(LOGGER)
+
+
+class ReleaseRouter:
+    """Answers a replica's requests in the event loop, each by the arm that is its shopper's."""
+
+    def __init__(
+        self,
+        features: OnlineFeatures,
+        metrics: ServingMetrics,
+        timeout_s: float = 1.0,
+        window_s: float = 300.0,
+        state: str = "",
+    ) -> None:
+        """Begin with nothing to serve, until the first ``adopt``.
+
+        Args:
+            features: What is known of shoppers.
+            metrics: Where all is counted.
+            timeout_s: After it stable answers in the canary's place.
+            window_s: How long after a list was shown a click counts as its.
+            state: Folder where replicas say what they serve; nowhere if empty.
+        """
+        self._metrics, self._timeout_s = metrics, timeout_s
+        self._impressions = Impressions(window_s, metrics.arms)
+        self._releases = ReplicaReleases(features, metrics, state)
+        self._mirrors: set[asyncio.Task[RecommendationList | None]] = set()
+
+    @property
+    def stable(self) -> ListMaker:
+        """Maker of lists of the release that shoppers are on."""
+        return self._releases.now().stable.maker
+
+    @property
+    def makers(self) -> list[ListMaker]:
+        """Makers of lists: stable's, and the canary's if there is one."""
+        arms = self._releases.now()
+        return [arm.maker for arm in (arms.stable, arms.canary) if arm]
+
+    def adopt(self, live: Live) -> None:
+        """Serve this: at once what is loaded, the rest as soon as it is.
+
+        Raises:
+            BadInputError: This is the first call, and stable cannot be loaded.
+        """
+        self._releases.adopt(live)
+
+    async def recommend(self, user_id: str, k: int, explain: bool) -> RecommendationList:
+        """Make one shopper's list; raises as ``answer`` does."""
+        return (await self.answer(user_id, k, explain))[1]
+
+    async def answer(
+        self, user_id: str, k: int, explain: bool
+    ) -> tuple[ArmName, RecommendationList]:
+        """Make one shopper's list by the arm that is theirs, and say which arm made it in the end.
+
+        Raises:
+            UnavailableError: The feature store did not answer.
+        """
+        arms = self._releases.now()
+        known = arms.stable.maker.gather(user_id)
+        digest = arms.canary_digest
+        if digest and bucket(user_id, digest) < arms.weight:
+            answer = await self._by_canary(arms, known, k, explain)
+            if answer is not None:
+                assert arms.canary is not None
+                return "canary", self._show("canary", arms.canary, known, answer)
+            self._metrics.arms.shielded.inc()
+        answer = await self._by_stable(arms, known, k, explain)
+        if digest and arms.mirrored:
+            self._mirror(arms, known, k, explain)
+        return "stable", self._show("stable", arms.stable, known, answer)
+
+    def beat(self, now: float | None = None) -> None:
+        """Say that this replica lives, and count lists whose time is over; once a second."""
+        now = time.time() if now is None else now
+        self._metrics.arms.heartbeat.set(now)
+        self._impressions.mature(now)
+        self._releases.tell(now)
+
+    async def _by_stable(
+        self, arms: LoadedArms, known: ShopperFeatures, k: int, explain: bool
+    ) -> RecommendationList:
+        make = _timed(arms.stable.maker, known, k, explain)
+        try:
+            try:
+                made = await arms.stable_workers.run(make, None) if arms.stable_workers else make()
+            except DismissedError:
+                made = make()
+        except Exception:
+            self._metrics.arms.count_answer("stable", 0.0, ["failures"])
+            raise
+        answer, seconds = made
+        arms.latency.note(seconds)
+        self._count("stable", arms, arms.stable, known, k, made)
+        return answer
+
+    async def _by_canary(
+        self, arms: LoadedArms, known: ShopperFeatures, k: int, explain: bool
+    ) -> RecommendationList | None:
+        """Ask the canary; None where stable has to answer: why is counted and logged."""
+        canary, workers = arms.canary, arms.canary_workers
+        if canary is None or workers is None or workers.waiting >= MOST_WAITING:
+            self._metrics.arms.count_answer("canary", self._timeout_s, ["failures"])
+            return None
+        began = time.perf_counter()
+        try:
+            made = await workers.run(_timed(canary.maker, known, k, explain), self._timeout_s)
+        except DismissedError:
+            return None
+        except Exception as error:  # whatever a bad release makes of it
+            self._metrics.arms.count_answer("canary", time.perf_counter() - began, ["failures"])
+            log.warning(
+                "the canary failed",
+                exc_info=error,
+                extra={"fields": {"arm": "canary", "release": canary.maker.release.version}},
+            )
+            return None
+        flawed = self._count("canary", arms, canary, known, k, made)
+        return None if flawed else made[0]
+
+    def _count(
+        self,
+        name: ArmName,
+        arms: LoadedArms,
+        arm: LoadedRelease,
+        known: ShopperFeatures,
+        k: int,
+        made: tuple[RecommendationList, float],
+    ) -> str:
+        """Count one answer; return what is wrong with it, or an empty text."""
+        answer, seconds = made
+        flawed = flaw(answer, k, known, arm.maker.num_available)
+        signals = ["malformed"] if flawed else arm.checks.signals(answer)
+        if "score_out_of_range" in signals and not arms.comparable:
+            signals.remove("score_out_of_range")
+        if arms.latency.slow(seconds):
+            signals.append("slow")
+        self._metrics.arms.count_answer(name, seconds, signals)
+        return flawed
+
+    def _mirror(self, arms: LoadedArms, known: ShopperFeatures, k: int, explain: bool) -> None:
+        """Put a request to the canary as well; its answer is counted and thrown away."""
+        if arms.canary_workers is not None and arms.canary_workers.waiting >= THREADS:
+            self._metrics.arms.unmirrored.inc()
+            return
+        task = asyncio.ensure_future(self._by_canary(arms, known, k, explain))
+        self._mirrors.add(task)  # the loop alone would forget it
+        task.add_done_callback(self._mirrors.discard)
+
+    def _show(
+        self, name: ArmName, arm: LoadedRelease, known: ShopperFeatures, answer: RecommendationList
+    ) -> RecommendationList:
+        """Give a list that goes to its shopper an id, and count what it shows."""
+        now = time.time()
+        answer.list_id = new_list_id(arm.ref.digest, now)
+        self._impressions.note(name, now)
+        reasons = [r for item in answer.items for r in item.reasons or ()]
+        self._metrics.lists.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
+        rows = arm.maker.catalogue.rows([item.item.item_id for item in answer.items])
+        self._metrics.lists.novelty.inc(float(arm.bits[rows].sum()))
+        self._metrics.lists.coverage.set(arm.coverage.note(rows))
+        tenth = arm.checks.tenth(answer)
+        if tenth is not None:
+            self._metrics.lists.count_best_score(tenth)
+        if known.row.recent.ts_ms:
+            age = now - max(known.row.recent.ts_ms) / 1000
+            self._metrics.lists.feature_age.observe(max(age, 0.0))
+        return answer
+
+
+def _timed(
+    maker: ListMaker, known: ShopperFeatures, k: int, explain: bool
+) -> Callable[[], tuple[RecommendationList, float]]:
+    def make() -> tuple[RecommendationList, float]:
+        began = time.perf_counter()
+        answer = maker.make(known, k, explain)
+        return answer, time.perf_counter() - began
+
+    return make

@@ -1,0 +1,365 @@
+"""Two releases at work beside each other: who answers whom, and what shoppers are shielded from."""
+
+import asyncio
+import itertools
+import json
+import math
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from small_shop import make_router, people, place_of, write_small_release
+
+from coterie.errors import BadInputError
+from coterie.rollout.live import Live, Place
+from coterie.schema import EventKind
+from serving.events.event import Event
+from serving.lists.list_maker import ListMaker
+from serving.rollouts.assignment import bucket
+from serving.rollouts.attribution import ListId, Responses, new_list_id
+from serving.rollouts.router import ReleaseRouter
+from serving.telemetry.metrics import ServingMetrics
+
+USERS = [f"shopper-{n}" for n in range(400)] + ["ana", "lou", "max"]
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    return [write_small_release(folder / name, version=name) for name in ("old", "new")]
+
+
+@pytest.fixture
+def shop(releases, tmp_path):
+    return Shop(releases, tmp_path)
+
+
+class Shop:
+    """A replica with counters at hand."""
+
+    def __init__(self, releases, folder):
+        self.metrics = ServingMetrics()
+        self.old, self.new = (place_of(release) for release in releases)
+        self.router = make_router(
+            releases[0],
+            people(),
+            self.metrics,
+            timeout_s=30.0,  # a busy machine is slow, which is no fault of a canary's
+            window_s=10.0,
+            state=str(folder),
+        )
+
+    def adopt(self, weight=0.0, mirrored=False, canary=None):
+        self.router.adopt(Live(self.old, canary or self.new, weight, mirrored))
+        await_that(lambda: self.router._releases.arms.canary or self.router._releases.arms.broken)
+
+    def ask(self, users=USERS, k=5):
+        async def every():
+            lists = [await self.router.recommend(user, k, explain=False) for user in users]
+            while self.router._mirrors:
+                await asyncio.sleep(0.001)
+            return lists
+
+        return asyncio.run(every())
+
+    def counted(self, name, **labels):
+        found = self.metrics._registry.get_sample_value(name, labels)
+        return found or 0.0
+
+    def signal(self, arm, signal):
+        return self.counted("coterie_arm_signals_total", arm=arm, signal=signal)
+
+    def spoil(self, monkeypatch, make):
+        """Have the canary's release make lists in another way."""
+        canary = self.router._releases.arms.canary.maker
+        plain = ListMaker.make
+
+        def spoiled(maker, known, k, explain):
+            if maker is not canary:
+                return plain(maker, known, k, explain)
+            return make(lambda: plain(maker, known, k, explain), known)
+
+        monkeypatch.setattr(ListMaker, "make", spoiled)
+
+
+def await_that(done, within_s=10.0):
+    last = time.monotonic() + within_s
+    while not done():
+        assert time.monotonic() < last
+        time.sleep(0.005)
+
+
+def test_as_many_shoppers_as_the_weight_says_are_on_the_canary_and_nobody_flips_as_it_grows(shop):
+    before = set()
+    for weight in (0.05, 0.25, 0.5, 1.0):
+        shop.adopt(weight)
+        lists = shop.ask()
+        on_canary = {one.user_id for one in lists if one.release == "new"}
+        assert before <= on_canary
+        assert len(on_canary) / len(USERS) == pytest.approx(weight, abs=0.07)
+        before = on_canary
+    assert before == set(USERS)
+
+
+def test_another_canary_meets_other_shoppers_first():
+    first, second = (
+        {user for user in USERS if bucket(user, digest) < 0.25} for digest in ("a" * 64, "b" * 64)
+    )
+    assert first != second
+    assert len(first - second) / len(first) > 0.4
+
+
+def test_each_arms_answers_are_counted_as_its_own(shop):
+    shop.adopt(0.5)
+    lists = shop.ask()
+    on_canary = sum(one.release == "new" for one in lists)
+    assert shop.counted("coterie_arm_answers_total", arm="canary") == on_canary
+    assert shop.counted("coterie_arm_answers_total", arm="stable") == len(lists) - on_canary
+
+
+def test_in_shadow_everybody_is_answered_by_stable_and_the_canary_is_asked_as_well(shop):
+    shop.adopt(mirrored=True)
+    assert {one.release for one in shop.ask()} == {"old"}
+    asked = shop.counted("coterie_arm_answers_total", arm="canary")
+    assert asked > 0.3 * len(USERS)
+    assert asked + shop.counted("coterie_unmirrored_total") == len(USERS)
+
+
+def raises(make, known):
+    raise ValueError("a bad release")
+
+
+def hangs(make, known):
+    time.sleep(1.0)
+    return make()
+
+
+def not_finite(make, known):
+    answer = make()
+    answer.items[0].score = math.nan
+    return answer
+
+
+def short(make, known):
+    answer = make()
+    answer.items = answer.items[:1]
+    return answer
+
+
+def twice(make, known):
+    answer = make()
+    answer.items[1] = answer.items[0]
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("fault", "signal", "users"),
+    [
+        (raises, "failures", USERS),
+        (hangs, "failures", USERS[:6]),
+        (not_finite, "malformed", USERS),
+        (short, "malformed", USERS),
+        (twice, "malformed", USERS),
+    ],
+)
+def test_stable_answers_for_a_canary_that_cannot_and_the_canary_is_blamed(
+    shop, monkeypatch, fault, signal, users
+):
+    shop.router._timeout_s = 0.5 if fault is hangs else 30.0
+    shop.adopt(1.0)
+    shop.spoil(monkeypatch, fault)
+    lists = shop.ask(users)
+    assert {one.release for one in lists} == {"old"}
+    assert all(len(one.items) == 5 for one in lists)
+    assert shop.signal("canary", signal) == len(users)
+    assert shop.counted("coterie_shielded_total") == len(users)
+    assert shop.signal("stable", signal) == 0
+
+
+def test_a_canary_that_hangs_holds_up_nobody_for_long(shop, monkeypatch):
+    shop.router._timeout_s = 0.5
+    shop.adopt(1.0)
+    released = threading.Event()
+    shop.spoil(monkeypatch, lambda make, known: released.wait(20) and make())
+
+    async def at_once():
+        return await asyncio.gather(
+            *(shop.router.recommend(user, 5, explain=False) for user in USERS[:60])
+        )
+
+    began = time.monotonic()
+    lists = asyncio.run(at_once())
+    took = time.monotonic() - began
+    released.set()
+    assert {one.release for one in lists} == {"old"}
+    assert took < 3.0
+
+
+def test_one_list_for_everybody_is_noticed_as_repeated(shop, monkeypatch):
+    shop.adopt(0.5)
+    known = {}
+
+    def same(make, who):
+        answer = known.setdefault("answer", make())
+        return answer.model_copy(update={"user_id": who.user_id})
+
+    shop.spoil(monkeypatch, same)
+    shop.ask()
+    answers = shop.counted("coterie_arm_answers_total", arm="canary")
+    assert shop.signal("canary", "duplicate_lists") == answers - 1
+
+
+def test_an_answer_is_slow_if_it_takes_longer_than_most_of_stables_beside_it(shop, monkeypatch):
+    shop.adopt(0.3)
+
+    def late(make, known):
+        time.sleep(0.03)
+        return make()
+
+    shop.spoil(monkeypatch, late)
+    shop.ask()  # stable's usual time is known after a hundred of its answers
+    before = shop.counted("coterie_arm_answers_total", arm="canary"), shop.signal("canary", "slow")
+    shop.ask()
+    answers = shop.counted("coterie_arm_answers_total", arm="canary") - before[0]
+    assert shop.signal("canary", "slow") - before[1] > 0.9 * answers
+    assert shop.signal("stable", "slow") < 0.5 * len(USERS)
+
+
+def test_dropping_the_canary_takes_effect_at_once_and_requests_in_flight_are_answered(
+    shop, monkeypatch
+):
+    shop.router._timeout_s = 0.5
+    shop.adopt(1.0)
+    shop.spoil(monkeypatch, hangs)
+
+    async def dropped():
+        asked = [
+            asyncio.create_task(shop.router.recommend(user, 5, explain=False)) for user in USERS[:6]
+        ]
+        await asyncio.sleep(0.02)
+        shop.router.adopt(Live(shop.old))
+        later = await shop.router.recommend("ana", 5, explain=False)
+        return later, await asyncio.gather(*asked)
+
+    later, lists = asyncio.run(dropped())
+    assert later.release == "old"
+    assert {one.release for one in lists} == {"old"}
+
+
+def test_a_promoted_canary_answers_without_being_loaded_again(shop, monkeypatch):
+    shop.adopt(1.0)
+    monkeypatch.setattr("serving.rollouts.loaded_release.load_release", None)
+    shop.router.adopt(Live(shop.new))
+    assert {one.release for one in shop.ask(USERS[:20])} == {"new"}
+
+
+def test_a_canary_that_cannot_be_loaded_is_blamed_for_each_request_that_was_its(shop, tmp_path):
+    missing = Place("f" * 64, str(tmp_path / "nowhere"))
+    shop.adopt(0.5, canary=missing)
+    lists = shop.ask()
+    blamed = sum(bucket(user, missing.digest) < 0.5 for user in USERS)
+    assert {one.release for one in lists} == {"old"}
+    assert shop.signal("canary", "failures") == blamed
+
+
+def test_a_release_that_is_another_than_was_meant_is_not_served(shop):
+    shop.adopt(0.5, canary=replace(shop.new, digest="e" * 64))
+    assert {one.release for one in shop.ask()} == {"old"}
+
+
+def test_a_stable_that_cannot_be_loaded_ends_the_start(releases, tmp_path):
+    router = ReleaseRouter(people(), ServingMetrics())
+    with pytest.raises(BadInputError, match="nowhere"):
+        router.adopt(Live(Place("f" * 64, str(tmp_path / "nowhere"))))
+
+
+def test_a_replica_says_what_it_serves(shop, tmp_path):
+    shop.adopt(0.25)
+    shop.router.beat()
+    (file,) = tmp_path.glob("*.json")
+    content = json.loads(file.read_text())
+    assert Live.from_json(content["live"]) == Live(shop.old, shop.new, 0.25, False)
+    shop.router.adopt(Live(shop.old))
+    shop.router.beat()
+    assert Live.from_json(json.loads(file.read_text())["live"]) == Live(shop.old)
+
+
+def click(list_id, number, kind=EventKind.CLICK):
+    return Event(f"e{number}", "ana", "item-0001", kind, 0, list_id=list_id)
+
+
+class Clicks:
+    """Responses to lists of two releases, on a clock of ours."""
+
+    def __init__(self):
+        self.metrics = ServingMetrics()
+        self.responses = Responses(10.0, self.metrics.arms)
+        self.responses.adopt(Live(Place("a" * 64, "x"), Place("b" * 64, "y"), 0.5))
+        self.number = itertools.count()
+
+    def note(self, list_id, now, kind=EventKind.CLICK):
+        self.responses.note([click(list_id, next(self.number), kind)], now)
+
+    def counted(self, arm, signal="clicks"):
+        labels = {"arm": arm, "signal": signal}
+        return self.metrics._registry.get_sample_value("coterie_arm_signals_total", labels)
+
+
+def test_a_click_counts_for_the_release_that_made_the_list_once_its_time_is_over():
+    clicks = Clicks()
+    clicks.note(new_list_id("b" * 64, 100.0), 105.0)
+    clicks.responses.mature(109.9)
+    assert clicks.counted("canary") == 0
+    clicks.responses.mature(110.1)
+    assert clicks.counted("canary") == 1
+    assert clicks.counted("stable") == 0
+
+
+def test_a_list_counts_once_however_often_it_is_clicked():
+    clicks = Clicks()
+    listed = new_list_id("a" * 64, 100.0)
+    for _ in range(3):
+        clicks.note(listed, 101.0)
+    clicks.note(listed, 102.0, EventKind.PURCHASE)
+    clicks.note(listed, 103.0, EventKind.PURCHASE)
+    clicks.responses.mature(200.0)
+    assert clicks.counted("stable") == 1
+    assert clicks.counted("stable", "purchases") == 1
+
+
+@pytest.mark.parametrize("kind", [EventKind.RETURN, EventKind.DISLIKE, EventKind.VIEW])
+def test_to_turn_down_what_a_list_showed_is_no_click(kind):
+    clicks = Clicks()
+    clicks.note(new_list_id("a" * 64, 100.0), 101.0, kind)
+    clicks.responses.mature(200.0)
+    assert clicks.counted("stable") == clicks.counted("stable", "purchases") == 0
+
+
+@pytest.mark.parametrize("list_id", [None, "", "x", "ffffffffffff-3e8-000000000000", "a" * 128])
+def test_what_follows_from_no_list_of_ours_counts_for_nobody(list_id):
+    clicks = Clicks()
+    clicks.note(list_id, 1.5)
+    clicks.responses.mature(1e12)
+    assert clicks.counted("stable") == clicks.counted("canary") == 0
+
+
+def test_a_click_after_the_lists_time_or_before_it_was_made_counts_for_nobody():
+    clicks = Clicks()
+    clicks.note(new_list_id("a" * 64, 100.0), 110.5)
+    clicks.note(new_list_id("a" * 64, 100.0), 99.0)
+    clicks.responses.mature(1e12)
+    assert clicks.counted("stable") == 0
+
+
+def test_a_list_is_one_that_could_be_clicked_once_its_time_is_over(shop):
+    shop.ask(USERS[:7])
+    shop.router.beat(time.time() + 9.0)
+    assert shop.counted("coterie_arm_shown_total", arm="stable") == 0
+    shop.router.beat(time.time() + 10.5)
+    assert shop.counted("coterie_arm_shown_total", arm="stable") == 7
+
+
+def test_a_lists_id_says_who_made_it_and_when():
+    read = ListId.read(new_list_id("c" * 64, 1234.5))
+    assert read == ListId("c" * 12, 1234.5)
