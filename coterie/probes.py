@@ -32,7 +32,7 @@ class Starting:
     """Stands for work until there is some: it lives, for a while, and is not ready."""
 
     work: Work | None = None
-    """Put here when it begins."""
+    """The work, once it has begun; None before."""
     began: float = field(default_factory=time.monotonic)
 
     def alive(self) -> bool:

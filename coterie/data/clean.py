@@ -65,7 +65,7 @@ class Clean:
     """Items of which a bad row says that they cannot be had, or says nothing that can be read
     (``BadRow.WITHDRAWS``)."""
     suspects: set[str] = field(default_factory=set)
-    """What may be the id of one of them, where nobody knows which field is which."""
+    """Texts that may be the id of one of them, where nobody knows which field is which."""
 
     def parts(self) -> Iterator[pa.Table]:
         """Yield the clean rows once, sorted; the counts are whole afterwards."""

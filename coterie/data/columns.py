@@ -17,11 +17,11 @@ from coterie.errors import BadInputError
 from coterie.schema import TIMESTAMP, Column
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
-"""Before this nobody shopped on a network: an older time is a broken clock or a missing one."""
+"""Earliest time of an event: one before it has a broken clock, or none."""
 MAX_LEAD_S: Final = 300.0
-"""Clocks of senders may be ahead of ours by this: a time is impossible only beyond it."""
+"""Seconds that clocks of senders may be ahead of ours: a time is impossible only beyond them."""
 MAX_NUMBER: Final = 1e12
-"""Of a value, price or weight: models count in single precision, where far larger is infinite."""
+"""Largest value, price or weight: in the models' single precision far larger is infinite."""
 MAX_URI: Final = 4096
 MAX_TEXT: Final = {"description": 20_000, "text": 20_000}
 MAX_SHORT_TEXT: Final = 1_000
@@ -45,7 +45,7 @@ class Parsed:
     """A column of n rows as the contract has it."""
 
     value: pa.Array
-    """Of the contract's type; null where missing or bad."""
+    """The values, of the contract's type; null where missing or bad."""
     reason: pa.Array
     """Text where the row is bad, else null."""
     cut: pa.Array

@@ -29,7 +29,7 @@ class Interactions:
     ts_ms: Ints
     """Milliseconds since 1970, UTC."""
     referrer_idx: Ints
-    """Who shared or invited; -1 where nobody did."""
+    """User who shared or invited; -1 where nobody did."""
 
     def __post_init__(self) -> None:
         lengths = {len(getattr(self, f.name)) for f in fields(self)}
@@ -95,7 +95,7 @@ class TrainingSet:
     num_users: int
     num_items: int
     validation: Interactions | None = None
-    """What to stop early on: the targets that follow ``interactions``; never trained on."""
+    """Targets that follow ``interactions``, to stop early on; never trained on."""
     again: Again | None = None
     """What of that which was had may be listed again when lists are made; None: nothing."""
     items: pa.Table | None = None

@@ -17,7 +17,7 @@ from coterie.schema import EVENTS, ITEMS, TIES, TIMESTAMP, UNDATED, EventKind, P
 Ints = npt.NDArray[np.int64]
 
 PART_TIMES: Final = {part: UNDATED.replace(second=second) for second, part in enumerate(Part)}
-"""Where a set tells no times its parts are a second apart, too little to count as age."""
+"""Time of each part in a set without times: a second apart, too little to count as age."""
 
 
 def read_delimited(

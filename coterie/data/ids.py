@@ -15,7 +15,7 @@ MAX_ID: Final = 256
 MISSING_WORDS: Final = frozenset(
     {"NULL", "null", "None", "NaN", "nan", "NA", "N/A", "#N/A", "<NA>", "\\N", "undefined"}
 )
-"""What exports write where there is no id: all their rows would become one person or item."""
+"""Words that exports write where there is no id: all their rows would become one person or item."""
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Controls, line separators, bidirectional overrides, byte order marks, halves of characters."""

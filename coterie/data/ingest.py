@@ -60,9 +60,9 @@ class IngestConfig:
     """How strict ingest is, and where it runs."""
 
     max_bad_share: float = 0.05
-    """Of a table's rows; one row more stops the run."""
+    """Share of a table's rows that may be bad; one row more stops the run."""
     runner: Runner = "native"
-    """Where Daft works: this machine, or the Ray cluster of the process."""
+    """Where rows are checked: this machine, or the Ray cluster of the process."""
     now: datetime | None = None
     """Times after it are impossible; None takes the clock's, once a run."""
 
@@ -85,7 +85,7 @@ class IngestReport:
     files: dict[str, str]
     """SHA-256 of every file written."""
     sources: dict[str, dict[str, int]]
-    """Of each table the files that were read, with their rows."""
+    """Files that were read, with their rows, by table."""
     passed_over: list[PassedOver]
     """Files that were found and not read."""
     shared: SharedIds
@@ -93,7 +93,7 @@ class IngestReport:
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     """Rows that the mapping leaves out, by table and reason; not among those read."""
     notes: list[str] = field(default_factory=list)
-    """What the mapping says that there is none of, and what follows."""
+    """Tables that the mapping says there are none of, and what follows."""
     warnings: list[str] = field(default_factory=list)
     """What a person should look at."""
     schema_version: int = SCHEMA_VERSION

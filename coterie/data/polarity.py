@@ -95,9 +95,9 @@ class Entries:
     person: Ints
     item: Ints
     kind: Codes
-    """The strongest that was done, as ``meant`` has it; one that speaks against is the weakest."""
+    """The strongest kind, as ``meant`` has it; one that speaks against is the weakest."""
     ts_ms: Ints
-    """The newest time of all."""
+    """The newest time of all that was done, milliseconds since 1970."""
     wanted_ms: Ints
     """When the item was last wanted (a target kind); below 0: last turned down, at that time, and
     not wanted since; 0: neither."""

@@ -26,9 +26,9 @@ class Again:
     """What may be listed again at one moment."""
 
     days: npt.NDArray[np.float32]
-    """After which a wanted item may be listed again, shape (num_items,); inf: never."""
+    """Days after which a wanted item may be listed again, shape (num_items,); inf: never."""
     now_ms: int
-    """When lists are made, milliseconds since 1970, UTC."""
+    """Time at which lists are made, milliseconds since 1970, UTC."""
 
     @classmethod
     def at(cls, days: npt.NDArray[np.float32], now_ms: int) -> "Again | None":
@@ -54,8 +54,8 @@ class RepurchaseRule:
     """After how many days an item may be listed again, by category; the longest path counts."""
 
     days: Mapping[str, float | None] = field(default_factory=dict)
-    """By category path, such as ``Pets/Food``; None: never. REST stands for all others, which is
-    never where it is not given."""
+    """Days by category path, such as ``Pets/Food``; None: never. REST stands for all others, never
+    where it is not given."""
 
     def __post_init__(self) -> None:
         given = self.days.items()

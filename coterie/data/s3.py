@@ -6,7 +6,7 @@ from aiobotocore.httpsession import AIOHTTPSession
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
-"""Of each attempt. s3fs makes five, of two tries each: less than what a probe takes for a hang."""
+"""Seconds an attempt. s3fs makes five, of two tries each: less than a probe takes for a hang."""
 TRIES: Final = 2
 
 

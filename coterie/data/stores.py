@@ -11,7 +11,7 @@ import fsspec
 from coterie.errors import BadInputError, UnavailableError, unresolved
 
 _CLIENTS: Final = frozenset({"aiobotocore", "aiohttp", "botocore"})
-"""What the stores' clients are made of: fsspec lets some of their errors through as they are."""
+"""Packages of stores' clients: fsspec lets some of their errors through as they are."""
 
 
 def open_store(path: str) -> tuple[Any, str]:

@@ -71,7 +71,7 @@ class TableFile:
     """One file of a table."""
 
     name: str
-    """Within the folder."""
+    """Its path within the folder."""
     path: Path
     columns: tuple[str, ...]
     constants: dict[str, str | None] = field(default_factory=dict)

@@ -26,7 +26,7 @@ class Week:
     start_ms: int
     """Its first moment, milliseconds since 1970, UTC."""
     events: int
-    """That models had seen."""
+    """Number of events that models had seen."""
     comparison: Comparison
 
     @property

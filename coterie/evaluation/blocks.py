@@ -37,7 +37,7 @@ class Cell:
 
     text: str
     small: str = ""
-    """Below it, smaller."""
+    """A smaller text below it."""
     css: str = ""
 
 

@@ -26,7 +26,7 @@ OURS = "social"
 WITHOUT_TIES = "social_no_ties"
 PARTS_OF_OURS = ("social_linear",)
 Rows = npt.NDArray[np.bool_]
-"""Which of the shoppers, shape (shoppers,)."""
+"""Mask of some of the shoppers, shape (shoppers,)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,11 @@ class ResamplingConfig:
     """How often the dice are thrown."""
 
     resamples: int = 1000
-    """For intervals."""
+    """Number of resamples for intervals."""
     flips: int = 10_000
-    """For p-values: the smallest that can be found is 1 / (flips + 1)."""
+    """Number of sign flips for p-values: the smallest that can be found is 1 / (flips + 1)."""
     level: float = 0.95
-    """Of the intervals."""
+    """Confidence level of the intervals."""
     seed: int = 0
 
     def __post_init__(self) -> None:

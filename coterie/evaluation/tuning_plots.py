@@ -16,7 +16,7 @@ MARKS = {
     Ending.STOPPED: ("stopped early", {"color": "@other", "symbol": "circle-open", "size": 8}),
     Ending.CUT: ("time was up", {"color": "@other", "symbol": "diamond-open", "size": 9}),
 }
-"""Of trials with a score: a name, and a marker."""
+"""Name and marker of trials with a score, by how they ended."""
 BANDS = (("best quarter", "@ours", 2.5), ("second quarter", "@best", 1.2), ("rest", "@line", 1.0))
 
 

@@ -10,7 +10,7 @@ from coterie.errors import CoterieError
 from coterie.release.store import ReleaseStore
 
 AGAIN_S: Final = 30.0
-"""So long after the store could not be written, it is tried again."""
+"""Seconds after which a store that could not be written is tried again."""
 
 
 class ChampionPointer:

@@ -57,7 +57,7 @@ class Manifest:
     metrics: Mapping[str, Any]
     """Figures by which it was made: names to numbers, nested as the maker likes."""
     limits: Mapping[str, float]
-    """What the gate held it to."""
+    """Limits that the gate held the release to."""
     files: Mapping[str, FileDigest]
     repurchase: Mapping[str, float | None] = field(default_factory=dict)
     """When what was bought may be listed again: ``RepurchaseRule.days``; none in releases of before

@@ -26,11 +26,11 @@ class NamedReason:
     kind: str
     """``own``, ``friend`` or ``popular``."""
     share: float
-    """Of the score; an item's reasons add up to 1."""
+    """Share of the score; an item's reasons add up to 1."""
     contribution: float
-    """To the score, below 0 where it speaks against the item; an item's add up to its score."""
+    """Part of the score, below 0 where it speaks against the item; an item's add up to it."""
     event: str | None = None
-    """The strongest that the person did with the item, of ``schema.EVENT_KINDS``."""
+    """The strongest kind of event that the person did with the item."""
     item_id: str | None = None
     title: str | None = None
     user_id: str | None = None

@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 _UNIT = "\x1f"
 _KEYS = ("coterie-event-id", "coterie-event-io")
-"""Of the two halves of a digest, 16 bytes each: ids stay the same for as long as these do."""
+"""Keys of the two halves of a digest, 16 bytes each: ids stay the same for as long as these do."""
 
 
 def apply(table: Table, part: FileMapping, chunk: Chunk, dropped: Counter[str]) -> Chunk:

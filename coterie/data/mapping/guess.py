@@ -51,9 +51,9 @@ class Guess:
     """What a file seems to be."""
 
     table: str
-    """Of the contract, or ``UNKNOWN``."""
+    """A table of the contract, or ``UNKNOWN``."""
     roles: dict[str, str]
-    """The contract's columns to the file's."""
+    """The file's column for each of the contract's."""
     why: str = ""
     """Why it is unknown."""
 

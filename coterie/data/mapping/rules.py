@@ -30,7 +30,7 @@ class Rules:
 
     columns: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-    """By column of the contract: what was not certain."""
+    """Notes on what was not certain, by column of the contract."""
     undated: bool = False
 
 

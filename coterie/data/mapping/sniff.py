@@ -13,7 +13,7 @@ from coterie.data.formats import FileForm
 from coterie.errors import BadInputError
 
 DELIMITERS: Final = ("::", "\t", ";", ",", "|", " ")
-"""In the order in which they are believed where several fit."""
+"""Delimiters in the order in which they are believed where several fit."""
 _LINES = 200
 _FITTING = 0.9
 """Share of the lines that need as many fields as most have."""
@@ -27,7 +27,7 @@ class Sniffed:
 
     form: FileForm
     fields: list[list[str]]
-    """Of its first lines, the header among them."""
+    """Fields of the first lines, the header among them."""
 
 
 def sniff(file: Path, name: str) -> Sniffed:

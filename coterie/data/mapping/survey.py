@@ -33,12 +33,12 @@ class FileLook:
     """One file, or several of one form, looked at."""
 
     names: tuple[str, ...]
-    """Within the folder."""
+    """Names of the files within the folder."""
     form: FileForm
     is_delimited: bool
     columns: tuple[ColumnLook, ...]
     rows: int
-    """That were looked at."""
+    """Number of rows that were looked at."""
     guess: Guess
     rules: Rules
     problems: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Survey:
     unread: dict[str, str] = field(default_factory=dict)
     """Files that are no tables, and why."""
     problems: tuple[str, ...] = ()
-    """Of the folder as a whole."""
+    """Problems of the folder as a whole."""
 
     def of(self, table: str) -> list[FileLook]:
         """List the files that seem to be one table."""

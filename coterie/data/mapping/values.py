@@ -11,7 +11,7 @@ from coterie.data.mapping.model import ColumnRule
 from coterie.schema import TIMESTAMP
 
 LOWEST, HIGHEST = 1.0, 5.0
-"""What the contract's ratings go from and to."""
+"""Lowest and highest rating of the contract."""
 _NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _NO_TEXT: Final = pa.scalar(None, pa.string())
 Found = tuple[pa.Array, pa.Array]

@@ -77,7 +77,7 @@ COLUMNS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "may_be_used": ("maybeused",),
     },
 }
-"""By table and column, in the order in which they are believed."""
+"""Names of columns, by table and column, in the order in which they are believed."""
 COLUMNS["items"]["item_id"] = COLUMNS["events"]["item_id"]
 COLUMNS["users"]["user_id"] = COLUMNS["events"]["user_id"]
 

@@ -11,7 +11,7 @@ from coterie.data.simulate.people import Acquaintance
 from coterie.data.simulate.visits import BOUGHT, Visits
 
 _MEAN_DAYS = 5.0
-"""From a friend's purchase to the visit that it may cause, at the earliest the next day."""
+"""Days from a friend's purchase to the visit that it may cause, at the earliest the next day."""
 _OLD_NEWS_DAYS = 21
 
 

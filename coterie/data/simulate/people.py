@@ -21,13 +21,13 @@ class People:
 
     community: Ints
     taste: Floats
-    """On the first day, shape (num_users, TASTE_DIM), length 1."""
+    """Taste on the first day, shape (num_users, TASTE_DIM), length 1."""
     activity: Floats
-    """How often they come; the mean is 1."""
+    """How often each shopper comes; the mean is 1."""
     sociability: Floats
     arrives: Floats
     openness: Floats
-    """How easily friends move them, 0 to 1."""
+    """How easily friends move each shopper, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

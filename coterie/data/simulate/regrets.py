@@ -18,7 +18,7 @@ _STEEP = 2.5
 """How much more often a poor fit is regretted: exp(-2.5 * match), match from -1 to 1."""
 _RETURN_DAYS = 14
 _SECONDS = 3, 40
-"""After the look that made a shopper say that it is not for them."""
+"""Seconds, at least and at most, from a look to saying that it is not for oneself."""
 
 
 def regrets(usual: float, pleased: Floats) -> npt.NDArray[np.float64]:

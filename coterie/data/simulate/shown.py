@@ -25,7 +25,7 @@ class ShownLists:
     """Shown lists, flattened: columns of shape (entries,)."""
 
     which: Ints
-    """The list."""
+    """The list that each entry is of."""
     user: Ints
     item: Ints
     rank: Ints

@@ -39,11 +39,11 @@ class Visits:
     user: Ints
     item: Ints
     ts_ms: Ints
-    """When it began, milliseconds after the shop's first day."""
+    """Time when it began, milliseconds after the shop's first day."""
     cause: Codes
     """Index in ``CAUSES``."""
     friend: Ints
-    """Who bought or shared before; -1 where nobody moved this shopper."""
+    """The friend who bought or shared before; -1 where nobody moved this shopper."""
     source: Ints
     """The friend's visit, as a row of the whole shop's visits; -1 where there is none."""
     reach: Codes

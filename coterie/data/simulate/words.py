@@ -10,7 +10,7 @@ class Shelf:
 
     path: str
     price: float
-    """What a usual piece costs."""
+    """Price of a usual piece."""
     styles: tuple[str, ...]
     nouns: tuple[str, ...]
     details: tuple[str, ...]

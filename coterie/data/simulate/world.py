@@ -28,9 +28,9 @@ _RELUCTANT = -1.0
 _NEWS_MS = 21 * 86_400_000
 _AFTER_LOOK_MS = 3_000
 _RETURN_MS = 14 * 86_400_000
-"""How long what was bought can be sent back."""
+"""Milliseconds for which what was bought can be sent back."""
 _THIS_TIME = 0.1
-"""Who would send something back does it on one visit in ten."""
+"""Chance that a shopper who would send something back does so on this visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class World:
     """Shape (num_items, d), length 1."""
     price: Floats
     user_arrives_ms: npt.NDArray[np.float64]
-    """When a shopper first comes, milliseconds since 1970."""
+    """Time when a shopper first comes, milliseconds since 1970."""
     arrives_ms: npt.NDArray[np.float64]
-    """When an item comes on sale, milliseconds since 1970."""
+    """Time when an item comes on sale, milliseconds since 1970."""
     ends_ms: npt.NDArray[np.float64]
     openness: Floats
     tie_src: Ints
@@ -61,7 +61,7 @@ class World:
     bought_kept: npt.NDArray[np.bool_]
     """Not sent back."""
     end_ms: int
-    """When the simulated days ended, milliseconds since 1970."""
+    """Time when the simulated days ended, milliseconds since 1970."""
 
     def answer(
         self,
