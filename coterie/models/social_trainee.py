@@ -90,12 +90,11 @@ class SocialTrainee(Trainee):
         self.to(device)
 
     def num_batches(self, world: int) -> int:
-        """Enough for every shopper with a target once."""
+        """Count the steps in which every shopper with a target comes once."""
         return -(-len(self._learners) // (self.config.batch_size * world))
 
     def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[MaskedBatch, ...]:
-        """One step's shoppers, every world-th of the epoch's order from ``rank`` on, for each
-        head."""
+        """Draw a step's shoppers for each head: every world-th of the epoch from ``rank`` on."""
         if epoch != self._epoch:
             rng = np.random.default_rng([self.config.loop.seed, epoch])
             self._epoch, self._order = epoch, rng.permutation(self._learners)
@@ -149,7 +148,7 @@ class SocialTrainee(Trainee):
         )
 
     def _kept(self, bounds: Ints, row: Ints, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-        """Own entries that are known in this step, shape (n,)."""
+        """Choose the own entries that are known in this step, shape (n,)."""
         kept = rng.random(len(row)) >= self.config.entry_dropout
         if self.config.next_item_share == 0 or not self.config.use_times:
             return np.asarray(kept)
@@ -166,7 +165,7 @@ class SocialTrainee(Trainee):
         return np.union1d(asked, drawn)
 
     def _log_odds(self, items: Ints, num_asked: int) -> npt.NDArray[np.float32]:
-        """Log of the chance that an item is drawn, or asked for by one of the targets."""
+        """Compute the log of the chance that an item is drawn, or a target asks for it."""
         missed = (1.0 - self.config.softmax_items / self.num_items) * np.exp(
             num_asked * np.log1p(-self._item_share[items])
         )
@@ -176,7 +175,7 @@ class SocialTrainee(Trainee):
         return to_device(array, self.device)
 
     def forward(self, batch: tuple[MaskedBatch, ...]) -> torch.Tensor:
-        """Mean softmax loss of what was left out, given what was kept; the mean over heads."""
+        """Compute the softmax loss of what was left out, given what was kept, over all heads."""
         each = zip(batch, self.item_in, self.item_out, strict=True)
         return torch.stack([self._loss(*one) for one in each]).mean()
 
@@ -203,7 +202,7 @@ class SocialTrainee(Trainee):
         return -found / batch.weight.sum().clamp_min(1.0)
 
     def validate(self) -> float | None:
-        """NDCG@20 of what the learned half of this moment would show."""
+        """Measure NDCG@20 of the lists of the learned half as it is now."""
         recommender = Recommender(self.release_parameters(), np.zeros(self.num_items, np.float32))
         return self._validation.ndcg(
             lambda users: recommender.scores(self.community.shoppers(users.cpu().numpy())).to(
@@ -245,7 +244,7 @@ class SocialTrainee(Trainee):
 
     @torch.no_grad()
     def release_parameters(self) -> Parameters:
-        """All that was learned, as the recommender takes it."""
+        """Name all that was learned as a release does."""
         parameters = {
             "item_in": torch.cat(list(self.item_in), dim=1),
             "item_out": torch.cat([F.normalize(p, dim=1) for p in self.item_out], dim=1),
@@ -264,7 +263,7 @@ class SocialTrainee(Trainee):
 
 
 def _since_newest(age: Floats, kept: npt.NDArray[np.bool_], row: Ints, num_shoppers: int) -> Floats:
-    """Ages as they were when the newest kept entry was made, shape (n,); 0 for what came later."""
+    """Age entries as of the newest kept one, shape (n,); 0 for what came later."""
     newest = np.full(num_shoppers, np.inf, np.float32)
     np.minimum.at(newest, row[kept], age[kept])
     newest[np.isinf(newest)] = 0.0

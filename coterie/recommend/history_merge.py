@@ -39,7 +39,7 @@ Mask = npt.NDArray[np.bool_]
 def merge_histories(
     snapshot: pa.Table, online: pa.Table, most: int = MAX_RECENT, most_had: int = MAX_HAD
 ) -> pa.Table:
-    """What is known of each shopper by either.
+    """Merge two tables of recent lists, shopper by shopper.
 
     Args:
         snapshot: Columns of ``RECENTS`` and ``HADS``, a row a shopper; lists may be null.
@@ -73,12 +73,12 @@ def merge_histories(
 
 
 def whole(rows: pa.Table) -> pa.Table:
-    """The columns of recent lists, an empty list where one is missing or null."""
+    """Complete the columns of recent lists with empty ones where lists are missing or null."""
     return pa.table({name: _lists(rows, name) for name in (*RECENTS, *HADS)})
 
 
 def differs(one: pa.Table, other: pa.Table) -> Mask:
-    """Rows in which two tables of the same columns, all lists, differ, shape (rows,)."""
+    """Find rows in which two tables of the same columns, all lists, differ, shape (rows,)."""
     found = np.zeros(len(one), np.bool_)
     for name in one.column_names:
         (offsets, values), (others, other_values) = (_flat(t[name]) for t in (one, other))
@@ -99,7 +99,7 @@ def _ids(*tables: pa.Table) -> pa.Array:
 
 
 def _entries(rows: pa.Table, ids: pa.Array) -> Entries:
-    """A row an entry of a recent list, and one a remembered item."""
+    """Flatten recent lists and remembered items to one row each."""
     recent, had = _part(rows, RECENTS, ids), _part(rows, HADS, ids)
     person, item, kind, ts_ms, wanted_ms = recent
     if len(wanted_ms) != len(kind):  # rows of before it was written down
@@ -115,7 +115,7 @@ def _entries(rows: pa.Table, ids: pa.Array) -> Entries:
 
 
 def _part(rows: pa.Table, names: tuple[str, ...], ids: pa.Array) -> tuple[Ints, ...]:
-    """Person, item, and the other columns, one entry after another."""
+    """Flatten list columns to person, item, and the other values, one entry after another."""
     offsets, items = _flat(_lists(rows, names[0]))
     person = np.repeat(np.arange(len(rows)), np.diff(offsets))
     item = np.asarray(pc.index_in(items, value_set=ids), np.int64)
@@ -134,7 +134,7 @@ def _both(one: Entries, other: Entries) -> Entries:
 
 
 def _says_all(ours: Entries, known: Entries, num: int) -> Mask:
-    """Shoppers of whom our entries say all that is known, shape (num,)."""
+    """Find shoppers of whom our entries say all that is known, shape (num,)."""
     ours = ours.take(np.lexsort((ours.item, ours.person)))
     counts, all_counts = (np.bincount(e.person, minlength=num) for e in (ours, known))
     same = counts == all_counts
@@ -167,7 +167,7 @@ def _columns(
 
 
 def _lists(rows: pa.Table, name: str) -> pa.Array:
-    """A column of lists without a null among them; of empty ones where there is no such column."""
+    """Take a column of lists, empty ones where it is null or there is no such column."""
     kind = _TYPES[name]
     if name not in rows.column_names:
         return pa.array([[]] * len(rows), kind)
@@ -176,7 +176,7 @@ def _lists(rows: pa.Table, name: str) -> pa.Array:
 
 
 def _flat(lists: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    """Offsets, shape (rows + 1,), and values of lists; a null one is an empty one."""
+    """Split lists into offsets, shape (rows + 1,), and values; a null one is empty."""
     if isinstance(lists, pa.ChunkedArray):
         lists = lists.combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
@@ -184,7 +184,7 @@ def _flat(lists: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
 
 
 def _places(offsets: Ints, rows: Ints) -> Ints:
-    """Where the values of some rows stand."""
+    """Find the indices of the values of some rows."""
     counts = offsets[rows + 1] - offsets[rows]
     ends = np.cumsum(counts)
     return np.repeat(offsets[rows] - (ends - counts), counts) + np.arange(int(counts.sum()))

@@ -51,7 +51,7 @@ TRAINING_FEATURES: Final = pa.schema(
 def community_of(
     known: pa.Table, users: Vocab, items: Vocab, again: Again | None = None
 ) -> Community:
-    """Everyone as the feature store knows them, rows in the order of ``users``.
+    """Read everyone as the feature store knows them, rows in the order of ``users``.
 
     Args:
         known: Columns of ``TRAINING_FEATURES``; shoppers who are missing have nothing.
@@ -117,7 +117,7 @@ def _same(
 
 
 def _seen(community: Community, used: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """How many items some people are not to be shown, and which, one person after another."""
+    """Count and list the items that some people are not to be shown, person by person."""
     counts = np.diff(community.seen_offsets)
     return counts[used], community.seen[np.repeat(used, counts)]
 
@@ -157,7 +157,7 @@ def _friends(known: pa.Table, users: Vocab) -> FriendLists:
 
 
 def _flat(known: pa.Table, column: str) -> tuple[Ints, pa.Array]:
-    """Offsets, shape (rows + 1,), and values of a list column; a null list is an empty one."""
+    """Split a list column into offsets, shape (rows + 1,), and values; a null list is empty."""
     lists = known[column].combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     return Ragged.of(lengths).offsets, pc.list_flatten(lists)

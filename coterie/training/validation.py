@@ -38,11 +38,11 @@ class Validation:
         self._gains, self._ideal = gains, gains.cumsum(0)
 
     def __len__(self) -> int:
-        """Users with something to foresee."""
+        """Count users with something to foresee."""
         return len(self._users)
 
     def ndcg(self, score: Score) -> float | None:
-        """Mean NDCG@k over users with targets; None where nobody has any.
+        """Average NDCG@k over users with targets; None where nobody has any.
 
         Items that are hidden from a user are masked, unless they are asked for nothing else.
         """
@@ -50,7 +50,7 @@ class Validation:
         return each[0] if each else None
 
     def ndcg_of_each(self, score: Score, n: int) -> list[float]:
-        """The same for n scores at once, which ``score`` gives stacked, shape (n, b, num_items)."""
+        """Average NDCG@k of n scores at once, which ``score`` stacks, shape (n, b, num_items)."""
         if len(self) == 0:
             return []
         total = torch.zeros(n, device=self._users.device)
@@ -78,11 +78,11 @@ class _Cells:
         self._bounds = np.searchsorted(row, np.arange(num_rows + 1))
 
     def between(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows (from 0) and items of the cells of users start to stop."""
+        """Take rows (from 0) and items of the cells of users start to stop."""
         cells = slice(int(self._bounds[start]), int(self._bounds[stop]))
         return self._row[cells] - start, self._item[cells]
 
 
 def _pairs(events: Interactions, num_items: int) -> Ints:
-    """Distinct (user, item) pairs as one sorted number each."""
+    """Encode distinct (user, item) pairs as sorted numbers."""
     return np.unique(events.user_idx * num_items + events.item_idx)

@@ -78,7 +78,7 @@ class BrandSignal:
         return BrandTerm(torch.from_numpy(vectors))
 
 
-# Step 4, coterie/models/social_config.py: a field of the config. (The toy's stands in a class of its own.)
+# Step 4, coterie/models/social_config.py: a field. (The toy's config is a class of its own.)
 @dataclass(frozen=True, slots=True)
 class BrandedConfig(SocialConfig):
     brand: BrandSignal = field(default_factory=BrandSignal)
