@@ -120,8 +120,8 @@ def _tied(known: "sparse.csr_matrix[np.float32]", one: Ints, other: Ints) -> npt
     row = np.repeat(np.arange(n, dtype=np.int64), np.diff(known.indptr))
     keys = row * n + known.indices
     wanted = one.astype(np.int64) * n + other
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found: npt.NDArray[np.bool_] = keys[place] == wanted
+    index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    found: npt.NDArray[np.bool_] = keys[index] == wanted
     return found
 
 

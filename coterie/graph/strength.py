@@ -87,5 +87,5 @@ def _look_up(key: Ints, value: Ints, wanted: Ints) -> npt.NDArray[np.float64]:
     """Look up the value of each wanted key among sorted keys; 0 where there is none."""
     if len(key) == 0:
         return np.zeros(len(wanted))
-    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-    return np.where(key[place] == wanted, value[place], 0).astype(np.float64)
+    index = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    return np.where(key[index] == wanted, value[index], 0).astype(np.float64)

@@ -79,17 +79,17 @@ class Blend:
 
     def _best_next(self, data: TrainingSet, found: tuple[float, ...]) -> float | None:
         """Choose the share of the term after those whose shares are found."""
-        place = len(found) + 1
-        choices = self._others[place - 1].choices
+        index = len(found) + 1
+        choices = self._others[index - 1].choices
 
         def each(users: torch.Tensor) -> torch.Tensor:
-            parts = self._scores(self._community.shoppers(users.numpy()), place + 1)
+            parts = self._scores(self._community.shoppers(users.numpy()), index + 1)
             scores = [part / spread for part, spread in zip(parts, self._spreads, strict=False)]
             before = scores[0]
             for share, one in zip(found, scores[1:], strict=False):
                 before = (1 - share) * before + share * one
             return torch.stack(
-                [(1 - share) * before + share * scores[place] for share in choices]
+                [(1 - share) * before + share * scores[index] for share in choices]
             ).float()
 
         reached = Validation(data, torch.device("cpu")).ndcg_of_each(each, len(choices))

@@ -41,13 +41,13 @@ class MaskedBatch:
     row: torch.Tensor
     """Shape (t,): the target's shopper."""
     target: torch.Tensor
-    """Shape (t,): its place among the candidates."""
+    """Shape (t,): its index among the candidates."""
     weight: torch.Tensor
     """Shape (t,)."""
     known_row: torch.Tensor
     """Shape (m,): shoppers of the targets that were kept: no list would show these again."""
     known: torch.Tensor
-    """Shape (m,): their places among the candidates."""
+    """Shape (m,): their indices among the candidates."""
     sample: "ItemSample | None"
     """What the softmax is over; None for all items."""
 
@@ -128,9 +128,9 @@ class SocialTrainee(Trainee):
         if self.num_items > self.config.softmax_items:
             items = self._sample(target, rng)
             sample = ItemSample(self._there(items), self._there(self._log_odds(items, len(target))))
-            target, place = np.searchsorted(items, target), np.searchsorted(items, known_item)
-            there = items[np.minimum(place, len(items) - 1)] == known_item
-            known_row, known_item = known_row[there], place[there]
+            target, index = np.searchsorted(items, target), np.searchsorted(items, known_item)
+            there = items[np.minimum(index, len(items) - 1)] == known_item
+            known_row, known_item = known_row[there], index[there]
         ages = shoppers.histories.age_days.copy()
         ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
         histories = replace(shoppers.histories, age_days=ages)
@@ -157,8 +157,8 @@ class SocialTrainee(Trainee):
         most = 2 * self.config.entry_dropout * counts
         hidden = np.floor(most * rng.random(len(counts)) + rng.random(len(counts)))
         looks_ahead = rng.random(len(counts)) < self.config.next_item_share
-        place = np.arange(len(row)) - bounds[:-1][row]
-        return np.where(looks_ahead[row], place >= hidden[row], kept)
+        rank = np.arange(len(row)) - bounds[:-1][row]
+        return np.where(looks_ahead[row], rank >= hidden[row], kept)
 
     def _sample(self, asked: Ints, rng: np.random.Generator) -> Ints:
         drawn = rng.choice(self.num_items, self.config.softmax_items, replace=False)

@@ -53,7 +53,7 @@ class Recent:
     item_idx: Sequence[int]
     """One entry an item, newest first."""
     kind: Sequence[int]
-    """Places in ``schema.EVENT_KINDS``."""
+    """Indices of ``schema.EVENT_KINDS``."""
     ts_ms: Sequence[int]
     wanted_ms: Sequence[int] | None = None
     """See ``polarity.Entries``; None where nobody wrote it down: kinds and times tell then."""

@@ -1,4 +1,4 @@
-"""What two places know of the same shoppers, as one: an older history meets what came meanwhile.
+"""Histories of the same shoppers from two sources, merged: an older one meets what came since.
 
 The same rule as ``serving.features.recent.merge``, for many shoppers at once: of each item is left
 what ``polarity.Entries`` leaves, so neither order nor repetition makes a difference.
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from coterie.data.dataset import Codes, Ints
 from coterie.data.polarity import Entries, wanted_at
+from coterie.data.ragged import Ragged
 from coterie.recommend.shoppers import last_had
 from coterie.schema import (
     HAD_ITEMS,
@@ -59,8 +60,8 @@ def merge_histories(
     kept_as_it_is = _says_all(ours, known, num)
     # Equal times fall in the order of ids: any order will do, as long as it is always the same.
     known = known.take(np.lexsort((known.item, -known.ts_ms, known.person)))
-    place = np.arange(len(known)) - np.searchsorted(known.person, known.person)
-    recent, had = known.take(place < most), last_had(known.take(place >= most), most_had)
+    rank = Ragged.of_rows(known.person, num).place
+    recent, had = known.take(rank < most), last_had(known.take(rank >= most), most_had)
     rows = {
         **_columns(RECENTS, num, recent, ids, (recent.kind, recent.ts_ms, recent.wanted_ms)),
         **_columns(HADS, num, had, ids, (had.kind, had.wanted_ms)),
@@ -81,12 +82,12 @@ def differs(one: pa.Table, other: pa.Table) -> Mask:
     """Find rows in which two tables of the same columns, all lists, differ, shape (rows,)."""
     found = np.zeros(len(one), np.bool_)
     for name in one.column_names:
-        (offsets, values), (others, other_values) = (_flat(t[name]) for t in (one, other))
+        (offsets, values), (others, other_values) = (split_lists(t[name]) for t in (one, other))
         lengths = np.diff(offsets)
         found |= lengths != np.diff(others)
         same = np.flatnonzero(~found)
-        ours = values.take(pa.array(_places(offsets, same)))
-        theirs = other_values.take(pa.array(_places(others, same)))
+        ours = values.take(pa.array(Ragged(offsets).take(same)[1]))
+        theirs = other_values.take(pa.array(Ragged(others).take(same)[1]))
         unequal = pc.fill_null(pc.not_equal(ours, theirs), True)
         row = np.repeat(same, lengths[same])
         found[row[unequal.to_numpy(zero_copy_only=False)]] = True
@@ -94,7 +95,9 @@ def differs(one: pa.Table, other: pa.Table) -> Mask:
 
 
 def _ids(*tables: pa.Table) -> pa.Array:
-    parts = [_flat(_lists(table, n))[1] for table in tables for n in (RECENT_ITEMS, HAD_ITEMS)]
+    parts = [
+        split_lists(_lists(table, n))[1] for table in tables for n in (RECENT_ITEMS, HAD_ITEMS)
+    ]
     return pa.concat_arrays(parts)
 
 
@@ -116,10 +119,10 @@ def _entries(rows: pa.Table, ids: pa.Array) -> Entries:
 
 def _part(rows: pa.Table, names: tuple[str, ...], ids: pa.Array) -> tuple[Ints, ...]:
     """Flatten list columns to person, item, and the other values, one entry after another."""
-    offsets, items = _flat(_lists(rows, names[0]))
+    offsets, items = split_lists(_lists(rows, names[0]))
     person = np.repeat(np.arange(len(rows)), np.diff(offsets))
     item = np.asarray(pc.index_in(items, value_set=ids), np.int64)
-    others = (np.asarray(_flat(_lists(rows, name))[1], np.int64) for name in names[1:])
+    others = (np.asarray(split_lists(_lists(rows, name))[1], np.int64) for name in names[1:])
     return (person, item, *others)
 
 
@@ -157,8 +160,7 @@ def _columns(
     ids: pa.Array,
     values: Sequence[Ints | Codes],
 ) -> dict[str, pa.Array]:
-    counts = np.bincount(kept.person, minlength=num)
-    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+    offsets = pa.array(Ragged.of_rows(kept.person, num).offsets.astype(np.int32))
     columns = [ids.take(pa.array(kept.item)), *(pa.array(v.astype(np.int64)) for v in values)]
     return {
         name: pa.ListArray.from_arrays(offsets, column).cast(_TYPES[name])
@@ -171,20 +173,13 @@ def _lists(rows: pa.Table, name: str) -> pa.Array:
     kind = _TYPES[name]
     if name not in rows.column_names:
         return pa.array([[]] * len(rows), kind)
-    offsets, values = _flat(rows[name].cast(kind))
+    offsets, values = split_lists(rows[name].cast(kind))
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values).cast(kind)
 
 
-def _flat(lists: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
+def split_lists(lists: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     """Split lists into offsets, shape (rows + 1,), and values; a null one is empty."""
     if isinstance(lists, pa.ChunkedArray):
         lists = lists.combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), pc.list_flatten(lists)
-
-
-def _places(offsets: Ints, rows: Ints) -> Ints:
-    """Find the indices of the values of some rows."""
-    counts = offsets[rows + 1] - offsets[rows]
-    ends = np.cumsum(counts)
-    return np.repeat(offsets[rows] - (ends - counts), counts) + np.arange(int(counts.sum()))
+    return Ragged.of(lengths).offsets, pc.list_flatten(lists)

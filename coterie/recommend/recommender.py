@@ -84,7 +84,7 @@ class Contributions:
     person: Ints
     """Shape (n,): the friend's row in the batch's histories; -1 for the shopper's own entries."""
     kind: Codes
-    """Shape (n,): what they did with it, a place in ``schema.EVENT_KINDS``."""
+    """Shape (n,): what they did with it, an index of ``schema.EVENT_KINDS``."""
     contribution: npt.NDArray[np.float64]
     """Shape (n, s)."""
     popular: npt.NDArray[np.float64]

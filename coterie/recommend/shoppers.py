@@ -172,24 +172,29 @@ def memory_of(
         most_had: Entries kept beside them, the last wanted or turned down; of equal times the
             lower item.
     """
+    rows, recent, had = remembered(events, num_people, most, most_had)
+    columns = (recent.item, recent.kind, recent.ts_ms, recent.wanted_ms)
+    return Memory(Histories.of(rows.offsets, *columns), had)
+
+
+def remembered(
+    events: Interactions, num_people: int, most: int = MAX_RECENT, most_had: int = MAX_HAD
+) -> tuple[Ragged, Entries, Entries]:
+    """Collapse events to what features hold: the one place that does, with arguments of memory_of.
+
+    Returns:
+        Bounds of each person's recent entries; these, newest first; and those had before them.
+    """
     entries, newest = Entries.of(events).collapse()
-    order = np.lexsort((-newest, -entries.ts_ms, entries.person))
-    entries = entries.take(order)
+    entries = entries.take(np.lexsort((-newest, -entries.ts_ms, entries.person)))
     rows = Ragged.of_rows(entries.person, num_people)
     kept = rows.place < most
-    recent = Histories.of(
-        rows.where(kept).offsets,
-        entries.item[kept],
-        entries.kind[kept],
-        entries.ts_ms[kept],
-        entries.wanted_ms[kept],
-    )
-    return Memory(recent, last_had(entries.take(~kept), most_had))
+    return rows.where(kept), entries.take(kept), last_had(entries.take(~kept), most_had)
 
 
 def last_had(entries: Entries, most: int) -> Entries:
     """Keep of entries those that were had, by person, the last ``most`` of each."""
     had = entries.take(was_had(entries.kind, entries.wanted_ms))
     had = had.take(np.lexsort((had.item, -np.abs(had.wanted_ms), had.person)))
-    place = np.arange(len(had)) - np.searchsorted(had.person, had.person)
-    return had.take(place < most)
+    rank = np.arange(len(had)) - np.searchsorted(had.person, had.person)
+    return had.take(rank < most)

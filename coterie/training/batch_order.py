@@ -31,8 +31,8 @@ class BatchOrder:
             self._epoch, self._rows = epoch, order.to(self._device)
         share = -(-self._size // world)
         start = step * self._size + rank * share
-        places = torch.arange(start, start + share, device=self._device) % self._num_rows
-        return self._rows[places]
+        indices = torch.arange(start, start + share, device=self._device) % self._num_rows
+        return self._rows[indices]
 
     def generator(self, epoch: int, step: int = -1) -> torch.Generator:
         """Seed random numbers of a step, or of an epoch, on the CPU; the same for every worker."""

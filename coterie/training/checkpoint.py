@@ -102,9 +102,9 @@ class CheckpointStore:
         return sorted(fs.glob(f"{root}/epoch-*"))
 
 
-def checkpoints_in(place: str, run: str) -> CheckpointFolder | CheckpointStore:
+def checkpoints_in(location: str, run: str) -> CheckpointFolder | CheckpointStore:
     """Choose who keeps a run's states: in a folder, or at a URL."""
-    return CheckpointStore(place, run) if "://" in place else CheckpointFolder(place, run)
+    return CheckpointStore(location, run) if "://" in location else CheckpointFolder(location, run)
 
 
 def write_state(folder: Path, state: TrainingState, run: str) -> None:

@@ -35,10 +35,10 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 
 def _distribution(field: Field) -> BaseDistribution:
     if isinstance(field, Choice):
-        places = range(len(field.values))
+        indices = range(len(field.values))
         if field.in_order:
-            return IntDistribution(0, places[-1])
-        return CategoricalDistribution(tuple(places))
+            return IntDistribution(0, indices[-1])
+        return CategoricalDistribution(tuple(indices))
     return FloatDistribution(field.low, field.high, log=isinstance(field, LogUniform))
 
 

@@ -27,13 +27,13 @@ class Validation:
             rng = np.random.default_rng(0)
             users = np.sort(rng.choice(users, MAX_USERS, replace=False))
             wanted = wanted[np.isin(wanted // data.num_items, users)]
-        place = np.searchsorted(users, wanted // data.num_items)
+        row = np.searchsorted(users, wanted // data.num_items)
         self._k, self._rows = min(k, data.num_items), rows
         self._users = torch.from_numpy(users).to(device)
-        self._wanted = _Cells(place, wanted % data.num_items, len(users), device)
+        self._wanted = _Cells(row, wanted % data.num_items, len(users), device)
         seen = own[np.isin(own // data.num_items, users)]
-        seen_place = np.searchsorted(users, seen // data.num_items)
-        self._seen = _Cells(seen_place, seen % data.num_items, len(users), device)
+        seen_row = np.searchsorted(users, seen // data.num_items)
+        self._seen = _Cells(seen_row, seen % data.num_items, len(users), device)
         gains = 1.0 / torch.log2(torch.arange(self._k, device=device) + 2.0)
         self._gains, self._ideal = gains, gains.cumsum(0)
 
