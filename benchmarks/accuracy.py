@@ -43,6 +43,7 @@ from coterie.evaluation.groups import BANDS, bands_of
 from coterie.evaluation.newcomers import REVEALED, Newcomers
 from coterie.evaluation.protocols import Evaluation, evaluate_model
 from coterie.evaluation.significance import PairedTest, paired_test
+from coterie.files import write_atomically
 from coterie.models import MODELS, Inductive, Model
 from coterie.training.fit import Here, chosen_config, fit
 from coterie.workflow.settings import change, flatten, nest, renew
@@ -378,10 +379,7 @@ def _results() -> dict[str, Any]:
 
 
 def _write(whole: dict[str, Any]) -> None:
-    RESULTS.parent.mkdir(exist_ok=True)
-    beside = RESULTS.with_suffix(".part")
-    beside.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
-    beside.rename(RESULTS)
+    write_atomically(RESULTS, json.dumps(whole, indent=1, sort_keys=True) + "\n")
 
 
 def _command(job: Job) -> str:

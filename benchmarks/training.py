@@ -34,6 +34,7 @@ from rich.console import Console
 from benchmarks.training_page import best_of_pyg, first, row_of, write_page
 from coterie.data.dataset import TrainingSet
 from coterie.data.simulate import ShopConfig, simulate
+from coterie.files import write_atomically
 from coterie.models import MODELS
 from coterie.models.engagement import engagement
 from coterie.models.social_config import SocialConfig
@@ -292,13 +293,10 @@ def _prepared(name: str, asked: argparse.Namespace) -> str:
 
 def merge(name: str, model: str, cell: dict[str, Any]) -> dict[str, Any]:
     """Replace one cell of the results; all of its set."""
-    RESULTS.parent.mkdir(exist_ok=True)
     whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"sets": {}}
     cells: dict[str, Any] = whole["sets"].setdefault(name, {})
     cells[row_of(model, cell["device"])] = cell
-    beside = RESULTS.with_suffix(".part")
-    beside.write_text(json.dumps(whole, sort_keys=True) + "\n")
-    beside.rename(RESULTS)
+    write_atomically(RESULTS, json.dumps(whole, sort_keys=True) + "\n")
     return cells
 
 

@@ -2,8 +2,8 @@
 
 Serving pushes a shopper's list after each event, built of what is online. So a shopper who did
 something before a snapshot came has a row without their history, and one who does something while
-it comes must not lose that. Reading, merging and writing happen in the turn that serving pushes in,
-a batch at a time; whether the online store compares times makes no difference.
+it comes must not lose that. Reading, merging and writing happen under the lock that serving pushes
+under, a batch at a time; whether the online store compares times makes no difference.
 """
 
 import time
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from feast import FeatureStore
 
 from coterie.data.dataset import Ints
-from coterie.data.turns import PUSH, Turns
+from coterie.data.locks import PUSH, Locks
 from coterie.errors import UnavailableError
 from coterie.progress import Progress, silent
 from coterie.recommend.history_merge import HADS, RECENTS, differs, merge_histories, whole
@@ -29,11 +29,11 @@ from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.views import CREATED, TIMESTAMP, shopper_ties
 
 BATCH: Final = 250
-"""Shoppers a turn: as many as take a small part of the time that serving waits for its own."""
+"""Shoppers under one lock: it is held for a small part of the time that serving waits for it."""
 PATIENCE_S: Final = 60.0
 """For so long a batch is tried again."""
 _PAUSE_S: Final = 0.05
-"""Between two turns: long enough that a push that waits looks whether it is its turn."""
+"""Seconds between two batches: longer than a push that waits sleeps before it tries the lock."""
 _TIES: Final = tuple(field.name for field in shopper_ties.schema)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMES: Final = {SHOPPER_RECENT_VIEW: (*RECENTS, *HADS), SHOPPER_TIES_VIEW: _TIES}
@@ -61,7 +61,7 @@ def write_online(
     recent: pa.Table,
     ties: pa.Table,
     snapshot_ms: int,
-    turns: Turns,
+    locks: Locks,
     told: Progress = silent,
 ) -> Written:
     """Bring one moment of both views online, shopper by shopper.
@@ -74,7 +74,7 @@ def write_online(
         recent: Rows of the recent view, one a shopper.
         ties: Rows of the ties view, likewise.
         snapshot_ms: When the shop's tables were read, milliseconds since 1970, UTC.
-        turns: Of those who share the event log that serving pushes from.
+        locks: Of those who share the event log that serving pushes from.
         told: How far it is.
 
     Raises:
@@ -85,7 +85,7 @@ def write_online(
     total = Written(0)
     for first in range(0, len(ids), BATCH):
         some, mine, friends = (rows.slice(first, BATCH) for rows in (ids, *views))
-        total += _again(partial(_write, store, some, mine, friends, snapshot_ms, turns))
+        total += _again(partial(_write, store, some, mine, friends, snapshot_ms, locks))
         told("features online", total.shoppers, len(ids))
         time.sleep(_PAUSE_S)
     return total
@@ -113,20 +113,20 @@ def _write(
     recent: pa.Table,
     ties: pa.Table,
     snapshot_ms: int,
-    turns: Turns,
+    locks: Locks,
 ) -> Written:
     """Rows of the same shoppers; null where a view has none."""
     ids = shoppers.to_pylist()
-    with turns.turn(PUSH, wait_s=PATIENCE_S) as at_us:
+    with locks.lock(PUSH, wait_s=PATIENCE_S) as fencing_token:
         found, known_ms = _read(store, ids)
         merged = merge_histories(recent, found)
         # A row is also written where there was none: a shopper without events is known, too.
         changed = np.flatnonzero(differs(merged, whole(found)) | (known_ms[0] == 0))
         told = ties["user_id"].is_valid().to_numpy()
         newer = np.flatnonzero(told & (known_ms[1] < snapshot_ms))
-        # A process that stood still for longer than its turn has read what is no longer so.
-        turns.hold()
-        _push(store, SHOPPER_RECENT_VIEW, ids, merged, changed, at_us)
+        # A process that stood still for longer than its lock lasts has read what is no longer so.
+        locks.check_held()
+        _push(store, SHOPPER_RECENT_VIEW, ids, merged, changed, fencing_token)
         _push(store, SHOPPER_TIES_VIEW, ids, ties.select(_TIES), newer, snapshot_ms * 1000)
     return Written(len(ids), len(changed), len(newer))
 
@@ -156,12 +156,17 @@ def _read(store: FeatureStore, ids: Sequence[str]) -> tuple[pa.Table, Ints]:
 
 
 def _push(
-    store: FeatureStore, view: str, ids: Sequence[str], rows: pa.Table, which: Ints, at_us: int
+    store: FeatureStore,
+    view: str,
+    ids: Sequence[str],
+    rows: pa.Table,
+    which: Ints,
+    fencing_token: int,
 ) -> None:
     if not len(which):
         return
     taken = rows.take(pa.array(which))
-    when = _EPOCH + timedelta(microseconds=at_us)
+    when = _EPOCH + timedelta(microseconds=fencing_token)
     values: dict[str, Any] = {name: taken[name].to_pylist() for name in taken.column_names}
     frame = pd.DataFrame(
         {"user_id": [ids[row] for row in which], **values, TIMESTAMP: when, CREATED: when}

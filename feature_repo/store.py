@@ -13,6 +13,7 @@ from feast import FeatureStore
 
 from coterie.data.dataset import Dataset
 from coterie.errors import BadInputError
+from coterie.files import atomic_file
 from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.build import Snapshot, friend_rows, recent_rows
@@ -85,7 +86,5 @@ def _moment(ms: int) -> datetime:
 
 
 def _write(rows: pa.Table, view: Path) -> None:
-    """Beside, then renamed: a reader never sees half a file."""
-    half = view.with_suffix(".half")
-    pq.write_table(rows, half)
-    half.replace(view.with_suffix(".parquet"))
+    with atomic_file(view.with_suffix(".parquet")) as file:
+        pq.write_table(rows, file)

@@ -59,6 +59,6 @@ def friend_lists(
     total = np.round(strengths.astype(np.float64).sum(axis=1), 4)
     order = np.lexsort((ties.dst_idx, -total, ties.src_idx))
     followed = Ragged.of_rows(ties.src_idx, num_users)
-    is_kept = followed.place < max_friends
+    is_kept = followed.position < max_friends
     kept, offsets = order[is_kept], followed.where(is_kept).offsets
     return FriendLists(offsets, ties.dst_idx[kept], strengths[kept].astype(np.float32))

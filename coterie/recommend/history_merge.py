@@ -60,7 +60,7 @@ def merge_histories(
     kept_as_it_is = _says_all(ours, known, num)
     # Equal times fall in the order of ids: any order will do, as long as it is always the same.
     known = known.take(np.lexsort((known.item, -known.ts_ms, known.person)))
-    rank = Ragged.of_rows(known.person, num).place
+    rank = Ragged.of_rows(known.person, num).position
     recent, had = known.take(rank < most), last_had(known.take(rank >= most), most_had)
     rows = {
         **_columns(RECENTS, num, recent, ids, (recent.kind, recent.ts_ms, recent.wanted_ms)),

@@ -188,7 +188,7 @@ def remembered(
     entries, newest = Entries.of(events).collapse()
     entries = entries.take(np.lexsort((-newest, -entries.ts_ms, entries.person)))
     rows = Ragged.of_rows(entries.person, num_people)
-    kept = rows.place < most
+    kept = rows.position < most
     return rows.where(kept), entries.take(kept), last_had(entries.take(~kept), most_had)
 
 

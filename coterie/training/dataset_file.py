@@ -3,7 +3,6 @@
 import hashlib
 import io
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -17,6 +16,7 @@ from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.data.repurchase import Again
 from coterie.data.stores import options_of
 from coterie.errors import BadInputError
+from coterie.files import write_atomically
 from coterie.training.loop import Start
 
 Columns = dict[str, np.ndarray[Any, Any]]
@@ -30,11 +30,7 @@ def pack(data: TrainingSet, path: str) -> None:
         with fsspec.open(path, "wb", **options_of(path)) as file:
             file.write(content.getbuffer())
         return
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.part")
-    beside.write_bytes(content.getbuffer())
-    beside.rename(target)
+    write_atomically(path, content.getbuffer())
 
 
 def unpack(path: str) -> TrainingSet:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from coterie.errors import BadInputError
+from coterie.files import write_atomically
 from coterie.renamed import under_new_names
 
 PLAN: Final = "study.json"
@@ -239,9 +240,7 @@ def _begin(where: Path, plan: StudyPlan) -> None:
         raise BadInputError(
             f"{where} holds {sorted(strangers)[0]} and no study: name a new or an empty folder"
         )
-    beside = where / f".{PLAN}.part"
-    beside.write_text(json.dumps({"format": FORMAT} | asdict(plan), indent=2) + "\n")
-    beside.replace(where / PLAN)
+    write_atomically(where / PLAN, json.dumps({"format": FORMAT} | asdict(plan), indent=2) + "\n")
 
 
 def _refuse_another(where: Path, plan: StudyPlan, renamed: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ import coterie
 from coterie.data.repurchase import RepurchaseSetting, read_repurchase
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
+from coterie.files import write_atomically
 from coterie.models import MODELS, Learned, Model, Releasable, is_releasable
 from coterie.models.popularity import Popularity
 from coterie.progress import Progress, silent
@@ -163,11 +164,5 @@ def _save(challenger: Challenger, final: Model, folder: Path) -> None:
     (folder / CHALLENGER).unlink(missing_ok=True)
     (folder / PARAMETERS).unlink(missing_ok=True)
     if isinstance(final, Releasable):
-        _replace(folder / PARAMETERS, safetensors.save(final.parameters))
-    _replace(folder / CHALLENGER, json.dumps(asdict(challenger), indent=2).encode() + b"\n")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(data)
-    beside.replace(path)
+        write_atomically(folder / PARAMETERS, safetensors.save(final.parameters))
+    write_atomically(folder / CHALLENGER, json.dumps(asdict(challenger), indent=2) + "\n")

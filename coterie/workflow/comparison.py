@@ -14,6 +14,7 @@ from coterie.evaluation.protocols import Evaluation
 from coterie.evaluation.report import report
 from coterie.evaluation.results import Comparison
 from coterie.evaluation.shop import shop_figures
+from coterie.files import write_atomically
 from coterie.graph.figures import degree_counts, graph_figures
 from coterie.models import MODELS, Inductive, Model, is_releasable
 from coterie.progress import Progress, silent
@@ -72,7 +73,7 @@ def evaluate_all(
     comparison = _meet_newcomers(comparison, runs, shop, progress)
     comparison.save(f"{out}/{COMPARISON}")
     learned = {name: run.training for name, run in runs.items() if run.training}
-    Path(out, TRAINING).write_text(json.dumps(learned) + "\n")
+    write_atomically(Path(out, TRAINING), json.dumps(learned) + "\n")
     return comparison
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.evaluation.tuning import write_page
+from coterie.files import write_atomically
 from coterie.models import MODELS
 from coterie.models.space import Space, Tuning, describe
 from coterie.renamed import renamed_fields
@@ -162,9 +163,7 @@ def _keeping(study: Study, settings: TuneSettings, watch: Watch) -> Watch:
 
 def _keep_best(study: Study, settings: TuneSettings, best: Trial) -> dict[str, Any]:
     config = nest(flatten(settings.config) | dict(best.changes))
-    beside = study.folder / f".{BEST}.part"
-    beside.write_text(json.dumps(config, indent=2) + "\n")
-    beside.replace(study.folder / BEST)
+    write_atomically(study.folder / BEST, json.dumps(config, indent=2) + "\n")
     return config
 
 

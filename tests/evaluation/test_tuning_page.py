@@ -162,9 +162,9 @@ def test_a_page_of_few_trials_leaves_out_what_cannot_be_said(study):
 
 def test_every_figure_has_its_place_and_nothing_is_loaded(html):
     reader = Reader(html)
-    places = [attrs["data-figure"] for _, attrs in reader.elements if "data-figure" in attrs]
-    assert sorted(places) == sorted(figures_of(html))
-    assert len(places) == 3 + 2 + len(SPACE)
+    drawn_in = [attrs["data-figure"] for _, attrs in reader.elements if "data-figure" in attrs]
+    assert sorted(drawn_in) == sorted(figures_of(html))
+    assert len(drawn_in) == 3 + 2 + len(SPACE)
     assert len(reader.ids) == len(set(reader.ids))
     for tag, attrs in reader.elements:
         assert tag not in ("link", "iframe", "object", "embed", "base", "img")

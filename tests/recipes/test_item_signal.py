@@ -28,7 +28,7 @@ from serving.events.event import Event
 from serving.features.online_store import FakeFeatures
 from serving.features.recent import RecentList, merge
 from serving.lists.list_maker import ListMaker
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from tests.tiny_shop import write_clean
 
 SHARED = 0.4
@@ -78,7 +78,7 @@ class BrandSignal:
         return BrandTerm(torch.from_numpy(vectors))
 
 
-# Step 4, coterie/models/social_config.py: a field. (The toy's config is a class of its own.)
+# Step 4, coterie/models/social_config.py: a field of the config. (The toy has its own class.)
 @dataclass(frozen=True, slots=True)
 class BrandedConfig(SocialConfig):
     brand: BrandSignal = field(default_factory=BrandSignal)
@@ -190,7 +190,7 @@ def test_it_is_served_with_reasons(releases, clean):
     features = FakeFeatures(recent={"ana": merge(RecentList(), [bought])})
     places = {}
     for share, release in releases.items():
-        served = ListMaker(release, features, Metrics()).recommend("ana", 100, True).items
+        served = ListMaker(release, features, ServingMetrics()).recommend("ana", 100, True).items
         for item in served:
             told = sum(reason.contribution for reason in item.reasons)
             assert told == pytest.approx(item.score, abs=1e-4)

@@ -15,8 +15,8 @@ from coterie.schema import ITEMS, STRENGTHS, EventKind
 from serving.events.event import KIND_CODES
 from serving.features.online_store import FakeFeatures, Friends
 from serving.features.recent import RecentList
-from serving.rollouts.router import Switch
-from serving.telemetry.metrics import Metrics
+from serving.rollouts.router import ReleaseRouter
+from serving.telemetry.metrics import ServingMetrics
 
 CATEGORIES = ("Home/Kitchen", "Sports/Climbing", "Books/Science", "Garden/Tools")
 NUM_ITEMS = 120
@@ -28,11 +28,13 @@ FOLDERS: dict[str, str] = {}
 """Where each small release lies, by digest."""
 
 
-def make_switch(release: Release, features: FakeFeatures, metrics: Metrics, **options) -> Switch:
+def make_router(
+    release: Release, features: FakeFeatures, metrics: ServingMetrics, **options
+) -> ReleaseRouter:
     """A replica that serves one release."""
-    switch = Switch(features, metrics, **options)
-    switch.adopt(Live(place_of(release)))
-    return switch
+    router = ReleaseRouter(features, metrics, **options)
+    router.adopt(Live(place_of(release)))
+    return router
 
 
 def place_of(release: Release) -> Place:

@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
+from asking import event, receipt
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from small_shop import friends_named, item, recent, write_small_release
-from test_api import event, receipt
+from test_normalizing import asked_as_it_is
 from test_problems import assert_problem
-from test_transport import asked_as_it_is
 
 from coterie.data.ids import MAX_ID, normal_id
 from coterie.data.ingest import ingest

@@ -9,7 +9,7 @@ from serving.features.recent import RecentList, merge
 from serving.lists.list_maker import ListMaker
 from serving.lists.reasons import ReasonReader
 from serving.rollouts.list_checks import flaw
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 BOUGHT, VIEWED = KIND_CODES[EventKind.PURCHASE], KIND_CODES[EventKind.VIEW]
 
@@ -97,7 +97,7 @@ def test_contributions_and_shares_add_up_whatever_the_friends(release, seed):
     for friend in (*friends, "eve"):
         features.recent[friend] = recent(*rng.choice(100, 20, replace=False))
     features.friends["eve"] = friends_named(*friends, named=tuple(rng.random(12) < 0.5))
-    listed = ListMaker(release, features, Metrics()).recommend("eve", 30, explain=True)
+    listed = ListMaker(release, features, ServingMetrics()).recommend("eve", 30, explain=True)
     for entry in listed.items:
         assert sum(r.contribution for r in entry.reasons) == pytest.approx(entry.score, abs=2e-5)
         assert sum(r.share for r in entry.reasons) == pytest.approx(1, abs=2e-5)
@@ -148,7 +148,7 @@ def test_who_rates_badly_gets_another_list_and_is_no_reason_for_friends(release)
     for who, stars in (("lover", 5.0), ("hater", 0.5)):
         rate(features, who, stars)
         features.friends[f"fan-of-{who}"] = friends_named(who)
-    maker = ListMaker(release, features, Metrics())
+    maker = ListMaker(release, features, ServingMetrics())
     of = {
         who: maker.recommend(who, 20, explain=True)
         for who in ("lover", "hater", "fan-of-lover", "fan-of-hater", "nobody")
@@ -171,7 +171,7 @@ def test_what_was_had_before_the_recent_list_is_not_shown(release):
     bought = Event("b", "ana", item(16), EventKind.PURCHASE, NOON_MS - 1)
     features.recent["ana"] = merge(merge(RecentList(), [bought]), views)
     assert features.recent["ana"].had_ids == (item(16),)
-    maker = ListMaker(release, features, Metrics())
+    maker = ListMaker(release, features, ServingMetrics())
     listed = maker.recommend("ana", 120, explain=False)
     assert len(listed.items) == maker.num_available - 1
     assert item(16) not in [entry.item.item_id for entry in listed.items]

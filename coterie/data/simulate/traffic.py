@@ -1,4 +1,4 @@
-"""How busy each simulated day is."""
+"""How many visits each simulated day has."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ REVIEWS = 0.25
 """Purchases that are rated or reviewed later."""
 
 
-class Pace:
+class Traffic:
     """How many visits a day takes so that the shop ends with the events and influence asked for."""
 
     def __init__(self, config: ShopConfig, people: People) -> None:

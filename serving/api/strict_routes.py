@@ -25,7 +25,7 @@ class StrictRoute(APIRoute):
     """A route whose query parameters and body's type are checked against what it takes."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's own, behind the checks."""
+        """Put the checks in front of the route's own handler."""
         answer = super().get_route_handler()
         known = _query_parameters(self.dependant)
 
@@ -49,7 +49,7 @@ class StrictRequest(Request):
     """A request whose JSON says each thing once, as ingest asks of files."""
 
     async def json(self) -> Any:
-        """Read the body, once.
+        """Parse the body, once.
 
         Raises:
             ProblemError: A key stands twice in one object.
@@ -76,7 +76,7 @@ class StrictFiles(StaticFiles):
     """Files, which take no parameters."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file."""
+        """Answer with the file, where no parameter is given."""
         refuse_unknown(scope, {})
         return await super().get_response(path, scope)
 
@@ -124,7 +124,7 @@ def _instead(name: str, known: Mapping[str, bool]) -> str:
 
 
 def _query_parameters(dependant: Dependant) -> dict[str, bool]:
-    """A route's own, and those of what it depends on."""
+    """List a route's own query parameters, and those of what it depends on."""
     found = {field.alias: _takes_many(field.field_info) for field in dependant.query_params}
     for one in dependant.dependencies:
         found |= _query_parameters(one)

@@ -4,7 +4,7 @@ import pytest
 from small_shop import item
 from test_problems import assert_problem
 
-from serving.api.routes import STATIC
+from serving.api.operations import STATIC
 
 TOKEN = "t" * 16
 HIDDEN = ("/", "/docs", "/openapi.json", "/operations", "/static/app.js")

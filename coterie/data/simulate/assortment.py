@@ -15,11 +15,11 @@ _DEPARTMENTS = [shelf.path.split("/")[0] for shelf in SHELVES]
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Assortment:
     """Items as columns of shape (num_items,); times are days after the shop's first day."""
 
     shelf: Ints
-    """Place in ``words.SHELVES``."""
+    """Index in ``words.SHELVES``."""
     style: Ints
     noun: Ints
     detail: Ints
@@ -42,7 +42,7 @@ class Catalogue:
         return (self.arrives <= day) & (self.ends >= day + 1)
 
     def pull(self, day: int) -> npt.NDArray[np.float64]:
-        """How strongly each item draws visits on a day: appeal by its place in life, 0 if not on
+        """How strongly each item draws visits on a day: appeal by its stage of life, 0 if not on
         sale."""
         age = np.maximum(day + 0.5 - self.arrives, 0.0) / self.peak_days
         # Rises to 1 at the peak, then declines; a quarter of the fame never fades.
@@ -50,16 +50,16 @@ class Catalogue:
         return np.where(self.on_sale(day), self.appeal * life, 0.0).astype(np.float64)
 
 
-def make_catalogue(config: ShopConfig, rng: np.random.Generator) -> Catalogue:
+def make_assortment(config: ShopConfig, rng: np.random.Generator) -> Assortment:
     """Items with words, vectors that their words explain, prices and life cycles."""
     n = config.num_items
     shelf = rng.integers(0, len(SHELVES), n)
     words = _choose_words(shelf, rng)
     price_level = rng.normal(0, 0.45, n)
     usual = np.array([s.price for s in SHELVES])[shelf]
-    vector, shelf_vector = _place(shelf, words, price_level, rng)
+    vector, shelf_vector = _embed(shelf, words, price_level, rng)
     arrives, peak, ends = _live(config, rng)
-    return Catalogue(
+    return Assortment(
         shelf,
         *words,
         vector=vector,
@@ -83,11 +83,11 @@ def _choose_words(shelf: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, In
     """Style, noun, detail and maker of each item: no two alike on a shelf while words last."""
     limits = [(len(s.styles), len(s.nouns), len(s.details), 5) for s in SHELVES]
     sizes = np.array(limits)[shelf]
-    place = _rank_within(shelf, rng)
+    rank = _rank_within(shelf, rng)
     combos = sizes.prod(axis=1)
     # A stride without common divisor walks through all combinations before it repeats one.
     stride = 7_919
-    code = (place * stride + shelf * 31) % combos
+    code = (rank * stride + shelf * 31) % combos
     out = []
     for column in range(4):
         out.append(code % sizes[:, column])
@@ -105,7 +105,7 @@ def _rank_within(group: Ints, rng: np.random.Generator) -> Ints:
     return rank
 
 
-def _place(
+def _embed(
     shelf: Ints,
     words: tuple[Ints, Ints, Ints, Ints],
     price_level: npt.NDArray[np.float64],

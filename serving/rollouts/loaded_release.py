@@ -1,6 +1,5 @@
-"""A release at work on one replica: loaded, tried, and who is assigned to it."""
+"""A release at work on one replica: loaded, and tried."""
 
-import hashlib
 import time
 from dataclasses import dataclass
 
@@ -12,51 +11,41 @@ from coterie.release.bundle import load_release
 from coterie.rollout.live import Place
 from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
-from serving.lists.list_maker import Known, ListMaker
-from serving.rollouts.list_checks import Spread, Watch, flaw
-from serving.telemetry.metrics import Metrics
-
-
-def assigned(user_id: str, canary: str) -> float:
-    """Where a shopper stands between 0 and 1: on the canary as long as its weight is more.
-
-    A hash, so nobody flips between arms as the weight grows; of the canary's digest too, so it is
-    not always the same people who meet a new release first.
-    """
-    key = hashlib.blake2b(f"{canary}/{user_id}".encode("utf-8", "replace"), digest_size=8)
-    return int.from_bytes(key.digest(), "big") / 2**64
+from serving.lists.list_maker import ListMaker, ShopperFeatures
+from serving.rollouts.list_checks import CatalogueCoverage, ListChecks, flaw
+from serving.telemetry.metrics import ServingMetrics
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class LoadedRelease:
     """A release at work."""
 
-    place: Place
+    ref: Place
     maker: ListMaker
-    watch: Watch
-    spread: Spread
+    checks: ListChecks
+    coverage: CatalogueCoverage
     bits: np.ndarray
     """Of each item, -log2 of its share of all that shoppers had: how new it is to most."""
 
 
 def load_arm(
-    place: Place, features: OnlineFeatures | None = None, metrics: Metrics | None = None
-) -> Arm:
+    ref: Place, features: OnlineFeatures | None = None, metrics: ServingMetrics | None = None
+) -> LoadedRelease:
     """Read a release and make some lists of it; without ``features`` for that alone.
 
     Raises:
         BadInputError: It is damaged, not the one that was meant, or cannot make a list.
         UnavailableError: Its store did not answer.
     """
-    release = load_release(place.folder)
-    if release.digest != place.digest:
+    release = load_release(ref.folder)
+    if release.digest != ref.digest:
         raise BadInputError(
-            f"{place.folder} holds release {release.digest[:12]}, expected "
-            f"{place.digest[:12]}: a release is never changed in its place"
+            f"{ref.folder} holds release {release.digest[:12]}, expected "
+            f"{ref.digest[:12]}: a release is never changed in its place"
         )
     try:
-        maker = ListMaker(release, features or FakeFeatures(), metrics or Metrics())
-        arm = arm_of(place, maker)
+        maker = ListMaker(release, features or FakeFeatures(), metrics or ServingMetrics())
+        arm = arm_of(ref, maker)
         warm_up(maker)
     except CoterieError:
         raise
@@ -68,12 +57,12 @@ def load_arm(
     return arm
 
 
-def arm_of(place: Place, maker: ListMaker) -> Arm:
-    """A loaded release, with what is watched of it."""
+def arm_of(ref: Place, maker: ListMaker) -> LoadedRelease:
+    """Put what is noticed of its lists beside a loaded release."""
     popularity = np.maximum(maker.release.popularity.astype(np.float64), 0.5)
     bits = -np.log2(popularity / popularity.sum())
-    spread = Spread(len(popularity), maker.num_available)
-    return Arm(place, maker, Watch(maker.release), spread, bits)
+    coverage = CatalogueCoverage(len(popularity), maker.num_available)
+    return LoadedRelease(ref, maker, ListChecks(maker.release), coverage, bits)
 
 
 def warm_up(maker: ListMaker) -> None:
@@ -86,7 +75,7 @@ def warm_up(maker: ListMaker) -> None:
     now_ms = int(time.time() * 1000)
     some = RecentList(tuple(first), (0,) * len(first), (now_ms,) * len(first))
     for recent in (RecentList(), some, some):
-        known = Known("nobody", ShopperRow(recent), [])
+        known = ShopperFeatures("nobody", ShopperRow(recent), [])
         answer = maker.make(known, 10, explain=True)
         wrong = flaw(answer, 10, known, maker.num_available)
         if wrong:

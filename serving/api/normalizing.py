@@ -15,7 +15,7 @@ _HALF_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PLAIN_IN_PATH: Final = "!$&'()*+,;=:@-._~"
 
 
-class Transport:
+class NormalizingMiddleware:
     """ASGI middleware: routes see GET for HEAD, whole plain bodies, and paths in one form."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -42,7 +42,7 @@ class Transport:
 
 
 def _one_form(scope: Scope) -> str:
-    """The path with each segment in the one encoded form, so that an encoded slash divides nothing.
+    """Encode each segment of the path in one form, so that an encoded slash divides nothing.
 
     Routes decode what they take from it.
 
@@ -77,7 +77,7 @@ def _text_of(encoded: bytes, where: str) -> str:
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """The body that was read ahead, then whatever follows."""
+    """Give the body that was read ahead, then whatever follows."""
     ahead = [body]
 
     async def next_message() -> Message:

@@ -32,7 +32,7 @@ class Heard:
         return Heard(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
-class Gossip:
+class Diffusion:
     """News on its way: what friends bought or shared, kept until the day it arrives."""
 
     def __init__(self, ties: Acquaintance, num_users: int) -> None:
