@@ -7,7 +7,7 @@ import pytest
 from shop_in_use import serve
 from tiny_shop import train
 
-from coterie.data.simulate import Shop, ShopConfig, simulate
+from coterie.data.simulate import ShopConfig, SimulatedShop, simulate
 from coterie.release.store import ReleaseStore
 from pipelines.client import Client
 from pipelines.demo_rollouts import PLAN, roll_out
@@ -18,11 +18,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TOKEN = "a-token-for-this-test-alone"
 CAUGHT_BY = {
     "not-numbers": ("preflight",),
-    "shuffled-items": ("odd_scores", "clicks", "purchases", "repeated"),
+    "shuffled-items": ("score_out_of_range", "clicks", "purchases", "duplicate_lists"),
     # So slow that it is not even an answer.
     "slow": ("slow", "failures"),
     "raising": ("failures",),
-    "same-list": ("repeated", "odd_scores"),
+    "same-list": ("duplicate_lists", "score_out_of_range"),
 }
 RUNNING = ("shadow", "step", "bake")
 
@@ -66,7 +66,7 @@ def shop(served):
 
 @pytest.fixture
 def traffic(shop, home):
-    with SimulatedTraffic(shop, Shop.load_world(home / "raw" / "world.npz")) as traffic:
+    with SimulatedTraffic(shop, SimulatedShop.load_world(home / "raw" / "world.npz")) as traffic:
         yield traffic
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from tiny_shop import write_clean
 
-from coterie.data.turns import PUSH, SQLITE
+from coterie.data.locks import PUSH, SQLITE
 from coterie.errors import BadInputError
 from coterie.schema import SHOPPER_RECENT_VIEW, EventKind
 from feature_repo import handover
@@ -112,9 +112,9 @@ def test_the_updater_adds_what_a_shopper_does_and_a_later_snapshot_keeps_it(
 
 
 def test_a_push_of_an_earlier_turn_is_left_alone(features, log):
-    with log.turn(PUSH) as stale:
+    with log.lock(PUSH) as stale:
         pass
-    with log.turn(PUSH) as newer:
+    with log.lock(PUSH) as newer:
         features.push_recent(["bea"], [RecentList(("new",), (0,), (2,))], newer)
     features.push_recent(["bea"], [RecentList(("old",), (0,), (1,))], stale)
     assert features.shopper("bea").recent.item_ids == ("new",)
