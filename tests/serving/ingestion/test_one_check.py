@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 import pytest
+from asking import ODD
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from small_shop import item
-from test_ids_over_http import ODD
 
 from coterie.data.columns import MAX_LEAD_S
 from coterie.data.ids import MISSING_WORDS
