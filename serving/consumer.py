@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from coterie.data.turns import TurnTakenError
+from coterie.data.locks import LockTakenError
 from coterie.errors import BadInputError, CoterieError
 from coterie.probes import ALIVE_S, Starting, pages
 from serving.events.log import EventLog
@@ -103,7 +103,7 @@ class Consumer:
         self.metrics.oldest_unexported.set(self.log.oldest_unexported_s())
         try:
             self.exporter.export(MOST, self.export_s)
-        except TurnTakenError:
+        except LockTakenError:
             return
         except CoterieError:
             self.metrics.export_failures.inc()

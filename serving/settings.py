@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from coterie.data.turns import SQLITE, check_place
+from coterie.data.locks import SQLITE, check_log_url
 from coterie.errors import BadInputError
 
 PREFIX: Final = "COTERIE_"
@@ -100,7 +100,7 @@ class Settings:
                     f"{PREFIX}{name.upper()} is {value}: expected {least:g} to {most:g}"
                 )
         if self.event_log:
-            check_place(self.event_log)
+            check_log_url(self.event_log)
         if self.admin_token and len(self.admin_token) < _MIN_SALT:
             raise BadInputError(
                 f"{PREFIX}ADMIN_TOKEN has {len(self.admin_token)} characters: expected at least "

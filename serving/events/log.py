@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from coterie.data.turns import WAIT_S
+from coterie.data.locks import WAIT_S
 
 if TYPE_CHECKING:  # the consumer opens a log before it loads what takes seconds
     from serving.events.event import Event
@@ -49,14 +49,14 @@ class EventLog(Protocol):
             UnavailableError: They may not have been kept: send them again, which adds none twice.
         """
 
-    def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
-        """Take the one turn at ``what`` among all processes, for ``TURN_S`` seconds at most.
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+        """Hold the lock of a name among all processes, for ``LOCK_TTL_S`` seconds at most.
 
         Yields:
-            A time in microseconds since 1970, later than that of every turn before.
+            The fencing token: microseconds since 1970, above that of every holder before.
 
         Raises:
-            TurnTakenError: Somebody else had it for all of ``wait_s`` seconds.
+            LockTakenError: Somebody else had it for all of ``wait_s`` seconds.
         """
 
     def unpushed(self, limit: int) -> LogBatch:
@@ -66,7 +66,7 @@ class EventLog(Protocol):
         """Remember that features know of these.
 
         Raises:
-            UnavailableError: The turn is over, or the log refuses: they will be pushed again, which
+            UnavailableError: The lock is lost, or the log refuses: they will be pushed again, which
                 changes nothing.
         """
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from coterie.data.turns import SQLITE, check_place
+from coterie.data.locks import SQLITE, check_log_url
 from serving.events.log import EventLog
 from serving.settings import Settings
 
@@ -20,7 +20,7 @@ def open_log(url: str, password: str = "", sync_s: float = 0.0) -> EventLog:
         BadInputError: It names none.
         UnavailableError: The file cannot be opened.
     """
-    check_place(url)
+    check_log_url(url)
     if urlsplit(url).scheme == SQLITE:
         from serving.events.sqlite_log import SqliteLog
 

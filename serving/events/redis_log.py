@@ -7,7 +7,7 @@ What is in it, all under one hash tag, so that a script may touch all of it:
 - ``{coterie:events}:id:...``: event ids of the last hour, so that none is added twice.
 - ``{coterie:events}:marks``: which log it is, up to where it is exported, and up to where the
   export goes that somebody is at.
-- ``{coterie:events}:turn:...``: who is at its turn; and in ``:time`` when the last one began.
+- ``{coterie:events}:turn:...``: who holds a lock; and in ``:time`` the last fencing token.
 
 Why it is so: docs/adr/0011-event-log-on-redis-streams.md.
 """
@@ -21,8 +21,16 @@ from typing import Any, Final
 
 import redis
 
+from coterie.data.locks import (
+    LOCK_TTL_S,
+    LOG_KEYS,
+    PUSH,
+    WAIT_S,
+    LockLostError,
+    RedisLocks,
+    lock_key,
+)
 from coterie.data.redis_scripts import ScriptedRedis
-from coterie.data.turns import LOG_KEYS, PUSH, TURN_S, WAIT_S, RedisTurns
 from coterie.errors import BadInputError, UnavailableError
 from serving.events.event import Event, from_json, to_json
 from serving.events.log import LogBatch
@@ -30,7 +38,7 @@ from serving.events.log import LogBatch
 STREAM: Final = LOG_KEYS
 GROUP: Final = "features"
 CONSUMER: Final = "pusher"
-"""One name for all who push: who has the turn has all that is pending."""
+"""One name for all who push: who has the lock has all that is pending."""
 KNOWN_S: Final = 3600
 """For so long an event id is known again, longer than senders try again; it takes 200 bytes. A
 second event after that is counted as new, but merges and ingest know it: it changes nothing."""
@@ -52,7 +60,7 @@ class RedisLog:
         self._url, self._sync_ms = url, round(sync_s * 1000)
         asked = ScriptedRedis(url, password, sync_s)
         self._run, self._ask, self._asking = asked.run, asked.ask, asked.asking
-        self._redis, self._turns = asked.client, RedisTurns(asked)
+        self._redis, self._locks = asked.client, RedisLocks(asked)
 
     def append(self, events: Sequence[Event]) -> list[bool]:
         """See EventLog."""
@@ -65,9 +73,9 @@ class RedisLog:
             self._wait_for_disk()
         return [is_new == 1 for is_new in fresh]
 
-    def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
         """See EventLog."""
-        return self._turns.turn(what, wait_s, TURN_S)
+        return self._locks.lock(name, wait_s, LOCK_TTL_S)
 
     def unpushed(self, limit: int) -> LogBatch:
         """See EventLog."""
@@ -79,9 +87,9 @@ class RedisLog:
 
     def mark_pushed(self, batch: LogBatch) -> None:
         """See EventLog."""
-        keys = [STREAM, f"{STREAM}:turn:{PUSH}"]
-        if not self._run(_ACKNOWLEDGE, keys, [self._turns.token, GROUP, *map(_id, batch.offsets)]):
-            raise UnavailableError("the turn to push was over: the next one pushes again")
+        keys = [STREAM, lock_key(PUSH)]
+        if not self._run(_ACKNOWLEDGE, keys, [self._locks.owner, GROUP, *map(_id, batch.offsets)]):
+            raise LockLostError("the lock ran out before all was pushed: it is pushed again")
 
     def count_unpushed(self) -> int:
         """See EventLog."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from coterie.data.turns import WAIT_S, FileTurns
+from coterie.data.locks import WAIT_S, FileLocks
 from coterie.errors import UnavailableError
 from serving.events.event import Event, from_json, to_json
 from serving.events.log import LogBatch
@@ -23,7 +23,7 @@ class SqliteLog:
         Raises:
             UnavailableError: The file cannot be opened, or is no event log.
         """
-        self._path, self._turns = path, FileTurns(path)
+        self._path, self._locks = path, FileLocks(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Used by one thread at a time, but not always the one that opened it.
@@ -47,9 +47,9 @@ class SqliteLog:
         with self._writing():
             return [self._db.execute(_INSERT, row).rowcount == 1 for row in rows]
 
-    def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
-        """See EventLog; the turn of a process that dies is free at once."""
-        return self._turns.turn(what, wait_s)
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+        """See EventLog; the lock of a process that dies is free at once."""
+        return self._locks.lock(name, wait_s)
 
     def unpushed(self, limit: int) -> LogBatch:
         """See EventLog."""

@@ -4,7 +4,7 @@ import logging
 import time
 from typing import Final
 
-from coterie.data.turns import PUSH, TurnTakenError
+from coterie.data.locks import PUSH, LockTakenError
 from coterie.errors import UnavailableError
 from serving.events.event import by_shopper
 from serving.events.log import EventLog, LogBatch
@@ -39,7 +39,7 @@ class FeatureUpdater:
                 pass
         except UnavailableError as error:
             self._complain(str(error))
-            if not isinstance(error, TurnTakenError):
+            if not isinstance(error, LockTakenError):
                 self._metrics.push_failures.inc()
             self._show()
             return False
@@ -49,19 +49,19 @@ class FeatureUpdater:
         return True
 
     def _push_next(self) -> int:
-        # A turn for each batch: features tell newer from older by when the turn began.
-        with self._log.turn(PUSH) as at_us:
+        # A lock for each batch: features tell newer from older by its fencing token.
+        with self._log.lock(PUSH) as fencing_token:
             batch = self._log.unpushed(PUSH_BATCH)
             if batch:
-                self._push(batch, at_us)
+                self._push(batch, fencing_token)
         return len(batch)
 
-    def _push(self, batch: LogBatch, at_us: int) -> None:
+    def _push(self, batch: LogBatch, fencing_token: int) -> None:
         began = time.perf_counter()
         groups = by_shopper(batch.events)
         known = self._features.recent_lists(list(groups))
         merged = [merge(recent, groups[user]) for user, recent in zip(groups, known, strict=True)]
-        self._features.push_recent(list(groups), merged, at_us)
+        self._features.push_recent(list(groups), merged, fencing_token)
         self._log.mark_pushed(batch)
         self._metrics.push_seconds.observe(time.perf_counter() - began)
 

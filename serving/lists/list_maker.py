@@ -158,7 +158,9 @@ class ListMaker:
             friend if named else None
             for friend, named in zip(friends.ids, friends.named, strict=True)
         ]
-        reader = ReasonReader(self._recommender.parts(shoppers, lists), names, self.catalogue)
+        reader = ReasonReader(
+            self._recommender.contributions(shoppers, lists), names, self.catalogue
+        )
         for position, listed in enumerate(items):
             listed.reasons = reader.read(position, int(lists.item_idx[0, position]))
 

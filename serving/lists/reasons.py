@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Ints
-from coterie.recommend.recommender import Parts, ReasonKind
+from coterie.recommend.recommender import Contributions, ReasonKind
 from coterie.schema import AGAINST_KINDS, DID, DID_NOT_WANT, EVENT_KINDS
 from serving.schemas import Reason
 
@@ -53,7 +53,7 @@ class _Groups:
     """What each group adds to each listed item, shape (g, s)."""
 
     @classmethod
-    def of(cls, parts: Parts) -> "_Groups":
+    def of(cls, parts: Contributions) -> "_Groups":
         """Group friends' entries by item, kind, and whether they wanted it."""
         entries = np.flatnonzero(parts.person >= 0)
         did = parts.item_idx[entries] * len(EVENT_KINDS) + parts.kind[entries]
@@ -75,7 +75,7 @@ class _Groups:
 class ReasonReader:
     """The reasons of one shopper's list; what its items share is worked out once."""
 
-    def __init__(self, parts: Parts, names: Sequence[str | None], items: Names) -> None:
+    def __init__(self, parts: Contributions, names: Sequence[str | None], items: Names) -> None:
         """Group the parts of a list's scores.
 
         Args:

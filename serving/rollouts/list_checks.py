@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from coterie.recommend.recommender import Source
+from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import Release
 from serving.lists.list_maker import ShopperFeatures
 from serving.schemas import RecommendationList
@@ -75,7 +75,7 @@ class ListChecks:
     def signals(self, answer: RecommendationList) -> list[str]:
         """Name the signals of a rollout that count a list, by its content alone."""
         found = []
-        if answer.source is Source.POPULAR:
+        if answer.source is ListSource.POPULAR:
             found.append("fallbacks")
         if self._is_duplicate(answer):
             found.append("duplicate_lists")
@@ -85,7 +85,7 @@ class ListChecks:
 
     def tenth(self, answer: RecommendationList) -> int | None:
         """Find the tenth of the release's offline lists that a best score is in; None: unknown."""
-        if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
+        if self._tenths is None or answer.source is ListSource.POPULAR or not answer.items:
             return None
         tenth = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
         return min(tenth, TENTHS - 2)
@@ -101,7 +101,7 @@ class ListChecks:
 
     def _out_of_range(self, answer: RecommendationList) -> bool:
         """Tell whether the best score is one that the release had (almost) never offline."""
-        if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
+        if self._tenths is None or answer.source is ListSource.POPULAR or not answer.items:
             return False
         return not self._tenths[0] <= answer.items[0].score <= self._tenths[-1]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from coterie.errors import BadInputError, CoterieError
+from coterie.files import write_atomically
 from coterie.rollout.live import Live, Place
 from serving.features.online_store import OnlineFeatures
 from serving.rollouts.list_checks import LatencyLimit
@@ -108,7 +109,7 @@ class ReplicaReleases:
             threading.Thread(target=self._complete, args=(live,), daemon=True).start()
 
     def tell(self, now: float) -> None:
-        """Leave what is served where the controller reads it; written beside, then renamed."""
+        """Leave what is served where the controller reads it."""
         with self._telling:  # or an older picture could be the last to be put in its place
             arms = self.arms
             if self._file is None or arms is None:
@@ -117,10 +118,8 @@ class ReplicaReleases:
             weight, mirrored = (arms.weight, arms.mirrored) if canary else (0.0, False)
             live = Live(arms.stable.ref, canary, weight, mirrored)
             content = {"at": now, "live": live.as_json(), "error": self._error}
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._file.with_suffix(".part")
-            beside.write_text(json.dumps(content))
-            beside.replace(self._file)
+            # Written again with every beat: after a power cut no replica is alive to be read of.
+            write_atomically(self._file, json.dumps(content), durable=False)
 
     def _loaded(self) -> dict[str, LoadedRelease]:
         arms = self.now()

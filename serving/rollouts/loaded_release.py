@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coterie.errors import BadInputError, CoterieError
-from coterie.recommend.recommender import Source
+from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import load_release
 from coterie.rollout.live import Place
 from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
@@ -81,5 +81,5 @@ def warm_up(maker: ListMaker) -> None:
         if wrong:
             raise BadInputError(
                 f"release {maker.release.version} makes a flawed list ({wrong}) of "
-                f"{Source(answer.source)} items: do not roll it out"
+                f"{ListSource(answer.source)} items: do not roll it out"
             )

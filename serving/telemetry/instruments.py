@@ -9,7 +9,7 @@ from coterie.rollout.plan import SIGNALS
 from coterie.schema import EVENT_KINDS, EventKind
 
 if TYPE_CHECKING:  # the sink counts too, and needs no recommender
-    from coterie.recommend.recommender import ReasonKind, Source
+    from coterie.recommend.recommender import ListSource, ReasonKind
 
 ArmName = Literal["stable", "canary"]
 ARMS: Final[tuple[ArmName, ArmName]] = ("stable", "canary")
@@ -100,7 +100,9 @@ class ListMetrics:
             "Share of the available items that a replica's last thousand lists show.",
         )
 
-    def count_list(self, source: "Source", items: int, shares: dict["ReasonKind", float]) -> None:
+    def count_list(
+        self, source: "ListSource", items: int, shares: dict["ReasonKind", float]
+    ) -> None:
         """Count one list made; ``shares`` may be empty where nobody asked for reasons."""
         self._lists.labels(source.value).inc()
         self._items.inc(items)

@@ -21,7 +21,7 @@ def metrics():
 
 def push_all(log):
     while batch := log.unpushed(1000):
-        with log.turn("push"):
+        with log.lock("push"):
             log.mark_pushed(batch)
 
 

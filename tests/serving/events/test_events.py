@@ -32,7 +32,7 @@ def test_an_event_comes_out_of_the_log_as_it_went_in(folder):
 def test_a_log_knows_an_event_again_after_it_was_closed(folder):
     first = SqliteLog(folder / "log.sqlite")
     first.append([event()])
-    with first.turn("push"):
+    with first.lock("push"):
         first.mark_pushed(first.unpushed(10))
     first.close()
     second = SqliteLog(folder / "log.sqlite")
@@ -58,7 +58,7 @@ def test_a_file_that_is_no_log_is_refused(folder):
 class StopsWhenPushed(FakeFeatures):
     """The process ends between the log and the push."""
 
-    def push_recent(self, user_ids, lists, at_us):
+    def push_recent(self, user_ids, lists, fencing_token):
         raise SystemExit
 
 
@@ -109,9 +109,9 @@ def test_one_push_serves_all_who_wait(folder):
     pushes = []
 
     class Counted(FakeFeatures):
-        def push_recent(self, user_ids, lists, at_us):
+        def push_recent(self, user_ids, lists, fencing_token):
             pushes.append(list(user_ids))
-            super().push_recent(user_ids, lists, at_us)
+            super().push_recent(user_ids, lists, fencing_token)
 
     log = SqliteLog(folder / "log.sqlite")
     receipts = Sink(log, Counted(), ServingMetrics()).write(

@@ -33,15 +33,15 @@ for n in range(20):
     assert receipt.applied
     assert items()[0] == f"i{n}", items()
 
-# A process whose turn ran out pushes late what it read before: others were faster.
-with log.turn("push") as stale:
+# A process whose lock ran out pushes late what it read before: others were faster.
+with log.lock("push") as stale:
     pass
 other.append([event("new", "new", 100)])
 assert FeatureUpdater(other, features, ServingMetrics().log).catch_up()
 features.push_recent(["ana"], [RecentList(("stale",), (0,), (1,))], stale)
 assert items()[0] == "new", items()
 
-# Its clock may be behind: turns go by the log's.
+# Its clock may be behind: fencing tokens go by the log's.
 import time
 time.time_ns = lambda: 1
 time.time = lambda: 1.0

@@ -86,11 +86,11 @@ def test_the_event_log_keeps_all_of_a_batch_or_none_and_can_be_read(small_disk):
             kept += 1
     refused(until_full, "events.sqlite", "full")
     assert log.count() == kept * 100 == log.count_unpushed()
-    with log.turn("push"):
+    with log.lock("push"):
         read = log.unpushed(150)
         assert [event.event_id for event in read.events[:2]] == ["e0-0", "e0-1"]
     (state / "events.other.lock").mkdir()
-    refused(log.turn("other").__enter__, "turn to other")
+    refused(log.lock("other").__enter__, "lock 'other'")
     make_room()
     assert all(log.append(batch(kept))), "none of it was there before"
     """

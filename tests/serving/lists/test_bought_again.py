@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_shop import CATEGORIES, NOON_MS, NUM_ITEMS, circle, item, write_small_release
+from small_shop import CATEGORIES, NOON_MS, NUM_ITEMS, friends_named, item, write_small_release
 
 from coterie.data.dataset import Dataset, Interactions, Ties
 from coterie.data.hidden import hidden_pairs
@@ -194,7 +194,7 @@ def as_interactions(events):
 
 def test_what_a_friend_turned_down_is_shown_to_nobody_else(release):
     mine = merge(RecentList(), [did(KITCHEN), did(KITCHEN, 1, EventKind.RETURN), did(CLIMBING)])
-    features = FakeFeatures(recent={"ana": mine}, friends={"bea": circle("ana")})
+    features = FakeFeatures(recent={"ana": mine}, friends={"bea": friends_named("ana")})
     maker = ListMaker(release, features, ServingMetrics())
     ana, bea = maker.shopper("ana", 10), maker.shopper("bea", 10)
     assert {entry.item.item_id: entry.turned_down for entry in ana.history} == {
