@@ -58,7 +58,10 @@ class EASE:
         Raises:
             BadInputError: Nothing to learn from, or a matrix over ``max_side``.
         """
-        had = engagement(data)
+        self.fit_rows(engagement(data))
+
+    def fit_rows(self, had: sp.csr_matrix) -> None:
+        """Learn from what each shopper had, (users, items), as ``fit`` does."""
         side = min(had.shape)
         if side > self.config.max_side:
             raise BadInputError(
@@ -84,7 +87,10 @@ class EASE:
     def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
         """See ``base.Model``."""
         check_users(user_idx, self._had.shape[0])
-        rows = self._had[user_idx]
+        return self.scores_of(self._had[user_idx])
+
+    def scores_of(self, rows: sp.csr_matrix) -> Scores:
+        """Score all items by what somebody had, shape (n, items); of each entry any weight."""
         if self._by_users:
             through = (rows @ self._learned_from.T).toarray() @ self._inverse
             projected = (rows.toarray() - through @ self._learned_from) / self.config.l2

@@ -201,7 +201,7 @@ class LinearPart:
                 f"the closed form's vectors have shapes {sorted(shapes)}, expected one shape with "
                 f"{num_items} rows: was this release made by another version?"
             )
-        near = _near_matrix(num_items, *(tensors[f"{PREFIX}{name}"].numpy() for name in _NEAR))
+        near = near_matrix(num_items, *(tensors[f"{PREFIX}{name}"].numpy() for name in _NEAR))
         kind = of_all_kinds(tensors[f"{PREFIX}kind"].double(), loudest=1.0).numpy()
         rate, friend_power, history_power = (float(tensors[f"{PREFIX}{n}"]) for n in _POWERS)
         dislike_weight = float(tensors.get(DISLIKE_WEIGHT, 0.0))
@@ -210,7 +210,7 @@ class LinearPart:
         return cls(weights, own, friend, out, near)
 
 
-def _near_matrix(
+def near_matrix(
     num_items: int, weight: npt.NDArray[Any], item: npt.NDArray[Any], offsets: npt.NDArray[Any]
 ) -> Matrix:
     """Make a matrix of each item's nearest; ``offsets`` bound its rows.
@@ -221,14 +221,14 @@ def _near_matrix(
     flat = weight.shape == item.shape == (item.size,) and offsets.shape == (num_items + 1,)
     if not flat or offsets[0] != 0 or offsets[-1] != item.size or np.diff(offsets).min() < 0:
         raise BadInputError(
-            f"the closed form's nearest items have shapes {weight.shape}, {item.shape} and "
+            f"nearest items of a term have shapes {weight.shape}, {item.shape} and "
             f"{offsets.shape}, expected {num_items} rows one after the other: was this release "
             f"made by another version?"
         )
     low, high = item.min(initial=0), item.max(initial=0)
     if not 0 <= low <= high < num_items:
         raise BadInputError(
-            f"the closed form's nearest items are rows {low} to {high}, "
+            f"nearest items of a term are rows {low} to {high}, "
             f"expected 0 to {num_items - 1}: make the release again"
         )
     return sparse.csr_matrix((weight.astype(np.float64), item, offsets), (num_items, num_items))

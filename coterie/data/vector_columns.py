@@ -1,0 +1,63 @@
+"""Vectors of items as columns beside the catalogue's: what encoders made of texts and pictures.
+
+A column ``vector_KIND`` holds lists of one length; what made it, and its digest, stand in the
+column's metadata, so that a training set's digest tells one encoder from another.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from coterie.data.dataset import Floats
+from coterie.errors import BadInputError
+
+PREFIX: Final = "vector_"
+"""Of the names of such columns; the kind follows: text, image, audio."""
+
+
+def vector_column(kind: str) -> str:
+    """Name the column that holds the vectors of a kind."""
+    return f"{PREFIX}{kind}"
+
+
+def with_vectors(
+    items: pa.Table, kind: str, vectors: npt.ArrayLike, encoder: str = "", digest: str = ""
+) -> pa.Table:
+    """Put the vectors of a kind beside a catalogue's columns, in place of earlier ones.
+
+    Args:
+        items: Row i describes item i.
+        kind: What was encoded: text, image, audio.
+        vectors: Shape (items, width); a row of zeros says nothing.
+        encoder: Name of what made them.
+        digest: Of its weights and settings.
+
+    Raises:
+        BadInputError: There is not one vector an item, or a number is none.
+    """
+    found = np.ascontiguousarray(vectors, np.float32)
+    if found.ndim != 2 or len(found) != items.num_rows or not np.isfinite(found).all():
+        raise BadInputError(
+            f"vectors of kind {kind} have shape {found.shape}, expected finite numbers of shape "
+            f"({items.num_rows}, width): one row an item"
+        )
+    column = pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), found.shape[1])
+    field = pa.field(
+        vector_column(kind), column.type, metadata={"encoder": encoder, "digest": digest}
+    )
+    if field.name in items.column_names:
+        items = items.drop_columns([field.name])
+    return items.append_column(field, column)
+
+
+def vectors_of(items: pa.Table | None, kind: str) -> Floats | None:
+    """Read the vectors of a kind, shape (items, width); None where there are none."""
+    if items is None or vector_column(kind) not in items.column_names:
+        return None
+    column = items[vector_column(kind)].combine_chunks()
+    if isinstance(column, pa.ChunkedArray):  # of a table without rows
+        column = column.chunk(0)
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, np.float32).reshape(items.num_rows, column.type.list_size)

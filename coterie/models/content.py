@@ -1,0 +1,299 @@
+"""Content: what people had together and what the shop says of items, parts of one weighted sum.
+
+Each part is a plain sum over a shopper's entries (and friends'), so that an item that nobody had
+yet is reached through its words and pictures. Parts are brought to one spread; what each counts is
+found on validation, one part after the other, by the same few steps for every shop::
+
+    ease       what best rebuilds each row (models.ease)
+    walk       two steps of a random walk, item to shopper to item (Cooper et al., 2014), with the
+               next step weighed by a shopper's history to the power of -1, an item's of -.3
+    next       which item followed which, near ones counting more
+    words, text, image, audio      neighbours in content (models.content_graph)
+    smoothed   walk, from the neighbours in content of what was had
+    friends, friends_content       what friends had, and its neighbours in content
+    popular    how many had it;    again: what one had oneself
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import torch
+
+from coterie.data.dataset import Interactions, Ints, TrainingSet
+from coterie.data.polarity import liked
+from coterie.errors import BadInputError
+from coterie.models.base import Scores
+from coterie.models.content_graph import COLUMNS, KINDS, content_graphs
+from coterie.models.ease import EASE, EASEConfig
+from coterie.models.engagement import check_users, engagement
+from coterie.models.space import Choice, LogUniform, Tuning
+from coterie.progress import Progress, silent
+from coterie.training.validation import Validation
+
+TASTE: Final = ("ease", "walk", "next")
+PARTS: Final = (*TASTE, "popular", "again", *KINDS, "smoothed", "friends", "friends_content")
+"""In the order in which validation looks at them."""
+STEPS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""What a part may count, in units of its spread."""
+PASSES: Final = 2
+_STANDS_OUT: Final = 1e-5
+"""A gain that is worth a change."""
+_WALK_ITEM_POWER: Final = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class ContentConfig:
+    """Which parts there are, and what each counts."""
+
+    parts: tuple[str, ...] = ("ease", "popular", *KINDS)
+    """Of ``PARTS``; those that the items or the events say nothing for are left out."""
+    weights: tuple[float, ...] | None = None
+    """What each of ``parts`` counts; None: validation finds it, 1 each where there is none."""
+    l2: float = 200.0
+    """Regularisation of EASE."""
+    neighbours: int = 20
+    """In content, of each item."""
+    position_decay: float = 0.0
+    """Power by which an entry loses weight with its place from the newest, which is 1."""
+    count_turned_down: float = 0.0
+    """What an item that was turned down says for others, 1: as much as one that was liked. Who went
+    to a restaurant and did not like it still was in that town."""
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.parts) - set(PARTS))
+        if unknown or not self.parts:
+            raise BadInputError(f"parts are some of {', '.join(PARTS)}, found {self.parts}")
+        if self.weights is not None and len(self.weights) != len(self.parts):
+            raise BadInputError(f"{len(self.parts)} parts have {len(self.weights)} weights")
+        if not self.l2 > 0 or self.neighbours < 1 or self.position_decay < 0:
+            raise BadInputError(f"l2 and neighbours must be over 0, the decay not below: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What shoppers bring, each by shopper and item."""
+
+    entries: Any
+    """Shape (users, items), weighed by place."""
+    had: Any
+    friends: Any
+    """What friends had, each friend as much as the square root of a share of all."""
+
+    def take(self, users: Ints) -> "_Read":
+        return _Read(*(getattr(self, name)[users] for name in ("entries", "had", "friends")))
+
+
+Part = Callable[[_Read], Any]
+
+
+class ContentModel:
+    """A weighted sum of parts; see the module."""
+
+    name: ClassVar[str] = "content"
+    label: ClassVar[str] = "Content"
+    config_class: ClassVar[type[ContentConfig]] = ContentConfig
+    tuning: ClassVar[Tuning] = Tuning(
+        {"l2": LogUniform(10.0, 3000.0), "neighbours": Choice((10, 20, 50))}
+    )
+    item_columns: ClassVar[tuple[str, ...]] = COLUMNS
+
+    def __init__(self, config: ContentConfig = ContentConfig()):
+        self.config = config
+        self.weights: dict[str, float] = {}
+        """What each part counts, of those that there are."""
+        self._parts: dict[str, Part] = {}
+        self._factors: dict[str, float] = {}
+        self._read: _Read | None = None
+
+    def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
+        """See ``base.Model``."""
+        had = self._answers(data)
+        self._parts = {
+            n: p for n, p in self._make(data, had).items() if n in self.config.parts
+        }
+        self._read = _read(data, self.config)
+        some = np.flatnonzero(np.diff(had.indptr) > 0)
+        some = some[:: max(1, len(some) // 1000)]
+        spread = {n: _spread(p(self._read.take(some))) for n, p in self._parts.items()}
+        self._parts = {n: p for n, p in self._parts.items() if spread[n] > 0}
+        self._factors = {n: 1.0 / spread[n] for n in self._parts}
+        given = dict(zip(self.config.parts, self.config.weights or (), strict=False))
+        self.weights = {n: given.get(n, 1.0) for n in self._parts}
+        if self.config.weights is None and data.validation is not None:
+            self.weights = self._found(data, progress)
+
+    def serve(self, data: TrainingSet) -> None:
+        """See ``base.Inductive``."""
+        check_users(np.zeros(0, np.int64), self._num_users)
+        self._read = _read(data, self.config)
+
+    def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
+        """See ``base.Model``."""
+        check_users(user_idx, self._num_users)
+        assert self._read is not None
+        told = self._read.take(user_idx)
+        total = np.zeros((len(user_idx), told.had.shape[1]), np.float32)
+        for name, weight in self.weights.items():
+            if weight:
+                total += weight * self._factors[name] * _dense(self._parts[name](told))
+        return total
+
+    def chosen_config(self) -> ContentConfig:
+        """Give the config with the weights that validation found."""
+        weights = tuple(self.weights.get(name, 0.0) for name in self.config.parts)
+        return ContentConfig(
+            self.config.parts,
+            weights,
+            self.config.l2,
+            self.config.neighbours,
+            self.config.position_decay,
+            self.config.count_turned_down,
+        )
+
+    @property
+    def _num_users(self) -> int:
+        return 0 if self._read is None else int(self._read.had.shape[0])
+
+    def _answers(self, data: TrainingSet) -> Any:
+        had = engagement(data)
+        return had.maximum(_turned_down(data)) if self.config.count_turned_down else had
+
+    def _make(self, data: TrainingSet, had: Any) -> dict[str, Part]:
+        wanted = self.config.parts
+        popularity = np.asarray(had.sum(axis=0), np.float32).ravel()
+        lengths = np.maximum(np.diff(had.indptr), 1).astype(np.float32)
+        to_users = sp.diags_array(np.maximum(popularity, 1) ** -_WALK_ITEM_POWER) @ had.T
+        to_users = (to_users @ sp.diags_array(1.0 / lengths)).tocsr().astype(np.float32)
+        parts: dict[str, Part] = {
+            "walk": lambda told: (told.entries @ to_users) @ had,
+            "popular": lambda told: np.tile(popularity, (told.had.shape[0], 1)),
+            "again": lambda told: told.entries,
+            "friends": lambda told: told.friends,
+        }
+        if "ease" in wanted:
+            ease = EASE(EASEConfig(self.config.l2))
+            ease.fit_rows(had)
+            parts["ease"] = lambda told: ease.scores_of(told.entries)
+        if "next" in wanted:
+            follows = _transitions(data)
+            if follows.nnz:
+                parts["next"] = lambda told: told.entries @ follows
+        kinds = tuple(k for k in KINDS if k in wanted)
+        graphs = content_graphs(data, kinds, self.config.neighbours)
+        for kind, graph in graphs.items():
+            parts[kind] = lambda told, graph=graph: told.entries @ graph
+        if graphs:
+            whole = sum(graphs.values()).tocsr() / len(graphs)
+            parts["smoothed"] = lambda told: ((told.entries @ whole) @ to_users) @ had
+            parts["friends_content"] = lambda told: told.friends @ whole
+        return {name: parts[name] for name in PARTS if name in parts}
+
+    def _found(self, data: TrainingSet, progress: Progress) -> dict[str, float]:
+        """Find weights on validation: from the best part alone, one part after the other."""
+        validation = Validation(data, torch.device("cpu"))
+        known: dict[str, dict[int, torch.Tensor]] = {name: {} for name in self._parts}
+        assert self._read is not None
+        whole = self._read
+
+        def part(name: str, users: torch.Tensor) -> torch.Tensor:
+            key = int(users[0])
+            if key not in known[name]:
+                made = _dense(self._parts[name](whole.take(users.numpy())))
+                known[name][key] = torch.from_numpy(made * np.float32(self._factors[name])).half()
+            return known[name][key].float()
+
+        def reached(sets: list[Mapping[str, float]]) -> list[float]:
+            def each(users: torch.Tensor) -> torch.Tensor:
+                return torch.stack(
+                    [
+                        sum((w * part(n, users) for n, w in one.items() if w), torch.zeros(()))
+                        for one in sets
+                    ]
+                )
+
+            return validation.ndcg_of_each(each, len(sets))
+
+        alone = [{name: 1.0} for name in self._parts]
+        first = reached(alone)
+        if not first:
+            return dict.fromkeys(self._parts, 1.0)
+        weights = {**dict.fromkeys(self._parts, 0.0), **alone[int(np.argmax(first))]}
+        leader, best = max(weights, key=lambda n: weights[n]), max(first)
+        for done in range(PASSES):
+            for place, name in enumerate(n for n in self._parts if n != leader):
+                progress("weighing parts", done * len(weights) + place, PASSES * len(weights))
+                tried = reached([{**weights, name: step} for step in STEPS])
+                if max(tried) > best + _STANDS_OUT:
+                    best = max(tried)
+                    weights[name] = STEPS[int(np.argmax(tried))]
+        return weights
+
+
+def _spread(scores: Any) -> float:
+    return float(_dense(scores).std())
+
+
+def _dense(scores: Any) -> npt.NDArray[np.float32]:
+    return np.asarray(scores.toarray() if sp.issparse(scores) else scores, np.float32)
+
+
+def _read(data: TrainingSet, config: ContentConfig) -> _Read:
+    had = engagement(data)
+    entries = _by_place(data, config.position_decay)
+    if config.count_turned_down:
+        entries = entries + config.count_turned_down * _turned_down(data)
+    ones = np.ones(len(data.ties), np.float32)
+    shape = (data.num_users, data.num_users)
+    ties = sp.csr_matrix((ones, (data.ties.src_idx, data.ties.dst_idx)), shape)
+    few = np.maximum(np.diff(ties.indptr), 1).astype(np.float32) ** -0.5
+    return _Read(entries.tocsr(), had, (sp.diags_array(few) @ ties @ had).tocsr())
+
+
+def _turned_down(data: TrainingSet) -> Any:
+    from coterie.data.polarity import turned_down
+
+    events = data.interactions.take(turned_down(data.interactions))
+    found = sp.csr_matrix(
+        (np.ones(len(events), np.float32), (events.user_idx, events.item_idx)),
+        (data.num_users, data.num_items),
+    )
+    found.data[:] = 1.0
+    return found
+
+
+def _ordered(data: TrainingSet) -> tuple[Interactions, Ints]:
+    """Sort what was liked by shopper, oldest first; and each one's place from the newest, from 0."""
+    events = data.interactions.take(liked(data.interactions))
+    events = events.take(np.argsort(events.user_idx, kind="stable"))
+    ends = np.searchsorted(events.user_idx, events.user_idx, side="right")
+    return events, ends - 1 - np.arange(len(events))
+
+
+def _by_place(data: TrainingSet, decay: float) -> Any:
+    """Weigh each item by the place of its newest event, (users, items)."""
+    events, place = _ordered(data)
+    weight = (1.0 + place.astype(np.float32)) ** -decay
+    pair = events.user_idx * data.num_items + events.item_idx
+    order = np.lexsort((-weight, pair))
+    first = order[np.diff(pair[order], prepend=-1) > 0]
+    parts = (weight[first], (events.user_idx[first], events.item_idx[first]))
+    return sp.csr_matrix(parts, (data.num_users, data.num_items))
+
+
+def _transitions(data: TrainingSet, reach: int = 9) -> Any:
+    """Count which item followed which in a shopper's events, near ones more, (items, items)."""
+    events, place = _ordered(data)
+    found = sp.csr_matrix((data.num_items, data.num_items), dtype=np.float32)
+    for distance in range(1, min(reach, len(events) - 1) + 1):
+        same = events.user_idx[distance:] == events.user_idx[:-distance]
+        before, after = events.item_idx[:-distance][same], events.item_idx[distance:][same]
+        ones = np.full(len(before), 1.0 / distance, np.float32)
+        found = found + sp.csr_matrix((ones, (before, after)), found.shape)
+        found = found + sp.csr_matrix((0.5 * ones, (after, before)), found.shape)
+    out = np.maximum(np.asarray(found.sum(axis=1)).ravel(), 1e-9) ** -0.5
+    into = np.maximum(np.asarray(found.sum(axis=0)).ravel(), 1.0) ** -0.2
+    return (sp.diags_array(out) @ found @ sp.diags_array(into)).tocsr().astype(np.float32)

@@ -1,0 +1,159 @@
+"""Which items are alike in what the shop says of them: of each item the nearest, kind by kind.
+
+Words are compared by tf-idf of single words and of pairs of neighbours (in Chinese: of characters);
+vectors by their cosine, once what all items share is taken out and wide components are narrowed.
+Words find what is nearly the same, vectors what is said otherwise; a sum of both is better than
+either.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from coterie.data.dataset import Floats, TrainingSet
+from coterie.data.vector_columns import vector_column, vectors_of
+from coterie.models.neighbours import nearest
+
+Matrix = Any  # scipy.sparse.csr_matrix of floats
+WORDS: Final = "words"
+TEXT_COLUMNS: Final = ("title", "brand", "category", "tags")
+"""Of which words are taken; descriptions are long, and say less a word."""
+VECTOR_KINDS: Final = ("text", "image", "audio")
+KINDS: Final = (WORDS, *VECTOR_KINDS)
+COLUMNS: Final = (*TEXT_COLUMNS, *(vector_column(kind) for kind in VECTOR_KINDS))
+"""All columns of the items that are read."""
+WHITENING: Final = 0.25
+"""Of a component's variance, the power by which it is divided."""
+SHARPNESS: Final = 2.0
+"""Power of the likeness: the nearest count more than those at the edge."""
+_BLOCK: Final = 1_024
+_MAX_NUMBERS: Final = 50_000_000
+_NO_WORD: Final = r"[^\p{L}\p{N}]+"
+_CHARACTER: Final = r"([\p{Han}\p{Hiragana}\p{Katakana}])"
+
+
+def content_graphs(data: TrainingSet, kinds: tuple[str, ...], neighbours: int) -> dict[str, Matrix]:
+    """Find each item's nearest in each kind of content that the items have.
+
+    Args:
+        data: With the columns of ``COLUMNS`` that there are.
+        kinds: Of ``KINDS``.
+        neighbours: Kept an item; it also has those whose nearest it is.
+
+    Returns:
+        By kind, matrices of (items, items): what an item says for others. Rows sum to 1, but for
+        items of which nothing is known; an item says nothing for itself.
+    """
+    found: dict[str, Matrix] = {}
+    for kind in kinds:
+        if kind == WORDS:
+            words = _words(data)
+            if words.nnz:
+                found[kind] = _graph(nearest_in_words(words, neighbours))
+        elif (vectors := vectors_of(data.items, kind)) is not None:
+            found[kind] = _graph(nearest_in_vectors(whitened(vectors), neighbours))
+    return found
+
+
+def nearest_in_words(words: Matrix, neighbours: int) -> Matrix:
+    """Find the items with the most alike words, (items, items): cosines of rows of ``words``."""
+    ones = np.ones(words.shape[0])
+    return nearest(words.T.tocsr(), words.T.tocsr(), ones, neighbours, _MAX_NUMBERS)
+
+
+def nearest_in_vectors(vectors: Floats, neighbours: int) -> Matrix:
+    """Find the items with the largest products, over 0, of unit vectors, (items, items)."""
+    num_items = len(vectors)
+    most = min(neighbours, num_items - 1)
+    blocks = [sparse.csr_matrix((0, num_items), dtype=np.float32)]
+    for start in range(0, num_items if most > 0 else 0, _BLOCK):
+        alike = vectors[start : start + _BLOCK] @ vectors.T
+        alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = 0.0
+        item = np.argpartition(-alike, most - 1, axis=1)[:, :most]
+        value = np.maximum(np.take_along_axis(alike, item, axis=1), 0.0)
+        offsets = np.arange(len(alike) + 1) * most
+        blocks.append(
+            sparse.csr_matrix((value.ravel(), item.ravel(), offsets), (len(alike), num_items))
+        )
+    found = sparse.vstack(blocks, format="csr")
+    if found.shape[0] != num_items:
+        return sparse.csr_matrix((num_items, num_items), dtype=np.float32)
+    found.eliminate_zeros()
+    return found
+
+
+def whitened(vectors: npt.ArrayLike, power: float = WHITENING) -> Floats:
+    """Bring vectors to length 1 around their mean, wide components narrowed; zeros stay zeros."""
+    given = np.asarray(vectors, np.float32)
+    known = given.any(axis=1)
+    if known.sum() < 2:
+        return np.zeros_like(given)
+    centred = (given - given[known].mean(axis=0)) * known[:, None]
+    variance, axes = np.linalg.eigh((centred.T @ centred / known.sum()).astype(np.float64))
+    kept = variance > max(variance.max(), 1e-12) * 1e-6
+    spread = centred @ (axes[:, kept] * variance[kept] ** -power).astype(np.float32)
+    length = np.linalg.norm(spread, axis=1, keepdims=True)
+    return np.asarray(spread / np.maximum(length, 1e-9), np.float32)
+
+
+def _graph(alike: Matrix) -> Matrix:
+    """Sharpen likeness, both ways, and let each item's say add up to 1."""
+    sharp = alike.power(SHARPNESS)
+    both = sharp.maximum(sharp.T).tocsr()
+    said = np.asarray(both.sum(axis=1)).ravel()
+    whole = np.where(said > 0, said, 1.0)
+    return (sparse.diags_array(1.0 / whole) @ both).tocsr().astype(np.float32)
+
+
+def _words(data: TrainingSet) -> Matrix:
+    """Weigh the words of each item by tf-idf, rows of length 1, (items, words)."""
+    there = [] if data.items is None else data.items.column_names
+    columns = [data.item_column(name) for name in TEXT_COLUMNS if name in there]
+    if not columns:
+        return sparse.csr_matrix((data.num_items, 0), dtype=np.float32)
+    return tf_idf(columns)
+
+
+def tf_idf(columns: list[pa.ChunkedArray]) -> Matrix:
+    """Weigh words and pairs of neighbouring words that two items or more have, (items, words)."""
+    rows, codes = [], []
+    start = 0
+    for column in columns:
+        row, code = _tokens(column)
+        both = code[:-1] * (code.max(initial=0) + 1) + code[1:]
+        same = row[:-1] == row[1:]
+        for found, at in ((code, row), (both[same], row[:-1][same])):
+            values, place = np.unique(found, return_inverse=True)
+            rows.append(at)
+            codes.append(place + start)
+            start += len(values)
+    ones = np.ones(sum(map(len, rows)), np.float32)
+    shape = (len(columns[0]), start)
+    counts = sparse.csr_matrix((ones, (np.concatenate(rows), np.concatenate(codes))), shape)
+    counts.data = 1.0 + np.log(counts.data)
+    items = np.bincount(counts.indices, minlength=start)
+    shared = items > 1
+    weight = np.where(shared, np.log(shape[0] / np.maximum(items, 1)) + 1.0, 0.0)
+    weighed = (counts @ sparse.diags_array(weight))[:, shared].tocsr()
+    length = np.sqrt(np.asarray(weighed.power(2).sum(axis=1)).ravel())
+    unit = sparse.diags_array(1.0 / np.maximum(length, 1e-9)) @ weighed
+    return unit.tocsr().astype(np.float32)
+
+
+def _tokens(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cut texts into words (Chinese and Japanese into characters): rows, and a code a word."""
+    texts = pc.utf8_lower(pc.fill_null(pc.cast(column, pa.string()), ""))
+    apart = pc.replace_substring_regex(texts, _CHARACTER, r" \1 ")
+    plain = pc.utf8_trim_whitespace(pc.replace_substring_regex(apart, _NO_WORD, " "))
+    words = pc.split_pattern(plain, " ")
+    row = pc.list_parent_indices(words)
+    word = pc.list_flatten(words)
+    code = pc.dictionary_encode(word)
+    code = code.combine_chunks() if isinstance(code, pa.ChunkedArray) else code
+    told = pc.not_equal(word, "").to_numpy(zero_copy_only=False)
+    at = row.to_numpy().astype(np.int64)
+    return at[told], code.indices.to_numpy(zero_copy_only=False).astype(np.int64)[told]
