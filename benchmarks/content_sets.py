@@ -1,4 +1,4 @@
-"""Public sets whose items say something of themselves, in the protocols that docs/accuracy.md names.
+"""Public sets whose items say something of themselves, in the protocols of docs/accuracy.md.
 
 Each is read as it was published; nothing of what is held out, and nothing that its people did with
 what is held out, is among what a model may read.
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from coterie.data.dataset import Interactions, Ints, Split, Ties, TrainingSet
+from coterie.data.repurchase import Again
 from coterie.data.vector_columns import with_vectors
 from coterie.schema import EVENT_KINDS, EventKind
 
@@ -41,8 +42,6 @@ class ContentSet:
     name: str
     validation: Task
     test: Task
-    masked: bool
-    """Whether what a shopper had is left out of the lists."""
     k: int
     """Length of the lists."""
     category: Ints | None = None
@@ -74,7 +73,9 @@ def read_yelp(folder: Path, encode: Encode | None = None) -> ContentSet:
     ids, item = np.unique(ratings[:, 1], return_inverse=True)
     part = _parts_of(user, (0.7, 0.8), seed=0)
     good = ratings[:, 2] >= 4
-    kind = np.where(good, EVENT_KINDS.index(EventKind.PURCHASE), EVENT_KINDS.index(EventKind.DISLIKE))
+    kind = np.where(
+        good, EVENT_KINDS.index(EventKind.PURCHASE), EVENT_KINDS.index(EventKind.DISLIKE)
+    )
     every = [_events(user[part == p], item[part == p], kind[part == p]) for p in range(3)]
     asked = [_liked(user[(part == p) & good], item[(part == p) & good]) for p in range(3)]
     friends = np.loadtxt(folder / "friendships.txt", dtype=np.int64)[:, :2]
@@ -138,11 +139,11 @@ def read_lastfm(folder: Path, encode: Encode | None = None) -> ContentSet:
     return _of_split("lastfm", split, category=category)
 
 
-def read_amazon(folder: Path, encode: Encode | None = None, folds: int = 5) -> ContentSet:
+def read_amazon(folder: Path, encode: Encode | None = None, folds: int = 3) -> ContentSet:
     """Amazon Industrial (MiniOneRec's files) without its training rows.
 
     ``valid.csv`` is learned from: each user's first history, then what followed. For validation the
-    rows of a fifth of its users are foreseen from those of the others. The histories of
+    rows of a third of its users are foreseen from those of the others. The histories of
     ``test.csv`` are read when lists are made, and nothing is learned from them. All items are
     ranked, also those of the history.
     """
@@ -154,7 +155,10 @@ def read_amazon(folder: Path, encode: Encode | None = None, folds: int = 5) -> C
         items = with_vectors(items, "text", encode(columns["title"]))
     valid, test = (_histories(folder / f"{part}.csv") for part in ("valid", "test"))
     names = sorted({user for user, *_ in valid})
-    fold = {user: place % folds for place, user in enumerate(np.random.default_rng(0).permutation(names))}
+    fold = {
+        user: place % folds
+        for place, user in enumerate(np.random.default_rng(0).permutation(names))
+    }
     learn = [row for row in valid if fold[row[0]] != 0]
     judge = [row for row in valid if fold[row[0]] == 0]
     brand = np.unique(columns["brand"], return_inverse=True)[1]
@@ -162,7 +166,6 @@ def read_amazon(folder: Path, encode: Encode | None = None, folds: int = 5) -> C
         "amazon_industrial",
         _sequence_task(learn, judge, items),
         _sequence_task(valid, test, items),
-        masked=False,
         k=10,
         category=brand,
     )
@@ -177,7 +180,9 @@ READERS: Final = {
 
 
 def _sequence_task(
-    learn: list[tuple[str, list[int], int]], judge: list[tuple[str, list[int], int]], items: pa.Table
+    learn: list[tuple[str, list[int], int]],
+    judge: list[tuple[str, list[int], int]],
+    items: pa.Table,
 ) -> Task:
     """Learn whole sequences, then foresee what follows each history: one user a row."""
     whole: dict[str, list[int]] = {}
@@ -190,7 +195,11 @@ def _sequence_task(
     seen = _dated(np.repeat(rows, [len(history) for _, history, _ in judge]), histories)
     asked = _liked(rows, np.array([target for *_, target in judge]))
     fit = TrainingSet(fitted, Ties.none(), len(whole), items.num_rows, items=items)
-    serve = TrainingSet(seen, Ties.none(), len(judge), items.num_rows, items=items)
+    # Of a history anything may come again, and is ranked.
+    again = Again(np.zeros(items.num_rows, np.float32), 2 * len(histories))
+    serve = TrainingSet(
+        seen, Ties.none(), len(judge), items.num_rows, asked, again=again, items=items
+    )
     return Task(fit, asked, serve)
 
 
@@ -207,7 +216,6 @@ def _of_split(name: str, split: Split, category: Ints | None = None) -> ContentS
         name,
         Task(split.for_validation(), split.val),
         Task(split.for_test(), split.test),
-        masked=True,
         k=20,
         category=category,
     )
@@ -261,7 +269,7 @@ def _dated(user: Ints, item: Ints) -> Interactions:
         events.item_idx,
         events.kind,
         events.value,
-        np.arange(len(user), dtype=np.int64),
+        1 + np.arange(len(user), dtype=np.int64),
         events.referrer_idx,
     )
 
@@ -279,4 +287,4 @@ def _ties(src: Ints, dst: Ints) -> Ties:
 
 
 def _tab_lines(file: Path) -> list[list[str]]:
-    return [line.split("\t") for line in file.read_text(encoding="latin-1").splitlines()]
+    return [line.split("\t") for line in file.read_text("utf-8", "replace").split("\n") if line]

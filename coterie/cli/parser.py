@@ -5,7 +5,7 @@ from typing import Final, NoReturn
 
 import coterie
 
-MODELS: Final = ("social", "social_linear", "lightgcn", "ease", "item_knn", "popularity")
+MODELS: Final = ("social", "social_linear", "lightgcn", "content", "ease", "item_knn", "popularity")
 """Names of ``coterie.models.MODELS``, spelt again so that help need not import torch."""
 DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book", "split_csv")
 """Names of ``coterie.data.public.READERS``, likewise."""

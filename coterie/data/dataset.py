@@ -119,7 +119,10 @@ class TrainingSet:
         """Keep those columns of the items alone that a model reads."""
         if self.items is None or not names:
             return replace(self, items=None)
-        return replace(self, items=self.items.select(names))
+        return replace(
+            self,
+            items=self.items.select([name for name in names if name in self.items.column_names]),
+        )
 
     def without_ties(self) -> "TrainingSet":
         """Drop all ties, as if nobody knew anybody: what social lift is measured against."""

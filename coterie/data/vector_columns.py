@@ -1,7 +1,7 @@
 """Vectors of items as columns beside the catalogue's: what encoders made of texts and pictures.
 
 A column ``vector_KIND`` holds lists of one length; what made it, and its digest, stand in the
-column's metadata, so that a training set's digest tells one encoder from another.
+table's metadata under the column's name, so that a training set's digest tells encoders apart.
 """
 
 from typing import Final
@@ -43,13 +43,14 @@ def with_vectors(
             f"vectors of kind {kind} have shape {found.shape}, expected finite numbers of shape "
             f"({items.num_rows}, width): one row an item"
         )
-    column = pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), found.shape[1])
-    field = pa.field(
-        vector_column(kind), column.type, metadata={"encoder": encoder, "digest": digest}
-    )
-    if field.name in items.column_names:
-        items = items.drop_columns([field.name])
-    return items.append_column(field, column)
+    # Parquet calls what is in a list so: read back, the table is the same.
+    form = pa.list_(pa.field("element", pa.float32()), found.shape[1])
+    column = pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), type=form)
+    name = vector_column(kind)
+    if name in items.column_names:
+        items = items.drop_columns([name])
+    told = {**(items.schema.metadata or {}), name.encode(): f"{encoder} {digest}".encode()}
+    return items.append_column(name, column).replace_schema_metadata(told)
 
 
 def vectors_of(items: pa.Table | None, kind: str) -> Floats | None:

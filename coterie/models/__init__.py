@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from coterie.models.base import Inductive, Learned, Model, Releasable
+from coterie.models.content import ContentModel
 from coterie.models.ease import EASE
 from coterie.models.item_knn import ItemKNN
 from coterie.models.lightgcn import LightGCN
@@ -11,7 +12,8 @@ from coterie.models.social import SocialModel
 from coterie.models.social_linear import SocialLinear
 
 MODELS: Final[dict[str, type[Any]]] = {
-    model.name: model for model in (Popularity, ItemKNN, EASE, LightGCN, SocialLinear, SocialModel)
+    model.name: model
+    for model in (Popularity, ItemKNN, EASE, ContentModel, LightGCN, SocialLinear, SocialModel)
 }
 """Each a ``Model``, made from its ``config_class``."""
 

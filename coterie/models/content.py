@@ -9,22 +9,24 @@ found on validation, one part after the other, by the same few steps for every s
                next step weighed by a shopper's history to the power of -1, an item's of -.3
     next       which item followed which, near ones counting more
     words, text, image, audio      neighbours in content (models.content_graph)
+    brand      of the brands that one had, each brand's say shared by its items
     smoothed   walk, from the neighbours in content of what was had
     friends, friends_content       what friends had, and its neighbours in content
     popular    how many had it;    again: what one had oneself
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 import scipy.sparse as sp
 import torch
 
 from coterie.data.dataset import Interactions, Ints, TrainingSet
-from coterie.data.polarity import liked
+from coterie.data.polarity import liked, turned_down
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
 from coterie.models.content_graph import COLUMNS, KINDS, content_graphs
@@ -35,7 +37,16 @@ from coterie.progress import Progress, silent
 from coterie.training.validation import Validation
 
 TASTE: Final = ("ease", "walk", "next")
-PARTS: Final = (*TASTE, "popular", "again", *KINDS, "smoothed", "friends", "friends_content")
+PARTS: Final = (
+    *TASTE,
+    "popular",
+    "again",
+    *KINDS,
+    "brand",
+    "smoothed",
+    "friends",
+    "friends_content",
+)
 """In the order in which validation looks at them."""
 STEPS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """What a part may count, in units of its spread."""
@@ -112,9 +123,7 @@ class ContentModel:
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """See ``base.Model``."""
         had = self._answers(data)
-        self._parts = {
-            n: p for n, p in self._make(data, had).items() if n in self.config.parts
-        }
+        self._parts = {n: p for n, p in self._make(data, had).items() if n in self.config.parts}
         self._read = _read(data, self.config)
         some = np.flatnonzero(np.diff(had.indptr) > 0)
         some = some[:: max(1, len(some) // 1000)]
@@ -125,6 +134,17 @@ class ContentModel:
         self.weights = {n: given.get(n, 1.0) for n in self._parts}
         if self.config.weights is None and data.validation is not None:
             self.weights = self._found(data, progress)
+
+    def weigh(self, data: TrainingSet, progress: Progress = silent) -> None:
+        """Serve ``data``, and find the weights of the parts by its validation targets.
+
+        For shops whose validation asks of other shoppers than those that were learned from.
+
+        Raises:
+            BadInputError: Not fitted yet.
+        """
+        self.serve(data)
+        self.weights = self._found(data, progress)
 
     def serve(self, data: TrainingSet) -> None:
         """See ``base.Inductive``."""
@@ -166,6 +186,7 @@ class ContentModel:
         wanted = self.config.parts
         popularity = np.asarray(had.sum(axis=0), np.float32).ravel()
         lengths = np.maximum(np.diff(had.indptr), 1).astype(np.float32)
+        n = data.num_items
         to_users = sp.diags_array(np.maximum(popularity, 1) ** -_WALK_ITEM_POWER) @ had.T
         to_users = (to_users @ sp.diags_array(1.0 / lengths)).tocsr().astype(np.float32)
         parts: dict[str, Part] = {
@@ -185,9 +206,11 @@ class ContentModel:
         kinds = tuple(k for k in KINDS if k in wanted)
         graphs = content_graphs(data, kinds, self.config.neighbours)
         for kind, graph in graphs.items():
-            parts[kind] = lambda told, graph=graph: told.entries @ graph
+            parts[kind] = _through(graph)
+        if "brand" in wanted and (brands := _brands(data)).nnz:
+            parts["brand"] = lambda told: (told.entries @ brands) @ brands.T
         if graphs:
-            whole = sum(graphs.values()).tocsr() / len(graphs)
+            whole = sp.csr_matrix(sum(graphs.values(), sp.csr_array((n, n))) / len(graphs))
             parts["smoothed"] = lambda told: ((told.entries @ whole) @ to_users) @ had
             parts["friends_content"] = lambda told: told.friends @ whole
         return {name: parts[name] for name in PARTS if name in parts}
@@ -206,7 +229,7 @@ class ContentModel:
                 known[name][key] = torch.from_numpy(made * np.float32(self._factors[name])).half()
             return known[name][key].float()
 
-        def reached(sets: list[Mapping[str, float]]) -> list[float]:
+        def reached(sets: Sequence[Mapping[str, float]]) -> list[float]:
             def each(users: torch.Tensor) -> torch.Tensor:
                 return torch.stack(
                     [
@@ -233,12 +256,17 @@ class ContentModel:
         return weights
 
 
+def _through(graph: Any) -> Part:
+    return lambda told: told.entries @ graph
+
+
 def _spread(scores: Any) -> float:
     return float(_dense(scores).std())
 
 
 def _dense(scores: Any) -> npt.NDArray[np.float32]:
-    return np.asarray(scores.toarray() if sp.issparse(scores) else scores, np.float32)
+    dense: Any = scores.toarray() if hasattr(scores, "toarray") else scores
+    return np.asarray(dense, np.float32)
 
 
 def _read(data: TrainingSet, config: ContentConfig) -> _Read:
@@ -254,8 +282,6 @@ def _read(data: TrainingSet, config: ContentConfig) -> _Read:
 
 
 def _turned_down(data: TrainingSet) -> Any:
-    from coterie.data.polarity import turned_down
-
     events = data.interactions.take(turned_down(data.interactions))
     found = sp.csr_matrix(
         (np.ones(len(events), np.float32), (events.user_idx, events.item_idx)),
@@ -266,11 +292,18 @@ def _turned_down(data: TrainingSet) -> Any:
 
 
 def _ordered(data: TrainingSet) -> tuple[Interactions, Ints]:
-    """Sort what was liked by shopper, oldest first; and each one's place from the newest, from 0."""
+    """Sort what was liked by shopper, oldest first, and count each shopper's newer events, (n,).
+
+    Events of one moment have no order: each is at the same place, and none follows another.
+    """
     events = data.interactions.take(liked(data.interactions))
-    events = events.take(np.argsort(events.user_idx, kind="stable"))
-    ends = np.searchsorted(events.user_idx, events.user_idx, side="right")
-    return events, ends - 1 - np.arange(len(events))
+    events = events.take(np.lexsort((events.item_idx, events.ts_ms, events.user_idx)))
+    keys = np.column_stack([events.user_idx, events.ts_ms, events.item_idx])
+    events = events.take(np.any(np.diff(keys, axis=0, prepend=-1) != 0, axis=1))
+    moment = np.column_stack([events.user_idx, events.ts_ms])
+    number = np.cumsum(np.any(np.diff(moment, axis=0, prepend=-1) != 0, axis=1))
+    user_ends = np.searchsorted(events.user_idx, events.user_idx, side="right")
+    return events, user_ends - np.searchsorted(number, number, side="right")
 
 
 def _by_place(data: TrainingSet, decay: float) -> Any:
@@ -284,12 +317,31 @@ def _by_place(data: TrainingSet, decay: float) -> Any:
     return sp.csr_matrix(parts, (data.num_users, data.num_items))
 
 
+def _brands(data: TrainingSet) -> Any:
+    """Mark the brand of each item, by the root of how many have it, (items, brands)."""
+    shape = (data.num_items, 0)
+    if data.items is None or "brand" not in data.items.column_names:
+        return sp.csr_matrix(np.zeros(shape, np.float32))
+    code = pc.dictionary_encode(data.item_column("brand")).combine_chunks()
+    row = code.indices.to_numpy(zero_copy_only=False) if code.null_count == 0 else None
+    names = np.array(code.dictionary.to_pylist(), object)
+    if row is None:
+        row = pc.fill_null(code.indices, -1).to_numpy(zero_copy_only=False)
+    known = np.flatnonzero(row >= 0)
+    known = known[names[row[known]] != ""]
+    many = np.bincount(row[known], minlength=len(names))
+    known = known[many[row[known]] > 1]
+    values = many[row[known]].astype(np.float32) ** -0.5
+    return sp.csr_matrix((values, (known, row[known])), (data.num_items, len(names)))
+
+
 def _transitions(data: TrainingSet, reach: int = 9) -> Any:
     """Count which item followed which in a shopper's events, near ones more, (items, items)."""
     events, place = _ordered(data)
-    found = sp.csr_matrix((data.num_items, data.num_items), dtype=np.float32)
+    found: Any = sp.csr_matrix((data.num_items, data.num_items))
     for distance in range(1, min(reach, len(events) - 1) + 1):
         same = events.user_idx[distance:] == events.user_idx[:-distance]
+        same &= place[distance:] != place[:-distance]
         before, after = events.item_idx[:-distance][same], events.item_idx[distance:][same]
         ones = np.full(len(before), 1.0 / distance, np.float32)
         found = found + sp.csr_matrix((ones, (before, after)), found.shape)

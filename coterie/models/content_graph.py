@@ -69,7 +69,7 @@ def nearest_in_vectors(vectors: Floats, neighbours: int) -> Matrix:
     """Find the items with the largest products, over 0, of unit vectors, (items, items)."""
     num_items = len(vectors)
     most = min(neighbours, num_items - 1)
-    blocks = [sparse.csr_matrix((0, num_items), dtype=np.float32)]
+    blocks = [sparse.csr_matrix(np.zeros((0, num_items), np.float32))]
     for start in range(0, num_items if most > 0 else 0, _BLOCK):
         alike = vectors[start : start + _BLOCK] @ vectors.T
         alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = 0.0
@@ -81,7 +81,7 @@ def nearest_in_vectors(vectors: Floats, neighbours: int) -> Matrix:
         )
     found = sparse.vstack(blocks, format="csr")
     if found.shape[0] != num_items:
-        return sparse.csr_matrix((num_items, num_items), dtype=np.float32)
+        return sparse.csr_matrix(np.zeros((num_items, num_items), np.float32))
     found.eliminate_zeros()
     return found
 
@@ -89,7 +89,7 @@ def nearest_in_vectors(vectors: Floats, neighbours: int) -> Matrix:
 def whitened(vectors: npt.ArrayLike, power: float = WHITENING) -> Floats:
     """Bring vectors to length 1 around their mean, wide components narrowed; zeros stay zeros."""
     given = np.asarray(vectors, np.float32)
-    known = given.any(axis=1)
+    known = np.asarray(np.any(given, axis=1))
     if known.sum() < 2:
         return np.zeros_like(given)
     centred = (given - given[known].mean(axis=0)) * known[:, None]
@@ -114,7 +114,7 @@ def _words(data: TrainingSet) -> Matrix:
     there = [] if data.items is None else data.items.column_names
     columns = [data.item_column(name) for name in TEXT_COLUMNS if name in there]
     if not columns:
-        return sparse.csr_matrix((data.num_items, 0), dtype=np.float32)
+        return sparse.csr_matrix(np.zeros((data.num_items, 0), np.float32))
     return tf_idf(columns)
 
 
@@ -134,9 +134,9 @@ def tf_idf(columns: list[pa.ChunkedArray]) -> Matrix:
     ones = np.ones(sum(map(len, rows)), np.float32)
     shape = (len(columns[0]), start)
     counts = sparse.csr_matrix((ones, (np.concatenate(rows), np.concatenate(codes))), shape)
-    counts.data = 1.0 + np.log(counts.data)
+    counts.data = np.asarray(1.0 + np.log(counts.data), np.float32)
     items = np.bincount(counts.indices, minlength=start)
-    shared = items > 1
+    shared = np.asarray(items > 1)
     weight = np.where(shared, np.log(shape[0] / np.maximum(items, 1)) + 1.0, 0.0)
     weighed = (counts @ sparse.diags_array(weight))[:, shared].tocsr()
     length = np.sqrt(np.asarray(weighed.power(2).sum(axis=1)).ravel())

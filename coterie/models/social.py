@@ -17,6 +17,7 @@ from coterie.data.dataset import Ints, TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
 from coterie.models.blending import LINEAR_WEIGHTS, Added, Blend, PopularityBlend, popularity
+from coterie.models.content_signal import fill_cold
 from coterie.models.engagement import check_users
 from coterie.models.signals import signals_of
 from coterie.models.social_config import TUNING, SocialConfig
@@ -79,8 +80,7 @@ class SocialModel:
     def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
         """See ``base.Learned``; solves the closed form, and finds both shares on validation."""
         assert isinstance(trainee, SocialTrainee)
-        parameters = trainee.release_parameters()
-        others = self._others(trainee, data)
+        parameters, others = self._terms(trainee, data)
         if others:
             blend = Blend(parameters, [*others.values()], trainee.community, data)
             found = blend.shares(data)
@@ -93,16 +93,22 @@ class SocialModel:
             self.popularity_weight = weighed.best(data)
         self.use(weighed.added(self.popularity_weight), data)
 
-    def _others(self, trainee: SocialTrainee, data: TrainingSet) -> dict[str, Added]:
-        """Make the terms beside the learned one, by their fields of the config."""
+    def _terms(
+        self, trainee: SocialTrainee, data: TrainingSet
+    ) -> tuple[Parameters, dict[str, Added]]:
+        """Make the learned term's tensors, and the terms beside it by field of the config."""
         community, device = trainee.community, trainee.device
-        others: dict[str, Added] = {}
+        parameters, others, solved = trainee.release_parameters(), dict[str, Added](), None
         if self.config.linear_weight != 0:
             solved = fit_linear(self.config.closed_form(), data, community, device)
+        if self.config.content.share != 0:
+            graph = self.config.content.graph(data)
+            parameters, solved = fill_cold(parameters, solved, graph, data)
+        if solved is not None:
             others["linear"] = Added(solved, self.config.linear_weight, LINEAR_WEIGHTS)
         for name, signal in signals_of(self.config).items():
             others[name] = Added(signal.fit(data, community, device), signal.share)
-        return others
+        return parameters, others
 
     @property
     def linear_weight(self) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final
 
 from coterie.errors import BadInputError
+from coterie.models.content_signal import ContentSignal
 from coterie.models.social_linear import SocialLinearConfig
 from coterie.models.space import DISLIKE_WEIGHTS, Choice, LogUniform, Tuning, Uniform
 from coterie.recommend.learned import FriendsFor
@@ -59,6 +60,9 @@ class SocialConfig:
     spread; None: validation chooses, .5 where there is none."""
     linear: SocialLinearConfig = field(default_factory=SocialLinearConfig)
     """Settings of the closed form; ``use_ties``, ``dislike_weight`` and times are those above."""
+    content: ContentSignal = field(default_factory=ContentSignal)
+    """Neighbours in words, pictures and sound, of share 0 until a shop has them; where it counts,
+    items that nobody had get the vectors of their neighbours."""
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(
             max_epochs=150,

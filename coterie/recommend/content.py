@@ -18,7 +18,7 @@ from scipy import sparse
 
 from coterie.errors import BadInputError
 from coterie.recommend.linear import near_matrix
-from coterie.recommend.terms import Asked, Query, Sources, Split
+from coterie.recommend.terms import Asked, Query, Sources, TermContributions
 
 PREFIX: Final = "content."
 _NEAR: Final = ("near", "near_item", "near_offsets")
@@ -44,11 +44,11 @@ class ContentTerm:
         nothing = torch.zeros(scores.shape[0], 0, dtype=torch.float64)
         return Query(nothing, torch.from_numpy(np.asarray(scores.toarray(), np.float64)))
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
         had = asked.shoppers.histories.item_idx[sources.entries]
         parts = self.near[had][:, items.numpy()].toarray()
-        return Split(parts * sources.weight.numpy()[:, None])
+        return TermContributions(parts * sources.weight.numpy()[:, None])
 
     def times(self, factor: float) -> "ContentTerm":
         """See ScoreTerm."""

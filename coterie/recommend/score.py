@@ -10,6 +10,7 @@ import torch
 
 from coterie.data.dataset import Floats
 from coterie.errors import BadInputError
+from coterie.recommend.content import ContentTerm
 from coterie.recommend.learned import LearnedTerm
 from coterie.recommend.linear import LinearPart
 from coterie.recommend.newcomers import NewcomerTerm
@@ -24,7 +25,7 @@ from coterie.recommend.terms import (
     renew_tensors,
 )
 
-TERMS: Final[tuple[type[OptionalTerm], ...]] = (LinearPart,)
+TERMS: Final[tuple[type[OptionalTerm], ...]] = (LinearPart, ContentTerm)
 """What a score may have beside the learned term and newcomers' popularity, in the order in which
 it is added up."""
 

@@ -14,6 +14,15 @@ CASES = (
     Case("popularity", "popularity", personal=False),
     Case("item_knn", "item_knn", (("neighbours", 20), ("block", 50))),
     Case("ease", "ease", (("l2", 20.0),)),
+    Case(
+        "content",
+        "content",
+        (
+            ("parts", ("ease", "popular", "walk", "next")),
+            ("weights", (1.0, 0.05, 0.2, 0.4)),
+            ("l2", 20.0),
+        ),
+    ),
     Case("lightgcn", "lightgcn", LIGHTGCN, closed_form=False),
     Case(
         "lightgcn with ties",

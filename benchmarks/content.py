@@ -1,0 +1,158 @@
+"""What words, pictures and sound of items add to lists, and what they do for items nobody had yet.
+
+    python -m benchmarks.content --data DIR
+    python -m benchmarks.content --data DIR --sets tiktok --vectors DIR
+
+Each row is a weighted sum of parts (``coterie.models.content``). Regularisation and weights are
+chosen on validation, by the same few steps for every set; then the model is fitted on training and
+validation, and test is looked at once. Nothing is drawn by chance but which items are cold, so
+those figures are means of three draws. Text vectors are read from ``--vectors`` (``SET.npy``, row i
+of item i), where a file is there; else words alone speak. A run replaces its own sets in
+``benchmarks/results/content.json``, and writes the pages that show them.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.content_cold import measure_cold
+from benchmarks.content_sets import READERS, ContentSet, Task
+from coterie.data.polarity import turned_down
+from coterie.evaluation.protocols import Evaluation, evaluate_model
+from coterie.evaluation.significance import paired_test
+from coterie.files import write_atomically
+from coterie.models.content import ContentConfig, ContentModel
+from coterie.models.content_graph import KINDS, content_graphs
+
+RESULTS: Final = Path(__file__).parent / "results" / "content.json"
+L2: Final = (20.0, 100.0, 400.0)
+TASTE: Final = ("ease", "walk", "next", "popular", "again")
+FRIENDS: Final = ("friends", "friends_content")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure the sets that were asked for."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--data", required=True, help="folder that holds the data sets' folders")
+    parser.add_argument("--sets", nargs="+", choices=READERS, default=list(READERS))
+    parser.add_argument("--vectors", help="folder with text vectors, SET.npy")
+    asked = parser.parse_args(arguments)
+    for name in asked.sets:
+        found = READERS[name](Path(asked.data, name), _given(asked.vectors, name))
+        started = time.process_time()
+        measured = measure(found)
+        measured["cpu_seconds"] = round(time.process_time() - started)
+        whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        whole[name] = measured
+        write_atomically(RESULTS, json.dumps(whole, indent=1, sort_keys=True) + "\n")
+
+
+def measure(found: ContentSet) -> dict[str, Any]:
+    """Measure every row of a set, and its cold items."""
+    kinds = tuple(content_graphs(found.validation.fit, KINDS, 2))
+    few = 1.0 if found.validation.serve is not None else 0.0
+    l2 = max(L2, key=lambda value: _chosen(found, ContentConfig(("ease",), None, value))[1])
+    start = ContentConfig(("ease",), None, l2, position_decay=few)
+    rows = {
+        "popularity": ("popular",),
+        "EASE": ("ease",),
+        "taste": TASTE,
+        "content alone": kinds,
+        **({f"taste and {kind}": (*TASTE, kind) for kind in kinds} if len(kinds) > 1 else {}),
+        "taste and content": (*TASTE, *kinds, "brand", "smoothed"),
+    }
+    configs = {row: [replace(start, parts=parts)] for row, parts in rows.items()}
+    if len(found.validation.fit.ties):
+        every = replace(start, parts=(*TASTE, *kinds, "brand", "smoothed", *FRIENDS))
+        configs["taste and friends"] = [replace(start, parts=(*TASTE, "friends"))]
+        configs["taste, content and friends"] = [every]
+        if turned_down(found.validation.fit.interactions).any():
+            configs["the same, turned down counts"] = [
+                replace(every, count_turned_down=share) for share in (0.5, 1.0)
+            ]
+    cells: dict[str, Any] = {}
+    runs: dict[str, Evaluation] = {}
+    config = start
+    for row, choices in configs.items():
+        config, reached, weights = max(
+            (_chosen(found, one) for one in choices), key=lambda one: one[1]
+        )
+        runs[row] = _test(found, config)
+        cells[row] = _cell(found, runs[row], reached, weights)
+        print(found.name, row, cells[row], flush=True)
+    _compare(cells, runs, found.k)
+    return {"k": found.k, "l2": l2, "rows": cells, "cold": measure_cold(found, config, kinds)}
+
+
+def _chosen(
+    found: ContentSet, config: ContentConfig
+) -> tuple[ContentConfig, float, dict[str, float]]:
+    """Fit for validation, with weights found there: the config, NDCG reached, the weights."""
+    task = found.validation
+    model = ContentModel(config)
+    model.fit(task.fit)
+    if task.serve is not None:
+        model.weigh(task.serve)
+    run = evaluate_model(model, task.serve or task.fit, task.held_out, ks=(found.k,))
+    used = {name: weight for name, weight in model.weights.items() if weight}
+    chosen = replace(config, parts=tuple(used), weights=tuple(used.values()))
+    return chosen, run.mean(f"ndcg@{found.k}"), used
+
+
+def _test(found: ContentSet, config: ContentConfig) -> Evaluation:
+    model = ContentModel(config)
+    model.fit(found.test.fit)
+    return _judge(model, found.test, found.k)
+
+
+def _judge(model: ContentModel, task: Task, k: int) -> Evaluation:
+    if task.serve is not None:
+        model.serve(task.serve)
+    return evaluate_model(model, task.serve or task.fit, task.held_out, ks=(k,))
+
+
+def _cell(
+    found: ContentSet, run: Evaluation, reached: float, weights: dict[str, float]
+) -> dict[str, Any]:
+    return {
+        "validation": round(reached, 5),
+        "recall": round(run.mean(f"recall@{found.k}"), 5),
+        "ndcg": round(run.mean(f"ndcg@{found.k}"), 5),
+        "weights": weights,
+    }
+
+
+def _compare(cells: dict[str, Any], runs: dict[str, Evaluation], k: int) -> None:
+    """Say of each row how it compares with taste, shopper by shopper."""
+    taste: npt.NDArray[Any] = runs["taste"].metrics[f"ndcg@{k}"]
+    for row, run in runs.items():
+        if row != "taste":
+            test = paired_test(run.metrics[f"ndcg@{k}"], taste)
+            relative = test.relative
+            cells[row]["over_taste"] = relative and round(relative.mean, 4)
+            cells[row]["p"] = test.p_value
+
+
+def _given(folder: str | None, name: str) -> Any:
+    file = Path(folder, f"{name}.npy") if folder else None
+    if file is None or not file.exists():
+        return None
+
+    def encode(texts: Sequence[str]) -> npt.NDArray[Any]:
+        vectors: npt.NDArray[Any] = np.load(file)
+        assert len(vectors) == len(texts), f"{file} has {len(vectors)} rows, not {len(texts)}"
+        return vectors
+
+    return encode
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

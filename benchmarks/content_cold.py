@@ -1,0 +1,142 @@
+"""Items that nobody had yet: a tenth of the items kept out of training, and asked for."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.content_sets import ContentSet
+from coterie.data.dataset import Ints, TrainingSet
+from coterie.data.hidden import hidden_pairs
+from coterie.models.content import ContentConfig, ContentModel
+from coterie.models.engagement import engagement
+
+SHARE: Final = 0.1
+DRAWS: Final = 3
+Floats = npt.NDArray[Any]
+
+
+def measure_cold(
+    found: ContentSet, config: ContentConfig, kinds: tuple[str, ...]
+) -> dict[str, Any]:
+    """Measure lists of cold items alone, and mixed ones; means over draws of the cold items.
+
+    Returns:
+        By row, recall and NDCG of cold targets among cold items; under ``mixed`` NDCG of known
+        targets with cold items in the catalogue and without, and of cold targets in mixed lists.
+    """
+    draws = [_draw(found, config, kinds, seed) for seed in range(DRAWS)]
+    return {
+        row: {f: round(float(np.mean([d[row][f] for d in draws])), 5) for f in draws[0][row]}
+        for row in draws[0]
+    }
+
+
+def _draw(
+    found: ContentSet, config: ContentConfig, kinds: tuple[str, ...], seed: int
+) -> dict[str, dict[str, float]]:
+    task, n = found.test, found.test.fit.num_items
+    rng = np.random.default_rng(seed)
+    cold = np.zeros(n, bool)
+    cold[rng.choice(n, int(SHARE * n), replace=False)] = True
+    fit = _without(task.fit, cold)
+    served = fit if task.serve is None else _without(task.serve, cold)
+    asked_cold = task.held_out.take(cold[task.held_out.item_idx])
+    asked_known = task.held_out.take(~cold[task.held_out.item_idx])
+    hidden = hidden_pairs(served.interactions, n, served.again)
+    rows: dict[str, dict[str, float]] = {}
+
+    def among(scores: Callable[[Ints], Floats]) -> dict[str, float]:
+        return _figures(scores, asked_cold, hidden, found.k, ~cold)
+
+    for row, rule in _rules(found, fit, served, rng).items():
+        rows[row] = among(rule)
+    for name, parts in {**{k: (k,) for k in kinds}, "all kinds": kinds}.items():
+        given = dict(zip(config.parts, config.weights or (), strict=False))
+        weights = tuple(given.get(p, 0.1) for p in parts)
+        model = _fitted(replace(config, parts=parts, weights=weights), fit, served)
+        rows[name] = among(model.scores)
+    whole = _fitted(config, fit, served)
+    nothing = np.zeros(n, bool)
+    with_cold = _figures(whole.scores, asked_known, hidden, found.k, nothing)
+    without = _figures(whole.scores, asked_known, hidden, found.k, cold)
+    mixed = _figures(whole.scores, asked_cold, hidden, found.k, nothing)
+    rows["mixed"] = {
+        "known_with_cold": with_cold["ndcg"],
+        "known_without_cold": without["ndcg"],
+        "cold": mixed["ndcg"],
+    }
+    return rows
+
+
+def _fitted(config: ContentConfig, fit: TrainingSet, served: TrainingSet) -> ContentModel:
+    model = ContentModel(config)
+    model.fit(fit)
+    model.serve(served)
+    return model
+
+
+def _without(data: TrainingSet, cold: npt.NDArray[np.bool_]) -> TrainingSet:
+    kept = ~cold[data.interactions.item_idx]
+    return replace(data, interactions=data.interactions.take(kept), validation=None)
+
+
+def _rules(
+    found: ContentSet, fit: TrainingSet, served: TrainingSet, rng: np.random.Generator
+) -> dict[str, Callable[[Ints], Floats]]:
+    """What needs no content but a category: chance, its popularity, and how much one likes it."""
+    n = fit.num_items
+    rules: dict[str, Callable[[Ints], Floats]] = {
+        "random": lambda users: rng.random((len(users), n)).astype(np.float32)
+    }
+    if found.category is None:
+        return rules
+    code = np.unique(found.category, return_inverse=True)[1]
+    groups = np.zeros((n, code.max() + 1), np.float32)
+    groups[np.arange(n), code] = 1.0
+    popular = np.asarray(engagement(fit).sum(axis=0)).ravel() @ groups
+    had = engagement(served)
+    tie = rng.random(n) * 1e-3  # items of one category are equals: none is first by its row
+    rules["popular category"] = lambda users: np.tile(popular[code] + tie, (len(users), 1))
+    rules["own categories"] = lambda users: (
+        (had[users] @ groups)[:, code] + 0.1 * (popular / popular.max())[code] + tie
+    )
+    return rules
+
+
+def _figures(
+    scores: Callable[[Ints], Floats],
+    asked: Any,
+    hidden: Ints,
+    k: int,
+    never: npt.NDArray[np.bool_],
+) -> dict[str, float]:
+    """Recall and NDCG at k over shoppers with a target, items of ``never`` left out."""
+    n = len(never)
+    wanted = np.setdiff1d(np.unique(asked.user_idx * n + asked.item_idx), hidden)
+    users = np.unique(wanted // n)
+    recall, ndcg = [], []
+    gains = 1.0 / np.log2(np.arange(2, k + 2))
+    for start in range(0, len(users), 512):
+        some = users[start : start + 512]
+        given = np.array(scores(some), np.float32)
+        given[:, never] = -np.inf
+        for pairs, value in ((hidden, None), (wanted, True)):
+            mine = pairs[np.isin(pairs // n, some)]
+            row, item = np.searchsorted(some, mine // n), mine % n
+            if value is None:
+                given[row, item] = -np.inf
+            else:
+                hits = np.zeros(given.shape, bool)
+                hits[row, item] = True
+        top = np.argsort(-given, axis=1, kind="stable")[:, :k]
+        hit = np.take_along_axis(hits, top, axis=1)
+        counts = hits.sum(axis=1)
+        recall.append(hit.sum(axis=1) / counts)
+        ndcg.append((hit * gains).sum(axis=1) / np.cumsum(gains)[np.minimum(counts, k) - 1])
+    return {
+        "recall": float(np.concatenate(recall).mean()),
+        "ndcg": float(np.concatenate(ndcg).mean()),
+    }

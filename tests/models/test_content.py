@@ -1,0 +1,159 @@
+"""Neighbours in content: what is near, what it adds, and what an item that nobody had gets."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from coterie.data.dataset import Interactions, Ties, TrainingSet
+from coterie.data.vector_columns import vectors_of, with_vectors
+from coterie.errors import BadInputError
+from coterie.models.content import ContentConfig, ContentModel
+from coterie.models.content_graph import content_graphs, tf_idf
+from coterie.models.content_signal import ContentSignal, fill_cold
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
+from coterie.recommend.content import ContentTerm
+from coterie.schema import EVENT_KINDS, EventKind
+from coterie.training.dataset_file import digest, pack, unpack
+from coterie.training.loop import LoopConfig
+
+TITLES = ("red desk lamp", "blue desk lamp", "garden hose", "long garden hose", "green desk lamp")
+COLD = 4
+"""A lamp that nobody had."""
+
+
+def events(user, item, kind=EventKind.PURCHASE):
+    n = len(user)
+    return Interactions(
+        np.array(user, np.int64),
+        np.array(item, np.int64),
+        np.full(n, EVENT_KINDS.index(kind), np.int8),
+        np.full(n, np.nan, np.float32),
+        np.arange(1, n + 1, dtype=np.int64),
+        np.full(n, -1, np.int64),
+    )
+
+
+def shop(titles=TITLES, **more):
+    """Six people with lamps, six with hoses; a lamp that nobody had."""
+    user = [u for u in range(12) for _ in range(2 if u % 3 else 1)]
+    item = [i for u in range(12) for i in ((0, 1) if u < 6 else (2, 3))[: 2 if u % 3 else 1]]
+    items = pa.table({"item_id": list("abcde"), "title": list(titles)})
+    return TrainingSet(events(user, item), Ties.none(), 12, len(titles), items=items, **more)
+
+
+def test_items_with_the_same_words_are_near_and_say_one_in_all():
+    near = content_graphs(shop(), ("words",), 2)["words"].toarray()
+    assert set(np.flatnonzero(near[COLD])) == {0, 1}
+    assert near[2, 3] == pytest.approx(1.0)
+    assert near.sum(axis=1) == pytest.approx(1.0)
+    assert not near.diagonal().any()
+
+
+def test_chinese_is_compared_by_characters():
+    words = tf_idf([pa.chunked_array([["红色台灯", "蓝色台灯", "花园水管"]])]).toarray()
+    alike = words @ words.T
+    assert alike[0, 1] > 0.5
+    assert alike[0, 2] == 0.0
+
+
+def test_vectors_travel_with_the_training_set_and_tell_encoders_apart(tmp_path):
+    data = shop()
+    vectors = np.random.default_rng(0).normal(size=(5, 7))
+    told = [
+        replace(data, items=with_vectors(data.items, "image", vectors, "lite", mark * 64))
+        for mark in "ab"
+    ]
+    pack(told[0], str(tmp_path / "packed"))
+    found = unpack(str(tmp_path / "packed"))
+    assert vectors_of(found.items, "image") == pytest.approx(vectors, abs=1e-6)
+    assert digest(found) == digest(told[0]) != digest(told[1])
+    reads = told[0].with_item_columns(("title", "vector_image", "vector_audio"))
+    assert reads.items.column_names == ["title", "vector_image"]
+    with pytest.raises(BadInputError, match="one row an item"):
+        with_vectors(data.items, "image", vectors[:4])
+
+
+def test_unknown_vectors_have_no_neighbours():
+    vectors = np.random.default_rng(0).normal(size=(5, 7)) + 3.0
+    vectors[1] = 0.0
+    data = replace(shop(), items=with_vectors(shop().items, "image", vectors))
+    near = content_graphs(data, ("image",), 4)["image"].toarray()
+    assert not near[1].any()
+    assert not near[:, 1].any()
+
+
+def test_content_finds_what_nobody_had():
+    data = shop(validation=events([0, 3], [COLD, COLD]))
+    model = ContentModel(ContentConfig(parts=("popular", "words"), neighbours=2))
+    model.fit(data)
+    assert model.weights["words"] > 0
+    scores = model.scores(np.array([0, 6]))
+    assert scores[0, COLD] > scores[0, [2, 3]].max()
+    assert scores[1, COLD] < scores[1, 3]
+    again = ContentModel(model.chosen_config())
+    again.fit(replace(data, validation=None))
+    assert again.scores(np.arange(12)) == pytest.approx(model.scores(np.arange(12)), abs=1e-5)
+
+
+def test_what_was_turned_down_speaks_for_others_where_it_should():
+    data = shop()
+    both = Interactions.concat(data.interactions, events([6], [0], EventKind.DISLIKE))
+    found = []
+    for share in (0.0, 1.0):
+        model = ContentModel(ContentConfig(parts=("walk",), count_turned_down=share))
+        model.fit(replace(data, interactions=both))
+        found.append(model.scores(np.array([6]))[0, 1])
+    assert found[0] == 0.0 < found[1]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"parts": ("taste",)}, {"parts": ()}, {"weights": (1.0,)}, {"neighbours": 0}, {"l2": 0.0}],
+)
+def test_settings_without_sense_are_refused(wrong):
+    with pytest.raises(BadInputError):
+        ContentConfig(**wrong)
+
+
+def test_the_term_is_read_back_and_refused_for_another_catalogue():
+    term = ContentSignal(share=0.2).fit(shop(), None, "cpu")
+    same = ContentTerm.of_tensors(term.tensors(), 5)
+    assert same.near.toarray() == pytest.approx(term.near.toarray(), abs=1e-6)
+    with pytest.raises(BadInputError, match="expected 6 rows"):
+        ContentTerm.of_tensors(term.tensors(), 6)
+    with pytest.raises(BadInputError, match=r"content\.near_item"):
+        ContentTerm.of_tensors({"content.near": term.tensors()["content.near"]}, 5)
+
+
+def social(share):
+    loop = LoopConfig(max_epochs=4, lr=2e-2, patience=4)
+    model = SocialModel(
+        SocialConfig(embedding_size=8, loop=loop, content=ContentSignal(share=share))
+    )
+    model.fit(shop())
+    return model
+
+
+def test_social_with_content_lists_a_lamp_that_nobody_had_and_says_why():
+    model = social(0.3)
+    scores = model.scores(np.arange(12))
+    assert scores[:6, COLD].min() > scores[:6, [2, 3]].max()
+    made = model.recommender.recommend(model.shoppers(np.array([1])), 3)
+    assert made.item_idx[0, 0] == COLD
+    assert social(0.0).parameters.keys() == model.parameters.keys() - ContentTerm.names
+
+
+def test_only_items_that_nobody_had_get_the_vectors_of_their_neighbours():
+    data = shop()
+    graph = ContentSignal(share=0.3).graph(data)
+    rng = torch.Generator().manual_seed(0)
+    tables = {n: torch.randn(5, 4, generator=rng) for n in ("item_in", "item_out")}
+    tables["item_bias"] = torch.randn(5, generator=rng)
+    filled, _ = fill_cold(tables, None, graph, data)
+    for name, table in tables.items():
+        assert torch.equal(filled[name][:COLD], table[:COLD])
+        assert filled[name][COLD].numpy() == pytest.approx(table[:2].mean(dim=0).numpy(), abs=1e-5)
