@@ -102,7 +102,7 @@ def read_lastfm(folder: Path, encode: Encode | None = None) -> ContentSet:
     """
     raw, bundle = folder / "raw", folder / "split"
     train, test = (
-        np.loadtxt(bundle / f"{part}_set.txt", delimiter=",", skiprows=1, dtype=np.int64)
+        np.loadtxt(bundle / f"{part}_set.txt", delimiter=",", skiprows=1, dtype=np.int64, ndmin=2)
         for part in ("train", "test")
     )
     ties = np.loadtxt(bundle / "trust.txt", delimiter=",", skiprows=1, dtype=np.int64)

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import accuracy_tables, dislikes_table, settings_table
+from benchmarks import accuracy_tables, content_table, dislikes_table, settings_table
 from benchmarks.accuracy_chart import draw_chart
 from benchmarks.accuracy_figures import FIGURES
 from coterie.errors import BadInputError
@@ -58,6 +58,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "tuned settings": lambda _: settings_table.write_tuned(),
     "other settings": lambda _: settings_table.write_others(),
     "pipeline parameters": lambda _: write_table(),
+    "content": lambda _: content_table.write_tables(_read("content.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""

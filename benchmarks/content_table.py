@@ -1,0 +1,52 @@
+"""The content benchmark's results as tables."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+SETS: Final = {
+    "tiktok": "TikTok",
+    "amazon_industrial": "Amazon Industrial",
+    "lastfm": "LastFM",
+    "yelp_core40": "Yelp",
+}
+RULES: Final = ("random", "popular category", "own categories")
+
+
+def write_tables(results: Mapping[str, Any]) -> str:
+    """Write what each part adds, and what cold items get."""
+    there = {name: title for name, title in SETS.items() if name in results}
+    return "\n\n".join([_warm(results, there), _cold(results, there)])
+
+
+def _warm(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
+    rows = [
+        "| data | parts | recall | NDCG | over taste alone (p) | validation NDCG |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, title in there.items():
+        for row, cell in results[name]["rows"].items():
+            over = cell.get("over_taste")
+            told = "" if over is None else f"{over:+.1%} ({cell['p']:.3f})"
+            rows.append(
+                f"| {title} @{results[name]['k']} | {row} | {cell['recall']:.4f} | "
+                f"{cell['ndcg']:.4f} | {told} | {cell['validation']:.4f} |"
+            )
+    return "\n".join(rows)
+
+
+def _cold(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
+    rows = ["| data | cold items ranked by | recall | NDCG |", "|---|---|---|---|"]
+    for name, title in there.items():
+        cold = results[name]["cold"]
+        kinds = [row for row in cold if row not in (*RULES, "mixed")]
+        for row in (*[rule for rule in RULES if rule in cold], *kinds):
+            rows.append(
+                f"| {title} | {row} | {cold[row]['recall']:.4f} | {cold[row]['ndcg']:.4f} |"
+            )
+        mixed = cold["mixed"]
+        change = mixed["known_with_cold"] / mixed["known_without_cold"] - 1
+        rows.append(
+            f"| {title} | mixed lists | | cold {mixed['cold']:.4f}; known "
+            f"{mixed['known_with_cold']:.4f}, {change:+.1%} by cold items beside them |"
+        )
+    return "\n".join(rows)

@@ -1,0 +1,101 @@
+"""The content benchmark on sets made here in the published forms: what is held out stays out."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.content import measure
+from benchmarks.content_sets import read_amazon, read_lastfm, read_tiktok, read_yelp
+from benchmarks.content_table import write_tables
+from coterie.data.polarity import turned_down
+
+USERS, ITEMS = 40, 120
+
+
+def write_tiktok(folder):
+    """Two tastes; what one likes has the same picture."""
+    rng = np.random.default_rng(0)
+    taste = np.arange(ITEMS) % 2
+    for part, n in (("train", 12), ("val", 3), ("test", 6)):
+        rows = [
+            (user, item)
+            for user in range(USERS)
+            for item in rng.choice(np.flatnonzero(taste == user % 2), n, replace=False)
+        ]
+        text = "user,item\n" + "".join(f"{u},{i}\n" for u, i in rows)
+        (folder / f"{part}.csv").write_text(text)
+    noise = rng.normal(size=(ITEMS, 8)) * 0.1
+    np.save(folder / "image_feat.npy", (noise + taste[:, None]).astype(np.float16))
+    np.save(folder / "audio_feat.npy", rng.normal(size=(ITEMS, 8)).astype(np.float16))
+
+
+def test_a_set_is_measured_warm_and_cold(tmp_path):
+    write_tiktok(tmp_path)
+    found = measure(read_tiktok(tmp_path))
+    assert set(found["rows"]) >= {"EASE", "taste", "taste and image", "taste and content"}
+    assert found["cold"]["image"]["ndcg"] > found["cold"]["random"]["ndcg"] + 0.05
+    assert found["rows"]["content alone"]["weights"]["image"] > 0
+    tables = write_tables({"tiktok": found})
+    assert "| TikTok @20 | taste and content |" in tables
+    assert "by cold items beside them" in tables
+
+
+def test_tags_for_what_is_held_out_from_their_giver_are_not_read(tmp_path):
+    raw, split = tmp_path / "raw", tmp_path / "split"
+    raw.mkdir()
+    split.mkdir()
+    (split / "userReindex.json").write_text(json.dumps({"7": 0, "8": 1}))
+    (split / "itemReindex.json").write_text(json.dumps({"50": 0, "51": 1}))
+    (split / "train_set.txt").write_text("user,item\n0,0\n1,1\n")
+    (split / "test_set.txt").write_text("user,item\n0,1\n")
+    (split / "trust.txt").write_text("user,friend\n0,1\n1,0\n")
+    (raw / "artists.dat").write_text("id\tname\turl\n50\tAnna\tx\n51\tBert\tx\n")
+    (raw / "tags.dat").write_text("tagID\ttagValue\n1\tfolk\n2\tsecret\n")
+    head = "userID\tartistID\ttagID\tday\tmonth\tyear\n"
+    (raw / "user_taggedartists.dat").write_text(
+        f"{head}7\t51\t2\t1\t1\t2009\n8\t51\t1\t1\t1\t2009\n"
+    )
+    items = read_lastfm(tmp_path).test.fit.items
+    assert items["tags"].to_pylist() == ["", "folk"]
+    assert items["title"].to_pylist() == ["Anna", "Bert"]
+
+
+def test_ratings_under_four_are_known_but_never_asked_for(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [(u, i, rng.integers(1, 6)) for u in range(100, 120) for i in range(900, 920)]
+    (tmp_path / "ratings.txt").write_text("".join(f"{u}\t{i}\t{s}\n" for u, i, s in rows))
+    (tmp_path / "friendships.txt").write_text("100\t101\t1\n101\t102\t1\n")
+    (tmp_path / "items.txt").write_text(
+        "".join(f"{i}\tPizza\n{i}\tBars\n" for i in range(900, 920))
+    )
+    found = read_yelp(tmp_path)
+    bad = {(u - 100, i - 900) for u, i, s in rows if s < 4}
+    asked = zip(found.test.held_out.user_idx, found.test.held_out.item_idx, strict=True)
+    assert not bad & {(int(u), int(i)) for u, i in asked}
+    fitted = found.test.fit.interactions
+    assert turned_down(fitted).sum() == pytest.approx(0.8 * len(bad), rel=0.1)
+    assert len(found.test.fit.ties) == 4
+    assert found.test.fit.items["tags"][0].as_py() == "Pizza , Bars"
+
+
+def test_nothing_is_learned_from_the_histories_of_the_test(tmp_path):
+    told = {str(i): {"title": f"thing {i}", "brand": "B"} for i in range(6)}
+    (tmp_path / "items.json").write_text(json.dumps(told))
+    columns = ("user_id", "history_item_id", "item_id")
+    rows = {
+        "valid": [("a", [0, 1], 2), ("a", [0, 1, 2], 3), ("b", [1], 0)],
+        "test": [("c", [4], 5)],
+    }
+    for part, lines in rows.items():
+        with (tmp_path / f"{part}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([columns, *lines])
+    found = read_amazon(tmp_path, folds=2)
+    assert found.test.fit.interactions.item_idx.tolist() == [0, 1, 2, 3, 1, 0]
+    assert found.test.serve.interactions.item_idx.tolist() == [4]
+    assert found.test.held_out.item_idx.tolist() == [5]
+    judged = len(found.validation.serve.validation)
+    assert judged in (1, 2)
+    assert found.validation.fit.num_users == 1
