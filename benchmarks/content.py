@@ -58,59 +58,66 @@ def main(arguments: list[str] | None = None) -> None:
 def measure(found: ContentSet) -> dict[str, Any]:
     """Measure every row of a set, and its cold items."""
     kinds = tuple(content_graphs(found.validation.fit, KINDS, 2))
-    few = 1.0 if found.validation.serve is not None else 0.0
-    l2 = max(L2, key=lambda value: _chosen(found, ContentConfig(("ease",), None, value))[1])
-    start = ContentConfig(("ease",), None, l2, position_decay=few)
+    decay = 1.0 if found.validation.serve is not None else 0.0
+    start = ContentConfig(("ease",), position_decay=decay)
+    l2 = max(L2, key=lambda value: _weigh(_fitted(found, replace(start, l2=value)), found)[0])
+    content = (*kinds, "brand", "smoothed")
     rows = {
         "popularity": ("popular",),
         "EASE": ("ease",),
         "taste": TASTE,
         "content alone": kinds,
         **({f"taste and {kind}": (*TASTE, kind) for kind in kinds} if len(kinds) > 1 else {}),
-        "taste and content": (*TASTE, *kinds, "brand", "smoothed"),
+        "taste and content": (*TASTE, *content),
     }
-    configs = {row: [replace(start, parts=parts)] for row, parts in rows.items()}
-    if len(found.validation.fit.ties):
-        every = replace(start, parts=(*TASTE, *kinds, "brand", "smoothed", *FRIENDS))
-        configs["taste and friends"] = [replace(start, parts=(*TASTE, "friends"))]
-        configs["taste, content and friends"] = [every]
-        if turned_down(found.validation.fit.interactions).any():
-            configs["the same, turned down counts"] = [
-                replace(every, count_turned_down=share) for share in (0.5, 1.0)
-            ]
-    cells: dict[str, Any] = {}
-    runs: dict[str, Evaluation] = {}
-    config = start
-    for row, choices in configs.items():
-        config, reached, weights = max(
-            (_chosen(found, one) for one in choices), key=lambda one: one[1]
-        )
-        runs[row] = _test(found, config)
-        cells[row] = _cell(found, runs[row], reached, weights)
-        print(found.name, row, cells[row], flush=True)
+    social = bool(len(found.validation.fit.ties))
+    if social:
+        rows["taste and friends"] = (*TASTE, "friends")
+        rows["taste, content and friends"] = (*TASTE, *content, *FRIENDS)
+    every = replace(start, parts=(*TASTE, *content, *(FRIENDS if social else ())), l2=l2)
+    cells, runs, config = _rows(found, every, rows)
+    if turned_down(found.validation.fit.interactions).any():
+        counts = replace(every, count_turned_down=1.0)
+        last = {"the same, turned down counts as a visit": every.parts}
+        more, of_them, _ = _rows(found, counts, last)
+        cells, runs = cells | more, runs | of_them
     _compare(cells, runs, found.k)
     return {"k": found.k, "l2": l2, "rows": cells, "cold": measure_cold(found, config, kinds)}
 
 
-def _chosen(
-    found: ContentSet, config: ContentConfig
-) -> tuple[ContentConfig, float, dict[str, float]]:
-    """Fit for validation, with weights found there: the config, NDCG reached, the weights."""
-    task = found.validation
-    model = ContentModel(config)
-    model.fit(task.fit)
-    if task.serve is not None:
-        model.weigh(task.serve)
-    run = evaluate_model(model, task.serve or task.fit, task.held_out, ks=(found.k,))
-    used = {name: weight for name, weight in model.weights.items() if weight}
-    chosen = replace(config, parts=tuple(used), weights=tuple(used.values()))
-    return chosen, run.mean(f"ndcg@{found.k}"), used
+def _rows(
+    found: ContentSet, config: ContentConfig, rows: dict[str, tuple[str, ...]]
+) -> tuple[dict[str, Any], dict[str, Evaluation], ContentConfig]:
+    """Weigh each row's parts on validation, look at test; also the config of the last row.
+
+    All parts are fitted once for validation and once for test.
+    """
+    judged, final = _fitted(found, config), ContentModel(config)
+    weights = {row: _weigh(judged, found, parts) for row, parts in rows.items()}
+    final.fit(replace(found.test.fit, validation=None))
+    cells, runs = {}, {}
+    for row, (reached, used) in weights.items():
+        final.weights = used
+        runs[row] = _judge(final, found.test, found.k)
+        cells[row] = _cell(found, runs[row], reached, used)
+        print(found.name, row, cells[row], flush=True)
+    used = weights[[*rows][-1]][1]
+    return cells, runs, replace(config, parts=tuple(used), weights=tuple(used.values()))
 
 
-def _test(found: ContentSet, config: ContentConfig) -> Evaluation:
+def _fitted(found: ContentSet, config: ContentConfig) -> ContentModel:
+    """Fit for validation, not weighed yet."""
     model = ContentModel(config)
-    model.fit(found.test.fit)
-    return _judge(model, found.test, found.k)
+    model.fit(replace(found.validation.fit, validation=None))
+    return model
+
+
+def _weigh(
+    model: ContentModel, found: ContentSet, parts: tuple[str, ...] | None = None
+) -> tuple[float, dict[str, float]]:
+    """Find weights on validation: NDCG@20 reached there, and the weights over 0."""
+    reached = model.weigh(found.validation.serve or found.validation.fit, parts)
+    return reached, {name: weight for name, weight in model.weights.items() if weight}
 
 
 def _judge(model: ContentModel, task: Task, k: int) -> Evaluation:

@@ -20,7 +20,7 @@ def write_tables(results: Mapping[str, Any]) -> str:
 
 def _warm(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
     rows = [
-        "| data | parts | recall | NDCG | over taste alone (p) | validation NDCG |",
+        "| data | parts | recall | NDCG | over taste alone (p) | validation NDCG@20 |",
         "|---|---|---|---|---|---|",
     ]
     for name, title in there.items():

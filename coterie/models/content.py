@@ -119,6 +119,7 @@ class ContentModel:
         self._parts: dict[str, Part] = {}
         self._factors: dict[str, float] = {}
         self._read: _Read | None = None
+        self._weighed: _Weighed | None = None
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """See ``base.Model``."""
@@ -133,18 +134,36 @@ class ContentModel:
         given = dict(zip(self.config.parts, self.config.weights or (), strict=False))
         self.weights = {n: given.get(n, 1.0) for n in self._parts}
         if self.config.weights is None and data.validation is not None:
-            self.weights = self._found(data, progress)
+            self.weights, _ = self._found(_Weighed(data), tuple(self._parts), progress)
 
-    def weigh(self, data: TrainingSet, progress: Progress = silent) -> None:
-        """Serve ``data``, and find the weights of the parts by its validation targets.
+    def weigh(
+        self,
+        data: TrainingSet,
+        parts: tuple[str, ...] | None = None,
+        progress: Progress = silent,
+    ) -> float:
+        """Serve ``data``, and find what parts count by its validation targets.
 
-        For shops whose validation asks of other shoppers than those that were learned from.
+        For shops whose validation asks of other shoppers than those that were learned from, and to
+        compare parts without fitting them again.
+
+        Args:
+            data: With validation targets.
+            parts: Those that may count; None: all that were fitted.
+            progress: Called after each part.
+
+        Returns:
+            NDCG@20 reached on validation.
 
         Raises:
             BadInputError: Not fitted yet.
         """
         self.serve(data)
-        self.weights = self._found(data, progress)
+        if self._weighed is None or self._weighed.data is not data:
+            self._weighed = _Weighed(data)
+        named = tuple(n for n in self._parts if parts is None or n in parts)
+        self.weights, reached = self._found(self._weighed, named, progress)
+        return reached
 
     def serve(self, data: TrainingSet) -> None:
         """See ``base.Inductive``."""
@@ -215,45 +234,63 @@ class ContentModel:
             parts["friends_content"] = lambda told: told.friends @ whole
         return {name: parts[name] for name in PARTS if name in parts}
 
-    def _found(self, data: TrainingSet, progress: Progress) -> dict[str, float]:
+    def _found(
+        self, weighed: "_Weighed", names: tuple[str, ...], progress: Progress
+    ) -> tuple[dict[str, float], float]:
         """Find weights on validation: from the best part alone, one part after the other."""
-        validation = Validation(data, torch.device("cpu"))
-        known: dict[str, dict[int, torch.Tensor]] = {name: {} for name in self._parts}
         assert self._read is not None
         whole = self._read
 
-        def part(name: str, users: torch.Tensor) -> torch.Tensor:
-            key = int(users[0])
-            if key not in known[name]:
-                made = _dense(self._parts[name](whole.take(users.numpy())))
-                known[name][key] = torch.from_numpy(made * np.float32(self._factors[name])).half()
-            return known[name][key].float()
+        def made(name: str, users: torch.Tensor) -> torch.Tensor:
+            scores = _dense(self._parts[name](whole.take(users.numpy())))
+            return torch.from_numpy(scores * np.float32(self._factors[name])).half()
 
-        def reached(sets: Sequence[Mapping[str, float]]) -> list[float]:
-            def each(users: torch.Tensor) -> torch.Tensor:
-                return torch.stack(
-                    [
-                        sum((w * part(n, users) for n, w in one.items() if w), torch.zeros(()))
-                        for one in sets
-                    ]
-                )
-
-            return validation.ndcg_of_each(each, len(sets))
-
-        alone = [{name: 1.0} for name in self._parts]
-        first = reached(alone)
+        alone = [{name: 1.0} for name in names]
+        first = weighed.reached(alone, made)
         if not first:
-            return dict.fromkeys(self._parts, 1.0)
-        weights = {**dict.fromkeys(self._parts, 0.0), **alone[int(np.argmax(first))]}
-        leader, best = max(weights, key=lambda n: weights[n]), max(first)
+            return dict.fromkeys(names, 1.0), 0.0
+        leader, best = names[int(np.argmax(first))], max(first)
+        weights = {**dict.fromkeys(names, 0.0), leader: 1.0}
         for done in range(PASSES):
-            for place, name in enumerate(n for n in self._parts if n != leader):
-                progress("weighing parts", done * len(weights) + place, PASSES * len(weights))
-                tried = reached([{**weights, name: step} for step in STEPS])
+            for place, name in enumerate(n for n in names if n != leader):
+                progress("weighing parts", done * len(names) + place, PASSES * len(names))
+                tried = weighed.reached([{**weights, name: step} for step in STEPS], made)
                 if max(tried) > best + _STANDS_OUT:
                     best = max(tried)
                     weights[name] = STEPS[int(np.argmax(tried))]
-        return weights
+        return weights, best
+
+
+class _Weighed:
+    """Validation targets of a training set, and what each part says of their shoppers."""
+
+    def __init__(self, data: TrainingSet):
+        self.data = data
+        self._validation = Validation(data, torch.device("cpu"))
+        self._known: dict[tuple[str, int], torch.Tensor] = {}
+
+    def reached(
+        self,
+        sets: Sequence[Mapping[str, float]],
+        made: Callable[[str, torch.Tensor], torch.Tensor],
+    ) -> list[float]:
+        """Measure NDCG@20 of sets of weights; empty where nobody has a target."""
+
+        def part(name: str, users: torch.Tensor) -> torch.Tensor:
+            key = name, int(users[0])
+            if key not in self._known:
+                self._known[key] = made(name, users)
+            return self._known[key].float()
+
+        def each(users: torch.Tensor) -> torch.Tensor:
+            return torch.stack(
+                [
+                    sum((w * part(n, users) for n, w in one.items() if w), torch.zeros(()))
+                    for one in sets
+                ]
+            )
+
+        return self._validation.ndcg_of_each(each, len(sets))
 
 
 def _through(graph: Any) -> Part:
