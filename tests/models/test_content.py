@@ -144,6 +144,12 @@ def test_social_with_content_lists_a_lamp_that_nobody_had_and_says_why():
     assert scores[:6, COLD].min() > scores[:6, [2, 3]].max()
     made = model.recommender.recommend(model.shoppers(np.array([1])), 3)
     assert made.item_idx[0, 0] == COLD
+    for reasons, score in zip(
+        model.recommender.explain(model.shoppers(np.array([1])), made)[0],
+        made.score[0],
+        strict=True,
+    ):
+        assert sum(reason.contribution for reason in reasons) == pytest.approx(score, abs=1e-4)
     assert social(0.0).parameters.keys() == model.parameters.keys() - ContentTerm.names
 
 
