@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-BAR: Final = 8
+BAR: Final = 6
 WIDE_BAR: Final = 36
 SHORT: Final = 12
 LAST: Final = 3
@@ -102,7 +102,7 @@ def _signals(told: Mapping[str, Any]) -> Table:
     table.add_column("signal", no_wrap=True)
     for name in ("canary", "stable"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("ratio, and where it lies", no_wrap=True)
+    table.add_column("ratio and interval", no_wrap=True)
     table.add_column("limit", justify="right", no_wrap=True)
     table.add_column("e-value", no_wrap=True)
     for sign in told["signals"]:
