@@ -26,7 +26,7 @@ SCRIPT = Path(__file__).with_name("two_workers.py")
 @pytest.fixture(scope="module")
 def one_ray(tmp_path_factory):
     """One for all runs of this process, as it would start one for each."""
-    with cluster(Workers(str(tmp_path_factory.mktemp("runs")), count=2)):
+    with cluster(RayWorkers(str(tmp_path_factory.mktemp("runs")), count=2)):
         yield
 
 
