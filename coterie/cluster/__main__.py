@@ -20,11 +20,11 @@ from prometheus_client import CollectorRegistry
 
 from coterie.cluster.api import Cluster, logger
 from coterie.cluster.arms import RayServiceArms
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.lease import ClusterLease
 from coterie.cluster.pending import PendingPods
 from coterie.cluster.served import told
 from coterie.cluster.statements import Statements
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import CoterieError
 from coterie.probes import ALIVE_S, Starting, pages
 from coterie.rollout.controller import Controller, Metrics, nobody
@@ -39,7 +39,7 @@ PORT: Final = 9464
 class Loop:
     """Turns, for as long as the lease is held and nobody asks to stop."""
 
-    book: ClusterBook
+    rollout_store: ClusterRolloutStore
     arms: RayServiceArms
     statements: Statements
     metrics: Metrics
@@ -72,7 +72,12 @@ class Loop:
     def controller(self) -> Controller:
         """What decides in each turn."""
         return Controller(
-            self.book, self.metrics, self.arms, self.clock, self.may_act, follow=self.follow
+            self.rollout_store,
+            self.metrics,
+            self.arms,
+            self.clock,
+            self.may_act,
+            follow=self.follow,
         )
 
     def may_act(self) -> bool:
@@ -93,7 +98,7 @@ class Loop:
     def _stand_by(self) -> None:
         self.exported.hide()
         try:
-            self.book.read()
+            self.rollout_store.read()
         except CoterieError as error:
             self._complain(str(error))
         else:
@@ -233,17 +238,17 @@ def control(given: argparse.Namespace, stop: threading.Event) -> None:
         from coterie.rollout.metrics import PrometheusMetrics
 
         cluster = Cluster.connect(given.namespace)
-        book = ClusterBook(cluster, given.service)
-        with book.lease() as lease:
+        rollout_store = ClusterRolloutStore(cluster, given.service)
+        with rollout_store.lease() as lease:
             store = ReleaseStore(given.releases)
             arms = RayServiceArms(cluster, given.service, store, lambda: bool(lease))
             # Other shops may be scraped by the same server.
             ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
             metrics = PrometheusMetrics(given.prometheus, ours)
             exported = RolloutMetrics(registry)
-            statements = Statements(cluster, book, lambda: bool(lease), cluster.clock)
+            statements = Statements(cluster, rollout_store, lambda: bool(lease), cluster.clock)
             loop = Loop(
-                book,
+                rollout_store,
                 arms,
                 statements,
                 metrics,

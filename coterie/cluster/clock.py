@@ -12,8 +12,8 @@ STEPPED_S: Final = 2.0
 class ServerClock:
     """Seconds since 1970 as the API server has them, to within a second.
 
-    A rollout's times lie in its book, and the next controller goes on from them: by a clock that is
-    ten minutes ahead it would take a step of ten minutes for over at once.
+    A rollout's times lie in its rollout store, and the next controller goes on from them: by a
+    clock that is ten minutes ahead it would take a step of ten minutes for over at once.
     """
 
     def __init__(

@@ -1,7 +1,9 @@
-"""What a person states in the chart's values, and when it counts: the book decides what is live.
+"""What a person states in the chart's values, and when it counts: the rollout store says what is
+live.
 
 The chart writes the statement as an annotation of the RayService. Which one was read last, and in
-which install, stands in the book beside the state, so each statement is settled once (ADR 21).
+which install, stands in the rollout store beside the state, so each statement is settled once (ADR
+21).
 """
 
 import json
@@ -43,7 +45,7 @@ class Statement:
 
     @classmethod
     def from_json(cls, content: Any) -> "Statement":
-        """From the annotation's form, which is also the book's."""
+        """From the annotation's form, which is also that of the rollout store."""
         place = Place(str(content["digest"]), str(content["folder"]))
         return cls(place, bool(content["force"]), int(content["revision"]))
 
@@ -59,10 +61,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """Whose book it is, and what it was told last."""
+    """Whose rollout store it is, and what it was told last."""
 
     uid: str
-    """Of the Lease, which is made with each install and goes with it; the book may stay."""
+    """Of the Lease, which is made with each install and goes with it; the store may stay."""
     statement: Statement
     """The last that was read, whether it counted or not."""
     taken: Place | None = None
@@ -81,14 +83,14 @@ class Install:
 
 
 class Ruling(StrEnum):
-    """What a statement is to the book."""
+    """What a statement is to the rollout store."""
 
     KNOWN = "known"
     """It was read before."""
     FIRST = "first"
-    """The book names no release yet: this one becomes stable."""
+    """The rollout store names no release yet: this one becomes stable."""
     ANEW = "anew"
-    """The first of another install: a person chose it knowing nothing of the book that was kept."""
+    """The first of another install: a person chose it, knowing nothing of what was kept."""
     FORCED = "forced"
     """A person insists on it."""
     KEPT = "kept"
@@ -98,11 +100,12 @@ class Ruling(StrEnum):
 def ruling(
     state: State, install: Install | None, uid: str, statement: Statement, serves: bool
 ) -> Ruling:
-    """What a statement is to a book.
+    """What a statement is to a rollout store.
 
     Args:
-        state: The book's.
-        install: As the book has it; None before there was one, or in a book of an older version,
+        state: As the rollout store has it.
+        install: As the rollout store has it; None before there was one, or in a rollout store of an
+        older version,
             which is taken to be of this install.
         uid: Of the install that asks.
         statement: What its values state.

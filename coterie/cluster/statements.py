@@ -1,4 +1,4 @@
-"""Brings what values state into the book, each statement once, and says what became of it."""
+"""Brings what values state into the rollout store, each once, and says what became of it."""
 
 import time
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from coterie.cluster.api import Cluster, Object, logger
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.check import Check
 from coterie.cluster.served import told
 from coterie.cluster.stated import Install, Ruling, Statement, ruling
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.decide import CONTROLLER, Decision, note, put_live
 from coterie.rollout.live import Live, Place
@@ -23,7 +23,7 @@ AGAIN_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The book, once a statement was looked at."""
+    """The rollout store, once a statement was looked at."""
 
     state: State
     install: Install | None
@@ -50,7 +50,7 @@ class _Asked:
 
     @property
     def read(self) -> Install:
-        """The book's record with this statement as the last one."""
+        """The record of the rollout store with this statement as the last one."""
         if self.install:
             return replace(self.install, uid=self.uid, statement=self.statement)
         place = self.statement.place
@@ -65,29 +65,35 @@ class Statements:
     def __init__(
         self,
         cluster: Cluster,
-        book: ClusterBook,
+        rollout_store: ClusterRolloutStore,
         may_act: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.time,
     ):
-        """``may_act`` is asked right before the book is written, ``clock`` for times in it."""
-        self._cluster, self._book, self._may_act, self._clock = cluster, book, may_act, clock
+        """``may_act`` is asked right before the store is written, ``clock`` for times in it."""
+        self._cluster, self._rollout_store, self._may_act, self._clock = (
+            cluster,
+            rollout_store,
+            may_act,
+            clock,
+        )
         self._check: tuple[Place, Check] | None = None
         self._again_at: tuple[Place, float] | None = None
         self._said = ""
 
     def settle(self, service: Object, uid: str) -> Settled:
-        """The book after what a RayService states was looked at.
+        """The rollout store after what a RayService states was looked at.
 
         Args:
             service: The RayService.
             uid: Of the install, that is, of its Lease.
 
         Raises:
-            BadInputError: It states nothing that is understood, and the book names no release.
-            UnavailableError: The API did not answer, or the store where nothing can be served
+            BadInputError: It states nothing that is understood, and the rollout store names no
+            release. UnavailableError: The API did not answer, or the store where nothing can be
+            served
                 without it.
         """
-        state, install, version = self._book.look()
+        state, install, version = self._rollout_store.look()
         live = told(service)
         if live and not state.stable:
             return self._adopt(live, state, version)
@@ -103,8 +109,8 @@ class Statements:
         return self._take_if_it_may_run(asked)
 
     def _adopt(self, live: Live, state: State, version: int) -> Settled:
-        """A book that was lost begins with what is live, which stays live."""
-        why = "the book is empty: begins with what is live"
+        """A rollout store that was lost begins with what is live, which stays live."""
+        why = "the rollout store is empty: begins with what is live"
         digest = live.stable.digest
         decision = put_live(state, digest, why, CONTROLLER, self._clock(), anew=True)
         return self._write(version, decision, None)
@@ -126,7 +132,7 @@ class Statements:
         if asked.statement.place.digest == asked.state.stable:
             return self._write(asked.version, Decision(asked.state, (), None, {}), asked.read)
         why = (
-            f"{asked.statement}; {asked.state.stable[:12]} stays, as the book says: with "
+            f"{asked.statement}; {asked.state.stable[:12]} stays, as the rollout store says: with "
             "release.force=true it would go live"
         )
         settled = self._write(asked.version, self._note(asked, why), asked.read)
@@ -188,7 +194,7 @@ class Statements:
     def _write(self, version: int, decision: Decision, install: Install | None) -> Settled:
         if not self._may_act():
             raise UnavailableError("the lease is over: another controller may act by now")
-        self._book.write(decision.state, version, decision.transitions, install)
+        self._rollout_store.write(decision.state, version, decision.transitions, install)
         return Settled(decision.state, install, decision.transitions)
 
     def _say(self, said: str) -> None:

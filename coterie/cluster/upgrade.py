@@ -7,7 +7,7 @@ KubeRay brings up a new RayCluster when ``rayClusterConfig`` changes. Code and c
 together, so both are recorded before a change, and both go back in one request: with one alone, old
 code would for a while be told what only new code knows, or the other way round. The configuration's
 template goes back with them, or the controller would make the newer one of it again. What is live
-is the controller's: it goes on with the release that its book names.
+is the controller's: it goes on with the release that its rollout store names.
 """
 
 import argparse

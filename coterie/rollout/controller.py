@@ -1,51 +1,15 @@
 """One turn of the controller: look, decide, write, act. It talks to two small interfaces."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from coterie.errors import UnavailableError
-from coterie.rollout.decide import Command, Decision, Seen, Source, decide
+from coterie.rollout.decide import Decision, Seen, Source, decide
 from coterie.rollout.standing import Look, look
-from coterie.rollout.state import Phase, State, Target, Totals, Transition
-
-
-class Lease(Protocol):
-    """True for as long as its holder alone may act: ask before each act."""
-
-    def __bool__(self) -> bool:
-        """At this moment."""
-
-
-class Ledger(Protocol):
-    """Where a rollout is written down: a folder here, ConfigMaps and a Lease in a cluster."""
-
-    def read(self) -> tuple[State, int]:
-        """The state and its version, 0 before the first was written."""
-
-    def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
-        """Write what follows from the state of ``version``; the new version.
-
-        Raises:
-            UnavailableError: Somebody else wrote meanwhile: read again, and decide anew.
-        """
-
-    def history(self) -> list[Transition]:
-        """Transitions, oldest first."""
-
-    def command(self, command: Command) -> None:
-        """Leave a command for the controller, who reads it within one loop, restarted or not."""
-
-    def commands(self, state: State) -> list[Command]:
-        """Commands that a state does not know of yet, oldest first."""
-
-    def forget_commands(self, state: State) -> None:
-        """Drop commands that were carried out: called once the state that says so is written."""
-
-    def lease(self) -> AbstractContextManager[Lease]:
-        """Whether this process alone may act, for as long as the context lasts."""
+from coterie.rollout.state import Phase, State, Target, Totals
+from coterie.rollout.store import RolloutStore
 
 
 class Metrics(Protocol):
@@ -97,9 +61,9 @@ def nobody(digest: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """Holds nothing between turns: the book knows all."""
+    """Holds nothing between turns: the rollout store knows all."""
 
-    book: Ledger
+    rollout_store: RolloutStore
     metrics: Metrics
     arms: Arms
     clock: Callable[[], float] = time.time
@@ -118,9 +82,9 @@ class Controller:
 
         Raises:
             UnavailableError: Another controller wrote meanwhile, or may act in the place of this
-                one; or the book cannot be reached. The next turn reads what there is.
+                one; or the rollout store cannot be reached. The next turn reads what there is.
         """
-        state, version = self.book.read()
+        state, version = self.rollout_store.read()
         seen = self._see(state)
         if seen is None:
             self.follow(state.stable)
@@ -129,13 +93,13 @@ class Controller:
         decision = decide(state, seen, now)
         if decision.state != state:
             self._check_lease()
-            self.book.write(decision.state, version, decision.transitions)
+            self.rollout_store.write(decision.state, version, decision.transitions)
         self.follow(decision.state.stable)
         if decision.apply is not None:
             self._check_lease()
             self._act(decision.apply)
         if seen.commands:
-            self.book.forget_commands(decision.state)
+            self.rollout_store.forget_commands(decision.state)
         if decision.state.canary and decision.state.evidence:
             self.note_look(look(decision.state, now))
         return decision
@@ -155,7 +119,7 @@ class Controller:
             preflight = self._ask(lambda: self.arms.preflight(state.canary))
         elif state.canary:
             crashed = self._ask(lambda: self.arms.crashed(state.canary)) or ""
-        return Seen(live, source, totals, preflight, crashed, self.book.commands(state))
+        return Seen(live, source, totals, preflight, crashed, self.rollout_store.commands(state))
 
     def _count(self, live: Target) -> tuple[Source, Mapping[str, Totals]]:
         try:

@@ -1,6 +1,7 @@
 """Rollouts over HTTP: commands for who holds the token, and a page to look at for everybody else.
 
-A command is left in the book; the controller carries it out, or refuses it, within its next looks.
+A command is left in the rollout store; the controller carries it out, or refuses it, within its
+next looks.
 """
 
 import secrets
@@ -19,7 +20,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, StringConstraints
 
 from coterie.errors import BadInputError
-from coterie.rollout.controller import Ledger
 from coterie.rollout.decide import CONTROLLER, Command, Verb
 from coterie.rollout.live import Place
 from coterie.rollout.plan import Plan
@@ -37,6 +37,7 @@ from coterie.rollout.standing import (
     standing,
 )
 from coterie.rollout.state import Transition
+from coterie.rollout.store import RolloutStore
 from serving.api.problems import MEDIA_TYPE, ProblemError
 from serving.api.strict import StrictRoute
 from serving.schemas import Id, Strict
@@ -45,7 +46,7 @@ WAIT_S: Final = 3.0
 """How long an answer waits for the controller."""
 POLL_S: Final = 0.05
 FRESH_S: Final = 0.5
-"""For so long the page gets the same answer: it is open to everybody, and books cost time."""
+"""For so long the page gets the same answer: it is open to everybody, and reading costs time."""
 MAX_HISTORY: Final = 200
 SHOWN_HISTORY: Final = 40
 MAX_REASON: Final = 500
@@ -169,7 +170,7 @@ class Overview(BaseModel):
 
 
 def admin_router(
-    book: Ledger,
+    rollout_store: RolloutStore,
     token: str,
     find_release: Callable[[str], Place],
     versions: Callable[[], Mapping[str, str]] = dict,
@@ -177,7 +178,7 @@ def admin_router(
     """The routes that command.
 
     Args:
-        book: Where the rollout is written down.
+        rollout_store: Where the rollout is written down.
         token: What callers have to know; without one nobody may.
         find_release: From a version, or a folder in the store, to where a release lies; raises
             BadInputError for others.
@@ -194,7 +195,7 @@ def admin_router(
     @admin.get("/rollouts")
     def read_standing() -> Standing:
         """How the rollout stands, and what happens next."""
-        return _stand(book, versions())
+        return _stand(rollout_store, versions())
 
     @admin.get("/rollouts/history")
     def read_history(
@@ -204,7 +205,7 @@ def admin_router(
         ] = None,
     ) -> History:
         """The audit log: every transition with its reason, and the evidence of that moment."""
-        return _page(book.history(), limit, before, versions())
+        return _page(rollout_store.history(), limit, before, versions())
 
     @admin.get("/rollouts/explain")
     def explain(
@@ -214,15 +215,15 @@ def admin_router(
         """Which release was live, for a shopper where one is named, and why."""
         if at.timestamp() > time.time() + LEAD_S:
             raise ProblemError(422, f"at: {at.isoformat()} is still to come")
-        state, _ = book.read()
-        return _explain(moment(state, book.history(), at.timestamp()), user, versions())
+        state, _ = rollout_store.read()
+        return _explain(moment(state, rollout_store.history(), at.timestamp()), user, versions())
 
     @admin.post("/rollouts", status_code=202, responses=_REFUSALS)
     def start(body: StartIn) -> CommandReceipt:
         """Begin a rollout. The answer waits up to 3 s for the controller."""
         plan = body.plan.plan() if body.plan else None
         digest = find_release(body.release).digest
-        return _leave(book, Verb.START, body.who, body.reason, digest, plan)
+        return _leave(rollout_store, Verb.START, body.who, body.reason, digest, plan)
 
     @admin.post("/rollouts/{verb}", status_code=202, responses=_REFUSALS)
     def command(verb: _Verb, body: CommandIn) -> CommandReceipt:
@@ -231,28 +232,28 @@ def admin_router(
         if verb is Verb.UNQUARANTINE:
             if body.release is None:
                 raise ProblemError(422, "body.release: which release leaves quarantine?")
-            digest = _quarantined(body.release, book.read()[0].quarantine, find_release)
+            digest = _quarantined(body.release, rollout_store.read()[0].quarantine, find_release)
         elif body.release is not None:
             raise ProblemError(422, f"body.release: {verb} takes none, it is of what runs")
-        return _leave(book, verb, body.who, body.reason, digest)
+        return _leave(rollout_store, verb, body.who, body.reason, digest)
 
     return admin
 
 
 def operations_router(
-    book: Ledger,
+    rollout_store: RolloutStore,
     versions: Callable[[], Mapping[str, str]] = dict,
     looks: Callable[[], Sequence[Look]] = tuple,
 ) -> APIRouter:
     """The page, and what it shows: to whoever asks, so only where the storefront is on.
 
     Args:
-        book: Where the rollout is written down.
+        rollout_store: Where the rollout is written down.
         versions: Digest to version of the releases that are known.
         looks: Signals over time; without any, the audit log has a few points of each.
     """
     shown = APIRouter(tags=["storefront"], responses={503: _problem(503)}, route_class=StrictRoute)
-    kept = _Kept(lambda: _overview(book, versions(), looks()))
+    kept = _Kept(lambda: _overview(rollout_store, versions(), looks()))
 
     @shown.get("/v1/rollouts")
     def overview() -> Overview:
@@ -334,9 +335,9 @@ def _guard(token: str) -> Callable[..., None]:
     return check
 
 
-def _stand(book: Ledger, versions: Mapping[str, str]) -> Standing:
-    state, _ = book.read()
-    return standing(state, time.time(), book.history(), versions)
+def _stand(rollout_store: RolloutStore, versions: Mapping[str, str]) -> Standing:
+    state, _ = rollout_store.read()
+    return standing(state, time.time(), rollout_store.history(), versions)
 
 
 def _page(
@@ -412,7 +413,12 @@ def _named(digest: str, versions: Mapping[str, str]) -> Named | None:
 
 
 def _leave(
-    book: Ledger, verb: Verb, who: str, reason: str, digest: str = "", plan: Plan | None = None
+    rollout_store: RolloutStore,
+    verb: Verb,
+    who: str,
+    reason: str,
+    digest: str = "",
+    plan: Plan | None = None,
 ) -> CommandReceipt:
     """Leave a command, and see what becomes of it.
 
@@ -422,10 +428,10 @@ def _leave(
     if who == CONTROLLER:
         raise ProblemError(422, f"body.who: {CONTROLLER} is the controller's own name")
     command = Command(str(uuid.uuid4()), verb, who, reason, digest, plan)
-    book.command(command)
+    rollout_store.command(command)
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until:
-        state, _ = book.read()
+        state, _ = rollout_store.read()
         if command.id in state.done_commands:
             if command.id in state.refused:
                 raise ProblemError(409, state.refused[command.id])
@@ -444,9 +450,11 @@ def _quarantined(
     return meant[0] if meant else find_release(release).digest
 
 
-def _overview(book: Ledger, versions: Mapping[str, str], looks: Sequence[Look]) -> Overview:
-    state, _ = book.read()
-    history = book.history()
+def _overview(
+    rollout_store: RolloutStore, versions: Mapping[str, str], looks: Sequence[Look]
+) -> Overview:
+    state, _ = rollout_store.read()
+    history = rollout_store.history()
     told = [_nameless(one) for one in reversed(history[-SHOWN_HISTORY:])]
     now = standing(state, time.time(), history, versions)
     return Overview(

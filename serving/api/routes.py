@@ -14,9 +14,8 @@ from starlette.types import ASGIApp
 
 import coterie
 from coterie.data.ids import MAX_ID
-from coterie.rollout.book import Book
-from coterie.rollout.controller import Ledger
 from coterie.rollout.standing import Look
+from coterie.rollout.store import FileRolloutStore, RolloutStore
 from serving import schemas
 from serving.api.admin import admin_router, operations_router
 from serving.api.directory import ShopperDirectory
@@ -57,7 +56,7 @@ class Parts:
     writer: EventWriter
     metrics: Metrics
     directory: ShopperDirectory
-    rollouts: tuple[Ledger, Places] | None = None
+    rollouts: tuple[RolloutStore, Places] | None = None
     """Where rollouts are written down, and where releases lie."""
 
     @property
@@ -84,11 +83,13 @@ def create_app(parts: Parts) -> ASGIApp:
     app.include_router(_api)
     app.include_router(_operations)
     if parts.rollouts is not None:
-        book, places = parts.rollouts
+        rollout_store, places = parts.rollouts
         token = parts.settings.admin_token
-        app.include_router(admin_router(book, token, places.find, places.versions))
+        app.include_router(admin_router(rollout_store, token, places.find, places.versions))
         if parts.settings.storefront:
-            app.include_router(operations_router(book, places.versions, _looks_of(book)))
+            app.include_router(
+                operations_router(rollout_store, places.versions, _looks_of(rollout_store))
+            )
     if parts.settings.storefront:
         app.include_router(_storefront)
     _describe_problems(app)
@@ -115,9 +116,9 @@ def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     )
 
 
-def _looks_of(book: Ledger) -> Callable[[], Sequence[Look]]:
-    """Signals over time: only the book on this machine keeps them."""
-    return book.looks if isinstance(book, Book) else tuple
+def _looks_of(rollout_store: RolloutStore) -> Callable[[], Sequence[Look]]:
+    """Signals over time: only the rollout store on this machine keeps them."""
+    return rollout_store.looks if isinstance(rollout_store, FileRolloutStore) else tuple
 
 
 def _problem(description: str) -> dict[str, Any]:

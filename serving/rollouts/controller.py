@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.champion import ChampionPointer
-from coterie.rollout.book import Book
 from coterie.rollout.controller import Controller, Metrics
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.state import Target
+from coterie.rollout.store import FileRolloutStore
 from serving.rollouts.release_locator import Places, places_of
 from serving.rollouts.serve_config import deploy
 from serving.settings import Settings, read_settings
@@ -102,13 +102,13 @@ def metrics_of(settings: Settings) -> Metrics:
     return EndpointMetrics(f"http://{host}:{settings.port}/metrics")
 
 
-def controller_of(settings: Settings, book: Book) -> Controller:
+def controller_of(settings: Settings, rollout_store: FileRolloutStore) -> Controller:
     """What decides about this machine's replicas, and keeps its store's champion."""
     return Controller(
-        book,
+        rollout_store,
         metrics_of(settings),
         ServeArms(settings.replicas_folder, places_of(settings)),
-        note_look=book.note_look,
+        note_look=rollout_store.note_look,
         follow=ChampionPointer(settings.releases_root, log).follow,
     )
 
@@ -120,14 +120,14 @@ class RolloutController:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
         self._interval_s = settings.rollout_interval_s
-        self._book = Book(settings.rollouts_place)
-        self._controller = controller_of(settings, self._book)
+        self._rollout_store = FileRolloutStore(settings.rollouts_place)
+        self._controller = controller_of(settings, self._rollout_store)
         set_room_aside()
         self._exported = RolloutMetrics(CollectorRegistry())
         self._task = asyncio.create_task(self._turn_on())
 
     async def _turn_on(self) -> None:
-        with self._book.lease() as ours:
+        with self._rollout_store.lease() as ours:
             while ours:
                 await asyncio.to_thread(self._turn)
                 await asyncio.sleep(self._interval_s)
@@ -145,7 +145,7 @@ class RolloutController:
             log.exception("a turn failed")
             return
         transitions = decision.transitions if decision else ()
-        self._exported.show(self._book.read()[0], transitions, time.time())
+        self._exported.show(self._rollout_store.read()[0], transitions, time.time())
         for line in transitions:
             fields = {
                 "before": line.before,

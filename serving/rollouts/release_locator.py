@@ -6,25 +6,24 @@ from typing import Any, Final
 
 from coterie.errors import UnavailableError
 from coterie.release.files import read_files
-from coterie.rollout.book import Book
-from coterie.rollout.controller import Ledger
 from coterie.rollout.live import Live, Place
 from coterie.rollout.state import State, Target
+from coterie.rollout.store import FileRolloutStore, RolloutStore
 from serving.settings import KUBERNETES, Settings
 
 KNOWN_S: Final = 5.0
 """For so long the store's list of releases is not read again."""
 
 
-def open_book(settings: Settings) -> Ledger:
+def open_rollout_store(settings: Settings) -> RolloutStore:
     """Where rollouts are written down."""
     if settings.rollouts.startswith(KUBERNETES):
         from coterie.cluster.api import Cluster
-        from coterie.cluster.book import ClusterBook
+        from coterie.cluster.store import ClusterRolloutStore
 
         namespace, _, name = settings.rollouts.removeprefix(KUBERNETES).partition("/")
-        return ClusterBook(Cluster.connect(namespace), name)
-    return Book(settings.rollouts_place)
+        return ClusterRolloutStore(Cluster.connect(namespace), name)
+    return FileRolloutStore(settings.rollouts_place)
 
 
 def first_live(settings: Settings) -> Live:
@@ -35,10 +34,10 @@ def first_live(settings: Settings) -> Live:
         UnavailableError: The store did not answer.
     """
     begun = Place(read_files(settings.release).digest, settings.release)
-    book = Book(settings.rollouts_place)
-    state, version = book.read()
+    rollout_store = FileRolloutStore(settings.rollouts_place)
+    state, version = rollout_store.read()
     if not state.stable:
-        book.write(State(stable=begun.digest), version)
+        rollout_store.write(State(stable=begun.digest), version)
         return Live(begun)
     return Places(settings.releases_root, begun).live(state.target)
 

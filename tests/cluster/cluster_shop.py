@@ -8,9 +8,9 @@ import torch
 from fake_api import KubeRay
 
 from coterie.cluster.arms import RayServiceArms
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.served import TEMPLATE, compose, template_of
 from coterie.cluster.stated import STATED
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
 from coterie.rollout.controller import Controller
@@ -131,13 +131,13 @@ class Shop:
         return RayServiceArms(cluster, "shop", store, may_act, 15.0, lambda: self.now)
 
     def controller(self, cluster, holder="me", arms=None, may_act=lambda: True):
-        book = ClusterBook(cluster, "shop", holder)
+        rollout_store = ClusterRolloutStore(cluster, "shop", holder)
         arms = arms or self.arms(cluster, may_act)
-        return Controller(book, self, arms, self.clock, may_act)
+        return Controller(rollout_store, self, arms, self.clock, may_act)
 
     def start(self, cluster, **plan):
-        book = ClusterBook(cluster, "shop")
-        book.write(State(stable=self.old), 0)
-        book.command(
+        rollout_store = ClusterRolloutStore(cluster, "shop")
+        rollout_store.write(State(stable=self.old), 0)
+        rollout_store.command(
             Command("c1", Verb.START, "ana", "better", self.new, Plan.of({**PLAN, **plan}))
         )

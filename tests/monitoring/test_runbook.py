@@ -11,9 +11,9 @@ sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
 from small_shop import place_of, write_small_release
 
-from coterie.rollout.book import Book
 from coterie.rollout.live import Live
 from coterie.rollout.state import State
+from coterie.rollout.store import FileRolloutStore
 from serving.rollouts.release_locator import first_live
 from serving.settings import Settings
 
@@ -78,8 +78,8 @@ def test_the_release_that_is_named_is_served_once_the_rollouts_are_moved_aside(t
     bad = write_small_release(tmp_path / "releases/v2", "v2")
     place = place_of(good)
     settings = Settings(release=place.folder, state=str(tmp_path / "state"))
-    book = Book(settings.rollouts_place)
-    book.write(State(stable=bad.digest), book.read()[1])
+    rollout_store = FileRolloutStore(settings.rollouts_place)
+    rollout_store.write(State(stable=bad.digest), rollout_store.read()[1])
     assert first_live(settings).stable.digest == bad.digest
     Path(settings.rollouts_place).rename(tmp_path / "state/rollouts.aside")
     assert first_live(settings) == Live(place)

@@ -12,8 +12,8 @@ import uvicorn
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.api import Api
-from coterie.rollout.book import Book
 from coterie.rollout.following import Follower
+from coterie.rollout.store import FileRolloutStore
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 from rollout_shop import TOKEN, Shop, make_app, turning
@@ -40,8 +40,8 @@ def served(app):
 
 
 @pytest.fixture
-def book(tmp_path):
-    return Book(tmp_path / "rollouts")
+def rollout_store(tmp_path):
+    return FileRolloutStore(tmp_path / "rollouts")
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def shop():
 
 
 @pytest.fixture
-def address(book):
-    with served(make_app(book)) as address:
+def address(rollout_store):
+    with served(make_app(rollout_store)) as address:
         yield address
 
 
@@ -69,36 +69,36 @@ def follower(address, told):
     return Follower(api, "a-pipeline", progress, told.append, look_s=0.01, patience_s=0.3)
 
 
-def test_a_good_release_is_waited_for(book, shop, follower, told):
-    with turning(book, shop):
+def test_a_good_release_is_waited_for(rollout_store, shop, follower, told):
+    with turning(rollout_store, shop):
         assert follower.start("v8", "better offline", QUICK, 20)
     assert "v8 was promoted" in told
     done = [one[1] for one in told if isinstance(one, tuple)]
     assert done == sorted(done)
-    assert {line.who for line in book.history()} == {"a-pipeline", "controller"}
+    assert {line.who for line in rollout_store.history()} == {"a-pipeline", "controller"}
 
 
-def test_a_bad_one_fails_with_the_reason(book, shop, follower):
+def test_a_bad_one_fails_with_the_reason(rollout_store, shop, follower):
     shop.preflight = lambda digest: "it lists nothing"
     with (
-        turning(book, shop),
+        turning(rollout_store, shop),
         pytest.raises(BadInputError, match="v8 was rolled back: preflight: it lists nothing"),
     ):
         follower.start("v8", "better offline", QUICK, 20)
 
 
-def test_a_verdict_need_not_be_waited_for(book, shop, follower):
-    with turning(book, shop):
+def test_a_verdict_need_not_be_waited_for(rollout_store, shop, follower):
+    with turning(rollout_store, shop):
         assert follower.start("v8", "better offline", QUICK, 0) is False
-    assert "start" in book.history()[0].why
+    assert "start" in rollout_store.history()[0].why
 
 
-def test_a_step_that_is_run_again_goes_on_waiting(book, shop, follower, told):
-    with turning(book, shop):
+def test_a_step_that_is_run_again_goes_on_waiting(rollout_store, shop, follower, told):
+    with turning(rollout_store, shop):
         follower.start("v8", "better offline", {**QUICK, "step_s": 60}, 0)
         assert follower.start("v8", "again", QUICK, 20)
         assert follower.start("v8", "and again", QUICK, 20)
-    starts = [line for line in book.history() if line.why.startswith("start")]
+    starts = [line for line in rollout_store.history() if line.why.startswith("start")]
     assert len(starts) == 1
     assert told[-1] == "v8 is what shoppers get already"
 
@@ -109,8 +109,8 @@ def test_a_rollout_without_a_controller_is_given_up(follower, monkeypatch):
         follower.start("v8", "better offline", QUICK, 0.1)
 
 
-def test_what_the_app_refuses_is_not_asked_for_again(book, shop, follower):
-    with turning(book, shop), pytest.raises(BadInputError):
+def test_what_the_app_refuses_is_not_asked_for_again(rollout_store, shop, follower):
+    with turning(rollout_store, shop), pytest.raises(BadInputError):
         follower.start("v99", "better offline", QUICK, 20)
 
 
@@ -123,23 +123,23 @@ def test_an_app_that_is_away_is_waited_for(address, follower, told):
     assert told
 
 
-def test_what_is_being_rolled_out_is_taken_back(book, shop, follower):
-    with turning(book, shop):
+def test_what_is_being_rolled_out_is_taken_back(rollout_store, shop, follower):
+    with turning(rollout_store, shop):
         follower.start("v8", "better offline", {**QUICK, "step_s": 1e6, "deadline_s": 1e6}, 0)
         assert follower.back("it is slow", 20) == "v7"
-    state, _ = book.read()
+    state, _ = rollout_store.read()
     assert state.phase == "rolled_back"
     assert "it is slow" in state.quarantine.values()
 
 
-def test_after_a_promotion_the_release_before_comes_back(book, shop, follower):
-    with turning(book, shop):
+def test_after_a_promotion_the_release_before_comes_back(rollout_store, shop, follower):
+    with turning(rollout_store, shop):
         assert follower.start("v8", "better offline", QUICK, 20)
         assert follower.back("clicks fell overnight", 20) == "v7"
         assert follower.api.get()["stable"]["version"] == "v7"
-    assert any("clicks fell overnight" in line.why for line in book.history())
+    assert any("clicks fell overnight" in line.why for line in rollout_store.history())
 
 
-def test_there_may_be_nothing_to_go_back_to(book, shop, follower):
-    with turning(book, shop), pytest.raises(BadInputError, match="no release before"):
+def test_there_may_be_nothing_to_go_back_to(rollout_store, shop, follower):
+    with turning(rollout_store, shop), pytest.raises(BadInputError, match="no release before"):
         follower.back("bad", 20)

@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 import pytest
 from test_decide import HARMLESS, NEW, OLD, PLAN, World, at_step, command
 
-from coterie.rollout.book import KEPT_LOOKS_BYTES, LOOKS, Book
 from coterie.rollout.decide import KEPT_COMMANDS, Source, Verb
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.standing import (
@@ -20,6 +19,7 @@ from coterie.rollout.standing import (
     standing,
 )
 from coterie.rollout.state import Phase, State
+from coterie.rollout.store import KEPT_LOOKS_BYTES, LOOKS, FileRolloutStore
 
 VERSIONS = {OLD: "v7", NEW: "v8"}
 
@@ -229,10 +229,10 @@ def test_charts_of_nothing_are_empty():
 
 def test_looks_are_kept_and_thinned_evenly_and_a_torn_one_is_missed_by_nobody(tmp_path):
     world = at_step()
-    one, book = look(world.state, 0.0), Book(tmp_path)
+    one, rollout_store = look(world.state, 0.0), FileRolloutStore(tmp_path)
     for at in range(3000):
-        book.note_look(replace(one, at=float(at)))
-    times = [kept.at for kept in book.looks()]
+        rollout_store.note_look(replace(one, at=float(at)))
+    times = [kept.at for kept in rollout_store.looks()]
     assert (tmp_path / LOOKS).stat().st_size <= KEPT_LOOKS_BYTES
     assert 400 < len(times) < 3000
     assert times[-1] == 2999.0
@@ -240,9 +240,9 @@ def test_looks_are_kept_and_thinned_evenly_and_a_torn_one_is_missed_by_nobody(tm
     assert times == sorted(times)
     with (tmp_path / LOOKS).open("ab") as file:
         file.write(b'{"at": 3000.0, "can')
-    book.note_look(replace(one, at=3001.0))
-    book.note_look(replace(one, at=3002.0))
-    assert book.looks()[-1].at == 3002.0
+    rollout_store.note_look(replace(one, at=3001.0))
+    rollout_store.note_look(replace(one, at=3002.0))
+    assert rollout_store.looks()[-1].at == 3002.0
 
 
 def test_why_a_command_was_refused_is_kept_as_long_as_that_it_was_dealt_with():

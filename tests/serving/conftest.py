@@ -8,8 +8,8 @@ from fastapi.testclient import TestClient
 from small_shop import make_switch, people, place_of, write_clean_tables, write_small_release
 
 from coterie.release.bundle import Release
-from coterie.rollout.book import Book
 from coterie.rollout.live import Live
+from coterie.rollout.store import FileRolloutStore
 from serving.api.directory import ShopperDirectory
 from serving.api.routes import Parts, create_app
 from serving.events.sqlite_log import SqliteLog
@@ -58,8 +58,8 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
             while len(switch.makers) < 2 and time.monotonic() < last:
                 time.sleep(0.02)
         writer = LocalWriter(Sink(log, features, metrics))
-        book = Book(tmp_path / "rollouts")
-        rollouts = (book, Places(str(tmp_path / "releases"), place_of(release)))
+        rollout_store = FileRolloutStore(tmp_path / "rollouts")
+        rollouts = (rollout_store, Places(str(tmp_path / "releases"), place_of(release)))
         directory = ShopperDirectory.read(str(clean))
         parts = Parts(chosen, switch, writer, metrics, directory, rollouts)
         return TestClient(create_app(parts), raise_server_exceptions=False)

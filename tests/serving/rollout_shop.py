@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from coterie.errors import BadInputError
-from coterie.rollout.book import Book
 from coterie.rollout.controller import Controller, nobody
 from coterie.rollout.decide import Source
 from coterie.rollout.live import Place
 from coterie.rollout.state import State, Target, Totals
+from coterie.rollout.store import FileRolloutStore
 from serving.api import admin
 from serving.api.admin import admin_router, operations_router
 from serving.api.middleware import Surround
@@ -86,18 +86,25 @@ class Shop:
         return ""
 
 
-def make_controller(book: Book, shop: Shop, follow: Callable[[str], None] = nobody) -> Controller:
-    if book.read()[1] == 0:
-        book.write(State(stable=OLD), 0)
-    return Controller(book, shop, shop, shop.clock, note_look=book.note_look, follow=follow)
+def make_controller(
+    rollout_store: FileRolloutStore, shop: Shop, follow: Callable[[str], None] = nobody
+) -> Controller:
+    if rollout_store.read()[1] == 0:
+        rollout_store.write(State(stable=OLD), 0)
+    return Controller(
+        rollout_store, shop, shop, shop.clock, note_look=rollout_store.note_look, follow=follow
+    )
 
 
 @contextmanager
 def turning(
-    book: Book, shop: Shop, every_s: float = 0.01, follow: Callable[[str], None] = nobody
+    rollout_store: FileRolloutStore,
+    shop: Shop,
+    every_s: float = 0.01,
+    follow: Callable[[str], None] = nobody,
 ) -> Iterator[None]:
     """A controller at work beside the app."""
-    controller, stop = make_controller(book, shop, follow), threading.Event()
+    controller, stop = make_controller(rollout_store, shop, follow), threading.Event()
 
     def turn() -> None:
         while not stop.wait(every_s):
@@ -119,11 +126,11 @@ def find(release: str) -> Place:
     raise BadInputError(f"releases holds no release {release!r}, only {list(VERSIONS.values())}")
 
 
-def make_app(book: Book, token: str = TOKEN, storefront: bool = True):
+def make_app(rollout_store: FileRolloutStore, token: str = TOKEN, storefront: bool = True):
     app = FastAPI()
     answer_with_problems(app)
-    app.include_router(admin_router(book, token, find, lambda: VERSIONS))
+    app.include_router(admin_router(rollout_store, token, find, lambda: VERSIONS))
     if storefront:
-        app.include_router(operations_router(book, lambda: VERSIONS, book.looks))
+        app.include_router(operations_router(rollout_store, lambda: VERSIONS, rollout_store.looks))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return Surround(app, Metrics(), Pseudonyms("0123456789abcdef"))

@@ -9,12 +9,12 @@ from small_shop import place_of, write_small_release
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.release.store import ReleaseStore
-from coterie.rollout.book import Book
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.live import Live, Place
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target
+from coterie.rollout.store import FileRolloutStore
 from serving.rollouts import controller
 from serving.rollouts.controller import ServeArms, controller_of, metrics_of
 from serving.rollouts.release_locator import Places, first_live
@@ -144,39 +144,41 @@ def test_the_app_begins_with_the_release_that_it_is_told_of_and_writes_that_down
 ):
     _, (old, _) = releases
     assert first_live(settings) == Live(place_of(old))
-    assert Book(settings.rollouts_place).read()[0].stable == old.digest
+    assert FileRolloutStore(settings.rollouts_place).read()[0].stable == old.digest
 
 
-def test_the_champion_of_the_store_is_what_the_book_says_is_stable(
+def test_the_champion_is_what_the_rollout_store_says_is_stable(
     settings, releases, replicas, told, monkeypatch
 ):
     """There and back, by commands that no pipeline waits for."""
     folder, (old, new) = releases
-    store, book = ReleaseStore(str(folder)), Book(settings.rollouts_place)
-    settings = replace(settings, state=str(replicas.folder.parent), rollouts=str(book._folder))
+    store, rollout_store = ReleaseStore(str(folder)), FileRolloutStore(settings.rollouts_place)
+    settings = replace(
+        settings, state=str(replicas.folder.parent), rollouts=str(rollout_store._folder)
+    )
     first_live(settings)
     for number, digest in enumerate((new.digest, old.digest)):
         steps = ((Verb.START, Phase.SHADOW), (Verb.PROMOTE, Phase.PROMOTED))
         for verb, phase in steps:
             plan = Plan.of({"cooldown_s": 0}) if verb is Verb.START else None
-            book.command(Command(f"{number}-{verb}", verb, "ana", "better", digest, plan))
+            rollout_store.command(Command(f"{number}-{verb}", verb, "ana", "better", digest, plan))
             for _ in range(3):
                 replicas.say("1", Live(place_of(old)))
-                acts = controller_of(settings, book)
+                acts = controller_of(settings, rollout_store)
                 acts.turn()
                 acts.follow.__self__.wait()
-            assert book.read()[0].active is phase
+            assert rollout_store.read()[0].active is phase
         assert store.champion() == {old.digest: "v1", new.digest: "v2"}[digest]
 
 
 def test_a_restart_goes_on_with_what_was_rolled_out(settings, releases):
     _, (old, new) = releases
     first_live(settings)
-    book = Book(settings.rollouts_place)
-    book.write(State(stable=new.digest), book.read()[1])
+    rollout_store = FileRolloutStore(settings.rollouts_place)
+    rollout_store.write(State(stable=new.digest), rollout_store.read()[1])
     assert first_live(settings) == Live(place_of(new))
     middle = State(Phase.STEP, stable=new.digest, canary=old.digest)
-    book.write(middle, book.read()[1])
+    rollout_store.write(middle, rollout_store.read()[1])
     assert first_live(settings) == Live(place_of(new), place_of(old), middle.target.weight)
 
 

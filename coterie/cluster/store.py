@@ -1,8 +1,8 @@
 """Where a rollout in a cluster is written down: two ConfigMaps, a Lease, and Events.
 
-State, audit lines and whose book it is lie in one ConfigMap: one write brings all or none. Its
-``resourceVersion`` is the state's version. A ConfigMap holds one MiB: the last transitions are kept
-there, and each is also sent out as an Event when it is written.
+State, audit lines and whose rollout store it is lie in one ConfigMap: one write brings all or none.
+Its ``resourceVersion`` is the state's version. A ConfigMap holds one MiB: the last transitions are
+kept there, and each is also sent out as an Event when it is written.
 """
 
 import json
@@ -17,9 +17,9 @@ from coterie.cluster.api import CONFIG_MAPS, Cluster, ConflictError, Object, log
 from coterie.cluster.lease import ClusterLease
 from coterie.cluster.stated import Install
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.book import FORMAT, read_command, read_transition
 from coterie.rollout.decide import Command
 from coterie.rollout.state import Phase, State, Transition
+from coterie.rollout.store import FORMAT, read_command, read_transition
 
 STATE: Final = "state.json"
 AUDIT: Final = "audit.jsonl"
@@ -30,8 +30,8 @@ KEPT_BYTES: Final = 256 << 10
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
-class ClusterBook:
-    """As :class:`coterie.rollout.book.Book`, for all who reach the same namespace.
+class ClusterRolloutStore:
+    """As :class:`coterie.rollout.store.FileRolloutStore`, for all who reach the same namespace.
 
     ConfigMaps that are there, though empty, are as good as none: so a chart may make them, and the
     controller needs no right to.
@@ -185,7 +185,7 @@ class ClusterBook:
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(
                 f"ConfigMap {self._state}: {INSTALL} is damaged ({error!r}); without that key the "
-                "book is taken to be of this install"
+                "rollout store is taken to be of this install"
             ) from error
 
     def _lines(self, version: int) -> list[str]:

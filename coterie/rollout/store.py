@@ -10,10 +10,10 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.decide import Command, Verb
@@ -32,7 +32,43 @@ KEPT_LOOKS_BYTES: Final = 512 * 1024
 _LONGEST_LINE: Final = 64 * 1024
 
 
-class Book:
+class Lease(Protocol):
+    """True for as long as its holder alone may act: ask before each act."""
+
+    def __bool__(self) -> bool:
+        """At this moment."""
+
+
+class RolloutStore(Protocol):
+    """Where a rollout is written down: a folder here, ConfigMaps and a Lease in a cluster."""
+
+    def read(self) -> tuple[State, int]:
+        """The state and its version, 0 before the first was written."""
+
+    def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
+        """Write what follows from the state of ``version``; the new version.
+
+        Raises:
+            UnavailableError: Somebody else wrote meanwhile: read again, and decide anew.
+        """
+
+    def history(self) -> list[Transition]:
+        """Transitions, oldest first."""
+
+    def command(self, command: Command) -> None:
+        """Leave a command for the controller, who reads it within one loop, restarted or not."""
+
+    def commands(self, state: State) -> list[Command]:
+        """Commands that a state does not know of yet, oldest first."""
+
+    def forget_commands(self, state: State) -> None:
+        """Drop commands that were carried out: called once the state that says so is written."""
+
+    def lease(self) -> AbstractContextManager[Lease]:
+        """Whether this process alone may act, for as long as the context lasts."""
+
+
+class FileRolloutStore:
     """A folder; see the module."""
 
     def __init__(self, folder: str | Path):
