@@ -17,13 +17,15 @@ def rollout(
     """Start the rollout of a release that was published, and wait for its verdict."""
     from components.environment import admin_token
     from components.progress import noted, printed
-    from coterie.rollout.api import Api
-    from coterie.rollout.following import Follower
+    from coterie.rollout.api import RolloutApi
+    from coterie.rollout.client import RolloutClient
     from coterie.workflow import read_config
     from coterie.workflow.settings import nest
 
-    follower = Follower(Api(api, admin_token()), f"pipeline {version}", printed, noted)
-    follower.start(version, reason, nest(read_config(plan)), wait_s)
+    rollout_client = RolloutClient(
+        RolloutApi(api, admin_token()), f"pipeline {version}", printed, noted
+    )
+    rollout_client.start(version, reason, nest(read_config(plan)), wait_s)
 
 
 @component
@@ -31,10 +33,12 @@ def rollback(api: str, reason: str, wait_s: int) -> str:
     """Take back what is being rolled out, or else go back to the release before; its version."""
     from components.environment import admin_token
     from components.progress import noted, printed
-    from coterie.rollout.api import Api
-    from coterie.rollout.following import Follower
+    from coterie.rollout.api import RolloutApi
+    from coterie.rollout.client import RolloutClient
 
-    follower = Follower(Api(api, admin_token()), "pipeline rollback", printed, noted)
-    version = follower.back(reason, wait_s)
+    rollout_client = RolloutClient(
+        RolloutApi(api, admin_token()), "pipeline rollback", printed, noted
+    )
+    version = rollout_client.back(reason, wait_s)
     noted(f"shoppers get {version}")
     return version

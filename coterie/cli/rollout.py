@@ -17,19 +17,21 @@ from rich.live import Live
 from coterie.cli import rollout_view as view
 from coterie.cli import show
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.api import ENDED, TOKEN_VARIABLE, URL, URL_VARIABLE, Api
+from coterie.rollout.api import ENDED, TOKEN_VARIABLE, URL, URL_VARIABLE, RolloutApi
 
 LOOK_S: Final = 1.0
 """Between two looks of ``status`` and ``--wait``."""
 
 
-def _api(options: argparse.Namespace) -> Api:
+def _api(options: argparse.Namespace) -> RolloutApi:
     """As the options say, or else the environment.
 
     Raises:
         BadInputError: There is no token, or no such address.
     """
-    return Api(options.url or os.environ.get(URL_VARIABLE) or URL, _token(options.token_file))
+    return RolloutApi(
+        options.url or os.environ.get(URL_VARIABLE) or URL, _token(options.token_file)
+    )
 
 
 def start(options: argparse.Namespace) -> None:
@@ -53,7 +55,7 @@ def status(options: argparse.Namespace) -> None:
     if options.json:
         _print(api.get())
     elif options.once or not Console().is_terminal:
-        Console().print(view.standing(api.get()))
+        Console().print(view.rollout_status(api.get()))
     else:
         _watch(api)
 
@@ -101,7 +103,7 @@ ACTIONS: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
 }
 
 
-def _watch(api: Api) -> Any:
+def _watch(api: RolloutApi) -> Any:
     """Show how it stands until it has ended.
 
     Raises:
@@ -111,7 +113,7 @@ def _watch(api: Api) -> Any:
     told = api.get()
     if not console.is_terminal:
         return _watch_lines(api, told)
-    with Live(view.standing(told), console=console, auto_refresh=False) as live:
+    with Live(view.rollout_status(told), console=console, auto_refresh=False) as live:
         while told["phase"] not in ENDED:
             time.sleep(LOOK_S)
             trouble = ""
@@ -119,11 +121,11 @@ def _watch(api: Api) -> Any:
                 told = api.get()
             except UnavailableError as error:
                 trouble = str(error)
-            live.update(view.standing(told, trouble), refresh=True)
+            live.update(view.rollout_status(told, trouble), refresh=True)
     return told
 
 
-def _watch_lines(api: Api, told: Any) -> Any:
+def _watch_lines(api: RolloutApi, told: Any) -> Any:
     """The same where nobody looks at a terminal: a line a change."""
     said = ""
     while True:

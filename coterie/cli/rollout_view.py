@@ -8,6 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from coterie.rollout.api import stage_status
+
 BAR: Final = 8
 WIDE_BAR: Final = 36
 SHORT: Final = 12
@@ -17,7 +19,7 @@ _STYLES: Final = {"done": "green", "present": "bold cyan", "ahead": "dim", "stop
 _LEVELS: Final = {"good": "green", "open": "cyan", "bad": "bold red", "unknown": "dim"}
 
 
-def standing(told: Mapping[str, Any], trouble: str = "") -> RenderableType:
+def rollout_status(told: Mapping[str, Any], trouble: str = "") -> RenderableType:
     """All of it.
 
     Args:
@@ -67,11 +69,11 @@ def _head(told: Mapping[str, Any]) -> Text:
 
 def _track(told: Mapping[str, Any]) -> Text:
     line = Text()
-    for stop in told["track"]:
-        place = stop["place"]
-        # No break within a stop: "1" and "%" belong together.
-        name = stop["name"].replace(" ", "\N{NO-BREAK SPACE}")
-        line.append(f"{_MARKS[place]}\N{NO-BREAK SPACE}{name}", style=_STYLES[place])
+    for stage in told["track"]:
+        status = stage_status(stage)
+        # No break within a name: "1" and "%" belong together.
+        name = stage["name"].replace(" ", "\N{NO-BREAK SPACE}")
+        line.append(f"{_MARKS[status]}\N{NO-BREAK SPACE}{name}", style=_STYLES[status])
         line.append("  ")
     line.rstrip()
     return line
@@ -105,28 +107,28 @@ def _signals(told: Mapping[str, Any]) -> Table:
     table.add_column("ratio, and where it lies", no_wrap=True)
     table.add_column("limit", justify="right", no_wrap=True)
     table.add_column("e-value", no_wrap=True)
-    for sign in told["signals"]:
+    for signal in told["signals"]:
         table.add_row(
-            Text(clean(sign["name"]), style=_LEVELS[sign["level"]]),
-            _rate(sign["canary"]),
-            _rate(sign["stable"]),
-            _ratio(sign),
-            f"{'≤' if sign['worse'] == 'more' else '≥'} {sign['limit']:.3g}",
-            _evidence(sign),
+            Text(clean(signal["name"]), style=_LEVELS[signal["level"]]),
+            _rate(signal["canary"]),
+            _rate(signal["stable"]),
+            _ratio(signal),
+            f"{'≤' if signal['worse'] == 'more' else '≥'} {signal['limit']:.3g}",
+            _evidence(signal),
         )
     return table
 
 
-def _ratio(sign: Mapping[str, Any]) -> str:
-    if sign["ratio"] is None:
+def _ratio(signal: Mapping[str, Any]) -> str:
+    if signal["ratio"] is None:
         return "-"
-    low, high = sign["interval"]
-    return f"{sign['ratio']:.2f}  {low:.2f} to {high:.2f}"
+    low, high = signal["interval"]
+    return f"{signal['ratio']:.2f}  {low:.2f} to {high:.2f}"
 
 
-def _evidence(sign: Mapping[str, Any]) -> Text:
-    text = _bar(sign["progress"], BAR, _LEVELS[sign["level"]])
-    return text.append(f" {_short(sign['e_value'])} of {sign['rolls_back_at']:.0f}")
+def _evidence(signal: Mapping[str, Any]) -> Text:
+    text = _bar(signal["progress"], BAR, _LEVELS[signal["level"]])
+    return text.append(f" {_short(signal['e_value'])} of {signal['rolls_back_at']:.0f}")
 
 
 def _short(e_value: float) -> str:

@@ -19,7 +19,7 @@ ENDED: Final = frozenset({"idle", "promoted", "rolled_back"})
 """Phases in which nothing goes on."""
 
 
-class Api:
+class RolloutApi:
     """The rollouts of an app."""
 
     def __init__(self, url: str, token: str):
@@ -85,6 +85,11 @@ class Api:
         if code < 500:
             raise BadInputError(detail) from error
         raise UnavailableError(f"{self.url}: {detail}") from error
+
+
+def stage_status(stage: Mapping[str, Any]) -> str:
+    """Read how far a stage of the track is, also out of the answer of an app of before."""
+    return str(stage.get("status") or stage["place"])
 
 
 class _Straight(urllib.request.HTTPRedirectHandler):

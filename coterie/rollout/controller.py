@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from coterie.errors import UnavailableError
-from coterie.rollout.decide import Decision, Seen, Source, decide
-from coterie.rollout.standing import Look, look
+from coterie.rollout.decide import Decision, Observation, Source, decide
+from coterie.rollout.history import Snapshot, snapshot
 from coterie.rollout.state import Phase, State, Target, Totals
 from coterie.rollout.store import RolloutStore
 
@@ -51,8 +51,8 @@ def _always() -> bool:
     return True
 
 
-def _nowhere(look: Look) -> None:
-    """Looks are for charts: one can do without."""
+def _nowhere(point: Snapshot) -> None:
+    """Snapshots are for charts: one can do without."""
 
 
 def nobody(digest: str) -> None:
@@ -69,7 +69,7 @@ class Controller:
     clock: Callable[[], float] = time.time
     may_act: Callable[[], bool] = _always
     """Whether the lease is held: asked before each write and each act."""
-    note_look: Callable[[Look], None] = _nowhere
+    note_snapshot: Callable[[Snapshot], None] = _nowhere
     """Told what the signals say, in each turn of a rollout."""
     follow: Callable[[str], None] = nobody
     """Told which release is stable, in each turn once that is written; returns at once."""
@@ -85,12 +85,12 @@ class Controller:
                 one; or the rollout store cannot be reached. The next turn reads what there is.
         """
         state, version = self.rollout_store.read()
-        seen = self._see(state)
-        if seen is None:
+        observation = self._see(state)
+        if observation is None:
             self.follow(state.stable)
             return None
         now = self.clock()
-        decision = decide(state, seen, now)
+        decision = decide(state, observation, now)
         if decision.state != state:
             self._check_lease()
             self.rollout_store.write(decision.state, version, decision.transitions)
@@ -98,17 +98,17 @@ class Controller:
         if decision.apply is not None:
             self._check_lease()
             self._act(decision.apply)
-        if seen.commands:
+        if observation.commands:
             self.rollout_store.forget_commands(decision.state)
         if decision.state.canary and decision.state.evidence:
-            self.note_look(look(decision.state, now))
+            self.note_snapshot(snapshot(decision.state, now))
         return decision
 
     def _check_lease(self) -> None:
         if not self.may_act():
             raise UnavailableError("the lease is over: another controller may act by now")
 
-    def _see(self, state: State) -> Seen | None:
+    def _see(self, state: State) -> Observation | None:
         try:
             live = self.arms.live()
         except UnavailableError:
@@ -119,7 +119,9 @@ class Controller:
             preflight = self._ask(lambda: self.arms.preflight(state.canary))
         elif state.canary:
             crashed = self._ask(lambda: self.arms.crashed(state.canary)) or ""
-        return Seen(live, source, totals, preflight, crashed, self.rollout_store.commands(state))
+        return Observation(
+            live, source, totals, preflight, crashed, self.rollout_store.commands(state)
+        )
 
     def _count(self, live: Target) -> tuple[Source, Mapping[str, Totals]]:
         try:

@@ -63,8 +63,8 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One look at the world."""
+class Observation:
+    """What the controller sees of the world at one look."""
 
     live: Target
     """What really is live."""
@@ -90,20 +90,20 @@ class Decision:
     """Command id to why it was not carried out."""
 
 
-def decide(state: State, seen: Seen, now: float) -> Decision:
+def decide(state: State, observation: Observation, now: float) -> Decision:
     """One look.
 
     Args:
         state: As it was written last.
-        seen: The world at this moment.
+        observation: The world at this moment.
         now: In seconds; never less than at the last look.
     """
     log, refused = _Log(now), {}
-    for command in seen.commands:
+    for command in observation.commands:
         if command.id in state.done_commands:
             continue
         try:
-            state = _obey(state, command, seen.source, log)
+            state = _obey(state, command, observation.source, log)
         except BadInputError as error:
             refused[command.id] = str(error)
         done = (*state.done_commands, command.id)[-KEPT_COMMANDS:]
@@ -111,11 +111,11 @@ def decide(state: State, seen: Seen, now: float) -> Decision:
         state = replace(
             state, done_commands=done, refused={one: told[one] for one in done if one in told}
         )
-    state = _arrive(_look(state, seen), seen, now)
+    state = _arrive(_look(state, observation), observation, now)
     if not state.frozen:
-        state = _judge(state, seen, now, log)
-    state = _settle(state, seen, log)
-    apply = None if seen.live == state.target else state.target
+        state = _judge(state, observation, now, log)
+    state = _settle(state, observation, log)
+    apply = None if observation.live == state.target else state.target
     return Decision(state, tuple(log.lines), apply, refused)
 
 
@@ -330,31 +330,31 @@ _VERBS: Final[dict[Verb, Callable[[State, Command, _Log], State]]] = {
 }
 
 
-def _look(state: State, seen: Seen) -> State:
+def _look(state: State, observation: Observation) -> State:
     """Take in what was counted since the last look; it counts in a hold as well."""
-    if seen.source is not Source.OK or state.active not in WATCHED:
+    if observation.source is not Source.OK or state.active not in WATCHED:
         return state
     # Marks of an instance that is not seen now stay: it may be back, and have counted on.
     if not all(_instances(state.totals, arm) for arm in (CANARY, STABLE)):
         # The first look only sets the marks.
-        return replace(state, totals={**state.totals, **seen.totals})
-    totals = {**state.totals, **_marks(state, seen)}
+        return replace(state, totals={**state.totals, **observation.totals})
+    totals = {**state.totals, **_marks(state, observation)}
     evidence = dict(state.evidence)
     for name in _counted(state):
-        arms = [_window(state, seen, arm, name) for arm in (CANARY, STABLE)]
+        arms = [_window(state, observation, arm, name) for arm in (CANARY, STABLE)]
         evidence[name] = evidence.get(name, Evidence()).add(*arms)
     if not state.live_since:
         return replace(state, evidence=evidence, totals=totals)
     grown = {
-        arm: state.step_samples.get(arm, 0) + _window(state, seen, arm, "").samples
+        arm: state.step_samples.get(arm, 0) + _window(state, observation, arm, "").samples
         for arm in (CANARY, STABLE)
     }
     return replace(state, evidence=evidence, totals=totals, step_samples=grown)
 
 
-def _arrive(state: State, seen: Seen, now: float) -> State:
+def _arrive(state: State, observation: Observation, now: float) -> State:
     """Note when all replicas have what the phase asks for: its time and samples count from then."""
-    if state.live_since or state.active not in WATCHED or seen.live != state.target:
+    if state.live_since or state.active not in WATCHED or observation.live != state.target:
         return state
     return replace(state, live_since=now)
 
@@ -365,10 +365,10 @@ def _counted(state: State) -> list[str]:
     return [name for name, _ in state.plan.signals if not (shadow and SIGNALS[name].of_shown)]
 
 
-def _marks(state: State, seen: Seen) -> dict[str, Totals]:
+def _marks(state: State, observation: Observation) -> dict[str, Totals]:
     """What each instance's next window begins from."""
     marks = {}
-    for instance, totals in seen.totals.items():
+    for instance, totals in observation.totals.items():
         before = state.totals.get(instance, Totals())
         room = {s: totals.since(before, s, SIGNALS[s].of_shown).events for s in _counted(state)}
         marks[instance] = totals.mark(before, room)
@@ -380,26 +380,28 @@ def _instances(totals: Mapping[str, Totals], arm: str) -> list[str]:
     return [name for name in totals if name.partition("@")[0] == arm]
 
 
-def _window(state: State, seen: Seen, arm: str, signal: str) -> Arm:
+def _window(state: State, observation: Observation, arm: str, signal: str) -> Arm:
     """What all instances counted since the last look: one that is new counted from nothing."""
     of_shown = signal in SIGNALS and SIGNALS[signal].of_shown
     windows = [
-        seen.totals[name].since(state.totals.get(name, Totals()), signal, of_shown)
-        for name in _instances(seen.totals, arm)
+        observation.totals[name].since(state.totals.get(name, Totals()), signal, of_shown)
+        for name in _instances(observation.totals, arm)
     ]
     return sum(windows, Arm(0, 0))
 
 
-def _judge(state: State, seen: Seen, now: float, log: _Log) -> State:
+def _judge(state: State, observation: Observation, now: float, log: _Log) -> State:
     """What the controller does by itself."""
     if state.active is Phase.PREFLIGHT:
-        return _preflight(state, seen, log)
+        return _preflight(state, observation, log)
     if state.active not in WATCHED:
         return state
-    if seen.crashed:
-        return _rolling_back(state, f"the canary cannot run: {seen.crashed}", CONTROLLER, log)
-    if seen.source is not Source.OK:
-        return _without_data(state, seen.source, now, log)
+    if observation.crashed:
+        return _rolling_back(
+            state, f"the canary cannot run: {observation.crashed}", CONTROLLER, log
+        )
+    if observation.source is not Source.OK:
+        return _without_data(state, observation.source, now, log)
     harm = _harm(state)
     if harm:
         return _rolling_back(state, harm, CONTROLLER, log)
@@ -408,11 +410,11 @@ def _judge(state: State, seen: Seen, now: float, log: _Log) -> State:
     return state if state.phase in HELD else _advance(state, now, log)
 
 
-def _preflight(state: State, seen: Seen, log: _Log) -> State:
-    if state.phase in HELD or seen.preflight is None:
+def _preflight(state: State, observation: Observation, log: _Log) -> State:
+    if state.phase in HELD or observation.preflight is None:
         return state
-    if seen.preflight:
-        return _rolling_back(state, f"preflight: {seen.preflight}", CONTROLLER, log)
+    if observation.preflight:
+        return _rolling_back(state, f"preflight: {observation.preflight}", CONTROLLER, log)
     return log.go(state, Phase.SHADOW, "preflight passed")
 
 
@@ -529,8 +531,8 @@ def _put_live(state: State, digest: str, why: str, who: str, log: _Log, anew: bo
     )
 
 
-def _settle(state: State, seen: Seen, log: _Log) -> State:
+def _settle(state: State, observation: Observation, log: _Log) -> State:
     """A rollback is over when stable alone is really live."""
-    if state.phase is Phase.ROLLING_BACK and seen.live == state.target:
+    if state.phase is Phase.ROLLING_BACK and observation.live == state.target:
         return log.go(state, Phase.ROLLED_BACK, "stable alone is live", canary="")
     return state

@@ -132,6 +132,15 @@ class State:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Of these, id to why it was not carried out."""
 
+    def lasted(self, now: float) -> float:
+        """Give the seconds that the phase has lasted, without the time of a hold."""
+        until = self.held_since if self.phase in HELD and self.held else now
+        return max(until - self.since, 0.0) if self.since else 0.0
+
+    def live_for(self, now: float) -> float:
+        """Give the seconds for which what the phase asks for has been live: all that it counts."""
+        return max(now - self.live_since, 0.0) if self.live_since else 0.0
+
     @property
     def active(self) -> Phase:
         """The phase, looking through a hold."""

@@ -17,18 +17,20 @@ from typing import Any, Final, Protocol
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.decide import Command, Verb
+from coterie.rollout.history import Snapshot
 from coterie.rollout.plan import Plan
-from coterie.rollout.standing import Look
 from coterie.rollout.state import Phase, State, Transition
 
 STATE: Final = "state.json"
 AUDIT: Final = "audit.jsonl"
 COMMANDS: Final = "commands.jsonl"
-LOOKS: Final = "looks.jsonl"
+SNAPSHOTS: Final = "snapshots.jsonl"
+OLD_SNAPSHOTS: Final = "looks.jsonl"
+"""What the version before called them."""
 LEASE: Final = "lease"
 FORMAT: Final = 1
-KEPT_LOOKS_BYTES: Final = 512 * 1024
-"""About a thousand looks."""
+KEPT_SNAPSHOTS_BYTES: Final = 512 * 1024
+"""About a thousand snapshots."""
 _LONGEST_LINE: Final = 64 * 1024
 
 
@@ -124,28 +126,30 @@ class FileRolloutStore:
             lines = file.read(int(content["audit_bytes"])).splitlines()
         return [read_transition(json.loads(line)) for line in lines]
 
-    def note_look(self, look: Look) -> None:
-        """Keep a look for the charts. Over the limit every other one goes, not the oldest."""
-        path = self._folder / LOOKS
+    def note_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot for the charts. Over the limit every other one goes, not the oldest."""
+        path = self._folder / SNAPSHOTS
         with self._writing():
-            length = _add_line(path, json.dumps(asdict(look)), sync=False)
-            if length > KEPT_LOOKS_BYTES:
+            if self._snapshots_file() != path:
+                self._snapshots_file().rename(path)
+            length = _add_line(path, json.dumps(asdict(snapshot)), sync=False)
+            if length > KEPT_SNAPSHOTS_BYTES:
                 lines = path.read_bytes().splitlines(keepends=True)
-                beside = self._folder / f".{LOOKS}.part"
+                beside = self._folder / f".{SNAPSHOTS}.part"
                 _write(beside, b"".join(lines[len(lines) % 2 :: 2]))
                 beside.replace(path)
 
-    def looks(self) -> list[Look]:
-        """Looks that were kept, oldest first."""
-        path = self._folder / LOOKS
+    def snapshots(self) -> list[Snapshot]:
+        """Read the snapshots that were kept, oldest first."""
+        path = self._snapshots_file()
         if not path.exists():
             return []
-        looks = []
+        snapshots = []
         for line in path.read_bytes().splitlines():
             # One that a crash cut short is missed by nobody.
             with suppress(ValueError, TypeError):
-                looks.append(Look(**json.loads(line)))
-        return looks
+                snapshots.append(Snapshot(**json.loads(line)))
+        return snapshots
 
     def command(self, command: Command) -> None:
         """Leave a command for the controller, who reads it within one loop, restarted or not.
@@ -201,6 +205,11 @@ class FileRolloutStore:
         if content.get("format") != FORMAT:
             raise BadInputError(f"{path} has format {content.get('format')}, known is {FORMAT}")
         return content
+
+    def _snapshots_file(self) -> Path:
+        """Find the file of snapshots, which may still have the name that it had before."""
+        path, old = self._folder / SNAPSHOTS, self._folder / OLD_SNAPSHOTS
+        return old if old.exists() and not path.exists() else path
 
     def _append(self, length: int, transitions: Sequence[Transition]) -> int:
         """Write audit lines after the first ``length`` bytes; the bytes then vouched for."""

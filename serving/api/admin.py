@@ -21,23 +21,20 @@ from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, StringConstra
 
 from coterie.errors import BadInputError
 from coterie.rollout.decide import CONTROLLER, Command, Verb
+from coterie.rollout.history import (
+    PastState,
+    Series,
+    Snapshot,
+    past_state,
+    series,
+    snapshots_in,
+)
 from coterie.rollout.live import Place
 from coterie.rollout.plan import Plan
-from coterie.rollout.standing import (
-    Look,
-    Moment,
-    Named,
-    Series,
-    Standing,
-    called,
-    in_percent,
-    looks_in,
-    moment,
-    series,
-    standing,
-)
 from coterie.rollout.state import Transition
+from coterie.rollout.status import NamedRelease, RolloutStatus, rollout_status
 from coterie.rollout.store import RolloutStore
+from coterie.rollout.words import called, in_percent
 from serving.api.problems import MEDIA_TYPE, ProblemError
 from serving.api.strict import StrictRoute
 from serving.schemas import Id, Strict
@@ -147,24 +144,31 @@ class UserArm(BaseModel):
     """Where one shopper was."""
 
     arm: Literal["stable", "canary"]
-    release: Named
-    place: float = Field(description="From 0 to 1: on the canary as long as its weight is more")
+    release: NamedRelease
+    bucket: float = Field(description="From 0 to 1: on the canary as long as its weight is more")
+    place: float = Field(description="The same as `bucket`, for older clients", deprecated=True)
 
 
 class Explanation(BaseModel):
     """What was live, for whom, and why."""
 
     text: str = Field(description="For people to read")
-    moment: Moment
-    stable: Named | None
-    canary: Named | None
+    past_state: PastState
+    moment: PastState = Field(
+        description="The same as `past_state`, for older clients", deprecated=True
+    )
+    stable: NamedRelease | None
+    canary: NamedRelease | None
     user: UserArm | None
 
 
 class Overview(BaseModel):
     """All that the page shows. Names of people are left out."""
 
-    standing: Standing
+    status: RolloutStatus
+    standing: RolloutStatus = Field(
+        description="The same as `status`, for older pages", deprecated=True
+    )
     history: list[Transition] = Field(description="Newest first, without evidence")
     series: Series
 
@@ -193,9 +197,9 @@ def admin_router(
     )
 
     @admin.get("/rollouts")
-    def read_standing() -> Standing:
+    def read_status() -> RolloutStatus:
         """How the rollout stands, and what happens next."""
-        return _stand(rollout_store, versions())
+        return _status(rollout_store, versions())
 
     @admin.get("/rollouts/history")
     def read_history(
@@ -216,7 +220,9 @@ def admin_router(
         if at.timestamp() > time.time() + LEAD_S:
             raise ProblemError(422, f"at: {at.isoformat()} is still to come")
         state, _ = rollout_store.read()
-        return _explain(moment(state, rollout_store.history(), at.timestamp()), user, versions())
+        return _explain(
+            past_state(state, rollout_store.history(), at.timestamp()), user, versions()
+        )
 
     @admin.post("/rollouts", status_code=202, responses=_REFUSALS)
     def start(body: StartIn) -> CommandReceipt:
@@ -243,17 +249,17 @@ def admin_router(
 def operations_router(
     rollout_store: RolloutStore,
     versions: Callable[[], Mapping[str, str]] = dict,
-    looks: Callable[[], Sequence[Look]] = tuple,
+    snapshots: Callable[[], Sequence[Snapshot]] = tuple,
 ) -> APIRouter:
     """The page, and what it shows: to whoever asks, so only where the storefront is on.
 
     Args:
         rollout_store: Where the rollout is written down.
         versions: Digest to version of the releases that are known.
-        looks: Signals over time; without any, the audit log has a few points of each.
+        snapshots: Signals over time; without any, the audit log has a few points of each.
     """
     shown = APIRouter(tags=["storefront"], responses={503: _problem(503)}, route_class=StrictRoute)
-    kept = _Kept(lambda: _overview(rollout_store, versions(), looks()))
+    kept = _Kept(lambda: _overview(rollout_store, versions(), snapshots()))
 
     @shown.get("/v1/rollouts")
     def overview() -> Overview:
@@ -335,9 +341,9 @@ def _guard(token: str) -> Callable[..., None]:
     return check
 
 
-def _stand(rollout_store: RolloutStore, versions: Mapping[str, str]) -> Standing:
+def _status(rollout_store: RolloutStore, versions: Mapping[str, str]) -> RolloutStatus:
     state, _ = rollout_store.read()
-    return standing(state, time.time(), rollout_store.history(), versions)
+    return rollout_status(state, time.time(), rollout_store.history(), versions)
 
 
 def _page(
@@ -356,17 +362,18 @@ def _page(
     )
 
 
-def _explain(then: Moment, user: str | None, versions: Mapping[str, str]) -> Explanation:
+def _explain(then: PastState, user: str | None, versions: Mapping[str, str]) -> Explanation:
     arm = _arm_of(user, then, versions) if user is not None and then.stable else None
     text = _in_words(then, versions)
     if arm:
         side = "under" if arm.arm == "canary" else "not under"
         text += (
-            f". This shopper's place is {arm.place:.4f}, {side} {then.weight:g}: "
+            f". This shopper's bucket is {arm.bucket:.4f}, {side} {then.weight:g}: "
             f"{called(arm.release.digest, versions)}, the {arm.arm}"
         )
     return Explanation(
         text=text,
+        past_state=then,
         moment=then,
         stable=_named(then.stable, versions),
         canary=_named(then.canary, versions),
@@ -374,7 +381,7 @@ def _explain(then: Moment, user: str | None, versions: Mapping[str, str]) -> Exp
     )
 
 
-def _in_words(then: Moment, versions: Mapping[str, str]) -> str:
+def _in_words(then: PastState, versions: Mapping[str, str]) -> str:
     when = datetime.fromtimestamp(then.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     if not then.stable:
         return f"{when}: nothing is known of that time"
@@ -394,22 +401,23 @@ def _in_words(then: Moment, versions: Mapping[str, str]) -> str:
     return f"{when}: {live}. {last.after} since {since}, by {last.who}: {last.why}"
 
 
-def _arm_of(user: str, then: Moment, versions: Mapping[str, str]) -> UserArm:
+def _arm_of(user: str, then: PastState, versions: Mapping[str, str]) -> UserArm:
     # Brings the recommender, which the other routes do without.
     from serving.rollouts.arms import assigned
 
-    place = assigned(user, then.canary) if then.canary else 1.0
-    on_canary = place < then.weight
+    bucket = assigned(user, then.canary) if then.canary else 1.0
+    on_canary = bucket < then.weight
     digest = then.canary if on_canary else then.stable
     return UserArm(
         arm="canary" if on_canary else "stable",
-        release=Named(digest, versions.get(digest)),
-        place=place,
+        release=NamedRelease(digest, versions.get(digest)),
+        bucket=bucket,
+        place=bucket,
     )
 
 
-def _named(digest: str, versions: Mapping[str, str]) -> Named | None:
-    return Named(digest, versions.get(digest)) if digest else None
+def _named(digest: str, versions: Mapping[str, str]) -> NamedRelease | None:
+    return NamedRelease(digest, versions.get(digest)) if digest else None
 
 
 def _leave(
@@ -451,16 +459,17 @@ def _quarantined(
 
 
 def _overview(
-    rollout_store: RolloutStore, versions: Mapping[str, str], looks: Sequence[Look]
+    rollout_store: RolloutStore, versions: Mapping[str, str], snapshots: Sequence[Snapshot]
 ) -> Overview:
     state, _ = rollout_store.read()
     history = rollout_store.history()
     told = [_nameless(one) for one in reversed(history[-SHOWN_HISTORY:])]
-    now = standing(state, time.time(), history, versions)
+    now = replace(rollout_status(state, time.time(), history, versions), last=())
     return Overview(
-        standing=replace(now, last=()),
+        status=now,
+        standing=now,
         history=told,
-        series=series(looks or looks_in(history)),
+        series=series(snapshots or snapshots_in(history)),
     )
 
 

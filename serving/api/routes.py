@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 import coterie
 from coterie.data.ids import MAX_ID
-from coterie.rollout.standing import Look
+from coterie.rollout.history import Snapshot
 from coterie.rollout.store import FileRolloutStore, RolloutStore
 from serving import schemas
 from serving.api.admin import admin_router, operations_router
@@ -88,7 +88,7 @@ def create_app(parts: Parts) -> ASGIApp:
         app.include_router(admin_router(rollout_store, token, places.find, places.versions))
         if parts.settings.storefront:
             app.include_router(
-                operations_router(rollout_store, places.versions, _looks_of(rollout_store))
+                operations_router(rollout_store, places.versions, _snapshots_of(rollout_store))
             )
     if parts.settings.storefront:
         app.include_router(_storefront)
@@ -116,9 +116,9 @@ def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     )
 
 
-def _looks_of(rollout_store: RolloutStore) -> Callable[[], Sequence[Look]]:
+def _snapshots_of(rollout_store: RolloutStore) -> Callable[[], Sequence[Snapshot]]:
     """Signals over time: only the rollout store on this machine keeps them."""
-    return rollout_store.looks if isinstance(rollout_store, FileRolloutStore) else tuple
+    return rollout_store.snapshots if isinstance(rollout_store, FileRolloutStore) else tuple
 
 
 def _problem(description: str) -> dict[str, Any]:

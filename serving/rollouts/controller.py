@@ -108,7 +108,7 @@ def controller_of(settings: Settings, rollout_store: FileRolloutStore) -> Contro
         rollout_store,
         metrics_of(settings),
         ServeArms(settings.replicas_folder, places_of(settings)),
-        note_look=rollout_store.note_look,
+        note_snapshot=rollout_store.note_snapshot,
         follow=ChampionPointer(settings.releases_root, log).follow,
     )
 

@@ -144,11 +144,11 @@ def test_the_rollback_button(tmp_path, app):
     rc, said, _ = run("rollback", tmp_path / "none", reason="clicks fell", **api)
     assert rc == 1
     assert "no release before this one" in said
-    from coterie.rollout.api import Api
+    from coterie.rollout.api import RolloutApi
 
     plan = {"step_s": 1e6, "deadline_s": 1e6, "min_samples": 100, "cooldown_s": 0}
     body = {"release": "v8", "reason": "better", "who": "ana", "plan": plan}
-    Api(address, TOKEN).post("", body)
+    RolloutApi(address, TOKEN).post("", body)
     rc, said, result = run("rollback", tmp_path / "back", reason="clicks fell", **api)
     assert rc == 0, said
     assert result == {"version": "v7"}

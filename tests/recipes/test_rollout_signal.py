@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from coterie.monitoring.pages.rollout import _signal
-from coterie.rollout.decide import Command, Seen, Source, Verb, decide
+from coterie.rollout.decide import Command, Observation, Source, Verb, decide
 from coterie.rollout.evidence import Worse
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.metrics import Sample, read
@@ -90,7 +90,7 @@ def roll_out(release, canary, stable):
         metrics.heartbeat.set(now)
         source, totals = scraped(metrics, now)
         assert source is Source.OK
-        decision = decide(state, Seen(live, source, totals, "", "", commands), now)
+        decision = decide(state, Observation(live, source, totals, "", "", commands), now)
         state = State.from_json(json.loads(json.dumps(decision.state.as_json())))
         live, commands = decision.apply or live, ()
         log += decision.transitions

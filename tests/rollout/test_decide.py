@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coterie.errors import BadInputError
-from coterie.rollout.decide import Command, Seen, Source, Verb, decide, note, put_live
+from coterie.rollout.decide import Command, Observation, Source, Verb, decide, note, put_live
 from coterie.rollout.evidence import Evidence
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals
@@ -49,8 +49,10 @@ class World:
                 self.scraped = dict(self.totals)
             known = self.scraped if self.source is Source.OK else {}
             asked = commands if look == 0 else ()
-            seen = Seen(self.live, self.source, known, self.preflight, self.crashed, asked)
-            decision = decide(self.state, seen, self.now)
+            observation = Observation(
+                self.live, self.source, known, self.preflight, self.crashed, asked
+            )
+            decision = decide(self.state, observation, self.now)
             self.log += decision.transitions
             self.state = State.from_json(json.loads(json.dumps(decision.state.as_json())))
             self.looks += 1
@@ -146,9 +148,11 @@ def test_some_failures_of_many_do_not_take_the_fast_lane():
     state.start()
     state.run(looks=2)
     few = {"canary": Totals(40_000, {"failures": 25}), "stable": Totals(1_000, {"failures": 0})}
-    seen = Seen(state.live, totals=few)
-    marked = decide(state.state, replace(seen, totals={a: Totals() for a in few}), state.now + 1)
-    assert decide(marked.state, seen, state.now + 2).state.phase is Phase.SHADOW
+    observation = Observation(state.live, totals=few)
+    marked = decide(
+        state.state, replace(observation, totals={a: Totals() for a in few}), state.now + 1
+    )
+    assert decide(marked.state, observation, state.now + 2).state.phase is Phase.SHADOW
 
 
 def test_clicks_in_shadow_mean_nothing():
@@ -171,8 +175,8 @@ def test_clicks_that_are_told_later_than_their_lists_are_all_counted():
             events = {**now.events, "clicks": now.events["clicks"] + clicks}
             told[arm] = Totals(now.samples + lists, events, now.shown + lists)
         one.now += 1
-        seen = Seen(one.live, Source.OK, dict(told), "", "", ())
-        one.state = decide(one.state, seen, one.now).state
+        observation = Observation(one.live, Source.OK, dict(told), "", "", ())
+        one.state = decide(one.state, observation, one.now).state
     after = one.state.evidence["clicks"]
     assert after.canary.samples - before.canary.samples == 100
     # What came with the last beat waits for the lists of the next.

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from coterie.rollout.decide import CONTROLLER, Command, Seen, Source, Verb, decide
+from coterie.rollout.decide import CONTROLLER, Command, Observation, Source, Verb, decide
 from coterie.rollout.exported import REASONS, RolloutMetrics, verdict
 from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import Phase, State, Target, Totals, Transition
@@ -26,7 +26,7 @@ def marked(state):
 
 
 def rollback(state=STEP, **seen):
-    state = decide(state, Seen(LIVE, **seen), 200.0)
+    state = decide(state, Observation(LIVE, **seen), 200.0)
     return [line for line in state.transitions if line.after is Phase.ROLLING_BACK]
 
 

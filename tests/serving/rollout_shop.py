@@ -92,7 +92,12 @@ def make_controller(
     if rollout_store.read()[1] == 0:
         rollout_store.write(State(stable=OLD), 0)
     return Controller(
-        rollout_store, shop, shop, shop.clock, note_look=rollout_store.note_look, follow=follow
+        rollout_store,
+        shop,
+        shop,
+        shop.clock,
+        note_snapshot=rollout_store.note_snapshot,
+        follow=follow,
     )
 
 
@@ -131,6 +136,8 @@ def make_app(rollout_store: FileRolloutStore, token: str = TOKEN, storefront: bo
     answer_with_problems(app)
     app.include_router(admin_router(rollout_store, token, find, lambda: VERSIONS))
     if storefront:
-        app.include_router(operations_router(rollout_store, lambda: VERSIONS, rollout_store.looks))
+        app.include_router(
+            operations_router(rollout_store, lambda: VERSIONS, rollout_store.snapshots)
+        )
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return Surround(app, Metrics(), Pseudonyms("0123456789abcdef"))

@@ -310,13 +310,14 @@ def test_which_release_was_live_for_whom_and_why(rollout_store):
     for weight, at in times.items():
         for user in people:
             told = ask_at(client, at + 5, user=user).json()
-            place = assigned(user, NEW)
-            arm = "canary" if place < weight else "stable"
+            bucket = assigned(user, NEW)
+            arm = "canary" if bucket < weight else "stable"
             assert told["user"]["arm"] == arm
-            assert told["user"]["place"] == place
+            assert told["user"]["bucket"] == told["user"]["place"] == bucket
             assert told["user"]["release"]["digest"] == (NEW if arm == "canary" else OLD)
-            assert told["moment"]["weight"] == weight
-            assert told["moment"]["because"][0]["why"].startswith(("no harm", "preflight"))
+            assert told["past_state"] == told["moment"]
+            assert told["past_state"]["weight"] == weight
+            assert told["past_state"]["because"][0]["why"].startswith(("no harm", "preflight"))
     told = ask_at(client, times[0.1] + 5, user=people[0]).json()
     assert "v7 answered 90 %, v8 10 %" in told["text"]
     assert "no harm in" in told["text"]
@@ -346,7 +347,8 @@ def test_the_page_needs_the_storefront_and_names_nobody(rollout_store, shop, cli
     start(client, who="ana@shop.example")
     wait_for(client, Phase.PROMOTED)
     told = client_of(rollout_store).get("/v1/rollouts").json()
-    assert told["standing"]["phase"] == Phase.PROMOTED
+    assert told["status"]["phase"] == Phase.PROMOTED
+    assert told["standing"] == told["status"], "what a page of the version before reads"
     assert told["history"][-1]["who"] == "a person"
     assert told["history"][0]["who"] == "controller"
     assert "ana@shop" not in str(told)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
-from coterie.rollout.api import ENDED, Api
+from coterie.rollout.api import ENDED, RolloutApi, stage_status
 
 LOOK_S: Final = 5.0
 PATIENCE_S: Final = 600.0
@@ -18,10 +18,10 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Follower:
+class RolloutClient:
     """Commands the rollouts of an app, and watches them."""
 
-    api: Api
+    api: RolloutApi
     who: str
     """Stands in the audit log."""
     progress: Progress = silent
@@ -189,7 +189,7 @@ class _Verdict:
 
 
 def _so_far(told: Mapping[str, Any]) -> tuple[int, int]:
-    return sum(stop["place"] == "done" for stop in told["track"]), len(told["track"])
+    return sum(stage_status(stage) == "done" for stage in told["track"]), len(told["track"])
 
 
 def _why(told: Mapping[str, Any]) -> str:

@@ -24,8 +24,8 @@ class _TimeLeft(ProgressColumn):
 
 
 @contextmanager
-def standing_bar(what: str) -> Iterator[Watch]:
-    """Shows a study's standing; nothing where standard error is no terminal."""
+def study_bar(what: str) -> Iterator[Watch]:
+    """Show how a study stands; nothing where standard error is no terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
