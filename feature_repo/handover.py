@@ -219,20 +219,20 @@ def _snapshot_ms(url: str) -> int:
 
 def _put(path: Path, url: str, snapshot_ms: int, turns: Turns) -> int:
     """Put a file where readers look for it, unless a newer snapshot is there: which, or 0."""
-    fs, place = open_url(url)
+    fs, target = open_url(url)
     # Beside, then renamed: a reader never sees half a file.
-    beside = f"{place}.{secrets.token_hex(4)}.half"
+    beside = f"{target}.{secrets.token_hex(4)}.half"
     with reaching(url):
-        fs.makedirs(place.rpartition("/")[0], exist_ok=True)
+        fs.makedirs(target.rpartition("/")[0], exist_ok=True)
         fs.put_file(str(path), beside)
         try:
             with turns.turn(OFFLINE, wait_s=60.0):
                 fs.invalidate_cache()
-                known_ms = _snapshot_ms(url) if fs.exists(place) else 0
+                known_ms = _snapshot_ms(url) if fs.exists(target) else 0
                 if known_ms > snapshot_ms:
                     return known_ms
                 turns.hold()
-                fs.mv(beside, place)
+                fs.mv(beside, target)
         finally:
             if fs.exists(beside):
                 fs.rm_file(beside)

@@ -159,10 +159,10 @@ def listed(answer: "ShopperList", version: str) -> None:
     if not answer.known:
         say(f"{answer.user_id} is not in the data: what most shoppers had")
     table = Table("#", "item", "because", title=f"For {answer.user_id}, by release {version}")
-    for place, item in enumerate(answer.items, 1):
+    for rank, item in enumerate(answer.items, 1):
         speaking_for = [r for r in item.reasons if r.contribution > 0 and not r.turned_down]
         why = "\n".join(_reason(reason) for reason in speaking_for[:MAX_REASONS])
-        table.add_row(str(place), f"{item.title}\n{item.item_id}", why, end_section=True)
+        table.add_row(str(rank), f"{item.title}\n{item.item_id}", why, end_section=True)
     _screen().print(table)
 
 

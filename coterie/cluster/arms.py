@@ -25,7 +25,7 @@ from coterie.cluster.check import Check
 from coterie.cluster.served import APPLICATION, DEPLOYMENT, compose, read_live, template_of, told
 from coterie.cluster.stated import Statement
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import Target
 
 if TYPE_CHECKING:  # no controller needs a store before it listens
@@ -58,7 +58,7 @@ class RayServiceArms:
         """``may_act`` is asked right before each change, ``clock`` for seconds that never fall."""
         self._cluster, self._name, self._store = cluster, name, store
         self._may_act, self._settled_s, self._clock = may_act, settled_s, clock
-        self.taken: Place | None = None
+        self.taken: ReleaseRef | None = None
         """A release that may lie outside the store, since a person named its folder."""
         self._well: tuple[str, float] = ("", 0.0)
         self._check: Check | None = None
@@ -192,14 +192,14 @@ class RayServiceArms:
         named = [now.stable, now.canary] if now else []
         with contextlib.suppress(BadInputError):
             stated = Statement.of(service)
-            named += [stated.place] if stated else []
-        known = {place.digest: place for place in (*named, self.taken) if place}
+            named += [stated.release] if stated else []
+        known = {ref.digest: ref for ref in (*named, self.taken) if ref}
 
-        def place(digest: str) -> Place:
-            return known.get(digest) or Place(digest, self._store.by_digest(digest))
+        def ref(digest: str) -> ReleaseRef:
+            return known.get(digest) or ReleaseRef(digest, self._store.by_digest(digest))
 
-        canary = place(target.canary) if target.canary else None
-        return Live(place(target.stable), canary, target.weight, target.mirrored)
+        canary = ref(target.canary) if target.canary else None
+        return Live(ref(target.stable), canary, target.weight, target.mirrored)
 
 
 def _runs(service: Object) -> bool:

@@ -38,10 +38,10 @@ def template_of(service: Object) -> Object:
         template: Object = _parse(text) if written is None else json.loads(text)
         told = {deployment["name"] for deployment in _told(template)}
     except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise BadInputError(f"{_place(written)} is no configuration of Serve: {error!r}") from error
+        raise BadInputError(f"{_named(written)} is no configuration of Serve: {error!r}") from error
     if DEPLOYMENT not in told:
         raise BadInputError(
-            f"{_place(written)} has no {USER_CONFIG} of deployment {DEPLOYMENT} in application "
+            f"{_named(written)} has no {USER_CONFIG} of deployment {DEPLOYMENT} in application "
             f"{APPLICATION}: let the chart write it (helm upgrade)"
         )
     return template
@@ -105,5 +105,5 @@ def _is_live(told: Any) -> bool:
     return True
 
 
-def _place(written: str | None) -> str:
+def _named(written: str | None) -> str:
     return "serveConfigV2" if written is None else f"annotation {TEMPLATE}"

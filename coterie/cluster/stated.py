@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from coterie.cluster.api import Object
 from coterie.errors import BadInputError
-from coterie.rollout.live import Place
+from coterie.rollout.live import ReleaseRef
 from coterie.rollout.state import State
 
 STATED: Final = "coterie.rollout/stated"
@@ -24,7 +24,7 @@ STATED: Final = "coterie.rollout/stated"
 class Statement:
     """The values' ``release``, of one revision of the install."""
 
-    place: Place
+    release: ReleaseRef
     force: bool = False
     revision: int = 0
 
@@ -46,15 +46,15 @@ class Statement:
     @classmethod
     def from_json(cls, content: Any) -> "Statement":
         """From the annotation's form, which is also that of the rollout store."""
-        place = Place(str(content["digest"]), str(content["folder"]))
-        return cls(place, bool(content["force"]), int(content["revision"]))
+        release = ReleaseRef(str(content["digest"]), str(content["folder"]))
+        return cls(release, bool(content["force"]), int(content["revision"]))
 
     def as_json(self) -> dict[str, Any]:
         """As the chart writes it."""
-        return {**asdict(self.place), "force": self.force, "revision": self.revision}
+        return {**asdict(self.release), "force": self.force, "revision": self.revision}
 
     def __str__(self) -> str:
-        digest, folder = self.place.digest[:12], self.place.folder
+        digest, folder = self.release.digest[:12], self.release.folder
         name = "release.force" if self.force else "release.digest"
         return f"{name} of revision {self.revision} names {digest} ({folder})"
 
@@ -67,14 +67,14 @@ class Install:
     """Of the Lease, which is made with each install and goes with it; the store may stay."""
     statement: Statement
     """The last that was read, whether it counted or not."""
-    taken: Place | None = None
+    taken: ReleaseRef | None = None
     """The release of the last that counted; it may lie outside the store."""
 
     @classmethod
     def from_json(cls, content: Any) -> "Install":
         """Back from :meth:`as_json`."""
         statement, taken = Statement.from_json(content["statement"]), content["taken"]
-        return cls(str(content["uid"]), statement, Place(**taken) if taken else None)
+        return cls(str(content["uid"]), statement, ReleaseRef(**taken) if taken else None)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""

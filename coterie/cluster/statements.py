@@ -12,7 +12,7 @@ from coterie.cluster.stated import Install, Ruling, Statement, ruling
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.decide import CONTROLLER, Decision, note, put_live
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import State, Transition
 
 WHO: Final = "helm"
@@ -53,9 +53,9 @@ class _Asked:
         """The record of the rollout store with this statement as the last one."""
         if self.install:
             return replace(self.install, uid=self.uid, statement=self.statement)
-        place = self.statement.place
+        release = self.statement.release
         return Install(
-            self.uid, self.statement, place if place.digest == self.state.stable else None
+            self.uid, self.statement, release if release.digest == self.state.stable else None
         )
 
 
@@ -76,8 +76,8 @@ class Statements:
             may_act,
             clock,
         )
-        self._check: tuple[Place, Check] | None = None
-        self._again_at: tuple[Place, float] | None = None
+        self._check: tuple[ReleaseRef, Check] | None = None
+        self._again_at: tuple[ReleaseRef, float] | None = None
         self._said = ""
 
     def settle(self, service: Object, uid: str) -> Settled:
@@ -129,7 +129,7 @@ class Statements:
 
     def _keep(self, asked: _Asked) -> Settled:
         """What is live stays, which is news only where values name another release."""
-        if asked.statement.place.digest == asked.state.stable:
+        if asked.statement.release.digest == asked.state.stable:
             return self._write(asked.version, Decision(asked.state, (), None, {}), asked.read)
         why = (
             f"{asked.statement}; {asked.state.stable[:12]} stays, as the rollout store says: with "
@@ -140,11 +140,11 @@ class Statements:
         return settled
 
     def _take_if_it_may_run(self, asked: _Asked) -> Settled:
-        place = asked.statement.place
-        if self._again_at and self._again_at[0] == place and time.monotonic() < self._again_at[1]:
+        release = asked.statement.release
+        if self._again_at and self._again_at[0] == release and time.monotonic() < self._again_at[1]:
             return asked.unsettled
         try:
-            refused = self._preflight(place)
+            refused = self._preflight(release)
         except UnavailableError as error:
             if asked.rule is not Ruling.FORCED:
                 raise
@@ -155,9 +155,9 @@ class Statements:
             return asked.unsettled
         return self._refuse(asked, refused) if refused else self._take(asked)
 
-    def _preflight(self, place: Place) -> str | None:
-        if self._check is None or self._check[0] != place:
-            self._check = place, Check(place.digest, lambda: place.folder)
+    def _preflight(self, release: ReleaseRef) -> str | None:
+        if self._check is None or self._check[0] != release:
+            self._check = release, Check(release.digest, lambda: release.folder)
         check = self._check[1]
         if check.over:
             self._check = None
@@ -168,11 +168,13 @@ class Statements:
         anew = asked.rule is not Ruling.FORCED
         begins = {Ruling.FIRST: "begins: ", Ruling.ANEW: "installed anew: "}.get(asked.rule, "")
         instead = (
-            f", instead of {before[:12]}" if before not in ("", statement.place.digest) else ""
+            f", instead of {before[:12]}" if before not in ("", statement.release.digest) else ""
         )
         why = f"{begins}{statement}{instead}"
-        decision = put_live(asked.state, statement.place.digest, why, WHO, self._clock(), anew=anew)
-        settled = self._write(asked.version, decision, replace(asked.read, taken=statement.place))
+        decision = put_live(
+            asked.state, statement.release.digest, why, WHO, self._clock(), anew=anew
+        )
+        settled = self._write(asked.version, decision, replace(asked.read, taken=statement.release))
         self._cluster.tell(asked.service, "ReleaseTaken", why)
         return settled
 
@@ -184,7 +186,7 @@ class Statements:
             self._cluster.tell(asked.service, "ReleaseRefused", why, warning=True)
         self._say(why)
         if asked.rule is Ruling.FIRST:
-            self._again_at = asked.statement.place, time.monotonic() + AGAIN_S
+            self._again_at = asked.statement.release, time.monotonic() + AGAIN_S
             return asked.unsettled
         return self._write(asked.version, self._note(asked, why), asked.read)
 

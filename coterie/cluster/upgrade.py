@@ -38,10 +38,10 @@ def record(cluster: Cluster, name: str) -> None:
         )
     pair = {field: service["spec"][field] for field in FIELDS} | {TEMPLATE: _template(service)}
     data = {"data": {PAIR: json.dumps(pair)}}
-    if cluster.find(CONFIG_MAPS, _place(name)) is None:
-        cluster.create(CONFIG_MAPS, _place(name), data)
+    if cluster.find(CONFIG_MAPS, _config_map(name)) is None:
+        cluster.create(CONFIG_MAPS, _config_map(name), data)
     else:
-        cluster.patch(CONFIG_MAPS, _place(name), data)
+        cluster.patch(CONFIG_MAPS, _config_map(name), data)
 
 
 def roll_back(cluster: Cluster, name: str, why: str) -> bool:
@@ -76,15 +76,15 @@ def roll_back(cluster: Cluster, name: str, why: str) -> bool:
 
 
 def _recorded(cluster: Cluster, name: str) -> dict[str, Any]:
-    found = cluster.find(CONFIG_MAPS, _place(name)) or {}
+    found = cluster.find(CONFIG_MAPS, _config_map(name)) or {}
     try:
         pair = json.loads(found["data"][PAIR])
         # One that was made with an older chart has no template.
         return {TEMPLATE: pair.get(TEMPLATE), **{field: pair[field] for field in FIELDS}}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInputError(
-            f"ConfigMap {_place(name)} holds nothing to go back to ({error!r}): record what runs "
-            "before each change"
+            f"ConfigMap {_config_map(name)} holds nothing to go back to ({error!r}): "
+            "record what runs before each change"
         ) from error
 
 
@@ -118,7 +118,7 @@ def _ready(service: Object) -> bool:
     )
 
 
-def _place(name: str) -> str:
+def _config_map(name: str) -> str:
     return f"{name}-before"
 
 
@@ -139,7 +139,9 @@ def main(arguments: list[str] | None = None) -> int:
         cluster = Cluster.connect(asked.namespace)
         if asked.do == "record":
             record(cluster, asked.service)
-            print(f"what {asked.service} runs is recorded in ConfigMap {_place(asked.service)}")
+            print(
+                f"what {asked.service} runs is recorded in ConfigMap {_config_map(asked.service)}"
+            )
         elif roll_back(cluster, asked.service, asked.reason):
             print(f"{asked.service} goes back: watch kubectl get rayservice {asked.service}")
         else:

@@ -118,7 +118,7 @@ _LINK: Final = {
 
 
 def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """Panels with their places: left to right, then down."""
+    """Panels with their positions: left to right, then down."""
     y, number = 0, 1
     for row in rows:
         yield _heading(row.title, number, y)
@@ -132,12 +132,12 @@ def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
 
 
 def _heading(title: str, number: int, y: int) -> dict[str, Any]:
-    place = {"x": 0, "y": y, "w": WIDTH, "h": 1}
-    return {"id": number, "type": "row", "title": title, "gridPos": place, "collapsed": False,
+    position = {"x": 0, "y": y, "w": WIDTH, "h": 1}
+    return {"id": number, "type": "row", "title": title, "gridPos": position, "collapsed": False,
             "panels": []}  # fmt: skip
 
 
-def _drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
+def _drawn(panel: Panel, number: int, position: dict[str, int]) -> dict[str, Any]:
     defaults: dict[str, Any] = {
         "unit": panel.unit,
         "min": 0,
@@ -157,12 +157,12 @@ def _drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
         "title": panel.title,
         "description": panel.about,
         "datasource": SOURCE,
-        "gridPos": place,
+        "gridPos": position,
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": _OPTIONS[panel.kind] | ({"textMode": "name"} if panel.named else {}),
         "targets": [
             {
-                "refId": chr(ord("A") + place),
+                "refId": chr(ord("A") + n),
                 "datasource": SOURCE,
                 "editorMode": "code",
                 "expr": query.expr,
@@ -170,7 +170,7 @@ def _drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
                 "range": panel.kind == "timeseries",
                 "instant": panel.kind != "timeseries",
             }
-            for place, query in enumerate(panel.queries)
+            for n, query in enumerate(panel.queries)
         ],
     }
 

@@ -141,14 +141,14 @@ class Run:
 class Runs:
     """The last runs in one folder or bucket (any fsspec URL)."""
 
-    def __init__(self, place: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         """Nothing is read or written yet.
 
         Raises:
-            BadInputError: Nothing installed knows this kind of place.
+            BadInputError: Nothing installed knows this kind of URL.
         """
-        self.place, self._clock = place.rstrip("/"), clock
-        self._fs, self._folder = open_store(self.place)
+        self.url, self._clock = url.rstrip("/"), clock
+        self._fs, self._folder = open_store(self.url)
         self._known: dict[str, tuple[str, Run]] = {}
 
     def read(self) -> list[Run]:
@@ -159,8 +159,8 @@ class Runs:
         Objects that did not change since they were last read here are not fetched again.
 
         Raises:
-            BadInputError: The place does not let us.
-            UnavailableError: The place does not answer.
+            BadInputError: The store does not let us.
+            UnavailableError: The store does not answer.
         """
         known: dict[str, tuple[str, Run]] = {}
         for file, stamp in self._files().items():
@@ -181,8 +181,8 @@ class Runs:
             anew: Whether another run of this name begins.
 
         Raises:
-            BadInputError: The place does not let us.
-            UnavailableError: The place does not answer.
+            BadInputError: The store does not let us.
+            UnavailableError: The store does not answer.
         """
         files = self._files()
         mine = [file for file in files if _name(file) == quote(name, safe="")]
@@ -192,7 +192,7 @@ class Runs:
             run = Run(name, time.time())
             file = f"{self._folder}/{_stamp(run.started)}-{quote(name, safe='')}{_ENDING}"
         self._write(file, json.dumps(change(run).as_json(), indent=1).encode())
-        with reaching(self.place):
+        with reaching(self.url):
             for old in sorted({*files, file})[:-KEPT]:
                 self._fs.rm_file(old)
 
@@ -214,7 +214,7 @@ class Runs:
     def _files(self) -> dict[str, str]:
         """Objects, oldest first, each with what changes when it does."""
         try:
-            with reaching(self.place):
+            with reaching(self.url):
                 self._fs.invalidate_cache()
                 found = self._fs.ls(self._folder, detail=True)
         except FileNotFoundError:
@@ -228,13 +228,13 @@ class Runs:
 
     def _fetch(self, file: str) -> Run | None:
         try:
-            with reaching(self.place):
+            with reaching(self.url):
                 return Run.from_json(json.loads(self._fs.cat_file(file)))
         except (FileNotFoundError, ValueError, BadInputError):
             return None  # forgotten meanwhile, or somebody else's
 
     def _write(self, file: str, data: bytes) -> None:
-        with reaching(self.place):
+        with reaching(self.url):
             self._fs.makedirs(self._folder, exist_ok=True)
             if not is_local(self._fs):
                 self._fs.pipe_file(file, data)  # a store shows objects whole

@@ -102,15 +102,15 @@ class Evidence:
         Raises:
             BadInputError: Nothing lies beyond the limit.
         """
-        place = _place(limit)
+        index = _index(limit)
         likelihood = np.array(self.log_likelihood)
-        beyond = likelihood[place + 1 :] if worse is Worse.MORE else likelihood[:place]
+        beyond = likelihood[index + 1 :] if worse is Worse.MORE else likelihood[:index]
         if len(beyond) == 0:
             raise BadInputError(
                 f"a limit of {limit} leaves no ratio beyond it: expected one well within "
                 f"{1 / WIDEST:g} and {WIDEST:g}"
             )
-        return _mean_exp(beyond - likelihood[place])
+        return _mean_exp(beyond - likelihood[index])
 
     def interval(self, alpha: float = 0.05) -> Interval:
         """The ratios that the counts do not speak against, at any moment with 1 - alpha."""
@@ -139,7 +139,7 @@ class Evidence:
         )
 
 
-def _place(limit: float) -> int:
+def _index(limit: float) -> int:
     if not 1 / WIDEST <= limit <= WIDEST:
         raise BadInputError(f"a ratio of {limit} is outside {1 / WIDEST:g} to {WIDEST:g}")
     return int(np.argmin(np.abs(_LOG_RATIOS - np.log(limit))))

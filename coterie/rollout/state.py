@@ -47,7 +47,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counters of one arm in one place, since that began to count."""
+    """Counters of one arm in one process, since that began to count."""
 
     samples: int = 0
     """Answers."""
@@ -109,7 +109,7 @@ class State:
     canary: str = ""
     plan: Plan = field(default_factory=Plan)
     step: int = 0
-    """Place in the plan's weights."""
+    """Index into the plan's weights."""
     since: float = 0.0
     """When the phase began, in seconds; moved on by as long as it was held."""
     live_since: float = 0.0

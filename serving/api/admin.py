@@ -29,7 +29,7 @@ from coterie.rollout.history import (
     series,
     snapshots_in,
 )
-from coterie.rollout.live import Place
+from coterie.rollout.live import ReleaseRef
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Transition
 from coterie.rollout.status import NamedRelease, RolloutStatus, rollout_status
@@ -176,7 +176,7 @@ class Overview(BaseModel):
 def admin_router(
     rollout_store: RolloutStore,
     token: str,
-    find_release: Callable[[str], Place],
+    find_release: Callable[[str], ReleaseRef],
     versions: Callable[[], Mapping[str, str]] = dict,
 ) -> APIRouter:
     """The routes that command.
@@ -449,7 +449,7 @@ def _leave(
 
 
 def _quarantined(
-    release: str, quarantine: Mapping[str, str], find_release: Callable[[str], Place]
+    release: str, quarantine: Mapping[str, str], find_release: Callable[[str], ReleaseRef]
 ) -> str:
     """The digest that is meant: it may be of a release that is no longer in the store."""
     meant = [d for d in quarantine if len(release) >= LEAST_DIGITS and d.startswith(release)]

@@ -9,7 +9,7 @@ import numpy as np
 from coterie.errors import BadInputError, CoterieError
 from coterie.recommend.recommender import Source
 from coterie.release.bundle import load_release
-from coterie.rollout.live import Place
+from coterie.rollout.live import ReleaseRef
 from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.list_maker import Known, ListMaker
@@ -31,7 +31,7 @@ def assigned(user_id: str, canary: str) -> float:
 class Arm:
     """A release at work."""
 
-    place: Place
+    ref: ReleaseRef
     maker: ListMaker
     watch: Watch
     spread: Spread
@@ -40,7 +40,7 @@ class Arm:
 
 
 def load_arm(
-    place: Place, features: OnlineFeatures | None = None, metrics: Metrics | None = None
+    ref: ReleaseRef, features: OnlineFeatures | None = None, metrics: Metrics | None = None
 ) -> Arm:
     """Read a release and make some lists of it; without ``features`` for that alone.
 
@@ -48,15 +48,15 @@ def load_arm(
         BadInputError: It is damaged, not the one that was meant, or cannot make a list.
         UnavailableError: Its store did not answer.
     """
-    release = load_release(place.folder)
-    if release.digest != place.digest:
+    release = load_release(ref.folder)
+    if release.digest != ref.digest:
         raise BadInputError(
-            f"{place.folder} holds release {release.digest[:12]}, expected "
-            f"{place.digest[:12]}: a release is never changed in its place"
+            f"{ref.folder} holds release {release.digest[:12]}, expected "
+            f"{ref.digest[:12]}: a release is never changed in its place"
         )
     try:
         maker = ListMaker(release, features or FakeFeatures(), metrics or Metrics())
-        arm = arm_of(place, maker)
+        arm = arm_of(ref, maker)
         warm_up(maker)
     except CoterieError:
         raise
@@ -68,12 +68,12 @@ def load_arm(
     return arm
 
 
-def arm_of(place: Place, maker: ListMaker) -> Arm:
+def arm_of(ref: ReleaseRef, maker: ListMaker) -> Arm:
     """A loaded release, with what is watched of it."""
     popularity = np.maximum(maker.release.popularity.astype(np.float64), 0.5)
     bits = -np.log2(popularity / popularity.sum())
     spread = Spread(len(popularity), maker.num_available)
-    return Arm(place, maker, Watch(maker.release), spread, bits)
+    return Arm(ref, maker, Watch(maker.release), spread, bits)
 
 
 def warm_up(maker: ListMaker) -> None:

@@ -71,7 +71,7 @@ class ServeArms:
         from serving.rollouts.arms import load_arm
 
         try:
-            load_arm(self._places.place(digest))
+            load_arm(self._places.ref(digest))
         except BadInputError as error:
             return str(error)
         return ""

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from coterie.errors import UnavailableError
 from coterie.release.files import read_files
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import State, Target
 from coterie.rollout.store import FileRolloutStore, RolloutStore
 from serving.settings import KUBERNETES, Settings
@@ -33,7 +33,7 @@ def first_live(settings: Settings) -> Live:
         BadInputError: A release is damaged, or is not where it was.
         UnavailableError: The store did not answer.
     """
-    begun = Place(read_files(settings.release).digest, settings.release)
+    begun = ReleaseRef(read_files(settings.release).digest, settings.release)
     rollout_store = FileRolloutStore(settings.rollouts_place)
     state, version = rollout_store.read()
     if not state.stable:
@@ -45,28 +45,28 @@ def first_live(settings: Settings) -> Live:
 class Places:
     """Where releases lie, by digest."""
 
-    def __init__(self, root: str, begun: Place) -> None:
+    def __init__(self, root: str, begun: ReleaseRef) -> None:
         """A store, and the release that the app was told of, which may lie outside it."""
         self._root, self._found = root, {begun.digest: begun}
         self._begun, self._versions, self._until = begun, dict[str, str](), 0.0
 
     def live(self, target: Target) -> Live:
-        """A target with the places of its releases.
+        """A target with its releases, and where they lie.
 
         Raises:
             BadInputError: The store has no release of such a digest.
             UnavailableError: It did not answer.
         """
-        canary = self.place(target.canary) if target.canary else None
-        return Live(self.place(target.stable), canary, target.weight, target.mirrored)
+        canary = self.ref(target.canary) if target.canary else None
+        return Live(self.ref(target.stable), canary, target.weight, target.mirrored)
 
-    def place(self, digest: str) -> Place:
+    def ref(self, digest: str) -> ReleaseRef:
         """See ``live``."""
         if digest not in self._found:
-            self._found[digest] = Place(digest, self._store().by_digest(digest))
+            self._found[digest] = ReleaseRef(digest, self._store().by_digest(digest))
         return self._found[digest]
 
-    def find(self, release: str) -> Place:
+    def find(self, release: str) -> ReleaseRef:
         """A release by its version, or by its folder in the store.
 
         Raises:
@@ -76,7 +76,7 @@ class Places:
         store = self._store()
         folder = store.folder(release.rstrip("/").removeprefix(f"{store.root}/"))
         known = {version: digest for digest, version in store.digests().items()}
-        return Place(known[folder.rpartition("/")[2]], folder)
+        return ReleaseRef(known[folder.rpartition("/")[2]], folder)
 
     def versions(self) -> dict[str, str]:
         """Digest to version, at most some seconds old; what is known where the store is not up."""
@@ -101,5 +101,5 @@ def places_of(settings: Settings) -> Places:
         BadInputError: The release that the app was told of is damaged.
         UnavailableError: Its store did not answer.
     """
-    begun = Place(read_files(settings.release).digest, settings.release)
+    begun = ReleaseRef(read_files(settings.release).digest, settings.release)
     return Places(settings.releases_root, begun)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coterie.errors import BadInputError, CoterieError
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from serving.features.online_store import OnlineFeatures
 from serving.lists.list_maker import Known, ListMaker
 from serving.lists.reasons import shares_by_kind
@@ -79,7 +79,7 @@ class Arms:
     canary: Arm | None = None
     weight: float = 0.0
     mirrored: bool = False
-    broken: Place | None = None
+    broken: ReleaseRef | None = None
     """A canary that could not be loaded; each request that was its counts as its failure."""
     stable_workers: _Workers | None = None
     """There only while there are two arms: one alone answers in the event loop."""
@@ -167,7 +167,7 @@ class Switch:
         """
         arms = self._now()
         known = arms.stable.maker.gather(user_id)
-        digest = arms.canary.place.digest if arms.canary else ""
+        digest = arms.canary.ref.digest if arms.canary else ""
         digest = digest or (arms.broken.digest if arms.broken else "")
         if digest and assigned(user_id, digest) < arms.weight:
             answer = await self._by_canary(arms, known, k, explain)
@@ -261,7 +261,7 @@ class Switch:
         self, name: ArmName, arm: Arm, known: Known, answer: RecommendationList
     ) -> RecommendationList:
         now = time.time()
-        answer.list_id = new_list_id(arm.place.digest, now)
+        answer.list_id = new_list_id(arm.ref.digest, now)
         self._shown.note(name, now)
         reasons = [r for item in answer.items for r in item.reasons or ()]
         self._metrics.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
@@ -283,16 +283,16 @@ class Switch:
 
     def _loaded(self) -> dict[str, Arm]:
         arms = self._now()
-        return {arm.place.digest: arm for arm in (arms.stable, arms.canary) if arm}
+        return {arm.ref.digest: arm for arm in (arms.stable, arms.canary) if arm}
 
     def _complete(self, live: Live) -> None:
         """Load what is missing, in a thread of its own, and take it if it is still wanted."""
         loaded, broken = self._loaded(), None
         try:
-            for place in (live.stable, live.canary):
-                if place and place.digest not in loaded:
-                    broken = place
-                    loaded[place.digest] = self._load(place)
+            for ref in (live.stable, live.canary):
+                if ref and ref.digest not in loaded:
+                    broken = ref
+                    loaded[ref.digest] = self._load(ref)
             broken, error = None, ""
         except CoterieError as failure:
             error = str(failure)
@@ -309,7 +309,7 @@ class Switch:
         self._tell(time.time())
 
     def _take(
-        self, live: Live, stable: Arm, canary: Arm | None, broken: Place | None = None
+        self, live: Live, stable: Arm, canary: Arm | None, broken: ReleaseRef | None = None
     ) -> None:
         before = self._arms
         same = before is not None and before.canary is canary and canary is not None
@@ -346,8 +346,8 @@ class Switch:
                 made = _seconds(release.manifest.created_at)
                 self._metrics.show_release(name, release.version, release.digest, made)
 
-    def _load(self, place: Place) -> Arm:
-        return load_arm(place, self._features, self._metrics)
+    def _load(self, ref: ReleaseRef) -> Arm:
+        return load_arm(ref, self._features, self._metrics)
 
     def _tell(self, now: float) -> None:
         """Leave what is served where the controller reads it; written beside, then renamed."""
@@ -355,9 +355,9 @@ class Switch:
             arms = self._arms
             if self._file is None or arms is None:
                 return
-            canary = arms.canary.place if arms.canary else None
+            canary = arms.canary.ref if arms.canary else None
             weight, mirrored = (arms.weight, arms.mirrored) if canary else (0.0, False)
-            live = Live(arms.stable.place, canary, weight, mirrored)
+            live = Live(arms.stable.ref, canary, weight, mirrored)
             content = {"at": now, "live": live.as_json(), "error": self._error}
             self._file.parent.mkdir(parents=True, exist_ok=True)
             beside = self._file.with_suffix(".part")

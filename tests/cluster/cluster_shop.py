@@ -15,7 +15,7 @@ from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
 from coterie.rollout.controller import Controller
 from coterie.rollout.decide import Command, Source, Verb
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import State, Target, Totals
 from coterie.schema import ITEMS
@@ -102,7 +102,7 @@ class Shop:
         self.counted = {}
         self.rng = np.random.default_rng(0)
         self.kuberay = api.kuberay["shop"] = KubeRay()
-        live = Live(Place(old, f"{store}/v1"))
+        live = Live(ReleaseRef(old, f"{store}/v1"))
         api.put("rayservices", "shop", ray_service(stated(old, f"{store}/v1"), live))
         self.kuberay.serving, self.kuberay.handed_over = live.as_json(), serve_config(live)
 

@@ -15,7 +15,7 @@ from coterie.cluster.statements import Statements
 from coterie.cluster.store import INSTALL, ClusterRolloutStore
 from coterie.rollout.decide import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target
 
@@ -358,7 +358,7 @@ def test_a_first_release_that_is_not_there_yet_is_served_once_it_is(helm, shop, 
 
 def test_a_rollout_store_of_an_older_version_keeps_what_is_live(helm, shop, api):
     """Helm 3 takes its text away, helm 4 leaves the controller's; what was stated is old news."""
-    live = Live(Place(shop.new, f"{shop.store}/v2"))
+    live = Live(ReleaseRef(shop.new, f"{shop.store}/v2"))
     for text in (None, OLD_TEXT.replace("USER_CONFIG", json.dumps(live.as_json()))):
         api.objects.clear()
         helm.uninstall()

@@ -13,7 +13,7 @@ from tools import HELM_3, NEWEST
 from coterie.cluster.api import RAY_SERVICES
 from coterie.cluster.served import read_live
 from coterie.cluster.store import ClusterRolloutStore
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import Phase, State, Target
 
 pytest.importorskip("cluster_shop")
@@ -138,7 +138,7 @@ def test_an_upgrade_from_an_older_chart_keeps_what_is_live(shop, tmp_path):
     shop.helm("install", "coterie", older, *shop.values, *shop.names("v1"))
     shop.serves()
     assert "manager" in shop.owners("rayClusterConfig")
-    live = Live(Place(shop.digests["v2"], f"{shop.store}/v2"))
+    live = Live(ReleaseRef(shop.digests["v2"], f"{shop.store}/v2"))
     text = shop.service["spec"]["serveConfigV2"].replace(*told(shop, live))
     client = client_of(shop)
     client.patch(RAY_SERVICES, "coterie", {"spec": {"serveConfigV2": text}})

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
-from small_shop import place_of, write_small_release
+from small_shop import ref_of, write_small_release
 
 from coterie.rollout.live import Live
 from coterie.rollout.state import State
@@ -76,10 +76,10 @@ def test_what_replicas_are_told_by_hand_is_what_they_take():
 def test_the_release_that_is_named_is_served_once_the_rollouts_are_moved_aside(tmp_path):
     good = write_small_release(tmp_path / "releases/v1")
     bad = write_small_release(tmp_path / "releases/v2", "v2")
-    place = place_of(good)
-    settings = Settings(release=place.folder, state=str(tmp_path / "state"))
+    ref = ref_of(good)
+    settings = Settings(release=ref.folder, state=str(tmp_path / "state"))
     rollout_store = FileRolloutStore(settings.rollouts_place)
     rollout_store.write(State(stable=bad.digest), rollout_store.read()[1])
     assert first_live(settings).stable.digest == bad.digest
     Path(settings.rollouts_place).rename(tmp_path / "state/rollouts.aside")
-    assert first_live(settings) == Live(place)
+    assert first_live(settings) == Live(ref)

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
-from small_shop import item, make_switch, people, place_of, write_clean_tables, write_small_release
+from small_shop import item, make_switch, people, ref_of, write_clean_tables, write_small_release
 
 from coterie.monitoring.runs import Run, Runs
 from coterie.rollout.exported import RolloutMetrics
@@ -60,7 +60,7 @@ def make_shop(folder: Path) -> Shop:
     stable = write_small_release(folder / "v1")
     canary = write_small_release(folder / "v2", "v2")
     switch = make_switch(stable, features, metrics)
-    switch.adopt(Live(place_of(stable), place_of(canary), 0.5))
+    switch.adopt(Live(ref_of(stable), ref_of(canary), 0.5))
     write_clean_tables(folder / "clean")
     log = SqliteLog(folder / "events.sqlite")
     parts = Parts(

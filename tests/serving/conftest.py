@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from small_shop import make_switch, people, place_of, write_clean_tables, write_small_release
+from small_shop import make_switch, people, ref_of, write_clean_tables, write_small_release
 
 from coterie.release.bundle import Release
 from coterie.rollout.live import Live
@@ -53,13 +53,13 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         metrics = Metrics()
         switch = make_switch(served, features, metrics)
         if canary is not None:
-            switch.adopt(Live(place_of(served), place_of(canary), 0.5))
+            switch.adopt(Live(ref_of(served), ref_of(canary), 0.5))
             last = time.monotonic() + 20
             while len(switch.makers) < 2 and time.monotonic() < last:
                 time.sleep(0.02)
         writer = LocalWriter(Sink(log, features, metrics))
         rollout_store = FileRolloutStore(tmp_path / "rollouts")
-        rollouts = (rollout_store, Places(str(tmp_path / "releases"), place_of(release)))
+        rollouts = (rollout_store, Places(str(tmp_path / "releases"), ref_of(release)))
         directory = ShopperDirectory.read(str(clean))
         parts = Parts(chosen, switch, writer, metrics, directory, rollouts)
         return TestClient(create_app(parts), raise_server_exceptions=False)

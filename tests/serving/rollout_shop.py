@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from coterie.errors import BadInputError
 from coterie.rollout.controller import Controller, nobody
 from coterie.rollout.decide import Source
-from coterie.rollout.live import Place
+from coterie.rollout.live import ReleaseRef
 from coterie.rollout.state import State, Target, Totals
 from coterie.rollout.store import FileRolloutStore
 from serving.api import admin
@@ -124,10 +124,10 @@ def turning(
         thread.join()
 
 
-def find(release: str) -> Place:
+def find(release: str) -> ReleaseRef:
     for digest, version in VERSIONS.items():
         if release in (version, f"releases/{version}"):
-            return Place(digest, f"releases/{version}")
+            return ReleaseRef(digest, f"releases/{version}")
     raise BadInputError(f"releases holds no release {release!r}, only {list(VERSIONS.values())}")
 
 

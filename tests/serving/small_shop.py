@@ -10,7 +10,7 @@ import torch
 
 from coterie.recommend.encoder import Encoder
 from coterie.release.bundle import Release, ReleaseContent, write_release
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.schema import ITEMS, STRENGTHS, EventKind
 from serving.events.event import KIND_CODES
 from serving.features.online_store import FakeFeatures, Friends
@@ -31,12 +31,12 @@ FOLDERS: dict[str, str] = {}
 def make_switch(release: Release, features: FakeFeatures, metrics: Metrics, **options) -> Switch:
     """A replica that serves one release."""
     switch = Switch(features, metrics, **options)
-    switch.adopt(Live(place_of(release)))
+    switch.adopt(Live(ref_of(release)))
     return switch
 
 
-def place_of(release: Release) -> Place:
-    return Place(release.digest, FOLDERS[release.digest])
+def ref_of(release: Release) -> ReleaseRef:
+    return ReleaseRef(release.digest, FOLDERS[release.digest])
 
 
 def item(row: int) -> str:

@@ -5,12 +5,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from small_shop import place_of, write_small_release
+from small_shop import ref_of, write_small_release
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.release.store import ReleaseStore
 from coterie.rollout.decide import Command, Verb
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target
@@ -30,7 +30,7 @@ def releases(tmp_path_factory):
 @pytest.fixture
 def places(releases):
     folder, (old, _) = releases
-    return Places(str(folder), place_of(old))
+    return Places(str(folder), ref_of(old))
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def arms(tmp_path, places, replicas):
 def test_releases_are_found_by_version_by_folder_and_by_digest(places, releases):
     folder, (_, new) = releases
     for name in ("v2", f"{folder}/v2", f"{folder}/v2/"):
-        assert places.find(name) == place_of(new)
-    assert places.place(new.digest) == place_of(new)
+        assert places.find(name) == ref_of(new)
+    assert places.ref(new.digest) == ref_of(new)
     assert places.versions()[new.digest] == "v2"
 
 
@@ -128,7 +128,7 @@ def test_a_release_is_loaded_before_it_runs_anywhere(arms, releases, tmp_path):
     folder, (_, new) = releases
     assert arms.preflight(new.digest) == ""
     write_small_release(folder / "v3", version="v3")
-    broken = Place(arms._places.find("v3").digest, str(folder / "v3"))
+    broken = ReleaseRef(arms._places.find("v3").digest, str(folder / "v3"))
     (folder / "v3" / "parameters.safetensors").write_bytes(b"not a tensor")
     assert "parameters" in arms.preflight(broken.digest)
 
@@ -143,7 +143,7 @@ def test_the_app_begins_with_the_release_that_it_is_told_of_and_writes_that_down
     settings, releases
 ):
     _, (old, _) = releases
-    assert first_live(settings) == Live(place_of(old))
+    assert first_live(settings) == Live(ref_of(old))
     assert FileRolloutStore(settings.rollouts_place).read()[0].stable == old.digest
 
 
@@ -163,7 +163,7 @@ def test_the_champion_is_what_the_rollout_store_says_is_stable(
             plan = Plan.of({"cooldown_s": 0}) if verb is Verb.START else None
             rollout_store.command(Command(f"{number}-{verb}", verb, "ana", "better", digest, plan))
             for _ in range(3):
-                replicas.say("1", Live(place_of(old)))
+                replicas.say("1", Live(ref_of(old)))
                 acts = controller_of(settings, rollout_store)
                 acts.turn()
                 acts.follow.__self__.wait()
@@ -176,10 +176,10 @@ def test_a_restart_goes_on_with_what_was_rolled_out(settings, releases):
     first_live(settings)
     rollout_store = FileRolloutStore(settings.rollouts_place)
     rollout_store.write(State(stable=new.digest), rollout_store.read()[1])
-    assert first_live(settings) == Live(place_of(new))
+    assert first_live(settings) == Live(ref_of(new))
     middle = State(Phase.STEP, stable=new.digest, canary=old.digest)
     rollout_store.write(middle, rollout_store.read()[1])
-    assert first_live(settings) == Live(place_of(new), place_of(old), middle.target.weight)
+    assert first_live(settings) == Live(ref_of(new), ref_of(old), middle.target.weight)
 
 
 def test_prometheus_is_asked_where_it_is_named_and_the_app_itself_elsewhere(settings):
