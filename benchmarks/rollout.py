@@ -216,7 +216,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _live(file: str) -> dict[str, Any]:
-    """What the real app did under simulated shoppers: see ``pipelines.rollouts``."""
+    """What the real app did under simulated shoppers: see ``pipelines.demo_rollouts``."""
     return {
         "about": "each release rolled out in the app under simulated shoppers: what caught it, "
         "seconds from verdict to stable alone, lists shown meanwhile and requests that failed",

@@ -1,4 +1,4 @@
-"""Bad releases, made of a good one: what a rollout has to catch before a shopper sees it."""
+"""Faulty releases, made of a good one: what a rollout has to catch before a shopper sees it."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -20,8 +20,8 @@ WIDER: Final = 48
 """How many times more numbers an item vector gets, all of them 0, to be slow."""
 
 
-def plant(folder: str, fault: str, out: str, version: str) -> str:
-    """Write a release with one of FAULTS into a new folder; its digest.
+def write_faulty(folder: str, fault: str, out: str, version: str) -> str:
+    """Write a copy of a release with one of FAULTS into a new folder, and return its digest.
 
     Raises:
         BadInputError: ``out`` exists, or ``folder`` holds no release.
@@ -30,10 +30,11 @@ def plant(folder: str, fault: str, out: str, version: str) -> str:
     return FAULTS[fault](release, out, version)
 
 
-def learned_half(folder: str, out: str, version: str) -> str:
-    """The same release with its closed form at 0: what there was before it; its digest.
+def write_learned_half(folder: str, out: str, version: str) -> str:
+    """Write a copy of a release without its closed-form half, and return its digest.
 
-    As quick as the whole one, so that the two differ in their lists alone.
+    Its weights are 0, not missing: the copy is as quick as the whole release, so that the two
+    differ in their lists alone.
     """
     release = load_release(folder)
     parameters = dict(release.parameters)
@@ -45,14 +46,14 @@ def learned_half(folder: str, out: str, version: str) -> str:
     return _write(release, out, version, parameters, metrics=known)
 
 
-def renamed(folder: str, out: str, version: str) -> str:
-    """The same release under another version; its digest."""
+def write_copy(folder: str, out: str, version: str) -> str:
+    """Write a copy of a release under another version, and return its digest."""
     release = load_release(folder)
     return _write(release, out, version, release.parameters)
 
 
 def _not_numbers(release: Release, out: str, version: str) -> str:
-    """Vectors that diverged, in files that are whole: as by somebody who writes them himself."""
+    """Write vectors that diverged in files that are whole, as by another writer than ours."""
     _write(release, out, version, release.parameters)
     parameters = {name: tensor.clone() for name, tensor in release.parameters.items()}
     parameters["item_out"][:: len(parameters["item_out"]) // 20] = torch.nan
@@ -66,13 +67,13 @@ def _not_numbers(release: Release, out: str, version: str) -> str:
 
 
 def _shuffled(release: Release, out: str, version: str) -> str:
-    """Ids and titles on the vectors of other items: whole, quick, and useless."""
+    """Write ids and titles on the vectors of other items: whole, quick, and useless."""
     order = np.random.default_rng(0).permutation(release.catalogue.num_rows)
     return _write(release, out, version, release.parameters, release.catalogue.take(order))
 
 
 def _slow(release: Release, out: str, version: str) -> str:
-    """The same lists from vectors that are far too long."""
+    """Write vectors that are far too long: they make the same lists, slowly."""
     parameters = dict(release.parameters)
     vectors = {f"{linear.PREFIX}{name}" for name in linear.VECTORS}
     for name in sorted({"item_in", "item_out", *vectors} & parameters.keys()):
@@ -82,14 +83,15 @@ def _slow(release: Release, out: str, version: str) -> str:
 
 
 def _raising(release: Release, out: str, version: str) -> str:
-    """A weight of events too few: whoever bought something, or whose friends did, has no list."""
+    """Write too few weights of event kinds: no list for whoever bought something or has friends
+    who did."""
     parameters = dict(release.parameters)
     parameters["linear.kind"] = parameters["linear.kind"][: EVENT_KINDS.index(EventKind.PURCHASE)]
     return _write(release, out, version, parameters)
 
 
 def _same(release: Release, out: str, version: str) -> str:
-    """What is popular outweighs all that is known of a shopper."""
+    """Write a popularity that outweighs all that is known of a shopper."""
     parameters = dict(release.parameters)
     popularity = torch.from_numpy(release.popularity)
     parameters["item_bias"] = parameters["item_bias"] + 100.0 * popularity
@@ -103,7 +105,7 @@ FAULTS: Final[dict[str, Callable[[Release, str, str], str]]] = {
     "raising": _raising,
     "same-list": _same,
 }
-"""By name, as the demo rolls them out."""
+"""Writers of faulty copies by name of the fault, in the order in which the demo rolls them out."""
 
 
 def _write(

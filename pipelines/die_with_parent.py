@@ -1,7 +1,7 @@
-"""``python -m pipelines.tether PARENT PROGRAM ...``: become PROGRAM, and end when PARENT does.
+"""Become a program that ends when its parent does, however the parent ends: where it is killed, it
+cannot end its children itself. Linux alone has this; elsewhere the program just runs.
 
-However the parent ends: where it is killed, it cannot end its children itself. Linux alone has
-this; elsewhere the program just runs.
+    python -m pipelines.die_with_parent PARENT PROGRAM ARGUMENTS ...
 """
 
 import ctypes
@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def main() -> None:
-    """Never returns."""
+    """Replace this process by the program; never returns."""
     parent, *command = sys.argv[1:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

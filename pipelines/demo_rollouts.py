@@ -12,8 +12,8 @@ from rich.table import Table
 
 from coterie.errors import UnavailableError
 from pipelines.client import Client
-from pipelines.crowd import Crowd
-from pipelines.planted import FAULTS, plant
+from pipelines.faulty_releases import FAULTS, write_faulty
+from pipelines.simulated_traffic import SimulatedTraffic
 
 PLAN: Final = {
     "weights": [0.2, 0.5],
@@ -23,7 +23,7 @@ PLAN: Final = {
     "deadline_s": 180.0,
     "cooldown_s": 0.0,
 }
-"""A laptop's: a shop's own steps take minutes and hundreds of answers."""
+"""A plan for minutes on a laptop: a shop's own steps take longer, and hundreds of answers."""
 ABOUT: Final = {
     "not-numbers": "its vectors are not numbers",
     "shuffled-items": "ids on other items' vectors",
@@ -31,12 +31,15 @@ ABOUT: Final = {
     "raising": "raises for whoever bought something",
     "same-list": "one list for everybody",
 }
+"""What a person reads of each fault."""
 LONGEST_S: Final = 240.0
+"""How long to wait for the end of a rollout, seconds."""
 ENDED: Final = frozenset({"promoted", "rolled_back", "paused", "inconclusive"})
+"""Phases that a rollout does not leave by itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RolloutResult:
     """What became of one rollout."""
 
     version: str
@@ -44,56 +47,58 @@ class Outcome:
     phase: str
     why: str
     seconds: float
-    """From its start to its end."""
+    """From the rollout's start to its end."""
     restored_s: float | None
     """From the verdict to the moment at which stable alone was live; None where it was promoted."""
     lists: int
-    """Shown to shoppers meanwhile."""
+    """Lists that shoppers were shown meanwhile."""
     failed: int
-    """Of their requests."""
+    """Requests of shoppers that failed meanwhile."""
 
 
-def roll_out_all(shop: Client, store: str, good: str, crowd: Crowd) -> list[Outcome]:
+def roll_out_all(
+    shop: Client, store: str, good: str, traffic: SimulatedTraffic
+) -> list[RolloutResult]:
     """Roll out a good release of the store, then all bad ones made of it.
 
     Raises:
         UnavailableError: The app did not answer.
     """
-    outcomes = [roll_out(shop, good, "the better one", crowd)]
+    results = [roll_out(shop, good, "the better one", traffic)]
     for fault in FAULTS:
         version = f"{good}-{fault}"
-        plant(f"{store}/{good}", fault, f"{store}/{version}", version)
-        outcomes.append(roll_out(shop, version, ABOUT[fault], crowd))
-    return outcomes
+        write_faulty(f"{store}/{good}", fault, f"{store}/{version}", version)
+        results.append(roll_out(shop, version, ABOUT[fault], traffic))
+    return results
 
 
-def roll_out(shop: Client, version: str, about: str, crowd: Crowd) -> Outcome:
+def roll_out(shop: Client, version: str, about: str, traffic: SimulatedTraffic) -> RolloutResult:
     """Roll out one release of the store, and wait for its end.
 
     Raises:
         UnavailableError: The app did not answer, or the rollout did not end.
     """
-    lists, failed, began = crowd.lists, crowd.failed, time.time()
+    lists, failed, began = traffic.lists, traffic.failed, time.time()
     body = {"release": version, "reason": f"demo: {about}", "who": "demo", "plan": PLAN}
     shop.post("/v1/admin/rollouts", body)
     lines = _await_end(shop, began)
     last = lines[-1]
     verdict = next((line for line in lines if line["after"] in ("rolling_back", "promoted")), last)
     rolled_back = last["after"] == "rolled_back"
-    return Outcome(
+    return RolloutResult(
         version,
         about,
         last["after"],
         verdict["why"],
         last["at"] - lines[0]["at"],
         last["at"] - verdict["at"] if rolled_back else None,
-        crowd.lists - lists,
-        crowd.failed - failed,
+        traffic.lists - lists,
+        traffic.failed - failed,
     )
 
 
 def _await_end(shop: Client, began: float) -> list[dict[str, Any]]:
-    """Transitions of the rollout that began then, oldest first, once it has ended."""
+    """Wait for the end of the rollout that began at a time, and return its transitions in order."""
     until = time.monotonic() + LONGEST_S
     while time.monotonic() < until:
         told = shop.get("/v1/admin/rollouts/history", limit=50)["transitions"]
@@ -106,10 +111,10 @@ def _await_end(shop: Client, began: float) -> list[dict[str, Any]]:
     raise UnavailableError(f"the rollout did not end within {LONGEST_S:.0f} s: see the audit log")
 
 
-def show_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """A line a rollout: what it was, what caught it, and what shoppers noticed."""
+def show_results(results: Sequence[RolloutResult]) -> None:
+    """Print a line for each rollout: what it was, what caught it, and what shoppers noticed."""
     table = Table("release", "verdict", "why", "after", "restored", "failed")
-    for one in outcomes:
+    for one in results:
         good = one.phase == "promoted"
         table.add_row(
             one.about,
@@ -124,14 +129,14 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 
 def _short(why: str) -> str:
-    """Without the test's numbers, a release's folder, and what to do about it."""
+    """Leave out the test's numbers, a release's folder, and what to do about it."""
     parts = why.partition(", e-value")[0].split(": ")
     return ": ".join(part for part in parts[:3] if "/" not in part)
 
 
-def keep_outcomes(outcomes: Sequence[Outcome], file: Path) -> None:
-    """The same as JSON, written beside, then renamed."""
+def write_results(results: Sequence[RolloutResult], file: Path) -> None:
+    """Write the results of rollouts as JSON; a reader sees the old file or the new one."""
     beside = file.with_suffix(".part")
-    plain = [{name: getattr(one, name) for name in Outcome.__slots__} for one in outcomes]
+    plain = [{name: getattr(one, name) for name in RolloutResult.__slots__} for one in results]
     beside.write_text(json.dumps(plain, indent=1) + "\n")
     beside.replace(file)

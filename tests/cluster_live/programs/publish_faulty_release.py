@@ -1,4 +1,4 @@
-"""``plant_release.py SOURCE VERSION STORE``: publish a release that is bad unseen.
+"""``publish_faulty_release.py SOURCE VERSION STORE``: publish a release that is bad unseen.
 
 Its digests are right, but what is known of shoppers makes no difference to their lists.
 """

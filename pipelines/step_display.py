@@ -10,23 +10,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 
-class Steps(Protocol):
-    """Told what happens, in order; steps do not overlap."""
+class StepDisplay(Protocol):
+    """Shows the steps of a run in order; steps do not overlap."""
 
-    def started(self, step: str) -> None:
-        """A step began."""
+    def start(self, step: str) -> None:
+        """Show that a step began."""
 
-    def progressed(self, what: str, done: int, total: int) -> None:
-        """The step that runs is so far."""
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Show how far the step that runs has come with a part of its work."""
 
-    def noted(self, text: str) -> None:
-        """The step that runs found what a person should know."""
+    def note(self, text: str) -> None:
+        """Show what a person should know of the step that runs."""
 
-    def finished(self, well: bool) -> None:
-        """The step that ran ended."""
+    def finish(self, well: bool) -> None:
+        """Show that the step that ran ended, and whether it ended well."""
 
 
-class Lines:
+class LineDisplay:
     """For logs and pipes: a line when a step ends."""
 
     def __init__(self, console: Console):
@@ -34,19 +34,19 @@ class Lines:
         self._step, self._since = "", 0.0
         self._notes: list[str] = []
 
-    def started(self, step: str) -> None:
-        """See Steps."""
+    def start(self, step: str) -> None:
+        """Begin to measure how long a step takes."""
         self._step, self._since = step, time.monotonic()
 
-    def progressed(self, what: str, done: int, total: int) -> None:
-        """Not told: it would be a line each time."""
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Show nothing: it would be a line each time."""
 
-    def noted(self, text: str) -> None:
-        """Told below the step's line."""
+    def note(self, text: str) -> None:
+        """Keep what will stand below the step's line."""
         self._notes.append(text)
 
-    def finished(self, well: bool) -> None:
-        """See Steps."""
+    def finish(self, well: bool) -> None:
+        """Print a step, how long it took, and what was noted."""
         took = time.monotonic() - self._since
         self._console.print(f"{self._step:<12}{took:6.1f} s{'' if well else '  failed'}")
         for note in self._notes:
@@ -54,7 +54,7 @@ class Lines:
         self._notes.clear()
 
 
-class Bars:
+class BarDisplay:
     """For people: a bar that fills, the clock beside it."""
 
     def __init__(self, bars: Progress):
@@ -62,22 +62,22 @@ class Bars:
         self._task: TaskID | None = None
         self._step = ""
 
-    def started(self, step: str) -> None:
-        """See Steps."""
+    def start(self, step: str) -> None:
+        """Add a bar for a step."""
         self._step = step
         self._task = self._bars.add_task(step, total=None, what="")
 
-    def progressed(self, what: str, done: int, total: int) -> None:
-        """See Steps."""
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Fill the bar of the step that runs."""
         if self._task is not None:
             self._bars.update(self._task, completed=done, total=total, what=what)
 
-    def noted(self, text: str) -> None:
-        """Told above the bars."""
+    def note(self, text: str) -> None:
+        """Print above the bars what a person should know of the step that runs."""
         self._bars.console.print(f"{self._step}: {text}", soft_wrap=True)
 
-    def finished(self, well: bool) -> None:
-        """See Steps."""
+    def finish(self, well: bool) -> None:
+        """Fill or empty the bar of the step that ran, and stop its clock."""
         if self._task is not None:
             what = "" if well else "failed"
             self._bars.update(self._task, total=1, completed=int(well), what=what)
@@ -86,13 +86,13 @@ class Bars:
 
 
 @contextmanager
-def watch_steps() -> Iterator[Steps]:
-    """Bars where somebody watches, lines where not."""
+def open_display() -> Iterator[StepDisplay]:
+    """Show bars where somebody watches, and lines where nobody does."""
     # Bound to today's stream: the run puts its log in the place of standard output.
     # Notes quote what was found in tables: brackets in it are no markup.
     console = Console(file=sys.stdout, highlight=False, markup=False)
     if not console.is_terminal:
-        yield Lines(console)
+        yield LineDisplay(console)
         return
     columns = (
         TextColumn("{task.description:<12}"),
@@ -101,4 +101,4 @@ def watch_steps() -> Iterator[Steps]:
         TextColumn("[dim]{task.fields[what]}"),
     )
     with Progress(*columns, console=console) as bars:
-        yield Bars(bars)
+        yield BarDisplay(bars)

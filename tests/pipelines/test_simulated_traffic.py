@@ -4,7 +4,7 @@ import numpy as np
 
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.schema import AGAINST_KINDS, EventKind
-from pipelines.crowd import Crowd
+from pipelines.simulated_traffic import SimulatedTraffic
 
 CONFIG = ShopConfig(num_users=300, num_items=200, num_events=12_000, days=40, seed=11)
 
@@ -25,7 +25,7 @@ def shown(world, rng, users):
 
 def test_events_name_their_list_but_for_what_it_did_not_show():
     world, rng = simulate(CONFIG).world, np.random.default_rng(0)
-    crowd, found = Crowd(None, world), []
+    traffic, found = SimulatedTraffic(None, world), []
     for _ in range(10):
         answers = shown(world, rng, world.user_ids)
         places = {
@@ -33,7 +33,7 @@ def test_events_name_their_list_but_for_what_it_did_not_show():
             for one in answers
             for entry in one["items"]
         }
-        for event in crowd._answer(answers, rng):
+        for event in traffic._answer(answers, rng):
             assert event.get("list_id") == places.get((event["user_id"], event["item_id"]))
             assert None not in event.values()
             found.append((event["event"], "list_id" in event))

@@ -12,12 +12,14 @@ from rich.table import Table
 from pipelines.client import Client
 
 LENGTH: Final = 5
+"""Items of each list."""
 MAX_REASONS: Final = 2
+"""Reasons beside each item."""
 
 
 @contextmanager
 def show_step(name: str) -> Iterator[None]:
-    """A line in the form of the pipeline's own, when the work is done."""
+    """Print a line when the work is done, as the pipeline does for its steps."""
     started = time.monotonic()
     with _screen().status(name):
         yield
@@ -25,7 +27,7 @@ def show_step(name: str) -> Iterator[None]:
 
 
 def show_metrics(evaluation: str) -> None:
-    """All models' figures beside each other."""
+    """Print the figures of all models beside each other."""
     from coterie.cli.show import compared
     from coterie.evaluation.results import Comparison
     from coterie.workflow.comparison import COMPARISON
@@ -34,7 +36,7 @@ def show_metrics(evaluation: str) -> None:
 
 
 def show_lists(shop: Client, shoppers: int) -> None:
-    """Some shoppers' lists, asked for over HTTP."""
+    """Ask the shop for some shoppers' lists, and print them."""
     for user_id in shop.shoppers(limit=shoppers):
         answer = shop.recommendations(user_id, LENGTH)
         table = Table("#", "item", "because", title=f"For {user_id}", title_justify="left")
@@ -44,7 +46,7 @@ def show_lists(shop: Client, shoppers: int) -> None:
 
 
 def show_addresses(shop: Client, report: str, work: Path, seconds: float) -> None:
-    """Where to look next."""
+    """Print where to look next."""
     screen = _screen()
     screen.print(f"Up after {seconds:.0f} s. Look at")
     for what, where in (
@@ -59,7 +61,7 @@ def show_addresses(shop: Client, report: str, work: Path, seconds: float) -> Non
 
 
 def _reasons(reasons: list[dict[str, Any]]) -> str:
-    """The largest, and the largest that has to do with friends."""
+    """Choose the largest reason, and the largest that has to do with friends."""
     friends = [one for one in reasons if one["kind"] == "friend"]
     shown = [*reasons[:1], *friends[:1], *reasons[1:]]
     unique = list({one["text"]: one for one in shown}.values())[:MAX_REASONS]

@@ -1,4 +1,4 @@
-"""Live shoppers: a simulated shop's people ask for lists, look at them, and do what they would."""
+"""Simulated traffic: a simulated shop's people ask a served shop for lists and answer them."""
 
 import threading
 import time
@@ -14,22 +14,23 @@ from coterie.errors import UnavailableError
 from pipelines.client import Client
 
 SHOPPERS: Final = 8
-"""Who ask one after the other, then answer together."""
+"""Size of a group: its shoppers ask one after the other, then send their events together."""
 LENGTH: Final = 10
+"""Items of a list that a shopper asks for."""
 FIELDS: Final = ("user_id", "item_id", "event", "value")
 
 
-class Crowd:
+class SimulatedTraffic:
     """Shoppers in threads of their own, for as long as the context lasts."""
 
     def __init__(self, shop: Client, world: World, threads: int = 2, pause_s: float = 0.02):
-        """Nobody comes yet.
+        """Prepare the threads; shoppers come when the context is entered.
 
         Args:
-            shop: Whom they ask.
-            world: What they like.
-            threads: Groups at a time.
-            pause_s: Between two lists of a group: the laptop is used for other things, too.
+            shop: The served shop that they ask.
+            world: The simulator's truth of what each of them likes.
+            threads: Groups of shoppers at a time.
+            pause_s: Seconds between two lists of a group: a laptop is used for other things, too.
         """
         self._shop, self._world, self._pause_s = shop, world, pause_s
         self._stop = threading.Event()
@@ -39,9 +40,9 @@ class Crowd:
             for seed in range(threads)
         ]
         self.lists = 0
-        """That they were shown."""
+        """Lists that shoppers were shown so far."""
         self.failed = 0
-        """Requests without an answer, or with one that is an error."""
+        """Requests so far that had no answer, or one that is an error."""
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -84,7 +85,11 @@ class Crowd:
     def _answer(
         self, answers: list[dict[str, Any]], rng: np.random.Generator
     ) -> list[dict[str, Any]]:
-        """Events, each with the list that it follows from: what is sent back may be in none."""
+        """Draw what shoppers do with their lists.
+
+        Returns:
+            Events, each with the id of the list that it follows from, if any: a return needs none.
+        """
         users = [answer["user_id"] for answer in answers]
         lists = [[item["item"]["item_id"] for item in answer["items"]] for answer in answers]
         list_ids = {
