@@ -27,7 +27,7 @@ from coterie.cluster.statements import Statements
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import CoterieError
 from coterie.probes import ALIVE_S, Starting, pages
-from coterie.rollout.controller import Controller, Metrics, nobody
+from coterie.rollout.controller import Controller, MetricsSource, nobody
 from coterie.rollout.decide import Decision
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.state import State, Transition
@@ -42,7 +42,7 @@ class Loop:
     rollout_store: ClusterRolloutStore
     arms: RayServiceArms
     statements: Statements
-    metrics: Metrics
+    metrics: MetricsSource
     lease: ClusterLease
     exported: RolloutMetrics
     interval_s: float = 2.0

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from coterie.errors import UnavailableError
-from coterie.monitoring.panels import Dashboard, Panel, Query
+from coterie.monitoring.panels import Dashboard, Panel, PanelQuery
 
 TIMEOUT_S: Final = 15.0
 POINTS: Final = 240
@@ -103,7 +103,7 @@ def _figure(prometheus: str, panel: Panel, minutes: float) -> go.Figure:
 
 
 def _series(
-    prometheus: str, query: Query, minutes: float
+    prometheus: str, query: PanelQuery, minutes: float
 ) -> Iterator[tuple[str, list[Any], list[float]]]:
     """Name, times and values of each line."""
     expression = query.expr

@@ -15,7 +15,7 @@ FINE: Final[Steps] = ((None, "green"),)
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class PanelQuery:
     """One PromQL expression and the name of its lines."""
 
     expr: str
@@ -29,7 +29,7 @@ class Panel:
     title: str
     about: str
     """What it means, and what to think of it; shown beside the title."""
-    queries: Sequence[Query]
+    queries: Sequence[PanelQuery]
     unit: str = "short"
     """Of Grafana's: s, percentunit, reqps, ..."""
     kind: Kind = "timeseries"

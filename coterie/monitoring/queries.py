@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from coterie.monitoring.panels import FINE, Query, Steps
+from coterie.monitoring.panels import FINE, PanelQuery, Steps
 from coterie.monitoring.rules import LISTS_ROUTE
 from coterie.rollout.plan import SIGNALS
 
@@ -27,9 +27,9 @@ def quantile(q: float, metric: str, *by: str, where: str = "") -> str:
     return f"histogram_quantile({q:g}, {rate(f'{metric}_bucket', *by, 'le', where=where)})"
 
 
-def quantiles(metric: str, where: str = "") -> list[Query]:
+def quantiles(metric: str, where: str = "") -> list[PanelQuery]:
     """Median, 95th and 99th percentile."""
-    return [Query(quantile(q, metric, where=where), f"p{100 * q:g}") for q in QUANTILES]
+    return [PanelQuery(quantile(q, metric, where=where), f"p{100 * q:g}") for q in QUANTILES]
 
 
 def above(warning: float, bad: float | None = None) -> Steps:

@@ -75,7 +75,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RuleGroup:
     """Rules that are evaluated together, in order; a file of its own."""
 
     name: str
@@ -152,7 +152,7 @@ def _slowing(windows: Sequence[tuple[str, str, float]]) -> str:
     return _burn(SLOW_SHARE, slow("WINDOW"), 1 - QUICK, windows)
 
 
-OBJECTIVES: Final = Group(
+OBJECTIVES: Final = RuleGroup(
     "coterie-objectives",
     (
         *(Recording(f"{FAILED_SHARE}{window}", failed_share(window)) for window in WINDOWS),
@@ -190,7 +190,7 @@ OBJECTIVES: Final = Group(
     ),
 )
 
-SERVING: Final = Group(
+SERVING: Final = RuleGroup(
     "coterie-serving",
     (
         Alert(
@@ -259,7 +259,7 @@ SERVING: Final = Group(
     ),
 )  # fmt: skip
 
-ROLLOUT: Final = Group(
+ROLLOUT: Final = RuleGroup(
     "coterie-rollout",
     (
         Alert(
@@ -314,7 +314,7 @@ ROLLOUT: Final = Group(
     ),
 )
 
-PIPELINES: Final = Group(
+PIPELINES: Final = RuleGroup(
     "coterie-pipelines",
     (
         Alert(
@@ -373,10 +373,10 @@ def expressions() -> Iterator[str]:
     return (rule.expr for group in GROUPS for rule in group.rules)
 
 
-def as_yaml(group: Group) -> str:
+def as_yaml(group: RuleGroup) -> str:
     """A rule file that Prometheus reads.
 
-    >>> print(as_yaml(Group("g", [Recording("a:b:c", "sum(x)")])), end="")
+    >>> print(as_yaml(RuleGroup("g", [Recording("a:b:c", "sum(x)")])), end="")
     groups:
       - name: "g"
         rules:

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from coterie.errors import UnavailableError
-from coterie.rollout.decide import Decision, Observation, Source, decide
+from coterie.rollout.decide import Decision, MetricsStatus, Observation, decide
 from coterie.rollout.history import Snapshot, snapshot
 from coterie.rollout.state import Phase, State, Target, Totals
 from coterie.rollout.store import RolloutStore
 
 
-class Metrics(Protocol):
+class MetricsSource(Protocol):
     """Where counts of both arms come from: the app's own endpoint, or Prometheus."""
 
-    def totals(self, target: Target) -> tuple[Source, Mapping[str, Totals]]:
+    def totals(self, target: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:
         """What became of asking, and the counters by arm."""
 
 
-class Arms(Protocol):
+class ServingArms(Protocol):
     """What serves: Ray Serve here, a RayService in a cluster."""
 
     def live(self) -> Target:
@@ -64,8 +64,8 @@ class Controller:
     """Holds nothing between turns: the rollout store knows all."""
 
     rollout_store: RolloutStore
-    metrics: Metrics
-    arms: Arms
+    metrics: MetricsSource
+    arms: ServingArms
     clock: Callable[[], float] = time.time
     may_act: Callable[[], bool] = _always
     """Whether the lease is held: asked before each write and each act."""
@@ -123,11 +123,11 @@ class Controller:
             live, source, totals, preflight, crashed, self.rollout_store.commands(state)
         )
 
-    def _count(self, live: Target) -> tuple[Source, Mapping[str, Totals]]:
+    def _count(self, live: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:
         try:
             return self.metrics.totals(live)
         except UnavailableError:
-            return Source.DOWN, {}
+            return MetricsStatus.DOWN, {}
 
     @staticmethod
     def _ask(question: Callable[[], str | None]) -> str | None:

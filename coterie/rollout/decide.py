@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from coterie.errors import BadInputError
-from coterie.rollout.evidence import Arm, Evidence, Worse
+from coterie.rollout.evidence import Counts, Evidence, Worse
 from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import HELD, UNDER_WAY, WATCHED, Phase, State, Target, Totals, Transition
 
@@ -21,7 +21,7 @@ CONTROLLER: Final = "controller"
 KEPT_COMMANDS: Final = 50
 
 
-class Source(StrEnum):
+class MetricsStatus(StrEnum):
     """What became of asking for metrics; all but OK mean that nothing is known."""
 
     OK = "ok"
@@ -68,7 +68,7 @@ class Observation:
 
     live: Target
     """What really is live."""
-    source: Source = Source.OK
+    source: MetricsStatus = MetricsStatus.OK
     totals: Mapping[str, Totals] = field(default_factory=dict)
     """By arm, or by ``arm@instance`` where several count; only where the source is OK."""
     preflight: str | None = None
@@ -229,10 +229,10 @@ class _Log:
         )
 
 
-def _obey(state: State, command: Command, source: Source, log: _Log) -> State:
+def _obey(state: State, command: Command, source: MetricsStatus, log: _Log) -> State:
     if not command.reason.strip():
         raise BadInputError(f"{command.verb} needs a reason: say why")
-    if command.verb is Verb.START and source is Source.SPARSE:
+    if command.verb is Verb.START and source is MetricsStatus.SPARSE:
         raise BadInputError(f"no rollout could be decided: metrics are {source}{_ADVICE[source]}")
     return _VERBS[command.verb](state, command, log)
 
@@ -332,7 +332,7 @@ _VERBS: Final[dict[Verb, Callable[[State, Command, _Log], State]]] = {
 
 def _look(state: State, observation: Observation) -> State:
     """Take in what was counted since the last look; it counts in a hold as well."""
-    if observation.source is not Source.OK or state.active not in WATCHED:
+    if observation.source is not MetricsStatus.OK or state.active not in WATCHED:
         return state
     # Marks of an instance that is not seen now stay: it may be back, and have counted on.
     if not all(_instances(state.totals, arm) for arm in (CANARY, STABLE)):
@@ -380,14 +380,14 @@ def _instances(totals: Mapping[str, Totals], arm: str) -> list[str]:
     return [name for name in totals if name.partition("@")[0] == arm]
 
 
-def _window(state: State, observation: Observation, arm: str, signal: str) -> Arm:
+def _window(state: State, observation: Observation, arm: str, signal: str) -> Counts:
     """What all instances counted since the last look: one that is new counted from nothing."""
     of_shown = signal in SIGNALS and SIGNALS[signal].of_shown
     windows = [
         observation.totals[name].since(state.totals.get(name, Totals()), signal, of_shown)
         for name in _instances(observation.totals, arm)
     ]
-    return sum(windows, Arm(0, 0))
+    return sum(windows, Counts(0, 0))
 
 
 def _judge(state: State, observation: Observation, now: float, log: _Log) -> State:
@@ -400,7 +400,7 @@ def _judge(state: State, observation: Observation, now: float, log: _Log) -> Sta
         return _rolling_back(
             state, f"the canary cannot run: {observation.crashed}", CONTROLLER, log
         )
-    if observation.source is not Source.OK:
+    if observation.source is not MetricsStatus.OK:
         return _without_data(state, observation.source, now, log)
     harm = _harm(state)
     if harm:
@@ -418,7 +418,7 @@ def _preflight(state: State, observation: Observation, log: _Log) -> State:
     return log.go(state, Phase.SHADOW, "preflight passed")
 
 
-def _without_data(state: State, source: Source, now: float, log: _Log) -> State:
+def _without_data(state: State, source: MetricsStatus, now: float, log: _Log) -> State:
     """Neither a pass nor a failure: the weight is held, then the plan's policy decides."""
     if state.phase is Phase.DATA_UNAVAILABLE:
         if now - state.held_since < state.plan.hold_s:
@@ -433,7 +433,7 @@ def _without_data(state: State, source: Source, now: float, log: _Log) -> State:
 
 
 _ADVICE: Final = {
-    Source.SPARSE: ": let Prometheus scrape each 30 s or sooner (monitoring.interval)"
+    MetricsStatus.SPARSE: ": let Prometheus scrape each 30 s or sooner (monitoring.interval)"
 }
 
 
@@ -458,7 +458,7 @@ def _harm(state: State) -> str:
     return ""
 
 
-def _over(arm: Arm, ceiling: float) -> float:
+def _over(arm: Counts, ceiling: float) -> float:
     """e-value of a share above the ceiling: the mixture test, stable being a coin of that share.
 
     A fair comparison with a known rate is one with an arm so large that it has no noise.
@@ -466,7 +466,7 @@ def _over(arm: Arm, ceiling: float) -> float:
     if arm.samples == 0:
         return 0.0
     large = 1_000_000
-    known = Evidence().add(arm, Arm(large, round(ceiling * large)))
+    known = Evidence().add(arm, Counts(large, round(ceiling * large)))
     return known.against(1.0, Worse.MORE)
 
 

@@ -42,7 +42,7 @@ class Worse(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Counts:
     """What an arm did in a window."""
 
     samples: int
@@ -56,8 +56,8 @@ class Arm:
                 f"{self.events} events of {self.samples} samples: expected 0 to all"
             )
 
-    def __add__(self, other: "Arm") -> "Arm":
-        return Arm(self.samples + other.samples, self.events + other.events)
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.samples + other.samples, self.events + other.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,12 @@ class Interval:
 class Evidence:
     """All windows of one signal so far."""
 
-    canary: Arm = Arm(0, 0)
-    stable: Arm = Arm(0, 0)
+    canary: Counts = Counts(0, 0)
+    stable: Counts = Counts(0, 0)
     log_likelihood: tuple[float, ...] = (0.0,) * len(RATIOS)
     """Of each of RATIOS, up to a constant."""
 
-    def add(self, canary: Arm, stable: Arm) -> "Evidence":
+    def add(self, canary: Counts, stable: Counts) -> "Evidence":
         """With one window more; one in which an arm had no traffic says nothing of the ratio."""
         log_likelihood = np.array(self.log_likelihood)
         if canary.samples and stable.samples:
@@ -135,7 +135,7 @@ class Evidence:
     def from_json(cls, content: dict[str, Any]) -> "Evidence":
         """Back from :meth:`as_json`."""
         return cls(
-            Arm(*content["canary"]), Arm(*content["stable"]), tuple(content["log_likelihood"])
+            Counts(*content["canary"]), Counts(*content["stable"]), tuple(content["log_likelihood"])
         )
 
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from coterie.errors import UnavailableError, unresolved
-from coterie.rollout.decide import Source
+from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.state import Target, Totals
 
 logger = logging.getLogger("coterie.rollout")
@@ -44,7 +44,7 @@ MAX_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class MetricSample:
     """One value of one series."""
 
     name: str
@@ -60,14 +60,14 @@ class EndpointMetrics:
     """Of the metrics."""
     clock: Callable[[], float] = time.time
 
-    def totals(self, target: Target) -> tuple[Source, Mapping[str, Totals]]:  # noqa: ARG002
-        """See ``controller.Metrics``."""
+    def totals(self, target: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:  # noqa: ARG002
+        """See ``controller.MetricsSource``."""
         try:
             text = _fetch(self.url).decode()
             families = list(text_string_to_metric_families(text))
         except (UnavailableError, ValueError):
-            return Source.DOWN, {}
-        samples = [Sample(s.name, s.labels, s.value) for f in families for s in f.samples]
+            return MetricsStatus.DOWN, {}
+        samples = [MetricSample(s.name, s.labels, s.value) for f in families for s in f.samples]
         return read(samples, self.clock(), by_instance=False)
 
 
@@ -85,8 +85,8 @@ class PrometheusMetrics:
     """Further label matchers, such as ``namespace="shop"``."""
     _said: str = field(default="", init=False)
 
-    def totals(self, target: Target) -> tuple[Source, Mapping[str, Totals]]:  # noqa: ARG002
-        """See ``controller.Metrics``."""
+    def totals(self, target: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:  # noqa: ARG002
+        """See ``controller.MetricsSource``."""
         names = "|".join((ANSWERS, SIGNALS, SHOWN, HEARTBEAT))
         matchers = ", ".join(part for part in (f'__name__=~"{names}"', self.selector) if part)
         try:
@@ -98,10 +98,10 @@ class PrometheusMetrics:
             apart_s = _apart([[float(at) for at, _ in series["values"]] for series in beats])
         except (UnavailableError, ValueError, KeyError, TypeError, IndexError) as error:
             self._complain(str(error))
-            return Source.DOWN, {}
+            return MetricsStatus.DOWN, {}
         self._said = ""
         if apart_s > SPARSE_S:
-            return Source.SPARSE, {}
+            return MetricsStatus.SPARSE, {}
         return read(samples, now, True, max(STALE_S, SCRAPES * apart_s))
 
     def _complain(self, said: str) -> None:
@@ -127,8 +127,8 @@ def _apart(times: Iterable[Sequence[float]]) -> float:
 
 
 def read(
-    samples: Iterable[Sample], now: float, by_instance: bool, stale_s: float = STALE_S
-) -> tuple[Source, Mapping[str, Totals]]:
+    samples: Iterable[MetricSample], now: float, by_instance: bool, stale_s: float = STALE_S
+) -> tuple[MetricsStatus, Mapping[str, Totals]]:
     """Counters by arm, or by ``arm@instance``, and what is to be thought of them."""
     answers: dict[str, int] = {}
     shown: dict[str, int] = {}
@@ -148,16 +148,16 @@ def read(
         elif sample.name == SIGNALS:
             events.setdefault(key, {})[sample.labels["signal"]] = int(sample.value)
     if not answers or beat == -math.inf:
-        return Source.EMPTY, {}
+        return MetricsStatus.EMPTY, {}
     if now - beat > stale_s:
-        return Source.STALE, {}
+        return MetricsStatus.STALE, {}
     totals = {k: Totals(n, events.get(k, {}), shown.get(k, 0)) for k, n in answers.items()}
-    return Source.OK, totals
+    return MetricsStatus.OK, totals
 
 
-def _sample(series: Any) -> Sample:
+def _sample(series: Any) -> MetricSample:
     labels = dict(series["metric"])
-    return Sample(labels.pop("__name__"), labels, float(series["value"][1]))
+    return MetricSample(labels.pop("__name__"), labels, float(series["value"][1]))
 
 
 def _fetch(url: str) -> bytes:

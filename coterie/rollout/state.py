@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from coterie.rollout.evidence import Arm, Evidence
+from coterie.rollout.evidence import Counts, Evidence
 from coterie.rollout.plan import Plan
 
 
@@ -55,7 +55,7 @@ class Totals:
     shown: int = 0
     """Lists whose time to be followed by a click is over: what ``of_shown`` signals are of."""
 
-    def since(self, before: "Totals", signal: str, of_shown: bool = False) -> Arm:
+    def since(self, before: "Totals", signal: str, of_shown: bool = False) -> Counts:
         """Give one signal's window; counters that fell began anew, so all of theirs is new.
 
         What is of a list may be counted before the list is: by another process, on a beat of its
@@ -64,7 +64,7 @@ class Totals:
         earlier = 0 if self._anew(before) else before.events.get(signal, 0)
         ours, theirs = (t.shown if of_shown else t.samples for t in (self, before))
         samples = ours if self._anew(before) else ours - theirs
-        return Arm(samples, min(max(self.events.get(signal, 0) - earlier, 0), samples))
+        return Counts(samples, min(max(self.events.get(signal, 0) - earlier, 0), samples))
 
     def mark(self, before: "Totals", counted: Mapping[str, int]) -> "Totals":
         """Give what the next window begins from.

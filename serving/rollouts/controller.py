@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.champion import ChampionPointer
-from coterie.rollout.controller import Controller, Metrics
+from coterie.rollout.controller import Controller, MetricsSource
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
@@ -94,7 +94,7 @@ class ServeArms:
                 file.unlink(missing_ok=True)
 
 
-def metrics_of(settings: Settings) -> Metrics:
+def metrics_of(settings: Settings) -> MetricsSource:
     """Whom the controller asks."""
     if settings.prometheus_url:
         return PrometheusMetrics(settings.prometheus_url)

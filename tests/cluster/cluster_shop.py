@@ -14,7 +14,7 @@ from coterie.cluster.store import ClusterRolloutStore
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
 from coterie.rollout.controller import Controller
-from coterie.rollout.decide import Command, Source, Verb
+from coterie.rollout.decide import Command, MetricsStatus, Verb
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import State, Target, Totals
@@ -124,7 +124,7 @@ class Shop:
         return self.now
 
     def totals(self, target):
-        return Source.OK, dict(self.counted)
+        return MetricsStatus.OK, dict(self.counted)
 
     def arms(self, cluster, may_act=lambda: True):
         store = ReleaseStore(self.store)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from coterie.rollout.decide import CONTROLLER, Command, Observation, Source, Verb, decide
+from coterie.rollout.decide import CONTROLLER, Command, MetricsStatus, Observation, Verb, decide
 from coterie.rollout.exported import REASONS, RolloutMetrics, verdict
 from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import Phase, State, Target, Totals, Transition
@@ -42,7 +42,7 @@ def rollback(state=STEP, **seen):
             "metrics",
             rollback(
                 replace(STEP, phase=Phase.DATA_UNAVAILABLE, held=Phase.STEP, held_since=100.0),
-                source=Source.DOWN,
+                source=MetricsStatus.DOWN,
             ),
         ),
         ("forced", rollback(commands=[Command("c", Verb.ROLLBACK, "ana", "failures: I feel it")])),

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 from test_decide import HARMLESS, NEW, OLD, PLAN, World, at_step, command
 
-from coterie.rollout.decide import KEPT_COMMANDS, Source, Verb
+from coterie.rollout.decide import KEPT_COMMANDS, MetricsStatus, Verb
 from coterie.rollout.history import Snapshot, past_state, series, snapshot, snapshots_in
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import Phase, State
@@ -133,7 +133,7 @@ def test_a_hold_says_where_for_how_long_and_why():
 
 def test_without_metrics_it_says_what_happens_when_they_stay_away():
     world = at_step()
-    world.source = Source.DOWN
+    world.source = MetricsStatus.DOWN
     world.run(looks=4)
     told = stand(world)
     assert told.next_step.endswith("held at 1 %; paused in 70 s unless they are back")

@@ -11,7 +11,7 @@ import pytest
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.controller import Controller
-from coterie.rollout.decide import Command, Source, Verb
+from coterie.rollout.decide import Command, MetricsStatus, Verb
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals, Transition
 from coterie.rollout.store import AUDIT, COMMANDS, STATE, FileRolloutStore
@@ -45,7 +45,7 @@ class Shop:
     def totals(self, target):
         if self.down:
             raise UnavailableError("no route to host")
-        return Source.OK, dict(self.counted)
+        return MetricsStatus.OK, dict(self.counted)
 
     def live(self):
         return self.target

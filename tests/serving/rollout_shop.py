@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from coterie.errors import BadInputError
 from coterie.rollout.controller import Controller, nobody
-from coterie.rollout.decide import Source
+from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.live import ReleaseRef
 from coterie.rollout.state import State, Target, Totals
 from coterie.rollout.store import FileRolloutStore
@@ -48,7 +48,7 @@ class Shop:
         self.now = time.time() if begins is None else begins
         self.counted: dict[str, Totals] = {}
         self.rng = np.random.default_rng(4)
-        self.source = Source.OK
+        self.source = MetricsStatus.OK
         self.unfit = ""
 
     def clock(self) -> float:
@@ -69,7 +69,7 @@ class Shop:
         return self.now
 
     def totals(self, target):
-        return self.source, dict(self.counted) if self.source is Source.OK else {}
+        return self.source, dict(self.counted) if self.source is MetricsStatus.OK else {}
 
     def live(self) -> Target:
         return self.target

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from coterie.monitoring.panels import Dashboard, Panel, Query, Row
+from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
 from coterie.monitoring.queries import SIGNAL, above, quantiles, rate, share, signal_share
 from coterie.monitoring.rules import STALE_FEATURES_S
 
@@ -19,7 +19,7 @@ SHOPPERS: Final = Dashboard(
                     "Lists a second, by what they could draw on: the shopper's own events, their "
                     "friends' alone, or what is popular. Much more of popular means that features "
                     "are missing.",
-                    [Query(rate("coterie_lists_total", "source"), "{{source}}")],
+                    [PanelQuery(rate("coterie_lists_total", "source"), "{{source}}")],
                     "reqps",
                     stacked=True,
                 ),
@@ -27,7 +27,7 @@ SHOPPERS: Final = Dashboard(
                     "Items a list",
                     "How many items a list has on average. It falls when lists come out short.",
                     [
-                        Query(
+                        PanelQuery(
                             share(rate("coterie_list_items_total"), rate("coterie_lists_total")),
                             "items",
                         )
@@ -38,7 +38,7 @@ SHOPPERS: Final = Dashboard(
                     "Which share of shown items' scores comes from the shopper's own events, from "
                     "friends, or from popularity.",
                     [
-                        Query(
+                        PanelQuery(
                             share(
                                 rate("coterie_reason_share_total", "kind"),
                                 rate("coterie_reason_share_total"),
@@ -59,14 +59,14 @@ SHOPPERS: Final = Dashboard(
                 Panel(
                     "Click rate by arm",
                     "Lists that were followed by a click, of those whose time for it is over.",
-                    [Query(signal_share("clicks"), "{{arm}}")],
+                    [PanelQuery(signal_share("clicks"), "{{arm}}")],
                     "percentunit",
                     width=6,
                 ),
                 Panel(
                     "Purchase rate by arm",
                     "Lists that were followed by a purchase, of those whose time for it is over.",
-                    [Query(signal_share("purchases"), "{{arm}}")],
+                    [PanelQuery(signal_share("purchases"), "{{arm}}")],
                     "percentunit",
                     width=6,
                 ),
@@ -75,7 +75,7 @@ SHOPPERS: Final = Dashboard(
                     "Clicks and purchases a second that belong to a list, by arm. Few of them make "
                     "the rates beside this panel jump.",
                     [
-                        Query(
+                        PanelQuery(
                             rate(SIGNAL, "arm", "signal", where='signal=~"clicks|purchases"'),
                             "{{signal}} {{arm}}",
                         )
@@ -88,7 +88,7 @@ SHOPPERS: Final = Dashboard(
                     "New events a second. All kinds falling to nothing at once is a client that "
                     "cannot send.",
                     [
-                        Query(
+                        PanelQuery(
                             rate("coterie_events_total", "kind", where='outcome="accepted"'),
                             "{{kind}}",
                         )
@@ -101,7 +101,7 @@ SHOPPERS: Final = Dashboard(
                     "Share of events that were known already: clients that retry. Harmless, unless "
                     "it grows.",
                     [
-                        Query(
+                        PanelQuery(
                             share(
                                 rate("coterie_events_total", where='outcome="duplicate"'),
                                 rate("coterie_events_total"),
@@ -118,7 +118,7 @@ SHOPPERS: Final = Dashboard(
                     "Share of events that broke a rule of the contract, or had an impossible time: "
                     "a client to mend, whose receipts name them.",
                     [
-                        Query(
+                        PanelQuery(
                             share(
                                 rate("coterie_events_total", where='outcome="refused"'),
                                 rate("coterie_events_total"),

@@ -8,7 +8,7 @@ from browsing import fits, quiet_pages, served, take_picture
 from fastapi.testclient import TestClient
 from rollout_shop import NEW, OLD, Shop, make_app, make_controller
 
-from coterie.rollout.decide import Command, Source, Verb
+from coterie.rollout.decide import Command, MetricsStatus, Verb
 from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import Phase
 from coterie.rollout.store import FileRolloutStore
@@ -126,7 +126,7 @@ def test_holds_and_freezes_are_said(rollout_store, look):
 
     shop = Shop(begins=time.time() - 400)
     controller = roll(rollout_store, shop, lambda s: s.step == 1)
-    shop.source = Source.DOWN
+    shop.source = MetricsStatus.DOWN
     controller.turn()
     page = look()
     expect(page.get_by_role("heading", level=1)).to_have_text(
