@@ -32,9 +32,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
 
-from coterie.rollout.decide import CANARY, STABLE, Command, Observation, Verb, decide
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.decide import Observation, decide
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals
+from coterie.rollout.transitions import CANARY, STABLE
 
 RESULTS: Final = Path(__file__).parent / "results" / "rollout.json"
 LOOK_S: Final = 15.0

@@ -41,7 +41,7 @@ def rollout_status(told: Mapping[str, Any], trouble: str = "") -> RenderableType
 def history(told: Mapping[str, Any]) -> RenderableType:
     """Transitions, newest first."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("when", "to", "canary", "weight", "who"):
+    for name in ("when", "to", "canary", "weight", "by"):
         table.add_column(name, no_wrap=True)
     table.add_column("why", ratio=1)
     versions = told["versions"]
@@ -51,10 +51,21 @@ def history(told: Mapping[str, Any]) -> RenderableType:
             one["after"].replace("_", " "),
             Text(clean(_called(one["canary"], versions))),
             _percent(one["weight"]),
-            Text(clean(one["who"])[:12]),
+            Text(clean(by(one))[:12]),
             Text(clean(one["why"])),
         )
     return table
+
+
+def by(transition: Mapping[str, Any]) -> str:
+    """Say by whom or what a transition came: a person, a signal, or another cause.
+
+    An app of the version before says no cause.
+    """
+    cause = transition.get("cause")
+    if cause in (None, "command"):
+        return str(transition["who"])
+    return str(transition["signal"] or cause)
 
 
 def clean(text: str) -> str:
@@ -164,7 +175,7 @@ def _line(name: str, text: str, style: str = "") -> Table:
 
 def _happened(one: Mapping[str, Any]) -> str:
     weight = f" at {_percent(one['weight'])}" if one["weight"] else ""
-    return f"{one['after'].replace('_', ' ')}{weight}, {one['who']}: {one['why']}"
+    return f"{one['after'].replace('_', ' ')}{weight}, {by(one)}: {one['why']}"
 
 
 def _called(digest: str, versions: Mapping[str, str]) -> str:

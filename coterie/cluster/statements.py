@@ -11,9 +11,10 @@ from coterie.cluster.served import told
 from coterie.cluster.stated import Install, Ruling, Statement, ruling
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.decide import CONTROLLER, Decision, note, put_live
+from coterie.rollout.decide import Decision, note, put_live
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import State, Transition
+from coterie.rollout.transitions import CONTROLLER
 
 WHO: Final = "helm"
 """In the audit log: who wrote the values is known to their history, not to us."""

@@ -17,9 +17,10 @@ from coterie.cluster.api import CONFIG_MAPS, Cluster, ConflictError, Object, log
 from coterie.cluster.lease import ClusterLease
 from coterie.cluster.stated import Install
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.decide import Command
+from coterie.rollout.commands import Command
 from coterie.rollout.state import Phase, State, Transition
-from coterie.rollout.store import FORMAT, read_command, read_transition
+from coterie.rollout.store import FORMAT
+from coterie.rollout.stored import command_json, read_command, read_transition
 
 STATE: Final = "state.json"
 AUDIT: Final = "audit.jsonl"
@@ -121,7 +122,7 @@ class ClusterRolloutStore:
             )
         found = self._cluster.find(CONFIG_MAPS, self._commands)
         # Keys have no order: the time tells which command came first, whoever's node took it.
-        text = json.dumps({**asdict(command), "at": self._cluster.clock()})
+        text = json.dumps({**command_json(command), "at": self._cluster.clock()})
         data = {"data": {command.id: text}}
         if found is None:
             try:

@@ -5,17 +5,18 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from coterie.rollout.decide import CONTROLLER
 from coterie.rollout.plan import SIGNALS
-from coterie.rollout.state import Phase, State, Transition
+from coterie.rollout.state import Cause, Phase, State, Transition
 
-CRASHED: Final = "crashed"
-PREFLIGHT: Final = "preflight"
 FORCED: Final = "forced"
-METRICS: Final = "metrics"
-REASONS: Final = (*SIGNALS, CRASHED, PREFLIGHT, FORCED, METRICS)
+_VERDICTS: Final = {
+    Cause.CRASHED: "crashed",
+    Cause.PREFLIGHT: "preflight",
+    Cause.COMMAND: FORCED,
+    Cause.METRICS: "metrics",
+}
+REASONS: Final = (*SIGNALS, *_VERDICTS.values())
 """All reasons for which a release is taken back, or promoted in spite of what is known."""
-_BEGINNINGS: Final = {"the canary cannot run": CRASHED, "preflight": PREFLIGHT, "metrics": METRICS}
 
 
 class RolloutMetrics:
@@ -36,7 +37,7 @@ class RolloutMetrics:
             registry=registry,
         )
         self._verdicts = Counter(
-            "coterie_rollout_verdicts",
+            "coterie_rollout_verdicts_total",
             "Releases taken back, or promoted by force, by reason",
             ["reason"],
             registry=registry,
@@ -57,7 +58,7 @@ class RolloutMetrics:
             self._verdicts.labels(reason)
 
     def show(self, state: State, transitions: Iterable[Transition], now: float) -> None:
-        """A turn's state, and what happened in it."""
+        """Set all gauges to the state of a turn, and count the verdicts in it."""
         for phase in Phase:
             self._phase.labels(phase.value).set(phase is state.phase)
         self._weight.set(state.target.weight)
@@ -76,15 +77,9 @@ class RolloutMetrics:
 
 
 def verdict(transition: Transition) -> str:
-    """Which of REASONS a transition counts under; empty: it is no verdict."""
-    by_person = transition.who != CONTROLLER
+    """Give the one of REASONS that a transition counts under; empty: it is no verdict."""
     if transition.after is Phase.PROMOTED:
-        return FORCED if by_person else ""
-    if transition.after is not Phase.ROLLING_BACK:
+        return FORCED if transition.cause is Cause.COMMAND else ""
+    if transition.after is not Phase.ROLLING_BACK or transition.cause is None:
         return ""
-    if by_person:
-        return FORCED
-    signal = transition.why.partition(":")[0]
-    if signal in SIGNALS:
-        return signal
-    return next((r for begins, r in _BEGINNINGS.items() if transition.why.startswith(begins)), "")
+    return transition.signal or _VERDICTS.get(transition.cause, "")

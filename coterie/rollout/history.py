@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from coterie.rollout.decide import judgement
 from coterie.rollout.state import HELD, UNDER_WAY, Phase, State, Transition
+from coterie.rollout.transitions import judgement
 
 LAST: Final = 10
 POINTS: Final = 120

@@ -22,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from coterie.errors import UnavailableError, unresolved
 from coterie.rollout.decide import MetricsStatus
+from coterie.rollout.plan import current_signal
 from coterie.rollout.state import Target, Totals
 
 logger = logging.getLogger("coterie.rollout")
@@ -146,7 +147,8 @@ def read(
         elif sample.name == SHOWN:
             shown[key] = int(sample.value)
         elif sample.name == SIGNALS:
-            events.setdefault(key, {})[sample.labels["signal"]] = int(sample.value)
+            counts, signal = events.setdefault(key, {}), current_signal(sample.labels["signal"])
+            counts[signal] = counts.get(signal, 0) + int(sample.value)
     if not answers or beat == -math.inf:
         return MetricsStatus.EMPTY, {}
     if now - beat > stale_s:

@@ -1,12 +1,15 @@
 """How a release is rolled out: steps, signals and their limits, times. Read and checked whole."""
 
 import itertools
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from coterie.errors import BadInputError
 from coterie.rollout.evidence import WIDEST, Worse
+
+logger = logging.getLogger("coterie.rollout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,30 @@ SIGNALS: Final[dict[str, Signal]] = {
     "slow": Signal("answers slower than the limit of latency", Worse.MORE, 1.1, 0.25),
     "fallbacks": Signal("lists that fell back to what is popular", Worse.MORE, 1.1),
     "malformed": Signal("empty, short or malformed lists", Worse.MORE, 1.0, 0.02),
-    "repeated": Signal("lists equal to another shopper's", Worse.MORE, 1.2),
-    "odd_scores": Signal(
+    "duplicate_lists": Signal("lists equal to another shopper's", Worse.MORE, 1.2),
+    "score_out_of_range": Signal(
         "lists with a best score as their release had none offline", Worse.MORE, 1.3
     ),
     "clicks": Signal("lists that were followed by a click", Worse.LESS, 1.0, of_shown=True),
     "purchases": Signal("lists that were followed by a purchase", Worse.LESS, 1.0, of_shown=True),
 }
 """All that a plan may name, with the limits that hold unless it says otherwise."""
+FORMER_SIGNALS: Final[Mapping[str, str]] = {
+    "repeated": "duplicate_lists",
+    "odd_scores": "score_out_of_range",
+}
+"""Names of the version before to those of now: they are read in states, metrics and plans."""
+
+
+def current_signal(name: str) -> str:
+    """Give the name that a signal has now, also for the one that it had before."""
+    return FORMER_SIGNALS.get(name, name)
+
+
+def stored_signal(name: str) -> str:
+    """Give the name under which states hold a signal: that of the version before, which has to
+    read them once an image is rolled back. The next version may write the new names."""
+    return next((former for former, now in FORMER_SIGNALS.items() if now == name), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +113,18 @@ class Plan:
 
     @property
     def alpha_each(self) -> float:
-        """Of one signal: they share (Bonferroni), as do a limit and a ceiling."""
+        """Share of ``alpha`` that one test has (Bonferroni): a ceiling is a test beside a limit."""
         tests = len(self.signals) + sum(SIGNALS[n].ceiling is not None for n, _ in self.signals)
         return self.alpha / tests
 
+    def as_json(self) -> dict[str, Any]:
+        """Make plain values for a file, which the version before can read as well."""
+        signals = [[stored_signal(name), limit] for name, limit in self.signals]
+        return {**asdict(self), "signals": signals}
+
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Plan":
-        """From plain values; ``signals`` as name to limit.
+        """Read plain values; ``signals`` as name to limit, or as pairs.
 
         Raises:
             BadInputError: A field or a signal is unknown, or a value is refused.
@@ -115,10 +139,23 @@ class Plan:
         if "weights" in values:
             values["weights"] = tuple(float(w) for w in values["weights"])
         if isinstance(values.get("signals"), Mapping):
-            values["signals"] = tuple((n, float(x)) for n, x in values["signals"].items())
-        elif "signals" in values:
-            values["signals"] = tuple((str(n), float(x)) for n, x in values["signals"])
+            # A person's: what states hold are pairs, which need no word of ours.
+            _warn_of_former(values["signals"])
+            values["signals"] = tuple(values["signals"].items())
+        if "signals" in values:
+            pairs = values["signals"]
+            values["signals"] = tuple((current_signal(str(n)), float(x)) for n, x in pairs)
         return cls(**values)
+
+
+def _warn_of_former(signals: Mapping[str, Any]) -> None:
+    for name in signals.keys() & FORMER_SIGNALS.keys():
+        logger.warning(
+            "a plan names the signal %s, which is called %s now: the next version does not know "
+            "the old name",
+            name,
+            FORMER_SIGNALS[name],
+        )
 
 
 def _bounds(name: str) -> str:

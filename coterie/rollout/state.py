@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from coterie.rollout.evidence import Counts, Evidence
-from coterie.rollout.plan import Plan
+from coterie.rollout.plan import Plan, current_signal, stored_signal
 
 
 class Phase(StrEnum):
@@ -23,6 +23,27 @@ class Phase(StrEnum):
     DATA_UNAVAILABLE = "data_unavailable"
     ROLLING_BACK = "rolling_back"
     ROLLED_BACK = "rolled_back"
+
+
+class Cause(StrEnum):
+    """What led to a transition, for programs; ``Transition.why`` says it to people."""
+
+    COMMAND = "command"
+    """A person asked for it, or the values of a chart."""
+    PREFLIGHT = "preflight"
+    """The checks of the release let it pass, or refused it."""
+    PASSED = "passed"
+    """The stage had its time and its samples, and nothing spoke against the canary."""
+    SIGNAL = "signal"
+    """A signal speaks against the canary: ``Transition.signal`` names it."""
+    CRASHED = "crashed"
+    """Replicas cannot run the canary."""
+    METRICS = "metrics"
+    """There are no metrics to decide by, or they are back."""
+    DEADLINE = "deadline"
+    """The stage was not live, or had not its samples, by its deadline."""
+    LIVE = "live"
+    """What replicas serve: a rollback is through, or a lost store begins with it."""
 
 
 UNDER_WAY = frozenset({Phase.PREFLIGHT, Phase.SHADOW, Phase.STEP, Phase.BAKE})
@@ -54,6 +75,17 @@ class Totals:
     events: Mapping[str, int] = field(default_factory=dict)
     shown: int = 0
     """Lists whose time to be followed by a click is over: what ``of_shown`` signals are of."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Make plain values for a file."""
+        events = {stored_signal(name): count for name, count in self.events.items()}
+        return {**asdict(self), "events": events}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Totals":
+        """Read back what :meth:`as_json` made."""
+        events = {current_signal(name): count for name, count in content["events"].items()}
+        return cls(**{**content, "events": events})
 
     def since(self, before: "Totals", signal: str, of_shown: bool = False) -> Counts:
         """Give one signal's window; counters that fell began anew, so all of theirs is new.
@@ -98,6 +130,10 @@ class Transition:
     step: int
     evidence: Mapping[str, Any]
     """Signal to samples, events, ratio, interval and e-value, as the decision saw them."""
+    cause: Cause | None = None
+    """None: a line of the version before, whose words do not tell."""
+    signal: str = ""
+    """The signal that speaks against the canary; empty where the cause is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,22 +195,27 @@ class State:
         return Target(self.stable)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for a file."""
-        content = asdict(replace(self, evidence={}))
-        content["evidence"] = {name: one.as_json() for name, one in self.evidence.items()}
-        return content
+        """Make plain values for a file, which the version before can read as well."""
+        return {
+            **asdict(replace(self, evidence={}, totals={})),
+            "plan": self.plan.as_json(),
+            "evidence": {stored_signal(n): one.as_json() for n, one in self.evidence.items()},
+            "totals": {arm: one.as_json() for arm, one in self.totals.items()},
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "State":
-        """Back from :meth:`as_json`, also a later version's: an image may be rolled back, too."""
+        """Read back what :meth:`as_json` made, also of a later version: images are rolled back."""
         names = {one.name for one in fields(cls)}
         known = {name: value for name, value in content.items() if name in names}
         read = {
             "phase": Phase(content["phase"]),
             "held": Phase(content["held"]) if content["held"] else None,
             "plan": Plan.of(content["plan"]),
-            "evidence": {n: Evidence.from_json(e) for n, e in content["evidence"].items()},
-            "totals": {arm: Totals(**totals) for arm, totals in content["totals"].items()},
+            "evidence": {
+                current_signal(n): Evidence.from_json(e) for n, e in content["evidence"].items()
+            },
+            "totals": {arm: Totals.from_json(totals) for arm, totals in content["totals"].items()},
             "done_commands": tuple(content["done_commands"]),
         }
         return cls(**{**known, **read})

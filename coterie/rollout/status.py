@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
-from coterie.rollout.decide import CANARY, STABLE, judgement
 from coterie.rollout.history import LAST, phase_under
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import HELD, Phase, State, Transition
+from coterie.rollout.transitions import CANARY, STABLE, judgement
 from coterie.rollout.words import in_percent, next_step, where
 
 _CALLED_OFF: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})

@@ -9,17 +9,17 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command
 from coterie.rollout.history import Snapshot
-from coterie.rollout.plan import Plan
-from coterie.rollout.state import Phase, State, Transition
+from coterie.rollout.state import State, Transition
+from coterie.rollout.stored import command_json, read_command, read_snapshot, read_transition
 
 STATE: Final = "state.json"
 AUDIT: Final = "audit.jsonl"
@@ -147,8 +147,8 @@ class FileRolloutStore:
         snapshots = []
         for line in path.read_bytes().splitlines():
             # One that a crash cut short is missed by nobody.
-            with suppress(ValueError, TypeError):
-                snapshots.append(Snapshot(**json.loads(line)))
+            with suppress(ValueError, TypeError, AttributeError, KeyError):
+                snapshots.append(read_snapshot(json.loads(line)))
         return snapshots
 
     def command(self, command: Command) -> None:
@@ -158,7 +158,7 @@ class FileRolloutStore:
             UnavailableError: The disk has no room; nothing was left.
         """
         with self._writing(), self._locked():
-            _add_line(self._folder / COMMANDS, json.dumps(asdict(command)))
+            _add_line(self._folder / COMMANDS, json.dumps(command_json(command)))
 
     def commands(self, state: State) -> list[Command]:
         """Commands that a state does not know of yet, oldest first."""
@@ -246,19 +246,6 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def read_transition(content: Mapping[str, Any]) -> Transition:
-    """Back from ``asdict``."""
-    phases = {name: Phase(content[name]) for name in ("before", "after")}
-    return Transition(**{**content, **phases})
-
-
-def read_command(content: Mapping[str, Any]) -> Command:
-    """Back from ``asdict``."""
-    plan = content["plan"]
-    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.of(plan)}
-    return Command(**{**content, **read})
 
 
 def _add_line(path: Path, text: str, sync: bool = True) -> int:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from coterie.rollout.decide import CANARY, STABLE
 from coterie.rollout.state import HELD, Phase, State, Transition
+from coterie.rollout.transitions import CANARY, STABLE
 
 SHORT: Final = 12
 """Digits of a digest that people read."""

@@ -20,7 +20,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, StringConstraints
 
 from coterie.errors import BadInputError
-from coterie.rollout.decide import CONTROLLER, Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.history import (
     PastState,
     Series,
@@ -34,6 +34,7 @@ from coterie.rollout.plan import Plan
 from coterie.rollout.state import Transition
 from coterie.rollout.status import NamedRelease, RolloutStatus, rollout_status
 from coterie.rollout.store import RolloutStore
+from coterie.rollout.transitions import CONTROLLER
 from coterie.rollout.words import called, in_percent
 from serving.api.problems import MEDIA_TYPE, ProblemError
 from serving.api.strict import StrictRoute

@@ -78,9 +78,9 @@ class Watch:
         if answer.source is Source.POPULAR:
             found.append("fallbacks")
         if self._repeated(answer):
-            found.append("repeated")
+            found.append("duplicate_lists")
         if self._odd(answer):
-            found.append("odd_scores")
+            found.append("score_out_of_range")
         return found
 
     def tenth(self, answer: RecommendationList) -> int | None:

@@ -241,8 +241,8 @@ class Switch:
         answer, seconds = made
         flawed = flaw(answer, k, known, arm.maker.num_available)
         signals = ["malformed"] if flawed else arm.watch.signals(answer)
-        if "odd_scores" in signals and not arms.comparable:
-            signals.remove("odd_scores")
+        if "score_out_of_range" in signals and not arms.comparable:
+            signals.remove("score_out_of_range")
         if arms.usual.slow(seconds):
             signals.append("slow")
         self._metrics.count_answer(name, seconds, signals)

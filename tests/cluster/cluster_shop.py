@@ -13,8 +13,9 @@ from coterie.cluster.stated import STATED
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.controller import Controller
-from coterie.rollout.decide import Command, MetricsStatus, Verb
+from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import State, Target, Totals

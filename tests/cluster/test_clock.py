@@ -13,7 +13,7 @@ from coterie.cluster.api import RAY_SERVICES
 from coterie.cluster.clock import ServerClock
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import BadInputError
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.state import Phase, State
 
 THERE = 2_000_000_000.0

@@ -10,7 +10,7 @@ from cluster_shop import Shop
 from coterie.cluster.api import Cluster
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.state import Phase, Target
 
 ENDS = (Phase.PROMOTED, Phase.ROLLED_BACK)

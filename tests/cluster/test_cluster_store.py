@@ -8,10 +8,11 @@ from fake_api import FakeApi
 
 from coterie.cluster.store import AUDIT, KEPT_BYTES, STATE, ClusterRolloutStore
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.decide import Command, Verb, judgement
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.evidence import Counts, Evidence
 from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import Phase, State, Totals, Transition
+from coterie.rollout.transitions import judgement
 
 
 def line(at, evidence=None):

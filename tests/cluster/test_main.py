@@ -22,7 +22,7 @@ from coterie.cluster.statements import Statements
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.release.champion import ChampionPointer
 from coterie.release.store import CHAMPION, ReleaseStore
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.state import Phase, State
 

@@ -13,7 +13,7 @@ from coterie.cluster import __main__ as program
 from coterie.cluster.stated import STATED
 from coterie.cluster.statements import Statements
 from coterie.cluster.store import INSTALL, ClusterRolloutStore
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.plan import Plan

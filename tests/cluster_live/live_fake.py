@@ -84,7 +84,7 @@ class FakeCluster(Cluster):
 
     def command(self, path: str, instance: str = RELEASE, **body: Any) -> Any:
         """Leave a command in the rollout store, as the API does."""
-        from coterie.rollout.decide import Command, Verb
+        from coterie.rollout.commands import Command, Verb
         from coterie.rollout.plan import Plan
 
         verb = Verb(path.strip("/") or "start")

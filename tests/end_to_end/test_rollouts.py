@@ -17,11 +17,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TOKEN = "a-token-for-this-test-alone"
 CAUGHT_BY = {
     "not-numbers": ("preflight",),
-    "shuffled-items": ("odd_scores", "clicks", "purchases", "repeated"),
+    "shuffled-items": ("score_out_of_range", "clicks", "purchases", "duplicate_lists"),
     # So slow that it is not even an answer.
     "slow": ("slow", "failures"),
     "raising": ("failures",),
-    "same-list": ("repeated", "odd_scores"),
+    "same-list": ("duplicate_lists", "score_out_of_range"),
 }
 RUNNING = ("shadow", "step", "bake")
 

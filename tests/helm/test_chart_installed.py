@@ -28,7 +28,7 @@ from cluster_shop import release
 from install import SERVED, Install, client_of, cluster_of, eventually, program
 
 from coterie.cluster.store import ClusterRolloutStore
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase
 

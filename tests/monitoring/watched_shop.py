@@ -108,7 +108,7 @@ def use(client, n: int, metrics: Metrics) -> None:
     for arm in ("stable", "canary"):
         metrics.count_shown(arm, 5)
         metrics.count_answer(arm, 0.01, ["failures", "slow", "fallbacks", "malformed"])
-        metrics.count_answer(arm, 0.01, ["repeated", "odd_scores"])
+        metrics.count_answer(arm, 0.01, ["duplicate_lists", "score_out_of_range"])
         for signal in ("clicks", "purchases"):
             metrics.count_response(arm, signal)
     metrics.shielded.inc()

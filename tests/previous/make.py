@@ -24,7 +24,7 @@ from logged import numbered
 from redis_server import PASSWORD, RedisServer
 
 from coterie.cluster.api import Cluster
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.state import Phase, State
 from coterie.rollout.store import FileRolloutStore
 from serving.events.open import open_log

@@ -25,7 +25,8 @@ from tools import NoHelmError, helm
 
 from coterie.cluster.api import Cluster
 from coterie.cluster.store import ClusterRolloutStore
-from coterie.rollout.decide import Verb
+from coterie.rollout.commands import Verb
+from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import Phase
 from coterie.rollout.store import FileRolloutStore
 from serving.events.open import open_log
@@ -123,6 +124,8 @@ def test_a_rollout_that_was_under_way_is_read_with_its_command():
         digests = LEFT["config_maps"]["digests"]
         assert state.phase is Phase.STEP
         assert (state.stable, state.canary) == (digests["stable"], digests["canary"])
+        assert set(state.evidence) <= set(SIGNALS)
+        assert "duplicate_lists" in state.evidence
         [command] = rollout_store.commands(state)
         assert (command.id, command.verb, command.who) == ("c2", Verb.PAUSE, "ana")
         assert [line.after for line in rollout_store.history()][-1] is Phase.STEP
@@ -137,4 +140,5 @@ def test_a_rollout_store_on_a_disk_is_read_with_its_command(tmp_path):
     state, version = rollout_store.read()
     assert (state.stable, version) == ("a" * 64, 1)
     assert [command.id for command in rollout_store.commands(state)] == ["c1"]
+    assert {name for name, _ in state.plan.signals} == set(SIGNALS)
     assert rollout_store.write(state, version) == 2

@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from coterie.monitoring.pages.rollout import _signal
-from coterie.rollout.decide import Command, MetricsStatus, Observation, Verb, decide
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.decide import MetricsStatus, Observation, decide
 from coterie.rollout.evidence import Worse
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.metrics import MetricSample, read

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from coterie.errors import BadInputError
-from coterie.rollout.decide import Command, MetricsStatus, Observation, Verb, decide, note, put_live
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.decide import MetricsStatus, Observation, decide, note, put_live
 from coterie.rollout.evidence import Evidence
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals

@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 import pytest
 from test_decide import HARMLESS, NEW, OLD, PLAN, World, at_step, command
 
-from coterie.rollout.decide import KEPT_COMMANDS, MetricsStatus, Verb
+from coterie.rollout.commands import Verb
+from coterie.rollout.decide import KEPT_COMMANDS, MetricsStatus
 from coterie.rollout.history import Snapshot, past_state, series, snapshot, snapshots_in
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import Phase, State

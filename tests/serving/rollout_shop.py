@@ -32,8 +32,8 @@ RATES = {
     "slow": 0.03,
     "fallbacks": 0.02,
     "malformed": 0.001,
-    "repeated": 0.01,
-    "odd_scores": 0.02,
+    "duplicate_lists": 0.01,
+    "score_out_of_range": 0.02,
     "clicks": 0.06,
     "purchases": 0.01,
 }

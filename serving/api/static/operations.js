@@ -137,8 +137,8 @@ function showStory(history, versions) {
     const digest = one.canary, kind = one.before === one.after && one.before !== "step" ? "noted" : BACK.includes(one.after) ? "back" : HELD.includes(one.after) ? "hold" : one.after === "promoted" ? "up" : "on";
     const weight = one.weight ? ` at ${percent(one.weight)}` : "";
     return make("li", { class: kind }, make("time", { datetime: new Date(one.at * 1000).toISOString(), text: day(one.at) + clock(one.at) }),
-      make("span", {}, make("b", { text: PHASES[one.after] + weight }), digest && ` ${versions[digest] ?? digest.slice(0, 12)}`),
-      make("p", { text: `${capital(one.why)}${one.who === "controller" ? "" : ` (${one.who})`}` }));
+      make("span", {}, make("b", { text: PHASES[one.after] + weight }), digest && ` ${versions[digest] ?? digest.slice(0, 12)}`, one.signal && make("code", { text: ` ${one.signal}` })),
+      make("p", { text: `${capital(one.why)}${one.cause === "command" ? ` (${one.who})` : ""}` }));
   });
   at("story").replaceChildren(...(rows.length ? rows : [make("li", { class: "empty", text: "Nothing yet. Begin with: coterie rollout start VERSION --reason WHY" })]));
 }

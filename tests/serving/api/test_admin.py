@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from rollout_shop import NEW, OLD, TOKEN, Shop, make_app, make_controller, turning
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from coterie.rollout.decide import Verb
+from coterie.rollout.commands import Verb
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Transition
 from coterie.rollout.store import FileRolloutStore

@@ -8,7 +8,8 @@ from browsing import fits, quiet_pages, served, take_picture
 from fastapi.testclient import TestClient
 from rollout_shop import NEW, OLD, Shop, make_app, make_controller
 
-from coterie.rollout.decide import Command, MetricsStatus, Verb
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import Phase
 from coterie.rollout.store import FileRolloutStore

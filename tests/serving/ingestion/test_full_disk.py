@@ -101,7 +101,7 @@ def test_the_event_log_keeps_all_of_a_batch_or_none_and_can_be_read(small_disk):
 def test_a_rollout_stays_as_it_was_written_and_a_command_is_left_whole_or_not_at_all(small_disk):
     story = """
     from coterie.rollout.store import FileRolloutStore
-    from coterie.rollout.decide import Command, Verb
+    from coterie.rollout.commands import Command, Verb
     from coterie.rollout.state import State
 
     rollout_store = FileRolloutStore(state / "rollouts")

@@ -207,7 +207,7 @@ def test_one_list_for_everybody_is_noticed_as_repeated(shop, monkeypatch):
     shop.spoil(monkeypatch, same)
     shop.ask()
     answers = shop.counted("coterie_arm_answers_total", arm="canary")
-    assert shop.signal("canary", "repeated") == answers - 1
+    assert shop.signal("canary", "duplicate_lists") == answers - 1
 
 
 def test_an_answer_is_slow_if_it_takes_longer_than_most_of_stables_beside_it(shop, monkeypatch):

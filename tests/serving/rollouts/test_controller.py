@@ -9,7 +9,7 @@ from small_shop import ref_of, write_small_release
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.release.store import ReleaseStore
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.plan import Plan

@@ -1,0 +1,69 @@
+"""Commands, transitions and snapshots as plain values: what rollout stores write and read."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.history import Snapshot
+from coterie.rollout.plan import SIGNALS, Plan, current_signal
+from coterie.rollout.state import Cause, Phase, Transition
+from coterie.rollout.transitions import CONTROLLER
+
+
+def command_json(command: Command) -> dict[str, Any]:
+    """Make plain values of a command."""
+    plan = command.plan.as_json() if command.plan else None
+    return {**asdict(command), "plan": plan}
+
+
+def read_transition(content: Mapping[str, Any]) -> Transition:
+    """Read a line of the audit log, also one of the version before, which had no cause."""
+    known = {one.name: content[one.name] for one in fields(Transition) if one.name in content}
+    phases = {name: Phase(content[name]) for name in ("before", "after")}
+    evidence = {current_signal(name): one for name, one in content["evidence"].items()}
+    if "cause" not in content:
+        cause, signal = _told_cause(content["why"], content["who"])
+    else:
+        # A later version may know more causes.
+        cause = next((one for one in Cause if one == content["cause"]), None)
+        signal = content["signal"]
+    read = {"evidence": evidence, "cause": cause, "signal": signal}
+    return Transition(**{**known, **phases, **read})
+
+
+_TOLD: Final = {
+    "the canary cannot run": Cause.CRASHED,
+    "preflight": Cause.PREFLIGHT,
+    "metrics": Cause.METRICS,
+    "no harm": Cause.PASSED,
+    "baked": Cause.PASSED,
+    "stable alone is live": Cause.LIVE,
+    "the book is empty": Cause.LIVE,
+}
+"""How the version before began to say why the controller did something."""
+
+
+def _told_cause(why: str, who: str) -> tuple[Cause | None, str]:
+    """Tell the cause, and the signal if it is one, by the words of the version before."""
+    if who != CONTROLLER:
+        return Cause.COMMAND, ""
+    signal = current_signal(why.partition(":")[0])
+    if signal in SIGNALS:
+        return Cause.SIGNAL, signal
+    if why.endswith("by the deadline"):
+        return Cause.DEADLINE, ""
+    return next((cause for begins, cause in _TOLD.items() if why.startswith(begins)), None), ""
+
+
+def read_snapshot(content: Mapping[str, Any]) -> Snapshot:
+    """Read a snapshot back from ``asdict``."""
+    signals = {current_signal(name): one for name, one in content["signals"].items()}
+    return Snapshot(**{**content, "signals": signals})
+
+
+def read_command(content: Mapping[str, Any]) -> Command:
+    """Read a command back from ``command_json``."""
+    plan = content["plan"]
+    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.of(plan)}
+    return Command(**{**content, **read})
