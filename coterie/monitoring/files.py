@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from coterie.monitoring.dashboards import DASHBOARDS
-from coterie.monitoring.rules import GROUPS, as_yaml
+from coterie.monitoring.rule_files import as_yaml
+from coterie.monitoring.rules import GROUPS
 
 
 def files() -> Mapping[str, str]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from coterie import metric_names
+
 SCHEMA_VERSION: Final = 39
 """Of Grafana 10.4; later ones read it."""
 WIDTH: Final = 24
@@ -97,7 +99,7 @@ _DATASOURCE: Final = {
     "hide": 0,
     "refresh": 1,
 }
-_BACK: Final = 'coterie_rollout_state{phase="rolled_back"}'
+_BACK: Final = f'{metric_names.ROLLOUT_STATE}{{phase="rolled_back"}}'
 ROLLBACKS: Final = f"max({_BACK}) > max({_BACK} offset 1m)"
 _ROLLBACKS: Final = {
     "name": "Rollbacks",

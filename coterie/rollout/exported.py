@@ -5,6 +5,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from coterie import metric_names
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import Cause, Phase, State, Transition
 
@@ -24,32 +25,32 @@ class RolloutMetrics:
 
     def __init__(self, registry: CollectorRegistry):
         self._phase = Gauge(
-            "coterie_rollout_state",
+            metric_names.ROLLOUT_STATE,
             "1 for the phase the rollout is in",
             ["phase"],
             multiprocess_mode="mostrecent",
             registry=registry,
         )
         self._weight = Gauge(
-            "coterie_rollout_weight",
+            metric_names.ROLLOUT_WEIGHT,
             "Share of shoppers meant for the canary",
             multiprocess_mode="mostrecent",
             registry=registry,
         )
         self._verdicts = Counter(
-            "coterie_rollout_verdicts_total",
+            metric_names.ROLLOUT_VERDICTS,
             "Releases taken back, or promoted by force, by reason",
             ["reason"],
             registry=registry,
         )
         self._unavailable_s = Gauge(
-            "coterie_rollout_data_unavailable_seconds",
+            metric_names.ROLLOUT_DATA_UNAVAILABLE,
             "For how long there have been no metrics to decide by",
             multiprocess_mode="mostrecent",
             registry=registry,
         )
         self._quarantined = Gauge(
-            "coterie_rollout_quarantined",
+            metric_names.ROLLOUT_QUARANTINED,
             "Releases in quarantine",
             multiprocess_mode="mostrecent",
             registry=registry,

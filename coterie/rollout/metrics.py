@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from coterie import metric_names
 from coterie.errors import UnavailableError, unresolved
 from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.plan import current_signal
@@ -27,10 +28,6 @@ from coterie.rollout.state import Target, Totals
 
 logger = logging.getLogger("coterie.rollout")
 
-ANSWERS: Final = "coterie_arm_answers_total"
-SIGNALS: Final = "coterie_arm_signals_total"
-SHOWN: Final = "coterie_arm_shown_total"
-HEARTBEAT: Final = "coterie_heartbeat_timestamp_seconds"
 STALE_S: Final = 15.0
 """A heartbeat older than this says nothing of now: some scrapes long, and some beats."""
 SPARSE_S: Final = 40.0
@@ -88,14 +85,21 @@ class PrometheusMetrics:
 
     def totals(self, target: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:  # noqa: ARG002
         """See ``controller.MetricsSource``."""
-        names = "|".join((ANSWERS, SIGNALS, SHOWN, HEARTBEAT))
+        names = "|".join(
+            (
+                metric_names.ARM_ANSWERS,
+                metric_names.ARM_SIGNALS,
+                metric_names.ARM_SHOWN,
+                metric_names.HEARTBEAT,
+            )
+        )
         matchers = ", ".join(part for part in (f'__name__=~"{names}"', self.selector) if part)
         try:
             found = self._ask(f"{{{matchers}}}", "vector")
             samples = [_sample(series) for series in found]
             # When it asked itself: how old samples are does not hang on the clock here.
             now = max((float(series["value"][0]) for series in found), default=0.0)
-            beats = self._ask(f"{HEARTBEAT}{{{self.selector}}}[{SEEN_S}s]", "matrix")
+            beats = self._ask(f"{metric_names.HEARTBEAT}{{{self.selector}}}[{SEEN_S}s]", "matrix")
             apart_s = _apart([[float(at) for at, _ in series["values"]] for series in beats])
         except (UnavailableError, ValueError, KeyError, TypeError, IndexError) as error:
             self._complain(str(error))
@@ -136,17 +140,17 @@ def read(
     events: dict[str, dict[str, int]] = {}
     beat = -math.inf
     for sample in samples:
-        if sample.name == HEARTBEAT:
+        if sample.name == metric_names.HEARTBEAT:
             beat = max(beat, sample.value)
             continue
         key = sample.labels.get("arm", "")
         if by_instance:
             key += f"@{sample.labels.get('instance', '')}"
-        if sample.name == ANSWERS:
+        if sample.name == metric_names.ARM_ANSWERS:
             answers[key] = int(sample.value)
-        elif sample.name == SHOWN:
+        elif sample.name == metric_names.ARM_SHOWN:
             shown[key] = int(sample.value)
-        elif sample.name == SIGNALS:
+        elif sample.name == metric_names.ARM_SIGNALS:
             counts, signal = events.setdefault(key, {}), current_signal(sample.labels["signal"])
             counts[signal] = counts.get(signal, 0) + int(sample.value)
     if not answers or beat == -math.inf:

@@ -23,6 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.values import ValueClass
 
+from coterie import metric_names
 from coterie.errors import UnavailableError
 from coterie.rollout.plan import SIGNALS
 from coterie.schema import EVENT_KINDS, EventKind
@@ -30,7 +31,6 @@ from coterie.schema import EVENT_KINDS, EventKind
 if TYPE_CHECKING:  # the sink counts too, and needs no recommender
     from coterie.recommend.recommender import ReasonKind, Source
 
-PREFIX: Final = "coterie_"
 ArmName = Literal["stable", "canary"]
 ARMS: Final[tuple[ArmName, ArmName]] = ("stable", "canary")
 SHORT_DIGEST: Final = 12
@@ -54,39 +54,39 @@ class LogMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.push_seconds = Histogram(
-            "coterie_push_duration_seconds",
+            metric_names.PUSH_DURATION,
             "From logged events to the feature store's answer, a batch.",
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
         self.push_failures = Counter(
-            "coterie_push_failures",
+            metric_names.PUSH_FAILURES,
             "Pushes that the feature store did not take.",
             registry=registry,
         )
         self.unpushed = Gauge(
-            "coterie_unpushed_events",
+            metric_names.UNPUSHED_EVENTS,
             "Logged events that the feature store was not told of yet.",
             multiprocess_mode="mostrecent",
             registry=registry,
         )
         self.oldest_unpushed = Gauge(
-            "coterie_oldest_unpushed_seconds",
+            metric_names.OLDEST_UNPUSHED,
             "Age of the oldest logged event that the feature store was not told of; 0 without any.",
             multiprocess_mode="mostrecent",
             registry=registry,
         )
         self.oldest_unexported = Gauge(
-            "coterie_oldest_unexported_seconds",
+            metric_names.OLDEST_UNEXPORTED,
             "Age of the oldest logged event that was not exported for pipelines; 0 without any.",
             multiprocess_mode="mostrecent",
             registry=registry,
         )
         self.exported = Counter(
-            "coterie_exported_events", "Events exported for pipelines.", registry=registry
+            metric_names.EXPORTED_EVENTS, "Events exported for pipelines.", registry=registry
         )
         self.export_failures = Counter(
-            "coterie_export_failures", "Exports that the store did not take.", registry=registry
+            metric_names.EXPORT_FAILURES, "Exports that the store did not take.", registry=registry
         )
 
 
@@ -102,99 +102,99 @@ class Metrics:
         if beside is not None:
             own.register(beside)
         self._requests = Counter(
-            "coterie_http_requests",
+            metric_names.HTTP_REQUESTS,
             "Requests answered.",
             ("route", "method", "status"),
             registry=own,
         )
         self._latency = Histogram(
-            "coterie_http_request_duration_seconds",
+            metric_names.HTTP_REQUEST_DURATION,
             "From a request's arrival in the app to the last byte of its answer.",
             ("route", "method"),
             buckets=LATENCY_BUCKETS,
             registry=own,
         )
         self._lists = Counter(
-            "coterie_lists", "Lists made, by what they could draw on.", ("source",), registry=own
+            metric_names.LISTS, "Lists made, by what they could draw on.", ("source",), registry=own
         )
-        self.list_items = Counter("coterie_list_items", "Items shown in lists.", registry=own)
+        self.list_items = Counter(metric_names.LIST_ITEMS, "Items shown in lists.", registry=own)
         self._shares = Counter(
-            "coterie_reason_share",
+            metric_names.REASON_SHARE,
             "Sum of the shares of shown items' scores, by kind of reason.",
             ("kind",),
             registry=own,
         )
         self._stages = Histogram(
-            "coterie_list_stage_duration_seconds",
+            metric_names.LIST_STAGE_DURATION,
             "Time of one stage of making a list.",
             ("stage",),
             buckets=LATENCY_BUCKETS,
             registry=own,
         )
         self._events = Counter(
-            "coterie_events",
+            metric_names.EVENTS,
             "Events received, by kind, and whether they were new, known, or refused.",
             ("kind", "outcome"),
             registry=own,
         )
         self.log = LogMetrics(own)
         self.feature_age = Histogram(
-            "coterie_feature_age_seconds",
+            metric_names.FEATURE_AGE,
             "Age of a shopper's newest event when their list was made.",
             buckets=(1, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400),
             registry=own,
         )
         self._release = Gauge(
-            "coterie_release_info",
+            metric_names.RELEASE_INFO,
             "1, labelled with a release that is loaded and the arm that it is; 0 once it is not.",
             ("arm", "version", "digest"),
             multiprocess_mode="mostrecent",
             registry=own,
         )
         self._release_made = Gauge(
-            "coterie_release_created_timestamp_seconds",
+            metric_names.RELEASE_CREATED,
             "When the release of an arm was made; 0 where there is none.",
             ("arm",),
             multiprocess_mode="mostrecent",
             registry=own,
         )
         self._answers = Counter(
-            "coterie_arm_answers",
+            metric_names.ARM_ANSWERS,
             "Lists that an arm was asked for, mirrored ones too.",
             ("arm",),
             registry=own,
         )
         self._signals = Counter(
-            "coterie_arm_signals",
+            metric_names.ARM_SIGNALS,
             "Those of an arm's lists that a rollout's signal counts.",
             ("arm", "signal"),
             registry=own,
         )
         self._shown = Counter(
-            "coterie_arm_shown",
+            metric_names.ARM_SHOWN,
             "An arm's lists whose time to be followed by a click is over.",
             ("arm",),
             registry=own,
         )
         self._arm_seconds = Histogram(
-            "coterie_arm_duration_seconds",
+            metric_names.ARM_DURATION,
             "Time an arm took to make a list, features not counted.",
             ("arm",),
             buckets=LATENCY_BUCKETS,
             registry=own,
         )
         self.shielded = Counter(
-            "coterie_shielded",
+            metric_names.SHIELDED,
             "Lists that stable made because the canary could not.",
             registry=own,
         )
         self.unmirrored = Counter(
-            "coterie_unmirrored",
+            metric_names.UNMIRRORED,
             "Requests that were not put to a canary in shadow: it was busy.",
             registry=own,
         )
         self.heartbeat = Gauge(
-            "coterie_heartbeat_timestamp_seconds",
+            metric_names.HEARTBEAT,
             "When a replica last said that it counts.",
             multiprocess_mode="mostrecent",
             registry=own,
@@ -205,7 +205,7 @@ class Metrics:
             for signal in SIGNALS:
                 self._signals.labels(arm, signal)
         self._score_bins = Counter(
-            "coterie_best_score_bin",
+            metric_names.BEST_SCORE_BIN,
             "Lists by the tenth of their release's offline lists that their best score falls in.",
             ("bin",),
             registry=own,
@@ -213,12 +213,12 @@ class Metrics:
         for place in range(10):
             self._score_bins.labels(str(place))
         self.novelty = Counter(
-            "coterie_list_novelty_bits",
+            metric_names.LIST_NOVELTY,
             "Sum over shown items of -log2 of the share of shoppers who had them.",
             registry=own,
         )
         self.coverage = Gauge(
-            "coterie_catalogue_coverage_ratio",
+            metric_names.CATALOGUE_COVERAGE,
             "Share of the available items that a replica's last thousand lists show.",
             multiprocess_mode="mostrecent",
             registry=own,
@@ -326,7 +326,7 @@ class _OursOnly(Collector):
         """Metrics added up over processes."""
         every = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
         for metric in every.collect():  # type: ignore[no-untyped-call]
-            if metric.name.startswith(PREFIX):
+            if metric.name.startswith(metric_names.PREFIX):
                 yield metric
 
 

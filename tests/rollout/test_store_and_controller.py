@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from coterie.errors import BadInputError, UnavailableError
+from coterie.metric_names import ARM_ANSWERS, ARM_SIGNALS, HEARTBEAT
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.controller import Controller
 from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.evidence import Evidence
-from coterie.rollout.metrics import ANSWERS, HEARTBEAT, MetricSample, read
-from coterie.rollout.metrics import SIGNALS as ARM_SIGNALS
+from coterie.rollout.metrics import MetricSample, read
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals, Transition
 from coterie.rollout.store import AUDIT, COMMANDS, STATE, FileRolloutStore
@@ -304,7 +304,7 @@ def test_signals_under_their_names_of_before_are_read_everywhere(tmp_path, caplo
     assert rollout_store.read()[0] == replace(now, totals=counted)
     assert not caplog.text, "only what people type is worth a warning"
     beat = MetricSample(HEARTBEAT, {}, 100.0)
-    answers = MetricSample(ANSWERS, {"arm": "canary"}, 10.0)
+    answers = MetricSample(ARM_ANSWERS, {"arm": "canary"}, 10.0)
     by_name = [
         MetricSample(ARM_SIGNALS, {"arm": "canary", "signal": name}, 2.0)
         for name in ("repeated", "duplicate_lists")

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from coterie import metric_names
 from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
 from coterie.monitoring.queries import above, newest, rate, share
 from coterie.monitoring.rules import (
@@ -44,7 +45,7 @@ MODEL: Final = Dashboard(
                 Panel(
                     "Lists behind it",
                     "In the last six hours; over 1,000 are judged.",
-                    [PanelQuery("sum(increase(coterie_best_score_bin_total[6h]))", "lists")],
+                    [PanelQuery(f"sum(increase({metric_names.BEST_SCORE_BIN}[6h]))", "lists")],
                     kind="stat",
                     width=6,
                 ),
@@ -57,7 +58,7 @@ MODEL: Final = Dashboard(
                     "Coverage",
                     "Share of the available items that a replica's last thousand lists show. When "
                     "it falls, everybody is shown the same.",
-                    [PanelQuery("max(coterie_catalogue_coverage_ratio)", "covered")],
+                    [PanelQuery(f"max({metric_names.CATALOGUE_COVERAGE})", "covered")],
                     "percentunit",
                 ),
                 Panel(
@@ -67,8 +68,8 @@ MODEL: Final = Dashboard(
                     [
                         PanelQuery(
                             share(
-                                rate("coterie_list_novelty_bits_total"),
-                                rate("coterie_list_items_total"),
+                                rate(metric_names.LIST_NOVELTY),
+                                rate(metric_names.LIST_ITEMS),
                             ),
                             "bits",
                         )
@@ -82,8 +83,8 @@ MODEL: Final = Dashboard(
                     [
                         PanelQuery(
                             share(
-                                rate("coterie_reason_share_total", where='kind="friend"'),
-                                rate("coterie_reason_share_total"),
+                                rate(metric_names.REASON_SHARE, where='kind="friend"'),
+                                rate(metric_names.REASON_SHARE),
                             ),
                             "friends",
                         )
@@ -107,7 +108,7 @@ MODEL: Final = Dashboard(
                     "Of the stable one: what is newer than it, it does not know.",
                     [
                         PanelQuery(
-                            newest("coterie_release_created_timestamp_seconds", 'arm="stable"'),
+                            newest(metric_names.RELEASE_CREATED, 'arm="stable"'),
                             "stable",
                         )
                     ],
@@ -121,7 +122,7 @@ MODEL: Final = Dashboard(
                     "replicas have taken the new one.",
                     [
                         PanelQuery(
-                            "sum by (arm, version, digest) (coterie_release_info > 0)",
+                            f"sum by (arm, version, digest) ({metric_names.RELEASE_INFO} > 0)",
                             "{{arm}}: {{version}} ({{digest}})",
                         )
                     ],

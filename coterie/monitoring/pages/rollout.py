@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from coterie import metric_names
 from coterie.monitoring.panels import FINE, Dashboard, Panel, PanelQuery, Row
-from coterie.monitoring.queries import ANSWERS, above, quantile, rate, share, signal_share
+from coterie.monitoring.queries import above, quantile, rate, share, signal_share
 from coterie.monitoring.rules import NO_DATA_S, QUICK_S, SHIELDED
 from coterie.rollout.plan import SIGNALS
 
@@ -34,7 +35,11 @@ ROLLOUT: Final = Dashboard(
                 Panel(
                     "State",
                     "The phase that the rollout is in. Paused and inconclusive wait for a person.",
-                    [PanelQuery("max by (phase) (coterie_rollout_state) == 1", "{{phase}}")],
+                    [
+                        PanelQuery(
+                            f"max by (phase) ({metric_names.ROLLOUT_STATE}) == 1", "{{phase}}"
+                        )
+                    ],
                     "none",
                     "stat",
                     named=True,
@@ -44,7 +49,11 @@ ROLLOUT: Final = Dashboard(
                 Panel(
                     "Phases",
                     "As they followed each other.",
-                    [PanelQuery("max by (phase) (coterie_rollout_state) == 1", "{{phase}}")],
+                    [
+                        PanelQuery(
+                            f"max by (phase) ({metric_names.ROLLOUT_STATE}) == 1", "{{phase}}"
+                        )
+                    ],
                     "none",
                     most=1,
                     height=7,
@@ -53,7 +62,7 @@ ROLLOUT: Final = Dashboard(
                     "Weight of the canary",
                     "Share of shoppers that are assigned to it. In shadow it is 0, and requests "
                     "are mirrored.",
-                    [PanelQuery("max(coterie_rollout_weight)", "weight")],
+                    [PanelQuery(f"max({metric_names.ROLLOUT_WEIGHT})", "weight")],
                     "percentunit",
                     most=1,
                     height=7,
@@ -63,7 +72,7 @@ ROLLOUT: Final = Dashboard(
                     "Without data",
                     "For how long the controller has had no metrics. The weight is held, and "
                     "nothing is promoted.",
-                    [PanelQuery("max(coterie_rollout_data_unavailable_seconds)", "blind")],
+                    [PanelQuery(f"max({metric_names.ROLLOUT_DATA_UNAVAILABLE})", "blind")],
                     "s",
                     "stat",
                     above(1, NO_DATA_S),
@@ -74,7 +83,7 @@ ROLLOUT: Final = Dashboard(
                     "In quarantine",
                     "Releases that were rolled back, and may not come again before a person takes "
                     "them out.",
-                    [PanelQuery("max(coterie_rollout_quarantined)", "releases")],
+                    [PanelQuery(f"max({metric_names.ROLLOUT_QUARANTINED})", "releases")],
                     "none",
                     "stat",
                     above(1),
@@ -89,14 +98,14 @@ ROLLOUT: Final = Dashboard(
                 Panel(
                     "Answers by arm",
                     "Lists a second that an arm was asked for, mirrored ones too.",
-                    [PanelQuery(rate(ANSWERS, "arm"), "{{arm}}")],
+                    [PanelQuery(rate(metric_names.ARM_ANSWERS, "arm"), "{{arm}}")],
                     "reqps",
                     width=6,
                 ),
                 Panel(
                     "p95 by arm",
                     "Time an arm took to make a list, features not counted.",
-                    [PanelQuery(quantile(0.95, "coterie_arm_duration_seconds", "arm"), "{{arm}}")],
+                    [PanelQuery(quantile(0.95, metric_names.ARM_DURATION, "arm"), "{{arm}}")],
                     "s",
                     steps=above(QUICK_S),
                     width=6,
@@ -108,8 +117,8 @@ ROLLOUT: Final = Dashboard(
                     [
                         PanelQuery(
                             share(
-                                rate("coterie_shielded_total"),
-                                rate(ANSWERS, where='arm="canary"'),
+                                rate(metric_names.SHIELDED),
+                                rate(metric_names.ARM_ANSWERS, where='arm="canary"'),
                             ),
                             "shielded",
                         )
@@ -122,7 +131,7 @@ ROLLOUT: Final = Dashboard(
                     "Not mirrored",
                     "Requests a second that were not put to a canary in shadow, as it was busy. "
                     "They only make shadow longer.",
-                    [PanelQuery(rate("coterie_unmirrored_total"), "requests")],
+                    [PanelQuery(rate(metric_names.UNMIRRORED), "requests")],
                     "reqps",
                     width=6,
                 ),
@@ -138,7 +147,7 @@ ROLLOUT: Final = Dashboard(
                     "crashed, preflight, metrics; or forced back or on by a person.",
                     [
                         PanelQuery(
-                            "sum by (reason) (coterie_rollout_verdicts_total)",
+                            f"sum by (reason) ({metric_names.ROLLOUT_VERDICTS})",
                             "{{reason}}",
                         )
                     ],
@@ -152,7 +161,7 @@ ROLLOUT: Final = Dashboard(
                     "In the hour before.",
                     [
                         PanelQuery(
-                            "sum by (reason) (increase(coterie_rollout_verdicts_total[1h]))",
+                            f"sum by (reason) (increase({metric_names.ROLLOUT_VERDICTS}[1h]))",
                             "{{reason}}",
                         )
                     ],

@@ -2,11 +2,10 @@
 
 from typing import Final
 
+from coterie import metric_names
 from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
 from coterie.monitoring.queries import (
-    LATENCY,
     LISTS,
-    REQUESTS,
     above,
     below,
     quantile,
@@ -89,7 +88,7 @@ SERVICE: Final = Dashboard(
                 Panel(
                     "Requests by route",
                     "Requests a second. `other` is every path that is not ours.",
-                    [PanelQuery(rate(REQUESTS, "route"), "{{route}}")],
+                    [PanelQuery(rate(metric_names.HTTP_REQUESTS, "route"), "{{route}}")],
                     "reqps",
                 ),
                 Panel(
@@ -110,20 +109,29 @@ SERVICE: Final = Dashboard(
                 Panel(
                     "Time of a list",
                     "From a request's arrival in the app to the last byte of its answer.",
-                    quantiles(LATENCY, LISTS),
+                    quantiles(metric_names.HTTP_REQUEST_DURATION, LISTS),
                     "s",
                     steps=above(QUICK_S),
                 ),
                 Panel(
                     "p95 by route",
                     "Of all routes, probes included.",
-                    [PanelQuery(quantile(0.95, LATENCY, "route"), "{{route}}")],
+                    [
+                        PanelQuery(
+                            quantile(0.95, metric_names.HTTP_REQUEST_DURATION, "route"), "{{route}}"
+                        )
+                    ],
                     "s",
                 ),
                 Panel(
                     "Requests by method",
                     "Shoppers' requests alone.",
-                    [PanelQuery(rate(REQUESTS, "method", where=SHOPPERS_ROUTES), "{{method}}")],
+                    [
+                        PanelQuery(
+                            rate(metric_names.HTTP_REQUESTS, "method", where=SHOPPERS_ROUTES),
+                            "{{method}}",
+                        )
+                    ],
                     "reqps",
                     stacked=True,
                 ),
@@ -137,7 +145,7 @@ SERVICE: Final = Dashboard(
                     "Features are the store's time; recommend and explain are ours.",
                     [
                         PanelQuery(
-                            quantile(0.95, "coterie_list_stage_duration_seconds", "stage"),
+                            quantile(0.95, metric_names.LIST_STAGE_DURATION, "stage"),
                             "{{stage}}",
                         )
                     ],
@@ -148,7 +156,7 @@ SERVICE: Final = Dashboard(
                     "Requests being worked on",
                     "On average, over all replicas (arrivals times duration). A replica works on "
                     "at most COTERIE_MAX_ONGOING at a time, then requests queue.",
-                    [PanelQuery(rate(f"{LATENCY}_sum"), "requests")],
+                    [PanelQuery(rate(f"{metric_names.HTTP_REQUEST_DURATION}_sum"), "requests")],
                 ),
                 Panel(
                     "Silence of replicas",
@@ -156,7 +164,7 @@ SERVICE: Final = Dashboard(
                     "so every second.",
                     [
                         PanelQuery(
-                            "time() - max by (instance) (coterie_heartbeat_timestamp_seconds)",
+                            f"time() - max by (instance) ({metric_names.HEARTBEAT})",
                             "{{instance}}",
                         )
                     ],
@@ -170,7 +178,7 @@ SERVICE: Final = Dashboard(
                     [
                         PanelQuery(
                             "count(time() - max by (instance) "
-                            f"(coterie_heartbeat_timestamp_seconds) < {BEAT_S})",
+                            f"({metric_names.HEARTBEAT}) < {BEAT_S})",
                             "instances",
                         )
                     ],
@@ -188,7 +196,7 @@ SERVICE: Final = Dashboard(
                     "Oldest event that waits",
                     "Age of the oldest logged event that the feature store was not told of. Lists "
                     "lag behind shoppers by as much. No event is lost.",
-                    [PanelQuery("max(coterie_oldest_unpushed_seconds)", "oldest")],
+                    [PanelQuery(f"max({metric_names.OLDEST_UNPUSHED})", "oldest")],
                     "s",
                     steps=above(LATE_EVENTS_S),
                     width=6,
@@ -196,21 +204,21 @@ SERVICE: Final = Dashboard(
                 Panel(
                     "Events that wait",
                     "Logged, and not in the feature store yet.",
-                    [PanelQuery("max(coterie_unpushed_events)", "events")],
+                    [PanelQuery(f"max({metric_names.UNPUSHED_EVENTS})", "events")],
                     steps=above(MANY_EVENTS),
                     width=6,
                 ),
                 Panel(
                     "Time of a push",
                     "From logged events to the feature store's answer, a batch.",
-                    quantiles("coterie_push_duration_seconds"),
+                    quantiles(metric_names.PUSH_DURATION),
                     "s",
                     width=6,
                 ),
                 Panel(
                     "Pushes that failed",
                     "A second. They are tried again every two seconds.",
-                    [PanelQuery(rate("coterie_push_failures_total"), "failures")],
+                    [PanelQuery(rate(metric_names.PUSH_FAILURES), "failures")],
                     "cps",
                     width=6,
                 ),
@@ -223,7 +231,7 @@ SERVICE: Final = Dashboard(
                     "Oldest event that was not exported",
                     "How long the log has had it. Some minutes are usual: events wait for a file. "
                     "0 where no event consumer runs.",
-                    [PanelQuery("max(coterie_oldest_unexported_seconds)", "oldest")],
+                    [PanelQuery(f"max({metric_names.OLDEST_UNEXPORTED})", "oldest")],
                     "s",
                     steps=above(LATE_EXPORT_S),
                     width=8,
@@ -231,14 +239,14 @@ SERVICE: Final = Dashboard(
                 Panel(
                     "Events exported",
                     "A second, on average over some minutes: files are written at once.",
-                    [PanelQuery(rate("coterie_exported_events_total"), "events")],
+                    [PanelQuery(rate(metric_names.EXPORTED_EVENTS), "events")],
                     "cps",
                     width=8,
                 ),
                 Panel(
                     "Exports that failed",
                     "A second. They are tried again every two seconds.",
-                    [PanelQuery(rate("coterie_export_failures_total"), "failures")],
+                    [PanelQuery(rate(metric_names.EXPORT_FAILURES), "failures")],
                     "cps",
                     width=8,
                 ),

@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from coterie import metric_names
 from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
-from coterie.monitoring.queries import SIGNAL, above, quantiles, rate, share, signal_share
+from coterie.monitoring.queries import above, quantiles, rate, share, signal_share
 from coterie.monitoring.rules import STALE_FEATURES_S
 
 SHOPPERS: Final = Dashboard(
@@ -19,7 +20,7 @@ SHOPPERS: Final = Dashboard(
                     "Lists a second, by what they could draw on: the shopper's own events, their "
                     "friends' alone, or what is popular. Much more of popular means that features "
                     "are missing.",
-                    [PanelQuery(rate("coterie_lists_total", "source"), "{{source}}")],
+                    [PanelQuery(rate(metric_names.LISTS, "source"), "{{source}}")],
                     "reqps",
                     stacked=True,
                 ),
@@ -28,7 +29,7 @@ SHOPPERS: Final = Dashboard(
                     "How many items a list has on average. It falls when lists come out short.",
                     [
                         PanelQuery(
-                            share(rate("coterie_list_items_total"), rate("coterie_lists_total")),
+                            share(rate(metric_names.LIST_ITEMS), rate(metric_names.LISTS)),
                             "items",
                         )
                     ],
@@ -40,8 +41,8 @@ SHOPPERS: Final = Dashboard(
                     [
                         PanelQuery(
                             share(
-                                rate("coterie_reason_share_total", "kind"),
-                                rate("coterie_reason_share_total"),
+                                rate(metric_names.REASON_SHARE, "kind"),
+                                rate(metric_names.REASON_SHARE),
                                 "kind",
                             ),
                             "{{kind}}",
@@ -76,7 +77,12 @@ SHOPPERS: Final = Dashboard(
                     "the rates beside this panel jump.",
                     [
                         PanelQuery(
-                            rate(SIGNAL, "arm", "signal", where='signal=~"clicks|purchases"'),
+                            rate(
+                                metric_names.ARM_SIGNALS,
+                                "arm",
+                                "signal",
+                                where='signal=~"clicks|purchases"',
+                            ),
                             "{{signal}} {{arm}}",
                         )
                     ],
@@ -89,7 +95,7 @@ SHOPPERS: Final = Dashboard(
                     "cannot send.",
                     [
                         PanelQuery(
-                            rate("coterie_events_total", "kind", where='outcome="accepted"'),
+                            rate(metric_names.EVENTS, "kind", where='outcome="accepted"'),
                             "{{kind}}",
                         )
                     ],
@@ -103,8 +109,8 @@ SHOPPERS: Final = Dashboard(
                     [
                         PanelQuery(
                             share(
-                                rate("coterie_events_total", where='outcome="duplicate"'),
-                                rate("coterie_events_total"),
+                                rate(metric_names.EVENTS, where='outcome="duplicate"'),
+                                rate(metric_names.EVENTS),
                             ),
                             "duplicates",
                         )
@@ -120,8 +126,8 @@ SHOPPERS: Final = Dashboard(
                     [
                         PanelQuery(
                             share(
-                                rate("coterie_events_total", where='outcome="refused"'),
-                                rate("coterie_events_total"),
+                                rate(metric_names.EVENTS, where='outcome="refused"'),
+                                rate(metric_names.EVENTS),
                             ),
                             "refused",
                         )
@@ -134,7 +140,7 @@ SHOPPERS: Final = Dashboard(
                     "Age of a shopper's newest event",
                     "When their list was made; half of the shoppers are below the median. It grows "
                     "second by second when events do not arrive.",
-                    quantiles("coterie_feature_age_seconds"),
+                    quantiles(metric_names.FEATURE_AGE),
                     "s",
                     steps=above(STALE_FEATURES_S),
                     width=12,
