@@ -112,7 +112,7 @@ def _arms(told: Mapping[str, Any]) -> Table:
 
 def _signals(told: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("signal", no_wrap=True)
+    table.add_column("signal", min_width=10)  # the one that gives way where columns are few
     for name in ("canary", "stable"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("ratio, and where it lies", no_wrap=True)
@@ -120,7 +120,7 @@ def _signals(told: Mapping[str, Any]) -> Table:
     table.add_column("e-value", no_wrap=True)
     for signal in told["signals"]:
         table.add_row(
-            Text(clean(signal["name"]), style=_LEVELS[signal["level"]]),
+            Text(clean(signal["name"]).replace("_", " "), style=_LEVELS[signal["level"]]),
             _rate(signal["canary"]),
             _rate(signal["stable"]),
             _ratio(signal),

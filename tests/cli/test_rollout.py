@@ -145,7 +145,7 @@ def test_it_explains_what_was_live_for_whom(url, rollout_store, shop, says):
     yesterday = (datetime.now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
     told = says(f"explain {yesterday} --user ana")
     assert "v7 answered everybody" in told
-    assert "This shopper's place is 1.0000, not under 0: v7, the stable" in told
+    assert "This shopper's bucket is 1.0000, not under 0: v7, the stable" in told
     told = json.loads(says(f"explain {yesterday} --json"))
     assert told["stable"]["digest"] == OLD
     assert "no time" in says("explain yesterday", code=2)
@@ -291,7 +291,7 @@ def test_a_view_in_80_columns_cuts_nothing_off(url, rollout_store, shop, says, m
     told = says("status --once")
     assert "…" not in told
     assert max(len(line) for line in told.splitlines()) <= 80
-    for word in ("score_out_of_range", "purchases", "10 %", "next at 25 %", NEW[:12], "of 220"):
+    for word in ("of range", "purchases", "10 %", "next at 25 %", NEW[:12], "of 220"):
         assert word in told.replace("\N{NO-BREAK SPACE}", " "), word
 
 

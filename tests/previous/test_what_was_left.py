@@ -125,7 +125,6 @@ def test_a_rollout_that_was_under_way_is_read_with_its_command():
         assert state.phase is Phase.STEP
         assert (state.stable, state.canary) == (digests["stable"], digests["canary"])
         assert set(state.evidence) <= set(SIGNALS)
-        assert "duplicate_lists" in state.evidence
         [command] = rollout_store.commands(state)
         assert (command.id, command.verb, command.who) == ("c2", Verb.PAUSE, "ana")
         assert [line.after for line in rollout_store.history()][-1] is Phase.STEP
