@@ -30,6 +30,7 @@ from benchmarks import accuracy_tables, dislikes_table, settings_table
 from benchmarks.accuracy_chart import draw_chart
 from benchmarks.accuracy_figures import FIGURES
 from coterie.errors import BadInputError
+from coterie.files import write_atomically
 from pipelines.parameters import write_table
 
 ROOT: Final = Path(__file__).parents[1]
@@ -83,11 +84,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write_pages(results: Results, pages: Iterable[Path], chart: Path | None) -> None:
-    """Replace pages and chart (none if None); each is written beside, then renamed."""
+    """Replace pages and chart (none if None), each whole or not at all."""
     for path, text in draw_all(results, pages, chart).items():
-        beside = path.with_suffix(".part")
-        beside.write_text(text)
-        beside.rename(path)
+        write_atomically(path, text)
 
 
 def draw_all(results: Results, pages: Iterable[Path], chart: Path | None) -> dict[Path, str]:

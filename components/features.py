@@ -9,14 +9,14 @@ from components._base import component
 def features(
     clean: Input[Dataset],
     store: Output[Artifact],
-    known: Output[Dataset],
+    training_features: Output[Dataset],
     version: str,
     read_ms: int,
     offline: str,
     status: str,
 ) -> None:
-    """Fill a feature store from clean tables, ask it what was known when training ended, and hand
-    it over to the store that serving reads."""
+    """Fill a feature store from clean tables, ask it for shoppers' features as they were known when
+    training ended, and hand it over to the store that serving reads."""
     from components.environment import shared_store
     from components.progress import print_note, print_progress
     from coterie.imports import quick_imports
@@ -30,7 +30,7 @@ def features(
     with recorded(status, version, "features"):
         shared = shared_store(offline) if offline else None
         filled = materialise(
-            clean.path, store.path, known.path, version, read_ms, shared, print_progress
+            clean.path, store.path, training_features.path, version, read_ms, shared, print_progress
         )
     if filled.handed:
         print_note(filled.handed.in_words())

@@ -8,7 +8,7 @@ from components._base import component
 @component
 def train(
     clean: Input[Dataset],
-    known: Input[Dataset],
+    training_features: Input[Dataset],
     challenger: Output[Model],
     validation: Output[Metrics],
     model: str,
@@ -49,10 +49,17 @@ def train(
 
             cluster, pod = training_cluster()
             cluster = cluster.asking(worker_cpu, worker_memory, accelerator, accelerators)
-            fit_from_pod(clean.path, known.path, challenger.path, how, checkpoints, cluster, pod)
+            fit_from_pod(
+                clean.path, training_features.path, challenger.path, how, checkpoints, cluster, pod
+            )
         else:
             fit_challenger(
-                clean.path, challenger.path, how, print_progress, known.path, checkpoints
+                clean.path,
+                challenger.path,
+                how,
+                print_progress,
+                training_features.path,
+                checkpoints,
             )
     for name, value in load_challenger(challenger.path).validation.items():
         validation.log_metric(name, value)

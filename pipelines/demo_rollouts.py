@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coterie.errors import UnavailableError
+from coterie.files import write_atomically
 from pipelines.client import Client
 from pipelines.faulty_releases import FAULTS, write_faulty
 from pipelines.simulated_traffic import SimulatedTraffic
@@ -135,8 +136,6 @@ def _short(why: str) -> str:
 
 
 def write_results(results: Sequence[RolloutResult], file: Path) -> None:
-    """Write the results of rollouts as JSON; a reader sees the old file or the new one."""
-    beside = file.with_suffix(".part")
+    """Write the results of rollouts as JSON."""
     plain = [{name: getattr(one, name) for name in RolloutResult.__slots__} for one in results]
-    beside.write_text(json.dumps(plain, indent=1) + "\n")
-    beside.replace(file)
+    write_atomically(file, json.dumps(plain, indent=1) + "\n")

@@ -19,6 +19,7 @@ from kfp import local
 
 from components.progress import parse_note, parse_progress
 from coterie.errors import BadInputError, CoterieError
+from coterie.files import write_atomically
 from coterie.monitoring.runs import Outcome, Runs
 from pipelines.compile import PIPELINES
 from pipelines.parameters import write_help
@@ -161,9 +162,7 @@ def _in_words(kind: str, text: str) -> str:
 
 
 def _write(path: Path, content: Any) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=2) + "\n")
-    beside.replace(path)
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

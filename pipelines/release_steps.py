@@ -59,7 +59,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         offline=given.offline,
         status=given.status,
     )
-    fitted = _train(given, clean, filled.outputs["known"], version)
+    fitted = _train(given, clean, filled.outputs["training_features"], version)
     measured = evaluate(
         clean=clean,
         challenger=fitted.outputs["challenger"],
@@ -89,10 +89,12 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
     )
 
 
-def _train(given: Parameters, clean: Dataset, known: Dataset, version: str) -> PipelineTask:
+def _train(
+    given: Parameters, clean: Dataset, training_features: Dataset, version: str
+) -> PipelineTask:
     return train(
         clean=clean,
-        known=known,
+        training_features=training_features,
         model=given.model,
         settings=given.settings,
         workers=given.workers,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from coterie.training.standing import Standing, Watch
+from coterie.training.study_progress import StudyProgress, Watch
 
 
 class _TimeLeft(ProgressColumn):
@@ -25,7 +25,7 @@ class _TimeLeft(ProgressColumn):
 
 @contextmanager
 def study_bar(what: str) -> Iterator[Watch]:
-    """Show how a study stands; nothing where standard error is no terminal."""
+    """Shows a study's progress; nothing where standard error is no terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -38,22 +38,22 @@ def study_bar(what: str) -> Iterator[Watch]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task(what, total=None, best="", until=None, running="starting")
 
-        def show(standing: Standing) -> None:
-            left = standing.seconds_left
+        def show(progress: StudyProgress) -> None:
+            left = progress.seconds_left
             bars.update(
                 task,
-                completed=standing.done,
-                total=standing.total,
-                best=_best(standing),
+                completed=progress.done,
+                total=progress.total,
+                best=_best(progress),
                 until=None if left is None else time.monotonic() + left,
-                running=standing.running,
+                running=progress.running,
             )
 
         yield show
 
 
-def _best(standing: Standing) -> str:
-    if standing.best is None:
+def _best(progress: StudyProgress) -> str:
+    if progress.best is None:
         return ""
-    gain = "" if standing.gain is None else f" ({standing.gain:+.1%})"
-    return f"best {standing.best:.4f}{gain}"
+    gain = "" if progress.gain is None else f" ({progress.gain:+.1%})"
+    return f"best {progress.best:.4f}{gain}"

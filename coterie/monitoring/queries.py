@@ -5,7 +5,7 @@ from typing import Final
 from coterie import metric_names
 from coterie.monitoring.panels import FINE, PanelQuery, Steps
 from coterie.monitoring.rules import LISTS_ROUTE
-from coterie.rollout.plan import SIGNALS
+from coterie.rollout.plan import EARLIER_NAMES, SIGNALS
 
 RANGE: Final = "$__rate_interval"
 QUANTILES: Final = (0.5, 0.95, 0.99)
@@ -57,7 +57,9 @@ LISTS: Final = f'route="{LISTS_ROUTE}"'
 def signal_share(signal: str) -> str:
     """Ask for the share of an arm's lists that a signal of rollouts counts."""
     whole = metric_names.ARM_SHOWN if SIGNALS[signal].of_shown else metric_names.ARM_ANSWERS
-    chosen = f'signal="{signal}"'
+    earlier = [old for old, name in EARLIER_NAMES.items() if name == signal]
+    # Of before an upgrade, a Prometheus has samples under the earlier name.
+    chosen = f'signal=~"{"|".join([signal, *earlier])}"' if earlier else f'signal="{signal}"'
     return f"{rate(metric_names.ARM_SIGNALS, 'arm', where=chosen)} / {rate(whole, 'arm')}"
 
 

@@ -1,8 +1,8 @@
 """Where a controller's counts come from: the app's own endpoint, or Prometheus.
 
-Both read the same metrics of ``serving.telemetry.metrics``, and tell apart a source that is down,
-one that knows no such series, one whose newest sample is old, and one that looks too seldom to
-tell.
+Both read the same metrics of ``serving.telemetry.instruments``, and tell apart a source that is
+down, one that knows no such series, one whose newest sample is old, and one that looks too seldom
+to tell.
 """
 
 import json
@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from coterie import metric_names
 from coterie.errors import UnavailableError, unresolved
 from coterie.rollout.decide import MetricsStatus
-from coterie.rollout.plan import current_signal
+from coterie.rollout.plan import EARLIER_NAMES
 from coterie.rollout.state import Target, Totals
 
 logger = logging.getLogger("coterie.rollout")
@@ -151,8 +151,10 @@ def read(
         elif sample.name == metric_names.ARM_SHOWN:
             shown[key] = int(sample.value)
         elif sample.name == metric_names.ARM_SIGNALS:
-            counts, signal = events.setdefault(key, {}), current_signal(sample.labels["signal"])
-            counts[signal] = counts.get(signal, 0) + int(sample.value)
+            # Replicas of before an upgrade count under the earlier name.
+            signal = EARLIER_NAMES.get(sample.labels["signal"], sample.labels["signal"])
+            counted = events.setdefault(key, {})
+            counted[signal] = counted.get(signal, 0) + int(sample.value)
     if not answers or beat == -math.inf:
         return MetricsStatus.EMPTY, {}
     if now - beat > stale_s:

@@ -1,15 +1,13 @@
 """How a release is rolled out: steps, signals and their limits, times. Read and checked whole."""
 
 import itertools
-import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from coterie.errors import BadInputError
 from coterie.rollout.evidence import WIDEST, Worse
-
-logger = logging.getLogger("coterie.rollout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +38,24 @@ SIGNALS: Final[dict[str, Signal]] = {
     "purchases": Signal("lists that were followed by a purchase", Worse.LESS, 1.0, of_shown=True),
 }
 """All that a plan may name, with the limits that hold unless it says otherwise."""
-FORMER_SIGNALS: Final[Mapping[str, str]] = {
-    "repeated": "duplicate_lists",
-    "odd_scores": "score_out_of_range",
-}
-"""Names of the version before to those of now: they are read in states, metrics and plans."""
+EARLIER_NAMES: Final = {"repeated": "duplicate_lists", "odd_scores": "score_out_of_range"}
+"""Signals as the version before called them: still read, by this version alone."""
+
+Value = TypeVar("Value")
 
 
-def current_signal(name: str) -> str:
-    """Give the name that a signal has now, also for the one that it had before."""
-    return FORMER_SIGNALS.get(name, name)
+def current_names(by_signal: Mapping[str, Value]) -> dict[str, Value]:
+    """Put signals' names of now in the place of earlier ones, in what a program wrote."""
+    return {EARLIER_NAMES.get(name, name): value for name, value in by_signal.items()}
 
 
-def stored_signal(name: str) -> str:
-    """Give the name under which states hold a signal: that of the version before, which has to
-    read them once an image is rolled back. The next version may write the new names."""
-    return next((former for former, now in FORMER_SIGNALS.items() if now == name), name)
+def stored_names(by_signal: Mapping[str, Value]) -> dict[str, Value]:
+    """Put signals' earlier names in the place of those of now, in what a state is written with.
+
+    An image that is rolled back has to read the state: the next version may write names of now.
+    """
+    earlier = {name: old for old, name in EARLIER_NAMES.items()}
+    return {earlier.get(name, name): value for name, value in by_signal.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,9 @@ class Plan:
             raise BadInputError(
                 f"signals name {', '.join(unknown) or 'nothing'}: known are {', '.join(SIGNALS)}"
             )
+        if len(dict(self.signals)) < len(self.signals):
+            names = ", ".join(name for name, _ in self.signals)
+            raise BadInputError(f"signals name one twice ({names}): leave one of both out")
         for name, limit in self.signals:
             harmful = limit >= 1.0 if SIGNALS[name].worse is Worse.MORE else limit <= 1.0
             if not harmful or not 2 / WIDEST < limit < WIDEST / 2:
@@ -118,9 +121,8 @@ class Plan:
         return self.alpha / tests
 
     def as_json(self) -> dict[str, Any]:
-        """Make plain values for a file, which the version before can read as well."""
-        signals = [[stored_signal(name), limit] for name, limit in self.signals]
-        return {**asdict(self), "signals": signals}
+        """Make plain values for a file."""
+        return {**asdict(self), "signals": list(stored_names(dict(self.signals)).items())}
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Plan":
@@ -138,24 +140,35 @@ class Plan:
         values = dict(content)
         if "weights" in values:
             values["weights"] = tuple(float(w) for w in values["weights"])
-        if isinstance(values.get("signals"), Mapping):
-            # A person's: what states hold are pairs, which need no word of ours.
-            _warn_of_former(values["signals"])
-            values["signals"] = tuple(values["signals"].items())
         if "signals" in values:
-            pairs = values["signals"]
-            values["signals"] = tuple((current_signal(str(n)), float(x)) for n, x in pairs)
+            found = values["signals"]
+            pairs = found.items() if isinstance(found, Mapping) else found
+            values["signals"] = tuple((_current(str(n)), float(x)) for n, x in pairs)
         return cls(**values)
 
+    @classmethod
+    def stored(cls, content: Mapping[str, Any]) -> "Plan":
+        """Read a plan that a program wrote down; nobody is warned of names that it did not choose.
 
-def _warn_of_former(signals: Mapping[str, Any]) -> None:
-    for name in signals.keys() & FORMER_SIGNALS.keys():
-        logger.warning(
-            "a plan names the signal %s, which is called %s now: the next version does not know "
-            "the old name",
-            name,
-            FORMER_SIGNALS[name],
-        )
+        Raises:
+            BadInputError: It is not one.
+        """
+        if "signals" not in content:
+            return cls.of(content)
+        return cls.of({**content, "signals": current_names(dict(content["signals"]))})
+
+
+def _current(name: str) -> str:
+    """Return a signal's name of now, and warn whoever says an earlier one."""
+    if name not in EARLIER_NAMES:
+        return name
+    warnings.warn(
+        f"the signal {name} is called {EARLIER_NAMES[name]} now, and the next version knows that "
+        "name alone: change the plan",
+        FutureWarning,
+        stacklevel=3,
+    )
+    return EARLIER_NAMES[name]
 
 
 def _bounds(name: str) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from coterie.rollout.evidence import Counts, Evidence
-from coterie.rollout.plan import Plan, current_signal, stored_signal
+from coterie.rollout.plan import Plan, current_names, stored_names
 
 
 class Phase(StrEnum):
@@ -78,14 +78,12 @@ class Totals:
 
     def as_json(self) -> dict[str, Any]:
         """Make plain values for a file."""
-        events = {stored_signal(name): count for name, count in self.events.items()}
-        return {**asdict(self), "events": events}
+        return {**asdict(self), "events": stored_names(self.events)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Totals":
         """Read back what :meth:`as_json` made."""
-        events = {current_signal(name): count for name, count in content["events"].items()}
-        return cls(**{**content, "events": events})
+        return cls(**{**content, "events": current_names(content["events"])})
 
     def since(self, before: "Totals", signal: str, of_shown: bool = False) -> Counts:
         """Give one signal's window; counters that fell began anew, so all of theirs is new.
@@ -199,7 +197,7 @@ class State:
         return {
             **asdict(replace(self, evidence={}, totals={})),
             "plan": self.plan.as_json(),
-            "evidence": {stored_signal(n): one.as_json() for n, one in self.evidence.items()},
+            "evidence": {n: one.as_json() for n, one in stored_names(self.evidence).items()},
             "totals": {arm: one.as_json() for arm, one in self.totals.items()},
         }
 
@@ -211,9 +209,10 @@ class State:
         read = {
             "phase": Phase(content["phase"]),
             "held": Phase(content["held"]) if content["held"] else None,
-            "plan": Plan.of(content["plan"]),
+            "plan": Plan.stored(content["plan"]),
             "evidence": {
-                current_signal(n): Evidence.from_json(e) for n, e in content["evidence"].items()
+                name: Evidence.from_json(one)
+                for name, one in current_names(content["evidence"]).items()
             },
             "totals": {arm: Totals.from_json(totals) for arm, totals in content["totals"].items()},
             "done_commands": tuple(content["done_commands"]),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from coterie.errors import BadInputError, UnavailableError
+from coterie.files import write_atomically
 from coterie.rollout.commands import Command
 from coterie.rollout.history import Snapshot
 from coterie.rollout.state import State, Transition
@@ -111,9 +112,7 @@ class FileRolloutStore:
                 "audit_bytes": length,
                 "state": state.as_json(),
             }
-            beside = self._folder / f".{STATE}.part"
-            _write(beside, json.dumps(written).encode())
-            beside.replace(self._folder / STATE)
+            write_atomically(self._folder / STATE, json.dumps(written))
         return version + 1
 
     def history(self) -> list[Transition]:
@@ -135,9 +134,7 @@ class FileRolloutStore:
             length = _add_line(path, json.dumps(asdict(snapshot)), sync=False)
             if length > KEPT_SNAPSHOTS_BYTES:
                 lines = path.read_bytes().splitlines(keepends=True)
-                beside = self._folder / f".{SNAPSHOTS}.part"
-                _write(beside, b"".join(lines[len(lines) % 2 :: 2]))
-                beside.replace(path)
+                write_atomically(path, b"".join(lines[len(lines) % 2 :: 2]))
 
     def snapshots(self) -> list[Snapshot]:
         """Read the snapshots that were kept, oldest first."""
@@ -175,9 +172,7 @@ class FileRolloutStore:
         with self._writing(), self._locked():
             left = self.commands(state)
             text = "".join(json.dumps(asdict(one)) + "\n" for one in left)
-            beside = self._folder / f".{COMMANDS}.part"
-            _write(beside, text.encode())
-            beside.replace(self._folder / COMMANDS)
+            write_atomically(self._folder / COMMANDS, text)
 
     @contextmanager
     def lease(self) -> Iterator[bool]:
@@ -239,13 +234,6 @@ class FileRolloutStore:
         with (self._folder / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _add_line(path: Path, text: str, sync: bool = True) -> int:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.history import Snapshot
-from coterie.rollout.plan import SIGNALS, Plan, current_signal
+from coterie.rollout.plan import EARLIER_NAMES, SIGNALS, Plan, current_names
 from coterie.rollout.state import Cause, Phase, Transition
 from coterie.rollout.transitions import CONTROLLER
 
@@ -21,14 +21,13 @@ def read_transition(content: Mapping[str, Any]) -> Transition:
     """Read a line of the audit log, also one of the version before, which had no cause."""
     known = {one.name: content[one.name] for one in fields(Transition) if one.name in content}
     phases = {name: Phase(content[name]) for name in ("before", "after")}
-    evidence = {current_signal(name): one for name, one in content["evidence"].items()}
     if "cause" not in content:
         cause, signal = _told_cause(content["why"], content["who"])
     else:
         # A later version may know more causes.
         cause = next((one for one in Cause if one == content["cause"]), None)
         signal = content["signal"]
-    read = {"evidence": evidence, "cause": cause, "signal": signal}
+    read = {"evidence": current_names(content["evidence"]), "cause": cause, "signal": signal}
     return Transition(**{**known, **phases, **read})
 
 
@@ -48,7 +47,8 @@ def _told_cause(why: str, who: str) -> tuple[Cause | None, str]:
     """Tell the cause, and the signal if it is one, by the words of the version before."""
     if who != CONTROLLER:
         return Cause.COMMAND, ""
-    signal = current_signal(why.partition(":")[0])
+    signal = why.partition(":")[0]
+    signal = EARLIER_NAMES.get(signal, signal)
     if signal in SIGNALS:
         return Cause.SIGNAL, signal
     if why.endswith("by the deadline"):
@@ -58,12 +58,11 @@ def _told_cause(why: str, who: str) -> tuple[Cause | None, str]:
 
 def read_snapshot(content: Mapping[str, Any]) -> Snapshot:
     """Read a snapshot back from ``asdict``."""
-    signals = {current_signal(name): one for name, one in content["signals"].items()}
-    return Snapshot(**{**content, "signals": signals})
+    return Snapshot(**{**content, "signals": current_names(content["signals"])})
 
 
 def read_command(content: Mapping[str, Any]) -> Command:
     """Read a command back from ``command_json``."""
     plan = content["plan"]
-    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.of(plan)}
+    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.stored(plan)}
     return Command(**{**content, **read})

@@ -217,7 +217,7 @@ class Install:
             "version": version,
             "release_store": self.store,
             "status": f"{base}/status",
-            "settings": json.dumps({"loop.max_epochs": 3, "dim": 16}),
+            "settings": json.dumps({"loop.max_epochs": 3, "embedding_size": 16}),
             "min_gain": -1,
             "baselines": "popularity",
             "workers": 0,

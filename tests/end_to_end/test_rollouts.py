@@ -6,7 +6,7 @@ import time
 import pytest
 from shop_in_use import run_training, serve
 
-from coterie.data.simulate import Shop, ShopConfig
+from coterie.data.simulate import ShopConfig, SimulatedShop
 from coterie.release.store import ReleaseStore
 from pipelines.client import Client
 from pipelines.demo_rollouts import PLAN, roll_out
@@ -64,7 +64,7 @@ def shop(served):
 
 @pytest.fixture
 def traffic(shop, home):
-    with SimulatedTraffic(shop, Shop.load_world(home / "raw" / "world.npz")) as traffic:
+    with SimulatedTraffic(shop, SimulatedShop.load_world(home / "raw" / "world.npz")) as traffic:
         yield traffic
 
 

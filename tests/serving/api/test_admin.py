@@ -18,8 +18,8 @@ from coterie.rollout.state import Phase, State, Transition
 from coterie.rollout.store import FileRolloutStore
 from serving.api import admin
 from serving.api.admin import CommandIn, PlanIn
-from serving.api.routes import _describe_problems
-from serving.rollouts.arms import assigned
+from serving.api.problems import describe_problems
+from serving.rollouts.assignment import bucket
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 QUICK = {"step_s": 20, "bake_s": 30, "min_samples": 100, "cooldown_s": 0}
@@ -310,10 +310,10 @@ def test_which_release_was_live_for_whom_and_why(rollout_store):
     for weight, at in times.items():
         for user in people:
             told = ask_at(client, at + 5, user=user).json()
-            bucket = assigned(user, NEW)
-            arm = "canary" if bucket < weight else "stable"
+            place = bucket(user, NEW)
+            arm = "canary" if place < weight else "stable"
             assert told["user"]["arm"] == arm
-            assert told["user"]["bucket"] == told["user"]["place"] == bucket
+            assert told["user"]["place"] == place
             assert told["user"]["release"]["digest"] == (NEW if arm == "canary" else OLD)
             assert told["past_state"] == told["moment"]
             assert told["past_state"]["weight"] == weight
@@ -335,7 +335,7 @@ def test_the_future_and_times_without_an_offset_are_not_explained(client):
     assert client.get("/v1/admin/rollouts/explain").status_code == 422
 
 
-def test_a_damaged_rollout_store_is_said_to_be_one(rollout_store, tmp_path):
+def test_a_damaged_book_is_said_to_be_one(rollout_store, tmp_path):
     make_controller(rollout_store, Shop())
     (tmp_path / "rollouts" / "state.json").write_text("{")
     answer = client_of(rollout_store).get("/v1/admin/rollouts", headers=BEARER)
@@ -363,7 +363,7 @@ def test_every_answer_to_made_up_requests_is_as_described(rollout_store, monkeyp
     monkeypatch.setattr(admin, "WAIT_S", 0.0)
     make_controller(rollout_store, Shop())
     app = make_app(rollout_store, token=token)
-    _describe_problems(app._app)
+    describe_problems(app._app)
     schema, asked = schemathesis.openapi.from_asgi("/openapi.json", app), set()
     for found in schema.get_all_operations():
         operation = found.ok()
@@ -384,7 +384,7 @@ def test_every_answer_to_made_up_requests_is_as_described(rollout_store, monkeyp
     assert len(asked) == 6
 
 
-def test_many_who_look_at_the_page_cost_the_rollout_store_one_look(rollout_store, monkeypatch):
+def test_many_who_look_at_the_page_cost_the_book_one_look(rollout_store, monkeypatch):
     make_controller(rollout_store, Shop())
     client, reads = client_of(rollout_store), []
     history = FileRolloutStore.history
