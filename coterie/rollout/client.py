@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from coterie.errors import BadInputError, UnavailableError
+from coterie.http_client import until_available
 from coterie.progress import Progress, silent
 from coterie.rollout.api import ENDED, RolloutApi, stage_status
 
@@ -144,15 +145,7 @@ class RolloutClient:
             time.sleep(self.look_s)
 
     def _patiently(self, ask: Callable[[], Any]) -> Any:
-        until = time.monotonic() + self.patience_s
-        while True:
-            try:
-                return ask()
-            except UnavailableError as error:
-                if time.monotonic() > until:
-                    raise
-                self.say(str(error))
-            time.sleep(self.look_s)
+        return until_available(ask, self.patience_s, self.look_s, self.say)
 
 
 def _given(plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,9 @@ down, one that knows no such series, one whose newest sample is old, and one tha
 to tell.
 """
 
-import json
 import logging
 import math
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,7 +17,8 @@ from typing import Any, Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from coterie import metric_names
-from coterie.errors import UnavailableError, unresolved
+from coterie.errors import CoterieError
+from coterie.http_client import HttpClient
 from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.plan import EARLIER_NAMES
 from coterie.rollout.state import Target, Totals
@@ -38,7 +35,6 @@ SCRAPES: Final = 2.0
 SEEN_S: Final = 180
 """How far back it is looked for how often there are samples."""
 TIMEOUT_S: Final = 3.0
-MAX_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +57,9 @@ class EndpointMetrics:
     def totals(self, target: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:  # noqa: ARG002
         """See ``controller.MetricsSource``."""
         try:
-            text = _fetch(self.url).decode()
+            text = HttpClient(self.url, TIMEOUT_S).get().checked().content.decode()
             families = list(text_string_to_metric_families(text))
-        except (UnavailableError, ValueError):
+        except (CoterieError, ValueError):
             return MetricsStatus.DOWN, {}
         samples = [MetricSample(s.name, s.labels, s.value) for f in families for s in f.samples]
         return read(samples, self.clock(), by_instance=False)
@@ -101,7 +97,7 @@ class PrometheusMetrics:
             now = max((float(series["value"][0]) for series in found), default=0.0)
             beats = self._ask(f"{metric_names.HEARTBEAT}{{{self.selector}}}[{SEEN_S}s]", "matrix")
             apart_s = _apart([[float(at) for at, _ in series["values"]] for series in beats])
-        except (UnavailableError, ValueError, KeyError, TypeError, IndexError) as error:
+        except (CoterieError, ValueError, KeyError, TypeError, IndexError) as error:
             self._complain(str(error))
             return MetricsStatus.DOWN, {}
         self._said = ""
@@ -117,12 +113,12 @@ class PrometheusMetrics:
 
     def _ask(self, expression: str, kind: str) -> list[Any]:
         """What an expression is now, as series of a kind of Prometheus' own."""
-        query = urllib.parse.urlencode({"query": expression})
-        answer = json.loads(_fetch(f"{self.url.rstrip('/')}/api/v1/query?{query}"))
+        found = HttpClient(self.url, TIMEOUT_S).get("/api/v1/query", query=expression).checked()
+        answer = found.json()
         if answer["status"] != "success" or answer["data"]["resultType"] != kind:
             raise ValueError(f"status {answer['status']!r}")
-        found: list[Any] = answer["data"]["result"]
-        return found
+        series: list[Any] = answer["data"]["result"]
+        return series
 
 
 def _apart(times: Iterable[Sequence[float]]) -> float:
@@ -166,20 +162,3 @@ def read(
 def _sample(series: Any) -> MetricSample:
     labels = dict(series["metric"])
     return MetricSample(labels.pop("__name__"), labels, float(series["value"][1]))
-
-
-def _fetch(url: str) -> bytes:
-    """One GET.
-
-    Raises:
-        UnavailableError: No answer, an error, or one that is too long.
-    """
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - an operator's
-            content: bytes = answer.read(MAX_BYTES + 1)
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        where = url.partition("?")[0]
-        raise UnavailableError(f"{where} did not answer: {error}{unresolved(error)}") from error
-    if len(content) > MAX_BYTES:
-        raise UnavailableError(f"{url} answered more than {MAX_BYTES} bytes")
-    return content

@@ -145,7 +145,7 @@ def test_it_explains_what_was_live_for_whom(url, rollout_store, shop, says):
     yesterday = (datetime.now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
     told = says(f"explain {yesterday} --user ana")
     assert "v7 answered everybody" in told
-    assert "This shopper's place is 1.0000, not under 0: v7, the stable" in told
+    assert "This shopper's bucket is 1.0000, not under 0: v7, the stable" in told
     told = json.loads(says(f"explain {yesterday} --json"))
     assert told["stable"]["digest"] == OLD
     assert "no time" in says("explain yesterday", code=2)

@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from coterie.http_client import Answer, HttpClient
 from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.metrics import EndpointMetrics, MetricSample, PrometheusMetrics, read
 from coterie.rollout.state import Target, Totals
@@ -238,7 +239,7 @@ def test_samples_may_be_as_old_as_scrapes_are_apart(tmp_path, apart_s, newest_s,
     [b"", b"[]", b"{}", b'{"status": "error"}', b"<html>", b'{"status": "success", "data": {}}'],
 )
 def test_what_is_no_answer_of_prometheus_is_down(monkeypatch, body):
-    monkeypatch.setattr("coterie.rollout.metrics._fetch", lambda url: body)
+    monkeypatch.setattr(HttpClient, "get", lambda *_, **__: Answer("http://x", 200, body))
     assert PrometheusMetrics("http://x").totals(TARGET) == (MetricsStatus.DOWN, {})
 
 
@@ -265,10 +266,10 @@ def test_age_is_told_by_prometheus_time_whatever_the_time_here(monkeypatch, age_
         series("coterie_heartbeat_timestamp_seconds", NOW - age_s),
     ]
 
-    def fetch(url):
-        kind = "matrix" if "%5B" in url else "vector"
+    def get(_, path, query):
+        kind = "matrix" if "[" in query else "vector"
         data = {"resultType": kind, "result": found if kind == "vector" else []}
-        return json.dumps({"status": "success", "data": data}).encode()
+        return Answer(path, 200, json.dumps({"status": "success", "data": data}).encode())
 
-    monkeypatch.setattr("coterie.rollout.metrics._fetch", fetch)
+    monkeypatch.setattr(HttpClient, "get", get)
     assert PrometheusMetrics("http://x").totals(TARGET)[0] is source
