@@ -23,7 +23,7 @@ def open_rollout_store(settings: Settings) -> RolloutStore:
 
         namespace, _, name = settings.rollouts.removeprefix(KUBERNETES).partition("/")
         return ClusterRolloutStore(Cluster.connect(namespace), name)
-    return FileRolloutStore(settings.rollouts_place)
+    return FileRolloutStore(settings.rollouts_root)
 
 
 def first_live(settings: Settings) -> Live:
@@ -34,7 +34,7 @@ def first_live(settings: Settings) -> Live:
         UnavailableError: The store did not answer.
     """
     begun = ReleaseRef(read_files(settings.release).digest, settings.release)
-    rollout_store = FileRolloutStore(settings.rollouts_place)
+    rollout_store = FileRolloutStore(settings.rollouts_root)
     state, version = rollout_store.read()
     if not state.stable:
         rollout_store.write(State(stable=begun.digest), version)

@@ -78,8 +78,8 @@ def test_the_release_that_is_named_is_served_once_the_rollouts_are_moved_aside(t
     bad = write_small_release(tmp_path / "releases/v2", "v2")
     ref = ref_of(good)
     settings = Settings(release=ref.folder, state=str(tmp_path / "state"))
-    rollout_store = FileRolloutStore(settings.rollouts_place)
+    rollout_store = FileRolloutStore(settings.rollouts_root)
     rollout_store.write(State(stable=bad.digest), rollout_store.read()[1])
     assert first_live(settings).stable.digest == bad.digest
-    Path(settings.rollouts_place).rename(tmp_path / "state/rollouts.aside")
+    Path(settings.rollouts_root).rename(tmp_path / "state/rollouts.aside")
     assert first_live(settings) == Live(ref)

@@ -310,10 +310,10 @@ def test_which_release_was_live_for_whom_and_why(rollout_store):
     for weight, at in times.items():
         for user in people:
             told = ask_at(client, at + 5, user=user).json()
-            place = bucket(user, NEW)
-            arm = "canary" if place < weight else "stable"
+            expected = bucket(user, NEW)
+            arm = "canary" if expected < weight else "stable"
             assert told["user"]["arm"] == arm
-            assert told["user"]["place"] == place
+            assert told["user"]["bucket"] == told["user"]["place"] == expected
             assert told["user"]["release"]["digest"] == (NEW if arm == "canary" else OLD)
             assert told["past_state"] == told["moment"]
             assert told["past_state"]["weight"] == weight
