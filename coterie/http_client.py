@@ -1,15 +1,14 @@
 """Requests over HTTP, for all who ask others: time limits, no way to elsewhere, our two errors.
 
-httpx and tenacity come with the first request: most programs ask nobody.
+httpx comes with the first request: most programs ask nobody.
 """
 
 import functools
 import json
 import logging
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import BadInputError, UnavailableError, unresolved
 
@@ -21,7 +20,6 @@ MAX_BYTES: Final = 16 << 20
 LONGEST_DETAIL: Final = 2000
 _AGAIN_LATER: Final = frozenset({408, 425, 429})
 """Refusals that hold for this time only."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Answer:
 
 
 class HttpClient:
-    """One address to ask. Each request is tried once; ``until_available`` asks again."""
+    """One address to ask. Each request is tried once; ``coterie.retries`` asks again."""
 
     def __init__(self, url: str, timeout_s: float, token: str = "", max_bytes: int = MAX_BYTES):
         """Ask nobody yet.
@@ -145,25 +143,3 @@ class HttpClient:
 @functools.cache
 def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
-
-
-def until_available(
-    ask: Callable[[], T], patience_s: float, wait_s: float, say: Callable[[str], None]
-) -> T:
-    """Ask again for as long as somebody is away; what is refused is not asked for again.
-
-    Args:
-        ask: Raises UnavailableError while it cannot be answered.
-        patience_s: After this time the last error is raised.
-        wait_s: Between two attempts.
-        say: Told of each error after which it is asked again.
-    """
-    import tenacity
-
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(UnavailableError),
-        stop=tenacity.stop_after_delay(patience_s),
-        wait=tenacity.wait_fixed(wait_s),
-        before_sleep=lambda state: say(str(state.outcome and state.outcome.exception())),
-        reraise=True,
-    )(ask)

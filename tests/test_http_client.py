@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from coterie.errors import BadInputError, UnavailableError
-from coterie.http_client import HttpClient, until_available
+from coterie.http_client import HttpClient
+from coterie.retries import until_available
 
 TOKEN = "a-secret-of-the-people-on-call"
 

@@ -20,7 +20,7 @@ _LEVELS: Final = {"good": "green", "open": "cyan", "bad": "bold red", "unknown":
 
 
 def rollout_status(told: Mapping[str, Any], trouble: str = "") -> RenderableType:
-    """All of it.
+    """Draw how a rollout stands: stages, arms, signals and what happens next.
 
     Args:
         told: What ``GET /v1/admin/rollouts`` answers.
@@ -39,7 +39,7 @@ def rollout_status(told: Mapping[str, Any], trouble: str = "") -> RenderableType
 
 
 def history(told: Mapping[str, Any]) -> RenderableType:
-    """Transitions, newest first."""
+    """Draw the audit log as a table, newest first."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("when", "to", "canary", "weight", "by"):
         table.add_column(name, no_wrap=True)
@@ -69,7 +69,7 @@ def by(transition: Mapping[str, Any]) -> str:
 
 
 def clean(text: str) -> str:
-    """Without what would move a terminal's cursor."""
+    """Blank out what would move a terminal's cursor."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 

@@ -58,7 +58,7 @@ class Loop:
     _turned: bool = False
 
     def run(self) -> None:
-        """Until ``stop`` is set."""
+        """Turn until ``stop`` is set."""
         controller = self.controller()
         while not self.stop.is_set():
             if self.lease:
@@ -69,7 +69,7 @@ class Loop:
             self.stop.wait(self.interval_s)
 
     def controller(self) -> Controller:
-        """What decides in each turn."""
+        """Make what decides in each turn."""
         return Controller(
             self.rollout_store,
             self.metrics,
@@ -80,15 +80,15 @@ class Loop:
         )
 
     def may_act(self) -> bool:
-        """Whether the lease is held at this moment."""
+        """Tell whether the lease is held at this moment."""
         return bool(self.lease)
 
     def alive(self) -> bool:
-        """Whether it comes round, and looks after its lease."""
+        """Tell whether it comes round, and looks after its lease."""
         return self.lease.renewed and time.monotonic() - self.came_round < ALIVE_S
 
     def ready(self) -> bool:
-        """Whether its last turn went well, or would have, had it held the lease.
+        """Tell whether its last turn went well, or would have, had it held the lease.
 
         It did as well where there was nothing to do, since nothing is to be served yet.
         """
@@ -167,14 +167,14 @@ class Loop:
         self._waited = why
 
     def _complain(self, said: str) -> None:
-        """Once, as long as it stays the same."""
+        """Log a problem, once until it changes."""
         if said != self._said:
             logger.warning("%s", said)
         self._said = said
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    """What is said on the command line."""
+    """Make the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m coterie.cluster", description=__doc__)
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--service", required=True, help="name of the RayService")

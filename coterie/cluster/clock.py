@@ -21,12 +21,12 @@ class ServerClock:
         passed: Callable[[], float] = time.monotonic,
         own: Callable[[], float] = time.time,
     ):
-        """``passed`` counts between answers; ``own`` stands in before the first."""
+        """Take ``passed`` for the time between answers, and ``own`` before the first."""
         self._passed, self._own = passed, own
         self._ahead: float | None = None
 
     def __call__(self) -> float:
-        """What it shows now; this process's own time before the first answer."""
+        """Give the API server's time; this process's own before the first answer."""
         return self._own() if self._ahead is None else self._passed() + self._ahead
 
     def heard(self, date: str) -> None:

@@ -30,7 +30,7 @@ class Statement:
 
     @classmethod
     def of(cls, service: Object) -> "Statement | None":
-        """What a RayService states; None where an older chart made it, which stated nothing so.
+        """Read what a RayService states; None where an older chart made it.
 
         Raises:
             BadInputError: It cannot be understood.
@@ -45,12 +45,12 @@ class Statement:
 
     @classmethod
     def from_json(cls, content: Any) -> "Statement":
-        """From the annotation's form, which is also that of the rollout store."""
+        """Read the form of the annotation, which is also that of the rollout store."""
         release = ReleaseRef(str(content["digest"]), str(content["folder"]))
         return cls(release, bool(content["force"]), int(content["revision"]))
 
     def as_json(self) -> dict[str, Any]:
-        """As the chart writes it."""
+        """Make plain values, as the chart writes them."""
         return {**asdict(self.release), "force": self.force, "revision": self.revision}
 
     def __str__(self) -> str:
@@ -72,12 +72,12 @@ class Install:
 
     @classmethod
     def from_json(cls, content: Any) -> "Install":
-        """Back from :meth:`as_json`."""
+        """Read back what :meth:`as_json` made."""
         statement, taken = Statement.from_json(content["statement"]), content["taken"]
         return cls(str(content["uid"]), statement, ReleaseRef(**taken) if taken else None)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Make plain values for the rollout store."""
         taken = asdict(self.taken) if self.taken else None
         return {"uid": self.uid, "statement": self.statement.as_json(), "taken": taken}
 
@@ -100,7 +100,7 @@ class Ruling(StrEnum):
 def ruling(
     state: State, install: Install | None, uid: str, statement: Statement, serves: bool
 ) -> Ruling:
-    """What a statement is to a rollout store.
+    """Rule what a statement is to a rollout store.
 
     Args:
         state: As the rollout store has it.

@@ -70,7 +70,7 @@ class Statements:
         may_act: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.time,
     ):
-        """``may_act`` is asked right before the store is written, ``clock`` for times in it."""
+        """Ask ``may_act`` right before the store is written, ``clock`` for times in it."""
         self._cluster, self._rollout_store, self._may_act, self._clock = (
             cluster,
             rollout_store,
@@ -82,7 +82,7 @@ class Statements:
         self._said = ""
 
     def settle(self, service: Object, uid: str) -> Settled:
-        """The rollout store after what a RayService states was looked at.
+        """Look at what a RayService states, and give the rollout store after that.
 
         Args:
             service: The RayService.
@@ -110,7 +110,7 @@ class Statements:
         return self._take_if_it_may_run(asked)
 
     def _adopt(self, live: Live, state: State, version: int) -> Settled:
-        """A rollout store that was lost begins with what is live, which stays live."""
+        """Begin a rollout store that was lost with what is live, which stays live."""
         why = "the rollout store is empty: begins with what is live"
         digest = live.stable.digest
         decision = put_live(state, digest, why, CONTROLLER, self._clock(), anew=True)
@@ -129,7 +129,7 @@ class Statements:
         return statement
 
     def _keep(self, asked: _Asked) -> Settled:
-        """What is live stays, which is news only where values name another release."""
+        """Keep what is live, which is news only where values name another release."""
         if asked.statement.release.digest == asked.state.stable:
             return self._write(asked.version, Decision(asked.state, (), None, {}), asked.read)
         why = (
@@ -201,7 +201,7 @@ class Statements:
         return Settled(decision.state, install, decision.transitions)
 
     def _say(self, said: str) -> None:
-        """Once, as long as it stays the same."""
+        """Log a problem, once until it changes."""
         if said != self._said:
             logger.warning("%s", said)
         self._said = said

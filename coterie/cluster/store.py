@@ -39,13 +39,13 @@ class ClusterRolloutStore:
     """
 
     def __init__(self, cluster: Cluster, name: str, holder: str = ""):
-        """``name`` is the RayService's; ``holder`` tells controllers apart."""
+        """Take the RayService's ``name``, and a ``holder`` that tells controllers apart."""
         self._cluster = cluster
         self._state, self._commands = f"{name}-rollout", f"{name}-rollout-commands"
         self._holder = holder or f"{os.uname().nodename}-{uuid.uuid4().hex[:8]}"
 
     def read(self) -> tuple[State, int]:
-        """The state and its version, 0 before there is a ConfigMap.
+        """Read the state and its version, 0 before there is a ConfigMap.
 
         Raises:
             BadInputError: The ConfigMap holds no state of ours.
@@ -55,7 +55,7 @@ class ClusterRolloutStore:
         return state, version
 
     def look(self) -> tuple[State, Install | None, int]:
-        """The state, whose it is, and the version of both.
+        """Read the state, whose install it is of, and the version of both.
 
         Raises:
             BadInputError: The ConfigMap holds no state of ours.
@@ -73,7 +73,7 @@ class ClusterRolloutStore:
         transitions: Sequence[Transition] = (),
         install: Install | None = None,
     ) -> int:
-        """Write what follows from the state of ``version``, and why; the new version.
+        """Write what follows from the state of ``version``, and why, and give the new version.
 
         ``install`` is written along; None leaves it as it is.
 
@@ -98,7 +98,7 @@ class ClusterRolloutStore:
         return _version(written)
 
     def history(self) -> list[Transition]:
-        """The last transitions, oldest first.
+        """Read the last transitions, oldest first.
 
         Raises:
             BadInputError: A line is damaged.
@@ -134,7 +134,7 @@ class ClusterRolloutStore:
         self._cluster.patch(CONFIG_MAPS, self._commands, data)
 
     def commands(self, state: State) -> list[Command]:
-        """Commands that a state does not know of yet, oldest first.
+        """Read the commands that a state does not know of yet, oldest first.
 
         What is no command is taken out, so that a slip of ``kubectl`` stops nobody.
         """
@@ -159,7 +159,7 @@ class ClusterRolloutStore:
             self._cluster.patch(CONFIG_MAPS, self._commands, {"data": dict.fromkeys(done)})
 
     def lease(self) -> ClusterLease:
-        """True whenever this process alone may act: ask before each act.
+        """Take the lease: it is true whenever this process alone may act; ask before each act.
 
         It is renewed until the context ends, and taken as soon as it is free.
         """
@@ -190,7 +190,7 @@ class ClusterRolloutStore:
             ) from error
 
     def _lines(self, version: int) -> list[str]:
-        """Audit lines as they were at a version."""
+        """Read the audit lines as they were at a version."""
         found = self._cluster.find(CONFIG_MAPS, self._state)
         if (0 if found is None else _version(found)) != version:
             raise ConflictError(f"ConfigMap {self._state} has another version")
@@ -238,7 +238,7 @@ def _line(transition: Transition) -> str:
 
 
 def _shortened(lines: Iterable[str]) -> str:
-    """As many of the last lines as there is room for."""
+    """Keep as many of the last lines as there is room for."""
     kept: list[str] = []
     length = 0
     for line in reversed([*lines][-KEPT_LINES:]):

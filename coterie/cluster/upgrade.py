@@ -89,7 +89,7 @@ def _recorded(cluster: Cluster, name: str) -> dict[str, Any]:
 
 
 def _configuration(pair: dict[str, Any], service: Object) -> str:
-    """The recorded one, with what is live now."""
+    """Compose the recorded configuration with what is live now."""
     text: str = pair["serveConfigV2"]
     annotations = {} if pair[TEMPLATE] is None else {TEMPLATE: pair[TEMPLATE]}
     recorded = {"metadata": {"annotations": annotations}, "spec": {"serveConfigV2": text}}
@@ -123,7 +123,7 @@ def _config_map(name: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Record or go back; the exit status."""
+    """Record what runs or go back to it, and give the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m coterie.cluster.upgrade",
         description="Record what a RayService runs, or put it back as it was recorded.",

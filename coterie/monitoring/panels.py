@@ -72,7 +72,7 @@ class Dashboard:
         return (panel for row in self.rows for panel in row.panels)
 
     def as_json(self) -> dict[str, Any]:
-        """What Grafana reads."""
+        """Make what Grafana reads."""
         return {
             "uid": f"coterie-{self.name}",
             "title": self.title,
@@ -120,7 +120,7 @@ _LINK: Final = {
 
 
 def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """Panels with their positions: left to right, then down."""
+    """Lay panels out from left to right, then down."""
     y, number = 0, 1
     for row in rows:
         yield _heading(row.title, number, y)

@@ -78,7 +78,7 @@ class Run:
         return next((name for name, step in self.steps.items() if step.ended is None), "")
 
     def judged(self, now: float) -> "Run":
-        """A run whose step was killed has failed: nobody else can say so for it."""
+        """Call a run failed whose step was killed: nobody else can say so for it."""
         if self.outcome is not Outcome.RUNNING:
             return self
         # Images of before never said that they are at work.
@@ -93,17 +93,17 @@ class Run:
         return replace(self, outcome=Outcome.FAILED, ended=last + limit, why=why)
 
     def beaten(self, step: str, began: float, now: float) -> "Run":
-        """The step that began then is at work; a word that comes too late changes nothing."""
+        """Note that the step that began then is at work; a word too late changes nothing."""
         mine = self.at_work == step and self.steps[step].started == began
         return replace(self, alive=now) if mine else self
 
     def step_started(self, step: str, now: float) -> "Run":
-        """A step that is tried again begins anew, and so its run goes on."""
+        """Begin a step; one that is tried again begins anew, and so its run goes on."""
         steps = {**self.steps, step: Step(now)}
         return replace(self, steps=steps, outcome=Outcome.RUNNING, ended=None, why="", alive=now)
 
     def step_ended(self, step: str, now: float, why: str = "") -> "Run":
-        """A step ended, well unless ``why`` says otherwise."""
+        """End a step, well unless ``why`` says otherwise."""
         began = self.steps.get(step, Step(now)).started
         after = replace(self, steps={**self.steps, step: Step(began, now)})
         if why:
@@ -113,12 +113,12 @@ class Run:
         return after
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Make plain values for a file."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Any) -> "Run":
-        """Back from :meth:`as_json`.
+        """Read back what :meth:`as_json` made.
 
         Raises:
             BadInputError: It is anything else.
@@ -142,7 +142,7 @@ class Runs:
     """The last runs in one folder or bucket (any fsspec URL)."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
-        """Nothing is read or written yet.
+        """Read and write nothing yet.
 
         Raises:
             BadInputError: Nothing installed knows this kind of URL.
@@ -152,7 +152,7 @@ class Runs:
         self._known: dict[str, tuple[str, Run]] = {}
 
     def read(self) -> list[Run]:
-        """All runs, oldest first, those whose step was killed as failed.
+        """Read all runs, oldest first, those whose step was killed as failed.
 
         What cannot be read as one is passed over.
 
@@ -173,7 +173,7 @@ class Runs:
         return [run.judged(now) for _, run in known.values()]
 
     def change(self, name: str, change: Callable[[Run], Run], anew: bool = False) -> None:
-        """Write a run's new standing, and forget the oldest runs.
+        """Write how a run stands now, and forget the oldest runs.
 
         Args:
             name: Of the run; the newest of this name is meant.
@@ -212,7 +212,7 @@ class Runs:
         self.change(name, ended)
 
     def _files(self) -> dict[str, str]:
-        """Objects, oldest first, each with what changes when it does."""
+        """List the objects of runs, oldest first, each with what changes when it does."""
         try:
             with reaching(self.url):
                 self._fs.invalidate_cache()
@@ -251,7 +251,7 @@ class Runs:
 
 
 def _name(file: str) -> str:
-    """The run's, out of its object's.
+    """Read the name of a run out of that of its object.
 
     >>> _name("status/20260102T030405000006-v1-b.json")
     'v1-b'

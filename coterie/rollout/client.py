@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from coterie.errors import BadInputError, UnavailableError
-from coterie.http_client import until_available
 from coterie.progress import Progress, silent
+from coterie.retries import until_available
 from coterie.rollout.api import ENDED, RolloutApi, stage_status
 
 LOOK_S: Final = 5.0
@@ -109,7 +109,7 @@ class RolloutClient:
         return release
 
     def _before(self, told: Mapping[str, Any]) -> str:
-        """Version of what was stable before what is."""
+        """Find the version that was stable before the present one."""
         current = (told["stable"] or {}).get("digest")
         log = self._patiently(lambda: self.api.get("/history", limit=200))
         for line in log["transitions"]:
@@ -153,13 +153,13 @@ def _given(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(told: Mapping[str, Any], arm: str) -> str:
-    """Version of an arm; its digest where the store does not know it."""
+    """Name the release of an arm by its version, or by its digest where the store knows none."""
     found = told[arm] or {}
     return str(found.get("version") or found.get("digest") or "")
 
 
 def _active(told: Mapping[str, Any]) -> str:
-    """The phase, looking through a hold."""
+    """Read the phase, looking through a hold."""
     return str(told["held"] or told["phase"])
 
 

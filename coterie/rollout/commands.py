@@ -7,7 +7,7 @@ from typing import Final
 
 from coterie.errors import BadInputError
 from coterie.rollout.plan import Plan
-from coterie.rollout.state import HELD, UNDER_WAY, Cause, Phase, State
+from coterie.rollout.state import HELD, UNDER_WAY, Phase, State, TransitionCause
 from coterie.rollout.transitions import TransitionLog, Trigger, promote, roll_back
 
 
@@ -51,7 +51,7 @@ def obey(state: State, command: Command, log: TransitionLog) -> State:
 
 def _trigger(command: Command, what: str = "") -> Trigger:
     why = f"{what}: {command.reason}" if what else command.reason
-    return Trigger(why, Cause.COMMAND, command.who)
+    return Trigger(why, TransitionCause.COMMAND, command.who)
 
 
 def _start(state: State, command: Command, log: TransitionLog) -> State:

@@ -16,14 +16,14 @@ class MetricsSource(Protocol):
     """Where counts of both arms come from: the app's own endpoint, or Prometheus."""
 
     def totals(self, target: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:
-        """What became of asking, and the counters by arm."""
+        """Read the counters by arm, and what became of asking for them."""
 
 
 class ServingArms(Protocol):
     """What serves: Ray Serve here, a RayService in a cluster."""
 
     def live(self) -> Target:
-        """What really is live; weight is NaN while replicas take what was applied.
+        """Find out what really is live; weight is NaN while replicas take what was applied.
 
         Raises:
             UnavailableError: It cannot be told.
@@ -37,14 +37,14 @@ class ServingArms(Protocol):
         """
 
     def preflight(self, digest: str) -> str | None:
-        """Why a release may not run: digests, schema, the offline gate, a warm-up on no traffic.
+        """Check whether a release may run: digests, schema, the offline gate, a warm-up.
 
         Returns:
             Empty if it may; None while it is not known yet.
         """
 
     def crashed(self, digest: str) -> str:
-        """Why a release cannot run, as its replicas say; empty if they are well."""
+        """Ask replicas why a release cannot run; empty if they are well."""
 
 
 def _always() -> bool:
@@ -52,11 +52,11 @@ def _always() -> bool:
 
 
 def _nowhere(point: Snapshot) -> None:
-    """Snapshots are for charts: one can do without."""
+    """Keep no snapshot: they are for charts, and a cluster does without."""
 
 
 def nobody(digest: str) -> None:
-    """Where there is no store, nobody asks which release is stable."""
+    """Tell nobody which release is stable, where no store of releases has a champion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Controller:
     """Told which release is stable, in each turn once that is written; returns at once."""
 
     def turn(self) -> Decision | None:
-        """One turn.
+        """Look once, decide, write and act.
 
         Returns:
             What was decided; None where what is live cannot be told, so that nothing is.
@@ -137,7 +137,7 @@ class Controller:
             return None
 
     def _act(self, target: Target) -> None:
-        """What fails now is asked for again in the next turn: the state says what is wanted."""
+        """Bring a target about; what fails is asked for again in the next turn, by the state."""
         try:
             self.arms.apply(target)
         except UnavailableError:

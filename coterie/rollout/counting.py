@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from coterie.rollout.evidence import Counts, Evidence
+from coterie.rollout.evidence import ArmCounts, Evidence
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import WATCHED, Phase, State, Totals
 from coterie.rollout.transitions import CANARY, STABLE
@@ -57,11 +57,11 @@ def _instances(totals: Mapping[str, Totals], arm: str) -> list[str]:
     return [name for name in totals if name.partition("@")[0] == arm]
 
 
-def _window(state: State, counted: Mapping[str, Totals], arm: str, signal: str) -> Counts:
+def _window(state: State, counted: Mapping[str, Totals], arm: str, signal: str) -> ArmCounts:
     """Add up what all instances counted since the last look; a new one counted from nothing."""
     of_shown = signal in SIGNALS and SIGNALS[signal].of_shown
     windows = [
         counted[name].since(state.totals.get(name, Totals()), signal, of_shown)
         for name in _instances(counted, arm)
     ]
-    return sum(windows, Counts(0, 0))
+    return sum(windows, ArmCounts(0, 0))

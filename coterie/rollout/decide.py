@@ -13,18 +13,18 @@ from typing import Final
 from coterie.errors import BadInputError
 from coterie.rollout.commands import Command, Verb, obey
 from coterie.rollout.counting import take_in
-from coterie.rollout.evidence import Counts, Evidence, Worse
+from coterie.rollout.evidence import ArmCounts, Evidence, Worse
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import (
     HELD,
     UNDER_WAY,
     WATCHED,
-    Cause,
     Phase,
     State,
     Target,
     Totals,
     Transition,
+    TransitionCause,
 )
 from coterie.rollout.transitions import (
     CANARY,
@@ -134,7 +134,7 @@ def put_live(
         why = f"{why}; it was in quarantine ({state.quarantine[digest]})"
         left = {d: told for d, told in state.quarantine.items() if d != digest}
         state = replace(state, quarantine=left)
-    cause = Cause.LIVE if who == CONTROLLER else Cause.COMMAND
+    cause = TransitionCause.LIVE if who == CONTROLLER else TransitionCause.COMMAND
     after = _put_live(state, digest, Trigger(why, cause, who), log, anew)
     return Decision(after, tuple(log.lines), after.target, {})
 
@@ -156,7 +156,7 @@ def _put_live(state: State, digest: str, trigger: Trigger, log: TransitionLog, a
 def note(state: State, why: str, who: str, now: float) -> Decision:
     """Add a line to the audit log for what changes nothing."""
     log = TransitionLog(now)
-    log.note(state, state, Trigger(why, Cause.COMMAND, who))
+    log.note(state, state, Trigger(why, TransitionCause.COMMAND, who))
     return Decision(state, tuple(log.lines), None, {})
 
 
@@ -181,14 +181,14 @@ def _judge(state: State, observation: Observation, now: float, log: TransitionLo
         return state
     if observation.crashed:
         why = f"the canary cannot run: {observation.crashed}"
-        return roll_back(state, Trigger(why, Cause.CRASHED), log)
+        return roll_back(state, Trigger(why, TransitionCause.CRASHED), log)
     if observation.metrics is not MetricsStatus.OK:
         return _without_data(state, observation.metrics, now, log)
     harm = _harm(state)
     if harm:
         return roll_back(state, harm, log)
     if state.phase is Phase.DATA_UNAVAILABLE:
-        state = log.release(state, Trigger("metrics are back", Cause.METRICS))
+        state = log.release(state, Trigger("metrics are back", TransitionCause.METRICS))
     return state if state.phase in HELD else _advance(state, now, log)
 
 
@@ -197,8 +197,8 @@ def _preflight(state: State, observation: Observation, log: TransitionLog) -> St
         return state
     if observation.preflight:
         why = f"preflight: {observation.preflight}"
-        return roll_back(state, Trigger(why, Cause.PREFLIGHT), log)
-    return log.go(state, Phase.SHADOW, Trigger("preflight passed", Cause.PREFLIGHT))
+        return roll_back(state, Trigger(why, TransitionCause.PREFLIGHT), log)
+    return log.go(state, Phase.SHADOW, Trigger("preflight passed", TransitionCause.PREFLIGHT))
 
 
 def _without_data(state: State, metrics: MetricsStatus, now: float, log: TransitionLog) -> State:
@@ -208,12 +208,12 @@ def _without_data(state: State, metrics: MetricsStatus, now: float, log: Transit
             return state
         why = f"metrics {metrics} for {now - state.held_since:.0f} s"
         if state.plan.on_hold == "rollback":
-            return roll_back(state, Trigger(why, Cause.METRICS), log)
-        return log.hold(state, Phase.PAUSED, Trigger(why, Cause.METRICS))
+            return roll_back(state, Trigger(why, TransitionCause.METRICS), log)
+        return log.hold(state, Phase.PAUSED, Trigger(why, TransitionCause.METRICS))
     if state.phase in HELD:
         return state
     why = f"metrics are {metrics}{_ADVICE.get(metrics, '')}"
-    return log.hold(state, Phase.DATA_UNAVAILABLE, Trigger(why, Cause.METRICS))
+    return log.hold(state, Phase.DATA_UNAVAILABLE, Trigger(why, TransitionCause.METRICS))
 
 
 _ADVICE: Final = {
@@ -244,10 +244,10 @@ def _harm(state: State) -> Trigger | None:
 
 
 def _against(signal: str, said: str) -> Trigger:
-    return Trigger(f"{signal}: {said}", Cause.SIGNAL, signal=signal)
+    return Trigger(f"{signal}: {said}", TransitionCause.SIGNAL, signal=signal)
 
 
-def _over(arm: Counts, ceiling: float) -> float:
+def _over(arm: ArmCounts, ceiling: float) -> float:
     """Give the e-value of a share above the ceiling: stable is a coin of that share.
 
     A fair comparison with a known rate is one with an arm so large that it has no noise.
@@ -255,7 +255,7 @@ def _over(arm: Counts, ceiling: float) -> float:
     if arm.samples == 0:
         return 0.0
     large = 1_000_000
-    known = Evidence().add(arm, Counts(large, round(ceiling * large)))
+    known = Evidence().add(arm, ArmCounts(large, round(ceiling * large)))
     return known.against(1.0, Worse.MORE)
 
 
@@ -274,21 +274,21 @@ def _advance(state: State, now: float, log: TransitionLog) -> State:
         if not late:
             return state
         why = "not live on all replicas by the deadline"
-        return log.hold(state, Phase.INCONCLUSIVE, Trigger(why, Cause.DEADLINE))
+        return log.hold(state, Phase.INCONCLUSIVE, Trigger(why, TransitionCause.DEADLINE))
     lasted = now - state.live_since
     if state.phase is Phase.BAKE:
         if lasted < plan.bake_s or (plan.approval and not state.approved):
             return state
-        return promote(state, Trigger(f"baked for {lasted:.0f} s", Cause.PASSED), log)
+        return promote(state, Trigger(f"baked for {lasted:.0f} s", TransitionCause.PASSED), log)
     needed = {arm: state.step_samples.get(arm, 0) for arm in (CANARY, STABLE)}
     if min(needed.values()) < plan.min_samples:
         if not late:
             return state
         why = f"{needed[CANARY]} and {needed[STABLE]} samples of {plan.min_samples} by the deadline"
-        return log.hold(state, Phase.INCONCLUSIVE, Trigger(why, Cause.DEADLINE))
+        return log.hold(state, Phase.INCONCLUSIVE, Trigger(why, TransitionCause.DEADLINE))
     if lasted < plan.step_s:
         return state
-    passed = Trigger(f"no harm in {needed[CANARY]} samples", Cause.PASSED)
+    passed = Trigger(f"no harm in {needed[CANARY]} samples", TransitionCause.PASSED)
     if state.phase is Phase.SHADOW:
         return log.go(state, Phase.STEP, passed, step=0)
     if state.step + 1 < len(plan.weights):
@@ -300,6 +300,9 @@ def _settle(state: State, observation: Observation, log: TransitionLog) -> State
     """End a rollback once stable alone is really live."""
     if state.phase is Phase.ROLLING_BACK and observation.live == state.target:
         return log.go(
-            state, Phase.ROLLED_BACK, Trigger("stable alone is live", Cause.LIVE), canary=""
+            state,
+            Phase.ROLLED_BACK,
+            Trigger("stable alone is live", TransitionCause.LIVE),
+            canary="",
         )
     return state

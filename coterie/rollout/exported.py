@@ -7,14 +7,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from coterie import metric_names
 from coterie.rollout.plan import SIGNALS
-from coterie.rollout.state import Cause, Phase, State, Transition
+from coterie.rollout.state import Phase, State, Transition, TransitionCause
 
 FORCED: Final = "forced"
 _VERDICTS: Final = {
-    Cause.CRASHED: "crashed",
-    Cause.PREFLIGHT: "preflight",
-    Cause.COMMAND: FORCED,
-    Cause.METRICS: "metrics",
+    TransitionCause.CRASHED: "crashed",
+    TransitionCause.PREFLIGHT: "preflight",
+    TransitionCause.COMMAND: FORCED,
+    TransitionCause.METRICS: "metrics",
 }
 REASONS: Final = (*SIGNALS, *_VERDICTS.values())
 """All reasons for which a release is taken back, or promoted in spite of what is known."""
@@ -80,7 +80,7 @@ class RolloutMetrics:
 def verdict(transition: Transition) -> str:
     """Give the one of REASONS that a transition counts under; empty: it is no verdict."""
     if transition.after is Phase.PROMOTED:
-        return FORCED if transition.cause is Cause.COMMAND else ""
+        return FORCED if transition.cause is TransitionCause.COMMAND else ""
     if transition.after is not Phase.ROLLING_BACK or transition.cause is None:
         return ""
     return transition.signal or _VERDICTS.get(transition.cause, "")

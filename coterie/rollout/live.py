@@ -41,7 +41,7 @@ class Live:
         return Target(self.stable.digest, canary, self.weight, self.mirrored)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; ``canary`` is None where there is none."""
+        """Make plain values; ``canary`` is None where there is none."""
         return {
             "stable": _plain(self.stable),
             "canary": _plain(self.canary) if self.canary else None,
@@ -51,7 +51,7 @@ class Live:
 
     @classmethod
     def from_json(cls, content: Any) -> "Live":
-        """Back from :meth:`as_json`.
+        """Read back what :meth:`as_json` made.
 
         Raises:
             BadInputError: It is anything else.

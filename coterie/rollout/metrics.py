@@ -106,13 +106,13 @@ class PrometheusMetrics:
         return read(samples, now, True, max(STALE_S, SCRAPES * apart_s))
 
     def _complain(self, said: str) -> None:
-        """Once, as long as it stays the same: a rollout says only that metrics are down."""
+        """Log why there are no metrics, once until it changes: a rollout says only that."""
         if said != self._said:
             logger.warning("no metrics: %s", said)
         self._said = said
 
     def _ask(self, expression: str, kind: str) -> list[Any]:
-        """What an expression is now, as series of a kind of Prometheus' own."""
+        """Ask what an expression is now: series of one of Prometheus' kinds of result."""
         found = HttpClient(self.url, TIMEOUT_S).get("/api/v1/query", query=expression).checked()
         answer = found.json()
         if answer["status"] != "success" or answer["data"]["resultType"] != kind:
@@ -122,7 +122,7 @@ class PrometheusMetrics:
 
 
 def _apart(times: Iterable[Sequence[float]]) -> float:
-    """Seconds between two samples, of the series that has them most often; 0: not known yet."""
+    """Measure the seconds between samples of the most frequent series; 0: not known yet."""
     gaps = [median(b - a for a, b in pairwise(one)) for one in times if len(one) > 1]
     return min(gaps, default=0.0)
 
@@ -130,7 +130,7 @@ def _apart(times: Iterable[Sequence[float]]) -> float:
 def read(
     samples: Iterable[MetricSample], now: float, by_instance: bool, stale_s: float = STALE_S
 ) -> tuple[MetricsStatus, Mapping[str, Totals]]:
-    """Counters by arm, or by ``arm@instance``, and what is to be thought of them."""
+    """Add samples up by arm, or by ``arm@instance``, and tell whether they say anything of now."""
     answers: dict[str, int] = {}
     shown: dict[str, int] = {}
     events: dict[str, dict[str, int]] = {}

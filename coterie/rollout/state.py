@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from coterie.rollout.evidence import Counts, Evidence
+from coterie.rollout.evidence import ArmCounts, Evidence
 from coterie.rollout.plan import Plan, current_names, stored_names
 
 
@@ -25,7 +25,7 @@ class Phase(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
-class Cause(StrEnum):
+class TransitionCause(StrEnum):
     """What led to a transition, for programs; ``Transition.why`` says it to people."""
 
     COMMAND = "command"
@@ -85,7 +85,7 @@ class Totals:
         """Read back what :meth:`as_json` made."""
         return cls(**{**content, "events": current_names(content["events"])})
 
-    def since(self, before: "Totals", signal: str, of_shown: bool = False) -> Counts:
+    def since(self, before: "Totals", signal: str, of_shown: bool = False) -> ArmCounts:
         """Give one signal's window; counters that fell began anew, so all of theirs is new.
 
         What is of a list may be counted before the list is: by another process, on a beat of its
@@ -94,7 +94,7 @@ class Totals:
         earlier = 0 if self._anew(before) else before.events.get(signal, 0)
         ours, theirs = (t.shown if of_shown else t.samples for t in (self, before))
         samples = ours if self._anew(before) else ours - theirs
-        return Counts(samples, min(max(self.events.get(signal, 0) - earlier, 0), samples))
+        return ArmCounts(samples, min(max(self.events.get(signal, 0) - earlier, 0), samples))
 
     def mark(self, before: "Totals", counted: Mapping[str, int]) -> "Totals":
         """Give what the next window begins from.
@@ -128,7 +128,7 @@ class Transition:
     step: int
     evidence: Mapping[str, Any]
     """Signal to samples, events, ratio, interval and e-value, as the decision saw them."""
-    cause: Cause | None = None
+    cause: TransitionCause | None = None
     """None: a line of the version before, whose words do not tell."""
     signal: str = ""
     """The signal that speaks against the canary; empty where the cause is another."""

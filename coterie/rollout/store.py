@@ -39,36 +39,36 @@ class Lease(Protocol):
     """True for as long as its holder alone may act: ask before each act."""
 
     def __bool__(self) -> bool:
-        """At this moment."""
+        """Tell whether the holder may act at this moment."""
 
 
 class RolloutStore(Protocol):
     """Where a rollout is written down: a folder here, ConfigMaps and a Lease in a cluster."""
 
     def read(self) -> tuple[State, int]:
-        """The state and its version, 0 before the first was written."""
+        """Read the state and its version, 0 before the first was written."""
 
     def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
-        """Write what follows from the state of ``version``; the new version.
+        """Write what follows from the state of ``version``, and give the new version.
 
         Raises:
             UnavailableError: Somebody else wrote meanwhile: read again, and decide anew.
         """
 
     def history(self) -> list[Transition]:
-        """Transitions, oldest first."""
+        """Read the transitions, oldest first."""
 
     def command(self, command: Command) -> None:
         """Leave a command for the controller, who reads it within one loop, restarted or not."""
 
     def commands(self, state: State) -> list[Command]:
-        """Commands that a state does not know of yet, oldest first."""
+        """Read the commands that a state does not know of yet, oldest first."""
 
     def forget_commands(self, state: State) -> None:
         """Drop commands that were carried out: called once the state that says so is written."""
 
     def lease(self) -> AbstractContextManager[Lease]:
-        """Whether this process alone may act, for as long as the context lasts."""
+        """Take the lease, by which one process alone acts for as long as the context lasts."""
 
 
 class FileRolloutStore:
@@ -78,7 +78,7 @@ class FileRolloutStore:
         self._folder = Path(folder)
 
     def read(self) -> tuple[State, int]:
-        """The state and its version, 0 before the first was written.
+        """Read the state and its version, 0 before the first was written.
 
         Raises:
             BadInputError: The file is damaged or of another format.
@@ -92,7 +92,7 @@ class FileRolloutStore:
             raise BadInputError(f"{self._folder / STATE} holds no rollout ({error})") from error
 
     def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
-        """Write what follows from the state of ``version``; the new version.
+        """Write what follows from the state of ``version``, and give the new version.
 
         Raises:
             UnavailableError: Somebody else wrote meanwhile: read again, and decide anew. Or the
@@ -116,7 +116,7 @@ class FileRolloutStore:
         return version + 1
 
     def history(self) -> list[Transition]:
-        """All transitions, oldest first."""
+        """Read all transitions, oldest first."""
         content = self._content()
         path = self._folder / AUDIT
         if content is None or not path.exists():
@@ -158,7 +158,7 @@ class FileRolloutStore:
             _add_line(self._folder / COMMANDS, json.dumps(command_json(command)))
 
     def commands(self, state: State) -> list[Command]:
-        """Commands that a state does not know of yet, oldest first."""
+        """Read the commands that a state does not know of yet, oldest first."""
         path = self._folder / COMMANDS
         if not path.exists():
             return []
@@ -176,7 +176,7 @@ class FileRolloutStore:
 
     @contextmanager
     def lease(self) -> Iterator[bool]:
-        """Whether this process alone may act, for as long as the context lasts.
+        """Take the lease, by which one process alone acts for as long as the context lasts.
 
         The kernel frees the lock of a process that dies.
         """
@@ -207,7 +207,7 @@ class FileRolloutStore:
         return old if old.exists() and not path.exists() else path
 
     def _append(self, length: int, transitions: Sequence[Transition]) -> int:
-        """Write audit lines after the first ``length`` bytes; the bytes then vouched for."""
+        """Write audit lines after the first ``length`` bytes, and give the length then."""
         path = self._folder / AUDIT
         with path.open("r+b" if path.exists() else "w+b") as file:
             file.truncate(length)
@@ -237,7 +237,7 @@ class FileRolloutStore:
 
 
 def _add_line(path: Path, text: str, sync: bool = True) -> int:
-    """A line at the end, whole or not at all; the file's length then."""
+    """Write a line at a file's end, whole or not at all, and give the file's length then."""
     line = f"{text}\n".encode()
     # A buffer would be written once more on closing, behind what was taken back.
     with path.open("a+b", buffering=0) as file:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.history import Snapshot
 from coterie.rollout.plan import EARLIER_NAMES, SIGNALS, Plan, current_names
-from coterie.rollout.state import Cause, Phase, Transition
+from coterie.rollout.state import Phase, Transition, TransitionCause
 from coterie.rollout.transitions import CONTROLLER
 
 
@@ -25,34 +25,34 @@ def read_transition(content: Mapping[str, Any]) -> Transition:
         cause, signal = _told_cause(content["why"], content["who"])
     else:
         # A later version may know more causes.
-        cause = next((one for one in Cause if one == content["cause"]), None)
+        cause = next((one for one in TransitionCause if one == content["cause"]), None)
         signal = content["signal"]
     read = {"evidence": current_names(content["evidence"]), "cause": cause, "signal": signal}
     return Transition(**{**known, **phases, **read})
 
 
 _TOLD: Final = {
-    "the canary cannot run": Cause.CRASHED,
-    "preflight": Cause.PREFLIGHT,
-    "metrics": Cause.METRICS,
-    "no harm": Cause.PASSED,
-    "baked": Cause.PASSED,
-    "stable alone is live": Cause.LIVE,
-    "the book is empty": Cause.LIVE,
+    "the canary cannot run": TransitionCause.CRASHED,
+    "preflight": TransitionCause.PREFLIGHT,
+    "metrics": TransitionCause.METRICS,
+    "no harm": TransitionCause.PASSED,
+    "baked": TransitionCause.PASSED,
+    "stable alone is live": TransitionCause.LIVE,
+    "the book is empty": TransitionCause.LIVE,
 }
 """How the version before began to say why the controller did something."""
 
 
-def _told_cause(why: str, who: str) -> tuple[Cause | None, str]:
+def _told_cause(why: str, who: str) -> tuple[TransitionCause | None, str]:
     """Tell the cause, and the signal if it is one, by the words of the version before."""
     if who != CONTROLLER:
-        return Cause.COMMAND, ""
+        return TransitionCause.COMMAND, ""
     signal = why.partition(":")[0]
     signal = EARLIER_NAMES.get(signal, signal)
     if signal in SIGNALS:
-        return Cause.SIGNAL, signal
+        return TransitionCause.SIGNAL, signal
     if why.endswith("by the deadline"):
-        return Cause.DEADLINE, ""
+        return TransitionCause.DEADLINE, ""
     return next((cause for begins, cause in _TOLD.items() if why.startswith(begins)), None), ""
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from coterie.rollout.evidence import Evidence
 from coterie.rollout.plan import SIGNALS
-from coterie.rollout.state import HELD, WATCHED, Cause, Phase, State, Transition
+from coterie.rollout.state import HELD, WATCHED, Phase, State, Transition, TransitionCause
 
 CANARY: Final = "canary"
 STABLE: Final = "stable"
@@ -17,7 +17,7 @@ class Trigger:
     """Why a transition happens: for people, for programs, and who wants it."""
 
     why: str
-    cause: Cause
+    cause: TransitionCause
     who: str = CONTROLLER
     signal: str = ""
     """See ``Transition.signal``."""

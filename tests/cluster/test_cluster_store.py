@@ -9,7 +9,7 @@ from fake_api import FakeApi
 from coterie.cluster.store import AUDIT, KEPT_BYTES, STATE, ClusterRolloutStore
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.commands import Command, Verb
-from coterie.rollout.evidence import Counts, Evidence
+from coterie.rollout.evidence import ArmCounts, Evidence
 from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import Phase, State, Totals, Transition
 from coterie.rollout.transitions import judgement
@@ -92,7 +92,7 @@ def test_a_write_without_an_answer_is_whole_or_not_there(api, rollout_store, sta
 
 
 def test_the_largest_state_and_log_fit_into_a_config_map(api, rollout_store):
-    arms = Counts(987_654, 4_321), Counts(1_987_654, 8_321)
+    arms = ArmCounts(987_654, 4_321), ArmCounts(1_987_654, 8_321)
     evidence = {name: Evidence().add(*arms) for name in SIGNALS}
     totals = {
         f"{arm}@10.0.0.{i}:8000": Totals(987_654, dict.fromkeys(SIGNALS, 98_765), 987_654)

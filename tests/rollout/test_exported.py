@@ -9,7 +9,7 @@ from coterie.rollout.commands import Command, Verb
 from coterie.rollout.decide import MetricsStatus, Observation, decide
 from coterie.rollout.exported import REASONS, RolloutMetrics, verdict
 from coterie.rollout.plan import SIGNALS, Plan
-from coterie.rollout.state import Cause, Phase, State, Target, Totals, Transition
+from coterie.rollout.state import Phase, State, Target, Totals, Transition, TransitionCause
 from coterie.rollout.stored import read_transition
 from coterie.rollout.transitions import CONTROLLER
 
@@ -62,14 +62,14 @@ def test_each_rollback_counts_under_its_reason(reason, lines):
 @pytest.mark.parametrize(
     ("why", "who", "cause", "signal"),
     [
-        ("repeated: canary 5 of 9", CONTROLLER, Cause.SIGNAL, "duplicate_lists"),
-        ("the canary cannot run: OOMKilled", CONTROLLER, Cause.CRASHED, ""),
-        ("preflight: damaged", CONTROLLER, Cause.PREFLIGHT, ""),
-        ("metrics down for 60 s", CONTROLLER, Cause.METRICS, ""),
-        ("no harm in 300 samples", CONTROLLER, Cause.PASSED, ""),
-        ("not live on all replicas by the deadline", CONTROLLER, Cause.DEADLINE, ""),
-        ("stable alone is live", CONTROLLER, Cause.LIVE, ""),
-        ("slow: I feel it", "ana", Cause.COMMAND, ""),
+        ("repeated: canary 5 of 9", CONTROLLER, TransitionCause.SIGNAL, "duplicate_lists"),
+        ("the canary cannot run: OOMKilled", CONTROLLER, TransitionCause.CRASHED, ""),
+        ("preflight: damaged", CONTROLLER, TransitionCause.PREFLIGHT, ""),
+        ("metrics down for 60 s", CONTROLLER, TransitionCause.METRICS, ""),
+        ("no harm in 300 samples", CONTROLLER, TransitionCause.PASSED, ""),
+        ("not live on all replicas by the deadline", CONTROLLER, TransitionCause.DEADLINE, ""),
+        ("stable alone is live", CONTROLLER, TransitionCause.LIVE, ""),
+        ("slow: I feel it", "ana", TransitionCause.COMMAND, ""),
         ("what nobody ever said", CONTROLLER, None, ""),
     ],
 )
@@ -81,7 +81,7 @@ def test_lines_of_the_version_before_tell_their_cause_by_their_words(why, who, c
 
 
 def test_lines_of_a_later_version_are_read_as_far_as_they_are_understood():
-    content = asdict(line(Phase.ROLLING_BACK, Cause.SIGNAL, "slow"))
+    content = asdict(line(Phase.ROLLING_BACK, TransitionCause.SIGNAL, "slow"))
     read = read_transition({**content, "cause": "an_eclipse", "mood": "dark"})
     assert (read.cause, read.why) == (None, "words")
 
@@ -92,9 +92,9 @@ def line(after, cause, signal=""):
 
 
 def test_a_promotion_is_a_verdict_only_if_it_is_forced():
-    assert verdict(line(Phase.PROMOTED, Cause.COMMAND)) == "forced"
-    assert verdict(line(Phase.PROMOTED, Cause.PASSED)) == ""
-    assert verdict(line(Phase.ROLLED_BACK, Cause.LIVE)) == ""
+    assert verdict(line(Phase.PROMOTED, TransitionCause.COMMAND)) == "forced"
+    assert verdict(line(Phase.PROMOTED, TransitionCause.PASSED)) == ""
+    assert verdict(line(Phase.ROLLED_BACK, TransitionCause.LIVE)) == ""
 
 
 def test_reasons_are_bounded_and_there_from_the_start():
@@ -110,7 +110,7 @@ def test_the_state_is_shown_as_it_is():
     metrics = RolloutMetrics(registry)
     held = replace(STEP, phase=Phase.DATA_UNAVAILABLE, held=Phase.STEP, held_since=150.0)
     held = replace(held, quarantine={"bad": "slow", "worse": "crashed"})
-    metrics.show(held, [line(Phase.ROLLING_BACK, Cause.SIGNAL, "slow")], 200.0)
+    metrics.show(held, [line(Phase.ROLLING_BACK, TransitionCause.SIGNAL, "slow")], 200.0)
     value = registry.get_sample_value
     phases = {p: value("coterie_rollout_state", {"phase": p.value}) for p in Phase}
     assert [phase for phase, shown in phases.items() if shown] == [Phase.DATA_UNAVAILABLE]

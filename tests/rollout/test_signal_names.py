@@ -8,7 +8,7 @@ import pytest
 from coterie.errors import BadInputError
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.decide import MetricsStatus
-from coterie.rollout.evidence import Counts, Evidence
+from coterie.rollout.evidence import ArmCounts, Evidence
 from coterie.rollout.history import Snapshot, snapshots_in
 from coterie.rollout.metrics import MetricSample, read
 from coterie.rollout.plan import EARLIER_NAMES, SIGNALS, Plan
@@ -51,7 +51,7 @@ def test_a_state_of_before_goes_on_with_what_it_had_counted():
         phase=Phase.STEP,
         stable="a" * 64,
         canary="b" * 64,
-        evidence={name: Evidence().add(Counts(90, 9), Counts(900, 80)) for name in names},
+        evidence={name: Evidence().add(ArmCounts(90, 9), ArmCounts(900, 80)) for name in names},
         totals={"canary": Totals(90, dict.fromkeys(names, 9), 80)},
     )
     stored = state.as_json()
