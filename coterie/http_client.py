@@ -40,6 +40,10 @@ class Answer:
         """
         if self.status < 300:
             return self
+        if self.status < 400:
+            raise BadInputError(
+                f"{self.url} sends on to elsewhere ({self.status}): name that address itself"
+            )
         said = f"{self.url} answered {self.status}: {self.detail or 'it gives no reason'}"
         if self.status < 500 and self.status not in _AGAIN_LATER:
             raise BadInputError(said)

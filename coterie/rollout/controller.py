@@ -113,14 +113,14 @@ class Controller:
             live = self.arms.live()
         except UnavailableError:
             return None
-        source, totals = self._count(live)
+        metrics, totals = self._count(live)
         preflight, crashed = None, ""
         if state.active is Phase.PREFLIGHT:
             preflight = self._ask(lambda: self.arms.preflight(state.canary))
         elif state.canary:
             crashed = self._ask(lambda: self.arms.crashed(state.canary)) or ""
         return Observation(
-            live, source, totals, preflight, crashed, self.rollout_store.commands(state)
+            live, metrics, totals, preflight, crashed, self.rollout_store.commands(state)
         )
 
     def _count(self, live: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:
