@@ -50,8 +50,8 @@ class RolloutApi:
             answer = ask()
         except UnavailableError as error:
             raise UnavailableError(
-                f"{error}: start the app with python -m serving.app, or name its address with "
-                f"--url or {URL_VARIABLE}"
+                f"nothing answers at {self.url} ({error}): start the app with python -m "
+                f"serving.app, or name its address with --url or {URL_VARIABLE}"
             ) from error
         if answer.status >= 300:
             self._refuse(answer)

@@ -116,7 +116,7 @@ def test_what_the_app_refuses_is_not_asked_for_again(rollout_store, shop, rollou
 
 def test_an_app_that_is_away_is_waited_for(address, rollout_client, told):
     away = RolloutClient(
-        RolloutApi("http://127.0.0.1:9", TOKEN), "a", say=told.append, look_s=0.01, patience_s=0.1
+        RolloutApi("http://127.0.0.1:9", TOKEN), "a", say=told.append, look_s=0.01, patience_s=1.0
     )
     with pytest.raises(UnavailableError, match="nothing answers"):
         away.back("bad", 1)
