@@ -163,7 +163,7 @@ def test_the_controllers_rollout_store_is_where_its_code_looks(chart):
     rollout_store = pytest.importorskip("coterie.cluster.store")
     upgrade = pytest.importorskip("coterie.cluster.upgrade")
     found = rollout_store.ClusterRolloutStore(cluster=None, name="coterie", holder="test")
-    names = {found._state, found._commands, upgrade._place("coterie")}
+    names = {found._state, found._commands, upgrade._config_map("coterie")}
     rules = one(chart.objects(CI["gpu"]), "Role", "coterie-controller")["rules"]
     (granted,) = (rule["resourceNames"] for rule in rules if rule["resources"] == ["configmaps"])
     assert set(granted) == names

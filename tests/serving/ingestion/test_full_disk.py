@@ -108,8 +108,9 @@ def test_a_rollout_stays_as_it_was_written_and_a_command_is_left_whole_or_not_at
     version = rollout_store.write(State(stable="a"), 0)
     rollout_store.command(Command("c1", Verb.PAUSE, "ana", "lunch"))
     fill()
-    refused(lambda: rollout_store.write(State(stable="b" * 9000), version), "rollouts", "No space
-    left") def say_much():
+    long = State(stable="b" * 9000)
+    refused(lambda: rollout_store.write(long, version), "rollouts", "No space left")
+    def say_much():
         for n in range(100):
             rollout_store.command(Command("long", Verb.PAUSE, "ana", "x" * 500))
     refused(say_much, "rollouts", "No space left")
