@@ -127,7 +127,7 @@ def _ours(rng: np.random.Generator, rates: dict[str, float], requests_s: float) 
 
 
 def _theirs(rule: "Rule", seed: list[int], rates: dict[str, float], requests_s: float) -> Verdict:
-    """The same steps for the same time, without shadow, which neither has."""
+    """Plan the same steps for the same time, without shadow, which neither has."""
     rng, now, shown = np.random.default_rng(seed), 0.0, 0
     for weight in (*PLAN.weights, 1.0):
         lasts = PLAN.bake_s if weight == 1.0 else PLAN.step_s
@@ -219,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _live(file: str) -> dict[str, Any]:
-    """What the real app did under simulated shoppers: see ``pipelines.demo_rollouts``."""
+    """Read what the real app did under simulated shoppers: see ``pipelines.demo_rollouts``."""
     return {
         "about": "each release rolled out in the app under simulated shoppers: what caught it, "
         "seconds from verdict to stable alone, lists shown meanwhile and requests that failed",

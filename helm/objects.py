@@ -127,7 +127,7 @@ def page(objects: Sequence[Mapping[str, Any]]) -> str:
 
 
 def rows(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each object.
+    """Write a line for each object.
 
     Raises:
         KeyError: Nobody has said yet what one is for: say it in PURPOSES.
@@ -139,7 +139,7 @@ def rows(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def reach(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each two of whom one may reach the other."""
+    """Write a line for each two of which one may reach the other."""
     ends = ours(objects)
     named = sorted(set(ports(objects)))
     for source in ends.values():
@@ -152,7 +152,7 @@ def reach(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def ports(objects: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
-    """What policies name."""
+    """Find what policies name."""
     for one in objects:
         if one["kind"] == "NetworkPolicy":
             for rule in (*one["spec"].get("egress", ()), *one["spec"].get("ingress", ())):
