@@ -22,7 +22,7 @@ from serving.api import explanation
 from serving.api.auth import REFUSED, Guard, Scope
 from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
-from serving.schemas import Id, Strict
+from serving.schemas import Id, StrictBody
 
 WAIT_S: Final = 3.0
 """How long an answer waits for the controller."""
@@ -52,7 +52,7 @@ Name = Annotated[
 Seconds = Annotated[FiniteFloat, Field(ge=0, le=_LONGEST_S)]
 
 
-class PlanIn(Strict):
+class PlanIn(StrictBody):
     """How to roll out: what is left out is as in `coterie.rollout.plan`."""
 
     weights: list[FiniteFloat] | None = Field(default=None, min_length=1, max_length=50)
@@ -80,7 +80,7 @@ class PlanIn(Strict):
         return Plan.of(self.model_dump(exclude_none=True))
 
 
-class CommandIn(Strict):
+class CommandIn(StrictBody):
     """Who wants it, and why: both are kept in the audit log."""
 
     reason: Text = Field(description="Why", examples=["v8 has the new ties"])
@@ -91,7 +91,7 @@ class CommandIn(Strict):
     )
 
 
-class StartIn(Strict):
+class StartIn(StrictBody):
     """A release to roll out."""
 
     release: Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON)] = Field(

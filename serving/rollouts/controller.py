@@ -114,7 +114,7 @@ def controller_of(settings: Settings, book: Book) -> Controller:
 
 
 class RolloutController:
-    """Turns once in a while; a turn that fails is logged, and the next one tries again."""
+    """Deployment that decides in turns; one that fails is logged, and the next tries again."""
 
     def __init__(self) -> None:
         settings = read_settings()

@@ -26,7 +26,7 @@ log: Final = logging.getLogger(LOGGER)
 
 @dataclass(frozen=True, slots=True)
 class LoadedArms:
-    """What answers at one moment; replaced whole."""
+    """Releases and threads that answer at one moment; replaced whole, never changed."""
 
     stable: LoadedRelease
     canary: LoadedRelease | None = None

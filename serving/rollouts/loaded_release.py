@@ -18,7 +18,7 @@ from serving.telemetry.metrics import ServingMetrics
 
 @dataclass(frozen=True, slots=True)
 class LoadedRelease:
-    """A release at work."""
+    """A release at work on this replica, with what is noticed of its lists."""
 
     ref: Place
     maker: ListMaker

@@ -44,7 +44,7 @@ def first_live(settings: Settings) -> Live:
 
 
 class ReleaseLocator:
-    """Where releases lie, by digest."""
+    """Finds the folders of releases, by digest, version or name."""
 
     def __init__(self, root: str, begun: Place) -> None:
         """Take a store, and the release that the app was told of, which may lie outside it."""

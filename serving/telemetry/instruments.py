@@ -27,7 +27,7 @@ STAGES: Final = ("features", "recommend", "explain")
 
 
 class HttpMetrics:
-    """Of requests."""
+    """Counts and times of HTTP requests."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
@@ -52,7 +52,7 @@ class HttpMetrics:
 
 
 class ListMetrics:
-    """Of lists as shoppers get them."""
+    """Counts and times of lists as shoppers get them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lists = Counter(
@@ -120,7 +120,7 @@ class ListMetrics:
 
 
 class ArmMetrics:
-    """Of the two arms of a rollout: what a controller compares, and what is loaded."""
+    """Counts of a rollout's two arms, which a controller compares, and the releases they are."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._add_counts(registry)
@@ -214,7 +214,7 @@ class ArmMetrics:
 
 
 class EventMetrics:
-    """Of events as they come in."""
+    """Counts of events as they come in."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._events = Counter(
@@ -236,7 +236,7 @@ class EventMetrics:
 
 
 class LogMetrics:
-    """Of the event log, by whoever takes events on from it: the sink or the consumer."""
+    """Counts and ages of logged events, by who takes them on: the sink or the consumer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.push_seconds = Histogram(

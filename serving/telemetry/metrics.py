@@ -96,7 +96,7 @@ def set_room_aside() -> None:
 
 
 class _OursOnly(Collector):
-    """What all processes counted, without what libraries of theirs count."""
+    """Collects what all processes counted, without what libraries of theirs count."""
 
     def collect(self) -> Iterator[Metric]:
         """Add metrics up over processes."""
