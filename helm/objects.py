@@ -59,7 +59,7 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
     },
     "ServiceAccount": {
         "head": "of Ray's head: its autoscaler's",
-        "worker": "of workers: they read and command the book of rollouts",
+        "worker": "of workers: they read and command the rollout store",
         "controller": "of the rollout controller",
         "consumer": "of the event consumer; no token",
         "jobs": "of jobs and the test; no token",
@@ -71,7 +71,7 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
         "features": "Feast's `feature_store.yaml`",
         "scripts": "scripts of jobs and pods: features, upload, drain, test",
         "training": "what pipelines have to know of this cluster",
-        "rollout": "the book of rollouts; the controller alone writes it, an uninstall leaves it",
+        "rollout": "the rollout store; the controller alone writes it, an uninstall leaves it",
         "rollout-commands": "commands to the controller",
         "before": "what ran before an upgrade, to go back to",
         "dashboard-model": "a dashboard for Grafana: the model",
@@ -81,8 +81,8 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
         "dashboard-shoppers": "a dashboard: what shoppers do",
     },
     "Role": {
-        "controller": "its book, its lease, the RayService",
-        "worker": "the book and its commands",
+        "controller": "its rollout store, its lease, the RayService",
+        "worker": "the rollout store and its commands",
         "train": "what steps ask of Kubernetes",
         "removal": "hook before an uninstall: to delete the RayService",
     },

@@ -42,7 +42,7 @@ def test_the_work_gives_what_it_would_have_given_here(shop, url, tmp_path):
     remote.fit_sent(url, lambda *told: heard.append(told))
     remote.fetch(url, str(tmp_path / "out"))
     there = load_challenger(str(tmp_path / "out"))
-    here = fit_challenger(clean, str(tmp_path / "here"), settings, known=known)
+    here = fit_challenger(clean, str(tmp_path / "here"), settings, training_features=known)
     assert there.validation == here.validation
     parameters = [tmp_path / where / "parameters.safetensors" for where in ("out", "here")]
     assert parameters[0].read_bytes() == parameters[1].read_bytes()
