@@ -15,6 +15,8 @@ MAPPING ?=
 ONCE    ?=
 PORT    ?= 8000
 WORK    ?= var/demo
+# Processes of make test: more than cores, since many tests wait for servers
+WORKERS ?= 3
 # Parameters of the pipeline: make demo ARGS="max_bad_share=0.2 model=social"
 ARGS    ?=
 
@@ -23,6 +25,9 @@ ARGS    ?=
 TORCH_INDEX ?=
 VERSION     := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+# Tests start some hundred processes: each would compile our modules anew, and pytest rewrite its own
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: chart images test-cluster setup demo test test-quick check format bench-accuracy bench-training bench-rollout bench-forms pipelines docs clean help
@@ -47,10 +52,10 @@ demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASE
 	  $(if $(DATA),--data "$(DATA)") $(if $(DATASET),--dataset "$(DATASET)") $(if $(MAPPING),--mapping "$(MAPPING)") $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
 
 test: setup ## All tests (what needs real data, a GPU or chromium skips with a reason)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-quick: setup ## Tests of every folder in under three minutes, to try what you write
-	@$(BIN)/python -m pytest -m quick -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m quick -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: setup ## Format, lint, types, import rules, documentation and its figures
 	@$(BIN)/ruff format --check .

@@ -260,7 +260,7 @@ def _settings_in(cell: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
 def _runs(
     job: Job, entry: Entry, settings: dict[str, Any], split: Split, data: TrainingSet
 ) -> tuple[Model, list[tuple[Evaluation, float]]]:
-    """The model that validation knew, and what each seed came to on test."""
+    """Fit the model that validation knew, and say what each seed came to on test."""
     config = change(MODELS[entry.model].config_class(), settings)
     where = Here(device=job.device)
     chosen = fit(split.for_validation(), entry.model, _seeded(config, 0), where)

@@ -109,8 +109,8 @@ def _chosen(sets: dict[str, Any]) -> str:
         "Settings of `social` by data set. The closed form's share, and popularity's for",
         "newcomers, are chosen by validation after the fit that it judges, and kept for those that",
         "test judges. Age counts where there are times. Last: NDCG@20 on validation.\n",
-        "| data set | heads x numbers | scale | left out | newest left out | age | friends count"
-        " for | closed form's share | popularity's | validation |",
+        "| data set | heads x numbers | inverse temperature | left out | newest left out | age"
+        " | friends count for | closed form's share | popularity's | validation |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     head = len(rows)

@@ -86,7 +86,7 @@ def _processor_s() -> float:
 
 
 def table_of(results: dict[str, Any]) -> str:
-    """The table in the documentation."""
+    """Draw the table in the documentation."""
     rows = [
         "| form | events | ties | split | inspect, s | ingest, s | train, s | NDCG@20 "
         "| popularity |",

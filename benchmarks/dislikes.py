@@ -135,7 +135,7 @@ SETS: Final = {"ciao_time": read_ciao, "yelp_core40": read_yelp}
 
 
 def settings_of(name: str, model: str) -> dict[str, Any]:
-    """What tuning found for the set (docs/accuracy.md), if it did; else none: the defaults."""
+    """Read what tuning found for a set (docs/accuracy.md); nothing where it found nothing."""
     cells = json.loads(ACCURACY.read_text())["protocols"]["train+val"].get(name, {})
     return dict(cells.get(model, {}).get("settings", {}))
 
@@ -195,7 +195,7 @@ def _on_test(
 
 
 def _seen_by(arm: str, data: TrainingSet) -> TrainingSet:
-    """What a model may see: where dislikes count as likes, nobody says how items were rated."""
+    """Give what a model may see: where dislikes count as likes, ratings are left out."""
     if arm != AS_LIKES:
         return data
     events = data.interactions
@@ -231,7 +231,7 @@ def _judge(
 
 
 def _beside(ours: Values, other: Values) -> dict[str, Any]:
-    """The difference in NDCG@20, its 95 % interval over shoppers, and how likely by chance."""
+    """Compare by NDCG@20: difference, its 95 % interval over shoppers, how likely by chance."""
     test = paired_test(ours, other)
     figures = (test.difference.mean, test.difference.low, test.difference.high, test.p_value)
     rounded = (None if figure is None else round(figure, 5) for figure in figures)
@@ -262,7 +262,7 @@ def _parts(user: Ints) -> Ints:
 
 
 def _without_data(arguments: list[str] | None) -> list[str]:
-    """What was asked for, but for the folder, which is nobody's business."""
+    """Repeat what was asked for, but for the folder, which is nobody's business."""
     given = sys.argv[1:] if arguments is None else arguments
     place = given.index("--data")
     return [*given[:place], "--data", "DIR", *given[place + 2 :]]

@@ -42,7 +42,7 @@ FSYNC: Final = ("always", "everysec")
 
 
 def event(number: int) -> Event:
-    """A click as an app sends it."""
+    """Make a click as an app sends it."""
     return Event(
         f"web-{number:012d}",
         f"shopper-{number % 5000:05d}",
@@ -127,7 +127,7 @@ def memory_of(place: str) -> dict[str, float]:
 
 
 def show(found: dict[str, Any]) -> None:
-    """A table for people."""
+    """Write a table for people."""
     table = Table("log", "events/s, median", "lowest", "highest", "of SQLite")
     rates = found["events_a_second"]
     for name, values in rates.items():

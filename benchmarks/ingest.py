@@ -138,7 +138,7 @@ def measure(events: int, repeats: int, names: list[str]) -> dict[str, list[dict[
 
 
 def show(events: int, found: dict[str, list[dict[str, float]]]) -> None:
-    """A table for people."""
+    """Write a table for people."""
     table = Table(f"{events:,} events", "seconds, median", "lowest", "highest", "MiB", "of ingest")
     ours = statistics.median(run["seconds"] for run in found["ingest"])
     for name, runs in found.items():

@@ -19,6 +19,7 @@ within a line never begins it: Markdown would take it for a block.
 
 import argparse
 import json
+import logging
 import re
 import shlex
 import sys
@@ -66,6 +67,8 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Bring pages and chart up to date, or say which are not."""
+    # Results keep the names of settings that they were printed with: nobody has to change those.
+    logging.getLogger("coterie.renamed").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     asked = parser.parse_args(arguments)

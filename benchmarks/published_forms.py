@@ -47,12 +47,12 @@ class World:
         return int(self.item.max()) + 1
 
     def title(self, item: int) -> str:
-        """A name for people."""
+        """Give a name for people."""
         adjective, noun = _ADJECTIVES[item % 8], _NOUNS[item // 8 % 8]
         return f"{adjective} {noun} No. {item}"
 
     def genre(self, item: int) -> str:
-        """What the item's circle likes."""
+        """Name what people of the item's circle like."""
         return _GENRES[item % len(_GENRES)]
 
 
@@ -253,7 +253,7 @@ def gowalla(folder: Path, world: World) -> None:
 
 
 def retail_rocket(folder: Path, world: World) -> None:
-    """A funnel log in milliseconds: views, carts and transactions."""
+    """Write a funnel log in milliseconds: views, carts and transactions."""
     rows = [
         row
         for e, (u, i, r, t) in enumerate(_events(world))
@@ -277,7 +277,7 @@ def _funnel(event: int, user: int, item: int, rating: int, ms: int) -> list[tupl
 
 
 def rees46(folder: Path, world: World) -> None:
-    """A funnel log by month, with what events tell of their products."""
+    """Write a funnel log by month, with what events tell of their products."""
     header = (
         *("event_time", "event_type", "product_id", "category_id", "category_code"),
         *("brand", "price", "user_id", "user_session"),

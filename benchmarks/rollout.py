@@ -33,9 +33,11 @@ from rich.table import Table
 from scipy.stats import norm
 
 from coterie.files import write_atomically
-from coterie.rollout.decide import CANARY, STABLE, Command, Seen, Verb, decide
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.decide import Observation, decide
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals
+from coterie.rollout.transitions import CANARY, STABLE
 
 RESULTS: Final = Path(__file__).parent / "results" / "rollout.json"
 LOOK_S: Final = 15.0
@@ -114,8 +116,8 @@ def _ours(rng: np.random.Generator, rates: dict[str, float], requests_s: float) 
         for arm, counts in _serve(rng, rates, live, requests_s * LOOK_S).items():
             totals[arm] = _added(totals.get(arm, Totals()), counts)
             shown += counts.samples if arm == CANARY and live.weight > 0 else 0
-        seen = Seen(live, totals=totals, preflight="", commands=(start,))
-        decision = decide(state, seen, now)
+        observation = Observation(live, totals=totals, preflight="", commands=(start,))
+        decision = decide(state, observation, now)
         state = decision.state
         if state.phase in (Phase.ROLLING_BACK, Phase.PROMOTED, Phase.INCONCLUSIVE):
             return Verdict(state.phase is Phase.ROLLING_BACK, now, shown)
@@ -125,7 +127,7 @@ def _ours(rng: np.random.Generator, rates: dict[str, float], requests_s: float) 
 
 
 def _theirs(rule: "Rule", seed: list[int], rates: dict[str, float], requests_s: float) -> Verdict:
-    """The same steps for the same time, without shadow, which neither has."""
+    """Plan the same steps for the same time, without shadow, which neither has."""
     rng, now, shown = np.random.default_rng(seed), 0.0, 0
     for weight in (*PLAN.weights, 1.0):
         lasts = PLAN.bake_s if weight == 1.0 else PLAN.step_s
@@ -217,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _live(file: str) -> dict[str, Any]:
-    """What the real app did under simulated shoppers: see ``pipelines.demo_rollouts``."""
+    """Read what the real app did under simulated shoppers: see ``pipelines.demo_rollouts``."""
     return {
         "about": "each release rolled out in the app under simulated shoppers: what caught it, "
         "seconds from verdict to stable alone, lists shown meanwhile and requests that failed",

@@ -190,7 +190,7 @@ def _ours(name: str, data: TrainingSet, watch: Watch, device: torch.device) -> d
 
 
 def _floor(trainee: Any, config: SocialConfig) -> dict[str, Any]:
-    """What one epoch cannot do without: multiplications of the softmax, bytes of the optimiser.
+    """Count what no epoch can do without: products of the softmax, bytes of the optimiser.
 
     Scores of s shoppers for n candidates in d dimensions are 2 s n d operations, and twice that
     backwards. AdamW reads weight, gradient and two moments, and writes three of them: 28 bytes a

@@ -119,12 +119,12 @@ def _growth(sets: dict[str, Any]) -> str:
 
 
 def row_of(model: str, device: str) -> str:
-    """A model's row: one on each kind of device."""
+    """Write a model's row: one on each kind of device."""
     return model if device == "cpu" else f"{model}, {device}"
 
 
 def best_of_pyg(models: dict[str, Any]) -> float | None:
-    """The highest score that PyG's LightGCN reached on a set, on whatever device."""
+    """Find the highest score that PyG's LightGCN reached on a set, on whatever device."""
     reached = [cell["best"] for model, cell in models.items() if model.startswith("pyg_lightgcn")]
     return max(reached, default=None)
 

@@ -17,13 +17,14 @@ def rollout(
     """Start the rollout of a release that was published, and wait for its verdict."""
     from components.environment import admin_token
     from components.progress import print_note, print_progress
-    from coterie.rollout.api import Api
-    from coterie.rollout.following import Follower
+    from coterie.rollout.api import RolloutApi
+    from coterie.rollout.client import RolloutClient
     from coterie.workflow import read_config
     from coterie.workflow.settings import nest
 
-    follower = Follower(Api(api, admin_token()), f"pipeline {version}", print_progress, print_note)
-    follower.start(version, reason, nest(read_config(plan)), wait_s)
+    admin = RolloutApi(api, admin_token())
+    client = RolloutClient(admin, f"pipeline {version}", print_progress, print_note)
+    client.start(version, reason, nest(read_config(plan)), wait_s)
 
 
 @component
@@ -32,10 +33,11 @@ def rollback(api: str, reason: str, wait_s: int) -> str:
     version that shoppers get then."""
     from components.environment import admin_token
     from components.progress import print_note, print_progress
-    from coterie.rollout.api import Api
-    from coterie.rollout.following import Follower
+    from coterie.rollout.api import RolloutApi
+    from coterie.rollout.client import RolloutClient
 
-    follower = Follower(Api(api, admin_token()), "pipeline rollback", print_progress, print_note)
-    version = follower.back(reason, wait_s)
+    admin = RolloutApi(api, admin_token())
+    client = RolloutClient(admin, "pipeline rollback", print_progress, print_note)
+    version = client.back(reason, wait_s)
     print_note(f"shoppers get {version}")
     return version

@@ -31,7 +31,7 @@ from feature_repo.views import CREATED, TIMESTAMP
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class FeatureSnapshot:
     """What was known at one moment."""
 
     cutoff_ms: int
@@ -48,8 +48,8 @@ class Snapshot:
         return max(self.cutoff_ms, self.read_ms)
 
 
-def snapshots(dataset: Dataset, split: Split, read_ms: int = 0) -> list[Snapshot]:
-    """Three moments: the end of training, the end of validation, now.
+def snapshots(dataset: Dataset, split: Split, read_ms: int = 0) -> list[FeatureSnapshot]:
+    """Build features as of three moments: the end of training, the end of validation, now.
 
     Args:
         dataset: The whole shop.
@@ -64,17 +64,19 @@ def snapshots(dataset: Dataset, split: Split, read_ms: int = 0) -> list[Snapshot
     second = _moment(validated.interactions, validated.ties, dataset.withheld, first.cutoff_ms + 1)
     now = events_of_lists(dataset)
     last = max(int(now.ts_ms.max(initial=0)), second.cutoff_ms + 1)
-    return [first, second, Snapshot(last, now, dataset.ties, read_ms)]
+    return [first, second, FeatureSnapshot(last, now, dataset.ties, read_ms)]
 
 
-def _moment(events: Interactions, ties: Ties, withheld: Interactions, earliest: int) -> Snapshot:
-    """What was known at the end of a part, with what people kept for themselves until then."""
+def _moment(
+    events: Interactions, ties: Ties, withheld: Interactions, earliest: int
+) -> FeatureSnapshot:
+    """Build what was known at the end of a part, with what people kept to themselves until then."""
     cutoff = max(int(events.ts_ms.max(initial=0)), earliest)
     own = withheld.take(withheld.ts_ms <= cutoff)
-    return Snapshot(cutoff, Interactions.concat(events, own), ties)
+    return FeatureSnapshot(cutoff, Interactions.concat(events, own), ties)
 
 
-def recent_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
+def recent_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
     """Make the rows of the recent view, one a shopper, in the order of ``dataset.users``."""
     rows, recent, had = remembered(moment.events, len(dataset.users))
     bounds = np.searchsorted(had.person, np.arange(len(dataset.users) + 1))
@@ -93,7 +95,7 @@ def recent_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
     )
 
 
-def friend_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
+def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
     """Make the rows of the ties view, one a shopper, in the order of ``dataset.users``."""
     users, items = len(dataset.users), len(dataset.items)
     known = TrainingSet(moment.events, moment.ties, users, items)
@@ -113,7 +115,7 @@ def friend_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
 
 
 def flag(dataset: Dataset, column: str) -> npt.NDArray[np.bool_]:
-    """A yes-or-no column of the people, shape (users,); yes where nothing is said."""
+    """Read a yes-or-no column of the people, shape (users,); yes where nothing is said."""
     said = dataset.people[column].combine_chunks().fill_null(True)
     return np.asarray(said.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
@@ -122,7 +124,7 @@ def _lists(offsets: Ints, values: pa.Array) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(offsets), values).cast(pa.list_(values.type))
 
 
-def _rows(dataset: Dataset, moment: Snapshot, features: dict[str, pa.Array]) -> pa.Table:
+def _rows(dataset: Dataset, moment: FeatureSnapshot, features: dict[str, pa.Array]) -> pa.Table:
     when, written = (
         pa.repeat(pa.scalar(ms * 1000, pa.int64()).cast(TIMESTAMP_TYPE), len(dataset.users))
         for ms in (moment.cutoff_ms, moment.written_ms)

@@ -87,7 +87,7 @@ class SharedStore:
 
     @contextmanager
     def open(self) -> Iterator[FeatureStore]:
-        """The store.
+        """Open the store that serving reads.
 
         Raises:
             BadInputError: Feast does not take its settings.
@@ -114,7 +114,7 @@ class HandedOver:
     online: Written
 
     def in_words(self) -> str:
-        """What a person should know of it."""
+        """Say what a person should know of the handover."""
         if self.newer_ms:
             return (
                 f"nothing was handed over: features of tables read at {_time(self.newer_ms)} are "
@@ -191,7 +191,7 @@ def refill(shared: SharedStore, told: Progress = silent) -> HandedOver:
 
 
 def newest_rows(url: str, view: str) -> pa.Table:
-    """The last moment of a view's file, a row a shopper, in the order of ids.
+    """Read the last moment of a view's file, a row a shopper, in the order of ids.
 
     Columns that were not there yet when the file was written are null.
     """
@@ -249,7 +249,7 @@ def _reading(url: str) -> Iterator[Any]:
 
 @contextmanager
 def _feast(what: str, where: str) -> Iterator[None]:
-    """Feast raises whatever its parts raise."""
+    """Turn what Feast's parts raise into errors of ours."""
     try:
         yield
     except Exception as error:

@@ -25,6 +25,7 @@ from coterie.errors import UnavailableError
 from coterie.progress import Progress, silent
 from coterie.recommend.history_merge import HADS, RECENTS, differs, merge_histories, whole
 from coterie.recommend.point_in_time import TRAINING_FEATURES
+from coterie.retries import until_available
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.views import CREATED, TIMESTAMP, shopper_ties
 
@@ -32,6 +33,8 @@ BATCH: Final = 250
 """Shoppers under one lock: it is held for a small part of the time that serving waits for it."""
 PATIENCE_S: Final = 60.0
 """For so long a batch is tried again."""
+_AGAIN_S: Final = 1.0
+"""Between two attempts at a batch."""
 _PAUSE_S: Final = 0.05
 """Seconds between two batches: longer than a push that waits sleeps before it tries the lock."""
 _TIES: Final = tuple(field.name for field in shopper_ties.schema)
@@ -96,15 +99,8 @@ def _ids(rows: pa.Table) -> pa.Array:
 
 
 def _again(work: Callable[[], Written]) -> Written:
-    """Until it is done; to do it twice changes nothing."""
-    last = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return work()
-        except UnavailableError:
-            if time.monotonic() > last:
-                raise
-        time.sleep(1.0)
+    """Do it again until it is done; to do it twice changes nothing."""
+    return until_available(work, PATIENCE_S, _AGAIN_S)
 
 
 def _write(
@@ -115,7 +111,7 @@ def _write(
     snapshot_ms: int,
     locks: Locks,
 ) -> Written:
-    """Rows of the same shoppers; null where a view has none."""
+    """Write rows of the same shoppers; null where a view has none."""
     ids = shoppers.to_pylist()
     with locks.lock(PUSH, wait_s=PATIENCE_S) as fencing_token:
         found, known_ms = _read(store, ids)
@@ -132,7 +128,7 @@ def _write(
 
 
 def _read(store: FeatureStore, ids: Sequence[str]) -> tuple[pa.Table, Ints]:
-    """Recent lists that are online, and of when the rows of both views are, shape (2, ids)."""
+    """Read the recent lists that are online, and the times of both views' rows, shape (2, ids)."""
     refs = [f"{view}:{name}" for view, names in _NAMES.items() for name in names]
     try:
         answer = store.get_online_features(

@@ -7,7 +7,7 @@ from feature_repo.views import shopper_recent, shopper_ties
 
 
 def service_name(version: str) -> str:
-    """The feature service of a version.
+    """Name the feature service of a version.
 
     >>> service_name("3"), service_name("v3")
     ('recommend_v3', 'recommend_v3')
@@ -16,7 +16,7 @@ def service_name(version: str) -> str:
 
 
 def service(version: str) -> FeatureService:
-    """All that a release of this version is made from and served with."""
+    """Declare the features that a release of this version is made from and served with."""
     return FeatureService(
         name=service_name(version),
         features=[shopper_recent, shopper_ties],

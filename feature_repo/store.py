@@ -16,7 +16,7 @@ from coterie.errors import BadInputError
 from coterie.files import atomic_file
 from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
-from feature_repo.build import Snapshot, friend_rows, recent_rows
+from feature_repo.build import FeatureSnapshot, friend_rows, recent_rows
 from feature_repo.services import service, service_name
 from feature_repo.tokens import named_by_identity
 from feature_repo.views import TIMESTAMP, definitions
@@ -26,7 +26,7 @@ _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def open_store(folder: str) -> FeatureStore:
-    """The store that ``materialise`` left in a folder.
+    """Open the store that ``materialise`` left in a folder.
 
     Raises:
         BadInputError: There is none.
@@ -37,7 +37,7 @@ def open_store(folder: str) -> FeatureStore:
 
 
 def fill_store(
-    folder: str, dataset: Dataset, moments: list[Snapshot], version: str, online: bool = True
+    folder: str, dataset: Dataset, moments: list[FeatureSnapshot], version: str, online: bool = True
 ) -> FeatureStore:
     """Write the offline rows, register the views and a version's service, fill the online store.
 
@@ -62,7 +62,7 @@ def fill_store(
 
 
 def known_at(store: FeatureStore, version: str, user_ids: pa.Array, cutoff_ms: int) -> pa.Table:
-    """What a version knew of each shopper at a moment, and nothing that came or was written later.
+    """Read what a version knew of each shopper at a moment, and nothing that came later.
 
     Returns:
         One row a shopper in the order asked: ``user_id``, then the columns of both views; null

@@ -18,7 +18,7 @@ _NAMED = (pd.DataFrame, pd.Series)
 
 @contextmanager
 def named_by_identity() -> Iterator[None]:
-    """Dask names pandas' frames by which they are, not by what they hold."""
+    """Let Dask name pandas' frames by which they are, not by what they hold."""
     names = _Names()
     before = {kind: normalize_token.dispatch(kind) for kind in _NAMED}
     for kind in _NAMED:
@@ -37,7 +37,7 @@ class _Names:
         self._known: dict[int, tuple[weakref.ref[object], str]] = {}
 
     def of(self, frame: object) -> str:
-        """The name of a frame. An id alone would not do: it is given again after a frame's end."""
+        """Name a frame. An id alone would not do: it is given again after a frame's end."""
         known = self._known.get(id(frame))
         if known is None or known[0]() is not frame:
             known = (weakref.ref(frame), uuid.uuid4().hex)

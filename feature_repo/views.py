@@ -129,7 +129,7 @@ shopper_ties = FeatureView(
 
 
 def definitions(offline: str = "") -> list[Any]:
-    """All that is registered in a store.
+    """List all that is registered in a store.
 
     Args:
         offline: Folder or URL of the views' files; the folder of the store if empty.
@@ -146,5 +146,5 @@ def definitions(offline: str = "") -> list[Any]:
 
 
 def file_of(offline: str, view: str) -> str:
-    """Where a view's rows lie in a folder or under a URL."""
+    """Find the file of a view's rows, in a folder or under a URL."""
     return f"{offline.rstrip('/')}/{view}.parquet"

@@ -59,7 +59,7 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
     },
     "ServiceAccount": {
         "head": "of Ray's head: its autoscaler's",
-        "worker": "of workers: they read and command the book of rollouts",
+        "worker": "of workers: they read and command the rollout store",
         "controller": "of the rollout controller",
         "consumer": "of the event consumer; no token",
         "jobs": "of jobs and the test; no token",
@@ -71,7 +71,7 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
         "features": "Feast's `feature_store.yaml`",
         "scripts": "scripts of jobs and pods: features, upload, drain, test",
         "training": "what pipelines have to know of this cluster",
-        "rollout": "the book of rollouts; the controller alone writes it, an uninstall leaves it",
+        "rollout": "the rollout store; the controller alone writes it, an uninstall leaves it",
         "rollout-commands": "commands to the controller",
         "before": "what ran before an upgrade, to go back to",
         "dashboard-model": "a dashboard for Grafana: the model",
@@ -81,8 +81,8 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
         "dashboard-shoppers": "a dashboard: what shoppers do",
     },
     "Role": {
-        "controller": "its book, its lease, the RayService",
-        "worker": "the book and its commands",
+        "controller": "its rollout store, its lease, the RayService",
+        "worker": "the rollout store and its commands",
         "train": "what steps ask of Kubernetes",
         "removal": "hook before an uninstall: to delete the RayService",
     },
@@ -127,7 +127,7 @@ def page(objects: Sequence[Mapping[str, Any]]) -> str:
 
 
 def rows(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each object.
+    """Write a line for each object.
 
     Raises:
         KeyError: Nobody has said yet what one is for: say it in PURPOSES.
@@ -139,7 +139,7 @@ def rows(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def reach(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each two of whom one may reach the other."""
+    """Write a line for each two of which one may reach the other."""
     ends = ours(objects)
     named = sorted(set(ports(objects)))
     for source in ends.values():
@@ -152,7 +152,7 @@ def reach(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def ports(objects: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
-    """What policies name."""
+    """Find what policies name."""
     for one in objects:
         if one["kind"] == "NetworkPolicy":
             for rule in (*one["spec"].get("egress", ()), *one["spec"].get("ingress", ())):

@@ -37,7 +37,7 @@ Every value that may be set; any other is refused by its name. This table is wri
 
 
 def readme(folder: Path = FOLDER) -> str:
-    """The whole page."""
+    """Write the whole page."""
     chart = yaml.safe_load((folder / "Chart.yaml").read_text())
     text = (folder / "values.yaml").read_text()
     head = HEAD.format(description=chart["description"], kube=chart["kubeVersion"].split("-")[0])
@@ -45,7 +45,7 @@ def readme(folder: Path = FOLDER) -> str:
 
 
 def rows(text: str) -> Iterator[str]:
-    """A line of the table for each described value."""
+    """Write a line of the table for each described value."""
     values = yaml.safe_load(text)
     for key, about in described(text):
         value: Any = values

@@ -41,7 +41,7 @@ class Image:
 
     @classmethod
     def load(cls, path: Path) -> "Image":
-        """What ``save`` wrote."""
+        """Read what ``save`` wrote."""
         return cls(**json.loads(path.read_text()))
 
 
@@ -87,7 +87,7 @@ class Container:
 
 
 def build_step(image: Image, text: str, env: Mapping[str, str], mounts: Sequence[Mount]) -> None:
-    """A ``RUN``: as root, with the network of this machine; what is written stays.
+    """Carry out a ``RUN``: as root, with the network of this machine; what is written stays.
 
     Raises:
         RuntimeError: It failed.

@@ -65,7 +65,7 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 
 def argument(rest: str, given: Mapping[str, str]) -> dict[str, str]:
-    """An ``ARG``: what is given wins over what stands there."""
+    """Take an ``ARG``: what is given wins over what stands there."""
     name, _, default = rest.partition("=")
     return {name: given.get(name, default)}
 
@@ -80,13 +80,13 @@ def pairs(rest: str) -> dict[str, str]:
 
 
 def words(rest: str) -> list[str]:
-    """A command given as a list."""
+    """Read a command given as a list."""
     found: list[str] = json.loads(rest)
     return found
 
 
 def mounts(rest: str) -> tuple[list[dict[str, str]], str]:
-    """The ``--mount`` options of a ``RUN``, and its command.
+    """Split off the ``--mount`` options of a ``RUN``, and its command.
 
     >>> mounts("--mount=type=bind,from=build,source=/w,target=/w ls /w")
     ([{'type': 'bind', 'from': 'build', 'source': '/w', 'target': '/w'}], 'ls /w')

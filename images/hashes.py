@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def requirements(folder: Path) -> Iterator[str]:
-    """A line for each wheel, in the order of their names."""
+    """Write a line for each wheel, in the order of their names."""
     for wheel in sorted(folder.glob("*.whl")):
         name, version = wheel.name.split("-")[:2]
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()

@@ -80,7 +80,7 @@ def interpreter(python: Path, target: Path) -> None:
 
 
 def copied(parent: Image, root: Path) -> Image:
-    """A stage begins as its parent ended."""
+    """Begin a stage as its parent ended."""
     shutil.rmtree(root, ignore_errors=True)
     subprocess.run(["cp", "--archive", "--reflink=auto", parent.root, str(root)], check=True)  # noqa: S603, S607
     return Image(str(root), dict(parent.env), parent.workdir, parent.user, cmd=parent.cmd)

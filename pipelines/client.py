@@ -1,58 +1,43 @@
 """Ask a served shop, as an app would."""
 
-import json
-import urllib.error
-import urllib.parse
-import urllib.request
 from typing import Any
+from urllib.parse import quote
 
-from coterie.errors import UnavailableError
+from coterie.errors import CoterieError
+from coterie.http_client import HttpClient
 
 
 class Client:
     """The HTTP API at one address."""
 
     def __init__(self, address: str, timeout_s: float = 10.0, token: str = ""):
-        """Remember an address, and the token of those who may roll out."""
-        self.address, self._timeout_s = address, timeout_s
-        self._headers = {"Content-Type": "application/json"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        """Know one address; ``token`` is for those who may roll out."""
+        self.address = address
+        self._http = HttpClient(address, timeout_s, token)
 
     def get(self, path: str, **query: Any) -> Any:
-        """Ask for a path with a query, and return the JSON of the answer.
+        """Read the JSON of an answer.
 
         Raises:
-            UnavailableError: No answer, or one that is an error.
+            BadInputError: The app refuses it.
+            UnavailableError: No answer, or one that tells of a fault.
         """
-        return self._ask(path + ("?" + urllib.parse.urlencode(query) if query else ""), None)
+        return self._http.get(path, **query).checked().json()
 
     def post(self, path: str, body: Any) -> Any:
-        """Send a body as JSON, and return the JSON of the answer.
+        """Send plain values, and read the JSON of the answer.
 
         Raises:
-            UnavailableError: No answer, or one that is an error.
+            BadInputError: See ``get``.
+            UnavailableError: See ``get``.
         """
-        return self._ask(path, json.dumps(body).encode())
-
-    def _ask(self, path: str, body: bytes | None) -> Any:
-        url = f"{self.address}{path}"
-        request = urllib.request.Request(url, body, self._headers)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                said = error.read(2000).decode("utf-8", "replace")
-            raise UnavailableError(f"{url} answered {error.code}: {said}") from error
-        except (OSError, ValueError) as error:
-            raise UnavailableError(f"{url} did not answer: {error}") from error
+        return self._http.post(path, body).checked().json()
 
     def ready_release(self) -> str | None:
         """Ask which release is served, and return its digest; None until requests are taken."""
         try:
             return str(self.get("/readyz").get("digest", ""))
-        except UnavailableError:
+        except CoterieError:
             return None
 
     def shoppers(self, limit: int) -> list[str]:
@@ -62,6 +47,6 @@ class Client:
 
     def recommendations(self, user_id: str, k: int) -> dict[str, Any]:
         """Ask for one shopper's list of ``k`` items with their reasons."""
-        quoted = urllib.parse.quote(user_id, safe="")
+        quoted = quote(user_id, safe="")
         answer: dict[str, Any] = self.get(f"/v1/users/{quoted}/recommendations", k=k)
         return answer

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from coterie.data.simulate.world import World
-from coterie.errors import UnavailableError
+from coterie.errors import CoterieError
 from pipelines.client import Client
 
 SHOPPERS: Final = 8
@@ -76,7 +76,7 @@ class SimulatedTraffic:
         time.sleep(self._pause_s)
         try:
             answer = self._shop.recommendations(user_id, LENGTH)
-        except UnavailableError:
+        except CoterieError:
             self._count(lists=0, failed=True)
             return None
         self._count(lists=1, failed=False)
@@ -103,7 +103,7 @@ class SimulatedTraffic:
     def _send(self, events: list[dict[str, Any]]) -> bool:
         try:
             receipt = self._shop.post("/v1/events", {"events": events})
-        except UnavailableError:
+        except CoterieError:
             return False
         return not receipt["refused"]
 

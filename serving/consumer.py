@@ -37,7 +37,7 @@ log = logging.getLogger(LOGGER)
 
 @dataclass
 class Consumer:
-    """What it does each time it comes round."""
+    """Exports events, and pushes what the sink left behind, turn by turn."""
 
     log: EventLog
     exporter: "Exporter"

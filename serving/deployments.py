@@ -24,7 +24,7 @@ from serving.features.online_store import FeastFeatures
 from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.attribution import Responses
 from serving.rollouts.controller import RolloutController
-from serving.rollouts.release_locator import open_book, release_locator
+from serving.rollouts.release_locator import open_rollout_store, release_locator
 from serving.rollouts.serve_config import API, APP, CONTROLLER, SINK
 from serving.settings import KUBERNETES, Settings, read_settings
 from serving.telemetry.logs import LOGGER, start_logging
@@ -190,7 +190,7 @@ class Api:
 
         writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
         settings = self._settings
-        rollouts = (open_book(settings), release_locator(settings))
+        rollouts = (open_rollout_store(settings), release_locator(settings))
         directory = directory_of(settings)
         return create_app(
             AppParts(settings, self._router, writer, self._metrics, directory, rollouts)

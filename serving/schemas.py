@@ -25,8 +25,8 @@ IdIn = Annotated[
 """An id of an event; a number stands for its digits."""
 
 
-class Strict(BaseModel):
-    """A request's part: what is not known is refused, not ignored."""
+class StrictBody(BaseModel):
+    """Base of what requests hold: a field that is not known is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -97,7 +97,7 @@ class SimilarItems(BaseModel):
     items: list[SimilarItem]
 
 
-class EventIn(Strict):
+class EventIn(StrictBody):
     """Something that a shopper did: one row of the contract's table of events, and checked by the
     same rules."""
 
@@ -127,7 +127,7 @@ class EventIn(Strict):
     )
 
 
-class EventBatch(Strict):
+class EventBatch(StrictBody):
     """Events to keep; one that does not fit is named, and takes no other with it."""
 
     # Each is looked at for itself, by the check that ingest has.

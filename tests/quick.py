@@ -47,6 +47,37 @@ LONG: Final = frozenset(
 """Files that add up to more than some seconds, without one test that is slow by itself."""
 
 
+LONGEST: Final = (
+    "tests/docs/test_quickstart.py",
+    "tests/end_to_end/test_rollouts.py",
+    "tests/helm/test_chart_installed.py",
+    "tests/training/test_distributed.py",
+    "tests/end_to_end/test_friends_on_a_cluster.py",
+    "tests/pipelines/test_every_pipeline.py",
+    "tests/pipelines/test_rayjob_step.py",
+    "tests/cluster/test_cluster_rollout.py",
+    "tests/training/test_tune.py",
+    "tests/workflow/test_remote.py",
+    "tests/end_to_end/test_shop_in_use.py",
+    "tests/cli/test_serve.py",
+    "tests/helm/test_chart_ownership.py",
+    "tests/data/mapping/test_published_forms.py",
+    "tests/data/test_runner.py",
+    "tests/serving/api/test_normalizing.py",
+    "tests/monitoring/test_rules.py",
+    "tests/monitoring/test_prometheus.py",
+)
+"""Files that take longest, the longest first: a file is run by one process, and none may be left
+with a long one at the end."""
+
+
+def rank(path: str, slow: bool) -> int:
+    """Where a file comes among all: the longest, others with slow tests, all others."""
+    if path in LONGEST:
+        return LONGEST.index(path)
+    return len(LONGEST) + (not slow)
+
+
 def is_quick(path: str, markers: Container[str]) -> bool:
     """Whether a test of a file (from the repository's root) with these markers is quick."""
     return path not in LONG and not any(marker in markers for marker in NEVER)

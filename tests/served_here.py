@@ -17,7 +17,7 @@ from serving.events.open import open_event_log
 from serving.features.online_store import FeastFeatures
 from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.attribution import Responses
-from serving.rollouts.release_locator import first_live, open_book, release_locator
+from serving.rollouts.release_locator import first_live, open_rollout_store, release_locator
 from serving.rollouts.router import ReleaseRouter
 from serving.settings import Settings, read_settings
 from serving.telemetry.metrics import ServingMetrics
@@ -50,7 +50,7 @@ def served_here(settings: Settings) -> Iterator[None]:
     responses.adopt(live)
     with closing(open_event_log(settings)) as log:
         writer = Writer(Sink(log, online, metrics, responses.note))
-        rollouts = (open_book(settings), release_locator(settings))
+        rollouts = (open_rollout_store(settings), release_locator(settings))
         parts = AppParts(settings, router, writer, metrics, directory_of(settings), rollouts)
         with listening(create_app(parts), settings.port):
             yield

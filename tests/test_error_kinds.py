@@ -7,7 +7,7 @@ import pytest
 
 from coterie.data.stores import open_store, reaching
 from coterie.errors import UnavailableError, unresolved
-from coterie.rollout.decide import Source
+from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.metrics import PrometheusMetrics
 from coterie.rollout.state import Target
 
@@ -64,7 +64,7 @@ def test_prometheus_once_as_long_as_it_lasts(caplog):
     caplog.set_level(logging.WARNING)
     metrics = PrometheusMetrics(f"http://{HOST}:9090")
     for _ in range(3):
-        assert metrics.totals(Target("old", "new", 0.1)) == (Source.DOWN, {})
+        assert metrics.totals(Target("old", "new", 0.1)) == (MetricsStatus.DOWN, {})
     (record,) = caplog.records
     assert HOST in record.getMessage()
     assert "networkPolicy.dns" in record.getMessage()

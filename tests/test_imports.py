@@ -63,3 +63,17 @@ def test_what_ray_runs_comes_without_torch_that_replicas_alone_need():
         """
     )
     assert said == ["[]"]
+
+
+def test_the_command_line_comes_without_what_asks_others():
+    """``coterie --help`` and what trains here ask nobody."""
+    said = run(
+        """
+        import sys
+        from coterie.cli.parser import make_parser
+        import coterie.rollout.api, coterie.rollout.metrics, coterie.rollout.client
+        make_parser().format_help()
+        print([name for name in ("httpx", "tenacity", "torch") if name in sys.modules])
+        """
+    )
+    assert said == ["[]"]

@@ -43,7 +43,9 @@ def train(raw: Path, home: Path, version: str, **config) -> Trained:
     )
     ingest(str(raw), clean)
     materialise(clean, store, known, version)
-    workflow.fit_challenger(clean, model, workflow.FitSettings(config=config), known=known)
+    workflow.fit_challenger(
+        clean, model, workflow.FitSettings(config=config), training_features=known
+    )
     limits = Limits(min_gain_over_popularity=-1)
     workflow.make_release(clean, model, bundle, version, limits)
     return Trained(clean, store, bundle)

@@ -191,7 +191,7 @@ def _find_release(folder: str) -> "Release":
 
 
 def _release_folder(folder: str) -> str:
-    """Where a release lies: the folder itself, or the newest of those that ``train`` left there."""
+    """Find a release: the folder itself, or the newest of those that ``train`` left there."""
     from coterie.release.manifest import MANIFEST
     from coterie.release.store import ReleaseStore
     from coterie.workflow import RELEASES

@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser() -> Parser:
-    """The parser of all commands; the chosen one's name is ``command``."""
+    """Make the parser of all commands; the chosen one's name is ``command``."""
     parser = Parser(
         prog="coterie",
         description="Product recommendations through the people a shopper knows.",

@@ -17,23 +17,25 @@ from rich.live import Live
 from coterie.cli import rollout_view as view
 from coterie.cli import show
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.api import ENDED, TOKEN_VARIABLE, URL, URL_VARIABLE, Api
+from coterie.rollout.api import ENDED, TOKEN_VARIABLE, URL, URL_VARIABLE, RolloutApi
 
 LOOK_S: Final = 1.0
 """Between two looks of ``status`` and ``--wait``."""
 
 
-def _api(options: argparse.Namespace) -> Api:
-    """As the options say, or else the environment.
+def _api(options: argparse.Namespace) -> RolloutApi:
+    """Reach the app that the options name, or else the environment.
 
     Raises:
         BadInputError: There is no token, or no such address.
     """
-    return Api(options.url or os.environ.get(URL_VARIABLE) or URL, _token(options.token_file))
+    return RolloutApi(
+        options.url or os.environ.get(URL_VARIABLE) or URL, _token(options.token_file)
+    )
 
 
 def start(options: argparse.Namespace) -> None:
-    """Begin, and wait for the end if asked to."""
+    """Begin a rollout, and wait for its end if asked to."""
     api = _api(options)
     body = {"release": options.release, "reason": options.reason, "who": _who(options.who)}
     plan = _read_plan(options.plan)
@@ -48,18 +50,18 @@ def start(options: argparse.Namespace) -> None:
 
 
 def status(options: argparse.Namespace) -> None:
-    """A live view, or one look."""
+    """Show how the rollout stands, once or until it ends."""
     api = _api(options)
     if options.json:
         _print(api.get())
     elif options.once or not Console().is_terminal:
-        Console().print(view.standing(api.get()))
+        Console().print(view.rollout_status(api.get()))
     else:
         _watch(api)
 
 
 def command(options: argparse.Namespace) -> None:
-    """Any command of a person but ``start``."""
+    """Give any command of a person but ``start``."""
     body = {"reason": options.reason, "who": _who(options.who)}
     if options.action == "unquarantine":
         body["release"] = options.release
@@ -68,7 +70,7 @@ def command(options: argparse.Namespace) -> None:
 
 
 def history(options: argparse.Namespace) -> None:
-    """The audit log, newest first."""
+    """Show the audit log, newest first."""
     told = _api(options).get("/history", limit=options.limit)
     if options.json:
         _print(told)
@@ -77,7 +79,7 @@ def history(options: argparse.Namespace) -> None:
 
 
 def explain(options: argparse.Namespace) -> None:
-    """What was live, for whom, and why."""
+    """Say what was live, for whom, and why."""
     at = _time(options.at).isoformat()
     told = _api(options).get("/explain", at=at, user=options.user)
     if options.json:
@@ -101,7 +103,7 @@ ACTIONS: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
 }
 
 
-def _watch(api: Api) -> Any:
+def _watch(api: RolloutApi) -> Any:
     """Show how it stands until it has ended.
 
     Raises:
@@ -111,7 +113,7 @@ def _watch(api: Api) -> Any:
     told = api.get()
     if not console.is_terminal:
         return _watch_lines(api, told)
-    with Live(view.standing(told), console=console, auto_refresh=False) as live:
+    with Live(view.rollout_status(told), console=console, auto_refresh=False) as live:
         while told["phase"] not in ENDED:
             time.sleep(LOOK_S)
             trouble = ""
@@ -119,12 +121,12 @@ def _watch(api: Api) -> Any:
                 told = api.get()
             except UnavailableError as error:
                 trouble = str(error)
-            live.update(view.standing(told, trouble), refresh=True)
+            live.update(view.rollout_status(told, trouble), refresh=True)
     return told
 
 
-def _watch_lines(api: Api, told: Any) -> Any:
-    """The same where nobody looks at a terminal: a line a change."""
+def _watch_lines(api: RolloutApi, told: Any) -> Any:
+    """Say each change in a line, where nobody looks at a terminal."""
     said = ""
     while True:
         if told["where"] != said:
@@ -159,7 +161,7 @@ def _why_back(told: Mapping[str, Any]) -> str:
 
 
 def _token(file: str | None) -> str:
-    """The secret; never from the command line, which every process of the machine may read."""
+    """Read the token; never from the command line, which every process of the machine may read."""
     if file is None:
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
         if not token:
@@ -187,7 +189,7 @@ def _who(given: str | None) -> str:
 
 
 def _read_plan(given: list[str]) -> dict[str, Any]:
-    """Fields of a plan, from what a person names; the later wins.
+    """Read the fields of a plan from what a person names; the later wins.
 
     Raises:
         BadInputError: A file is not there, or holds something else.
@@ -222,7 +224,7 @@ def _plan_file(path: str) -> dict[str, Any]:
 
 
 def _time(text: str) -> datetime:
-    """A time with its offset: this machine's where none is given, today where no day is.
+    """Read a time: in this machine's zone where it has no offset, of today where it has no day.
 
     Raises:
         BadInputError: It is no time.

@@ -8,6 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from coterie.rollout.api import stage_status
+
 BAR: Final = 8
 WIDE_BAR: Final = 36
 SHORT: Final = 12
@@ -17,8 +19,8 @@ _STYLES: Final = {"done": "green", "present": "bold cyan", "ahead": "dim", "stop
 _LEVELS: Final = {"good": "green", "open": "cyan", "bad": "bold red", "unknown": "dim"}
 
 
-def standing(told: Mapping[str, Any], trouble: str = "") -> RenderableType:
-    """All of it.
+def rollout_status(told: Mapping[str, Any], trouble: str = "") -> RenderableType:
+    """Draw how a rollout stands: stages, arms, signals and what happens next.
 
     Args:
         told: What ``GET /v1/admin/rollouts`` answers.
@@ -37,9 +39,9 @@ def standing(told: Mapping[str, Any], trouble: str = "") -> RenderableType:
 
 
 def history(told: Mapping[str, Any]) -> RenderableType:
-    """Transitions, newest first."""
+    """Draw the audit log as a table, newest first."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("when", "to", "canary", "weight", "who"):
+    for name in ("when", "to", "canary", "weight", "by"):
         table.add_column(name, no_wrap=True)
     table.add_column("why", ratio=1)
     versions = told["versions"]
@@ -49,14 +51,25 @@ def history(told: Mapping[str, Any]) -> RenderableType:
             one["after"].replace("_", " "),
             Text(clean(_called(one["canary"], versions))),
             _percent(one["weight"]),
-            Text(clean(one["who"])[:12]),
+            Text(clean(by(one))[:12]),
             Text(clean(one["why"])),
         )
     return table
 
 
+def by(transition: Mapping[str, Any]) -> str:
+    """Say by whom or what a transition came: a person, a signal, or another cause.
+
+    An app of the version before says no cause.
+    """
+    cause = transition.get("cause")
+    if cause in (None, "command"):
+        return str(transition["who"])
+    return str(transition["signal"] or cause)
+
+
 def clean(text: str) -> str:
-    """Without what would move a terminal's cursor."""
+    """Blank out what would move a terminal's cursor."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
@@ -67,11 +80,11 @@ def _head(told: Mapping[str, Any]) -> Text:
 
 def _track(told: Mapping[str, Any]) -> Text:
     line = Text()
-    for stop in told["track"]:
-        place = stop["place"]
-        # No break within a stop: "1" and "%" belong together.
-        name = stop["name"].replace(" ", "\N{NO-BREAK SPACE}")
-        line.append(f"{_MARKS[place]}\N{NO-BREAK SPACE}{name}", style=_STYLES[place])
+    for stage in told["track"]:
+        status = stage_status(stage)
+        # No break within a name: "1" and "%" belong together.
+        name = stage["name"].replace(" ", "\N{NO-BREAK SPACE}")
+        line.append(f"{_MARKS[status]}\N{NO-BREAK SPACE}{name}", style=_STYLES[status])
         line.append("  ")
     line.rstrip()
     return line
@@ -99,34 +112,34 @@ def _arms(told: Mapping[str, Any]) -> Table:
 
 def _signals(told: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("signal", no_wrap=True)
+    table.add_column("signal", min_width=10)  # the one that gives way where columns are few
     for name in ("canary", "stable"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("ratio, and where it lies", no_wrap=True)
     table.add_column("limit", justify="right", no_wrap=True)
     table.add_column("e-value", no_wrap=True)
-    for sign in told["signals"]:
+    for signal in told["signals"]:
         table.add_row(
-            Text(clean(sign["name"]), style=_LEVELS[sign["level"]]),
-            _rate(sign["canary"]),
-            _rate(sign["stable"]),
-            _ratio(sign),
-            f"{'≤' if sign['worse'] == 'more' else '≥'} {sign['limit']:.3g}",
-            _evidence(sign),
+            Text(clean(signal["name"]).replace("_", " "), style=_LEVELS[signal["level"]]),
+            _rate(signal["canary"]),
+            _rate(signal["stable"]),
+            _ratio(signal),
+            f"{'≤' if signal['worse'] == 'more' else '≥'} {signal['limit']:.3g}",
+            _evidence(signal),
         )
     return table
 
 
-def _ratio(sign: Mapping[str, Any]) -> str:
-    if sign["ratio"] is None:
+def _ratio(signal: Mapping[str, Any]) -> str:
+    if signal["ratio"] is None:
         return "-"
-    low, high = sign["interval"]
-    return f"{sign['ratio']:.2f}  {low:.2f} to {high:.2f}"
+    low, high = signal["interval"]
+    return f"{signal['ratio']:.2f}  {low:.2f} to {high:.2f}"
 
 
-def _evidence(sign: Mapping[str, Any]) -> Text:
-    text = _bar(sign["progress"], BAR, _LEVELS[sign["level"]])
-    return text.append(f" {_short(sign['e_value'])} of {sign['rolls_back_at']:.0f}")
+def _evidence(signal: Mapping[str, Any]) -> Text:
+    text = _bar(signal["progress"], BAR, _LEVELS[signal["level"]])
+    return text.append(f" {_short(signal['e_value'])} of {signal['rolls_back_at']:.0f}")
 
 
 def _short(e_value: float) -> str:
@@ -162,7 +175,7 @@ def _line(name: str, text: str, style: str = "") -> Table:
 
 def _happened(one: Mapping[str, Any]) -> str:
     weight = f" at {_percent(one['weight'])}" if one["weight"] else ""
-    return f"{one['after'].replace('_', ' ')}{weight}, {one['who']}: {one['why']}"
+    return f"{one['after'].replace('_', ' ')}{weight}, {by(one)}: {one['why']}"
 
 
 def _called(digest: str, versions: Mapping[str, str]) -> str:

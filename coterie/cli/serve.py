@@ -83,7 +83,7 @@ def _refuse_lacking() -> None:
 
 
 def _is_filled(features: Path, fingerprint: str) -> bool:
-    """Filled again, it would lose what shoppers did since: the app adds to it as they do."""
+    """Tell whether the feature store is filled: anew, it would lose what shoppers did since."""
     try:
         content = json.loads((features / FILLED).read_text())
     except (FileNotFoundError, ValueError):

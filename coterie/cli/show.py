@@ -31,17 +31,17 @@ MAX_TRIALS = 4
 
 
 def say(text: str) -> None:
-    """One line."""
+    """Say one line."""
     _screen().print(text, soft_wrap=True)
 
 
 def as_json(content: Any) -> None:
-    """A dataclass for programs."""
+    """Print a dataclass as JSON, for programs."""
     sys.stdout.write(json.dumps(asdict(content), indent=2) + "\n")
 
 
 def surveyed(found: "Survey") -> None:
-    """What each file of a folder seems to be, its columns, and what a person has to look at."""
+    """Show what each file seems to be, its columns, and what a person has to look at."""
     for look in found.files:
         roles = {column: role for role, column in look.guess.roles.items()}
         more = f" and {len(look.names) - 1} more" if len(look.names) > 1 else ""
@@ -65,7 +65,7 @@ def _look_at(text: str) -> None:
 
 
 def ingested(report: "IngestReport") -> None:
-    """Rows of each table, why some were bad, what was not read, and what else to look at."""
+    """Show rows of each table, why some were bad, what was not read, what else to look at."""
     table = _table("table", "read", "kept", "bad", "duplicates")
     for name, counts in report.tables.items():
         numbers = (counts.read, counts.kept, counts.bad, counts.duplicates)
@@ -91,7 +91,7 @@ def ingested(report: "IngestReport") -> None:
 
 
 def fitted(challenger: "Challenger") -> None:
-    """What a challenger reached on validation, beside popularity."""
+    """Show what a challenger reached on validation, beside popularity."""
     metrics = [metric for metric in challenger.validation if metric.split("@")[0] in SHOWN]
     table = _table("on validation", challenger.model, "popularity")
     for metric in metrics:
@@ -101,7 +101,7 @@ def fitted(challenger: "Challenger") -> None:
 
 
 def tuned(outcome: "Tuned") -> None:
-    """The best trials, and the model's own settings to compare them with, a column each."""
+    """Show the best trials beside the model's own settings, a column each."""
     study, best, own = outcome.study, outcome.best, outcome.defaults
     trials = study.searched
     shown = sorted(trials, key=lambda trial: (trial is not best, -study.mean(trial)))[:MAX_TRIALS]
@@ -134,7 +134,7 @@ def _value(value: Any) -> str:
 
 
 def compared(comparison: "Comparison") -> None:
-    """Every model's figures on test, the best baseline and the social lift."""
+    """Show every model's figures on test, the best baseline and the social lift."""
     from coterie.evaluation.groups import NEWCOMERS  # brings SciPy: not for ``--help``
 
     k, metric = max(comparison.ks), comparison.primary
@@ -155,14 +155,14 @@ def compared(comparison: "Comparison") -> None:
 
 
 def listed(answer: "ShopperList", version: str) -> None:
-    """A shopper's list with its reasons."""
+    """Show a shopper's list with its reasons."""
     if not answer.known:
         say(f"{answer.user_id} is not in the data: what most shoppers had")
     table = Table("#", "item", "because", title=f"For {answer.user_id}, by release {version}")
-    for place, item in enumerate(answer.items, 1):
+    for rank, item in enumerate(answer.items, 1):
         speaking_for = [r for r in item.reasons if r.contribution > 0 and not r.turned_down]
         why = "\n".join(_reason(reason) for reason in speaking_for[:MAX_REASONS])
-        table.add_row(str(place), f"{item.title}\n{item.item_id}", why, end_section=True)
+        table.add_row(str(rank), f"{item.title}\n{item.item_id}", why, end_section=True)
     _screen().print(table)
 
 

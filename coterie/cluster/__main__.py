@@ -18,15 +18,15 @@ from prometheus_client import CollectorRegistry
 
 from coterie.cluster.api import Cluster, logger
 from coterie.cluster.arms import RayServiceArms
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.lease import ClusterLease
 from coterie.cluster.pending import PendingPods
 from coterie.cluster.served import told
 from coterie.cluster.statements import Statements
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import CoterieError
 from coterie.json_logs import JsonFormatter
 from coterie.probes import ALIVE_S, Starting, pages
-from coterie.rollout.controller import Controller, Metrics, nobody
+from coterie.rollout.controller import Controller, MetricsSource, nobody
 from coterie.rollout.decide import Decision
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.state import State, Transition
@@ -38,10 +38,10 @@ PORT: Final = 9464
 class Loop:
     """Turns, for as long as the lease is held and nobody asks to stop."""
 
-    book: ClusterBook
+    rollout_store: ClusterRolloutStore
     arms: RayServiceArms
     statements: Statements
-    metrics: Metrics
+    metrics: MetricsSource
     lease: ClusterLease
     exported: RolloutMetrics
     interval_s: float = 2.0
@@ -58,7 +58,7 @@ class Loop:
     _turned: bool = False
 
     def run(self) -> None:
-        """Until ``stop`` is set."""
+        """Turn until ``stop`` is set."""
         controller = self.controller()
         while not self.stop.is_set():
             if self.lease:
@@ -69,21 +69,26 @@ class Loop:
             self.stop.wait(self.interval_s)
 
     def controller(self) -> Controller:
-        """What decides in each turn."""
+        """Make what decides in each turn."""
         return Controller(
-            self.book, self.metrics, self.arms, self.clock, self.may_act, follow=self.follow
+            self.rollout_store,
+            self.metrics,
+            self.arms,
+            self.clock,
+            self.may_act,
+            follow=self.follow,
         )
 
     def may_act(self) -> bool:
-        """Whether the lease is held at this moment."""
+        """Tell whether the lease is held at this moment."""
         return bool(self.lease)
 
     def alive(self) -> bool:
-        """Whether it comes round, and looks after its lease."""
+        """Tell whether it comes round, and looks after its lease."""
         return self.lease.renewed and time.monotonic() - self.came_round < ALIVE_S
 
     def ready(self) -> bool:
-        """Whether its last turn went well, or would have, had it held the lease.
+        """Tell whether its last turn went well, or would have, had it held the lease.
 
         It did as well where there was nothing to do, since nothing is to be served yet.
         """
@@ -92,7 +97,7 @@ class Loop:
     def _stand_by(self) -> None:
         self.exported.hide()
         try:
-            self.book.read()
+            self.rollout_store.read()
         except CoterieError as error:
             self._complain(str(error))
         else:
@@ -162,14 +167,14 @@ class Loop:
         self._waited = why
 
     def _complain(self, said: str) -> None:
-        """Once, as long as it stays the same."""
+        """Log a problem, once until it changes."""
         if said != self._said:
             logger.warning("%s", said)
         self._said = said
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    """What is said on the command line."""
+    """Make the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m coterie.cluster", description=__doc__)
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--service", required=True, help="name of the RayService")
@@ -211,17 +216,17 @@ def control(given: argparse.Namespace, stop: threading.Event) -> None:
         from coterie.rollout.metrics import PrometheusMetrics
 
         cluster = Cluster.connect(given.namespace)
-        book = ClusterBook(cluster, given.service)
-        with book.lease() as lease:
+        rollout_store = ClusterRolloutStore(cluster, given.service)
+        with rollout_store.lease() as lease:
             store = ReleaseStore(given.releases)
             arms = RayServiceArms(cluster, given.service, store, lambda: bool(lease))
             # Other shops may be scraped by the same server.
             ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
             metrics = PrometheusMetrics(given.prometheus, ours)
             exported = RolloutMetrics(registry)
-            statements = Statements(cluster, book, lambda: bool(lease), cluster.clock)
+            statements = Statements(cluster, rollout_store, lambda: bool(lease), cluster.clock)
             loop = Loop(
-                book,
+                rollout_store,
                 arms,
                 statements,
                 metrics,

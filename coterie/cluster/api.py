@@ -89,7 +89,7 @@ class Cluster:
 
     @classmethod
     def connect(cls, namespace: str = "") -> "Cluster":
-        """As the service account of the pod, or else as the kubeconfig says.
+        """Connect as the service account of the pod, or else as the kubeconfig says.
 
         Args:
             namespace: That of the pod if empty.
@@ -117,11 +117,11 @@ class Cluster:
         self._client.rest_client.pool_manager.clear()
 
     def find(self, resource: Resource, name: str) -> Object | None:
-        """One object; None where there is none."""
+        """Find an object; None where there is none."""
         return self._ask("get", resource, name)
 
     def get(self, resource: Resource, name: str) -> Object:
-        """One object.
+        """Get an object that has to be there.
 
         Raises:
             BadInputError: There is none.
@@ -134,13 +134,13 @@ class Cluster:
         return found
 
     def list(self, resource: Resource, labels: str) -> list[Object]:
-        """Objects with these labels, as the API server remembers them: it asks no storage."""
+        """List objects with these labels, as the API server remembers them: it asks no storage."""
         query = [("labelSelector", labels), ("resourceVersion", "0")]
         found = self._ask("list", resource, query=query) or {}
         return list(found.get("items", ()))
 
     def create(self, resource: Resource, name: str, content: Mapping[str, Any]) -> Object:
-        """A new object.
+        """Create an object.
 
         Raises:
             ConflictError: There is one already.
@@ -198,7 +198,7 @@ class Cluster:
         self._ask("delete", resource, name, query=[("propagationPolicy", "Background")])
 
     def log(self, pod: str, since: str = "") -> str:
-        """Lines of a pod's log, each with its time before it; empty before it has one.
+        """Read lines of a pod's log, each with its time before it; empty before it has one.
 
         Args:
             pod: Its name; it has one container.
@@ -265,7 +265,7 @@ class Cluster:
         query: Sequence[tuple[str, str]] = (),
         content_type: str = "application/json",
     ) -> Object | None:
-        """The answer; None if there is no such object."""
+        """Ask once, and give the answer; None if there is no such object."""
         from kubernetes.client import ApiException
 
         path = f"/{resource.path}/namespaces/{self.namespace}/{resource.plural}"
@@ -292,7 +292,7 @@ class Cluster:
         content_type: str = "application/json",
         raw: bool = False,
     ) -> Any:
-        """The answer as it came; ``raw``: not read yet, for what is no JSON.
+        """Send a request, and give the answer as it came; ``raw``: not read yet, for no JSON.
 
         Raises:
             ApiException: It is a refusal.
@@ -345,7 +345,7 @@ def _own_namespace() -> str:
 
 
 def _message(body: Any) -> str:
-    """What the API says of an error, without what else it sends."""
+    """Read what the API says of an error, without what else it sends."""
     try:
         said = json.loads(body)["message"]
     except (KeyError, TypeError, ValueError):

@@ -25,7 +25,7 @@ from coterie.cluster.check import Check
 from coterie.cluster.served import APPLICATION, DEPLOYMENT, compose, read_live, template_of, told
 from coterie.cluster.stated import Statement
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import Target
 
 if TYPE_CHECKING:  # no controller needs a store before it listens
@@ -55,17 +55,17 @@ class RayServiceArms:
         settled_s: float = SETTLED_S,
         clock: Callable[[], float] = time.monotonic,
     ):
-        """``may_act`` is asked right before each change, ``clock`` for seconds that never fall."""
+        """Ask ``may_act`` right before each change, ``clock`` for seconds that never fall."""
         self._cluster, self._name, self._store = cluster, name, store
         self._may_act, self._settled_s, self._clock = may_act, settled_s, clock
-        self.taken: Place | None = None
+        self.taken: ReleaseRef | None = None
         """A release that may lie outside the store, since a person named its folder."""
         self._well: tuple[str, float] = ("", 0.0)
         self._check: Check | None = None
         self._said = ""
 
     def find(self) -> Object | None:
-        """The RayService; None before it is there, and while it is being removed.
+        """Find the RayService; None before it is there, and while it is being removed.
 
         Raises:
             UnavailableError: The API did not answer.
@@ -74,7 +74,7 @@ class RayServiceArms:
         return None if found and found["metadata"].get("deletionTimestamp") else found
 
     def live(self) -> Target:
-        """What replicas serve; weight is NaN until the status has told of the configuration.
+        """Read what replicas serve; weight is NaN until the status tells of the configuration.
 
         Raises:
             BadInputError: The RayService is not there, or not made for Coterie.
@@ -103,7 +103,7 @@ class RayServiceArms:
         self._said = ""
 
     def preflight(self, digest: str) -> str | None:
-        """Why a release may not run; it is read whole, beside the turns, as that may take minutes.
+        """Check whether a release may run, beside the turns: to read it whole may take minutes.
 
         Nothing is said while the service is being upgraded or does not run: a configuration would
         not reach the replicas that answer shoppers then.
@@ -121,7 +121,7 @@ class RayServiceArms:
         return check.answer()
 
     def crashed(self, digest: str) -> str:
-        """Why the canary cannot run, as Ray Serve says, or pods since it came."""
+        """Ask Ray Serve, and pods since it came, why the canary cannot run."""
         service = self._service()
         status = service.get("status", {}).get("activeServiceStatus", {})
         app = status.get("applicationStatuses", {}).get(APPLICATION, {})
@@ -137,7 +137,7 @@ class RayServiceArms:
         return self._cluster.get(RAY_SERVICES, self._name)
 
     def _settled(self, service: Object) -> bool:
-        """Whether the status has been that of the configuration, and good, for long enough."""
+        """Tell whether the status has been good, and of this configuration, for long enough."""
         metadata = service["metadata"]
         runs = _runs(service) and not self._followed(service)
         seen = f"{metadata.get('uid')}/{metadata.get('generation')}" if runs else ""
@@ -146,8 +146,8 @@ class RayServiceArms:
         return bool(seen) and self._clock() - self._well[1] >= self._settled_s
 
     def _followed(self, service: Object) -> bool:
-        """Whether workers of an older RayCluster still answer, as they do for a while after a new
-        one serves: behind the chart's own Service, and told of nothing any more."""
+        """Tell whether workers of an older RayCluster still answer, as they do for a while after
+        a new one serves: behind the chart's own Service, and told of nothing any more."""
         instance = (service["metadata"].get("labels") or {}).get(INSTANCE_LABEL)
         if not instance:
             return False
@@ -188,22 +188,22 @@ class RayServiceArms:
         self._cluster.tell(changed, "RolloutApplied", _change(now, target))
 
     def _located(self, target: Target, now: Live | None, service: Object) -> Live:
-        """A target with folders; those in use need no store, which may be down in a rollback."""
+        """Find the folders of a target; those in use need no store, which may be down by then."""
         named = [now.stable, now.canary] if now else []
         with contextlib.suppress(BadInputError):
             stated = Statement.of(service)
-            named += [stated.place] if stated else []
-        known = {place.digest: place for place in (*named, self.taken) if place}
+            named += [stated.release] if stated else []
+        known = {ref.digest: ref for ref in (*named, self.taken) if ref}
 
-        def place(digest: str) -> Place:
-            return known.get(digest) or Place(digest, self._store.by_digest(digest))
+        def ref(digest: str) -> ReleaseRef:
+            return known.get(digest) or ReleaseRef(digest, self._store.by_digest(digest))
 
-        canary = place(target.canary) if target.canary else None
-        return Live(place(target.stable), canary, target.weight, target.mirrored)
+        canary = ref(target.canary) if target.canary else None
+        return Live(ref(target.stable), canary, target.weight, target.mirrored)
 
 
 def _runs(service: Object) -> bool:
-    """Whether the status is good, and of the newest spec."""
+    """Tell whether the status is good, and of the newest spec."""
     status = service.get("status", {})
     active = status.get("activeServiceStatus", {})
     app = active.get("applicationStatuses", {}).get(APPLICATION, {})
@@ -217,7 +217,7 @@ def _runs(service: Object) -> bool:
 
 
 def upgrading(service: Object) -> bool:
-    """Whether a second RayCluster is coming up: the configuration then reaches that one alone."""
+    """Tell whether a second RayCluster is coming up, which alone hears the configuration then."""
     status = service.get("status", {})
     pending = status.get("pendingServiceStatus", {}).get("rayClusterName")
     changing = {"UpgradeInProgress", "RollbackInProgress"}
@@ -228,7 +228,7 @@ def upgrading(service: Object) -> bool:
 
 
 def _message(app: Object) -> str:
-    """What Ray Serve says of an application, or of the deployment that failed."""
+    """Read what Ray Serve says of an application, or of the deployment that failed."""
     deployments = app.get("serveDeploymentStatuses", {}).items()
     failed = [f"{name} {one.get('message', '')}" for name, one in deployments if not _well(one)]
     said = app.get("message") or "; ".join(failed) or "no reason given"
@@ -240,7 +240,7 @@ def _well(deployment: Object) -> bool:
 
 
 def _since(digest: str, now: float) -> str | None:
-    """The annotation's text; None takes it away."""
+    """Make the text of the annotation about a canary; None takes it away."""
     if not digest:
         return None
     at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
@@ -248,7 +248,7 @@ def _since(digest: str, now: float) -> str | None:
 
 
 def _came(service: Object) -> tuple[str, datetime]:
-    """Which canary came last, and when."""
+    """Read which canary came last, and when."""
     text = (service["metadata"].get("annotations") or {}).get(SINCE, "")
     try:
         content = json.loads(text)
@@ -258,7 +258,7 @@ def _came(service: Object) -> tuple[str, datetime]:
 
 
 def _why_down(pod: Object, since: datetime) -> str:
-    """Why one of a pod's containers died after a moment; empty: none did."""
+    """Find why one of a pod's containers died after a moment; empty: none did."""
     for container in pod.get("status", {}).get("containerStatuses") or ():
         for state in (container.get("state", {}), container.get("lastState", {})):
             ended: dict[str, Any] = state.get("terminated") or {}

@@ -27,7 +27,7 @@ class Check:
         return self._over
 
     def answer(self) -> str | None:
-        """Why it may not run; empty: it may; None: that is not known yet.
+        """Tell why the release may not run; empty: it may; None: that is not known yet.
 
         Raises:
             UnavailableError: The store did not answer.

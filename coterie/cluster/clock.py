@@ -12,8 +12,8 @@ STEPPED_S: Final = 2.0
 class ServerClock:
     """Seconds since 1970 as the API server has them, to within a second.
 
-    A rollout's times lie in its book, and the next controller goes on from them: by a clock that is
-    ten minutes ahead it would take a step of ten minutes for over at once.
+    A rollout's times lie in its rollout store, and the next controller goes on from them: by a
+    clock that is ten minutes ahead it would take a step of ten minutes for over at once.
     """
 
     def __init__(
@@ -21,12 +21,12 @@ class ServerClock:
         passed: Callable[[], float] = time.monotonic,
         own: Callable[[], float] = time.time,
     ):
-        """``passed`` counts between answers; ``own`` stands in before the first."""
+        """Take ``passed`` for the time between answers, and ``own`` before the first."""
         self._passed, self._own = passed, own
         self._ahead: float | None = None
 
     def __call__(self) -> float:
-        """What it shows now; this process's own time before the first answer."""
+        """Give the API server's time; this process's own before the first answer."""
         return self._own() if self._ahead is None else self._passed() + self._ahead
 
     def heard(self, date: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from coterie.cluster.api import PODS, RAY_JOBS, Cluster, ConflictError, Object
 from coterie.cluster.rayjob import JOB_LABEL, PART_LABEL, SUBMITTER
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.retries import until_available
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -96,22 +97,15 @@ class RayJobs:
             time.sleep(self._look_s)
 
     def _remove(self, name: str) -> None:
-        """What cannot be removed goes with its owner, or at its deadline."""
+        """Remove a job; one that cannot be goes with its owner, or at its deadline."""
         try:
             self._patiently(lambda: self._cluster.delete(RAY_JOBS, name), self._leaving_s)
         except CoterieError as error:
             self._say(f"RayJob {name} was not removed: {error}")
 
     def _patiently(self, ask: Callable[[], T], patience_s: float) -> T:
-        """The answer; asked for again as long as there is none."""
-        until = time.monotonic() + patience_s
-        while True:
-            try:
-                return ask()
-            except UnavailableError:
-                if time.monotonic() > until:
-                    raise
-            time.sleep(self._look_s)
+        """Ask again as long as there is no answer."""
+        return until_available(ask, patience_s, self._look_s)
 
 
 class _Log:
@@ -144,7 +138,7 @@ class _Log:
 
 
 def _moment(time_: str) -> tuple[str, str]:
-    """RFC 3339 times in an order: nanoseconds lose their zeros, so texts have none."""
+    """Put RFC 3339 times in an order: nanoseconds lose their zeros, so texts have none."""
     second, _, rest = time_.rstrip("Z").partition(".")
     return second, rest.ljust(9, "0")
 

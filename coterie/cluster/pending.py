@@ -30,7 +30,7 @@ class PendingPods:
         self._said = ""
 
     def look(self, service: Object) -> str:
-        """Why the pending RayCluster is stuck; empty: none is, or it was not to be learned."""
+        """Find why the pending RayCluster is stuck; empty: none is, or nobody could tell."""
         status = service.get("status") or {}
         name = (status.get("pendingServiceStatus") or {}).get("rayClusterName")
         try:

@@ -72,7 +72,7 @@ class TrainingCluster:
 
     @classmethod
     def of(cls, text: str) -> "TrainingCluster":
-        """From JSON.
+        """Read settings of jobs from JSON.
 
         Raises:
             BadInputError: A field is missing or unknown.
@@ -97,7 +97,7 @@ class TrainingCluster:
     def asking(
         self, cpu: str = "", memory: str = "", accelerator: str = "", accelerators: int = -1
     ) -> "TrainingCluster":
-        """With other resources for each worker; what is empty, or below 0, stays.
+        """Ask for other resources for each worker; what is empty, or below 0, stays.
 
         Args:
             cpu: Such as 8 or 500m.
@@ -118,7 +118,7 @@ class TrainingCluster:
         return replace(self, resources=both)
 
     def job_name(self, pod: Pod, attempt: int) -> str:
-        """The same for the same pod and attempt: what was created is found again."""
+        """Name the job of a pod and attempt, always alike: what was created is found again."""
         mark = f"-{pod.uid.replace('-', '')[:8]}-{attempt}"
         return self.name[: MAX_NAME - len(mark)].rstrip("-") + mark
 
@@ -126,7 +126,7 @@ class TrainingCluster:
 def ray_job(
     cluster: TrainingCluster, name: str, owner: Pod, command: Sequence[str], workers: int
 ) -> Object:
-    """The body of a RayJob.
+    """Compose the body of a RayJob.
 
     It is never retried by KubeRay, which cannot tell what will be wrong again from what was lost.
 
@@ -284,7 +284,7 @@ def _environment(cluster: TrainingCluster) -> list[Object]:
 
 
 def _whole_cpus(text: Any) -> int:
-    """CPUs of a Kubernetes quantity, at least 1.
+    """Read a Kubernetes quantity of CPUs as a whole number, at least 1.
 
     >>> _whole_cpus("4"), _whole_cpus("2500m"), _whole_cpus("100m")
     (4, 2, 1)

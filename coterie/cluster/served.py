@@ -27,7 +27,7 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def template_of(service: Object) -> Object:
-    """What the chart wrote, or else what stands: a RayService of an older chart has no annotation.
+    """Read the chart's template, or else what stands: an older chart wrote no annotation.
 
     Raises:
         BadInputError: There is neither, or nothing in it is told what is live.
@@ -38,17 +38,17 @@ def template_of(service: Object) -> Object:
         template: Object = _parse(text) if written is None else json.loads(text)
         told = {deployment["name"] for deployment in _told(template)}
     except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise BadInputError(f"{_place(written)} is no configuration of Serve: {error!r}") from error
+        raise BadInputError(f"{_named(written)} is no configuration of Serve: {error!r}") from error
     if DEPLOYMENT not in told:
         raise BadInputError(
-            f"{_place(written)} has no {USER_CONFIG} of deployment {DEPLOYMENT} in application "
+            f"{_named(written)} has no {USER_CONFIG} of deployment {DEPLOYMENT} in application "
             f"{APPLICATION}: let the chart write it (helm upgrade)"
         )
     return template
 
 
 def compose(template: Object, live: Live) -> str:
-    """The template with what is live: always the same text, as JSON that is also YAML."""
+    """Put what is live into the template: always the same text, as JSON that is also YAML."""
     content = deepcopy(template)
     for deployment in _told(content):
         deployment[USER_CONFIG] = live.as_json()
@@ -57,7 +57,7 @@ def compose(template: Object, live: Live) -> str:
 
 
 def read_live(service: Object) -> Live:
-    """What the deployment that answers requests is told.
+    """Read what the deployment that answers requests is told.
 
     Raises:
         BadInputError: It is told nothing, or not in the place where we look.
@@ -71,7 +71,7 @@ def read_live(service: Object) -> Live:
 
 
 def told(service: Object) -> Live | None:
-    """As :func:`read_live`; None where replicas are told nothing, or what nobody can read."""
+    """Read what replicas are told; None where that is nothing, or what nobody can read."""
     try:
         return read_live(service)
     except BadInputError:
@@ -79,7 +79,7 @@ def told(service: Object) -> Live | None:
 
 
 def _told(content: Object) -> Iterator[dict[str, Any]]:
-    """Deployments that are told what is live; others may have a ``user_config`` of another kind."""
+    """Find the deployments that are told what is live; others have a ``user_config`` apart."""
     for application in content["applications"]:
         if application["name"] == APPLICATION:
             for deployment in application["deployments"]:
@@ -88,7 +88,7 @@ def _told(content: Object) -> Iterator[dict[str, Any]]:
 
 
 def _parse(text: str) -> Any:
-    """A text of ours, which is JSON and is read much faster so, or any other YAML."""
+    """Parse a text of ours, which is JSON and is read much faster so, or any other YAML."""
     try:
         return json.loads(text)
     except ValueError:
@@ -105,5 +105,5 @@ def _is_live(told: Any) -> bool:
     return True
 
 
-def _place(written: str | None) -> str:
+def _named(written: str | None) -> str:
     return "serveConfigV2" if written is None else f"annotation {TEMPLATE}"

@@ -1,7 +1,9 @@
-"""What a person states in the chart's values, and when it counts: the book decides what is live.
+"""What a person states in the chart's values, and when it counts: the rollout store says what is
+live.
 
 The chart writes the statement as an annotation of the RayService. Which one was read last, and in
-which install, stands in the book beside the state, so each statement is settled once (ADR 21).
+which install, stands in the rollout store beside the state, so each statement is settled once (ADR
+21).
 """
 
 import json
@@ -11,7 +13,7 @@ from typing import Any, Final
 
 from coterie.cluster.api import Object
 from coterie.errors import BadInputError
-from coterie.rollout.live import Place
+from coterie.rollout.live import ReleaseRef
 from coterie.rollout.state import State
 
 STATED: Final = "coterie.rollout/stated"
@@ -22,13 +24,13 @@ STATED: Final = "coterie.rollout/stated"
 class Statement:
     """The values' ``release``, of one revision of the install."""
 
-    place: Place
+    release: ReleaseRef
     force: bool = False
     revision: int = 0
 
     @classmethod
     def of(cls, service: Object) -> "Statement | None":
-        """What a RayService states; None where an older chart made it, which stated nothing so.
+        """Read what a RayService states; None where an older chart made it.
 
         Raises:
             BadInputError: It cannot be understood.
@@ -43,52 +45,52 @@ class Statement:
 
     @classmethod
     def from_json(cls, content: Any) -> "Statement":
-        """From the annotation's form, which is also the book's."""
-        place = Place(str(content["digest"]), str(content["folder"]))
-        return cls(place, bool(content["force"]), int(content["revision"]))
+        """Read the form of the annotation, which is also that of the rollout store."""
+        release = ReleaseRef(str(content["digest"]), str(content["folder"]))
+        return cls(release, bool(content["force"]), int(content["revision"]))
 
     def as_json(self) -> dict[str, Any]:
-        """As the chart writes it."""
-        return {**asdict(self.place), "force": self.force, "revision": self.revision}
+        """Make plain values, as the chart writes them."""
+        return {**asdict(self.release), "force": self.force, "revision": self.revision}
 
     def __str__(self) -> str:
-        digest, folder = self.place.digest[:12], self.place.folder
+        digest, folder = self.release.digest[:12], self.release.folder
         name = "release.force" if self.force else "release.digest"
         return f"{name} of revision {self.revision} names {digest} ({folder})"
 
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """Whose book it is, and what it was told last."""
+    """Whose rollout store it is, and what it was told last."""
 
     uid: str
-    """Of the Lease, which is made with each install and goes with it; the book may stay."""
+    """Of the Lease, which is made with each install and goes with it; the store may stay."""
     statement: Statement
     """The last that was read, whether it counted or not."""
-    taken: Place | None = None
+    taken: ReleaseRef | None = None
     """The release of the last that counted; it may lie outside the store."""
 
     @classmethod
     def from_json(cls, content: Any) -> "Install":
-        """Back from :meth:`as_json`."""
+        """Read back what :meth:`as_json` made."""
         statement, taken = Statement.from_json(content["statement"]), content["taken"]
-        return cls(str(content["uid"]), statement, Place(**taken) if taken else None)
+        return cls(str(content["uid"]), statement, ReleaseRef(**taken) if taken else None)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Make plain values for the rollout store."""
         taken = asdict(self.taken) if self.taken else None
         return {"uid": self.uid, "statement": self.statement.as_json(), "taken": taken}
 
 
 class Ruling(StrEnum):
-    """What a statement is to the book."""
+    """What a statement is to the rollout store."""
 
     KNOWN = "known"
     """It was read before."""
     FIRST = "first"
-    """The book names no release yet: this one becomes stable."""
+    """The rollout store names no release yet: this one becomes stable."""
     ANEW = "anew"
-    """The first of another install: a person chose it knowing nothing of the book that was kept."""
+    """The first of another install: a person chose it, knowing nothing of what was kept."""
     FORCED = "forced"
     """A person insists on it."""
     KEPT = "kept"
@@ -98,11 +100,12 @@ class Ruling(StrEnum):
 def ruling(
     state: State, install: Install | None, uid: str, statement: Statement, serves: bool
 ) -> Ruling:
-    """What a statement is to a book.
+    """Rule what a statement is to a rollout store.
 
     Args:
-        state: The book's.
-        install: As the book has it; None before there was one, or in a book of an older version,
+        state: As the rollout store has it.
+        install: As the rollout store has it; None before there was one, or in a rollout store of an
+        older version,
             which is taken to be of this install.
         uid: Of the install that asks.
         statement: What its values state.

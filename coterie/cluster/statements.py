@@ -1,4 +1,4 @@
-"""Brings what values state into the book, each statement once, and says what became of it."""
+"""Brings what values state into the rollout store, each once, and says what became of it."""
 
 import time
 from collections.abc import Callable
@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from coterie.cluster.api import Cluster, Object, logger
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.check import Check
 from coterie.cluster.served import told
 from coterie.cluster.stated import Install, Ruling, Statement, ruling
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.decide import CONTROLLER, Decision, note, put_live
-from coterie.rollout.live import Live, Place
+from coterie.rollout.decide import Decision, note, put_live
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import State, Transition
+from coterie.rollout.transitions import CONTROLLER
 
 WHO: Final = "helm"
 """In the audit log: who wrote the values is known to their history, not to us."""
@@ -23,7 +24,7 @@ AGAIN_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The book, once a statement was looked at."""
+    """The rollout store, once a statement was looked at."""
 
     state: State
     install: Install | None
@@ -50,12 +51,12 @@ class _Asked:
 
     @property
     def read(self) -> Install:
-        """The book's record with this statement as the last one."""
+        """The record of the rollout store with this statement as the last one."""
         if self.install:
             return replace(self.install, uid=self.uid, statement=self.statement)
-        place = self.statement.place
+        release = self.statement.release
         return Install(
-            self.uid, self.statement, place if place.digest == self.state.stable else None
+            self.uid, self.statement, release if release.digest == self.state.stable else None
         )
 
 
@@ -65,29 +66,35 @@ class Statements:
     def __init__(
         self,
         cluster: Cluster,
-        book: ClusterBook,
+        rollout_store: ClusterRolloutStore,
         may_act: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.time,
     ):
-        """``may_act`` is asked right before the book is written, ``clock`` for times in it."""
-        self._cluster, self._book, self._may_act, self._clock = cluster, book, may_act, clock
-        self._check: tuple[Place, Check] | None = None
-        self._again_at: tuple[Place, float] | None = None
+        """Ask ``may_act`` right before the store is written, ``clock`` for times in it."""
+        self._cluster, self._rollout_store, self._may_act, self._clock = (
+            cluster,
+            rollout_store,
+            may_act,
+            clock,
+        )
+        self._check: tuple[ReleaseRef, Check] | None = None
+        self._again_at: tuple[ReleaseRef, float] | None = None
         self._said = ""
 
     def settle(self, service: Object, uid: str) -> Settled:
-        """The book after what a RayService states was looked at.
+        """Look at what a RayService states, and give the rollout store after that.
 
         Args:
             service: The RayService.
             uid: Of the install, that is, of its Lease.
 
         Raises:
-            BadInputError: It states nothing that is understood, and the book names no release.
-            UnavailableError: The API did not answer, or the store where nothing can be served
+            BadInputError: It states nothing that is understood, and the rollout store names no
+            release. UnavailableError: The API did not answer, or the store where nothing can be
+            served
                 without it.
         """
-        state, install, version = self._book.look()
+        state, install, version = self._rollout_store.look()
         live = told(service)
         if live and not state.stable:
             return self._adopt(live, state, version)
@@ -103,8 +110,8 @@ class Statements:
         return self._take_if_it_may_run(asked)
 
     def _adopt(self, live: Live, state: State, version: int) -> Settled:
-        """A book that was lost begins with what is live, which stays live."""
-        why = "the book is empty: begins with what is live"
+        """Begin a rollout store that was lost with what is live, which stays live."""
+        why = "the rollout store is empty: begins with what is live"
         digest = live.stable.digest
         decision = put_live(state, digest, why, CONTROLLER, self._clock(), anew=True)
         return self._write(version, decision, None)
@@ -122,11 +129,11 @@ class Statements:
         return statement
 
     def _keep(self, asked: _Asked) -> Settled:
-        """What is live stays, which is news only where values name another release."""
-        if asked.statement.place.digest == asked.state.stable:
+        """Keep what is live, which is news only where values name another release."""
+        if asked.statement.release.digest == asked.state.stable:
             return self._write(asked.version, Decision(asked.state, (), None, {}), asked.read)
         why = (
-            f"{asked.statement}; {asked.state.stable[:12]} stays, as the book says: with "
+            f"{asked.statement}; {asked.state.stable[:12]} stays, as the rollout store says: with "
             "release.force=true it would go live"
         )
         settled = self._write(asked.version, self._note(asked, why), asked.read)
@@ -134,11 +141,11 @@ class Statements:
         return settled
 
     def _take_if_it_may_run(self, asked: _Asked) -> Settled:
-        place = asked.statement.place
-        if self._again_at and self._again_at[0] == place and time.monotonic() < self._again_at[1]:
+        release = asked.statement.release
+        if self._again_at and self._again_at[0] == release and time.monotonic() < self._again_at[1]:
             return asked.unsettled
         try:
-            refused = self._preflight(place)
+            refused = self._preflight(release)
         except UnavailableError as error:
             if asked.rule is not Ruling.FORCED:
                 raise
@@ -149,9 +156,9 @@ class Statements:
             return asked.unsettled
         return self._refuse(asked, refused) if refused else self._take(asked)
 
-    def _preflight(self, place: Place) -> str | None:
-        if self._check is None or self._check[0] != place:
-            self._check = place, Check(place.digest, lambda: place.folder)
+    def _preflight(self, release: ReleaseRef) -> str | None:
+        if self._check is None or self._check[0] != release:
+            self._check = release, Check(release.digest, lambda: release.folder)
         check = self._check[1]
         if check.over:
             self._check = None
@@ -162,11 +169,13 @@ class Statements:
         anew = asked.rule is not Ruling.FORCED
         begins = {Ruling.FIRST: "begins: ", Ruling.ANEW: "installed anew: "}.get(asked.rule, "")
         instead = (
-            f", instead of {before[:12]}" if before not in ("", statement.place.digest) else ""
+            f", instead of {before[:12]}" if before not in ("", statement.release.digest) else ""
         )
         why = f"{begins}{statement}{instead}"
-        decision = put_live(asked.state, statement.place.digest, why, WHO, self._clock(), anew=anew)
-        settled = self._write(asked.version, decision, replace(asked.read, taken=statement.place))
+        decision = put_live(
+            asked.state, statement.release.digest, why, WHO, self._clock(), anew=anew
+        )
+        settled = self._write(asked.version, decision, replace(asked.read, taken=statement.release))
         self._cluster.tell(asked.service, "ReleaseTaken", why)
         return settled
 
@@ -178,7 +187,7 @@ class Statements:
             self._cluster.tell(asked.service, "ReleaseRefused", why, warning=True)
         self._say(why)
         if asked.rule is Ruling.FIRST:
-            self._again_at = asked.statement.place, time.monotonic() + AGAIN_S
+            self._again_at = asked.statement.release, time.monotonic() + AGAIN_S
             return asked.unsettled
         return self._write(asked.version, self._note(asked, why), asked.read)
 
@@ -188,11 +197,11 @@ class Statements:
     def _write(self, version: int, decision: Decision, install: Install | None) -> Settled:
         if not self._may_act():
             raise UnavailableError("the lease is over: another controller may act by now")
-        self._book.write(decision.state, version, decision.transitions, install)
+        self._rollout_store.write(decision.state, version, decision.transitions, install)
         return Settled(decision.state, install, decision.transitions)
 
     def _say(self, said: str) -> None:
-        """Once, as long as it stays the same."""
+        """Log a problem, once until it changes."""
         if said != self._said:
             logger.warning("%s", said)
         self._said = said

@@ -75,7 +75,7 @@ def fit_from_pod(
     pod: Pod,
     say: Say = print,
 ) -> None:
-    """:func:`fit_on_cluster`, for a step that runs in ``pod``: its log is that of the job."""
+    """Fit on a cluster for a step that runs in ``pod``, whose log is that of the job."""
     kubernetes = Cluster.connect(pod.namespace)
     try:
         jobs = RayJobs(kubernetes, say)

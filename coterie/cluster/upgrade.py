@@ -7,7 +7,7 @@ KubeRay brings up a new RayCluster when ``rayClusterConfig`` changes. Code and c
 together, so both are recorded before a change, and both go back in one request: with one alone, old
 code would for a while be told what only new code knows, or the other way round. The configuration's
 template goes back with them, or the controller would make the newer one of it again. What is live
-is the controller's: it goes on with the release that its book names.
+is the controller's: it goes on with the release that its rollout store names.
 """
 
 import argparse
@@ -38,10 +38,10 @@ def record(cluster: Cluster, name: str) -> None:
         )
     pair = {field: service["spec"][field] for field in FIELDS} | {TEMPLATE: _template(service)}
     data = {"data": {PAIR: json.dumps(pair)}}
-    if cluster.find(CONFIG_MAPS, _place(name)) is None:
-        cluster.create(CONFIG_MAPS, _place(name), data)
+    if cluster.find(CONFIG_MAPS, _config_map(name)) is None:
+        cluster.create(CONFIG_MAPS, _config_map(name), data)
     else:
-        cluster.patch(CONFIG_MAPS, _place(name), data)
+        cluster.patch(CONFIG_MAPS, _config_map(name), data)
 
 
 def roll_back(cluster: Cluster, name: str, why: str) -> bool:
@@ -76,20 +76,20 @@ def roll_back(cluster: Cluster, name: str, why: str) -> bool:
 
 
 def _recorded(cluster: Cluster, name: str) -> dict[str, Any]:
-    found = cluster.find(CONFIG_MAPS, _place(name)) or {}
+    found = cluster.find(CONFIG_MAPS, _config_map(name)) or {}
     try:
         pair = json.loads(found["data"][PAIR])
         # One that was made with an older chart has no template.
         return {TEMPLATE: pair.get(TEMPLATE), **{field: pair[field] for field in FIELDS}}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInputError(
-            f"ConfigMap {_place(name)} holds nothing to go back to ({error!r}): record what runs "
-            "before each change"
+            f"ConfigMap {_config_map(name)} holds nothing to go back to ({error!r}): "
+            "record what runs before each change"
         ) from error
 
 
 def _configuration(pair: dict[str, Any], service: Object) -> str:
-    """The recorded one, with what is live now."""
+    """Compose the recorded configuration with what is live now."""
     text: str = pair["serveConfigV2"]
     annotations = {} if pair[TEMPLATE] is None else {TEMPLATE: pair[TEMPLATE]}
     recorded = {"metadata": {"annotations": annotations}, "spec": {"serveConfigV2": text}}
@@ -118,12 +118,12 @@ def _ready(service: Object) -> bool:
     )
 
 
-def _place(name: str) -> str:
+def _config_map(name: str) -> str:
     return f"{name}-before"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Record or go back; the exit status."""
+    """Record what runs or go back to it, and give the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m coterie.cluster.upgrade",
         description="Record what a RayService runs, or put it back as it was recorded.",
@@ -139,7 +139,9 @@ def main(arguments: list[str] | None = None) -> int:
         cluster = Cluster.connect(asked.namespace)
         if asked.do == "record":
             record(cluster, asked.service)
-            print(f"what {asked.service} runs is recorded in ConfigMap {_place(asked.service)}")
+            print(
+                f"what {asked.service} runs is recorded in ConfigMap {_config_map(asked.service)}"
+            )
         elif roll_back(cluster, asked.service, asked.reason):
             print(f"{asked.service} goes back: watch kubectl get rayservice {asked.service}")
         else:

@@ -8,6 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from coterie import metric_names
 from coterie.errors import BadInputError, UnavailableError, unresolved
 
 CONNECT_S: Final = 2.0
@@ -67,7 +68,7 @@ class ScriptedRedis:
         except redis.exceptions.OutOfMemoryError as error:
             raise UnavailableError(
                 f"{self._url} is full: nothing was kept. See whether the event consumer exports "
-                "(coterie_oldest_unexported_seconds), then raise maxmemory"
+                f"({metric_names.OLDEST_UNEXPORTED}), then raise maxmemory"
             ) from error
         except redis.RedisError as error:
             raise UnavailableError(

@@ -13,7 +13,7 @@ from coterie.monitoring.files import write_files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write, and say what; the exit status."""
+    """Write dashboards and rules, say which files, and give the exit status."""
     about = (__doc__ or "").splitlines()[0]
     parser = argparse.ArgumentParser(prog="python -m coterie.monitoring", description=about)
     parser.add_argument("--out", default="helm/coterie", help="folder (%(default)s)")

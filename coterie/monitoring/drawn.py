@@ -1,10 +1,7 @@
 """The dashboards as HTML files, drawn from a Prometheus: a look where there is no Grafana."""
 
 import html
-import json
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +10,8 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from coterie.errors import UnavailableError
-from coterie.monitoring.panels import Dashboard, Panel, Query
+from coterie.http_client import HttpClient
+from coterie.monitoring.panels import Dashboard, Panel, PanelQuery
 
 TIMEOUT_S: Final = 15.0
 POINTS: Final = 240
@@ -34,7 +32,7 @@ h3 {{ margin: 0; font-size: .9rem }} p {{ margin: .1rem 0 .4rem; color: #666; fo
 
 
 def draw(prometheus: str, dashboards: tuple[Dashboard, ...], out: str, minutes: float) -> list[str]:
-    """Write a page a dashboard; the paths.
+    """Write each dashboard as a page, and name the files.
 
     Args:
         prometheus: Base URL of the server.
@@ -43,7 +41,8 @@ def draw(prometheus: str, dashboards: tuple[Dashboard, ...], out: str, minutes: 
         minutes: How far back from now.
 
     Raises:
-        UnavailableError: The server did not answer, or refused a query.
+        BadInputError: The server refused a query.
+        UnavailableError: The server did not answer.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,9 +102,9 @@ def _figure(prometheus: str, panel: Panel, minutes: float) -> go.Figure:
 
 
 def _series(
-    prometheus: str, query: Query, minutes: float
+    prometheus: str, query: PanelQuery, minutes: float
 ) -> Iterator[tuple[str, list[Any], list[float]]]:
-    """Name, times and values of each line."""
+    """Ask for a query: name, times and values of each of its lines."""
     expression = query.expr
     for variable, value in VARIABLES.items():
         expression = expression.replace(variable, value)
@@ -116,12 +115,11 @@ def _series(
         "end": now,
         "step": max(1.0, minutes * 60 / POINTS),
     }
-    url = f"{prometheus.rstrip('/')}/api/v1/query_range?{urllib.parse.urlencode(asked)}"
+    answer = HttpClient(prometheus, TIMEOUT_S).get("/api/v1/query_range", **asked).checked()
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - an operator's
-            found = json.load(answer)["data"]["result"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnavailableError(f"{prometheus} did not answer {expression}: {error}") from error
+        found = answer.json()["data"]["result"]
+    except (KeyError, TypeError) as error:
+        raise UnavailableError(f"{prometheus} is no Prometheus: it answers otherwise") from error
     for line in found:
         labels = {n: v for n, v in line["metric"].items() if n != "__name__"}
         name = query.legend or ", ".join(labels.values()) or line["metric"].get("__name__", "all")

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from coterie.monitoring.dashboards import DASHBOARDS
-from coterie.monitoring.rules import GROUPS, as_yaml
+from coterie.monitoring.rule_files import as_yaml
+from coterie.monitoring.rules import GROUPS
 
 
 def files() -> Mapping[str, str]:
-    """Content by path within the chart; the same code, the same bytes."""
+    """Make the content of each file, by path within the chart: the same code, the same bytes."""
     drawn = {
         f"dashboards/{board.name}.json": json.dumps(board.as_json(), indent=2) + "\n"
         for board in DASHBOARDS
@@ -21,7 +22,7 @@ def files() -> Mapping[str, str]:
 
 
 def write_files(out: str) -> list[Path]:
-    """Write them under a folder, and remove dashboards and rules that there are no more."""
+    """Write all files under a folder, and remove dashboards and rules that there are no more."""
     content = files()
     for folder, ending in (("dashboards", "json"), ("rules", "yaml")):
         Path(out, folder).mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from coterie import metric_names
+
 SCHEMA_VERSION: Final = 39
 """Of Grafana 10.4; later ones read it."""
 WIDTH: Final = 24
@@ -15,7 +17,7 @@ FINE: Final[Steps] = ((None, "green"),)
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class PanelQuery:
     """One PromQL expression and the name of its lines."""
 
     expr: str
@@ -29,7 +31,7 @@ class Panel:
     title: str
     about: str
     """What it means, and what to think of it; shown beside the title."""
-    queries: Sequence[Query]
+    queries: Sequence[PanelQuery]
     unit: str = "short"
     """Of Grafana's: s, percentunit, reqps, ..."""
     kind: Kind = "timeseries"
@@ -70,7 +72,7 @@ class Dashboard:
         return (panel for row in self.rows for panel in row.panels)
 
     def as_json(self) -> dict[str, Any]:
-        """What Grafana reads."""
+        """Make what Grafana reads."""
         return {
             "uid": f"coterie-{self.name}",
             "title": self.title,
@@ -97,7 +99,7 @@ _DATASOURCE: Final = {
     "hide": 0,
     "refresh": 1,
 }
-_BACK: Final = 'coterie_rollout_state{phase="rolled_back"}'
+_BACK: Final = f'{metric_names.ROLLOUT_STATE}{{phase="rolled_back"}}'
 ROLLBACKS: Final = f"max({_BACK}) > max({_BACK} offset 1m)"
 _ROLLBACKS: Final = {
     "name": "Rollbacks",
@@ -118,7 +120,7 @@ _LINK: Final = {
 
 
 def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """Panels with their places: left to right, then down."""
+    """Lay panels out from left to right, then down."""
     y, number = 0, 1
     for row in rows:
         yield _heading(row.title, number, y)
@@ -132,12 +134,12 @@ def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
 
 
 def _heading(title: str, number: int, y: int) -> dict[str, Any]:
-    place = {"x": 0, "y": y, "w": WIDTH, "h": 1}
-    return {"id": number, "type": "row", "title": title, "gridPos": place, "collapsed": False,
+    position = {"x": 0, "y": y, "w": WIDTH, "h": 1}
+    return {"id": number, "type": "row", "title": title, "gridPos": position, "collapsed": False,
             "panels": []}  # fmt: skip
 
 
-def _drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
+def _drawn(panel: Panel, number: int, position: dict[str, int]) -> dict[str, Any]:
     defaults: dict[str, Any] = {
         "unit": panel.unit,
         "min": 0,
@@ -157,12 +159,12 @@ def _drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
         "title": panel.title,
         "description": panel.about,
         "datasource": SOURCE,
-        "gridPos": place,
+        "gridPos": position,
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": _OPTIONS[panel.kind] | ({"textMode": "name"} if panel.named else {}),
         "targets": [
             {
-                "refId": chr(ord("A") + place),
+                "refId": chr(ord("A") + n),
                 "datasource": SOURCE,
                 "editorMode": "code",
                 "expr": query.expr,
@@ -170,7 +172,7 @@ def _drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
                 "range": panel.kind == "timeseries",
                 "instant": panel.kind != "timeseries",
             }
-            for place, query in enumerate(panel.queries)
+            for n, query in enumerate(panel.queries)
         ],
     }
 

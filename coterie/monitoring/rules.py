@@ -1,16 +1,16 @@
-"""Alert rules, and what they are computed from: Prometheus rule files, made from code.
+"""Alerts, and what they are computed from: which trouble somebody is told of, and when.
 
 Objectives burn as in Google's SRE workbook (chapter 5): an error budget of 30 days, looked at over
 a long window, so that one bad minute wakes nobody, and a short one, so that the alert ends when the
 trouble does. Everything is aggregated: several replicas, pods and controllers may export.
 """
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-RUNBOOK: Final = "docs/runbook.md"
+from coterie import metric_names
+from coterie.monitoring.rule_files import Alert, Recording, RuleGroup
+
 LISTS_ROUTE: Final = "/v1/users/{user_id}/recommendations"
 SHOPPERS_ROUTES: Final = 'route=~"/v1/.*",route!~"/v1/admin.*"'
 """What shoppers wait for: neither probes nor people who operate."""
@@ -44,44 +44,6 @@ DRIFT: Final = 0.25
 FEWEST_SCORES: Final = 1000
 """Lists before drift is judged: among fewer, chance alone makes the index large."""
 
-Severity = Literal["page", "ticket"]
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A series that others are made of."""
-
-    record: str
-    expr: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """What somebody is told of. ``page``: now; ``ticket``: this working day."""
-
-    name: str
-    """Of its section in the runbook too."""
-    expr: str
-    severity: Severity
-    summary: str
-    about: str
-    hold: str = "0m"
-    """How long it has to be so."""
-
-    @property
-    def runbook_url(self) -> str:
-        """Where it says what to do."""
-        return f"{RUNBOOK}#{self.name.lower()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Rules that are evaluated together, in order; a file of its own."""
-
-    name: str
-    rules: Sequence[Recording | Alert]
-
-
 WINDOWS: Final = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 FAST: Final = (("1h", "5m", 14.4), ("6h", "30m", 6.0))
 """Long window, short window, and how many times the budget's even rate is burnt: these spend 2 % of
@@ -91,26 +53,26 @@ SLOW: Final = (("1d", "2h", 3.0), ("3d", "6h", 1.0))
 
 
 def failed(window: str) -> str:
-    """Requests of shoppers a second that failed."""
-    return f'sum(rate(coterie_http_requests_total{{status="5xx",{SHOPPERS_ROUTES}}}[{window}]))'
+    """Ask for the requests of shoppers a second that failed."""
+    return f'sum(rate({metric_names.HTTP_REQUESTS}{{status="5xx",{SHOPPERS_ROUTES}}}[{window}]))'
 
 
 def failed_share(window: str) -> str:
-    """Share of shoppers' requests that failed; no value without requests."""
-    asked = f"sum(rate(coterie_http_requests_total{{{SHOPPERS_ROUTES}}}[{window}]))"
+    """Ask for the share of shoppers' requests that failed; no value without requests."""
+    asked = f"sum(rate({metric_names.HTTP_REQUESTS}{{{SHOPPERS_ROUTES}}}[{window}]))"
     return f"({failed(window)} or vector(0)) / {asked}"
 
 
 def slow(window: str) -> str:
-    """Lists a second that took longer than they should."""
-    name, route = "coterie_http_request_duration_seconds", f'route="{LISTS_ROUTE}"'
+    """Ask for the lists a second that took longer than they should."""
+    name, route = metric_names.HTTP_REQUEST_DURATION, f'route="{LISTS_ROUTE}"'
     quick = f'sum(rate({name}_bucket{{{route},le="{QUICK_S:g}"}}[{window}]))'
     return f"(sum(rate({name}_count{{{route}}}[{window}])) - {quick})"
 
 
 def slow_share(window: str) -> str:
-    """Share of lists that took longer than they should; no value without lists."""
-    name = "coterie_http_request_duration_seconds_count"
+    """Ask for the share of lists that took longer than they should; no value without lists."""
+    name = f"{metric_names.HTTP_REQUEST_DURATION}_count"
     return f'{slow(window)} / sum(rate({name}{{route="{LISTS_ROUTE}"}}[{window}]))'
 
 
@@ -128,9 +90,10 @@ _CLAMPED: Final = f"clamp_min({SCORE_SHARE}, 0.001)"
 _PSI: Final = (
     f"sum(({_CLAMPED} - 0.1) * ln({_CLAMPED} / 0.1)) + (10 - count({SCORE_SHARE})) * {_EMPTY_TENTH}"
 )
-_SCORE_RATE: Final = "rate(coterie_best_score_bin_total[6h])"
-_SCORES: Final = "sum(increase(coterie_best_score_bin_total[6h]))"
-_BAD: Final = "max by (table) (coterie_quarantined_rows)"
+_SCORE_RATE: Final = f"rate({metric_names.BEST_SCORE_BIN}[6h])"
+_SCORES: Final = f"sum(increase({metric_names.BEST_SCORE_BIN}[6h]))"
+_BACK: Final = f'{metric_names.ROLLOUT_STATE}{{phase="rolled_back"}}'
+_BAD: Final = f"max by (table) ({metric_names.QUARANTINED_ROWS})"
 
 
 def _burn(share: str, bad: str, budget: float, windows: Sequence[tuple[str, str, float]]) -> str:
@@ -152,7 +115,7 @@ def _slowing(windows: Sequence[tuple[str, str, float]]) -> str:
     return _burn(SLOW_SHARE, slow("WINDOW"), 1 - QUICK, windows)
 
 
-OBJECTIVES: Final = Group(
+OBJECTIVES: Final = RuleGroup(
     "coterie-objectives",
     (
         *(Recording(f"{FAILED_SHARE}{window}", failed_share(window)) for window in WINDOWS),
@@ -190,13 +153,13 @@ OBJECTIVES: Final = Group(
     ),
 )
 
-SERVING: Final = Group(
+SERVING: Final = RuleGroup(
     "coterie-serving",
     (
         Alert(
             "CoterieHeartbeatLost",
-            f"time() - max by (instance) (coterie_heartbeat_timestamp_seconds) > {BEAT_S} "
-            "or absent(coterie_heartbeat_timestamp_seconds)",
+            f"time() - max by (instance) ({metric_names.HEARTBEAT}) > {BEAT_S} "
+            f"or absent({metric_names.HEARTBEAT})",
             "page",
             "Replicas have stopped counting, or are not scraped",
             "No replica{{ with $labels.instance }} of {{ . }}{{ end }} has said for over a minute "
@@ -205,8 +168,8 @@ SERVING: Final = Group(
         ),
         Alert(
             "CoterieEventsLate",
-            f"max(coterie_oldest_unpushed_seconds) > {LATE_EVENTS_S} "
-            f"or max(coterie_unpushed_events) > {MANY_EVENTS}",
+            f"max({metric_names.OLDEST_UNPUSHED}) > {LATE_EVENTS_S} "
+            f"or max({metric_names.UNPUSHED_EVENTS}) > {MANY_EVENTS}",
             "page",
             "Lists do not know what shoppers just did",
             "Events are logged, but the feature store is not told of them: the oldest waits for "
@@ -215,7 +178,7 @@ SERVING: Final = Group(
         ),
         Alert(
             "CoterieEventsUnexported",
-            f"max(coterie_oldest_unexported_seconds) > {LATE_EXPORT_S}",
+            f"max({metric_names.OLDEST_UNEXPORTED}) > {LATE_EXPORT_S}",
             "page",
             "Events pile up in Redis, whose memory is bounded",
             "The event consumer exports nothing: the oldest event waits for "
@@ -224,7 +187,7 @@ SERVING: Final = Group(
         ),
         Recording(
             FEATURE_AGE,
-            "histogram_quantile(0.5, sum by (le) (rate(coterie_feature_age_seconds_bucket[1h])))",
+            f"histogram_quantile(0.5, sum by (le) (rate({metric_names.FEATURE_AGE}_bucket[1h])))",
         ),
         Alert(
             "CoterieFeaturesStale",
@@ -237,7 +200,7 @@ SERVING: Final = Group(
         ),
         Alert(
             "CoterieReleaseOld",
-            'time() - max(coterie_release_created_timestamp_seconds{arm="stable"} > 0) '
+            f'time() - max({metric_names.RELEASE_CREATED}{{arm="stable"}} > 0) '
             f"> {OLD_RELEASE_S}",
             "ticket",
             "The release that shoppers are on is old",
@@ -259,14 +222,14 @@ SERVING: Final = Group(
     ),
 )  # fmt: skip
 
-ROLLOUT: Final = Group(
+ROLLOUT: Final = RuleGroup(
     "coterie-rollout",
     (
         Alert(
             "CoterieRolledBack",
-            'max(coterie_rollout_state{phase="rolled_back"}) == 1 '
-            'unless max(min_over_time(coterie_rollout_state{phase="rolled_back"}[6h])) == 1 '
-            'or max(coterie_rollout_state{phase="rolling_back"}) == 1',
+            f"max({_BACK}) == 1 "
+            f"unless max(min_over_time({_BACK}[6h])) == 1 "
+            f'or max({metric_names.ROLLOUT_STATE}{{phase="rolling_back"}}) == 1',
             "ticket",
             "A release was rolled back",
             "The controller took a canary away and put its release into quarantine. Shoppers are "
@@ -274,9 +237,9 @@ ROLLOUT: Final = Group(
         ),
         Alert(
             "CoterieRolloutStuck",
-            "max by (phase) (coterie_rollout_state"
+            f"max by (phase) ({metric_names.ROLLOUT_STATE}"
             '{phase=~"preflight|shadow|step|bake|rolling_back"}) == 1 '
-            "and on () sum(changes(coterie_rollout_weight[15m])) == 0",
+            f"and on () sum(changes({metric_names.ROLLOUT_WEIGHT}[15m])) == 0",
             "ticket",
             "A rollout does not move",
             "It is in {{ $labels.phase }} for over 90 minutes without a change of weight, and has "
@@ -285,7 +248,7 @@ ROLLOUT: Final = Group(
         ),
         Alert(
             "CoterieRolloutWaits",
-            'max by (phase) (coterie_rollout_state{phase=~"paused|inconclusive"}) == 1',
+            f'max by (phase) ({metric_names.ROLLOUT_STATE}{{phase=~"paused|inconclusive"}}) == 1',
             "ticket",
             "A rollout waits for a person",
             "It is {{ $labels.phase }}: its weight is held until somebody resumes it or rolls it "
@@ -294,7 +257,7 @@ ROLLOUT: Final = Group(
         ),
         Alert(
             "CoterieRolloutDataUnavailable",
-            f"max(coterie_rollout_data_unavailable_seconds) > {NO_DATA_S}",
+            f"max({metric_names.ROLLOUT_DATA_UNAVAILABLE}) > {NO_DATA_S}",
             "page",
             "A rollout is blind",
             "The controller has had no metrics for {{ $value | humanizeDuration }}: the weight is "
@@ -302,9 +265,9 @@ ROLLOUT: Final = Group(
         ),
         Alert(
             "CoterieCanaryShielded",
-            "sum(rate(coterie_shielded_total[10m])) "
-            f'/ sum(rate(coterie_arm_answers_total{{arm="canary"}}[10m])) > {SHIELDED} '
-            f"and sum(increase(coterie_shielded_total[10m])) > {FEWEST}",
+            f"sum(rate({metric_names.SHIELDED}[10m])) "
+            f'/ sum(rate({metric_names.ARM_ANSWERS}{{arm="canary"}}[10m])) > {SHIELDED} '
+            f"and sum(increase({metric_names.SHIELDED}[10m])) > {FEWEST}",
             "ticket",
             "Stable answers for the canary",
             "{{ $value | humanizePercentage }} of what the canary is asked stable has to answer: "
@@ -314,35 +277,35 @@ ROLLOUT: Final = Group(
     ),
 )
 
-PIPELINES: Final = Group(
+PIPELINES: Final = RuleGroup(
     "coterie-pipelines",
     (
         Alert(
             "CoteriePipelineFailed",
-            "max by (pipeline) (coterie_pipeline_last_failure_timestamp_seconds) "
-            "> max by (pipeline) (coterie_pipeline_last_success_timestamp_seconds) "
-            "or max by (pipeline) (coterie_pipeline_last_failure_timestamp_seconds) "
-            "unless max by (pipeline) (coterie_pipeline_last_success_timestamp_seconds)",
+            f"max by (pipeline) ({metric_names.PIPELINE_LAST_FAILURE}) "
+            f"> max by (pipeline) ({metric_names.PIPELINE_LAST_SUCCESS}) "
+            f"or max by (pipeline) ({metric_names.PIPELINE_LAST_FAILURE}) "
+            f"unless max by (pipeline) ({metric_names.PIPELINE_LAST_SUCCESS})",
             "ticket",
             "The {{ $labels.pipeline }} pipeline failed",
             "Its last run that ended failed; no new release is made until one succeeds.",
         ),
         Alert(
             "CoteriePipelineStuck",
-            f"max(coterie_pipeline_running_seconds) > {LONG_RUN_S}",
+            f"max({metric_names.PIPELINE_RUNNING}) > {LONG_RUN_S}",
             "ticket",
             "A pipeline runs for very long",
             "The newest run began {{ $value | humanizeDuration }} ago and has not ended.",
         ),
         Alert(
             "CoteriePipelineStatusUnread",
-            "time() - max(coterie_pipeline_status_read_timestamp_seconds) > 600",
+            f"time() - max({metric_names.PIPELINE_STATUS_READ}) > 600",
             "ticket",
             "How pipelines stand is not known",
             "Serving could not read it for over ten minutes: what is shown of pipelines is old.",
             "10m",
         ),
-        Recording(BAD_SHARE, f"{_BAD} / ({_BAD} + max by (table) (coterie_ingested_rows))"),
+        Recording(BAD_SHARE, f"{_BAD} / ({_BAD} + max by (table) ({metric_names.INGESTED_ROWS}))"),
         Alert(
             "CoterieQuarantineGrows",
             f"{BAD_SHARE} > {TOO_BAD_ROWS} or ({BAD_SHARE} > {BAD_ROWS} "
@@ -359,53 +322,15 @@ GROUPS: Final = (OBJECTIVES, SERVING, ROLLOUT, PIPELINES)
 
 
 def alerts() -> Iterator[Alert]:
-    """All of them."""
+    """Go through all alerts, in the order of their files."""
     return (rule for group in GROUPS for rule in group.rules if isinstance(rule, Alert))
 
 
 def recordings() -> Iterator[Recording]:
-    """All of them."""
+    """Go through all recordings, in the order of their files."""
     return (rule for group in GROUPS for rule in group.rules if isinstance(rule, Recording))
 
 
 def expressions() -> Iterator[str]:
-    """All that Prometheus is asked, as it stands in the files."""
+    """Go through all that Prometheus is asked, as it stands in the files."""
     return (rule.expr for group in GROUPS for rule in group.rules)
-
-
-def as_yaml(group: Group) -> str:
-    """A rule file that Prometheus reads.
-
-    >>> print(as_yaml(Group("g", [Recording("a:b:c", "sum(x)")])), end="")
-    groups:
-      - name: "g"
-        rules:
-          - record: "a:b:c"
-            expr: "sum(x)"
-    """
-    lines = ["groups:", f"  - name: {json.dumps(group.name)}", "    rules:"]
-    for rule in group.rules:
-        lines += _recorded(rule) if isinstance(rule, Recording) else _alerted(rule)
-    return "\n".join(lines) + "\n"
-
-
-def _recorded(rule: Recording) -> list[str]:
-    return [f"      - record: {json.dumps(rule.record)}", f"        expr: {json.dumps(rule.expr)}"]
-
-
-def _alerted(rule: Alert) -> list[str]:
-    # JSON's strings are YAML's as well.
-    annotations = {
-        "summary": rule.summary,
-        "description": rule.about,
-        "runbook_url": rule.runbook_url,
-    }
-    return [
-        f"      - alert: {json.dumps(rule.name)}",
-        f"        expr: {json.dumps(rule.expr)}",
-        f"        for: {json.dumps(rule.hold)}",
-        "        labels:",
-        f"          severity: {json.dumps(rule.severity)}",
-        "        annotations:",
-        *(f"          {name}: {json.dumps(text)}" for name, text in annotations.items()),
-    ]

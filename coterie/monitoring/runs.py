@@ -78,7 +78,7 @@ class Run:
         return next((name for name, step in self.steps.items() if step.ended is None), "")
 
     def judged(self, now: float) -> "Run":
-        """A run whose step was killed has failed: nobody else can say so for it."""
+        """Call a run failed whose step was killed: nobody else can say so for it."""
         if self.outcome is not Outcome.RUNNING:
             return self
         # Images of before never said that they are at work.
@@ -93,17 +93,17 @@ class Run:
         return replace(self, outcome=Outcome.FAILED, ended=last + limit, why=why)
 
     def beaten(self, step: str, began: float, now: float) -> "Run":
-        """The step that began then is at work; a word that comes too late changes nothing."""
+        """Note that the step that began then is at work; a word too late changes nothing."""
         mine = self.at_work == step and self.steps[step].started == began
         return replace(self, alive=now) if mine else self
 
     def step_started(self, step: str, now: float) -> "Run":
-        """A step that is tried again begins anew, and so its run goes on."""
+        """Begin a step; one that is tried again begins anew, and so its run goes on."""
         steps = {**self.steps, step: Step(now)}
         return replace(self, steps=steps, outcome=Outcome.RUNNING, ended=None, why="", alive=now)
 
     def step_ended(self, step: str, now: float, why: str = "") -> "Run":
-        """A step ended, well unless ``why`` says otherwise."""
+        """End a step, well unless ``why`` says otherwise."""
         began = self.steps.get(step, Step(now)).started
         after = replace(self, steps={**self.steps, step: Step(began, now)})
         if why:
@@ -113,12 +113,12 @@ class Run:
         return after
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Make plain values for a file."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Any) -> "Run":
-        """Back from :meth:`as_json`.
+        """Read back what :meth:`as_json` made.
 
         Raises:
             BadInputError: It is anything else.
@@ -141,26 +141,26 @@ class Run:
 class Runs:
     """The last runs in one folder or bucket (any fsspec URL)."""
 
-    def __init__(self, place: str, clock: Callable[[], float] = time.time) -> None:
-        """Nothing is read or written yet.
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        """Read and write nothing yet.
 
         Raises:
-            BadInputError: Nothing installed knows this kind of place.
+            BadInputError: Nothing installed knows this kind of URL.
         """
-        self.place, self._clock = place.rstrip("/"), clock
-        self._fs, self._folder = open_store(self.place)
+        self.url, self._clock = url.rstrip("/"), clock
+        self._fs, self._folder = open_store(self.url)
         self._known: dict[str, tuple[str, Run]] = {}
 
     def read(self) -> list[Run]:
-        """All runs, oldest first, those whose step was killed as failed.
+        """Read all runs, oldest first, those whose step was killed as failed.
 
         What cannot be read as one is passed over.
 
         Objects that did not change since they were last read here are not fetched again.
 
         Raises:
-            BadInputError: The place does not let us.
-            UnavailableError: The place does not answer.
+            BadInputError: The store does not let us.
+            UnavailableError: The store does not answer.
         """
         known: dict[str, tuple[str, Run]] = {}
         for file, stamp in self._files().items():
@@ -173,7 +173,7 @@ class Runs:
         return [run.judged(now) for _, run in known.values()]
 
     def change(self, name: str, change: Callable[[Run], Run], anew: bool = False) -> None:
-        """Write a run's new standing, and forget the oldest runs.
+        """Write how a run stands now, and forget the oldest runs.
 
         Args:
             name: Of the run; the newest of this name is meant.
@@ -181,8 +181,8 @@ class Runs:
             anew: Whether another run of this name begins.
 
         Raises:
-            BadInputError: The place does not let us.
-            UnavailableError: The place does not answer.
+            BadInputError: The store does not let us.
+            UnavailableError: The store does not answer.
         """
         files = self._files()
         mine = [file for file in files if _name(file) == quote(name, safe="")]
@@ -192,7 +192,7 @@ class Runs:
             run = Run(name, time.time())
             file = f"{self._folder}/{_stamp(run.started)}-{quote(name, safe='')}{_ENDING}"
         self._write(file, json.dumps(change(run).as_json(), indent=1).encode())
-        with reaching(self.place):
+        with reaching(self.url):
             for old in sorted({*files, file})[:-KEPT]:
                 self._fs.rm_file(old)
 
@@ -212,9 +212,9 @@ class Runs:
         self.change(name, ended)
 
     def _files(self) -> dict[str, str]:
-        """Objects, oldest first, each with what changes when it does."""
+        """List the objects of runs, oldest first, each with what changes when it does."""
         try:
-            with reaching(self.place):
+            with reaching(self.url):
                 self._fs.invalidate_cache()
                 found = self._fs.ls(self._folder, detail=True)
         except FileNotFoundError:
@@ -228,13 +228,13 @@ class Runs:
 
     def _fetch(self, file: str) -> Run | None:
         try:
-            with reaching(self.place):
+            with reaching(self.url):
                 return Run.from_json(json.loads(self._fs.cat_file(file)))
         except (FileNotFoundError, ValueError, BadInputError):
             return None  # forgotten meanwhile, or somebody else's
 
     def _write(self, file: str, data: bytes) -> None:
-        with reaching(self.place):
+        with reaching(self.url):
             self._fs.makedirs(self._folder, exist_ok=True)
             if not is_local(self._fs):
                 self._fs.pipe_file(file, data)  # a store shows objects whole
@@ -251,7 +251,7 @@ class Runs:
 
 
 def _name(file: str) -> str:
-    """The run's, out of its object's.
+    """Read the name of a run out of that of its object.
 
     >>> _name("status/20260102T030405000006-v1-b.json")
     'v1-b'

@@ -17,9 +17,9 @@ class ChampionPointer:
     """Writes a store's champion, beside the controller: a store that is away holds nothing up.
 
     It remembers only what it has written. A controller that was killed before begins anew with
-    what its book says is stable, so the pointer always comes to follow the book. Where two installs
-    share a store, each writes when its own stable release changes and when it begins, no more: the
-    last one counts.
+    what its rollout store says is stable, so the pointer always comes to follow the rollout store.
+    Where two installs share a store, each writes when its own stable release changes and when it
+    begins, no more: the last one counts.
     """
 
     def __init__(

@@ -1,65 +1,29 @@
 """One turn of the controller: look, decide, write, act. It talks to two small interfaces."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from coterie.errors import UnavailableError
-from coterie.rollout.decide import Command, Decision, Seen, Source, decide
-from coterie.rollout.standing import Look, look
-from coterie.rollout.state import Phase, State, Target, Totals, Transition
+from coterie.rollout.decide import Decision, MetricsStatus, Observation, decide
+from coterie.rollout.history import Snapshot, snapshot
+from coterie.rollout.state import Phase, State, Target, Totals
+from coterie.rollout.store import RolloutStore
 
 
-class Lease(Protocol):
-    """True for as long as its holder alone may act: ask before each act."""
-
-    def __bool__(self) -> bool:
-        """At this moment."""
-
-
-class Ledger(Protocol):
-    """Where a rollout is written down: a folder here, ConfigMaps and a Lease in a cluster."""
-
-    def read(self) -> tuple[State, int]:
-        """The state and its version, 0 before the first was written."""
-
-    def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
-        """Write what follows from the state of ``version``; the new version.
-
-        Raises:
-            UnavailableError: Somebody else wrote meanwhile: read again, and decide anew.
-        """
-
-    def history(self) -> list[Transition]:
-        """Transitions, oldest first."""
-
-    def command(self, command: Command) -> None:
-        """Leave a command for the controller, who reads it within one loop, restarted or not."""
-
-    def commands(self, state: State) -> list[Command]:
-        """Commands that a state does not know of yet, oldest first."""
-
-    def forget_commands(self, state: State) -> None:
-        """Drop commands that were carried out: called once the state that says so is written."""
-
-    def lease(self) -> AbstractContextManager[Lease]:
-        """Whether this process alone may act, for as long as the context lasts."""
-
-
-class Metrics(Protocol):
+class MetricsSource(Protocol):
     """Where counts of both arms come from: the app's own endpoint, or Prometheus."""
 
-    def totals(self, target: Target) -> tuple[Source, Mapping[str, Totals]]:
-        """What became of asking, and the counters by arm."""
+    def totals(self, target: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:
+        """Read the counters by arm, and what became of asking for them."""
 
 
-class Arms(Protocol):
+class ServingArms(Protocol):
     """What serves: Ray Serve here, a RayService in a cluster."""
 
     def live(self) -> Target:
-        """What really is live; weight is NaN while replicas take what was applied.
+        """Find out what really is live; weight is NaN while replicas take what was applied.
 
         Raises:
             UnavailableError: It cannot be told.
@@ -73,95 +37,97 @@ class Arms(Protocol):
         """
 
     def preflight(self, digest: str) -> str | None:
-        """Why a release may not run: digests, schema, the offline gate, a warm-up on no traffic.
+        """Check whether a release may run: digests, schema, the offline gate, a warm-up.
 
         Returns:
             Empty if it may; None while it is not known yet.
         """
 
     def crashed(self, digest: str) -> str:
-        """Why a release cannot run, as its replicas say; empty if they are well."""
+        """Ask replicas why a release cannot run; empty if they are well."""
 
 
 def _always() -> bool:
     return True
 
 
-def _nowhere(look: Look) -> None:
-    """Looks are for charts: one can do without."""
+def _nowhere(point: Snapshot) -> None:
+    """Keep no snapshot: they are for charts, and a cluster does without."""
 
 
 def nobody(digest: str) -> None:
-    """Where there is no store, nobody asks which release is stable."""
+    """Tell nobody which release is stable, where no store of releases has a champion."""
 
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """Holds nothing between turns: the book knows all."""
+    """Holds nothing between turns: the rollout store knows all."""
 
-    book: Ledger
-    metrics: Metrics
-    arms: Arms
+    rollout_store: RolloutStore
+    metrics: MetricsSource
+    arms: ServingArms
     clock: Callable[[], float] = time.time
     may_act: Callable[[], bool] = _always
     """Whether the lease is held: asked before each write and each act."""
-    note_look: Callable[[Look], None] = _nowhere
+    note_snapshot: Callable[[Snapshot], None] = _nowhere
     """Told what the signals say, in each turn of a rollout."""
     follow: Callable[[str], None] = nobody
     """Told which release is stable, in each turn once that is written; returns at once."""
 
     def turn(self) -> Decision | None:
-        """One turn.
+        """Look once, decide, write and act.
 
         Returns:
             What was decided; None where what is live cannot be told, so that nothing is.
 
         Raises:
             UnavailableError: Another controller wrote meanwhile, or may act in the place of this
-                one; or the book cannot be reached. The next turn reads what there is.
+                one; or the rollout store cannot be reached. The next turn reads what there is.
         """
-        state, version = self.book.read()
-        seen = self._see(state)
-        if seen is None:
+        state, version = self.rollout_store.read()
+        observation = self._see(state)
+        if observation is None:
             self.follow(state.stable)
             return None
         now = self.clock()
-        decision = decide(state, seen, now)
+        decision = decide(state, observation, now)
         if decision.state != state:
             self._check_lease()
-            self.book.write(decision.state, version, decision.transitions)
+            self.rollout_store.write(decision.state, version, decision.transitions)
         self.follow(decision.state.stable)
         if decision.apply is not None:
             self._check_lease()
             self._act(decision.apply)
-        if seen.commands:
-            self.book.forget_commands(decision.state)
+        if observation.commands:
+            self.rollout_store.forget_commands(decision.state)
         if decision.state.canary and decision.state.evidence:
-            self.note_look(look(decision.state, now))
+            self.note_snapshot(snapshot(decision.state, now))
         return decision
 
     def _check_lease(self) -> None:
         if not self.may_act():
             raise UnavailableError("the lease is over: another controller may act by now")
 
-    def _see(self, state: State) -> Seen | None:
+    def _see(self, state: State) -> Observation | None:
         try:
             live = self.arms.live()
         except UnavailableError:
             return None
-        source, totals = self._count(live)
+        metrics, totals = self._count(live)
         preflight, crashed = None, ""
         if state.active is Phase.PREFLIGHT:
             preflight = self._ask(lambda: self.arms.preflight(state.canary))
         elif state.canary:
             crashed = self._ask(lambda: self.arms.crashed(state.canary)) or ""
-        return Seen(live, source, totals, preflight, crashed, self.book.commands(state))
+        return Observation(
+            live, metrics, totals, preflight, crashed, self.rollout_store.commands(state)
+        )
 
-    def _count(self, live: Target) -> tuple[Source, Mapping[str, Totals]]:
+    def _count(self, live: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:
         try:
             return self.metrics.totals(live)
         except UnavailableError:
-            return Source.DOWN, {}
+            return MetricsStatus.DOWN, {}
 
     @staticmethod
     def _ask(question: Callable[[], str | None]) -> str | None:
@@ -171,7 +137,7 @@ class Controller:
             return None
 
     def _act(self, target: Target) -> None:
-        """What fails now is asked for again in the next turn: the state says what is wanted."""
+        """Bring a target about; what fails is asked for again in the next turn, by the state."""
         try:
             self.arms.apply(target)
         except UnavailableError:

@@ -11,7 +11,7 @@ differ, log-likelihoods of each theta add up. For a limit t on theta,
 is an e-process: its expectation is at most 1 at any moment as long as the true ratio does not pass
 t, so by Ville's inequality ``e >= 1 / alpha`` is ever seen with probability at most alpha, however
 often one looks (mixture sequential test; Robbins, 1970; Ramdas et al., 2023, arXiv:2210.01948).
-Counts that are not rare are hypergeometric given their sum, which varies less than the binomial
+ArmCounts that are not rare are hypergeometric given their sum, which varies less than the binomial
 assumed here: the test then errs less often than it says.
 """
 
@@ -42,7 +42,7 @@ class Worse(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class ArmCounts:
     """What an arm did in a window."""
 
     samples: int
@@ -56,8 +56,8 @@ class Arm:
                 f"{self.events} events of {self.samples} samples: expected 0 to all"
             )
 
-    def __add__(self, other: "Arm") -> "Arm":
-        return Arm(self.samples + other.samples, self.events + other.events)
+    def __add__(self, other: "ArmCounts") -> "ArmCounts":
+        return ArmCounts(self.samples + other.samples, self.events + other.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,13 @@ class Interval:
 class Evidence:
     """All windows of one signal so far."""
 
-    canary: Arm = Arm(0, 0)
-    stable: Arm = Arm(0, 0)
+    canary: ArmCounts = ArmCounts(0, 0)
+    stable: ArmCounts = ArmCounts(0, 0)
     log_likelihood: tuple[float, ...] = (0.0,) * len(RATIOS)
     """Of each of RATIOS, up to a constant."""
 
-    def add(self, canary: Arm, stable: Arm) -> "Evidence":
-        """With one window more; one in which an arm had no traffic says nothing of the ratio."""
+    def add(self, canary: ArmCounts, stable: ArmCounts) -> "Evidence":
+        """Add a window; one in which an arm had no traffic says nothing of the ratio."""
         log_likelihood = np.array(self.log_likelihood)
         if canary.samples and stable.samples:
             share = RATIOS * canary.samples / (RATIOS * canary.samples + stable.samples)
@@ -93,7 +93,7 @@ class Evidence:
         )
 
     def against(self, limit: float, worse: Worse) -> float:
-        """The e-value: how much better than any harmless ratio a harmful one explains the counts.
+        """Give the e-value: how much better harmful ratios explain the counts than harmless ones.
 
         Args:
             limit: The ratio that is still harmless.
@@ -102,18 +102,18 @@ class Evidence:
         Raises:
             BadInputError: Nothing lies beyond the limit.
         """
-        place = _place(limit)
+        index = _index(limit)
         likelihood = np.array(self.log_likelihood)
-        beyond = likelihood[place + 1 :] if worse is Worse.MORE else likelihood[:place]
+        beyond = likelihood[index + 1 :] if worse is Worse.MORE else likelihood[:index]
         if len(beyond) == 0:
             raise BadInputError(
                 f"a limit of {limit} leaves no ratio beyond it: expected one well within "
                 f"{1 / WIDEST:g} and {WIDEST:g}"
             )
-        return _mean_exp(beyond - likelihood[place])
+        return _mean_exp(beyond - likelihood[index])
 
     def interval(self, alpha: float = 0.05) -> Interval:
-        """The ratios that the counts do not speak against, at any moment with 1 - alpha."""
+        """Give the ratios that the counts do not speak against, at any moment with 1 - alpha."""
         likelihood = np.array(self.log_likelihood)
         whole = np.log(_mean_exp(likelihood)) if len(likelihood) else 0.0
         held = np.flatnonzero(whole - likelihood < np.log(1.0 / alpha))
@@ -124,7 +124,7 @@ class Evidence:
         return Interval(ratio, float(RATIOS[held[0]]), float(RATIOS[held[-1]]))
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for a file."""
+        """Make plain values for a file."""
         return {
             "canary": [self.canary.samples, self.canary.events],
             "stable": [self.stable.samples, self.stable.events],
@@ -133,13 +133,15 @@ class Evidence:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Evidence":
-        """Back from :meth:`as_json`."""
+        """Read back what :meth:`as_json` made."""
         return cls(
-            Arm(*content["canary"]), Arm(*content["stable"]), tuple(content["log_likelihood"])
+            ArmCounts(*content["canary"]),
+            ArmCounts(*content["stable"]),
+            tuple(content["log_likelihood"]),
         )
 
 
-def _place(limit: float) -> int:
+def _index(limit: float) -> int:
     if not 1 / WIDEST <= limit <= WIDEST:
         raise BadInputError(f"a ratio of {limit} is outside {1 / WIDEST:g} to {WIDEST:g}")
     return int(np.argmin(np.abs(_LOG_RATIOS - np.log(limit))))

@@ -5,17 +5,19 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from coterie.rollout.decide import CONTROLLER
+from coterie import metric_names
 from coterie.rollout.plan import SIGNALS
-from coterie.rollout.state import Phase, State, Transition
+from coterie.rollout.state import Phase, State, Transition, TransitionCause
 
-CRASHED: Final = "crashed"
-PREFLIGHT: Final = "preflight"
 FORCED: Final = "forced"
-METRICS: Final = "metrics"
-REASONS: Final = (*SIGNALS, CRASHED, PREFLIGHT, FORCED, METRICS)
+_VERDICTS: Final = {
+    TransitionCause.CRASHED: "crashed",
+    TransitionCause.PREFLIGHT: "preflight",
+    TransitionCause.COMMAND: FORCED,
+    TransitionCause.METRICS: "metrics",
+}
+REASONS: Final = (*SIGNALS, *_VERDICTS.values())
 """All reasons for which a release is taken back, or promoted in spite of what is known."""
-_BEGINNINGS: Final = {"the canary cannot run": CRASHED, "preflight": PREFLIGHT, "metrics": METRICS}
 
 
 class RolloutMetrics:
@@ -23,32 +25,32 @@ class RolloutMetrics:
 
     def __init__(self, registry: CollectorRegistry):
         self._phase = Gauge(
-            "coterie_rollout_state",
+            metric_names.ROLLOUT_STATE,
             "1 for the phase the rollout is in",
             ["phase"],
             multiprocess_mode="mostrecent",
             registry=registry,
         )
         self._weight = Gauge(
-            "coterie_rollout_weight",
+            metric_names.ROLLOUT_WEIGHT,
             "Share of shoppers meant for the canary",
             multiprocess_mode="mostrecent",
             registry=registry,
         )
         self._verdicts = Counter(
-            "coterie_rollout_verdicts",
+            metric_names.ROLLOUT_VERDICTS,
             "Releases taken back, or promoted by force, by reason",
             ["reason"],
             registry=registry,
         )
         self._unavailable_s = Gauge(
-            "coterie_rollout_data_unavailable_seconds",
+            metric_names.ROLLOUT_DATA_UNAVAILABLE,
             "For how long there have been no metrics to decide by",
             multiprocess_mode="mostrecent",
             registry=registry,
         )
         self._quarantined = Gauge(
-            "coterie_rollout_quarantined",
+            metric_names.ROLLOUT_QUARANTINED,
             "Releases in quarantine",
             multiprocess_mode="mostrecent",
             registry=registry,
@@ -57,7 +59,7 @@ class RolloutMetrics:
             self._verdicts.labels(reason)
 
     def show(self, state: State, transitions: Iterable[Transition], now: float) -> None:
-        """A turn's state, and what happened in it."""
+        """Set all gauges to the state of a turn, and count the verdicts in it."""
         for phase in Phase:
             self._phase.labels(phase.value).set(phase is state.phase)
         self._weight.set(state.target.weight)
@@ -76,15 +78,9 @@ class RolloutMetrics:
 
 
 def verdict(transition: Transition) -> str:
-    """Which of REASONS a transition counts under; empty: it is no verdict."""
-    by_person = transition.who != CONTROLLER
+    """Give the one of REASONS that a transition counts under; empty: it is no verdict."""
     if transition.after is Phase.PROMOTED:
-        return FORCED if by_person else ""
-    if transition.after is not Phase.ROLLING_BACK:
+        return FORCED if transition.cause is TransitionCause.COMMAND else ""
+    if transition.after is not Phase.ROLLING_BACK or transition.cause is None:
         return ""
-    if by_person:
-        return FORCED
-    signal = transition.why.partition(":")[0]
-    if signal in SIGNALS:
-        return signal
-    return next((r for begins, r in _BEGINNINGS.items() if transition.why.startswith(begins)), "")
+    return transition.signal or _VERDICTS.get(transition.cause, "")

@@ -14,7 +14,7 @@ from coterie.rollout.state import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReleaseRef:
     """A release, and where replicas find it."""
 
     digest: str
@@ -27,8 +27,8 @@ class Place:
 class Live:
     """A target whose releases can be found."""
 
-    stable: Place
-    canary: Place | None = None
+    stable: ReleaseRef
+    canary: ReleaseRef | None = None
     weight: float = 0.0
     """Share of shoppers on the canary."""
     mirrored: bool = False
@@ -41,7 +41,7 @@ class Live:
         return Target(self.stable.digest, canary, self.weight, self.mirrored)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; ``canary`` is None where there is none."""
+        """Make plain values; ``canary`` is None where there is none."""
         return {
             "stable": _plain(self.stable),
             "canary": _plain(self.canary) if self.canary else None,
@@ -51,7 +51,7 @@ class Live:
 
     @classmethod
     def from_json(cls, content: Any) -> "Live":
-        """Back from :meth:`as_json`.
+        """Read back what :meth:`as_json` made.
 
         Raises:
             BadInputError: It is anything else.
@@ -63,18 +63,18 @@ class Live:
             canary, weight = content["canary"], float(content["weight"])
             if not (math.isfinite(weight) and 0 <= weight <= 1):
                 raise ValueError(f"weight is {weight}, expected a share")
-            place = None if canary is None else _place(canary)
-            return cls(_place(content["stable"]), place, weight, bool(content["mirrored"]))
+            ref = None if canary is None else _ref(canary)
+            return cls(_ref(content["stable"]), ref, weight, bool(content["mirrored"]))
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(f"this is no configuration of arms ({error})") from error
 
 
-def _plain(place: Place) -> dict[str, str]:
-    return {"digest": place.digest, "folder": place.folder}
+def _plain(ref: ReleaseRef) -> dict[str, str]:
+    return {"digest": ref.digest, "folder": ref.folder}
 
 
-def _place(content: Mapping[str, Any]) -> Place:
+def _ref(content: Mapping[str, Any]) -> ReleaseRef:
     digest, folder = content["digest"], content["folder"]
     if not (isinstance(digest, str) and isinstance(folder, str) and digest and folder):
         raise ValueError(f"a release needs digest and folder, found {content}")
-    return Place(digest, folder)
+    return ReleaseRef(digest, folder)

@@ -5,13 +5,9 @@ down, one that knows no such series, one whose newest sample is old, and one tha
 to tell.
 """
 
-import json
 import logging
 import math
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,17 +16,15 @@ from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from coterie.errors import UnavailableError, unresolved
-from coterie.rollout.decide import Source
+from coterie import metric_names
+from coterie.errors import CoterieError
+from coterie.http_client import HttpClient
+from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.plan import EARLIER_NAMES
 from coterie.rollout.state import Target, Totals
 
 logger = logging.getLogger("coterie.rollout")
 
-ANSWERS: Final = "coterie_arm_answers_total"
-SIGNALS: Final = "coterie_arm_signals_total"
-SHOWN: Final = "coterie_arm_shown_total"
-HEARTBEAT: Final = "coterie_heartbeat_timestamp_seconds"
 STALE_S: Final = 15.0
 """A heartbeat older than this says nothing of now: some scrapes long, and some beats."""
 SPARSE_S: Final = 40.0
@@ -41,11 +35,10 @@ SCRAPES: Final = 2.0
 SEEN_S: Final = 180
 """How far back it is looked for how often there are samples."""
 TIMEOUT_S: Final = 3.0
-MAX_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class MetricSample:
     """One value of one series."""
 
     name: str
@@ -61,14 +54,14 @@ class EndpointMetrics:
     """Of the metrics."""
     clock: Callable[[], float] = time.time
 
-    def totals(self, target: Target) -> tuple[Source, Mapping[str, Totals]]:  # noqa: ARG002
-        """See ``controller.Metrics``."""
+    def totals(self, target: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:  # noqa: ARG002
+        """See ``controller.MetricsSource``."""
         try:
-            text = _fetch(self.url).decode()
+            text = HttpClient(self.url, TIMEOUT_S).get().checked().content.decode()
             families = list(text_string_to_metric_families(text))
-        except (UnavailableError, ValueError):
-            return Source.DOWN, {}
-        samples = [Sample(s.name, s.labels, s.value) for f in families for s in f.samples]
+        except (CoterieError, ValueError):
+            return MetricsStatus.DOWN, {}
+        samples = [MetricSample(s.name, s.labels, s.value) for f in families for s in f.samples]
         return read(samples, self.clock(), by_instance=False)
 
 
@@ -86,96 +79,86 @@ class PrometheusMetrics:
     """Further label matchers, such as ``namespace="shop"``."""
     _said: str = field(default="", init=False)
 
-    def totals(self, target: Target) -> tuple[Source, Mapping[str, Totals]]:  # noqa: ARG002
-        """See ``controller.Metrics``."""
-        names = "|".join((ANSWERS, SIGNALS, SHOWN, HEARTBEAT))
+    def totals(self, target: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:  # noqa: ARG002
+        """See ``controller.MetricsSource``."""
+        names = "|".join(
+            (
+                metric_names.ARM_ANSWERS,
+                metric_names.ARM_SIGNALS,
+                metric_names.ARM_SHOWN,
+                metric_names.HEARTBEAT,
+            )
+        )
         matchers = ", ".join(part for part in (f'__name__=~"{names}"', self.selector) if part)
         try:
             found = self._ask(f"{{{matchers}}}", "vector")
             samples = [_sample(series) for series in found]
             # When it asked itself: how old samples are does not hang on the clock here.
             now = max((float(series["value"][0]) for series in found), default=0.0)
-            beats = self._ask(f"{HEARTBEAT}{{{self.selector}}}[{SEEN_S}s]", "matrix")
+            beats = self._ask(f"{metric_names.HEARTBEAT}{{{self.selector}}}[{SEEN_S}s]", "matrix")
             apart_s = _apart([[float(at) for at, _ in series["values"]] for series in beats])
-        except (UnavailableError, ValueError, KeyError, TypeError, IndexError) as error:
+        except (CoterieError, ValueError, KeyError, TypeError, IndexError) as error:
             self._complain(str(error))
-            return Source.DOWN, {}
+            return MetricsStatus.DOWN, {}
         self._said = ""
         if apart_s > SPARSE_S:
-            return Source.SPARSE, {}
+            return MetricsStatus.SPARSE, {}
         return read(samples, now, True, max(STALE_S, SCRAPES * apart_s))
 
     def _complain(self, said: str) -> None:
-        """Once, as long as it stays the same: a rollout says only that metrics are down."""
+        """Log why there are no metrics, once until it changes: a rollout says only that."""
         if said != self._said:
             logger.warning("no metrics: %s", said)
         self._said = said
 
     def _ask(self, expression: str, kind: str) -> list[Any]:
-        """What an expression is now, as series of a kind of Prometheus' own."""
-        query = urllib.parse.urlencode({"query": expression})
-        answer = json.loads(_fetch(f"{self.url.rstrip('/')}/api/v1/query?{query}"))
+        """Ask what an expression is now: series of one of Prometheus' kinds of result."""
+        found = HttpClient(self.url, TIMEOUT_S).get("/api/v1/query", query=expression).checked()
+        answer = found.json()
         if answer["status"] != "success" or answer["data"]["resultType"] != kind:
             raise ValueError(f"status {answer['status']!r}")
-        found: list[Any] = answer["data"]["result"]
-        return found
+        series: list[Any] = answer["data"]["result"]
+        return series
 
 
 def _apart(times: Iterable[Sequence[float]]) -> float:
-    """Seconds between two samples, of the series that has them most often; 0: not known yet."""
+    """Measure the seconds between samples of the most frequent series; 0: not known yet."""
     gaps = [median(b - a for a, b in pairwise(one)) for one in times if len(one) > 1]
     return min(gaps, default=0.0)
 
 
 def read(
-    samples: Iterable[Sample], now: float, by_instance: bool, stale_s: float = STALE_S
-) -> tuple[Source, Mapping[str, Totals]]:
-    """Counters by arm, or by ``arm@instance``, and what is to be thought of them."""
+    samples: Iterable[MetricSample], now: float, by_instance: bool, stale_s: float = STALE_S
+) -> tuple[MetricsStatus, Mapping[str, Totals]]:
+    """Add samples up by arm, or by ``arm@instance``, and tell whether they say anything of now."""
     answers: dict[str, int] = {}
     shown: dict[str, int] = {}
     events: dict[str, dict[str, int]] = {}
     beat = -math.inf
     for sample in samples:
-        if sample.name == HEARTBEAT:
+        if sample.name == metric_names.HEARTBEAT:
             beat = max(beat, sample.value)
             continue
         key = sample.labels.get("arm", "")
         if by_instance:
             key += f"@{sample.labels.get('instance', '')}"
-        if sample.name == ANSWERS:
+        if sample.name == metric_names.ARM_ANSWERS:
             answers[key] = int(sample.value)
-        elif sample.name == SHOWN:
+        elif sample.name == metric_names.ARM_SHOWN:
             shown[key] = int(sample.value)
-        elif sample.name == SIGNALS:
+        elif sample.name == metric_names.ARM_SIGNALS:
             # Replicas of before an upgrade count under the earlier name.
             signal = EARLIER_NAMES.get(sample.labels["signal"], sample.labels["signal"])
             counted = events.setdefault(key, {})
             counted[signal] = counted.get(signal, 0) + int(sample.value)
     if not answers or beat == -math.inf:
-        return Source.EMPTY, {}
+        return MetricsStatus.EMPTY, {}
     if now - beat > stale_s:
-        return Source.STALE, {}
+        return MetricsStatus.STALE, {}
     totals = {k: Totals(n, events.get(k, {}), shown.get(k, 0)) for k, n in answers.items()}
-    return Source.OK, totals
+    return MetricsStatus.OK, totals
 
 
-def _sample(series: Any) -> Sample:
+def _sample(series: Any) -> MetricSample:
     labels = dict(series["metric"])
-    return Sample(labels.pop("__name__"), labels, float(series["value"][1]))
-
-
-def _fetch(url: str) -> bytes:
-    """One GET.
-
-    Raises:
-        UnavailableError: No answer, an error, or one that is too long.
-    """
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - an operator's
-            content: bytes = answer.read(MAX_BYTES + 1)
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        where = url.partition("?")[0]
-        raise UnavailableError(f"{where} did not answer: {error}{unresolved(error)}") from error
-    if len(content) > MAX_BYTES:
-        raise UnavailableError(f"{url} answered more than {MAX_BYTES} bytes")
-    return content
+    return MetricSample(labels.pop("__name__"), labels, float(series["value"][1]))

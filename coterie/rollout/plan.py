@@ -3,7 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, TypeVar
 
 from coterie.errors import BadInputError
@@ -47,6 +47,15 @@ Value = TypeVar("Value")
 def current_names(by_signal: Mapping[str, Value]) -> dict[str, Value]:
     """Put signals' names of now in the place of earlier ones, in what a program wrote."""
     return {EARLIER_NAMES.get(name, name): value for name, value in by_signal.items()}
+
+
+def stored_names(by_signal: Mapping[str, Value]) -> dict[str, Value]:
+    """Put signals' earlier names in the place of those of now, in what a state is written with.
+
+    An image that is rolled back has to read the state: the next version may write names of now.
+    """
+    earlier = {name: old for old, name in EARLIER_NAMES.items()}
+    return {earlier.get(name, name): value for name, value in by_signal.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +116,17 @@ class Plan:
 
     @property
     def alpha_each(self) -> float:
-        """Of one signal: they share (Bonferroni), as do a limit and a ceiling."""
+        """Share of ``alpha`` that one test has (Bonferroni): a ceiling is a test beside a limit."""
         tests = len(self.signals) + sum(SIGNALS[n].ceiling is not None for n, _ in self.signals)
         return self.alpha / tests
 
+    def as_json(self) -> dict[str, Any]:
+        """Make plain values for a file."""
+        return {**asdict(self), "signals": list(stored_names(dict(self.signals)).items())}
+
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Plan":
-        """From plain values; ``signals`` as name to limit.
+        """Read plain values; ``signals`` as name to limit, or as pairs.
 
         Raises:
             BadInputError: A field or a signal is unknown, or a value is refused.

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from coterie.rollout.evidence import Arm, Evidence
-from coterie.rollout.plan import Plan, current_names
+from coterie.rollout.evidence import ArmCounts, Evidence
+from coterie.rollout.plan import Plan, current_names, stored_names
 
 
 class Phase(StrEnum):
@@ -23,6 +23,27 @@ class Phase(StrEnum):
     DATA_UNAVAILABLE = "data_unavailable"
     ROLLING_BACK = "rolling_back"
     ROLLED_BACK = "rolled_back"
+
+
+class TransitionCause(StrEnum):
+    """What led to a transition, for programs; ``Transition.why`` says it to people."""
+
+    COMMAND = "command"
+    """A person asked for it, or the values of a chart."""
+    PREFLIGHT = "preflight"
+    """The checks of the release let it pass, or refused it."""
+    PASSED = "passed"
+    """The stage had its time and its samples, and nothing spoke against the canary."""
+    SIGNAL = "signal"
+    """A signal speaks against the canary: ``Transition.signal`` names it."""
+    CRASHED = "crashed"
+    """Replicas cannot run the canary."""
+    METRICS = "metrics"
+    """There are no metrics to decide by, or they are back."""
+    DEADLINE = "deadline"
+    """The stage was not live, or had not its samples, by its deadline."""
+    LIVE = "live"
+    """What replicas serve: a rollback is through, or a lost store begins with it."""
 
 
 UNDER_WAY = frozenset({Phase.PREFLIGHT, Phase.SHADOW, Phase.STEP, Phase.BAKE})
@@ -47,7 +68,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counters of one arm in one place, since that began to count."""
+    """Counters of one arm in one process, since that began to count."""
 
     samples: int = 0
     """Answers."""
@@ -55,7 +76,16 @@ class Totals:
     shown: int = 0
     """Lists whose time to be followed by a click is over: what ``of_shown`` signals are of."""
 
-    def since(self, before: "Totals", signal: str, of_shown: bool = False) -> Arm:
+    def as_json(self) -> dict[str, Any]:
+        """Make plain values for a file."""
+        return {**asdict(self), "events": stored_names(self.events)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Totals":
+        """Read back what :meth:`as_json` made."""
+        return cls(**{**content, "events": current_names(content["events"])})
+
+    def since(self, before: "Totals", signal: str, of_shown: bool = False) -> ArmCounts:
         """Give one signal's window; counters that fell began anew, so all of theirs is new.
 
         What is of a list may be counted before the list is: by another process, on a beat of its
@@ -64,7 +94,7 @@ class Totals:
         earlier = 0 if self._anew(before) else before.events.get(signal, 0)
         ours, theirs = (t.shown if of_shown else t.samples for t in (self, before))
         samples = ours if self._anew(before) else ours - theirs
-        return Arm(samples, min(max(self.events.get(signal, 0) - earlier, 0), samples))
+        return ArmCounts(samples, min(max(self.events.get(signal, 0) - earlier, 0), samples))
 
     def mark(self, before: "Totals", counted: Mapping[str, int]) -> "Totals":
         """Give what the next window begins from.
@@ -98,6 +128,10 @@ class Transition:
     step: int
     evidence: Mapping[str, Any]
     """Signal to samples, events, ratio, interval and e-value, as the decision saw them."""
+    cause: TransitionCause | None = None
+    """None: a line of the version before, whose words do not tell."""
+    signal: str = ""
+    """The signal that speaks against the canary; empty where the cause is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +143,7 @@ class State:
     canary: str = ""
     plan: Plan = field(default_factory=Plan)
     step: int = 0
-    """Place in the plan's weights."""
+    """Index into the plan's weights."""
     since: float = 0.0
     """When the phase began, in seconds; moved on by as long as it was held."""
     live_since: float = 0.0
@@ -132,6 +166,15 @@ class State:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Of these, id to why it was not carried out."""
 
+    def lasted(self, now: float) -> float:
+        """Give the seconds that the phase has lasted, without the time of a hold."""
+        until = self.held_since if self.phase in HELD and self.held else now
+        return max(until - self.since, 0.0) if self.since else 0.0
+
+    def live_for(self, now: float) -> float:
+        """Give the seconds for which what the phase asks for has been live: all that it counts."""
+        return max(now - self.live_since, 0.0) if self.live_since else 0.0
+
     @property
     def active(self) -> Phase:
         """The phase, looking through a hold."""
@@ -150,14 +193,17 @@ class State:
         return Target(self.stable)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for a file."""
-        content = asdict(replace(self, evidence={}))
-        content["evidence"] = {name: one.as_json() for name, one in self.evidence.items()}
-        return content
+        """Make plain values for a file, which the version before can read as well."""
+        return {
+            **asdict(replace(self, evidence={}, totals={})),
+            "plan": self.plan.as_json(),
+            "evidence": {n: one.as_json() for n, one in stored_names(self.evidence).items()},
+            "totals": {arm: one.as_json() for arm, one in self.totals.items()},
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "State":
-        """Back from :meth:`as_json`, also a later version's: an image may be rolled back, too."""
+        """Read back what :meth:`as_json` made, also of a later version: images are rolled back."""
         names = {one.name for one in fields(cls)}
         known = {name: value for name, value in content.items() if name in names}
         read = {
@@ -168,10 +214,7 @@ class State:
                 name: Evidence.from_json(one)
                 for name, one in current_names(content["evidence"]).items()
             },
-            "totals": {
-                arm: Totals(**{**totals, "events": current_names(totals["events"])})
-                for arm, totals in content["totals"].items()
-            },
+            "totals": {arm: Totals.from_json(totals) for arm, totals in content["totals"].items()},
             "done_commands": tuple(content["done_commands"]),
         }
         return cls(**{**known, **read})

@@ -28,7 +28,7 @@ from coterie.training.checkpoint import newest_state, write_state
 from coterie.training.dataset_file import pack, pack_start, unpack, unpack_start
 from coterie.training.history import EpochRecord, TrainingHistory, TrainingState
 from coterie.training.loop import Start, run_epochs
-from coterie.training.runs import Workers, run_identity
+from coterie.training.runs import RayWorkers, run_identity
 
 CHECKPOINTS = "checkpoint_[0-9]*"  # Ray's own naming, by time
 SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray's list of them
@@ -42,7 +42,7 @@ def train_distributed(
     model_name: str,
     config: Any,
     data: TrainingSet,
-    workers: Workers,
+    workers: RayWorkers,
     progress: Progress = silent,
     start: Start | None = None,
 ) -> Learned:
@@ -93,7 +93,7 @@ def _run(trainer: TorchTrainer) -> ray.train.Result:
 
 
 def _trainer(
-    model_name: str, config: Any, packed: str, begun: str, run: str, workers: Workers
+    model_name: str, config: Any, packed: str, begun: str, run: str, workers: RayWorkers
 ) -> TorchTrainer:
     return TorchTrainer(
         _work,
@@ -175,7 +175,7 @@ def _newest(folder: str, run: str, reported: Checkpoint | None) -> TrainingState
 
 
 @contextmanager
-def cluster(workers: Workers) -> Iterator[None]:
+def cluster(workers: RayWorkers) -> Iterator[None]:
     """Start Ray for the time of a run, unless the caller has it up already."""
     # A report returns when the controller has next looked. At its own pace, every 2 s, epochs of a
     # third of a second took 1.7 s each.
@@ -203,7 +203,7 @@ def cluster(workers: Workers) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(workers: Workers, what: str, total: int, progress: Progress) -> Iterator[None]:
+def _watched(workers: RayWorkers, what: str, total: int, progress: Progress) -> Iterator[None]:
     """Tell ``progress`` of every epoch that reaches storage."""
     done = threading.Event()
     # Each look at a bucket is a request or two.

@@ -13,7 +13,7 @@ from coterie.progress import Progress, silent
 from coterie.training.checkpoint import checkpoints_in
 from coterie.training.history import EpochRecord
 from coterie.training.loop import Start, run_epochs
-from coterie.training.runs import Workers, run_identity
+from coterie.training.runs import RayWorkers, run_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def fit(
     data: TrainingSet,
     model_name: str,
     config: Any = None,
-    where: Here | Workers = Here(),
+    where: Here | RayWorkers = Here(),
     progress: Progress = silent,
     start: Start | None = None,
 ) -> Model:
@@ -57,7 +57,7 @@ def fit(
             raise BadInputError(f"{model_name} learns no epochs, so it cannot go on from a release")
         model.fit(data, progress)
         return model
-    if isinstance(where, Workers):
+    if isinstance(where, RayWorkers):
         # Ray takes seconds to import: only who trains on workers waits for it.
         from coterie.training.distributed import train_distributed
 
@@ -99,7 +99,7 @@ def fit_twice(
     split: Split,
     model_name: str,
     config: Any = None,
-    where: Here | Workers = Here(),
+    where: Here | RayWorkers = Here(),
     progress: Progress = silent,
     start: Start | None = None,
 ) -> FittedTwice:
@@ -114,7 +114,7 @@ def fit_twice(
         return FittedTwice(chosen, refit(chosen, split, where, progress, start))
 
 
-def _up(where: Here | Workers) -> AbstractContextManager[None]:
+def _up(where: Here | RayWorkers) -> AbstractContextManager[None]:
     """Keep one Ray up for both fits: to start it takes seconds."""
     if isinstance(where, Here):
         return nullcontext()
@@ -126,7 +126,7 @@ def _up(where: Here | Workers) -> AbstractContextManager[None]:
 def refit(
     chosen: Model,
     split: Split,
-    where: Here | Workers = Here(),
+    where: Here | RayWorkers = Here(),
     progress: Progress = silent,
     start: Start | None = None,
 ) -> Model:
@@ -140,8 +140,8 @@ def chosen_config(chosen: Model) -> Any:
     return chosen.refit_config() if isinstance(chosen, Learned) else chosen.config
 
 
-def _for_refit(where: Here | Workers) -> Here | Workers:
+def _for_refit(where: Here | RayWorkers) -> Here | RayWorkers:
     """Name other states for the second fit, which learns from other data."""
-    if isinstance(where, Workers):
+    if isinstance(where, RayWorkers):
         return replace(where, run_name=f"{where.run_name}-final")
     return replace(where, checkpoints=where.checkpoints and f"{where.checkpoints}-final")

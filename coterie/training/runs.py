@@ -12,7 +12,7 @@ from coterie.training.loop import Start
 
 
 @dataclass(frozen=True, slots=True)
-class Workers:
+class RayWorkers:
     """Ray Train's workers, and where the run's states outlive them."""
 
     storage: str
@@ -20,7 +20,9 @@ class Workers:
     run_name: str = "train"
     """A run of this name that was broken off goes on where it stood."""
     count: int = 1
+    """Workers that share every step."""
     use_gpu: bool = False
+    """Whether each worker has a GPU."""
     retries: int = 1
     """How often a worker may die before the run is given up."""
     address: str = "local"

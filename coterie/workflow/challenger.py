@@ -65,7 +65,7 @@ def fit_challenger(
     out: str,
     settings: FitSettings | None = None,
     progress: Progress = silent,
-    known: str | None = None,
+    training_features: str | None = None,
     checkpoints: str = "",
 ) -> Challenger:
     """Fit on train, measure on validation, then fit again on both for as many epochs.
@@ -77,7 +77,7 @@ def fit_challenger(
         out: Folder for ``challenger.json`` and, of models that can be released, parameters.
         settings: The social model in this process by default.
         progress: Called after every epoch.
-        known: Folder of point-in-time features, which must tell the same as the clean tables.
+        training_features: Folder of point-in-time features; they must tell the same as ``clean``.
         checkpoints: Folder or URL for them; under ``out`` by default.
 
     Raises:
@@ -86,8 +86,8 @@ def fit_challenger(
     settings, started = settings or FitSettings(), time.monotonic()
     config = settings.configure()
     shop = CleanShop.open(clean, read_repurchase(*settings.repurchase))
-    if known is not None:
-        check_features(known, shop)
+    if training_features is not None:
+        check_features(training_features, shop)
     data = shop.split.for_validation()
     start = open_start(settings.start, shop.dataset.items) if settings.start else None
     where = settings.where(checkpoints or f"{out}/{CHECKPOINTS}", data, start)

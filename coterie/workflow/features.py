@@ -16,14 +16,14 @@ FOR_TEST: Final = "for_test.parquet"
 """What was known when validation ended."""
 
 
-def check_features(known: str, shop: CleanShop) -> None:
+def check_features(folder: str, shop: CleanShop) -> None:
     """Compare point-in-time features with what a model is about to be fitted on.
 
     Serving will read these features; the model learns from the tables. Both tell the same, or
     nothing is fitted.
 
     Args:
-        known: Folder with the two tables that the features step asked of the store.
+        folder: Of the two tables that the features step asked of the store.
         shop: The clean tables.
 
     Raises:
@@ -35,9 +35,9 @@ def check_features(known: str, shop: CleanShop) -> None:
         FOR_TEST: shop.split.for_test(),
     }
     for name, data in parts.items():
-        path = Path(known, name)
+        path = Path(folder, name)
         if not path.is_file():
-            raise BadInputError(f"{known} lacks {name}: run the features step into it first")
+            raise BadInputError(f"{folder} lacks {name}: run the features step into it first")
         table = pq.read_table(path, schema=TRAINING_FEATURES)
         users, items = shop.dataset.users, shop.dataset.items
         check_training_features(community_of(table, users, items, data.again), data, used)

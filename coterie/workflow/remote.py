@@ -20,7 +20,7 @@ from coterie.workflow.challenger import CHALLENGER, PARAMETERS, fit_challenger
 from coterie.workflow.settings import FitSettings
 
 CLEAN: Final = "clean"
-KNOWN: Final = "known"
+TRAINING_FEATURES: Final = "training_features"
 MADE: Final = "challenger"
 JOB: Final = "job.json"
 """Written last of what is sent."""
@@ -33,13 +33,15 @@ SILENT_S: Final = 900.0
 LOOK_S: Final = 30.0
 
 
-def send(url: str, clean: str, known: str, settings: FitSettings, checkpoints: str) -> None:
+def send(
+    url: str, clean: str, training_features: str, settings: FitSettings, checkpoints: str
+) -> None:
     """Put under ``url`` what :func:`fit_sent` needs.
 
     Args:
         url: A folder that both sides reach.
         clean: Folder that ``ingest`` wrote.
-        known: Folder of point-in-time features.
+        training_features: Folder of point-in-time features.
         settings: What to fit.
         checkpoints: URL where states outlive the work.
 
@@ -49,7 +51,7 @@ def send(url: str, clean: str, known: str, settings: FitSettings, checkpoints: s
     """
     forget(url)
     _put(clean, f"{url}/{CLEAN}")
-    _put(known, f"{url}/{KNOWN}")
+    _put(training_features, f"{url}/{TRAINING_FEATURES}")
     _write(f"{url}/{JOB}", {"settings": asdict(settings), "checkpoints": checkpoints})
 
 
@@ -65,11 +67,11 @@ def fit_sent(url: str, progress: Progress = silent) -> None:
         raise BadInputError(f"{url} holds no {JOB}: nothing was sent there")
     settings = FitSettings(**job["settings"])
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
-        clean, known, made = (f"{folder}/{part}" for part in (CLEAN, KNOWN, MADE))
+        clean, features, made = (f"{folder}/{part}" for part in (CLEAN, TRAINING_FEATURES, MADE))
         _get(f"{url}/{CLEAN}", clean)
-        _get(f"{url}/{KNOWN}", known)
+        _get(f"{url}/{TRAINING_FEATURES}", features)
         try:
-            fit_challenger(clean, made, settings, progress, known, job["checkpoints"])
+            fit_challenger(clean, made, settings, progress, features, job["checkpoints"])
         except BadInputError as error:
             _write(f"{url}/{OUTCOME}", {"refused": str(error)})
             raise

@@ -15,7 +15,7 @@ from coterie.models import MODELS
 from coterie.renamed import renamed_fields, under_new_names
 from coterie.training.fit import Here
 from coterie.training.loop import Start
-from coterie.training.runs import Workers, run_identity
+from coterie.training.runs import RayWorkers, run_identity
 
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 
@@ -46,7 +46,9 @@ class FitSettings:
         if self.workers < 0:
             raise BadInputError(f"{self.workers} workers: 0 trains here, 1 and more with Ray Train")
 
-    def where(self, storage: str, data: TrainingSet, start: Start | None = None) -> Here | Workers:
+    def where(
+        self, storage: str, data: TrainingSet, start: Start | None = None
+    ) -> Here | RayWorkers:
         """Choose who trains, with states under ``storage`` for just this model, config and data."""
         config = self.configure()
         if not hasattr(config, "loop"):
@@ -54,7 +56,7 @@ class FitSettings:
         data = data.with_item_columns(MODELS[self.model](config).item_columns)
         run = f"{run_identity(self.model, config, data, start)}-{config.loop.max_epochs}"
         if self.workers:
-            return Workers(
+            return RayWorkers(
                 str(Path(storage).absolute()) if "://" not in storage else storage,
                 run,
                 self.workers,

@@ -1,6 +1,7 @@
 """Rollouts over HTTP, for who holds the token.
 
-A command is left in the book; the controller carries it out, or refuses it, within its next looks.
+A command is left in the rollout store; the controller carries it out, or refuses it, within its
+next looks.
 """
 
 import time
@@ -12,17 +13,19 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, StringConstraints
 
 from coterie.errors import BadInputError
-from coterie.rollout.controller import Ledger
-from coterie.rollout.decide import CONTROLLER, Command, Verb
-from coterie.rollout.live import Place
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.history import past_state
+from coterie.rollout.live import ReleaseRef
 from coterie.rollout.plan import Plan
-from coterie.rollout.standing import Standing, moment, standing
 from coterie.rollout.state import Transition
+from coterie.rollout.status import RolloutStatus, rollout_status
+from coterie.rollout.store import RolloutStore
+from coterie.rollout.transitions import CONTROLLER
 from serving.api import explanation
 from serving.api.auth import REFUSED, Guard, Scope
 from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
-from serving.schemas import Id, Strict
+from serving.schemas import Id, StrictBody
 
 WAIT_S: Final = 3.0
 """How long an answer waits for the controller."""
@@ -52,7 +55,7 @@ Name = Annotated[
 Seconds = Annotated[FiniteFloat, Field(ge=0, le=_LONGEST_S)]
 
 
-class PlanIn(Strict):
+class PlanIn(StrictBody):
     """How to roll out: what is left out is as in `coterie.rollout.plan`."""
 
     weights: list[FiniteFloat] | None = Field(default=None, min_length=1, max_length=50)
@@ -80,7 +83,7 @@ class PlanIn(Strict):
         return Plan.of(self.model_dump(exclude_none=True))
 
 
-class CommandIn(Strict):
+class CommandIn(StrictBody):
     """Who wants it, and why: both are kept in the audit log."""
 
     reason: Text = Field(description="Why", examples=["v8 has the new ties"])
@@ -91,7 +94,7 @@ class CommandIn(Strict):
     )
 
 
-class StartIn(Strict):
+class StartIn(StrictBody):
     """A release to roll out."""
 
     release: Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON)] = Field(
@@ -131,15 +134,15 @@ _Verb = Literal[
 
 
 def admin_router(
-    book: Ledger,
+    rollout_store: RolloutStore,
     guard: Guard,
-    find_release: Callable[[str], Place],
+    find_release: Callable[[str], ReleaseRef],
     versions: Callable[[], Mapping[str, str]] = dict,
 ) -> APIRouter:
     """Make the routes that command rollouts, and tell all of them to who may.
 
     Args:
-        book: Where the rollout is written down.
+        rollout_store: Where the rollout is written down.
         guard: Who lets callers in.
         find_release: From a version, or a folder in the store, to where a release lies; raises
             BadInputError for others.
@@ -152,20 +155,20 @@ def admin_router(
         dependencies=guard.require(Scope.ROLLOUTS),
         responses=REFUSED | problem_responses(503),
     )
-    _add_questions(admin, book, versions)
-    _add_commands(admin, book, find_release)
+    _add_questions(admin, rollout_store, versions)
+    _add_commands(admin, rollout_store, find_release)
     return admin
 
 
 def _add_questions(
-    admin: APIRouter, book: Ledger, versions: Callable[[], Mapping[str, str]]
+    admin: APIRouter, rollout_store: RolloutStore, versions: Callable[[], Mapping[str, str]]
 ) -> None:
     """Add the routes that change nothing."""
 
     @admin.get("/rollouts")
-    def read_standing() -> Standing:
+    def read_status() -> RolloutStatus:
         """Tell how the rollout stands, and what happens next."""
-        return _stand(book, versions())
+        return _status(rollout_store, versions())
 
     @admin.get("/rollouts/history")
     def read_history(
@@ -175,7 +178,7 @@ def _add_questions(
         ] = None,
     ) -> History:
         """List the audit log: every transition with its reason, and the evidence of that moment."""
-        return _page(book.history(), limit, before, versions())
+        return _page(rollout_store.history(), limit, before, versions())
 
     @admin.get("/rollouts/explain")
     def explain(
@@ -185,13 +188,15 @@ def _add_questions(
         """Tell which release was live, for a shopper where one is named, and why."""
         if at.timestamp() > time.time() + LEAD_S:
             raise ProblemError(422, f"at: {at.isoformat()} is still to come")
-        state, _ = book.read()
-        then = moment(state, book.history(), at.timestamp())
+        state, _ = rollout_store.read()
+        then = past_state(state, rollout_store.history(), at.timestamp())
         return explanation.explain(then, user, versions())
 
 
-def _add_commands(admin: APIRouter, book: Ledger, find_release: Callable[[str], Place]) -> None:
-    """Add the routes that leave a command in the book."""
+def _add_commands(
+    admin: APIRouter, rollout_store: RolloutStore, find_release: Callable[[str], ReleaseRef]
+) -> None:
+    """Add the routes that leave a command in the rollout store."""
     refused = problem_responses(409)
 
     @admin.post("/rollouts", status_code=202, responses=refused)
@@ -199,7 +204,7 @@ def _add_commands(admin: APIRouter, book: Ledger, find_release: Callable[[str], 
         """Begin a rollout. The answer waits up to 3 s for the controller."""
         plan = body.plan.plan() if body.plan else None
         digest = find_release(body.release).digest
-        return _leave(book, Verb.START, body.who, body.reason, digest, plan)
+        return _leave(rollout_store, Verb.START, body.who, body.reason, digest, plan)
 
     @admin.post("/rollouts/{verb}", status_code=202, responses=refused)
     def command(verb: _Verb, body: CommandIn) -> CommandReceipt:
@@ -208,15 +213,15 @@ def _add_commands(admin: APIRouter, book: Ledger, find_release: Callable[[str], 
         if verb is Verb.UNQUARANTINE:
             if body.release is None:
                 raise ProblemError(422, "body.release: which release leaves quarantine?")
-            digest = _quarantined(body.release, book.read()[0].quarantine, find_release)
+            digest = _quarantined(body.release, rollout_store.read()[0].quarantine, find_release)
         elif body.release is not None:
             raise ProblemError(422, f"body.release: {verb} takes none, it is of what runs")
-        return _leave(book, verb, body.who, body.reason, digest)
+        return _leave(rollout_store, verb, body.who, body.reason, digest)
 
 
-def _stand(book: Ledger, versions: Mapping[str, str]) -> Standing:
-    state, _ = book.read()
-    return standing(state, time.time(), book.history(), versions)
+def _status(rollout_store: RolloutStore, versions: Mapping[str, str]) -> RolloutStatus:
+    state, _ = rollout_store.read()
+    return rollout_status(state, time.time(), rollout_store.history(), versions)
 
 
 def _page(
@@ -236,9 +241,14 @@ def _page(
 
 
 def _leave(
-    book: Ledger, verb: Verb, who: str, reason: str, digest: str = "", plan: Plan | None = None
+    rollout_store: RolloutStore,
+    verb: Verb,
+    who: str,
+    reason: str,
+    digest: str = "",
+    plan: Plan | None = None,
 ) -> CommandReceipt:
-    """Leave a command in the book, and see what becomes of it.
+    """Leave a command in the rollout store, and see what becomes of it.
 
     Raises:
         ProblemError: The controller refused.
@@ -246,10 +256,10 @@ def _leave(
     if who == CONTROLLER:
         raise ProblemError(422, f"body.who: {CONTROLLER} is the controller's own name")
     command = Command(str(uuid.uuid4()), verb, who, reason, digest, plan)
-    book.command(command)
+    rollout_store.command(command)
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until:
-        state, _ = book.read()
+        state, _ = rollout_store.read()
         if command.id in state.done_commands:
             if command.id in state.refused:
                 raise ProblemError(409, state.refused[command.id])
@@ -259,7 +269,7 @@ def _leave(
 
 
 def _quarantined(
-    release: str, quarantine: Mapping[str, str], find_release: Callable[[str], Place]
+    release: str, quarantine: Mapping[str, str], find_release: Callable[[str], ReleaseRef]
 ) -> str:
     """Find the digest that is meant, maybe of a release that is no longer in the store."""
     meant = [d for d in quarantine if len(release) >= LEAST_DIGITS and d.startswith(release)]

@@ -8,9 +8,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import coterie
-from coterie.rollout.book import Book
-from coterie.rollout.controller import Ledger
-from coterie.rollout.standing import Look
+from coterie.rollout.history import Snapshot
+from coterie.rollout.store import FileRolloutStore, RolloutStore
 from serving.api import routes, service, storefront
 from serving.api.admin import admin_router
 from serving.api.auth import Guard
@@ -44,11 +43,13 @@ def create_app(parts: AppParts) -> ASGIApp:
     app.include_router(routes.api)
     app.include_router(service.api)
     if parts.rollouts is not None:
-        book, locator = parts.rollouts
+        rollout_store, locator = parts.rollouts
         guard = Guard.of(parts.settings)
-        app.include_router(admin_router(book, guard, locator.find, locator.versions))
+        app.include_router(admin_router(rollout_store, guard, locator.find, locator.versions))
         if parts.settings.storefront:
-            app.include_router(operations_router(book, locator.versions, _looks_of(book)))
+            app.include_router(
+                operations_router(rollout_store, locator.versions, _snapshots_of(rollout_store))
+            )
     if parts.settings.storefront:
         app.include_router(storefront.api)
     describe_problems(app)
@@ -75,6 +76,6 @@ def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     )
 
 
-def _looks_of(book: Ledger) -> Callable[[], Sequence[Look]]:
-    """Find who reads signals over time: only the book on this machine keeps them."""
-    return book.looks if isinstance(book, Book) else tuple
+def _snapshots_of(rollout_store: RolloutStore) -> Callable[[], Sequence[Snapshot]]:
+    """Find who reads signals over time: only the rollout store on this machine keeps them."""
+    return rollout_store.snapshots if isinstance(rollout_store, FileRolloutStore) else tuple

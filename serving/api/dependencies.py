@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi import Path as PathPart
 
-from coterie.rollout.controller import Ledger
+from coterie.rollout.store import RolloutStore
 from serving import schemas
 from serving.api.directory import ShopperDirectory
 from serving.ingestion.sink import EventWriter
@@ -26,7 +26,7 @@ class AppParts:
     writer: EventWriter
     metrics: ServingMetrics
     directory: ShopperDirectory
-    rollouts: tuple[Ledger, ReleaseLocator] | None = None
+    rollouts: tuple[RolloutStore, ReleaseLocator] | None = None
     """Where rollouts are written down, and where releases lie."""
 
     @property

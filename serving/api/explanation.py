@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from coterie.rollout.standing import Moment, Named, called, in_percent
+from coterie.rollout.history import PastState
+from coterie.rollout.status import NamedRelease
+from coterie.rollout.words import called, in_percent
 from serving.rollouts.assignment import bucket
 
 
@@ -14,7 +16,7 @@ class UserArm(BaseModel):
     """Where one shopper was."""
 
     arm: Literal["stable", "canary"]
-    release: Named
+    release: NamedRelease
     bucket: float = Field(description="From 0 to 1: on the canary as long as its weight is more")
     place: float = Field(
         description="The bucket, by its earlier name", json_schema_extra={"deprecated": True}
@@ -25,13 +27,16 @@ class Explanation(BaseModel):
     """What was live, for whom, and why."""
 
     text: str = Field(description="For people to read")
-    moment: Moment
-    stable: Named | None
-    canary: Named | None
+    past_state: PastState
+    moment: PastState = Field(
+        description="The past state, by its earlier name", json_schema_extra={"deprecated": True}
+    )
+    stable: NamedRelease | None
+    canary: NamedRelease | None
     user: UserArm | None
 
 
-def explain(then: Moment, user: str | None, versions: Mapping[str, str]) -> Explanation:
+def explain(then: PastState, user: str | None, versions: Mapping[str, str]) -> Explanation:
     """Tell what was live at a time, and on which arm a shopper was where one is named."""
     arm = _arm_of(user, then, versions) if user is not None and then.stable else None
     text = _in_words(then, versions)
@@ -43,6 +48,7 @@ def explain(then: Moment, user: str | None, versions: Mapping[str, str]) -> Expl
         )
     return Explanation(
         text=text,
+        past_state=then,
         moment=then,
         stable=_named(then.stable, versions),
         canary=_named(then.canary, versions),
@@ -50,7 +56,7 @@ def explain(then: Moment, user: str | None, versions: Mapping[str, str]) -> Expl
     )
 
 
-def _in_words(then: Moment, versions: Mapping[str, str]) -> str:
+def _in_words(then: PastState, versions: Mapping[str, str]) -> str:
     when = datetime.fromtimestamp(then.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     if not then.stable:
         return f"{when}: nothing is known of that time"
@@ -70,17 +76,17 @@ def _in_words(then: Moment, versions: Mapping[str, str]) -> str:
     return f"{when}: {live}. {last.after} since {since}, by {last.who}: {last.why}"
 
 
-def _arm_of(user: str, then: Moment, versions: Mapping[str, str]) -> UserArm:
+def _arm_of(user: str, then: PastState, versions: Mapping[str, str]) -> UserArm:
     at = bucket(user, then.canary) if then.canary else 1.0
     on_canary = at < then.weight
     digest = then.canary if on_canary else then.stable
     return UserArm(
         arm="canary" if on_canary else "stable",
-        release=Named(digest, versions.get(digest)),
+        release=NamedRelease(digest, versions.get(digest)),
         bucket=at,
         place=at,
     )
 
 
-def _named(digest: str, versions: Mapping[str, str]) -> Named | None:
-    return Named(digest, versions.get(digest)) if digest else None
+def _named(digest: str, versions: Mapping[str, str]) -> NamedRelease | None:
+    return NamedRelease(digest, versions.get(digest)) if digest else None

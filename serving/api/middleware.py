@@ -47,14 +47,14 @@ class TelemetryMiddleware:
             await self._app(scope, receive, send)
             return
         # A copy: the server's own says how to end the answer, and routing changes ours.
-        request = _Watched({**scope}, send)
+        request = _ObservedRequest({**scope}, send)
         with span("request", request.headers) as current:
             try:
                 await self._answer(request, receive)
             finally:
                 self._record(request, current)
 
-    async def _answer(self, request: "_Watched", receive: Receive) -> None:
+    async def _answer(self, request: "_ObservedRequest", receive: Receive) -> None:
         try:
             await self._app(request.scope, receive, request.send)
         except Exception:
@@ -64,7 +64,7 @@ class TelemetryMiddleware:
             if not request.answered:
                 await send_problem(request.scope, request.send, 500, OUR_FAULT)
 
-    def _record(self, request: "_Watched", current: Span) -> None:
+    def _record(self, request: "_ObservedRequest", current: Span) -> None:
         seconds = time.perf_counter() - request.began
         route = _template(request.scope)
         method = request.method
@@ -96,8 +96,8 @@ class TelemetryMiddleware:
         self._logger.log(level, "request", extra={"fields": fields})
 
 
-class _Watched:
-    """One request: what goes out is counted and dressed."""
+class _ObservedRequest:
+    """One request: what goes out is looked at, and gets our headers."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.scope = scope

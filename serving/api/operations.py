@@ -11,16 +11,17 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from coterie.rollout.controller import Ledger
-from coterie.rollout.decide import CONTROLLER
-from coterie.rollout.standing import Look, Series, Standing, looks_in, series, standing
+from coterie.rollout.history import Series, Snapshot, series, snapshots_in
 from coterie.rollout.state import Transition
+from coterie.rollout.status import RolloutStatus, rollout_status
+from coterie.rollout.store import RolloutStore
+from coterie.rollout.transitions import CONTROLLER
 from serving.api.problems import problem_responses
 from serving.api.strict_routes import StrictRoute
 
 STATIC: Final = Path(__file__).parent / "static"
 FRESH_S: Final = 0.5
-"""For so long the page gets the same answer: it is open to everybody, and books cost time."""
+"""For so long the page gets the same answer: it is open to everybody, and reading costs time."""
 SHOWN_HISTORY: Final = 40
 PERSON: Final = "a person"
 """In the place of names, where no token is asked for."""
@@ -29,27 +30,30 @@ PERSON: Final = "a person"
 class Overview(BaseModel):
     """All that the page shows. Names of people are left out."""
 
-    standing: Standing
+    status: RolloutStatus
+    standing: RolloutStatus = Field(
+        description="The status, by its earlier name", json_schema_extra={"deprecated": True}
+    )
     history: list[Transition] = Field(description="Newest first, without evidence")
     series: Series
 
 
 def operations_router(
-    book: Ledger,
+    rollout_store: RolloutStore,
     versions: Callable[[], Mapping[str, str]] = dict,
-    looks: Callable[[], Sequence[Look]] = tuple,
+    snapshots: Callable[[], Sequence[Snapshot]] = tuple,
 ) -> APIRouter:
     """Make the routes of the page and of what it shows; only for where the storefront is on.
 
     Args:
-        book: Where the rollout is written down.
+        rollout_store: Where the rollout is written down.
         versions: Digest to version of the releases that are known.
-        looks: Signals over time; without any, the audit log has a few points of each.
+        snapshots: Signals over time; without any, the audit log has a few points of each.
     """
     shown = APIRouter(
         tags=["storefront"], responses=problem_responses(503), route_class=StrictRoute
     )
-    cached = _CachedOverview(lambda: _overview(book, versions(), looks()))
+    cached = _CachedOverview(lambda: _overview(rollout_store, versions(), snapshots()))
 
     @shown.get("/v1/rollouts")
     def overview() -> Overview:
@@ -82,15 +86,18 @@ class _CachedOverview:
             return self._made
 
 
-def _overview(book: Ledger, versions: Mapping[str, str], looks: Sequence[Look]) -> Overview:
-    state, _ = book.read()
-    history = book.history()
+def _overview(
+    rollout_store: RolloutStore, versions: Mapping[str, str], snapshots: Sequence[Snapshot]
+) -> Overview:
+    state, _ = rollout_store.read()
+    history = rollout_store.history()
     told = [_nameless(one) for one in reversed(history[-SHOWN_HISTORY:])]
-    now = standing(state, time.time(), history, versions)
+    now = replace(rollout_status(state, time.time(), history, versions), last=())
     return Overview(
-        standing=replace(now, last=()),
+        status=now,
+        standing=now,
         history=told,
-        series=series(looks or looks_in(history)),
+        series=series(snapshots or snapshots_in(history)),
     )
 
 

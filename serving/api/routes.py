@@ -9,7 +9,7 @@ from serving import schemas
 from serving.api.dependencies import ItemId, K, UserId, Using
 from serving.api.problems import FieldError, ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
-from serving.ingestion.intake import Intake, Taken
+from serving.ingestion.intake import Intake, SortedBatch
 from serving.rollouts.router import ReleaseRouter
 from serving.settings import Settings
 
@@ -110,14 +110,14 @@ def _intake(settings: Settings) -> Intake:
     return Intake(settings.max_event_age_days, settings.max_event_lead_s)
 
 
-def _unknown(router: ReleaseRouter, taken: Taken) -> list[str]:
+def _unknown(router: ReleaseRouter, taken: SortedBatch) -> list[str]:
     """List items of kept events that neither release knows, each once."""
     catalogues = [maker.catalogue for maker in router.makers]
     items = dict.fromkeys(event.item_id for event in taken.kept)
     return [item for item in items if all(one.row(item) < 0 for one in catalogues)]
 
 
-def _nothing_kept(taken: Taken, atomic: bool) -> ProblemError:
+def _nothing_kept(taken: SortedBatch, atomic: bool) -> ProblemError:
     errors = [FieldError(where=one.where, message=one.reason) for one in taken.refused]
     why = "since atomic=true keeps all or none: " if atomic and taken.kept else ""
     first = f"{errors[0].where}: {errors[0].message}"

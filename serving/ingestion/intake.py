@@ -60,8 +60,8 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A batch, sorted."""
+class SortedBatch:
+    """A batch of events, sorted into those that are kept and those that are refused."""
 
     kept: tuple[Event, ...]
     refused: tuple[Refused, ...]
@@ -76,7 +76,7 @@ class Intake:
     max_age_days: float
     max_lead_s: float
 
-    def sort(self, batch: Sequence[Any], now: datetime) -> Taken:
+    def sort(self, batch: Sequence[Any], now: datetime) -> SortedBatch:
         """Tell the events that fit from those that do not.
 
         Args:
@@ -103,7 +103,7 @@ class Intake:
         found = zip(*(values[name] for name in _COLUMNS), lists, strict=True)
         cut = enumerate(checked.field(CUT).to_pylist())
         refused = zip(batch, faults, values["event"], strict=True)
-        return Taken(
+        return SortedBatch(
             tuple(_event(*one) for one in compress(found, good)),
             tuple(
                 Refused(index, _name_of(given), fault[0], fault[1], kind)

@@ -24,8 +24,8 @@ _DIGITS: Final = 6
 Sums = npt.NDArray[np.float64]
 
 
-class Names(Protocol):
-    """What items are called."""
+class ItemNames(Protocol):
+    """Titles and ids of items, by row."""
 
     def title(self, row: int) -> str:
         """Name the item of a row by its title."""
@@ -75,7 +75,7 @@ class _Groups:
 class ReasonReader:
     """The reasons of one shopper's list; what its items share is worked out once."""
 
-    def __init__(self, parts: Contributions, names: Sequence[str | None], items: Names) -> None:
+    def __init__(self, parts: Contributions, names: Sequence[str | None], items: ItemNames) -> None:
         """Group the parts of a list's scores.
 
         Args:

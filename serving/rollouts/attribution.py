@@ -35,7 +35,7 @@ def new_list_id(digest: str, now: float | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ListId:
-    """What a list's id says."""
+    """A list's id, taken apart: who made the list, and when."""
 
     digest: str
     """The first digits of its release's."""

@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.champion import ChampionPointer
-from coterie.rollout.book import Book
-from coterie.rollout.controller import Controller, Metrics
+from coterie.rollout.controller import Controller, MetricsSource
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.state import Target
+from coterie.rollout.store import FileRolloutStore
 from serving.rollouts.release_locator import ReleaseLocator, release_locator
 from serving.rollouts.serve_config import deploy
 from serving.settings import Settings, read_settings
@@ -32,7 +32,7 @@ log = logging.getLogger(LOGGER)
 
 
 class ServeArms:
-    """What this machine's replicas serve; the ``Arms`` of ``coterie.rollout.controller``."""
+    """What this machine's replicas serve; the ``ServingArms`` of ``coterie.rollout.controller``."""
 
     def __init__(self, replicas: Path, locator: ReleaseLocator) -> None:
         """Read ``replicas``, the folder where each replica says what it serves."""
@@ -94,7 +94,7 @@ class ServeArms:
                 file.unlink(missing_ok=True)
 
 
-def metrics_of(settings: Settings) -> Metrics:
+def metrics_of(settings: Settings) -> MetricsSource:
     """Choose whom the controller asks for counts."""
     if settings.prometheus_url:
         return PrometheusMetrics(settings.prometheus_url)
@@ -102,32 +102,32 @@ def metrics_of(settings: Settings) -> Metrics:
     return EndpointMetrics(f"http://{host}:{settings.port}/metrics")
 
 
-def controller_of(settings: Settings, book: Book) -> Controller:
+def controller_of(settings: Settings, rollout_store: FileRolloutStore) -> Controller:
     """Make what decides about this machine's replicas, and keeps its store's champion."""
     return Controller(
-        book,
+        rollout_store,
         metrics_of(settings),
         ServeArms(settings.replicas_folder, release_locator(settings)),
-        note_look=book.note_look,
+        note_snapshot=rollout_store.note_snapshot,
         follow=ChampionPointer(settings.releases_root, log).follow,
     )
 
 
 class RolloutController:
-    """Turns once in a while; a turn that fails is logged, and the next one tries again."""
+    """Deployment that decides in turns; one that fails is logged, and the next tries again."""
 
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
         self._interval_s = settings.rollout_interval_s
-        self._book = Book(settings.rollouts_root)
-        self._controller = controller_of(settings, self._book)
+        self._rollout_store = FileRolloutStore(settings.rollouts_root)
+        self._controller = controller_of(settings, self._rollout_store)
         set_room_aside()
         self._exported = RolloutMetrics(CollectorRegistry())
         self._task = asyncio.create_task(self._turn_on())
 
     async def _turn_on(self) -> None:
-        with self._book.lease() as ours:
+        with self._rollout_store.lease() as ours:
             while ours:
                 await asyncio.to_thread(self._turn)
                 await asyncio.sleep(self._interval_s)
@@ -145,7 +145,7 @@ class RolloutController:
             log.exception("a turn failed")
             return
         transitions = decision.transitions if decision else ()
-        self._exported.show(self._book.read()[0], transitions, time.time())
+        self._exported.show(self._rollout_store.read()[0], transitions, time.time())
         for line in transitions:
             fields = {
                 "before": line.before,

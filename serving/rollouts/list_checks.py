@@ -42,7 +42,7 @@ def flaw(answer: RecommendationList, k: int, known: ShopperFeatures, num_availab
 
 
 class LatencyLimit:
-    """How long stable takes while a canary is there: both arms' answers are held to it."""
+    """Seconds that stable usually takes while a canary is there: both arms are held to it."""
 
     def __init__(self) -> None:
         self._seconds: list[float] = []
@@ -61,7 +61,7 @@ class LatencyLimit:
 
 
 class ListChecks:
-    """One arm's lists, looked at one by one."""
+    """Finds which signals of a rollout count a list; remembers the last lists of one arm."""
 
     def __init__(self, release: Release) -> None:
         self._lists: OrderedDict[int, str] = OrderedDict()
@@ -107,7 +107,7 @@ class ListChecks:
 
 
 class CatalogueCoverage:
-    """How much of the catalogue lately shown lists cover."""
+    """Share of the catalogue that lately shown lists cover."""
 
     def __init__(self, num_items: int, num_available: int, lists: int = 1000) -> None:
         self._times = np.zeros(num_items, np.int64)

@@ -12,7 +12,7 @@ from typing import Final
 
 from coterie.errors import BadInputError, CoterieError
 from coterie.files import write_atomically
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from serving.features.online_store import OnlineFeatures
 from serving.rollouts.list_checks import LatencyLimit
 from serving.rollouts.loaded_release import LoadedRelease, load_arm
@@ -26,7 +26,7 @@ log: Final = logging.getLogger(LOGGER)
 
 @dataclass(frozen=True, slots=True)
 class LoadedArms:
-    """What answers at one moment; replaced whole."""
+    """Releases and threads that answer at one moment; replaced whole, never changed."""
 
     stable: LoadedRelease
     canary: LoadedRelease | None = None
@@ -34,7 +34,7 @@ class LoadedArms:
     """Share of shoppers on the canary."""
     mirrored: bool = False
     """Whether the canary is asked what stable is asked, and its answers are thrown away."""
-    broken: Place | None = None
+    broken: ReleaseRef | None = None
     """A canary that could not be loaded; each request that was its counts as its failure."""
     stable_workers: ArmWorkers | None = None
     """There only while there are two arms: one alone answers in the event loop."""
@@ -125,7 +125,7 @@ class ReplicaReleases:
         arms = self.now()
         return {arm.ref.digest: arm for arm in (arms.stable, arms.canary) if arm}
 
-    def _load(self, ref: Place) -> LoadedRelease:
+    def _load(self, ref: ReleaseRef) -> LoadedRelease:
         return load_arm(ref, self._features, self._metrics)
 
     def _complete(self, live: Live) -> None:
@@ -156,7 +156,7 @@ class ReplicaReleases:
         live: Live,
         stable: LoadedRelease,
         canary: LoadedRelease | None,
-        broken: Place | None = None,
+        broken: ReleaseRef | None = None,
     ) -> None:
         """Put new arms in the place of those that answer; a canary that stays keeps its threads."""
         before = self.arms

@@ -8,7 +8,7 @@ import numpy as np
 from coterie.errors import BadInputError, CoterieError
 from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import load_release
-from coterie.rollout.live import Place
+from coterie.rollout.live import ReleaseRef
 from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.list_maker import ListMaker, ShopperFeatures
@@ -18,9 +18,9 @@ from serving.telemetry.metrics import ServingMetrics
 
 @dataclass(frozen=True, slots=True)
 class LoadedRelease:
-    """A release at work."""
+    """A release at work on this replica, with what is noticed of its lists."""
 
-    ref: Place
+    ref: ReleaseRef
     maker: ListMaker
     checks: ListChecks
     coverage: CatalogueCoverage
@@ -29,7 +29,7 @@ class LoadedRelease:
 
 
 def load_arm(
-    ref: Place, features: OnlineFeatures | None = None, metrics: ServingMetrics | None = None
+    ref: ReleaseRef, features: OnlineFeatures | None = None, metrics: ServingMetrics | None = None
 ) -> LoadedRelease:
     """Read a release and make some lists of it; without ``features`` for that alone.
 
@@ -57,7 +57,7 @@ def load_arm(
     return arm
 
 
-def arm_of(ref: Place, maker: ListMaker) -> LoadedRelease:
+def arm_of(ref: ReleaseRef, maker: ListMaker) -> LoadedRelease:
     """Put what is noticed of its lists beside a loaded release."""
     popularity = np.maximum(maker.release.popularity.astype(np.float64), 0.5)
     bits = -np.log2(popularity / popularity.sum())

@@ -6,25 +6,24 @@ from typing import Any, Final
 
 from coterie.errors import UnavailableError
 from coterie.release.files import read_files
-from coterie.rollout.book import Book
-from coterie.rollout.controller import Ledger
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import State, Target
+from coterie.rollout.store import FileRolloutStore, RolloutStore
 from serving.settings import KUBERNETES, Settings
 
 KNOWN_S: Final = 5.0
 """For so long the store's list of releases is not read again."""
 
 
-def open_book(settings: Settings) -> Ledger:
+def open_rollout_store(settings: Settings) -> RolloutStore:
     """Open what keeps rollouts, on this machine or in a cluster."""
     if settings.rollouts.startswith(KUBERNETES):
         from coterie.cluster.api import Cluster
-        from coterie.cluster.book import ClusterBook
+        from coterie.cluster.store import ClusterRolloutStore
 
         namespace, _, name = settings.rollouts.removeprefix(KUBERNETES).partition("/")
-        return ClusterBook(Cluster.connect(namespace), name)
-    return Book(settings.rollouts_root)
+        return ClusterRolloutStore(Cluster.connect(namespace), name)
+    return FileRolloutStore(settings.rollouts_root)
 
 
 def first_live(settings: Settings) -> Live:
@@ -34,19 +33,19 @@ def first_live(settings: Settings) -> Live:
         BadInputError: A release is damaged, or is not where it was.
         UnavailableError: The store did not answer.
     """
-    begun = Place(read_files(settings.release).digest, settings.release)
-    book = Book(settings.rollouts_root)
-    state, version = book.read()
+    begun = ReleaseRef(read_files(settings.release).digest, settings.release)
+    rollout_store = FileRolloutStore(settings.rollouts_root)
+    state, version = rollout_store.read()
     if not state.stable:
-        book.write(State(stable=begun.digest), version)
+        rollout_store.write(State(stable=begun.digest), version)
         return Live(begun)
     return ReleaseLocator(settings.releases_root, begun).live(state.target)
 
 
 class ReleaseLocator:
-    """Where releases lie, by digest."""
+    """Finds the folders of releases, by digest, version or name."""
 
-    def __init__(self, root: str, begun: Place) -> None:
+    def __init__(self, root: str, begun: ReleaseRef) -> None:
         """Take a store, and the release that the app was told of, which may lie outside it."""
         self._root, self._found = root, {begun.digest: begun}
         self._begun, self._versions, self._until = begun, dict[str, str](), 0.0
@@ -61,13 +60,13 @@ class ReleaseLocator:
         canary = self.locate(target.canary) if target.canary else None
         return Live(self.locate(target.stable), canary, target.weight, target.mirrored)
 
-    def locate(self, digest: str) -> Place:
+    def locate(self, digest: str) -> ReleaseRef:
         """Find where the release of a digest lies; raises as ``live`` does."""
         if digest not in self._found:
-            self._found[digest] = Place(digest, self._store().by_digest(digest))
+            self._found[digest] = ReleaseRef(digest, self._store().by_digest(digest))
         return self._found[digest]
 
-    def find(self, release: str) -> Place:
+    def find(self, release: str) -> ReleaseRef:
         """Find a release by its version, or by its folder in the store.
 
         Raises:
@@ -77,7 +76,7 @@ class ReleaseLocator:
         store = self._store()
         folder = store.folder(release.rstrip("/").removeprefix(f"{store.root}/"))
         known = {version: digest for digest, version in store.digests().items()}
-        return Place(known[folder.rpartition("/")[2]], folder)
+        return ReleaseRef(known[folder.rpartition("/")[2]], folder)
 
     def versions(self) -> dict[str, str]:
         """Map digests to versions, some seconds old; what was known where the store is away."""
@@ -102,5 +101,5 @@ def release_locator(settings: Settings) -> ReleaseLocator:
         BadInputError: The release that the app was told of is damaged.
         UnavailableError: Its store did not answer.
     """
-    begun = Place(read_files(settings.release).digest, settings.release)
+    begun = ReleaseRef(read_files(settings.release).digest, settings.release)
     return ReleaseLocator(settings.releases_root, begun)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from coterie import metric_names
 from coterie.rollout.plan import SIGNALS
 from coterie.schema import EVENT_KINDS, EventKind
 
@@ -27,17 +28,17 @@ STAGES: Final = ("features", "recommend", "explain")
 
 
 class HttpMetrics:
-    """Of requests."""
+    """Counts and times of HTTP requests."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
-            "coterie_http_requests",
+            metric_names.HTTP_REQUESTS,
             "Requests answered.",
             ("route", "method", "status"),
             registry=registry,
         )
         self._latency = Histogram(
-            "coterie_http_request_duration_seconds",
+            metric_names.HTTP_REQUEST_DURATION,
             "From a request's arrival in the app to the last byte of its answer.",
             ("route", "method"),
             buckets=LATENCY_BUCKETS,
@@ -52,37 +53,37 @@ class HttpMetrics:
 
 
 class ListMetrics:
-    """Of lists as shoppers get them."""
+    """Counts and times of lists as shoppers get them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lists = Counter(
-            "coterie_lists",
+            metric_names.LISTS,
             "Lists made, by what they could draw on.",
             ("source",),
             registry=registry,
         )
-        self._items = Counter("coterie_list_items", "Items shown in lists.", registry=registry)
+        self._items = Counter(metric_names.LIST_ITEMS, "Items shown in lists.", registry=registry)
         self._shares = Counter(
-            "coterie_reason_share",
+            metric_names.REASON_SHARE,
             "Sum of the shares of shown items' scores, by kind of reason.",
             ("kind",),
             registry=registry,
         )
         self._stages = Histogram(
-            "coterie_list_stage_duration_seconds",
+            metric_names.LIST_STAGE_DURATION,
             "Time of one stage of making a list.",
             ("stage",),
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
         self.feature_age = Histogram(
-            "coterie_feature_age_seconds",
+            metric_names.FEATURE_AGE,
             "Age of a shopper's newest event when their list was made.",
             buckets=AGE_BUCKETS,
             registry=registry,
         )
         self._score_bins = Counter(
-            "coterie_best_score_bin",
+            metric_names.BEST_SCORE_BIN,
             "Lists by the tenth of their release's offline lists that their best score falls in.",
             ("bin",),
             registry=registry,
@@ -90,13 +91,13 @@ class ListMetrics:
         for tenth in range(10):
             self._score_bins.labels(str(tenth))
         self.novelty = Counter(
-            "coterie_list_novelty_bits",
+            metric_names.LIST_NOVELTY,
             "Sum over shown items of -log2 of the share of shoppers who had them.",
             registry=registry,
         )
         self.coverage = _gauge(
             registry,
-            "coterie_catalogue_coverage_ratio",
+            metric_names.CATALOGUE_COVERAGE,
             "Share of the available items that a replica's last thousand lists show.",
         )
 
@@ -120,60 +121,60 @@ class ListMetrics:
 
 
 class ArmMetrics:
-    """Of the two arms of a rollout: what a controller compares, and what is loaded."""
+    """Counts of a rollout's two arms, which a controller compares, and the releases they are."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._add_counts(registry)
         self._release = _gauge(
             registry,
-            "coterie_release_info",
+            metric_names.RELEASE_INFO,
             "1, labelled with a release that is loaded and the arm that it is; 0 once it is not.",
             ("arm", "version", "digest"),
         )
         self._release_made = _gauge(
             registry,
-            "coterie_release_created_timestamp_seconds",
+            metric_names.RELEASE_CREATED,
             "When the release of an arm was made; 0 where there is none.",
             ("arm",),
         )
         self.shielded = Counter(
-            "coterie_shielded",
+            metric_names.SHIELDED,
             "Lists that stable made because the canary could not.",
             registry=registry,
         )
         self.unmirrored = Counter(
-            "coterie_unmirrored",
+            metric_names.UNMIRRORED,
             "Requests that were not put to a canary in shadow: it was busy.",
             registry=registry,
         )
         self.heartbeat = _gauge(
             registry,
-            "coterie_heartbeat_timestamp_seconds",
+            metric_names.HEARTBEAT,
             "When a replica last said that it counts.",
         )
 
     def _add_counts(self, registry: CollectorRegistry) -> None:
         """Add what is counted of each arm."""
         self._answers = Counter(
-            "coterie_arm_answers",
+            metric_names.ARM_ANSWERS,
             "Lists that an arm was asked for, mirrored ones too.",
             ("arm",),
             registry=registry,
         )
         self._signals = Counter(
-            "coterie_arm_signals",
+            metric_names.ARM_SIGNALS,
             "Those of an arm's lists that a rollout's signal counts.",
             ("arm", "signal"),
             registry=registry,
         )
         self._shown = Counter(
-            "coterie_arm_shown",
+            metric_names.ARM_SHOWN,
             "An arm's lists whose time to be followed by a click is over.",
             ("arm",),
             registry=registry,
         )
         self._seconds = Histogram(
-            "coterie_arm_duration_seconds",
+            metric_names.ARM_DURATION,
             "Time an arm took to make a list, features not counted.",
             ("arm",),
             buckets=LATENCY_BUCKETS,
@@ -214,11 +215,11 @@ class ArmMetrics:
 
 
 class EventMetrics:
-    """Of events as they come in."""
+    """Counts of events as they come in."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._events = Counter(
-            "coterie_events",
+            metric_names.EVENTS,
             "Events received, by kind, and whether they were new, known, or refused.",
             ("kind", "outcome"),
             registry=registry,
@@ -236,40 +237,40 @@ class EventMetrics:
 
 
 class LogMetrics:
-    """Of the event log, by whoever takes events on from it: the sink or the consumer."""
+    """Counts and ages of logged events, by who takes them on: the sink or the consumer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.push_seconds = Histogram(
-            "coterie_push_duration_seconds",
+            metric_names.PUSH_DURATION,
             "From logged events to the feature store's answer, a batch.",
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
         self.push_failures = Counter(
-            "coterie_push_failures",
+            metric_names.PUSH_FAILURES,
             "Pushes that the feature store did not take.",
             registry=registry,
         )
         self.unpushed = _gauge(
             registry,
-            "coterie_unpushed_events",
+            metric_names.UNPUSHED_EVENTS,
             "Logged events that the feature store was not told of yet.",
         )
         self.oldest_unpushed = _gauge(
             registry,
-            "coterie_oldest_unpushed_seconds",
+            metric_names.OLDEST_UNPUSHED,
             "Age of the oldest logged event that the feature store was not told of; 0 without any.",
         )
         self.oldest_unexported = _gauge(
             registry,
-            "coterie_oldest_unexported_seconds",
+            metric_names.OLDEST_UNEXPORTED,
             "Age of the oldest logged event that was not exported for pipelines; 0 without any.",
         )
         self.exported = Counter(
-            "coterie_exported_events", "Events exported for pipelines.", registry=registry
+            metric_names.EXPORTED_EVENTS, "Events exported for pipelines.", registry=registry
         )
         self.export_failures = Counter(
-            "coterie_export_failures", "Exports that the store did not take.", registry=registry
+            metric_names.EXPORT_FAILURES, "Exports that the store did not take.", registry=registry
         )
 
 

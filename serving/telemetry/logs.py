@@ -15,7 +15,7 @@ _LENGTH: Final = 16
 
 
 class Pseudonyms:
-    """The same id and salt give the same pseudonym; without the salt, nobody gets back."""
+    """Gives an id and a salt one pseudonym; without the salt there is no way back."""
 
     def __init__(self, salt: str) -> None:
         self._key = salt.encode()

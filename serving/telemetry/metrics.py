@@ -20,6 +20,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.values import ValueClass
 
+from coterie import metric_names
 from coterie.errors import UnavailableError
 from serving.telemetry.instruments import (
     ArmMetrics,
@@ -29,7 +30,6 @@ from serving.telemetry.instruments import (
     LogMetrics,
 )
 
-PREFIX: Final = "coterie_"
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 ROOM_BYTES: Final = 1 << 20
@@ -96,11 +96,11 @@ def set_room_aside() -> None:
 
 
 class _OursOnly(Collector):
-    """What all processes counted, without what libraries of theirs count."""
+    """Collects what all processes counted, without what libraries of theirs count."""
 
     def collect(self) -> Iterator[Metric]:
         """Add metrics up over processes."""
         every = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
         for metric in every.collect():  # type: ignore[no-untyped-call]
-            if metric.name.startswith(PREFIX):
+            if metric.name.startswith(metric_names.PREFIX):
                 yield metric

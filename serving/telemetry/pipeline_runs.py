@@ -10,6 +10,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from coterie import metric_names
 from coterie.errors import CoterieError
 from coterie.monitoring.runs import PIPELINES, STEPS, Outcome, Run, Runs
 from coterie.schema import TABLES
@@ -77,14 +78,16 @@ def families(runs: list[Run], read_at: float, now: float) -> list[Metric]:
     failures = float(sum(run.outcome is Outcome.FAILED for run in ours))
     succeeded, failed = (_ends(ours, end) for end in (Outcome.SUCCEEDED, Outcome.FAILED))
     return [
-        _gauge("coterie_pipeline_running_seconds", _RUNNING, {"": max(running, 0.0)}),
-        _gauge("coterie_pipeline_last_success_timestamp_seconds", _SUCCESS, succeeded, "pipeline"),
-        _gauge("coterie_pipeline_last_failure_timestamp_seconds", _FAILURE, failed, "pipeline"),
-        _gauge("coterie_pipeline_failures", _FAILURES, {"": failures}),
-        _gauge("coterie_ingested_rows", _INGESTED, _of(TABLES, filled.ingested), "table"),
-        _gauge("coterie_quarantined_rows", _QUARANTINED, _of(TABLES, filled.quarantined), "table"),
-        _gauge("coterie_pipeline_step_seconds", _STEP, _times(last, now), "step"),
-        _gauge("coterie_pipeline_status_read_timestamp_seconds", _READ, {"": read_at}),
+        _gauge(metric_names.PIPELINE_RUNNING, _RUNNING, {"": max(running, 0.0)}),
+        _gauge(metric_names.PIPELINE_LAST_SUCCESS, _SUCCESS, succeeded, "pipeline"),
+        _gauge(metric_names.PIPELINE_LAST_FAILURE, _FAILURE, failed, "pipeline"),
+        _gauge(metric_names.PIPELINE_FAILURES, _FAILURES, {"": failures}),
+        _gauge(metric_names.INGESTED_ROWS, _INGESTED, _of(TABLES, filled.ingested), "table"),
+        _gauge(
+            metric_names.QUARANTINED_ROWS, _QUARANTINED, _of(TABLES, filled.quarantined), "table"
+        ),
+        _gauge(metric_names.PIPELINE_STEP, _STEP, _times(last, now), "step"),
+        _gauge(metric_names.PIPELINE_STATUS_READ, _READ, {"": read_at}),
     ]
 
 

@@ -19,8 +19,8 @@ from rich.console import Console
 from coterie.cli import main, rollout, rollout_view
 from coterie.cli.parser import make_parser
 from coterie.errors import BadInputError
-from coterie.rollout.book import Book
 from coterie.rollout.state import Phase
+from coterie.rollout.store import FileRolloutStore
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 from rollout_shop import NEW, OLD, TOKEN, Shop, make_app, make_controller, turning
@@ -49,8 +49,8 @@ def served(app):
 
 
 @pytest.fixture
-def book(tmp_path):
-    return Book(tmp_path / "rollouts")
+def rollout_store(tmp_path):
+    return FileRolloutStore(tmp_path / "rollouts")
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ def shop():
 
 
 @pytest.fixture
-def url(book, shop, monkeypatch):
+def url(rollout_store, shop, monkeypatch):
     monkeypatch.setenv("COTERIE_ADMIN_TOKEN", TOKEN)
     monkeypatch.setattr(rollout, "LOOK_S", 0.02)
-    make_controller(book, shop)
-    with served(make_app(book)) as address:
+    make_controller(rollout_store, shop)
+    with served(make_app(rollout_store)) as address:
         monkeypatch.setenv("COTERIE_URL", address)
         yield address
 
@@ -84,19 +84,19 @@ def says(capsys):
     return run
 
 
-def wait_for(book, *phases):
+def wait_for(rollout_store, *phases):
     until = time.monotonic() + 20
-    while book.read()[0].phase not in phases:
-        assert time.monotonic() < until, book.read()[0].phase
+    while rollout_store.read()[0].phase not in phases:
+        assert time.monotonic() < until, rollout_store.read()[0].phase
         time.sleep(0.01)
 
 
-def test_a_release_is_rolled_out_from_the_command_line(url, book, shop, says):
-    with turning(book, shop):
+def test_a_release_is_rolled_out_from_the_command_line(url, rollout_store, shop, says):
+    with turning(rollout_store, shop):
         told = says(f"start v8 --reason 'new ties' --plan {QUICK} weights=[0.1,0.5] --wait")
     assert "step 2 of 2 at 50 %" in told
     assert "promoted: v8 answers everybody" in told
-    state, _ = book.read()
+    state, _ = rollout_store.read()
     assert (state.stable, state.plan.weights) == (NEW, (0.1, 0.5))
     assert "promoted" in says("status --once")
     assert json.loads(says("status --json"))["phase"] == Phase.PROMOTED
@@ -104,9 +104,11 @@ def test_a_release_is_rolled_out_from_the_command_line(url, book, shop, says):
     assert len(json.loads(says("history --limit 2 --json"))["transitions"]) == 2
 
 
-def test_waiting_for_a_release_that_is_rolled_back_fails_with_its_signal(url, book, shop, says):
+def test_waiting_for_a_release_that_is_rolled_back_fails_with_its_signal(
+    url, rollout_store, shop, says
+):
     shop.rates["failures"] = 0.3
-    with turning(book, shop):
+    with turning(rollout_store, shop):
         told = says(f"start v8 --reason x --plan {QUICK} --wait", code=2)
     assert "v8 was rolled back: failures" in told
     told = says("status --once")
@@ -114,12 +116,12 @@ def test_waiting_for_a_release_that_is_rolled_back_fails_with_its_signal(url, bo
     assert "✗ shadow" in told.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_people_step_in_from_the_command_line(url, book, shop, says, tmp_path):
+def test_people_step_in_from_the_command_line(url, rollout_store, shop, says, tmp_path):
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps({"step_s": 600, "min_samples": 100, "cooldown_s": 0}))
-    with turning(book, shop):
+    with turning(rollout_store, shop):
         says(f"start v8 --reason x --plan {plan} bake_s=5")
-        wait_for(book, Phase.SHADOW)
+        wait_for(rollout_store, Phase.SHADOW)
         says("pause --reason 'Black Friday' --who ana")
         assert "paused in shadow" in says("status --once")
         says("resume --reason 'it is over'")
@@ -127,23 +129,23 @@ def test_people_step_in_from_the_command_line(url, book, shop, says, tmp_path):
         assert "frozen (audit)" in says("status --once")
         says("unfreeze --reason done")
         says("rollback --reason 'looks odd'")
-        wait_for(book, Phase.ROLLED_BACK)
+        wait_for(rollout_store, Phase.ROLLED_BACK)
         says("unquarantine v8 --reason 'it was the node'")
         says(f"start v8 --reason again --plan {plan}")
         says("promote --reason 'a leak'")
         assert "nothing is being rolled out" in says("rollback --reason x", code=2)
-    who = [one.who for one in book.history() if one.why == "Black Friday"]
+    who = [one.who for one in rollout_store.history() if one.why == "Black Friday"]
     assert who == ["ana"]
-    assert book.read()[0].stable == NEW
+    assert rollout_store.read()[0].stable == NEW
 
 
-def test_it_explains_what_was_live_for_whom(url, book, shop, says):
-    with turning(book, shop):
+def test_it_explains_what_was_live_for_whom(url, rollout_store, shop, says):
+    with turning(rollout_store, shop):
         says(f"start v8 --reason x --plan {QUICK} --wait")
     yesterday = (datetime.now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
     told = says(f"explain {yesterday} --user ana")
     assert "v7 answered everybody" in told
-    assert "This shopper's place is 1.0000, not under 0: v7, the stable" in told
+    assert "This shopper's bucket is 1.0000, not under 0: v7, the stable" in told
     told = json.loads(says(f"explain {yesterday} --json"))
     assert told["stable"]["digest"] == OLD
     assert "no time" in says("explain yesterday", code=2)
@@ -159,11 +161,13 @@ def test_times_are_this_machines_unless_they_say_otherwise():
             rollout._time(text)
 
 
-def test_without_a_controller_it_says_that_none_took_the_command(url, book, says, monkeypatch):
+def test_without_a_controller_it_says_that_none_took_the_command(
+    url, rollout_store, says, monkeypatch
+):
     monkeypatch.setattr("serving.api.admin.WAIT_S", 0.1)
     assert "is one running?" in says("freeze --reason x")
     assert "no controller has begun" in says("start v8 --reason x --wait", code=75)
-    assert len(book.commands(book.read()[0])) == 2
+    assert len(rollout_store.commands(rollout_store.read()[0])) == 2
 
 
 def test_the_token_is_read_from_a_file_and_a_wrong_one_is_said_to_be_wrong(
@@ -181,9 +185,9 @@ def test_the_token_is_read_from_a_file_and_a_wrong_one_is_said_to_be_wrong(
     assert "another token of another app" not in told
 
 
-def test_an_app_without_a_token_says_how_to_set_one(book, says, monkeypatch):
+def test_an_app_without_a_token_says_how_to_set_one(rollout_store, says, monkeypatch):
     monkeypatch.setenv("COTERIE_ADMIN_TOKEN", TOKEN)
-    with served(make_app(book, token="")) as address:
+    with served(make_app(rollout_store, token="")) as address:
         told = says(f"status --once --url {address}", code=2)
     assert "set COTERIE_ADMIN_TOKEN" in told
 
@@ -265,29 +269,29 @@ def test_a_senseless_plan_is_refused_in_one_line(url, says, typed, said):
     assert said in says(f"start v8 --reason x {typed}", code=2)
 
 
-def test_a_live_view_ends_with_the_rollout(url, book, shop, monkeypatch):
+def test_a_live_view_ends_with_the_rollout(url, rollout_store, shop, monkeypatch):
     screen = Console(force_terminal=True, width=80, record=True, file=io.StringIO())
     monkeypatch.setattr(rollout, "Console", lambda: screen)
-    with turning(book, shop):
+    with turning(rollout_store, shop):
         assert main(shlex.split(f"rollout start v8 --reason x --plan {QUICK} --wait")) == 0
     shown = screen.export_text()
     assert "promoted: v8 answers everybody" in shown
 
 
-def test_a_view_in_80_columns_cuts_nothing_off(url, book, shop, says, monkeypatch):
+def test_a_view_in_80_columns_cuts_nothing_off(url, rollout_store, shop, says, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    controller = make_controller(book, shop)
-    with turning(book, shop):
+    controller = make_controller(rollout_store, shop)
+    with turning(rollout_store, shop):
         says(f"start v8 --reason x --plan {QUICK} step_s=1000")
     for _ in range(400):
-        state = book.read()[0]
+        state = rollout_store.read()[0]
         if state.step == 2 and state.live_since:
             break
         controller.turn()
     told = says("status --once")
     assert "…" not in told
     assert max(len(line) for line in told.splitlines()) <= 80
-    for word in ("score_out_of_range", "purchases", "10 %", "next at 25 %", NEW[:12], "of 220"):
+    for word in ("of range", "purchases", "10 %", "next at 25 %", NEW[:12], "of 220"):
         assert word in told.replace("\N{NO-BREAK SPACE}", " "), word
 
 

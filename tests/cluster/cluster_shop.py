@@ -8,14 +8,15 @@ import torch
 from fake_api import KubeRay
 
 from coterie.cluster.arms import RayServiceArms
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.served import TEMPLATE, compose, template_of
 from coterie.cluster.stated import STATED
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.controller import Controller
-from coterie.rollout.decide import Command, Source, Verb
-from coterie.rollout.live import Live, Place
+from coterie.rollout.decide import MetricsStatus
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import State, Target, Totals
 from coterie.schema import ITEMS
@@ -102,7 +103,7 @@ class Shop:
         self.counted = {}
         self.rng = np.random.default_rng(0)
         self.kuberay = api.kuberay["shop"] = KubeRay()
-        live = Live(Place(old, f"{store}/v1"))
+        live = Live(ReleaseRef(old, f"{store}/v1"))
         api.put("rayservices", "shop", ray_service(stated(old, f"{store}/v1"), live))
         self.kuberay.serving, self.kuberay.handed_over = live.as_json(), serve_config(live)
 
@@ -124,20 +125,20 @@ class Shop:
         return self.now
 
     def totals(self, target):
-        return Source.OK, dict(self.counted)
+        return MetricsStatus.OK, dict(self.counted)
 
     def arms(self, cluster, may_act=lambda: True):
         store = ReleaseStore(self.store)
         return RayServiceArms(cluster, "shop", store, may_act, 15.0, lambda: self.now)
 
     def controller(self, cluster, holder="me", arms=None, may_act=lambda: True):
-        book = ClusterBook(cluster, "shop", holder)
+        rollout_store = ClusterRolloutStore(cluster, "shop", holder)
         arms = arms or self.arms(cluster, may_act)
-        return Controller(book, self, arms, self.clock, may_act)
+        return Controller(rollout_store, self, arms, self.clock, may_act)
 
     def start(self, cluster, **plan):
-        book = ClusterBook(cluster, "shop")
-        book.write(State(stable=self.old), 0)
-        book.command(
+        rollout_store = ClusterRolloutStore(cluster, "shop")
+        rollout_store.write(State(stable=self.old), 0)
+        rollout_store.command(
             Command("c1", Verb.START, "ana", "better", self.new, Plan.of({**PLAN, **plan}))
         )

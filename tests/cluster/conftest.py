@@ -9,7 +9,7 @@ from coterie.cluster.api import Cluster
 @pytest.fixture
 def api():
     api = FakeApi()
-    # As the chart makes it, and the book's ConfigMaps, which may be missing.
+    # As the chart makes it, and the rollout store's ConfigMaps, which may be missing.
     api.put("leases", "shop-rollout", {})
     return api
 

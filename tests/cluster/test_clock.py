@@ -10,10 +10,10 @@ from kube.server import Handler
 
 from coterie.cluster import __main__ as program
 from coterie.cluster.api import RAY_SERVICES
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.clock import ServerClock
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import BadInputError
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.state import Phase, State
 
 THERE = 2_000_000_000.0
@@ -85,7 +85,7 @@ def test_a_step_is_as_long_where_the_next_controller_has_another_time(there, sho
         there[0] += 10
         shop.clock()
         controller.turn()
-        return controller.book.read()[0]
+        return controller.rollout_store.read()[0]
 
     first, second = controller(0.0), controller(skew)
     while (state := turned(first)).phase is not Phase.STEP:
@@ -111,8 +111,8 @@ def test_when_a_canary_came_is_told_by_it(there, shop, connect):
 def test_commands_are_carried_out_in_their_order_whoever_took_them(there, connect):
     fast, slow = connect(), connect()
     fast.clock, slow.clock = ServerClock(own=lambda: THERE + 600), ServerClock(own=lambda: THERE)
-    ClusterBook(fast, "shop").command(Command("b", Verb.PAUSE, "ana", "lunch"))
+    ClusterRolloutStore(fast, "shop").command(Command("b", Verb.PAUSE, "ana", "lunch"))
     there[0] += 60
-    ClusterBook(slow, "shop").command(Command("a", Verb.RESUME, "ben", "back"))
-    read = ClusterBook(connect(), "shop").commands(State())
+    ClusterRolloutStore(slow, "shop").command(Command("a", Verb.RESUME, "ben", "back"))
+    read = ClusterRolloutStore(connect(), "shop").commands(State())
     assert [command.verb for command in read] == [Verb.PAUSE, Verb.RESUME]

@@ -8,9 +8,9 @@ import pytest
 from cluster_shop import Shop
 
 from coterie.cluster.api import Cluster
-from coterie.cluster.book import ClusterBook
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.state import Phase, Target
 
 ENDS = (Phase.PROMOTED, Phase.ROLLED_BACK)
@@ -38,7 +38,7 @@ def run_to_the_end(shop, cluster):
     controller = turns(shop, cluster)
     for _ in range(4):
         controller.turn()
-    return ClusterBook(cluster, "shop").read()[0]
+    return ClusterRolloutStore(cluster, "shop").read()[0]
 
 
 @pytest.mark.parametrize(("failures", "ends"), [(0.004, Phase.PROMOTED), (0.05, Phase.ROLLED_BACK)])
@@ -48,7 +48,7 @@ def test_a_rollout_runs_to_its_end(api, shop, cluster, failures, ends):
     state = run_to_the_end(shop, cluster)
     assert state.phase is ends
     assert shop.live == Target(shop.new if ends is Phase.PROMOTED else shop.old)
-    history = ClusterBook(cluster, "shop").history()
+    history = ClusterRolloutStore(cluster, "shop").history()
     assert [line.after for line in history][:2] == [Phase.PREFLIGHT, Phase.SHADOW]
     assert history[-1].after is ends
     said = [event["message"] for event in api.events("RolloutApplied")]
@@ -63,11 +63,11 @@ def test_it_is_rolled_back_only_when_replicas_serve_stable_alone(api, shop, clus
     shop.kuberay.paused = True
     for _ in range(5):
         controller.turn()
-    assert ClusterBook(cluster, "shop").read()[0].phase is Phase.ROLLING_BACK
+    assert ClusterRolloutStore(cluster, "shop").read()[0].phase is Phase.ROLLING_BACK
     shop.kuberay.paused = False
     for _ in range(6):
         controller.turn()
-    assert ClusterBook(cluster, "shop").read()[0].phase is Phase.ROLLED_BACK
+    assert ClusterRolloutStore(cluster, "shop").read()[0].phase is Phase.ROLLED_BACK
     assert shop.live == Target(shop.old)
 
 
@@ -133,7 +133,7 @@ def test_killed_at_any_write_the_end_is_the_same(
         state = run_to_the_end(shop, cluster)
         ends = Target(whole.stable)
         assert (state.phase, state.stable, shop.live) == (whole.phase, whole.stable, ends)
-        history = ClusterBook(cluster, "shop").history()
+        history = ClusterRolloutStore(cluster, "shop").history()
         assert all(b.before is a.after for a, b in itertools.pairwise(history))
         assert history[-1].after is state.phase
 
@@ -198,7 +198,7 @@ def test_two_controllers_with_one_lease_never_both_act(api, shop, connect):
     pairs = []
     for name in ("first", "second"):
         cluster = connect()
-        lease = ClusterBook(cluster, "shop", name).lease()
+        lease = ClusterRolloutStore(cluster, "shop", name).lease()
         lease._clock = clock
         pairs.append((lease, shop.controller(cluster, name, may_act=lambda it=lease: bool(it))))
     acted = []
@@ -214,7 +214,7 @@ def test_two_controllers_with_one_lease_never_both_act(api, shop, connect):
             if any(plural != "leases" for _, plural, _ in api.writes()[before:]):
                 acted.append((turn, place))
         assert not (pairs[0][0] and pairs[1][0])
-        if ClusterBook(connect(), "shop").read()[0].phase is Phase.PROMOTED:
+        if ClusterRolloutStore(connect(), "shop").read()[0].phase is Phase.PROMOTED:
             break
     assert {place for _, place in acted} == {0, 1}
     taken_over = min(turn for turn, place in acted if place == 1)
@@ -230,7 +230,9 @@ def test_who_lost_the_lease_between_decision_and_act_does_not_act(api, shop, clu
     turns(shop, cluster, lambda state: state.phase is Phase.SHADOW)
     held = iter([True, True, False])  # before the write, before the act, before the request
     controller = shop.controller(cluster, may_act=lambda: next(held, False))
-    ClusterBook(cluster, "shop").command(Command("c2", Verb.ROLLBACK, "bo", "second thoughts"))
+    ClusterRolloutStore(cluster, "shop").command(
+        Command("c2", Verb.ROLLBACK, "bo", "second thoughts")
+    )
     before = api.objects["rayservices", "shop"]["spec"]
     with contextlib.suppress(UnavailableError):
         controller.turn()

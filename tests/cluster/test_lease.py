@@ -2,8 +2,8 @@
 
 import pytest
 
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.lease import ClusterLease
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import BadInputError, UnavailableError
 
 
@@ -145,12 +145,12 @@ def test_a_longer_lease_of_another_is_respected(holder):
 
 
 def test_a_lease_is_given_back_on_exit(connect):
-    with ClusterBook(connect(), "shop", "first").lease() as first:
+    with ClusterRolloutStore(connect(), "shop", "first").lease() as first:
         assert first
-        with ClusterBook(connect(), "shop", "second").lease() as second:
+        with ClusterRolloutStore(connect(), "shop", "second").lease() as second:
             assert not second
     assert not first
-    with ClusterBook(connect(), "shop", "third").lease() as third:
+    with ClusterRolloutStore(connect(), "shop", "third").lease() as third:
         assert third
 
 
@@ -175,6 +175,6 @@ def test_a_right_that_is_missing_is_named(api, connect):
     api.fail("patch", "leases", 403)
     with (
         pytest.raises(BadInputError, match="verb patch on leases"),
-        ClusterBook(connect(), "shop").lease(),
+        ClusterRolloutStore(connect(), "shop").lease(),
     ):
         pass

@@ -18,12 +18,12 @@ from prometheus_client import CollectorRegistry
 from starting import held_up
 
 from coterie.cluster import __main__ as program
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.statements import Statements
+from coterie.cluster.store import ClusterRolloutStore
 from coterie.json_logs import JsonFormatter
 from coterie.release.champion import ChampionPointer
 from coterie.release.store import CHAMPION, ReleaseStore
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.state import Phase, State
 
@@ -48,10 +48,12 @@ def loop(shop, cluster, registry):
     arms = shop.arms(cluster)
     arms.live()
     shop.now += 60
-    book = ClusterBook(cluster, "shop", "me")
+    rollout_store = ClusterRolloutStore(cluster, "shop", "me")
     exported = RolloutMetrics(registry)
-    statements = Statements(cluster, book, clock=shop.clock)
-    return program.Loop(book, arms, statements, shop, Held(), exported, 0.001, clock=shop.clock)
+    statements = Statements(cluster, rollout_store, clock=shop.clock)
+    return program.Loop(
+        rollout_store, arms, statements, shop, Held(), exported, 0.001, clock=shop.clock
+    )
 
 
 @contextmanager
@@ -85,14 +87,14 @@ def get(port, path):
 
 def test_the_first_controller_takes_what_is_live_for_stable(shop, loop):
     with running(loop):
-        wait_for(lambda: loop.book.read()[0].stable == shop.old)
+        wait_for(lambda: loop.rollout_store.read()[0].stable == shop.old)
 
 
 def test_a_rollout_is_turned_to_its_end_and_exported(shop, loop, registry, caplog):
     caplog.set_level("INFO", "coterie.cluster")
-    shop.start(loop.book._cluster)
+    shop.start(loop.rollout_store._cluster)
     with running(loop):
-        wait_for(lambda: loop.book.read()[0].phase is Phase.PROMOTED)
+        wait_for(lambda: loop.rollout_store.read()[0].phase is Phase.PROMOTED)
         wait_for(lambda: registry.get_sample_value("coterie_rollout_state", {"phase": "promoted"}))
     lines = [r.fields for r in caplog.records if r.getMessage() == "transition"]
     assert [one["after"] for one in lines][-2:] == [Phase.BAKE, Phase.PROMOTED]
@@ -103,27 +105,27 @@ def test_the_champion_is_what_was_promoted(shop, loop):
     store = ReleaseStore(shop.store)
     pointer = ChampionPointer(shop.store, program.logger, loop.may_act)
     loop.follow, shop.failures = pointer.follow, 0.0
-    shop.start(loop.book._cluster)
+    shop.start(loop.rollout_store._cluster)
     controller = loop.controller()
     for phase, champion in ((Phase.STEP, "v1"), (Phase.PROMOTED, "v2")):
         for _ in range(60):
             loop._turn(controller)
             wait_for(lambda: not (check := loop.arms._check) or check.over)
-            if loop.book.read()[0].phase is phase:
+            if loop.rollout_store.read()[0].phase is phase:
                 break
         pointer.wait()
         assert store.champion() == champion
 
 
 def test_a_command_that_is_refused_is_logged_with_the_reason(loop, caplog):
-    loop.book.command(Command("c1", Verb.PAUSE, "ana", "lunch"))
+    loop.rollout_store.command(Command("c1", Verb.PAUSE, "ana", "lunch"))
     with running(loop):
         wait_for(lambda: "command refused" in caplog.text)
     assert caplog.records[-1].fields["why"] == "nothing is being rolled out"
 
 
 def test_who_has_no_lease_changes_and_shows_nothing(api, shop, loop, registry):
-    shop.start(loop.book._cluster)
+    shop.start(loop.rollout_store._cluster)
     loop.lease.held = False
     before = len(api.writes())
     with running(loop):
@@ -133,7 +135,7 @@ def test_who_has_no_lease_changes_and_shows_nothing(api, shop, loop, registry):
 
 
 def test_a_missing_right_is_said_once_and_the_loop_goes_on(api, shop, loop, caplog):
-    loop.book.write(State(stable=shop.old), 0)
+    loop.rollout_store.write(State(stable=shop.old), 0)
     fault = api.fail("get", "rayservices", 403, times=1e9)
     with running(loop):
         wait_for(lambda: fault.times < 1e9 - 5)

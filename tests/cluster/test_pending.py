@@ -75,7 +75,7 @@ def test_pods_that_cannot_be_listed_end_nothing(api, cluster, service):
 
 
 def test_a_controller_tells_it_and_what_is_live_stays(api, shop, loop):  # noqa: F811
-    loop.pending = PendingPods(loop.book._cluster)
+    loop.pending = PendingPods(loop.rollout_store._cluster)
     before = shop.live
     shop.kuberay.paused = True
     found = api.objects["rayservices", "shop"]

@@ -12,7 +12,7 @@ from cluster_shop import OLD_TEXT, Shop, ray_service, release, serve_config, sta
 
 from coterie.cluster.served import TEMPLATE
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import Target
 
 OTHER_REPLICAS = '"num_replicas": 2', '"num_replicas": 5'
@@ -317,7 +317,9 @@ def test_another_template_is_told_with_the_same_release(shop, arms):
 
 def test_a_text_of_an_older_chart_is_written_anew_with_what_is_live(shop, arms):
     """Nothing tells it apart from a changed one, and it has no annotations."""
-    live = Live(Place(shop.old, f"{shop.store}/v1"), Place(shop.new, f"{shop.store}/v2"), 0.5)
+    live = Live(
+        ReleaseRef(shop.old, f"{shop.store}/v1"), ReleaseRef(shop.new, f"{shop.store}/v2"), 0.5
+    )
     text = OLD_TEXT.replace("USER_CONFIG", json.dumps(live.as_json()))
     spec = {"rayClusterConfig": {}, "serveConfigV2": text}
     shop.api.put("rayservices", "shop", {"spec": spec})
@@ -331,7 +333,7 @@ def test_a_release_outside_the_store_is_found_where_a_person_said_it_is(shop, ar
     digest = release(tmp_path, "elsewhere", 3.0)
     with pytest.raises(UnavailableError, match="holds no release"):
         arms.apply(Target(digest))
-    arms.taken = Place(digest, f"{tmp_path}/elsewhere")
+    arms.taken = ReleaseRef(digest, f"{tmp_path}/elsewhere")
     arms.apply(Target(digest))
     settle(shop, arms)
     assert shop.live == Target(digest)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from coterie.cluster.served import TEMPLATE, compose, read_live, template_of
 from coterie.errors import BadInputError
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 
-OLD = Live(Place("a" * 64, "s3://shop/v1"))
-NEW = Live(OLD.stable, Place("b" * 64, "s3://shop/v2: # é\U0001f600'\""), 0.00001)
+OLD = Live(ReleaseRef("a" * 64, "s3://shop/v1"))
+NEW = Live(OLD.stable, ReleaseRef("b" * 64, "s3://shop/v2: # é\U0001f600'\""), 0.00001)
 
 
 def service(text="", template=None):
@@ -41,7 +41,7 @@ def test_the_same_is_written_from_the_annotation_and_from_what_stands():
 
 
 words = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
-places = st.builds(Place, words, words)
+places = st.builds(ReleaseRef, words, words)
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,12 +10,12 @@ from cluster_shop import CONFIG, OLD_TEXT, PLAN, ray_service, release, stated
 from prometheus_client import CollectorRegistry
 
 from coterie.cluster import __main__ as program
-from coterie.cluster.book import INSTALL, ClusterBook
 from coterie.cluster.stated import STATED
 from coterie.cluster.statements import Statements
-from coterie.rollout.decide import Command, Verb
+from coterie.cluster.store import INSTALL, ClusterRolloutStore
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target
 
@@ -37,7 +37,7 @@ class Cluster:
 
     def __init__(self, api, cluster, shop):
         self.api, self.cluster, self.shop = api, cluster, shop
-        self.book = ClusterBook(cluster, "shop")
+        self.rollout_store = ClusterRolloutStore(cluster, "shop")
         self.revision, self.uid, self.followed = 0, "", []
         self.uninstall()
 
@@ -66,16 +66,16 @@ class Cluster:
         self.api.put("rayservices", "shop", made)
 
     def uninstall(self):
-        """The book stays."""
+        """The rollout store stays."""
         self.api.objects.pop(("rayservices", "shop"), None)
         self.shop.kuberay.handed_over, self.shop.kuberay.serving = "", None
 
     def restart(self):
-        statements = Statements(self.cluster, self.book, clock=self.shop.clock)
+        statements = Statements(self.cluster, self.rollout_store, clock=self.shop.clock)
         arms, exported = self.shop.arms(self.cluster), RolloutMetrics(CollectorRegistry())
         held = Held(self.uid)
         self.loop = program.Loop(
-            self.book, arms, statements, self.shop, held, exported, clock=self.shop.clock
+            self.rollout_store, arms, statements, self.shop, held, exported, clock=self.shop.clock
         )
         self.loop.follow = self.followed.append
         self.controller = self.loop.controller()
@@ -93,16 +93,16 @@ class Cluster:
 
     def roll_out(self, until=lambda state: state.phase is Phase.PROMOTED):
         command = Command("c1", Verb.START, "ana", "better", self.shop.new, Plan.of(PLAN))
-        self.book.command(command)
+        self.rollout_store.command(command)
         return self.turns(120, until)
 
     @property
     def state(self):
-        return self.book.read()[0]
+        return self.rollout_store.read()[0]
 
     @property
     def history(self):
-        return [(line.after, line.who, line.why) for line in self.book.history()]
+        return [(line.after, line.who, line.why) for line in self.rollout_store.history()]
 
     def told(self, reason):
         return [event["message"] for event in self.api.events(reason)]
@@ -285,7 +285,8 @@ def test_force_of_a_third_release_ends_a_rollout_that_may_be_started_again(helm,
     helm.turns()
     assert shop.live == Target(digest)
     assert not helm.state.quarantine
-    # The book knows the folder, also when values name another and the RayService is made anew.
+    # The rollout store knows the folder, also when values name another and the RayService is made
+    # anew.
     helm.upgrade("v1")
     helm.turns(3)
     helm.uninstall()
@@ -298,7 +299,9 @@ def test_force_of_a_third_release_ends_a_rollout_that_may_be_started_again(helm,
 def test_force_takes_a_release_out_of_quarantine_and_says_so(helm, shop):
     helm.install("v1")
     helm.turns()
-    helm.book.write(State(stable=shop.old, quarantine={shop.new: "slow"}), helm.book.read()[1])
+    helm.rollout_store.write(
+        State(stable=shop.old, quarantine={shop.new: "slow"}), helm.rollout_store.read()[1]
+    )
     helm.upgrade("v2", force=True)
     helm.turns()
     assert shop.live == Target(shop.new)
@@ -353,14 +356,14 @@ def test_a_first_release_that_is_not_there_yet_is_served_once_it_is(helm, shop, 
     assert shop.live == Target(digest)
 
 
-def test_a_book_of_an_older_version_keeps_what_is_live(helm, shop, api):
+def test_a_rollout_store_of_an_older_version_keeps_what_is_live(helm, shop, api):
     """Helm 3 takes its text away, helm 4 leaves the controller's; what was stated is old news."""
-    live = Live(Place(shop.new, f"{shop.store}/v2"))
+    live = Live(ReleaseRef(shop.new, f"{shop.store}/v2"))
     for text in (None, OLD_TEXT.replace("USER_CONFIG", json.dumps(live.as_json()))):
         api.objects.clear()
         helm.uninstall()
         helm.install("v1")
-        helm.book.write(State(stable=shop.new), 0)
+        helm.rollout_store.write(State(stable=shop.new), 0)
         if text:
             api.objects["rayservices", "shop"]["spec"]["serveConfigV2"] = text
         helm.turns()
@@ -374,7 +377,7 @@ def test_a_book_of_an_older_version_keeps_what_is_live(helm, shop, api):
         assert len(helm.told("ReleaseKept")) == 1
 
 
-def test_a_book_that_was_lost_begins_with_what_is_live(helm, shop, api):
+def test_a_rollout_store_that_was_lost_begins_with_what_is_live(helm, shop, api):
     helm.install("v1")
     helm.turns()
     helm.roll_out()
@@ -386,7 +389,7 @@ def test_a_book_that_was_lost_begins_with_what_is_live(helm, shop, api):
     assert helm.history[0] == (
         Phase.IDLE,
         "controller",
-        "the book is empty: begins with what is live",
+        "the rollout store is empty: begins with what is live",
     )
 
 

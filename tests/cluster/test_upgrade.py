@@ -11,7 +11,7 @@ from coterie.cluster.served import TEMPLATE
 from coterie.cluster.stated import STATED
 from coterie.cluster.upgrade import main, record, roll_back
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 
 OLD = {"rayVersion": "2.59.0", "headGroupSpec": {"image": "shop:1"}}
 NEW = {"rayVersion": "2.60.0", "headGroupSpec": {"image": "shop:2", "added": True}, "extra": 1}
@@ -52,7 +52,7 @@ def test_both_fields_go_back_in_one_request(api, cluster, service):
 def test_the_template_goes_back_and_what_is_live_goes_on(api, cluster, releases):
     """The old code's template, with the release that was promoted since."""
     root, old, new = releases
-    first, second = Live(Place(old, f"{root}/v1")), Live(Place(new, f"{root}/v2"))
+    first, second = Live(ReleaseRef(old, f"{root}/v1")), Live(ReleaseRef(new, f"{root}/v2"))
     other = json.loads(json.dumps(CONFIG).replace('"num_replicas": 2', '"num_replicas": 5'))
     api.kuberay["shop"] = KubeRay()
     api.put("rayservices", "shop", ray_service(stated(old, f"{root}/v1", 1), first))
@@ -76,7 +76,7 @@ def test_the_template_goes_back_and_what_is_live_goes_on(api, cluster, releases)
 def test_back_to_an_older_chart_takes_the_template_away(api, cluster, service, releases):
     root, old, _ = releases
     record(cluster, "shop")
-    live = Live(Place(old, f"{root}/v1"))
+    live = Live(ReleaseRef(old, f"{root}/v1"))
     api.put("rayservices", "shop", ray_service(stated(old, f"{root}/v1"), live))
     assert roll_back(cluster, "shop", "slow")
     found = api.objects["rayservices", "shop"]

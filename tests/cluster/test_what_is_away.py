@@ -28,7 +28,7 @@ def turns(controller, number=1):
         controller.turn()
         while (check := controller.arms._check) and not check.over:
             time.sleep(0.01)
-    return controller.book.read()[0]
+    return controller.rollout_store.read()[0]
 
 
 @pytest.mark.parametrize("away", ["stop", "fall_silent"])
@@ -71,7 +71,7 @@ def test_a_release_whose_digest_is_wrong_is_named_and_refused(api, bucket, clust
     assert shop.live.canary == ""
     assert shop.live.stable == shop.old
     told = [event["message"] for event in api.events("Rollout") if event["type"] == "Warning"]
-    last = controller.book.history()[-1]
+    last = controller.rollout_store.history()[-1]
     assert why in last.why or any(why in message for message in told)
 
 
@@ -82,7 +82,7 @@ def test_while_the_api_is_away_weights_are_held_and_the_controller_is_not_ready(
     registry,  # noqa: F811
     caplog,
 ):
-    shop.start(loop.book._cluster, step_s=300)
+    shop.start(loop.rollout_store._cluster, step_s=300)
     with pages(0, registry, loop) as port, running(loop):
         wait_for(lambda: shop.live.weight > 0 and loop.ready())
         fault = api.fail("*", "*", 0, times=1e9)

@@ -69,7 +69,7 @@ class Traffic:
 
 @dataclass
 class FakeCluster(Cluster):
-    """A cluster whose API has no exec and no ports to forward: commands go into the book."""
+    """A cluster whose API has no exec and no ports to forward: commands go into the store."""
 
     digests: dict[str, str] = field(default_factory=dict)
     """By version of a release."""
@@ -83,28 +83,31 @@ class FakeCluster(Cluster):
                 super().apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name})
 
     def command(self, path: str, instance: str = RELEASE, **body: Any) -> Any:
-        """Leave a command in the book, as the API does."""
-        from coterie.rollout.decide import Command, Verb
+        """Leave a command in the rollout store, as the API does."""
+        from coterie.rollout.commands import Command, Verb
         from coterie.rollout.plan import Plan
 
         verb = Verb(path.strip("/") or "start")
         plan = Plan.of(body["plan"]) if "plan" in body else None
         digest = self.digests[body["release"]] if "release" in body else ""
         why = body.get("reason", "a test")
-        self.book(instance).command(
+        self.rollout_store(instance).command(
             Command(uuid.uuid4().hex, verb, "cluster-tests", why, digest, plan)
         )
 
     def history(self, instance: str = RELEASE) -> list[Any]:
         """Transitions of rollouts, newest first."""
-        return [{"stable": o.stable, "why": o.why} for o in reversed(self.book(instance).history())]
+        return [
+            {"stable": o.stable, "why": o.why}
+            for o in reversed(self.rollout_store(instance).history())
+        ]
 
-    def book(self, instance: str) -> Any:
+    def rollout_store(self, instance: str) -> Any:
         """Where the rollout is written down."""
         from coterie.cluster.api import Cluster as Kubernetes
-        from coterie.cluster.book import ClusterBook
+        from coterie.cluster.store import ClusterRolloutStore
 
-        return ClusterBook(Kubernetes.connect(self.namespace), instance)
+        return ClusterRolloutStore(Kubernetes.connect(self.namespace), instance)
 
 
 @dataclass

@@ -30,7 +30,7 @@ def test_it_uninstalls_and_leaves_what_it_should(serving, saw):
 
 @pytest.mark.fake
 def test_installed_again_with_another_release_it_serves_that_one(install, first, second, saw):
-    """The book was kept and names another one: what a person installs with is the truth."""
+    """The store was kept and names another one: what a person installs with is the truth."""
     if install.status():
         install.ensure_served(first)
         install.uninstall()

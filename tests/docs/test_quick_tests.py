@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from quick import LONG, NEVER, is_quick
+from quick import LONG, LONGEST, NEVER, is_quick, rank
 
 TESTS = Path(__file__).parents[1]
 FOLDERS = sorted({path.parent for path in TESTS.rglob("test_*.py")} - {TESTS / "cluster_live"})
@@ -48,7 +48,12 @@ def test_every_folder_has_a_quick_test(folder):
 
 
 def test_a_file_that_is_called_long_is_there():
-    assert sorted(name for name in LONG if not (TESTS.parent / name).exists()) == []
+    assert sorted(name for name in (*LONG, *LONGEST) if not (TESTS.parent / name).exists()) == []
+
+
+def test_the_longest_files_come_first_and_then_those_with_slow_tests():
+    assert rank(LONGEST[0], False) < rank(LONGEST[1], True)
+    assert rank(LONGEST[-1], True) < rank("tests/a.py", True) < rank("tests/b.py", False)
 
 
 @pytest.mark.parametrize("marker", NEVER)

@@ -66,7 +66,7 @@ def test_every_trial_stands_in_the_table(study, html):
 
 def test_the_headline_is_the_best_trial_and_its_gain(html):
     text = Reader(html).text.replace("\n", " ")
-    assert "dim 32, entry_dropout 0.5, loop.lr 0.02" in text
+    assert "embedding_size 32, entry_dropout 0.5, loop.lr 0.02" in text
     assert "+10.3 %" in text
     assert "over 0.2001" in text
     assert "2 finished, 1 stopped early, 1 cut when time was up, 1 failed" in text
@@ -85,7 +85,9 @@ def test_a_runoff_is_shown_and_its_winner_is_the_best(study):
     html = render(runoff(study), SPACE, OWN, SHARES)
     text = Reader(html).text.replace("\n", " ")
     assert "Which of the best is best" in text
-    assert "dim 64, entry_dropout 0.5, loop.lr 0.001" in text, "the headline is the winner's"
+    assert "embedding_size 64, entry_dropout 0.5, loop.lr 0.001" in text, (
+        "the headline is the winner's"
+    )
     assert "mean of 2 seeds" in text
     for shown in ("0.2207", "0.2101", "0.2154", "0.2190", "0.2243", "0.2217"):
         assert shown in text

@@ -25,7 +25,7 @@ from coterie.schema import (
     RECENT_WANTED,
     EventKind,
 )
-from feature_repo.build import Snapshot, friend_rows, recent_rows
+from feature_repo.build import FeatureSnapshot, friend_rows, recent_rows
 from feature_repo.entities import user
 from feature_repo.views import shopper_recent, shopper_recent_push, shopper_ties
 from serving.events.event import KIND_CODES, Event
@@ -104,7 +104,7 @@ def long_ago(filled):
 
 
 def known_of(dataset):
-    moment = Snapshot(1_800_000_000_000, dataset.events, dataset.ties)
+    moment = FeatureSnapshot(1_800_000_000_000, dataset.events, dataset.ties)
     rows = recent_rows(dataset, moment), friend_rows(dataset, moment)
     columns = {name: table[name] for table in rows for name in table.column_names}
     return pa.table(

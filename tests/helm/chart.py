@@ -158,7 +158,7 @@ def serve_text(service: Object) -> str:
     from coterie.cluster.stated import Statement
     from coterie.rollout.live import Live
 
-    return compose(template_of(service), Live(Statement.of(service).place))
+    return compose(template_of(service), Live(Statement.of(service).release))
 
 
 def deployments(objects: Sequence[Object]) -> dict[str, Object]:

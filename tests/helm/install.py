@@ -8,7 +8,7 @@ from chart import CI, FOLDER, serve_text
 from kube.fields import Writer
 from tools import NEWEST, NoHelmError
 
-pytest.importorskip("coterie.cluster.book")
+pytest.importorskip("coterie.cluster.store")
 from kubernetes import client
 
 from coterie.cluster.api import FIELD_MANAGER, Cluster

@@ -22,13 +22,13 @@ from kube.traffic import Traffic
 from programs import Programs, scripts
 from tools import HELM_3, NEWEST
 
-pytest.importorskip("coterie.cluster.book")
+pytest.importorskip("coterie.cluster.store")
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 from cluster_shop import release
 from install import SERVED, Install, client_of, cluster_of, eventually, program
 
-from coterie.cluster.book import ClusterBook
-from coterie.rollout.decide import Command, Verb
+from coterie.cluster.store import ClusterRolloutStore
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase
 
@@ -121,11 +121,11 @@ def rolling(either, tmp_path, monkeypatch):
             "--set=rollouts.replicas=1", "--set=rollouts.prometheusUrl=http://127.0.0.1:9",
         )  # fmt: skip
         either.serves()
-        book = ClusterBook(client_of(either), "coterie")
+        rollout_store = ClusterRolloutStore(client_of(either), "coterie")
         with either.world.going_on():
-            eventually(lambda: book.read()[0].stable == old)
-            book.command(Command("c1", Verb.START, "ana", "better", new, Plan()))
-            eventually(lambda: book.read()[0].phase is Phase.SHADOW)
+            eventually(lambda: rollout_store.read()[0].stable == old)
+            rollout_store.command(Command("c1", Verb.START, "ana", "better", new, Plan()))
+            eventually(lambda: rollout_store.read()[0].phase is Phase.SHADOW)
             eventually(lambda: new in told(either))
         yield either, new
 

@@ -11,9 +11,9 @@ from programs import Programs
 from tools import HELM_3, NEWEST
 
 from coterie.cluster.api import RAY_SERVICES
-from coterie.cluster.book import ClusterBook
 from coterie.cluster.served import read_live
-from coterie.rollout.live import Live, Place
+from coterie.cluster.store import ClusterRolloutStore
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import Phase, State, Target
 
 pytest.importorskip("cluster_shop")
@@ -29,7 +29,7 @@ class Shop(Install):
         self.digests = {v: release(store, v, fill) for v, fill in (("v1", 1.0), ("v2", 2.0))}
         self.programs = programs
         programs.run["controller"] = programs.controller
-        self.book = ClusterBook(client_of(self), "coterie")
+        self.rollout_store = ClusterRolloutStore(client_of(self), "coterie")
         self.values = (
             "--values", CI["gpu"], f"--set=release.store={store}", "--set=rollouts.replicas=1",
             "--set=rollouts.prometheusUrl=http://127.0.0.1:9",
@@ -89,7 +89,7 @@ def test_what_a_person_forced_stays_through_upgrades_and_a_rollback(shop):
     assert "manager" not in shop.owners("rayClusterConfig"), "KubeRay wrote the whole object"
     shop.upgrade(*shop.names("v2"), "--set", "release.force=true")
     shop.tells("v2")
-    assert shop.book.history()[-1].who == "helm"
+    assert shop.rollout_store.history()[-1].who == "helm"
     shop.upgrade("--set", "release.force=false", "--set", "serving.api.targetOngoing=2")
     with shop.world.going_on():
         eventually(lambda: '"target_ongoing_requests": 2' in shop.service["spec"]["serveConfigV2"])
@@ -105,9 +105,9 @@ def test_another_install_serves_what_its_values_state(shop):
     shop.make("v1")
     shop.helm("uninstall", "coterie")
     shop.world.until(lambda: not shop.api.every("rayservices"))
-    assert shop.book.read()[0].stable == shop.digests["v1"], "the book is kept"
+    assert shop.rollout_store.read()[0].stable == shop.digests["v1"], "the rollout store is kept"
     shop.make("v2")
-    line = shop.book.history()[-1]
+    line = shop.rollout_store.history()[-1]
     assert (line.after, line.who) == (Phase.IDLE, "helm")
     assert line.why.startswith("installed anew")
 
@@ -138,11 +138,13 @@ def test_an_upgrade_from_an_older_chart_keeps_what_is_live(shop, tmp_path):
     shop.helm("install", "coterie", older, *shop.values, *shop.names("v1"))
     shop.serves()
     assert "manager" in shop.owners("rayClusterConfig")
-    live = Live(Place(shop.digests["v2"], f"{shop.store}/v2"))
+    live = Live(ReleaseRef(shop.digests["v2"], f"{shop.store}/v2"))
     text = shop.service["spec"]["serveConfigV2"].replace(*told(shop, live))
     client = client_of(shop)
     client.patch(RAY_SERVICES, "coterie", {"spec": {"serveConfigV2": text}})
-    shop.book.write(State(phase=Phase.PROMOTED, stable=live.stable.digest), shop.book.read()[1])
+    shop.rollout_store.write(
+        State(phase=Phase.PROMOTED, stable=live.stable.digest), shop.rollout_store.read()[1]
+    )
     options = ("--set", "serving.logLevel=DEBUG", "--set", "rollouts.intervalSeconds=1")
     shop.programs.run["controller"] = run
     if "v4" in shop.helm("version", "--short"):
@@ -177,4 +179,4 @@ def test_rollouts_can_be_switched_off_and_on_again(shop):
     with shop.world.going_on():
         eventually(lambda: shop.owners("serveConfigV2") == {"coterie-controller"})
     shop.tells("v2")
-    assert shop.book.read()[0].stable == shop.digests["v2"]
+    assert shop.rollout_store.read()[0].stable == shop.digests["v2"]

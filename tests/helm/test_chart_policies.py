@@ -117,20 +117,20 @@ def test_the_controller_may_what_its_code_does(chart):
         for rule in one(objects, "Role", "coterie-controller")["rules"]
         for resource in rule["resources"]
     }
-    book = ["coterie-rollout", "coterie-rollout-commands", "coterie-before"]
+    rollout_store = ["coterie-rollout", "coterie-rollout-commands", "coterie-before"]
     assert rules == {
         "rayservices": ({"get", "patch"}, ["coterie"]),
-        "configmaps": ({"get", "patch"}, book),
+        "configmaps": ({"get", "patch"}, rollout_store),
         "leases": ({"get", "patch"}, ["coterie-rollout"]),
         "pods": ({"list"}, None),
         "events": ({"create"}, None),
     }
-    for name in book:
+    for name in rollout_store:
         assert "data" not in one(objects, "ConfigMap", name), "an upgrade would overwrite it"
     assert "spec" not in one(objects, "Lease", "coterie-rollout")
 
 
-def test_replicas_may_read_the_book_and_leave_commands(chart):
+def test_replicas_may_read_the_rollout_store_and_leave_commands(chart):
     rules = one(chart.objects(CI["gpu"]), "Role", "coterie-worker")["rules"]
     assert [(rule["resourceNames"], rule["verbs"]) for rule in rules] == [
         (["coterie-rollout"], ["get"]),
@@ -159,11 +159,11 @@ def test_prometheus_comes_often_enough_for_rollouts(chart):
             assert int(endpoint["interval"].removesuffix("s")) <= 5
 
 
-def test_the_controllers_book_is_where_its_code_looks(chart):
-    book = pytest.importorskip("coterie.cluster.book")
+def test_the_controllers_rollout_store_is_where_its_code_looks(chart):
+    rollout_store = pytest.importorskip("coterie.cluster.store")
     upgrade = pytest.importorskip("coterie.cluster.upgrade")
-    found = book.ClusterBook(cluster=None, name="coterie", holder="test")
-    names = {found._state, found._commands, upgrade._place("coterie")}
+    found = rollout_store.ClusterRolloutStore(cluster=None, name="coterie", holder="test")
+    names = {found._state, found._commands, upgrade._config_map("coterie")}
     rules = one(chart.objects(CI["gpu"]), "Role", "coterie-controller")["rules"]
     (granted,) = (rule["resourceNames"] for rule in rules if rule["resources"] == ["configmaps"])
     assert set(granted) == names

@@ -28,7 +28,7 @@ RESTARTS = {
     "secrets.existingSecret": RAY,
     "serving": RAY,
     "serving.logLevel": FEAST,
-    "rollouts.enabled": RAY,  # whether workers may read its book
+    "rollouts.enabled": RAY,  # whether workers may read its rollout store
     "rollouts.intervalSeconds": {"controller"},
     "rollouts.prometheusUrl": {"controller"},
     "rollouts.selector": {"controller"},

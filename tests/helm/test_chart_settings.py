@@ -7,7 +7,7 @@ import pytest
 import yaml
 from chart import CI, deployments, one, pods, serve_config, variables
 
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from serving.launch.ray_environment import prepare_ray
 from serving.settings import PREFIX, Settings, read_settings
 
@@ -194,7 +194,7 @@ def test_replicas_are_told_what_to_serve_in_the_form_that_they_take(chart):
 def test_the_controller_can_change_what_replicas_are_told(chart):
     served = pytest.importorskip("coterie.cluster.served")
     service = one(chart.objects(CI["gpu"]), "RayService", "coterie")
-    live = Live(Place("a" * 64, "s3://a"), Place("b" * 64, "s3://b"), 0.25, True)
+    live = Live(ReleaseRef("a" * 64, "s3://a"), ReleaseRef("b" * 64, "s3://b"), 0.25, True)
     service["spec"]["serveConfigV2"] = served.compose(served.template_of(service), live)
     assert served.read_live(service) == live
     told = {name: one["user_config"] for name, one in deployments([service]).items()}

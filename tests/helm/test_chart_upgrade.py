@@ -45,7 +45,7 @@ def test_values_state_a_release_and_the_controller_reads_it(chart, force):
     stated = pytest.importorskip("coterie.cluster.stated")
     found = service(chart, "--set", f"release.force={str(force).lower()}")
     statement = stated.Statement.of(found)
-    assert statement.place.folder == "s3://coterie/releases/20261126000000"
+    assert statement.release.folder == "s3://coterie/releases/20261126000000"
     assert (statement.force, statement.revision) == (force, 1)
 
 

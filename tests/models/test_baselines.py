@@ -74,7 +74,7 @@ def test_popularity_counts_shoppers_not_events():
         lambda: ItemKNNConfig(neighbours=0),
         lambda: ItemKNNConfig(shrinkage=-1.0),
         lambda: LightGCNConfig(temperature=0.0),
-        lambda: LightGCNConfig(dim=0),
+        lambda: LightGCNConfig(embedding_size=0),
     ],
 )
 def test_senseless_settings_are_refused(make):

@@ -62,4 +62,5 @@ def test_a_prometheus_that_does_not_answer_is_named(tmp_path, capsys):
     with pytest.raises(UnavailableError, match="did not answer"):
         draw("http://127.0.0.1:1", DASHBOARDS, str(tmp_path), 5)
     assert main(["--draw", "http://127.0.0.1:1", "--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith("error: http://127.0.0.1:1 did not answer")
+    said = capsys.readouterr().err
+    assert said.startswith("error: http://127.0.0.1:1/api/v1/query_range did not answer")

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
-from small_shop import item, make_router, people, place_of, write_clean_tables, write_small_release
+from small_shop import item, make_router, people, ref_of, write_clean_tables, write_small_release
 
 from coterie.monitoring.runs import Run, Runs
 from coterie.rollout.exported import RolloutMetrics
@@ -61,7 +61,7 @@ def make_shop(folder: Path) -> Shop:
     stable = write_small_release(folder / "v1")
     canary = write_small_release(folder / "v2", "v2")
     router = make_router(stable, features, metrics)
-    router.adopt(Live(place_of(stable), place_of(canary), 0.5))
+    router.adopt(Live(ref_of(stable), ref_of(canary), 0.5))
     write_clean_tables(folder / "clean")
     log = SqliteLog(folder / "events.sqlite")
     parts = AppParts(

@@ -15,7 +15,7 @@ from tiny_shop import train, write_raw
 
 from coterie.monitoring.runs import Runs
 from coterie.release.store import ReleaseStore
-from coterie.rollout.book import Book
+from coterie.rollout.store import FileRolloutStore
 from coterie.workflow.publish import publish
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
@@ -72,7 +72,7 @@ def raw(tmp_path_factory):
 def app(tmp_path, monkeypatch):
     """An app that stands in for the cluster's, with a controller at work."""
     monkeypatch.setenv("COTERIE_ADMIN_TOKEN", TOKEN)
-    book = Book(tmp_path / "rollouts")
+    rollout_store = FileRolloutStore(tmp_path / "rollouts")
 
     def crown(digest):
         """This shop's digests are made up."""
@@ -80,8 +80,8 @@ def app(tmp_path, monkeypatch):
         if VERSIONS[digest] in store.list() and store.champion() != VERSIONS[digest]:
             store.crown(VERSIONS[digest])
 
-    with turning(book, Shop(), follow=crown), served(make_app(book)) as address:
-        yield book, address
+    with turning(rollout_store, Shop(), follow=crown), served(make_app(rollout_store)) as address:
+        yield rollout_store, address
 
 
 PLAN = '{"step_s": 20, "bake_s": 30, "min_samples": 100, "cooldown_s": 0}'
@@ -90,7 +90,7 @@ PLAN = '{"step_s": 20, "bake_s": 30, "min_samples": 100, "cooldown_s": 0}'
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_refresh_goes_on_from_the_champion_and_rolls_out(tmp_path, raw, app):
-    book, address = app
+    rollout_store, address = app
     store, status = str(tmp_path / "releases"), str(tmp_path / "runs")
     kept = {"release_store": store, "status": status}
     publish(train(raw, tmp_path / "train", "v7", **json.loads(QUICK)).bundle, store)
@@ -113,7 +113,7 @@ def test_refresh_goes_on_from_the_champion_and_rolls_out(tmp_path, raw, app):
     releases = ReleaseStore(store)
     assert releases.list() == ("v7", "v8")
     assert releases.champion() == "v8"
-    assert VERSIONS[book.read()[0].stable] == "v8"
+    assert VERSIONS[rollout_store.read()[0].stable] == "v8"
     assert Path(result["report"]).read_text().startswith("<!doctype html>")
 
 
@@ -135,20 +135,20 @@ def test_backtest_leaves_a_report_over_past_weeks(tmp_path, raw):
 
 @pytest.mark.slow
 def test_the_rollback_button(tmp_path, app):
-    book, address = app
+    rollout_store, address = app
     api = {"api": address, "wait_s": "60"}
     rc, said, _ = run("rollback", tmp_path / "none", reason="clicks fell", **api)
     assert rc == 1
     assert "no release before this one" in said
-    from coterie.rollout.api import Api
+    from coterie.rollout.api import RolloutApi
 
     plan = {"step_s": 1e6, "deadline_s": 1e6, "min_samples": 100, "cooldown_s": 0}
     body = {"release": "v8", "reason": "better", "who": "ana", "plan": plan}
-    Api(address, TOKEN).post("", body)
+    RolloutApi(address, TOKEN).post("", body)
     rc, said, result = run("rollback", tmp_path / "back", reason="clicks fell", **api)
     assert rc == 0, said
     assert result == {"version": "v7"}
-    state, _ = book.read()
+    state, _ = rollout_store.read()
     assert (state.phase, state.stable) == ("rolled_back", OLD)
     assert "clicks fell" in state.quarantine.values()
 

@@ -24,9 +24,9 @@ from logged import numbered
 from redis_server import PASSWORD, RedisServer
 
 from coterie.cluster.api import Cluster
-from coterie.rollout.book import Book
-from coterie.rollout.decide import Command, Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.state import Phase, State
+from coterie.rollout.store import FileRolloutStore
 from serving.events.open import open_log
 
 
@@ -71,19 +71,19 @@ def config_maps(folder: Path) -> dict[str, dict[str, str]]:
         cluster = Cluster("shop", settings)
         shop.start(cluster)
         controller = shop.controller(cluster)
-        while controller.book.read()[0].phase is not Phase.STEP:
+        while controller.rollout_store.read()[0].phase is not Phase.STEP:
             controller.turn()
-        controller.book.command(Command("c2", Verb.PAUSE, "ana", "lunch"))
+        controller.rollout_store.command(Command("c2", Verb.PAUSE, "ana", "lunch"))
         cluster.close()
     names = ("shop-rollout", "shop-rollout-commands")
     maps = {name: api.objects["configmaps", name]["data"] for name in names}
     return {**maps, "digests": {"stable": shop.old, "canary": shop.new}}
 
 
-def book_files(folder: Path) -> dict[str, str]:
-    book = Book(folder)
-    book.write(State(stable="a" * 64), 0)
-    book.command(Command("c1", Verb.PAUSE, "ana", "lunch"))
+def rollout_files(folder: Path) -> dict[str, str]:
+    rollout_store = FileRolloutStore(folder)
+    rollout_store.write(State(stable="a" * 64), 0)
+    rollout_store.command(Command("c1", Verb.PAUSE, "ana", "lunch"))
     return {file.name: file.read_text() for file in folder.iterdir() if file.suffix}
 
 
@@ -93,7 +93,7 @@ def main() -> None:
         for name in ("sqlite", "cluster", "book"):
             Path(folder, name).mkdir()
         state = {
-            "book": book_files(Path(folder, "book")),
+            "book": rollout_files(Path(folder, "book")),
             "config_maps": config_maps(Path(folder, "cluster")),
             "redis": redis_dump(Path(folder)),
             "sqlite": sqlite_dump(Path(folder, "sqlite")),

@@ -24,10 +24,11 @@ from test_chart_upgrade import _fixed
 from tools import NoHelmError, helm
 
 from coterie.cluster.api import Cluster
-from coterie.cluster.book import ClusterBook
-from coterie.rollout.book import Book
-from coterie.rollout.decide import Verb
+from coterie.cluster.store import ClusterRolloutStore
+from coterie.rollout.commands import Verb
+from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import Phase
+from coterie.rollout.store import FileRolloutStore
 from serving.events.open import open_log
 
 HERE = Path(__file__).parent
@@ -55,7 +56,7 @@ def test_what_nobody_may_change_is_as_it_was(chart, values):
     assert kept <= now.keys(), "its data, or its pods, would be left behind"
 
 
-def test_secrets_and_books_have_the_names_that_they_had(chart):
+def test_secrets_and_rollout_stores_have_the_names_that_they_had(chart):
     now = chart.objects(CI["gpu"])
     names = {(o["kind"], o["metadata"]["name"]) for o in now}
     kept = {
@@ -118,23 +119,25 @@ def test_a_rollout_that_was_under_way_is_read_with_its_command():
         settings = client.Configuration()
         settings.host = address
         cluster = Cluster("shop", settings)
-        book = ClusterBook(cluster, "shop")
-        state, version = book.read()
+        rollout_store = ClusterRolloutStore(cluster, "shop")
+        state, version = rollout_store.read()
         digests = LEFT["config_maps"]["digests"]
         assert state.phase is Phase.STEP
         assert (state.stable, state.canary) == (digests["stable"], digests["canary"])
-        [command] = book.commands(state)
+        assert set(state.evidence) <= set(SIGNALS)
+        [command] = rollout_store.commands(state)
         assert (command.id, command.verb, command.who) == ("c2", Verb.PAUSE, "ana")
-        assert [line.after for line in book.history()][-1] is Phase.STEP
-        assert book.write(state, version) >= version
+        assert [line.after for line in rollout_store.history()][-1] is Phase.STEP
+        assert rollout_store.write(state, version) >= version
         cluster.close()
 
 
-def test_a_book_on_a_disk_is_read_with_its_command(tmp_path):
+def test_a_rollout_store_on_a_disk_is_read_with_its_command(tmp_path):
     for name, text in LEFT["book"].items():
         (tmp_path / name).write_text(text)
-    book = Book(tmp_path)
-    state, version = book.read()
+    rollout_store = FileRolloutStore(tmp_path)
+    state, version = rollout_store.read()
     assert (state.stable, version) == ("a" * 64, 1)
-    assert [command.id for command in book.commands(state)] == ["c1"]
-    assert book.write(state, version) == 2
+    assert [command.id for command in rollout_store.commands(state)] == ["c1"]
+    assert {name for name, _ in state.plan.signals} == set(SIGNALS)
+    assert rollout_store.write(state, version) == 2

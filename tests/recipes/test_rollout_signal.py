@@ -7,10 +7,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from coterie.monitoring.pages.rollout import _signal
-from coterie.rollout.decide import Command, Seen, Source, Verb, decide
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.decide import MetricsStatus, Observation, decide
 from coterie.rollout.evidence import Worse
 from coterie.rollout.exported import RolloutMetrics
-from coterie.rollout.metrics import Sample, read
+from coterie.rollout.metrics import MetricSample, read
 from coterie.rollout.plan import SIGNALS, Plan, Signal
 from coterie.rollout.state import Phase, State, Target
 from coterie.schema import EventKind
@@ -66,7 +67,7 @@ def test_lists_are_counted_by_it(release, answers):
 def scraped(metrics, now):
     """The app's own endpoint, as a controller reads it."""
     families = text_string_to_metric_families(metrics.expose().decode())
-    samples = [Sample(s.name, s.labels, s.value) for f in families for s in f.samples]
+    samples = [MetricSample(s.name, s.labels, s.value) for f in families for s in f.samples]
     return read(samples, now, by_instance=False)
 
 
@@ -89,8 +90,8 @@ def roll_out(release, canary, stable):
         serve(metrics, release, canary, stable)
         metrics.arms.heartbeat.set(now)
         source, totals = scraped(metrics, now)
-        assert source is Source.OK
-        decision = decide(state, Seen(live, source, totals, "", "", commands), now)
+        assert source is MetricsStatus.OK
+        decision = decide(state, Observation(live, source, totals, "", "", commands), now)
         state = State.from_json(json.loads(json.dumps(decision.state.as_json())))
         live, commands = decision.apply or live, ()
         log += decision.transitions

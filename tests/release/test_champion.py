@@ -64,7 +64,7 @@ def test_what_was_written_is_not_written_again(store, digests, pointer):
     follow(pointer, digests[0])
     assert store.champion() == "v2", "two installs on one store do not fight turn by turn"
     follow(ChampionPointer(store.root, LOG), digests[0])
-    assert store.champion() == "v1", "a controller that begins writes what its book says"
+    assert store.champion() == "v1", "a controller that begins writes what its rollout store says"
 
 
 def test_a_store_that_is_away_is_said_once_and_written_when_it_is_back(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from coterie.errors import BadInputError
-from coterie.rollout.decide import Command, Seen, Source, Verb, decide, note, put_live
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.decide import MetricsStatus, Observation, decide, note, put_live
 from coterie.rollout.evidence import Evidence
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals
@@ -26,7 +27,7 @@ class World:
     rates: dict = field(default_factory=lambda: dict(HARMLESS))
     requests: int = 3000
     """Between two looks."""
-    source: Source = Source.OK
+    source: MetricsStatus = MetricsStatus.OK
     crashed: str = ""
     preflight: str | None = ""
     state: State = field(default_factory=lambda: State(stable=OLD))
@@ -47,10 +48,12 @@ class World:
             self._serve()
             if self.looks % self.looks_a_scrape == 0:
                 self.scraped = dict(self.totals)
-            known = self.scraped if self.source is Source.OK else {}
+            known = self.scraped if self.source is MetricsStatus.OK else {}
             asked = commands if look == 0 else ()
-            seen = Seen(self.live, self.source, known, self.preflight, self.crashed, asked)
-            decision = decide(self.state, seen, self.now)
+            observation = Observation(
+                self.live, self.source, known, self.preflight, self.crashed, asked
+            )
+            decision = decide(self.state, observation, self.now)
             self.log += decision.transitions
             self.state = State.from_json(json.loads(json.dumps(decision.state.as_json())))
             self.looks += 1
@@ -146,9 +149,11 @@ def test_some_failures_of_many_do_not_take_the_fast_lane():
     state.start()
     state.run(looks=2)
     few = {"canary": Totals(40_000, {"failures": 25}), "stable": Totals(1_000, {"failures": 0})}
-    seen = Seen(state.live, totals=few)
-    marked = decide(state.state, replace(seen, totals={a: Totals() for a in few}), state.now + 1)
-    assert decide(marked.state, seen, state.now + 2).state.phase is Phase.SHADOW
+    observation = Observation(state.live, totals=few)
+    marked = decide(
+        state.state, replace(observation, totals={a: Totals() for a in few}), state.now + 1
+    )
+    assert decide(marked.state, observation, state.now + 2).state.phase is Phase.SHADOW
 
 
 def test_clicks_in_shadow_mean_nothing():
@@ -171,8 +176,8 @@ def test_clicks_that_are_told_later_than_their_lists_are_all_counted():
             events = {**now.events, "clicks": now.events["clicks"] + clicks}
             told[arm] = Totals(now.samples + lists, events, now.shown + lists)
         one.now += 1
-        seen = Seen(one.live, Source.OK, dict(told), "", "", ())
-        one.state = decide(one.state, seen, one.now).state
+        observation = Observation(one.live, MetricsStatus.OK, dict(told), "", "", ())
+        one.state = decide(one.state, observation, one.now).state
     after = one.state.evidence["clicks"]
     assert after.canary.samples - before.canary.samples == 100
     # What came with the last beat waits for the lists of the next.
@@ -211,7 +216,7 @@ def test_after_a_rollback_nothing_starts_for_a_while():
     assert not world.start("sha-other").refused
 
 
-@pytest.mark.parametrize("source", [source for source in Source if source is not Source.OK])
+@pytest.mark.parametrize("source", [s for s in MetricsStatus if s is not MetricsStatus.OK])
 def test_without_metrics_the_weight_is_held_and_nothing_promoted(source):
     world = at_step()
     weight, since = world.live.weight, world.state.since
@@ -219,25 +224,25 @@ def test_without_metrics_the_weight_is_held_and_nothing_promoted(source):
     world.run(looks=8)
     assert world.state.phase is Phase.DATA_UNAVAILABLE
     assert world.live.weight == weight
-    world.source = Source.OK
+    world.source = MetricsStatus.OK
     world.run()
     assert world.state.phase is Phase.STEP
     assert world.state.since == pytest.approx(since + 80, abs=11)
 
 
 def test_a_rollout_that_could_not_be_decided_is_refused_at_its_start():
-    world = World(source=Source.SPARSE)
+    world = World(source=MetricsStatus.SPARSE)
     (why,) = world.start().refused.values()
     assert "metrics are sparse" in why
     assert "30 s or sooner (monitoring.interval)" in why
     assert world.state.phase is Phase.IDLE
-    world.source = Source.EMPTY
+    world.source = MetricsStatus.EMPTY
     assert not world.start().refused, "there may be none before the first canary"
 
 
 def test_what_to_do_is_said_where_scrapes_are_too_far_apart():
     world = at_step()
-    world.source = Source.SPARSE
+    world.source = MetricsStatus.SPARSE
     world.run()
     assert world.log[-1].why.startswith("metrics are sparse: ")
     assert "30 s or sooner (monitoring.interval)" in world.log[-1].why
@@ -262,14 +267,14 @@ def test_metrics_that_stay_away_are_what_the_policy_says(policy, ends):
     world = World()
     world.start(plan=replace(PLAN, on_hold=policy))
     world.run(looks=100, until=[Phase.STEP])
-    world.source = Source.DOWN
+    world.source = MetricsStatus.DOWN
     world.run(looks=20)
     assert world.state.phase is ends
 
 
 def test_without_metrics_a_crash_still_rolls_back():
     world = at_step()
-    world.source = Source.DOWN
+    world.source = MetricsStatus.DOWN
     world.run(looks=2)
     world.crashed = "no replica is ready"
     world.run(looks=2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from coterie.errors import BadInputError
-from coterie.rollout.evidence import Arm, Evidence, Worse
+from coterie.rollout.evidence import ArmCounts, Evidence, Worse
 
 ALPHA = 0.05
 
@@ -14,7 +14,7 @@ def looks(rng, canary_rate, stable_rate, windows, samples=(50, 450)):
     evidence, found = Evidence(), []
     for _ in range(windows):
         canary, stable = (
-            Arm(n, int(rng.binomial(n, p)))
+            ArmCounts(n, int(rng.binomial(n, p)))
             for n, p in zip(samples, (canary_rate, stable_rate), strict=True)
         )
         evidence = evidence.add(canary, stable)
@@ -69,7 +69,7 @@ def test_the_interval_holds_the_true_ratio_at_every_look():
 
 def test_windows_count_by_their_own_shares_of_traffic():
     """Simpson's paradox: a bad hour for both arms, met with more canary traffic, is no harm."""
-    calm, storm = (Arm(100, 1), Arm(900, 9)), (Arm(500, 100), Arm(500, 100))
+    calm, storm = (ArmCounts(100, 1), ArmCounts(900, 9)), (ArmCounts(500, 100), ArmCounts(500, 100))
     evidence = Evidence().add(*calm).add(*storm)
     assert evidence.against(1.0, Worse.MORE) < 1.0
     pooled = Evidence().add(calm[0] + storm[0], calm[1] + storm[1])
@@ -77,18 +77,20 @@ def test_windows_count_by_their_own_shares_of_traffic():
 
 
 def test_an_arm_without_traffic_says_nothing():
-    silent = Evidence().add(Arm(0, 0), Arm(1000, 50)).add(Arm(10, 10), Arm(0, 0))
+    silent = (
+        Evidence().add(ArmCounts(0, 0), ArmCounts(1000, 50)).add(ArmCounts(10, 10), ArmCounts(0, 0))
+    )
     assert silent.against(1.0, Worse.MORE) == pytest.approx(1.0)
     assert silent.interval().ratio is not None
 
 
 def test_it_comes_back_as_it_was_kept():
-    evidence = Evidence().add(Arm(10, 2), Arm(90, 3))
+    evidence = Evidence().add(ArmCounts(10, 2), ArmCounts(90, 3))
     assert Evidence.from_json(evidence.as_json()) == evidence
 
 
 def test_counts_that_cannot_be_are_refused():
     with pytest.raises(BadInputError, match="5 events of 4"):
-        Arm(4, 5)
+        ArmCounts(4, 5)
     with pytest.raises(BadInputError, match="ratio of 100"):
         Evidence().against(100.0, Worse.MORE)

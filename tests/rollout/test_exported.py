@@ -1,14 +1,17 @@
 """What is exported of a rollout: the names and reasons that dashboards and alerts go by."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from coterie.rollout.decide import CONTROLLER, Command, Seen, Source, Verb, decide
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.decide import MetricsStatus, Observation, decide
 from coterie.rollout.exported import REASONS, RolloutMetrics, verdict
 from coterie.rollout.plan import SIGNALS, Plan
-from coterie.rollout.state import Phase, State, Target, Totals, Transition
+from coterie.rollout.state import Phase, State, Target, Totals, Transition, TransitionCause
+from coterie.rollout.stored import read_transition
+from coterie.rollout.transitions import CONTROLLER
 
 PLAN = Plan(hold_s=60, on_hold="rollback", min_samples=10, step_s=10, deadline_s=100)
 STEP = State(Phase.STEP, "old", "new", PLAN, since=100.0)
@@ -26,7 +29,7 @@ def marked(state):
 
 
 def rollback(state=STEP, **seen):
-    state = decide(state, Seen(LIVE, **seen), 200.0)
+    state = decide(state, Observation(LIVE, **seen), 200.0)
     return [line for line in state.transitions if line.after is Phase.ROLLING_BACK]
 
 
@@ -42,7 +45,7 @@ def rollback(state=STEP, **seen):
             "metrics",
             rollback(
                 replace(STEP, phase=Phase.DATA_UNAVAILABLE, held=Phase.STEP, held_since=100.0),
-                source=Source.DOWN,
+                metrics=MetricsStatus.DOWN,
             ),
         ),
         ("forced", rollback(commands=[Command("c", Verb.ROLLBACK, "ana", "failures: I feel it")])),
@@ -50,16 +53,48 @@ def rollback(state=STEP, **seen):
 )
 def test_each_rollback_counts_under_its_reason(reason, lines):
     assert [verdict(line) for line in lines] == [reason]
+    # Words are for people: another sentence counts under the same.
+    assert [verdict(replace(line, why="because")) for line in lines] == [reason]
+    stored = [{**asdict(line), "why": "because"} for line in lines]
+    assert [verdict(read_transition(line)) for line in stored] == [reason]
 
 
-def line(after, who, why=""):
-    return Transition(1.0, Phase.BAKE, after, why, who, "old", "new", 0.0, 0, {})
+@pytest.mark.parametrize(
+    ("why", "who", "cause", "signal"),
+    [
+        ("repeated: canary 5 of 9", CONTROLLER, TransitionCause.SIGNAL, "duplicate_lists"),
+        ("the canary cannot run: OOMKilled", CONTROLLER, TransitionCause.CRASHED, ""),
+        ("preflight: damaged", CONTROLLER, TransitionCause.PREFLIGHT, ""),
+        ("metrics down for 60 s", CONTROLLER, TransitionCause.METRICS, ""),
+        ("no harm in 300 samples", CONTROLLER, TransitionCause.PASSED, ""),
+        ("not live on all replicas by the deadline", CONTROLLER, TransitionCause.DEADLINE, ""),
+        ("stable alone is live", CONTROLLER, TransitionCause.LIVE, ""),
+        ("slow: I feel it", "ana", TransitionCause.COMMAND, ""),
+        ("what nobody ever said", CONTROLLER, None, ""),
+    ],
+)
+def test_lines_of_the_version_before_tell_their_cause_by_their_words(why, who, cause, signal):
+    content = asdict(replace(line(Phase.ROLLING_BACK, None), why=why, who=who))
+    del content["cause"], content["signal"]
+    read = read_transition(content)
+    assert (read.cause, read.signal) == (cause, signal)
+
+
+def test_lines_of_a_later_version_are_read_as_far_as_they_are_understood():
+    content = asdict(line(Phase.ROLLING_BACK, TransitionCause.SIGNAL, "slow"))
+    read = read_transition({**content, "cause": "an_eclipse", "mood": "dark"})
+    assert (read.cause, read.why) == (None, "words")
+
+
+def line(after, cause, signal=""):
+    phases = (Phase.BAKE, after)
+    return Transition(1.0, *phases, "words", "ana", "old", "new", 0.0, 0, {}, cause, signal)
 
 
 def test_a_promotion_is_a_verdict_only_if_it_is_forced():
-    assert verdict(line(Phase.PROMOTED, "ana")) == "forced"
-    assert verdict(line(Phase.PROMOTED, CONTROLLER)) == ""
-    assert verdict(line(Phase.ROLLED_BACK, CONTROLLER)) == ""
+    assert verdict(line(Phase.PROMOTED, TransitionCause.COMMAND)) == "forced"
+    assert verdict(line(Phase.PROMOTED, TransitionCause.PASSED)) == ""
+    assert verdict(line(Phase.ROLLED_BACK, TransitionCause.LIVE)) == ""
 
 
 def test_reasons_are_bounded_and_there_from_the_start():
@@ -75,7 +110,7 @@ def test_the_state_is_shown_as_it_is():
     metrics = RolloutMetrics(registry)
     held = replace(STEP, phase=Phase.DATA_UNAVAILABLE, held=Phase.STEP, held_since=150.0)
     held = replace(held, quarantine={"bad": "slow", "worse": "crashed"})
-    metrics.show(held, [line(Phase.ROLLING_BACK, CONTROLLER, "slow: 3 of 4")], 200.0)
+    metrics.show(held, [line(Phase.ROLLING_BACK, TransitionCause.SIGNAL, "slow")], 200.0)
     value = registry.get_sample_value
     phases = {p: value("coterie_rollout_state", {"phase": p.value}) for p in Phase}
     assert [phase for phase, shown in phases.items() if shown] == [Phase.DATA_UNAVAILABLE]

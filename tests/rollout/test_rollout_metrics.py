@@ -12,8 +12,9 @@ import urllib.request
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from coterie.rollout.decide import Source
-from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics, Sample, read
+from coterie.http_client import Answer, HttpClient
+from coterie.rollout.decide import MetricsStatus
+from coterie.rollout.metrics import EndpointMetrics, MetricSample, PrometheusMetrics, read
 from coterie.rollout.state import Target, Totals
 
 TARGET = Target("old", "new", 0.1)
@@ -145,8 +146,8 @@ def of_arm(totals, arm):
 def test_counts_of_both_arms_are_read(asked):
     app, source = asked
     app.export()
-    told, totals = source.totals(Source.OK)
-    assert told is Source.OK
+    told, totals = source.totals(MetricsStatus.OK)
+    assert told is MetricsStatus.OK
     assert of_arm(totals, "stable") == Totals(900, {"failures": 9}, 700)
     assert of_arm(totals, "canary") == Totals(100, {"failures": 4}, 60)
 
@@ -154,12 +155,12 @@ def test_counts_of_both_arms_are_read(asked):
 def test_an_old_heartbeat_is_stale(asked):
     app, source = asked
     app.export(age_s=60)
-    assert source.totals(Source.STALE) == (Source.STALE, {})
+    assert source.totals(MetricsStatus.STALE) == (MetricsStatus.STALE, {})
 
 
 def test_series_that_are_not_there_are_empty(asked):
     _, source = asked
-    assert source.totals(Source.EMPTY) == (Source.EMPTY, {})
+    assert source.totals(MetricsStatus.EMPTY) == (MetricsStatus.EMPTY, {})
 
 
 def test_a_source_that_does_not_answer_is_down(asked):
@@ -169,16 +170,16 @@ def test_a_source_that_does_not_answer_is_down(asked):
         source.close()
     else:
         app.close()
-    assert source.totals(Source.DOWN) == (Source.DOWN, {})
+    assert source.totals(MetricsStatus.DOWN) == (MetricsStatus.DOWN, {})
 
 
 def test_an_app_that_answers_with_errors_says_nothing_of_now(asked):
     app, source = asked
     app.export()
-    assert source.totals(Source.OK)[0] is Source.OK
+    assert source.totals(MetricsStatus.OK)[0] is MetricsStatus.OK
     app.down = True
     # Prometheus itself goes on, and says that the series have ended.
-    wanted = Source.EMPTY if isinstance(source, Prometheus) else Source.DOWN
+    wanted = MetricsStatus.EMPTY if isinstance(source, Prometheus) else MetricsStatus.DOWN
     assert source.totals(wanted)[0] is wanted
 
 
@@ -208,13 +209,13 @@ def remembered(folder, apart_s, newest_s, span_s=170):
 @pytest.mark.parametrize(
     ("apart_s", "newest_s", "told"),
     [
-        (5, 3, Source.OK),
-        (5, 20, Source.STALE),
-        (30, 3, Source.OK),
-        (30, 28, Source.OK),
-        (30, 70, Source.STALE),
-        (60, 3, Source.SPARSE),
-        (60, 50, Source.SPARSE),
+        (5, 3, MetricsStatus.OK),
+        (5, 20, MetricsStatus.STALE),
+        (30, 3, MetricsStatus.OK),
+        (30, 28, MetricsStatus.OK),
+        (30, 70, MetricsStatus.STALE),
+        (60, 3, MetricsStatus.SPARSE),
+        (60, 50, MetricsStatus.SPARSE),
     ],
 )
 def test_samples_may_be_as_old_as_scrapes_are_apart(tmp_path, apart_s, newest_s, told):
@@ -230,7 +231,7 @@ def test_samples_may_be_as_old_as_scrapes_are_apart(tmp_path, apart_s, newest_s,
         app.close()
     assert found is told
     arms = {key.partition("@")[0]: counts.samples for key, counts in totals.items()}
-    assert (arms.get("canary", 0) > 900) is (told is Source.OK)
+    assert (arms.get("canary", 0) > 900) is (told is MetricsStatus.OK)
 
 
 @pytest.mark.parametrize(
@@ -238,22 +239,22 @@ def test_samples_may_be_as_old_as_scrapes_are_apart(tmp_path, apart_s, newest_s,
     [b"", b"[]", b"{}", b'{"status": "error"}', b"<html>", b'{"status": "success", "data": {}}'],
 )
 def test_what_is_no_answer_of_prometheus_is_down(monkeypatch, body):
-    monkeypatch.setattr("coterie.rollout.metrics._fetch", lambda url: body)
-    assert PrometheusMetrics("http://x").totals(TARGET) == (Source.DOWN, {})
+    monkeypatch.setattr(HttpClient, "get", lambda *_, **__: Answer("http://x", 200, body))
+    assert PrometheusMetrics("http://x").totals(TARGET) == (MetricsStatus.DOWN, {})
 
 
 def test_each_instance_counts_for_itself():
-    samples = [Sample("coterie_heartbeat_timestamp_seconds", {"instance": "a"}, NOW)]
+    samples = [MetricSample("coterie_heartbeat_timestamp_seconds", {"instance": "a"}, NOW)]
     samples += [
-        Sample("coterie_arm_answers_total", {"arm": "stable", "instance": name}, count)
+        MetricSample("coterie_arm_answers_total", {"arm": "stable", "instance": name}, count)
         for name, count in (("a", 5.0), ("b", 7.0))
     ]
     told, totals = read(samples, NOW + 1, by_instance=True)
-    assert told is Source.OK
+    assert told is MetricsStatus.OK
     assert {key: counts.samples for key, counts in totals.items()} == {"stable@a": 5, "stable@b": 7}
 
 
-@pytest.mark.parametrize(("age_s", "source"), [(5, Source.OK), (20, Source.STALE)])
+@pytest.mark.parametrize(("age_s", "source"), [(5, MetricsStatus.OK), (20, MetricsStatus.STALE)])
 def test_age_is_told_by_prometheus_time_whatever_the_time_here(monkeypatch, age_s, source):
     """A controller whose node is ten minutes ahead would else hold every rollout."""
 
@@ -265,10 +266,10 @@ def test_age_is_told_by_prometheus_time_whatever_the_time_here(monkeypatch, age_
         series("coterie_heartbeat_timestamp_seconds", NOW - age_s),
     ]
 
-    def fetch(url):
-        kind = "matrix" if "%5B" in url else "vector"
+    def get(_, path, query):
+        kind = "matrix" if "[" in query else "vector"
         data = {"resultType": kind, "result": found if kind == "vector" else []}
-        return json.dumps({"status": "success", "data": data}).encode()
+        return Answer(path, 200, json.dumps({"status": "success", "data": data}).encode())
 
-    monkeypatch.setattr("coterie.rollout.metrics._fetch", fetch)
+    monkeypatch.setattr(HttpClient, "get", get)
     assert PrometheusMetrics("http://x").totals(TARGET)[0] is source

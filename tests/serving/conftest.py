@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from small_shop import make_router, people, place_of, write_clean_tables, write_small_release
+from small_shop import make_router, people, ref_of, write_clean_tables, write_small_release
 
 from coterie.release.bundle import Release
-from coterie.rollout.book import Book
 from coterie.rollout.live import Live
+from coterie.rollout.store import FileRolloutStore
 from serving.api.application import create_app
 from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
@@ -54,13 +54,13 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         metrics = ServingMetrics()
         router = make_router(served, features, metrics)
         if canary is not None:
-            router.adopt(Live(place_of(served), place_of(canary), 0.5))
+            router.adopt(Live(ref_of(served), ref_of(canary), 0.5))
             last = time.monotonic() + 20
             while len(router.makers) < 2 and time.monotonic() < last:
                 time.sleep(0.02)
         writer = LocalWriter(Sink(log, features, metrics))
-        book = Book(tmp_path / "rollouts")
-        rollouts = (book, ReleaseLocator(str(tmp_path / "releases"), place_of(release)))
+        rollout_store = FileRolloutStore(tmp_path / "rollouts")
+        rollouts = (rollout_store, ReleaseLocator(str(tmp_path / "releases"), ref_of(release)))
         directory = ShopperDirectory.read(str(clean))
         parts = AppParts(chosen, router, writer, metrics, directory, rollouts)
         return TestClient(create_app(parts), raise_server_exceptions=False)

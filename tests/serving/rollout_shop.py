@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from coterie.errors import BadInputError
-from coterie.rollout.book import Book
 from coterie.rollout.controller import Controller, nobody
-from coterie.rollout.decide import Source
-from coterie.rollout.live import Place
+from coterie.rollout.decide import MetricsStatus
+from coterie.rollout.live import ReleaseRef
 from coterie.rollout.state import State, Target, Totals
+from coterie.rollout.store import FileRolloutStore
 from serving.api.admin import admin_router
 from serving.api.auth import Guard
 from serving.api.middleware import TelemetryMiddleware
@@ -47,7 +47,7 @@ class Shop:
         self.now = time.time() if begins is None else begins
         self.counted: dict[str, Totals] = {}
         self.rng = np.random.default_rng(4)
-        self.source = Source.OK
+        self.source = MetricsStatus.OK
         self.unfit = ""
 
     def clock(self) -> float:
@@ -68,7 +68,7 @@ class Shop:
         return self.now
 
     def totals(self, target):
-        return self.source, dict(self.counted) if self.source is Source.OK else {}
+        return self.source, dict(self.counted) if self.source is MetricsStatus.OK else {}
 
     def live(self) -> Target:
         return self.target
@@ -85,18 +85,30 @@ class Shop:
         return ""
 
 
-def make_controller(book: Book, shop: Shop, follow: Callable[[str], None] = nobody) -> Controller:
-    if book.read()[1] == 0:
-        book.write(State(stable=OLD), 0)
-    return Controller(book, shop, shop, shop.clock, note_look=book.note_look, follow=follow)
+def make_controller(
+    rollout_store: FileRolloutStore, shop: Shop, follow: Callable[[str], None] = nobody
+) -> Controller:
+    if rollout_store.read()[1] == 0:
+        rollout_store.write(State(stable=OLD), 0)
+    return Controller(
+        rollout_store,
+        shop,
+        shop,
+        shop.clock,
+        note_snapshot=rollout_store.note_snapshot,
+        follow=follow,
+    )
 
 
 @contextmanager
 def turning(
-    book: Book, shop: Shop, every_s: float = 0.01, follow: Callable[[str], None] = nobody
+    rollout_store: FileRolloutStore,
+    shop: Shop,
+    every_s: float = 0.01,
+    follow: Callable[[str], None] = nobody,
 ) -> Iterator[None]:
     """A controller at work beside the app."""
-    controller, stop = make_controller(book, shop, follow), threading.Event()
+    controller, stop = make_controller(rollout_store, shop, follow), threading.Event()
 
     def turn() -> None:
         while not stop.wait(every_s):
@@ -111,18 +123,22 @@ def turning(
         thread.join()
 
 
-def find(release: str) -> Place:
+def find(release: str) -> ReleaseRef:
     for digest, version in VERSIONS.items():
         if release in (version, f"releases/{version}"):
-            return Place(digest, f"releases/{version}")
+            return ReleaseRef(digest, f"releases/{version}")
     raise BadInputError(f"releases holds no release {release!r}, only {list(VERSIONS.values())}")
 
 
-def make_app(book: Book, token: str = TOKEN, storefront: bool = True):
+def make_app(rollout_store: FileRolloutStore, token: str = TOKEN, storefront: bool = True):
     app = FastAPI()
     answer_with_problems(app)
-    app.include_router(admin_router(book, Guard({"admin_token": token}), find, lambda: VERSIONS))
+    app.include_router(
+        admin_router(rollout_store, Guard({"admin_token": token}), find, lambda: VERSIONS)
+    )
     if storefront:
-        app.include_router(operations_router(book, lambda: VERSIONS, book.looks))
+        app.include_router(
+            operations_router(rollout_store, lambda: VERSIONS, rollout_store.snapshots)
+        )
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return TelemetryMiddleware(app, ServingMetrics(), Pseudonyms("0123456789abcdef"))

@@ -10,7 +10,7 @@ import torch
 
 from coterie.recommend.encoder import Encoder
 from coterie.release.bundle import Release, ReleaseContent, write_release
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.schema import ITEMS, STRENGTHS, EventKind
 from serving.events.event import KIND_CODES
 from serving.features.online_store import FakeFeatures, Friends
@@ -33,12 +33,12 @@ def make_router(
 ) -> ReleaseRouter:
     """A replica that serves one release."""
     router = ReleaseRouter(features, metrics, **options)
-    router.adopt(Live(place_of(release)))
+    router.adopt(Live(ref_of(release)))
     return router
 
 
-def place_of(release: Release) -> Place:
-    return Place(release.digest, FOLDERS[release.digest])
+def ref_of(release: Release) -> ReleaseRef:
+    return ReleaseRef(release.digest, FOLDERS[release.digest])
 
 
 def item(row: int) -> str:

@@ -16,11 +16,18 @@ from synthetic import NUM_USERS, planted
 from two_workers import CONFIG
 
 from coterie.errors import BadInputError
-from coterie.training.distributed import SNAPSHOT, _epochs_in, _mend_snapshot
+from coterie.training.distributed import SNAPSHOT, _epochs_in, _mend_snapshot, cluster
 from coterie.training.fit import fit
-from coterie.training.runs import Workers
+from coterie.training.runs import RayWorkers
 
 SCRIPT = Path(__file__).with_name("two_workers.py")
+
+
+@pytest.fixture(scope="module")
+def one_ray(tmp_path_factory):
+    """One for all runs of this process, as it would start one for each."""
+    with cluster(RayWorkers(str(tmp_path_factory.mktemp("runs")), count=2)):
+        yield
 
 
 def kill_after(epochs, storage, limit_s=200):
@@ -51,7 +58,7 @@ def kill_after(epochs, storage, limit_s=200):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_path):
+def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_path, one_ray):
     before = kill_after(3, tmp_path)
     data = planted().data
     seen = []
@@ -59,7 +66,7 @@ def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_pa
         data,
         "lightgcn",
         CONFIG,
-        Workers(str(tmp_path), "killed", count=2),
+        RayWorkers(str(tmp_path), "killed", count=2),
         lambda what, done, total: seen.append(done),
     )
     alone = fit(data, "lightgcn", CONFIG)
@@ -75,11 +82,11 @@ def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_what_is_wrong_in_a_worker_is_wrong_for_the_caller(tmp_path):
+def test_what_is_wrong_in_a_worker_is_wrong_for_the_caller(tmp_path, one_ray):
     data = planted().data
     nothing = replace(data, interactions=data.interactions.take(np.zeros(0, np.int64)))
     with pytest.raises(BadInputError, match="kind to learn from"):
-        fit(nothing, "lightgcn", CONFIG, Workers(str(tmp_path), retries=0))
+        fit(nothing, "lightgcn", CONFIG, RayWorkers(str(tmp_path), retries=0))
 
 
 def test_a_run_of_another_training_is_refused_before_ray_starts(tmp_path):
@@ -89,7 +96,7 @@ def test_a_run_of_another_training_is_refused_before_ray_starts(tmp_path):
 
     write_state(tmp_path / "mine" / "checkpoint_2026", some_state(2), run="another")
     with pytest.raises(BadInputError, match="something else"):
-        fit(planted().data, "lightgcn", CONFIG, Workers(str(tmp_path), "mine"))
+        fit(planted().data, "lightgcn", CONFIG, RayWorkers(str(tmp_path), "mine"))
 
 
 @pytest.mark.parametrize(
@@ -109,4 +116,4 @@ def test_a_list_of_checkpoints_that_ray_would_choke_on_is_moved_aside(tmp_path, 
 
 def test_no_workers_are_refused(tmp_path):
     with pytest.raises(BadInputError, match="at least one"):
-        Workers(str(tmp_path), count=0)
+        RayWorkers(str(tmp_path), count=0)

@@ -7,7 +7,7 @@ from synthetic import planted
 from coterie.models.lightgcn import LightGCNConfig
 from coterie.training.fit import fit
 from coterie.training.loop import LoopConfig
-from coterie.training.runs import Workers
+from coterie.training.runs import RayWorkers
 
 CONFIG = LightGCNConfig(
     embedding_size=16,
@@ -17,4 +17,4 @@ CONFIG = LightGCNConfig(
 )
 
 if __name__ == "__main__":
-    fit(planted().data, "lightgcn", CONFIG, Workers(sys.argv[1], "killed", count=2))
+    fit(planted().data, "lightgcn", CONFIG, RayWorkers(sys.argv[1], "killed", count=2))

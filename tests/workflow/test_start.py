@@ -19,7 +19,7 @@ from coterie.schema import ITEMS
 from coterie.training.dataset_file import digest_start, pack_start, unpack_start
 from coterie.training.fit import Here, fit
 from coterie.training.loop import LoopConfig
-from coterie.training.runs import Workers, run_identity
+from coterie.training.runs import RayWorkers, run_identity
 from coterie.workflow.start import find_start, open_start
 
 CONFIG = SocialConfig(embedding_size=16, linear_weight=0.5, loop=LoopConfig(max_epochs=12, lr=1e-2))
@@ -178,6 +178,6 @@ def test_workers_go_on_from_a_release_as_this_process_does(data, champion, tmp_p
     short = replace(CONFIG, loop=replace(CONFIG.loop, max_epochs=2))
     start = start_of(champion)
     here = fit(data, "social", short, start=start).history
-    there = fit(data, "social", short, Workers(str(tmp_path), count=1), start=start).history
+    there = fit(data, "social", short, RayWorkers(str(tmp_path), count=1), start=start).history
     assert there.best_score == pytest.approx(here.best_score, abs=0.02)
     assert there.best_score > fit(data, "social", short).history.best_score

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from coterie.monitoring.panels import Dashboard, Panel, Query, Row
+from coterie import metric_names
+from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
 from coterie.monitoring.queries import above, newest, rate, share
 from coterie.monitoring.rules import (
     DRIFT,
@@ -26,7 +27,7 @@ MODEL: Final = Dashboard(
                     "Share of lists whose best score falls into each tenth of the release's "
                     "offline lists; a tenth each is what the release was made with. Shoppers of "
                     "popular lists are not in it.",
-                    [Query(SCORE_SHARE, "tenth {{bin}}")],
+                    [PanelQuery(SCORE_SHARE, "tenth {{bin}}")],
                     "percentunit",
                     stacked=True,
                     most=1,
@@ -36,7 +37,7 @@ MODEL: Final = Dashboard(
                     "Drift of scores",
                     "Population stability index of these tenths against a tenth each: under .1 is "
                     f"nothing, over {DRIFT} a shift. Among few lists, chance alone makes it large.",
-                    [Query(PSI, "index")],
+                    [PanelQuery(PSI, "index")],
                     "none",
                     steps=above(0.1, DRIFT),
                     width=8,
@@ -44,7 +45,7 @@ MODEL: Final = Dashboard(
                 Panel(
                     "Lists behind it",
                     "In the last six hours; over 1,000 are judged.",
-                    [Query("sum(increase(coterie_best_score_bin_total[6h]))", "lists")],
+                    [PanelQuery(f"sum(increase({metric_names.BEST_SCORE_BIN}[6h]))", "lists")],
                     kind="stat",
                     width=6,
                 ),
@@ -57,7 +58,7 @@ MODEL: Final = Dashboard(
                     "Coverage",
                     "Share of the available items that a replica's last thousand lists show. When "
                     "it falls, everybody is shown the same.",
-                    [Query("max(coterie_catalogue_coverage_ratio)", "covered")],
+                    [PanelQuery(f"max({metric_names.CATALOGUE_COVERAGE})", "covered")],
                     "percentunit",
                 ),
                 Panel(
@@ -65,10 +66,10 @@ MODEL: Final = Dashboard(
                     "Bits an item: an item that one shopper in a thousand had is worth ten. When "
                     "it falls, lists turn to what is popular.",
                     [
-                        Query(
+                        PanelQuery(
                             share(
-                                rate("coterie_list_novelty_bits_total"),
-                                rate("coterie_list_items_total"),
+                                rate(metric_names.LIST_NOVELTY),
+                                rate(metric_names.LIST_ITEMS),
                             ),
                             "bits",
                         )
@@ -80,10 +81,10 @@ MODEL: Final = Dashboard(
                     "Share of shown items' scores that comes from friends. When it falls to "
                     "nothing, ties do not reach the lists.",
                     [
-                        Query(
+                        PanelQuery(
                             share(
-                                rate("coterie_reason_share_total", where='kind="friend"'),
-                                rate("coterie_reason_share_total"),
+                                rate(metric_names.REASON_SHARE, where='kind="friend"'),
+                                rate(metric_names.REASON_SHARE),
                             ),
                             "friends",
                         )
@@ -98,7 +99,7 @@ MODEL: Final = Dashboard(
                 Panel(
                     "Median age of a shopper's newest event",
                     "When their list was made, over an hour.",
-                    [Query(FEATURE_AGE, "median")],
+                    [PanelQuery(FEATURE_AGE, "median")],
                     "s",
                     steps=above(STALE_FEATURES_S),
                 ),
@@ -106,8 +107,8 @@ MODEL: Final = Dashboard(
                     "Age of the release",
                     "Of the stable one: what is newer than it, it does not know.",
                     [
-                        Query(
-                            newest("coterie_release_created_timestamp_seconds", 'arm="stable"'),
+                        PanelQuery(
+                            newest(metric_names.RELEASE_CREATED, 'arm="stable"'),
                             "stable",
                         )
                     ],
@@ -120,8 +121,8 @@ MODEL: Final = Dashboard(
                     "Version and digest, by arm. Two of an arm for more than a minute: not all "
                     "replicas have taken the new one.",
                     [
-                        Query(
-                            "sum by (arm, version, digest) (coterie_release_info > 0)",
+                        PanelQuery(
+                            f"sum by (arm, version, digest) ({metric_names.RELEASE_INFO} > 0)",
                             "{{arm}}: {{version}} ({{digest}})",
                         )
                     ],

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from coterie.monitoring.panels import Dashboard, Panel, Query, Row
+from coterie import metric_names
+from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
 from coterie.monitoring.queries import above, newest
 from coterie.monitoring.rules import BAD_ROWS, BAD_SHARE, LONG_RUN_S, TOO_BAD_ROWS
 
@@ -17,7 +18,7 @@ PIPELINES: Final = Dashboard(
                 Panel(
                     "Runs for",
                     "Time since the newest run began, while it goes on; else 0.",
-                    [Query("max(coterie_pipeline_running_seconds)", "running")],
+                    [PanelQuery(f"max({metric_names.PIPELINE_RUNNING})", "running")],
                     "s",
                     "stat",
                     above(LONG_RUN_S / 2, LONG_RUN_S),
@@ -27,9 +28,8 @@ PIPELINES: Final = Dashboard(
                     "Last success",
                     "How long ago a run last ended well.",
                     [
-                        Query(
-                            "time() - max by (pipeline) "
-                            "(coterie_pipeline_last_success_timestamp_seconds)",
+                        PanelQuery(
+                            f"time() - max by (pipeline) ({metric_names.PIPELINE_LAST_SUCCESS})",
                             "{{pipeline}}",
                         )
                     ],
@@ -42,9 +42,8 @@ PIPELINES: Final = Dashboard(
                     "Last failure",
                     "How long ago a run last failed.",
                     [
-                        Query(
-                            "time() - max by (pipeline) "
-                            "(coterie_pipeline_last_failure_timestamp_seconds)",
+                        PanelQuery(
+                            f"time() - max by (pipeline) ({metric_names.PIPELINE_LAST_FAILURE})",
                             "{{pipeline}}",
                         )
                     ],
@@ -55,7 +54,7 @@ PIPELINES: Final = Dashboard(
                 Panel(
                     "Failed, of the last 50",
                     "Runs that failed among those that are remembered; stopped ones are not.",
-                    [Query("max(coterie_pipeline_failures)", "failed")],
+                    [PanelQuery(f"max({metric_names.PIPELINE_FAILURES})", "failed")],
                     "none",
                     "stat",
                     above(1, 5),
@@ -64,7 +63,7 @@ PIPELINES: Final = Dashboard(
                 Panel(
                     "Read",
                     "How long ago serving last read how runs stand: everything here is as old.",
-                    [Query(newest("coterie_pipeline_status_read_timestamp_seconds"), "read")],
+                    [PanelQuery(newest(metric_names.PIPELINE_STATUS_READ), "read")],
                     "s",
                     "stat",
                     above(60, 600),
@@ -73,7 +72,7 @@ PIPELINES: Final = Dashboard(
                 Panel(
                     "Time of steps",
                     "Of the newest run; a step that runs is still growing.",
-                    [Query("max by (step) (coterie_pipeline_step_seconds)", "{{step}}")],
+                    [PanelQuery(f"max by (step) ({metric_names.PIPELINE_STEP})", "{{step}}")],
                     "s",
                     stacked=True,
                     width=24,
@@ -86,17 +85,17 @@ PIPELINES: Final = Dashboard(
                 Panel(
                     "Rows taken",
                     "By the last ingest, by table. A fall is an export that was cut off.",
-                    [Query("max by (table) (coterie_ingested_rows)", "{{table}}")],
+                    [PanelQuery(f"max by (table) ({metric_names.INGESTED_ROWS})", "{{table}}")],
                 ),
                 Panel(
                     "Rows put aside",
                     "Bad ones, by table; they lie with their reasons beside the clean tables.",
-                    [Query("max by (table) (coterie_quarantined_rows)", "{{table}}")],
+                    [PanelQuery(f"max by (table) ({metric_names.QUARANTINED_ROWS})", "{{table}}")],
                 ),
                 Panel(
                     "Share put aside",
                     "Over 5 % ingest stops, unless it was told otherwise.",
-                    [Query(BAD_SHARE, "{{table}}")],
+                    [PanelQuery(BAD_SHARE, "{{table}}")],
                     "percentunit",
                     steps=above(BAD_ROWS, TOO_BAD_ROWS),
                 ),

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from coterie.monitoring.panels import FINE, Dashboard, Panel, Query, Row
-from coterie.monitoring.queries import ANSWERS, above, quantile, rate, share, signal_share
+from coterie import metric_names
+from coterie.monitoring.panels import FINE, Dashboard, Panel, PanelQuery, Row
+from coterie.monitoring.queries import above, quantile, rate, share, signal_share
 from coterie.monitoring.rules import NO_DATA_S, QUICK_S, SHIELDED
 from coterie.rollout.plan import SIGNALS
 
@@ -19,8 +20,8 @@ def _signal(signal: str) -> Panel:
         text += f" Over {meant.ceiling:.0%} on the canary it is rolled back whatever stable does."
         steps = above(meant.ceiling)
     title = signal.replace("_", " ").capitalize()
-    return Panel(title, text, [Query(signal_share(signal), "{{arm}}")], "percentunit", steps=steps,
-                 width=6, height=7)  # fmt: skip
+    queries = [PanelQuery(signal_share(signal), "{{arm}}")]
+    return Panel(title, text, queries, "percentunit", steps=steps, width=6, height=7)
 
 
 ROLLOUT: Final = Dashboard(
@@ -34,7 +35,11 @@ ROLLOUT: Final = Dashboard(
                 Panel(
                     "State",
                     "The phase that the rollout is in. Paused and inconclusive wait for a person.",
-                    [Query("max by (phase) (coterie_rollout_state) == 1", "{{phase}}")],
+                    [
+                        PanelQuery(
+                            f"max by (phase) ({metric_names.ROLLOUT_STATE}) == 1", "{{phase}}"
+                        )
+                    ],
                     "none",
                     "stat",
                     named=True,
@@ -44,7 +49,11 @@ ROLLOUT: Final = Dashboard(
                 Panel(
                     "Phases",
                     "As they followed each other.",
-                    [Query("max by (phase) (coterie_rollout_state) == 1", "{{phase}}")],
+                    [
+                        PanelQuery(
+                            f"max by (phase) ({metric_names.ROLLOUT_STATE}) == 1", "{{phase}}"
+                        )
+                    ],
                     "none",
                     most=1,
                     height=7,
@@ -53,7 +62,7 @@ ROLLOUT: Final = Dashboard(
                     "Weight of the canary",
                     "Share of shoppers that are assigned to it. In shadow it is 0, and requests "
                     "are mirrored.",
-                    [Query("max(coterie_rollout_weight)", "weight")],
+                    [PanelQuery(f"max({metric_names.ROLLOUT_WEIGHT})", "weight")],
                     "percentunit",
                     most=1,
                     height=7,
@@ -63,7 +72,7 @@ ROLLOUT: Final = Dashboard(
                     "Without data",
                     "For how long the controller has had no metrics. The weight is held, and "
                     "nothing is promoted.",
-                    [Query("max(coterie_rollout_data_unavailable_seconds)", "blind")],
+                    [PanelQuery(f"max({metric_names.ROLLOUT_DATA_UNAVAILABLE})", "blind")],
                     "s",
                     "stat",
                     above(1, NO_DATA_S),
@@ -74,7 +83,7 @@ ROLLOUT: Final = Dashboard(
                     "In quarantine",
                     "Releases that were rolled back, and may not come again before a person takes "
                     "them out.",
-                    [Query("max(coterie_rollout_quarantined)", "releases")],
+                    [PanelQuery(f"max({metric_names.ROLLOUT_QUARANTINED})", "releases")],
                     "none",
                     "stat",
                     above(1),
@@ -89,14 +98,14 @@ ROLLOUT: Final = Dashboard(
                 Panel(
                     "Answers by arm",
                     "Lists a second that an arm was asked for, mirrored ones too.",
-                    [Query(rate(ANSWERS, "arm"), "{{arm}}")],
+                    [PanelQuery(rate(metric_names.ARM_ANSWERS, "arm"), "{{arm}}")],
                     "reqps",
                     width=6,
                 ),
                 Panel(
                     "p95 by arm",
                     "Time an arm took to make a list, features not counted.",
-                    [Query(quantile(0.95, "coterie_arm_duration_seconds", "arm"), "{{arm}}")],
+                    [PanelQuery(quantile(0.95, metric_names.ARM_DURATION, "arm"), "{{arm}}")],
                     "s",
                     steps=above(QUICK_S),
                     width=6,
@@ -106,10 +115,10 @@ ROLLOUT: Final = Dashboard(
                     "Share of the canary's requests that stable answered in its place: it raised, "
                     "hung, or made a flawed list. Shoppers saw none of it.",
                     [
-                        Query(
+                        PanelQuery(
                             share(
-                                rate("coterie_shielded_total"),
-                                rate(ANSWERS, where='arm="canary"'),
+                                rate(metric_names.SHIELDED),
+                                rate(metric_names.ARM_ANSWERS, where='arm="canary"'),
                             ),
                             "shielded",
                         )
@@ -122,7 +131,7 @@ ROLLOUT: Final = Dashboard(
                     "Not mirrored",
                     "Requests a second that were not put to a canary in shadow, as it was busy. "
                     "They only make shadow longer.",
-                    [Query(rate("coterie_unmirrored_total"), "requests")],
+                    [PanelQuery(rate(metric_names.UNMIRRORED), "requests")],
                     "reqps",
                     width=6,
                 ),
@@ -137,8 +146,8 @@ ROLLOUT: Final = Dashboard(
                     "Releases that were taken back since the controller started: by a signal, "
                     "crashed, preflight, metrics; or forced back or on by a person.",
                     [
-                        Query(
-                            "sum by (reason) (coterie_rollout_verdicts_total)",
+                        PanelQuery(
+                            f"sum by (reason) ({metric_names.ROLLOUT_VERDICTS})",
                             "{{reason}}",
                         )
                     ],
@@ -151,8 +160,8 @@ ROLLOUT: Final = Dashboard(
                     "Verdicts over time",
                     "In the hour before.",
                     [
-                        Query(
-                            "sum by (reason) (increase(coterie_rollout_verdicts_total[1h]))",
+                        PanelQuery(
+                            f"sum by (reason) (increase({metric_names.ROLLOUT_VERDICTS}[1h]))",
                             "{{reason}}",
                         )
                     ],

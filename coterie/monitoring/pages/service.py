@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from coterie.monitoring.panels import Dashboard, Panel, Query, Row
+from coterie import metric_names
+from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
 from coterie.monitoring.queries import (
-    LATENCY,
     LISTS,
-    REQUESTS,
     above,
     below,
     quantile,
@@ -40,7 +39,7 @@ SERVICE: Final = Dashboard(
                     f"Shoppers' requests that were not answered with 5xx; objective "
                     f"{AVAILABILITY:.1%}. Requests that never reach a replica are not in it: see "
                     "the rows from Ray.",
-                    [Query(f"1 - {FAILED_SHARE}3d", "available")],
+                    [PanelQuery(f"1 - {FAILED_SHARE}3d", "available")],
                     "percentunit",
                     "stat",
                     below(AVAILABILITY),
@@ -51,7 +50,7 @@ SERVICE: Final = Dashboard(
                     "Quick, last 3 days",
                     f"Lists that were answered within {QUICK_S * 1000:g} ms; objective "
                     f"{QUICK:.0%}.",
-                    [Query(f"1 - {SLOW_SHARE}3d", "quick")],
+                    [PanelQuery(f"1 - {SLOW_SHARE}3d", "quick")],
                     "percentunit",
                     "stat",
                     below(QUICK),
@@ -63,7 +62,7 @@ SERVICE: Final = Dashboard(
                     "How many times faster than evenly over 30 days. An hour over 14.4 pages, as "
                     "do six over 6; a day over 3 or three over 1 are a ticket.",
                     [
-                        Query(f"{FAILED_SHARE}{w} / {1 - AVAILABILITY:.5g}", w)
+                        PanelQuery(f"{FAILED_SHARE}{w} / {1 - AVAILABILITY:.5g}", w)
                         for w in ("1h", "6h", "1d", "3d")
                     ],
                     "none",
@@ -74,7 +73,7 @@ SERVICE: Final = Dashboard(
                     "Budget of slow lists burns",
                     "The same for lists that take longer than they should.",
                     [
-                        Query(f"{SLOW_SHARE}{w} / {1 - QUICK:.5g}", w)
+                        PanelQuery(f"{SLOW_SHARE}{w} / {1 - QUICK:.5g}", w)
                         for w in ("1h", "6h", "1d", "3d")
                     ],
                     "none",
@@ -89,14 +88,14 @@ SERVICE: Final = Dashboard(
                 Panel(
                     "Requests by route",
                     "Requests a second. `other` is every path that is not ours.",
-                    [Query(rate(REQUESTS, "route"), "{{route}}")],
+                    [PanelQuery(rate(metric_names.HTTP_REQUESTS, "route"), "{{route}}")],
                     "reqps",
                 ),
                 Panel(
                     "Errors by route",
                     "Share of a route's requests that are answered with 5xx. 503 says that "
                     "something behind the service does not answer.",
-                    [Query(status_share("5xx"), "{{route}}")],
+                    [PanelQuery(status_share("5xx"), "{{route}}")],
                     "percentunit",
                     steps=above(1 - AVAILABILITY),
                 ),
@@ -104,26 +103,35 @@ SERVICE: Final = Dashboard(
                     "Refused by route",
                     "Share of a route's requests that are answered with 4xx: what callers do "
                     "wrong. A jump after a release of the app is its bug.",
-                    [Query(status_share("4xx"), "{{route}}")],
+                    [PanelQuery(status_share("4xx"), "{{route}}")],
                     "percentunit",
                 ),
                 Panel(
                     "Time of a list",
                     "From a request's arrival in the app to the last byte of its answer.",
-                    quantiles(LATENCY, LISTS),
+                    quantiles(metric_names.HTTP_REQUEST_DURATION, LISTS),
                     "s",
                     steps=above(QUICK_S),
                 ),
                 Panel(
                     "p95 by route",
                     "Of all routes, probes included.",
-                    [Query(quantile(0.95, LATENCY, "route"), "{{route}}")],
+                    [
+                        PanelQuery(
+                            quantile(0.95, metric_names.HTTP_REQUEST_DURATION, "route"), "{{route}}"
+                        )
+                    ],
                     "s",
                 ),
                 Panel(
                     "Requests by method",
                     "Shoppers' requests alone.",
-                    [Query(rate(REQUESTS, "method", where=SHOPPERS_ROUTES), "{{method}}")],
+                    [
+                        PanelQuery(
+                            rate(metric_names.HTTP_REQUESTS, "method", where=SHOPPERS_ROUTES),
+                            "{{method}}",
+                        )
+                    ],
                     "reqps",
                     stacked=True,
                 ),
@@ -136,8 +144,8 @@ SERVICE: Final = Dashboard(
                     "p95 of a list's stages",
                     "Features are the store's time; recommend and explain are ours.",
                     [
-                        Query(
-                            quantile(0.95, "coterie_list_stage_duration_seconds", "stage"),
+                        PanelQuery(
+                            quantile(0.95, metric_names.LIST_STAGE_DURATION, "stage"),
                             "{{stage}}",
                         )
                     ],
@@ -148,15 +156,15 @@ SERVICE: Final = Dashboard(
                     "Requests being worked on",
                     "On average, over all replicas (arrivals times duration). A replica works on "
                     "at most COTERIE_MAX_ONGOING at a time, then requests queue.",
-                    [Query(rate(f"{LATENCY}_sum"), "requests")],
+                    [PanelQuery(rate(f"{metric_names.HTTP_REQUEST_DURATION}_sum"), "requests")],
                 ),
                 Panel(
                     "Silence of replicas",
                     "Seconds since a replica of an instance last said that it is alive; each says "
                     "so every second.",
                     [
-                        Query(
-                            "time() - max by (instance) (coterie_heartbeat_timestamp_seconds)",
+                        PanelQuery(
+                            f"time() - max by (instance) ({metric_names.HEARTBEAT})",
                             "{{instance}}",
                         )
                     ],
@@ -168,9 +176,9 @@ SERVICE: Final = Dashboard(
                     "Instances",
                     "Places that are scraped and have a replica that is alive.",
                     [
-                        Query(
+                        PanelQuery(
                             "count(time() - max by (instance) "
-                            f"(coterie_heartbeat_timestamp_seconds) < {BEAT_S})",
+                            f"({metric_names.HEARTBEAT}) < {BEAT_S})",
                             "instances",
                         )
                     ],
@@ -188,7 +196,7 @@ SERVICE: Final = Dashboard(
                     "Oldest event that waits",
                     "Age of the oldest logged event that the feature store was not told of. Lists "
                     "lag behind shoppers by as much. No event is lost.",
-                    [Query("max(coterie_oldest_unpushed_seconds)", "oldest")],
+                    [PanelQuery(f"max({metric_names.OLDEST_UNPUSHED})", "oldest")],
                     "s",
                     steps=above(LATE_EVENTS_S),
                     width=6,
@@ -196,21 +204,21 @@ SERVICE: Final = Dashboard(
                 Panel(
                     "Events that wait",
                     "Logged, and not in the feature store yet.",
-                    [Query("max(coterie_unpushed_events)", "events")],
+                    [PanelQuery(f"max({metric_names.UNPUSHED_EVENTS})", "events")],
                     steps=above(MANY_EVENTS),
                     width=6,
                 ),
                 Panel(
                     "Time of a push",
                     "From logged events to the feature store's answer, a batch.",
-                    quantiles("coterie_push_duration_seconds"),
+                    quantiles(metric_names.PUSH_DURATION),
                     "s",
                     width=6,
                 ),
                 Panel(
                     "Pushes that failed",
                     "A second. They are tried again every two seconds.",
-                    [Query(rate("coterie_push_failures_total"), "failures")],
+                    [PanelQuery(rate(metric_names.PUSH_FAILURES), "failures")],
                     "cps",
                     width=6,
                 ),
@@ -223,7 +231,7 @@ SERVICE: Final = Dashboard(
                     "Oldest event that was not exported",
                     "How long the log has had it. Some minutes are usual: events wait for a file. "
                     "0 where no event consumer runs.",
-                    [Query("max(coterie_oldest_unexported_seconds)", "oldest")],
+                    [PanelQuery(f"max({metric_names.OLDEST_UNEXPORTED})", "oldest")],
                     "s",
                     steps=above(LATE_EXPORT_S),
                     width=8,
@@ -231,14 +239,14 @@ SERVICE: Final = Dashboard(
                 Panel(
                     "Events exported",
                     "A second, on average over some minutes: files are written at once.",
-                    [Query(rate("coterie_exported_events_total"), "events")],
+                    [PanelQuery(rate(metric_names.EXPORTED_EVENTS), "events")],
                     "cps",
                     width=8,
                 ),
                 Panel(
                     "Exports that failed",
                     "A second. They are tried again every two seconds.",
-                    [Query(rate("coterie_export_failures_total"), "failures")],
+                    [PanelQuery(rate(metric_names.EXPORT_FAILURES), "failures")],
                     "cps",
                     width=8,
                 ),
@@ -251,7 +259,7 @@ SERVICE: Final = Dashboard(
                     "Replicas that are healthy",
                     "By deployment. Empty on a single machine, whose Ray is not scraped.",
                     [
-                        Query(
+                        PanelQuery(
                             "sum by (deployment) (ray_serve_deployment_replica_healthy)",
                             "{{deployment}}",
                         )
@@ -263,7 +271,7 @@ SERVICE: Final = Dashboard(
                     "Waiting for a replica, by deployment. Over COTERIE_MAX_QUEUED they are "
                     "refused with 503 before the app sees them.",
                     [
-                        Query(
+                        PanelQuery(
                             "sum by (deployment) (ray_serve_deployment_queued_queries)",
                             "{{deployment}}",
                         )
@@ -274,7 +282,7 @@ SERVICE: Final = Dashboard(
                     "Requests in replicas",
                     "Being worked on, by deployment.",
                     [
-                        Query(
+                        PanelQuery(
                             "sum by (deployment) (ray_serve_replica_processing_queries)",
                             "{{deployment}}",
                         )

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from coterie.monitoring.panels import Dashboard, Panel, Query, Row
-from coterie.monitoring.queries import SIGNAL, above, quantiles, rate, share, signal_share
+from coterie import metric_names
+from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
+from coterie.monitoring.queries import above, quantiles, rate, share, signal_share
 from coterie.monitoring.rules import STALE_FEATURES_S
 
 SHOPPERS: Final = Dashboard(
@@ -19,7 +20,7 @@ SHOPPERS: Final = Dashboard(
                     "Lists a second, by what they could draw on: the shopper's own events, their "
                     "friends' alone, or what is popular. Much more of popular means that features "
                     "are missing.",
-                    [Query(rate("coterie_lists_total", "source"), "{{source}}")],
+                    [PanelQuery(rate(metric_names.LISTS, "source"), "{{source}}")],
                     "reqps",
                     stacked=True,
                 ),
@@ -27,8 +28,8 @@ SHOPPERS: Final = Dashboard(
                     "Items a list",
                     "How many items a list has on average. It falls when lists come out short.",
                     [
-                        Query(
-                            share(rate("coterie_list_items_total"), rate("coterie_lists_total")),
+                        PanelQuery(
+                            share(rate(metric_names.LIST_ITEMS), rate(metric_names.LISTS)),
                             "items",
                         )
                     ],
@@ -38,10 +39,10 @@ SHOPPERS: Final = Dashboard(
                     "Which share of shown items' scores comes from the shopper's own events, from "
                     "friends, or from popularity.",
                     [
-                        Query(
+                        PanelQuery(
                             share(
-                                rate("coterie_reason_share_total", "kind"),
-                                rate("coterie_reason_share_total"),
+                                rate(metric_names.REASON_SHARE, "kind"),
+                                rate(metric_names.REASON_SHARE),
                                 "kind",
                             ),
                             "{{kind}}",
@@ -59,14 +60,14 @@ SHOPPERS: Final = Dashboard(
                 Panel(
                     "Click rate by arm",
                     "Lists that were followed by a click, of those whose time for it is over.",
-                    [Query(signal_share("clicks"), "{{arm}}")],
+                    [PanelQuery(signal_share("clicks"), "{{arm}}")],
                     "percentunit",
                     width=6,
                 ),
                 Panel(
                     "Purchase rate by arm",
                     "Lists that were followed by a purchase, of those whose time for it is over.",
-                    [Query(signal_share("purchases"), "{{arm}}")],
+                    [PanelQuery(signal_share("purchases"), "{{arm}}")],
                     "percentunit",
                     width=6,
                 ),
@@ -75,8 +76,13 @@ SHOPPERS: Final = Dashboard(
                     "Clicks and purchases a second that belong to a list, by arm. Few of them make "
                     "the rates beside this panel jump.",
                     [
-                        Query(
-                            rate(SIGNAL, "arm", "signal", where='signal=~"clicks|purchases"'),
+                        PanelQuery(
+                            rate(
+                                metric_names.ARM_SIGNALS,
+                                "arm",
+                                "signal",
+                                where='signal=~"clicks|purchases"',
+                            ),
                             "{{signal}} {{arm}}",
                         )
                     ],
@@ -88,8 +94,8 @@ SHOPPERS: Final = Dashboard(
                     "New events a second. All kinds falling to nothing at once is a client that "
                     "cannot send.",
                     [
-                        Query(
-                            rate("coterie_events_total", "kind", where='outcome="accepted"'),
+                        PanelQuery(
+                            rate(metric_names.EVENTS, "kind", where='outcome="accepted"'),
                             "{{kind}}",
                         )
                     ],
@@ -101,10 +107,10 @@ SHOPPERS: Final = Dashboard(
                     "Share of events that were known already: clients that retry. Harmless, unless "
                     "it grows.",
                     [
-                        Query(
+                        PanelQuery(
                             share(
-                                rate("coterie_events_total", where='outcome="duplicate"'),
-                                rate("coterie_events_total"),
+                                rate(metric_names.EVENTS, where='outcome="duplicate"'),
+                                rate(metric_names.EVENTS),
                             ),
                             "duplicates",
                         )
@@ -118,10 +124,10 @@ SHOPPERS: Final = Dashboard(
                     "Share of events that broke a rule of the contract, or had an impossible time: "
                     "a client to mend, whose receipts name them.",
                     [
-                        Query(
+                        PanelQuery(
                             share(
-                                rate("coterie_events_total", where='outcome="refused"'),
-                                rate("coterie_events_total"),
+                                rate(metric_names.EVENTS, where='outcome="refused"'),
+                                rate(metric_names.EVENTS),
                             ),
                             "refused",
                         )
@@ -134,7 +140,7 @@ SHOPPERS: Final = Dashboard(
                     "Age of a shopper's newest event",
                     "When their list was made; half of the shoppers are below the median. It grows "
                     "second by second when events do not arrive.",
-                    quantiles("coterie_feature_age_seconds"),
+                    quantiles(metric_names.FEATURE_AGE),
                     "s",
                     steps=above(STALE_FEATURES_S),
                     width=12,

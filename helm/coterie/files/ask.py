@@ -47,7 +47,7 @@ def main(address: str) -> None:
 
 
 def ask(url: str, body: Any = None) -> Any:
-    """The JSON of an answer; a body is posted. Where nobody answers yet, it asks again."""
+    """Ask for JSON; a body is posted. Where nobody answers yet, ask again."""
     end = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -78,7 +78,7 @@ def asked(url: str, body: Any) -> Any:
 
 
 def names_of(error: Exception) -> str:
-    """What to look at where a name does not resolve."""
+    """Say what to look at where a name does not resolve."""
     if isinstance(getattr(error, "reason", error), socket.gaierror):
         return "; where no name resolves, networkPolicy.dns has to name who answers for them"
     return ""

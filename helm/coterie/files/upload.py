@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def connect(settings: dict[str, Any]) -> Any:
-    """A client; with the pod's token where Kubeflow has several users."""
+    """Make a client; with the pod's token where Kubeflow has several users."""
     from kfp import Client
     from kfp.client import ServiceAccountTokenVolumeCredentials
 

@@ -178,8 +178,8 @@ securityContext:
 {{- default (include "coterie.beside" (list . "checkpoints")) .Values.training.checkpoints -}}
 {{- end }}
 
-{{/* A book is named after the RayService: coterie/cluster/book.py adds the ends of its objects. */}}
-{{- define "coterie.book" -}}
+{{/* A rollout store is named after the RayService: coterie/cluster/store.py adds the ends of its objects. */}}
+{{- define "coterie.rolloutStore" -}}
 {{- printf "kubernetes://%s/%s" .Release.Namespace (include "coterie.base" .) -}}
 {{- end }}
 
@@ -229,7 +229,7 @@ securityContext:
 {{- required "release.digest has to be the SHA-256 of the manifest of release.folder" .Values.release.digest -}}
 {{- end }}
 
-{{/* What replicas are told to serve, as JSON. The controller fills it in, and asks its book; where
+{{/* What replicas are told to serve, as JSON. The controller fills it in, and asks its rollout store; where
      there is none, values decide. */}}
 {{- define "coterie.userConfig" -}}
 {{- if .Values.rollouts.enabled -}}

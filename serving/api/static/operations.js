@@ -52,10 +52,10 @@ function showNow(told) {
   at("frozen").hidden = !told.frozen;
   at("frozen").textContent = `Frozen: ${told.frozen}`;
   const mood = told.held ? "held" : told.phase === "promoted" ? "over" : "";
-  ifNew("track", [told.track, mood], () => at("track").replaceChildren(...told.track.map((stop) => {
-    const mark = mood === "over" && stop.place === "present" ? "✓" : MARKS[stop.place] ?? "";
-    const item = make("li", { class: `stop ${stop.place} ${mood}` }, make("span", { class: "mark", "aria-hidden": "true", text: mark }), make("span", { text: stop.name }));
-    if (stop.place === "present" || stop.place === "stopped") item.setAttribute("aria-current", "step");
+  ifNew("track", [told.track, mood], () => at("track").replaceChildren(...told.track.map((stage) => {
+    const mark = mood === "over" && stage.status === "present" ? "✓" : MARKS[stage.status] ?? "";
+    const item = make("li", { class: `stop ${stage.status} ${mood}` }, make("span", { class: "mark", "aria-hidden": "true", text: mark }), make("span", { text: stage.name }));
+    if (stage.status === "present" || stage.status === "stopped") item.setAttribute("aria-current", "step");
     return item;
   })));
 }
@@ -82,30 +82,30 @@ function arm(role, one, share, none, hint) {
 
 function showSignals(told, series) {
   at("signals-part").hidden = !told.signals.length;
-  at("signals").replaceChildren(...told.signals.map((sign) => card(sign, series)));
+  at("signals").replaceChildren(...told.signals.map((signal) => card(signal, series)));
 }
 
-function card(sign, series) {
-  const [canary, stable] = [sign.canary, sign.stable].map(([samples, events]) => (samples ? `${percent(events / samples)} of ${counted(samples)}` : "none yet"));
-  const ratio = sign.ratio === null ? "not known" : `${sign.ratio.toFixed(2)}, within ${sign.interval.map((x) => x.toFixed(2)).join(" to ")}`;
-  const evidence = make("div", { class: "evidence" }, bar(sign.progress, `e-value of ${sign.name}`),
-    make("span", { text: `e-value ${short(sign.e_value)} of ${sign.rolls_back_at.toFixed(0)}`, title: "A rollback at the second number" }));
-  return make("li", { class: `card signal ${sign.level}` },
-    make("header", {}, make("h3", { text: named(sign.name) }), make("span", { class: `verdict ${sign.level}`, text: sign.verdict })),
-    make("p", { class: "about", text: capital(sign.about) }),
-    ...chart(sign, series),
-    make("dl", { class: "rates" }, ...[["Canary", canary], ["Stable", stable], ["Ratio", ratio], ["Limit", `${sign.worse === "more" ? "at most" : "at least"} ${sign.limit} times stable`]]
+function card(signal, series) {
+  const [canary, stable] = [signal.canary, signal.stable].map(([samples, events]) => (samples ? `${percent(events / samples)} of ${counted(samples)}` : "none yet"));
+  const ratio = signal.ratio === null ? "not known" : `${signal.ratio.toFixed(2)}, within ${signal.interval.map((x) => x.toFixed(2)).join(" to ")}`;
+  const evidence = make("div", { class: "evidence" }, bar(signal.progress, `e-value of ${signal.name}`),
+    make("span", { text: `e-value ${short(signal.e_value)} of ${signal.rolls_back_at.toFixed(0)}`, title: "A rollback at the second number" }));
+  return make("li", { class: `card signal ${signal.level}` },
+    make("header", {}, make("h3", { text: named(signal.name) }), make("span", { class: `verdict ${signal.level}`, text: signal.verdict })),
+    make("p", { class: "about", text: capital(signal.about) }),
+    ...chart(signal, series),
+    make("dl", { class: "rates" }, ...[["Canary", canary], ["Stable", stable], ["Ratio", ratio], ["Limit", `${signal.worse === "more" ? "at most" : "at least"} ${signal.limit} times stable`]]
       .flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })])),
     evidence);
 }
 
 const short = (value) => (value >= 1e6 ? `10^${Math.log10(value).toFixed(0)}` : value >= 10 ? counted(Math.round(value)) : value.toFixed(1));
 
-function chart(sign, series) {
-  const line = series.lines[sign.name];
+function chart(signal, series) {
+  const line = series.lines[signal.name];
   const drawn = line ? line.stable.filter((rate, n) => rate !== null && line.canary[n] !== null).length : 0;
-  if (drawn < 2) return [make("div", { class: "no-chart", text: sign.verdict === "means nothing in shadow" ? "Judged once shoppers see its lists" : "Two looks are needed for a line" })];
-  const limits = line.stable.map((rate) => (rate === null ? null : rate * sign.limit));
+  if (drawn < 2) return [make("div", { class: "no-chart", text: signal.verdict === "means nothing in shadow" ? "Judged once shoppers see its lists" : "Two looks are needed for a line" })];
+  const limits = line.stable.map((rate) => (rate === null ? null : rate * signal.limit));
   const top = Math.max(...line.canary, ...line.stable, ...limits) * 1.08 || 1e-3;
   const [first, last] = [series.at[0], series.at.at(-1)];
   const path = (rates) => {
@@ -117,7 +117,7 @@ function chart(sign, series) {
       return step;
     }).join("");
   };
-  const picture = draw("svg", { class: "chart", viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", role: "img", "aria-label": `${named(sign.name)}: canary and stable over ${span(last - first)}` },
+  const picture = draw("svg", { class: "chart", viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", role: "img", "aria-label": `${named(signal.name)}: canary and stable over ${span(last - first)}` },
     draw("path", { class: "base", d: `M0 ${HIGH}H${WIDE}` }), draw("path", { class: "limit", d: path(limits) }), draw("path", { class: "stable", d: path(line.stable) }), draw("path", { class: "canary", d: path(line.canary) }));
   return [picture, make("div", { class: "scale", "aria-hidden": "true" }, make("span", { text: clock(first) }), make("span", { text: `up to ${percent(top)}` }), make("span", { text: clock(last) }))];
 }
@@ -137,8 +137,8 @@ function showStory(history, versions) {
     const digest = one.canary, kind = one.before === one.after && one.before !== "step" ? "noted" : BACK.includes(one.after) ? "back" : HELD.includes(one.after) ? "hold" : one.after === "promoted" ? "up" : "on";
     const weight = one.weight ? ` at ${percent(one.weight)}` : "";
     return make("li", { class: kind }, make("time", { datetime: new Date(one.at * 1000).toISOString(), text: day(one.at) + clock(one.at) }),
-      make("span", {}, make("b", { text: PHASES[one.after] + weight }), digest && ` ${versions[digest] ?? digest.slice(0, 12)}`),
-      make("p", { text: `${capital(one.why)}${one.who === "controller" ? "" : ` (${one.who})`}` }));
+      make("span", {}, make("b", { text: PHASES[one.after] + weight }), digest && ` ${versions[digest] ?? digest.slice(0, 12)}`, one.signal && make("code", { text: ` ${one.signal}` })),
+      make("p", { text: `${capital(one.why)}${one.cause === "command" ? ` (${one.who})` : ""}` }));
   });
   at("story").replaceChildren(...(rows.length ? rows : [make("li", { class: "empty", text: "Nothing yet. Begin with: coterie rollout start VERSION --reason WHY" })]));
 }
@@ -171,13 +171,13 @@ function says(text, why = "") {
   live.classList.toggle("lost", text !== "Live");
 }
 
-function show({ standing, history, series }) {
-  const { versions, quarantine } = standing;
-  showNow(standing);
-  ifNew("arms", [standing.stable, standing.canary, standing.weight, standing.samples, standing.phase], () => showArms(standing));
-  ifNew("signals", [standing.signals, series], () => showSignals(standing, series));
+function show({ status, history, series }) {
+  const { versions, quarantine } = status;
+  showNow(status);
+  ifNew("arms", [status.stable, status.canary, status.weight, status.samples, status.phase], () => showArms(status));
+  ifNew("signals", [status.signals, series], () => showSignals(status, series));
   ifNew("story", [history, versions], () => showStory(history, versions));
-  ifNew("quarantine", [quarantine, versions], () => showQuarantine(standing));
+  ifNew("quarantine", [quarantine, versions], () => showQuarantine(status));
 }
 
 /* What stays as it is keeps a reader's selection and focus. */

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from rollout_shop import NEW, OLD, TOKEN, Shop, make_app, make_controller, turning
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from coterie.rollout.book import Book
-from coterie.rollout.decide import Verb
+from coterie.rollout.commands import Verb
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Transition
+from coterie.rollout.store import FileRolloutStore
 from serving.api import admin
 from serving.api.admin import CommandIn, PlanIn
 from serving.api.problems import describe_problems
@@ -28,8 +28,8 @@ COMMANDS = [verb for verb in Verb if verb is not Verb.START]
 
 
 @pytest.fixture
-def book(tmp_path):
-    return Book(tmp_path / "rollouts")
+def rollout_store(tmp_path):
+    return FileRolloutStore(tmp_path / "rollouts")
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def shop():
     return Shop()
 
 
-def client_of(book, **options):
-    return TestClient(make_app(book, **options), raise_server_exceptions=False)
+def client_of(rollout_store, **options):
+    return TestClient(make_app(rollout_store, **options), raise_server_exceptions=False)
 
 
 @pytest.fixture
-def client(book, shop):
+def client(rollout_store, shop):
     """With a controller at work."""
-    with turning(book, shop), client_of(book) as client:
+    with turning(rollout_store, shop), client_of(rollout_store) as client:
         client.headers.update(BEARER)
         yield client
 
@@ -76,8 +76,8 @@ ROUTES = [
 ]
 
 
-def test_these_are_all_routes(book):
-    app = client_of(book)
+def test_these_are_all_routes(rollout_store):
+    app = client_of(rollout_store)
     described = {
         (method.upper(), path)
         for path, methods in app.get("/openapi.json").json()["paths"].items()
@@ -104,25 +104,27 @@ def test_these_are_all_routes(book):
         "Bearer é",
     ],
 )
-def test_without_the_token_nothing_is_told_or_done(book, method, path, header):
+def test_without_the_token_nothing_is_told_or_done(rollout_store, method, path, header):
     headers = {} if header is None else {"Authorization": header.encode()}
     body = {"release": "v8", "reason": "because"} if method == "POST" else None
-    answer = client_of(book).request(method, path, headers=headers, json=body)
+    answer = client_of(rollout_store).request(method, path, headers=headers, json=body)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert TOKEN not in answer.text
-    assert book.commands(book.read()[0]) == []
+    assert rollout_store.commands(rollout_store.read()[0]) == []
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @pytest.mark.parametrize("headers", [{}, BEARER, {"Authorization": "Bearer "}])
-def test_an_app_without_a_token_lets_nobody_in_and_says_how_to_set_one(book, method, path, headers):
+def test_an_app_without_a_token_lets_nobody_in_and_says_how_to_set_one(
+    rollout_store, method, path, headers
+):
     body = {"release": "v8", "reason": "because"} if method == "POST" else None
-    answer = client_of(book, token="").request(method, path, headers=headers, json=body)
+    answer = client_of(rollout_store, token="").request(method, path, headers=headers, json=body)
     assert answer.status_code == 403
     assert "COTERIE_ADMIN_TOKEN" in answer.json()["detail"]
-    assert book.commands(book.read()[0]) == []
+    assert rollout_store.commands(rollout_store.read()[0]) == []
 
 
 def test_a_release_goes_its_way_and_the_log_says_who_began(client, shop):
@@ -199,16 +201,16 @@ def test_a_refusal_reaches_who_commanded_with_its_reason(client, verb):
     assert answer.json()["detail"].startswith("nothing is")
 
 
-def test_a_command_that_no_controller_takes_is_kept(book, monkeypatch):
+def test_a_command_that_no_controller_takes_is_kept(rollout_store, monkeypatch):
     monkeypatch.setattr(admin, "WAIT_S", 0.2)
-    client = client_of(book)
+    client = client_of(rollout_store)
     client.headers.update(BEARER)
     answer = command(client, "freeze", reason="audit")
     assert answer.status_code == 202
     assert answer.json()["carried_out"] is False
-    controller = make_controller(book, Shop())
+    controller = make_controller(rollout_store, Shop())
     controller.turn()
-    state, _ = book.read()
+    state, _ = rollout_store.read()
     assert answer.json()["id"] in state.done_commands
     assert state.frozen == "audit"
 
@@ -236,19 +238,21 @@ def test_a_command_that_no_controller_takes_is_kept(book, monkeypatch):
         ("/explode", {"reason": "x"}, "verb"),
     ],
 )
-def test_what_does_not_fit_is_refused_before_the_controller_hears_of_it(book, path, body, said):
-    client = client_of(book)
+def test_what_does_not_fit_is_refused_before_the_controller_hears_of_it(
+    rollout_store, path, body, said
+):
+    client = client_of(rollout_store)
     answer = client.post(f"/v1/admin/rollouts{path}", json=body, headers=BEARER)
     assert answer.status_code == 422
     assert said in answer.text
-    assert book.commands(book.read()[0]) == []
+    assert rollout_store.commands(rollout_store.read()[0]) == []
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
-def test_a_plan_holds_no_number_that_is_none(book, number):
+def test_a_plan_holds_no_number_that_is_none(rollout_store, number):
     text = f'{{"release": "v8", "reason": "x", "plan": {{"step_s": {number}}}}}'
     headers = {**BEARER, "Content-Type": "application/json"}
-    answer = client_of(book).post("/v1/admin/rollouts", content=text, headers=headers)
+    answer = client_of(rollout_store).post("/v1/admin/rollouts", content=text, headers=headers)
     assert answer.status_code == 422
 
 
@@ -273,10 +277,10 @@ def test_history_is_read_page_by_page_and_no_line_twice_or_never(client):
     assert client.get("/v1/admin/rollouts/history?limit=0").status_code == 422
 
 
-def test_lines_of_one_moment_are_on_one_page(book):
+def test_lines_of_one_moment_are_on_one_page(rollout_store):
     lines = [Transition(at, Phase.IDLE, Phase.IDLE, "x", "ana", OLD, "", 0, 0, {}) for at in TIMES]
-    book.write(State(stable=OLD), 0, lines)
-    client = client_of(book)
+    rollout_store.write(State(stable=OLD), 0, lines)
+    client = client_of(rollout_store)
     client.headers.update(BEARER)
     page = client.get("/v1/admin/rollouts/history?limit=2").json()
     assert [one["at"] for one in page["transitions"]] == [3.0, 2.0, 2.0, 2.0]
@@ -291,17 +295,17 @@ def ask_at(client, at, **query):
     return client.get(f"/v1/admin/rollouts/explain?at={quote(text)}{query}")
 
 
-def test_which_release_was_live_for_whom_and_why(book):
+def test_which_release_was_live_for_whom_and_why(rollout_store):
     shop = Shop(begins=time.time() - 10_000)
-    controller = make_controller(book, shop)
-    client = client_of(book)
+    controller = make_controller(rollout_store, shop)
+    client = client_of(rollout_store)
     client.headers.update(BEARER)
-    with turning(book, shop):
+    with turning(rollout_store, shop):
         start(client, plan={**QUICK, "step_s": 100})
     for _ in range(400):
         controller.turn()
-    assert book.read()[0].phase is Phase.PROMOTED
-    times = {one.weight: one.at for one in book.history() if one.after is Phase.STEP}
+    assert rollout_store.read()[0].phase is Phase.PROMOTED
+    times = {one.weight: one.at for one in rollout_store.history() if one.after is Phase.STEP}
     people = [f"shopper-{n:04d}" for n in range(15)]
     for weight, at in times.items():
         for user in people:
@@ -311,8 +315,9 @@ def test_which_release_was_live_for_whom_and_why(book):
             assert told["user"]["arm"] == arm
             assert told["user"]["bucket"] == told["user"]["place"] == expected
             assert told["user"]["release"]["digest"] == (NEW if arm == "canary" else OLD)
-            assert told["moment"]["weight"] == weight
-            assert told["moment"]["because"][0]["why"].startswith(("no harm", "preflight"))
+            assert told["past_state"] == told["moment"]
+            assert told["past_state"]["weight"] == weight
+            assert told["past_state"]["because"][0]["why"].startswith(("no harm", "preflight"))
     told = ask_at(client, times[0.1] + 5, user=people[0]).json()
     assert "v7 answered 90 %, v8 10 %" in told["text"]
     assert "no harm in" in told["text"]
@@ -330,33 +335,34 @@ def test_the_future_and_times_without_an_offset_are_not_explained(client):
     assert client.get("/v1/admin/rollouts/explain").status_code == 422
 
 
-def test_a_damaged_book_is_said_to_be_one(book, tmp_path):
-    make_controller(book, Shop())
+def test_a_damaged_book_is_said_to_be_one(rollout_store, tmp_path):
+    make_controller(rollout_store, Shop())
     (tmp_path / "rollouts" / "state.json").write_text("{")
-    answer = client_of(book).get("/v1/admin/rollouts", headers=BEARER)
+    answer = client_of(rollout_store).get("/v1/admin/rollouts", headers=BEARER)
     assert answer.status_code == 422
     assert "damaged" in answer.json()["detail"]
 
 
-def test_the_page_needs_the_storefront_and_names_nobody(book, shop, client):
+def test_the_page_needs_the_storefront_and_names_nobody(rollout_store, shop, client):
     start(client, who="ana@shop.example")
     wait_for(client, Phase.PROMOTED)
-    told = client_of(book).get("/v1/rollouts").json()
-    assert told["standing"]["phase"] == Phase.PROMOTED
+    told = client_of(rollout_store).get("/v1/rollouts").json()
+    assert told["status"]["phase"] == Phase.PROMOTED
+    assert told["standing"] == told["status"], "what a page of the version before reads"
     assert told["history"][-1]["who"] == "a person"
     assert told["history"][0]["who"] == "controller"
     assert "ana@shop" not in str(told)
     assert len(told["series"]["at"]) == len(told["series"]["lines"]["failures"]["canary"]) > 5
-    bare = client_of(book, storefront=False)
+    bare = client_of(rollout_store, storefront=False)
     assert bare.get("/v1/rollouts").status_code == 404
     assert bare.get("/operations").status_code == 404
 
 
 @pytest.mark.parametrize("token", [TOKEN, ""])
-def test_every_answer_to_made_up_requests_is_as_described(book, monkeypatch, token):
+def test_every_answer_to_made_up_requests_is_as_described(rollout_store, monkeypatch, token):
     monkeypatch.setattr(admin, "WAIT_S", 0.0)
-    make_controller(book, Shop())
-    app = make_app(book, token=token)
+    make_controller(rollout_store, Shop())
+    app = make_app(rollout_store, token=token)
     describe_problems(app._app)
     schema, asked = schemathesis.openapi.from_asgi("/openapi.json", app), set()
     for found in schema.get_all_operations():
@@ -378,11 +384,11 @@ def test_every_answer_to_made_up_requests_is_as_described(book, monkeypatch, tok
     assert len(asked) == 6
 
 
-def test_many_who_look_at_the_page_cost_the_book_one_look(book, monkeypatch):
-    make_controller(book, Shop())
-    client, reads = client_of(book), []
-    history = Book.history
-    monkeypatch.setattr(Book, "history", lambda self: reads.append(1) or history(self))
+def test_many_who_look_at_the_page_cost_the_book_one_look(rollout_store, monkeypatch):
+    make_controller(rollout_store, Shop())
+    client, reads = client_of(rollout_store), []
+    history = FileRolloutStore.history
+    monkeypatch.setattr(FileRolloutStore, "history", lambda self: reads.append(1) or history(self))
     for _ in range(20):
         assert client.get("/v1/rollouts").status_code == 200
     assert len(reads) <= 3

@@ -8,37 +8,38 @@ from browsing import fits, quiet_pages, served, take_picture
 from fastapi.testclient import TestClient
 from rollout_shop import NEW, OLD, Shop, make_app, make_controller
 
-from coterie.rollout.book import Book
-from coterie.rollout.decide import Command, Source, Verb
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import Phase
+from coterie.rollout.store import FileRolloutStore
 
 PLAN = Plan(step_s=120, bake_s=300, min_samples=400, deadline_s=3600, cooldown_s=600)
 FILES = ("/operations", "/static/operations.js", "/static/operations.css")
 
 
 @pytest.fixture
-def book(tmp_path):
-    return Book(tmp_path / "rollouts")
+def rollout_store(tmp_path):
+    return FileRolloutStore(tmp_path / "rollouts")
 
 
-def roll(book, shop, until, looks=400):
+def roll(rollout_store, shop, until, looks=400):
     """Start, and look until it is so; the clock ends at about now."""
-    controller = make_controller(book, shop)
+    controller = make_controller(rollout_store, shop)
     command = Command("c1", Verb.START, "ana@shop.example", "better on validation", NEW, PLAN)
-    book.command(command)
+    rollout_store.command(command)
     for _ in range(looks):
         controller.turn()
-        state, _ = book.read()
+        state, _ = rollout_store.read()
         if until(state):
             return controller
     raise AssertionError(f"ended in {state.phase}")
 
 
 @pytest.fixture
-def look(browser, book):
+def look(browser, rollout_store):
     """Open the page; it may say nothing in the console, and ask no other host."""
-    with served(make_app(book)) as url, quiet_pages(browser, url) as opened:
+    with served(make_app(rollout_store)) as url, quiet_pages(browser, url) as opened:
 
         def opens(scheme="light", width=1280, height=900):
             page = opened("/operations", scheme, width, height)
@@ -53,10 +54,10 @@ def picture(page, name):
 
 
 @pytest.mark.browser
-def test_before_any_rollout_it_says_who_answers_and_how_to_begin(book, look):
+def test_before_any_rollout_it_says_who_answers_and_how_to_begin(rollout_store, look):
     from playwright.sync_api import expect
 
-    make_controller(book, Shop())
+    make_controller(rollout_store, Shop())
     page = look()
     expect(page.get_by_role("heading", level=1)).to_have_text("No rollout")
     expect(page.locator(".arm.stable")).to_contain_text("v7")
@@ -67,11 +68,13 @@ def test_before_any_rollout_it_says_who_answers_and_how_to_begin(book, look):
 
 
 @pytest.mark.browser
-def test_a_step_lights_its_stop_and_every_signal_has_a_chart(book, look):
+def test_a_step_lights_its_stop_and_every_signal_has_a_chart(rollout_store, look):
     from playwright.sync_api import expect
 
     shop = Shop(begins=time.time() - 600)
-    controller = roll(book, shop, lambda s: s.step == 2 and s.step_samples.get("canary", 0) > 1500)
+    controller = roll(
+        rollout_store, shop, lambda s: s.step == 2 and s.step_samples.get("canary", 0) > 1500
+    )
     page = look()
     expect(page.get_by_role("heading", level=1)).to_have_text("Step 3 of 5 at 10 %")
     expect(page.locator(".stop[aria-current=step]")).to_have_text("10 %")
@@ -91,21 +94,21 @@ def test_a_step_lights_its_stop_and_every_signal_has_a_chart(book, look):
     assert fits(phone)
     picture(phone, "step-phone")
     weight = page.locator(".arm.canary .share")
-    while book.read()[0].step == 2:
+    while rollout_store.read()[0].step == 2:
         controller.turn()
     expect(weight).to_have_text("25 %", timeout=4000)
 
 
 @pytest.mark.browser
-def test_a_rollback_shows_where_why_and_the_quarantine(book, look):
+def test_a_rollback_shows_where_why_and_the_quarantine(rollout_store, look):
     from playwright.sync_api import expect
 
     shop = Shop(begins=time.time() - 400)
-    controller = roll(book, shop, lambda s: s.step == 1)
+    controller = roll(rollout_store, shop, lambda s: s.step == 1)
     shop.rates["failures"] = 0.05
     for _ in range(60):
         controller.turn()
-        if book.read()[0].phase is Phase.ROLLED_BACK:
+        if rollout_store.read()[0].phase is Phase.ROLLED_BACK:
             break
     page = look()
     expect(page.get_by_role("heading", level=1)).to_have_text("Rolled back")
@@ -119,12 +122,12 @@ def test_a_rollback_shows_where_why_and_the_quarantine(book, look):
 
 
 @pytest.mark.browser
-def test_holds_and_freezes_are_said(book, look):
+def test_holds_and_freezes_are_said(rollout_store, look):
     from playwright.sync_api import expect
 
     shop = Shop(begins=time.time() - 400)
-    controller = roll(book, shop, lambda s: s.step == 1)
-    shop.source = Source.DOWN
+    controller = roll(rollout_store, shop, lambda s: s.step == 1)
+    shop.source = MetricsStatus.DOWN
     controller.turn()
     page = look()
     expect(page.get_by_role("heading", level=1)).to_have_text(
@@ -132,17 +135,17 @@ def test_holds_and_freezes_are_said(book, look):
     )
     expect(page.locator("#next")).to_contain_text("held at 5 %")
     picture(page, "held")
-    book.command(Command("c2", Verb.FREEZE, "ana", "audit"))
+    rollout_store.command(Command("c2", Verb.FREEZE, "ana", "audit"))
     controller.turn()
     expect(page.locator("#frozen")).to_have_text("Frozen: audit", timeout=4000)
 
 
 @pytest.mark.browser
-def test_a_promoted_release_is_all_green(book, look):
+def test_a_promoted_release_is_all_green(rollout_store, look):
     from playwright.sync_api import expect
 
     shop = Shop(begins=time.time() - 1500)
-    roll(book, shop, lambda s: s.phase is Phase.PROMOTED)
+    roll(rollout_store, shop, lambda s: s.phase is Phase.PROMOTED)
     page = look()
     expect(page.get_by_role("heading", level=1)).to_have_text("Promoted")
     expect(page.locator(".arm.stable")).to_contain_text("v8")
@@ -151,12 +154,12 @@ def test_a_promoted_release_is_all_green(book, look):
 
 
 @pytest.mark.browser
-def test_an_app_that_is_gone_is_said_to_be_gone(book, browser):
+def test_an_app_that_is_gone_is_said_to_be_gone(rollout_store, browser):
     from playwright.sync_api import expect
 
-    make_controller(book, Shop())
+    make_controller(rollout_store, Shop())
     page = browser.new_page()
-    with served(make_app(book)) as url:
+    with served(make_app(rollout_store)) as url:
         page.goto(f"{url}/operations")
         page.get_by_text("Live", exact=True).wait_for()
     expect(page.locator("#live")).to_contain_text("No answer for", timeout=4000)
@@ -165,9 +168,9 @@ def test_an_app_that_is_gone_is_said_to_be_gone(book, browser):
 
 
 @pytest.fixture
-def client(book):
-    make_controller(book, Shop())
-    return TestClient(make_app(book))
+def client(rollout_store):
+    make_controller(rollout_store, Shop())
+    return TestClient(make_app(rollout_store))
 
 
 def test_the_page_needs_no_other_host_and_keeps_to_its_policy(client):

@@ -100,25 +100,26 @@ def test_the_event_log_keeps_all_of_a_batch_or_none_and_can_be_read(small_disk):
 
 def test_a_rollout_stays_as_it_was_written_and_a_command_is_left_whole_or_not_at_all(small_disk):
     story = """
-    from coterie.rollout.book import Book
-    from coterie.rollout.decide import Command, Verb
+    from coterie.rollout.store import FileRolloutStore
+    from coterie.rollout.commands import Command, Verb
     from coterie.rollout.state import State
 
-    book = Book(state / "rollouts")
-    version = book.write(State(stable="a"), 0)
-    book.command(Command("c1", Verb.PAUSE, "ana", "lunch"))
+    rollout_store = FileRolloutStore(state / "rollouts")
+    version = rollout_store.write(State(stable="a"), 0)
+    rollout_store.command(Command("c1", Verb.PAUSE, "ana", "lunch"))
     fill()
-    refused(lambda: book.write(State(stable="b" * 9000), version), "rollouts", "No space left")
+    long = State(stable="b" * 9000)
+    refused(lambda: rollout_store.write(long, version), "rollouts", "No space left")
     def say_much():
         for n in range(100):
-            book.command(Command("long", Verb.PAUSE, "ana", "x" * 500))
+            rollout_store.command(Command("long", Verb.PAUSE, "ana", "x" * 500))
     refused(say_much, "rollouts", "No space left")
-    assert book.read() == (State(stable="a"), version)
+    assert rollout_store.read() == (State(stable="a"), version)
     make_room()
-    book.command(Command("c2", Verb.RESUME, "ana", "back"))
-    said = [command.id for command in book.commands(State())]
+    rollout_store.command(Command("c2", Verb.RESUME, "ana", "back"))
+    said = [command.id for command in rollout_store.commands(State())]
     assert (said[0], said[-1]) == ("c1", "c2") and set(said[1:-1]) <= {"long"}
-    book.write(State(stable="b"), version)
+    rollout_store.write(State(stable="b"), version)
     """
     done = run(story, small_disk)
     assert done.returncode == 0, done.stderr

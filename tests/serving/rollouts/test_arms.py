@@ -9,10 +9,10 @@ import time
 from dataclasses import replace
 
 import pytest
-from small_shop import make_router, people, place_of, write_small_release
+from small_shop import make_router, people, ref_of, write_small_release
 
 from coterie.errors import BadInputError
-from coterie.rollout.live import Live, Place
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.schema import EventKind
 from serving.events.event import Event
 from serving.lists.list_maker import ListMaker
@@ -40,7 +40,7 @@ class Shop:
 
     def __init__(self, releases, folder):
         self.metrics = ServingMetrics()
-        self.old, self.new = (place_of(release) for release in releases)
+        self.old, self.new = (ref_of(release) for release in releases)
         self.router = make_router(
             releases[0],
             people(),
@@ -255,7 +255,7 @@ def test_a_promoted_canary_answers_without_being_loaded_again(shop, monkeypatch)
 
 
 def test_a_canary_that_cannot_be_loaded_is_blamed_for_each_request_that_was_its(shop, tmp_path):
-    missing = Place("f" * 64, str(tmp_path / "nowhere"))
+    missing = ReleaseRef("f" * 64, str(tmp_path / "nowhere"))
     shop.adopt(0.5, canary=missing)
     lists = shop.ask()
     blamed = sum(bucket(user, missing.digest) < 0.5 for user in USERS)
@@ -271,7 +271,7 @@ def test_a_release_that_is_another_than_was_meant_is_not_served(shop):
 def test_a_stable_that_cannot_be_loaded_ends_the_start(releases, tmp_path):
     router = ReleaseRouter(people(), ServingMetrics())
     with pytest.raises(BadInputError, match="nowhere"):
-        router.adopt(Live(Place("f" * 64, str(tmp_path / "nowhere"))))
+        router.adopt(Live(ReleaseRef("f" * 64, str(tmp_path / "nowhere"))))
 
 
 def test_a_replica_says_what_it_serves(shop, tmp_path):
@@ -295,7 +295,7 @@ class Clicks:
     def __init__(self):
         self.metrics = ServingMetrics()
         self.responses = Responses(10.0, self.metrics.arms)
-        self.responses.adopt(Live(Place("a" * 64, "x"), Place("b" * 64, "y"), 0.5))
+        self.responses.adopt(Live(ReleaseRef("a" * 64, "x"), ReleaseRef("b" * 64, "y"), 0.5))
         self.number = itertools.count()
 
     def note(self, list_id, now, kind=EventKind.CLICK):

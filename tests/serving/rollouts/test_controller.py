@@ -5,16 +5,16 @@ import time
 from dataclasses import replace
 
 import pytest
-from small_shop import place_of, write_small_release
+from small_shop import ref_of, write_small_release
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.release.store import ReleaseStore
-from coterie.rollout.book import Book
-from coterie.rollout.decide import Command, Verb
-from coterie.rollout.live import Live, Place
+from coterie.rollout.commands import Command, Verb
+from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target
+from coterie.rollout.store import FileRolloutStore
 from serving.rollouts import controller
 from serving.rollouts.controller import ServeArms, controller_of, metrics_of
 from serving.rollouts.release_locator import ReleaseLocator, first_live
@@ -30,7 +30,7 @@ def releases(tmp_path_factory):
 @pytest.fixture
 def locator(releases):
     folder, (old, _) = releases
-    return ReleaseLocator(str(folder), place_of(old))
+    return ReleaseLocator(str(folder), ref_of(old))
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def arms(tmp_path, locator, replicas):
 def test_releases_are_found_by_version_by_folder_and_by_digest(locator, releases):
     folder, (_, new) = releases
     for name in ("v2", f"{folder}/v2", f"{folder}/v2/"):
-        assert locator.find(name) == place_of(new)
-    assert locator.locate(new.digest) == place_of(new)
+        assert locator.find(name) == ref_of(new)
+    assert locator.locate(new.digest) == ref_of(new)
     assert locator.versions()[new.digest] == "v2"
 
 
@@ -130,7 +130,7 @@ def test_a_release_is_loaded_before_it_runs_anywhere(arms, releases, tmp_path):
     folder, (_, new) = releases
     assert arms.preflight(new.digest) == ""
     write_small_release(folder / "v3", version="v3")
-    broken = Place(arms._locator.find("v3").digest, str(folder / "v3"))
+    broken = ReleaseRef(arms._locator.find("v3").digest, str(folder / "v3"))
     (folder / "v3" / "parameters.safetensors").write_bytes(b"not a tensor")
     assert "parameters" in arms.preflight(broken.digest)
 
@@ -145,8 +145,8 @@ def test_the_app_begins_with_the_release_that_it_is_told_of_and_writes_that_down
     settings, releases
 ):
     _, (old, _) = releases
-    assert first_live(settings) == Live(place_of(old))
-    assert Book(settings.rollouts_root).read()[0].stable == old.digest
+    assert first_live(settings) == Live(ref_of(old))
+    assert FileRolloutStore(settings.rollouts_root).read()[0].stable == old.digest
 
 
 def test_the_champion_of_the_store_is_what_the_book_says_is_stable(
@@ -154,32 +154,34 @@ def test_the_champion_of_the_store_is_what_the_book_says_is_stable(
 ):
     """There and back, by commands that no pipeline waits for."""
     folder, (old, new) = releases
-    store, book = ReleaseStore(str(folder)), Book(settings.rollouts_root)
-    settings = replace(settings, state=str(replicas.folder.parent), rollouts=str(book._folder))
+    store, rollout_store = ReleaseStore(str(folder)), FileRolloutStore(settings.rollouts_root)
+    settings = replace(
+        settings, state=str(replicas.folder.parent), rollouts=str(rollout_store._folder)
+    )
     first_live(settings)
     for number, digest in enumerate((new.digest, old.digest)):
         steps = ((Verb.START, Phase.SHADOW), (Verb.PROMOTE, Phase.PROMOTED))
         for verb, phase in steps:
             plan = Plan.of({"cooldown_s": 0}) if verb is Verb.START else None
-            book.command(Command(f"{number}-{verb}", verb, "ana", "better", digest, plan))
+            rollout_store.command(Command(f"{number}-{verb}", verb, "ana", "better", digest, plan))
             for _ in range(3):
-                replicas.say("1", Live(place_of(old)))
-                acts = controller_of(settings, book)
+                replicas.say("1", Live(ref_of(old)))
+                acts = controller_of(settings, rollout_store)
                 acts.turn()
                 acts.follow.__self__.wait()
-            assert book.read()[0].active is phase
+            assert rollout_store.read()[0].active is phase
         assert store.champion() == {old.digest: "v1", new.digest: "v2"}[digest]
 
 
 def test_a_restart_goes_on_with_what_was_rolled_out(settings, releases):
     _, (old, new) = releases
     first_live(settings)
-    book = Book(settings.rollouts_root)
-    book.write(State(stable=new.digest), book.read()[1])
-    assert first_live(settings) == Live(place_of(new))
+    rollout_store = FileRolloutStore(settings.rollouts_root)
+    rollout_store.write(State(stable=new.digest), rollout_store.read()[1])
+    assert first_live(settings) == Live(ref_of(new))
     middle = State(Phase.STEP, stable=new.digest, canary=old.digest)
-    book.write(middle, book.read()[1])
-    assert first_live(settings) == Live(place_of(new), place_of(old), middle.target.weight)
+    rollout_store.write(middle, rollout_store.read()[1])
+    assert first_live(settings) == Live(ref_of(new), ref_of(old), middle.target.weight)
 
 
 def test_prometheus_is_asked_where_it_is_named_and_the_app_itself_elsewhere(settings):

@@ -6,37 +6,31 @@ from dataclasses import asdict, replace
 import pytest
 from test_decide import HARMLESS, NEW, OLD, PLAN, World, at_step, command
 
-from coterie.rollout.book import KEPT_LOOKS_BYTES, LOOKS, Book
-from coterie.rollout.decide import KEPT_COMMANDS, Source, Verb
+from coterie.rollout.commands import Verb
+from coterie.rollout.decide import KEPT_COMMANDS, MetricsStatus
+from coterie.rollout.history import Snapshot, past_state, series, snapshot, snapshots_in
 from coterie.rollout.plan import SIGNALS
-from coterie.rollout.standing import (
-    Look,
-    in_percent,
-    in_time,
-    look,
-    looks_in,
-    moment,
-    series,
-    standing,
-)
 from coterie.rollout.state import Phase, State
+from coterie.rollout.status import rollout_status
+from coterie.rollout.store import KEPT_SNAPSHOTS_BYTES, OLD_SNAPSHOTS, SNAPSHOTS, FileRolloutStore
+from coterie.rollout.words import in_percent, in_time
 
 VERSIONS = {OLD: "v7", NEW: "v8"}
 
 
 def stand(world, later=0.0):
-    return standing(world.state, world.now + later, world.log, VERSIONS)
+    return rollout_status(world.state, world.now + later, world.log, VERSIONS)
 
 
 def test_before_any_rollout_stable_answers_everybody():
     told = stand(World())
     assert told.next_step == "nothing is being rolled out: v7 answers everybody"
     assert (told.stable.version, told.canary, told.weight, told.signals) == ("v7", None, 0.0, ())
-    assert {stop.place for stop in told.track} == {"ahead"}
+    assert {stage.status for stage in told.track} == {"ahead"}
 
 
 def test_before_anything_was_written_nothing_is_made_up():
-    told = standing(State(), 5.0, [])
+    told = rollout_status(State(), 5.0, [])
     assert told.stable is None
     assert told.lasted_s == 0
     assert "none answers everybody" in told.next_step
@@ -54,36 +48,36 @@ def test_a_step_says_what_it_waits_for_and_what_comes_then():
         live_since=1000.0,
         step_samples={"canary": 212, "stable": 4000},
     )
-    told = standing(state, 1020.0, [])
+    told = rollout_status(state, 1020.0, [])
     begin = "step 3 of 5 at 10 %: 212 of 300 samples; next at 25 %"
     assert told.next_step == f"{begin} in 40 s at the earliest"
     assert (told.next_in_s, told.step, told.num_steps) == (40.0, 3, 5)
-    told = standing(state, 1100.0, [])
+    told = rollout_status(state, 1100.0, [])
     assert told.next_step == f"{begin} after 88 more, inconclusive in 8 min"
-    told = standing(replace(state, live_since=0.0), 1100.0, [])
+    told = rollout_status(replace(state, live_since=0.0), 1100.0, [])
     begin = "step 3 of 5 at 10 %: replicas are taking it, its time counts from then"
     assert told.next_step == f"{begin}; inconclusive in 8 min"
     assert told.next_in_s is None
     enough = replace(state, step_samples={"canary": 300, "stable": 300}, step=4)
-    told = standing(enough, 1020.0, [])
+    told = rollout_status(enough, 1020.0, [])
     assert told.next_step.endswith("300 samples, 300 needed; next bake at 100 % in 40 s")
 
 
 def test_the_track_is_walked_from_left_to_right():
     world = World(preflight=None)
     world.start()
-    seen = []
+    passed = []
     for _ in range(300):
         told = stand(world)
-        present = [stop.name for stop in told.track if stop.place == "present"]
+        present = [stage.name for stage in told.track if stage.status == "present"]
         assert len(present) == 1
-        if present != seen[-1:]:
-            seen += present
+        if present != passed[-1:]:
+            passed += present
         if world.state.phase is Phase.PROMOTED:
             break
         world.preflight = ""
         world.run()
-    assert seen == [stop.name for stop in told.track]
+    assert passed == [stage.name for stage in told.track]
     assert told.next_step == "promoted: v8 answers everybody"
 
 
@@ -109,11 +103,11 @@ def test_a_rollback_stays_marked_where_it_happened_with_its_signal():
     world.rates["failures"] = 0.5
     world.run(looks=5, until=[Phase.ROLLED_BACK])
     told = stand(world)
-    assert [stop.name for stop in told.track if stop.place == "stopped"] == ["1 %"]
+    assert [stage.name for stage in told.track if stage.status == "stopped"] == ["1 %"]
     assert told.next_step == (
         "rolled back: v7 answers everybody; another release may be started in 10 min"
     )
-    failures = next(sign for sign in told.signals if sign.name == "failures")
+    failures = next(signal for signal in told.signals if signal.name == "failures")
     assert (failures.level, failures.progress) == ("bad", 1.0)
     assert told.last[0].after is Phase.ROLLED_BACK
     assert told.quarantine[NEW].startswith("failures")
@@ -126,7 +120,7 @@ def test_a_rollback_from_a_pause_is_marked_at_the_step_that_was_paused():
     world.run(command(Verb.PAUSE))
     world.run(command(Verb.ROLLBACK), looks=2)
     assert world.state.phase is Phase.ROLLED_BACK
-    assert [stop.name for stop in stand(world).track if stop.place == "stopped"] == ["1 %"]
+    assert [stage.name for stage in stand(world).track if stage.status == "stopped"] == ["1 %"]
 
 
 def test_a_hold_says_where_for_how_long_and_why():
@@ -140,7 +134,7 @@ def test_a_hold_says_where_for_how_long_and_why():
 
 def test_without_metrics_it_says_what_happens_when_they_stay_away():
     world = at_step()
-    world.source = Source.DOWN
+    world.source = MetricsStatus.DOWN
     world.run(looks=4)
     told = stand(world)
     assert told.next_step.endswith("held at 1 %; paused in 70 s unless they are back")
@@ -182,19 +176,19 @@ def test_clicks_mean_nothing_in_shadow_and_something_in_a_step():
     world = World()
     world.start()
     world.run(looks=4)
-    clicks = {sign.name: sign for sign in stand(world).signals}["clicks"]
+    clicks = {signal.name: signal for signal in stand(world).signals}["clicks"]
     assert clicks.verdict == "means nothing in shadow"
-    later = {sign.name: sign for sign in stand(at_step()).signals}["clicks"]
+    later = {signal.name: signal for signal in stand(at_step()).signals}["clicks"]
     assert later.verdict == "nothing counted yet"
 
 
 def walk(world):
-    looks = []
+    kept = []
     for _ in range(60):
         world.run()
         if world.state.canary and world.state.evidence:
-            looks.append(look(world.state, world.now))
-    return looks
+            kept.append(snapshot(world.state, world.now))
+    return kept
 
 
 def test_charts_hold_the_last_rollout_alone_and_no_more_points_than_asked_for():
@@ -223,26 +217,40 @@ def test_the_same_release_started_again_begins_a_new_chart():
 
 def test_charts_of_nothing_are_empty():
     assert series([]).lines == {}
-    none = Look(1.0, NEW, 0.0, {"failures": [0, 0, 0, 0, 1.0]})
+    none = Snapshot(1.0, NEW, 0.0, {"failures": [0, 0, 0, 0, 1.0]})
     assert series([none]).lines["failures"].canary == (None,)
 
 
-def test_looks_are_kept_and_thinned_evenly_and_a_torn_one_is_missed_by_nobody(tmp_path):
+def test_snapshots_are_kept_and_thinned_evenly_and_a_torn_one_is_missed_by_nobody(tmp_path):
     world = at_step()
-    one, book = look(world.state, 0.0), Book(tmp_path)
+    one, rollout_store = snapshot(world.state, 0.0), FileRolloutStore(tmp_path)
     for at in range(3000):
-        book.note_look(replace(one, at=float(at)))
-    times = [kept.at for kept in book.looks()]
-    assert (tmp_path / LOOKS).stat().st_size <= KEPT_LOOKS_BYTES
+        rollout_store.note_snapshot(replace(one, at=float(at)))
+    times = [kept.at for kept in rollout_store.snapshots()]
+    assert (tmp_path / SNAPSHOTS).stat().st_size <= KEPT_SNAPSHOTS_BYTES
     assert 400 < len(times) < 3000
     assert times[-1] == 2999.0
     assert times[0] < 60
     assert times == sorted(times)
-    with (tmp_path / LOOKS).open("ab") as file:
+    with (tmp_path / SNAPSHOTS).open("ab") as file:
         file.write(b'{"at": 3000.0, "can')
-    book.note_look(replace(one, at=3001.0))
-    book.note_look(replace(one, at=3002.0))
-    assert book.looks()[-1].at == 3002.0
+    rollout_store.note_snapshot(replace(one, at=3001.0))
+    rollout_store.note_snapshot(replace(one, at=3002.0))
+    assert rollout_store.snapshots()[-1].at == 3002.0
+
+
+def test_snapshots_under_the_name_of_before_are_read_and_gone_on_with(tmp_path):
+    one, rollout_store = snapshot(at_step().state, 1.0), FileRolloutStore(tmp_path)
+    (tmp_path / OLD_SNAPSHOTS).write_text(json.dumps(asdict(one)) + "\n")
+    assert rollout_store.snapshots()[0].at == 1.0
+    rollout_store.note_snapshot(replace(one, at=2.0))
+    assert [kept.at for kept in rollout_store.snapshots()] == [1.0, 2.0]
+    assert [path.name for path in tmp_path.iterdir()] == [SNAPSHOTS]
+
+
+def test_a_stage_has_the_name_of_before_as_well():
+    stages = asdict(stand(at_step()))["track"]
+    assert [one["place"] for one in stages] == [one["status"] for one in stages]
 
 
 def test_why_a_command_was_refused_is_kept_as_long_as_that_it_was_dealt_with():
@@ -259,7 +267,7 @@ def test_why_a_command_was_refused_is_kept_as_long_as_that_it_was_dealt_with():
 
 def test_the_audit_log_alone_has_points_for_charts():
     world = at_step()
-    drawn = series(looks_in(world.log))
+    drawn = series(snapshots_in(world.log))
     assert drawn.lines["failures"].stable[-1] > 0
 
 
@@ -273,7 +281,7 @@ def test_what_was_live_at_a_time_is_what_was_live_then():
             break
     world.run(command(Verb.START, digest="sha-third", plan=PLAN), looks=30)
     for at, target in lived.items():
-        then = moment(world.state, world.log, at + 1)
+        then = past_state(world.state, world.log, at + 1)
         assert (then.stable, then.canary, then.weight, then.mirrored) == (
             target.stable,
             target.canary,
@@ -286,15 +294,15 @@ def test_what_was_live_at_a_time_is_what_was_live_then():
 def test_a_pause_does_not_change_what_was_live():
     world = at_step()
     world.run(command(Verb.PAUSE))
-    then = moment(world.state, world.log, world.now)
+    then = past_state(world.state, world.log, world.now)
     assert (then.canary, then.weight, then.phase) == (NEW, 0.01, Phase.PAUSED)
 
 
 def test_of_times_before_the_log_only_stable_is_known():
     world = at_step()
-    then = moment(world.state, world.log, 3.0)
+    then = past_state(world.state, world.log, 3.0)
     assert (then.stable, then.canary, then.because) == (OLD, "", ())
-    assert moment(State(), [], 3.0).stable == ""
+    assert past_state(State(), [], 3.0).stable == ""
 
 
 @pytest.mark.parametrize(

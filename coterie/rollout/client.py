@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
-from coterie.rollout.api import ENDED, Api
+from coterie.retries import until_available
+from coterie.rollout.api import ENDED, RolloutApi, stage_status
 
 LOOK_S: Final = 5.0
 PATIENCE_S: Final = 600.0
@@ -18,10 +19,10 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Follower:
+class RolloutClient:
     """Commands the rollouts of an app, and watches them."""
 
-    api: Api
+    api: RolloutApi
     who: str
     """Stands in the audit log."""
     progress: Progress = silent
@@ -108,7 +109,7 @@ class Follower:
         return release
 
     def _before(self, told: Mapping[str, Any]) -> str:
-        """Version of what was stable before what is."""
+        """Find the version that was stable before the present one."""
         current = (told["stable"] or {}).get("digest")
         log = self._patiently(lambda: self.api.get("/history", limit=200))
         for line in log["transitions"]:
@@ -144,15 +145,7 @@ class Follower:
             time.sleep(self.look_s)
 
     def _patiently(self, ask: Callable[[], Any]) -> Any:
-        until = time.monotonic() + self.patience_s
-        while True:
-            try:
-                return ask()
-            except UnavailableError as error:
-                if time.monotonic() > until:
-                    raise
-                self.say(str(error))
-            time.sleep(self.look_s)
+        return until_available(ask, self.patience_s, self.look_s, self.say)
 
 
 def _given(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,13 +153,13 @@ def _given(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(told: Mapping[str, Any], arm: str) -> str:
-    """Version of an arm; its digest where the store does not know it."""
+    """Name the release of an arm by its version, or by its digest where the store knows none."""
     found = told[arm] or {}
     return str(found.get("version") or found.get("digest") or "")
 
 
 def _active(told: Mapping[str, Any]) -> str:
-    """The phase, looking through a hold."""
+    """Read the phase, looking through a hold."""
     return str(told["held"] or told["phase"])
 
 
@@ -189,7 +182,7 @@ class _Verdict:
 
 
 def _so_far(told: Mapping[str, Any]) -> tuple[int, int]:
-    return sum(stop["place"] == "done" for stop in told["track"]), len(told["track"])
+    return sum(stage_status(stage) == "done" for stage in told["track"]), len(told["track"])
 
 
 def _why(told: Mapping[str, Any]) -> str:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.book import AUDIT, COMMANDS, STATE, Book
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.controller import Controller
-from coterie.rollout.decide import Command, Source, Verb
+from coterie.rollout.decide import MetricsStatus
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals, Transition
+from coterie.rollout.store import AUDIT, COMMANDS, STATE, FileRolloutStore
 
 PLAN = Plan(weights=(0.1, 0.5), step_s=20, bake_s=30, min_samples=200, deadline_s=600)
 
@@ -45,7 +46,7 @@ class Shop:
     def totals(self, target):
         if self.down:
             raise UnavailableError("no route to host")
-        return Source.OK, dict(self.counted)
+        return MetricsStatus.OK, dict(self.counted)
 
     def live(self):
         return self.target
@@ -63,13 +64,13 @@ class Shop:
 
 
 def controller(shop, folder):
-    return Controller(Book(folder), shop, shop, shop.clock)
+    return Controller(FileRolloutStore(folder), shop, shop, shop.clock)
 
 
 def start(folder, digest="new"):
     plan = Plan.of({**PLAN_FIELDS, "signals": {"failures": 1.0}})
-    Book(folder).write(State(stable="old"), 0)
-    Book(folder).command(Command("c1", Verb.START, "ana", "better", digest, plan))
+    FileRolloutStore(folder).write(State(stable="old"), 0)
+    FileRolloutStore(folder).command(Command("c1", Verb.START, "ana", "better", digest, plan))
 
 
 PLAN_FIELDS = {
@@ -84,17 +85,17 @@ def run_to_the_end(shop, folder, turns=60):
         if decision and decision.state.phase in (Phase.PROMOTED, Phase.ROLLED_BACK):
             break
     controller(shop, folder).turn()
-    return Book(folder).read()[0]
+    return FileRolloutStore(folder).read()[0]
 
 
 @pytest.mark.parametrize(("failures", "ends"), [(0.004, Phase.PROMOTED), (0.05, Phase.ROLLED_BACK)])
-def test_a_rollout_runs_from_its_book_alone(tmp_path, failures, ends):
+def test_a_rollout_runs_from_its_rollout_store_alone(tmp_path, failures, ends):
     start(tmp_path)
     shop = Shop(failures)
     state = run_to_the_end(shop, tmp_path)
     assert state.phase is ends
     assert shop.target == Target(state.stable)
-    history = Book(tmp_path).history()
+    history = FileRolloutStore(tmp_path).history()
     assert [line.after for line in history][:2] == [Phase.PREFLIGHT, Phase.SHADOW]
     assert history[0].who == "ana"
     assert history[-1].after is ends
@@ -105,35 +106,39 @@ def test_a_rollout_runs_from_its_book_alone(tmp_path, failures, ends):
 )
 def test_what_is_stable_is_told_once_it_is_written(tmp_path, failures, told):
     start(tmp_path)
-    shop, book, heard = Shop(failures), Book(tmp_path), []
+    shop, rollout_store, heard = Shop(failures), FileRolloutStore(tmp_path), []
 
     def follow(digest):
-        assert book.read()[0].stable == digest
+        assert rollout_store.read()[0].stable == digest
         heard.append(digest)
 
-    acts = Controller(book, shop, shop, shop.clock, follow=follow)
+    acts = Controller(rollout_store, shop, shop, shop.clock, follow=follow)
     for _ in range(60):
         acts.turn()
     assert list(dict.fromkeys(heard)) == told
-    assert len(heard) == 60, "in each turn: who was killed between book and store comes to it"
+    assert len(heard) == 60, (
+        "in each turn: who was killed between rollout store and store comes to it"
+    )
 
 
 def test_what_is_stable_is_told_where_nobody_knows_what_is_live(tmp_path, monkeypatch):
-    Book(tmp_path).write(State(stable="old"), 0)
+    FileRolloutStore(tmp_path).write(State(stable="old"), 0)
     shop, heard = Shop(), []
 
     def unknown(self):
         raise UnavailableError("no replica says what it serves")
 
     monkeypatch.setattr(Shop, "live", unknown)
-    Controller(Book(tmp_path), shop, shop, shop.clock, follow=heard.append).turn()
+    Controller(FileRolloutStore(tmp_path), shop, shop, shop.clock, follow=heard.append).turn()
     assert heard == ["old"]
 
 
 def test_what_could_not_be_written_is_not_told(tmp_path):
     start(tmp_path)
     shop, heard = Shop(), []
-    acts = Controller(Book(tmp_path), shop, shop, shop.clock, lambda: False, follow=heard.append)
+    acts = Controller(
+        FileRolloutStore(tmp_path), shop, shop, shop.clock, lambda: False, follow=heard.append
+    )
     with pytest.raises(UnavailableError, match="lease"):
         acts.turn()
     assert heard == []
@@ -159,7 +164,7 @@ def kill_at(monkeypatch, nth):
         return fsync(fd)
 
     monkeypatch.setattr(Path, "replace", killed_replace)
-    monkeypatch.setattr("coterie.rollout.book.os.fsync", killed_fsync)
+    monkeypatch.setattr("coterie.rollout.store.os.fsync", killed_fsync)
     apply = Shop.apply
 
     def killed_apply(self, target):
@@ -187,28 +192,28 @@ def test_killed_at_any_write_the_end_is_the_same(tmp_path, monkeypatch, failures
             whole.stable,
             Target(whole.stable),
         )
-        lines = [(line.at, line.after) for line in Book(folder).history()]
+        lines = [(line.at, line.after) for line in FileRolloutStore(folder).history()]
         assert len(lines) == len(set(lines))
 
 
 def test_who_read_before_another_wrote_does_not_write(tmp_path):
-    book = Book(tmp_path)
-    version = book.write(State(stable="old"), 0)
-    book.write(State(stable="older"), version)
+    rollout_store = FileRolloutStore(tmp_path)
+    version = rollout_store.write(State(stable="old"), 0)
+    rollout_store.write(State(stable="older"), version)
     with pytest.raises(UnavailableError, match="another controller"):
-        book.write(State(stable="mine"), version)
-    assert book.read()[0].stable == "older"
+        rollout_store.write(State(stable="mine"), version)
+    assert rollout_store.read()[0].stable == "older"
 
 
 def test_audit_lines_that_no_state_vouches_for_never_happened(tmp_path):
-    book = Book(tmp_path)
+    rollout_store = FileRolloutStore(tmp_path)
     line = Transition(1.0, Phase.IDLE, Phase.PREFLIGHT, "y", "ana", "o", "n", 0.0, 0, {})
-    version = book.write(State(), 0, [line])
+    version = rollout_store.write(State(), 0, [line])
     with (tmp_path / AUDIT).open("ab") as file:
         file.write(b'{"at": 2.0, "before')
-    assert book.history() == [line]
-    book.write(State(), version, [line])
-    assert book.history() == [line, line]
+    assert rollout_store.history() == [line]
+    rollout_store.write(State(), version, [line])
+    assert rollout_store.history() == [line, line]
 
 
 def test_metrics_that_do_not_answer_hold_the_weight(tmp_path):
@@ -219,7 +224,7 @@ def test_metrics_that_do_not_answer_hold_the_weight(tmp_path):
     weight, shop.down = shop.target.weight, True
     for _ in range(10):
         controller(shop, tmp_path).turn()
-    assert Book(tmp_path).read()[0].phase is Phase.DATA_UNAVAILABLE
+    assert FileRolloutStore(tmp_path).read()[0].phase is Phase.DATA_UNAVAILABLE
     assert shop.target.weight == weight
 
 
@@ -240,21 +245,21 @@ def test_what_could_not_be_applied_is_applied_in_the_next_turn(tmp_path, monkeyp
 
 
 def test_a_command_is_kept_until_it_was_carried_out(tmp_path):
-    book = Book(tmp_path)
-    book.command(Command("c1", Verb.FREEZE, "ana", "Black Friday"))
+    rollout_store = FileRolloutStore(tmp_path)
+    rollout_store.command(Command("c1", Verb.FREEZE, "ana", "Black Friday"))
     with (tmp_path / COMMANDS).open("ab") as file:
         file.write(b'{"id": "c2", "verb": "pa')
-    assert [one.id for one in book.commands(State())] == ["c1"]
+    assert [one.id for one in rollout_store.commands(State())] == ["c1"]
     controller(Shop(), tmp_path).turn()
-    state, _ = book.read()
+    state, _ = rollout_store.read()
     assert state.frozen == "Black Friday"
-    assert book.commands(state) == []
+    assert rollout_store.commands(state) == []
 
 
 HOLD = """
 import sys, time
-from coterie.rollout.book import Book
-with Book(sys.argv[1]).lease() as mine:
+from coterie.rollout.store import FileRolloutStore
+with FileRolloutStore(sys.argv[1]).lease() as mine:
     print(mine, flush=True)
     time.sleep(60)
 """
@@ -264,15 +269,15 @@ def test_one_controller_holds_the_lease_until_it_dies(tmp_path):
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline().strip() == "True"
-        with Book(tmp_path).lease() as mine:
+        with FileRolloutStore(tmp_path).lease() as mine:
             assert not mine
         other.kill()
-    with Book(tmp_path).lease() as mine:
+    with FileRolloutStore(tmp_path).lease() as mine:
         assert mine
 
 
 @pytest.mark.parametrize("text", ["{", '{"format": 7}', json.dumps({"format": 1, "version": 1})])
-def test_a_damaged_book_is_refused(tmp_path, text):
+def test_a_damaged_rollout_store_is_refused(tmp_path, text):
     (tmp_path / STATE).write_text(text)
     with pytest.raises(BadInputError, match=r"state\.json"):
-        Book(tmp_path).read()
+        FileRolloutStore(tmp_path).read()

@@ -1,8 +1,8 @@
 """Where a rollout in a cluster is written down: two ConfigMaps, a Lease, and Events.
 
-State, audit lines and whose book it is lie in one ConfigMap: one write brings all or none. Its
-``resourceVersion`` is the state's version. A ConfigMap holds one MiB: the last transitions are kept
-there, and each is also sent out as an Event when it is written.
+State, audit lines and whose rollout store it is lie in one ConfigMap: one write brings all or none.
+Its ``resourceVersion`` is the state's version. A ConfigMap holds one MiB: the last transitions are
+kept there, and each is also sent out as an Event when it is written.
 """
 
 import json
@@ -17,9 +17,10 @@ from coterie.cluster.api import CONFIG_MAPS, Cluster, ConflictError, Object, log
 from coterie.cluster.lease import ClusterLease
 from coterie.cluster.stated import Install
 from coterie.errors import BadInputError, UnavailableError
-from coterie.rollout.book import FORMAT, read_command, read_transition
-from coterie.rollout.decide import Command
+from coterie.rollout.commands import Command
 from coterie.rollout.state import Phase, State, Transition
+from coterie.rollout.store import FORMAT
+from coterie.rollout.stored import command_json, read_command, read_transition
 
 STATE: Final = "state.json"
 AUDIT: Final = "audit.jsonl"
@@ -30,21 +31,21 @@ KEPT_BYTES: Final = 256 << 10
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
-class ClusterBook:
-    """As :class:`coterie.rollout.book.Book`, for all who reach the same namespace.
+class ClusterRolloutStore:
+    """As :class:`coterie.rollout.store.FileRolloutStore`, for all who reach the same namespace.
 
     ConfigMaps that are there, though empty, are as good as none: so a chart may make them, and the
     controller needs no right to.
     """
 
     def __init__(self, cluster: Cluster, name: str, holder: str = ""):
-        """``name`` is the RayService's; ``holder`` tells controllers apart."""
+        """Take the RayService's ``name``, and a ``holder`` that tells controllers apart."""
         self._cluster = cluster
         self._state, self._commands = f"{name}-rollout", f"{name}-rollout-commands"
         self._holder = holder or f"{os.uname().nodename}-{uuid.uuid4().hex[:8]}"
 
     def read(self) -> tuple[State, int]:
-        """The state and its version, 0 before there is a ConfigMap.
+        """Read the state and its version, 0 before there is a ConfigMap.
 
         Raises:
             BadInputError: The ConfigMap holds no state of ours.
@@ -54,7 +55,7 @@ class ClusterBook:
         return state, version
 
     def look(self) -> tuple[State, Install | None, int]:
-        """The state, whose it is, and the version of both.
+        """Read the state, whose install it is of, and the version of both.
 
         Raises:
             BadInputError: The ConfigMap holds no state of ours.
@@ -72,7 +73,7 @@ class ClusterBook:
         transitions: Sequence[Transition] = (),
         install: Install | None = None,
     ) -> int:
-        """Write what follows from the state of ``version``, and why; the new version.
+        """Write what follows from the state of ``version``, and why, and give the new version.
 
         ``install`` is written along; None leaves it as it is.
 
@@ -97,7 +98,7 @@ class ClusterBook:
         return _version(written)
 
     def history(self) -> list[Transition]:
-        """The last transitions, oldest first.
+        """Read the last transitions, oldest first.
 
         Raises:
             BadInputError: A line is damaged.
@@ -121,7 +122,7 @@ class ClusterBook:
             )
         found = self._cluster.find(CONFIG_MAPS, self._commands)
         # Keys have no order: the time tells which command came first, whoever's node took it.
-        text = json.dumps({**asdict(command), "at": self._cluster.clock()})
+        text = json.dumps({**command_json(command), "at": self._cluster.clock()})
         data = {"data": {command.id: text}}
         if found is None:
             try:
@@ -133,7 +134,7 @@ class ClusterBook:
         self._cluster.patch(CONFIG_MAPS, self._commands, data)
 
     def commands(self, state: State) -> list[Command]:
-        """Commands that a state does not know of yet, oldest first.
+        """Read the commands that a state does not know of yet, oldest first.
 
         What is no command is taken out, so that a slip of ``kubectl`` stops nobody.
         """
@@ -158,7 +159,7 @@ class ClusterBook:
             self._cluster.patch(CONFIG_MAPS, self._commands, {"data": dict.fromkeys(done)})
 
     def lease(self) -> ClusterLease:
-        """True whenever this process alone may act: ask before each act.
+        """Take the lease: it is true whenever this process alone may act; ask before each act.
 
         It is renewed until the context ends, and taken as soon as it is free.
         """
@@ -185,11 +186,11 @@ class ClusterBook:
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(
                 f"ConfigMap {self._state}: {INSTALL} is damaged ({error!r}); without that key the "
-                "book is taken to be of this install"
+                "rollout store is taken to be of this install"
             ) from error
 
     def _lines(self, version: int) -> list[str]:
-        """Audit lines as they were at a version."""
+        """Read the audit lines as they were at a version."""
         found = self._cluster.find(CONFIG_MAPS, self._state)
         if (0 if found is None else _version(found)) != version:
             raise ConflictError(f"ConfigMap {self._state} has another version")
@@ -237,7 +238,7 @@ def _line(transition: Transition) -> str:
 
 
 def _shortened(lines: Iterable[str]) -> str:
-    """As many of the last lines as there is room for."""
+    """Keep as many of the last lines as there is room for."""
     kept: list[str] = []
     length = 0
     for line in reversed([*lines][-KEPT_LINES:]):

@@ -9,38 +9,76 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.files import write_atomically
-from coterie.rollout.decide import Command, Verb
-from coterie.rollout.plan import Plan, current_names
-from coterie.rollout.standing import Look
-from coterie.rollout.state import Phase, State, Transition
+from coterie.rollout.commands import Command
+from coterie.rollout.history import Snapshot
+from coterie.rollout.state import State, Transition
+from coterie.rollout.stored import command_json, read_command, read_snapshot, read_transition
 
 STATE: Final = "state.json"
 AUDIT: Final = "audit.jsonl"
 COMMANDS: Final = "commands.jsonl"
-LOOKS: Final = "looks.jsonl"
+SNAPSHOTS: Final = "snapshots.jsonl"
+OLD_SNAPSHOTS: Final = "looks.jsonl"
+"""What the version before called them."""
 LEASE: Final = "lease"
 FORMAT: Final = 1
-KEPT_LOOKS_BYTES: Final = 512 * 1024
-"""About a thousand looks."""
+KEPT_SNAPSHOTS_BYTES: Final = 512 * 1024
+"""About a thousand snapshots."""
 _LONGEST_LINE: Final = 64 * 1024
 
 
-class Book:
+class Lease(Protocol):
+    """True for as long as its holder alone may act: ask before each act."""
+
+    def __bool__(self) -> bool:
+        """Tell whether the holder may act at this moment."""
+
+
+class RolloutStore(Protocol):
+    """Where a rollout is written down: a folder here, ConfigMaps and a Lease in a cluster."""
+
+    def read(self) -> tuple[State, int]:
+        """Read the state and its version, 0 before the first was written."""
+
+    def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
+        """Write what follows from the state of ``version``, and give the new version.
+
+        Raises:
+            UnavailableError: Somebody else wrote meanwhile: read again, and decide anew.
+        """
+
+    def history(self) -> list[Transition]:
+        """Read the transitions, oldest first."""
+
+    def command(self, command: Command) -> None:
+        """Leave a command for the controller, who reads it within one loop, restarted or not."""
+
+    def commands(self, state: State) -> list[Command]:
+        """Read the commands that a state does not know of yet, oldest first."""
+
+    def forget_commands(self, state: State) -> None:
+        """Drop commands that were carried out: called once the state that says so is written."""
+
+    def lease(self) -> AbstractContextManager[Lease]:
+        """Take the lease, by which one process alone acts for as long as the context lasts."""
+
+
+class FileRolloutStore:
     """A folder; see the module."""
 
     def __init__(self, folder: str | Path):
         self._folder = Path(folder)
 
     def read(self) -> tuple[State, int]:
-        """The state and its version, 0 before the first was written.
+        """Read the state and its version, 0 before the first was written.
 
         Raises:
             BadInputError: The file is damaged or of another format.
@@ -54,7 +92,7 @@ class Book:
             raise BadInputError(f"{self._folder / STATE} holds no rollout ({error})") from error
 
     def write(self, state: State, version: int, transitions: Sequence[Transition] = ()) -> int:
-        """Write what follows from the state of ``version``; the new version.
+        """Write what follows from the state of ``version``, and give the new version.
 
         Raises:
             UnavailableError: Somebody else wrote meanwhile: read again, and decide anew. Or the
@@ -78,7 +116,7 @@ class Book:
         return version + 1
 
     def history(self) -> list[Transition]:
-        """All transitions, oldest first."""
+        """Read all transitions, oldest first."""
         content = self._content()
         path = self._folder / AUDIT
         if content is None or not path.exists():
@@ -87,27 +125,28 @@ class Book:
             lines = file.read(int(content["audit_bytes"])).splitlines()
         return [read_transition(json.loads(line)) for line in lines]
 
-    def note_look(self, look: Look) -> None:
-        """Keep a look for the charts. Over the limit every other one goes, not the oldest."""
-        path = self._folder / LOOKS
+    def note_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot for the charts. Over the limit every other one goes, not the oldest."""
+        path = self._folder / SNAPSHOTS
         with self._writing():
-            length = _add_line(path, json.dumps(asdict(look)), sync=False)
-            if length > KEPT_LOOKS_BYTES:
+            if self._snapshots_file() != path:
+                self._snapshots_file().rename(path)
+            length = _add_line(path, json.dumps(asdict(snapshot)), sync=False)
+            if length > KEPT_SNAPSHOTS_BYTES:
                 lines = path.read_bytes().splitlines(keepends=True)
                 write_atomically(path, b"".join(lines[len(lines) % 2 :: 2]))
 
-    def looks(self) -> list[Look]:
-        """Looks that were kept, oldest first."""
-        path = self._folder / LOOKS
+    def snapshots(self) -> list[Snapshot]:
+        """Read the snapshots that were kept, oldest first."""
+        path = self._snapshots_file()
         if not path.exists():
             return []
-        looks = []
+        snapshots = []
         for line in path.read_bytes().splitlines():
             # One that a crash cut short is missed by nobody.
-            with suppress(ValueError, TypeError, KeyError):
-                content = json.loads(line)
-                looks.append(Look(**{**content, "signals": current_names(content["signals"])}))
-        return looks
+            with suppress(ValueError, TypeError, AttributeError, KeyError):
+                snapshots.append(read_snapshot(json.loads(line)))
+        return snapshots
 
     def command(self, command: Command) -> None:
         """Leave a command for the controller, who reads it within one loop, restarted or not.
@@ -116,10 +155,10 @@ class Book:
             UnavailableError: The disk has no room; nothing was left.
         """
         with self._writing(), self._locked():
-            _add_line(self._folder / COMMANDS, json.dumps(asdict(command)))
+            _add_line(self._folder / COMMANDS, json.dumps(command_json(command)))
 
     def commands(self, state: State) -> list[Command]:
-        """Commands that a state does not know of yet, oldest first."""
+        """Read the commands that a state does not know of yet, oldest first."""
         path = self._folder / COMMANDS
         if not path.exists():
             return []
@@ -137,7 +176,7 @@ class Book:
 
     @contextmanager
     def lease(self) -> Iterator[bool]:
-        """Whether this process alone may act, for as long as the context lasts.
+        """Take the lease, by which one process alone acts for as long as the context lasts.
 
         The kernel frees the lock of a process that dies.
         """
@@ -162,8 +201,13 @@ class Book:
             raise BadInputError(f"{path} has format {content.get('format')}, known is {FORMAT}")
         return content
 
+    def _snapshots_file(self) -> Path:
+        """Find the file of snapshots, which may still have the name that it had before."""
+        path, old = self._folder / SNAPSHOTS, self._folder / OLD_SNAPSHOTS
+        return old if old.exists() and not path.exists() else path
+
     def _append(self, length: int, transitions: Sequence[Transition]) -> int:
-        """Write audit lines after the first ``length`` bytes; the bytes then vouched for."""
+        """Write audit lines after the first ``length`` bytes, and give the length then."""
         path = self._folder / AUDIT
         with path.open("r+b" if path.exists() else "w+b") as file:
             file.truncate(length)
@@ -192,21 +236,8 @@ class Book:
             yield
 
 
-def read_transition(content: Mapping[str, Any]) -> Transition:
-    """Back from ``asdict``."""
-    phases = {name: Phase(content[name]) for name in ("before", "after")}
-    return Transition(**{**content, **phases})
-
-
-def read_command(content: Mapping[str, Any]) -> Command:
-    """Back from ``asdict``."""
-    plan = content["plan"]
-    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.stored(plan)}
-    return Command(**{**content, **read})
-
-
 def _add_line(path: Path, text: str, sync: bool = True) -> int:
-    """A line at the end, whole or not at all; the file's length then."""
+    """Write a line at a file's end, whole or not at all, and give the file's length then."""
     line = f"{text}\n".encode()
     # A buffer would be written once more on closing, behind what was taken back.
     with path.open("a+b", buffering=0) as file:
