@@ -21,6 +21,7 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -42,10 +43,11 @@ from coterie.evaluation.groups import BANDS, bands_of
 from coterie.evaluation.newcomers import REVEALED, Newcomers
 from coterie.evaluation.protocols import Evaluation, evaluate_model
 from coterie.evaluation.significance import PairedTest, paired_test
+from coterie.files import write_atomically
 from coterie.models import MODELS, Inductive, Model
 from coterie.training.fit import Here, chosen_config, fit
-from coterie.workflow.settings import change, flatten, nest
-from coterie.workflow.shop import Shop
+from coterie.workflow.settings import change, flatten, nest, renew
+from coterie.workflow.shop import CleanShop
 from coterie.workflow.tuning import TuneSettings, tune_model
 
 FIGURES: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
@@ -84,7 +86,7 @@ ENTRIES: Final = {
     "social_no_times": Entry(
         "social", fixed=(("use_times", False),), like="social", dated_only=True
     ),
-    "social_learned": Entry("social", fixed=(("mix", 0.0),), like="social"),
+    "social_learned": Entry("social", fixed=(("linear_weight", 0.0),), like="social"),
 }
 """In this order: rows take settings from those above."""
 
@@ -132,7 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
             asked.device,
             asked.as_before,
         )
-        if ENTRIES[name].dated_only and Shop.open(job.clean).split.name != "by_time":
+        if ENTRIES[name].dated_only and CleanShop.open(job.clean).split.name != "by_time":
             continue
         started = time.perf_counter()
         try:
@@ -200,7 +202,7 @@ def fill(job: Job) -> dict[str, Any]:
     """Tune, fit on all that came before the test, look at test."""
     entry = ENTRIES[job.name]
     settings = _settings_before(job, entry) if job.as_before else _settings(job, entry)
-    split = Shop.open(job.clean).split
+    split = CleanShop.open(job.clean).split
     data = split.for_test() if job.fit_on == "train+val" else _train_only(split)
     chosen, runs = _runs(job, entry, settings, split, data)
     per_shopper = np.mean([run.metrics["ndcg@20"] for run, _ in runs], axis=0)
@@ -209,7 +211,7 @@ def fill(job: Job) -> dict[str, Any]:
     return {
         "settings": nest(settings),
         "validation": round(evaluate(chosen, split.for_validation(), split.val).mean("ndcg@20"), 5),
-        **{name: getattr(chosen, name, None) for name in ("mix", "prior")},
+        **{name: getattr(chosen, name, None) for name in ("linear_weight", "popularity_weight")},
         "test": {f: [round(run.mean(f), 5) for run, _ in runs] for f in FIGURES},
         "device": job.device,
         "fit_seconds": [seconds for _, seconds in runs],
@@ -241,13 +243,18 @@ def _settings_before(job: Job, entry: Entry) -> dict[str, Any]:
     """Of the cell that is there; else of that of the row whose settings this one takes."""
     cells = _results()["protocols"].get(job.fit_on, {}).get(job.dataset, {})
     if job.name not in cells and entry.like in cells:
-        return flatten(cells[entry.like]["settings"]) | dict(entry.fixed)
+        return _settings_in(cells[entry.like], entry) | dict(entry.fixed)
     if job.name not in cells:
         raise BadInputError(
             f"{RESULTS.name} has no cell {job.dataset} {job.name} to take settings from: "
             f"leave out --as-before"
         )
-    return flatten(cells[job.name]["settings"])
+    return _settings_in(cells[job.name], entry)
+
+
+def _settings_in(cell: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
+    """Read a cell's settings, also of when they had other names."""
+    return flatten(renew(entry.model, cell["settings"]))
 
 
 def _runs(
@@ -372,10 +379,7 @@ def _results() -> dict[str, Any]:
 
 
 def _write(whole: dict[str, Any]) -> None:
-    RESULTS.parent.mkdir(exist_ok=True)
-    beside = RESULTS.with_suffix(".part")
-    beside.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
-    beside.rename(RESULTS)
+    write_atomically(RESULTS, json.dumps(whole, indent=1, sort_keys=True) + "\n")
 
 
 def _command(job: Job) -> str:

@@ -15,7 +15,7 @@ from benchmarks.accuracy_figures import (
     quote_shoppers,
 )
 from coterie.evaluation.groups import BANDS
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.workflow.settings import change, flatten
 
 SHOWN: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
@@ -118,18 +118,33 @@ def _chosen(sets: dict[str, Any]) -> str:
         if "social" in cells:
             cell = cells["social"]
             config = change(SocialConfig(), flatten(cell["settings"]))
-            known = "newcomers" if config.newcomers_only else "everybody"
+            known = "newcomers" if config.friends_for_cold_start_only else "everybody"
             figures = (
                 name,
-                f"{config.heads} x {config.dim // config.heads}",
-                *(f"{x:.3g}" for x in (config.scale, config.entry_dropout, config.ahead)),
-                f"{config.recency:.3g}",
+                f"{config.heads} x {config.embedding_size // config.heads}",
+                *(
+                    f"{x:.3g}"
+                    for x in (
+                        config.inverse_temperature,
+                        config.entry_dropout,
+                        config.next_item_share,
+                    )
+                ),
+                f"{config.target_decay:.3g}",
                 known if config.use_ties else "nobody",
-                *("" if x is None else f"{x:.3g}" for x in (cell.get("mix"), cell.get("prior"))),
+                *("" if x is None else f"{x:.3g}" for x in _weights(cell)),
                 f"{cell['validation']:.4f}",
             )
             rows.append(f"| {' | '.join(figures)} |")
     return "\n".join(rows) + "\n" if len(rows) > head else ""
+
+
+def _weights(cell: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Read what validation chose after the fit, also of when it had other names."""
+    return (
+        cell.get("linear_weight", cell.get("mix")),
+        cell.get("popularity_weight", cell.get("prior")),
+    )
 
 
 def _lifts(sets: dict[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix.
+"""Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
+and into docs/pipelines.md the pipelines' parameters.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -11,9 +12,9 @@ A page marks where a figure stands, in a line or as a block of lines::
     (a table)
     <!-- / -->
 
-What stands between the marks is replaced by what ``benchmarks/results`` says. Everything else on
-a page is written by hand, and has no figure of these benchmarks in it. A mark within a line never
-begins it: Markdown would take it for a block.
+What stands between the marks is replaced by what ``benchmarks/results`` or the code says.
+Everything else on a page is written by hand, and has no figure of these benchmarks in it. A mark
+within a line never begins it: Markdown would take it for a block.
 """
 
 import argparse
@@ -29,11 +30,20 @@ from benchmarks import accuracy_tables, dislikes_table, settings_table
 from benchmarks.accuracy_chart import draw_chart
 from benchmarks.accuracy_figures import FIGURES
 from coterie.errors import BadInputError
+from coterie.files import write_atomically
+from pipelines.parameters import write_table
 
 ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = Path(__file__).parent / "results"
 PAGES: Final = tuple(
-    ROOT / name for name in ("README.md", "docs/models.md", "docs/accuracy.md", "docs/appendix.md")
+    ROOT / name
+    for name in (
+        "README.md",
+        "docs/models.md",
+        "docs/accuracy.md",
+        "docs/appendix.md",
+        "docs/pipelines.md",
+    )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
 MARKED: Final = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
@@ -47,6 +57,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "tables": accuracy_tables.write_tables,
     "tuned settings": lambda _: settings_table.write_tuned(),
     "other settings": lambda _: settings_table.write_others(),
+    "pipeline parameters": lambda _: write_table(),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""
@@ -61,7 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
     stale = [path for path, text in draw_all(results, PAGES, CHART).items() if _text(path) != text]
     if asked.check:
         for path in stale:
-            print(f"{path.relative_to(ROOT)} is not what benchmarks/results says", file=sys.stderr)
+            print(
+                f"{path.relative_to(ROOT)} is not what benchmarks/results and the code say",
+                file=sys.stderr,
+            )
         if stale:
             print("write it with: python -m benchmarks.pages", file=sys.stderr)
         return 1 if stale else 0
@@ -70,11 +84,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write_pages(results: Results, pages: Iterable[Path], chart: Path | None) -> None:
-    """Replace pages and chart (none if None); each is written beside, then renamed."""
+    """Replace pages and chart (none if None), each whole or not at all."""
     for path, text in draw_all(results, pages, chart).items():
-        beside = path.with_suffix(".part")
-        beside.write_text(text)
-        beside.rename(path)
+        write_atomically(path, text)
 
 
 def draw_all(results: Results, pages: Iterable[Path], chart: Path | None) -> dict[Path, str]:

@@ -28,9 +28,10 @@ from coterie.data.repurchase import NOTHING_AGAIN, RepurchaseSetting
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.evaluation.item_sets import ItemSets
 from coterie.evaluation.protocols import measure
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.training.fit import fit_twice
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 
 RESULTS: Final = Path(__file__).parent / "results" / "repurchase.json"
 SHOP: Final = ShopConfig(
@@ -67,8 +68,8 @@ def measure_seed(seed: int, epochs: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         simulate(replace(SHOP, seed=seed)).write(f"{folder}/raw")
         ingest(f"{folder}/raw", f"{folder}/clean")
-        learned = Shop.open(f"{folder}/clean", RepurchaseSetting()).split
-        never = Shop.open(f"{folder}/clean", NOTHING_AGAIN).split
+        learned = CleanShop.open(f"{folder}/clean", RepurchaseSetting()).split
+        never = CleanShop.open(f"{folder}/clean", NOTHING_AGAIN).split
     repeats = _repeats(learned)
     found: dict[str, Any] = {
         "seed": seed,

@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
 
+from coterie.files import write_atomically
 from coterie.rollout.decide import CANARY, STABLE, Command, Seen, Verb, decide
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals
@@ -216,7 +217,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _live(file: str) -> dict[str, Any]:
-    """What the real app did under simulated shoppers: see ``pipelines.rollouts``."""
+    """What the real app did under simulated shoppers: see ``pipelines.demo_rollouts``."""
     return {
         "about": "each release rolled out in the app under simulated shoppers: what caught it, "
         "seconds from verdict to stable alone, lists shown meanwhile and requests that failed",
@@ -227,12 +228,9 @@ def _live(file: str) -> dict[str, Any]:
 
 
 def _keep(content: dict[str, Any]) -> None:
-    """Replace these parts of the results; written beside, then renamed."""
-    RESULTS.parent.mkdir(exist_ok=True)
+    """Replace these parts of the results."""
     whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    beside = RESULTS.with_suffix(".part")
-    beside.write_text(json.dumps(whole | content, indent=1) + "\n")
-    beside.rename(RESULTS)
+    write_atomically(RESULTS, json.dumps(whole | content, indent=1) + "\n")
 
 
 def _summary(runs: list[dict[str, Verdict]]) -> dict[str, Any]:

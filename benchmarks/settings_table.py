@@ -9,7 +9,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.models.social_linear import SocialLinear
 from coterie.models.space import Choice, Field, LogUniform, Space
 
@@ -22,34 +23,34 @@ SPACE: Final[Space] = {
     **{f"{PART}{name}": field for name, field in SocialLinear.tuning.space.items()},
 }
 TUNED: Final = {
-    "dim": "embedding size of an item, over all heads; long histories want more, lists take longer",
+    "embedding_size": "numbers of an item in all heads; long histories want more, lists are slower",
     "heads": "parts of an embedding, each with a cosine and draws of its own; more is steadier",
-    "scale": "inverse temperature of the softmax: higher is surer of few items",
+    "inverse_temperature": "inverse temperature of the softmax: higher is surer of few items",
     "entry_dropout": "share of a shopper's events that is hidden and has to be found again",
-    "ahead": "share of shoppers whose newest events are hidden, not any: learns what comes next",
-    "recency": "how much more a recent target counts; 0: old and new alike",
-    "newcomers_only": "friends count for shoppers without a history alone",
+    "next_item_share": "share of shoppers whose newest events are hidden, not any: learns the next",
+    "target_decay": "how much more a recent target counts; 0: old and new alike",
+    "friends_for_cold_start_only": "friends count for shoppers without a history alone",
     "dislike_weight": "what a disliked item takes away from what is like it",
     "linear.l2": "ridge regularisation: higher trusts single events less",
     "linear.rank": "embedding size of the closed form: more keeps finer tastes, lists take longer",
-    "linear.tail": "how much the nearest items count beyond the rank; 0: not at all",
-    "linear.friends": "how much friends' events count beside one's own",
-    "linear.alike": "how far an item means the same had by a friend as had by oneself",
+    "linear.residual_weight": "how much the nearest items count beyond the rank; 0: not at all",
+    "linear.friend_weight": "how much friends' events count beside one's own",
+    "linear.tie_coupling": "how far an item means the same had by a friend as had by oneself",
     "linear.history_discount": "0: each event teaches alike; 1: each shopper does",
     "linear.item_power": "popular items say less about a shopper",
     "linear.popularity_discount": "popular items are scored lower; below 0: higher",
-    "linear.rate": "how fast events lose weight with age",
+    "linear.age_decay": "how fast events lose weight with age",
 }
 """Effects of what ``coterie tune`` searches."""
 OTHERS: Final = {
     "use_ties": "false: the same model without friends",
     "use_times": "false: the age of events does not count",
-    "alone": "share of shoppers whose friends are hidden in an epoch, to do without them",
-    "browsing": "weight of a target that was only viewed, clicked or shared; 1 for what was had",
-    "candidates": "items of the softmax, where the shop has more: all asked for, and a sample",
-    "batch_shoppers": "shoppers of a step",
-    "mix": "share of the closed form; none: chosen on validation",
-    "prior": "how much popularity counts for newcomers; none: chosen on validation",
+    "friend_dropout": "share of shoppers whose friends are hidden in an epoch, to do without them",
+    "weak_event_weight": "weight of a target only viewed, clicked or shared; 1 for what was had",
+    "softmax_items": "items of the softmax, where the shop has more: all asked for, and a sample",
+    "batch_size": "shoppers of a step",
+    "linear_weight": "share of the closed form; none: chosen on validation",
+    "popularity_weight": "how much popularity counts for newcomers; none: chosen on validation",
     "linear.neighbours": "nearest items that are kept of each, fewer where memory ends",
     "linear.friend_power": "0: friends' events add up; 1: their mean counts",
     "linear.history_power": "0: a friend with a long history counts more; 1: all count alike",
@@ -61,7 +62,7 @@ OTHERS: Final = {
     "loop.lr": "learning rate of AdamW",
     "loop.weight_decay": "decay of the weights in each step",
     "loop.max_grad_norm": "longer gradients are cut to it; 0: none",
-    "loop.average": "decay of the running mean of the weights, which is what is kept",
+    "loop.ema_decay": "decay of the running mean of the weights, which is what is kept",
     "loop.seed": "of weights, batches and what is hidden",
 }
 """Effects of what has to be set by hand."""

@@ -34,12 +34,14 @@ from rich.console import Console
 from benchmarks.training_page import best_of_pyg, first, row_of, write_page
 from coterie.data.dataset import TrainingSet
 from coterie.data.simulate import ShopConfig, simulate
+from coterie.files import write_atomically
 from coterie.models import MODELS
 from coterie.models.engagement import engagement
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.models.social_linear import fit_linear
 from coterie.recommend.batches import Community
-from coterie.training.loop import EpochRecord, run_epochs
+from coterie.training.history import EpochRecord
+from coterie.training.loop import run_epochs
 from coterie.training.validation import Validation
 
 # Without what came to the simulator since: rows of different days are of the same events.
@@ -104,9 +106,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _measure_shop(model: str, clean: str, seconds: float, device: str) -> dict[str, Any]:
     # Here, not above: what is measured needs torch alone, tables need more.
-    from coterie.workflow.shop import Shop
+    from coterie.workflow.shop import CleanShop
 
-    return measure(model, Shop.open(clean).split.for_validation(), seconds, device)
+    return measure(model, CleanShop.open(clean).split.for_validation(), seconds, device)
 
 
 def measure(model: str, data: TrainingSet, seconds: float, device: str) -> dict[str, Any]:
@@ -195,10 +197,10 @@ def _floor(trainee: Any, config: SocialConfig) -> dict[str, Any]:
     weight and step.
     """
     steps = trainee.num_batches(1)
-    shoppers = steps * config.batch_shoppers
-    candidates = min(trainee.num_items, config.candidates)
+    shoppers = steps * config.batch_size
+    candidates = min(trainee.num_items, config.softmax_items)
     weights = sum(p.numel() for p in trainee.parameters())
-    flops = 6.0 * shoppers * candidates * config.dim
+    flops = 6.0 * shoppers * candidates * config.embedding_size
     rate, width = _rates(trainee.device)
     moved = 28.0 * weights * steps
     return {
@@ -291,13 +293,10 @@ def _prepared(name: str, asked: argparse.Namespace) -> str:
 
 def merge(name: str, model: str, cell: dict[str, Any]) -> dict[str, Any]:
     """Replace one cell of the results; all of its set."""
-    RESULTS.parent.mkdir(exist_ok=True)
     whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"sets": {}}
     cells: dict[str, Any] = whole["sets"].setdefault(name, {})
     cells[row_of(model, cell["device"])] = cell
-    beside = RESULTS.with_suffix(".part")
-    beside.write_text(json.dumps(whole, sort_keys=True) + "\n")
-    beside.rename(RESULTS)
+    write_atomically(RESULTS, json.dumps(whole, sort_keys=True) + "\n")
     return cells
 
 

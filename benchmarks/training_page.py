@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.files import write_atomically
+
 INTRODUCTION: Final = """# Speed of training
 
 How long models take to learn. Each runs alone, in a process of its own, and is looked at on the
@@ -28,15 +30,13 @@ instead of an index, and a constant was made on the GPU, not copied there, a ste
 
 
 def write_page(results: dict[str, Any], page: Path) -> None:
-    """Draw all results; written beside, then renamed."""
+    """Draw all results."""
     cells = [
         (name, model, cell) for name, of in results["sets"].items() for model, cell in of.items()
     ]
     parts = [INTRODUCTION, _machines(cells), _table(results["sets"])]
     parts += [_floors(cells), _growth(results["sets"])]
-    beside = page.with_suffix(".part")
-    beside.write_text("\n".join(part for part in parts if part))
-    beside.rename(page)
+    write_atomically(page, "\n".join(part for part in parts if part))
 
 
 def _machines(cells: list[tuple[str, str, dict[str, Any]]]) -> str:

@@ -1,4 +1,4 @@
-"""Past weeks, foreseen."""
+"""Foresee past weeks."""
 
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Output
 
@@ -16,13 +16,13 @@ def backtest(
     settings: str,
 ) -> None:
     """Measure models on past weeks and draw the report."""
-    from components.progress import printed
+    from components.progress import print_progress
     from coterie.evaluation.backtest import means, write_backtest
     from coterie.workflow import read_config
     from coterie.workflow.backtest import backtest
 
     found = backtest(
-        clean.path, figures.path, weeks, models.split(), read_config(settings), printed
+        clean.path, figures.path, weeks, models.split(), read_config(settings), print_progress
     )
     write_backtest(found, report.path)
     primary = found[0].comparison.primary

@@ -1,4 +1,4 @@
-"""What Kubernetes tells a step.
+"""Settings that a step finds in its environment on Kubernetes.
 
 Apart from ``_base``, which steps cannot import while they run: KFP leaves out what makes components
 then.
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 ADMIN_TOKEN: Final = "COTERIE_ADMIN_TOKEN"  # noqa: S105
 TRAINING: Final = "COTERIE_TRAINING"
+"""Variable with JSON of a ``TrainingCluster``."""
 FEATURE_STORE: Final = "COTERIE_FEATURE_STORE"
-"""Feast's settings, as serving has them."""
+"""Variable with Feast's settings, as serving has them."""
 EVENT_LOG: Final = "COTERIE_EVENT_LOG"
+"""Variable with the URL of the event log."""
 PASSWORDS: Final = ("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD")
-"""Of the event log, and of the online store: one Redis."""
+"""Variables with the passwords of event log and online store, which are one Redis."""
 POD: Final = {
     "COTERIE_POD_NAME": "metadata.name",
     "COTERIE_POD_UID": "metadata.uid",
@@ -29,7 +31,7 @@ POD: Final = {
 
 
 def admin_token() -> str:
-    """What the app asks of those who command rollouts.
+    """Read the token that the app asks of those who command rollouts.
 
     Raises:
         BadInputError: The step was not given it.
@@ -43,10 +45,10 @@ def admin_token() -> str:
 
 
 def training_cluster() -> "tuple[TrainingCluster, Pod]":
-    """Where this cluster trains, and the pod of this step.
+    """Read where this cluster trains, and the pod of this step.
 
     Raises:
-        BadInputError: The step was not told.
+        BadInputError: The step has no such settings.
     """
     # With the client of Kubernetes, which takes long to import.
     from coterie.cluster.rayjob import Pod, TrainingCluster
@@ -62,13 +64,13 @@ def training_cluster() -> "tuple[TrainingCluster, Pod]":
 
 
 def shared_store(offline: str) -> "SharedStore":
-    """The feature store that serving reads, which the step hands its rows over to.
+    """Read the settings of the feature store that serving reads, for a step that writes to it.
 
     Args:
         offline: Folder or URL of its offline rows.
 
     Raises:
-        BadInputError: The step was not told of it.
+        BadInputError: The step has no such settings.
     """
     # With Feast, which takes long to import.
     from feature_repo.handover import SharedStore

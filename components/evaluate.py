@@ -17,13 +17,13 @@ def evaluate(
     status: str,
 ) -> None:
     """Measure models on the test part and draw the report."""
-    from components.progress import printed
+    from components.progress import print_progress
     from coterie.workflow import evaluate_all, write_report
     from coterie.workflow.status import recorded
 
     with recorded(status, version, "evaluate"):
         found = evaluate_all(
-            clean.path, evaluation.path, models.split(), challenger.path, progress=printed
+            clean.path, evaluation.path, models.split(), challenger.path, progress=print_progress
         )
         write_report(clean.path, evaluation.path, report.path)
     for name, figures in found.models.items():

@@ -9,16 +9,16 @@ from components._base import component
 def features(
     clean: Input[Dataset],
     store: Output[Artifact],
-    known: Output[Dataset],
+    training_features: Output[Dataset],
     version: str,
     read_ms: int,
     offline: str,
     status: str,
 ) -> None:
-    """Fill a feature store from clean tables, ask it what was known when training ended, and hand
-    it over to the store that serving reads."""
+    """Fill a feature store from clean tables, ask it for shoppers' features as they were known when
+    training ended, and hand it over to the store that serving reads."""
     from components.environment import shared_store
-    from components.progress import noted, printed
+    from components.progress import print_note, print_progress
     from coterie.imports import quick_imports
 
     with quick_imports():
@@ -29,7 +29,9 @@ def features(
 
     with recorded(status, version, "features"):
         shared = shared_store(offline) if offline else None
-        filled = materialise(clean.path, store.path, known.path, version, read_ms, shared, printed)
+        filled = materialise(
+            clean.path, store.path, training_features.path, version, read_ms, shared, print_progress
+        )
     if filled.handed:
-        noted(filled.handed.in_words())
+        print_note(filled.handed.in_words())
     store.metadata.update(shoppers=filled.shoppers, events=filled.events, ties=filled.ties)

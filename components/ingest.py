@@ -1,4 +1,4 @@
-"""Take a shop in."""
+"""Take a shop's tables in."""
 
 from typing import NamedTuple
 
@@ -19,11 +19,11 @@ def ingest(
     version: str,
     status: str,
 ) -> NamedTuple("Taken", [("version", str), ("read_ms", int)]):  # type: ignore[valid-type]
-    """Clean the tables of ``source``; tell the version that this run makes, and when it read them,
-    milliseconds since 1970, UTC."""
+    """Clean the tables of ``source``, and return the version that this run makes and the time when
+    it read them, milliseconds since 1970, UTC."""
     import time
 
-    from components.progress import noted, printed
+    from components.progress import print_note, print_progress
     from coterie.data.ingest import IngestConfig, put_aside
     from coterie.workflow.sources import name_version, take_in
     from coterie.workflow.status import record_rows, recorded
@@ -32,8 +32,8 @@ def ingest(
     config = IngestConfig(max_bad_share=max_bad_share, runner=runner)  # type: ignore[arg-type]
     name, read_ms = name_version(version), time.time_ns() // 1_000_000
     with recorded(status, name, "ingest", pipeline):
-        take_in(source, clean.path, dataset, config, printed, mapping)
+        take_in(source, clean.path, dataset, config, print_progress, mapping)
         record_rows(status, name, clean.path)
     for line in put_aside(clean.path):
-        noted(line)
+        print_note(line)
     return name, read_ms

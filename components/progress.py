@@ -1,26 +1,27 @@
-"""How a component tells how far it is, and what it found: lines of its log that the local runner
-knows."""
+"""Lines of a step's log that say how far it is and what it found; the local runner reads them."""
 
 from typing import Final
 
 MARK: Final = "coterie-progress"
+"""Begins a line of progress: mark, done, total and what, a tab between."""
 NOTE: Final = "coterie-note"
+"""Begins a line for people: mark and text, a tab between."""
 
 
-def printed(what: str, done: int, total: int) -> None:
-    """A ``coterie.progress.Progress`` that prints."""
+def print_progress(what: str, done: int, total: int) -> None:
+    """Print how far a part of the work is, as a ``coterie.progress.Progress``."""
     print(f"{MARK}\t{done}\t{total}\t{what}", flush=True)
 
 
-def noted(text: str) -> None:
-    """Tell whoever watches the run."""
+def print_note(text: str) -> None:
+    """Print what whoever watches the run should know."""
     print(f"{NOTE}\t{text}", flush=True)
 
 
-def parse(line: str) -> tuple[str, int, int] | None:
-    """What a line of the log tells; None where it is about something else.
+def parse_progress(line: str) -> tuple[str, int, int] | None:
+    """Read what, done and total from a line of the log; None where it is no line of progress.
 
-    >>> parse("    coterie-progress\\t3\\t10\\tsocial")
+    >>> parse_progress("    coterie-progress\\t3\\t10\\tsocial")
     ('social', 3, 10)
     """
     mark, *rest = line.strip().split("\t", 3)
@@ -30,7 +31,7 @@ def parse(line: str) -> tuple[str, int, int] | None:
 
 
 def parse_note(line: str) -> str | None:
-    """The text of a note; None where the line is something else.
+    """Read the text of a note from a line of the log; None where it is no note.
 
     >>> parse_note("    coterie-note\\t3 bad rows")
     '3 bad rows'

@@ -1,4 +1,4 @@
-"""Let shoppers have a release, or take it back."""
+"""Start a rollout, or roll back."""
 
 from kfp.dsl import Input, Model
 
@@ -16,25 +16,26 @@ def rollout(
 ) -> None:
     """Start the rollout of a release that was published, and wait for its verdict."""
     from components.environment import admin_token
-    from components.progress import noted, printed
+    from components.progress import print_note, print_progress
     from coterie.rollout.api import Api
     from coterie.rollout.following import Follower
     from coterie.workflow import read_config
     from coterie.workflow.settings import nest
 
-    follower = Follower(Api(api, admin_token()), f"pipeline {version}", printed, noted)
+    follower = Follower(Api(api, admin_token()), f"pipeline {version}", print_progress, print_note)
     follower.start(version, reason, nest(read_config(plan)), wait_s)
 
 
 @component
 def rollback(api: str, reason: str, wait_s: int) -> str:
-    """Take back what is being rolled out, or else go back to the release before; its version."""
+    """Take back what is being rolled out, or else go back to the release before, and return the
+    version that shoppers get then."""
     from components.environment import admin_token
-    from components.progress import noted, printed
+    from components.progress import print_note, print_progress
     from coterie.rollout.api import Api
     from coterie.rollout.following import Follower
 
-    follower = Follower(Api(api, admin_token()), "pipeline rollback", printed, noted)
+    follower = Follower(Api(api, admin_token()), "pipeline rollback", print_progress, print_note)
     version = follower.back(reason, wait_s)
-    noted(f"shoppers get {version}")
+    print_note(f"shoppers get {version}")
     return version

@@ -8,7 +8,7 @@ from components._base import component
 @component
 def train(
     clean: Input[Dataset],
-    known: Input[Dataset],
+    training_features: Input[Dataset],
     challenger: Output[Model],
     validation: Output[Metrics],
     model: str,
@@ -28,7 +28,7 @@ def train(
     status: str,
 ) -> None:
     """Fit a model on clean tables that features agree with."""
-    from components.progress import noted, printed
+    from components.progress import print_note, print_progress
     from coterie.workflow import FitSettings, fit_challenger, load_challenger, read_config
     from coterie.workflow.start import find_start
     from coterie.workflow.status import recorded
@@ -36,7 +36,9 @@ def train(
     with recorded(status, version, "train"):
         begun = find_start(store, start)
         if start:
-            noted(f"going on from {begun}" if begun else "no release to go on from: from the start")
+            print_note(
+                f"going on from {begun}" if begun else "no release to go on from: from the start"
+            )
         on_kubernetes = ray_address == "rayjob"
         address = "auto" if on_kubernetes else ray_address
         config, again = read_config(settings), (repurchase,)
@@ -47,8 +49,17 @@ def train(
 
             cluster, pod = training_cluster()
             cluster = cluster.asking(worker_cpu, worker_memory, accelerator, accelerators)
-            fit_from_pod(clean.path, known.path, challenger.path, how, checkpoints, cluster, pod)
+            fit_from_pod(
+                clean.path, training_features.path, challenger.path, how, checkpoints, cluster, pod
+            )
         else:
-            fit_challenger(clean.path, challenger.path, how, printed, known.path, checkpoints)
+            fit_challenger(
+                clean.path,
+                challenger.path,
+                how,
+                print_progress,
+                training_features.path,
+                checkpoints,
+            )
     for name, value in load_challenger(challenger.path).validation.items():
         validation.log_metric(name, value)

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from components.progress import printed
+from components.progress import print_progress
 from coterie.errors import CoterieError
 from coterie.workflow.remote import awaited, fit_sent
 
@@ -12,7 +12,7 @@ def main(url: str) -> int:
     """Fit what was sent there; 1, and why, where it cannot."""
     try:
         with awaited(url, _give_up):
-            fit_sent(url, printed)
+            fit_sent(url, print_progress)
     except CoterieError as error:
         print(f"{type(error).__name__}: {error}", flush=True)
         return 1

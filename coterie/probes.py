@@ -47,6 +47,8 @@ class Starting:
 @contextmanager
 def pages(port: int, registry: CollectorRegistry, work: Work) -> Iterator[int]:
     """Answer on a port, 0 for any, from a thread beside; which port it is."""
+    # Not prometheus_client's server: it has no room for probes, and its app beside them in one of
+    # wsgiref's would take as many lines (ADR 25).
     probes = {"/healthz": work.alive, "/readyz": work.ready}
 
     class Page(BaseHTTPRequestHandler):

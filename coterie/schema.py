@@ -44,7 +44,7 @@ class Part(StrEnum):
 
 
 EVENT_KINDS: Final = tuple(EventKind)
-"""Row order of the ``kind`` codes in arrays: the code of a kind is its place here."""
+"""Row order of the ``kind`` codes in arrays: the code of a kind is its index here."""
 DID: Final = {
     EventKind.VIEW: "viewed {}",
     EventKind.CLICK: "looked at {}",
@@ -129,7 +129,7 @@ class Mirror:
     """Rows that are also there the other way round, after those that were given."""
 
     columns: tuple[str, str]
-    """That change places."""
+    """Two that are swapped."""
     where: str
     """A column."""
     is_in: frozenset[str]

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from coterie.data.dataset import Dataset, Interactions, Ints, Split, Ties, TrainingSet
 from coterie.data.splits import events_of_lists
-from coterie.graph.circles import circles_of
+from coterie.graph.friends import friend_lists
 from coterie.graph.strength import tie_strengths
 from coterie.recommend.shoppers import memory_of
 from coterie.schema import (
@@ -96,21 +96,21 @@ def recent_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
     )
 
 
-def circle_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
-    """Rows of the ties view, one a shopper, in the order of ``dataset.users``."""
+def friend_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
+    """Make the rows of the ties view, one a shopper, in the order of ``dataset.users``."""
     users, items = len(dataset.users), len(dataset.items)
     known = TrainingSet(moment.events, moment.ties, users, items)
-    circles = circles_of(*tie_strengths(known), users)
-    named = flag(dataset, "may_be_named")[circles.person]
+    friends = friend_lists(*tie_strengths(known), users)
+    named = flag(dataset, "may_be_named")[friends.person]
     return _rows(
         dataset,
         moment,
         {
-            FRIEND_IDS: _lists(circles.offsets, dataset.users.ids.take(circles.person)),
+            FRIEND_IDS: _lists(friends.offsets, dataset.users.ids.take(friends.person)),
             FRIEND_STRENGTHS: _lists(
-                circles.offsets * len(STRENGTHS), pa.array(circles.strengths.ravel())
+                friends.offsets * len(STRENGTHS), pa.array(friends.strengths.ravel())
             ),
-            FRIENDS_NAMED: _lists(circles.offsets, pa.array(named.astype(np.int64))),
+            FRIENDS_NAMED: _lists(friends.offsets, pa.array(named.astype(np.int64))),
         },
     )
 

@@ -22,12 +22,12 @@ import pyarrow.parquet as pq
 import yaml  # type: ignore[import-untyped]
 from feast import FeatureStore
 
+from coterie.data.locks import REDIS, SQLITE, Locks, check_log_url, open_locks
 from coterie.data.stores import open_store as open_url
 from coterie.data.stores import reaching
-from coterie.data.turns import REDIS, SQLITE, Turns, check_place, open_turns
 from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
-from coterie.recommend.known import KNOWN
+from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.online import Written, write_online
 from feature_repo.services import service
@@ -36,9 +36,9 @@ from feature_repo.views import CREATED, TIMESTAMP, definitions, file_of
 
 VIEWS: Final = (SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW)
 OFFLINE: Final = "features"
-"""The turn at putting files in the place of others."""
-_LOGS: Final = {"redis": REDIS, "sqlite": frozenset({SQLITE})}
-"""Online stores by type, and the event logs whose turns all who write to them take."""
+"""The lock of those who put files in the place of others."""
+EVENT_LOGS: Final[dict[str, frozenset[str]]] = {"redis": REDIS, "sqlite": frozenset({SQLITE})}
+"""Online stores by Feast's type, and the event logs whose locks all who write to them take."""
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 
 
@@ -61,7 +61,7 @@ class SharedStore:
 
         Raises:
             BadInputError: The settings are none, a secret is missing, or those who write to this
-                online store cannot take turns by this log.
+                online store cannot lock each other out by this log.
         """
         try:
             kind = yaml.safe_load(self.settings)["online_store"]["type"]
@@ -76,13 +76,13 @@ class SharedStore:
                 f"the settings of the feature store name {', '.join(unset)}, which is not set: "
                 "does redis_secret name the secret that the chart made?"
             )
-        check_place(self.event_log)
+        check_log_url(self.event_log)
         scheme = urlsplit(self.event_log).scheme
-        if scheme not in _LOGS.get(kind, ()):
+        if scheme not in EVENT_LOGS.get(kind, ()):
+            expected = (f"{store} with {min(logs)}://" for store, logs in EVENT_LOGS.items())
             raise BadInputError(
                 f"online store {kind} with an event log {scheme}://: what serving pushes meanwhile "
-                "could be lost. Expected a redis online store with a redis:// log, or, on one "
-                "machine, sqlite with sqlite://"
+                f"could be lost. Expected one of these pairs: {', '.join(expected)}"
             )
 
     @contextmanager
@@ -98,9 +98,9 @@ class SharedStore:
                 store = FeatureStore(repo_path=folder)
             yield store
 
-    def turns(self) -> Turns:
-        """Of those who write to it."""
-        return open_turns(self.event_log, self.password)
+    def locks(self) -> Locks:
+        """Open the locks of those who write to it."""
+        return open_locks(self.event_log, self.password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class HandedOver:
         return (
             f"{self.online.shoppers:,} shoppers handed over, of tables read at "
             f"{_time(self.snapshot_ms)}: {self.online.recent:,} recent lists and "
-            f"{self.online.ties:,} circles changed online"
+            f"{self.online.ties:,} lists of friends changed online"
         )
 
 
@@ -146,17 +146,17 @@ def hand_over(
         UnavailableError: A store does not answer.
     """
     shared.check()
-    turns = shared.turns()
+    locks = shared.locks()
     files = {view: Path(file_of(folder, view)) for view in VIEWS}
     snapshot_ms = min(_snapshot_ms(str(path)) for path in files.values())
     for view, path in files.items():
-        newer_ms = _put(path, file_of(shared.offline, view), snapshot_ms, turns)
+        newer_ms = _put(path, file_of(shared.offline, view), snapshot_ms, locks)
         if newer_ms:
             return HandedOver(snapshot_ms, newer_ms, Written(0))
     with shared.open() as store:
         register(store, shared.offline, version)
         recent, ties = (newest_rows(str(path), view) for view, path in files.items())
-        written = write_online(store, recent, ties, snapshot_ms, turns, told)
+        written = write_online(store, recent, ties, snapshot_ms, locks, told)
     return HandedOver(snapshot_ms, 0, written)
 
 
@@ -186,7 +186,7 @@ def refill(shared: SharedStore, told: Progress = silent) -> HandedOver:
     snapshot_ms = min(map(_snapshot_ms, urls.values()))
     recent, ties = (newest_rows(url, view) for view, url in urls.items())
     with shared.open() as store:
-        written = write_online(store, recent, ties, snapshot_ms, shared.turns(), told)
+        written = write_online(store, recent, ties, snapshot_ms, shared.locks(), told)
     return HandedOver(snapshot_ms, 0, written)
 
 
@@ -200,7 +200,7 @@ def newest_rows(url: str, view: str) -> pa.Table:
     last = rows.filter(pc.equal(rows[TIMESTAMP], pc.max(rows[TIMESTAMP]))).sort_by("user_id")
     for feature in next(one for one in definitions() if one.name == view).features:
         if feature.name not in last.column_names:
-            missing = pa.nulls(len(last), KNOWN.field(feature.name).type)
+            missing = pa.nulls(len(last), TRAINING_FEATURES.field(feature.name).type)
             last = last.append_column(feature.name, missing)
     return last
 
@@ -217,7 +217,7 @@ def _snapshot_ms(url: str) -> int:
     return int(pc.max(written).as_py().timestamp()) * 1000
 
 
-def _put(path: Path, url: str, snapshot_ms: int, turns: Turns) -> int:
+def _put(path: Path, url: str, snapshot_ms: int, locks: Locks) -> int:
     """Put a file where readers look for it, unless a newer snapshot is there: which, or 0."""
     fs, place = open_url(url)
     # Beside, then renamed: a reader never sees half a file.
@@ -226,12 +226,12 @@ def _put(path: Path, url: str, snapshot_ms: int, turns: Turns) -> int:
         fs.makedirs(place.rpartition("/")[0], exist_ok=True)
         fs.put_file(str(path), beside)
         try:
-            with turns.turn(OFFLINE, wait_s=60.0):
+            with locks.lock(OFFLINE, wait_s=60.0):
                 fs.invalidate_cache()
                 known_ms = _snapshot_ms(url) if fs.exists(place) else 0
                 if known_ms > snapshot_ms:
                     return known_ms
-                turns.hold()
+                locks.check_held()
                 fs.mv(beside, place)
         finally:
             if fs.exists(beside):

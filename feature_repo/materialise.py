@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from coterie.errors import BadInputError, CoterieError
 from coterie.progress import Progress, silent
 from coterie.workflow.features import FOR_TEST, FOR_VALIDATION
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 from feature_repo.build import snapshots
 from feature_repo.handover import HandedOver, SharedStore, hand_over
 from feature_repo.store import fill_store, known_at
@@ -63,7 +63,7 @@ def materialise(
     """
     if shared:
         shared.check()
-    shop = Shop.open(clean)
+    shop = CleanShop.open(clean)
     moments = snapshots(shop.dataset, shop.split, read_ms)
     store = fill_store(folder, shop.dataset, moments, version, online=shared is None)
     home = Path(known)

@@ -2,8 +2,8 @@
 
 Serving pushes a shopper's list after each event, built of what is online. So a shopper who did
 something before a snapshot came has a row without their history, and one who does something while
-it comes must not lose that. Reading, merging and writing happen in the turn that serving pushes in,
-a batch at a time; whether the online store compares times makes no difference.
+it comes must not lose that. Reading, merging and writing happen under the lock that serving pushes
+under, a batch at a time; whether the online store compares times makes no difference.
 """
 
 import time
@@ -20,20 +20,20 @@ import pyarrow.compute as pc
 from feast import FeatureStore
 
 from coterie.data.dataset import Ints
-from coterie.data.turns import PUSH, Turns
+from coterie.data.locks import PUSH, Locks
 from coterie.errors import UnavailableError
 from coterie.progress import Progress, silent
-from coterie.recommend.known import KNOWN
-from coterie.recommend.meeting import HADS, RECENTS, differs, met, whole
+from coterie.recommend.history_merge import HADS, RECENTS, differs, merge_histories, whole
+from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.views import CREATED, TIMESTAMP, shopper_ties
 
 BATCH: Final = 250
-"""Shoppers a turn: as many as take a small part of the time that serving waits for its own."""
+"""Shoppers under one lock: it is held for a small part of the time that serving waits for it."""
 PATIENCE_S: Final = 60.0
 """For so long a batch is tried again."""
 _PAUSE_S: Final = 0.05
-"""Between two turns: long enough that a push that waits looks whether it is its turn."""
+"""Seconds between two batches: longer than a push that waits sleeps before it tries the lock."""
 _TIES: Final = tuple(field.name for field in shopper_ties.schema)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMES: Final = {SHOPPER_RECENT_VIEW: (*RECENTS, *HADS), SHOPPER_TIES_VIEW: _TIES}
@@ -48,7 +48,7 @@ class Written:
     recent: int = 0
     """Recent lists that were written; the others said the same already."""
     ties: int = 0
-    """Circles that were written; the others are of this snapshot already, or of a newer one."""
+    """Lists of friends that were written; the others are of this snapshot, or of a newer one."""
 
     def __add__(self, other: "Written") -> "Written":
         return Written(
@@ -61,20 +61,20 @@ def write_online(
     recent: pa.Table,
     ties: pa.Table,
     snapshot_ms: int,
-    turns: Turns,
+    locks: Locks,
     told: Progress = silent,
 ) -> Written:
     """Bring one moment of both views online, shopper by shopper.
 
-    A recent list is merged with the one that is online, item by item. A circle takes the place of
-    the one that is online, unless that is of a newer snapshot.
+    A recent list is merged with the one that is online, item by item. A list of friends takes
+    the place of the one that is online, unless that is of a newer snapshot.
 
     Args:
         store: With the views registered.
         recent: Rows of the recent view, one a shopper.
         ties: Rows of the ties view, likewise.
         snapshot_ms: When the shop's tables were read, milliseconds since 1970, UTC.
-        turns: Of those who share the event log that serving pushes from.
+        locks: Of those who share the event log that serving pushes from.
         told: How far it is.
 
     Raises:
@@ -84,8 +84,8 @@ def write_online(
     views = [rows.take(pc.index_in(ids, value_set=_ids(rows))) for rows in (recent, ties)]
     total = Written(0)
     for first in range(0, len(ids), BATCH):
-        some, mine, circles = (rows.slice(first, BATCH) for rows in (ids, *views))
-        total += _again(partial(_write, store, some, mine, circles, snapshot_ms, turns))
+        some, mine, friends = (rows.slice(first, BATCH) for rows in (ids, *views))
+        total += _again(partial(_write, store, some, mine, friends, snapshot_ms, locks))
         told("features online", total.shoppers, len(ids))
         time.sleep(_PAUSE_S)
     return total
@@ -113,20 +113,20 @@ def _write(
     recent: pa.Table,
     ties: pa.Table,
     snapshot_ms: int,
-    turns: Turns,
+    locks: Locks,
 ) -> Written:
     """Rows of the same shoppers; null where a view has none."""
     ids = shoppers.to_pylist()
-    with turns.turn(PUSH, wait_s=PATIENCE_S) as at_us:
+    with locks.lock(PUSH, wait_s=PATIENCE_S) as fencing_token:
         found, known_ms = _read(store, ids)
-        merged = met(recent, found)
+        merged = merge_histories(recent, found)
         # A row is also written where there was none: a shopper without events is known, too.
         changed = np.flatnonzero(differs(merged, whole(found)) | (known_ms[0] == 0))
         told = ties["user_id"].is_valid().to_numpy()
         newer = np.flatnonzero(told & (known_ms[1] < snapshot_ms))
-        # A process that stood still for longer than its turn has read what is no longer so.
-        turns.hold()
-        _push(store, SHOPPER_RECENT_VIEW, ids, merged, changed, at_us)
+        # A process that stood still for longer than its lock lasts has read what is no longer so.
+        locks.check_held()
+        _push(store, SHOPPER_RECENT_VIEW, ids, merged, changed, fencing_token)
         _push(store, SHOPPER_TIES_VIEW, ids, ties.select(_TIES), newer, snapshot_ms * 1000)
     return Written(len(ids), len(changed), len(newer))
 
@@ -141,7 +141,9 @@ def _read(store: FeatureStore, ids: Sequence[str]) -> tuple[pa.Table, Ints]:
     except Exception as error:  # whatever the store's client raises
         raise UnavailableError(f"the online store did not answer: {error}") from error
     columns = answer.to_dict()
-    recents = pa.table({n: pa.array(columns[n], KNOWN.field(n).type) for n in (*RECENTS, *HADS)})
+    recents = pa.table(
+        {n: pa.array(columns[n], TRAINING_FEATURES.field(n).type) for n in (*RECENTS, *HADS)}
+    )
     names = list(answer.proto.metadata.feature_names.val)
     known_ms = [
         [
@@ -154,12 +156,17 @@ def _read(store: FeatureStore, ids: Sequence[str]) -> tuple[pa.Table, Ints]:
 
 
 def _push(
-    store: FeatureStore, view: str, ids: Sequence[str], rows: pa.Table, which: Ints, at_us: int
+    store: FeatureStore,
+    view: str,
+    ids: Sequence[str],
+    rows: pa.Table,
+    which: Ints,
+    fencing_token: int,
 ) -> None:
     if not len(which):
         return
     taken = rows.take(pa.array(which))
-    when = _EPOCH + timedelta(microseconds=at_us)
+    when = _EPOCH + timedelta(microseconds=fencing_token)
     values: dict[str, Any] = {name: taken[name].to_pylist() for name in taken.column_names}
     frame = pd.DataFrame(
         {"user_id": [ids[row] for row in which], **values, TIMESTAMP: when, CREATED: when}

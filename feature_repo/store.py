@@ -13,9 +13,10 @@ from feast import FeatureStore
 
 from coterie.data.dataset import Dataset
 from coterie.errors import BadInputError
-from coterie.recommend.known import KNOWN
+from coterie.files import atomic_file
+from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
-from feature_repo.build import Snapshot, circle_rows, recent_rows
+from feature_repo.build import Snapshot, friend_rows, recent_rows
 from feature_repo.services import service, service_name
 from feature_repo.tokens import named_by_identity
 from feature_repo.views import TIMESTAMP, definitions
@@ -49,7 +50,7 @@ def fill_store(
     """
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
-    for view, rows in ((SHOPPER_RECENT_VIEW, recent_rows), (SHOPPER_TIES_VIEW, circle_rows)):
+    for view, rows in ((SHOPPER_RECENT_VIEW, recent_rows), (SHOPPER_TIES_VIEW, friend_rows)):
         _write(pa.concat_tables([rows(dataset, moment) for moment in moments]), home / view)
     shutil.copyfile(Path(__file__).with_name(SETTINGS), home / SETTINGS)
     store = open_store(folder)
@@ -77,7 +78,7 @@ def known_at(store: FeatureStore, version: str, user_ids: pa.Array, cutoff_ms: i
             filter_by_created_timestamp=True,
         ).to_df()
     rows = found.set_index("user_id").loc[people["user_id"]].reset_index()
-    return pa.Table.from_pandas(rows, schema=KNOWN, preserve_index=False)
+    return pa.Table.from_pandas(rows, schema=TRAINING_FEATURES, preserve_index=False)
 
 
 def _moment(ms: int) -> datetime:
@@ -85,7 +86,5 @@ def _moment(ms: int) -> datetime:
 
 
 def _write(rows: pa.Table, view: Path) -> None:
-    """Beside, then renamed: a reader never sees half a file."""
-    half = view.with_suffix(".half")
-    pq.write_table(rows, half)
-    half.replace(view.with_suffix(".parquet"))
+    with atomic_file(view.with_suffix(".parquet")) as file:
+        pq.write_table(rows, file)

@@ -1,4 +1,4 @@
-"""What is known of a shopper: their recent list, and their circle.
+"""What is known of a shopper: their recent list, and their friends.
 
 Two views, since Redis answers one look-up a view; both are lists, since a list needs all of them at
 once. The files are read from the folder of the store that the views are registered in, unless
@@ -122,7 +122,7 @@ shopper_ties = FeatureView(
             description="1 where the friend may be named in a reason",
         ),
     ],
-    source=_file(SHOPPER_TIES_VIEW, "circles at each cutoff"),
+    source=_file(SHOPPER_TIES_VIEW, "friends at each cutoff"),
     online=True,
     description="Whom a shopper draws on",
 )

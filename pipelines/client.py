@@ -13,14 +13,14 @@ class Client:
     """The HTTP API at one address."""
 
     def __init__(self, address: str, timeout_s: float = 10.0, token: str = ""):
-        """A client of one address; ``token`` is for those who may roll out."""
+        """Remember an address, and the token of those who may roll out."""
         self.address, self._timeout_s = address, timeout_s
         self._headers = {"Content-Type": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str, **query: Any) -> Any:
-        """The JSON of an answer.
+        """Ask for a path with a query, and return the JSON of the answer.
 
         Raises:
             UnavailableError: No answer, or one that is an error.
@@ -28,7 +28,7 @@ class Client:
         return self._ask(path + ("?" + urllib.parse.urlencode(query) if query else ""), None)
 
     def post(self, path: str, body: Any) -> Any:
-        """The JSON of an answer.
+        """Send a body as JSON, and return the JSON of the answer.
 
         Raises:
             UnavailableError: No answer, or one that is an error.
@@ -49,19 +49,19 @@ class Client:
             raise UnavailableError(f"{url} did not answer: {error}") from error
 
     def ready_release(self) -> str | None:
-        """Digest of the release that is served; None until requests are taken."""
+        """Ask which release is served, and return its digest; None until requests are taken."""
         try:
             return str(self.get("/readyz").get("digest", ""))
         except UnavailableError:
             return None
 
     def shoppers(self, limit: int) -> list[str]:
-        """Some shoppers."""
+        """Ask for the ids of some shoppers."""
         found: list[str] = self.get("/v1/shoppers", limit=limit)["shoppers"]
         return found
 
     def recommendations(self, user_id: str, k: int) -> dict[str, Any]:
-        """One shopper's list with reasons."""
+        """Ask for one shopper's list of ``k`` items with their reasons."""
         quoted = urllib.parse.quote(user_id, safe="")
         answer: dict[str, Any] = self.get(f"/v1/users/{quoted}/recommendations", k=k)
         return answer

@@ -18,14 +18,16 @@ from typing import Any, Final
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.manifest import MANIFEST
 from pipelines.client import Client
+from pipelines.demo_output import show_addresses, show_lists, show_metrics, show_step
+from pipelines.parameters import TRAIN, write_help
 from pipelines.processes import INTERRUPTED, StopRequestedError, child, stoppable
-from pipelines.show import show_addresses, show_lists, show_metrics, show_step
 
 DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book", "split_csv")
 HOST: Final = "127.0.0.1"
 SHOWN_SHOPPERS: Final = 3
 
 READY_S: Final = 300.0
+"""How long serving may take to be ready, seconds."""
 QUIET: Final = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONWARNINGS": "ignore",
@@ -33,18 +35,17 @@ QUIET: Final = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TQDM_DISABLE": "1",
 }
-"""For our children: they tell us what a person should know, and their logs the rest."""
-
-
+"""Variables of our child processes: what a person should know they tell us, the rest their logs."""
 SERVING: Final = {"COTERIE_ATTRIBUTION_S": "2", "COTERIE_ROLLOUT_INTERVAL_S": "0.5"}
-"""A shop waits minutes for a click; a demo has not got them."""
+"""Variables of the served shop: others wait minutes for a click, which a demo has not got."""
 BASELINES: Final = "popularity item_knn ease social_linear social social_no_ties"
 """Models that the demo compares."""
 BEFORE: Final = "-before"
+"""Ends the version of the release that is served first."""
 RUNS: Final = "runs"
-"""Folder where runs of the pipeline leave their standing."""
+"""Folder where runs of the pipeline leave their state."""
 WORLD_FILE: Final = "world.npz"
-"""Of the simulator."""
+"""File where the simulator leaves the truth of its shop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Demo:
 
 
 def run_demo(demo: Demo) -> None:
-    """Data, pipeline, metrics, serving, lists; then wait for Ctrl-C unless ``once``.
+    """Make data, run the pipeline, serve and show lists; then wait for Ctrl-C unless ``once``.
 
     Raises:
         BadInputError: What was asked for cannot be done; nothing was started.
@@ -91,7 +92,7 @@ def run_demo(demo: Demo) -> None:
 
 
 def _check(demo: Demo) -> None:
-    """Everything that can be wrong is found before the work starts."""
+    """Find everything that can be wrong before the work starts."""
     if demo.dataset and demo.dataset not in DATASETS:
         raise BadInputError(f"DATASET is {demo.dataset!r}: expected one of {', '.join(DATASETS)}")
     if demo.dataset and not demo.data:
@@ -122,7 +123,7 @@ def _free_port() -> int:
 
 
 def _simulated(demo: Demo) -> str:
-    """The raw tables of a simulated shop; the one of the last demo, if it is the same."""
+    """Write the raw tables of a simulated shop, and return their folder."""
     from coterie.data.simulate import ShopConfig, simulate
 
     config = ShopConfig(num_users=demo.users, num_items=demo.items, num_events=demo.events)
@@ -133,7 +134,7 @@ def _simulated(demo: Demo) -> str:
 
 
 def _run_pipeline(demo: Demo, source: str) -> dict[str, str]:
-    """Where each output of the pipeline is."""
+    """Run the pipeline, and return where each of its outputs is."""
     root = demo.work / "pipeline"
     command = [sys.executable, "-m", "pipelines.local", "--root", str(root), f"source={source}"]
     # A demo that was killed in training goes on there; one that ended well begins anew.
@@ -159,39 +160,39 @@ def _run_pipeline(demo: Demo, source: str) -> dict[str, str]:
 
 
 def _released(demo: Demo, outputs: dict[str, str]) -> tuple[str, str]:
-    """The store, and the version in it that is served first.
+    """Publish the release, and return the store and the version in it that is served first.
 
-    In a simulated shop that is the learned half of the model alone: whole, it is better, and is
-    rolled out when there are shoppers.
+    In a simulated shop the learned half of the model is served first: the whole model is better,
+    and is rolled out when there are shoppers.
     """
     from coterie.release.store import ReleaseStore
-    from pipelines.planted import learned_half
+    from pipelines.faulty_releases import write_learned_half
 
     store = str(demo.work / "releases")
     shutil.rmtree(store, ignore_errors=True)
     version = ReleaseStore(store).publish(outputs["bundle"]).version
     if demo.data:
         return store, version
-    learned_half(f"{store}/{version}", f"{store}/{version}{BEFORE}", f"{version}{BEFORE}")
+    write_learned_half(f"{store}/{version}", f"{store}/{version}{BEFORE}", f"{version}{BEFORE}")
     return store, f"{version}{BEFORE}"
 
 
 def _roll_out(demo: Demo, shop: Client, store: str, first: str) -> None:
-    """The better release, then bad ones, while shoppers come and go."""
+    """Roll out the better release, then faulty ones, while shoppers come and go."""
     from coterie.data.simulate.world import World
-    from pipelines.crowd import Crowd
-    from pipelines.rollouts import keep_outcomes, roll_out_all, show_outcomes
+    from pipelines.demo_rollouts import roll_out_all, show_results, write_results
+    from pipelines.simulated_traffic import SimulatedTraffic
 
     world = World.load(demo.work / "raw" / WORLD_FILE)
-    with show_step("rollouts"), Crowd(shop, world) as crowd:
-        outcomes = roll_out_all(shop, store, first.removesuffix(BEFORE), crowd)
-    show_outcomes(outcomes)
-    keep_outcomes(outcomes, demo.work / "rollouts.json")
+    with show_step("rollouts"), SimulatedTraffic(shop, world) as traffic:
+        results = roll_out_all(shop, store, first.removesuffix(BEFORE), traffic)
+    show_results(results)
+    write_results(results, demo.work / "rollouts.json")
 
 
 @contextlib.contextmanager
 def _served(demo: Demo, outputs: dict[str, str], release: str) -> Iterator[Client]:
-    """Serving in a process of its own, ready to answer."""
+    """Serve a release in a process of its own, and wait until it is ready to answer."""
     log = demo.work / "serving.log"
     command = [
         *(sys.executable, "-m", "serving.app", "--storefront"),
@@ -217,7 +218,7 @@ def _served(demo: Demo, outputs: dict[str, str], release: str) -> Iterator[Clien
 
 
 def _check_release(client: Client, bundle: str) -> None:
-    """Somebody else may have taken the port while the pipeline ran, and answer in our place."""
+    """Refuse the answers of somebody else, who took the port while the pipeline ran."""
     with Path(bundle, MANIFEST).open("rb") as manifest:
         ours = hashlib.file_digest(manifest, "sha256").hexdigest()
     if client.ready_release() != ours:
@@ -261,7 +262,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> Demo:
-    parser = argparse.ArgumentParser(prog="python -m pipelines.demo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.demo",
+        description=__doc__,
+        epilog=write_help(TRAIN),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--work", type=Path, default=Path("var/demo"), help="where all goes")
     parser.add_argument("--data", default="", help="folder of tables (a simulated shop)")
     parser.add_argument("--dataset", default="", help="public data set that DATA holds")
@@ -272,7 +278,7 @@ def _parse(arguments: Sequence[str] | None) -> Demo:
     parser.add_argument("--items", type=int, default=1_500, help="simulated (%(default)s)")
     parser.add_argument("--events", type=int, default=120_000, help="simulated (%(default)s)")
     parser.add_argument(
-        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline"
+        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline: see below"
     )
     options = vars(parser.parse_args(arguments))
     return Demo(**options | {"arguments": tuple(options["arguments"])})

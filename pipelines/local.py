@@ -17,12 +17,14 @@ from typing import Any, Final, TextIO
 
 from kfp import local
 
-from components.progress import parse, parse_note
+from components.progress import parse_note, parse_progress
 from coterie.errors import BadInputError, CoterieError
+from coterie.files import write_atomically
 from coterie.monitoring.runs import Outcome, Runs
 from pipelines.compile import PIPELINES
+from pipelines.parameters import write_help
 from pipelines.processes import INTERRUPTED, StopRequestedError, end_children, stoppable
-from pipelines.steps import Steps, watch_steps
+from pipelines.step_display import StepDisplay, open_display
 from pipelines.train import train_pipeline
 
 LOG: Final = "pipeline.log"
@@ -37,11 +39,11 @@ class StepFailedError(CoterieError):
     """A step of the pipeline failed; the text says which, why, and where its log is."""
 
 
-class Watcher(io.TextIOBase):
-    """Takes all that KFP and the steps print: into the log, and what is news to ``steps``."""
+class LogWatcher(io.TextIOBase):
+    """Takes all that KFP and the steps print: into the log, and what is news to ``display``."""
 
-    def __init__(self, log: TextIO, steps: Steps):
-        self._log, self._steps = log, steps
+    def __init__(self, log: TextIO, display: StepDisplay):
+        self._log, self._display = log, display
         self._half = ""
         self.step = ""
         """The one that runs, or ran last."""
@@ -58,21 +60,21 @@ class Watcher(io.TextIOBase):
     def _take(self, line: str) -> None:
         self._log.write(line + "\n")
         self._log.flush()
-        if told := parse(line):
-            self._steps.progressed(*told)
+        if told := parse_progress(line):
+            self._display.advance(*told)
         elif note := parse_note(line):
-            self._steps.noted(note)
+            self._display.note(note)
         elif started := _STARTED.search(line):
             self.step = started[1]
-            self._steps.started(self.step)
+            self._display.start(self.step)
         elif finished := _FINISHED.search(line):
-            self._steps.finished(finished[2] == "SUCCESS")
+            self._display.finish(finished[2] == "SUCCESS")
         elif cause := _CAUSE.match(line):
             self.cause = _in_words(cause[1], cause[2] or "")
 
 
 def run_pipeline(
-    root: str, arguments: Mapping[str, Any], steps: Steps, pipeline: Any = train_pipeline
+    root: str, arguments: Mapping[str, Any], display: StepDisplay, pipeline: Any = train_pipeline
 ) -> dict[str, str]:
     """Run a pipeline.
 
@@ -80,7 +82,7 @@ def run_pipeline(
         root: Folder for everything that the run leaves: artifacts, ``pipeline.log``, and, when all
             went well, ``result.json``.
         arguments: Of the pipeline.
-        steps: Told as steps start, go on, and finish.
+        display: What shows steps as they start, go on, and finish.
         pipeline: One of ``pipelines.compile.PIPELINES``.
 
     Returns:
@@ -107,7 +109,7 @@ def run_pipeline(
         # KFP warns that our image may not hold Python; the steps run in this very Python.
         warnings.filterwarnings("ignore", "You may be attemping to run a task", RuntimeWarning)
         warnings.filterwarnings("ignore", ".*have no effect in the current local", UserWarning)
-        watcher = Watcher(log, steps)
+        watcher = LogWatcher(log, display)
         try:
             with contextlib.redirect_stdout(watcher):
                 task = pipeline(**arguments)
@@ -146,7 +148,7 @@ def _record_end(arguments: Mapping[str, Any], outcome: Outcome, why: str = "") -
             Runs(arguments["status"]).end(arguments["version"], outcome, why)
 
 
-def _failure(watcher: Watcher, log: Path) -> StepFailedError:
+def _failure(watcher: LogWatcher, log: Path) -> StepFailedError:
     # What fails by itself says so.
     why = watcher.cause or "it was killed from outside (out of memory?)"
     return StepFailedError(f"step {watcher.step or 'one'} failed: {why} (log: {log})")
@@ -160,20 +162,23 @@ def _in_words(kind: str, text: str) -> str:
 
 
 def _write(path: Path, content: Any) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=2) + "\n")
-    beside.replace(path)
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, showing a line a step; 0, 1 after a failure, 130 when asked to stop."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.local", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.local",
+        description=__doc__,
+        epilog="\n\n".join(write_help(name) for name in PIPELINES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--root", required=True, help="folder for what the run leaves")
     parser.add_argument(
         "--pipeline", choices=PIPELINES, default="train", help="which one (%(default)s)"
     )
     parser.add_argument(
-        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline"
+        "arguments", nargs="*", metavar="NAME=VALUE", help="parameters of the pipeline: see below"
     )
     options = parser.parse_args(arguments)
     pipeline = PIPELINES[options.pipeline]
@@ -182,9 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # two cores of which somebody else used one.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        with stoppable(), watch_steps() as steps:
+        with stoppable(), open_display() as display:
             given = parse_parameters(options.arguments, pipeline)
-            run_pipeline(options.root, given, steps, pipeline)
+            run_pipeline(options.root, given, display, pipeline)
     except StopRequestedError:
         # KFP leaves the step that runs to itself.
         end_children()

@@ -13,7 +13,7 @@ from typing import IO, Final
 
 import psutil
 
-from pipelines import tether
+from pipelines import die_with_parent
 
 PATIENCE_S: Final = 20.0
 """How long a process may take to end by itself once asked to."""
@@ -51,8 +51,8 @@ def stoppable() -> Iterator[None]:
 def child(
     command: Sequence[str], environment: Mapping[str, str], output: IO[str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process in a session of its own, so that Ctrl-C reaches us alone; ended on leaving, and
-    when we are killed.
+    """Run a process in a session of its own, so that Ctrl-C reaches us alone; end it on leaving,
+    and when we are killed.
 
     Args:
         command: Program and arguments.
@@ -60,7 +60,7 @@ def child(
         output: Where both its streams go; our own where None.
     """
     process = subprocess.Popen(  # noqa: S603 (our own program)
-        [sys.executable, "-m", tether.__name__, str(os.getpid()), *command],
+        [sys.executable, "-m", die_with_parent.__name__, str(os.getpid()), *command],
         env={**os.environ, **environment},
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
@@ -102,7 +102,7 @@ def end_children() -> None:
 
 
 def _family(pid: int) -> list[psutil.Process]:
-    """A process, its descendants, and whoever is left of its session."""
+    """List a process and its descendants, or whoever is left of its session once it has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]

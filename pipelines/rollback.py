@@ -2,38 +2,23 @@
 
 from typing import NamedTuple
 
-from kfp import dsl
-
 from components.rollout import rollback
-from pipelines.cluster import LITTLE, ask_for, command_rollouts, remember
+from pipelines._base import pipeline
+from pipelines.kubernetes import LITTLE_RESOURCES, give_admin_token, request_resources, set_caching
+from pipelines.parameters import ROLLBACK, Parameters
 
 
-class Outputs(NamedTuple):
+class RollbackOutputs(NamedTuple):
     """What a run leaves."""
 
     version: str
 
 
-@dsl.pipeline(  # type: ignore[untyped-decorator]
-    name="coterie-rollback",
-    description="Takes back what is being rolled out, or else goes back to the release before.",
-)
-def rollback_pipeline(
-    reason: str,
-    api: str = "http://coterie-api:8000",
-    wait_s: int = 900,
-    app_secret: str = "coterie-app",  # noqa: S107 - a name
-) -> Outputs:
-    """Roll back, and wait until shoppers get what they had.
-
-    Args:
-        reason: Why; it stands in the audit log, and beside the release in quarantine.
-        api: Address of the app that serves the shop, which commands its controller.
-        wait_s: How long to wait, seconds; what was begun goes on all the same.
-        app_secret: Secret with COTERIE_ADMIN_TOKEN. On Kubernetes alone.
-    """
-    done = rollback(api=api, reason=reason, wait_s=wait_s)
-    command_rollouts(done, app_secret)
-    ask_for(done, *LITTLE)
-    remember({"rollback": done}, decided=frozenset())
-    return Outputs(version=done.output)
+@pipeline(ROLLBACK, "Takes back what is being rolled out, or else goes back to the release before.")
+def rollback_pipeline(given: Parameters) -> RollbackOutputs:
+    """Roll back, and wait until shoppers get what they had."""
+    done = rollback(api=given.api, reason=given.reason, wait_s=given.wait_s)
+    give_admin_token(done, given.app_secret)
+    request_resources(done, *LITTLE_RESOURCES)
+    set_caching({"rollback": done}, decided=frozenset())
+    return RollbackOutputs(version=done.output)

@@ -35,7 +35,7 @@ _asked: Final = threading.Event()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM; the exit status: 130 where that came before all was up."""
+    """Serve until Ctrl-C or SIGTERM; return 130 where that came before all was up, 1 on error."""
     try:
         settings = read_settings(**vars(_parser().parse_args(arguments)))
         run(settings)
@@ -64,7 +64,7 @@ def run(settings: Settings) -> None:
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[Settings]:
-    """Everything started on entering, everything stopped on leaving.
+    """Start everything on entering, stop everything on leaving.
 
     Raises:
         BadInputError: See ``run``.
@@ -121,14 +121,14 @@ def _ray(settings: Settings, live: Live) -> Iterator[None]:
 
 
 def _shut_down(serve: Callable[[], None]) -> None:
-    """Where Ray's own processes were stopped with us, it would wait for them for minutes."""
+    """Shut Ray Serve down, but wait no longer than STOP_S for processes that are gone already."""
     stopping = threading.Thread(target=serve, daemon=True)
     stopping.start()
     stopping.join(STOP_S)
 
 
 def _await_running(status: Callable[[], Any]) -> None:
-    """Until all replicas are up.
+    """Wait until all replicas are up.
 
     Raises:
         RuntimeError: One did not start; why, in its own words.
@@ -144,7 +144,7 @@ def _await_running(status: Callable[[], Any]) -> None:
 
 
 def _in_words(said: str) -> CoterieError:
-    """What went wrong, without the traces that Ray puts around it.
+    """Make an error of what went wrong, without the traces that Ray puts around it.
 
     >>> _in_words("Traceback ...\\n  at ...\\ncoterie.errors.BadInputError: no shoppers in x")
     BadInputError('no shoppers in x')
@@ -157,7 +157,7 @@ def _in_words(said: str) -> CoterieError:
 
 
 def _with_whole_paths(settings: Settings) -> Settings:
-    """Replicas may have another working folder than we."""
+    """Make paths absolute: replicas may have another working folder than we."""
     return dataclasses.replace(
         settings,
         release=_whole_unless_url(settings.release),

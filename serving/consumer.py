@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from coterie.data.turns import TurnTakenError
+from coterie.data.locks import LockTakenError
 from coterie.errors import BadInputError, CoterieError
 from coterie.probes import ALIVE_S, Starting, pages
 from serving.events.log import EventLog
@@ -28,8 +28,8 @@ from serving.telemetry.logs import LOGGER, start_logging
 if TYPE_CHECKING:  # what takes long to load, and is loaded while it listens
     from serving.features.online_store import OnlineFeatures
     from serving.ingestion.exporter import Exporter
-    from serving.ingestion.feature_updater import Pusher
-    from serving.telemetry.metrics import LogMetrics
+    from serving.ingestion.feature_updater import FeatureUpdater
+    from serving.telemetry.instruments import LogMetrics
 
 PORT: Final = 8082
 log = logging.getLogger(LOGGER)
@@ -50,10 +50,10 @@ class Consumer:
     """What was not pushed for so long was left behind by the sink."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str | None = None
-    _pusher: "Pusher | None" = None
+    _updater: "FeatureUpdater | None" = None
 
     def turn(self) -> None:
-        """Once; trouble is logged, and the next turn tries again."""
+        """Export and take over once; trouble is logged, and the next turn tries again."""
         # Each, whatever became of the other.
         wrong = "; ".join(filter(None, map(self._try, (self._take_over, self._export))))
         if wrong and wrong != self._said:
@@ -61,17 +61,17 @@ class Consumer:
         self._said, self.came_round = wrong, time.monotonic()
 
     def run(self, stop: threading.Event, interval_s: float) -> None:
-        """Turns until ``stop`` is set."""
+        """Take turns until ``stop`` is set."""
         while not stop.is_set():
             self.turn()
             stop.wait(interval_s)
 
     def alive(self) -> bool:
-        """Whether it comes round."""
+        """Tell whether it comes round."""
         return time.monotonic() - self.came_round < ALIVE_S
 
     def ready(self) -> bool:
-        """Whether its last turn went well."""
+        """Tell whether its last turn went well."""
         return self.alive() and self._said == ""
 
     def _try(self, work: Callable[[], None]) -> str:
@@ -90,10 +90,12 @@ class Consumer:
         self.metrics.oldest_unpushed.set(waited_s)
         self.metrics.unpushed.set(self.log.count_unpushed())
         if waited_s > self.take_over_s:
-            from serving.ingestion.feature_updater import Pusher
+            from serving.ingestion.feature_updater import FeatureUpdater
 
-            self._pusher = self._pusher or Pusher(self.log, self.open_features(), self.metrics)
-            self._pusher.catch_up()
+            self._updater = self._updater or FeatureUpdater(
+                self.log, self.open_features(), self.metrics
+            )
+            self._updater.catch_up()
 
     def _export(self) -> None:
         from serving.ingestion.exporter import MOST
@@ -101,7 +103,7 @@ class Consumer:
         self.metrics.oldest_unexported.set(self.log.oldest_unexported_s())
         try:
             self.exporter.export(MOST, self.export_s)
-        except TurnTakenError:
+        except LockTakenError:
             return
         except CoterieError:
             self.metrics.export_failures.inc()
@@ -110,7 +112,7 @@ class Consumer:
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    """What is said on the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m serving.consumer", description=__doc__)
     parser.add_argument("--log", dest="event_log", help="URL of the event log (COTERIE_EVENT_LOG)")
     parser.add_argument("--state", help="folder with the event log, if it is a file")
@@ -131,7 +133,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGTERM; 1 if it cannot begin."""
+    """Run until SIGTERM; return 1 where it cannot begin."""
     given = options(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -174,7 +176,7 @@ def consume(
         )
     from serving.features.online_store import FeastFeatures
     from serving.ingestion.exporter import Exporter
-    from serving.telemetry.metrics import LogMetrics
+    from serving.telemetry.instruments import LogMetrics
 
     events, metrics = open_event_log(settings), LogMetrics(registry)
     exporter = Exporter(events, settings.event_export, metrics)

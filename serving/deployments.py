@@ -24,12 +24,12 @@ from serving.features.online_store import FeastFeatures
 from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.attribution import Responses
 from serving.rollouts.controller import RolloutController
-from serving.rollouts.release_locator import open_book, places_of
+from serving.rollouts.release_locator import open_book, release_locator
 from serving.rollouts.serve_config import API, APP, CONTROLLER, SINK
 from serving.settings import KUBERNETES, Settings, read_settings
 from serving.telemetry.logs import LOGGER, start_logging
-from serving.telemetry.metrics import MULTIPROCESS_VARIABLE, Metrics
-from serving.telemetry.metrics_server import Scraped
+from serving.telemetry.metrics import MULTIPROCESS_VARIABLE, ServingMetrics
+from serving.telemetry.metrics_server import MetricsServer
 from serving.telemetry.pipeline_runs import pipeline_collector
 from serving.telemetry.traces import start_traces
 
@@ -53,8 +53,8 @@ class EventSink:
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
-        events, metrics = open_event_log(settings), Metrics()
-        self._responses = Responses(settings.attribution_s, metrics)
+        events, metrics = open_event_log(settings), ServingMetrics()
+        self._responses = Responses(settings.attribution_s, metrics.arms)
         self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses.note)
         self._thread = ThreadPoolExecutor(1, "sink")
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[Receipt]]] = []
@@ -62,7 +62,7 @@ class EventSink:
         self._retries = asyncio.create_task(self._retry())
 
     async def reconfigure(self, content: dict[str, Any]) -> None:
-        """Whose lists clicks may follow from."""
+        """Take note of the releases whose lists clicks may follow from."""
         live = Live.from_json(content)
         await self._in_thread(lambda: self._responses.adopt(live))
 
@@ -79,7 +79,7 @@ class EventSink:
         """Answer: it takes events."""
 
     async def catch_up(self) -> bool:
-        """Tell the feature store what it missed; whether it now knows all."""
+        """Tell the feature store what it missed; return whether it now knows all."""
         async with self._working:
             return bool(await self._in_thread(self._sink.catch_up))
 
@@ -158,15 +158,15 @@ class Api:
         # Torch takes seconds to import, and the sink does without it.
         import torch
 
-        from serving.rollouts.router import Switch
+        from serving.rollouts.router import ReleaseRouter
 
         # One request at a time a process: more threads only take turns on the same cores.
         torch.set_num_threads(1)
         self._settings = settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
         start_traces(settings.traces)
-        self._metrics = Metrics(pipeline_collector(settings))
-        self._switch = Switch(
+        self._metrics = ServingMetrics(pipeline_collector(settings))
+        self._router = ReleaseRouter(
             FeastFeatures(settings.features),
             self._metrics,
             settings.canary_timeout_s,
@@ -178,33 +178,36 @@ class Api:
 
     async def reconfigure(self, content: dict[str, Any]) -> None:
         """Serve this; quick, but for the first time: a replica answers nobody meanwhile."""
-        self._switch.adopt(Live.from_json(content))
+        self._router.adopt(Live.from_json(content))
         if not self._begun:
             await await_sink(serve.get_deployment_handle(SINK, app_name=APP))
         self._begun = True
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
+        from serving.api.application import create_app
+        from serving.api.dependencies import AppParts
         from serving.api.directory import directory_of
-        from serving.api.routes import Parts, create_app
 
         writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
         settings = self._settings
-        rollouts = (open_book(settings), places_of(settings))
+        rollouts = (open_book(settings), release_locator(settings))
         directory = directory_of(settings)
-        return create_app(Parts(settings, self._switch, writer, self._metrics, directory, rollouts))
+        return create_app(
+            AppParts(settings, self._router, writer, self._metrics, directory, rollouts)
+        )
 
     async def _beat(self) -> None:
-        scraped = Scraped(self._settings.host, self._settings.metrics_port, self._metrics)
+        server = MetricsServer(self._settings.host, self._settings.metrics_port, self._metrics)
         while True:
             await asyncio.sleep(BEAT_S)
-            scraped.open()
+            server.open()
             # Nothing to say before there is something to serve, or while the disk is full.
             with contextlib.suppress(BadInputError, OSError):
-                self._switch.beat()
+                self._router.beat()
 
 
 def build(_: dict[str, Any] | None = None) -> serve.Application:
-    """The deployments, bound: what a Serve config names as its import path."""
+    """Bind the deployments: a Serve config names this as its import path."""
     settings = read_settings()
     options = {
         "num_cpus": 0,

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidatio
 
 from coterie.data.columns import MAX_TEXT
 from coterie.data.ids import MAX_ID, normal_id
-from coterie.recommend.recommender import ReasonKind, Source
+from coterie.recommend.recommender import ListSource, ReasonKind
 from coterie.schema import EventKind
 
 MAX_EVENTS: Final = 500
@@ -72,7 +72,7 @@ class RecommendationList(BaseModel):
     """A shopper's list."""
 
     user_id: str
-    source: Source = Field(
+    source: ListSource = Field(
         description="What the list could draw on: own (history, and friends' where there are any), "
         "friends (no history of one's own), popular (neither)"
     )

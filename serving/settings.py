@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from coterie.data.turns import SQLITE, check_place
+from coterie.data.locks import SQLITE, check_log_url
 from coterie.errors import BadInputError
 
 PREFIX: Final = "COTERIE_"
@@ -100,7 +100,7 @@ class Settings:
                     f"{PREFIX}{name.upper()} is {value}: expected {least:g} to {most:g}"
                 )
         if self.event_log:
-            check_place(self.event_log)
+            check_log_url(self.event_log)
         if self.admin_token and len(self.admin_token) < _MIN_SALT:
             raise BadInputError(
                 f"{PREFIX}ADMIN_TOKEN has {len(self.admin_token)} characters: expected at least "
@@ -122,29 +122,29 @@ class Settings:
             )
 
     def as_environment(self) -> dict[str, str]:
-        """Variables from which ``read_settings`` makes the same settings."""
+        """Write the variables from which ``read_settings`` makes the same settings."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         plain = {name: int(v) if isinstance(v, bool) else v for name, v in values.items()}
         return {f"{PREFIX}{name.upper()}": str(value) for name, value in plain.items()}
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Whose pages may read answers."""
+        """Origins whose pages may read answers."""
         return tuple(self.cors_origins.replace(",", " ").split())
 
     @property
     def releases_root(self) -> str:
-        """The store whose releases may be rolled out."""
+        """Folder or URL of the store whose releases may be rolled out."""
         return self.releases or self.release.rstrip("/").rpartition("/")[0] or "."
 
     @property
     def rollouts_place(self) -> str:
-        """Where rollouts are written down."""
+        """Folder or ``kubernetes://`` where rollouts are written down."""
         return self.rollouts or str(Path(self.state) / "rollouts")
 
     @property
     def replicas_folder(self) -> Path:
-        """Where each replica says what it serves."""
+        """Folder where each replica says what it serves."""
         return Path(self.state) / "replicas"
 
     @property
@@ -154,12 +154,12 @@ class Settings:
 
     @property
     def log_path(self) -> str:
-        """Where log lines go."""
+        """File that log lines go to, or ``-``."""
         return self.log_file or str(Path(self.state) / "serving.log")
 
     @property
     def metrics_folder(self) -> Path:
-        """Where all replicas on this machine keep their counts."""
+        """Folder where all replicas on this machine keep their counts."""
         return Path(self.state) / "metrics"
 
 
@@ -201,7 +201,7 @@ def _check_origins(origins: Sequence[str]) -> None:
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """Settings from ``COTERIE_`` variables; what is given by name wins.
+    """Read settings from ``COTERIE_`` variables; what is given by name wins.
 
     Raises:
         BadInputError: A variable is misspelt, or its value does not fit.

@@ -17,7 +17,7 @@ from coterie.evaluation.item_sets import ItemSets
 from coterie.evaluation.protocols import evaluate_model, rank
 from coterie.models import MODELS, Learned, Model
 from coterie.schema import EVENT_KINDS
-from coterie.training.packing import digest
+from coterie.training.dataset_file import digest
 
 KINDS = {kind.value: code for code, kind in enumerate(EVENT_KINDS)}
 

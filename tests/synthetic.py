@@ -1,4 +1,4 @@
-"""A shop whose best answer is known: every shopper wants the items of one block, their circle's."""
+"""A shop whose best answer is known: every shopper wants the items of one block, their friends'."""
 
 from dataclasses import dataclass
 

@@ -75,7 +75,7 @@ def ingest(options: argparse.Namespace) -> None:
 def tune(options: argparse.Namespace) -> None:
     """Search a model's settings."""
     from coterie import workflow
-    from coterie.cli.standing import standing_bar
+    from coterie.cli.study_bar import study_bar
 
     settings = workflow.TuneSettings(
         model=options.model,
@@ -86,7 +86,7 @@ def tune(options: argparse.Namespace) -> None:
         parallel=options.parallel or 0,
         use_gpu=options.gpu,
     )
-    with standing_bar(f"tuning {options.model}") as watch:
+    with study_bar(f"tuning {options.model}") as watch:
         tuned = workflow.tune_model(options.clean, options.out, settings, watch)
     show.tuned(tuned)
     show.say(f"How it went: {options.out}/tuning.html")

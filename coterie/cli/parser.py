@@ -162,7 +162,7 @@ def _add_config(parser: Parser, note: str) -> None:
         action="extend",
         default=[],
         metavar="SETTING",
-        help=f"NAME=VALUE or a JSON file of the model's settings: dim=32 loop.lr=0.002; {note}",
+        help=f"NAME=VALUE or a JSON file of the model's settings, as loop.lr=0.002; {note}",
     )
 
 

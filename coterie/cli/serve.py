@@ -16,6 +16,7 @@ from typing import Final
 from coterie.cli import show
 from coterie.data.load import fingerprint_of
 from coterie.errors import BadInputError
+from coterie.files import write_atomically
 from coterie.release.bundle import Release
 
 FILLED: Final = "filled.json"
@@ -58,7 +59,7 @@ def serve(options: argparse.Namespace, release: Release, folder: str) -> None:
     if not _is_filled(features, fingerprint):
         show.say(f"Filling the feature store in {features}")
         _fill(options.data, features, release.version, environment)
-        (features / FILLED).write_text(json.dumps({"data_fingerprint": fingerprint}) + "\n")
+        write_atomically(features / FILLED, json.dumps({"data_fingerprint": fingerprint}) + "\n")
     command = [
         *(sys.executable, "-m", _APP, "--release", folder, "--features", str(features)),
         *("--state", str(state), "--host", options.host, "--port", str(options.port)),

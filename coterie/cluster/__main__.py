@@ -5,7 +5,6 @@ While it is away, weights stay as they are.
 """
 
 import argparse
-import json
 import logging
 import signal
 import sys
@@ -13,8 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -26,6 +24,7 @@ from coterie.cluster.pending import PendingPods
 from coterie.cluster.served import told
 from coterie.cluster.statements import Statements
 from coterie.errors import CoterieError
+from coterie.json_logs import JsonFormatter
 from coterie.probes import ALIVE_S, Starting, pages
 from coterie.rollout.controller import Controller, Metrics, nobody
 from coterie.rollout.decide import Decision
@@ -167,27 +166,6 @@ class Loop:
         if said != self._said:
             logger.warning("%s", said)
         self._said = said
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Time, level and message, then what was given as ``extra={"fields": {...}}``."""
-        line: dict[str, Any] = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info and record.exc_info[0]:
-            # Where, not what: texts of requests may hold what is no log's business.
-            line["error"] = record.exc_info[0].__name__
-            trace = record.exc_info[2]
-            while trace and trace.tb_next:
-                trace = trace.tb_next
-            line["at"] = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-        return json.dumps(line, ensure_ascii=False)
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -18,8 +18,8 @@ from coterie.data.checks import COLUMN, CUT, FOUND, NOTED, REASON, check, checke
 from coterie.data.engine import Runner, daft_on
 from coterie.data.formats import Chunk
 from coterie.data.ids import normal_ids
-from coterie.data.spill import PLACE, Keys, Spill, all_of_each, first_of_each, last_of_each
-from coterie.data.tables import Source, refuse_columns
+from coterie.data.spill import ROW_OFFSET, Keys, Spill, all_of_each, first_of_each, last_of_each
+from coterie.data.tables import TableSource, refuse_columns
 from coterie.schema import QUARANTINE, BadRow, Duplicates, Mirror, Table
 
 FILE, ROW = "_file", "_row"
@@ -73,8 +73,8 @@ class Clean:
         if self.refusing:
             self.spill.add(_refusals(self.table, self.refusing))
         for part in self.spill.settled(partial(settle, self.table)):
-            # What was in no file stands at a place before all of them.
-            num_added += pc.sum(pc.less(part[PLACE], 0)).as_py() or 0
+            # What was in no file has an offset below 0.
+            num_added += pc.sum(pc.less(part[ROW_OFFSET], 0)).as_py() or 0
             num_kept += part.num_rows
             if self.withdrawn:
                 part = _withdraw(self.table, part, self.withdrawn)
@@ -89,7 +89,7 @@ class Clean:
 
 
 def clean_table(
-    table: Table, source: Source, scratch: Path, now: datetime, runner: Runner = "native"
+    table: Table, source: TableSource, scratch: Path, now: datetime, runner: Runner = "native"
 ) -> Clean:
     """Check all rows of a table.
 
@@ -120,17 +120,17 @@ def clean_table(
     return clean
 
 
-def _counted(clean: Clean, source: Source) -> Iterator[tuple[int, Chunk]]:
-    """The chunks of a table, each with the place of its first row."""
-    place = 0
+def _counted(clean: Clean, source: TableSource) -> Iterator[tuple[int, Chunk]]:
+    """The chunks of a table, each with the offset of its first row."""
+    offset = 0
     for chunk in source.chunks(clean.table) if clean.files else ():
         clean.files[chunk.file] = clean.files.get(chunk.file, 0) + len(chunk)
         if clean.table.bad_row is BadRow.REFUSES:
             # A key that turns up late in a file is looked at like the others.
             refuse_columns(clean.table, [*chunk.columns], chunk.file, whole=False)
             clean.suspects.update(_misplaced_ids(clean.table, chunk))
-        yield place, chunk
-        place += len(chunk)
+        yield offset, chunk
+        offset += len(chunk)
 
 
 def _here(table: Table, chunks: Iterator[tuple[int, Chunk]], now: datetime) -> Iterator[pa.Table]:
@@ -138,23 +138,23 @@ def _here(table: Table, chunks: Iterator[tuple[int, Chunk]], now: datetime) -> I
     workers = cpu_count() or 1
     waiting: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for place, chunk in chunks:
-            waiting.append(pool.submit(_checked, table, place, chunk, now))
+        for offset, chunk in chunks:
+            waiting.append(pool.submit(_checked, table, offset, chunk, now))
             if len(waiting) > workers + 1:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _checked(table: Table, place: int, chunk: Chunk, now: datetime) -> pa.Table:
+def _checked(table: Table, offset: int, chunk: Chunk, now: datetime) -> pa.Table:
     found = check(table, chunk.columns, now, chunk.faults)
-    return _beside(pa.Table.from_batches([pa.RecordBatch.from_struct_array(found)]), place, chunk)
+    return _beside(pa.Table.from_batches([pa.RecordBatch.from_struct_array(found)]), offset, chunk)
 
 
-def _beside(checked: pa.Table, place: int, chunk: Chunk) -> pa.Table:
-    places = np.arange(place, place + len(chunk), dtype=np.int64)
+def _beside(checked: pa.Table, offset: int, chunk: Chunk) -> pa.Table:
+    offsets = np.arange(offset, offset + len(chunk), dtype=np.int64)
     files = pa.repeat(pa.scalar(chunk.file), len(chunk))
-    more = {PLACE: pa.array(places), FILE: files, ROW: pa.array(chunk.rows)}
+    more = {ROW_OFFSET: pa.array(offsets), FILE: files, ROW: pa.array(chunk.rows)}
     for name, column in more.items():
         checked = checked.append_column(name, column)
     return checked
@@ -165,10 +165,10 @@ def _on_cluster(
 ) -> Iterator[pa.Table]:
     """Check on the Ray cluster that the process is connected to, through Daft."""
     group: list[pa.Table] = []
-    for place, chunk in chunks:
+    for offset, chunk in chunks:
         columns = {f"c:{name}": column for name, column in chunk.columns.items()}
         columns |= {f"f:{name}": fault for name, fault in chunk.faults.items()}
-        packed = _beside(pa.table(columns), place, chunk)
+        packed = _beside(pa.table(columns), offset, chunk)
         if group and (len(group) == _GROUP or packed.schema != group[0].schema):
             yield _checked_by_daft(table, group, now)
             group = []
@@ -192,10 +192,14 @@ def _checked_by_daft(table: Table, group: list[pa.Table], now: datetime) -> pa.T
     dtype = daft.DataType.from_arrow_type(checked_type(table))
     checked = daft.func.batch(return_dtype=dtype, unnest=True)(check_batch)
     frame = daft.from_arrow(group)
-    frame = frame.select(checked(*(daft.col(name) for name in names)), PLACE, FILE, ROW)
-    more = [pa.field(PLACE, pa.int64()), pa.field(FILE, pa.string()), pa.field(ROW, pa.int64())]
+    frame = frame.select(checked(*(daft.col(name) for name in names)), ROW_OFFSET, FILE, ROW)
+    more = [
+        pa.field(ROW_OFFSET, pa.int64()),
+        pa.field(FILE, pa.string()),
+        pa.field(ROW, pa.int64()),
+    ]
     # Daft gives texts back in a wider type.
-    return frame.sort(PLACE).to_arrow().cast(pa.schema([*checked_type(table), *more]))
+    return frame.sort(ROW_OFFSET).to_arrow().cast(pa.schema([*checked_type(table), *more]))
 
 
 def _sift(clean: Clean, checked: pa.Table, quarantine: Any) -> None:
@@ -204,7 +208,7 @@ def _sift(clean: Clean, checked: pa.Table, quarantine: Any) -> None:
     is_bad, is_noted = pc.is_valid(checked[REASON]), pc.is_valid(checked[NOTED])
     num_bad, num_noted = (pc.sum(mask).as_py() or 0 for mask in (is_bad, is_noted))
     good = checked.filter(pc.invert(is_bad)) if num_bad else checked
-    clean.spill.add(good.select([*table.arrow.names, PLACE]))
+    clean.spill.add(good.select([*table.arrow.names, ROW_OFFSET]))
     clean.counts = replace(
         clean.counts,
         read=clean.counts.read + checked.num_rows,
@@ -252,7 +256,7 @@ def _refusals(table: Table, keys: set[str]) -> pa.Table:
     told |= dict.fromkeys(table.strict, pa.repeat(pa.scalar(False), len(keys)))
     columns = [told.get(c.name, pa.nulls(len(keys), c.type)) for c in table.columns]
     below = pa.array(np.arange(-len(keys), 0))
-    return pa.table([*columns, below], [*table.arrow.names, PLACE])
+    return pa.table([*columns, below], [*table.arrow.names, ROW_OFFSET])
 
 
 def _misplaced_ids(table: Table, chunk: Chunk) -> list[str]:
@@ -280,7 +284,7 @@ def keys_of(table: Table) -> Keys:
 
 
 def settle(table: Table, rows: pa.Table) -> pa.Table:
-    """Bring rows, in the order of their places, to one a key, as the table says."""
+    """Bring rows, in the order of their offsets, to one a key, as the table says."""
     last = table.duplicates is Duplicates.LAST
     found = last_of_each(rows, table.key) if last else first_of_each(rows, table.key)
     if table.strict and found.num_rows < rows.num_rows:
@@ -289,24 +293,24 @@ def settle(table: Table, rows: pa.Table) -> pa.Table:
 
 
 def _stricter(table: Table, found: pa.Table, rows: pa.Table) -> pa.Table:
-    """The rows with a no that any row of their key says, at the last place of it."""
+    """The rows with a no that any row of their key says, at its last offset."""
     (key,) = table.key
     said = all_of_each(rows, key, table.strict)
     row = pc.index_in(found[key], value_set=said[key])
-    for name in (*table.strict, PLACE):
+    for name in (*table.strict, ROW_OFFSET):
         at = found.column_names.index(name)
         found = found.set_column(at, name, said[name].take(row))
     return found
 
 
 def _both_ways(key: Sequence[str], mirror: Mirror, found: pa.Table) -> pa.Table:
-    """The rows, and those that are also there the other way round, at a place below 0."""
+    """The rows, and those that are also there the other way round, at an offset below 0."""
     words = pa.array(sorted(mirror.is_in), pa.string())
     turned = found.filter(pc.is_in(found[mirror.where], value_set=words))
     names, (one, other) = found.column_names, mirror.columns
-    places = {one: other, other: one}
-    back = turned.select([places.get(name, name) for name in names]).rename_columns(names)
-    below = pc.subtract(pa.scalar(-1, pa.int64()), back[PLACE])
-    back = back.set_column(names.index(PLACE), PLACE, below)
+    other_way = {one: other, other: one}
+    back = turned.select([other_way.get(name, name) for name in names]).rename_columns(names)
+    below = pc.subtract(pa.scalar(-1, pa.int64()), back[ROW_OFFSET])
+    back = back.set_column(names.index(ROW_OFFSET), ROW_OFFSET, below)
     # What was given stands first, so it stays.
     return first_of_each(pa.concat_tables([found, back]).combine_chunks(), key)

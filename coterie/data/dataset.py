@@ -23,7 +23,7 @@ class Interactions:
     user_idx: Ints
     item_idx: Ints
     kind: Codes
-    """Place in ``schema.EVENT_KINDS``."""
+    """Index in ``schema.EVENT_KINDS``."""
     value: Floats
     """nan where nothing was said."""
     ts_ms: Ints
@@ -62,7 +62,7 @@ class Ties:
     src_idx: Ints
     dst_idx: Ints
     kind: Codes
-    """Place in ``schema.TIE_KINDS``."""
+    """Index in ``schema.TIE_KINDS``."""
     weight: Floats
     since_ms: Ints
     """Milliseconds since 1970, UTC; 0 where nothing was said."""
@@ -168,7 +168,7 @@ class Dataset:
     items: Vocab
     events: Interactions
     part: Codes
-    """Per event, its place in ``schema.PARTS``; -1 outside any bundled split."""
+    """Per event, its index in ``schema.PARTS``; -1 outside any bundled split."""
     withheld: Interactions
     """Events of people who may not be used: nothing but their own lists draws on them."""
     ties: Ties

@@ -110,8 +110,8 @@ def _numbers(start: int, count: int, uneven: list[int]) -> npt.NDArray[np.int64]
     """The numbers of so many even rows from ``start`` on, where some numbers are uneven rows'."""
     skipped = np.sort(np.array([n for n in uneven if n >= start], np.int64))
     before = skipped - start - np.arange(len(skipped))
-    places = np.arange(count)
-    return np.asarray(start + places + np.searchsorted(before, places, side="right"))
+    even = np.arange(count)
+    return np.asarray(start + even + np.searchsorted(before, even, side="right"))
 
 
 def _uneven(name: str, names: list[str], rows: list[Any], first: int, form: FileForm) -> Chunk:
@@ -124,7 +124,7 @@ def _uneven(name: str, names: list[str], rows: list[Any], first: int, form: File
     return Chunk(
         name,
         np.array([row.number - first for row in rows], np.int64),
-        {c: pa.array([row[place] for row in wide], pa.string()) for place, c in enumerate(names)},
+        {c: pa.array([row[index] for row in wide], pa.string()) for index, c in enumerate(names)},
         {WHOLE_ROW: pa.array(faults, pa.string())},
         tuple(tuple(row) for row in fields),
     )

@@ -61,7 +61,7 @@ def read_pairs(file: Path, first: str, second: str) -> pa.Table:
         with file.open(encoding="utf-8") as lines:
             columns = re.split(r"[\t, ]", lines.readline().strip())
         heading = not any(column.lstrip("-").isdigit() for column in columns[:2])
-        names += [f"more_{place}" for place in range(2, len(columns))]
+        names += [f"more_{number}" for number in range(2, len(columns))]
     return read_delimited(file, tuple(names), heading).select([first, second])
 
 

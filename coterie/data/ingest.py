@@ -19,6 +19,7 @@ from coterie.data.engine import Runner
 from coterie.data.formats import FORMATS
 from coterie.data.mapping.folder import open_mapped
 from coterie.data.mapping.model import Mapping
+from coterie.data.parquet import ROW_GROUP, table_writer
 from coterie.data.quarantine import (
     QUARANTINE_FILE,
     count_reasons,
@@ -30,7 +31,8 @@ from coterie.data.shared_ids import SharedIds, count_distinct, judge_shared
 from coterie.data.spill import sorted_by
 from coterie.data.staging import staged
 from coterie.data.stores import open_store, reaching
-from coterie.data.tables import ROW_GROUP, PassedOver, Source, open_folder, table_writer
+from coterie.data.table_files import PassedOver
+from coterie.data.tables import TableSource, open_folder
 from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
 from coterie.schema import (
@@ -124,13 +126,13 @@ def ingest(
             ``<out>.rejected/quarantine.parquet``.
         UnavailableError: A store does not answer.
     """
-    _refuse_places(source, out)
+    _refuse_overlap(source, out)
     with open_mapped(source, mapping) if mapping else open_folder(source) as found:
         return ingest_source(found, source, out, config, progress)
 
 
 def ingest_source(
-    source: Source, name: str, out: str, config: IngestConfig, progress: Progress = silent
+    source: TableSource, name: str, out: str, config: IngestConfig, progress: Progress = silent
 ) -> IngestReport:
     """Check tables, wherever they come from, and write them clean; see :func:`ingest`.
 
@@ -186,7 +188,7 @@ def _most_often(reasons: dict[str, int], table: str) -> str:
     return f"{often} ({own[often]:,})"
 
 
-def _write(folder: Path, cleaned: dict[str, Clean], source: Source) -> IngestReport:
+def _write(folder: Path, cleaned: dict[str, Clean], source: TableSource) -> IngestReport:
     """Write all tables into a folder, the report last."""
     for table in (EVENTS, TIES, *_others()):
         _write_parts(cleaned[table.name].parts(), table, folder)
@@ -303,14 +305,14 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _refuse_places(source: str, out: str) -> None:
+def _refuse_overlap(source: str, out: str) -> None:
     """The swap replaces ``out``: what is read must not lie in it."""
     read, written = (open_store(path)[1] for path in (source, out))
     if f"{read}/".startswith(f"{written}/"):
         raise BadInputError(f"{source} lies in {out}, which is to be written: name another folder")
 
 
-def _refuse_missing(source: Source, name: str) -> None:
+def _refuse_missing(source: TableSource, name: str) -> None:
     needed = [t for t in TABLES.values() if not t.optional and t.name not in source.without]
     missing = [table.name for table in needed if not source.files(table)]
     if missing:

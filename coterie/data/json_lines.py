@@ -158,14 +158,14 @@ def _slow(block: bytes, name: str, row: int, first: int, wanted: Collection[str]
     keys = {key: None for key in keys if wanted is None or key in wanted}
     texts: dict[str, list[str | None]] = {key: [None] * len(found) for key in keys}
     faults: dict[str, list[str | None]] = {key: [None] * len(found) for key in keys}
-    for place, pairs in enumerate(found):
+    for number, pairs in enumerate(found):
         told = set()
         for key, value in pairs:
             if key not in texts:
                 continue
             text, fault = as_text(value)
-            texts[key][place] = text
-            faults[key][place] = TWICE if key in told else fault
+            texts[key][number] = text
+            faults[key][number] = TWICE if key in told else fault
             told.add(key)
     return Chunk(
         name,

@@ -29,7 +29,7 @@ def meant(kind: Codes, value: Floats) -> Codes:
     """The kinds that events count as, shape (n,): a bad rating or review as a dislike.
 
     Args:
-        kind: Places in ``schema.EVENT_KINDS``.
+        kind: Indices in ``schema.EVENT_KINDS``.
         value: nan where nothing was said; what is no rating or review may have any.
     """
     bad = _IS_RATED[kind] & (np.asarray(value, np.float32) < LIKED_RATING)
@@ -57,11 +57,11 @@ def liked(events: Interactions) -> Mask:
     if not against.any():
         return mask
     pair = _pairs(events)
-    pairs, place = np.unique(pair[against], return_inverse=True)
+    pairs, index = np.unique(pair[against], return_inverse=True)
     last = np.full(len(pairs), np.iinfo(np.int64).min)
-    np.maximum.at(last, place, events.ts_ms[against])
-    place, found = _look_up(pairs, pair)
-    return mask & ~(found & (events.ts_ms <= last[place]))
+    np.maximum.at(last, index, events.ts_ms[against])
+    index, found = _look_up(pairs, pair)
+    return mask & ~(found & (events.ts_ms <= last[index]))
 
 
 def had(events: Interactions) -> Mask:
@@ -77,10 +77,10 @@ def turned_down(events: Interactions) -> Mask:
         return against
     pair = _pairs(events)
     pairs = np.unique(pair[against])
-    place, found = _look_up(pairs, pair)
+    index, found = _look_up(pairs, pair)
     undone = np.zeros(len(pairs), np.bool_)
-    undone[place[found & liked(events)]] = True
-    return found & ~undone[place]
+    undone[index[found & liked(events)]] = True
+    return found & ~undone[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,6 @@ def _pairs(events: Interactions) -> Ints:
 
 
 def _look_up(keys: Ints, asked: Ints) -> tuple[Ints, Mask]:
-    """Places of numbers among sorted keys, and which are there."""
-    place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    return place, np.asarray(keys[place] == asked)
+    """Indices of numbers among sorted keys, and which are there."""
+    index = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    return index, np.asarray(keys[index] == asked)

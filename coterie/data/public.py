@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from coterie.data import foreign
 from coterie.data.foreign import engagements, fill, read_delimited, repeat, ties_of
+from coterie.data.parquet import write_table
 from coterie.data.staging import staged
-from coterie.data.tables import write_table
 from coterie.errors import BadInputError
 from coterie.schema import EVENTS, ITEMS, TIES, EventKind, Part, TieKind
 
@@ -187,10 +187,10 @@ def _outside_ids(rows: pa.Table, split: Path) -> pa.Table:
             numbers = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
             raise BadInputError(f"{file} cannot be read: {error}") from error
-        place = pc.index_in(
+        index = pc.index_in(
             rows[column], value_set=pa.array([str(n) for n in numbers.values()], pa.string())
         )
-        columns[column] = pa.array(list(numbers), pa.string()).take(place)
+        columns[column] = pa.array(list(numbers), pa.string()).take(index)
     return pa.table(columns)
 
 

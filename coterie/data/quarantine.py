@@ -7,9 +7,9 @@ from typing import Final
 import pyarrow as pa
 
 from coterie.data.clean import Clean
+from coterie.data.parquet import table_writer
 from coterie.data.staging import staged
 from coterie.data.stores import open_store, reaching
-from coterie.data.tables import table_writer
 from coterie.errors import BadInputError
 from coterie.schema import QUARANTINE
 
@@ -41,8 +41,8 @@ def write_quarantine(cleaned: Sequence[Clean], file: Path) -> None:
         for clean in cleaned:
             with pa.memory_map(str(clean.quarantine)) as content:
                 rows = pa.ipc.open_file(content)
-                for place in range(rows.num_record_batches):
-                    writer.write_batch(rows.get_batch(place))
+                for batch in range(rows.num_record_batches):
+                    writer.write_batch(rows.get_batch(batch))
 
 
 def forget_rejected(out: str) -> None:

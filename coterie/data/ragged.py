@@ -13,7 +13,7 @@ class Ragged:
     """n rows with e entries in all; row i holds those from ``offsets[i]`` to ``offsets[i + 1]``.
 
     >>> rows = Ragged.of(np.array([2, 0, 1]))
-    >>> rows.offsets.tolist(), rows.row.tolist(), rows.place.tolist()
+    >>> rows.offsets.tolist(), rows.row.tolist(), rows.position.tolist()
     ([0, 2, 2, 3], [0, 0, 2], [0, 1, 0])
     >>> taken, entries = rows.take(np.array([2, -1, 0]))
     >>> taken.counts.tolist(), entries.tolist()
@@ -48,8 +48,8 @@ class Ragged:
         return np.repeat(np.arange(len(self)), self.counts)
 
     @property
-    def place(self) -> Ints:
-        """Where in its row each entry stands, from 0, shape (e,)."""
+    def position(self) -> Ints:
+        """Position of each entry in its row, from 0, shape (e,)."""
         return np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], self.counts)
 
     def take(self, rows: Ints) -> tuple["Ragged", Ints]:

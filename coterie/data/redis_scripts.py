@@ -18,19 +18,19 @@ ANSWER_S: Final = 5.0
 class ScriptedRedis:
     """One connection to the Redis of an event log; its troubles are told in our words."""
 
-    def __init__(self, place: str, password: str = "", more_s: float = 0.0) -> None:
+    def __init__(self, url: str, password: str = "", more_s: float = 0.0) -> None:
         """Nothing is asked yet.
 
         Args:
-            place: ``redis://host:port/db``, or ``rediss://`` for TLS.
+            url: ``redis://host:port/db``, or ``rediss://`` for TLS.
             password: Of Redis; none if empty.
             more_s: For so much longer than usual an answer is waited for.
         """
-        self._place = place
+        self._url = url
         # One connection: what WAITAOF waits for is what its own connection wrote. Nothing is sent
         # again by itself: only whoever reads the answer can tell a new event from a known one.
         self.client = redis.Redis.from_url(
-            place,
+            url,
             password=password or None,
             socket_connect_timeout=CONNECT_S,
             socket_timeout=ANSWER_S + more_s,
@@ -62,15 +62,15 @@ class ScriptedRedis:
             yield
         except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
             raise BadInputError(
-                f"{self._place} does not let us in: {error}; see COTERIE_EVENT_LOG_PASSWORD"
+                f"{self._url} does not let us in: {error}; see COTERIE_EVENT_LOG_PASSWORD"
             ) from error
         except redis.exceptions.OutOfMemoryError as error:
             raise UnavailableError(
-                f"{self._place} is full: nothing was kept. See whether the event consumer exports "
+                f"{self._url} is full: nothing was kept. See whether the event consumer exports "
                 "(coterie_oldest_unexported_seconds), then raise maxmemory"
             ) from error
         except redis.RedisError as error:
             raise UnavailableError(
-                f"the event log {self._place} does not answer as it should: {error}; "
+                f"the event log {self._url} does not answer as it should: {error}; "
                 f"see whether Redis runs and its disk has room{unresolved(error)}"
             ) from error

@@ -64,7 +64,7 @@ def learn_rule(events: Interactions, categories: pa.Array | pa.ChunkedArray) -> 
     told: dict[str, float | None] = {}
     for code_of_item, paths in levels:
         verdicts = _verdicts(code_of_item[item], purchases, len(paths))
-        told |= {paths[place]: days for place, days in verdicts.items()}
+        told |= {paths[code]: days for code, days in verdicts.items()}
     return _shortest(_of_several(told, [path for _, paths in levels for path in paths]))
 
 
@@ -134,9 +134,9 @@ def _levels(
     levels = []
     for depth in range(1, max(map(len, steps), default=0) + 1):
         paths = sorted({"/".join(parts[:depth]) for parts in steps if len(parts) >= depth})
-        place = {path: code for code, path in enumerate(paths)}
-        short = [place["/".join(p[:depth])] if len(p) >= depth else -1 for p in steps]
-        # The last place stands for items without a category.
+        code_of = {path: code for code, path in enumerate(paths)}
+        short = [code_of["/".join(p[:depth])] if len(p) >= depth else -1 for p in steps]
+        # The last entry stands for items without a category.
         levels.append((np.array([*short, -1], np.int64)[whole], paths))
     return levels
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-PLACE: Final = "_place"
-"""Column: where a row stood among all rows of its table, over all files."""
+ROW_OFFSET: Final = "_row_offset"
+"""Column: which row of its table it was, over all files, counted from 0."""
 BUCKET_ROWS: Final = 1 << 20
 _SAMPLES_A_RUN = 256
 _HASHED_BYTES = 12
@@ -39,7 +39,7 @@ class Keys:
 
 
 Settle = Callable[[pa.Table], pa.Table]
-"""From the rows of a bucket, in the order of their places, to one row a key."""
+"""From the rows of a bucket, in the order of their offsets, to one row a key."""
 
 
 class Spill:
@@ -66,11 +66,11 @@ class Spill:
         bounds = np.searchsorted(bucket[order], np.arange(self._num_buckets + 1))
         if not self._writers:
             self._writers = [
-                pa.ipc.new_file(str(self._file("bucket", place)), rows.schema)
-                for place in range(self._num_buckets)
+                pa.ipc.new_file(str(self._file("bucket", number)), rows.schema)
+                for number in range(self._num_buckets)
             ]
-        for place, writer in enumerate(self._writers):
-            writer.write_table(dealt.slice(bounds[place], bounds[place + 1] - bounds[place]))
+        for number, writer in enumerate(self._writers):
+            writer.write_table(dealt.slice(bounds[number], bounds[number + 1] - bounds[number]))
 
     def settled(self, settle: Settle) -> Iterator[pa.Table]:
         """Yield one row a key, sorted, in parts; the spill is empty afterwards."""
@@ -83,12 +83,14 @@ class Spill:
             writer.close()
         # Arrow and NumPy let go of Python while they sort; two buckets are held at a time.
         with ThreadPoolExecutor(2) as pool:
-            runs = list(pool.map(lambda place: self._run(place, settle), range(self._num_buckets)))
+            runs = list(
+                pool.map(lambda number: self._run(number, settle), range(self._num_buckets))
+            )
         yield from _merged([run for run in runs if run.num_rows], self._keys.order)
 
-    def _run(self, place: int, settle: Settle) -> pa.Table:
+    def _run(self, number: int, settle: Settle) -> pa.Table:
         """Settle one bucket into a sorted file, and look at that file without reading it."""
-        bucket, run = self._file("bucket", place), self._file("run", place)
+        bucket, run = self._file("bucket", number), self._file("run", number)
         with pa.memory_map(str(bucket)) as content:
             rows = pa.ipc.open_file(content).read_all().combine_chunks()
             rows = sorted_by(settle(rows), self._keys.order).combine_chunks()
@@ -97,8 +99,8 @@ class Spill:
             writer.write_table(rows)
         return pa.ipc.open_file(pa.memory_map(str(run))).read_all()
 
-    def _file(self, what: str, place: int) -> Path:
-        return self._folder / f"{what}-{place}.arrow"
+    def _file(self, what: str, number: int) -> Path:
+        return self._folder / f"{what}-{number}.arrow"
 
 
 def first_of_each(rows: pa.Table, key: Sequence[str]) -> pa.Table:
@@ -117,11 +119,11 @@ def last_of_each(rows: pa.Table, key: Sequence[str]) -> pa.Table:
 
 
 def all_of_each(rows: pa.Table, key: str, flags: Sequence[str]) -> pa.Table:
-    """Give each key, whether all its rows say yes (columns ``flags``), and its last place."""
-    wanted = [*((flag, "all") for flag in flags), (PLACE, "max")]
+    """Give each key, whether all its rows say yes (columns ``flags``), and its last offset."""
+    wanted = [*((flag, "all") for flag in flags), (ROW_OFFSET, "max")]
     found = rows.group_by(key, use_threads=False).aggregate(wanted)
     return found.select([key, *(f"{name}_{what}" for name, what in wanted)]).rename_columns(
-        [key, *flags, PLACE]
+        [key, *flags, ROW_OFFSET]
     )
 
 
@@ -134,18 +136,18 @@ def sorted_by(rows: pa.Table, order: Sequence[str]) -> pa.Table:
     moments = first.cast(pa.int64()).to_numpy()
     if bool((np.diff(moments) > 0).all()):
         return rows
-    places = np.argsort(moments, kind="stable")
-    same = np.diff(moments[places]) == 0
+    by_time = np.argsort(moments, kind="stable")
+    same = np.diff(moments[by_time]) == 0
     tied = np.concatenate([same, [False]]) | np.concatenate([[False], same])
     if tied.any():
         group = np.cumsum(np.concatenate([[True], ~same]))[tied]
-        texts = rows[order[1]].take(pa.array(places[tied]))
+        texts = rows[order[1]].take(pa.array(by_time[tied]))
         within = pc.sort_indices(
             pa.table({"group": group, "text": texts}),
             [("group", "ascending"), ("text", "ascending")],
         )
-        places[tied] = places[tied][within.to_numpy()]
-    return rows.take(pa.array(places))
+        by_time[tied] = by_time[tied][within.to_numpy()]
+    return rows.take(pa.array(by_time))
 
 
 def _joined(rows: pa.Table, key: Sequence[str]) -> pa.Array:
@@ -172,9 +174,9 @@ def _hashes(column: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
         np.uint64
     )
     for back in range(1, _HASHED_BYTES + 1):
-        places = ends - back
-        inside = places >= starts
-        byte = np.where(inside, found[np.where(inside, places, 0)] if len(found) else 0, 0)
+        position = ends - back
+        inside = position >= starts
+        byte = np.where(inside, found[np.where(inside, position, 0)] if len(found) else 0, 0)
         hashed = (hashed ^ byte.astype(np.uint64)) * np.uint64(1099511628211)
     # The low bits alone choose a bucket: let the high ones count as well.
     return np.asarray(hashed ^ (hashed >> np.uint64(29)))
@@ -186,9 +188,9 @@ def _merged(runs: list[pa.Table], order: Sequence[str]) -> Iterator[pa.Table]:
         return
     total = sum(run.num_rows for run in runs)
     samples = sorted(
-        _key(run, place, order)
+        _key(run, row, order)
         for run in runs
-        for place in np.linspace(0, run.num_rows - 1, _SAMPLES_A_RUN, dtype=np.int64).tolist()
+        for row in np.linspace(0, run.num_rows - 1, _SAMPLES_A_RUN, dtype=np.int64).tolist()
     )
     num_ranges = max(1, -(-total // BUCKET_ROWS))
     cuts = [samples[len(samples) * cut // num_ranges] for cut in range(1, num_ranges)]
@@ -204,8 +206,8 @@ def _merged(runs: list[pa.Table], order: Sequence[str]) -> Iterator[pa.Table]:
 
 
 def _first_from(run: pa.Table, key: tuple[Any, ...], order: Sequence[str]) -> int:
-    return bisect_left(range(run.num_rows), key, key=lambda place: _key(run, place, order))
+    return bisect_left(range(run.num_rows), key, key=lambda row: _key(run, row, order))
 
 
-def _key(run: pa.Table, place: int, order: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(run[name][place].as_py() for name in order)
+def _key(run: pa.Table, row: int, order: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(run[name][row].as_py() for name in order)

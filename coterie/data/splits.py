@@ -303,8 +303,8 @@ def _at(
 def _cutoffs(events: Interactions, shares: tuple[float, float, float]) -> tuple[int, int]:
     """First moments of validation and of test."""
     times = np.sort(events.ts_ms)
-    places = [int(len(times) * shares[0]), int(len(times) * (shares[0] + shares[1]))]
-    first, second = (int(times[min(p, len(times) - 1)]) for p in places)
+    ranks = [int(len(times) * shares[0]), int(len(times) * (shares[0] + shares[1]))]
+    first, second = (int(times[min(rank, len(times) - 1)]) for rank in ranks)
     return first, second
 
 
@@ -325,7 +325,7 @@ def _first_of_each(
     """Rows, ascending, of the first wanted event of each shopper and item."""
     rows = np.flatnonzero(wanted)
     order = rows[np.argsort(events.ts_ms[rows], kind="stable")]
-    # np.unique returns first places.
+    # np.unique returns the first of each.
     _, first = np.unique(pairs[order], return_index=True)
     return np.sort(order[first])
 

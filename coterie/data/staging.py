@@ -1,7 +1,6 @@
 """Folders that are whole or not there: written beside, then swapped in."""
 
 import fcntl
-import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError, UnavailableError
+from coterie.files import sync, sync_folder
 
 
 @contextmanager
@@ -36,18 +36,18 @@ def staged(out: str, names: Collection[str], last: str) -> Iterator[Path]:
             yield Path(near)
             _upload(fs, folder, Path(near), last)
         return
-    place = Path(folder)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(place):
-        _recover(place)
-        _refuse_foreign(place, names)
-        staging = _beside(place, "staging")
+    target = Path(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(target):
+        _recover(target)
+        _refuse_foreign(target, names)
+        staging = _beside(target, "staging")
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
         try:
             yield staging
-            _flush(staging)
-            _swap(staging, place)
+            sync_folder(staging)
+            _swap(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -62,55 +62,46 @@ def settled(path: str) -> str:
     return path
 
 
-def _beside(place: Path, what: str) -> Path:
-    return place.with_name(f".{place.name}.{what}")
+def _beside(target: Path, what: str) -> Path:
+    return target.with_name(f".{target.name}.{what}")
 
 
 @contextmanager
-def _locked(place: Path) -> Iterator[None]:
-    with _beside(place, "lock").open("w") as lock:
+def _locked(target: Path) -> Iterator[None]:
+    with _beside(target, "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UnavailableError(f"another process is writing {place}: wait for it") from error
+            raise UnavailableError(f"another process is writing {target}: wait for it") from error
         yield
 
 
-def _recover(place: Path) -> None:
+def _recover(target: Path) -> None:
     """End a swap that a crash cut off."""
-    previous = _beside(place, "previous")
-    if previous.exists() and not place.exists():
-        previous.rename(place)
+    previous = _beside(target, "previous")
+    if previous.exists() and not target.exists():
+        previous.rename(target)
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def _refuse_foreign(place: Path, names: Collection[str]) -> None:
-    if place.exists() and not place.is_dir():
-        raise BadInputError(f"{place} is a file: name a folder")
+def _refuse_foreign(target: Path, names: Collection[str]) -> None:
+    if target.exists() and not target.is_dir():
+        raise BadInputError(f"{target} is a file: name a folder")
     foreign = (
-        sorted(p.name for p in place.glob("*") if p.name not in names) if place.exists() else []
+        sorted(p.name for p in target.glob("*") if p.name not in names) if target.exists() else []
     )
     if foreign:
         raise BadInputError(
-            f"{place} holds {foreign[0]}, which would be lost: name an empty or a new folder"
+            f"{target} holds {foreign[0]}, which would be lost: name an empty or a new folder"
         )
 
 
-def _flush(folder: Path) -> None:
-    """What a rename makes visible must be on the disk before it."""
-    for path in [*folder.iterdir(), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _swap(staging: Path, place: Path) -> None:
-    previous = _beside(place, "previous")
-    if place.exists():
-        place.rename(previous)
-    staging.rename(place)
+def _swap(staging: Path, target: Path) -> None:
+    previous = _beside(target, "previous")
+    if target.exists():
+        target.rename(previous)
+    staging.rename(target)
+    sync(target.parent)
     shutil.rmtree(previous, ignore_errors=True)
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import fsspec
@@ -76,3 +78,21 @@ def answering(trouble: str) -> Iterator[None]:
 
 def _of_store(error: Exception) -> bool:
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in _CLIENTS
+
+
+@contextmanager
+def near(fs: Any, folder: str, names: list[str]) -> Iterator[dict[str, Path]]:
+    """Yield where files lie on this machine, fetched from a store for as long as they are read."""
+    if is_local(fs):
+        yield {name: Path(folder, name) for name in names}
+        return
+    with TemporaryDirectory(prefix="coterie-") as scratch:
+        paths = {
+            name: Path(scratch, str(number), Path(name).name) for number, name in enumerate(names)
+        }
+        for path in paths.values():
+            path.parent.mkdir()
+        with reaching(folder):
+            if names:
+                fs.get([f"{folder}/{name}" for name in names], [str(p) for p in paths.values()])
+        yield paths

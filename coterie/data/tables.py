@@ -1,51 +1,36 @@
-"""Tables of the contract in a folder: which files hold them, and their rows, part by part."""
+"""Tables of the contract in a folder: their columns, and their rows, part by part."""
 
 import re
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Final, Protocol
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from coterie.data.columns import refuse_type
 from coterie.data.formats import (
-    FORMATS,
     Chunk,
     columns_of,
-    form_of,
     num_rows_at_most,
     parquet_types,
     read_chunks,
 )
-from coterie.data.stores import is_local, open_store, reaching
+from coterie.data.stores import near, open_store
+from coterie.data.table_files import PassedOver, find_tables
 from coterie.errors import BadInputError
 from coterie.schema import TABLES, BadRow, Table
 
 _ALIKE = 0.85
 """An unknown column this like an absent one is a misspelling, and dropping it a silent loss."""
-_NAMED_ALIKE = 0.8
-"""A file this like a table's name is meant to be one."""
 _HIVE = re.compile(r"([^=/]+)=([^/]*)")
 _NOTHING: Final = "__HIVE_DEFAULT_PARTITION__"
-_TEXTS: Final = ("parquet", "csv", "jsonl", "ndjson", "json", "tsv", "txt")
-HIDDEN: Final = "hidden: names that begin with . or _ are a tool's own"
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOver:
-    """A file that was found and not read."""
-
-    file: str
-    reason: str
-
-
-class Source(Protocol):
+class TableSource(Protocol):
     """A shop's data, as tables of the contract."""
 
     @property
@@ -106,21 +91,21 @@ class ContractFolder:
         self.dropped: Mapping[str, Mapping[str, int]] = {}
 
     def files(self, table: Table) -> list[str]:
-        """See Source."""
+        """See TableSource."""
         return [file.name for file in self._files.get(table.name, [])]
 
     def unknown_columns(self, table: Table) -> tuple[str, ...]:
-        """See Source."""
+        """See TableSource."""
         files = self._files.get(table.name, [])
         found = {column for file in files for column in (*file.columns, *file.constants)}
         return tuple(sorted(found - set(table.arrow.names)))
 
     def num_rows_at_most(self, table: Table) -> int:
-        """See Source."""
+        """See TableSource."""
         return sum(num_rows_at_most(file.path, file.name) for file in self._files[table.name])
 
     def chunks(self, table: Table) -> Iterator[Chunk]:
-        """See Source."""
+        """See TableSource."""
         # A refusal under a wrong name counts as well: all columns of users are looked at.
         wanted = None if table.bad_row is BadRow.REFUSES else table.arrow.names
         for file in self._files[table.name]:
@@ -152,7 +137,7 @@ def open_folder(path: str) -> Iterator[ContractFolder]:
         UnavailableError: The store does not answer.
     """
     fs, folder = open_store(path)
-    found, passed_over, problems = _look(fs, folder, path)
+    found, passed_over, problems = find_tables(fs, folder, path)
     with near(fs, folder, [name for names in found.values() for name in names]) as paths:
         files: dict[str, list[TableFile]] = {}
         for table in TABLES.values():
@@ -164,143 +149,6 @@ def open_folder(path: str) -> Iterator[ContractFolder]:
                     problems.append(str(error))
         _refuse(problems, path)
         yield ContractFolder(files, passed_over)
-
-
-ROW_GROUP: Final = 1 << 17
-
-
-def write_table(data: pa.Table, file: Path) -> None:
-    """Write Parquet whose bytes depend on nothing but ``data`` and the version of Arrow."""
-    with table_writer(file, data.schema) as writer:
-        writer.write_table(data, row_group_size=ROW_GROUP)
-
-
-def table_writer(file: Path, schema: pa.Schema, unique: Collection[str] = ()) -> pq.ParquetWriter:
-    """Open a table's file; write whole row groups of ``ROW_GROUP`` rows but for the last.
-
-    Args:
-        file: To write.
-        schema: Of the table.
-        unique: Columns whose values hardly repeat: a dictionary of them is made in vain.
-    """
-    repeated = [name for name in schema.names if name not in unique]
-    return pq.ParquetWriter(
-        file, schema, compression="zstd", store_schema=True, use_dictionary=repeated
-    )
-
-
-def _look(
-    fs: Any, folder: str, path: str
-) -> tuple[dict[str, list[str]], list[PassedOver], list[str]]:
-    """Names of each table's files, of those that are passed over, and what is wrong with names."""
-    found: dict[str, list[str]] = {name: [] for name in TABLES}
-    passed_over: list[PassedOver] = []
-    problems: list[str] = []
-    with reaching(path):
-        try:
-            entries = sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise BadInputError(f"{path} is no folder: name the one with the tables") from error
-        for entry in entries:
-            name = PurePosixPath(entry["name"]).name
-            if entry["type"] == "directory" and name.lower() in TABLES:
-                parts = sorted(fs.find(entry["name"]))
-                names = [part[len(folder) :].lstrip("/") for part in parts]
-                _sort_out(name.lower(), name, names, found, passed_over, problems)
-            elif entry["type"] == "directory":
-                passed_over.append(PassedOver(f"{name}/", _no_table()))
-            else:
-                _sort_out_file(name, found, passed_over, problems)
-    for table, names in found.items():
-        # A file of the table's own name is read before the folder beside it.
-        names.sort(key=lambda name: ("/" in name, name))
-        single = [name for name in names if "/" not in name]
-        if len(single) > 1:
-            problems.append(f"{path} has {table} more than once: {', '.join(single)}: leave one")
-    return found, passed_over, problems
-
-
-def _sort_out_file(
-    name: str,
-    found: dict[str, list[str]],
-    passed_over: list[PassedOver],
-    problems: list[str],
-) -> None:
-    """A file beside the tables' folders."""
-    if name.startswith((".", "_")):
-        passed_over.append(PassedOver(name, HIDDEN))
-        return
-    stem = name.lower().split(".", 1)[0]
-    if stem in TABLES and _is_read(name, top=True):
-        found[stem].append(name)
-        return
-    meant = _meant(name)
-    if meant is None:
-        passed_over.append(PassedOver(name, _no_table()))
-    elif stem in TABLES:
-        problems.append(
-            f"{name} is not of a form that is read: expected {meant}.{{{','.join(FORMATS)}}}, text "
-            "perhaps with .gz or .zst"
-        )
-    else:
-        problems.append(
-            f"{name} looks like a part of {meant}, but is not named so: move it into a folder "
-            f"{meant}/, call it {meant}.csv (or .parquet, .jsonl), or take it out of the folder"
-        )
-
-
-def _no_table() -> str:
-    return f"no table of the contract: expected {', '.join(TABLES)}"
-
-
-def _sort_out(
-    table: str,
-    folder: str,
-    names: list[str],
-    found: dict[str, list[str]],
-    passed_over: list[PassedOver],
-    problems: list[str],
-) -> None:
-    """The files of a table's folder, at any depth."""
-    if any("/_delta_log/" in name for name in names):
-        problems.append(f"{folder}/ is a Delta table, with rows that were deleted: export it")
-        return
-    for name in names:
-        if any(part.startswith((".", "_")) for part in name.split("/")[1:]):
-            passed_over.append(PassedOver(name, HIDDEN))
-        elif _is_read(name):
-            found[table].append(name)
-        else:
-            problems.append(
-                f"{name} is not of a form that is read: expected {', '.join(FORMATS)}, text "
-                "perhaps with .gz or .zst; take it out of the folder if it is no part of the table"
-            )
-    if not found[table] and not problems:
-        problems.append(f"folder {folder}/ has no {', '.join(FORMATS)}")
-
-
-def _is_read(name: str, top: bool = False) -> bool:
-    kind, compression = form_of(name)
-    suffixes = [suffix.lower().lstrip(".") for suffix in PurePosixPath(name).suffixes]
-    ends = suffixes[:-1] if compression else suffixes
-    # events.2024.csv is a part of events: it belongs into the folder.
-    return (
-        kind is not None and ends[-1:] != [] and ends[-1] in FORMATS and (not top or len(ends) == 1)
-    )
-
-
-def _meant(name: str) -> str | None:
-    """The table that a file is likely to be a part of, by its name."""
-    stem = re.match(r"[a-z]*", name.lower())
-    word = stem[0] if stem else ""
-    whole = name.lower().split(".", 1)[0]
-    if not any(
-        f".{end}" in name.lower() for end in (*_TEXTS, "xls", "zip", "db", "bz2", "avro", "orc")
-    ):
-        return None
-    close = get_close_matches(word, list(TABLES), n=1, cutoff=_NAMED_ALIKE)
-    close = close or get_close_matches(whole, list(TABLES), n=1, cutoff=_NAMED_ALIKE)
-    return close[0] if close else None
 
 
 def _table_file(table: Table, name: str, path: Path) -> TableFile:
@@ -372,19 +220,3 @@ def _refuse(problems: list[str], path: str) -> None:
         raise BadInputError(problems[0])
     if problems:
         raise BadInputError(f"{path} has {len(problems)} faults: " + "; ".join(problems))
-
-
-@contextmanager
-def near(fs: Any, folder: str, names: list[str]) -> Iterator[dict[str, Path]]:
-    """Yield where files lie on this machine, fetched from a store for as long as they are read."""
-    if is_local(fs):
-        yield {name: Path(folder, name) for name in names}
-        return
-    with tempfile.TemporaryDirectory(prefix="coterie-") as near:
-        paths = {name: Path(near, str(place), Path(name).name) for place, name in enumerate(names)}
-        for path in paths.values():
-            path.parent.mkdir()
-        with reaching(folder):
-            if names:
-                fs.get([f"{folder}/{name}" for name in names], [str(p) for p in paths.values()])
-        yield paths

@@ -15,7 +15,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Vocab:
-    """The ids of one sort of thing; an id's row is its place in ``ids``.
+    """The ids of one sort of thing; an id's row is its index in ``ids``.
 
     >>> vocab = Vocab.of(["b", "a", "b"])
     >>> vocab.ids.to_pylist(), vocab.rows(["a", "zz"]).tolist()

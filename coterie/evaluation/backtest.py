@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -17,6 +16,7 @@ from coterie.evaluation.phrases import (
     write_metric,
 )
 from coterie.evaluation.results import Comparison
+from coterie.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,7 @@ def write_backtest(weeks: Sequence[Week], out: str) -> None:
         weeks: At least one, oldest first, all of the same models.
         out: The HTML file.
     """
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    Path(out).write_text(render(weeks), encoding="utf-8")
+    write_atomically(out, render(weeks))
 
 
 def render(weeks: Sequence[Week]) -> str:
@@ -97,7 +96,7 @@ def _part(weeks: Sequence[Week], metric: str, drawn: Plots) -> str:
         f"by-week-{metric.replace('@', '-')}",
         title,
         "Each week's figure with its interval; models had seen nothing of that week.",
-        drawn.place(figure, f"{title} by week"),
+        drawn.add(figure, f"{title} by week"),
         blocks.table(head, rows, f"{title} of each model, week by week"),
     )
 

@@ -19,7 +19,7 @@ class Plots:
 
     figures: dict[str, Figure] = field(default_factory=dict)
 
-    def place(self, figure: Figure, title: str, about: str = "") -> str:
+    def add(self, figure: Figure, title: str, about: str = "") -> str:
         """A titled element that the page's script draws ``figure`` in."""
         key = f"plot-{len(self.figures)}"
         self.figures[key] = figure

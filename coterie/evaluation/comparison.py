@@ -10,7 +10,7 @@ from coterie.data.dataset import Interactions, Ints, TrainingSet
 from coterie.errors import BadInputError
 from coterie.evaluation.groups import BANDS, NEWCOMERS, bands_of
 from coterie.evaluation.protocols import KS, Evaluation, RanksItself, Scores, evaluate_model
-from coterie.evaluation.results import Comparison, Estimates, Group
+from coterie.evaluation.results import Comparison, Estimates, ShopperGroup
 from coterie.evaluation.significance import (
     Estimate,
     PairedTest,
@@ -20,7 +20,7 @@ from coterie.evaluation.significance import (
 )
 from coterie.progress import Progress, silent
 
-__all__ = ["Comparison", "ComparisonConfig", "Group", "compare", "compare_evaluations"]
+__all__ = ["Comparison", "ComparisonConfig", "ShopperGroup", "compare", "compare_evaluations"]
 
 OURS = "social"
 WITHOUT_TIES = "social_no_ties"
@@ -202,8 +202,8 @@ def _groups(
     users: Ints,
     best: str | None,
     config: ComparisonConfig,
-) -> dict[str, list[Group]]:
-    groups: dict[str, list[Group]] = {}
+) -> dict[str, list[ShopperGroup]]:
+    groups: dict[str, list[ShopperGroup]] = {}
     for kind, band in bands_of(data).items():
         groups[kind] = []
         for code, label in enumerate(BANDS[kind].labels):
@@ -219,9 +219,9 @@ def _group(
     rows: Rows | None,
     best: str | None,
     config: ComparisonConfig,
-) -> Group:
+) -> ShopperGroup:
     chosen = np.ones(len(_shared_users(evaluations)), np.bool_) if rows is None else rows
-    return Group(
+    return ShopperGroup(
         label,
         int(chosen.sum()),
         _estimate(evaluations, chosen, config.tested, config),

@@ -80,8 +80,8 @@ class ItemSets:
         """Which entries of each user's list, shape (b, k), are in that user's set; -1 never is."""
         keys = self._keys()
         asked = np.where(lists >= 0, lists + np.arange(len(self))[:, None] * self.num_items, -1)
-        place = np.searchsorted(keys, asked)
-        found = np.r_[keys, -2][place] == asked
+        index = np.searchsorted(keys, asked)
+        found = np.r_[keys, -2][index] == asked
         return np.asarray(found, np.bool_)
 
     def matrix(self) -> "sp.csr_matrix":

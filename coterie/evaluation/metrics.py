@@ -15,7 +15,7 @@ from coterie.evaluation.item_sets import ItemSets
 Values = npt.NDArray[np.float64]
 """One number a shopper, shape (b,)."""
 Hits = npt.NDArray[np.bool_]
-"""Which entries of the lists were held out, shape (b, k), best place first."""
+"""Which entries of the lists were held out, shape (b, k), best first."""
 
 ACCURACY = ("recall", "ndcg", "precision", "hit_rate")
 VARIETY = ("novelty", "diversity", "category_diversity")
@@ -36,36 +36,36 @@ def topk(scores: npt.NDArray[np.floating], k: int, masked: ItemSets | None = Non
         BadInputError: A score is nan, or ``k`` is not over 0.
     """
     if k < 1:
-        raise BadInputError(f"a list needs at least one place, found k={k}")
+        raise BadInputError(f"lists need a length of at least 1, found k={k}")
     if np.isnan(scores).any():
         raise BadInputError("scores hold nan: the model has diverged or divides by zero")
     worked = np.array(scores)
     if masked is not None:
         worked[masked.rows(), masked.item_idx] = -np.inf
-    places = min(k, worked.shape[1])
-    items = _best(worked, places)
+    length = min(k, worked.shape[1])
+    items = _best(worked, length)
     values = np.take_along_axis(worked, items, axis=1)
     # Items stand in ascending order, so a stable sort leaves equal scores to the lower row.
     order = np.argsort(-values, axis=1, kind="stable")
     shown = np.take_along_axis(np.where(values == -np.inf, -1, items), order, axis=1)
     lists = np.full((len(scores), k), -1, np.int64)
-    lists[:, :places] = shown
+    lists[:, :length] = shown
     return lists
 
 
-def _best(scores: npt.NDArray[np.floating], places: int) -> Ints:
-    """The ``places`` best items of each row in ascending order of item, shape (b, places)."""
-    if len(scores) == 0 or places == 0:
-        return np.zeros((len(scores), places), np.int64)
-    cut = scores.shape[1] - places
+def _best(scores: npt.NDArray[np.floating], length: int) -> Ints:
+    """The ``length`` best items of each row in ascending order of item, shape (b, length)."""
+    if len(scores) == 0 or length == 0:
+        return np.zeros((len(scores), length), np.int64)
+    cut = scores.shape[1] - length
     worst = np.partition(scores, cut, axis=1)[:, cut, None]
     chosen = scores > worst
-    room = places - chosen.sum(axis=1)
+    room = length - chosen.sum(axis=1)
     # A partition breaks ties as memory lies; only where a tie crosses the cut does it matter.
     level = scores == worst
     crossed = level.sum(axis=1) > room
     level[crossed] &= np.cumsum(level[crossed], axis=1) <= room[crossed, None]
-    return np.nonzero(chosen | level)[1].reshape(len(scores), places)
+    return np.nonzero(chosen | level)[1].reshape(len(scores), length)
 
 
 def check_lists(lists: Ints, num_items: int) -> None:
@@ -89,13 +89,13 @@ def accuracy(hits: Hits, num_held_out: Ints, k: int) -> dict[str, Values]:
     Args:
         hits: Shape (b, at least k).
         num_held_out: Held-out items of each shopper, shape (b,), all over 0.
-        k: Places that count.
+        k: Ranks that count.
 
     Raises:
         BadInputError: Somebody has nothing held out, or the lists are shorter than ``k``.
     """
     if hits.shape[1] < k:
-        raise BadInputError(f"metrics at {k} need lists of {k} places, found {hits.shape[1]}")
+        raise BadInputError(f"metrics at {k} need lists of {k} items, found {hits.shape[1]}")
     if len(num_held_out) and num_held_out.min() < 1:
         raise BadInputError("a shopper with nothing held out says nothing: leave them out")
     found = hits[:, :k].sum(axis=1).astype(np.float64)
@@ -110,7 +110,7 @@ def accuracy(hits: Hits, num_held_out: Ints, k: int) -> dict[str, Values]:
 
 
 def recall_by_length(hits: Hits, num_held_out: Ints) -> Values:
-    """Mean recall at 1, 2, ... places, shape (k,)."""
+    """Mean recall at list lengths 1, 2, ..., shape (k,)."""
     shares = np.cumsum(hits, axis=1) / num_held_out[:, None]
     return np.asarray(shares.mean(axis=0), np.float64)
 
@@ -162,9 +162,9 @@ def category_diversity(lists: Ints, category: Ints) -> Values:
     known = codes >= 0
     # In a sorted row, an entry makes one like pair with each equal entry before it.
     run = np.zeros(codes.shape, np.int64)
-    for place in range(1, codes.shape[1]):
-        same = known[:, place] & (codes[:, place] == codes[:, place - 1])
-        run[:, place] = np.where(same, run[:, place - 1] + 1, 0)
+    for column in range(1, codes.shape[1]):
+        same = known[:, column] & (codes[:, column] == codes[:, column - 1])
+        run[:, column] = np.where(same, run[:, column - 1] + 1, 0)
     return _one_minus_share(run.sum(axis=1).astype(np.float64), lists)
 
 

@@ -86,7 +86,7 @@ def _first_of_item(data: TrainingSet) -> npt.NDArray[np.bool_]:
     """Events by which a shopper took an item for the first time, shape (events,)."""
     wanted = np.flatnonzero(liked(data.interactions))
     taken = data.interactions.take(wanted)
-    # np.unique gives first places, and events are ordered by time.
+    # np.unique gives the first of each, and events are ordered by time.
     _, first = np.unique(taken.user_idx * data.num_items + taken.item_idx, return_index=True)
     mask = np.zeros(len(data.interactions), bool)
     mask[wanted[first]] = True

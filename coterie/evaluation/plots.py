@@ -18,7 +18,7 @@ from coterie.evaluation.phrases import (
     write_change_interval,
     write_p,
 )
-from coterie.evaluation.results import Comparison, Group
+from coterie.evaluation.results import Comparison, ShopperGroup
 from coterie.evaluation.significance import Estimate, PairedTest
 
 Figure = dict[str, Any]
@@ -46,9 +46,9 @@ def style_of(comparison: Comparison) -> dict[str, dict[str, Any]]:
         comparison.ours: _style("@ours", "circle", "solid", 3),
         comparison.without_ties: _style("@noties", "diamond", "dash", 2.5),
     }
-    for place, model in enumerate(others):
+    for number, model in enumerate(others):
         colour = "@best" if model == comparison.best_baseline else "@other"
-        index = place % len(SYMBOLS)
+        index = number % len(SYMBOLS)
         styles[model] = _style(colour, SYMBOLS[index], DASHES[index], 2)
     return {model: styles[model] for model in comparison.models}
 
@@ -98,7 +98,7 @@ def by_group(comparison: Comparison, kind: str, metric: str) -> Figure:
     groups, styles = comparison.groups[kind], style_of(comparison)
     labels = [f"{escape(g.label)}<br>{g.num_shoppers:,} shoppers" for g in groups]
     traces = []
-    for place, model in enumerate(in_group(comparison, kind)):
+    for number, model in enumerate(in_group(comparison, kind)):
         figures = [group.models[model][metric] for group in groups]
         traces.append(
             {
@@ -107,7 +107,7 @@ def by_group(comparison: Comparison, kind: str, metric: str) -> Figure:
                 "name": name_model(model),
                 "x": labels,
                 "y": [f.mean for f in figures],
-                "offsetgroup": str(place),
+                "offsetgroup": str(number),
                 "marker": _marker(styles[model], 10),
                 "error_y": error_bars(figures, styles[model]["colour"]),
                 "hovertemplate": f"{name_model(model)}<br>%{{y:.4f}}<extra></extra>",
@@ -182,7 +182,7 @@ def group_tests(
     return found
 
 
-def label_group(kind: str, group: Group) -> str:
+def label_group(kind: str, group: ShopperGroup) -> str:
     """``friends 1-5``; activity bands have names of their own."""
     return escape(group.label if kind == "activity" else f"{kind}: {group.label}")
 
@@ -214,7 +214,7 @@ def trade_off(comparison: Comparison, across: str) -> Figure:
 
 
 def recall_curves(comparison: Comparison) -> Figure:
-    """Recall by the number of places shown, one line a model."""
+    """Recall by the length of the list, one line a model."""
     styles, traces = style_of(comparison), []
     for model in ranked(comparison):
         curve, style = comparison.recall_curves[model], styles[model]
@@ -231,7 +231,9 @@ def recall_curves(comparison: Comparison) -> Figure:
             }
         )
     layout = plain_layout(
-        420, xaxis={"title": axis_title("places shown")}, yaxis={"title": axis_title("recall")}
+        420,
+        xaxis={"title": axis_title("length of the list")},
+        yaxis={"title": axis_title("recall")},
     )
     layout["yaxis"] |= {"rangemode": "tozero"}
     return {"data": traces, "layout": layout | {"hovermode": "x unified"}}

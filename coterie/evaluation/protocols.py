@@ -48,7 +48,7 @@ class Evaluation:
     totals: dict[str, float]
     """``coverage@20`` and the like: figures of all lists together."""
     recall_curve: Values
-    """Mean recall at 1, 2, ... places, shape (largest k,)."""
+    """Mean recall at list lengths 1, 2, ..., shape (largest k,)."""
 
     def mean(self, metric: str) -> float:
         """A metric's mean over shoppers, or a total.

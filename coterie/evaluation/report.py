@@ -11,6 +11,7 @@ from coterie.evaluation import blocks, plots, sections
 from coterie.evaluation.blocks import Plots
 from coterie.evaluation.phrases import escape, name_model, write_number
 from coterie.evaluation.results import Comparison
+from coterie.files import write_atomically
 
 
 def report(
@@ -39,11 +40,7 @@ def report(
     listed = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
     if not listed:
         raise BadInputError("a report needs at least one comparison")
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.part")
-    beside.write_text(render(listed, figures, shop or {}, training or {}, title), encoding="utf-8")
-    beside.replace(target)
+    write_atomically(path, render(listed, figures, shop or {}, training or {}, title))
 
 
 def render(
@@ -57,8 +54,8 @@ def render(
     drawn = Plots()
     first, named = comparisons[0], escape(title or comparisons[0].name)
     parts: list[tuple[str, str, str]] = []
-    for place, comparison in enumerate(comparisons):
-        prefix = "" if place == 0 else f"split{place + 1}-"
+    for number, comparison in enumerate(comparisons):
+        prefix = "" if number == 0 else f"split{number + 1}-"
         suffix = "" if len(comparisons) == 1 else f" ({escape(comparison.name)})"
         parts += sections.of_comparison(comparison, drawn, prefix, suffix)
     parts += _training(training, drawn)
@@ -85,7 +82,7 @@ def _training(
             if any(e.get(value) is not None for e in epochs):
                 figure = plots.training_curve(epochs, best, value)
                 about = f"{len(epochs)} epochs; the dotted line is epoch {best}, which was kept"
-                found.append(drawn.place(figure, f"{name_model(model)}: {what}", about))
+                found.append(drawn.add(figure, f"{name_model(model)}: {what}", about))
     if not found:
         return []
     note = "Training stops when validation no longer gets better; the best epoch is kept."
@@ -113,9 +110,7 @@ def _data(
         note = "Who knows whom, and whether people who know each other take the same things."
         named = {_name(key): write_number(value) for key, value in numbers.items()}
         shown = [
-            drawn.place(
-                plots.degrees(n, _name(key)), _capital(_name(key)), "both scales logarithmic"
-            )
+            drawn.add(plots.degrees(n, _name(key)), _capital(_name(key)), "both scales logarithmic")
             for key, n in counts.items()
         ]
         content = blocks.section(
@@ -130,11 +125,11 @@ def _data(
 
 
 def _shop(shop: Mapping[str, Any], drawn: Plots) -> str:
-    kinds = drawn.place(plots.bars(shop["events_by_kind"], "events"), "Events by kind")
+    kinds = drawn.add(plots.bars(shop["events_by_kind"], "events"), "Events by kind")
     if not shop.get("events_over_time"):
         return kinds
     figure = plots.over_time(shop["starts"], shop["events_over_time"])
-    return blocks.beside(kinds, drawn.place(figure, "Events over time"))
+    return blocks.beside(kinds, drawn.add(figure, "Events over time"))
 
 
 def _name(key: str) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 
 from coterie.errors import BadInputError
 from coterie.evaluation.significance import Estimate, PairedTest
+from coterie.files import write_atomically
 
 Estimates = dict[str, dict[str, Estimate]]
 """Model to metric to figure."""
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ShopperGroup:
     """Some of the shoppers, judged alone."""
 
     label: str
@@ -41,13 +42,13 @@ class Comparison:
     without_ties: str
     models: Estimates
     recall_curves: dict[str, list[float]]
-    """Model to mean recall at 1, 2, ... places."""
+    """Model to mean recall at list lengths 1, 2, 3 and so on."""
     best_baseline: str | None
     against_baseline: dict[str, PairedTest]
     """Metric to ours against the best baseline; empty without ours or without baselines."""
     lift: dict[str, PairedTest]
     """Metric to ours with ties against without; empty unless both were compared."""
-    groups: dict[str, list[Group]]
+    groups: dict[str, list[ShopperGroup]]
     """``activity``, ``friends`` and perhaps ``newcomers``, whom no model saw; none is empty."""
 
     def mean(self, model: str, metric: str | None = None) -> float:
@@ -62,12 +63,8 @@ class Comparison:
         return self.models[model][wanted].mean
 
     def save(self, path: str | Path) -> None:
-        """Write as JSON, beside first, then renamed."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.part")
-        beside.write_text(json.dumps(asdict(self), indent=1, allow_nan=False), encoding="utf-8")
-        beside.replace(target)
+        """Write as JSON."""
+        write_atomically(path, json.dumps(asdict(self), indent=1, allow_nan=False))
 
     @classmethod
     def load(cls, path: str | Path) -> "Comparison":
@@ -122,10 +119,10 @@ def _tests(content: dict[str, Any]) -> dict[str, PairedTest]:
     return {metric: test for metric, test in found.items() if test is not None}
 
 
-def _group(content: dict[str, Any]) -> Group:
+def _group(content: dict[str, Any]) -> ShopperGroup:
     read = {
         "models": _estimates(content["models"]),
         "against_baseline": _paired(content["against_baseline"]),
         "lift": _paired(content["lift"]),
     }
-    return Group(**{**content, **read})
+    return ShopperGroup(**{**content, **read})

@@ -33,7 +33,7 @@ def headline(comparison: Comparison, title: str) -> str:
     recall = comparison.mean(model, f"recall@{k}")
     lead = (
         f"Of what a shopper went on to take, <strong>{100 * recall:.1f} %</strong> on average "
-        f"stood in the first {k} places of the list that {name_model(model)} would have shown."
+        f"stood among the first {k} of the list that {name_model(model)} would have shown."
     )
     tests = _tests(comparison)
     said = "".join(f'<p class="lead">{_say(test, rival)}</p>' for _, test, rival in tests)
@@ -112,7 +112,7 @@ def of_comparison(comparison: Comparison, drawn: Plots, prefix: str, suffix: str
 def _models(comparison: Comparison, drawn: Plots) -> list[str]:
     level, k = f"{100 * comparison.level:g} %", max(comparison.ks)
     forests = [
-        drawn.place(
+        drawn.add(
             plots.forest(comparison, f"{name}@{k}"), f"{name_metric(name)}@{k} by model", about
         )
         for name, about in (
@@ -122,13 +122,13 @@ def _models(comparison: Comparison, drawn: Plots) -> list[str]:
     ]
     tables = [_metric_table(comparison, k) for k in sorted(comparison.ks, reverse=True)]
     more = [
-        blocks.folded(f"The same at {k} places", one)
+        blocks.folded(f"The same at lists of {k}", one)
         for k, one in zip(sorted(comparison.ks, reverse=True)[1:], tables[1:], strict=True)
     ]
-    curve = drawn.place(
+    curve = drawn.add(
         plots.recall_curves(comparison),
         "Recall by length of the list",
-        "how much of what was taken stands within so many places",
+        "how much of what was taken stands within so many items",
     )
     note = f"Best ranking first. Small print and whiskers are {level} intervals over shoppers."
     return [
@@ -154,7 +154,7 @@ def _metric_table(comparison: Comparison, k: int) -> str:
         cells = [_metric_cell(m, figures[m], figures[m].mean == best[m]) for m in metrics]
         rows.append(("ours" if model == comparison.ours else "", name_model(model), cells))
     head = ["Model", *(name_metric(m) for m in metrics)]
-    return blocks.table(head, rows, f"Metrics at {k} places by model")
+    return blocks.table(head, rows, f"Metrics at lists of {k} by model")
 
 
 def _metric_cell(metric: str, figure: Estimate, top: bool) -> Cell:
@@ -168,7 +168,7 @@ def _curve_table(comparison: Comparison) -> str:
         ("", name_model(model), [Cell(f"{value:.4f}") for value in comparison.recall_curves[model]])
         for model in plots.ranked(comparison)
     ]
-    head = ["Model", *(str(place + 1) for place in range(longest))]
+    head = ["Model", *(str(length) for length in range(1, longest + 1))]
     return blocks.folded("Recall at every length", blocks.table(head, rows, "Recall by length"))
 
 
@@ -179,13 +179,13 @@ def _lift(comparison: Comparison, drawn: Plots) -> list[str]:
     shown, tables = [], []
     if lift:
         figure = plots.changes(lift, "@noties")
-        shown.append(drawn.place(figure, f"With ties against without, {primary}", "social lift"))
+        shown.append(drawn.add(figure, f"With ties against without, {primary}", "social lift"))
         rows = [*lift, *_other_metrics(comparison, comparison.lift)]
         tables.append(_test_table("With ties", "Without", rows))
     if rival:
         best = name_model(comparison.best_baseline or "")
         figure = plots.changes(rival, "@ours")
-        shown.append(drawn.place(figure, f"{ours} against {best}, {primary}", "the best baseline"))
+        shown.append(drawn.add(figure, f"{ours} against {best}, {primary}", "the best baseline"))
         rows = [*rival, *_other_metrics(comparison, comparison.against_baseline)]
         tables.append(_test_table(ours, best, rows))
     note = (
@@ -240,7 +240,7 @@ def _groups(comparison: Comparison, drawn: Plots) -> list[str]:
         title = f"{name_metric(comparison.primary)} {word} {escape(kind)}"
         about = escape(_ABOUT.get(kind, ""))
         parts.append(
-            f"<div>{drawn.place(figure, title, about)}{_group_table(comparison, kind)}</div>"
+            f"<div>{drawn.add(figure, title, about)}{_group_table(comparison, kind)}</div>"
         )
     note = "Shoppers by what they had before, and by how many people they follow."
     if NEWCOMERS in comparison.groups:
@@ -279,7 +279,7 @@ def _qualities(comparison: Comparison, drawn: Plots) -> list[str]:
     }
     known = next(iter(comparison.models.values()))
     shown = [
-        drawn.place(
+        drawn.add(
             plots.trade_off(comparison, f"{name}@{k}"),
             f"Accuracy and {name_metric(name).lower()}",
             said,
@@ -309,11 +309,11 @@ def method(comparison: Comparison) -> str:
         "Protocol": "All items are ranked for every shopper with something held out. What they "
         "had in training is not shown again, but for what a rule lets return when the part begins. "
         "Figures are means over shoppers.",
-        "Recall@k": "Share of a shopper's held-out items among the first k places.",
-        "NDCG@k": "As recall, but places near the top count more: 1 / log2(place + 1), over the "
+        "Recall@k": "Share of a shopper's held-out items among the first k of the list.",
+        "NDCG@k": "As recall, but ranks near the top count more: 1 / log2(rank + 1), over the "
         "best that could be reached with min(k, held-out items).",
-        "Precision@k": "Held-out items among the first k places, over k.",
-        "Hit rate@k": "Share of shoppers with a held-out item among the first k places.",
+        "Precision@k": "Held-out items among the first k of the list, over k.",
+        "Hit rate@k": "Share of shoppers with a held-out item among the first k of the list.",
         "Coverage@k": "Share of all items that stand in at least one list.",
         "Novelty@k": "Mean of -log2 of the share of shoppers who had the item before, in bits.",
         "Diversity@k": "Mean over a list's pairs of 1 - cosine, the cosine being that of who had "

@@ -6,6 +6,7 @@ from pathlib import Path
 from coterie.evaluation import blocks, tuning_plots
 from coterie.evaluation.blocks import Cell, Plots
 from coterie.evaluation.phrases import escape, name_model, write_number, write_percent
+from coterie.files import write_atomically
 from coterie.models.space import Space
 from coterie.training.study import CLOSE, MAX_RIVALS, Ending, Study, Trial
 
@@ -29,9 +30,7 @@ def write_page(
         importances: Share of each field in what mattered; empty where too few trials tell.
         path: Of the HTML file.
     """
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(render(study, space, defaults, importances), encoding="utf-8")
-    beside.replace(path)
+    write_atomically(path, render(study, space, defaults, importances))
 
 
 def render(
@@ -104,14 +103,14 @@ def _growth(study: Study, own: Trial | None, best: Trial, drawn: Plots) -> Secti
     by_trial = tuning_plots.growth(study.searched, own, by_time=False)
     by_time = tuning_plots.growth(study.searched, own, by_time=True)
     shown = blocks.beside(
-        drawn.place(by_trial, "Score by trial", "the line is the best so far"),
-        drawn.place(by_time, "Score by time", "when each trial ended"),
+        drawn.add(by_trial, "Score by trial", "the line is the best so far"),
+        drawn.add(by_time, "Score by time", "when each trial ended"),
     )
     note = "What would still be gained by going on? Where the line is flat, little."
     if any(trial.curve for trial in study.searched):
         about = "those that others were ahead of were stopped; the rest went on to their end"
         figure = tuning_plots.curves(study.searched, own, best)
-        shown = f"{shown}<br>{drawn.place(figure, 'Score by epoch, one line a trial', about)}"
+        shown = f"{shown}<br>{drawn.add(figure, 'Score by epoch, one line a trial', about)}"
     return _section("growth", "How the score grew", note, shown)
 
 
@@ -137,7 +136,7 @@ def _runoff(study: Study, best: Trial, drawn: Plots) -> list[Section]:
         f"Seeds alone move a score by about {100 * CLOSE:.0f} %: trials as close as that to the "
         f"best, {MAX_RIVALS} at most, were fitted again with the next seed, and the mean decided."
     )
-    shown = f'<div class="stack">{drawn.place(figure, "Score by seed", about)}{table}</div>'
+    shown = f'<div class="stack">{drawn.add(figure, "Score by seed", about)}{table}</div>'
     return [_section("runoff", "Which of the best is best", note, shown)]
 
 
@@ -151,14 +150,14 @@ def _fields(
     parts = []
     if importances:
         about = "share of each field in whether a trial is among the best (PED-ANOVA); a hint"
-        parts.append(drawn.place(tuning_plots.shares(importances), "What mattered", about))
+        parts.append(drawn.add(tuning_plots.shares(importances), "What mattered", about))
     if len(space) > 1:
         about = "each line is a trial, from its first field to its last"
         figure = tuning_plots.parallel(space, study.searched)
-        parts.append(drawn.place(figure, "Trials across fields", about))
+        parts.append(drawn.add(figure, "Trials across fields", about))
     order = sorted(space, key=lambda name: -importances.get(name, 0.0))
     slices = [
-        drawn.place(
+        drawn.add(
             tuning_plots.slice_of(name, space[name], study.searched, best),
             escape(name),
             f"best: {write_number(best.changes[name])}",

@@ -22,8 +22,8 @@ BANDS = (("best quarter", "@ours", 2.5), ("second quarter", "@best", 1.2), ("res
 
 def growth(trials: Sequence[Trial], defaults: Trial | None, by_time: bool) -> Figure:
     """Every trial's score, and the best so far, by number or by minutes spent."""
-    places = [t.elapsed_s / 60 if by_time else n for n, t in enumerate(trials, 1)]
-    points = [(x, n, t) for n, (x, t) in enumerate(zip(places, trials, strict=True), 1)]
+    xs = [t.elapsed_s / 60 if by_time else n for n, t in enumerate(trials, 1)]
+    points = [(x, n, t) for n, (x, t) in enumerate(zip(xs, trials, strict=True), 1)]
     scored = [(x, n, t) for x, n, t in points if t.score is not None]
     so_far = list(accumulate((trial.score or 0.0 for _, _, trial in scored), max))
     best = {
@@ -80,8 +80,8 @@ def _level(score: float) -> dict[str, Any]:
 
 def _words(score: float, text: str) -> dict[str, Any]:
     font = {"color": "@noties", "size": 12}
-    place = {"x": 1, "xanchor": "right", "y": score, "yanchor": "top"}
-    return {"xref": "paper", "yref": "y", "text": text, "showarrow": False, "font": font} | place
+    anchor = {"x": 1, "xanchor": "right", "y": score, "yanchor": "top"}
+    return {"xref": "paper", "yref": "y", "text": text, "showarrow": False, "font": font} | anchor
 
 
 def curves(trials: Sequence[Trial], defaults: Trial | None, best: Trial | None) -> Figure:
@@ -235,7 +235,7 @@ def parallel(space: Space, trials: Sequence[Trial]) -> Figure:
     ticks = {"tickvals": list(range(len(names))), "ticktext": [escape(n) for n in names]}
     layout["xaxis"] |= ticks | {"range": [-0.3, len(names) - 0.7]}
     layout["annotations"] = [
-        _end(place, *end) for place, name in enumerate(names) for end in _ends(space[name])
+        _end(column, *end) for column, name in enumerate(names) for end in _ends(space[name])
     ]
     return {"data": traces, "layout": layout}
 
@@ -254,6 +254,6 @@ def _ends(field: Field) -> tuple[tuple[float, str], tuple[float, str]]:
     return (-0.06, write_number(values[0])), (1.06, write_number(values[-1]))
 
 
-def _end(place: int, height: float, text: str) -> dict[str, Any]:
+def _end(column: int, height: float, text: str) -> dict[str, Any]:
     font = {"color": "@soft", "size": 12}
-    return {"x": place, "y": height, "text": text, "showarrow": False, "font": font}
+    return {"x": column, "y": height, "text": text, "showarrow": False, "font": font}

@@ -10,7 +10,8 @@ from coterie.data.dataset import TrainingSet
 from coterie.models.space import Tuning
 from coterie.progress import Progress, silent
 from coterie.recommend.terms import Parameters
-from coterie.training.loop import Trainee, TrainingHistory
+from coterie.training.history import TrainingHistory
+from coterie.training.loop import Trainee
 
 Scores = npt.NDArray[np.float32]
 

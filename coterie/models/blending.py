@@ -23,15 +23,15 @@ from coterie.recommend.shoppers import Shoppers
 from coterie.recommend.terms import Parameters, ScoreTerm, all_scores
 from coterie.training.validation import Validation
 
-MIXES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Shares of the closed form that validation chooses from. Never none: the epoch that is kept was
+LINEAR_WEIGHTS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Shares of the closed form that validation chooses from. Never 0: the epoch that is kept was
 the best on the same shoppers, so there the learned half alone looks better than it is. A term after
 it may also get none."""
-PRIORS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+POPULARITY_WEIGHTS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """What the logarithm of popularity counts for a stranger without friends, in units of the scores'
 spread; with each friend and each entry of one's own it counts less."""
 TOLD: Final = (0, 1)
-"""First items of one's own that are known of a newcomer, when validation chooses the prior."""
+"""First items of one's own that a newcomer is known by, when popularity's weight is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Added:
     term: ScoreTerm
     share: float | None = None
     """Of all terms up to this one; None: validation chooses."""
-    choices: tuple[float, ...] = (0.0, *MIXES)
+    choices: tuple[float, ...] = (0.0, *LINEAR_WEIGHTS)
 
 
 class Blend:
@@ -117,7 +117,7 @@ class Blend:
         return parameters
 
 
-class Prior:
+class PopularityBlend:
     """How much popularity counts for who is new, on top of parameters that have no such part."""
 
     def __init__(self, parameters: Parameters, community: Community, data: TrainingSet):
@@ -128,23 +128,25 @@ class Prior:
         self._unit = spread / max(float(self._known.std()), 1e-9)
 
     def best(self, data: TrainingSet) -> float:
-        """The one of PRIORS with the best NDCG@20 on validation; the smallest of equals."""
+        """Choose of POPULARITY_WEIGHTS by NDCG@20 on validation, the smallest of equals."""
         validation = Validation(data, torch.device("cpu"))
-        reached = np.zeros(len(PRIORS))
+        reached = np.zeros(len(POPULARITY_WEIGHTS))
         for told in TOLD:
 
             def each(users: torch.Tensor, told: int = told) -> torch.Tensor:
                 shoppers = first_items(self._community.shoppers(users.numpy()), told)
                 scores = self._recommender.scores(shoppers)
                 more = self._recommender.newness(shoppers).float()[:, None] * self._known
-                return torch.stack([scores + prior * self._unit * more for prior in PRIORS])
+                return torch.stack(
+                    [scores + weight * self._unit * more for weight in POPULARITY_WEIGHTS]
+                )
 
-            reached += validation.ndcg_of_each(each, len(PRIORS)) or 0.0
-        return _best(PRIORS, reached.tolist())
+            reached += validation.ndcg_of_each(each, len(POPULARITY_WEIGHTS)) or 0.0
+        return _best(POPULARITY_WEIGHTS, reached.tolist())
 
-    def added(self, prior: float) -> Parameters:
-        """The parameters with it."""
-        return self._parameters | {"prior": torch.tensor(prior * self._unit)}
+    def added(self, weight: float) -> Parameters:
+        """Add popularity to the parameters, with a weight in units of the scores' spread."""
+        return self._parameters | {"popularity_weight": torch.tensor(weight * self._unit)}
 
 
 def first_items(shoppers: Shoppers, n: int) -> Shoppers:

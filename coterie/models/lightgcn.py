@@ -1,5 +1,6 @@
 """LightGCN (He et al., 2020, arXiv:2002.02126) with a sampled softmax, on PyG's LGConv."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -17,8 +18,9 @@ from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
 from coterie.models.space import Choice, LogUniform, Tuning
 from coterie.progress import Progress, silent
-from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
-from coterie.training.order import Order
+from coterie.training.batch_order import BatchOrder
+from coterie.training.history import TrainingHistory
+from coterie.training.loop import LoopConfig, Trainee, run_epochs
 from coterie.training.validation import Validation
 
 
@@ -26,8 +28,10 @@ from coterie.training.validation import Validation
 class LightGCNConfig:
     """Its size, its loss, and whether friends are neighbours."""
 
-    dim: int = 64
+    embedding_size: int = 64
+    """Numbers of an embedding."""
     layers: int = 3
+    """Hops of the graph that an embedding is the mean of."""
     temperature: float = 0.15
     """Of the softmax over cosines."""
     negatives: int = 1024
@@ -35,11 +39,14 @@ class LightGCNConfig:
     batch_size: int = 2048
     """Interactions a step, over all workers."""
     use_ties: bool = False
-    """Friends become neighbours in the graph, beside items."""
+    """Whether friends are neighbours in the graph, beside items."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(lr=5e-3, patience=10))
+    """Epochs, and how fast to learn."""
+    renamed: ClassVar[Mapping[str, str]] = {"dim": "embedding_size"}
+    """See ``coterie.renamed``."""
 
     def __post_init__(self) -> None:
-        if min(self.dim, self.layers, self.negatives) < 1 or not self.temperature > 0:
+        if min(self.embedding_size, self.layers, self.negatives) < 1 or not self.temperature > 0:
             raise BadInputError(f"sizes and temperature must be over 0, found {self}")
 
 
@@ -57,13 +64,13 @@ class LightGCNTrainee(Trainee):
         self._item = torch.from_numpy(pairs.col.astype(np.int64)).to(device)
         self._num_users, self._num_items = had.shape
         self._config = config
-        self._order = Order(pairs.nnz, config.batch_size, config.loop.seed, device)
+        self._order = BatchOrder(pairs.nnz, config.batch_size, config.loop.seed, device)
         ties = data.ties if config.use_ties else Ties.none()
         friends = tie_matrix(ties, data.num_users, undirected=True, weighted=False)
         self._graph = _graph(had, friends).to(device)
         self._hop = LGConv(normalize=False)
         start = torch.Generator().manual_seed(config.loop.seed)
-        vectors = torch.randn(sum(had.shape), config.dim, generator=start) * 0.1
+        vectors = torch.randn(sum(had.shape), config.embedding_size, generator=start) * 0.1
         self.vectors = nn.Parameter(vectors.to(device))
         self._validation = Validation(data, device)
 
@@ -129,7 +136,7 @@ class LightGCN:
     def __init__(self, config: LightGCNConfig = LightGCNConfig()):
         self.config = config
         self.history = TrainingHistory()
-        self._users = self._items = np.zeros((0, config.dim), np.float32)
+        self._users = self._items = np.zeros((0, config.embedding_size), np.float32)
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """See ``base.Model.fit``; in this process, on the CPU."""

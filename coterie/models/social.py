@@ -2,396 +2,34 @@
 
 Two halves are added up. The learned half: items have input vectors Q (what having one says of a
 person) and output vectors P (who will like it); the shopper's vector is
-``coterie.recommend.encoder``'s, the score a scaled cosine plus an item bias. It learns as a
-denoising autoencoder does (Liang et al., 2018, arXiv:1802.05814): some of a shopper's entries are
-left out, and a softmax over the items is to find them from the rest and from friends. The
-closed-form half is ``social_linear``. How much each counts is chosen on validation.
+``coterie.recommend.encoder``'s, the score a scaled cosine plus an item bias; ``social_trainee``
+learns it. The closed-form half is ``social_linear``. How much each counts is chosen on validation.
 """
 
-import math
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final, cast
+from dataclasses import replace
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from coterie.data.dataset import Floats, Ints, TrainingSet
-from coterie.data.polarity import is_target
+from coterie.data.dataset import Ints, TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
-from coterie.models.blending import MIXES, Added, Blend, Prior, popularity
-from coterie.models.engagement import check_users, engagement
+from coterie.models.blending import LINEAR_WEIGHTS, Added, Blend, PopularityBlend, popularity
+from coterie.models.engagement import check_users
 from coterie.models.signals import signals_of
-from coterie.models.social_linear import SocialLinearConfig, fit_linear
-from coterie.models.space import DISLIKE_WEIGHTS, Choice, LogUniform, Tuning, Uniform
+from coterie.models.social_config import TUNING, SocialConfig
+from coterie.models.social_linear import fit_linear
+from coterie.models.social_trainee import SocialTrainee
+from coterie.models.space import Tuning
 from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
-from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, to_device
-from coterie.recommend.learned import FriendsFor
-from coterie.recommend.linear import DISLIKE_WEIGHT
 from coterie.recommend.recommender import Recommender
 from coterie.recommend.shoppers import Shoppers
 from coterie.recommend.terms import Parameters
-from coterie.training.loop import LoopConfig, Start, Trainee, TrainingHistory, run_epochs
-from coterie.training.validation import Validation
-
-
-@dataclass(frozen=True, slots=True)
-class SocialConfig:
-    """What the social model is made of and how it learns."""
-
-    dim: int = 128
-    """Numbers an item vector."""
-    heads: int = 1
-    """Parts of it, all of one length, each with a cosine of its own; a score is their mean. They
-    start apart and learn from draws of their own, so their mean knows better than one of them."""
-    scale: float = 6.0
-    """Of the cosine: the inverse of the softmax's temperature."""
-    use_ties: bool = True
-    """Without them the same model knows the shopper alone."""
-    newcomers_only: bool = False
-    """Friends count for who has no history of their own, and for nobody else: where they say
-    nothing of people who are known, they still do of who is new."""
-    dislike_weight: float = 0.0
-    """What an item that was turned down takes away from others, of what it would have added had it
-    been liked, in both halves; 0: nothing. It is never a target."""
-    use_times: bool = True
-    """Without them when something was done does not count, beyond which entries are the newest."""
-    entry_dropout: float = 0.5
-    """Share of a shopper's entries that is left out and to be found."""
-    ahead: float = 0.0
-    """Share of shoppers, drawn anew each epoch, whose newest entries are left out, not any: these
-    are foreseen from older ones, as a list is by a shopper's whole past."""
-    alone: float = 0.2
-    """Share of shoppers, drawn anew each epoch, whose friends are hidden: what learns to lean on
-    friends alone knows little of who has none."""
-    browsing: float = 1.0
-    """Weight of finding again what was only viewed, clicked or shared; 1 for what was had."""
-    recency: float = 0.5
-    """A target weighs (1 + age in days) to minus this: what comes next is like what was last."""
-    candidates: int = 8_192
-    """Items that the softmax is over: all, where the shop has no more; else those that a batch
-    asks for and a random sample, each logit corrected for how likely it was to be there."""
-    batch_shoppers: int = 256
-    mix: float | None = None
-    """Share of the closed form, 0 to below 1; None: validation chooses, .5 where there is none."""
-    prior: float | None = None
-    """How much popularity counts for who has no history and no friends, in units of the scores'
-    spread; None: validation chooses, .5 where there is none."""
-    linear: SocialLinearConfig = field(default_factory=SocialLinearConfig)
-    """The closed form; whose friends count is said above."""
-    loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(
-            max_epochs=150,
-            patience=6,
-            validate_every=2,
-            lr=5e-3,
-            weight_decay=1e-4,
-            average=0.99,
-        )
-    )
-
-    def __post_init__(self) -> None:
-        sizes = (self.dim, self.candidates, self.batch_shoppers)
-        if min(sizes) < 1 or self.scale <= 0 or not 0 < self.entry_dropout < 1:
-            raise BadInputError(f"sizes and scale must be over 0, dropout in (0, 1), found {self}")
-        if self.heads < 1 or self.dim % self.heads:
-            raise BadInputError(f"dim must be a multiple of heads, found {self.dim}, {self.heads}")
-        if not 0 <= min(self.ahead, self.alone) <= max(self.ahead, self.alone) <= 1:
-            raise BadInputError(f"ahead and alone must be shares, found {self}")
-        if self.mix is not None and not 0 <= self.mix < 1:
-            raise BadInputError(f"mix must be in [0, 1), found {self.mix}")
-        if not 0 <= self.dislike_weight < math.inf:
-            raise BadInputError(f"dislike_weight must not be below 0, found {self}")
-        if self.prior is not None and not 0 <= self.prior < math.inf:
-            raise BadInputError(f"prior must not be below 0, found {self.prior}")
-
-    @property
-    def friends_for(self) -> FriendsFor:
-        """Whose friends count."""
-        if not self.use_ties:
-            return FriendsFor.NOBODY
-        return FriendsFor.NEWCOMERS if self.newcomers_only else FriendsFor.EVERYONE
-
-    def closed_form(self) -> SocialLinearConfig:
-        """The closed form's config, with what it shares."""
-        return replace(
-            self.linear,
-            use_ties=self.friends_for is FriendsFor.EVERYONE,
-            dislike_weight=self.dislike_weight,
-            rate=self.linear.rate if self.use_times else 0.0,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Shoppers with the people they draw on, and what was left out of their histories; each head
-    has another one in a step."""
-
-    people: ShopperTensors
-    keep: torch.Tensor
-    """Shape (entries,): 0 for what was left out, and is to be found."""
-    row: torch.Tensor
-    """Shape (t,): the target's shopper."""
-    target: torch.Tensor
-    """Shape (t,): its place among the candidates."""
-    weight: torch.Tensor
-    """Shape (t,)."""
-    known_row: torch.Tensor
-    """Shape (m,): shoppers of the targets that were kept: no list would show these again."""
-    known: torch.Tensor
-    """Shape (m,): their places among the candidates."""
-    sample: "Sample | None"
-    """What the softmax is over; None for all items."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Items of one step's softmax, in their order."""
-
-    items: torch.Tensor
-    """Shape (n,)."""
-    log_odds: torch.Tensor
-    """Shape (n,): log of how likely each was to be among them."""
-
-
-class SocialTrainee(Trainee):
-    """The learned tensors and the loss, over one training set."""
-
-    def __init__(self, config: SocialConfig, data: TrainingSet, device: torch.device):
-        super().__init__()
-        self.config, self.device = config, device
-        # Who has no history has nothing to be found: friends of newcomers alone teach nothing.
-        learns_ties = config.friends_for is FriendsFor.EVERYONE
-        self.community = Community.of(data if learns_ties else data.without_ties())
-        self.num_items = data.num_items
-        rng = torch.Generator().manual_seed(config.loop.seed)
-        shape = (config.heads, data.num_items, config.dim // config.heads)
-        # A table a head, not one of all: its gradients would be copied together in each step.
-        self.item_in = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
-        self.item_out = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
-        self.item_bias = nn.Parameter(torch.zeros(data.num_items))
-        self.encoder = Encoder()
-        if not config.use_times:
-            # softplus is 0 there, and so is its gradient: no decay with age, now or later.
-            self.encoder.rate.data.fill_(-100.0)
-        had = engagement(data)
-        self._item_share = np.asarray(had.sum(axis=0)).ravel() / had.nnz
-        self._learners = np.flatnonzero(np.diff(had.indptr) > 0)
-        self._epoch, self._order = -1, self._learners
-        self._validation = Validation(data, device)
-        self.to(device)
-
-    def num_batches(self, world: int) -> int:
-        """Enough for every shopper with a target once."""
-        return -(-len(self._learners) // (self.config.batch_shoppers * world))
-
-    def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[Batch, ...]:
-        """One step's shoppers, every world-th of the epoch's order from ``rank`` on, for each
-        head."""
-        if epoch != self._epoch:
-            rng = np.random.default_rng([self.config.loop.seed, epoch])
-            self._epoch, self._order = epoch, rng.permutation(self._learners)
-        size = self.config.batch_shoppers
-        padded = np.resize(self._order, self.num_batches(world) * size * world)
-        users = padded[step * size * world + rank :: world][:size]
-        shoppers = self.community.shoppers(users).counting(self.config.dislike_weight)
-        drawn = [self.config.loop.seed, epoch, step, rank]
-        return tuple(
-            self._batch_of(shoppers, np.random.default_rng(drawn + [head] * (head > 0)))
-            for head in range(self.config.heads)
-        )
-
-    def _batch_of(self, shoppers: Shoppers, rng: np.random.Generator) -> Batch:
-        """Leave out some of the shoppers' own entries; friends' stay."""
-        bounds = shoppers.histories.offsets[: len(shoppers) + 1]
-        row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))
-        item, kind = shoppers.histories.item_idx[: len(row)], shoppers.histories.kind[: len(row)]
-        age = shoppers.histories.age_days[: len(row)]
-        against = shoppers.histories.against[: len(row)]
-        kept = self._kept(bounds, row, rng)
-        is_had = is_target(kind) & ~against
-        weight = np.where(is_had, 1.0, np.where(against, 0.0, self.config.browsing))
-        if self.config.use_times:
-            weight *= (1.0 + age) ** -self.config.recency
-        left_out, known = ~kept & (weight > 0), kept & is_had
-        keep = np.ones(len(shoppers.histories.item_idx), np.float32)
-        keep[: len(row)] = kept
-        target, known_row, known_item = item[left_out], row[known], item[known]
-        sample = None
-        if self.num_items > self.config.candidates:
-            items = self._sample(target, rng)
-            sample = Sample(self._there(items), self._there(self._log_odds(items, len(target))))
-            target, place = np.searchsorted(items, target), np.searchsorted(items, known_item)
-            there = items[np.minimum(place, len(items) - 1)] == known_item
-            known_row, known_item = known_row[there], place[there]
-        ages = shoppers.histories.age_days.copy()
-        ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
-        histories = replace(shoppers.histories, age_days=ages)
-        circles = shoppers.circles.without(rng.random(len(shoppers)) < self.config.alone)
-        seen = replace(shoppers, histories=histories, circles=circles)
-        return Batch(
-            people=ShopperTensors.of(seen, self.device, dislike_weight=self.config.dislike_weight),
-            keep=self._there(keep),
-            row=self._there(row[left_out]),
-            target=self._there(target),
-            weight=self._there(weight[left_out].astype(np.float32)),
-            known_row=self._there(known_row),
-            known=self._there(known_item),
-            sample=sample,
-        )
-
-    def _kept(self, bounds: Ints, row: Ints, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-        """Own entries that are known in this step, shape (n,)."""
-        kept = rng.random(len(row)) >= self.config.entry_dropout
-        if self.config.ahead == 0 or not self.config.use_times:
-            return np.asarray(kept)
-        counts = np.diff(bounds)
-        # Up to twice the share, so the share on average; rounded by chance.
-        most = 2 * self.config.entry_dropout * counts
-        hidden = np.floor(most * rng.random(len(counts)) + rng.random(len(counts)))
-        looks_ahead = rng.random(len(counts)) < self.config.ahead
-        place = np.arange(len(row)) - bounds[:-1][row]
-        return np.where(looks_ahead[row], place >= hidden[row], kept)
-
-    def _sample(self, asked: Ints, rng: np.random.Generator) -> Ints:
-        drawn = rng.choice(self.num_items, self.config.candidates, replace=False)
-        return np.union1d(asked, drawn)
-
-    def _log_odds(self, items: Ints, num_asked: int) -> npt.NDArray[np.float32]:
-        """Log of the chance that an item is drawn, or asked for by one of the targets."""
-        missed = (1.0 - self.config.candidates / self.num_items) * np.exp(
-            num_asked * np.log1p(-self._item_share[items])
-        )
-        return np.asarray(np.log1p(-missed), np.float32)
-
-    def _there(self, array: npt.NDArray[Any]) -> torch.Tensor:
-        return to_device(array, self.device)
-
-    def forward(self, batch: tuple[Batch, ...]) -> torch.Tensor:
-        """Mean softmax loss of what was left out, given what was kept; the mean over heads."""
-        each = zip(batch, self.item_in, self.item_out, strict=True)
-        return torch.stack([self._loss(*one) for one in each]).mean()
-
-    def _loss(self, batch: Batch, item_in: torch.Tensor, item_out: torch.Tensor) -> torch.Tensor:
-        encoded = self.encoder(item_in, batch.people, batch.keep)
-        b = batch.people.num_shoppers
-        state = self.encoder.states(
-            encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
-        )
-        bias: torch.Tensor = self.item_bias
-        if batch.sample is not None:
-            item_out = item_out.index_select(0, batch.sample.items)
-            bias = bias.index_select(0, batch.sample.items) - batch.sample.log_odds
-        query = self.config.scale * F.normalize(state, dim=1)
-        logits = torch.addmm(bias, query, F.normalize(item_out, dim=1).T)
-        logits = logits.float()
-        never = logits.new_full((), -1e4)  # made there: a copy of a number would be waited for
-        logits = logits.index_put((batch.known_row, batch.known), never)
-        chances = F.log_softmax(logits, dim=1)
-        # A step's shoppers may all have kept everything: a sum over nothing is 0, its mean nan.
-        found = chances[batch.row, batch.target] @ batch.weight
-        return -found / batch.weight.sum().clamp_min(1.0)
-
-    def validate(self) -> float | None:
-        """NDCG@20 of what the learned half of this moment would show."""
-        recommender = Recommender(self.release_parameters(), np.zeros(self.num_items, np.float32))
-        return self._validation.ndcg(
-            lambda users: recommender.scores(self.community.shoppers(users.cpu().numpy())).to(
-                self.device
-            )
-        )
-
-    @torch.no_grad()
-    def start_from(self, start: Start) -> None:
-        """See ``Trainee``; items that are new begin where they would have begun."""
-        missing = [n for n in ("item_in", "item_out", "item_bias", "scale") if n not in start]
-        if missing:
-            raise BadInputError(f"the release holds no {', '.join(missing)}: is it a social one?")
-        found = start["item_in"].shape[1], int(start.get("heads", torch.tensor(1)))
-        if found != (self.config.dim, self.config.heads):
-            raise BadInputError(
-                f"the release has {found[0]} numbers an item in {found[1]} heads, expected "
-                f"{self.config.dim} in {self.config.heads}: go on with the settings "
-                f'{{"dim": {found[0]}, "heads": {found[1]}}}, or train from the start'
-            )
-        # What was released was brought to the closed form's size: only biases tell of it.
-        size = float(start["scale"]) / self.config.scale
-        known = start["rows"] >= 0
-        rows = start["rows"][known]
-        here = known.to(self.device)
-        self.item_bias[here] = (start["item_bias"][rows].float() / size).to(self.device)
-        for name in ("item_in", "item_out"):
-            heads = start[name][rows].float().chunk(self.config.heads, dim=1)
-            for table, vectors in zip(getattr(self, name), heads, strict=True):
-                table[here] = vectors.to(self.device)
-        for name, parameter in self.encoder.named_parameters():
-            released = start[f"encoder.{name}"]
-            if name == "kind":
-                released = of_all_kinds(released, loudest=0.0)
-            parameter.copy_(released)
-
-    @torch.no_grad()
-    def release_parameters(self) -> Parameters:
-        """All that was learned, as the recommender takes it."""
-        parameters = {
-            "item_in": torch.cat(list(self.item_in), dim=1),
-            "item_out": torch.cat([F.normalize(p, dim=1) for p in self.item_out], dim=1),
-            "item_bias": self.item_bias,
-            "scale": torch.tensor(self.config.scale),
-            "prior": torch.tensor(0.0),
-            **{f"encoder.{name}": p for name, p in self.encoder.named_parameters()},
-        }
-        if self.config.heads > 1:
-            parameters["heads"] = torch.tensor(self.config.heads)
-        if self.config.dislike_weight > 0:
-            parameters[DISLIKE_WEIGHT] = torch.tensor(self.config.dislike_weight)
-        if self.config.friends_for is not FriendsFor.EVERYONE:
-            parameters["friends_for"] = torch.tensor(self.config.friends_for.value)
-        return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}
-
-
-def _since_newest(age: Floats, kept: npt.NDArray[np.bool_], row: Ints, num_shoppers: int) -> Floats:
-    """Ages as they were when the newest kept entry was made, shape (n,); 0 for what came later."""
-    newest = np.full(num_shoppers, np.inf, np.float32)
-    np.minimum.at(newest, row[kept], age[kept])
-    newest[np.isinf(newest)] = 0.0
-    return np.asarray(np.maximum(age - newest[row], 0.0), np.float32)
-
-
-LONG_LISTS: Final[dict[str, Any]] = {
-    "dim": 512,
-    "heads": 4,
-    "scale": 9.0,
-    "entry_dropout": 0.65,
-    "recency": 0.0,
-}
-"""A shop of long lists: more numbers an item, more left out, old tastes like new ones."""
-TUNING: Final = Tuning(
-    {
-        "newcomers_only": Choice((False, True)),
-        "dim": Choice((128, 256, 512)),
-        "heads": Choice((1, 2, 4)),
-        "scale": LogUniform(3.0, 14.0),
-        "entry_dropout": Uniform(0.4, 0.8),
-        "ahead": Choice((0.0, 0.5)),
-        "recency": Uniform(0.0, 1.0),
-        "dislike_weight": DISLIKE_WEIGHTS,
-    },
-    starts=(
-        {"dim": 512, "heads": 4},
-        LONG_LISTS,
-        LONG_LISTS | {"newcomers_only": True},
-        {"entry_dropout": 0.75, "recency": 0.0},
-    ),
-)
-"""The starts have more numbers an item, which a few trials do not find. One leaves ties to
-newcomers: where they say nothing of who is known, the search is to know. Three weigh old targets as
-new ones, which was better by 2 to 6 % where times say little (LastFM by time), and is the same
-where there are none."""
+from coterie.training.history import TrainingHistory
+from coterie.training.loop import Trainee, run_epochs
 
 
 class SocialModel:
@@ -406,10 +44,12 @@ class SocialModel:
         self.config = config or self.config_class()
         self.history = TrainingHistory()
         self.shares: dict[str, float] = {
-            "linear": 0.5 if self.config.mix is None else self.config.mix
+            "linear": 0.5 if self.config.linear_weight is None else self.config.linear_weight
         }
         """Of the terms beside the learned one, each of those before it, in what was fitted."""
-        self.prior = 0.5 if self.config.prior is None else self.config.prior
+        self.popularity_weight = (
+            0.5 if self.config.popularity_weight is None else self.config.popularity_weight
+        )
         """How much popularity counts there for who is new."""
         self.parameters: Parameters = {}
         """See ``base.Releasable``; empty before it is fitted."""
@@ -448,24 +88,24 @@ class SocialModel:
             parameters = blend.mixed(found)
         # Where friends count for newcomers alone both shares are chosen as if nobody had any: who
         # is known gets the very list of a model without ties.
-        prior = Prior(parameters, trainee.community, data)
-        if self.config.prior is None and data.validation is not None:
-            self.prior = prior.best(data)
-        self.use(prior.added(self.prior), data)
+        weighed = PopularityBlend(parameters, trainee.community, data)
+        if self.config.popularity_weight is None and data.validation is not None:
+            self.popularity_weight = weighed.best(data)
+        self.use(weighed.added(self.popularity_weight), data)
 
     def _others(self, trainee: SocialTrainee, data: TrainingSet) -> dict[str, Added]:
         """What is added to what was learned, by its field of the config."""
         community, device = trainee.community, trainee.device
         others: dict[str, Added] = {}
-        if self.config.mix != 0:
+        if self.config.linear_weight != 0:
             solved = fit_linear(self.config.closed_form(), data, community, device)
-            others["linear"] = Added(solved, self.config.mix, MIXES)
+            others["linear"] = Added(solved, self.config.linear_weight, LINEAR_WEIGHTS)
         for name, signal in signals_of(self.config).items():
             others[name] = Added(signal.fit(data, community, device), signal.share)
         return others
 
     @property
-    def mix(self) -> float:
+    def linear_weight(self) -> float:
         """Share of the closed form in what was fitted."""
         return self.shares["linear"]
 
@@ -476,7 +116,13 @@ class SocialModel:
             for name, signal in signals_of(self.config).items()
         }
         loop = self.config.loop.for_refit(self.history)
-        return replace(self.config, loop=loop, mix=self.mix, prior=self.prior, **signals)
+        return replace(
+            self.config,
+            loop=loop,
+            linear_weight=self.linear_weight,
+            popularity_weight=self.popularity_weight,
+            **signals,
+        )
 
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """See ``base.Releasable``."""

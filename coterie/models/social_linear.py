@@ -11,7 +11,7 @@ W weighs shoppers by history_length ** -history_discount. Of W^.5 K W^.5 the ``r
 eigenpairs V, E are found by randomised subspace iteration (Halko, Martinsson and Tropp, 2011,
 arXiv:0909.4061); time and memory are linear in shoppers, items and events, nothing of
 items x items or shoppers x shoppers is ever made. What is left is flat and mostly noise: its
-inverse is taken to be one number, c = tail / (l2 + smallest of E), for own items alone::
+inverse is taken to be one number, c = residual_weight / (l2 + smallest of E), for own items alone::
 
     A = W^.5 (V (E + l2)^-1 V' + c (I - V V')) W^.5 Y          (I for X, 0 for F)
 
@@ -21,7 +21,7 @@ arXiv:2108.07567). Where tastes are broad it is worth much (docs/models.md).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -32,9 +32,9 @@ from scipy import sparse
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
-from coterie.graph.ties import to_tensor
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
+from coterie.models.kernel_ridge import Inputs, solve
 from coterie.models.neighbours import nearest
 from coterie.models.space import DISLIKE_WEIGHTS, Choice, LogUniform, Tuning, Uniform
 from coterie.progress import Progress, silent
@@ -46,7 +46,6 @@ MAX_NUMBERS: Final = 50_000_000
 """Of one set of item vectors, and of nearest items: a release holds three sets and one such."""
 MAX_LOOKED_AT: Final = 20_000
 """Shoppers by whom the size of friends' inputs is told."""
-Product = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,89 +53,104 @@ class SocialLinearConfig:
     """Regularisation, and what counts how much. Defaults are about right on every public set."""
 
     rank: int = 256
-    """Numbers an item vector, at most: fewer where items x rank would pass ``MAX_NUMBERS``."""
-    tail: float = 0.5
-    """How much what is beyond the rank counts, 1: as much as the least of what is within; 0: it is
-    cut off."""
+    """Numbers of an item's vectors, at most: fewer where items x rank passes ``MAX_NUMBERS``."""
+    residual_weight: float = 0.5
+    """Weight of what lies beyond the rank, kept as each item's nearest: 1 is that of the least
+    direction within the rank, 0 cuts it off."""
     neighbours: int = 8_000
-    """Items kept of that for each item, at most: fewer where all of them would pass it."""
+    """Nearest items kept of each item, at most: fewer where all would pass ``MAX_NUMBERS``."""
     l2: float = 12.0
-    """In units of the mean squared length of a shopper's input."""
-    friends: float = 0.1
-    """g: how much friends' items matter beside one's own; 0 for not at all."""
-    alike: float = 0.3
-    """tau, 0 to 1: how much own and friends' weights of an item resemble each other."""
+    """Ridge regularisation, in units of the mean squared length of a shopper's input."""
+    friend_weight: float = 0.1
+    """g: weight of friends' items beside a shopper's own; 0: none."""
+    tie_coupling: float = 0.3
+    """tau, 0 to 1: how far an item means the same had by a friend as had by oneself."""
     history_discount: float = 0.5
-    """0: a shopper counts as such; 1: in inverse proportion to the length of the history."""
+    """Power of a history's length that a shopper's weight is divided by: 0 weighs all shoppers
+    alike, 1 all events."""
     item_power: float = 0.15
+    """Power of popularity that an item is divided by as an input; 0: popular ones say as much."""
     popularity_discount: float = 0.05
-    """Scores are divided by popularity to this power."""
+    """Power of popularity that an item's scores are divided by; below 0 raises popular ones."""
     friend_power: float = 0.75
-    """Of the number of friends: 0 adds their inputs up, 1 takes the mean."""
+    """Power of the number of friends that their inputs are divided by: 0 sums, 1 averages."""
     history_power: float = 0.5
-    """Of the length of a friend's history, likewise."""
-    rate: float = 0.3
-    """An entry's weight falls with (1 + age in days) to this power."""
+    """Power of the length of a friend's history that it is divided by, likewise."""
+    age_decay: float = 0.3
+    """Power by which an entry loses weight, (1 + age in days) to minus this; 0: none."""
     dislike_weight: float = 0.0
-    """What an item that was turned down takes away, of what it would have added had it been liked;
-    0: nothing. It is never an answer."""
+    """Share that an item that was turned down takes away, of what it would have added had it been
+    liked; 0: nothing. It is never an answer."""
     use_ties: bool = True
+    """Whether friends count at all."""
     iterations: int = 4
-    """Of the subspace; each passes over all inputs twice."""
+    """Passes of the subspace iteration; each reads all inputs twice."""
     seed: int = 0
+    """Seed of the subspace iteration's start."""
+    renamed: ClassVar[Mapping[str, str]] = {
+        "tail": "residual_weight",
+        "friends": "friend_weight",
+        "alike": "tie_coupling",
+        "rate": "age_decay",
+    }
+    """See ``coterie.renamed``."""
 
     def __post_init__(self) -> None:
-        if not self.l2 > 0 or self.friends < 0 or not 0 <= self.alike <= 1:
-            raise BadInputError(f"l2 must be over 0, friends not below 0, alike a share: {self}")
+        if not self.l2 > 0 or self.friend_weight < 0 or not 0 <= self.tie_coupling <= 1:
+            raise BadInputError(
+                f"l2 must be over 0, friend_weight not below 0, tie_coupling a share: {self}"
+            )
         if not 0 <= self.dislike_weight < math.inf:
             raise BadInputError(f"dislike_weight must not be below 0, found {self}")
-        if min(self.rank, self.iterations) < 1 or min(self.tail, self.neighbours) < 0:
-            raise BadInputError(f"rank and iterations start at 1, tail and neighbours at 0: {self}")
+        if min(self.rank, self.iterations) < 1 or min(self.residual_weight, self.neighbours) < 0:
+            raise BadInputError(
+                f"rank and iterations start at 1, residual_weight and neighbours at 0: {self}"
+            )
 
 
 TUNING: Final = Tuning(
     {
         "l2": LogUniform(2.0, 100.0),
-        "friends": LogUniform(0.005, 2.0),
-        "alike": Uniform(0.0, 1.0),
+        "friend_weight": LogUniform(0.005, 2.0),
+        "tie_coupling": Uniform(0.0, 1.0),
         "history_discount": Uniform(0.0, 1.0),
         "item_power": Uniform(0.0, 0.5),
         "popularity_discount": Uniform(-0.1, 0.4),
-        "rate": Uniform(0.0, 0.6),
+        "age_decay": Uniform(0.0, 0.6),
         "rank": Choice((64, 128, 256, 512)),
-        "tail": Uniform(0.0, 1.25),
+        "residual_weight": Uniform(0.0, 1.25),
         "dislike_weight": DISLIKE_WEIGHTS,
     },
     starts=(
         {
             "l2": 4.2,
-            "friends": 0.01,
-            "alike": 0.5,
+            "friend_weight": 0.01,
+            "tie_coupling": 0.5,
             "history_discount": 0.3,
             "item_power": 0.3,
             "popularity_discount": 0.17,
             "rank": 128,
-            "tail": 1.1,
+            "residual_weight": 1.1,
         },
         {
             "l2": 8.0,
-            "friends": 0.024,
-            "alike": 0.3,
+            "friend_weight": 0.024,
+            "tie_coupling": 0.3,
             "history_discount": 0.5,
             "item_power": 0.2,
             "popularity_discount": 0.28,
             "rank": 128,
-            "tail": 0.2,
+            "residual_weight": 0.2,
         },
         {
             "l2": 5.0,
-            "friends": 0.03,
-            "alike": 0.25,
+            "friend_weight": 0.03,
+            "tie_coupling": 0.25,
             "history_discount": 0.2,
             "item_power": 0.1,
             "popularity_discount": 0.0,
             "rank": 64,
-            "tail": 0.65,
+            "residual_weight": 0.65,
         },
     ),
 )
@@ -207,15 +221,25 @@ def fit_linear(
     row_weight = (lengths / lengths.mean()) ** (-config.history_discount / 2)
     scale = popularity**-config.item_power
     own, likes = _scaled(row_weight, own, scale), _scaled(row_weight, answers, scale)
-    circles, entries = weights.friends_in_two(shoppers, data.num_items)
-    circles = _scaled(row_weight, circles, np.ones(circles.shape[1]))
+    ties, entries = weights.friends_in_two(shoppers, data.num_items)
+    ties = _scaled(row_weight, ties, np.ones(ties.shape[1]))
     entries = _scaled(np.ones(entries.shape[0]), entries, scale)
     l2 = config.l2 * float((answers @ sparse.diags_array(scale)).power(2).sum()) / len(learners)
-    share = _share(config, own, circles, entries)
+    share = _share(config, own, ties, entries)
     targets = _scaled(row_weight, answers, scale**0)
-    x, f = _Inputs(device, own), _Inputs(device, circles, entries * share)
+    x, f = Inputs(device, own), Inputs(device, ties, entries * share)
     rank = min(config.rank, *own.shape, max(64, MAX_NUMBERS // data.num_items))
-    solved = _solve(config, rank, x, f, _Inputs(device, targets), l2)
+    solved = solve(
+        x,
+        f,
+        Inputs(device, targets),
+        l2=l2,
+        tau=config.tie_coupling,
+        rank=rank,
+        residual_weight=config.residual_weight,
+        iterations=config.iterations,
+        seed=config.seed,
+    )
     to_own, to_friend, out = (
         v.double().cpu().numpy() for v in (solved.own, solved.friend, solved.out)
     )
@@ -232,7 +256,7 @@ def fit_linear(
 def _input_weights(config: SocialLinearConfig) -> InputWeights:
     # As the encoder's weights of kinds stand before it has learned.
     kind = start_of_kinds().double().exp().numpy()
-    powers = config.rate, config.friend_power, config.history_power
+    powers = config.age_decay, config.friend_power, config.history_power
     return InputWeights(kind, *powers, config.dislike_weight)
 
 
@@ -241,83 +265,10 @@ def _scaled(rows: npt.NDArray[Any], inputs: Any, columns: npt.NDArray[Any]) -> A
     return scaled.tocsr().astype(np.float32)
 
 
-def _share(config: SocialLinearConfig, own: Any, circles: Any, entries: Any) -> float:
+def _share(config: SocialLinearConfig, own: Any, ties: Any, entries: Any) -> float:
     """sqrt(g), with friends' inputs brought to the size of own ones first."""
     # Of many shoppers a sample is as good; all friends' inputs at once could fill the memory.
     some = slice(None, None, -(-own.shape[0] // MAX_LOOKED_AT))
-    theirs = float((circles[some] @ entries).power(2).sum())
+    theirs = float((ties[some] @ entries).power(2).sum())
     ours = float(own[some].power(2).sum())
-    return float(np.sqrt(config.friends * ours / theirs)) if theirs > 0 else 0.0
-
-
-class _Inputs:
-    """What people had, as a product of sparse matrices that is never multiplied out."""
-
-    def __init__(self, device: torch.device | str, *parts: Any):
-        self.shape = (parts[0].shape[0], parts[-1].shape[1])
-        self.device = device
-        # Where nobody knows anybody: a GPU takes no sparse matrix without entries.
-        self._nothing = any(part.nnz == 0 for part in parts)
-        some = () if self._nothing else parts
-        self._rows = [to_tensor(part, layout="csr").to(device) for part in some]
-        self._turned = [to_tensor(part.T.tocsr(), layout="csr").to(device) for part in some]
-
-    def of_people(self, v: torch.Tensor) -> torch.Tensor:
-        """Shape (items, n) to (people, n)."""
-        if self._nothing:
-            return v.new_zeros(self.shape[0], v.shape[1])
-        for part in reversed(self._rows):
-            v = part @ v
-        return v
-
-    def of_items(self, v: torch.Tensor) -> torch.Tensor:
-        """Shape (people, n) to (items, n)."""
-        if self._nothing:
-            return v.new_zeros(self.shape[1], v.shape[1])
-        for part in self._turned:
-            v = part @ v
-        return v
-
-
-@dataclass(frozen=True, slots=True)
-class _Solved:
-    """The scaled problem's solution: vectors of shape (items, rank)."""
-
-    own: torch.Tensor
-    friend: torch.Tensor
-    out: torch.Tensor
-    left: float
-    """c: what X' Y counts beside them."""
-
-
-def _solve(
-    config: SocialLinearConfig, rank: int, x: _Inputs, f: _Inputs, answers: _Inputs, l2: float
-) -> _Solved:
-    tau = config.alike
-
-    def kernel(v: torch.Tensor) -> torch.Tensor:
-        """W^.5 K W^.5 v: what items get from shoppers, and shoppers from items."""
-        from_x, from_f = x.of_items(v), f.of_items(v)
-        return x.of_people(from_x + tau * from_f) + f.of_people(from_f + tau * from_x)
-
-    size, rng = x.shape[0], torch.Generator().manual_seed(config.seed)
-    start = torch.randn(size, min(size, rank + max(16, rank // 2)), generator=rng)
-    values, basis = _largest(kernel, start.to(x.device), rank, config.iterations)
-    inverse = 1.0 / (values.clamp_min(0.0) + l2)
-    # Whatever has no direction left beyond the basis has nothing to be flat.
-    left = config.tail * inverse[0] if rank < size else inverse.new_zeros(())
-    from_x, from_f = x.of_items(basis), f.of_items(basis)
-    own = from_x * (inverse - left) + tau * from_f * inverse
-    friend = (from_f + tau * from_x) * inverse
-    return _Solved(own, friend, answers.of_items(basis), float(left))
-
-
-def _largest(
-    product: Product, start: torch.Tensor, rank: int, iterations: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The largest eigenvalues of a symmetric matrix, shape (rank,), and their vectors."""
-    basis = torch.linalg.qr(start)[0]
-    for _ in range(iterations):
-        basis = torch.linalg.qr(product(basis))[0]
-    values, within = torch.linalg.eigh((basis.T @ product(basis)).double())
-    return values[-rank:].float(), basis @ within[:, -rank:].float()
+    return float(np.sqrt(config.friend_weight * ours / theirs)) if theirs > 0 else 0.0

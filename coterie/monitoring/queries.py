@@ -4,7 +4,7 @@ from typing import Final
 
 from coterie.monitoring.panels import FINE, Query, Steps
 from coterie.monitoring.rules import LISTS_ROUTE
-from coterie.rollout.plan import SIGNALS
+from coterie.rollout.plan import EARLIER_NAMES, SIGNALS
 
 RANGE: Final = "$__rate_interval"
 QUANTILES: Final = (0.5, 0.95, 0.99)
@@ -61,7 +61,9 @@ SHOWN: Final = "coterie_arm_shown_total"
 def signal_share(signal: str) -> str:
     """What share of an arm's lists a rollout's signal counts."""
     whole = SHOWN if SIGNALS[signal].of_shown else ANSWERS
-    chosen = f'signal="{signal}"'
+    earlier = [old for old, name in EARLIER_NAMES.items() if name == signal]
+    # Of before an upgrade, a Prometheus has samples under the earlier name.
+    chosen = f'signal=~"{"|".join([signal, *earlier])}"' if earlier else f'signal="{signal}"'
     return f"{rate(SIGNAL, 'arm', where=chosen)} / {rate(whole, 'arm')}"
 
 

@@ -1,7 +1,7 @@
 """Shoppers in batches: from a training set's events and ties, or from one request's features."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,9 @@ from coterie.data.polarity import wanted_at
 from coterie.data.ragged import Ragged
 from coterie.data.repurchase import Again
 from coterie.errors import BadInputError
-from coterie.graph.circles import FriendLists, circles_of
+from coterie.graph.friends import FriendLists, friend_lists
 from coterie.graph.strength import tie_strengths
-from coterie.recommend.shoppers import Circles, Histories, Shoppers, memory_of
+from coterie.recommend.shoppers import Histories, Shoppers, memory_of
 from coterie.schema import STRENGTHS
 
 
@@ -23,7 +23,7 @@ class Community:
     """Everyone of a training set, ready to be asked for in batches."""
 
     histories: Histories
-    circles: FriendLists
+    friends: FriendLists
     seen_offsets: Ints
     seen: Ints
 
@@ -32,19 +32,18 @@ class Community:
         """Collapse the events, weigh the ties."""
         ties, strengths = tie_strengths(data)
         memory = memory_of(data.interactions, data.num_users)
-        circles = circles_of(ties, strengths, data.num_users)
-        return cls(memory.recent, circles, *memory.seen(data.num_items, data.again))
+        friends = friend_lists(ties, strengths, data.num_users)
+        return cls(memory.recent, friends, *memory.seen(data.num_items, data.again))
 
     def shoppers(self, user_idx: Ints) -> Shoppers:
         """A batch: these users, and behind them each of their friends once."""
-        friends = self.circles.take(user_idx)
-        people, place = np.unique(friends.person, return_inverse=True)
-        circles = Circles(
-            friends.offsets, place.astype(np.int64) + len(user_idx), friends.strengths
-        )
+        friends = self.friends.take(user_idx)
+        people, index = np.unique(friends.person, return_inverse=True)
+        behind = index.astype(np.int64) + len(user_idx)
         histories = self.histories.take(np.concatenate([user_idx, people]))
         seen, entries = Ragged(self.seen_offsets).take(user_idx)
-        return Shoppers(histories, circles, seen.offsets, self.seen[entries])
+        friends = replace(friends, person=behind)
+        return Shoppers(histories, friends, seen.offsets, self.seen[entries])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +90,12 @@ def shopper_from_features(
     rows = Ragged.of(np.array([len(item) for item, *_ in columns]))
     parts = (np.concatenate(column) for column in zip(*columns, strict=True))
     histories = Histories.of(rows.offsets, *parts)
-    circles = Circles(np.array([0, len(friends)], np.int64), np.arange(1, len(friends) + 1), table)
+    bounds, person = np.array([0, len(friends)], np.int64), np.arange(1, len(friends) + 1)
     own_item, own_kind, _, wanted_ms = columns[0]
     hidden = own_item[hides(own_kind, wanted_ms, own_item, again)]
     seen = np.unique(np.concatenate([hidden, _had_before(own, again)]))
-    return Shoppers(histories, circles, np.array([0, len(seen)], np.int64), seen)
+    listed = FriendLists(bounds, person, table)
+    return Shoppers(histories, listed, np.array([0, len(seen)], np.int64), seen)
 
 
 def _had_before(own: Recent, again: Again | None) -> Ints:

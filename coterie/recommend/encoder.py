@@ -70,7 +70,7 @@ class ShopperTensors:
     log_age: torch.Tensor
     sign: torch.Tensor | None
     """s_e, shape (entries,); None where all are 1."""
-    circle_offsets: torch.Tensor
+    friend_offsets: torch.Tensor
     person: torch.Tensor
     strengths: torch.Tensor
 
@@ -83,7 +83,7 @@ class ShopperTensors:
         dislike_weight: float = 0.0,
     ) -> "ShopperTensors":
         """Copy a batch to a device."""
-        histories, circles = shoppers.histories, shoppers.circles
+        histories, friends = shoppers.histories, shoppers.friends
         sign = histories.signs(dislike_weight) if histories.against.any() else None
         return cls(
             to_device(histories.offsets, device),
@@ -91,15 +91,15 @@ class ShopperTensors:
             to_device(histories.kind, device).long(),
             to_device(histories.age_days, device).to(dtype).log1p(),
             None if sign is None else to_device(sign, device).to(dtype),
-            to_device(circles.offsets, device),
-            to_device(circles.person, device),
-            to_device(circles.strengths, device).to(dtype),
+            to_device(friends.offsets, device),
+            to_device(friends.person, device),
+            to_device(friends.strengths, device).to(dtype),
         )
 
     @property
     def num_shoppers(self) -> int:
         """b: the first rows of the p people are the shoppers themselves."""
-        return len(self.circle_offsets) - 1
+        return len(self.friend_offsets) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +155,10 @@ class Encoder(nn.Module):
         tastes = self.tastes(sums, total)
         raw = (batch.strengths @ self.strength).exp()
         places = torch.arange(len(raw), device=raw.device)
-        tie_total = _bag(places, raw[:, None], batch.circle_offsets, None)[:, 0]
-        shopper = torch.repeat_interleave(batch.circle_offsets.diff(), output_size=len(raw))
+        tie_total = _bag(places, raw[:, None], batch.friend_offsets, None)[:, 0]
+        shopper = torch.repeat_interleave(batch.friend_offsets.diff(), output_size=len(raw))
         tie_weight = raw * self._shrink(tie_total, self.friend_power).index_select(0, shopper)
-        friends = _bag(batch.person, tastes, batch.circle_offsets, tie_weight)
+        friends = _bag(batch.person, tastes, batch.friend_offsets, tie_weight)
         return Encoded(entry_weight, total, sums, tie_weight, tie_total, friends)
 
     def entry_weights(self, batch: ShopperTensors) -> torch.Tensor:

@@ -12,7 +12,7 @@ from coterie.errors import BadInputError
 from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, unit
 from coterie.recommend.linear import DISLIKE_WEIGHT
 from coterie.recommend.shoppers import Shoppers
-from coterie.recommend.terms import Asked, Parameters, Query, Sources, Split
+from coterie.recommend.terms import Asked, Parameters, Query, Sources, TermContributions
 
 ENCODER: Final = "encoder."
 
@@ -34,7 +34,7 @@ class LearnedTerm:
     """
 
     names: ClassVar[frozenset[str]] = frozenset(
-        {"item_in", "item_out", "item_bias", "scale"}
+        {"item_in", "item_out", "item_bias", "inverse_temperature"}
         | {f"{ENCODER}{name}" for name, _ in Encoder().named_parameters()}
     )
 
@@ -60,7 +60,7 @@ class LearnedTerm:
         self._item_out = tensors["item_out"].double()
         self._bias = tensors["item_bias"].double()
         self._heads = int(tensors.get("heads", 1))
-        self._scale = float(tensors["scale"]) / self._heads
+        self._scale = float(tensors["inverse_temperature"]) / self._heads
         self._friends_for = FriendsFor(int(tensors.get("friends_for", FriendsFor.EVERYONE)))
         self._dislike_weight = float(tensors.get(DISLIKE_WEIGHT, 0.0))
 
@@ -110,17 +110,17 @@ class LearnedTerm:
         if self._friends_for is FriendsFor.EVERYONE:
             return shoppers
         nobodys = self._friends_for is FriendsFor.NOBODY
-        return replace(shoppers, circles=shoppers.circles.without(shoppers.known | nobodys))
+        return replace(shoppers, friends=shoppers.friends.without(shoppers.known | nobodys))
 
     def sources(self, asked: Asked, row: int) -> Sources:
         """History entries that a shopper's state is the sum of."""
-        encoded, circles = asked.encoded, asked.shoppers.circles
+        encoded, friends = asked.encoded, asked.shoppers.friends
         histories = asked.shoppers.histories
-        bounds = circles.offsets[row : row + 2].tolist()
-        circle = slice(*bounds)
-        people = np.concatenate([[row], circles.person[circle]])
+        bounds = friends.offsets[row : row + 2].tolist()
+        theirs = slice(*bounds)
+        people = np.concatenate([[row], friends.person[theirs]])
         gate = self._encoder.gates(encoded.total[row], encoded.tie_total[row])
-        of_person = torch.cat([torch.ones(1).double(), gate * encoded.tie_weight[circle]])
+        of_person = torch.cat([torch.ones(1).double(), gate * encoded.tie_weight[theirs]])
         shrink = self._encoder.tastes(torch.ones(len(people), 1).double(), encoded.total[people])
         taken, entries = Ragged(histories.offsets).take(people)
         weight = encoded.entry_weight[entries] * (of_person * shrink[:, 0])[taken.row]
@@ -131,7 +131,7 @@ class LearnedTerm:
         """See ScoreTerm."""
         return Query(self._scale * unit(asked.state, self._heads), self._bias[None])
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
         source = torch.from_numpy(asked.shoppers.histories.item_idx[sources.entries])
         vectors = self._item_in[source] * sources.weight[:, None]
@@ -141,11 +141,13 @@ class LearnedTerm:
         size = self._item_out.shape[1] // self._heads
         heads = self._item_out[items].view(len(items), self._heads, size)
         out = (heads / length[:, None]).flatten(1)
-        return Split((vectors @ out.T * self._scale).numpy(), self._bias[items].numpy())
+        return TermContributions((vectors @ out.T * self._scale).numpy(), self._bias[items].numpy())
 
     def times(self, factor: float) -> "LearnedTerm":
         """See ScoreTerm."""
-        scaled = {name: self._tensors[name] * factor for name in ("scale", "item_bias")}
+        scaled = {
+            name: self._tensors[name] * factor for name in ("inverse_temperature", "item_bias")
+        }
         return LearnedTerm(self._tensors | scaled)
 
     def tensors(self) -> Parameters:

@@ -27,7 +27,7 @@ from coterie.data.dataset import Ints
 from coterie.errors import BadInputError
 from coterie.recommend.encoder import of_all_kinds
 from coterie.recommend.shoppers import Shoppers
-from coterie.recommend.terms import Asked, Query, Sources, Split
+from coterie.recommend.terms import Asked, Query, Sources, TermContributions
 
 Matrix = Any  # scipy.sparse.csr_matrix of doubles
 DISLIKE_WEIGHT: Final = "dislike_weight"
@@ -58,15 +58,15 @@ class InputWeights:
 
     def friends(self, shoppers: Shoppers, num_items: int) -> Matrix:
         """a_f w_e, added up by shopper and item, shape (b, items)."""
-        circles, entries = self.friends_in_two(shoppers, num_items)
-        return circles @ entries
+        ties, entries = self.friends_in_two(shoppers, num_items)
+        return ties @ entries
 
     def friends_in_two(self, shoppers: Shoppers, num_items: int) -> tuple[Matrix, Matrix]:
         """a_f by shopper and person, (b, people), and w_e by person and item, (people, items).
 
         Their product is ``friends``; it has as many entries as all friends' histories together.
         """
-        return self._circles(shoppers), self._entries(shoppers, num_items)
+        return self._ties(shoppers), self._entries(shoppers, num_items)
 
     def of_entries(self, shoppers: Shoppers) -> npt.NDArray[np.float64]:
         """w_e, shape (entries,)."""
@@ -76,11 +76,11 @@ class InputWeights:
 
     def of_ties(self, shoppers: Shoppers) -> npt.NDArray[np.float64]:
         """a_f, shape (ties,); 0 for a friend without a history."""
-        circles, offsets = shoppers.circles, shoppers.histories.offsets
-        counts = np.diff(circles.offsets)
+        friends, offsets = shoppers.friends, shoppers.histories.offsets
+        counts = np.diff(friends.offsets)
         person = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         sizes = np.abs(self.of_entries(shoppers))
-        whole = np.bincount(person, sizes, len(offsets) - 1)[circles.person]
+        whole = np.bincount(person, sizes, len(offsets) - 1)[friends.person]
         spread = np.repeat(counts.astype(np.float64) ** self.friend_power, counts)
         return np.where(
             whole > 0, 1.0 / (spread * np.maximum(whole, 1e-9) ** self.history_power), 0.0
@@ -92,10 +92,10 @@ class InputWeights:
         parts = (self.of_entries(shoppers), histories.item_idx, histories.offsets)
         return sparse.csr_matrix(parts, shape)
 
-    def _circles(self, shoppers: Shoppers) -> Matrix:
-        circles = shoppers.circles
+    def _ties(self, shoppers: Shoppers) -> Matrix:
+        friends = shoppers.friends
         shape = (len(shoppers), shoppers.histories.num_people)
-        return sparse.csr_matrix((self.of_ties(shoppers), circles.person, circles.offsets), shape)
+        return sparse.csr_matrix((self.of_ties(shoppers), friends.person, friends.offsets), shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +127,10 @@ class LinearPart:
         """See ScoreTerm."""
         return Query(self.states(asked.shoppers), self.direct(asked.shoppers))
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
         parts = self.contributions(asked.shoppers, sources.entries, sources.ties, items.numpy())
-        return Split(parts)
+        return TermContributions(parts)
 
     def states(self, shoppers: Shoppers) -> torch.Tensor:
         """s, shape (b, rank); summed row by row, so the same in any batch."""
@@ -156,7 +156,7 @@ class LinearPart:
         Args:
             shoppers: The batch.
             entries: Rows of its histories, shape (n,).
-            ties: The tie through which each counts, a row of its circles; -1 for own entries.
+            ties: The tie through which each counts, a row of its friends; -1 for own entries.
             items: Whose scores.
         """
         source = torch.from_numpy(shoppers.histories.item_idx[entries])

@@ -6,23 +6,23 @@ import numpy as np
 import torch
 
 from coterie.data.dataset import Floats
-from coterie.recommend.terms import Asked, Parameters, Query, Sources, Split
+from coterie.recommend.terms import Asked, Parameters, Query, Sources, TermContributions
 
 
 class NewcomerTerm:
-    """``newness_u prior log(1 + popularity_i)``; see ``terms.ScoreTerm``.
+    """``newness_u popularity_weight log(1 + popularity_i)``; see ``terms.ScoreTerm``.
 
     newness_u is ``1 / ((1 + W_u) ** 2 (1 + F_u))``: W_u is the weight of all entries of one's own,
     F_u how many friends have a history (a single one's taste says little).
     """
 
-    names: ClassVar[frozenset[str]] = frozenset({"prior"})
+    names: ClassVar[frozenset[str]] = frozenset({"popularity_weight"})
 
-    def __init__(self, prior: torch.Tensor, popularity: Floats):
-        """Take ``prior`` of a release, shape (), and how many people had each item, (items,)."""
-        self._prior, self._popularity = prior, popularity
+    def __init__(self, weight: torch.Tensor, popularity: Floats):
+        """Take ``popularity_weight`` of a release, (), and how many had each item, (items,)."""
+        self._weight, self._popularity = weight, popularity
         known = torch.from_numpy(popularity.astype(np.float64)).log1p()
-        self._vectors = (float(prior) * known)[:, None]
+        self._vectors = (float(weight) * known)[:, None]
 
     @property
     def vectors(self) -> torch.Tensor:
@@ -33,25 +33,25 @@ class NewcomerTerm:
         """See ScoreTerm."""
         return Query(newness(asked, 0, len(asked.shoppers))[:, None])
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
         share = newness(asked, sources.row, sources.row + 1)
-        return Split(popular=(share * self._vectors[items, 0]).numpy())
+        return TermContributions(popular=(share * self._vectors[items, 0]).numpy())
 
     def times(self, factor: float) -> "NewcomerTerm":
         """See ScoreTerm."""
-        return NewcomerTerm(self._prior * factor, self._popularity)
+        return NewcomerTerm(self._weight * factor, self._popularity)
 
     def tensors(self) -> Parameters:
         """See ScoreTerm."""
-        return {"prior": self._prior}
+        return {"popularity_weight": self._weight}
 
 
 def newness(asked: Asked, first: int, stop: int) -> torch.Tensor:
-    """Shares of the prior that count for the shoppers from ``first`` to before ``stop``."""
-    encoded, circles = asked.encoded, asked.shoppers.circles
-    bounds = circles.offsets[first : stop + 1]
-    person = circles.person[bounds[0] : bounds[-1]]
+    """Compute shares of popularity that count for shoppers from ``first`` to before ``stop``."""
+    encoded, listed = asked.encoded, asked.shoppers.friends
+    bounds = listed.offsets[first : stop + 1]
+    person = listed.person[bounds[0] : bounds[-1]]
     so_far = np.concatenate([[0], np.cumsum(encoded.total.numpy()[person] > 0)])
     friends = torch.from_numpy(np.diff(so_far[bounds - bounds[0]]))
     return (1.0 + encoded.total[first:stop]) ** -2 / (1.0 + friends)

@@ -24,7 +24,7 @@ _RESOLUTION = 1e-6
 """Scores are rounded to it before ranking, so that one batch and another agree on ties."""
 
 
-class Source(StrEnum):
+class ListSource(StrEnum):
     """What a list could draw on."""
 
     OWN = "own"
@@ -51,12 +51,12 @@ class Lists:
     """Shape (b, k); -1 pads a list shorter than k."""
     score: Floats
     """Shape (b, k); -inf where padded."""
-    source: tuple[Source, ...]
+    source: tuple[ListSource, ...]
     """b of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Contribution:
     """One exact part of one item's score."""
 
     kind: ReasonKind
@@ -73,7 +73,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Contributions:
     """All parts of the scores of one shopper's s listed items, as columns: what reasons say, fast.
 
     Item j's score is the sum of column j of ``contribution`` plus ``popular[j]``.
@@ -98,7 +98,8 @@ class Recommender:
 
     The score of item i is, in the encoder's terms and with ``linear``'s score where there is one::
 
-        scale x_u / |x_u| . P_i + bias_i + newness_u prior log(1 + popularity_i) + linear_i
+        inverse_temperature x_u / |x_u| . P_i + bias_i
+            + newness_u popularity_weight log(1 + popularity_i) + linear_i
 
     Each of these is a term of ``score``: ``learned``, ``newcomers`` and ``linear``; more may stand
     in ``score.TERMS``. Where vectors have several heads, the first product is the mean of each
@@ -166,11 +167,11 @@ class Recommender:
 
     @torch.inference_mode()
     def newness(self, shoppers: Shoppers) -> torch.Tensor:
-        """Shares of the prior that count, shape (b,): 1 where nothing is known of a shopper."""
+        """Compute the shares of popularity that count, shape (b,): 1 where nothing is known."""
         return newness(self._score.read(shoppers), 0, len(shoppers))
 
     @torch.inference_mode()
-    def explain(self, shoppers: Shoppers, lists: Lists) -> list[list[list[Reason]]]:
+    def explain(self, shoppers: Shoppers, lists: Lists) -> list[list[list[Contribution]]]:
         """All parts of every shown item's score, largest share first.
 
         Returns:
@@ -180,7 +181,7 @@ class Recommender:
         return [self._explain_one(asked, lists, row) for row in range(len(shoppers))]
 
     @torch.inference_mode()
-    def parts(self, shoppers: Shoppers, lists: Lists, row: int = 0) -> Parts:
+    def contributions(self, shoppers: Shoppers, lists: Lists, row: int = 0) -> Contributions:
         """The same sums as ``explain``'s, of one shopper's list (padding left out), as arrays."""
         return self._parts(self._score.read(shoppers), lists, row)
 
@@ -217,36 +218,40 @@ class Recommender:
         scores[:, self._hidden] = -torch.inf
         scores[np.repeat(np.arange(len(shoppers)), counts), shoppers.seen] = -torch.inf
 
-    def _sources(self, asked: Asked) -> tuple[Source, ...]:
+    def _sources(self, asked: Asked) -> tuple[ListSource, ...]:
         own = (asked.encoded.total[: len(asked.shoppers)] > 0).tolist()
         return tuple(
-            Source.POPULAR if none else Source.OWN if has else Source.FRIENDS
+            ListSource.POPULAR if none else ListSource.OWN if has else ListSource.FRIENDS
             for none, has in zip(asked.lost.tolist(), own, strict=True)
         )
 
-    def _explain_one(self, asked: Asked, lists: Lists, row: int) -> list[list[Reason]]:
+    def _explain_one(self, asked: Asked, lists: Lists, row: int) -> list[list[Contribution]]:
         parts = self._parts(asked, lists, row)
-        if lists.source[row] is Source.POPULAR:
-            return [[Reason(ReasonKind.POPULAR, -1, -1, float(had), 1.0)] for had in parts.popular]
+        if lists.source[row] is ListSource.POPULAR:
+            return [
+                [Contribution(ReasonKind.POPULAR, -1, -1, float(had), 1.0)] for had in parts.popular
+            ]
         entries = parts.item_idx.tolist(), parts.person.tolist(), parts.against.tolist()
         return [
             _reasons(*entries, column, bias)
             for column, bias in zip(parts.contribution.T.tolist(), parts.popular, strict=True)
         ]
 
-    def _parts(self, asked: Asked, lists: Lists, row: int) -> Parts:
+    def _parts(self, asked: Asked, lists: Lists, row: int) -> Contributions:
         items = torch.from_numpy(lists.item_idx[row][lists.item_idx[row] >= 0])
-        if lists.source[row] is Source.POPULAR:
+        if lists.source[row] is ListSource.POPULAR:
             none = np.zeros(0, np.int64)
             had = self._popularity[items].numpy()
             nothing = np.zeros((0, len(items)))
-            return Parts(none, none, none.astype(np.int8), nothing, had, none.astype(np.bool_))
+            return Contributions(
+                none, none, none.astype(np.int8), nothing, had, none.astype(np.bool_)
+            )
         sources = self._score.sources(asked, row)
         contribution, popular = self._score.split(asked, sources, items)
         histories, ties = asked.shoppers.histories, sources.ties
         person = np.full(len(ties), -1)
-        person[ties >= 0] = asked.shoppers.circles.person[ties[ties >= 0]]
-        return Parts(
+        person[ties >= 0] = asked.shoppers.friends.person[ties[ties >= 0]]
+        return Contributions(
             histories.item_idx[sources.entries],
             person,
             histories.kind[sources.entries],
@@ -258,12 +263,12 @@ class Recommender:
 
 def _reasons(
     source: list[int], person: list[int], against: list[bool], parts: list[float], bias: float
-) -> list[Reason]:
+) -> list[Contribution]:
     """One item's reasons, largest share first."""
     every = [*zip(source, person, against, parts, strict=True), (-1, -1, False, float(bias))]
     whole = sum(abs(part) for *_, part in every) or 1.0
     reasons = [
-        Reason(_kind(item, who), item, who, part, abs(part) / whole, no)
+        Contribution(_kind(item, who), item, who, part, abs(part) / whole, no)
         for item, who, no, part in every
     ]
     return sorted(reasons, key=lambda reason: -reason.share)

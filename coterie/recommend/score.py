@@ -14,7 +14,15 @@ from coterie.recommend.learned import LearnedTerm
 from coterie.recommend.linear import LinearPart
 from coterie.recommend.newcomers import NewcomerTerm
 from coterie.recommend.shoppers import Shoppers
-from coterie.recommend.terms import Asked, OptionalTerm, Parameters, Query, ScoreTerm, Sources
+from coterie.recommend.terms import (
+    Asked,
+    OptionalTerm,
+    Parameters,
+    Query,
+    ScoreTerm,
+    Sources,
+    renew_tensors,
+)
 
 TERMS: Final[tuple[type[OptionalTerm], ...]] = (LinearPart,)
 """What a score may have beside the learned term and newcomers' popularity, in the order in which
@@ -46,6 +54,7 @@ class Score:
         Raises:
             BadInputError: Tensors are missing, unknown, or differ in their number of items.
         """
+        tensors = renew_tensors(tensors)
         found = [term for term in TERMS if tensors.keys() & term.names]
         needed = LearnedTerm.names | NewcomerTerm.names
         needed = needed.union(*(term.names for term in found))
@@ -57,7 +66,7 @@ class Score:
         num_items = len(popularity)
         return cls(
             LearnedTerm.of_tensors(tensors, num_items),
-            NewcomerTerm(tensors["prior"], popularity),
+            NewcomerTerm(tensors["popularity_weight"], popularity),
             *(term.of_tensors(tensors, num_items) for term in found),
         )
 

@@ -10,6 +10,7 @@ from coterie.data.hidden import hides
 from coterie.data.polarity import Entries, speaks_against, was_had
 from coterie.data.ragged import Ragged
 from coterie.data.repurchase import Again
+from coterie.graph.friends import FriendLists
 from coterie.schema import MAX_HAD, MAX_RECENT
 
 DAY_MS = 86_400_000.0
@@ -120,37 +121,20 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Circles:
-    """Whom each of b shoppers draws on (compressed rows, as in Histories)."""
-
-    offsets: Ints
-    """Shape (b + 1,)."""
-    person: Ints
-    """Shape (m,): the friend's row in the batch's histories."""
-    strengths: Floats
-    """Shape (m, len(schema.STRENGTHS)), each log(1 + value)."""
-
-    def without(self, hidden: npt.NDArray[np.bool_]) -> "Circles":
-        """The same without the friends of some shoppers, a mask of shape (b,)."""
-        rows = Ragged(self.offsets)
-        left = ~hidden[rows.row]
-        return Circles(rows.where(left).offsets, self.person[left], self.strengths[left])
-
-
-@dataclass(frozen=True, slots=True)
 class Shoppers:
     """A batch of b shoppers: all that a list is made from, offline and served alike."""
 
     histories: Histories
     """The b shoppers first, then their friends in any order."""
-    circles: Circles
+    friends: FriendLists
+    """Of the b shoppers; ``person`` is a row of ``histories``."""
     seen_offsets: Ints
     """Shape (b + 1,): bounds of each shopper's entries in ``seen``."""
     seen: Ints
     """Items not to show: had already."""
 
     def __len__(self) -> int:
-        return len(self.circles.offsets) - 1
+        return len(self.friends.offsets) - 1
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
@@ -192,7 +176,7 @@ def memory_of(
     order = np.lexsort((-newest, -entries.ts_ms, entries.person))
     entries = entries.take(order)
     rows = Ragged.of_rows(entries.person, num_people)
-    kept = rows.place < most
+    kept = rows.position < most
     recent = Histories.of(
         rows.where(kept).offsets,
         entries.item[kept],

@@ -4,8 +4,9 @@ What a term has to promise, and what it is handed. ``score`` adds terms up; a te
 that stands in ``score.TERMS``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,20 @@ from scipy import sparse
 from coterie.data.dataset import Ints
 from coterie.recommend.encoder import Encoded, Encoder
 from coterie.recommend.shoppers import Shoppers
+from coterie.renamed import under_new_names
 
 Parameters = dict[str, torch.Tensor]
 """Tensors by name, as a release holds them."""
+RENAMED_TENSORS: Final[Mapping[str, str]] = {
+    "scale": "inverse_temperature",
+    "prior": "popularity_weight",
+}
+"""See ``coterie.renamed``: names in releases of the version before."""
+
+
+def renew_tensors(tensors: Mapping[str, torch.Tensor]) -> Parameters:
+    """Bring a release's tensors from the names of the version before to those of this one."""
+    return under_new_names(tensors, RENAMED_TENSORS, "tensors of a release")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,7 @@ class Asked:
         Returns:
             ``scipy.sparse.csr_matrix`` of doubles, (b, items); sums of ``Sources.weight``.
         """
-        encoded, histories, circles = self.encoded, self.shoppers.histories, self.shoppers.circles
+        encoded, histories, listed = self.encoded, self.shoppers.histories, self.shoppers.friends
         b = len(self.shoppers)
         ones = torch.ones(histories.num_people, 1, dtype=torch.float64)
         shrink = self.encoder.tastes(ones, encoded.total)[:, 0]
@@ -57,9 +69,9 @@ class Asked:
             (histories.num_people, num_items),
         )
         gates = self.encoder.gates(encoded.total[:b], encoded.tie_total)
-        of_ties = gates.repeat_interleave(torch.from_numpy(np.diff(circles.offsets)))
+        of_ties = gates.repeat_interleave(torch.from_numpy(np.diff(listed.offsets)))
         friends = sparse.csr_matrix(
-            ((of_ties * encoded.tie_weight).numpy(), circles.person, circles.offsets),
+            ((of_ties * encoded.tie_weight).numpy(), listed.person, listed.offsets),
             (b, histories.num_people),
         )
         return entries[:b] + friends @ entries
@@ -84,13 +96,13 @@ class Sources:
     entries: Ints
     """Shape (n,): rows of the batch's histories."""
     ties: Ints
-    """Shape (n,): the tie through which each counts, a row of the batch's circles; -1: own."""
+    """Shape (n,): the tie through which each counts, a row of the batch's friends; -1: own."""
     weight: torch.Tensor
     """Shape (n,): how much each counts in the shopper's ``state``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class TermContributions:
     """What one term adds to s items' scores, by where it comes from; None: nothing."""
 
     of_entries: npt.NDArray[np.float64] | None = None
@@ -116,7 +128,7 @@ class ScoreTerm(Protocol):
     def query(self, asked: Asked) -> Query:
         """What shoppers ask, each row the same in any batch."""
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> Split:
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """The parts of some items' scores for one shopper.
 
         Args:

@@ -1,7 +1,5 @@
 """A release as a folder: written whole or not at all, read only when every byte is as it was."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ import coterie
 from coterie.data.repurchase import RepurchaseRule
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError, UnavailableError
+from coterie.files import atomic_folder
 from coterie.release.files import ReleaseFiles, read_files
 from coterie.release.manifest import (
     CATALOGUE,
@@ -89,7 +88,7 @@ class Release:
 
 
 def write_release(folder: str, content: ReleaseContent) -> Release:
-    """Write a release into a new local folder, beside first, then renamed.
+    """Write a release into a new local folder, whole or not at all.
 
     Args:
         folder: Must not exist: a release is never changed.
@@ -105,19 +104,14 @@ def write_release(folder: str, content: ReleaseContent) -> Release:
     target = Path(folder)
     if target.exists():
         raise BadInputError(f"{folder} exists: a release is never overwritten, choose a new folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        for name, data in _to_files(content, folder).items():
-            (beside / name).write_bytes(data)
-        release = load_release(str(beside))
-        beside.chmod(0o755)
         # Should a release have appeared there meanwhile, renaming onto it fails.
-        beside.rename(target)
+        with atomic_folder(target) as beside:
+            for name, data in _to_files(content, folder).items():
+                (beside / name).write_bytes(data)
+            release = load_release(str(beside))
     except OSError as error:
         raise UnavailableError(f"cannot write a release to {folder}: {error}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return release
 
 

@@ -13,7 +13,7 @@ from coterie.data.splits import events_of_lists
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.recommend.batches import Community, Recent, shopper_from_features
-from coterie.recommend.recommender import Reason, Recommender, Source
+from coterie.recommend.recommender import Contribution, ListSource, Recommender
 from coterie.recommend.shoppers import Histories, Shoppers
 from coterie.release.bundle import Release
 from coterie.schema import EVENT_KINDS
@@ -56,7 +56,7 @@ class ShopperList:
     user_id: str
     known: bool
     """Whether the data hold this shopper; a stranger gets popular items."""
-    source: Source
+    source: ListSource
     items: tuple[Recommendation, ...]
 
 
@@ -110,13 +110,16 @@ class OfflineLists:
 
     def _names(self, people: Ints, shoppers: Shoppers) -> dict[int, str | None]:
         """What to call each friend, by row in the batch's histories."""
-        friends = self._community.circles.take(people).person
-        named = zip(shoppers.circles.person.tolist(), friends.tolist(), strict=True)
+        friends = self._community.friends.take(people).person
+        named = zip(shoppers.friends.person.tolist(), friends.tolist(), strict=True)
         ids = self._users.ids
         return {row: None if user in self._unnamed else ids[user].as_py() for row, user in named}
 
     def _name(
-        self, reason: Reason, names: Mapping[int, str | None], events: Mapping[tuple[int, int], str]
+        self,
+        reason: Contribution,
+        names: Mapping[int, str | None],
+        events: Mapping[tuple[int, int], str],
     ) -> NamedReason:
         kind, item = reason.kind.value, reason.item_idx
         if item < 0:

@@ -1,10 +1,8 @@
 """Where releases live: a folder or a bucket that only ever grows, and one pointer in it."""
 
 import json
-import os
-import uuid
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import fsspec
@@ -12,6 +10,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from coterie.data.stores import answering, options_of
 from coterie.errors import BadInputError
+from coterie.files import write_atomically
 from coterie.release.manifest import (
     FILES,
     MANIFEST,
@@ -191,17 +190,8 @@ class ReleaseStore:
         if not isinstance(self._fs, LocalFileSystem):
             self._fs.pipe_file(path, data)
             return
-        beside = Path(self._path, f".{uuid.uuid4().hex}.part")
-        try:
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError:
-            # A half would stay for ever, on a disk that is full already.
-            beside.unlink(missing_ok=True)
-            raise
+        # A release's own folder holds nothing else, not even after a kill.
+        write_atomically(path, data, scratch=self._path)
 
     def _manifest(self, version: str) -> tuple[Manifest, str]:
         data: bytes = self._fs.cat_file(f"{self._path}/{version}/{MANIFEST}")

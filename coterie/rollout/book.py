@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from coterie.errors import BadInputError, UnavailableError
+from coterie.files import write_atomically
 from coterie.rollout.decide import Command, Verb
-from coterie.rollout.plan import Plan
+from coterie.rollout.plan import Plan, current_names
 from coterie.rollout.standing import Look
 from coterie.rollout.state import Phase, State, Transition
 
@@ -73,9 +74,7 @@ class Book:
                 "audit_bytes": length,
                 "state": state.as_json(),
             }
-            beside = self._folder / f".{STATE}.part"
-            _write(beside, json.dumps(written).encode())
-            beside.replace(self._folder / STATE)
+            write_atomically(self._folder / STATE, json.dumps(written))
         return version + 1
 
     def history(self) -> list[Transition]:
@@ -95,9 +94,7 @@ class Book:
             length = _add_line(path, json.dumps(asdict(look)), sync=False)
             if length > KEPT_LOOKS_BYTES:
                 lines = path.read_bytes().splitlines(keepends=True)
-                beside = self._folder / f".{LOOKS}.part"
-                _write(beside, b"".join(lines[len(lines) % 2 :: 2]))
-                beside.replace(path)
+                write_atomically(path, b"".join(lines[len(lines) % 2 :: 2]))
 
     def looks(self) -> list[Look]:
         """Looks that were kept, oldest first."""
@@ -107,8 +104,9 @@ class Book:
         looks = []
         for line in path.read_bytes().splitlines():
             # One that a crash cut short is missed by nobody.
-            with suppress(ValueError, TypeError):
-                looks.append(Look(**json.loads(line)))
+            with suppress(ValueError, TypeError, KeyError):
+                content = json.loads(line)
+                looks.append(Look(**{**content, "signals": current_names(content["signals"])}))
         return looks
 
     def command(self, command: Command) -> None:
@@ -135,9 +133,7 @@ class Book:
         with self._writing(), self._locked():
             left = self.commands(state)
             text = "".join(json.dumps(asdict(one)) + "\n" for one in left)
-            beside = self._folder / f".{COMMANDS}.part"
-            _write(beside, text.encode())
-            beside.replace(self._folder / COMMANDS)
+            write_atomically(self._folder / COMMANDS, text)
 
     @contextmanager
     def lease(self) -> Iterator[bool]:
@@ -196,13 +192,6 @@ class Book:
             yield
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def read_transition(content: Mapping[str, Any]) -> Transition:
     """Back from ``asdict``."""
     phases = {name: Phase(content[name]) for name in ("before", "after")}
@@ -212,7 +201,7 @@ def read_transition(content: Mapping[str, Any]) -> Transition:
 def read_command(content: Mapping[str, Any]) -> Command:
     """Back from ``asdict``."""
     plan = content["plan"]
-    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.of(plan)}
+    read = {"verb": Verb(content["verb"]), "plan": None if plan is None else Plan.stored(plan)}
     return Command(**{**content, **read})
 
 

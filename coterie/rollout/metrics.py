@@ -1,8 +1,8 @@
 """Where a controller's counts come from: the app's own endpoint, or Prometheus.
 
-Both read the same metrics of ``serving.telemetry.metrics``, and tell apart a source that is down,
-one that knows no such series, one whose newest sample is old, and one that looks too seldom to
-tell.
+Both read the same metrics of ``serving.telemetry.instruments``, and tell apart a source that is
+down, one that knows no such series, one whose newest sample is old, and one that looks too seldom
+to tell.
 """
 
 import json
@@ -22,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from coterie.errors import UnavailableError, unresolved
 from coterie.rollout.decide import Source
+from coterie.rollout.plan import EARLIER_NAMES
 from coterie.rollout.state import Target, Totals
 
 logger = logging.getLogger("coterie.rollout")
@@ -146,7 +147,10 @@ def read(
         elif sample.name == SHOWN:
             shown[key] = int(sample.value)
         elif sample.name == SIGNALS:
-            events.setdefault(key, {})[sample.labels["signal"]] = int(sample.value)
+            # Replicas of before an upgrade count under the earlier name.
+            signal = EARLIER_NAMES.get(sample.labels["signal"], sample.labels["signal"])
+            counted = events.setdefault(key, {})
+            counted[signal] = counted.get(signal, 0) + int(sample.value)
     if not answers or beat == -math.inf:
         return Source.EMPTY, {}
     if now - beat > stale_s:

@@ -1,9 +1,10 @@
 """How a release is rolled out: steps, signals and their limits, times. Read and checked whole."""
 
 import itertools
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from coterie.errors import BadInputError
 from coterie.rollout.evidence import WIDEST, Worse
@@ -29,14 +30,23 @@ SIGNALS: Final[dict[str, Signal]] = {
     "slow": Signal("answers slower than the limit of latency", Worse.MORE, 1.1, 0.25),
     "fallbacks": Signal("lists that fell back to what is popular", Worse.MORE, 1.1),
     "malformed": Signal("empty, short or malformed lists", Worse.MORE, 1.0, 0.02),
-    "repeated": Signal("lists equal to another shopper's", Worse.MORE, 1.2),
-    "odd_scores": Signal(
+    "duplicate_lists": Signal("lists equal to another shopper's", Worse.MORE, 1.2),
+    "score_out_of_range": Signal(
         "lists with a best score as their release had none offline", Worse.MORE, 1.3
     ),
     "clicks": Signal("lists that were followed by a click", Worse.LESS, 1.0, of_shown=True),
     "purchases": Signal("lists that were followed by a purchase", Worse.LESS, 1.0, of_shown=True),
 }
 """All that a plan may name, with the limits that hold unless it says otherwise."""
+EARLIER_NAMES: Final = {"repeated": "duplicate_lists", "odd_scores": "score_out_of_range"}
+"""Signals as the version before called them: still read, by this version alone."""
+
+Value = TypeVar("Value")
+
+
+def current_names(by_signal: Mapping[str, Value]) -> dict[str, Value]:
+    """Put signals' names of now in the place of earlier ones, in what a program wrote."""
+    return {EARLIER_NAMES.get(name, name): value for name, value in by_signal.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,9 @@ class Plan:
             raise BadInputError(
                 f"signals name {', '.join(unknown) or 'nothing'}: known are {', '.join(SIGNALS)}"
             )
+        if len(dict(self.signals)) < len(self.signals):
+            names = ", ".join(name for name, _ in self.signals)
+            raise BadInputError(f"signals name one twice ({names}): leave one of both out")
         for name, limit in self.signals:
             harmful = limit >= 1.0 if SIGNALS[name].worse is Worse.MORE else limit <= 1.0
             if not harmful or not 2 / WIDEST < limit < WIDEST / 2:
@@ -114,11 +127,35 @@ class Plan:
         values = dict(content)
         if "weights" in values:
             values["weights"] = tuple(float(w) for w in values["weights"])
-        if isinstance(values.get("signals"), Mapping):
-            values["signals"] = tuple((n, float(x)) for n, x in values["signals"].items())
-        elif "signals" in values:
-            values["signals"] = tuple((str(n), float(x)) for n, x in values["signals"])
+        if "signals" in values:
+            found = values["signals"]
+            pairs = found.items() if isinstance(found, Mapping) else found
+            values["signals"] = tuple((_current(str(n)), float(x)) for n, x in pairs)
         return cls(**values)
+
+    @classmethod
+    def stored(cls, content: Mapping[str, Any]) -> "Plan":
+        """Read a plan that a program wrote down; nobody is warned of names that it did not choose.
+
+        Raises:
+            BadInputError: It is not one.
+        """
+        if "signals" not in content:
+            return cls.of(content)
+        return cls.of({**content, "signals": current_names(dict(content["signals"]))})
+
+
+def _current(name: str) -> str:
+    """Return a signal's name of now, and warn whoever says an earlier one."""
+    if name not in EARLIER_NAMES:
+        return name
+    warnings.warn(
+        f"the signal {name} is called {EARLIER_NAMES[name]} now, and the next version knows that "
+        "name alone: change the plan",
+        FutureWarning,
+        stacklevel=3,
+    )
+    return EARLIER_NAMES[name]
 
 
 def _bounds(name: str) -> str:

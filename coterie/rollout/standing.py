@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from coterie.rollout.decide import CANARY, STABLE, judgement
-from coterie.rollout.plan import SIGNALS
+from coterie.rollout.plan import SIGNALS, current_names
 from coterie.rollout.state import HELD, UNDER_WAY, Phase, State, Transition
 
 SHORT: Final = 12
@@ -213,7 +213,7 @@ def looks_in(history: Sequence[Transition]) -> list[Look]:
             one.weight,
             {
                 name: [*told["canary"], *told["stable"], round(told["e_value"], 4)]
-                for name, told in one.evidence.items()
+                for name, told in current_names(one.evidence).items()
             },
         )
         for one in history

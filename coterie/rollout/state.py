@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from coterie.rollout.evidence import Arm, Evidence
-from coterie.rollout.plan import Plan
+from coterie.rollout.plan import Plan, current_names
 
 
 class Phase(StrEnum):
@@ -163,9 +163,15 @@ class State:
         read = {
             "phase": Phase(content["phase"]),
             "held": Phase(content["held"]) if content["held"] else None,
-            "plan": Plan.of(content["plan"]),
-            "evidence": {n: Evidence.from_json(e) for n, e in content["evidence"].items()},
-            "totals": {arm: Totals(**totals) for arm, totals in content["totals"].items()},
+            "plan": Plan.stored(content["plan"]),
+            "evidence": {
+                name: Evidence.from_json(one)
+                for name, one in current_names(content["evidence"]).items()
+            },
+            "totals": {
+                arm: Totals(**{**totals, "events": current_names(totals["events"])})
+                for arm, totals in content["totals"].items()
+            },
             "done_commands": tuple(content["done_commands"]),
         }
         return cls(**{**known, **read})

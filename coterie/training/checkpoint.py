@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from coterie.data.stores import answering, open_store
 from coterie.errors import BadInputError
-from coterie.training.loop import TrainingHistory, TrainingState
+from coterie.files import atomic_folder
+from coterie.training.history import TrainingHistory, TrainingState
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
@@ -35,14 +36,11 @@ class CheckpointFolder:
         self._folder, self._run, self._keep = Path(folder), run, keep
 
     def save(self, state: TrainingState) -> None:
-        """Write beside, then rename; then drop what is older than ``keep`` states."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        name = f"epoch-{len(state.history.epochs):06d}"
-        beside = self._folder / f".{name}.part"
-        shutil.rmtree(beside, ignore_errors=True)
-        write_state(beside, state, self._run)
-        shutil.rmtree(self._folder / name, ignore_errors=True)
-        beside.rename(self._folder / name)
+        """Write a state, whole or not at all; then drop what is older than ``keep`` states."""
+        target = self._folder / f"epoch-{len(state.history.epochs):06d}"
+        with atomic_folder(target) as beside:
+            write_state(beside, state, self._run)
+            shutil.rmtree(target, ignore_errors=True)
         for old in sorted(self._folder.glob("epoch-*"))[: -self._keep]:
             shutil.rmtree(old)
 
@@ -106,8 +104,8 @@ def checkpoints_in(place: str, run: str) -> CheckpointFolder | CheckpointStore:
 
 
 def write_state(folder: Path, state: TrainingState, run: str) -> None:
-    """Write a state into a new folder, what vouches for it last."""
-    folder.mkdir(parents=True)
+    """Write a state into an empty folder, what vouches for it last."""
+    folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"weights.{name}": tensor for name, tensor in state.weights.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in state.best_weights.items()}
     tensors |= {f"average.{name}": tensor for name, tensor in state.average.items()}

@@ -25,8 +25,9 @@ from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.models import MODELS, Learned
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import newest_state, write_state
-from coterie.training.loop import EpochRecord, Start, TrainingHistory, TrainingState, run_epochs
-from coterie.training.packing import pack, pack_start, unpack, unpack_start
+from coterie.training.dataset_file import pack, pack_start, unpack, unpack_start
+from coterie.training.history import EpochRecord, TrainingHistory, TrainingState
+from coterie.training.loop import Start, run_epochs
 from coterie.training.runs import Workers, run_identity
 
 CHECKPOINTS = "checkpoint_[0-9]*"  # Ray's own naming, by time

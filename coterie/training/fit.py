@@ -11,7 +11,8 @@ from coterie.errors import BadInputError
 from coterie.models import MODELS, Learned, Model
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import checkpoints_in
-from coterie.training.loop import EpochRecord, Start, run_epochs
+from coterie.training.history import EpochRecord
+from coterie.training.loop import Start, run_epochs
 from coterie.training.runs import Workers, run_identity
 
 

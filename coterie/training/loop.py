@@ -6,19 +6,25 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
 
 import torch
 import torch.distributed
 from torch import nn
 
 from coterie.errors import BadInputError
+from coterie.training.history import (
+    Checkpoints,
+    EpochRecord,
+    TrainingHistory,
+    TrainingState,
+    Weights,
+)
 
 BATCHES_AHEAD: Final = 4
 """Batches that are made while a step runs: memory of a few, and no step waits for one."""
 
-Weights = dict[str, torch.Tensor]
 Start = Mapping[str, torch.Tensor]
 """What a release has learned, and ``rows``: for each item its row there, -1 where it is new."""
 Wrap = Callable[[nn.Module], nn.Module]
@@ -59,99 +65,34 @@ class LoopConfig:
     """How long and how fast to learn."""
 
     max_epochs: int = 100
-    """Without validation exactly so many: an earlier history's ``best_epoch``, say."""
+    """Epochs at most; without validation exactly so many (an earlier ``best_epoch``, say)."""
     patience: int = 10
-    """Validations without a better score after which training stops."""
+    """Validations without a better score after which training stops early."""
     validate_every: int = 1
     """Epochs from one validation to the next."""
     lr: float = 1e-3
+    """Learning rate of AdamW."""
     weight_decay: float = 0.0
-    """Decoupled (AdamW)."""
+    """Decay of the weights in a step, decoupled (AdamW); 0 leaves them."""
     max_grad_norm: float = 0.0
-    """Longer gradients are scaled down to it; 0 leaves them alone."""
-    average: float = 0.0
-    """What is validated and kept is a running mean of the weights over steps with this decay
-    (Polyak and Juditsky, 1992), which is steadier than the last step's; 0 takes those."""
+    """Norm that longer gradients are scaled down to; 0 leaves them as they are."""
+    ema_decay: float = 0.0
+    """Decay of the running mean of the weights over steps (Polyak and Juditsky, 1992), which is
+    validated and kept: steadier than the last step's weights. 0 keeps those."""
     seed: int = 0
+    """Seed of weights, batches and what is hidden."""
+    renamed: ClassVar[Mapping[str, str]] = {"average": "ema_decay"}
+    """See ``coterie.renamed``."""
 
     def __post_init__(self) -> None:
         if min(self.max_epochs, self.patience, self.validate_every) < 1 or not self.lr > 0:
             raise BadInputError(f"epochs, patience and lr must be over 0, found {self}")
-        if not 0 <= self.average < 1:
-            raise BadInputError(f"average must be in [0, 1), found {self.average}")
+        if not 0 <= self.ema_decay < 1:
+            raise BadInputError(f"ema_decay must be in [0, 1), found {self.ema_decay}")
 
-    def for_refit(self, history: "TrainingHistory") -> "LoopConfig":
+    def for_refit(self, history: TrainingHistory) -> "LoopConfig":
         """The same, for as many epochs as were best on validation: to fit on all that is known."""
         return replace(self, max_epochs=max(1, history.best_epoch))
-
-
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
-    """What one epoch came to."""
-
-    epoch: int
-    """Counted from 1."""
-    loss: float
-    score: float | None
-    """On validation; None where nothing was validated."""
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingHistory:
-    """All epochs, and which of them the trainee's weights are from."""
-
-    epochs: tuple[EpochRecord, ...] = ()
-    best_epoch: int = 0
-    best_score: float | None = None
-    resumed_from: int = 0
-    """Epochs that an earlier process had done."""
-
-    def add(self, record: EpochRecord) -> "TrainingHistory":
-        """With one more epoch, which is the best if its score says so or none has a score."""
-        epochs = (*self.epochs, record)
-        if record.score is None:
-            best = self.best_epoch if self.best_score is not None else record.epoch
-            return replace(self, epochs=epochs, best_epoch=best)
-        if self.best_score is None or record.score > self.best_score:
-            return replace(self, epochs=epochs, best_epoch=record.epoch, best_score=record.score)
-        return replace(self, epochs=epochs)
-
-    def validations_since_best(self) -> int:
-        """How often validation has looked since it last found a better score."""
-        return sum(e.score is not None and e.epoch > self.best_epoch for e in self.epochs)
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values for a file."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "TrainingHistory":
-        """Back from :meth:`as_json`."""
-        epochs = tuple(EpochRecord(**record) for record in content["epochs"])
-        return cls(**{**content, "epochs": epochs})
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingState:
-    """All that it takes to go on after an epoch as if nothing had happened."""
-
-    weights: Weights
-    best_weights: Weights
-    average: Weights
-    """The running mean; empty where there is none."""
-    optimizer: dict[str, Any]
-    history: TrainingHistory
-
-
-class Checkpoints(Protocol):
-    """Where states outlive the process; see ``coterie.training.checkpoint``."""
-
-    def save(self, state: TrainingState) -> None:
-        """Keep the state of rank 0 after an epoch."""
-
-    def load(self) -> TrainingState | None:
-        """The newest whole state; None at the very start. Every rank loads."""
 
 
 OnEpoch = Callable[[EpochRecord], None]
@@ -187,7 +128,7 @@ def run_epochs(
     )
     state = checkpoints.load() if checkpoints else None
     history, best = _resume(trainee, optimizer, state)
-    mean = _Mean(trainee, config.average, state.average if state else {})
+    mean = _Mean(trainee, config.ema_decay, state.average if state else {})
     mean.steps = len(history.epochs) * trainee.num_batches(world)
     stepper = wrap(trainee)
     while len(history.epochs) < config.max_epochs and not _is_done(history, config):

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
+from coterie.training.dataset_file import digest, digest_start
 from coterie.training.loop import Start
-from coterie.training.packing import digest, digest_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,23 @@ class Workers:
         return f"{self.storage.rstrip('/')}/{self.run_name}"
 
 
+def _under_old_names(config: Any) -> dict[str, Any]:
+    """List a config's fields, each under the name that ``renamed`` says it had."""
+    old = {new: name for name, new in getattr(config, "renamed", {}).items()}
+    found = {}
+    for field in fields(config):
+        value = getattr(config, field.name)
+        plain = _under_old_names(value) if is_dataclass(value) else value
+        found[old.get(field.name, field.name)] = plain
+    return found
+
+
 def run_identity(
     model_name: str, config: Any, data: TrainingSet, start: Start | None = None
 ) -> str:
     """Digest of what is learned from what; how long does not count, so that a run may go on."""
-    settings = asdict(config)
+    # Under the names of the version before: a run that it began goes on after an upgrade.
+    settings = _under_old_names(config)
     for name in ("max_epochs", "patience"):
         settings["loop"].pop(name)
     parts = [model_name, settings, digest(data)] + ([digest_start(start)] if start else [])

@@ -53,9 +53,9 @@ def encode(space: Space, changes: Mapping[str, Any]) -> Params:
 def decode(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
     """Optuna's parameters as a configuration's fields.
 
-    >>> space = {"dim": Choice((8, 16))}
-    >>> decode(space, encode(space, {"dim": 16}))
-    {'dim': 16}
+    >>> space = {"embedding_size": Choice((8, 16))}
+    >>> decode(space, encode(space, {"embedding_size": 16}))
+    {'embedding_size': 16}
     """
     return {
         name: field.values[int(params[name])] if isinstance(field, Choice) else float(params[name])

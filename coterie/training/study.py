@@ -6,17 +6,21 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from coterie.errors import BadInputError
+from coterie.files import write_atomically
+from coterie.renamed import under_new_names
 
 PLAN: Final = "study.json"
 TRIALS: Final = "trials.jsonl"
 LOCK: Final = ".lock"
 FORMAT: Final = 1
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 # Two seeds of the same settings came .3 to 1.4 % apart on Beidian and LastFM: who leads by less
 # than this may lead by luck.
 CLOSE: Final = 0.01
@@ -67,7 +71,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StudyPlan:
     """What tells a study from another."""
 
     model: str
@@ -79,7 +83,7 @@ class Plan:
     """Digest of the training set, validation and all."""
     seed: int
 
-    def differences(self, other: "Plan") -> list[str]:
+    def differences(self, other: "StudyPlan") -> list[str]:
         """What differs, in words: ``seed``, or ``config (dim, loop.lr)``."""
         ours, theirs = _plain(self), _plain(other)
         return [_difference(n, ours[n], theirs[n]) for n in ours if ours[n] != theirs[n]]
@@ -88,7 +92,7 @@ class Plan:
 class Study:
     """The trials of a plan so far; of an open study, more can be added."""
 
-    def __init__(self, folder: Path, plan: Plan, trials: list[Trial]):
+    def __init__(self, folder: Path, plan: StudyPlan, trials: list[Trial]):
         """Made by :func:`open_study` and :func:`load_study`."""
         self.folder, self.plan, self._trials = folder, plan, trials
 
@@ -190,8 +194,15 @@ class Study:
 
 
 @contextmanager
-def open_study(folder: str | Path, plan: Plan) -> Iterator[Study]:
+def open_study(
+    folder: str | Path, plan: StudyPlan, renamed: Mapping[str, str] = NOTHING
+) -> Iterator[Study]:
     """Begin a study, or go on with the one that the folder holds; nobody else may meanwhile.
+
+    Args:
+        folder: Of the study.
+        plan: What is tuned on what.
+        renamed: New names of fields by old ones, which an earlier version's study has.
 
     Raises:
         BadInputError: The folder holds another study, is damaged, or another process is at it.
@@ -204,10 +215,10 @@ def open_study(folder: str | Path, plan: Plan) -> Iterator[Study]:
         except OSError as error:
             raise BadInputError(f"another process is tuning in {where}: wait for it") from error
         if (where / PLAN).exists():
-            _refuse_another(where, plan)
+            _refuse_another(where, plan, renamed)
         else:
             _begin(where, plan)
-        yield Study(where, plan, _read_trials(where / TRIALS, mend=True))
+        yield Study(where, plan, _read_trials(where / TRIALS, renamed, mend=True))
 
 
 def load_study(folder: str | Path) -> Study:
@@ -219,23 +230,21 @@ def load_study(folder: str | Path) -> Study:
     where = Path(folder)
     if not (where / PLAN).is_file():
         raise BadInputError(f"{where} holds no {PLAN}: make one with coterie tune")
-    return Study(where, _read_plan(where), _read_trials(where / TRIALS, mend=False))
+    return Study(where, _read_plan(where), _read_trials(where / TRIALS, NOTHING, mend=False))
 
 
-def _begin(where: Path, plan: Plan) -> None:
+def _begin(where: Path, plan: StudyPlan) -> None:
     """The plan last: a folder without it holds no study."""
     strangers = [path.name for path in where.iterdir() if path.name != LOCK]
     if strangers:
         raise BadInputError(
             f"{where} holds {sorted(strangers)[0]} and no study: name a new or an empty folder"
         )
-    beside = where / f".{PLAN}.part"
-    beside.write_text(json.dumps({"format": FORMAT} | asdict(plan), indent=2) + "\n")
-    beside.replace(where / PLAN)
+    write_atomically(where / PLAN, json.dumps({"format": FORMAT} | asdict(plan), indent=2) + "\n")
 
 
-def _refuse_another(where: Path, plan: Plan) -> None:
-    differ = plan.differences(_read_plan(where))
+def _refuse_another(where: Path, plan: StudyPlan, renamed: Mapping[str, str]) -> None:
+    differ = plan.differences(_read_plan(where, renamed))
     if differ:
         raise BadInputError(
             f"{where} holds another study: its {' and '.join(differ)} "
@@ -244,17 +253,20 @@ def _refuse_another(where: Path, plan: Plan) -> None:
         )
 
 
-def _read_plan(where: Path) -> Plan:
+def _read_plan(where: Path, renamed: Mapping[str, str] = NOTHING) -> StudyPlan:
     try:
         content = json.loads((where / PLAN).read_text())
         if content.pop("format") != FORMAT:
             raise BadInputError(f"{where / PLAN} is of another format than {FORMAT}")
-        return Plan(**content)
+        plan = StudyPlan(**content)
+        config = under_new_names(plan.config, renamed, f"{where / PLAN}: settings")
+        space = {renamed.get(name, name): one for name, one in plan.space.items()}
+        return replace(plan, config=config, space=space)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{where / PLAN} is damaged ({error}): remove the folder") from error
 
 
-def _read_trials(path: Path, mend: bool) -> list[Trial]:
+def _read_trials(path: Path, renamed: Mapping[str, str], mend: bool) -> list[Trial]:
     """All whole lines; a kill while one was written leaves a part, which ``mend`` cuts off."""
     if not path.exists():
         return []
@@ -264,10 +276,10 @@ def _read_trials(path: Path, mend: bool) -> list[Trial]:
         log.warning("%s ends within a line: that trial is lost", path)
         if mend:
             os.truncate(path, len(whole) + len(newline))
-    return [_trial(line, path, at) for at, line in enumerate(whole.splitlines(), 1)]
+    return [_trial(line, path, at, renamed) for at, line in enumerate(whole.splitlines(), 1)]
 
 
-def _trial(line: bytes, path: Path, at: int) -> Trial:
+def _trial(line: bytes, path: Path, at: int, renamed: Mapping[str, str]) -> Trial:
     try:
         content = json.loads(line)
         names = {field.name for field in fields(Trial)}
@@ -275,7 +287,9 @@ def _trial(line: bytes, path: Path, at: int) -> Trial:
         if not needed <= set(content) <= names or not isinstance(content["changes"], dict):
             raise ValueError(f"expected {', '.join(sorted(names))}")
         curve = [(int(epoch), float(score)) for epoch, score in content["curve"]]
-        return Trial(**{**content, "ending": Ending(content["ending"]), "curve": curve})
+        changes = {renamed.get(name, name): one for name, one in content["changes"].items()}
+        known = {"changes": changes, "ending": Ending(content["ending"]), "curve": curve}
+        return Trial(**content | known)
     except (ValueError, TypeError) as error:
         raise BadInputError(f"line {at} of {path} is no trial ({error}): remove it") from error
 
@@ -288,7 +302,7 @@ def _difference(name: str, ours: Any, theirs: Any) -> str:
     return f"{name} ({', '.join(fields[:3])}{more})"
 
 
-def _plain(plan: Plan) -> dict[str, Any]:
+def _plain(plan: StudyPlan) -> dict[str, Any]:
     """As JSON would give it back: no tuples."""
     content: dict[str, Any] = json.loads(json.dumps(asdict(plan)))
     return content

@@ -12,8 +12,9 @@ from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.models import MODELS, Learned
 from coterie.models.space import Space
-from coterie.training.loop import EpochRecord, run_epochs
-from coterie.training.packing import unpack
+from coterie.training.dataset_file import unpack
+from coterie.training.history import EpochRecord
+from coterie.training.loop import run_epochs
 from coterie.training.validation import Validation
 
 Configure = Callable[[Mapping[str, Any]], Any]
@@ -108,7 +109,7 @@ def attempt(
     Args:
         search: The study's.
         changes: Fields of the space.
-        packed: Training set, as ``packing.pack`` wrote it; read once a process.
+        packed: Training set, as ``dataset_file.pack`` wrote it; read once a process.
         report: The last report says ``finished``, or ``failed`` and why.
         device: That the model learns on.
         threads: That torch may use.

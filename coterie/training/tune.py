@@ -23,11 +23,11 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from coterie.data.dataset import TrainingSet
-from coterie.training.keeper import Keeper
-from coterie.training.packing import pack
+from coterie.training.dataset_file import pack
 from coterie.training.search import Replayable, decode, distributions, encode, quiet, told
-from coterie.training.standing import Watch, unwatched
 from coterie.training.study import Study
+from coterie.training.study_progress import Watch, unwatched
+from coterie.training.trial_recorder import TrialRecorder
 from coterie.training.trials import Bounds, Search, attempt, cores
 
 WORK: Final = ".work"
@@ -68,8 +68,8 @@ def run_study(
         UnavailableError: The process that tried them died.
     """
     wanted = None if bounds.trials is None else max(0, bounds.trials - study.num_counted)
-    keeper = Keeper(study, search, bounds, watch)
-    if wanted == 0 and not keeper.rivals:
+    recorder = TrialRecorder(study, search, bounds, watch)
+    if wanted == 0 and not recorder.rivals:
         return
     work = (study.folder / WORK).absolute()
     shutil.rmtree(work, ignore_errors=True)
@@ -77,18 +77,18 @@ def run_study(
         pack(data, str(work / "data.npz"))
         with _quiet(), _cluster(bounds):
             if wanted != 0:
-                _search(study, search, bounds, work, keeper).fit()
-                keeper.cut()
-            if keeper.rivals and not keeper.enough(repeat=1):
-                _runoff(search, bounds, work, keeper).fit()
-                keeper.cut()
+                _search(study, search, bounds, work, recorder).fit()
+                recorder.cut()
+            if recorder.rivals and not recorder.enough(repeat=1):
+                _runoff(search, bounds, work, recorder).fit()
+                recorder.cut()
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    keeper.raise_if_hopeless()
+    recorder.raise_if_hopeless()
 
 
 def _search(
-    study: Study, search: Search, bounds: Bounds, work: Path, keeper: Keeper
+    study: Study, search: Search, bounds: Bounds, work: Path, recorder: TrialRecorder
 ) -> ray.tune.Tuner:
     """The trials that are still wanted."""
     config = ray.tune.TuneConfig(
@@ -96,25 +96,25 @@ def _search(
         scheduler=_scheduler(study, search),
         num_samples=-1 if bounds.trials is None else bounds.trials - study.num_counted,
     )
-    return _tuner(search, bounds, work, keeper, config, repeat=0)
+    return _tuner(search, bounds, work, recorder, config, repeat=0)
 
 
-def _runoff(search: Search, bounds: Bounds, work: Path, keeper: Keeper) -> ray.tune.Tuner:
+def _runoff(search: Search, bounds: Bounds, work: Path, recorder: TrialRecorder) -> ray.tune.Tuner:
     """The rivals once more, each to its end."""
-    rivals = [trial.changes for trial in keeper.rivals]
+    rivals = [trial.changes for trial in recorder.rivals]
     config = ray.tune.TuneConfig(
         search_alg=_optuna(search, rivals, seed=0),
         scheduler=FIFOScheduler(),
         num_samples=len(rivals),
     )
-    return _tuner(search, bounds, work, keeper, config, repeat=1)
+    return _tuner(search, bounds, work, recorder, config, repeat=1)
 
 
 def _tuner(
     search: Search,
     bounds: Bounds,
     work: Path,
-    keeper: Keeper,
+    recorder: TrialRecorder,
     config: ray.tune.TuneConfig,
     repeat: int,
 ) -> ray.tune.Tuner:
@@ -134,8 +134,8 @@ def _tuner(
         run_config=ray.tune.RunConfig(
             name=f"trials-{repeat}",
             storage_path=str(work),
-            callbacks=[_Events(keeper, search, repeat)],
-            stop=_Enough(keeper, repeat),
+            callbacks=[_Events(recorder, search, repeat)],
+            stop=_Enough(recorder, repeat),
             failure_config=ray.tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
         ),
@@ -216,32 +216,32 @@ class _Here:
 class _Events(_Here, ray.tune.Callback):  # type: ignore[misc]
     """What Ray Tune tells of trials, in the process that started them."""
 
-    def __init__(self, keeper: Keeper, search: Search, repeat: int):
-        self._keeper, self._space, self._repeat = keeper, search.space, repeat
+    def __init__(self, recorder: TrialRecorder, search: Search, repeat: int):
+        self._recorder, self._space, self._repeat = recorder, search.space, repeat
 
     def on_trial_start(self, trial: Any, **_: Any) -> None:
         """A process takes it up, from its first epoch on, if it is the second one too."""
-        self._keeper.started(trial.trial_id, decode(self._space, trial.config), self._repeat)
+        self._recorder.started(trial.trial_id, decode(self._space, trial.config), self._repeat)
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
         """It has something to tell."""
-        self._keeper.reported(trial.trial_id, result)
+        self._recorder.reported(trial.trial_id, result)
 
     def on_trial_complete(self, trial: Any, **_: Any) -> None:
         """It came to its end, or was stopped."""
-        self._keeper.ended(trial.trial_id)
+        self._recorder.ended(trial.trial_id)
 
     def on_trial_error(self, trial: Any, **_: Any) -> None:
         """Its process died for good: errors of ours do not reach Ray."""
         words = (trial.get_error() or "").strip().splitlines()
-        self._keeper.died(trial.trial_id, words[-1].strip() if words else "no reason was given")
+        self._recorder.died(trial.trial_id, words[-1].strip() if words else "no reason was given")
 
 
 class _Enough(_Here, ray.tune.Stopper):  # type: ignore[misc]
     """Ends all trials when time is up."""
 
-    def __init__(self, keeper: Keeper, repeat: int):
-        self._keeper, self._repeat = keeper, repeat
+    def __init__(self, recorder: TrialRecorder, repeat: int):
+        self._recorder, self._repeat = recorder, repeat
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
         """Whether one trial should end: that is the scheduler's to say."""
@@ -249,7 +249,7 @@ class _Enough(_Here, ray.tune.Stopper):  # type: ignore[misc]
 
     def stop_all(self) -> bool:
         """Asked after every event."""
-        return self._keeper.enough(self._repeat)
+        return self._recorder.enough(self._repeat)
 
 
 @contextmanager

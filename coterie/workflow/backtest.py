@@ -11,6 +11,7 @@ from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import by_weeks
 from coterie.evaluation.backtest import Week
 from coterie.evaluation.comparison import compare
+from coterie.files import write_atomically
 from coterie.progress import Progress, silent
 from coterie.training.fit import fit_twice
 from coterie.workflow.settings import FitSettings
@@ -54,7 +55,6 @@ def backtest(
         data = split.for_test()
         found.append(Week(start_ms, len(data.interactions), compare(fitted, data, split.test)))
     progress("foreseeing weeks", len(splits) * len(names), len(splits) * len(names))
-    Path(out).mkdir(parents=True, exist_ok=True)
     content = [asdict(week) for week in found]
-    Path(out, BACKTEST).write_text(json.dumps(content, allow_nan=False) + "\n")
+    write_atomically(Path(out, BACKTEST), json.dumps(content, allow_nan=False) + "\n")
     return found

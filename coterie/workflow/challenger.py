@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,14 +14,15 @@ import coterie
 from coterie.data.repurchase import RepurchaseSetting, read_repurchase
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
+from coterie.files import write_atomically
 from coterie.models import MODELS, Learned, Model, Releasable, is_releasable
 from coterie.models.popularity import Popularity
 from coterie.progress import Progress, silent
 from coterie.recommend.terms import Parameters
 from coterie.training.fit import chosen_config, fit_twice
 from coterie.workflow.features import check_features
-from coterie.workflow.settings import FitSettings
-from coterie.workflow.shop import Shop
+from coterie.workflow.settings import FitSettings, renew
+from coterie.workflow.shop import CleanShop
 from coterie.workflow.start import open_start
 
 CHALLENGER: Final = "challenger.json"
@@ -83,7 +84,8 @@ def fit_challenger(
         BadInputError: The data or the settings are wrong.
     """
     settings, started = settings or FitSettings(), time.monotonic()
-    config, shop = settings.configure(), Shop.open(clean, read_repurchase(*settings.repurchase))
+    config = settings.configure()
+    shop = CleanShop.open(clean, read_repurchase(*settings.repurchase))
     if known is not None:
         check_features(known, shop)
     data = shop.split.for_validation()
@@ -122,8 +124,10 @@ def load_challenger(folder: str) -> Challenger:
     if not path.is_file():
         raise BadInputError(f"{folder} holds no {CHALLENGER}: train one with coterie train first")
     try:
-        return Challenger(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
+        found = Challenger(**json.loads(path.read_text()))
+        config, chosen = (renew(found.model, one) for one in (found.config, found.chosen))
+        return replace(found, config=config, chosen=chosen)
+    except (ValueError, TypeError, KeyError) as error:
         raise BadInputError(f"{path} is damaged ({error}): train again") from error
 
 
@@ -160,11 +164,5 @@ def _save(challenger: Challenger, final: Model, folder: Path) -> None:
     (folder / CHALLENGER).unlink(missing_ok=True)
     (folder / PARAMETERS).unlink(missing_ok=True)
     if isinstance(final, Releasable):
-        _replace(folder / PARAMETERS, safetensors.save(final.parameters))
-    _replace(folder / CHALLENGER, json.dumps(asdict(challenger), indent=2).encode() + b"\n")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(data)
-    beside.replace(path)
+        write_atomically(folder / PARAMETERS, safetensors.save(final.parameters))
+    write_atomically(folder / CHALLENGER, json.dumps(asdict(challenger), indent=2) + "\n")

@@ -14,13 +14,14 @@ from coterie.evaluation.protocols import Evaluation
 from coterie.evaluation.report import report
 from coterie.evaluation.results import Comparison
 from coterie.evaluation.shop import shop_figures
+from coterie.files import write_atomically
 from coterie.graph.figures import degree_counts, graph_figures
 from coterie.models import MODELS, Inductive, Model, is_releasable
 from coterie.progress import Progress, silent
 from coterie.training.fit import chosen_config, fit, fit_twice
 from coterie.workflow.challenger import Challenger, history_of, load_challenger, load_parameters
 from coterie.workflow.settings import FitSettings, change, flatten
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 
 COMPARISON: Final = "comparison.json"
 TRAINING: Final = "training.json"
@@ -52,7 +53,7 @@ def evaluate_all(
         BadInputError: The data are wrong, or the challenger was fitted on other data.
     """
     known = None if challenger is None else load_challenger(challenger)
-    shop = Shop.open(clean, known.repurchase_setting() if known else None)
+    shop = CleanShop.open(clean, known.repurchase_setting() if known else None)
     if known and known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
     runs: dict[str, _Run] = {}
@@ -72,7 +73,7 @@ def evaluate_all(
     comparison = _meet_newcomers(comparison, runs, shop, progress)
     comparison.save(f"{out}/{COMPARISON}")
     learned = {name: run.training for name, run in runs.items() if run.training}
-    Path(out, TRAINING).write_text(json.dumps(learned) + "\n")
+    write_atomically(Path(out, TRAINING), json.dumps(learned) + "\n")
     return comparison
 
 
@@ -87,7 +88,7 @@ def write_report(clean: str, evaluation: str, out: str) -> None:
     Raises:
         BadInputError: There is no evaluation, or it is damaged, or the tables are not clean.
     """
-    comparison, shop = load_comparison(evaluation), Shop.open(clean)
+    comparison, shop = load_comparison(evaluation), CleanShop.open(clean)
     data = shop.split.for_test()
     histories = Path(evaluation, TRAINING)
     report(
@@ -112,7 +113,7 @@ def load_comparison(evaluation: str) -> Comparison:
 
 
 def _meet_newcomers(
-    comparison: Comparison, runs: Mapping[str, "_Run"], shop: Shop, progress: Progress
+    comparison: Comparison, runs: Mapping[str, "_Run"], shop: CleanShop, progress: Progress
 ) -> Comparison:
     """Fit once more without some shoppers, and judge the lists that they would get."""
     newcomers = Newcomers.choose(shop.split.for_test(), shop.split.test)
@@ -140,14 +141,14 @@ class _Run:
     training: Mapping[str, Any] | None
 
 
-def _restore(known: Challenger, folder: str, shop: Shop) -> _Run:
+def _restore(known: Challenger, folder: str, shop: CleanShop) -> _Run:
     kind = MODELS[known.model]
     model = kind(change(kind.config_class(), flatten(known.config)))
     model.use(load_parameters(folder), shop.split.for_test())
     return _Run(model, change(kind.config_class(), flatten(known.chosen)), known.training)
 
 
-def _fit(name: str, known: Challenger | None, shop: Shop, progress: Progress) -> _Run:
+def _fit(name: str, known: Challenger | None, shop: CleanShop, progress: Progress) -> _Run:
     """The challenger's config holds for its own name, and for ours without ties."""
     model = OURS if name == WITHOUT_TIES else name
     config = flatten(known.config) if known and known.model == model else {}

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
-from coterie.recommend.known import KNOWN, check_known, community_of
-from coterie.workflow.shop import Shop
+from coterie.recommend.point_in_time import TRAINING_FEATURES, check_training_features, community_of
+from coterie.workflow.shop import CleanShop
 
 FOR_VALIDATION: Final = "for_validation.parquet"
 """What was known when training ended."""
@@ -16,7 +16,7 @@ FOR_TEST: Final = "for_test.parquet"
 """What was known when validation ended."""
 
 
-def check_features(known: str, shop: Shop) -> None:
+def check_features(known: str, shop: CleanShop) -> None:
     """Compare point-in-time features with what a model is about to be fitted on.
 
     Serving will read these features; the model learns from the tables. Both tell the same, or
@@ -38,6 +38,6 @@ def check_features(known: str, shop: Shop) -> None:
         path = Path(known, name)
         if not path.is_file():
             raise BadInputError(f"{known} lacks {name}: run the features step into it first")
-        table = pq.read_table(path, schema=KNOWN)
+        table = pq.read_table(path, schema=TRAINING_FEATURES)
         users, items = shop.dataset.users, shop.dataset.items
-        check_known(community_of(table, users, items, data.again), data, used)
+        check_training_features(community_of(table, users, items, data.again), data, used)

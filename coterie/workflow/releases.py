@@ -16,7 +16,7 @@ from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.release.gate import Limits, judge
 from coterie.workflow.challenger import Challenger, load_challenger, load_parameters
 from coterie.workflow.comparison import load_comparison
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 
 SAMPLED: Final = 2000
 """Shoppers whose lists are looked at, about."""
@@ -48,7 +48,7 @@ def make_release(
     """
     limits = limits or Limits()
     known = load_challenger(challenger)
-    shop = Shop.open(clean, known.repurchase_setting())
+    shop = CleanShop.open(clean, known.repurchase_setting())
     if known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
     verdict = judge(known.validation, known.popularity, limits=limits)

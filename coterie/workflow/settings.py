@@ -12,6 +12,7 @@ from coterie.data.dataset import TrainingSet
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
 from coterie.models import MODELS
+from coterie.renamed import renamed_fields, under_new_names
 from coterie.training.fit import Here
 from coterie.training.loop import Start
 from coterie.training.runs import Workers, run_identity
@@ -41,6 +42,7 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.model not in MODELS:
             raise BadInputError(f"no model {self.model!r}: choose one of {', '.join(MODELS)}")
+        object.__setattr__(self, "config", renew(self.model, self.config))
         if self.workers < 0:
             raise BadInputError(f"{self.workers} workers: 0 trains here, 1 and more with Ray Train")
 
@@ -70,8 +72,21 @@ class FitSettings:
         return change(MODELS[self.model].config_class(), flatten(self.config))
 
 
+def renew(model: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Bring a model's settings, nested or with dots, from old names to the ones of its config.
+
+    >>> renew("ease", {"l2": 50.0})
+    {'l2': 50.0}
+
+    Raises:
+        BadInputError: A setting has its old name and its new one.
+    """
+    flat, renamed = flatten(config), renamed_fields(MODELS[model].config_class())
+    return under_new_names(flat, renamed, "settings") if flat.keys() & renamed.keys() else config
+
+
 def change(config: Any, changes: Mapping[str, Any]) -> Any:
-    """A config with some fields changed.
+    """Replace some fields of a config; old names are read like new ones.
 
     >>> from coterie.models.ease import EASEConfig
     >>> change(EASEConfig(), {"l2": 50.0}).l2
@@ -84,6 +99,7 @@ def change(config: Any, changes: Mapping[str, Any]) -> Any:
     Raises:
         BadInputError: There is no such field, or its value is of another type.
     """
+    changes = under_new_names(changes, renamed_fields(config), "settings")
     for name, value in changes.items():
         outer, _, inner = name.partition(".")
         known = {f.name: f.type for f in fields(config)}
@@ -105,8 +121,8 @@ def change(config: Any, changes: Mapping[str, Any]) -> Any:
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested values by dotted name, as ``change`` takes them.
 
-    >>> flatten({"dim": 8, "loop": {"lr": 0.1}})
-    {'dim': 8, 'loop.lr': 0.1}
+    >>> flatten({"embedding_size": 8, "loop": {"lr": 0.1}})
+    {'embedding_size': 8, 'loop.lr': 0.1}
     """
     flat: dict[str, Any] = {}
     for name, value in content.items():
@@ -120,8 +136,8 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The opposite of :func:`flatten`.
 
-    >>> nest({"dim": 8, "loop.lr": 0.1})
-    {'dim': 8, 'loop': {'lr': 0.1}}
+    >>> nest({"embedding_size": 8, "loop.lr": 0.1})
+    {'embedding_size': 8, 'loop': {'lr': 0.1}}
     """
     nested: dict[str, Any] = {}
     for name, value in flat.items():
@@ -136,8 +152,8 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
 def read_config(*given: str) -> dict[str, Any]:
     """Fields of a config by dotted name, from what a person or a pipeline names; the later wins.
 
-    >>> read_config('{"dim": 8, "loop": {"lr": 0.1}}', "dim=16")
-    {'dim': 16, 'loop.lr': 0.1}
+    >>> read_config('{"embedding_size": 8, "loop": {"lr": 0.1}}', "embedding_size=16")
+    {'embedding_size': 16, 'loop.lr': 0.1}
 
     Args:
         given: Each a JSON object, one field as ``name=value``, or the path or URL of a JSON file

@@ -9,14 +9,14 @@ from coterie.data.splits import choose
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class CleanShop:
     """Clean tables and their split."""
 
     dataset: Dataset
     split: Split
 
     @classmethod
-    def open(cls, clean: str, repurchase: RepurchaseSetting | None = None) -> "Shop":
+    def open(cls, clean: str, repurchase: RepurchaseSetting | None = None) -> "CleanShop":
         """Load and split.
 
         Args:

@@ -10,14 +10,16 @@ from typing import Any, Final
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.evaluation.tuning import write_page
+from coterie.files import write_atomically
 from coterie.models import MODELS
 from coterie.models.space import Space, Tuning, describe
-from coterie.training.packing import digest
-from coterie.training.standing import Standing, Watch, unwatched
-from coterie.training.study import Plan, Study, Trial, open_study
+from coterie.renamed import renamed_fields
+from coterie.training.dataset_file import digest
+from coterie.training.study import Study, StudyPlan, Trial, open_study
+from coterie.training.study_progress import StudyProgress, Watch, unwatched
 from coterie.training.trials import Bounds, Search
-from coterie.workflow.settings import FitSettings, change, flatten, nest
-from coterie.workflow.shop import Shop
+from coterie.workflow.settings import FitSettings, change, flatten, nest, renew
+from coterie.workflow.shop import CleanShop
 
 BEST: Final = "best.json"
 """What ``coterie train --config`` and the pipeline's ``settings`` take."""
@@ -46,6 +48,10 @@ class TuneSettings:
     """One GPU for each trial, or a share where more run at once than there are."""
     address: str = "local"
     """Of the Ray cluster; with ``auto``, the folder must be one that its machines share."""
+
+    def __post_init__(self) -> None:
+        if self.model in MODELS:
+            object.__setattr__(self, "config", renew(self.model, self.config))
 
     @property
     def bounds(self) -> Bounds:
@@ -80,10 +86,10 @@ class TuneSettings:
         learns = seeds if epochs else {}  # what is solved differs by less than can be told
         return Search(self.model, partial(change, config), space, defaults, epochs, starts, learns)
 
-    def plan(self, search: Search, data: TrainingSet) -> Plan:
+    def plan(self, search: Search, data: TrainingSet) -> StudyPlan:
         """What tells this study from another."""
         config = flatten(asdict(FitSettings(self.model, self.config).configure()))
-        return Plan(self.model, config, describe(search.space), digest(data), self.seed)
+        return StudyPlan(self.model, config, describe(search.space), digest(data), self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +125,10 @@ def tune_model(
     """
     settings = settings or TuneSettings()
     search, bounds = settings.search(), settings.bounds  # refused before anything is written
-    columns = MODELS[settings.model](FitSettings(settings.model, settings.config).configure())
-    data = Shop.open(clean).split.for_validation().with_item_columns(columns.item_columns)
-    with open_study(out, settings.plan(search, data)) as study:
+    model = MODELS[settings.model](FitSettings(settings.model, settings.config).configure())
+    data = CleanShop.open(clean).split.for_validation().with_item_columns(model.item_columns)
+    renamed = renamed_fields(model.config)
+    with open_study(out, settings.plan(search, data), renamed) as study:
         try:
             # Ray and Optuna take seconds to import: only who tunes waits for them.
             from coterie.training.tune import run_study
@@ -145,20 +152,18 @@ def _keeping(study: Study, settings: TuneSettings, watch: Watch) -> Watch:
     """``watch``, with the best settings kept whenever they are others."""
     kept: list[Trial] = []
 
-    def tell(standing: Standing) -> None:
+    def tell(progress: StudyProgress) -> None:
         if study.best is not None and [study.best] != kept:
             _keep_best(study, settings, study.best)
             kept[:] = [study.best]
-        watch(standing)
+        watch(progress)
 
     return tell
 
 
 def _keep_best(study: Study, settings: TuneSettings, best: Trial) -> dict[str, Any]:
     config = nest(flatten(settings.config) | dict(best.changes))
-    beside = study.folder / f".{BEST}.part"
-    beside.write_text(json.dumps(config, indent=2) + "\n")
-    beside.replace(study.folder / BEST)
+    write_atomically(study.folder / BEST, json.dumps(config, indent=2) + "\n")
     return config
 
 

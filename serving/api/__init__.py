@@ -1,0 +1,1 @@
+"""What the app answers over HTTP: routes, their guard, their problems, and the pages."""

@@ -1,21 +1,14 @@
-"""Rollouts over HTTP: commands for who holds the token, and a page to look at for everybody else.
+"""Rollouts over HTTP, for who holds the token.
 
 A command is left in the book; the controller carries it out, or refuses it, within its next looks.
 """
 
-import secrets
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Security
-from fastapi.responses import FileResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, StringConstraints
 
 from coterie.errors import BadInputError
@@ -23,40 +16,24 @@ from coterie.rollout.controller import Ledger
 from coterie.rollout.decide import CONTROLLER, Command, Verb
 from coterie.rollout.live import Place
 from coterie.rollout.plan import Plan
-from coterie.rollout.standing import (
-    Look,
-    Moment,
-    Named,
-    Series,
-    Standing,
-    called,
-    in_percent,
-    looks_in,
-    moment,
-    series,
-    standing,
-)
+from coterie.rollout.standing import Standing, moment, standing
 from coterie.rollout.state import Transition
-from serving.api.problems import MEDIA_TYPE, ProblemError
-from serving.api.strict import StrictRoute
+from serving.api import explanation
+from serving.api.auth import REFUSED, Guard, Scope
+from serving.api.problems import ProblemError, problem_responses
+from serving.api.strict_routes import StrictRoute
 from serving.schemas import Id, Strict
 
 WAIT_S: Final = 3.0
 """How long an answer waits for the controller."""
 POLL_S: Final = 0.05
-FRESH_S: Final = 0.5
-"""For so long the page gets the same answer: it is open to everybody, and books cost time."""
 MAX_HISTORY: Final = 200
-SHOWN_HISTORY: Final = 40
 MAX_REASON: Final = 500
 MAX_NAME: Final = 128
 LEAST_DIGITS: Final = 8
 """Of a digest that stands for a release in quarantine."""
 LEAD_S: Final = 60.0
 """A caller's clock may be so far ahead of ours."""
-PERSON: Final = "a person"
-"""In the place of names, where no token is asked for."""
-_STATIC: Final = Path(__file__).parent / "static"
 _LONGEST_S: Final = 30 * 86_400.0
 
 Text = Annotated[
@@ -95,7 +72,7 @@ class PlanIn(Strict):
     cooldown_s: Seconds | None = None
 
     def plan(self) -> Plan:
-        """The same, checked whole.
+        """Make a rollout's plan of it, checked whole.
 
         Raises:
             BadInputError: The values do not fit each other.
@@ -142,43 +119,28 @@ class History(BaseModel):
     versions: dict[str, str] = Field(description="Digest to version, as far as they are known")
 
 
-class UserArm(BaseModel):
-    """Where one shopper was."""
-
-    arm: Literal["stable", "canary"]
-    release: Named
-    place: float = Field(description="From 0 to 1: on the canary as long as its weight is more")
-
-
-class Explanation(BaseModel):
-    """What was live, for whom, and why."""
-
-    text: str = Field(description="For people to read")
-    moment: Moment
-    stable: Named | None
-    canary: Named | None
-    user: UserArm | None
-
-
-class Overview(BaseModel):
-    """All that the page shows. Names of people are left out."""
-
-    standing: Standing
-    history: list[Transition] = Field(description="Newest first, without evidence")
-    series: Series
+_Verb = Literal[
+    Verb.PAUSE,
+    Verb.RESUME,
+    Verb.PROMOTE,
+    Verb.ROLLBACK,
+    Verb.FREEZE,
+    Verb.UNFREEZE,
+    Verb.UNQUARANTINE,
+]
 
 
 def admin_router(
     book: Ledger,
-    token: str,
+    guard: Guard,
     find_release: Callable[[str], Place],
     versions: Callable[[], Mapping[str, str]] = dict,
 ) -> APIRouter:
-    """The routes that command.
+    """Make the routes that command rollouts, and tell all of them to who may.
 
     Args:
         book: Where the rollout is written down.
-        token: What callers have to know; without one nobody may.
+        guard: Who lets callers in.
         find_release: From a version, or a folder in the store, to where a release lies; raises
             BadInputError for others.
         versions: Digest to version of the releases that are known.
@@ -187,13 +149,22 @@ def admin_router(
         prefix="/v1/admin",
         route_class=StrictRoute,
         tags=["rollouts"],
-        dependencies=[Security(_guard(token))],
-        responses={n: _problem(n) for n in (401, 403, 503)},
+        dependencies=guard.require(Scope.ROLLOUTS),
+        responses=REFUSED | problem_responses(503),
     )
+    _add_questions(admin, book, versions)
+    _add_commands(admin, book, find_release)
+    return admin
+
+
+def _add_questions(
+    admin: APIRouter, book: Ledger, versions: Callable[[], Mapping[str, str]]
+) -> None:
+    """Add the routes that change nothing."""
 
     @admin.get("/rollouts")
     def read_standing() -> Standing:
-        """How the rollout stands, and what happens next."""
+        """Tell how the rollout stands, and what happens next."""
         return _stand(book, versions())
 
     @admin.get("/rollouts/history")
@@ -203,28 +174,34 @@ def admin_router(
             float | None, Query(ge=0, le=1e12, description="Only earlier than this Unix time")
         ] = None,
     ) -> History:
-        """The audit log: every transition with its reason, and the evidence of that moment."""
+        """List the audit log: every transition with its reason, and the evidence of that moment."""
         return _page(book.history(), limit, before, versions())
 
     @admin.get("/rollouts/explain")
     def explain(
         at: Annotated[AwareDatetime, Query(description="ISO 8601 with an offset")],
         user: Annotated[Id | None, Query(description="A shopper: on which arm?")] = None,
-    ) -> Explanation:
-        """Which release was live, for a shopper where one is named, and why."""
+    ) -> explanation.Explanation:
+        """Tell which release was live, for a shopper where one is named, and why."""
         if at.timestamp() > time.time() + LEAD_S:
             raise ProblemError(422, f"at: {at.isoformat()} is still to come")
         state, _ = book.read()
-        return _explain(moment(state, book.history(), at.timestamp()), user, versions())
+        then = moment(state, book.history(), at.timestamp())
+        return explanation.explain(then, user, versions())
 
-    @admin.post("/rollouts", status_code=202, responses=_REFUSALS)
+
+def _add_commands(admin: APIRouter, book: Ledger, find_release: Callable[[str], Place]) -> None:
+    """Add the routes that leave a command in the book."""
+    refused = problem_responses(409)
+
+    @admin.post("/rollouts", status_code=202, responses=refused)
     def start(body: StartIn) -> CommandReceipt:
         """Begin a rollout. The answer waits up to 3 s for the controller."""
         plan = body.plan.plan() if body.plan else None
         digest = find_release(body.release).digest
         return _leave(book, Verb.START, body.who, body.reason, digest, plan)
 
-    @admin.post("/rollouts/{verb}", status_code=202, responses=_REFUSALS)
+    @admin.post("/rollouts/{verb}", status_code=202, responses=refused)
     def command(verb: _Verb, body: CommandIn) -> CommandReceipt:
         """Command the rollout. The answer waits up to 3 s for the controller."""
         digest = ""
@@ -235,103 +212,6 @@ def admin_router(
         elif body.release is not None:
             raise ProblemError(422, f"body.release: {verb} takes none, it is of what runs")
         return _leave(book, verb, body.who, body.reason, digest)
-
-    return admin
-
-
-def operations_router(
-    book: Ledger,
-    versions: Callable[[], Mapping[str, str]] = dict,
-    looks: Callable[[], Sequence[Look]] = tuple,
-) -> APIRouter:
-    """The page, and what it shows: to whoever asks, so only where the storefront is on.
-
-    Args:
-        book: Where the rollout is written down.
-        versions: Digest to version of the releases that are known.
-        looks: Signals over time; without any, the audit log has a few points of each.
-    """
-    shown = APIRouter(tags=["storefront"], responses={503: _problem(503)}, route_class=StrictRoute)
-    kept = _Kept(lambda: _overview(book, versions(), looks()))
-
-    @shown.get("/v1/rollouts")
-    def overview() -> Overview:
-        """How the rollout stands, its history, and its signals over time."""
-        return kept.get()
-
-    @shown.get("/operations", include_in_schema=False)
-    async def page() -> FileResponse:
-        """The operations page."""
-        return FileResponse(_STATIC / "operations.html")
-
-    return shown
-
-
-class _Kept:
-    """An overview that is made anew only when it is no longer fresh."""
-
-    def __init__(self, make: Callable[[], Overview]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._made: Overview | None = None
-        self._until = 0.0
-
-    def get(self) -> Overview:
-        """One that is at most FRESH_S old; who asks meanwhile waits for the same."""
-        with self._lock:
-            if self._made is None or time.monotonic() > self._until:
-                self._made = self._make()
-                self._until = time.monotonic() + FRESH_S
-            return self._made
-
-
-_Verb = Literal[
-    Verb.PAUSE,
-    Verb.RESUME,
-    Verb.PROMOTE,
-    Verb.ROLLBACK,
-    Verb.FREEZE,
-    Verb.UNFREEZE,
-    Verb.UNQUARANTINE,
-]
-_ABOUT: Final = {
-    401: "The token is missing, or another one",
-    403: "This app has no token, so nobody may",
-    409: "The controller refuses; `detail` says why",
-    503: "Something behind this service does not answer; try again",
-}
-
-
-def _problem(status: int) -> dict[str, Any]:
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {"description": _ABOUT[status], "content": {MEDIA_TYPE: schema}}
-
-
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {409: _problem(409)}
-
-
-def _guard(token: str) -> Callable[..., None]:
-    scheme = HTTPBearer(
-        scheme_name="AdminToken", description="COTERIE_ADMIN_TOKEN", auto_error=False
-    )
-
-    def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]) -> None:
-        if not token:
-            raise ProblemError(
-                403,
-                "this app was started without a token, so nobody may command rollouts: set "
-                "COTERIE_ADMIN_TOKEN, for example to the output of `openssl rand -hex 16`, and "
-                "start it again",
-            )
-        sent = given.credentials if given else ""
-        if not secrets.compare_digest(sent.encode(), token.encode()):
-            raise HTTPException(
-                401,
-                "send `Authorization: Bearer TOKEN`, with the app's COTERIE_ADMIN_TOKEN",
-                {"WWW-Authenticate": 'Bearer realm="coterie"'},
-            )
-
-    return check
 
 
 def _stand(book: Ledger, versions: Mapping[str, str]) -> Standing:
@@ -355,66 +235,10 @@ def _page(
     )
 
 
-def _explain(then: Moment, user: str | None, versions: Mapping[str, str]) -> Explanation:
-    arm = _arm_of(user, then, versions) if user is not None and then.stable else None
-    text = _in_words(then, versions)
-    if arm:
-        side = "under" if arm.arm == "canary" else "not under"
-        text += (
-            f". This shopper's place is {arm.place:.4f}, {side} {then.weight:g}: "
-            f"{called(arm.release.digest, versions)}, the {arm.arm}"
-        )
-    return Explanation(
-        text=text,
-        moment=then,
-        stable=_named(then.stable, versions),
-        canary=_named(then.canary, versions),
-        user=arm,
-    )
-
-
-def _in_words(then: Moment, versions: Mapping[str, str]) -> str:
-    when = datetime.fromtimestamp(then.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    if not then.stable:
-        return f"{when}: nothing is known of that time"
-    stable, canary = (called(digest, versions) for digest in (then.stable, then.canary))
-    if then.weight:
-        live = (
-            f"{stable} answered {in_percent(1 - then.weight)}, {canary} {in_percent(then.weight)}"
-        )
-    elif then.mirrored:
-        live = f"{stable} answered everybody; requests were mirrored to {canary}"
-    else:
-        live = f"{stable} answered everybody"
-    if not then.because:
-        return f"{when}: {live}; the log begins later"
-    last = then.because[0]
-    since = datetime.fromtimestamp(last.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{when}: {live}. {last.after} since {since}, by {last.who}: {last.why}"
-
-
-def _arm_of(user: str, then: Moment, versions: Mapping[str, str]) -> UserArm:
-    # Brings the recommender, which the other routes do without.
-    from serving.rollouts.arms import assigned
-
-    place = assigned(user, then.canary) if then.canary else 1.0
-    on_canary = place < then.weight
-    digest = then.canary if on_canary else then.stable
-    return UserArm(
-        arm="canary" if on_canary else "stable",
-        release=Named(digest, versions.get(digest)),
-        place=place,
-    )
-
-
-def _named(digest: str, versions: Mapping[str, str]) -> Named | None:
-    return Named(digest, versions.get(digest)) if digest else None
-
-
 def _leave(
     book: Ledger, verb: Verb, who: str, reason: str, digest: str = "", plan: Plan | None = None
 ) -> CommandReceipt:
-    """Leave a command, and see what becomes of it.
+    """Leave a command in the book, and see what becomes of it.
 
     Raises:
         ProblemError: The controller refused.
@@ -437,25 +261,8 @@ def _leave(
 def _quarantined(
     release: str, quarantine: Mapping[str, str], find_release: Callable[[str], Place]
 ) -> str:
-    """The digest that is meant: it may be of a release that is no longer in the store."""
+    """Find the digest that is meant, maybe of a release that is no longer in the store."""
     meant = [d for d in quarantine if len(release) >= LEAST_DIGITS and d.startswith(release)]
     if len(meant) > 1:
         raise BadInputError(f"{release} could be {' or '.join(meant)}: give more digits")
     return meant[0] if meant else find_release(release).digest
-
-
-def _overview(book: Ledger, versions: Mapping[str, str], looks: Sequence[Look]) -> Overview:
-    state, _ = book.read()
-    history = book.history()
-    told = [_nameless(one) for one in reversed(history[-SHOWN_HISTORY:])]
-    now = standing(state, time.time(), history, versions)
-    return Overview(
-        standing=replace(now, last=()),
-        history=told,
-        series=series(looks or looks_in(history)),
-    )
-
-
-def _nameless(one: Transition) -> Transition:
-    who = one.who if one.who == CONTROLLER else PERSON
-    return replace(one, who=who, evidence={})

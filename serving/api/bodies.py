@@ -54,7 +54,7 @@ def _too_large() -> ProblemError:
 
 
 def _coding(headers: Headers) -> str:
-    """What to undo; empty where there is nothing.
+    """Read what compression to undo; an empty text where there is none.
 
     Raises:
         ProblemError: What we cannot undo.
@@ -74,10 +74,10 @@ def _coding(headers: Headers) -> str:
 
 class _Reader(Protocol):
     def read(self, chunk: bytes, most: int) -> bytes:
-        """What a chunk holds; more than ``most`` bytes are not made."""
+        """Decompress a chunk, to ``most`` bytes at most."""
 
     def end(self) -> None:
-        """No chunk follows.
+        """Check that nothing is missing, when no chunk follows.
 
         Raises:
             ProblemError: Something is missing.
@@ -97,7 +97,7 @@ class _Compressed:
     """One zlib stream, or several gzip streams one after the other."""
 
     def __init__(self, name: str, window: Callable[[bytes], int], joined: int = 1) -> None:
-        """``window`` says from the first two bytes which form it is; ``joined`` streams at most."""
+        """Choose a form by ``window`` of the first two bytes; take ``joined`` streams at most."""
         self._name, self._window, self._joined, self._begun = name, window, joined, 0
         self._stream: Any = None
         self._head = b""
@@ -144,7 +144,7 @@ class _Compressed:
 
 
 def _deflate_window(head: bytes) -> int:
-    """RFC 9110 means the zlib form; some senders leave its frame out."""
+    """Choose a window: RFC 9110 means the zlib form, some senders leave its frame out."""
     framed = head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:2], "big") % 31 == 0
     return zlib.MAX_WBITS if framed else -zlib.MAX_WBITS
 

@@ -24,12 +24,12 @@ class ShopperDirectory:
 
     @classmethod
     def empty(cls) -> "ShopperDirectory":
-        """Offers nobody."""
+        """Make a directory that offers nobody."""
         return cls(pa.array([], pa.string()))
 
     @classmethod
     def read(cls, clean: str) -> "ShopperDirectory":
-        """From a clean folder's tables; who may not be used is left out.
+        """Read ids from a clean folder's tables, without those of people who may not be used.
 
         Raises:
             BadInputError: The folder holds no clean tables.
@@ -51,14 +51,14 @@ class ShopperDirectory:
         return cls(pa.concat_arrays([_spread(part) for part in spread]))
 
     def find(self, part: str, limit: int) -> ShopperSample:
-        """Ids that contain ``part``, a sample of all if it is empty."""
+        """Find ids that contain ``part``; a sample of all if it is empty."""
         part = unicodedata.normalize("NFC", part).strip()  # ids are; a part need not be one
         found = self._ids.filter(pc.match_substring(self._ids, part)) if part else self._ids
         return ShopperSample(shoppers=found.slice(0, limit).to_pylist(), total=len(found))
 
 
 def directory_of(settings: Settings) -> ShopperDirectory:
-    """Whom the storefront offers: nobody, where there is none, or it was not told whom."""
+    """Find whom the storefront offers: nobody where there is none, or where no shoppers are set."""
     if not (settings.storefront and settings.shoppers):
         return ShopperDirectory.empty()
     return ShopperDirectory.read(settings.shoppers)

@@ -12,9 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coterie.data.ids import normal_id
 from coterie.errors import BadInputError
-from serving.api.problems import send_problem
+from serving.api.problems import OUR_FAULT, send_problem
+from serving.telemetry.instruments import OTHER
 from serving.telemetry.logs import LOGGER, Pseudonyms
-from serving.telemetry.metrics import OTHER, Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.traces import span
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -31,10 +32,10 @@ SAFE_HEADERS: Final = {
 }
 
 
-class Surround:
+class TelemetryMiddleware:
     """ASGI middleware; the outermost, so that nothing escapes it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, app: ASGIApp, metrics: ServingMetrics, pseudonyms: Pseudonyms) -> None:
         self._app = app
         self._metrics = metrics
         self._pseudonyms = pseudonyms
@@ -61,14 +62,13 @@ class Surround:
                 "a request failed", extra={"fields": {"request_id": request.request_id}}
             )
             if not request.answered:
-                detail = "this is our fault: tell us the request_id"
-                await send_problem(request.scope, request.send, 500, detail)
+                await send_problem(request.scope, request.send, 500, OUR_FAULT)
 
     def _record(self, request: "_Watched", current: Span) -> None:
         seconds = time.perf_counter() - request.began
         route = _template(request.scope)
         method = request.method
-        self._metrics.count_request(route, method, request.status, seconds)
+        self._metrics.http.count_request(route, method, request.status, seconds)
         made_by = {n: v for n, v in request.scope["state"].items() if n in ("release", "arm")}
         current.update_name(f"{method} {route}")
         current.set_attributes(
@@ -111,7 +111,7 @@ class _Watched:
         self.answered = False
 
     async def send(self, message: Message) -> None:
-        """Send, with our headers."""
+        """Send a message on, with our headers where it begins an answer."""
         if message["type"] == "http.response.start":
             self.answered = True
             self.status = message["status"]
@@ -130,7 +130,7 @@ def _request_id(sent: str | None) -> str:
 
 
 def _one_form(user_id: str) -> str:
-    """One person, one pseudonym, however the id was written; what is none stays as it is."""
+    """Bring an id into one form, so one person has one pseudonym; what is none stays as it is."""
     try:
         return normal_id(user_id)
     except BadInputError:
@@ -138,6 +138,6 @@ def _one_form(user_id: str) -> str:
 
 
 def _template(scope: Scope) -> str:
-    """The route's template: bounded, where paths are not."""
+    """Find the route's template: there are few of them, where paths are endless."""
     route = scope.get("route")
     return getattr(route, "path", OTHER) if route is not None else OTHER

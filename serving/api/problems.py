@@ -18,6 +18,7 @@ from serving.telemetry.logs import LOGGER
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
+OUR_FAULT: Final = "this is our fault: tell us the request_id"
 _MAX_ERRORS: Final = 20
 _MAX_SHOWN: Final = 200
 
@@ -61,7 +62,7 @@ class ProblemError(Exception):
 def problem_body(
     status: int, detail: str, path: str, request_id: str, errors: list[FieldError] | None = None
 ) -> dict[str, Any]:
-    """Problem details as JSON-able fields."""
+    """Make problem details, as fields that JSON takes."""
     title = http.HTTPStatus(status).phrase
     problem = Problem(
         title=title,
@@ -102,7 +103,7 @@ def answer_with_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _ours(request: Request, _: Exception) -> JSONResponse:
         # Raised again after this answer, and logged around the app.
-        return _response(request, 500, "this is our fault: tell us the request_id")
+        return _response(request, 500, OUR_FAULT)
 
     @app.exception_handler(UnavailableError)
     async def _unavailable(request: Request, error: UnavailableError) -> JSONResponse:
@@ -111,6 +112,38 @@ def answer_with_problems(app: FastAPI) -> None:
         return _response(
             request, 503, "something behind this service does not answer: try again", None, headers
         )
+
+
+_ABOUT: Final = {
+    400: "The path, the query or the compression cannot be decoded",
+    401: "The token is missing, or another one",
+    403: "This app has no token, so nobody may",
+    404: "There is no such thing",
+    409: "The controller refuses; `detail` says why",
+    413: "The body is over 1 MiB, or would be once decompressed",
+    415: "The body's Content-Type or Content-Encoding is not one that is taken",
+    422: "The request does not fit; `errors` says where",
+    503: "Something behind this service does not answer; try again",
+}
+"""What each status says in the OpenAPI description."""
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe statuses as problem details, as FastAPI takes it for ``responses``."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _ABOUT[status], "content": content} for status in statuses}
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Put the form of problems into the OpenAPI description: FastAPI lists only JSON of its own."""
+    described = app.openapi()
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = described.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= problem.pop("$defs") | {"Problem": problem}
+    for operation in (one for path in described["paths"].values() for one in path.values()):
+        statuses = (400, 413, 415, 422) if "requestBody" in operation else (400, 422)
+        for status, response in problem_responses(*statuses).items():
+            operation["responses"][str(status)] = response
 
 
 _DETAILS: Final = {
@@ -130,7 +163,7 @@ async def send_problem(
 
 
 def _allowed(request: Request) -> str:
-    """Methods of every route at a path: the router names those of the first one only."""
+    """List methods of every route at a path: FastAPI names those of the first one only."""
     found: set[str] = set()
     # What is mounted has moved it.
     root = request.scope.get("app_root_path", request.scope.get("root_path", ""))

@@ -28,7 +28,7 @@ class Event:
 
 
 def by_shopper(events: Iterable[Event]) -> dict[str, list[Event]]:
-    """Events of each shopper, in the order that they came."""
+    """Group events by shopper, in the order that they came."""
     groups: dict[str, list[Event]] = {}
     for event in events:
         groups.setdefault(event.user_id, []).append(event)
@@ -39,12 +39,12 @@ _FIELDS: Final = tuple(field.name for field in fields(Event))
 
 
 def to_json(event: Event) -> str:
-    """An event as logs keep it."""
+    """Write an event as logs keep it."""
     # Not asdict, which copies values as well and takes three times as long.
     return json.dumps({name: getattr(event, name) for name in _FIELDS}, ensure_ascii=False)
 
 
 def from_json(text: str | bytes) -> Event:
-    """The other way round."""
+    """Read an event as logs keep it."""
     fields: Mapping[str, object] = json.loads(text)
     return Event(**{**fields, "event": EventKind(str(fields["event"]))})  # type: ignore[arg-type]

@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from coterie.data.turns import WAIT_S
+from coterie.data.locks import WAIT_S
 
 if TYPE_CHECKING:  # the consumer opens a log before it loads what takes seconds
     from serving.events.event import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LogBatch:
     """Events of a log, oldest first, and where it keeps each."""
 
     places: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Batch:
 
     @property
     def name(self) -> str:
-        """The same for the same events of the same log, in any process."""
+        """File name: the same for the same events of the same log, in any process."""
         return f"{self.log}-{self.places[0]}-{self.places[-1]}"
 
 
@@ -49,35 +49,35 @@ class EventLog(Protocol):
             UnavailableError: They may not have been kept: send them again, which adds none twice.
         """
 
-    def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
-        """The one turn at ``what`` among all processes, for ``TURN_S`` seconds at most.
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+        """Hold the lock of a name among all processes, for ``LOCK_TTL_S`` seconds at most.
 
         Yields:
-            A time in microseconds since 1970, later than that of every turn before.
+            The fencing token: microseconds since 1970, above that of every holder before.
 
         Raises:
-            TurnTakenError: Somebody else had it for all of ``wait_s`` seconds.
+            LockTakenError: Somebody else had it for all of ``wait_s`` seconds.
         """
 
-    def unpushed(self, limit: int) -> Batch:
-        """Events that features were not told of."""
+    def unpushed(self, limit: int) -> LogBatch:
+        """Read events that features were not told of, oldest first."""
 
-    def mark_pushed(self, batch: Batch) -> None:
+    def mark_pushed(self, batch: LogBatch) -> None:
         """Remember that features know of these.
 
         Raises:
-            UnavailableError: The turn is over, or the log refuses: they will be pushed again, which
+            UnavailableError: The lock is lost, or the log refuses: they will be pushed again, which
                 changes nothing.
         """
 
     def count_unpushed(self) -> int:
-        """Events that features were not told of."""
+        """Count events that features were not told of."""
 
     def oldest_unpushed_s(self) -> float:
-        """How long the log has had the oldest of them, seconds; 0 without any."""
+        """Tell how many seconds the log has had the oldest event that was not pushed; 0: none."""
 
-    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> Batch:
-        """The next events to export; the same ones in every process until they are marked.
+    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> LogBatch:
+        """Read the next events to export; the same ones in every process until they are marked.
 
         Args:
             most: Events at most.
@@ -85,11 +85,14 @@ class EventLog(Protocol):
             age_s: unless the log has had the oldest of them for so many seconds.
         """
 
-    def mark_exported(self, batch: Batch) -> None:
-        """Remember it, and let go of what was also pushed; nothing where it was marked before."""
+    def mark_exported(self, batch: LogBatch) -> None:
+        """Remember that these are exported, and let go of what was also pushed.
+
+        It does nothing where they were marked before.
+        """
 
     def oldest_unexported_s(self) -> float:
-        """How long the log has had the oldest event that was not exported, seconds; or 0."""
+        """Tell how many seconds the log has had the oldest event that was not exported; 0: none."""
 
     def ping(self) -> None:
         """Answer, if only that nothing is known."""

@@ -3,13 +3,13 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from coterie.data.turns import SQLITE, check_place
+from coterie.data.locks import SQLITE, check_log_url
 from serving.events.log import EventLog
 from serving.settings import Settings
 
 
 def open_log(place: str, password: str = "", sync_s: float = 0.0) -> EventLog:
-    """The log that a URL names; a Redis is asked nothing yet.
+    """Open the log that a URL names; a Redis is asked nothing yet.
 
     Args:
         place: ``sqlite:///path``, ``redis://host:port/db`` or ``rediss://``.
@@ -20,7 +20,7 @@ def open_log(place: str, password: str = "", sync_s: float = 0.0) -> EventLog:
         BadInputError: It names none.
         UnavailableError: The file cannot be opened.
     """
-    check_place(place)
+    check_log_url(place)
     if urlsplit(place).scheme == SQLITE:
         from serving.events.sqlite_log import SqliteLog
 

@@ -7,7 +7,7 @@ What is in it, all under one hash tag, so that a script may touch all of it:
 - ``{coterie:events}:id:...``: event ids of the last hour, so that none is added twice.
 - ``{coterie:events}:marks``: which log it is, up to where it is exported, and up to where the
   export goes that somebody is at.
-- ``{coterie:events}:turn:...``: who is at its turn; and in ``:time`` when the last one began.
+- ``{coterie:events}:turn:...``: who holds a lock; and in ``:time`` the last fencing token.
 
 Why it is so: docs/adr/0011-event-log-on-redis-streams.md.
 """
@@ -21,16 +21,24 @@ from typing import Any, Final
 
 import redis
 
+from coterie.data.locks import (
+    LOCK_TTL_S,
+    LOG_KEYS,
+    PUSH,
+    WAIT_S,
+    LockLostError,
+    RedisLocks,
+    lock_key,
+)
 from coterie.data.redis_scripts import ScriptedRedis
-from coterie.data.turns import LOG_KEYS, PUSH, TURN_S, WAIT_S, RedisTurns
 from coterie.errors import BadInputError, UnavailableError
 from serving.events.event import Event, from_json, to_json
-from serving.events.log import Batch
+from serving.events.log import LogBatch
 
 STREAM: Final = LOG_KEYS
 GROUP: Final = "features"
 CONSUMER: Final = "pusher"
-"""One name for all who push: who has the turn has all that is pending."""
+"""One name for all who push: who has the lock has all that is pending."""
 KNOWN_S: Final = 3600
 """For so long an event id is known again, longer than senders try again; it takes 200 bytes. A
 second event after that is counted as new, but merges and ingest know it: it changes nothing."""
@@ -41,7 +49,7 @@ class RedisLog:
     """The EventLog in a stream; used by one thread at a time."""
 
     def __init__(self, place: str, password: str = "", sync_s: float = 0.0) -> None:
-        """Nothing is asked yet: who writes events may start before Redis does.
+        """Ask nothing yet: who writes events may start before Redis does.
 
         Args:
             place: ``redis://host:port/db``, or ``rediss://`` for TLS.
@@ -52,7 +60,7 @@ class RedisLog:
         self._place, self._sync_ms = place, round(sync_s * 1000)
         asked = ScriptedRedis(place, password, sync_s)
         self._run, self._ask, self._asking = asked.run, asked.ask, asked.asking
-        self._redis, self._turns = asked.client, RedisTurns(asked)
+        self._redis, self._locks = asked.client, RedisLocks(asked)
 
     def append(self, events: Sequence[Event]) -> list[bool]:
         """See EventLog."""
@@ -65,11 +73,11 @@ class RedisLog:
             self._wait_for_disk()
         return [is_new == 1 for is_new in fresh]
 
-    def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
         """See EventLog."""
-        return self._turns.turn(what, wait_s, TURN_S)
+        return self._locks.lock(name, wait_s, LOCK_TTL_S)
 
-    def unpushed(self, limit: int) -> Batch:
+    def unpushed(self, limit: int) -> LogBatch:
         """See EventLog."""
         # From 0 on: what is pending, again. That writes nothing, unlike XAUTOCLAIM.
         found = self._of_group(
@@ -77,11 +85,11 @@ class RedisLog:
         )
         return self._batch(found[0][1] if found else [])
 
-    def mark_pushed(self, batch: Batch) -> None:
+    def mark_pushed(self, batch: LogBatch) -> None:
         """See EventLog."""
-        keys = [STREAM, f"{STREAM}:turn:{PUSH}"]
-        if not self._run(_ACKNOWLEDGE, keys, [self._turns.token, GROUP, *map(_id, batch.places)]):
-            raise UnavailableError("the turn to push was over: the next one pushes again")
+        keys = [STREAM, lock_key(PUSH)]
+        if not self._run(_ACKNOWLEDGE, keys, [self._locks.owner, GROUP, *map(_id, batch.places)]):
+            raise LockLostError("the lock ran out before all was pushed: it is pushed again")
 
     def count_unpushed(self) -> int:
         """See EventLog."""
@@ -91,25 +99,25 @@ class RedisLog:
         """See EventLog."""
         return self._age_s(self._pending().get("min"))
 
-    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> Batch:
+    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> LogBatch:
         """See EventLog."""
         identity, exported, planned = self._marks()
         goes_on = planned != exported
         # Not read before there is enough: this is asked for every other second.
         if not goes_on and self._length() < least and self.oldest_unexported_s() < age_s:
-            return Batch()
+            return LogBatch()
         # What is planned is exported as it was planned, whatever is asked for now.
         last = planned if goes_on else "+"
         found = self._entries(f"({exported}", last, sys.maxsize if goes_on else most)
         if not found:
-            return Batch()
+            return LogBatch()
         # Written down first: whoever goes on after a crash makes the same file again. Refused where
         # another process was quicker, who may have begun to trim what was still being read here.
         if not self._run(_PLAN, [f"{STREAM}:marks"], [exported, planned, found[-1][0]]):
-            return Batch()
+            return LogBatch()
         return self._batch(found, identity)
 
-    def mark_exported(self, batch: Batch) -> None:
+    def mark_exported(self, batch: LogBatch) -> None:
         """See EventLog."""
         self._run(_EXPORTED, [STREAM, f"{STREAM}:marks"], [_id(batch.places[-1]), GROUP])
 
@@ -128,13 +136,13 @@ class RedisLog:
         self._redis.close()
 
     def _marks(self) -> tuple[str, str, str]:
-        """Which log it is, exported up to, planned up to: the same place between two exports."""
+        """Read which log it is, and up to where exported and planned: equal between exports."""
         found = self._run(_MARKS, [f"{STREAM}:marks"], [secrets.token_hex(4)])
         identity, exported, planned = map(_text, found)
         return identity, exported, planned
 
     def _entries(self, first: str, last: str, most: int) -> list[tuple[str, Any]]:
-        """In pages: a long answer would hold up all others that Redis serves."""
+        """Read entries in pages: a long answer would hold up all others that Redis serves."""
         found: list[tuple[str, Any]] = []
         while len(found) < most:
             with self._asking():
@@ -147,7 +155,7 @@ class RedisLog:
         return found
 
     def _length(self) -> int:
-        """Entries that are not trimmed, so at least as many as are not exported."""
+        """Count entries that are not trimmed: at least as many as are not exported."""
         with self._asking():
             return int(self._ask("XLEN", STREAM))
 
@@ -155,7 +163,7 @@ class RedisLog:
         return dict(self._of_group("XPENDING", STREAM, GROUP) or {})
 
     def _of_group(self, *command: Any) -> Any:
-        """None where there is no group, since nothing was ever appended."""
+        """Ask of the consumer group; None where there is none, since nothing was ever appended."""
         with self._asking():
             try:
                 return self._ask(*command)
@@ -165,7 +173,7 @@ class RedisLog:
                 raise
 
     def _age_s(self, entry: str | bytes | None) -> float:
-        """By the clock that gave the entry its id."""
+        """Tell an entry's age in seconds, by the clock that gave it its id."""
         if not entry:
             return 0.0
         with self._asking():
@@ -174,8 +182,8 @@ class RedisLog:
         age_s: float = seconds + microseconds / 1e6 - logged_ms / 1000
         return max(0.0, age_s)
 
-    def _batch(self, entries: Sequence[tuple[Any, Any]], identity: str = "") -> Batch:
-        return Batch(
+    def _batch(self, entries: Sequence[tuple[Any, Any]], identity: str = "") -> LogBatch:
+        return LogBatch(
             tuple(_place(_text(entry)) for entry, _ in entries),
             # Of an entry that somebody deleted by hand, its place alone is pending.
             tuple(from_json(fields[b"e"]) for _, fields in entries if fields),
@@ -201,7 +209,7 @@ class RedisLog:
 
 
 def _digest(event_id: str) -> str:
-    """Ids may be long, and there is one key for each."""
+    """Shorten an event id for its key: ids may be long."""
     return hashlib.blake2b(event_id.encode(), digest_size=16).hexdigest()
 
 
@@ -210,7 +218,7 @@ def _text(value: Any) -> str:
 
 
 def _place(entry: str) -> str:
-    """An entry's id so that texts sort as ids do."""
+    """Write an entry's id so that texts sort as ids do."""
     ms, _, number = entry.partition("-")
     return f"{int(ms):015d}_{int(number):08d}"
 

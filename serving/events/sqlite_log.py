@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from coterie.data.turns import WAIT_S, FileTurns
+from coterie.data.locks import WAIT_S, FileLocks
 from coterie.errors import UnavailableError
 from serving.events.event import Event, from_json, to_json
-from serving.events.log import Batch
+from serving.events.log import LogBatch
 
 
 class SqliteLog:
@@ -23,7 +23,7 @@ class SqliteLog:
         Raises:
             UnavailableError: The file cannot be opened, or is no event log.
         """
-        self._path, self._turns = path, FileTurns(path)
+        self._path, self._locks = path, FileLocks(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Used by one thread at a time, but not always the one that opened it.
@@ -47,22 +47,22 @@ class SqliteLog:
         with self._writing():
             return [self._db.execute(_INSERT, row).rowcount == 1 for row in rows]
 
-    def turn(self, what: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
-        """See EventLog; the turn of a process that dies is free at once."""
-        return self._turns.turn(what, wait_s)
+    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+        """See EventLog; the lock of a process that dies is free at once."""
+        return self._locks.lock(name, wait_s)
 
-    def unpushed(self, limit: int) -> Batch:
+    def unpushed(self, limit: int) -> LogBatch:
         """See EventLog."""
         return self._batch("NOT pushed", (), limit)
 
-    def mark_pushed(self, batch: Batch) -> None:
+    def mark_pushed(self, batch: LogBatch) -> None:
         """See EventLog."""
         with self._writing():
             places = [(int(place),) for place in batch.places]
             self._db.executemany("UPDATE events SET pushed = 1 WHERE place = ?", places)
 
     def count(self) -> int:
-        """Events in the log."""
+        """Count all events in the log."""
         return int(self._one("SELECT count(*) FROM events"))
 
     def count_unpushed(self) -> int:
@@ -73,7 +73,7 @@ class SqliteLog:
         """See EventLog."""
         return self._age_s("SELECT logged_ms FROM events WHERE NOT pushed ORDER BY place LIMIT 1")
 
-    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> Batch:
+    def unexported(self, most: int, least: int = 1, age_s: float = 0.0) -> LogBatch:
         """See EventLog."""
         with self._writing():
             exported, planned = self._marks()
@@ -82,15 +82,15 @@ class SqliteLog:
             # Not read before there is enough: this is asked for every other second.
             few = (self._one("SELECT max(place) FROM events") or 0) - exported < least
             if few and self.oldest_unexported_s() < age_s:
-                return Batch()
+                return LogBatch()
             batch = self._batch("place > ?", (exported,), most)
             if not batch:
-                return Batch()
+                return LogBatch()
             # Written down first: whoever goes on after a crash makes the same file again.
             self._db.execute("UPDATE marks SET planned = ?", (int(batch.places[-1]),))
             return batch
 
-    def mark_exported(self, batch: Batch) -> None:
+    def mark_exported(self, batch: LogBatch) -> None:
         """See EventLog; a file lets go of nothing: disks are large, and it tells duplicates."""
         with self._writing():
             last = int(batch.places[-1])
@@ -110,10 +110,10 @@ class SqliteLog:
         """See EventLog."""
         self._db.close()
 
-    def _batch(self, where: str, values: tuple[Any, ...], limit: int) -> Batch:
+    def _batch(self, where: str, values: tuple[Any, ...], limit: int) -> LogBatch:
         query = f"SELECT place, event FROM events WHERE {where} ORDER BY place LIMIT ?"  # noqa: S608
         rows = self._read(query, (*values, limit))
-        return Batch(
+        return LogBatch(
             tuple(f"{place:015d}" for place, _ in rows),
             tuple(from_json(text) for _, text in rows),
             str(self._one("SELECT identity FROM marks")),

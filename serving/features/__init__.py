@@ -1,0 +1,1 @@
+"""What is known of shoppers now: the online store, and recent lists."""

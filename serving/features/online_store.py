@@ -40,24 +40,26 @@ class OnlineFeatures(Protocol):
     """Reads and writes of the online store; every method may raise UnavailableError."""
 
     def shopper(self, user_id: str) -> ShopperRow:
-        """One shopper's own row; an empty one for a stranger."""
+        """Read one shopper's own row; an empty one for a stranger."""
 
     def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
-        """Recent lists of several people, in the order asked, in one call.
+        """Read recent lists of several people, in the order asked, in one call.
 
         Args:
             user_ids: Whose.
             had: With what fell out of them: lists do not draw on that, of friends it is not needed.
         """
 
-    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList], at_us: int) -> None:
+    def push_recent(
+        self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
+    ) -> None:
         """Replace the recent lists of several people; each id once.
 
         Args:
             user_ids: Whose.
             lists: In the same order.
-            at_us: When the turn to push began, microseconds since 1970. What was pushed in a later
-                turn stays as it is.
+            fencing_token: Of the lock ``PUSH``, microseconds since 1970. What was pushed under a
+                higher one stays as it is.
         """
 
     def ping(self) -> None:
@@ -71,7 +73,7 @@ class FakeFeatures:
     recent: dict[str, RecentList] = field(default_factory=dict)
     friends: dict[str, Friends] = field(default_factory=dict)
     pushed: dict[str, int] = field(default_factory=dict)
-    """Of each shopper, the turn that the recent list is of."""
+    """Of each shopper, the fencing token under which the recent list was pushed."""
     down: bool = False
     """Raise UnavailableError, as a store that does not answer."""
 
@@ -87,12 +89,14 @@ class FakeFeatures:
         self.ping()
         return [self.recent.get(user_id, RecentList()) for user_id in user_ids]
 
-    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList], at_us: int) -> None:
+    def push_recent(
+        self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
+    ) -> None:
         """See OnlineFeatures."""
         self.ping()
         for user_id, recent in zip(user_ids, lists, strict=True):
-            if at_us > self.pushed.get(user_id, 0):
-                self.recent[user_id], self.pushed[user_id] = recent, at_us
+            if fencing_token > self.pushed.get(user_id, 0):
+                self.recent[user_id], self.pushed[user_id] = recent, fencing_token
 
     def ping(self) -> None:
         """See OnlineFeatures."""
@@ -171,7 +175,9 @@ class FeastFeatures:
         columns = self._read(self._recent_refs if had else self._list_refs, user_ids)
         return [_recent(columns, row) for row in range(len(user_ids))]
 
-    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList], at_us: int) -> None:
+    def push_recent(
+        self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
+    ) -> None:
         """See OnlineFeatures."""
         import pandas as pd
         from feast.data_source import PushMode
@@ -182,7 +188,7 @@ class FeastFeatures:
                 USER_ID: list(user_ids),
                 **{name: [value[name] for value in values] for name in self._columns},
                 # On Redis, Feast leaves a row alone that has a later time.
-                **dict.fromkeys(self._times, _EPOCH + timedelta(microseconds=at_us)),
+                **dict.fromkeys(self._times, _EPOCH + timedelta(microseconds=fencing_token)),
             }
         )
         try:
@@ -214,11 +220,11 @@ def _recent(columns: Mapping[str, list[Any]], row: int) -> RecentList:
 
 
 def _columns_of(recent: RecentList) -> dict[str, list[Any]]:
-    """The other way round."""
+    """Write a recent list as values of the feature view, by column."""
     values = (getattr(recent, field.name) for field in fields(RecentList))
     return dict(zip((*_RECENT, *_HAD), map(list, values), strict=True))
 
 
 def _list(columns: Mapping[str, list[Any]], name: str, row: int) -> list[Any]:
-    """Empty for a stranger, and where a column is not there or was not asked for."""
+    """Read one list; empty for a stranger, and where its column is missing or not asked for."""
     return columns[name][row] or [] if name in columns else []

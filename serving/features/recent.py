@@ -77,7 +77,7 @@ def merge(
 
 
 def _entries(recent: RecentList, events: Sequence[Event], item: Ints) -> Entries:
-    """A row an entry of the list, one a remembered item, and one an event."""
+    """Put entries of the list, remembered items and events into rows, in this order."""
     did = np.array([KIND_CODES[event.event] for event in events], np.int8)
     value = np.array([math.nan if e.value is None else e.value for e in events], np.float32)
     kind, ts_ms = meant(did, value), np.array([event.ts_ms for event in events], np.int64)

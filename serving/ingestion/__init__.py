@@ -1,0 +1,1 @@
+"""Events on their way: checked, kept, put into features, exported."""

@@ -1,25 +1,24 @@
 """From the event log to the table of events that pipelines read: Parquet, each event once."""
 
 import io
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coterie.data.stores import is_local, open_store, reaching
+from coterie.files import write_atomically
 from coterie.schema import EVENTS
 from serving.events.event import Event
-from serving.events.log import Batch, EventLog
-from serving.telemetry.metrics import LogMetrics
+from serving.events.log import EventLog, LogBatch
+from serving.telemetry.instruments import LogMetrics
 
 MOST: Final = 50_000
 """Events in a file: some megabytes, and a moment's memory."""
 EXPORT: Final = "export"
-"""The turn at it: two at once would do the same work twice, and no harm."""
+"""Its lock: two at once would do the same work twice, and no harm."""
 
 
 class Exporter:
@@ -30,7 +29,7 @@ class Exporter:
     """
 
     def __init__(self, log: EventLog, folder: str, metrics: LogMetrics) -> None:
-        """``folder`` is one of tables, as pipelines have for their source: local or of a store.
+        """Take a folder of tables, as pipelines have for their source: local or of a store.
 
         Raises:
             BadInputError: Nothing installed knows this kind of path.
@@ -51,11 +50,11 @@ class Exporter:
 
         Raises:
             BadInputError: The store does not let us.
-            TurnTakenError: Another process exports.
+            LockTakenError: Another process exports.
             UnavailableError: Log or store do not answer.
         """
         written = files = 0
-        with self._log.turn(EXPORT, wait_s=0.0):
+        with self._log.lock(EXPORT, wait_s=0.0):
             while batch := self._log.unexported(MOST, least, age_s):
                 self._write(batch)
                 self._log.mark_exported(batch)
@@ -66,7 +65,7 @@ class Exporter:
                     break
         return written
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: LogBatch) -> None:
         content = io.BytesIO()
         pq.write_table(as_table(batch.events), content, compression="zstd")
         with reaching(self._folder):
@@ -74,7 +73,7 @@ class Exporter:
 
 
 def as_table(events: Sequence[Event]) -> pa.Table:
-    """Events in the contract's columns, and the list they follow from, which ingest leaves out."""
+    """Put events into the contract's columns, and add their list, which ingest leaves out."""
     columns = {
         "event_id": [e.event_id for e in events],
         "user_id": [e.user_id for e in events],
@@ -91,22 +90,9 @@ def as_table(events: Sequence[Event]) -> pa.Table:
 
 
 def _put(fs: Any, path: str, content: bytes) -> None:
-    """A file that is whole, or not there."""
+    """Write a file that is whole, or not there."""
     if not is_local(fs):
         fs.pipe_file(path, content)  # one PUT, or a multipart upload that counts when it is ended
         return
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # No ending that pipelines read.
-    half = file.with_name(f".{file.name}.{os.getpid()}.half")
-    with half.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    half.replace(file)
-    # Not only the file: its name, too, before the log forgets the events.
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # Durable: the log forgets the events next.
+    write_atomically(path, content)

@@ -4,21 +4,21 @@ import logging
 import time
 from typing import Final
 
-from coterie.data.turns import PUSH, TurnTakenError
+from coterie.data.locks import PUSH, LockTakenError
 from coterie.errors import UnavailableError
 from serving.events.event import by_shopper
-from serving.events.log import Batch, EventLog
+from serving.events.log import EventLog, LogBatch
 from serving.features.online_store import OnlineFeatures
 from serving.features.recent import merge
+from serving.telemetry.instruments import LogMetrics
 from serving.telemetry.logs import LOGGER
-from serving.telemetry.metrics import LogMetrics
 
 PUSH_BATCH: Final = 500
 """Events taken to the feature store at a time, when there are more to catch up on."""
 log = logging.getLogger(LOGGER)
 
 
-class Pusher:
+class FeatureUpdater:
     """Tells features of what the log has; of several, in processes anywhere, one at a time.
 
     A merge reads, changes and writes a shopper's list, so two at once would lose one's events.
@@ -39,7 +39,7 @@ class Pusher:
                 pass
         except UnavailableError as error:
             self._complain(str(error))
-            if not isinstance(error, TurnTakenError):
+            if not isinstance(error, LockTakenError):
                 self._metrics.push_failures.inc()
             self._show()
             return False
@@ -49,19 +49,19 @@ class Pusher:
         return True
 
     def _push_next(self) -> int:
-        # A turn for each batch: features tell newer from older by when the turn began.
-        with self._log.turn(PUSH) as at_us:
+        # A lock for each batch: features tell newer from older by its fencing token.
+        with self._log.lock(PUSH) as fencing_token:
             batch = self._log.unpushed(PUSH_BATCH)
             if batch:
-                self._push(batch, at_us)
+                self._push(batch, fencing_token)
         return len(batch)
 
-    def _push(self, batch: Batch, at_us: int) -> None:
+    def _push(self, batch: LogBatch, fencing_token: int) -> None:
         began = time.perf_counter()
         groups = by_shopper(batch.events)
         known = self._features.recent_lists(list(groups))
         merged = [merge(recent, groups[user]) for user, recent in zip(groups, known, strict=True)]
-        self._features.push_recent(list(groups), merged, at_us)
+        self._features.push_recent(list(groups), merged, fencing_token)
         self._log.mark_pushed(batch)
         self._metrics.push_seconds.observe(time.perf_counter() - began)
 
@@ -73,7 +73,7 @@ class Pusher:
             self._complain(str(error))
 
     def _complain(self, said: str) -> None:
-        """Once, as long as it stays the same."""
+        """Log a problem once until it changes."""
         if said != self._said:
             log.warning("events wait in the log: %s", said)
         self._said = said

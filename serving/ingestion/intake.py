@@ -114,7 +114,7 @@ class Intake:
         )
 
     def _untimely(self, row: Mapping[str, Any], ts_ms: int, now_ms: int) -> _Fault | None:
-        """What is wrong with a time that a live shop does not take."""
+        """Find what is wrong with a time that a live shop does not take."""
         oldest = now_ms - int(self.max_age_days * 86_400_000)
         if oldest <= ts_ms <= now_ms + int(self.max_lead_s * 1000):
             return None
@@ -139,7 +139,7 @@ class _Sent:
                 self._add(name, cells)
 
     def list_ids(self) -> tuple[list[str | None], list[str | None]]:
-        """The lists that events follow from, and what is wrong with them."""
+        """Read the ids of the lists that events follow from, and what is wrong with them."""
         column = self.columns.get(LIST_ID)
         if column is None:
             none: list[str | None] = [None] * len(self.rows)
@@ -159,7 +159,7 @@ class _Sent:
 
 
 def _timed(found: pa.Array | None, length: int, now: datetime) -> pa.Array:
-    """Times as they were sent; now where there is none."""
+    """Fill in now where no time was sent."""
     if found is None:
         return pa.array([now] * length, TIMESTAMP)
     return pc.fill_null(found, now.isoformat())
@@ -175,7 +175,7 @@ def _as_text(value: Any) -> tuple[str | None, str | None]:
 
 
 def _odd(given: Any) -> _Fault | None:
-    """What is wrong with an event before its values are looked at."""
+    """Find what is wrong with an event before its values are looked at."""
     if not isinstance(given, dict):
         return "", f"found {_shown(given)}, expected an object with {', '.join(FIELDS)}"
     unknown = next((name for name in given if name not in FIELDS), None)
@@ -188,7 +188,7 @@ def _odd(given: Any) -> _Fault | None:
 
 
 def _told(row: Mapping[str, Any], field: str, reason: str) -> _Fault:
-    """The contract's reason, with what was found and what was expected."""
+    """Add to the contract's reason what was found and what was expected."""
     expected = "" if ", expected" in reason else f", expected {_EXPECTED.get(field, _AN_ID)}"
     if row.get(field) is None:
         return field, f"{reason}{expected}"
@@ -196,7 +196,7 @@ def _told(row: Mapping[str, Any], field: str, reason: str) -> _Fault:
 
 
 def _shown(value: Any) -> str:
-    """A JSON value for people; of what may be long only its kind."""
+    """Write a JSON value for people; of what may be long, name its kind alone."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
     text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
@@ -209,7 +209,7 @@ def _name_of(given: Any) -> str | None:
 
 
 def _listed(column: pa.Array) -> list[Any]:
-    """A column's values; times as milliseconds, which is what logs and features hold."""
+    """List a column's values; times as milliseconds, which is what logs and features hold."""
     if column.type == TIMESTAMP:
         return [None if us is None else us // 1000 for us in column.cast(pa.int64()).to_pylist()]
     listed: list[Any] = column.to_pylist()

@@ -8,8 +8,8 @@ from typing import Protocol
 from serving.events.event import Event
 from serving.events.log import EventLog
 from serving.features.online_store import OnlineFeatures
-from serving.ingestion.feature_updater import Pusher
-from serving.telemetry.metrics import Metrics
+from serving.ingestion.feature_updater import FeatureUpdater
+from serving.telemetry.metrics import ServingMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Sink:
         self,
         log: EventLog,
         features: OnlineFeatures,
-        metrics: Metrics,
+        metrics: ServingMetrics,
         on_new: Callable[[Sequence[Event], float], None] | None = None,
     ) -> None:
         """Take a log and what its events change.
@@ -56,7 +56,7 @@ class Sink:
         self._log = log
         self._metrics = metrics
         self._on_new = on_new
-        self._pusher = Pusher(log, features, metrics.log)
+        self._updater = FeatureUpdater(log, features, metrics.log)
 
     def write(self, batches: Sequence[Sequence[Event]]) -> list[Receipt]:
         """Keep several batches in one transaction and one push, one receipt each.
@@ -69,7 +69,7 @@ class Sink:
         new = [[next(fresh) for _ in batch] for batch in batches]
         applied = self.catch_up()
         for event, is_new in zip(events, (n for flags in new for n in flags), strict=True):
-            self._metrics.count_event(event.event, is_new)
+            self._metrics.events.count_event(event.event, is_new)
         if self._on_new is not None:
             flags = (flag for batch in new for flag in batch)
             novel = [e for e, is_new in zip(events, flags, strict=True) if is_new]
@@ -77,5 +77,5 @@ class Sink:
         return [Receipt(sum(flags), len(flags) - sum(flags), applied) for flags in new]
 
     def catch_up(self) -> bool:
-        """See Pusher."""
-        return self._pusher.catch_up()
+        """Push what the feature store was not told of; return whether it now knows all."""
+        return self._updater.catch_up()

@@ -1,0 +1,1 @@
+"""What happens before the app starts: checks, HAProxy, the environment of Ray."""

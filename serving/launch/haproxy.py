@@ -63,7 +63,7 @@ def inner_ports(host: str, taken: int) -> Mapping[str, str]:
 
 
 def _listening(host: str, port: int, taken: int) -> socket.socket:
-    """A socket on the port, or on any other."""
+    """Open a socket on the port, or on any other."""
     try:
         return socket.create_server((host, 0 if port == taken else port))
     except OSError:

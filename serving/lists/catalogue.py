@@ -29,27 +29,27 @@ class Catalogue:
         return len(self._items)
 
     def row(self, item_id: str) -> int:
-        """Row of an item; -1 where the release lacks it."""
+        """Find the row of an item; -1 where the release lacks it."""
         return self._row_of.get(item_id, -1)
 
     def rows(self, item_ids: Sequence[str]) -> list[int]:
-        """Rows of items; -1 for each that the release lacks."""
+        """Find the rows of items; -1 for each that the release lacks."""
         return [self._row_of.get(item_id, -1) for item_id in item_ids]
 
     def item_id(self, row: int) -> str:
-        """Id of a row."""
+        """Name the item of a row by its id."""
         return self._items[row].item_id
 
     def title(self, row: int) -> str:
-        """Title of a row."""
+        """Name the item of a row by its title."""
         return self._items[row].title
 
     def item(self, row: int) -> Item:
-        """What there is to show of a row."""
+        """Show the item of a row."""
         return self._items[row]
 
     def search(self, words: str, limit: int) -> list[int]:
-        """Rows whose title or category has all the words, in the catalogue's order."""
+        """Find rows whose title or category has all the words, in the catalogue's order."""
         mask = None
         for word in words.lower().split():
             found = pc.match_substring(self._haystack, word)

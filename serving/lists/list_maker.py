@@ -28,12 +28,12 @@ from serving.schemas import (
     SimilarItem,
     SimilarItems,
 )
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.traces import span
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ShopperFeatures:
     """What is known of a shopper right now: read once a request, whatever is made of it."""
 
     user_id: str
@@ -42,20 +42,20 @@ class Known:
     """Of ``row.friends``, in their order."""
 
 
-def gather(features: OnlineFeatures, user_id: str) -> Known:
-    """What is known of a shopper.
+def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
+    """Read what is known of a shopper.
 
     Raises:
         UnavailableError: The feature store did not answer.
     """
     row = features.shopper(user_id)
-    return Known(user_id, row, features.recent_lists(row.friends.ids, had=False))
+    return ShopperFeatures(user_id, row, features.recent_lists(row.friends.ids, had=False))
 
 
 class ListMaker:
     """One release at work, over what is known of whoever asks."""
 
-    def __init__(self, release: Release, features: OnlineFeatures, metrics: Metrics) -> None:
+    def __init__(self, release: Release, features: OnlineFeatures, metrics: ServingMetrics) -> None:
         """Make a release ready to be asked.
 
         Raises:
@@ -70,20 +70,20 @@ class ListMaker:
         self._days_until_again = release.days_until_again
 
     def recommend(self, user_id: str, k: int, explain: bool) -> RecommendationList:
-        """One shopper's list.
+        """Read a shopper's features, and make their list.
 
         Raises:
             UnavailableError: The feature store did not answer.
         """
         return self.make(self.gather(user_id), k, explain)
 
-    def gather(self, user_id: str) -> Known:
-        """See ``gather``, timed."""
+    def gather(self, user_id: str) -> ShopperFeatures:
+        """Read what is known of a shopper, and time it."""
         with self._timed("features"):
             return gather(self.features, user_id)
 
-    def make(self, known: Known, k: int, explain: bool) -> RecommendationList:
-        """The list of a shopper of whom all is known; safe in several threads at once."""
+    def make(self, known: ShopperFeatures, k: int, explain: bool) -> RecommendationList:
+        """Make the list of a shopper of whom all is known; safe in several threads at once."""
         with self._timed("recommend"):
             shoppers = self._shoppers(known.row, known.friends)
             lists = self._recommender.recommend(shoppers, k)
@@ -99,7 +99,7 @@ class ListMaker:
         )
 
     def similar(self, row: int, k: int) -> SimilarItems:
-        """Items like the one in a row."""
+        """List items like the one in a row, best first."""
         rows, cosines = self._recommender.similar(row, k)
         items = [
             SimilarItem(item=self.catalogue.item(other), similarity=round(float(cosine), 6))
@@ -108,7 +108,7 @@ class ListMaker:
         return SimilarItems(item=self.catalogue.item(row), items=items)
 
     def shopper(self, user_id: str, most: int) -> Shopper:
-        """A shopper's history and friends; those who may not be named are only counted."""
+        """Show a shopper's history and friends; those who may not be named are only counted."""
         row = self.features.shopper(user_id)
         named = [f for f, yes in zip(row.friends.ids, row.friends.named, strict=True) if yes]
         histories = self.features.recent_lists(named, had=False)
@@ -153,17 +153,19 @@ class ListMaker:
     def _explain(
         self, items: Sequence[ListedItem], shoppers: Shoppers, lists: Lists, friends: Friends
     ) -> None:
-        """Fill in the reasons."""
+        """Fill in the reasons of listed items."""
         names = [
             friend if named else None
             for friend, named in zip(friends.ids, friends.named, strict=True)
         ]
-        reader = ReasonReader(self._recommender.parts(shoppers, lists), names, self.catalogue)
+        reader = ReasonReader(
+            self._recommender.contributions(shoppers, lists), names, self.catalogue
+        )
         for place, listed in enumerate(items):
             listed.reasons = reader.read(place, int(lists.item_idx[0, place]))
 
     def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:
-        """The newest entries; with what was turned down, or without."""
+        """List the newest entries of a history, with what was turned down or without."""
         rows = self.catalogue.rows(recent.item_ids)
         turned_down = speaks_against(np.array(recent.kinds, np.int8), np.array(recent.wanted_ms))
         entries = zip(rows, recent.kinds, turned_down.tolist(), recent.ts_ms, strict=True)
@@ -183,4 +185,4 @@ class ListMaker:
         began = time.perf_counter()
         with span(stage):
             yield
-        self._metrics.time_stage(stage, time.perf_counter() - began)
+        self._metrics.lists.time_stage(stage, time.perf_counter() - began)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Ints
-from coterie.recommend.recommender import Parts, ReasonKind
+from coterie.recommend.recommender import Contributions, ReasonKind
 from coterie.schema import AGAINST_KINDS, DID, DID_NOT_WANT, EVENT_KINDS
 from serving.schemas import Reason
 
@@ -28,10 +28,10 @@ class Names(Protocol):
     """What items are called."""
 
     def title(self, row: int) -> str:
-        """Title of a row."""
+        """Name the item of a row by its title."""
 
     def item_id(self, row: int) -> str:
-        """Id of a row."""
+        """Name the item of a row by its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class _Groups:
     """What each group adds to each listed item, shape (g, s)."""
 
     @classmethod
-    def of(cls, parts: Parts) -> "_Groups":
-        """Friends' entries by item, kind, and whether they wanted it."""
+    def of(cls, parts: Contributions) -> "_Groups":
+        """Group friends' entries by item, kind, and whether they wanted it."""
         entries = np.flatnonzero(parts.person >= 0)
         did = parts.item_idx[entries] * len(EVENT_KINDS) + parts.kind[entries]
         keys = 2 * did + parts.against[entries]
@@ -68,15 +68,15 @@ class _Groups:
         return cls(item, kind, found % 2 == 1, entry, np.append(starts, len(entry)), net)
 
     def entries(self, group: int) -> Ints:
-        """Rows of one group."""
+        """Find the rows of the parts that are one group's."""
         return self.entry[self.offsets[group] : self.offsets[group + 1]]
 
 
 class ReasonReader:
     """The reasons of one shopper's list; what its items share is worked out once."""
 
-    def __init__(self, parts: Parts, names: Sequence[str | None], items: Names) -> None:
-        """Group the parts.
+    def __init__(self, parts: Contributions, names: Sequence[str | None], items: Names) -> None:
+        """Group the parts of a list's scores.
 
         Args:
             parts: Of the list.
@@ -91,7 +91,7 @@ class ReasonReader:
         self._groups = _Groups.of(parts)
 
     def read(self, place: int, shown: int) -> list[Reason]:
-        """The reasons of the item at a place of the list: those with an item first, by share."""
+        """Name the reasons of the item at a position: those with an item first, by share."""
         reasons = [*self._own_reasons(place), *self._friend_reasons(place, shown)]
         popular = self._parts.popular[place : place + 1]
         if popular[0]:
@@ -196,7 +196,7 @@ class ReasonReader:
 
 
 def shares_by_kind(reasons: Iterable[Reason]) -> dict[ReasonKind, float]:
-    """Sum of the shares of each kind."""
+    """Add up the shares of each kind of reason."""
     totals = dict.fromkeys(ReasonKind, 0.0)
     for reason in reasons:
         totals[reason.kind] += reason.share

@@ -16,7 +16,7 @@ from typing import Final
 from coterie.rollout.live import Live
 from coterie.schema import EventKind
 from serving.events.event import Event
-from serving.telemetry.metrics import SHORT_DIGEST, ArmName, Metrics
+from serving.telemetry.instruments import SHORT_DIGEST, ArmMetrics, ArmName
 
 CLICKS: Final = frozenset({EventKind.CLICK, EventKind.CART, EventKind.PURCHASE})
 """What follows from a list that pleased. A dislike that names its list is no click, and a return no
@@ -28,7 +28,7 @@ _LIST_ID: Final = re.compile(rf"([0-9a-f]{{{SHORT_DIGEST}}})-([0-9a-f]{{1,12}})-
 
 
 def new_list_id(digest: str, now: float | None = None) -> str:
-    """Of a list that a release makes now (seconds since 1970)."""
+    """Create the id of a new list from release digest and time (seconds since 1970)."""
     ms = int((time.time() if now is None else now) * 1000)
     return f"{digest[:SHORT_DIGEST]}-{ms:x}-{secrets.token_hex(6)}"
 
@@ -44,7 +44,7 @@ class ListId:
 
     @classmethod
     def read(cls, text: str | None) -> "ListId | None":
-        """None where it is none of ours.
+        """Parse a list's id; None where it is none of ours.
 
         >>> ListId.read("0123456789ab-3e8-000000000000")
         ListId(digest='0123456789ab', made=1.0)
@@ -53,19 +53,19 @@ class ListId:
         return cls(found[1], int(found[2], 16) / 1000) if found else None
 
 
-class Shown:
+class Impressions:
     """Lists that were shown and whose time is not over; of one replica."""
 
-    def __init__(self, window_s: float, metrics: Metrics) -> None:
+    def __init__(self, window_s: float, metrics: ArmMetrics) -> None:
         self._window_s, self._metrics = window_s, metrics
         self._waiting: deque[tuple[float, ArmName]] = deque()
 
     def note(self, arm: ArmName, now: float) -> None:
-        """A list is shown."""
+        """Note a list that is shown."""
         self._waiting.append((now + self._window_s, arm))
 
     def mature(self, now: float) -> None:
-        """Count those whose time is over."""
+        """Count lists whose time to be followed by a click is over."""
         while self._waiting and self._waiting[0][0] <= now:
             self._metrics.count_shown(self._waiting.popleft()[1])
 
@@ -73,14 +73,14 @@ class Shown:
 class Responses:
     """Clicks and purchases that follow from lists; of the one who writes events."""
 
-    def __init__(self, window_s: float, metrics: Metrics) -> None:
+    def __init__(self, window_s: float, metrics: ArmMetrics) -> None:
         self._window_s, self._metrics = window_s, metrics
         self._arms: dict[str, ArmName] = {}
         self._waiting: list[tuple[float, ArmName, str]] = []
         self._counted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def adopt(self, live: Live) -> None:
-        """From now on lists of these releases count."""
+        """Count lists of these releases from now on."""
         self._arms = {live.stable.digest[:SHORT_DIGEST]: "stable"}
         if live.canary:
             self._arms[live.canary.digest[:SHORT_DIGEST]] = "canary"
@@ -99,7 +99,7 @@ class Responses:
                 self._once(str(event.list_id), "purchases", over, arm)
 
     def mature(self, now: float) -> None:
-        """Count those whose list's time is over."""
+        """Count clicks and purchases whose list's time is over."""
         while self._waiting and self._waiting[0][0] <= now:
             _, arm, signal = heapq.heappop(self._waiting)
             self._metrics.count_response(arm, signal)

@@ -19,7 +19,7 @@ from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.state import Target
-from serving.rollouts.release_locator import Places, places_of
+from serving.rollouts.release_locator import ReleaseLocator, release_locator
 from serving.rollouts.serve_config import deploy
 from serving.settings import Settings, read_settings
 from serving.telemetry.logs import LOGGER, start_logging
@@ -34,13 +34,13 @@ log = logging.getLogger(LOGGER)
 class ServeArms:
     """What this machine's replicas serve; the ``Arms`` of ``coterie.rollout.controller``."""
 
-    def __init__(self, replicas: Path, places: Places) -> None:
-        """``replicas`` is the folder where each replica says what it serves."""
-        self._folder, self._places = replicas, places
+    def __init__(self, replicas: Path, locator: ReleaseLocator) -> None:
+        """Read ``replicas``, the folder where each replica says what it serves."""
+        self._folder, self._locator = replicas, locator
         self._applied: Live | None = None
 
     def live(self) -> Target:
-        """What the replicas say; the first that serves something else than the others counts.
+        """Read what replicas say; the first that serves something else than the others counts.
 
         Raises:
             UnavailableError: None has said anything lately.
@@ -53,13 +53,13 @@ class ServeArms:
         return next((target for target in targets if target != wanted), targets[0])
 
     def apply(self, target: Target) -> None:
-        """Tell Ray Serve, once; replicas then load what they lack.
+        """Tell Ray Serve what to run, once; replicas then load what they lack.
 
         Raises:
             UnavailableError: It did not take it, or a release cannot be found.
         """
         try:
-            live = self._places.live(target)
+            live = self._locator.live(target)
         except BadInputError as error:
             raise UnavailableError(str(error)) from error
         if live != self._applied:
@@ -67,17 +67,17 @@ class ServeArms:
             self._applied = live
 
     def preflight(self, digest: str) -> str | None:
-        """Load it here first, and make some lists of nobody."""
-        from serving.rollouts.arms import load_arm
+        """Load a release here first, and make some lists of nobody; return what is wrong."""
+        from serving.rollouts.loaded_release import load_arm
 
         try:
-            load_arm(self._places.place(digest))
+            load_arm(self._locator.locate(digest))
         except BadInputError as error:
             return str(error)
         return ""
 
     def crashed(self, digest: str) -> str:  # noqa: ARG002 - there is one canary
-        """What a replica says that could not load it."""
+        """Read what a replica says that could not load a release."""
         errors = [content["error"] for content in self._said() if content["error"]]
         return errors[0] if errors else ""
 
@@ -95,7 +95,7 @@ class ServeArms:
 
 
 def metrics_of(settings: Settings) -> Metrics:
-    """Whom the controller asks."""
+    """Choose whom the controller asks for counts."""
     if settings.prometheus_url:
         return PrometheusMetrics(settings.prometheus_url)
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
@@ -103,11 +103,11 @@ def metrics_of(settings: Settings) -> Metrics:
 
 
 def controller_of(settings: Settings, book: Book) -> Controller:
-    """What decides about this machine's replicas, and keeps its store's champion."""
+    """Make what decides about this machine's replicas, and keeps its store's champion."""
     return Controller(
         book,
         metrics_of(settings),
-        ServeArms(settings.replicas_folder, places_of(settings)),
+        ServeArms(settings.replicas_folder, release_locator(settings)),
         note_look=book.note_look,
         follow=ChampionPointer(settings.releases_root, log).follow,
     )

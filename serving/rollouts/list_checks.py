@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from coterie.recommend.recommender import Source
+from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import Release
-from serving.lists.list_maker import Known
+from serving.lists.list_maker import ShopperFeatures
 from serving.schemas import RecommendationList
 
 REMEMBERED: Final = 256
@@ -25,8 +25,8 @@ TENTHS: Final = 11
 """Borders of the tenths of a release's best scores offline."""
 
 
-def flaw(answer: RecommendationList, k: int, known: Known, num_available: int) -> str:
-    """What is wrong with a list, in a word; empty: nothing."""
+def flaw(answer: RecommendationList, k: int, known: ShopperFeatures, num_available: int) -> str:
+    """Find what is wrong with a list, in a few words; empty: nothing."""
     scores = [item.score for item in answer.items]
     ids = [item.item.item_id for item in answer.items]
     if not all(math.isfinite(score) for score in scores):
@@ -41,7 +41,7 @@ def flaw(answer: RecommendationList, k: int, known: Known, num_available: int) -
     return ""
 
 
-class Usual:
+class LatencyLimit:
     """How long stable takes while a canary is there: both arms' answers are held to it."""
 
     def __init__(self) -> None:
@@ -49,18 +49,18 @@ class Usual:
         self._limit = math.inf
 
     def note(self, seconds: float) -> None:
-        """One of stable's answers."""
+        """Take in how long one of stable's answers took."""
         if len(self._seconds) < MEASURED:
             self._seconds.append(seconds)
             if len(self._seconds) == MEASURED:
                 self._limit = max(HARMLESS_S, float(np.quantile(self._seconds, SLOW_QUANTILE)))
 
     def slow(self, seconds: float) -> bool:
-        """Whether an answer took longer than usual; nothing does before the limit is known."""
+        """Tell whether an answer took longer than usual; none does before the limit is known."""
         return seconds > self._limit
 
 
-class Watch:
+class ListChecks:
     """One arm's lists, looked at one by one."""
 
     def __init__(self, release: Release) -> None:
@@ -73,25 +73,25 @@ class Watch:
         return self._tenths is not None
 
     def signals(self, answer: RecommendationList) -> list[str]:
-        """Which of a rollout's signals count this list; of its content alone."""
+        """Name the signals of a rollout that count a list, by its content alone."""
         found = []
-        if answer.source is Source.POPULAR:
+        if answer.source is ListSource.POPULAR:
             found.append("fallbacks")
-        if self._repeated(answer):
-            found.append("repeated")
-        if self._odd(answer):
-            found.append("odd_scores")
+        if self._is_duplicate(answer):
+            found.append("duplicate_lists")
+        if self._out_of_range(answer):
+            found.append("score_out_of_range")
         return found
 
     def tenth(self, answer: RecommendationList) -> int | None:
-        """Where its best score lies among the release's offline lists; None where it cannot."""
-        if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
+        """Find the tenth of the release's offline lists that a best score is in; None: unknown."""
+        if self._tenths is None or answer.source is ListSource.POPULAR or not answer.items:
             return None
-        place = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
-        return min(place, TENTHS - 2)
+        tenth = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
+        return min(tenth, TENTHS - 2)
 
-    def _repeated(self, answer: RecommendationList) -> bool:
-        """Whether somebody else had the same list lately."""
+    def _is_duplicate(self, answer: RecommendationList) -> bool:
+        """Tell whether somebody else had the same list lately."""
         key = hash(tuple(item.item.item_id for item in answer.items))
         before = self._lists.pop(key, answer.user_id)
         self._lists[key] = answer.user_id
@@ -99,14 +99,14 @@ class Watch:
             self._lists.popitem(last=False)
         return before != answer.user_id
 
-    def _odd(self, answer: RecommendationList) -> bool:
-        """Whether its best score is one that the release had (almost) never offline."""
-        if self._tenths is None or answer.source is Source.POPULAR or not answer.items:
+    def _out_of_range(self, answer: RecommendationList) -> bool:
+        """Tell whether the best score is one that the release had (almost) never offline."""
+        if self._tenths is None or answer.source is ListSource.POPULAR or not answer.items:
             return False
         return not self._tenths[0] <= answer.items[0].score <= self._tenths[-1]
 
 
-class Spread:
+class CatalogueCoverage:
     """How much of the catalogue lately shown lists cover."""
 
     def __init__(self, num_items: int, num_available: int, lists: int = 1000) -> None:
@@ -116,7 +116,7 @@ class Spread:
         self._most = lists
 
     def note(self, rows: Sequence[int]) -> float:
-        """One list more; the share of available items that the last ones show."""
+        """Take in one list more; return the share of available items that the last ones show."""
         self._lists.append(rows)
         self._times[rows] += 1
         if len(self._lists) > self._most:
@@ -125,7 +125,7 @@ class Spread:
 
 
 def _tenths(release: Release) -> np.ndarray | None:
-    """Borders as the release's maker found them; None where it found none."""
+    """Read the borders of tenths as the release's maker found them; None where it found none."""
     lists = release.manifest.metrics.get("lists")
     borders = lists.get("best_score") if isinstance(lists, dict) else None
     if not isinstance(borders, list) or len(borders) != TENTHS:

@@ -17,7 +17,7 @@ KNOWN_S: Final = 5.0
 
 
 def open_book(settings: Settings) -> Ledger:
-    """Where rollouts are written down."""
+    """Open what keeps rollouts, on this machine or in a cluster."""
     if settings.rollouts.startswith(KUBERNETES):
         from coterie.cluster.api import Cluster
         from coterie.cluster.book import ClusterBook
@@ -28,7 +28,7 @@ def open_book(settings: Settings) -> Ledger:
 
 
 def first_live(settings: Settings) -> Live:
-    """What to serve at the start: what was live when the app ended, or the release it was told of.
+    """Choose what to serve at the start: what was live when the app ended, or the release named.
 
     Raises:
         BadInputError: A release is damaged, or is not where it was.
@@ -40,35 +40,35 @@ def first_live(settings: Settings) -> Live:
     if not state.stable:
         book.write(State(stable=begun.digest), version)
         return Live(begun)
-    return Places(settings.releases_root, begun).live(state.target)
+    return ReleaseLocator(settings.releases_root, begun).live(state.target)
 
 
-class Places:
+class ReleaseLocator:
     """Where releases lie, by digest."""
 
     def __init__(self, root: str, begun: Place) -> None:
-        """A store, and the release that the app was told of, which may lie outside it."""
+        """Take a store, and the release that the app was told of, which may lie outside it."""
         self._root, self._found = root, {begun.digest: begun}
         self._begun, self._versions, self._until = begun, dict[str, str](), 0.0
 
     def live(self, target: Target) -> Live:
-        """A target with the places of its releases.
+        """Add to a target where its releases lie.
 
         Raises:
             BadInputError: The store has no release of such a digest.
             UnavailableError: It did not answer.
         """
-        canary = self.place(target.canary) if target.canary else None
-        return Live(self.place(target.stable), canary, target.weight, target.mirrored)
+        canary = self.locate(target.canary) if target.canary else None
+        return Live(self.locate(target.stable), canary, target.weight, target.mirrored)
 
-    def place(self, digest: str) -> Place:
-        """See ``live``."""
+    def locate(self, digest: str) -> Place:
+        """Find where the release of a digest lies; raises as ``live`` does."""
         if digest not in self._found:
             self._found[digest] = Place(digest, self._store().by_digest(digest))
         return self._found[digest]
 
     def find(self, release: str) -> Place:
-        """A release by its version, or by its folder in the store.
+        """Find a release by its version, or by its folder in the store.
 
         Raises:
             BadInputError: The store has no such release.
@@ -80,7 +80,7 @@ class Places:
         return Place(known[folder.rpartition("/")[2]], folder)
 
     def versions(self) -> dict[str, str]:
-        """Digest to version, at most some seconds old; what is known where the store is not up."""
+        """Map digests to versions, some seconds old; what was known where the store is away."""
         if time.monotonic() > self._until:
             begun = {self._begun.digest: self._begun.folder.rstrip("/").rpartition("/")[2]}
             with contextlib.suppress(UnavailableError):
@@ -95,12 +95,12 @@ class Places:
         return ReleaseStore(self._root)
 
 
-def places_of(settings: Settings) -> Places:
-    """Where releases lie.
+def release_locator(settings: Settings) -> ReleaseLocator:
+    """Make a locator for the releases of an app's store.
 
     Raises:
         BadInputError: The release that the app was told of is damaged.
         UnavailableError: Its store did not answer.
     """
     begun = Place(read_files(settings.release).digest, settings.release)
-    return Places(settings.releases_root, begun)
+    return ReleaseLocator(settings.releases_root, begun)

@@ -12,7 +12,7 @@ CONTROLLER: Final = "RolloutController"
 
 
 def serve_config(live: Live) -> dict[str, Any]:
-    """The application as Ray Serve and ``RayService.spec.serveConfigV2`` take it."""
+    """Describe the application as Ray Serve and ``RayService.spec.serveConfigV2`` take it."""
     told = {"user_config": live.as_json()}
     application = {
         "name": APP,

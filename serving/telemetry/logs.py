@@ -2,12 +2,12 @@
 
 import hashlib
 import hmac
-import json
 import logging
 import sys
-from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
-from typing import Any, Final
+from typing import Final
+
+from coterie.json_logs import JsonFormatter
 
 LOGGER: Final = "coterie.serving"
 STANDARD_ERROR: Final = "-"
@@ -21,31 +21,13 @@ class Pseudonyms:
         self._key = salt.encode()
 
     def of(self, user_id: str) -> str:
-        """16 hexadecimal digits."""
+        """Make an id's pseudonym: 16 hexadecimal digits."""
         digest = hmac.new(self._key, user_id.encode("utf-8", "replace"), hashlib.sha256)
         return digest.hexdigest()[:_LENGTH]
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Time, level and message, then what was given as ``extra={"fields": {...}}``."""
-        line: dict[str, Any] = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info and record.exc_info[0]:
-            # The text of an exception may quote what a caller sent; its type and place do not.
-            line["error"] = record.exc_info[0].__name__
-            line["trace"] = _places(record.exc_info[2])
-        return json.dumps(line, ensure_ascii=False)
-
-
 def start_logging(level: str, path: str) -> logging.Logger:
-    """A logger that writes JSON, whatever others do to the root logger.
+    """Make a logger write JSON, whatever others do to the root logger.
 
     Args:
         level: Lines below it are left out; DEBUG also tells of health checks and scrapes.
@@ -67,13 +49,3 @@ def _handler(path: str) -> logging.Handler:
         # Not sys.stderr: Ray Serve puts a text logger of its own in its place.
         return logging.StreamHandler(sys.__stderr__)
     return WatchedFileHandler(path, encoding="utf-8", delay=True)
-
-
-def _places(trace: Any) -> list[str]:
-    """File, line and function of each frame, outermost first."""
-    places = []
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        places.append(f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}")
-        trace = trace.tb_next
-    return places

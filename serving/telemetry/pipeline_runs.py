@@ -25,18 +25,18 @@ class PipelineCollector(Collector):
     """Gauges of the last runs. Reads in a thread: a slow store holds up no scrape and no list."""
 
     def __init__(self, runs: Runs, clock: Callable[[], float] = time.time) -> None:
-        """Nothing is read before the first scrape, which begins to."""
+        """Read nothing before the first scrape, which begins to."""
         self._runs, self._clock = runs, clock
         self._lock = threading.Lock()
         self._asked = float("-inf")
         self._read: tuple[float, list[Run]] = (0.0, [])
 
     def describe(self) -> Iterable[Metric]:
-        """Names, without reading anything."""
+        """Name the gauges, without reading anything."""
         return families([], 0.0, 0.0)
 
     def collect(self) -> Iterator[Metric]:
-        """What was read last; the next read begins if that is long ago."""
+        """Show what was read last; begin the next read if that is long ago."""
         with self._lock:
             now = self._clock()
             due = now - self._asked >= EVERY_S
@@ -48,7 +48,7 @@ class PipelineCollector(Collector):
         yield from families(runs, read_at, now)
 
     def read(self) -> None:
-        """Read once; what was known stays where the store does not answer."""
+        """Read runs once; what was known stays where the store does not answer."""
         try:
             runs = self._runs.read()
         except CoterieError as error:
@@ -59,7 +59,7 @@ class PipelineCollector(Collector):
 
 
 def pipeline_collector(settings: Settings) -> PipelineCollector | None:
-    """The collector, where runs are kept somewhere.
+    """Make the collector, where runs are kept somewhere.
 
     Raises:
         BadInputError: There can be no runs in such a place.
@@ -68,7 +68,7 @@ def pipeline_collector(settings: Settings) -> PipelineCollector | None:
 
 
 def families(runs: list[Run], read_at: float, now: float) -> list[Metric]:
-    """Gauges of runs, oldest first, that were read at ``read_at``."""
+    """Make gauges of runs, oldest first, that were read at ``read_at``."""
     # What is in the store may be anybody's: only names that are ours become labels.
     ours = [run for run in runs if run.pipeline in PIPELINES]
     last = ours[-1] if ours else None

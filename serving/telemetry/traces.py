@@ -33,7 +33,7 @@ def start_traces(collector: str) -> None:
 
 @contextmanager
 def span(name: str, headers: Mapping[str, str] | None = None) -> Iterator[trace.Span]:
-    """A span; of the caller's trace where their headers name one. Costs little where none is kept.
+    """Open a span, of the caller's trace where headers name one; cheap where none is kept.
 
     Attributes are for routes, releases and arms: never for ids of people.
     """

@@ -96,11 +96,14 @@ def test_a_cell_that_is_not_there_takes_the_settings_of_the_row_it_is_like(bench
     bench("--models", "popularity", "--sets", "one")
     results = accuracy._results()
     cells = results["protocols"]["train+val"]["one"]
-    cells["social"] = {"settings": {"dim": 8, "mix": 0.5, "linear": {"rank": 4}}, "test": {}}
+    cells["social"] = {
+        "settings": {"embedding_size": 8, "linear_weight": 0.5, "linear": {"rank": 4}},
+        "test": {},
+    }
     accuracy._write(results)
     job = accuracy.Job("one", "social_learned", str(tmp_path), 1, "train+val", as_before=True)
     settings = accuracy._settings_before(job, accuracy.ENTRIES["social_learned"])
-    assert settings == {"dim": 8, "mix": 0.0, "linear.rank": 4}
+    assert settings == {"embedding_size": 8, "linear_weight": 0.0, "linear.rank": 4}
 
 
 def test_comparisons_of_a_cell_from_elsewhere_are_kept(bench, tmp_path):
@@ -120,8 +123,18 @@ def test_comparisons_of_a_cell_from_elsewhere_are_kept(bench, tmp_path):
 
 
 def test_the_tables_say_what_tuning_chose():
-    settings = {"dim": 512, "heads": 4, "newcomers_only": True, "linear": {"rank": 64}}
-    cell = {"settings": settings, "mix": 0.05, "prior": None, "validation": 0.1234567}
+    settings = {
+        "embedding_size": 512,
+        "heads": 4,
+        "friends_for_cold_start_only": True,
+        "linear": {"rank": 64},
+    }
+    cell = {
+        "settings": settings,
+        "linear_weight": 0.05,
+        "popularity_weight": None,
+        "validation": 0.1234567,
+    }
     cell |= {"test": {figure: [0.5] for figure in FIGURES}, "against": {}, "peak_gib": 1.0}
     tables = write_tables({"protocols": {"train+val": {"one": {"social": cell}}}})
     assert "| one | 4 x 128 | 6 | 0.5 | 0 | 0.5 | newcomers | 0.05 |  | 0.1235 |" in tables

@@ -97,7 +97,7 @@ def test_the_chart_has_every_set_and_its_intervals(results):
 
 
 def test_a_setting_without_an_effect_is_told(monkeypatch):
-    assert "| `dim` | 128 | 128, 256, 512 |" in settings_table.write_tuned()
+    assert "| `embedding_size` | 128 | 128, 256, 512 |" in settings_table.write_tuned()
     monkeypatch.delitem(settings_table.TUNED, "heads")
     monkeypatch.setitem(settings_table.OTHERS, "loop.gone", "whatever")
     with pytest.raises(BadInputError, match="differ in heads"):

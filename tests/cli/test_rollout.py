@@ -287,7 +287,7 @@ def test_a_view_in_80_columns_cuts_nothing_off(url, book, shop, says, monkeypatc
     told = says("status --once")
     assert "…" not in told
     assert max(len(line) for line in told.splitlines()) <= 80
-    for word in ("odd_scores", "purchases", "10 %", "next at 25 %", NEW[:12], "of 220"):
+    for word in ("score_out_of_range", "purchases", "10 %", "next at 25 %", NEW[:12], "of 220"):
         assert word in told.replace("\N{NO-BREAK SPACE}", " "), word
 
 

@@ -7,11 +7,11 @@ import pytest
 from tiny_shop import write_clean
 
 from coterie.cli import main
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.training.study import load_study
 from coterie.workflow.settings import flatten
 
-SMALL = "--config loop.max_epochs=4 dim=8"
+SMALL = "--config loop.max_epochs=4 embedding_size=8"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def tuned(clean, tmp_path_factory):
 def test_the_best_settings_are_what_training_takes(clean, tuned, tmp_path, capsys):
     best = json.loads((tuned / "best.json").read_text())
     trial = load_study(tuned).best
-    assert best["dim"] == 8
+    assert best["embedding_size"] == 8
     assert best["loop"] == {"max_epochs": 4} | {
         name.removeprefix("loop."): value
         for name, value in trial.changes.items()
@@ -50,7 +50,7 @@ def test_the_models_own_settings_were_tried_and_what_was_set_was_not_searched(tu
     own = flatten(asdict(SocialConfig()))
     assert first.changes == {name: own[name] for name in first.changes}
     assert len(others) == 2
-    assert "dim" not in first.changes
+    assert "embedding_size" not in first.changes
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_the_same_again_shows_the_outcome_and_another_study_is_refused(clean, tu
     assert "NDCG@20" in told
     assert f"--config {tuned}/best.json" in told.replace("\n", "")
     assert (tuned / "tuning.html").read_text() == page
-    assert main(f"tune {clean} --out {tuned} --trials 3 {SMALL} dim=16".split()) == 2
+    assert main(f"tune {clean} --out {tuned} --trials 3 {SMALL} embedding_size=16".split()) == 2
     assert "another study: its config (dim) differs" in capsys.readouterr().err
 
 
@@ -73,7 +73,7 @@ def test_the_same_again_shows_the_outcome_and_another_study_is_refused(clean, tu
         ("--model popularity", "popularity has nothing to tune"),
         ("--model ease --config l2=3.0", "nothing to tune beside l2"),
         ("--config size=3", "no field 'size'"),
-        ("--config dim=many", "expected a value like"),
+        ("--config embedding_size=many", "expected a value like"),
         ("--config absent.json", "absent.json' is no file"),
         ("--model ease --config l2=-1", "l2 must be over 0"),
     ],

@@ -20,6 +20,7 @@ from starting import held_up
 from coterie.cluster import __main__ as program
 from coterie.cluster.book import ClusterBook
 from coterie.cluster.statements import Statements
+from coterie.json_logs import JsonFormatter
 from coterie.release.champion import ChampionPointer
 from coterie.release.store import CHAMPION, ReleaseStore
 from coterie.rollout.decide import Command, Verb
@@ -254,7 +255,7 @@ def test_a_log_line_is_one_object_without_what_an_exception_quotes():
         trace = sys.exc_info()
     record = logging.LogRecord("x", logging.ERROR, "f", 1, "a turn %s", ("failed",), trace)
     record.fields = {"phase": Phase.STEP}
-    text = program.JsonFormatter().format(record)
+    text = JsonFormatter().format(record)
     line = json.loads(text)
     assert (line["message"], line["phase"], line["error"]) == (
         "a turn failed",

@@ -87,7 +87,7 @@ def first(installed) -> Release:
 @pytest.fixture
 def second(installed, first) -> Release:
     """Another release, of the same tables."""
-    more = json.dumps({"loop.max_epochs": 4, "dim": 16})
+    more = json.dumps({"loop.max_epochs": 4, "embedding_size": 16})
     return installed.release_for("second", settings=more)
 
 

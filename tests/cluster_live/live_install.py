@@ -217,7 +217,7 @@ class Install:
             "version": version,
             "release_store": self.store,
             "status": f"{base}/status",
-            "settings": json.dumps({"loop.max_epochs": 3, "dim": 16}),
+            "settings": json.dumps({"loop.max_epochs": 3, "embedding_size": 16}),
             "min_gain": -1,
             "baselines": "popularity",
             "workers": 0,
@@ -261,12 +261,12 @@ class Install:
             raise
         self.given_up.pop(what, None)
 
-    def plant_release(self, source: Release, version: str) -> Release:
+    def publish_faulty_release(self, source: Release, version: str) -> Release:
         """Publish a release that is bad in a way that no checksum shows."""
         made = manifests.pod(
-            f"plant-{version}",
+            f"faulty-release-{version}",
             self.settings.image,
-            ["plant_release.py", source.folder, version, self.store],
+            ["publish_faulty_release.py", source.folder, version, self.store],
             memory="1Gi",
         )
         line, _ = run_program(self.cluster, manifests.with_store(made, self.settings), 600)

@@ -145,7 +145,7 @@ def with_store(made: Any, settings: Settings) -> Any:
 
 
 def as_step(made: Any, instance: str) -> Any:
-    """Tell a pod what Kubeflow tells a step that hands features over (pipelines/cluster.py)."""
+    """Tell a pod what Kubeflow tells a step that hands features over (pipelines/kubernetes.py)."""
     (container,) = made["spec"]["containers"]
     keys = {"COTERIE_FEATURE_STORE": "feature_store.yaml", "COTERIE_EVENT_LOG": "event_log"}
     for variable, key in keys.items():

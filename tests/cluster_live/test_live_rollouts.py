@@ -44,7 +44,7 @@ def test_a_second_release_is_promoted_under_load(counted, quiet, second, setting
 def test_a_bad_release_is_rolled_back_and_no_shopper_sees_it(counted, quiet, first, settings, saw):
     """Its digests are right, but what is known of shoppers makes no difference to their lists."""
     cluster = counted.cluster
-    bad = counted.plant_release(first, f"bad-{int(time.time())}")
+    bad = counted.publish_faulty_release(first, f"bad-{int(time.time())}")
     weights = []
 
     def gone():

@@ -389,7 +389,7 @@ def test_the_door_passes_on_what_comes(shop):
         running.wait()
 
 
-def test_the_planted_release_can_be_read_and_knows_nothing_of_shoppers(tmp_path, capsys):
+def test_the_faulty_release_can_be_read_and_knows_nothing_of_shoppers(tmp_path, capsys):
     from small_shop import write_small_release
 
     from coterie.release.store import ReleaseStore
@@ -399,7 +399,7 @@ def test_the_planted_release_can_be_read_and_knows_nothing_of_shoppers(tmp_path,
     store.mkdir()
     # Not in a process of its own: on a busy machine a library's thread once outlived what was
     # done there, and aborted it. What is asked is what the program leaves.
-    program("plant_release").main(str(tmp_path / "good"), "bad", str(store))
+    program("publish_faulty_release").main(str(tmp_path / "good"), "bad", str(store))
     bad = ReleaseStore(str(store)).get("bad")
     assert json.loads(capsys.readouterr().out)["digest"] == bad.digest
     assert not bad.parameters["item_in"].any()

@@ -14,7 +14,7 @@ from shop_files import small_shop, write_shop
 from coterie.data import spill
 from coterie.data.clean import keys_of, settle
 from coterie.data.ingest import IngestConfig, clean_files, ingest
-from coterie.data.spill import PLACE, Spill, sorted_by
+from coterie.data.spill import ROW_OFFSET, Spill, sorted_by
 from coterie.schema import EVENTS, ITEMS, TIES, USERS
 
 IDS = st.sampled_from(["a", "b", "c", "item-1", "item-10", "\u00e9", "zz", "x" * 40])
@@ -24,7 +24,7 @@ FLAGS = st.booleans()
 def spilled(folder, table, rows, chunk, bucket_rows):
     held = Spill(folder, keys_of(table), len(rows), bucket_rows)
     whole = pa.Table.from_pylist(rows, schema=table.arrow)
-    whole = whole.append_column(PLACE, pa.array(np.arange(len(rows))))
+    whole = whole.append_column(ROW_OFFSET, pa.array(np.arange(len(rows))))
     for start in range(0, len(rows), chunk):
         held.add(whole.slice(start, chunk))
     parts = [part.select(table.arrow.names) for part in held.settled(partial(settle, table))]

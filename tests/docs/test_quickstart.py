@@ -4,19 +4,23 @@ import json
 import os
 import re
 import shlex
-import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from served_here import served_here, settings_of
 
 from benchmarks.published_forms import make_world, online_retail
 from coterie.cli import main
+from coterie.cli import serve as cli_serve
+from pipelines import demo as demo_module
+from pipelines import processes
+from serving import app
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "quickstart.md").read_text()
@@ -25,6 +29,8 @@ SECTIONS = {
     for part in PAGE.split("\n## ")[1:]
 }
 SMALL = ["--users", "300", "--items", "200", "--events", "15000"]
+FEW = """'settings={"loop.max_epochs": 3}' 'baselines=popularity social'"""
+"""Parameters of a demo whose pipeline has to run, and need not do well."""
 COMMANDS = {
     title: [line for block in blocks for line in block.splitlines()]
     for title, blocks in SECTIONS.items()
@@ -53,10 +59,14 @@ def test_every_block_of_the_page_says_what_it_is():
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("section", COMMANDS)
-def test_a_section_of_the_page_runs_as_it_is(section, tmp_path):
+def test_a_section_of_the_page_runs_as_it_is(section, tmp_path, monkeypatch):
     place(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{sys.prefix}/bin:{os.environ['PATH']}")
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
     for command in COMMANDS[section]:
-        run(command, tmp_path)
+        run(command, monkeypatch)
 
 
 def place(folder):
@@ -84,7 +94,7 @@ def beidian(folder, world):
     (folder / "ufi").write_text("".join(f"{a}\t{b}\t{i}\n" for a, b, i in shared))
 
 
-def run(command, folder):
+def run(command, monkeypatch):
     """As typed, but for the size of what is made up: a server is asked for a list and stopped, a
     demo ends after its printout."""
     words = shlex.split(command)
@@ -94,45 +104,65 @@ def run(command, folder):
         # The environment is there: no new pins, and nothing is fetched.
         words[1:1] = ["-o", ".venv/.installed"]
         words += ["ONCE=1", f"PORT={free_port()}"]
-        words += [] if "DATA=" in command else [f"ARGS={' '.join(SMALL)}"]
-    bin_ = f"{sys.prefix}/bin"
-    environment = {
-        **os.environ,
-        "PATH": f"{bin_}:{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-    }
+        words += [f"ARGS={FEW}"] if "DATA=" in command else [f"ARGS={' '.join(SMALL)}"]
     if words[:2] == ["coterie", "serve"]:
-        serve(words, folder, environment)
-        return
-    done = subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=900
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        serve([*words[1:], "--port", str(free_port())], monkeypatch)
+    elif words[0] == "make" and "DATA=" in command:
+        run_demo(typed([*words, "--dry-run"]), monkeypatch)
+    else:
+        typed(words)
 
 
-def serve(words, folder, environment):
-    port = free_port()
-    with subprocess.Popen([*words, "--port", str(port)], cwd=folder, env=environment) as process:
-        try:
-            listed = await_list(port, process)
-            assert listed["source"] == "own"
-            assert listed["items"]
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=60) == 0
-        finally:
-            process.terminate()
+def typed(words):
+    """What a command prints that ends well."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
-def await_list(port, process):
-    url = f"http://127.0.0.1:{port}/v1/users/shopper-0042/recommendations"
-    last = time.monotonic() + 180
-    while time.monotonic() < last and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
-                return json.load(answer)
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError("the shop did not answer")
+# Ray starts for the demo of the first section, and in tests/cli/test_serve.py: elsewhere its start
+# and its stop would take longer than all else. The same app answers in this process.
+
+
+def run_demo(command, monkeypatch):
+    """What make would run, in this process."""
+    shown = []
+    show = demo_module.show_lists
+
+    def show_and_keep(shop, count):
+        shown.extend(shop.recommendations(user, k=5) for user in shop.shoppers(count))
+        show(shop, count)
+
+    @contextmanager
+    def child(words, environment, output=None):
+        if app.__name__ not in words:
+            with processes.child(words, environment, output) as process:
+                yield process
+            return
+        with served_here(settings_of(words, environment)):
+            yield None
+
+    monkeypatch.setattr(demo_module, "show_lists", show_and_keep)
+    monkeypatch.setattr(demo_module, "child", child)
+    python, _, module, *arguments = shlex.split(command.replace("\\\n", " "))
+    assert (python, module) == (".venv/bin/python", demo_module.__name__)
+    assert demo_module.main(arguments) == 0
+    assert shown
+    assert {len(listed["items"]) for listed in shown} == {5}
+
+
+def serve(arguments, monkeypatch):
+    started = []
+    monkeypatch.setattr(cli_serve.os, "execve", lambda *given: started.append(given))
+    assert main(arguments) == 0
+    [(program, words, environment)] = started
+    assert words[:2] == [program, "-m"]
+    settings = settings_of(words, environment)
+    url = f"http://{settings.host}:{settings.port}/v1/users/shopper-0042/recommendations"
+    with served_here(settings), urllib.request.urlopen(url, timeout=30) as answer:
+        listed = json.load(answer)
+    assert listed["source"] == "own"
+    assert listed["items"]
 
 
 def free_port():

@@ -19,7 +19,7 @@ from pipelines.compile import compile_pipelines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 QUICK = {
-    "settings": '{"loop.max_epochs": 3, "dim": 16}',
+    "settings": '{"loop.max_epochs": 3, "embedding_size": 16}',
     "min_gain": "-1",
     "baselines": "popularity social",
     "repurchase": "never",
@@ -101,7 +101,7 @@ def shop(chart, tmp_path_factory):
             shop.do(APPLY)
             assert "nothing to do" in shop.do(FILL)
             told = shop.train()
-            assert "150 recent lists and 150 circles changed online" in told
+            assert "150 recent lists and 150 lists of friends changed online" in told
             manifest = s3.files().cat_file("coterie/releases/v1/manifest.json")
             digest = hashlib.sha256(manifest).hexdigest()
             live = {"release__folder": "s3://coterie/releases/v1", "release__digest": digest}

@@ -6,22 +6,22 @@ import time
 import pytest
 from shop_in_use import run_training, serve
 
-from coterie.data.simulate import Shop, ShopConfig
+from coterie.data.simulate import ShopConfig, SimulatedShop
 from coterie.release.store import ReleaseStore
 from pipelines.client import Client
-from pipelines.crowd import Crowd
-from pipelines.planted import FAULTS, learned_half, plant, renamed
-from pipelines.rollouts import PLAN, roll_out
+from pipelines.demo_rollouts import PLAN, roll_out
+from pipelines.faulty_releases import FAULTS, write_copy, write_faulty, write_learned_half
+from pipelines.simulated_traffic import SimulatedTraffic
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TOKEN = "a-token-for-this-test-alone"
 CAUGHT_BY = {
     "not-numbers": ("preflight",),
-    "shuffled-items": ("odd_scores", "clicks", "purchases", "repeated"),
+    "shuffled-items": ("score_out_of_range", "clicks", "purchases", "duplicate_lists"),
     # So slow that it is not even an answer.
     "slow": ("slow", "failures"),
     "raising": ("failures",),
-    "same-list": ("repeated", "odd_scores"),
+    "same-list": ("duplicate_lists", "score_out_of_range"),
 }
 RUNNING = ("shadow", "step", "bake")
 
@@ -42,7 +42,7 @@ def made(home, store):
     config = ShopConfig(num_users=1000, num_items=1000, num_events=50_000)
     made = run_training(home, config, settings='{"loop.max_epochs": 12}')
     ReleaseStore(store).publish(made.bundle)
-    learned_half(f"{store}/v1", f"{store}/v0", "v0")
+    write_learned_half(f"{store}/v1", f"{store}/v0", "v0")
     return made
 
 
@@ -63,13 +63,13 @@ def shop(served):
 
 
 @pytest.fixture
-def crowd(shop, home):
-    with Crowd(shop, Shop.load_world(home / "raw" / "world.npz")) as crowd:
-        yield crowd
+def traffic(shop, home):
+    with SimulatedTraffic(shop, SimulatedShop.load_world(home / "raw" / "world.npz")) as traffic:
+        yield traffic
 
 
-def test_a_good_release_is_promoted_while_shoppers_go_on(shop, served, crowd, store):
-    outcome = roll_out(shop, "v1", "the whole model", crowd)
+def test_a_good_release_is_promoted_while_shoppers_go_on(shop, served, traffic, store):
+    outcome = roll_out(shop, "v1", "the whole model", traffic)
     assert outcome.phase == "promoted", outcome
     assert outcome.lists > 100
     assert outcome.failed == 0
@@ -79,10 +79,10 @@ def test_a_good_release_is_promoted_while_shoppers_go_on(shop, served, crowd, st
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_release_is_rolled_back_by_the_right_signal_and_no_request_fails(
-    shop, served, crowd, store, fault
+    shop, served, traffic, store, fault
 ):
-    plant(f"{store}/v1", fault, f"{store}/v1-{fault}", f"v1-{fault}")
-    outcome = roll_out(shop, f"v1-{fault}", fault, crowd)
+    write_faulty(f"{store}/v1", fault, f"{store}/v1-{fault}", f"v1-{fault}")
+    outcome = roll_out(shop, f"v1-{fault}", fault, traffic)
     assert outcome.phase == "rolled_back", outcome
     assert outcome.why.startswith(CAUGHT_BY[fault]), outcome
     assert outcome.failed == 0
@@ -91,9 +91,11 @@ def test_a_bad_release_is_rolled_back_by_the_right_signal_and_no_request_fails(
     assert served.list_of("shopper-0001")["release"] == "v1"
 
 
-def test_a_controller_that_is_killed_comes_back_and_ends_what_it_began(shop, served, crowd, store):
+def test_a_controller_that_is_killed_comes_back_and_ends_what_it_began(
+    shop, served, traffic, store
+):
     shutil.rmtree(f"{store}/v2", ignore_errors=True)
-    renamed(f"{store}/v1", f"{store}/v2", "v2")  # as good: nothing else may end it
+    write_copy(f"{store}/v1", f"{store}/v2", "v2")  # as good: nothing else may end it
     body = {"release": "v2", "reason": "a controller is killed", "plan": PLAN}
     shop.post("/v1/admin/rollouts", body)
     await_phase(shop, *RUNNING)
@@ -102,7 +104,7 @@ def test_a_controller_that_is_killed_comes_back_and_ends_what_it_began(shop, ser
     controller.kill()
     assert shop.get("/v1/admin/rollouts")["weight"] >= before  # nothing moves by itself
     assert await_phase(shop, "promoted", "rolled_back", within_s=150) == "promoted"
-    assert crowd.failed == 0
+    assert traffic.failed == 0
     await_release(served, "v2")
 
 

@@ -18,7 +18,7 @@ def shop(tmp_path_factory):
     home = tmp_path_factory.mktemp("shop")
     clean = str(write_clean(home))
     settings = workflow.FitSettings(
-        config={"loop.max_epochs": 4, "dim": 16, "newcomers_only": False}
+        config={"loop.max_epochs": 4, "embedding_size": 16, "friends_for_cold_start_only": False}
     )
     workflow.fit_challenger(clean, str(home / "model"), settings)
     release = workflow.make_release(clean, str(home / "model"), str(home / "release"), "v1")

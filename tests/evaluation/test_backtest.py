@@ -27,7 +27,7 @@ def weeks(clean, tmp_path_factory):
         str(out),
         3,
         ("popularity", "social"),
-        {"loop.max_epochs": 3, "dim": 16},
+        {"loop.max_epochs": 3, "embedding_size": 16},
         lambda *told: heard.append(told),
     )
     assert heard[-1] == ("foreseeing weeks", 6, 6)

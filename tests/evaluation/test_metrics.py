@@ -117,7 +117,7 @@ def test_accuracy_by_hand():
 
 def test_metrics_beyond_the_list_or_without_held_out_items_are_refused():
     hits = np.zeros((1, 5), np.bool_)
-    with pytest.raises(BadInputError, match="lists of 10 places"):
+    with pytest.raises(BadInputError, match="lists of 10 items"):
         metrics.accuracy(hits, np.array([1]), 10)
     with pytest.raises(BadInputError, match="leave them out"):
         metrics.accuracy(hits, np.array([0]), 5)

@@ -6,7 +6,7 @@ import pytest
 from coterie.data.dataset import TrainingSet
 from coterie.evaluation.newcomers import REVEALED, Newcomers
 from coterie.models import MODELS, Inductive
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.training.loop import LoopConfig
 from tests.synthetic import planted
 
@@ -61,7 +61,7 @@ def test_the_same_people_are_judged_by_the_same_items_however_much_is_told(newco
 
 def test_ties_alone_are_worth_more_than_what_is_popular(newcomers):
     loop = LoopConfig(max_epochs=25, lr=5e-3)
-    social = MODELS["social"](SocialConfig(dim=16, loop=loop))
+    social = MODELS["social"](SocialConfig(embedding_size=16, loop=loop))
     social.fit(newcomers.without)
     popular = MODELS["popularity"]()
     popular.fit(newcomers.without)

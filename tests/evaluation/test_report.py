@@ -23,7 +23,7 @@ from coterie.evaluation.phrases import (
 )
 from coterie.evaluation.plots import _in_view
 from coterie.evaluation.report import render, report
-from coterie.evaluation.results import Comparison, Group
+from coterie.evaluation.results import Comparison, ShopperGroup
 from coterie.evaluation.shop import shop_figures
 from coterie.evaluation.significance import Estimate, PairedTest
 from coterie.schema import EVENT_KINDS, EventKind
@@ -59,7 +59,7 @@ def make_comparison(name="a shop", models=MODELS):
         held |= {f"coverage@{k}": draw.estimate(bounds=False) for k in ks}
     groups = {
         kind: [
-            Group(
+            ShopperGroup(
                 label,
                 1000 + place,
                 {m: {f"{n}@10": draw.estimate() for n in ("ndcg", "recall")} for m in models},
@@ -202,8 +202,8 @@ def test_plots_show_the_figures_with_their_intervals(comparison, html):
 
 def test_every_figure_has_its_place_and_every_place_its_figure(html):
     reader = Reader(html)
-    places = [attrs["data-figure"] for _, attrs in reader.elements if "data-figure" in attrs]
-    assert sorted(places) == sorted(figures_of(html))
+    drawn_in = [attrs["data-figure"] for _, attrs in reader.elements if "data-figure" in attrs]
+    assert sorted(drawn_in) == sorted(figures_of(html))
     assert len(reader.ids) == len(set(reader.ids))
     links = [attrs["href"][1:] for tag, attrs in reader.elements if tag == "a"]
     assert links

@@ -12,21 +12,27 @@ from test_report import EVIL, Reader, figures_of
 from coterie.evaluation.tuning import render, write_page
 from coterie.evaluation.tuning_plots import curves, growth, log_ticks, parallel
 from coterie.models.space import Choice, LogUniform, Uniform, describe
-from coterie.training.study import Ending, Plan, Study, Trial
+from coterie.training.study import Ending, Study, StudyPlan, Trial
 
 SPACE = {
-    "dim": Choice((32, 64, 128)),
+    "embedding_size": Choice((32, 64, 128)),
     "entry_dropout": Uniform(0.0, 0.9),
     "loop.lr": LogUniform(1e-4, 1e-1),
 }
-OWN = {"dim": 64, "entry_dropout": 0.5, "loop.lr": 1e-3}
-CONFIG = OWN | {"scale": 6.0, "loop.seed": 3, "mix": None, "kinds": [1, 2], "use_ties": True}
-SHARES = {"loop.lr": 0.61, "entry_dropout": 0.3, "dim": 0.09}
+OWN = {"embedding_size": 64, "entry_dropout": 0.5, "loop.lr": 1e-3}
+CONFIG = OWN | {
+    "inverse_temperature": 6.0,
+    "loop.seed": 3,
+    "linear_weight": None,
+    "kinds": [1, 2],
+    "use_ties": True,
+}
+SHARES = {"loop.lr": 0.61, "entry_dropout": 0.3, "embedding_size": 0.09}
 
 
 def trial(score, ending=Ending.FINISHED, lr=1e-2, elapsed=60.0, error=""):
     curve = [] if score is None else [(1, score / 2), (3, score)]
-    changes = OWN | {"loop.lr": lr, "dim": 32}
+    changes = OWN | {"loop.lr": lr, "embedding_size": 32}
     return Trial(changes, ending, score, 3, curve, 12.25, elapsed, error)
 
 
@@ -39,7 +45,7 @@ def study(tmp_path):
         trial(0.2207, lr=2e-2, elapsed=180.0),
         trial(0.1009, Ending.CUT, 3e-3, 200.0),
     ]
-    return Study(tmp_path, Plan("social", CONFIG, describe(SPACE), "d", 7), trials)
+    return Study(tmp_path, StudyPlan("social", CONFIG, describe(SPACE), "d", 7), trials)
 
 
 @pytest.fixture
@@ -156,9 +162,9 @@ def test_a_page_of_few_trials_leaves_out_what_cannot_be_said(study):
 
 def test_every_figure_has_its_place_and_nothing_is_loaded(html):
     reader = Reader(html)
-    places = [attrs["data-figure"] for _, attrs in reader.elements if "data-figure" in attrs]
-    assert sorted(places) == sorted(figures_of(html))
-    assert len(places) == 3 + 2 + len(SPACE)
+    drawn_in = [attrs["data-figure"] for _, attrs in reader.elements if "data-figure" in attrs]
+    assert sorted(drawn_in) == sorted(figures_of(html))
+    assert len(drawn_in) == 3 + 2 + len(SPACE)
     assert len(reader.ids) == len(set(reader.ids))
     for tag, attrs in reader.elements:
         assert tag not in ("link", "iframe", "object", "embed", "base", "img")

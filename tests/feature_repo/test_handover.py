@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from coterie.data.dataset import Ties
-from coterie.data.turns import LOG_KEYS, PUSH, TurnTakenError
+from coterie.data.locks import PUSH, LockTakenError, lock_key
 from coterie.errors import BadInputError, UnavailableError
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW, EventKind
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 from feature_repo import handover, online
 from feature_repo.build import snapshots
 from feature_repo.handover import SharedStore, hand_over, newest_rows, refill, register
@@ -22,7 +22,7 @@ from serving.events.open import open_log
 from serving.features.online_store import FeastFeatures
 from serving.features.recent import RecentList, merge
 from serving.ingestion.sink import Sink
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 from redis_server import PASSWORD, RedisServer
@@ -47,7 +47,7 @@ class Live:
     log: object
 
     def __post_init__(self):
-        self.sink = Sink(self.log, self.features, Metrics())
+        self.sink = Sink(self.log, self.features, ServingMetrics())
 
     def did(self, user_id, item_id, ts_ms=LATER, kind=EventKind.PURCHASE):
         event = Event(f"{user_id}-{item_id}", user_id, item_id, kind, ts_ms)
@@ -162,7 +162,7 @@ def test_nobody_pushes_between_reading_and_writing(live, filled, monkeypatch):
     tried, push = [], online._push
 
     def watched(*given):
-        with pytest.raises(TurnTakenError), live.log.turn(PUSH, wait_s=0.0):
+        with pytest.raises(LockTakenError), live.log.lock(PUSH, wait_s=0.0):
             pass
         tried.append(given)
         push(*given)
@@ -184,7 +184,7 @@ def test_who_stood_still_for_longer_than_a_turn_reads_again(
         found = read(*given)
         reads.append(1)
         if len(reads) == 1:
-            redis.ask("DEL", f"{LOG_KEYS}:turn:{PUSH}")  # as it runs out
+            redis.ask("DEL", lock_key(PUSH))  # as it runs out
             event = live.did(ana, "brand-new")
         return found
 
@@ -198,7 +198,7 @@ def test_who_stood_still_for_longer_than_a_turn_reads_again(
 @pytest.fixture(scope="module")
 def two(filled, tmp_path_factory):
     """An older snapshot, and a newer one in which nobody has friends any more."""
-    shop = Shop.open(str(filled.clean))
+    shop = CleanShop.open(str(filled.clean))
     folders = []
     for name, dataset, read_ms in (
         ("older", shop.dataset, LATER),
@@ -229,14 +229,14 @@ def test_a_slow_old_run_takes_nothing_back(live, two, ana):
     ]
 
 
-def test_of_two_runs_at_once_the_newer_circles_stay(live, two, ana, known):
+def test_of_two_runs_at_once_the_newer_friends_stay(live, two, ana, known):
     """The old run had put its files in place, and comes online last."""
     older, newer = two
     event = live.did(ana, "brand-new")
     hand_over(newer, live.shared, "2")
     rows = [newest_rows(file_of(older, view), view) for view in handover.VIEWS]
     with live.shared.open() as store:
-        written = online.write_online(store, *rows, LATER, live.shared.turns())
+        written = online.write_online(store, *rows, LATER, live.shared.locks())
     assert written.ties == 0
     assert not live.friends(ana).ids
     assert live.recent(ana) == merge(known[ana], [event])

@@ -23,7 +23,7 @@ from coterie.schema import (
     STRENGTHS,
 )
 from coterie.workflow.features import FOR_VALIDATION, check_features
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 from feature_repo.services import service_name
 from feature_repo.store import open_store
 
@@ -47,7 +47,7 @@ def test_online_lists_are_the_histories_that_offline_lists_draw_on(dataset, onli
     community = Community.of(
         TrainingSet(events, dataset.ties, len(dataset.users), len(dataset.items))
     )
-    histories, circles = community.histories, community.circles
+    histories, friends = community.histories, community.friends
     for user in range(len(dataset.users)):
         part = slice(histories.offsets[user], histories.offsets[user + 1])
         assert online[RECENT_ITEMS][user] == dataset.items.to_ids(histories.item_idx[part])
@@ -58,10 +58,10 @@ def test_online_lists_are_the_histories_that_offline_lists_draw_on(dataset, onli
         newest = ts_ms[~against].max(initial=0) or ts_ms.max(initial=0)
         age = (np.maximum(newest - ts_ms, 0) / 86_400_000).astype(np.float32)
         assert np.array_equal(age, histories.age_days[part])
-        part = slice(circles.offsets[user], circles.offsets[user + 1])
-        assert online[FRIEND_IDS][user] == dataset.users.to_ids(circles.person[part])
+        part = slice(friends.offsets[user], friends.offsets[user + 1])
+        assert online[FRIEND_IDS][user] == dataset.users.to_ids(friends.person[part])
         strengths = np.array(online[FRIEND_STRENGTHS][user], np.float32)
-        assert np.array_equal(strengths, circles.strengths[part].ravel())
+        assert np.array_equal(strengths, friends.strengths[part].ravel())
 
 
 def test_strengths_come_in_the_order_of_the_schema(dataset, online):
@@ -119,13 +119,14 @@ def test_a_stranger_has_no_features(filled):
 
 
 def test_training_agrees_with_features_of_the_same_tables(filled):
-    check_features(str(filled.known), Shop.open(str(filled.clean)))
+    check_features(str(filled.known), CleanShop.open(str(filled.clean)))
 
 
 def test_training_agrees_with_features_on_what_may_be_listed_again(filled):
     """So the store knows when everything was last wanted."""
-    shop = Shop.open(str(filled.clean), RepurchaseSetting(False, {"*": 9.0}))
-    some, none = (Community.of(s.split.for_test()) for s in (shop, Shop.open(str(filled.clean))))
+    shop = CleanShop.open(str(filled.clean), RepurchaseSetting(False, {"*": 9.0}))
+    without = CleanShop.open(str(filled.clean))
+    some, none = (Community.of(s.split.for_test()) for s in (shop, without))
     assert 0 < len(some.seen) < len(none.seen)
     check_features(str(filled.known), shop)
 
@@ -140,12 +141,12 @@ def test_training_refuses_features_that_know_something_else(filled, tmp_path):
     changed = table.set_column(1, table.schema.field(1), [lists])
     pq.write_table(changed, tmp_path / FOR_VALIDATION)
     with pytest.raises(BadInputError, match="differ in recent items"):
-        check_features(str(tmp_path), Shop.open(str(filled.clean)))
+        check_features(str(tmp_path), CleanShop.open(str(filled.clean)))
 
 
 def test_training_asks_for_features_that_are_missing(filled, tmp_path):
     with pytest.raises(BadInputError, match="run the features step"):
-        check_features(str(tmp_path), Shop.open(str(filled.clean)))
+        check_features(str(tmp_path), CleanShop.open(str(filled.clean)))
 
 
 def test_a_folder_without_a_store_is_refused(tmp_path):

@@ -14,7 +14,7 @@ from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.data.load import load_dataset
 from coterie.errors import BadInputError
 from coterie.recommend.batches import Community
-from coterie.recommend.known import KNOWN, check_known, community_of
+from coterie.recommend.point_in_time import TRAINING_FEATURES, check_training_features, community_of
 from coterie.schema import (
     EVENT_KINDS,
     HAD_ITEMS,
@@ -25,7 +25,7 @@ from coterie.schema import (
     RECENT_WANTED,
     EventKind,
 )
-from feature_repo.build import Snapshot, circle_rows, recent_rows
+from feature_repo.build import Snapshot, friend_rows, recent_rows
 from feature_repo.entities import user
 from feature_repo.views import shopper_recent, shopper_recent_push, shopper_ties
 from serving.events.event import KIND_CODES, Event
@@ -105,9 +105,11 @@ def long_ago(filled):
 
 def known_of(dataset):
     moment = Snapshot(1_800_000_000_000, dataset.events, dataset.ties)
-    rows = recent_rows(dataset, moment), circle_rows(dataset, moment)
+    rows = recent_rows(dataset, moment), friend_rows(dataset, moment)
     columns = {name: table[name] for table in rows for name in table.column_names}
-    return pa.table({name: columns[name] for name in KNOWN.names}, schema=KNOWN)
+    return pa.table(
+        {name: columns[name] for name in TRAINING_FEATURES.names}, schema=TRAINING_FEATURES
+    )
 
 
 def test_what_was_had_before_a_long_history_is_still_known(long_ago):
@@ -119,7 +121,7 @@ def test_what_was_had_before_a_long_history_is_still_known(long_ago):
     assert shopper.seen.tolist() == [0, 1]
     data = TrainingSet(long_ago.events, long_ago.ties, len(long_ago.users), len(long_ago.items))
     assert Community.of(data).shoppers(np.array([3])).seen.tolist() == [0, 1]
-    check_known(found, data, np.ones(len(long_ago.users), bool))
+    check_training_features(found, data, np.ones(len(long_ago.users), bool))
 
 
 @pytest.mark.parametrize(("column", "what"), [(HAD_ITEMS, "items had"), (RECENT_WANTED, "down")])
@@ -138,4 +140,4 @@ def test_features_that_forgot_are_refused(long_ago, column, what):
     data = TrainingSet(long_ago.events, long_ago.ties, len(long_ago.users), len(long_ago.items))
     found = community_of(known, long_ago.users, long_ago.items)
     with pytest.raises(BadInputError, match=what):
-        check_known(found, data, np.ones(len(long_ago.users), bool))
+        check_training_features(found, data, np.ones(len(long_ago.users), bool))

@@ -14,7 +14,7 @@ from coterie.data.dataset import Interactions
 from coterie.data.splits import bundled
 from coterie.schema import RECENT_ITEMS, SHOPPER_RECENT_VIEW
 from coterie.workflow.features import FOR_VALIDATION
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 from feature_repo import store as store_module
 from feature_repo.build import snapshots
 from feature_repo.store import fill_store, known_at, open_store
@@ -23,7 +23,7 @@ from feature_repo.views import CREATED, TIMESTAMP
 
 @pytest.fixture(scope="module")
 def shop(filled):
-    return Shop.open(str(filled.clean))
+    return CleanShop.open(str(filled.clean))
 
 
 @pytest.fixture(scope="module")

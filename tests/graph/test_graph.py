@@ -8,8 +8,8 @@ import torch
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
 from coterie.graph import strength
-from coterie.graph.circles import circles_of
 from coterie.graph.figures import degree_counts, graph_figures
+from coterie.graph.friends import friend_lists
 from coterie.graph.interactions import interaction_matrix
 from coterie.graph.strength import tie_strengths
 from coterie.graph.ties import tie_matrix, tie_tensor
@@ -151,11 +151,11 @@ def test_strengths_do_not_depend_on_the_size_of_chunks(random_shop, monkeypatch)
     np.testing.assert_array_equal(whole, pieces)
 
 
-def test_a_shop_without_ties_has_no_strengths_and_empty_circles(random_shop):
+def test_a_shop_without_ties_has_no_strengths_and_no_friends(random_shop):
     pairs, features = tie_strengths(random_shop.without_ties())
     assert features.shape == (0, 4)
-    circles = circles_of(pairs, features, 60)
-    assert circles.offsets.tolist() == [0] * 61
+    friends = friend_lists(pairs, features, 60)
+    assert friends.offsets.tolist() == [0] * 61
 
 
 def test_strengths_of_a_shop_without_events_know_ties_only():
@@ -168,33 +168,33 @@ def vars_of(log):
     return [log.user_idx, log.item_idx, log.kind, log.value, log.ts_ms, log.referrer_idx]
 
 
-def test_a_circle_holds_the_strongest_friends_first_and_no_more_than_asked():
+def test_a_list_holds_the_strongest_friends_first_and_no_more_than_asked():
     known = ties((0, 1), (0, 2), (0, 3), (2, 0))
     features = np.array([[1, 0, 0, 0], [0, 2, 0, 1], [1, 0, 1, 0], [1, 1, 1, 1]], np.float32)
-    circles = circles_of(known, features, 4, max_friends=2)
-    assert circles.offsets.tolist() == [0, 2, 2, 3, 3]
-    assert circles.person.tolist() == [2, 3, 0]
-    np.testing.assert_array_equal(circles.strengths, features[[1, 2, 3]])
+    friends = friend_lists(known, features, 4, max_friends=2)
+    assert friends.offsets.tolist() == [0, 2, 2, 3, 3]
+    assert friends.person.tolist() == [2, 3, 0]
+    np.testing.assert_array_equal(friends.strengths, features[[1, 2, 3]])
 
 
 def test_equal_friends_stand_in_the_order_of_their_rows_however_ties_come():
     rows = [(0, 3), (0, 1), (0, 2)]
     for order in itertools.permutations(rows):
-        circles = circles_of(ties(*order), np.ones((3, 4), np.float32), 4)
-        assert circles.person.tolist() == [1, 2, 3]
+        friends = friend_lists(ties(*order), np.ones((3, 4), np.float32), 4)
+        assert friends.person.tolist() == [1, 2, 3]
 
 
-def test_circles_of_some_users_are_their_rows_and_nobody_has_none(random_shop):
-    whole = circles_of(*tie_strengths(random_shop), 60, max_friends=5)
+def test_friends_of_some_users_are_their_rows_and_nobody_has_none(random_shop):
+    whole = friend_lists(*tie_strengths(random_shop), 60, max_friends=5)
     some = whole.take(np.array([7, -1, 3]))
     parts = [whole.person[whole.offsets[u] : whole.offsets[u + 1]].tolist() for u in (7, 3)]
     assert some.person.tolist() == parts[0] + parts[1]
     assert some.offsets.tolist() == [0, len(parts[0]), len(parts[0]), len(parts[0] + parts[1])]
 
 
-def test_circles_refuse_strengths_of_other_ties():
+def test_friends_refuse_strengths_of_other_ties():
     with pytest.raises(BadInputError, match="1 ties but 2 rows"):
-        circles_of(ties((0, 1)), np.ones((2, 4), np.float32), 2)
+        friend_lists(ties((0, 1)), np.ones((2, 4), np.float32), 2)
 
 
 def test_figures_of_a_small_graph_are_those_counted_by_hand():

@@ -315,7 +315,7 @@ def test_schedules_are_those_of_the_values(chart):
 
 
 def test_steps_find_what_they_ask_the_config_map_for(chart):
-    cluster = pytest.importorskip("pipelines.cluster")
+    cluster = pytest.importorskip("pipelines.kubernetes")
     data = one(chart.objects(CI["gpu"]), "ConfigMap", "coterie-training")["data"]
     assert set(data) == {cluster.TRAINING_KEY, *cluster.S3_SETTINGS, *cluster.FEATURES}
 
@@ -328,7 +328,7 @@ def test_steps_hand_features_over_to_the_store_that_serving_reads(chart):
     )
     assert told["feature_store.yaml"] == read["feature_store.yaml"]
     assert told["event_log"] == settings["COTERIE_EVENT_LOG"]
-    cluster = pytest.importorskip("pipelines.cluster")
+    cluster = pytest.importorskip("pipelines.kubernetes")
     secret = one(objects, "Secret", "coterie-redis")
     assert cluster.REDIS_KEY in secret["data"]
     upload = container_of(objects, "coterie-pipelines-upload")

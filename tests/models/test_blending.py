@@ -8,8 +8,16 @@ import torch
 
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
-from coterie.models.blending import PRIORS, Added, Blend, Prior, first_items, popularity
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.blending import (
+    POPULARITY_WEIGHTS,
+    Added,
+    Blend,
+    PopularityBlend,
+    first_items,
+    popularity,
+)
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import Encoder
 from coterie.recommend.recommender import Recommender
@@ -63,32 +71,32 @@ def says_what_was_had():
         "item_in": vectors,
         "item_out": vectors,
         "item_bias": torch.zeros(NUM_ITEMS),
-        "scale": torch.tensor(5.0),
-        "prior": torch.tensor(0.0),
+        "inverse_temperature": torch.tensor(5.0),
+        "popularity_weight": torch.tensor(0.0),
         **encoder,
     }
 
 
 def test_popularity_counts_where_friends_foresee_nothing():
     data = shop("popular")
-    assert Prior(says_what_was_had(), Community.of(data), data).best(data) >= 0.5
+    assert PopularityBlend(says_what_was_had(), Community.of(data), data).best(data) >= 0.5
 
 
 def test_popularity_is_left_out_where_friends_foresee_all():
     data = shop("friend's")
-    assert Prior(says_what_was_had(), Community.of(data), data).best(data) == 0.0
+    assert PopularityBlend(says_what_was_had(), Community.of(data), data).best(data) == 0.0
 
 
 def test_what_was_chosen_is_in_the_scores():
     data = shop("popular")
     community = Community.of(data)
-    prior = Prior(says_what_was_had(), community, data)
+    prior = PopularityBlend(says_what_was_had(), community, data)
     strangers = first_items(community.shoppers(np.arange(NUM_USERS)), 0)
     scores = [
         Recommender(prior.added(share), popularity(data)).scores(strangers) for share in (0.0, 0.5)
     ]
     added = (scores[1] - scores[0]).numpy()
-    one_more = prior.added(1.0)["prior"].numpy() * np.log1p(popularity(data))
+    one_more = prior.added(1.0)["popularity_weight"].numpy() * np.log1p(popularity(data))
     share = 0.5 / (1 + 1)  # everybody has one friend
     np.testing.assert_allclose(
         added, np.tile(share * one_more, (NUM_USERS, 1)), rtol=1e-4, atol=1e-5
@@ -127,7 +135,9 @@ def test_shares_are_of_terms_brought_to_one_spread():
     assert told == pytest.approx([0.4 * 0.75 / spreads[0], 0.25 / spreads[1]], rel=1e-3)
     alone = Recommender(says_what_was_had(), popularity(data))
     learned = float(alone.scores(Community.of(data).shoppers(np.arange(NUM_USERS))).std())
-    assert float(found["scale"]) == pytest.approx(5.0 * 0.6 * 0.75 / learned, rel=1e-4)
+    assert float(found["inverse_temperature"]) == pytest.approx(
+        5.0 * 0.6 * 0.75 / learned, rel=1e-4
+    )
 
 
 def test_each_term_gets_the_share_that_validation_likes_best():
@@ -172,18 +182,20 @@ def test_newcomers_are_known_by_their_oldest_entries(n):
 
 
 def test_a_model_keeps_the_prior_it_chose_for_its_refit():
-    config = SocialConfig(dim=8, mix=0.0, loop=LoopConfig(max_epochs=2, lr=5e-3))
+    config = SocialConfig(
+        embedding_size=8, linear_weight=0.0, loop=LoopConfig(max_epochs=2, lr=5e-3)
+    )
     model = SocialModel(config)
     model.fit(planted().data)
-    assert model.prior in PRIORS
+    assert model.popularity_weight in POPULARITY_WEIGHTS
     refit = model.refit_config()
-    assert refit.prior == model.prior
+    assert refit.popularity_weight == model.popularity_weight
     again = SocialModel(refit)
     again.fit(replace(planted().data, validation=None))
-    assert again.prior == model.prior
-    assert (float(again.parameters["prior"]) > 0) == (model.prior > 0)
+    assert again.popularity_weight == model.popularity_weight
+    assert (float(again.parameters["popularity_weight"]) > 0) == (model.popularity_weight > 0)
 
 
 def test_a_prior_below_zero_is_refused():
-    with pytest.raises(BadInputError, match="prior"):
-        SocialConfig(prior=-0.1)
+    with pytest.raises(BadInputError, match="popularity_weight"):
+        SocialConfig(popularity_weight=-0.1)

@@ -7,8 +7,8 @@ from coterie.models import MODELS
 from coterie.training.loop import LoopConfig
 
 SHORT = ("loop", LoopConfig(max_epochs=20, lr=2e-2, patience=20))
-LIGHTGCN = (("dim", 16), ("batch_size", 256), ("negatives", 64), SHORT)
-SOCIAL = (("dim", 16), SHORT)
+LIGHTGCN = (("embedding_size", 16), ("batch_size", 256), ("negatives", 64), SHORT)
+SOCIAL = (("embedding_size", 16), SHORT)
 
 CASES = (
     Case("popularity", "popularity", personal=False),
@@ -32,7 +32,7 @@ CASES = (
     Case(
         "social, learned half alone",
         "social",
-        (*SOCIAL, ("mix", 0.0)),
+        (*SOCIAL, ("linear_weight", 0.0)),
         social=True,
         closed_form=False,
     ),
@@ -47,7 +47,7 @@ CASES = (
     Case(
         "social, friends for newcomers alone",
         "social",
-        (*SOCIAL, ("newcomers_only", True)),
+        (*SOCIAL, ("friends_for_cold_start_only", True)),
         social=True,
         closed_form=False,
     ),

@@ -14,7 +14,7 @@ from coterie.recommend.batches import Community
 from coterie.recommend.linear import LinearPart
 from tests.synthetic import planted
 
-WHOLE = SocialLinearConfig(rank=10_000, iterations=2, tail=0.0)
+WHOLE = SocialLinearConfig(rank=10_000, iterations=2, residual_weight=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def problem(config, data, community):
     row = (lengths / lengths.mean()) ** (-config.history_discount / 2)
     x = row[:, None] * answers * scale
     f = row[:, None] * weights.friends(shoppers, data.num_items).toarray() * scale
-    g = np.sqrt(config.friends * (x**2).sum() / (f**2).sum())
+    g = np.sqrt(config.friend_weight * (x**2).sum() / (f**2).sum())
     l2 = config.l2 * ((answers * scale) ** 2).sum() / len(learners)
     discount = popularity**-config.popularity_discount
     return x, g * f, row[:, None] * answers, l2, scale, g, discount
@@ -44,16 +44,16 @@ def problem(config, data, community):
 def written_out(config, data, community):
     """Own and friends' weights, items x items, by the module's formulas."""
     x, f, y, l2, scale, g, discount = problem(config, data, community)
-    tau = config.alike
+    tau = config.tie_coupling
     kernel = x @ x.T + f @ f.T + tau * (x @ f.T + f @ x.T)
     a = np.linalg.solve(kernel + l2 * np.eye(len(x)), y) * discount
     return scale[:, None] * ((x + tau * f).T @ a), (g * scale)[:, None] * ((f + tau * x).T @ a)
 
 
-@pytest.mark.parametrize(("alike", "off"), [(1.0, 1e-5), (0.3, 5e-4), (0.0, 5e-4)])
-def test_at_full_rank_it_is_the_ridge_regression(data, alike, off):
+@pytest.mark.parametrize(("tie_coupling", "off"), [(1.0, 1e-5), (0.3, 5e-4), (0.0, 5e-4)])
+def test_at_full_rank_it_is_the_ridge_regression(data, tie_coupling, off):
     # Where own and friends' weights may differ the whole rank is up to twice the items: cut off.
-    config, community = replace(WHOLE, alike=alike), Community.of(data)
+    config, community = replace(WHOLE, tie_coupling=tie_coupling), Community.of(data)
     part = fit_linear(config, data, community)
     own, friend = written_out(config, data, community)
     np.testing.assert_allclose((part.own @ part.out.T).numpy(), own, rtol=0, atol=off)
@@ -79,7 +79,7 @@ def test_a_shop_of_many_items_gets_shorter_vectors(data, monkeypatch):
 
 @pytest.mark.parametrize("friends", [0.0, 0.1])
 def test_beyond_the_rank_the_inverse_is_one_number_for_own_items(data, friends):
-    config = SocialLinearConfig(rank=12, iterations=30, tail=0.8, friends=friends)
+    config = SocialLinearConfig(rank=12, iterations=30, residual_weight=0.8, friend_weight=friends)
     community = Community.of(data)
     part = fit_linear(config, data, community)
     own, friend = cut_off(config, data, community)
@@ -87,18 +87,18 @@ def test_beyond_the_rank_the_inverse_is_one_number_for_own_items(data, friends):
     found = (part.own @ part.out.T).numpy() + part.near.toarray()
     off = ~np.eye(data.num_items, dtype=bool)  # no item speaks for itself
     np.testing.assert_allclose(found[off], own[off], rtol=0, atol=1e-4)
-    cut = fit_linear(replace(config, tail=0.0), data, community)
+    cut = fit_linear(replace(config, residual_weight=0.0), data, community)
     assert np.abs((cut.own @ cut.out.T).numpy() - own)[off].max() > 0.01
 
 
 def cut_off(config, data, community):
     """Own and friends' weights of the largest eigenpairs, and a flat rest for own items."""
     x, f, y, l2, scale, g, discount = problem(config, data, community)
-    tau = config.alike
+    tau = config.tie_coupling
     values, vectors = np.linalg.eigh(x @ x.T + f @ f.T + tau * (x @ f.T + f @ x.T))
     basis, values = vectors[:, -config.rank :], values[-config.rank :]
     top = basis / (values + l2) @ basis.T @ y
-    flat = config.tail / (values[0] + l2) * (y - basis @ (basis.T @ y))
+    flat = config.residual_weight / (values[0] + l2) * (y - basis @ (basis.T @ y))
     own = (x + tau * f).T @ top + x.T @ flat
     return scale[:, None] * own * discount, (g * scale)[:, None] * (
         (f + tau * x).T @ top

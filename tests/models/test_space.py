@@ -53,5 +53,8 @@ def test_a_space_without_room_is_refused(kind, bounds):
 
 
 def test_a_space_is_described_in_plain_values():
-    space = {"dim": Choice((8, 16)), "dropout": Uniform(0.0, 0.5)}
-    assert describe(space) == {"dim": ["Choice", 8, 16], "dropout": ["Uniform", 0.0, 0.5]}
+    space = {"embedding_size": Choice((8, 16)), "dropout": Uniform(0.0, 0.5)}
+    assert describe(space) == {
+        "embedding_size": ["Choice", 8, 16],
+        "dropout": ["Uniform", 0.0, 0.5],
+    }

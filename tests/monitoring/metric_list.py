@@ -5,7 +5,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from coterie.rollout.exported import RolloutMetrics
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.pipeline_runs import families
 
 PAGE = Path(__file__).parents[2] / "docs/monitoring.md"
@@ -18,7 +18,7 @@ def exported() -> dict[str, tuple[str, str, str]]:
     rollout = CollectorRegistry()
     RolloutMetrics(rollout)
     found = {}
-    for registry in (Metrics()._registry, rollout):
+    for registry in (ServingMetrics()._registry, rollout):
         for one in registry._collector_to_names:
             found[one._name] = (one._type, ", ".join(one._labelnames), one._documentation)
     for family in families([], 0.0, 0.0):

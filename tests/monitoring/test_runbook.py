@@ -23,7 +23,7 @@ NAME = re.compile(r"coterie_[a-z_]+[a-z]")
 EXPORTING = [
     ROOT / path
     for path in (
-        "serving/telemetry/metrics.py",
+        "serving/telemetry/instruments.py",
         "serving/telemetry/pipeline_runs.py",
         "coterie/rollout/exported.py",
     )

@@ -14,18 +14,19 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
-from small_shop import item, make_switch, people, place_of, write_clean_tables, write_small_release
+from small_shop import item, make_router, people, place_of, write_clean_tables, write_small_release
 
 from coterie.monitoring.runs import Run, Runs
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
 from coterie.rollout.state import Phase, State
+from serving.api.application import create_app
+from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
-from serving.api.routes import Parts, create_app
 from serving.events.sqlite_log import SqliteLog
 from serving.ingestion.sink import Sink
 from serving.settings import Settings
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.pipeline_runs import PipelineCollector
 
 SECOND_RUN = {"ingested": {"events": 990, "ties": 50}, "quarantined": {"events": 10, "ties": 0}}
@@ -46,7 +47,7 @@ class Shop:
     """The app, and what exports beside it."""
 
     app: object
-    metrics: Metrics
+    metrics: ServingMetrics
     others: CollectorRegistry
     """Of the controller, and of pipelines."""
     pipelines: PipelineCollector
@@ -55,17 +56,17 @@ class Shop:
 
 def make_shop(folder: Path) -> Shop:
     """A shop half of whose shoppers are on a canary."""
-    features, metrics = people(), Metrics()
+    features, metrics = people(), ServingMetrics()
     features.recent["broken"] = "not a list"
     stable = write_small_release(folder / "v1")
     canary = write_small_release(folder / "v2", "v2")
-    switch = make_switch(stable, features, metrics)
-    switch.adopt(Live(place_of(stable), place_of(canary), 0.5))
+    router = make_router(stable, features, metrics)
+    router.adopt(Live(place_of(stable), place_of(canary), 0.5))
     write_clean_tables(folder / "clean")
     log = SqliteLog(folder / "events.sqlite")
-    parts = Parts(
+    parts = AppParts(
         Settings(release="unused", storefront=True, state=str(folder)),
-        switch,
+        router,
         LocalWriter(Sink(log, features, metrics)),
         metrics,
         ShopperDirectory.read(str(folder / "clean")),
@@ -94,7 +95,7 @@ def _runs(folder: Path) -> Runs:
     return runs
 
 
-def use(client, n: int, metrics: Metrics) -> None:
+def use(client, n: int, metrics: ServingMetrics) -> None:
     """A few requests of every kind; what takes faults or minutes is counted by hand."""
     for user in ("ana", "lou", "max", "nobody", "broken", f"stranger-{n}"):
         client.get(f"/v1/users/{user}/recommendations?k=5")
@@ -104,15 +105,15 @@ def use(client, n: int, metrics: Metrics) -> None:
         kind = ("view", "click", "purchase")[n % 3]
         client.post("/v1/events", json={"events": [one | {"event": kind}, {"event": "like"}]})
     for place in range(10):
-        metrics.count_best_score(place)
+        metrics.lists.count_best_score(place)
     for arm in ("stable", "canary"):
-        metrics.count_shown(arm, 5)
-        metrics.count_answer(arm, 0.01, ["failures", "slow", "fallbacks", "malformed"])
-        metrics.count_answer(arm, 0.01, ["repeated", "odd_scores"])
+        metrics.arms.count_shown(arm, 5)
+        metrics.arms.count_answer(arm, 0.01, ["failures", "slow", "fallbacks", "malformed"])
+        metrics.arms.count_answer(arm, 0.01, ["duplicate_lists", "score_out_of_range"])
         for signal in ("clicks", "purchases"):
-            metrics.count_response(arm, signal)
-    metrics.shielded.inc()
-    metrics.heartbeat.set(time.time())
+            metrics.arms.count_response(arm, signal)
+    metrics.arms.shielded.inc()
+    metrics.arms.heartbeat.set(time.time())
 
 
 @contextmanager
@@ -138,7 +139,7 @@ def served(shop: Shop):
 
 
 @contextmanager
-def under_load(app: str, metrics: Metrics):
+def under_load(app: str, metrics: ServingMetrics):
     """Requests all the time."""
     done = threading.Event()
 

@@ -20,7 +20,7 @@ from coterie.rollout.book import Book
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 from rollout_shop import OLD, TOKEN, VERSIONS, Shop, make_app, turning
 
-QUICK = '{"loop.max_epochs": 3, "dim": 16}'
+QUICK = '{"loop.max_epochs": 3, "embedding_size": 16}'
 FIT = {"workers": "0", "min_gain": "-1", "baselines": "popularity social", "settings": QUICK}
 
 

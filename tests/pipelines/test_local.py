@@ -8,29 +8,29 @@ import pytest
 from rich.console import Console
 
 from coterie.errors import BadInputError
-from pipelines.local import Watcher, parse_parameters
-from pipelines.steps import Lines
+from pipelines.local import LogWatcher, parse_parameters
+from pipelines.step_display import LineDisplay
 
 CYAN, RESET = "\033[96m", "\033[0m"
 
 
 class Told:
-    """Steps that remember."""
+    """A display that remembers."""
 
     def __init__(self):
         self.heard = []
 
-    def started(self, step):
-        self.heard.append(("started", step))
+    def start(self, step):
+        self.heard.append(("start", step))
 
-    def progressed(self, what, done, total):
-        self.heard.append(("progressed", what, done, total))
+    def advance(self, what, done, total):
+        self.heard.append(("advance", what, done, total))
 
-    def noted(self, text):
-        self.heard.append(("noted", text))
+    def note(self, text):
+        self.heard.append(("note", text))
 
-    def finished(self, well):
-        self.heard.append(("finished", well))
+    def finish(self, well):
+        self.heard.append(("finish", well))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def told():
 
 @pytest.fixture
 def watcher(told):
-    return Watcher(io.StringIO(), told)
+    return LogWatcher(io.StringIO(), told)
 
 
 def test_kfps_log_becomes_steps(watcher, told):
@@ -55,22 +55,22 @@ def test_kfps_log_becomes_steps(watcher, told):
     for start in range(0, len(log), 7):  # prints arrive in pieces
         watcher.write(log[start : start + 7])
     assert told.heard == [
-        ("started", "train"),
-        ("progressed", "training social", 3, 10),
-        ("noted", "3 of 9 rows of ties are bad"),
-        ("finished", True),
+        ("start", "train"),
+        ("advance", "training social", 3, 10),
+        ("note", "3 of 9 rows of ties are bad"),
+        ("finish", True),
     ]
     assert watcher._log.getvalue() == log
 
 
 def test_what_a_step_found_is_told_below_its_line():
     screen = io.StringIO()
-    lines = Lines(Console(file=screen, width=40))
+    lines = LineDisplay(Console(file=screen, width=40))
     for step in ("ingest", "train"):
-        lines.started(step)
+        lines.start(step)
         if step == "ingest":
-            lines.noted("3 of 9 rows of ties are bad: " + "x" * 60)
-        lines.finished(True)
+            lines.note("3 of 9 rows of ties are bad: " + "x" * 60)
+        lines.finish(True)
     first, note, second = screen.getvalue().splitlines()
     assert (first.split()[0], second.split()[0]) == ("ingest", "train")
     assert note == "  3 of 9 rows of ties are bad: " + "x" * 60

@@ -116,7 +116,7 @@ def command(home, *more):
     write_raw(home / "raw")
     given = {
         "source": home / "raw",
-        "settings": '{"loop.max_epochs": 3, "dim": 16}',
+        "settings": '{"loop.max_epochs": 3, "embedding_size": 16}',
         "min_gain": -1,
         "baselines": "popularity social",
         "ray_address": "rayjob",

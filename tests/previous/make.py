@@ -35,7 +35,7 @@ def fill(log) -> None:
     for first in (0, 10, 20):
         log.append(numbered(10, first))
         if first < 20:
-            with log.turn("push"):
+            with log.lock("push"):
                 log.mark_pushed(log.unpushed(100))
         if first == 0:
             log.mark_exported(log.unexported(100))

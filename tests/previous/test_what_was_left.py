@@ -99,7 +99,7 @@ def test_the_event_log_goes_on_where_it_was(request, kind):
     """Ten events were pushed and exported, ten were pushed, ten neither."""
     log = request.getfixturevalue(kind)
     assert log.count_unpushed() == 10
-    with log.turn("push"):
+    with log.lock("push"):
         unpushed = log.unpushed(100)
         assert [event.event_id for event in unpushed.events] == [f"e{n}" for n in range(20, 30)]
         log.mark_pushed(unpushed)

@@ -12,22 +12,23 @@ import torch
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.models import MODELS
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.recommend import score
 from coterie.recommend.linear import LinearPart
-from coterie.recommend.terms import Query, Split
+from coterie.recommend.terms import Query, TermContributions
 from coterie.release.gate import Limits
 from coterie.release.offline import OfflineLists
 from coterie.schema import EventKind
-from coterie.training.packing import digest, pack, unpack
+from coterie.training.dataset_file import digest, pack, unpack
 from coterie.workflow import FitSettings, fit_challenger, make_release
 from coterie.workflow.challenger import load_challenger
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 from serving.events.event import Event
 from serving.features.online_store import FakeFeatures
 from serving.features.recent import RecentList, merge
 from serving.lists.list_maker import ListMaker
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from tests.tiny_shop import write_clean
 
 SHARED = 0.4
@@ -47,7 +48,7 @@ class BrandTerm:
     def split(self, asked, sources, items):
         had = asked.shoppers.histories.item_idx[sources.entries]
         vectors = self.vectors[torch.from_numpy(had)] * sources.weight[:, None]
-        return Split((vectors @ self.vectors[items].T).numpy())
+        return TermContributions((vectors @ self.vectors[items].T).numpy())
 
     def times(self, factor):
         return BrandTerm(self.vectors * abs(factor) ** 0.5)
@@ -77,7 +78,7 @@ class BrandSignal:
         return BrandTerm(torch.from_numpy(vectors))
 
 
-# Step 4, coterie/models/social.py: a field of the config. (The toy's stands in a class of its own.)
+# Step 4, coterie/models/social_config.py: a field of the config. (The toy has its own class.)
 @dataclass(frozen=True, slots=True)
 class BrandedConfig(SocialConfig):
     brand: BrandSignal = field(default_factory=BrandSignal)
@@ -101,7 +102,7 @@ def clean(tmp_path_factory):
 
 
 def settings(share):
-    small = {"dim": 16, "loop.max_epochs": 2, "linear.rank": 16}
+    small = {"embedding_size": 16, "loop.max_epochs": 2, "linear.rank": 16}
     return FitSettings("branded", small | {"brand.share": share})
 
 
@@ -125,14 +126,14 @@ def releases(clean, tmp_path_factory):
 
 
 def lists_of(release, clean, k=10):
-    dataset = Shop.open(clean).dataset
+    dataset = CleanShop.open(clean).dataset
     lists = OfflineLists(release, dataset)
     return [lists.recommend(user, k) for user in dataset.users.ids.to_pylist()[::3]]
 
 
 def share_of_own_brands(shown, clean):
     """Of the places of who has a history, those with a brand that is in it."""
-    dataset = Shop.open(clean).dataset
+    dataset = CleanShop.open(clean).dataset
     ids, brands = (dataset.catalogue[name].to_pylist() for name in ("item_id", "brand"))
     brand, had = dict(zip(ids, brands, strict=True)), set()
     users = dataset.users.to_ids(dataset.events.user_idx)
@@ -169,7 +170,7 @@ def test_validation_chooses_the_share_and_the_refit_keeps_it(clean, tmp_path):
 
 
 def test_a_model_is_handed_the_columns_that_it_reads_and_no_others(clean, tmp_path):
-    data = Shop.open(clean).split.for_validation()
+    data = CleanShop.open(clean).split.for_validation()
     reads = data.with_item_columns(Branded(settings(SHARED).configure()).item_columns)
     assert reads.items.column_names == ["brand"]
     assert Branded(settings(0.0).configure()).item_columns == ()
@@ -189,7 +190,7 @@ def test_it_is_served_with_reasons(releases, clean):
     features = FakeFeatures(recent={"ana": merge(RecentList(), [bought])})
     places = {}
     for share, release in releases.items():
-        served = ListMaker(release, features, Metrics()).recommend("ana", 100, True).items
+        served = ListMaker(release, features, ServingMetrics()).recommend("ana", 100, True).items
         for item in served:
             told = sum(reason.contribution for reason in item.reasons)
             assert told == pytest.approx(item.score, abs=1e-4)

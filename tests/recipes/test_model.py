@@ -25,7 +25,7 @@ from coterie.release.offline import OfflineLists
 from coterie.training.trials import Bounds
 from coterie.workflow import FitSettings, TuneSettings, evaluate_all, fit_challenger, make_release
 from coterie.workflow.challenger import load_parameters
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 from tests.tiny_shop import write_clean
 
 
@@ -59,8 +59,8 @@ class Directions:
                 "item_in": vectors,
                 "item_out": unit(vectors),
                 "item_bias": torch.zeros(data.num_items),
-                "scale": torch.tensor(5.0),
-                "prior": torch.tensor(0.0),
+                "inverse_temperature": torch.tensor(5.0),
+                "popularity_weight": torch.tensor(0.0),
                 **{f"encoder.{n}": p.detach() for n, p in Encoder().named_parameters()},
             },
             data,
@@ -127,7 +127,7 @@ def test_it_is_trained_compared_released_and_listed(clean, tmp_path):
     assert found.models["directions"]["ndcg@20"].mean > 0
     out, anything = str(tmp_path / "release"), Limits(min_gain_over_popularity=-1.0)
     release = make_release(clean, challenger, out, limits=anything)
-    dataset = Shop.open(clean).dataset
+    dataset = CleanShop.open(clean).dataset
     shown = OfflineLists(release, dataset).recommend(dataset.users.ids[0].as_py(), 5)
     for item in shown.items:
         assert sum(r.contribution for r in item.reasons) == pytest.approx(item.score, abs=1e-4)

@@ -4,54 +4,73 @@ has."""
 import json
 import os
 import sys
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
-from kfp import compiler, dsl
+from kfp import compiler
 from kfp.dsl import Artifact, Dataset, Input, Output
 
 from components._base import IMAGE, component
 from components.ingest import ingest
 from coterie.monitoring.runs import Runs
-from pipelines.cluster import LITTLE, ask_for
-from pipelines.local import run_pipeline
-from tests.tiny_shop import CONFIG, write_raw
+from pipelines._base import pipeline
+from pipelines.kubernetes import LITTLE_RESOURCES, request_resources
+from pipelines.local import parse_parameters, run_pipeline
+from pipelines.parameters import TRAIN, Parameters, parameter
+from tests.tiny_shop import write_raw
 
 ROOT = Path(__file__).parents[2]
 
 
 # Step 2, components/<step>.py: unpacks paths and calls one function.
 @component
-def shelves(clean: Input[Dataset], figures: Output[Artifact], version: str, status: str) -> None:
+def shelves(
+    clean: Input[Dataset], figures: Output[Artifact], min_items: int, version: str, status: str
+) -> None:
     """Count the items of each category."""
     from coterie.workflow.status import recorded
     from tests.recipes.toy_step import count_shelves
 
     with recorded(status, version, "shelves"):
-        count_shelves(clean.path, figures.path)
+        count_shelves(clean.path, figures.path, min_items)
+
+
+# Step 4, pipelines/parameters.py: a field for what a person may say to the step.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToyParameters(Parameters):
+    min_items: int = parameter("Categories with fewer items are left out.", (TRAIN,), default=1)
 
 
 class Counted(NamedTuple):
     figures: Artifact
 
 
-# Step 4, pipelines/graph.py: a task with what it needs, of the steps before it and of a machine.
-@dsl.pipeline(name="toy")
-def pipeline(source: str, version: str = "v1", status: str = "") -> Counted:
+# Step 5, pipelines/release_steps.py: a task, with what it needs of other steps and of a machine.
+@pipeline(TRAIN, "Counts the items of each category.")
+def toy_pipeline(given: ToyParameters) -> Counted:
+    """Ingest and count."""
     taken = ingest(
-        source=source,
-        dataset="",
-        mapping="",
-        max_bad_share=0.05,
-        runner="native",
-        pipeline="train",
-        version=version,
-        status=status,
+        source=given.source,
+        dataset=given.dataset,
+        mapping=given.mapping,
+        max_bad_share=given.max_bad_share,
+        runner=given.runner,
+        pipeline=TRAIN,
+        version=given.version,
+        status=given.status,
     )
-    counted = shelves(clean=taken.outputs["clean"], version=taken.outputs["version"], status=status)
-    ask_for(counted, *LITTLE)
+    counted = shelves(
+        clean=taken.outputs["clean"],
+        min_items=given.min_items,
+        version=taken.outputs["version"],
+        status=given.status,
+    )
+    request_resources(counted, *LITTLE_RESOURCES)
     return Counted(counted.outputs["figures"])
 
 
@@ -59,16 +78,16 @@ class Heard:
     def __init__(self):
         self.steps = []
 
-    def started(self, step):
+    def start(self, step):
         self.steps.append(step)
 
-    def progressed(self, what, done, total):
+    def advance(self, what, done, total):
         pass
 
-    def noted(self, text):
+    def note(self, text):
         pass
 
-    def finished(self, well):
+    def finish(self, well):
         self.steps.append(well)
 
 
@@ -80,19 +99,29 @@ def raw(tmp_path, monkeypatch):
 
 def test_it_runs_here_after_the_step_that_it_needs_and_is_recorded(raw, tmp_path):
     heard, status = Heard(), str(tmp_path / "status")
-    given = {"source": raw, "status": status}
-    found = run_pipeline(str(tmp_path / "root"), given, heard, pipeline)
+    shelves = Counter(pq.read_table(f"{raw}/items.parquet")["category"].to_pylist())
+    least = sorted(shelves.values())[len(shelves) // 2]
+    typed = [f"source={raw}", f"status={status}", "version=v1", f"min_items={least}"]
+    given = parse_parameters(typed, toy_pipeline)
+    found = run_pipeline(str(tmp_path / "root"), given, heard, toy_pipeline)
     assert heard.steps == ["ingest", True, "shelves", True]
     told = json.loads(Path(found["figures"], "shelves.json").read_text())
-    assert sum(told.values()) == CONFIG.num_items
+    assert told == {name: count for name, count in shelves.items() if count >= least}
+    assert 0 < len(told) < len(shelves)
     (run,) = Runs(status).read()
     assert list(run.steps) == ["ingest", "shelves"]
 
 
 def test_it_compiles_for_the_cluster_with_our_image(tmp_path):
-    compiler.Compiler().compile(pipeline, str(tmp_path / "toy.yaml"))
+    compiler.Compiler().compile(toy_pipeline, str(tmp_path / "toy.yaml"))
     compiled = yaml.safe_load((tmp_path / "toy.yaml").read_text())
     container = compiled["deploymentSpec"]["executors"]["exec-shelves"]["container"]
     assert container["image"] == IMAGE
     assert container["resources"]["memoryRequest"] > 0
     assert compiled["root"]["dag"]["tasks"]["shelves"]["dependentTasks"] == ["ingest"]
+    assert compiled["root"]["inputDefinitions"]["parameters"]["min_items"] == {
+        "defaultValue": 1,
+        "description": "Categories with fewer items are left out.",
+        "isOptional": True,
+        "parameterType": "NUMBER_INTEGER",
+    }

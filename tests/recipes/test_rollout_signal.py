@@ -18,13 +18,13 @@ from serving.events.event import Event
 from serving.features.online_store import FakeFeatures
 from serving.features.recent import RecentList, merge
 from serving.lists.list_maker import ListMaker
-from serving.rollouts.list_checks import Watch
-from serving.telemetry.metrics import Metrics
+from serving.rollouts.list_checks import ListChecks
+from serving.telemetry.metrics import ServingMetrics
 from tests.serving.small_shop import NOON_MS, item, write_small_release
 
 STABLE, CANARY = "sha-stable", "sha-canary"
 NAME = "one_category"
-looked_at = Watch.signals
+looked_at = ListChecks.signals
 
 
 # Step 2, serving/rollouts/list_checks.py: what it counts, of one list.
@@ -40,7 +40,7 @@ def followed(monkeypatch):
     """Step 1, coterie/rollout/plan.py: its entry in SIGNALS."""
     signal = Signal("lists of one category alone", Worse.MORE, 1.2, ceiling=0.9)
     monkeypatch.setitem(SIGNALS, NAME, signal)
-    monkeypatch.setattr(Watch, "signals", signals)
+    monkeypatch.setattr(ListChecks, "signals", signals)
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,14 @@ def answers(release):
     """One list of one category, of who bought in it, and one of many, of a stranger."""
     bought = Event("e1", "ana", item(0), EventKind.PURCHASE, NOON_MS)
     features = FakeFeatures(recent={"ana": merge(RecentList(), [bought])})
-    maker = ListMaker(release, features, Metrics())
+    maker = ListMaker(release, features, ServingMetrics())
     return maker.recommend("ana", 5, False), maker.recommend("nobody", 5, False)
 
 
 def test_lists_are_counted_by_it(release, answers):
     narrow, mixed = answers
-    assert NAME in Watch(release).signals(narrow)
-    assert NAME not in Watch(release).signals(mixed)
+    assert NAME in ListChecks(release).signals(narrow)
+    assert NAME not in ListChecks(release).signals(mixed)
 
 
 def scraped(metrics, now):
@@ -71,23 +71,23 @@ def scraped(metrics, now):
 
 
 def serve(metrics, release, canary, stable):
-    """What a switch counts of two hundred requests of each arm."""
-    watches = {"canary": Watch(release), "stable": Watch(release)}
+    """What a router counts of two hundred requests of each arm."""
+    watches = {"canary": ListChecks(release), "stable": ListChecks(release)}
     for name, answer in (("canary", canary), ("stable", stable)):
         for _ in range(200):
             counted = [s for s in watches[name].signals(answer) if s == NAME]
-            metrics.count_answer(name, 0.01, counted)
+            metrics.arms.count_answer(name, 0.01, counted)
 
 
 def roll_out(release, canary, stable):
     """Look every ten seconds until the rollout ends; its last state and all transitions."""
     plan = Plan(weights=(0.1,), step_s=20, bake_s=20, min_samples=300, signals=((NAME, 1.2),))
-    metrics, state, live, log = Metrics(), State(stable=STABLE), Target(STABLE), []
+    metrics, state, live, log = ServingMetrics(), State(stable=STABLE), Target(STABLE), []
     commands = (Command("c1", Verb.START, "ana@shop", "because", digest=CANARY, plan=plan),)
     for look in range(20):
         now = 1000.0 + 10 * look
         serve(metrics, release, canary, stable)
-        metrics.heartbeat.set(now)
+        metrics.arms.heartbeat.set(now)
         source, totals = scraped(metrics, now)
         assert source is Source.OK
         decision = decide(state, Seen(live, source, totals, "", "", commands), now)

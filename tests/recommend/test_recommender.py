@@ -11,7 +11,7 @@ from coterie.errors import BadInputError
 from coterie.recommend.batches import Community, Recent, shopper_from_features
 from coterie.recommend.encoder import Encoder, ShopperTensors, unit
 from coterie.recommend.learned import FriendsFor
-from coterie.recommend.recommender import ReasonKind, Recommender, Source
+from coterie.recommend.recommender import ListSource, ReasonKind, Recommender
 from coterie.recommend.shoppers import histories_of
 from coterie.recommend.terms import Parameters
 from coterie.schema import AGAINST_KINDS, EVENT_KINDS, STRENGTHS, TARGET_KINDS, EventKind
@@ -59,8 +59,8 @@ def parameters(request: pytest.FixtureRequest) -> Parameters:
         "item_in": torch.randn(NUM_ITEMS, DIM),
         "item_out": out,
         "item_bias": torch.randn(NUM_ITEMS) * 0.3,
-        "scale": torch.tensor(10.0),
-        "prior": torch.tensor(0.2),
+        "inverse_temperature": torch.tensor(10.0),
+        "popularity_weight": torch.tensor(0.2),
         **{f"encoder.{name}": p.detach().clone() for name, p in encoder.named_parameters()},
     }
 
@@ -130,7 +130,7 @@ def test_sources_tell_history_friends_and_popularity_apart(recommender, communit
     users = np.array([4, HAS_FRIENDS_ONLY, HAS_NOBODY])
     shoppers = community.shoppers(users)
     lists = recommender.recommend(shoppers, 5)
-    assert lists.source == (Source.OWN, Source.FRIENDS, Source.POPULAR)
+    assert lists.source == (ListSource.OWN, ListSource.FRIENDS, ListSource.POPULAR)
     assert popularity[lists.item_idx[2]].tolist() == sorted(popularity, reverse=True)[:5]
     kinds = [{r.kind for rs in one for r in rs} for one in recommender.explain(shoppers, lists)]
     assert ReasonKind.OWN in kinds[0]
@@ -143,7 +143,7 @@ def test_popularity_counts_for_newcomers_and_soon_no_more(parameters, popularity
     users = np.array([HAS_FRIENDS_ONLY, 4])
     shoppers = community.shoppers(users)
     with_it = Recommender(parameters, popularity)
-    without = Recommender(parameters | {"prior": torch.tensor(0.0)}, popularity)
+    without = Recommender(parameters | {"popularity_weight": torch.tensor(0.0)}, popularity)
     added = (with_it.scores(shoppers) - without.scores(shoppers)).numpy()
     newness = with_it.newness(shoppers).numpy()
     assert newness[0] == 1.0 / 3.0  # two friends
@@ -158,8 +158,8 @@ def test_friends_of_whom_nothing_is_known_make_nobody_less_of_a_newcomer(paramet
     nobody = Recent([], [], [])
     strengths = np.ones((2, len(STRENGTHS)), np.float32)
     for friends, newness in ((0, 1.0), (1, 1.0 / 2.0), (2, 1.0 / 3.0)):
-        circle = [known] * friends + [unknown] * (2 - friends)
-        shopper = shopper_from_features(nobody, circle, strengths.ravel())
+        listed = [known] * friends + [unknown] * (2 - friends)
+        shopper = shopper_from_features(nobody, listed, strengths.ravel())
         assert recommender.newness(shopper).tolist() == [newness]
 
 
@@ -173,7 +173,7 @@ def test_one_shopper_alone_gets_the_list_of_the_batch(recommender, community):
 def test_a_shopper_from_features_gets_the_list_of_the_batch(recommender, community, data):
     together = recommender.recommend(community.shoppers(EVERYBODY), 20)
     for user in EVERYBODY:
-        friends = community.circles.take(np.array([user]))
+        friends = community.friends.take(np.array([user]))
         served = shopper_from_features(
             _recent(data, user),
             [_recent(data, friend) for friend in friends.person],
@@ -254,7 +254,7 @@ def test_bad_requests_say_what_was_expected(recommender, community, parameters, 
 def test_items_unknown_to_the_release_are_left_out_of_a_history(recommender):
     with_unknown = shopper_from_features(Recent([-1, 5, 6], [6, 6, 6], [30, 20, 10]), [], [])
     assert with_unknown.histories.item_idx.tolist() == [5, 6]
-    assert recommender.recommend(with_unknown, 3).source == (Source.OWN,)
+    assert recommender.recommend(with_unknown, 3).source == (ListSource.OWN,)
 
 
 @settings(max_examples=60, deadline=None)
@@ -335,7 +335,7 @@ def test_friends_who_do_not_count_are_as_if_they_were_not_there(
         c.shoppers(EVERYBODY) for c in (community, Community.of(data.without_ties()))
     )
     count = np.isin(EVERYBODY, counting)[:, None]
-    has_friends = np.diff(with_friends.circles.offsets) > 0
+    has_friends = np.diff(with_friends.friends.offsets) > 0
     scores = [r.scores(s).numpy() for r, s in ((plain, with_friends), (plain, alone))]
     assert not np.isclose(*scores).all(axis=1)[has_friends].any()
     expected = np.where(count, *scores)
@@ -348,7 +348,7 @@ def test_friends_who_do_not_count_are_as_if_they_were_not_there(
     for user, items in zip(EVERYBODY, told.explain(with_friends, lists), strict=True):
         by_friends = any(r.kind is ReasonKind.FRIEND for rs in items for r in rs)
         assert by_friends == bool(count[user] and has_friends[user])
-        parts = told.parts(with_friends, lists, user)
+        parts = told.contributions(with_friends, lists, user)
         assert (parts.person >= 0).any() == by_friends
         sums = parts.contribution.sum(axis=0) + parts.popular
         np.testing.assert_allclose(sums, lists.score[user], atol=1e-4)

@@ -30,9 +30,9 @@ def parameters():
         "item_in": normal(NUM_ITEMS, DIM),
         "item_out": unit(normal(NUM_ITEMS, DIM), 2),
         "item_bias": normal(NUM_ITEMS),
-        "scale": torch.tensor(5.0),
+        "inverse_temperature": torch.tensor(5.0),
         "heads": torch.tensor(2),
-        "prior": torch.tensor(0.7),
+        "popularity_weight": torch.tensor(0.7),
         **{f"encoder.{n}": p.detach() + 0.1 for n, p in Encoder().named_parameters()},
         **{f"{PREFIX}{name}": normal(NUM_ITEMS, RANK) for name in VECTORS},
         "linear.near": normal(NUM_ITEMS * NEAR).abs(),
@@ -69,7 +69,14 @@ def test_one_product_says_what_the_terms_say_one_by_one(parameters, asked, witho
 
 def test_all_terms_count(parameters, asked):
     every = torch.arange(NUM_ITEMS).expand(len(asked.shoppers), -1)
-    names = "item_out", "item_bias", "prior", "linear.own", "linear.friend", "linear.near"
+    names = (
+        "item_out",
+        "item_bias",
+        "popularity_weight",
+        "linear.own",
+        "linear.friend",
+        "linear.near",
+    )
     found = {}
     for name in ("", *names):
         less = {n: t * 0 if n == name else t for n, t in parameters.items()}

@@ -173,7 +173,7 @@ def kill_at(monkeypatch, nth):
 def test_killed_at_any_write_the_end_is_the_same(tmp_path, monkeypatch, failures):
     start(tmp_path / "whole")
     whole = run_to_the_end(Shop(failures), tmp_path / "whole")
-    for nth in range(1, 45):
+    for nth in range(1, 60):
         folder = tmp_path / str(nth)
         start(folder)
         shop = Shop(failures)

@@ -35,7 +35,7 @@ def rollback(state=STEP, **seen):
     [
         ("failures", rollback(marked(STEP), totals=counted(500))),
         ("slow", rollback(marked(STEP), totals=counted(900, "slow"))),
-        ("repeated", rollback(marked(STEP), totals=counted(900, "repeated"))),
+        ("duplicate_lists", rollback(marked(STEP), totals=counted(900, "duplicate_lists"))),
         ("crashed", rollback(crashed="OOMKilled")),
         ("preflight", rollback(replace(STEP, phase=Phase.PREFLIGHT), preflight="damaged")),
         (

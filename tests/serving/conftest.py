@@ -5,19 +5,20 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from small_shop import make_switch, people, place_of, write_clean_tables, write_small_release
+from small_shop import make_router, people, place_of, write_clean_tables, write_small_release
 
 from coterie.release.bundle import Release
 from coterie.rollout.book import Book
 from coterie.rollout.live import Live
+from serving.api.application import create_app
+from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
-from serving.api.routes import Parts, create_app
 from serving.events.sqlite_log import SqliteLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.sink import Receipt, Sink
-from serving.rollouts.release_locator import Places
+from serving.rollouts.release_locator import ReleaseLocator
 from serving.settings import Settings
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 class LocalWriter:
@@ -50,18 +51,18 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         chosen = Settings(release="unused", storefront=True, state=str(tmp_path), **settings)
         log = SqliteLog(tmp_path / "events.sqlite")
         logs.append(log)
-        metrics = Metrics()
-        switch = make_switch(served, features, metrics)
+        metrics = ServingMetrics()
+        router = make_router(served, features, metrics)
         if canary is not None:
-            switch.adopt(Live(place_of(served), place_of(canary), 0.5))
+            router.adopt(Live(place_of(served), place_of(canary), 0.5))
             last = time.monotonic() + 20
-            while len(switch.makers) < 2 and time.monotonic() < last:
+            while len(router.makers) < 2 and time.monotonic() < last:
                 time.sleep(0.02)
         writer = LocalWriter(Sink(log, features, metrics))
         book = Book(tmp_path / "rollouts")
-        rollouts = (book, Places(str(tmp_path / "releases"), place_of(release)))
+        rollouts = (book, ReleaseLocator(str(tmp_path / "releases"), place_of(release)))
         directory = ShopperDirectory.read(str(clean))
-        parts = Parts(chosen, switch, writer, metrics, directory, rollouts)
+        parts = AppParts(chosen, router, writer, metrics, directory, rollouts)
         return TestClient(create_app(parts), raise_server_exceptions=False)
 
     yield make

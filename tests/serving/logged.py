@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 
 from coterie.schema import EventKind
 from serving.events.event import Event
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 def event(event_id="e1", user_id="ana", item_id="item-0020", ts_ms=5, kind=EventKind.VIEW):
@@ -16,12 +16,12 @@ def numbered(count, first=0):
 
 
 def metrics():
-    return Metrics().log
+    return ServingMetrics().log
 
 
 def push_all(log):
     while batch := log.unpushed(1000):
-        with log.turn("push"):
+        with log.lock("push"):
             log.mark_pushed(batch)
 
 

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from fastapi import FastAPI
@@ -16,14 +15,14 @@ from coterie.rollout.controller import Controller, nobody
 from coterie.rollout.decide import Source
 from coterie.rollout.live import Place
 from coterie.rollout.state import State, Target, Totals
-from serving.api import admin
-from serving.api.admin import admin_router, operations_router
-from serving.api.middleware import Surround
+from serving.api.admin import admin_router
+from serving.api.auth import Guard
+from serving.api.middleware import TelemetryMiddleware
+from serving.api.operations import STATIC, operations_router
 from serving.api.problems import answer_with_problems
 from serving.telemetry.logs import Pseudonyms
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
-STATIC = Path(admin.__file__).parent / "static"
 TOKEN = "a-secret-of-the-people-on-call"
 OLD, NEW, THIRD = "0ld" * 20, "ae1" * 20, "b0b" * 20
 VERSIONS = {OLD: "v7", NEW: "v8", THIRD: "v9"}
@@ -32,8 +31,8 @@ RATES = {
     "slow": 0.03,
     "fallbacks": 0.02,
     "malformed": 0.001,
-    "repeated": 0.01,
-    "odd_scores": 0.02,
+    "duplicate_lists": 0.01,
+    "score_out_of_range": 0.02,
     "clicks": 0.06,
     "purchases": 0.01,
 }
@@ -122,8 +121,8 @@ def find(release: str) -> Place:
 def make_app(book: Book, token: str = TOKEN, storefront: bool = True):
     app = FastAPI()
     answer_with_problems(app)
-    app.include_router(admin_router(book, token, find, lambda: VERSIONS))
+    app.include_router(admin_router(book, Guard({"admin_token": token}), find, lambda: VERSIONS))
     if storefront:
         app.include_router(operations_router(book, lambda: VERSIONS, book.looks))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    return Surround(app, Metrics(), Pseudonyms("0123456789abcdef"))
+    return TelemetryMiddleware(app, ServingMetrics(), Pseudonyms("0123456789abcdef"))

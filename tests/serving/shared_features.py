@@ -27,11 +27,13 @@ class SharedFeatures:
             for text in found
         ]
 
-    def push_recent(self, user_ids: Sequence[str], lists: Sequence[RecentList], at_us: int) -> None:
+    def push_recent(
+        self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
+    ) -> None:
         for user_id, recent in zip(user_ids, lists, strict=True):
-            if at_us > int(self._redis.hget("at", user_id) or 0):
+            if fencing_token > int(self._redis.hget("at", user_id) or 0):
                 self._redis.hset("recent", user_id, json.dumps(asdict(recent)))
-                self._redis.hset("at", user_id, at_us)
+                self._redis.hset("at", user_id, fencing_token)
                 self._redis.hincrby("pushes", user_id)
 
     def ping(self) -> None:

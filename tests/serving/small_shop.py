@@ -15,8 +15,8 @@ from coterie.schema import ITEMS, STRENGTHS, EventKind
 from serving.events.event import KIND_CODES
 from serving.features.online_store import FakeFeatures, Friends
 from serving.features.recent import RecentList
-from serving.rollouts.router import Switch
-from serving.telemetry.metrics import Metrics
+from serving.rollouts.router import ReleaseRouter
+from serving.telemetry.metrics import ServingMetrics
 
 CATEGORIES = ("Home/Kitchen", "Sports/Climbing", "Books/Science", "Garden/Tools")
 NUM_ITEMS = 120
@@ -28,11 +28,13 @@ FOLDERS: dict[str, str] = {}
 """Where each small release lies, by digest."""
 
 
-def make_switch(release: Release, features: FakeFeatures, metrics: Metrics, **options) -> Switch:
+def make_router(
+    release: Release, features: FakeFeatures, metrics: ServingMetrics, **options
+) -> ReleaseRouter:
     """A replica that serves one release."""
-    switch = Switch(features, metrics, **options)
-    switch.adopt(Live(place_of(release)))
-    return switch
+    router = ReleaseRouter(features, metrics, **options)
+    router.adopt(Live(place_of(release)))
+    return router
 
 
 def place_of(release: Release) -> Place:
@@ -61,8 +63,8 @@ def write_small_release(
         "item_in": tensor,
         "item_out": tensor.clone(),
         "item_bias": torch.linspace(0.1, 0.0, NUM_ITEMS),
-        "scale": torch.tensor(4.0),
-        "prior": torch.tensor(0.0),
+        "inverse_temperature": torch.tensor(4.0),
+        "popularity_weight": torch.tensor(0.0),
         **encoder,
     }
     catalogue = pa.table(
@@ -103,7 +105,7 @@ def recent(*rows: int, kind: EventKind = EventKind.PURCHASE) -> RecentList:
     return RecentList(tuple(item(row) for row in rows), (KIND_CODES[kind],) * len(rows), times)
 
 
-def circle(*friends: str, named: tuple[bool, ...] | None = None) -> Friends:
+def friends_named(*friends: str, named: tuple[bool, ...] | None = None) -> Friends:
     strengths = (0.7,) * (len(STRENGTHS) * len(friends))
     return Friends(friends, strengths, named or (True,) * len(friends))
 
@@ -119,8 +121,8 @@ def people() -> FakeFeatures:
             "max": recent(2, 6),
         },
         friends={
-            "ana": circle("bea", "cleo", "shy", named=(True, True, False)),
-            "lou": circle("bea", "shy", named=(True, False)),
+            "ana": friends_named("bea", "cleo", "shy", named=(True, True, False)),
+            "lou": friends_named("bea", "shy", named=(True, False)),
         },
     )
 

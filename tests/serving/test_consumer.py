@@ -29,7 +29,7 @@ from serving.events.redis_log import STREAM, RedisLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion import exporter as exporting
 from serving.ingestion.exporter import Exporter
-from serving.telemetry.metrics import LogMetrics
+from serving.telemetry.instruments import LogMetrics
 
 HERE = Path(__file__).parent
 
@@ -79,13 +79,13 @@ SINK_THAT_DIES = """
 import os, signal
 from redis_server import PASSWORD
 from serving.events import redis_log
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.events.redis_log import RedisLog
 from serving.ingestion.sink import Sink
 from shared_features import SharedFeatures
 from logged import event
 
-redis_log.TURN_S = {turn_s}
+redis_log.LOCK_TTL_S = {turn_s}
 
 class Dies(SharedFeatures):
     def push_recent(self, *given):
@@ -94,7 +94,7 @@ class Dies(SharedFeatures):
         os.kill(os.getpid(), signal.SIGKILL)
 
 log = RedisLog("redis://127.0.0.1:{port}/0", PASSWORD)
-Sink(log, Dies({port}), Metrics()).write([[event("a", item_id="i1"), event("b", "lou")]])
+Sink(log, Dies({port}), ServingMetrics()).write([[event("a", item_id="i1"), event("b", "lou")]])
 """
 
 
@@ -135,7 +135,7 @@ def test_a_sink_that_is_at_it_is_left_alone(log, folder):
 
 KILLED_EXPORTS = {
     "before the file": "exporting._put = lambda *_: die()",
-    "in the middle of the file": "exporting.Path.replace = lambda *_: die()",
+    "in the middle of the file": "pathlib.Path.replace = lambda *_: die()",
     "after the file": "redis_log.RedisLog.mark_exported = lambda *_: die()",
 }
 
@@ -145,12 +145,12 @@ def test_a_consumer_killed_at_an_export_loses_and_doubles_no_row(server, log, fo
     log.append(numbered(30))
     push_all(log)
     script = f"""
-    import os, signal
+    import os, pathlib, signal
     from redis_server import PASSWORD
     from serving.events import redis_log
     from serving.ingestion import exporter as exporting
     from logged import metrics
-    redis_log.TURN_S = 0.5
+    redis_log.LOCK_TTL_S = 0.5
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
     {KILLED_EXPORTS[when]}
@@ -176,7 +176,7 @@ def test_consumers_killed_at_any_moment_export_each_event_once(server, log, fold
     import sys
     from serving.events import redis_log
     from serving.ingestion import exporter
-    redis_log.TURN_S = 0.3
+    redis_log.LOCK_TTL_S = 0.3
     exporter.MOST = 40
     from serving.consumer import main
     sys.exit(main(["--log", "{server.place}", "--export", "{folder}/shop", "--port", "0",
@@ -209,7 +209,7 @@ def test_consumers_killed_at_any_moment_export_each_event_once(server, log, fold
 def test_two_consumers_take_turns(server, log, folder):
     log.append(numbered(10))
     second = RedisLog(server.place, PASSWORD)
-    with log.turn("export"):
+    with log.lock("export"):
         idle = consumer_of(second, folder)
         idle.turn()
         assert idle.ready(), "another one is at it, and that is as it should be"

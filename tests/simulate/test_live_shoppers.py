@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from coterie import schema
-from coterie.data.simulate import Shop, World, simulate
+from coterie.data.simulate import SimulatedShop, World, simulate
 from coterie.errors import BadInputError
 
 NOBODY = np.zeros(0, np.int64)
@@ -177,7 +177,7 @@ def test_the_same_seed_gives_the_same_answer_and_another_seed_another(world):
 def test_a_saved_world_answers_as_before(small, tmp_path):
     shop = simulate(small)
     shop.save_world(tmp_path / "world.npz")
-    world = Shop.load_world(tmp_path / "world.npz")
+    world = SimulatedShop.load_world(tmp_path / "world.npz")
     assert world.config == small
     users = shop.world.user_ids[:40].tolist()
     lists = ranked_lists(shop.world, np.arange(40), 1)

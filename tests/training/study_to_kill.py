@@ -7,17 +7,17 @@ from functools import partial
 from synthetic import planted
 
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig
+from coterie.models.social_config import SocialConfig
 from coterie.models.space import Choice, LogUniform, describe
+from coterie.training.dataset_file import digest
 from coterie.training.loop import LoopConfig
-from coterie.training.packing import digest
-from coterie.training.standing import unwatched
-from coterie.training.study import Plan, open_study
+from coterie.training.study import StudyPlan, open_study
+from coterie.training.study_progress import unwatched
 from coterie.training.trials import Bounds, Search
 from coterie.training.tune import run_study
 from coterie.workflow.settings import change
 
-BASE = SocialConfig(dim=8, loop=LoopConfig(max_epochs=9, patience=9, lr=1e-2))
+BASE = SocialConfig(embedding_size=8, loop=LoopConfig(max_epochs=9, patience=9, lr=1e-2))
 SPACE = {"loop.patience": Choice((7, 8, 9)), "loop.lr": LogUniform(1e-4, 5e-2)}
 OWN = {"loop.patience": 9, "loop.lr": 1e-2}
 SEARCH = Search("social", partial(change, BASE), SPACE, OWN, BASE.loop.max_epochs)
@@ -44,7 +44,7 @@ def stumbling(marker, changes):
 def run(folder, bounds, search=SEARCH, watch=unwatched):
     """Run the study up to its bounds; its trials."""
     data = planted().data
-    plan = Plan(search.model, {}, describe(search.space), digest(data), 0)
+    plan = StudyPlan(search.model, {}, describe(search.space), digest(data), 0)
     with open_study(folder, plan) as study:
         run_study(study, search, data, bounds, watch)
         return study.trials

@@ -16,7 +16,7 @@ from coterie.training.checkpoint import (
     CheckpointStore,
     checkpoints_in,
 )
-from coterie.training.loop import EpochRecord, TrainingHistory, TrainingState
+from coterie.training.history import EpochRecord, TrainingHistory, TrainingState
 
 
 def some_state(epochs):

@@ -8,12 +8,14 @@ from coterie.data.dataset import Split
 from coterie.errors import BadInputError
 from coterie.models.ease import EASEConfig
 from coterie.models.lightgcn import LightGCNConfig
+from coterie.training.dataset_file import digest, pack, unpack
 from coterie.training.fit import Here, fit, fit_twice
 from coterie.training.loop import LoopConfig
-from coterie.training.packing import digest, pack, unpack
 from coterie.training.runs import run_identity
 
-SMALL = LightGCNConfig(dim=8, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=4, lr=1e-2))
+SMALL = LightGCNConfig(
+    embedding_size=8, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=4, lr=1e-2)
+)
 USERS = np.arange(0, NUM_USERS, 9)
 
 
@@ -88,10 +90,10 @@ def test_a_run_is_told_by_data_model_and_settings_but_not_by_its_length():
     data = planted().data
     this = run_identity("lightgcn", SMALL, data)
     longer = LightGCNConfig(
-        dim=8, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=9, lr=1e-2)
+        embedding_size=8, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=9, lr=1e-2)
     )
     other = LightGCNConfig(
-        dim=9, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=4, lr=1e-2)
+        embedding_size=9, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=4, lr=1e-2)
     )
     assert run_identity("lightgcn", longer, data) == this
     assert run_identity("lightgcn", other, data) != this

@@ -8,7 +8,8 @@ import torch
 
 from coterie.errors import BadInputError
 from coterie.training.checkpoint import CheckpointFolder
-from coterie.training.loop import LoopConfig, Trainee, TrainingHistory, run_epochs
+from coterie.training.history import TrainingHistory
+from coterie.training.loop import LoopConfig, Trainee, run_epochs
 
 
 class Walker(Trainee):
@@ -64,7 +65,7 @@ def test_a_running_mean_is_validated_and_kept_while_steps_go_on_from_the_last_we
     seen = []
     walker, plain = Walker(lambda place: seen.append(place) or place), Walker(lambda place: place)
     config = LoopConfig(max_epochs=20, lr=0.1)
-    run_epochs(walker, replace(config, average=0.9))
+    run_epochs(walker, replace(config, ema_decay=0.9))
     walks = run_epochs(plain, config)
     assert float(walker.place.detach()) == seen[-1] == max(seen)
     # Steps of .1 towards 10: a mean over about ten of them lies about a unit behind.
@@ -95,7 +96,7 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize("average", [0.0, 0.8])
 def test_going_on_after_a_kill_ends_where_the_undisturbed_run_does(tmp_path, average):
-    config = LoopConfig(max_epochs=6, patience=9, lr=0.1, seed=3, average=average)
+    config = LoopConfig(max_epochs=6, patience=9, lr=0.1, seed=3, ema_decay=average)
 
     def score(place):
         return place / 20
@@ -144,7 +145,7 @@ def test_history_survives_json():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_epochs": 0}, {"lr": 0.0}, {"patience": 0}, {"average": 1.0}]
+    "wrong", [{"max_epochs": 0}, {"lr": 0.0}, {"patience": 0}, {"ema_decay": 1.0}]
 )
 def test_a_senseless_config_is_refused(wrong):
     with pytest.raises(BadInputError):

@@ -18,7 +18,7 @@ from coterie.training.search import (
 from coterie.training.study import Ending, Trial
 
 SPACE = {
-    "dim": Choice((8, 16, 32)),
+    "embedding_size": Choice((8, 16, 32)),
     "kind": Choice(("sum", "mean")),
     "dropout": Uniform(0.0, 0.9),
     "loop.lr": LogUniform(1e-4, 1e-1),

@@ -12,13 +12,15 @@ from coterie.errors import BadInputError
 from coterie.models.ease import EASEConfig
 from coterie.models.lightgcn import LightGCNConfig
 from coterie.models.space import Choice, LogUniform
+from coterie.training.dataset_file import pack
 from coterie.training.fit import fit
 from coterie.training.loop import LoopConfig
-from coterie.training.packing import pack
 from coterie.training.trials import Bounds, Search, attempt
 from coterie.workflow.settings import change
 
-SMALL = LightGCNConfig(dim=8, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=4, lr=1e-2))
+SMALL = LightGCNConfig(
+    embedding_size=8, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=4, lr=1e-2)
+)
 LEARNED = Search("lightgcn", partial(change, SMALL), {"layers": Choice((1, 2))}, {"layers": 1}, 4)
 SOLVED = Search("ease", partial(change, EASEConfig()), {"l2": LogUniform(1.0, 99.0)}, {"l2": 9.0})
 

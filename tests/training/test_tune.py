@@ -20,10 +20,10 @@ from study_to_kill import BASE, OWN, SEARCH, TRIALS, run, stumbling, treacherous
 from coterie.errors import BadInputError
 from coterie.models.space import Choice
 from coterie.training import tune
-from coterie.training.keeper import Keeper
 from coterie.training.search import encode
 from coterie.training.study import TRIALS as LINES
-from coterie.training.study import Ending, Plan, Study, Trial, open_study
+from coterie.training.study import Ending, Study, StudyPlan, Trial, open_study
+from coterie.training.trial_recorder import TrialRecorder
 from coterie.training.trials import Bounds
 from coterie.training.tune import Halving, _searcher, run_study
 from coterie.workflow.settings import change
@@ -111,7 +111,7 @@ def test_a_study_that_was_killed_goes_on_as_if_nothing_had_happened(undisturbed,
 def test_what_earlier_runs_reached_decides_who_is_stopped(tmp_path):
     curve = [(epoch, 0.1 * epoch) for epoch in range(1, 10)]
     known = Trial({"loop.patience": 7, "loop.lr": 1e-3}, Ending.FINISHED, 0.9, 9, curve, 1.0, 1.0)
-    plan = Plan("social", {}, {}, "d", 0)
+    plan = StudyPlan("social", {}, {}, "d", 0)
 
     def decide(trials, changes, epoch, best, search=SEARCH):
         scheduler = Halving(search, Study(tmp_path, plan, trials))
@@ -135,11 +135,11 @@ def test_what_earlier_runs_reached_decides_who_is_stopped(tmp_path):
 def test_time_ends_a_study_within_a_trial(tmp_path, monkeypatch):
     endless = replace(BASE, loop=replace(BASE.loop, max_epochs=10**6, patience=10**6))
     search = replace(SEARCH, configure=partial(change, endless), max_epochs=10**6)
-    now, leap = Keeper._now, [0.0]
-    monkeypatch.setattr(Keeper, "_now", lambda keeper: now(keeper) + leap[0])
+    now, leap = TrialRecorder._now, [0.0]
+    monkeypatch.setattr(TrialRecorder, "_now", lambda recorder: now(recorder) + leap[0])
 
-    def hours_pass(standing):
-        if standing.running.startswith("epoch"):
+    def hours_pass(progress):
+        if progress.running.startswith("epoch"):
             leap[0] = 9999.0
 
     (cut,) = run(tmp_path / "study", Bounds(seconds=9999.0, parallel=1), search, hours_pass)
@@ -150,7 +150,7 @@ def test_time_ends_a_study_within_a_trial(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("ending", "again"), [(Ending.CUT, True), (Ending.FINISHED, False)])
 def test_own_settings_are_tried_until_they_have_ended(tmp_path, ending, again):
     own = Trial(OWN, ending, 0.1, 1, [(1, 0.1)], 1.0, 1.0)
-    searcher = _searcher(Study(tmp_path, Plan("social", {}, {}, "d", 0), [own]), SEARCH)
+    searcher = _searcher(Study(tmp_path, StudyPlan("social", {}, {}, "d", 0), [own]), SEARCH)
     assert (searcher.suggest("next") == encode(SEARCH.space, OWN)) is again
 
 
@@ -158,7 +158,7 @@ def test_places_to_start_from_come_after_own_settings_and_once(tmp_path):
     start = {**OWN, "loop.patience": 7}
     search = replace(SEARCH, starts=(start,))
     own = Trial(OWN, Ending.FINISHED, 0.1, 1, [(1, 0.1)], 1.0, 1.0)
-    searcher = _searcher(Study(tmp_path, Plan("social", {}, {}, "d", 0), [own]), search)
+    searcher = _searcher(Study(tmp_path, StudyPlan("social", {}, {}, "d", 0), [own]), search)
     assert searcher.suggest("second") == encode(search.space, start)
     assert searcher.suggest("third") != encode(search.space, start)
 
@@ -209,18 +209,18 @@ def test_more_trials_after_a_runoff_are_those_of_a_study_without(close_call, tmp
 
 
 def test_a_finished_study_runs_nothing(undisturbed, monkeypatch, tmp_path):
-    with open_study(tmp_path / "study", Plan("social", {}, {}, "d", 0)) as study:
+    with open_study(tmp_path / "study", StudyPlan("social", {}, {}, "d", 0)) as study:
         study.add(undisturbed[0])
         run_study(study, SEARCH, None, Bounds(trials=1))
         assert study.trials == undisturbed[:1]
 
 
 def test_settings_that_cannot_be_fitted_are_refused_and_leave_no_trial(tmp_path, monkeypatch):
-    def refusing(study, search, bounds, work, keeper):
+    def refusing(study, search, bounds, work, recorder):
         def fit():
-            keeper.started("a", OWN)
-            keeper.reported("a", {"best": 0.0, "failed": "too few items"})
-            keeper.ended("a")
+            recorder.started("a", OWN)
+            recorder.reported("a", {"best": 0.0, "failed": "too few items"})
+            recorder.ended("a")
 
         return SimpleNamespace(fit=fit)
 

@@ -10,7 +10,7 @@ from coterie.training.loop import LoopConfig
 from coterie.training.runs import Workers
 
 CONFIG = LightGCNConfig(
-    dim=16,
+    embedding_size=16,
     batch_size=256,
     negatives=64,
     loop=LoopConfig(max_epochs=12, patience=100, lr=1e-2),

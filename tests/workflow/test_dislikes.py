@@ -11,12 +11,13 @@ from tiny_shop import write_raw
 from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.models.engagement import engagement
-from coterie.models.social import SocialConfig, SocialModel
-from coterie.recommend.recommender import Source
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
+from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.offline import OfflineLists
 from coterie.training.loop import LoopConfig
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 
 ITEMS = ("item-0004", "item-0014", "item-0024")
 WHO = ("lover", "hater", "critic", "returner", "refuser")
@@ -64,10 +65,13 @@ def clean(tmp_path_factory):
 
 def lists_of(clean, folder, dislike_weight):
     """A release of that shop, a few epochs old, asked as ``coterie recommend`` asks it."""
-    shop = Shop.open(clean)
+    shop = CleanShop.open(clean)
     data = shop.split.for_test()
     config = SocialConfig(
-        dim=16, mix=0.5, dislike_weight=dislike_weight, loop=LoopConfig(max_epochs=4, lr=2e-2)
+        embedding_size=16,
+        linear_weight=0.5,
+        dislike_weight=dislike_weight,
+        loop=LoopConfig(max_epochs=4, lr=2e-2),
     )
     model = SocialModel(config)
     model.fit(data)
@@ -86,10 +90,10 @@ def lists(request, clean, tmp_path_factory):
 def test_who_likes_and_who_dislikes_the_same_items_get_other_lists(lists):
     offline, weight = lists
     loved = offline.recommend("lover", 20)
-    assert loved.source is Source.OWN
+    assert loved.source is ListSource.OWN
     for who in HATERS:
         hated = offline.recommend(who, 20)
-        assert hated.source is (Source.OWN if weight else Source.POPULAR)
+        assert hated.source is (ListSource.OWN if weight else ListSource.POPULAR)
         assert [(i.item_id, i.score) for i in hated.items] != [
             (i.item_id, i.score) for i in loved.items
         ]
@@ -119,7 +123,7 @@ def test_what_was_turned_down_is_a_reason_for_nothing(lists):
 def test_fans_follow_who_likes_and_not_who_dislikes(lists):
     offline, weight = lists
     loved = offline.recommend("lovers-fan", 20)
-    assert loved.source is Source.FRIENDS
+    assert loved.source is ListSource.FRIENDS
     assert any(r.user_id == "lover" for line in loved.items for r in line.reasons)
     stranger = [line.item_id for line in offline.recommend("nobody", 20).items]
     for who in HATERS:
@@ -144,7 +148,7 @@ def test_parts_add_up_to_the_score(clean, tmp_path, weight):
 
 def test_dislikes_make_nothing_popular(clean):
     dataset = load_dataset(clean)
-    had = engagement(Shop.open(clean).split.for_test())
+    had = engagement(CleanShop.open(clean).split.for_test())
     rows = dataset.items.rows(list(ITEMS))
     for who in HATERS:
         assert had[dataset.users.row(who), rows].sum() == 0

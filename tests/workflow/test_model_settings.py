@@ -10,14 +10,14 @@ from coterie.models.space import Tuning, Uniform
 from coterie.workflow.settings import FitSettings, flatten, nest, read_config
 from coterie.workflow.tuning import TuneSettings
 
-NESTED = {"dim": 8, "loop": {"lr": 0.5, "seed": 3}}
-FLAT = {"dim": 8, "loop.lr": 0.5, "loop.seed": 3}
+NESTED = {"embedding_size": 8, "loop": {"lr": 0.5, "seed": 3}}
+FLAT = {"embedding_size": 8, "loop.lr": 0.5, "loop.seed": 3}
 
 
 def test_a_file_a_text_and_fields_are_the_same(tmp_path):
     path = tmp_path / "best.json"
     path.write_text(json.dumps(NESTED))
-    given = ("dim=8", "loop.lr=0.5", "loop.seed=3")
+    given = ("embedding_size=8", "loop.lr=0.5", "loop.seed=3")
     for source in (
         [str(path)],
         [f"file://{path}"],
@@ -35,8 +35,10 @@ def test_nothing_given_changes_nothing():
 def test_later_settings_win(tmp_path):
     path = tmp_path / "best.json"
     path.write_text(json.dumps(NESTED))
-    assert read_config("dim=9", str(path))["dim"] == 8
-    assert read_config(str(path), "dim=9", "dim=10") == FLAT | {"dim": 10}
+    assert read_config("embedding_size=9", str(path))["embedding_size"] == 8
+    assert read_config(str(path), "embedding_size=9", "embedding_size=10") == FLAT | {
+        "embedding_size": 10
+    }
 
 
 def test_values_are_read_as_json_where_they_are_json():
@@ -78,7 +80,7 @@ def test_nested_and_flat_are_two_forms_of_one():
     assert flatten(nest(FLAT)) == FLAT
     for form in (NESTED, FLAT):
         config = FitSettings("lightgcn", form).configure()
-        assert (config.dim, config.loop.lr, config.loop.seed) == (8, 0.5, 3)
+        assert (config.embedding_size, config.loop.lr, config.loop.seed) == (8, 0.5, 3)
 
 
 def test_a_field_that_is_set_is_not_searched():

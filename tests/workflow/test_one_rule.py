@@ -24,7 +24,7 @@ CONFIG = ShopConfig(
     restocked=("Food",),
     habit=0.8,
 )
-QUICK = {"loop.max_epochs": 2, "dim": 16}
+QUICK = {"loop.max_epochs": 2, "embedding_size": 16}
 DAY_MS = 86_400_000
 
 

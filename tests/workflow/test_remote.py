@@ -17,7 +17,7 @@ from coterie.training.distributed import _epochs_in
 from coterie.workflow import FitSettings, fit_challenger, load_challenger, remote
 from feature_repo.materialise import materialise
 
-SHORT = {"loop.max_epochs": 3, "dim": 16, "loop.seed": 4}
+SHORT = {"loop.max_epochs": 3, "embedding_size": 16, "loop.seed": 4}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_the_work_gives_what_it_would_have_given_here(shop, url, tmp_path):
 
 def test_what_is_wrong_is_told_to_who_sent_it(shop, url, tmp_path):
     clean, known = shop
-    remote.send(url, clean, known, FitSettings(config={"dim": -1}), "")
+    remote.send(url, clean, known, FitSettings(config={"embedding_size": -1}), "")
     with pytest.raises(BadInputError):
         remote.fit_sent(url)
     with pytest.raises(BadInputError, match="sizes and scale must be over 0"):
@@ -112,7 +112,7 @@ def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(shop, url, tmp_
     """As a RayJob runs it, but for the cluster: killed with all its workers, then run again."""
     clean, known = shop
     states = f"file://{tmp_path}/bucket/states"
-    epochs = {"loop.max_epochs": 40, "loop.patience": 100, "dim": 16}
+    epochs = {"loop.max_epochs": 40, "loop.patience": 100, "embedding_size": 16}
     settings = FitSettings(config=epochs, workers=1, address="local")
     remote.send(url, clean, known, settings, states)
     with (tmp_path / "first").open("w") as log, job(url, log) as first:

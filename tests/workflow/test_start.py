@@ -11,17 +11,18 @@ from synthetic import planted
 
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig, SocialTrainee
+from coterie.models.social_config import SocialConfig
+from coterie.models.social_trainee import SocialTrainee
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
 from coterie.schema import ITEMS
+from coterie.training.dataset_file import digest_start, pack_start, unpack_start
 from coterie.training.fit import Here, fit
 from coterie.training.loop import LoopConfig
-from coterie.training.packing import digest_start, pack_start, unpack_start
 from coterie.training.runs import Workers, run_identity
 from coterie.workflow.start import find_start, open_start
 
-CONFIG = SocialConfig(dim=16, mix=0.5, loop=LoopConfig(max_epochs=12, lr=1e-2))
+CONFIG = SocialConfig(embedding_size=16, linear_weight=0.5, loop=LoopConfig(max_epochs=12, lr=1e-2))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_the_first_step_stands_where_the_release_stood(data, champion):
     """What was released was scaled to the closed form's size: the scores before that come back."""
     begun = trainee(data)
     begun.start_from(start_of(champion))
-    size = float(champion.parameters["scale"]) / CONFIG.scale
+    size = float(champion.parameters["inverse_temperature"]) / CONFIG.inverse_temperature
     bias = champion.parameters["item_bias"] / size
     torch.testing.assert_close(begun.item_bias.detach(), bias)
     own = begun.release_parameters()
@@ -74,8 +75,8 @@ def test_items_that_are_new_begin_as_they_would_have_begun(data, champion):
 
 
 def test_a_release_of_another_size_is_refused(data, champion):
-    for other in (replace(CONFIG, dim=8), replace(CONFIG, heads=2)):
-        with pytest.raises(BadInputError, match='"dim": 16, "heads": 1'):
+    for other in (replace(CONFIG, embedding_size=8), replace(CONFIG, heads=2)):
+        with pytest.raises(BadInputError, match='"embedding_size": 16, "heads": 1'):
             trainee(data, other).start_from(start_of(champion))
 
 

@@ -10,14 +10,15 @@ from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
-from coterie.models.social import SocialConfig, SocialModel
+from coterie.models.social import SocialModel
+from coterie.models.social_config import SocialConfig
 from coterie.release.bundle import load_release
 from coterie.release.offline import OfflineLists, _as_release_sees
 from coterie.workflow.challenger import load_challenger, load_parameters
 from coterie.workflow.settings import FitSettings, change, flatten
-from coterie.workflow.shop import Shop
+from coterie.workflow.shop import CleanShop
 
-SETTINGS = FitSettings(config={"loop.max_epochs": 4, "dim": 16})
+SETTINGS = FitSettings(config={"loop.max_epochs": 4, "embedding_size": 16})
 
 
 def make_shop(folder, seed=7):
@@ -72,7 +73,7 @@ def parameters_of(folder):
 def test_a_challenger_remembers_what_it_was_fitted_with(clean, model):
     known = load_challenger(model)
     assert known.model == "social"
-    assert known.config["dim"] == 16
+    assert known.config["embedding_size"] == 16
     assert 1 <= known.best_epoch <= 4
     assert known.data_fingerprint == load_dataset(clean).fingerprint
     assert change(SocialConfig(), flatten(known.config)) == SETTINGS.configure()
@@ -143,7 +144,7 @@ def test_training_goes_on_where_it_was_interrupted(clean, model, tmp_path, elsew
 
 def test_other_settings_in_the_same_folder_start_anew(clean, model):
     told = []
-    settings = FitSettings(config={"loop.max_epochs": 1, "dim": 8})
+    settings = FitSettings(config={"loop.max_epochs": 1, "embedding_size": 8})
     workflow.fit_challenger(clean, model, settings, lambda *told_: told.append(told_))
     assert told[0][1] == 1
     assert load_parameters(model)["item_in"].shape == (100, 8)
@@ -156,7 +157,7 @@ def test_offline_lists_are_those_of_the_model_on_the_same_events(clean, winner, 
     data = _as_release_sees(release.items, dataset)
     fitted = SocialModel(SETTINGS.configure())
     # What it learned from says what is popular; lists are of all events.
-    fitted.use(load_parameters(winner), Shop.open(clean).split.for_test())
+    fitted.use(load_parameters(winner), CleanShop.open(clean).split.for_test())
     fitted.serve(data)
     users = np.arange(0, len(dataset.users), 10)
     lists = OfflineLists(load_release(str(tmp_path / "v1")), dataset)
@@ -193,7 +194,7 @@ def test_who_does_not_want_to_be_named_is_not(clean, winner, tmp_path):
     [
         ("gpt", {}, "no model 'gpt'"),
         ("social", {"size": 3}, "no field 'size'"),
-        ("social", {"dim": "many"}, "expected a value like 128"),
+        ("social", {"embedding_size": "many"}, "expected a value like 128"),
         ("social", {"loop.speed": 1.0}, "no field 'speed'"),
         ("ease", {"loop.max_epochs": 3}, "no field 'loop'"),
         ("social", {"use_ties": 1}, "expected a value like True"),

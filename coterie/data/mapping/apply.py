@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.formats import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW, Chunk
-from coterie.data.mapping.model import DROP, Part, Rule
+from coterie.data.mapping.model import DROP, ColumnRule, FileMapping
 from coterie.data.mapping.values import by_sign, numbers, rescaled, times, translated
 from coterie.schema import EVENTS, UNDATED, Table
 
@@ -21,7 +21,7 @@ _KEYS = ("coterie-event-id", "coterie-event-io")
 """Of the two halves of a digest, 16 bytes each: ids stay the same for as long as these do."""
 
 
-def apply(table: Table, part: Part, chunk: Chunk, dropped: Counter[str]) -> Chunk:
+def apply(table: Table, part: FileMapping, chunk: Chunk, dropped: Counter[str]) -> Chunk:
     """Bring some rows into the contract's columns.
 
     Args:
@@ -91,7 +91,7 @@ _HEX = np.array([f"{byte:02x}" for byte in range(256)], dtype="S2")
 
 
 def _apply_rule(
-    name: str, rule: Rule, chunk: Chunk
+    name: str, rule: ColumnRule, chunk: Chunk
 ) -> tuple[pa.Array, pa.Array | None, pa.Array | None]:
     """A column, what is wrong with it, and which rows it drops."""
     if rule.always is not None:
@@ -116,7 +116,7 @@ def _apply_rule(
     return column, fault, None
 
 
-def _read(rule: Rule, chunk: Chunk) -> tuple[pa.Array, pa.Array | None]:
+def _read(rule: ColumnRule, chunk: Chunk) -> tuple[pa.Array, pa.Array | None]:
     """The first of some columns that is not empty, and what the reader found wrong there."""
     column = fault = None
     for name in rule.columns:

@@ -8,7 +8,7 @@ import yaml  # type: ignore[import-untyped]
 
 from coterie.data.formats import FileForm
 from coterie.data.mapping.keys import CHOICES, YES, rule_keys, texts
-from coterie.data.mapping.model import Mapping, Part, Rule
+from coterie.data.mapping.model import ColumnRule, FileMapping, Mapping
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
 from coterie.schema import EVENTS, ITEMS, TABLES, Table
@@ -77,7 +77,7 @@ def refuse(faults: list[str], name: str) -> None:
     if len(faults) == 1:
         raise BadInputError(f"{name}: {faults[0]}")
     if faults:
-        numbered = "; ".join(f"{place}. {fault}" for place, fault in enumerate(faults, 1))
+        numbered = "; ".join(f"{number}. {fault}" for number, fault in enumerate(faults, 1))
         raise BadInputError(f"{name} has {len(faults)} faults: {numbered}")
 
 
@@ -109,8 +109,8 @@ def _parts(table: Table, content: dict[str, Any], times: bool, faults: list[str]
         faults.append(f"{table.name}: {_HOW.get(table.name, _HOW['users'])}")
         return ()
     return tuple(
-        _part(table, part, f"{table.name}[{place}]", times, faults)
-        for place, part in enumerate(given, 1)
+        _part(table, part, f"{table.name}[{number}]", times, faults)
+        for number, part in enumerate(given, 1)
     )
 
 
@@ -124,16 +124,16 @@ _HOW: Final = {
 }
 
 
-def _part(table: Table, given: Any, where: str, times: bool, faults: list[str]) -> Part:
+def _part(table: Table, given: Any, where: str, times: bool, faults: list[str]) -> FileMapping:
     if not isinstance(given, dict):
         faults.append(f"{where}: expected file: and columns:")
-        return Part((), FileForm(), {})
+        return FileMapping((), FileForm(), {})
     _refuse_unknown(given, ("file", "form", "columns"), where, faults)
     files = texts(given.get("file"))
     if not files:
         faults.append(f"{where}: expected file: with a name in the folder, or a pattern like *.csv")
     form = _form(given.get("form", {}), f"{where}.form", faults)
-    return Part(files, form, _columns(table, given.get("columns"), where, times, faults))
+    return FileMapping(files, form, _columns(table, given.get("columns"), where, times, faults))
 
 
 def _form(given: Any, where: str, faults: list[str]) -> FileForm:
@@ -159,7 +159,7 @@ def _encoding(text: str) -> str:
 
 def _columns(
     table: Table, given: Any, where: str, times: bool, faults: list[str]
-) -> dict[str, Rule]:
+) -> dict[str, ColumnRule]:
     if not isinstance(given, dict):
         faults.append(f"{where}: expected columns: with {', '.join(table.required)}")
         return {}
@@ -179,7 +179,7 @@ def _columns(
     }
 
 
-def _items_of_events(given: dict[str, Any], faults: list[str]) -> dict[str, Rule]:
+def _items_of_events(given: dict[str, Any], faults: list[str]) -> dict[str, ColumnRule]:
     known = [column.name for column in ITEMS.columns if column.name != "item_id"]
     if given.get("from") != EVENTS.name:
         faults.append("items: expected `from: events`, or a list of files")
@@ -191,7 +191,7 @@ def _items_of_events(given: dict[str, Any], faults: list[str]) -> dict[str, Rule
     }
 
 
-def _rule(table: Table, name: str, given: Any, where: str, faults: list[str]) -> Rule:
+def _rule(table: Table, name: str, given: Any, where: str, faults: list[str]) -> ColumnRule:
     if isinstance(given, str | list):
         given = {"from": given}
     kinds = rule_keys(table, name)
@@ -208,7 +208,7 @@ def _rule(table: Table, name: str, given: Any, where: str, faults: list[str]) ->
             for word in ([*ours, always] if always is not None else ours)
             if word not in choices
         ]
-    return Rule(columns=columns, always=always, **values)
+    return ColumnRule(columns=columns, always=always, **values)
 
 
 def _fields(
@@ -237,9 +237,9 @@ def _refuse_unknown(given: Any, known: Iterable[str], where: str, faults: list[s
     known = list(known)
     for key in given:
         if key not in known:
-            place = f"{where}: " if where else ""
+            found = f"{where}: {key!r}" if where else repr(key)
             faults.append(
-                f"{place}{key!r} is unknown, expected some of {', '.join(known)}{_near(key, known)}"
+                f"{found} is unknown, expected some of {', '.join(known)}{_near(key, known)}"
             )
 
 

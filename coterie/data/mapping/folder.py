@@ -10,9 +10,9 @@ from typing import Any
 from coterie.data.formats import Chunk, columns_of, num_rows_at_most, read_chunks
 from coterie.data.mapping.apply import apply, distinct_items
 from coterie.data.mapping.document import refuse
-from coterie.data.mapping.model import Mapping, Part
-from coterie.data.stores import open_store, reaching
-from coterie.data.tables import HIDDEN, PassedOver, near
+from coterie.data.mapping.model import FileMapping, Mapping
+from coterie.data.stores import near, open_store, reaching
+from coterie.data.table_files import HIDDEN, PassedOver
 from coterie.errors import BadInputError
 from coterie.schema import ITEMS, TABLES, TIES, Table
 
@@ -20,7 +20,7 @@ NOT_MAPPED = "named in no part of the mapping"
 
 
 class MappedFolder:
-    """A folder whose files a mapping explains; a ``tables.Source``."""
+    """A folder whose files a mapping explains; a ``tables.TableSource``."""
 
     def __init__(self, mapping: Mapping, names: Sequence[str], paths: dict[str, Path]) -> None:
         self._mapping, self._names, self._paths = mapping, names, paths
@@ -29,7 +29,7 @@ class MappedFolder:
 
     @property
     def passed_over(self) -> list[PassedOver]:
-        """See Source."""
+        """See TableSource."""
         hidden = [name for name in self._names if _is_hidden(name)]
         read = {name for table in TABLES.values() for name in self.files(table)}
         others = [name for name in self._names if name not in read and not _is_hidden(name)]
@@ -39,7 +39,7 @@ class MappedFolder:
 
     @property
     def without(self) -> tuple[str, ...]:
-        """See Source."""
+        """See TableSource."""
         return () if self._mapping.ties else (TIES.name,)
 
     @property
@@ -55,20 +55,20 @@ class MappedFolder:
         return said
 
     def files(self, table: Table) -> list[str]:
-        """See Source."""
+        """See TableSource."""
         parts = self._mapping.parts(table.name)
         return list(dict.fromkeys(name for part in parts for name in matching(part, self._names)))
 
     def unknown_columns(self, table: Table) -> tuple[str, ...]:  # noqa: ARG002 - of the protocol
-        """See Source: what is in no rule was left out by a person."""
+        """See TableSource: what is in no rule was left out by a person."""
         return ()
 
     def num_rows_at_most(self, table: Table) -> int:
-        """See Source."""
+        """See TableSource."""
         return sum(num_rows_at_most(self._paths[name], name) for name in self.files(table))
 
     def chunks(self, table: Table) -> Iterator[Chunk]:
-        """See Source."""
+        """See TableSource."""
         dropped = self.dropped[table.name]
         dropped.clear()
         made = table is ITEMS and self._mapping.items_of_events is not None
@@ -112,7 +112,7 @@ def open_mapped(path: str, mapping: Mapping, name: str = "mapping.yaml") -> Iter
         yield MappedFolder(mapping, names, paths)
 
 
-def matching(part: Part, names: Sequence[str]) -> list[str]:
+def matching(part: FileMapping, names: Sequence[str]) -> list[str]:
     """Names that a part's patterns fit, in the order of the patterns."""
     found = [
         name
@@ -137,10 +137,12 @@ def _names(fs: Any, folder: str, path: str) -> list[str]:
     return [file[len(folder) :].lstrip("/") for file in found]
 
 
-def _faults(table: str, part: Part, names: Sequence[str], paths: dict[str, Path]) -> list[str]:
+def _faults(
+    table: str, part: FileMapping, names: Sequence[str], paths: dict[str, Path]
+) -> list[str]:
     faults = []
     for pattern in part.files:
-        if not matching(Part((pattern,), part.form, {}), names):
+        if not matching(FileMapping((pattern,), part.form, {}), names):
             faults.append(f"{table}: no file is called {pattern}")
     for name in matching(part, names):
         try:
@@ -170,7 +172,7 @@ def _faults_of_items(mapping: Mapping, names: Sequence[str], paths: dict[str, Pa
     return [f"items: no file of events has a column {c!r}" for c in sorted(told - known)]
 
 
-def _lacking(part: Part, columns: list[str]) -> list[str]:
+def _lacking(part: FileMapping, columns: list[str]) -> list[str]:
     needed = dict.fromkeys(name for rule in part.columns.values() for name in rule.read)
     return [name for name in needed if name not in columns]
 

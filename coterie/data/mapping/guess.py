@@ -67,7 +67,7 @@ def guess(name: str, columns: Sequence[ColumnLook], has_names: bool) -> Guess:
         has_names: Whether a header names them.
     """
     stem = PurePosixPath(name).name.split(".")[0]
-    return _by_names(stem, columns) if has_names else _by_place(stem, columns)
+    return _by_names(stem, columns) if has_names else _by_order(stem, columns)
 
 
 def _by_names(stem: str, columns: Sequence[ColumnLook]) -> Guess:
@@ -133,7 +133,7 @@ def _roles(table: str, columns: Sequence[ColumnLook]) -> dict[str, str]:
     return roles
 
 
-def _by_place(stem: str, columns: Sequence[ColumnLook]) -> Guess:
+def _by_order(stem: str, columns: Sequence[ColumnLook]) -> Guess:
     """Without names: ids come first, the person before the item, a rating has few values."""
     ratings = [c for c in columns if _is_rating(c)]
     ids = [c for c in columns if c.type in (WHOLE, ID) and c not in ratings]

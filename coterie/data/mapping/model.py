@@ -11,7 +11,7 @@ SIGNS: Final = ("negative", "zero", "positive")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ColumnRule:
     """How one column of the contract comes about.
 
     What is read goes through ``empty``, then ``words``, ``by_sign``, or a number's, a time's or a
@@ -56,13 +56,13 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FileMapping:
     """Some files of one table."""
 
     files: tuple[str, ...]
     """Names within the folder, or patterns (``events/part-*.csv``)."""
     form: FileForm
-    columns: Table_of[str, Rule]
+    columns: Table_of[str, ColumnRule]
     """By the contract's name."""
 
 
@@ -70,28 +70,28 @@ class Part:
 class Mapping:
     """A shop's own files as tables of the contract."""
 
-    events: tuple[Part, ...]
-    ties: tuple[Part, ...] = ()
+    events: tuple[FileMapping, ...]
+    ties: tuple[FileMapping, ...] = ()
     """None: every list draws on its shopper's own history alone."""
-    items: tuple[Part, ...] = ()
-    users: tuple[Part, ...] = ()
-    items_of_events: Table_of[str, Rule] | None = None
+    items: tuple[FileMapping, ...] = ()
+    users: tuple[FileMapping, ...] = ()
+    items_of_events: Table_of[str, ColumnRule] | None = None
     """Where there is no file of items: what an event's row tells of its item."""
     times: bool = True
     """Whether events have times; without them the split is by chance."""
-    others: Table_of[str, tuple[Part, ...]] = field(default_factory=dict)
+    others: Table_of[str, tuple[FileMapping, ...]] = field(default_factory=dict)
     """All other tables of the contract, by name."""
 
-    def parts(self, table: str) -> tuple[Part, ...]:
+    def parts(self, table: str) -> tuple[FileMapping, ...]:
         """Where a table comes from; of items that come of events, where the events do."""
         if table == "items" and self.items_of_events is not None:
             return tuple(self._of_events(part) for part in self.events)
-        found: tuple[Part, ...] = self.others.get(table, getattr(self, table, ()))
+        found: tuple[FileMapping, ...] = self.others.get(table, getattr(self, table, ()))
         return found
 
-    def _of_events(self, part: Part) -> Part:
+    def _of_events(self, part: FileMapping) -> FileMapping:
         """Each item is titled by its id where nothing else tells it."""
         item_id, told = part.columns["item_id"], dict(self.items_of_events or {})
-        title = told.get("title", Rule())
+        title = told.get("title", ColumnRule())
         told["title"] = replace(title, columns=(*title.columns, *item_id.columns))
-        return Part(part.files, part.form, {"item_id": item_id, **told})
+        return FileMapping(part.files, part.form, {"item_id": item_id, **told})

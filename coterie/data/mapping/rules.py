@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from coterie.data.mapping.guess import Guess, separator_of
 from coterie.data.mapping.look import COMMA, LIST, TIME, ColumnLook, time_formats
-from coterie.data.mapping.model import Rule
+from coterie.data.mapping.model import ColumnRule
 from coterie.data.mapping.values import numbers
 from coterie.data.mapping.words import FOLLOW, TAKEN_BACK, TRUST, WORDS, plain_name
 from coterie.schema import TIE_KINDS
@@ -140,7 +140,7 @@ def _currency(look: ColumnLook) -> dict[str, Any]:
 def _odd_prices(rule: Any, look: ColumnLook) -> float:
     """Share of the prices that the rule cannot read: ranges, words, what a page left behind."""
     given = rule if isinstance(rule, dict) else {}
-    read = Rule(
+    read = ColumnRule(
         decimal=given.get("decimal", "."),
         thousands=given.get("thousands", ""),
         strip=given.get("strip", ""),

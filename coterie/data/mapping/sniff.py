@@ -51,7 +51,7 @@ def sniff(file: Path, name: str) -> Sniffed:
         raise BadInputError(f"{name} is no table: its lines have no delimiter in common")
     _, form, fields = best
     if not _has_header(fields):
-        names = tuple(f"column_{place}" for place in range(1, len(fields[0]) + 1))
+        names = tuple(f"column_{number}" for number in range(1, len(fields[0]) + 1))
         form = FileForm(form.delimiter, encoding, False, names, form.quote, form.escape)
     else:
         form = FileForm(form.delimiter, encoding, True, (), form.quote, form.escape)

@@ -103,9 +103,9 @@ def _look(path: Path, name: str, looks: list[FileLook]) -> FileLook | None:
         raise BadInputError(f"{name} is empty")
     form = sniff(path, name).form if kind == DELIMITED else FileForm()
     columns = columns_of(path, name, form)
-    for place, other in enumerate(looks):
+    for index, other in enumerate(looks):
         if _goes_with(other, name, form, columns):
-            looks[place] = replace(other, names=(*other.names, name))
+            looks[index] = replace(other, names=(*other.names, name))
             return None
     found, rows = _sample(path, name, form, columns)
     looked = tuple(look_at(column, values) for column, values in found.items())

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coterie.data.mapping.model import Rule
+from coterie.data.mapping.model import ColumnRule
 from coterie.schema import TIMESTAMP
 
 LOWEST, HIGHEST = 1.0, 5.0
@@ -19,7 +19,7 @@ Found = tuple[pa.Array, pa.Array]
 
 
 def translated(
-    rule: Rule, found: pa.Array, fault: pa.Array | None
+    rule: ColumnRule, found: pa.Array, fault: pa.Array | None
 ) -> tuple[pa.Array, pa.Array, pa.Array]:
     """The shop's words as ours; what is in no list is a fault, what is to be dropped is told.
 
@@ -32,18 +32,18 @@ def translated(
         Ours, faults, and which rows to drop, each of shape (n,).
     """
     words = pc.utf8_lower(pc.utf8_trim_whitespace(found.cast(pa.string())))
-    place = pc.index_in(words, value_set=pa.array(list(rule.words), pa.string()))
-    ours = pa.array(list(rule.words.values()), pa.string()).take(place)
+    index = pc.index_in(words, value_set=pa.array(list(rule.words), pa.string()))
+    ours = pa.array(list(rule.words.values()), pa.string()).take(index)
     drop = pc.and_(
-        pc.is_in(words, value_set=pa.array(list(rule.drop), pa.string())), place.is_null()
+        pc.is_in(words, value_set=pa.array(list(rule.drop), pa.string())), index.is_null()
     )
     said = pc.fill_null(pc.not_equal(words, ""), False)
-    unknown = pc.and_(pc.and_(place.is_null(), pc.invert(drop)), said)
+    unknown = pc.and_(pc.and_(index.is_null(), pc.invert(drop)), said)
     wrong = _where(unknown, f"none of the mapping's words: {', '.join([*rule.words, *rule.drop])}")
     return ours, wrong if fault is None else pc.coalesce(fault, wrong), drop
 
 
-def numbers(rule: Rule, found: pa.Array) -> Found:
+def numbers(rule: ColumnRule, found: pa.Array) -> Found:
     """Numbers as the shop writes them."""
     if not _is_text(found):
         values, wrong = found.cast(pa.float64(), safe=False), pa.nulls(len(found), pa.string())
@@ -61,13 +61,13 @@ def numbers(rule: Rule, found: pa.Array) -> Found:
     return (pc.abs(values) if rule.absolute else values), wrong
 
 
-def by_sign(rule: Rule, found: pa.Array) -> Found:
+def by_sign(rule: ColumnRule, found: pa.Array) -> Found:
     """A word for each sign of a number; a sign without a word is a fault."""
     values, wrong = numbers(rule, found)
     sign = pc.cast(pc.sign(values), pa.int64(), safe=False)
-    place = pc.index_in(sign, value_set=pa.array([-1, 0, 1], pa.int64()))
+    index = pc.index_in(sign, value_set=pa.array([-1, 0, 1], pa.int64()))
     names = ("negative", "zero", "positive")
-    words = pa.array([rule.by_sign.get(name) for name in names], pa.string()).take(place)
+    words = pa.array([rule.by_sign.get(name) for name in names], pa.string()).take(index)
     lacking = [name for name in names if name not in rule.by_sign]
     nothing = pc.and_(values.is_valid(), words.is_null())
     why = f"{' or '.join(lacking)}, for which the mapping has no word"
@@ -84,7 +84,7 @@ def rescaled(scale: tuple[float, float], values: pa.Array) -> Found:
     return pc.if_else(pc.fill_null(outside, False), pa.scalar(None, pa.float64()), ours), wrong
 
 
-def times(rule: Rule, found: pa.Array) -> Found:
+def times(rule: ColumnRule, found: pa.Array) -> Found:
     """Times in the shop's form and zone.
 
     Each distinct text is parsed once: exports that tell minutes hold the same ones again and again.

@@ -4,11 +4,11 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Floats, Ints
-from coterie.data.simulate.catalogue import Catalogue, unit
+from coterie.data.simulate.assortment import Assortment, unit
 from coterie.data.simulate.config import ShopConfig
-from coterie.data.simulate.gossip import Gossip
-from coterie.data.simulate.pace import Pace
+from coterie.data.simulate.diffusion import Diffusion
 from coterie.data.simulate.people import Acquaintance, People, draw
+from coterie.data.simulate.traffic import Traffic
 from coterie.data.simulate.visits import (
     BOUGHT,
     CAUSES,
@@ -31,14 +31,14 @@ _SHARES_BOUGHT, _SHARES_CLICKED = 0.25, 0.02
 
 def live(
     config: ShopConfig,
-    catalogue: Catalogue,
+    assortment: Assortment,
     people: People,
     ties: Acquaintance,
     rng: np.random.Generator,
     progress: Progress = silent,
 ) -> tuple[Visits, Floats]:
     """All visits of the shop's days, in the order of days, and everybody's taste at the end."""
-    life = Life(config, catalogue, people, Gossip(ties, config.num_users), rng)
+    life = Life(config, assortment, people, Diffusion(ties, config.num_users), rng)
     for day in range(config.days):
         life.pass_day(day)
         progress("simulating days", day + 1, config.days)
@@ -51,30 +51,30 @@ class Life:
     def __init__(
         self,
         config: ShopConfig,
-        catalogue: Catalogue,
+        assortment: Assortment,
         people: People,
-        gossip: Gossip,
+        diffusion: Diffusion,
         rng: np.random.Generator,
     ) -> None:
-        self.config, self.catalogue, self.people = config, catalogue, people
-        self.gossip, self.rng = gossip, rng
+        self.config, self.assortment, self.people = config, assortment, people
+        self.diffusion, self.rng = diffusion, rng
         self.taste = people.taste.copy()
         self.parts: list[Visits] = []
         self._bought = np.zeros(0, np.int64)
         """Sorted user * num_items + item."""
-        self._pace = Pace(config, people)
+        self._traffic = Traffic(config, people)
         self._num_visits = 0
 
     def pass_day(self, day: int) -> None:
         """One day: tastes drift, shoppers come, some because a friend bought."""
         self._drift()
-        pull = self.catalogue.pull(day)
-        own, caused = self._pace.plan(day)
+        pull = self.assortment.pull(day)
+        own, caused = self._traffic.plan(day)
         told = self._come_by_friends(day, caused, pull > 0)
         alone = self._come_alone(day, own, pull)
         visits = self._go_through(Visits.concat([told, alone]))
-        self._pace.learn(visits)
-        self.gossip.spread(visits, self._num_visits, day, self.rng)
+        self._traffic.learn(visits)
+        self.diffusion.spread(visits, self._num_visits, day, self.rng)
         self.parts.append(visits)
         self._num_visits += len(visits)
         keys = self._key(visits.user, visits.item)[visits.reach == BOUGHT]
@@ -92,12 +92,12 @@ class Life:
         per_session = np.minimum(self.rng.geometric(0.35, wanted), MAX_VISITS)
         per_session = per_session[: int(np.searchsorted(np.cumsum(per_session), wanted)) + 1]
         session = np.repeat(np.arange(len(per_session)), per_session)
-        place = np.arange(len(session)) - np.repeat(
+        number = np.arange(len(session)) - np.repeat(
             np.cumsum(per_session) - per_session, per_session
         )
         shopper = draw(weight, len(per_session), self.rng)
         user = shopper[session]
-        start = self._start(day, len(per_session))[session] + place * VISIT_MS
+        start = self._start(day, len(per_session))[session] + number * VISIT_MS
         crowd = self.rng.random(len(user)) < self.config.crowd
         item = np.where(
             crowd, draw(pull, len(user), self.rng), self._choose(shopper, session, pull)
@@ -109,18 +109,18 @@ class Life:
         """An item for each visit by taste: first the shelf, then the best of what one passes."""
         shelf = self._choose_shelf(shopper, session, pull)
         candidates = self._pass_along(shelf, pull)
-        fond = _FOND_OF_ITEM * match(self.taste, self.catalogue, shopper[session], candidates)
+        fond = _FOND_OF_ITEM * match(self.taste, self.assortment, shopper[session], candidates)
         best = np.argmax(fond + self.rng.gumbel(size=fond.shape), axis=1)
         chosen: Ints = candidates[np.arange(len(best)), best]
         return chosen
 
     def _choose_shelf(self, shopper: Ints, session: Ints, pull: npt.NDArray[np.float64]) -> Ints:
         """A shelf a visit; most visits stay at the session's first shelf."""
-        stock = np.bincount(self.catalogue.shelf, pull, len(self.catalogue.shelf_vector))
+        stock = np.bincount(self.assortment.shelf, pull, len(self.assortment.shelf_vector))
         # Large shelves draw somewhat more; empty ones nobody.
         with np.errstate(divide="ignore"):
             known = 0.5 * np.log(stock)
-        fond = _FOND_OF_SHELF * (self.taste[shopper] @ self.catalogue.shelf_vector.T) + known
+        fond = _FOND_OF_SHELF * (self.taste[shopper] @ self.assortment.shelf_vector.T) + known
         chance = np.cumsum(np.exp(fond - fond.max(axis=1, keepdims=True)), axis=1)
         first = self._pick(chance)[session]
         again = self._pick(chance[session])
@@ -134,23 +134,23 @@ class Life:
 
     def _pass_along(self, shelf: Ints, pull: npt.NDArray[np.float64]) -> Ints:
         """Items of each visit's shelf, drawn by pull, shape (len(shelf), _CANDIDATES)."""
-        order = np.argsort(self.catalogue.shelf, kind="stable")
+        order = np.argsort(self.assortment.shelf, kind="stable")
         cumulative = np.concatenate([[0.0], np.cumsum(pull[order])])
-        ends = np.cumsum(np.bincount(self.catalogue.shelf, minlength=int(shelf.max()) + 1))
+        ends = np.cumsum(np.bincount(self.assortment.shelf, minlength=int(shelf.max()) + 1))
         low = cumulative[np.concatenate([[0], ends])[shelf]][:, None]
         high = cumulative[ends[shelf]][:, None]
         level = low + self.rng.random((len(shelf), _CANDIDATES)) * (high - low)
-        place = np.searchsorted(cumulative[1:], level, side="right")
-        passed: Ints = order[np.minimum(place, len(order) - 1)]
+        rank = np.searchsorted(cumulative[1:], level, side="right")
+        passed: Ints = order[np.minimum(rank, len(order) - 1)]
         return passed
 
     def _come_by_friends(self, day: int, wanted: int, on_sale: npt.NDArray[np.bool_]) -> Visits:
         """Visits of those who heard of a friend's purchase, the most receptive first."""
-        heard = self.gossip.due(day)
+        heard = self.diffusion.due(day)
         heard = heard.take(on_sale[heard.item])
         if wanted == 0 or len(heard.user) == 0:
             return _visits()
-        pleased = match(self.taste, self.catalogue, heard.user, heard.item)
+        pleased = match(self.taste, self.assortment, heard.user, heard.item)
         appeal = (
             np.log(heard.closeness)
             + np.log(self.people.openness[heard.user] * self.people.activity[heard.user] + 1e-9)
@@ -178,7 +178,7 @@ class Life:
         _, first = np.unique(key, return_index=True)
         first.sort()
         visits = visits.take(first[~np.isin(key[first], self._bought, assume_unique=True)])
-        pleased = match(self.taste, self.catalogue, visits.user, visits.item)
+        pleased = match(self.taste, self.assortment, visits.user, visits.item)
         reach = go_on(pleased, (visits.friend >= 0).astype(np.float32), self.rng, _EAGER)
         tells = np.array([0, _SHARES_CLICKED, _SHARES_CLICKED, _SHARES_BOUGHT])[reach]
         shared = self.rng.random(len(visits)) < tells

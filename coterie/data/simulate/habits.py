@@ -35,7 +35,7 @@ def log_habits(
         kept: Which were not sent back, shape (len(visits),).
         pleased: How well each item pleased, -1 to 1, shape (len(visits),).
         goods: Prices and ends of items.
-        shelf: Of each item, a place in ``words.SHELVES``.
+        shelf: Of each item, an index in ``words.SHELVES``.
         config: What runs out, and how soon.
         rng: Draws who buys again, and when.
     """

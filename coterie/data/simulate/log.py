@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from coterie import schema
 from coterie.data.dataset import Floats, Ints
-from coterie.data.simulate.pace import REVIEWS
 from coterie.data.simulate.texts import write_reviews
+from coterie.data.simulate.traffic import REVIEWS
 from coterie.data.simulate.visits import BOUGHT, CARTED, CAUSES, CLICKED, DAY_MS, Cause, Visits
 from coterie.schema import EVENT_KINDS, EventKind
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.data.dataset import Floats, Ints
-from coterie.data.simulate.catalogue import Catalogue, unit
+from coterie.data.simulate.assortment import Assortment, unit
 from coterie.data.simulate.config import ShopConfig
 
 Draws = npt.NDArray[np.float64]
@@ -43,14 +43,14 @@ class Acquaintance:
     since: Floats
 
 
-def make_people(config: ShopConfig, catalogue: Catalogue, rng: np.random.Generator) -> People:
+def make_people(config: ShopConfig, assortment: Assortment, rng: np.random.Generator) -> People:
     """Shoppers in communities of unequal size, each with a taste near their community's."""
     n, groups = config.num_users, config.communities
     sizes = np.arange(1, groups + 1) ** -0.5
     community = rng.choice(groups, n, p=sizes / sizes.sum())
     second = rng.choice(groups, n, p=sizes / sizes.sum())
     # A community cares for a few shelves: so do its members.
-    shelves = catalogue.shelf_vector[rng.integers(0, len(catalogue.shelf_vector), (groups, 3))]
+    shelves = assortment.shelf_vector[rng.integers(0, len(assortment.shelf_vector), (groups, 3))]
     centre = unit(shelves.sum(axis=1) + 0.4 * unit(rng.normal(size=shelves[:, 0].shape)))
     own = unit(rng.normal(size=(n, centre.shape[1])))
     mixed = rng.uniform(0.0, 0.5, (n, 1))
@@ -123,16 +123,16 @@ def _draw_in_community(people: People, who: Ints, chances: int, rng: np.random.G
     sizes = np.bincount(people.community)
     starts = np.cumsum(sizes) - sizes
     group = people.community[who][:, None]
-    place = starts[group] + (rng.random((len(who), chances)) * sizes[group]).astype(np.int64)
-    members: Ints = order[place]
+    index = starts[group] + (rng.random((len(who), chances)) * sizes[group]).astype(np.int64)
+    members: Ints = order[index]
     return members
 
 
 def _neighbour(known: "sparse.csr_matrix[np.int8]", who: Ints, rng: np.random.Generator) -> Ints:
     """A random neighbour of each, who has at least one."""
     degree = np.diff(known.indptr)[who]
-    place = known.indptr[who] + (rng.random(len(who)) * degree).astype(np.int64)
-    return known.indices[place].astype(np.int64)
+    index = known.indptr[who] + (rng.random(len(who)) * degree).astype(np.int64)
+    return known.indices[index].astype(np.int64)
 
 
 def _as_pairs(left: Ints, right: Ints, n: int) -> Ints:
@@ -180,6 +180,6 @@ def _since(config: ShopConfig, both_here: Floats, rng: np.random.Generator) -> D
 def draw(weight: npt.NDArray[np.floating], count: int, rng: np.random.Generator) -> Ints:
     """Rows drawn in proportion to ``weight``, with replacement, shape (count,)."""
     cumulative = np.cumsum(weight, dtype=np.float64)
-    place = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
-    rows: Ints = np.minimum(place, len(weight) - 1).astype(np.int64)
+    index = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
+    rows: Ints = np.minimum(index, len(weight) - 1).astype(np.int64)
     return rows

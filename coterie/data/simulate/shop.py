@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from coterie import schema
 from coterie.data.dataset import Floats
-from coterie.data.simulate.catalogue import Catalogue, make_catalogue
+from coterie.data.simulate.assortment import Assortment, make_assortment
 from coterie.data.simulate.config import ShopConfig
 from coterie.data.simulate.days import live
 from coterie.data.simulate.habits import log_habits
@@ -35,6 +35,7 @@ from coterie.data.simulate.texts import (
 )
 from coterie.data.simulate.visits import BOUGHT, DAY_MS, Visits, match
 from coterie.data.simulate.world import World, by_time, utc_ms
+from coterie.files import atomic_file
 from coterie.progress import Progress, silent
 from coterie.schema import EVENT_KINDS, EventKind, TieKind
 
@@ -43,7 +44,7 @@ TRUTH_FILE = "truth.parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class SimulatedShop:
     """Tables in contract form, the truth about purchases, and the world that made them."""
 
     events: pa.Table
@@ -57,13 +58,10 @@ class Shop:
 
     def write(self, folder: str | Path) -> None:
         """Write events, ties, items, users and truth as Parquet, and the world beside them."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         for name in ("events", "ties", "items", "users", "truth"):
-            beside = folder / f".{name}.parquet.part"
-            pq.write_table(getattr(self, name), beside, compression="zstd")
-            beside.replace(folder / f"{name}.parquet")
-        self.save_world(folder / WORLD_FILE)
+            with atomic_file(Path(folder, f"{name}.parquet")) as file:
+                pq.write_table(getattr(self, name), file, compression="zstd")
+        self.save_world(Path(folder, WORLD_FILE))
 
     def answer(
         self,
@@ -89,51 +87,51 @@ class Shop:
         return World.load(path)
 
 
-def simulate(config: ShopConfig | None = None, progress: Progress = silent) -> Shop:
+def simulate(config: ShopConfig | None = None, progress: Progress = silent) -> SimulatedShop:
     """Make a shop from its seed; the same config gives the same shop, byte for byte."""
     config = config or ShopConfig()
     # A further seed leaves the ones before it as they are.
     seeds = np.random.SeedSequence(config.seed).spawn(7)
     rngs = [np.random.default_rng(seed) for seed in seeds]
-    catalogue = make_catalogue(config, rngs[0])
-    people = make_people(config, catalogue, rngs[1])
+    assortment = make_assortment(config, rngs[0])
+    people = make_people(config, assortment, rngs[1])
     ties = make_ties(config, people, rngs[2])
-    visits, taste = live(config, catalogue, people, ties, rngs[3], progress)
-    return _tabulate(config, catalogue, people, ties, visits, taste, rngs[4:])
+    visits, taste = live(config, assortment, people, ties, rngs[3], progress)
+    return _tabulate(config, assortment, people, ties, visits, taste, rngs[4:])
 
 
 def _tabulate(
     config: ShopConfig,
-    catalogue: Catalogue,
+    assortment: Assortment,
     people: People,
     ties: Acquaintance,
     visits: Visits,
     taste: Floats,
     rngs: Sequence[np.random.Generator],
-) -> Shop:
+) -> SimulatedShop:
     """Tables and world of what happened."""
     rng, regretting, restocking = rngs
     start_ms = utc_ms(config.start)
     users, items = _ids("shopper", config.num_users), _ids("item", config.num_items)
-    goods = Goods(catalogue.price, catalogue.ends.astype(np.float64) * DAY_MS)
-    pleased = match(people.taste, catalogue, visits.user, visits.item)
+    goods = Goods(assortment.price, assortment.ends.astype(np.float64) * DAY_MS)
+    pleased = match(people.taste, assortment, visits.user, visits.item)
     log = log_visits(visits, pleased, goods, config.days, rng)
     regretted = log_regrets(log, visits, pleased, goods, config, regretting)
     returned = regretted.kind == EVENT_KINDS.index(EventKind.RETURN)
     kept = np.ones(len(visits), np.bool_)
     kept[regretted.visit[returned]] = False
-    again = log_habits(visits, kept, pleased, goods, catalogue.shelf, config, restocking)
-    return Shop(
+    again = log_habits(visits, kept, pleased, goods, assortment.shelf, config, restocking)
+    return SimulatedShop(
         events=by_time(
             event_table(log, visits, users, items, start_ms),
             event_table(regretted, visits, users, items, start_ms, "regret"),
             event_table(again, visits, users, items, start_ms, "again", told_by=False),
         ),
         ties=_tie_table(ties, users, start_ms, rng),
-        items=_item_table(config, catalogue, items, start_ms),
+        items=_item_table(config, assortment, items, start_ms),
         users=_user_table(config, users, rng),
         truth=pa.concat_tables([truth_table(log, visits, users), habit_truth(again, "again")]),
-        world=_world(config, catalogue, people, ties, visits, kept, taste, users, items, start_ms),
+        world=_world(config, assortment, people, ties, visits, kept, taste, users, items, start_ms),
     )
 
 
@@ -161,20 +159,20 @@ def _tie_table(
 
 
 def _item_table(
-    config: ShopConfig, catalogue: Catalogue, items: pa.Array, start_ms: int
+    config: ShopConfig, assortment: Assortment, items: pa.Array, start_ms: int
 ) -> pa.Table:
-    """The catalogue as it stands after the last day."""
+    """The assortment as it stands after the last day."""
     columns = {
         "item_id": items,
-        "title": write_titles(catalogue),
-        "description": write_descriptions(catalogue),
-        "price": pa.array(np.round(catalogue.price.astype(np.float64), 2)),
-        "category": write_categories(catalogue),
-        "brand": write_makers(catalogue),
+        "title": write_titles(assortment),
+        "description": write_descriptions(assortment),
+        "price": pa.array(np.round(assortment.price.astype(np.float64), 2)),
+        "category": write_categories(assortment),
+        "brand": write_makers(assortment),
         "image_uri": pa.nulls(len(items), pa.string()),
         "audio_uri": pa.nulls(len(items), pa.string()),
-        "available": pa.array(catalogue.ends > config.days),
-        "created_at": as_times(np.floor(catalogue.arrives.astype(np.float64) * DAY_MS), start_ms),
+        "available": pa.array(assortment.ends > config.days),
+        "created_at": as_times(np.floor(assortment.arrives.astype(np.float64) * DAY_MS), start_ms),
     }
     return pa.table(columns, schema=schema.ITEMS.arrow)
 
@@ -190,7 +188,7 @@ def _user_table(config: ShopConfig, users: pa.Array, rng: np.random.Generator) -
 
 def _world(
     config: ShopConfig,
-    catalogue: Catalogue,
+    assortment: Assortment,
     people: People,
     ties: Acquaintance,
     visits: Visits,
@@ -206,11 +204,11 @@ def _world(
         user_ids=np.asarray(users.to_pylist(), dtype=np.str_),
         item_ids=np.asarray(items.to_pylist(), dtype=np.str_),
         taste=taste,
-        vector=catalogue.vector,
-        price=catalogue.price,
+        vector=assortment.vector,
+        price=assortment.price,
         user_arrives_ms=start_ms + people.arrives.astype(np.float64) * DAY_MS,
-        arrives_ms=start_ms + catalogue.arrives.astype(np.float64) * DAY_MS,
-        ends_ms=start_ms + catalogue.ends.astype(np.float64) * DAY_MS,
+        arrives_ms=start_ms + assortment.arrives.astype(np.float64) * DAY_MS,
+        ends_ms=start_ms + assortment.ends.astype(np.float64) * DAY_MS,
         openness=people.openness,
         tie_src=ties.src,
         tie_dst=ties.dst,

@@ -1,4 +1,4 @@
-"""Lists that simulated shoppers are shown, and the steps that they go on each place."""
+"""Lists that simulated shoppers are shown, and the steps that they go at each rank."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from coterie.errors import BadInputError
 from coterie.schema import EventKind
 
 SLOT_MS: Final = 20_000
-"""Time that a shopper gives to each place of a list."""
+"""Time that a shopper gives to each entry of a list."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownLists:
     """Shown lists, flattened: columns of shape (entries,)."""
 
     which: Ints
     """The list."""
     user: Ints
     item: Ints
-    place: Ints
+    rank: Ints
     """0 is the first."""
     bounds: Ints
 
@@ -37,7 +37,7 @@ class Shown:
         known: tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]],
         user_ids: Sequence[str],
         lists: Sequence[Sequence[str]],
-    ) -> "Shown":
+    ) -> "ShownLists":
         """Lists in ids as rows among ``known`` ids of users and of items, both sorted.
 
         Raises:
@@ -47,18 +47,18 @@ class Shown:
         which = rows.row
         users = rows_of(known[0], user_ids)
         items = rows_of(known[1], [item for one in lists for item in one])
-        return Shown(which, users[which], items, rows.place, rows.offsets)
+        return ShownLists(which, users[which], items, rows.position, rows.offsets)
 
 
-def steps(shown: Shown, reach: Ints, start: Ints) -> tuple[Ints, npt.NDArray[np.str_], Ints]:
-    """Events of looked-at places (reach at least 0): rows of ``shown``, kinds, times."""
+def steps(shown: ShownLists, reach: Ints, start: Ints) -> tuple[Ints, npt.NDArray[np.str_], Ints]:
+    """Events of looked-at entries (reach at least 0): rows of ``shown``, kinds, times."""
     rows, kinds, times = [], [], []
     funnel = (EventKind.VIEW, VIEWED), (EventKind.CLICK, CLICKED), (EventKind.CART, CARTED)
-    for place, (kind, least) in enumerate((*funnel, (EventKind.PURCHASE, BOUGHT))):
+    for step, (kind, least) in enumerate((*funnel, (EventKind.PURCHASE, BOUGHT))):
         done = np.flatnonzero(reach >= least)
         rows.append(done)
         kinds.append(np.full(len(done), str(kind)))
-        times.append(start[shown.which[done]] + shown.place[done] * SLOT_MS + place * 4_000)
+        times.append(start[shown.which[done]] + shown.rank[done] * SLOT_MS + step * 4_000)
     row, kind_of, ts = np.concatenate(rows), np.concatenate(kinds), np.concatenate(times)
     order = np.lexsort((row, ts))
     return row[order], kind_of[order], ts[order]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.dataset import Ints
-from coterie.data.simulate.catalogue import Catalogue
+from coterie.data.simulate.assortment import Assortment
 from coterie.data.simulate.words import COMPLAINTS, DELIVERY, MAKERS, PRAISE, SHELVES, SHRUGS
 
 _MADE_FOR = ("Made for ", "Our pick for ", "Just right for ", "Chosen with care for ")
@@ -19,33 +19,33 @@ _REMARKS = (
 )
 
 
-def write_makers(catalogue: Catalogue) -> pa.Array:
+def write_makers(assortment: Assortment) -> pa.Array:
     """Brand of each item."""
     departments = [shelf.path.split("/")[0] for shelf in SHELVES]
-    return _word([MAKERS[name] for name in departments], catalogue.shelf, catalogue.maker)
+    return _word([MAKERS[name] for name in departments], assortment.shelf, assortment.maker)
 
 
-def write_titles(catalogue: Catalogue) -> pa.Array:
+def write_titles(assortment: Assortment) -> pa.Array:
     """Title of each item: maker, style, noun, detail."""
-    style = _word([s.styles for s in SHELVES], catalogue.shelf, catalogue.style)
-    noun = _word([s.nouns for s in SHELVES], catalogue.shelf, catalogue.noun)
-    detail = _word([s.details for s in SHELVES], catalogue.shelf, catalogue.detail)
+    style = _word([s.styles for s in SHELVES], assortment.shelf, assortment.style)
+    noun = _word([s.nouns for s in SHELVES], assortment.shelf, assortment.noun)
+    detail = _word([s.details for s in SHELVES], assortment.shelf, assortment.detail)
     # "Wok with Lid" and "Rug in Sage", but "Wok, 24 cm".
     joined = pc.match_substring_regex(detail, "^(with|in|for) ")
     gap = pc.if_else(joined, " ", ", ")
-    name = pc.binary_join_element_wise(write_makers(catalogue), style, noun, " ")
+    name = pc.binary_join_element_wise(write_makers(assortment), style, noun, " ")
     return pc.binary_join_element_wise(name, gap, detail, "")
 
 
-def write_descriptions(catalogue: Catalogue) -> pa.Array:
+def write_descriptions(assortment: Assortment) -> pa.Array:
     """Two sentences on each item."""
-    n = len(catalogue.shelf)
+    n = len(assortment.shelf)
     spin = np.arange(n)
     uses = [s.uses for s in SHELVES]
-    use = _word(uses, catalogue.shelf, (catalogue.style + catalogue.noun) % 3)
-    opening = pa.array(_MADE_FOR).take(pa.array((spin + catalogue.detail) % len(_MADE_FOR)))
-    usual = np.array([s.price for s in SHELVES])[catalogue.shelf]
-    dear = np.digitize(catalogue.price / usual, [0.8, 1.4])
+    use = _word(uses, assortment.shelf, (assortment.style + assortment.noun) % 3)
+    opening = pa.array(_MADE_FOR).take(pa.array((spin + assortment.detail) % len(_MADE_FOR)))
+    usual = np.array([s.price for s in SHELVES])[assortment.shelf]
+    dear = np.digitize(assortment.price / usual, [0.8, 1.4])
     flat = pa.array([line for lines in _REMARKS for line in lines])
     remark = flat.take(pa.array(2 * dear + spin % 2))
     sentence = pc.binary_join_element_wise(opening, use, ".", "")
@@ -62,18 +62,18 @@ def write_reviews(stars: npt.NDArray[np.floating], rng: np.random.Generator) -> 
     return pc.if_else(pa.array(rng.random(len(stars)) < 0.4), both, opinion)
 
 
-def write_categories(catalogue: Catalogue) -> pa.Array:
+def write_categories(assortment: Assortment) -> pa.Array:
     """Category path of each item."""
-    return pa.array([shelf.path for shelf in SHELVES]).take(pa.array(catalogue.shelf))
+    return pa.array([shelf.path for shelf in SHELVES]).take(pa.array(assortment.shelf))
 
 
 def _sizes(lists: Sequence[Sequence[str]]) -> Ints:
     return np.array([len(words) for words in lists], np.int64)
 
 
-def _word(lists: Sequence[Sequence[str]], which: Ints, place: Ints) -> pa.Array:
-    """Word ``place[i]`` of list ``which[i]``, shape (len(which),)."""
+def _word(lists: Sequence[Sequence[str]], which: Ints, index: Ints) -> pa.Array:
+    """Word ``index[i]`` of list ``which[i]``, shape (len(which),)."""
     sizes = _sizes(lists)
     starts = np.cumsum(sizes) - sizes
     flat = pa.array([word for words in lists for word in words], pa.string())
-    return flat.take(pa.array(starts[which] + place))
+    return flat.take(pa.array(starts[which] + index))

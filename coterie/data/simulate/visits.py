@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Codes, Floats, Ints
-from coterie.data.simulate.catalogue import Catalogue
+from coterie.data.simulate.assortment import Assortment
 
 DAY_MS: Final = 86_400_000
 VISIT_MS: Final = 300_000
@@ -41,7 +41,7 @@ class Visits:
     ts_ms: Ints
     """When it began, milliseconds after the shop's first day."""
     cause: Codes
-    """Place in ``CAUSES``."""
+    """Index in ``CAUSES``."""
     friend: Ints
     """Who bought or shared before; -1 where nobody moved this shopper."""
     source: Ints
@@ -66,10 +66,10 @@ class Visits:
         )
 
 
-def match(taste: Floats, catalogue: Catalogue, user: Ints, item: Ints) -> Floats:
+def match(taste: Floats, assortment: Assortment, user: Ints, item: Ints) -> Floats:
     """How well items please shoppers, -1 to 1, shape of ``item``; ``user`` is one a row."""
     axes = "nd,nd->n" if item.ndim == 1 else "nd,nkd->nk"
-    pleased: Floats = np.einsum(axes, taste[user], catalogue.vector[item])
+    pleased: Floats = np.einsum(axes, taste[user], assortment.vector[item])
     return pleased
 
 

@@ -16,13 +16,14 @@ from coterie import schema
 from coterie.data.dataset import Floats, Ints
 from coterie.data.simulate.config import ShopConfig
 from coterie.data.simulate.regrets import regrets
-from coterie.data.simulate.shown import SLOT_MS, Shown, rows_of, steps
+from coterie.data.simulate.shown import SLOT_MS, ShownLists, rows_of, steps
 from coterie.data.simulate.visits import VIEWED, go_on
 from coterie.errors import BadInputError
+from coterie.files import atomic_file
 from coterie.schema import EventKind
 
 _WATCHED = 0.35
-"""How fast attention falls: place p (0 is the first) is looked at with odds (1 + p)^-0.35."""
+"""How fast attention falls: rank p, from 0, is looked at with odds (1 + p)^-0.35."""
 _RELUCTANT = -1.0
 _NEWS_MS = 21 * 86_400_000
 _AFTER_LOOK_MS = 3_000
@@ -71,7 +72,7 @@ class World:
     ) -> pa.Table:
         """What shoppers do with the lists that they are shown, as events in contract form.
 
-        Attention falls from place to place; what pleases, or was bought by friends of late, is
+        Attention falls from rank to rank; what pleases, or was bought by friends of late, is
         clicked, put in the cart and bought more often. Items not on sale, or bought before, are
         looked at and left. What is looked at and left may be said to be not for them, and who comes
         may send back what they bought lately: poor fits more often. That is drawn apart, from the
@@ -89,12 +90,12 @@ class World:
         draws = np.random.default_rng(rng)
         if len(user_ids) != len(lists):
             raise BadInputError(f"{len(user_ids)} shoppers but {len(lists)} lists: give one each")
-        shown = Shown.of((self.user_ids, self.item_ids), user_ids, lists)
+        shown = ShownLists.of((self.user_ids, self.item_ids), user_ids, lists)
         now_ms = self.end_ms if now is None else int(now.timestamp() * 1000)
         if len(shown.user) == 0:
             return schema.EVENTS.arrow.empty_table()
         reach = self._react(shown, now_ms, draws)
-        looked = draws.random(len(reach)) < (1.0 + shown.place) ** -_WATCHED
+        looked = draws.random(len(reach)) < (1.0 + shown.rank) ** -_WATCHED
         start = now_ms + draws.integers(0, 60_000, len(shown.bounds) - 1)
         reach = np.where(looked, reach, -1)
         row, kind, ts = steps(shown, reach, start)
@@ -111,13 +112,10 @@ class World:
         return scores
 
     def save(self, path: str | Path) -> None:
-        """Write the world to one .npz file, beside first, then in place."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.part.npz")
+        """Write the world to one .npz file."""
         columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "config"}
-        np.savez(beside, config=np.array(json.dumps(asdict(self.config))), **columns)
-        beside.replace(path)
+        with atomic_file(path) as file:
+            np.savez(file, config=np.array(json.dumps(asdict(self.config))), **columns)
 
     @staticmethod
     def load(path: str | Path) -> "World":
@@ -137,21 +135,21 @@ class World:
                 f"{path} holds no simulated world ({error}): make one with `coterie simulate`"
             ) from error
 
-    def _react(self, shown: Shown, now_ms: int, rng: np.random.Generator) -> Ints:
+    def _react(self, shown: ShownLists, now_ms: int, rng: np.random.Generator) -> Ints:
         """How far each shown item would be taken if it were looked at."""
         pleased = np.einsum("nd,nd->n", self.taste[shown.user], self.vector[shown.item])
         moved = self._friends_bought(shown, now_ms) * 2 * self.openness[shown.user]
         reach = go_on(pleased.astype(np.float32), moved.astype(np.float32), rng, _RELUCTANT)
         return np.where(self._can_have(shown, now_ms), reach, 0).astype(np.int64)
 
-    def _can_have(self, shown: Shown, now_ms: int) -> npt.NDArray[np.bool_]:
+    def _can_have(self, shown: ShownLists, now_ms: int) -> npt.NDArray[np.bool_]:
         """Which shown items are on sale, and not bought before."""
         key = shown.user * len(self.item_ids) + shown.item
         had = np.isin(key, self.bought_user * len(self.item_ids) + self.bought_item)
         on_sale = (self.arrives_ms[shown.item] <= now_ms) & (now_ms < self.ends_ms[shown.item])
         return np.asarray(~had & on_sale)
 
-    def _friends_bought(self, shown: Shown, now_ms: int) -> Floats:
+    def _friends_bought(self, shown: ShownLists, now_ms: int) -> Floats:
         """log(1 + closeness of the friends who bought the item lately), shape (shown,)."""
         n, m = len(self.user_ids), len(self.item_ids)
         new = (self.bought_ms <= now_ms) & (self.bought_ms > now_ms - _NEWS_MS)
@@ -165,12 +163,12 @@ class World:
         return np.log1p(np.asarray(heard[row, shown.item]).ravel()).astype(np.float32)
 
     def _regret(
-        self, shown: Shown, reach: Ints, start: Ints, now_ms: int, rng: np.random.Generator
+        self, shown: ShownLists, reach: Ints, start: Ints, now_ms: int, rng: np.random.Generator
     ) -> tuple[Ints, Ints, npt.NDArray[np.str_], Ints]:
         """Who does not want what, or sends it back: users, items, kinds, times."""
         left = np.flatnonzero((reach == VIEWED) & self._can_have(shown, now_ms))
         left = left[rng.random(len(left)) < self._regrets("dislikes", shown.user, shown.item, left)]
-        ts = start[shown.which[left]] + shown.place[left] * SLOT_MS + _AFTER_LOOK_MS
+        ts = start[shown.which[left]] + shown.rank[left] * SLOT_MS + _AFTER_LOOK_MS
         lately = (self.bought_ms <= now_ms) & (self.bought_ms > now_ms - _RETURN_MS)
         came, first = np.unique(shown.user, return_index=True)
         back = np.flatnonzero(self.bought_kept & lately & np.isin(self.bought_user, came))

@@ -24,9 +24,9 @@
   });
 
   const draw = () => {
-    for (const place of document.querySelectorAll("[data-figure]")) {
-      const figure = figures[place.dataset.figure];
-      Plotly.react(place, coloured(figure.data), dressed(figure.layout), config);
+    for (const element of document.querySelectorAll("[data-figure]")) {
+      const figure = figures[element.dataset.figure];
+      Plotly.react(element, coloured(figure.data), dressed(figure.layout), config);
     }
   };
 

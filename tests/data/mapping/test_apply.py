@@ -7,7 +7,7 @@ import pytest
 
 from coterie.data.formats import WHOLE_ROW, Chunk, FileForm
 from coterie.data.mapping.apply import apply, distinct_items
-from coterie.data.mapping.model import Part, Rule
+from coterie.data.mapping.model import ColumnRule, FileMapping
 from coterie.schema import EVENTS, ITEMS, UNDATED
 
 
@@ -19,12 +19,12 @@ def chunk_of(faults=None, **columns):
 
 
 def applied(chunk, table=EVENTS, dropped=None, **rules):
-    part = Part(("events.csv",), FileForm(), rules)
+    part = FileMapping(("events.csv",), FileForm(), rules)
     return apply(table, part, chunk, Counter() if dropped is None else dropped)
 
 
 def value_of(texts, **rule):
-    found = applied(chunk_of(x=texts), value=Rule(columns=("x",), **rule))
+    found = applied(chunk_of(x=texts), value=ColumnRule(columns=("x",), **rule))
     faults = found.faults.get("value", pa.nulls(len(texts)))
     return found.columns["value"].to_pylist(), faults.to_pylist()
 
@@ -64,8 +64,8 @@ def test_words_become_ours_and_none_is_lost_without_a_word():
             type=["View", "addtocart ", "remove", "poke", None], user=["a", "b", "c", "d", "e"]
         ),
         dropped=dropped,
-        user_id=Rule(columns=("user",)),
-        event=Rule(
+        user_id=ColumnRule(columns=("user",)),
+        event=ColumnRule(
             columns=("type",), words={"view": "view", "addtocart": "cart"}, drop=("remove",)
         ),
     )
@@ -83,22 +83,22 @@ def test_words_become_ours_and_none_is_lost_without_a_word():
 
 def test_rows_without_a_user_are_dropped_only_where_the_mapping_says_so():
     chunk = chunk_of(user=["a", " ", None], item=["x", "y", "z"])
-    rule = Rule(columns=("user",), missing="drop")
+    rule = ColumnRule(columns=("user",), missing="drop")
     dropped = Counter()
     assert applied(chunk, user_id=rule, dropped=dropped).rows.tolist() == [1]
     assert dropped == {"without user_id": 2}
-    assert applied(chunk, user_id=Rule(columns=("user",))).rows.tolist() == [1, 2, 3]
+    assert applied(chunk, user_id=ColumnRule(columns=("user",))).rows.tolist() == [1, 2, 3]
 
 
 def test_a_cell_that_cannot_be_read_is_not_taken_for_a_missing_one():
     chunk = chunk_of({"user": ["a list or an object"]}, user=[None], item=["x"])
-    found = applied(chunk, user_id=Rule(columns=("user",), missing="drop"))
+    found = applied(chunk, user_id=ColumnRule(columns=("user",), missing="drop"))
     assert found.faults["user_id"].to_pylist() == ["a list or an object"]
 
 
 def test_a_negative_quantity_is_a_return():
     signs = {"negative": "return", "positive": "purchase"}
-    found = applied(chunk_of(n=["6", "-1", "0"]), event=Rule(columns=("n",), by_sign=signs))
+    found = applied(chunk_of(n=["6", "-1", "0"]), event=ColumnRule(columns=("n",), by_sign=signs))
     assert found.columns["event"].to_pylist() == ["purchase", "return", None]
     assert found.faults["event"].to_pylist()[2] == "zero, for which the mapping has no word"
 
@@ -113,27 +113,27 @@ def test_a_negative_quantity_is_a_return():
     ],
 )
 def test_times_are_read_in_the_shops_form_and_zone(text, rule, moment):
-    found = applied(chunk_of(t=[text]), ts=Rule(columns=("t",), **rule))
+    found = applied(chunk_of(t=[text]), ts=ColumnRule(columns=("t",), **rule))
     assert found.columns["ts"].to_pylist() == [datetime(*moment, tzinfo=UTC)]
     assert "ts" not in found.faults
 
 
 @pytest.mark.parametrize("text", ["30/2/2010 8:26", "2010-12-01", "soon"])
 def test_a_time_of_another_form_is_a_fault(text):
-    found = applied(chunk_of(t=[text]), ts=Rule(columns=("t",), format="%d/%m/%Y %H:%M"))
+    found = applied(chunk_of(t=[text]), ts=ColumnRule(columns=("t",), format="%d/%m/%Y %H:%M"))
     assert found.columns["ts"].to_pylist() == [None]
     assert "no time of the form %d/%m/%Y %H:%M" in found.faults["ts"].to_pylist()[0]
 
 
 def test_without_times_all_events_are_of_one_moment():
-    found = applied(chunk_of(user=["a"]), user_id=Rule(columns=("user",)))
+    found = applied(chunk_of(user=["a"]), user_id=ColumnRule(columns=("user",)))
     assert found.columns["ts"].to_pylist() == [UNDATED.isoformat()]
 
 
 def test_an_id_made_of_a_row_depends_on_its_values_alone():
     rules = {
-        "event_id": Rule(digest=("user", "item")),
-        "event": Rule(always="view"),
+        "event_id": ColumnRule(digest=("user", "item")),
+        "event": ColumnRule(always="view"),
     }
     users, items = ["a", "b", "ab", "a", None], ["bc", "c", "c", "bc", ""]
     whole = applied(chunk_of(user=users, item=items), **rules).columns["event_id"].to_pylist()
@@ -147,7 +147,7 @@ def test_an_id_made_of_a_row_depends_on_its_values_alone():
     # Ids that are already out must not change: a second export would double every event.
     assert whole[0] == "8910825ed5d5d0fac37b6d46c4d793f9"
     bought = applied(
-        chunk_of(user=["a"], item=["bc"]), **rules | {"event": Rule(always="purchase")}
+        chunk_of(user=["a"], item=["bc"]), **rules | {"event": ColumnRule(always="purchase")}
     )
     assert bought.columns["event_id"].to_pylist()[0] != whole[0]
 
@@ -156,7 +156,7 @@ def test_the_first_column_that_is_not_empty_counts():
     found = applied(
         chunk_of(name=["Cup", "", None], sku=["1", "2", "3"]),
         ITEMS,
-        title=Rule(columns=("name", "sku")),
+        title=ColumnRule(columns=("name", "sku")),
     )
     assert found.columns["title"].to_pylist() == ["Cup", "2", "3"]
 
@@ -164,15 +164,15 @@ def test_the_first_column_that_is_not_empty_counts():
 def test_a_list_of_texts_is_joined_where_the_mapping_says_how():
     cells, fault = ["\x1dHome\x1dPans", "Home", None], "a list or an object, expected one value"
     chunk = chunk_of({"c": [fault, None, None]}, c=cells)
-    joined = applied(chunk, ITEMS, category=Rule(columns=("c",), separator="/"))
+    joined = applied(chunk, ITEMS, category=ColumnRule(columns=("c",), separator="/"))
     assert joined.columns["category"].to_pylist() == ["Home/Pans", "Home", None]
     assert "category" not in joined.faults
-    assert "category" in applied(chunk, ITEMS, category=Rule(columns=("c",))).faults
+    assert "category" in applied(chunk, ITEMS, category=ColumnRule(columns=("c",))).faults
 
 
 def test_a_row_that_is_too_wide_stays_bad_whatever_is_mapped():
     chunk = chunk_of({WHOLE_ROW: ["more fields than the header"]}, user=["a"], item=["x"])
-    found = applied(chunk, item_id=Rule(columns=("item",)))
+    found = applied(chunk, item_id=ColumnRule(columns=("item",)))
     assert found.faults[WHOLE_ROW].to_pylist() == ["more fields than the header"]
 
 

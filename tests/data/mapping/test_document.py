@@ -1,7 +1,7 @@
 import pytest
 
 from coterie.data.mapping.document import parse_mapping
-from coterie.data.mapping.model import Rule
+from coterie.data.mapping.model import ColumnRule
 from coterie.errors import BadInputError
 
 GOOD = """
@@ -31,10 +31,10 @@ def test_a_mapping_is_read_as_it_is_written():
     (part,) = mapping.events
     assert part.form.delimiter == " "
     assert part.form.names == ("user", "item", "rating")
-    assert part.columns["value"] == Rule(columns=("rating",), scale=(0.5, 4.0))
+    assert part.columns["value"] == ColumnRule(columns=("rating",), scale=(0.5, 4.0))
     assert not mapping.times
     assert mapping.ties == ()
-    assert mapping.parts("items")[0].columns["title"] == Rule(columns=("item",))
+    assert mapping.parts("items")[0].columns["title"] == ColumnRule(columns=("item",))
 
 
 def test_all_faults_are_told_at_once_with_the_nearest_known_word():

@@ -18,8 +18,8 @@ from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Transition
 from serving.api import admin
 from serving.api.admin import CommandIn, PlanIn
-from serving.api.routes import _describe_problems
-from serving.rollouts.arms import assigned
+from serving.api.problems import describe_problems
+from serving.rollouts.assignment import bucket
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 QUICK = {"step_s": 20, "bake_s": 30, "min_samples": 100, "cooldown_s": 0}
@@ -306,7 +306,7 @@ def test_which_release_was_live_for_whom_and_why(book):
     for weight, at in times.items():
         for user in people:
             told = ask_at(client, at + 5, user=user).json()
-            place = assigned(user, NEW)
+            place = bucket(user, NEW)
             arm = "canary" if place < weight else "stable"
             assert told["user"]["arm"] == arm
             assert told["user"]["place"] == place
@@ -357,7 +357,7 @@ def test_every_answer_to_made_up_requests_is_as_described(book, monkeypatch, tok
     monkeypatch.setattr(admin, "WAIT_S", 0.0)
     make_controller(book, Shop())
     app = make_app(book, token=token)
-    _describe_problems(app._app)
+    describe_problems(app._app)
     schema, asked = schemathesis.openapi.from_asgi("/openapi.json", app), set()
     for found in schema.get_all_operations():
         operation = found.ok()

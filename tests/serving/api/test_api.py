@@ -2,37 +2,8 @@ import json
 import time
 
 import pytest
-from small_shop import NUM_ITEMS, item, make_switch
-
-
-def event(event_id="e1", user_id="ana", item_id=None, kind="purchase", **more):
-    return {
-        "event_id": event_id,
-        "user_id": user_id,
-        "item_id": item(20) if item_id is None else item_id,
-        "event": kind,
-        **more,
-    }
-
-
-def post(client, *events):
-    return client.post("/v1/events", json={"events": list(events)})
-
-
-def receipt(**counts):
-    """Of a batch that fits, and is applied."""
-    nothing = {"accepted": 0, "duplicate": 0, "refused": [], "unknown_item": [], "shortened": []}
-    return {**nothing, "applied": True, **counts}
-
-
-def list_of(client, user, **query):
-    answer = client.get(f"/v1/users/{user}/recommendations", params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def ids(listed):
-    return [entry["item"]["item_id"] for entry in listed["items"]]
+from asking import event, ids, list_of, post, receipt
+from small_shop import NUM_ITEMS, item, make_router
 
 
 def test_a_list_has_k_items_best_first_and_none_that_the_shopper_had(client):
@@ -199,14 +170,15 @@ def test_a_shopper_is_shown_with_history_and_named_friends(client):
 def test_people_are_shown_by_no_endpoint_without_the_storefront(release, features, folder):
     from fastapi.testclient import TestClient
 
+    from serving.api.application import create_app
+    from serving.api.dependencies import AppParts
     from serving.api.directory import ShopperDirectory
-    from serving.api.routes import Parts, create_app
     from serving.settings import Settings
-    from serving.telemetry.metrics import Metrics
+    from serving.telemetry.metrics import ServingMetrics
 
-    metrics = Metrics()
-    switch = make_switch(release, features, metrics)
-    parts = Parts(Settings(release="x"), switch, None, metrics, ShopperDirectory.empty())
+    metrics = ServingMetrics()
+    router = make_router(release, features, metrics)
+    parts = AppParts(Settings(release="x"), router, None, metrics, ShopperDirectory.empty())
     shut = TestClient(create_app(parts))
     for path in ("/", "/v1/shoppers", "/v1/users/ana"):
         assert shut.get(path).status_code == 404

@@ -1,7 +1,7 @@
 """Pages of other origins: shut out, unless a setting names them."""
 
 import pytest
-from test_api import event
+from asking import event
 from test_problems import assert_problem
 
 from coterie.errors import BadInputError

@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
+from asking import event, receipt
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from small_shop import circle, item, recent, write_small_release
-from test_api import event, receipt
+from small_shop import friends_named, item, recent, write_small_release
+from test_normalizing import asked_as_it_is
 from test_problems import assert_problem
-from test_transport import asked_as_it_is
 
 from coterie.data.ids import MAX_ID, normal_id
 from coterie.data.ingest import ingest
@@ -144,7 +144,7 @@ def test_cases_08_and_09_what_ingest_took_is_found_again(odd_shop, features, fol
     ingest(str(folder / "in"), str(folder / "out"))
     dataset = load_dataset(str(folder / "out"))
     features.recent.clear()
-    features.friends["a/b"] = circle(normal_id(users[1]))
+    features.friends["a/b"] = friends_named(normal_id(users[1]))
     for user in dataset.users.ids.to_pylist():
         features.recent[user] = recent(90)
     for user in users:

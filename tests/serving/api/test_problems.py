@@ -1,6 +1,6 @@
 import pytest
+from asking import event, post
 from small_shop import item
-from test_api import event, post
 
 
 def assert_problem(answer, status):

@@ -11,17 +11,17 @@ from logged import event, exported, files, metrics, numbered, push_all
 from redis_server import PASSWORD, RedisServer
 
 from coterie.data.ingest import ingest
-from coterie.data.turns import TurnTakenError
-from coterie.errors import BadInputError, UnavailableError
+from coterie.data.locks import LockLostError, LockTakenError, lock_key
+from coterie.errors import BadInputError
 from coterie.schema import EVENTS, EventKind
 from serving.events.event import Event
 from serving.events.open import open_log
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.exporter import Exporter
-from serving.ingestion.feature_updater import PUSH_BATCH, Pusher
+from serving.ingestion.feature_updater import PUSH_BATCH, FeatureUpdater
 from serving.ingestion.sink import Sink
 from serving.settings import Settings, read_settings
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 @pytest.fixture(scope="module")
@@ -92,32 +92,32 @@ def test_a_long_batch_is_kept_whole(log):
 
 def test_what_was_pushed_is_not_pushed_again(log, open_it):
     log.append(numbered(5))
-    with log.turn("push"):
+    with log.lock("push"):
         log.mark_pushed(log.unpushed(2))
     assert [e.event_id for e in open_it().unpushed(10).events] == ["e2", "e3", "e4"]
     assert log.count_unpushed() == 3
 
 
-def test_only_one_process_has_the_turn_and_times_grow(log, open_it):
+def test_only_one_process_has_the_lock_and_fencing_tokens_grow(log, open_it):
     other = open_it()
-    with log.turn("push") as first:
+    with log.lock("push") as first:
         began = time.monotonic()
-        with pytest.raises(TurnTakenError), other.turn("push", wait_s=0.1):
+        with pytest.raises(LockTakenError), other.lock("push", wait_s=0.1):
             pass
         assert time.monotonic() - began < 2
-        with other.turn("export", wait_s=0.0):
+        with other.lock("export", wait_s=0.0):
             pass
-    with other.turn("push") as second, log.turn("export"):
+    with other.lock("push") as second, log.lock("export"):
         pass
     assert abs(first / 1e6 - time.time()) < 5
     assert first < second
 
 
-def test_a_turn_is_waited_for(log, open_it):
+def test_a_lock_is_waited_for(log, open_it):
     other, order = open_it(), []
 
     def work():
-        with log.turn("push"):
+        with log.lock("push"):
             order.append("first")
             time.sleep(0.3)
 
@@ -125,7 +125,7 @@ def test_a_turn_is_waited_for(log, open_it):
     thread.start()
     while not order:
         time.sleep(0.01)
-    with other.turn("push", wait_s=5.0):
+    with other.lock("push", wait_s=5.0):
         order.append("second")
     thread.join()
     assert order == ["first", "second"]
@@ -254,13 +254,13 @@ def test_an_exporter_that_was_slow_takes_nothing_away(log, open_it, folder):
 def test_events_left_between_log_and_push_are_pushed_once(log, open_it):
     log.append(numbered(PUSH_BATCH + 10))
     features = FakeFeatures()
-    assert Pusher(open_it(), features, metrics()).catch_up()
+    assert FeatureUpdater(open_it(), features, metrics()).catch_up()
     assert log.count_unpushed() == 0
     assert sum(len(recent) for recent in features.recent.values()) == PUSH_BATCH + 10
 
 
 def test_two_pushers_lose_no_event_of_a_shopper(open_it):
-    """Each reads, merges and writes: without turns, one would write over the other's."""
+    """Each reads, merges and writes: without locks, one would write over the other's."""
 
     class Slow(FakeFeatures):
         def recent_lists(self, user_ids):
@@ -271,7 +271,7 @@ def test_two_pushers_lose_no_event_of_a_shopper(open_it):
     features, failures = Slow(), []
 
     def work(log, first):
-        sink = Sink(log, features, Metrics())
+        sink = Sink(log, features, ServingMetrics())
         for n in range(first, first + 20):
             sink.write([[event(f"e{n}", "ana", f"i{n}", n)]])
         if not sink.catch_up():
@@ -286,24 +286,24 @@ def test_two_pushers_lose_no_event_of_a_shopper(open_it):
     assert set(features.recent["ana"].item_ids) == {f"i{n}" for n in range(60)}
 
 
-def test_a_pusher_whose_turn_is_over_marks_nothing(log, open_it):
+def test_a_pusher_that_lost_its_lock_marks_nothing(log, open_it):
     """It stood still; another one may be at these events now, and die."""
-    if not hasattr(log, "_token"):
-        pytest.skip("a file's turn ends with its process, and not before")
+    if not hasattr(log, "_redis"):
+        pytest.skip("a file's lock ends with its process, and not before")
     log.append(numbered(3))
-    with log.turn("push"):
+    with log.lock("push"):
         batch = log.unpushed(10)
-        log._redis.delete("{coterie:events}:turn:push")
-        with open_it().turn("push"), pytest.raises(UnavailableError, match="over"):
+        log._redis.delete(lock_key("push"))
+        with open_it().lock("push"), pytest.raises(LockLostError, match="ran out"):
             log.mark_pushed(batch)
     assert log.count_unpushed() == 3
 
 
-def test_a_push_of_an_earlier_turn_changes_nothing(log):
+def test_a_push_with_a_lower_fencing_token_changes_nothing(log):
     features = FakeFeatures()
     log.append([event("a", item_id="i1")])
-    pusher = Pusher(log, features, metrics())
-    with log.turn("push") as earlier:
+    pusher = FeatureUpdater(log, features, metrics())
+    with log.lock("push") as earlier:
         pass
     assert pusher.catch_up()
     now = features.recent["ana"]

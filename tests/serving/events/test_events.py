@@ -15,7 +15,7 @@ from serving.events.event import Event
 from serving.events.sqlite_log import SqliteLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.sink import Sink
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 def event(event_id="e1", user_id="ana", item_id="item-0020", ts_ms=5, kind=EventKind.VIEW):
@@ -32,7 +32,7 @@ def test_an_event_comes_out_of_the_log_as_it_went_in(folder):
 def test_a_log_knows_an_event_again_after_it_was_closed(folder):
     first = SqliteLog(folder / "log.sqlite")
     first.append([event()])
-    with first.turn("push"):
+    with first.lock("push"):
         first.mark_pushed(first.unpushed(10))
     first.close()
     second = SqliteLog(folder / "log.sqlite")
@@ -58,19 +58,19 @@ def test_a_file_that_is_no_log_is_refused(folder):
 class StopsWhenPushed(FakeFeatures):
     """The process ends between the log and the push."""
 
-    def push_recent(self, user_ids, lists, at_us):
+    def push_recent(self, user_ids, lists, fencing_token):
         raise SystemExit
 
 
 def test_events_logged_before_a_crash_are_pushed_after_it(folder):
     log = SqliteLog(folder / "log.sqlite")
     with pytest.raises(SystemExit):
-        Sink(log, StopsWhenPushed(), Metrics()).write([[event(), event("e2", "lou")]])
+        Sink(log, StopsWhenPushed(), ServingMetrics()).write([[event(), event("e2", "lou")]])
     log.close()
 
     features = people()
     again = SqliteLog(folder / "log.sqlite")
-    assert Sink(again, features, Metrics()).catch_up()
+    assert Sink(again, features, ServingMetrics()).catch_up()
     assert "item-0020" in features.recent["ana"].item_ids
     assert features.recent["lou"].item_ids == ("item-0020",)
     assert not again.unpushed(10)
@@ -109,12 +109,12 @@ def test_one_push_serves_all_who_wait(folder):
     pushes = []
 
     class Counted(FakeFeatures):
-        def push_recent(self, user_ids, lists, at_us):
+        def push_recent(self, user_ids, lists, fencing_token):
             pushes.append(list(user_ids))
-            super().push_recent(user_ids, lists, at_us)
+            super().push_recent(user_ids, lists, fencing_token)
 
     log = SqliteLog(folder / "log.sqlite")
-    receipts = Sink(log, Counted(), Metrics()).write(
+    receipts = Sink(log, Counted(), ServingMetrics()).write(
         [[event("a"), event("b", "lou")], [event("a"), event("c")]]
     )
     assert [(r.accepted, r.duplicate) for r in receipts] == [(2, 0), (1, 1)]
@@ -127,7 +127,7 @@ def test_a_full_disk_is_said_so_and_nothing_is_pushed(folder):
     log._db.execute("PRAGMA query_only = ON")
     features = people()
     with pytest.raises(UnavailableError, match="event log"):
-        Sink(log, features, Metrics()).write([[event()]])
+        Sink(log, features, ServingMetrics()).write([[event()]])
     assert "item-0020" not in features.recent["ana"].item_ids
     log.close()
     with pytest.raises(sqlite3.ProgrammingError):

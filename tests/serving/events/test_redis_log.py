@@ -10,12 +10,13 @@ from logged import event, metrics, numbered, push_all
 from redis_server import PASSWORD, RedisServer
 
 from coterie.data import redis_scripts
+from coterie.data.locks import LockTakenError
 from coterie.errors import BadInputError, UnavailableError
 from serving.events import redis_log
 from serving.events.redis_log import STREAM, RedisLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.exporter import Exporter
-from serving.ingestion.feature_updater import Pusher
+from serving.ingestion.feature_updater import FeatureUpdater
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_what_a_receipt_was_given_for_outlives_redis(server, open_it):
     log = open_it(server)
     for n in range(50):
         assert log.append(numbered(3, 3 * n)) == [True] * 3
-    with log.turn("push"):
+    with log.lock("push"):
         log.mark_pushed(log.unpushed(10))
     server.kill()
     with pytest.raises(UnavailableError, match="does not answer"):
@@ -132,7 +133,7 @@ def test_a_full_memory_keeps_all_of_a_batch_or_none(start, open_it, folder):
     server = start("appendfsync no\nmaxmemory 8mb\n")
     log = open_it(server)
     features = FakeFeatures()
-    pusher = Pusher(log, features, metrics())
+    pusher = FeatureUpdater(log, features, metrics())
     kept = 0
 
     def fill():
@@ -160,7 +161,7 @@ def test_nothing_is_trimmed_before_it_was_pushed_and_exported(server, open_it, f
     log.append(numbered(10))
     exporter.export()
     assert server.ask("XLEN", STREAM) == 10, "exported, but not pushed"
-    with log.turn("push"):
+    with log.lock("push"):
         log.mark_pushed(log.unpushed(4))
     log.append(numbered(1, 10))
     exporter.export()
@@ -197,13 +198,25 @@ def test_a_slow_reader_notices_that_others_trimmed_what_it_reads(server, open_it
     assert server.ask("XLEN", STREAM) == 0
 
 
-def test_a_turn_is_later_than_the_last_one_though_clocks_are_put_back(server, open_it):
+def test_a_fencing_token_is_above_the_last_one_though_clocks_are_put_back(server, open_it):
     ahead = round((time.time() + 3600) * 1e6)
     server.ask("SET", f"{STREAM}:time", ahead)
     log = open_it(server)
     for n in (1, 2):
-        with log.turn("push") as at_us:
-            assert at_us == ahead + n
+        with log.lock("push") as fencing_token:
+            assert fencing_token == ahead + n
+
+
+def test_a_process_of_the_version_before_holds_the_same_lock(server, open_it):
+    """Both run at once while an upgrade rolls: the names of keys are theirs."""
+    log = open_it(server)
+    server.ask("SET", "{coterie:events}:turn:push", "of the old one", "PX", 60_000)
+    with pytest.raises(LockTakenError), log.lock("push", wait_s=0.0):
+        pass
+    server.ask("DEL", "{coterie:events}:turn:push")
+    with log.lock("push") as fencing_token:
+        assert server.ask("EXISTS", "{coterie:events}:turn:push")
+        assert int(server.ask("GET", "{coterie:events}:time")) == fencing_token
 
 
 def test_ids_are_forgotten_after_an_hour(server, open_it):

@@ -19,8 +19,8 @@ from serving.events.event import Event
 from serving.features.recent import RecentList
 from serving.events.open import open_log
 from serving.features.online_store import FeastFeatures
-from serving.telemetry.metrics import Metrics
-from serving.ingestion.feature_updater import Pusher
+from serving.telemetry.metrics import ServingMetrics
+from serving.ingestion.feature_updater import FeatureUpdater
 from serving.ingestion.sink import Sink
 from coterie.schema import EventKind
 
@@ -33,22 +33,22 @@ def event(event_id, item_id, ts_ms):
 def items():
     return features.shopper("ana").recent.item_ids
 
-sink = Sink(log, features, Metrics())
+sink = Sink(log, features, ServingMetrics())
 # Two pushes within one millisecond or so: Feast skips a row whose time is not later.
 for n in range(20):
     (receipt,) = sink.write([[event(f"e{n}", f"i{n}", n)]])
     assert receipt.applied
     assert items()[0] == f"i{n}", items()
 
-# A process whose turn ran out pushes late what it read before: others were faster.
-with log.turn("push") as stale:
+# A process whose lock ran out pushes late what it read before: others were faster.
+with log.lock("push") as stale:
     pass
 other.append([event("new", "new", 100)])
-assert Pusher(other, features, Metrics().log).catch_up()
+assert FeatureUpdater(other, features, ServingMetrics().log).catch_up()
 features.push_recent(["ana"], [RecentList(("stale",), (0,), (1,))], stale)
 assert items()[0] == "new", items()
 
-# Its clock may be behind: turns go by the log's.
+# Its clock may be behind: fencing tokens go by the log's.
 import time
 time.time_ns = lambda: 1
 time.time = lambda: 1.0

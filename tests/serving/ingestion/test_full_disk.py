@@ -86,11 +86,11 @@ def test_the_event_log_keeps_all_of_a_batch_or_none_and_can_be_read(small_disk):
             kept += 1
     refused(until_full, "events.sqlite", "full")
     assert log.count() == kept * 100 == log.count_unpushed()
-    with log.turn("push"):
+    with log.lock("push"):
         read = log.unpushed(150)
         assert [event.event_id for event in read.events[:2]] == ["e0-0", "e0-1"]
     (state / "events.other.lock").mkdir()
-    refused(log.turn("other").__enter__, "turn to other")
+    refused(log.lock("other").__enter__, "lock 'other'")
     make_room()
     assert all(log.append(batch(kept))), "none of it was there before"
     """
@@ -153,23 +153,25 @@ def test_a_run_goes_on_and_its_standing_is_what_was_last_written_whole(small_dis
 def test_counting_and_lists_go_on(small_disk):
     """Counts are mapped memory: without a block for a page, the kernel would kill the replica."""
     story = """
-    from small_shop import make_switch, people, write_small_release
-    from serving.telemetry.metrics import METHODS, Metrics
+    from small_shop import make_router, people, write_small_release
+    from serving.telemetry.instruments import METHODS
+    from serving.telemetry.metrics import ServingMetrics
     import asyncio, tempfile
 
-    metrics = Metrics()
+    metrics = ServingMetrics()
     with tempfile.TemporaryDirectory() as folder:
         release = write_small_release(Path(folder, "v1"))
-        switch = make_switch(release, people(), metrics, state=str(state / "replicas"))
-        switch.beat()
+        router = make_router(release, people(), metrics, state=str(state / "replicas"))
+        router.beat()
         fill()
         for n in range(30):
             for method in METHODS:
-                metrics.count_request(f"/v1/a/route/with/a/{{long}}/template/{n}", method, 200, 1.0)
-        asyncio.run(switch.answer("ana", 10, explain=True))
+                route = f"/v1/a/route/with/a/{{long}}/template/{n}"
+                metrics.http.count_request(route, method, 200, 1.0)
+        asyncio.run(router.answer("ana", 10, explain=True))
         for _ in range(2):
             try:
-                switch.beat()
+                router.beat()
             except OSError:
                 pass  # as the replica's loop does
         (said,) = (state / "replicas").glob("*.json")
@@ -189,8 +191,8 @@ def test_all_counts_of_a_process_have_their_room(folder):
     """What prometheus-client calls its files is its own affair: this would show another name."""
     story = """
     import os
-    from serving.telemetry.metrics import Metrics
-    Metrics()
+    from serving.telemetry.metrics import ServingMetrics
+    ServingMetrics()
     from coterie.rollout.exported import RolloutMetrics
     from prometheus_client import CollectorRegistry
     RolloutMetrics(CollectorRegistry())
@@ -207,8 +209,8 @@ def test_a_process_that_finds_no_room_for_its_counts_says_so(small_disk):
     (small_disk / "metrics").mkdir()
     story = """
     fill()
-    from serving.telemetry.metrics import Metrics
-    refused(Metrics, "no room for counts", "3072 KiB", "COTERIE_STATE")
+    from serving.telemetry.metrics import ServingMetrics
+    refused(ServingMetrics, "no room for counts", "3072 KiB", "COTERIE_STATE")
     """
     done = run(story, small_disk, PROMETHEUS_MULTIPROC_DIR=str(small_disk / "metrics"))
     assert done.returncode == 0, done.stderr

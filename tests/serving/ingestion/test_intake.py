@@ -4,8 +4,8 @@ import json
 import time
 
 import pytest
+from asking import event, ids, list_of, post, receipt
 from small_shop import item, write_small_release
-from test_api import event, ids, list_of, post, receipt
 from test_problems import assert_problem
 
 from serving.features.recent import RecentList

@@ -23,7 +23,7 @@ from serving.events.sqlite_log import SqliteLog
 from serving.ingestion.exporter import Exporter
 from serving.ingestion.intake import Intake
 from serving.settings import Settings
-from serving.telemetry.metrics import LogMetrics
+from serving.telemetry.instruments import LogMetrics
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)

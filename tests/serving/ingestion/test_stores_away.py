@@ -17,7 +17,7 @@ from serving.events.redis_log import RedisLog
 from serving.events.sqlite_log import SqliteLog
 from serving.ingestion.exporter import Exporter
 from serving.ingestion.sink import Sink
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 MINUTES_MS = 60_000
 
@@ -120,7 +120,7 @@ def test_a_redis_that_is_restarted_loses_nothing_and_all_go_on_by_themselves(ser
     """One connection each, from before to after: nobody is started again."""
     log, other = (RedisLog(server.place, PASSWORD) for _ in range(2))
     features, theirs = SharedFeatures(server.port), SharedFeatures(server.port)
-    sink = Sink(log, features, Metrics())
+    sink = Sink(log, features, ServingMetrics())
     consumer = consumer_of(other, folder, theirs)
     assert written(sink, event("before", "ana", item_id="i1")) == (1, 0, True)
     consumer.turn()
@@ -149,11 +149,11 @@ from coterie.schema import EventKind
 from serving.events.open import open_log
 from serving.events.event import Event
 from serving.features.online_store import FeastFeatures
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from serving.ingestion.sink import Sink
 
 features = FeastFeatures(sys.argv[1])
-sink = Sink(open_log(f"sqlite://{sys.argv[2]}"), features, Metrics())
+sink = Sink(open_log(f"sqlite://{sys.argv[2]}"), features, ServingMetrics())
 
 def write(item):
     (receipt,) = sink.write([[Event(item, "ana", item, EventKind.VIEW, int(item[1:]))]])

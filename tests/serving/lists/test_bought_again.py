@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_shop import CATEGORIES, NOON_MS, NUM_ITEMS, circle, item, write_small_release
+from small_shop import CATEGORIES, NOON_MS, NUM_ITEMS, friends_named, item, write_small_release
 
 from coterie.data.dataset import Dataset, Interactions, Ties
 from coterie.data.hidden import hidden_pairs
@@ -18,7 +18,7 @@ from serving.events.event import KIND_CODES, Event
 from serving.features.online_store import FakeFeatures
 from serving.features.recent import RecentList, merge
 from serving.lists.list_maker import ListMaker
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 DAY_MS = 86_400_000
 KITCHEN, CLIMBING = 0, 1
@@ -48,7 +48,9 @@ class Asked:
         """Served and offline, days after noon."""
         now_ms = NOON_MS + int(days * DAY_MS)
         self._monkeypatch.setattr("serving.lists.list_maker.time.time", lambda: now_ms / 1000)
-        served = ListMaker(self._release, self._features, Metrics()).recommend("ana", k, False)
+        served = ListMaker(self._release, self._features, ServingMetrics()).recommend(
+            "ana", k, False
+        )
         offline = OfflineLists(self._release, self._dataset(), now_ms).recommend("ana", k)
         return (
             [listed.item.item_id for listed in served.items],
@@ -192,8 +194,8 @@ def as_interactions(events):
 
 def test_what_a_friend_turned_down_is_shown_to_nobody_else(release):
     mine = merge(RecentList(), [did(KITCHEN), did(KITCHEN, 1, EventKind.RETURN), did(CLIMBING)])
-    features = FakeFeatures(recent={"ana": mine}, friends={"bea": circle("ana")})
-    maker = ListMaker(release, features, Metrics())
+    features = FakeFeatures(recent={"ana": mine}, friends={"bea": friends_named("ana")})
+    maker = ListMaker(release, features, ServingMetrics())
     ana, bea = maker.shopper("ana", 10), maker.shopper("bea", 10)
     assert {entry.item.item_id: entry.turned_down for entry in ana.history} == {
         item(KITCHEN): True,

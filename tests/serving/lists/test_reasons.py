@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
-from small_shop import NOON_MS, circle, item, people, recent
+from small_shop import NOON_MS, friends_named, item, people, recent
 
-from coterie.recommend.recommender import Parts
+from coterie.recommend.recommender import Contributions
 from coterie.schema import EventKind
 from serving.events.event import KIND_CODES, Event
 from serving.features.recent import RecentList, merge
 from serving.lists.list_maker import ListMaker
 from serving.lists.reasons import ReasonReader
 from serving.rollouts.list_checks import flaw
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 BOUGHT, VIEWED = KIND_CODES[EventKind.PURCHASE], KIND_CODES[EventKind.VIEW]
 
@@ -26,7 +26,7 @@ def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5):
     """Entries as (item, person, kind, contribution), and whether it was turned down."""
     entries = [(*entry, False)[:5] for entry in entries]
     columns = list(zip(*entries, strict=True)) or [()] * 5
-    parts = Parts(
+    parts = Contributions(
         np.array(columns[0], np.int64),
         np.array(columns[1], np.int64),
         np.array(columns[2], np.int8),
@@ -85,19 +85,19 @@ def test_friends_with_the_very_item_come_before_stronger_ones():
     assert "cleo bought this" in texts(read(entries, popular=0))
 
 
-def test_nobody_in_the_circle_leaves_popularity():
+def test_nobody_among_the_friends_leaves_popularity():
     assert texts(read([])) == ["Popular with all shoppers"]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_contributions_and_shares_add_up_whatever_the_circle(release, seed):
+def test_contributions_and_shares_add_up_whatever_the_friends(release, seed):
     rng = np.random.default_rng(seed)
     features = people()
     friends = [f"friend-{place}" for place in range(12)]
     for friend in (*friends, "eve"):
         features.recent[friend] = recent(*rng.choice(100, 20, replace=False))
-    features.friends["eve"] = circle(*friends, named=tuple(rng.random(12) < 0.5))
-    listed = ListMaker(release, features, Metrics()).recommend("eve", 30, explain=True)
+    features.friends["eve"] = friends_named(*friends, named=tuple(rng.random(12) < 0.5))
+    listed = ListMaker(release, features, ServingMetrics()).recommend("eve", 30, explain=True)
     for entry in listed.items:
         assert sum(r.contribution for r in entry.reasons) == pytest.approx(entry.score, abs=2e-5)
         assert sum(r.share for r in entry.reasons) == pytest.approx(1, abs=2e-5)
@@ -147,8 +147,8 @@ def test_who_rates_badly_gets_another_list_and_is_no_reason_for_friends(release)
     features = people()
     for who, stars in (("lover", 5.0), ("hater", 0.5)):
         rate(features, who, stars)
-        features.friends[f"fan-of-{who}"] = circle(who)
-    maker = ListMaker(release, features, Metrics())
+        features.friends[f"fan-of-{who}"] = friends_named(who)
+    maker = ListMaker(release, features, ServingMetrics())
     of = {
         who: maker.recommend(who, 20, explain=True)
         for who in ("lover", "hater", "fan-of-lover", "fan-of-hater", "nobody")
@@ -171,7 +171,7 @@ def test_what_was_had_before_the_recent_list_is_not_shown(release):
     bought = Event("b", "ana", item(16), EventKind.PURCHASE, NOON_MS - 1)
     features.recent["ana"] = merge(merge(RecentList(), [bought]), views)
     assert features.recent["ana"].had_ids == (item(16),)
-    maker = ListMaker(release, features, Metrics())
+    maker = ListMaker(release, features, ServingMetrics())
     listed = maker.recommend("ana", 120, explain=False)
     assert len(listed.items) == maker.num_available - 1
     assert item(16) not in [entry.item.item_id for entry in listed.items]

@@ -9,17 +9,17 @@ import time
 from dataclasses import replace
 
 import pytest
-from small_shop import make_switch, people, place_of, write_small_release
+from small_shop import make_router, people, place_of, write_small_release
 
 from coterie.errors import BadInputError
 from coterie.rollout.live import Live, Place
 from coterie.schema import EventKind
 from serving.events.event import Event
 from serving.lists.list_maker import ListMaker
-from serving.rollouts.arms import assigned
+from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import ListId, Responses, new_list_id
-from serving.rollouts.router import Switch
-from serving.telemetry.metrics import Metrics
+from serving.rollouts.router import ReleaseRouter
+from serving.telemetry.metrics import ServingMetrics
 
 USERS = [f"shopper-{n}" for n in range(400)] + ["ana", "lou", "max"]
 
@@ -39,9 +39,9 @@ class Shop:
     """A replica with counters at hand."""
 
     def __init__(self, releases, folder):
-        self.metrics = Metrics()
+        self.metrics = ServingMetrics()
         self.old, self.new = (place_of(release) for release in releases)
-        self.switch = make_switch(
+        self.router = make_router(
             releases[0],
             people(),
             self.metrics,
@@ -51,13 +51,13 @@ class Shop:
         )
 
     def adopt(self, weight=0.0, mirrored=False, canary=None):
-        self.switch.adopt(Live(self.old, canary or self.new, weight, mirrored))
-        await_that(lambda: self.switch._arms.canary or self.switch._arms.broken)
+        self.router.adopt(Live(self.old, canary or self.new, weight, mirrored))
+        await_that(lambda: self.router._releases.arms.canary or self.router._releases.arms.broken)
 
     def ask(self, users=USERS, k=5):
         async def every():
-            lists = [await self.switch.recommend(user, k, explain=False) for user in users]
-            while self.switch._mirrors:
+            lists = [await self.router.recommend(user, k, explain=False) for user in users]
+            while self.router._mirrors:
                 await asyncio.sleep(0.001)
             return lists
 
@@ -72,7 +72,7 @@ class Shop:
 
     def spoil(self, monkeypatch, make):
         """Have the canary's release make lists in another way."""
-        canary = self.switch._arms.canary.maker
+        canary = self.router._releases.arms.canary.maker
         plain = ListMaker.make
 
         def spoiled(maker, known, k, explain):
@@ -104,7 +104,7 @@ def test_as_many_shoppers_as_the_weight_says_are_on_the_canary_and_nobody_flips_
 
 def test_another_canary_meets_other_shoppers_first():
     first, second = (
-        {user for user in USERS if assigned(user, digest) < 0.25} for digest in ("a" * 64, "b" * 64)
+        {user for user in USERS if bucket(user, digest) < 0.25} for digest in ("a" * 64, "b" * 64)
     )
     assert first != second
     assert len(first - second) / len(first) > 0.4
@@ -166,7 +166,7 @@ def twice(make, known):
 def test_stable_answers_for_a_canary_that_cannot_and_the_canary_is_blamed(
     shop, monkeypatch, fault, signal, users
 ):
-    shop.switch._timeout_s = 0.5 if fault is hangs else 30.0
+    shop.router._timeout_s = 0.5 if fault is hangs else 30.0
     shop.adopt(1.0)
     shop.spoil(monkeypatch, fault)
     lists = shop.ask(users)
@@ -178,14 +178,14 @@ def test_stable_answers_for_a_canary_that_cannot_and_the_canary_is_blamed(
 
 
 def test_a_canary_that_hangs_holds_up_nobody_for_long(shop, monkeypatch):
-    shop.switch._timeout_s = 0.5
+    shop.router._timeout_s = 0.5
     shop.adopt(1.0)
     released = threading.Event()
     shop.spoil(monkeypatch, lambda make, known: released.wait(20) and make())
 
     async def at_once():
         return await asyncio.gather(
-            *(shop.switch.recommend(user, 5, explain=False) for user in USERS[:60])
+            *(shop.router.recommend(user, 5, explain=False) for user in USERS[:60])
         )
 
     began = time.monotonic()
@@ -207,7 +207,7 @@ def test_one_list_for_everybody_is_noticed_as_repeated(shop, monkeypatch):
     shop.spoil(monkeypatch, same)
     shop.ask()
     answers = shop.counted("coterie_arm_answers_total", arm="canary")
-    assert shop.signal("canary", "repeated") == answers - 1
+    assert shop.signal("canary", "duplicate_lists") == answers - 1
 
 
 def test_an_answer_is_slow_if_it_takes_longer_than_most_of_stables_beside_it(shop, monkeypatch):
@@ -229,17 +229,17 @@ def test_an_answer_is_slow_if_it_takes_longer_than_most_of_stables_beside_it(sho
 def test_dropping_the_canary_takes_effect_at_once_and_requests_in_flight_are_answered(
     shop, monkeypatch
 ):
-    shop.switch._timeout_s = 0.5
+    shop.router._timeout_s = 0.5
     shop.adopt(1.0)
     shop.spoil(monkeypatch, hangs)
 
     async def dropped():
         asked = [
-            asyncio.create_task(shop.switch.recommend(user, 5, explain=False)) for user in USERS[:6]
+            asyncio.create_task(shop.router.recommend(user, 5, explain=False)) for user in USERS[:6]
         ]
         await asyncio.sleep(0.02)
-        shop.switch.adopt(Live(shop.old))
-        later = await shop.switch.recommend("ana", 5, explain=False)
+        shop.router.adopt(Live(shop.old))
+        later = await shop.router.recommend("ana", 5, explain=False)
         return later, await asyncio.gather(*asked)
 
     later, lists = asyncio.run(dropped())
@@ -249,8 +249,8 @@ def test_dropping_the_canary_takes_effect_at_once_and_requests_in_flight_are_ans
 
 def test_a_promoted_canary_answers_without_being_loaded_again(shop, monkeypatch):
     shop.adopt(1.0)
-    monkeypatch.setattr("serving.rollouts.arms.load_release", None)
-    shop.switch.adopt(Live(shop.new))
+    monkeypatch.setattr("serving.rollouts.loaded_release.load_release", None)
+    shop.router.adopt(Live(shop.new))
     assert {one.release for one in shop.ask(USERS[:20])} == {"new"}
 
 
@@ -258,7 +258,7 @@ def test_a_canary_that_cannot_be_loaded_is_blamed_for_each_request_that_was_its(
     missing = Place("f" * 64, str(tmp_path / "nowhere"))
     shop.adopt(0.5, canary=missing)
     lists = shop.ask()
-    blamed = sum(assigned(user, missing.digest) < 0.5 for user in USERS)
+    blamed = sum(bucket(user, missing.digest) < 0.5 for user in USERS)
     assert {one.release for one in lists} == {"old"}
     assert shop.signal("canary", "failures") == blamed
 
@@ -269,19 +269,19 @@ def test_a_release_that_is_another_than_was_meant_is_not_served(shop):
 
 
 def test_a_stable_that_cannot_be_loaded_ends_the_start(releases, tmp_path):
-    switch = Switch(people(), Metrics())
+    router = ReleaseRouter(people(), ServingMetrics())
     with pytest.raises(BadInputError, match="nowhere"):
-        switch.adopt(Live(Place("f" * 64, str(tmp_path / "nowhere"))))
+        router.adopt(Live(Place("f" * 64, str(tmp_path / "nowhere"))))
 
 
 def test_a_replica_says_what_it_serves(shop, tmp_path):
     shop.adopt(0.25)
-    shop.switch.beat()
+    shop.router.beat()
     (file,) = tmp_path.glob("*.json")
     content = json.loads(file.read_text())
     assert Live.from_json(content["live"]) == Live(shop.old, shop.new, 0.25, False)
-    shop.switch.adopt(Live(shop.old))
-    shop.switch.beat()
+    shop.router.adopt(Live(shop.old))
+    shop.router.beat()
     assert Live.from_json(json.loads(file.read_text())["live"]) == Live(shop.old)
 
 
@@ -293,8 +293,8 @@ class Clicks:
     """Responses to lists of two releases, on a clock of ours."""
 
     def __init__(self):
-        self.metrics = Metrics()
-        self.responses = Responses(10.0, self.metrics)
+        self.metrics = ServingMetrics()
+        self.responses = Responses(10.0, self.metrics.arms)
         self.responses.adopt(Live(Place("a" * 64, "x"), Place("b" * 64, "y"), 0.5))
         self.number = itertools.count()
 
@@ -354,9 +354,9 @@ def test_a_click_after_the_lists_time_or_before_it_was_made_counts_for_nobody():
 
 def test_a_list_is_one_that_could_be_clicked_once_its_time_is_over(shop):
     shop.ask(USERS[:7])
-    shop.switch.beat(time.time() + 9.0)
+    shop.router.beat(time.time() + 9.0)
     assert shop.counted("coterie_arm_shown_total", arm="stable") == 0
-    shop.switch.beat(time.time() + 10.5)
+    shop.router.beat(time.time() + 10.5)
     assert shop.counted("coterie_arm_shown_total", arm="stable") == 7
 
 

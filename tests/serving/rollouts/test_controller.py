@@ -17,7 +17,7 @@ from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target
 from serving.rollouts import controller
 from serving.rollouts.controller import ServeArms, controller_of, metrics_of
-from serving.rollouts.release_locator import Places, first_live
+from serving.rollouts.release_locator import ReleaseLocator, first_live
 from serving.settings import Settings
 
 
@@ -28,9 +28,9 @@ def releases(tmp_path_factory):
 
 
 @pytest.fixture
-def places(releases):
+def locator(releases):
     folder, (old, _) = releases
-    return Places(str(folder), place_of(old))
+    return ReleaseLocator(str(folder), place_of(old))
 
 
 @pytest.fixture
@@ -65,50 +65,52 @@ def replicas(tmp_path):
 
 
 @pytest.fixture
-def arms(tmp_path, places, replicas):
-    return ServeArms(tmp_path / "replicas", places)
+def arms(tmp_path, locator, replicas):
+    return ServeArms(tmp_path / "replicas", locator)
 
 
-def test_releases_are_found_by_version_by_folder_and_by_digest(places, releases):
+def test_releases_are_found_by_version_by_folder_and_by_digest(locator, releases):
     folder, (_, new) = releases
     for name in ("v2", f"{folder}/v2", f"{folder}/v2/"):
-        assert places.find(name) == place_of(new)
-    assert places.place(new.digest) == place_of(new)
-    assert places.versions()[new.digest] == "v2"
+        assert locator.find(name) == place_of(new)
+    assert locator.locate(new.digest) == place_of(new)
+    assert locator.versions()[new.digest] == "v2"
 
 
 @pytest.mark.parametrize("name", ["v9", "../v1", "/etc", ""])
-def test_what_is_no_release_of_the_store_is_not_found(places, name):
+def test_what_is_no_release_of_the_store_is_not_found(locator, name):
     with pytest.raises(BadInputError):
-        places.find(name)
+        locator.find(name)
 
 
-def test_what_replicas_serve_is_live(arms, places, replicas, target):
-    live = places.live(target)
+def test_what_replicas_serve_is_live(arms, locator, replicas, target):
+    live = locator.live(target)
     replicas.say("1", live)
     replicas.say("2", live)
     assert arms.live() == target
 
 
-def test_a_target_is_not_live_before_every_replica_serves_it(arms, places, replicas, target, told):
+def test_a_target_is_not_live_before_every_replica_serves_it(arms, locator, replicas, target, told):
     arms.apply(target)
-    replicas.say("1", places.live(target))
-    replicas.say("2", places.live(Target(target.stable)))
+    replicas.say("1", locator.live(target))
+    replicas.say("2", locator.live(Target(target.stable)))
     assert arms.live() == Target(target.stable)
 
 
-def test_nothing_is_known_of_replicas_that_have_said_nothing_lately(arms, places, replicas, target):
-    replicas.say("1", places.live(target), age_s=60)
+def test_nothing_is_known_of_replicas_that_have_said_nothing_lately(
+    arms, locator, replicas, target
+):
+    replicas.say("1", locator.live(target), age_s=60)
     with pytest.raises(UnavailableError):
         arms.live()
 
 
-def test_ray_serve_is_told_once_and_of_the_folders(arms, places, target, told):
+def test_ray_serve_is_told_once_and_of_the_folders(arms, locator, target, told):
     arms.apply(target)
     arms.apply(target)
-    assert told == [places.live(target)]
+    assert told == [locator.live(target)]
     arms.apply(Target(target.stable))
-    assert told[1:] == [places.live(Target(target.stable))]
+    assert told[1:] == [locator.live(Target(target.stable))]
 
 
 def test_a_target_whose_release_cannot_be_found_is_tried_again(arms, target, told):
@@ -117,10 +119,10 @@ def test_a_target_whose_release_cannot_be_found_is_tried_again(arms, target, tol
     assert told == []
 
 
-def test_what_a_replica_could_not_load_is_a_crash(arms, places, replicas, target):
-    replicas.say("1", places.live(target))
+def test_what_a_replica_could_not_load_is_a_crash(arms, locator, replicas, target):
+    replicas.say("1", locator.live(target))
     assert arms.crashed(target.canary) == ""
-    replicas.say("2", places.live(target), error="no such folder")
+    replicas.say("2", locator.live(target), error="no such folder")
     assert arms.crashed(target.canary) == "no such folder"
 
 
@@ -128,7 +130,7 @@ def test_a_release_is_loaded_before_it_runs_anywhere(arms, releases, tmp_path):
     folder, (_, new) = releases
     assert arms.preflight(new.digest) == ""
     write_small_release(folder / "v3", version="v3")
-    broken = Place(arms._places.find("v3").digest, str(folder / "v3"))
+    broken = Place(arms._locator.find("v3").digest, str(folder / "v3"))
     (folder / "v3" / "parameters.safetensors").write_bytes(b"not a tensor")
     assert "parameters" in arms.preflight(broken.digest)
 

@@ -7,11 +7,12 @@ import sys
 import textwrap
 
 import pytest
+from asking import event, post
 from prometheus_client.parser import text_string_to_metric_families
 from small_shop import item
-from test_api import event, post
 
-from serving.telemetry.logs import LOGGER, JsonFormatter, Pseudonyms
+from coterie.json_logs import JsonFormatter
+from serving.telemetry.logs import LOGGER, Pseudonyms
 
 
 def samples(client):
@@ -87,11 +88,11 @@ def test_several_processes_of_a_machine_count_as_one(folder):
     script = textwrap.dedent(
         """
         import sys
-        from serving.telemetry.metrics import Metrics
-        metrics = Metrics()
+        from serving.telemetry.metrics import ServingMetrics
+        metrics = ServingMetrics()
         for _ in range(int(sys.argv[1])):
-            metrics.count_request("/x", "GET", 200, 0.01)
-        metrics.show_release("stable", "v1", "abc", 1.0)
+            metrics.http.count_request("/x", "GET", 200, 0.01)
+        metrics.arms.show_release("stable", "v1", "abc", 1.0)
         print(metrics.expose().decode())
         """
     )

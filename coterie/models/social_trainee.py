@@ -1,0 +1,271 @@
+"""How the social model's learned half is trained: steps, what they hide, and the loss.
+
+It learns as a denoising autoencoder does (Liang et al., 2018, arXiv:1802.05814): some of a
+shopper's entries are left out, and a softmax over the items is to find them from the rest and from
+friends.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+from coterie.data.dataset import Floats, Ints, TrainingSet
+from coterie.data.polarity import is_target
+from coterie.errors import BadInputError
+from coterie.models.engagement import engagement
+from coterie.models.social_config import SocialConfig
+from coterie.recommend.batches import Community
+from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, to_device
+from coterie.recommend.learned import FriendsFor
+from coterie.recommend.linear import DISLIKE_WEIGHT
+from coterie.recommend.recommender import Recommender
+from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.terms import Parameters, renew_tensors
+from coterie.training.loop import Start, Trainee
+from coterie.training.validation import Validation
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedBatch:
+    """Shoppers with the people they draw on, and what was left out of their histories; each head
+    has another one in a step."""
+
+    people: ShopperTensors
+    keep: torch.Tensor
+    """Shape (entries,): 0 for what was left out, and is to be found."""
+    row: torch.Tensor
+    """Shape (t,): the target's shopper."""
+    target: torch.Tensor
+    """Shape (t,): its place among the candidates."""
+    weight: torch.Tensor
+    """Shape (t,)."""
+    known_row: torch.Tensor
+    """Shape (m,): shoppers of the targets that were kept: no list would show these again."""
+    known: torch.Tensor
+    """Shape (m,): their places among the candidates."""
+    sample: "ItemSample | None"
+    """What the softmax is over; None for all items."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSample:
+    """Items of one step's softmax, in their order."""
+
+    items: torch.Tensor
+    """Shape (n,)."""
+    log_odds: torch.Tensor
+    """Shape (n,): log of how likely each was to be among them."""
+
+
+class SocialTrainee(Trainee):
+    """The learned tensors and the loss, over one training set."""
+
+    def __init__(self, config: SocialConfig, data: TrainingSet, device: torch.device):
+        super().__init__()
+        self.config, self.device = config, device
+        # Who has no history has nothing to be found: friends of newcomers alone teach nothing.
+        learns_ties = config.friends_for is FriendsFor.EVERYONE
+        self.community = Community.of(data if learns_ties else data.without_ties())
+        self.num_items = data.num_items
+        rng = torch.Generator().manual_seed(config.loop.seed)
+        shape = (config.heads, data.num_items, config.embedding_size // config.heads)
+        # A table a head, not one of all: its gradients would be copied together in each step.
+        self.item_in = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
+        self.item_out = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
+        self.item_bias = nn.Parameter(torch.zeros(data.num_items))
+        self.encoder = Encoder()
+        if not config.use_times:
+            # softplus is 0 there, and so is its gradient: no decay with age, now or later.
+            self.encoder.rate.data.fill_(-100.0)
+        had = engagement(data)
+        self._item_share = np.asarray(had.sum(axis=0)).ravel() / had.nnz
+        self._learners = np.flatnonzero(np.diff(had.indptr) > 0)
+        self._epoch, self._order = -1, self._learners
+        self._validation = Validation(data, device)
+        self.to(device)
+
+    def num_batches(self, world: int) -> int:
+        """Enough for every shopper with a target once."""
+        return -(-len(self._learners) // (self.config.batch_size * world))
+
+    def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[MaskedBatch, ...]:
+        """One step's shoppers, every world-th of the epoch's order from ``rank`` on, for each
+        head."""
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self.config.loop.seed, epoch])
+            self._epoch, self._order = epoch, rng.permutation(self._learners)
+        size = self.config.batch_size
+        padded = np.resize(self._order, self.num_batches(world) * size * world)
+        users = padded[step * size * world + rank :: world][:size]
+        shoppers = self.community.shoppers(users).counting(self.config.dislike_weight)
+        drawn = [self.config.loop.seed, epoch, step, rank]
+        return tuple(
+            self._batch_of(shoppers, np.random.default_rng(drawn + [head] * (head > 0)))
+            for head in range(self.config.heads)
+        )
+
+    def _batch_of(self, shoppers: Shoppers, rng: np.random.Generator) -> MaskedBatch:
+        """Leave out some of the shoppers' own entries; friends' stay."""
+        bounds = shoppers.histories.offsets[: len(shoppers) + 1]
+        row = np.repeat(np.arange(len(shoppers)), np.diff(bounds))
+        item, kind = shoppers.histories.item_idx[: len(row)], shoppers.histories.kind[: len(row)]
+        age = shoppers.histories.age_days[: len(row)]
+        against = shoppers.histories.against[: len(row)]
+        kept = self._kept(bounds, row, rng)
+        is_had = is_target(kind) & ~against
+        weight = np.where(is_had, 1.0, np.where(against, 0.0, self.config.weak_event_weight))
+        if self.config.use_times:
+            weight *= (1.0 + age) ** -self.config.target_decay
+        left_out, known = ~kept & (weight > 0), kept & is_had
+        keep = np.ones(len(shoppers.histories.item_idx), np.float32)
+        keep[: len(row)] = kept
+        target, known_row, known_item = item[left_out], row[known], item[known]
+        sample = None
+        if self.num_items > self.config.softmax_items:
+            items = self._sample(target, rng)
+            sample = ItemSample(self._there(items), self._there(self._log_odds(items, len(target))))
+            target, place = np.searchsorted(items, target), np.searchsorted(items, known_item)
+            there = items[np.minimum(place, len(items) - 1)] == known_item
+            known_row, known_item = known_row[there], place[there]
+        ages = shoppers.histories.age_days.copy()
+        ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
+        histories = replace(shoppers.histories, age_days=ages)
+        friends = shoppers.friends.without(rng.random(len(shoppers)) < self.config.friend_dropout)
+        seen = replace(shoppers, histories=histories, friends=friends)
+        return MaskedBatch(
+            people=ShopperTensors.of(seen, self.device, dislike_weight=self.config.dislike_weight),
+            keep=self._there(keep),
+            row=self._there(row[left_out]),
+            target=self._there(target),
+            weight=self._there(weight[left_out].astype(np.float32)),
+            known_row=self._there(known_row),
+            known=self._there(known_item),
+            sample=sample,
+        )
+
+    def _kept(self, bounds: Ints, row: Ints, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+        """Own entries that are known in this step, shape (n,)."""
+        kept = rng.random(len(row)) >= self.config.entry_dropout
+        if self.config.next_item_share == 0 or not self.config.use_times:
+            return np.asarray(kept)
+        counts = np.diff(bounds)
+        # Up to twice the share, so the share on average; rounded by chance.
+        most = 2 * self.config.entry_dropout * counts
+        hidden = np.floor(most * rng.random(len(counts)) + rng.random(len(counts)))
+        looks_ahead = rng.random(len(counts)) < self.config.next_item_share
+        place = np.arange(len(row)) - bounds[:-1][row]
+        return np.where(looks_ahead[row], place >= hidden[row], kept)
+
+    def _sample(self, asked: Ints, rng: np.random.Generator) -> Ints:
+        drawn = rng.choice(self.num_items, self.config.softmax_items, replace=False)
+        return np.union1d(asked, drawn)
+
+    def _log_odds(self, items: Ints, num_asked: int) -> npt.NDArray[np.float32]:
+        """Log of the chance that an item is drawn, or asked for by one of the targets."""
+        missed = (1.0 - self.config.softmax_items / self.num_items) * np.exp(
+            num_asked * np.log1p(-self._item_share[items])
+        )
+        return np.asarray(np.log1p(-missed), np.float32)
+
+    def _there(self, array: npt.NDArray[Any]) -> torch.Tensor:
+        return to_device(array, self.device)
+
+    def forward(self, batch: tuple[MaskedBatch, ...]) -> torch.Tensor:
+        """Mean softmax loss of what was left out, given what was kept; the mean over heads."""
+        each = zip(batch, self.item_in, self.item_out, strict=True)
+        return torch.stack([self._loss(*one) for one in each]).mean()
+
+    def _loss(
+        self, batch: MaskedBatch, item_in: torch.Tensor, item_out: torch.Tensor
+    ) -> torch.Tensor:
+        encoded = self.encoder(item_in, batch.people, batch.keep)
+        b = batch.people.num_shoppers
+        state = self.encoder.states(
+            encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
+        )
+        bias: torch.Tensor = self.item_bias
+        if batch.sample is not None:
+            item_out = item_out.index_select(0, batch.sample.items)
+            bias = bias.index_select(0, batch.sample.items) - batch.sample.log_odds
+        query = self.config.inverse_temperature * F.normalize(state, dim=1)
+        logits = torch.addmm(bias, query, F.normalize(item_out, dim=1).T)
+        logits = logits.float()
+        never = logits.new_full((), -1e4)  # made there: a copy of a number would be waited for
+        logits = logits.index_put((batch.known_row, batch.known), never)
+        chances = F.log_softmax(logits, dim=1)
+        # A step's shoppers may all have kept everything: a sum over nothing is 0, its mean nan.
+        found = chances[batch.row, batch.target] @ batch.weight
+        return -found / batch.weight.sum().clamp_min(1.0)
+
+    def validate(self) -> float | None:
+        """NDCG@20 of what the learned half of this moment would show."""
+        recommender = Recommender(self.release_parameters(), np.zeros(self.num_items, np.float32))
+        return self._validation.ndcg(
+            lambda users: recommender.scores(self.community.shoppers(users.cpu().numpy())).to(
+                self.device
+            )
+        )
+
+    @torch.no_grad()
+    def start_from(self, start: Start) -> None:
+        """See ``Trainee``; items that are new begin where they would have begun."""
+        start = renew_tensors(start)
+        missing = [
+            n for n in ("item_in", "item_out", "item_bias", "inverse_temperature") if n not in start
+        ]
+        if missing:
+            raise BadInputError(f"the release holds no {', '.join(missing)}: is it a social one?")
+        found = start["item_in"].shape[1], int(start.get("heads", torch.tensor(1)))
+        if found != (self.config.embedding_size, self.config.heads):
+            raise BadInputError(
+                f"the release has {found[0]} numbers an item in {found[1]} heads, expected "
+                f"{self.config.embedding_size} in {self.config.heads}: go on with the settings "
+                f'{{"embedding_size": {found[0]}, "heads": {found[1]}}}, or train from the start'
+            )
+        # What was released was brought to the closed form's size: only biases tell of it.
+        size = float(start["inverse_temperature"]) / self.config.inverse_temperature
+        known = start["rows"] >= 0
+        rows = start["rows"][known]
+        here = known.to(self.device)
+        self.item_bias[here] = (start["item_bias"][rows].float() / size).to(self.device)
+        for name in ("item_in", "item_out"):
+            heads = start[name][rows].float().chunk(self.config.heads, dim=1)
+            for table, vectors in zip(getattr(self, name), heads, strict=True):
+                table[here] = vectors.to(self.device)
+        for name, parameter in self.encoder.named_parameters():
+            released = start[f"encoder.{name}"]
+            if name == "kind":
+                released = of_all_kinds(released, loudest=0.0)
+            parameter.copy_(released)
+
+    @torch.no_grad()
+    def release_parameters(self) -> Parameters:
+        """All that was learned, as the recommender takes it."""
+        parameters = {
+            "item_in": torch.cat(list(self.item_in), dim=1),
+            "item_out": torch.cat([F.normalize(p, dim=1) for p in self.item_out], dim=1),
+            "item_bias": self.item_bias,
+            "inverse_temperature": torch.tensor(self.config.inverse_temperature),
+            "popularity_weight": torch.tensor(0.0),
+            **{f"encoder.{name}": p for name, p in self.encoder.named_parameters()},
+        }
+        if self.config.heads > 1:
+            parameters["heads"] = torch.tensor(self.config.heads)
+        if self.config.dislike_weight > 0:
+            parameters[DISLIKE_WEIGHT] = torch.tensor(self.config.dislike_weight)
+        if self.config.friends_for is not FriendsFor.EVERYONE:
+            parameters["friends_for"] = torch.tensor(self.config.friends_for.value)
+        return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}
+
+
+def _since_newest(age: Floats, kept: npt.NDArray[np.bool_], row: Ints, num_shoppers: int) -> Floats:
+    """Ages as they were when the newest kept entry was made, shape (n,); 0 for what came later."""
+    newest = np.full(num_shoppers, np.inf, np.float32)
+    np.minimum.at(newest, row[kept], age[kept])
+    newest[np.isinf(newest)] = 0.0
+    return np.asarray(np.maximum(age - newest[row], 0.0), np.float32)

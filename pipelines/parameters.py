@@ -1,0 +1,286 @@
+"""The parameters of all pipelines, each described once.
+
+A field of ``Parameters`` is all that a new parameter needs: the signatures that Kubeflow reads, the
+descriptions in its UI, ``python -m pipelines.local --help`` and the table in docs/pipelines.md are
+made of it.
+"""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, get_type_hints
+
+TRAIN: Final = "train"
+REFRESH: Final = "refresh"
+BACKTEST: Final = "backtest"
+ROLLBACK: Final = "rollback"
+RELEASING: Final = (TRAIN, REFRESH)
+"""Pipelines that make a release."""
+INGESTING: Final = (*RELEASING, BACKTEST)
+"""Pipelines that read a shop's tables."""
+COMMANDING: Final = (*RELEASING, ROLLBACK)
+"""Pipelines that command rollouts."""
+
+REQUIRED: Final = None
+"""Stands for the default of a parameter that has to be given."""
+_ABOUT, _DEFAULTS = "about", "defaults"
+
+
+def parameter(
+    about: str, pipelines: tuple[str, ...], default: Any = REQUIRED, **other_defaults: Any
+) -> Any:
+    """Make a field of ``Parameters``.
+
+    Args:
+        about: What the parameter does, in plain text without line breaks.
+        pipelines: Names of the pipelines that have it.
+        default: Its value where nobody says otherwise, and in steps of pipelines without it.
+        other_defaults: Defaults that differ, by name of the pipeline.
+    """
+    defaults = dict.fromkeys(pipelines, default) | other_defaults
+    return field(default=default, metadata={_ABOUT: about, _DEFAULTS: defaults})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """What a pipeline is given.
+
+    While a pipeline is laid out, a field holds the placeholder that Kubeflow fills in when it runs,
+    or the default where the pipeline has no such parameter.
+    """
+
+    source: str = parameter(
+        "Folder or URL (s3://...) with the tables events, ties, items and perhaps users.",
+        INGESTING,
+    )
+    dataset: str = parameter(
+        "beidian, lastfm or ciao where the source is that data set in its original form.",
+        INGESTING,
+        default="",
+    )
+    mapping: str = parameter(
+        "File or URL that says what the files of the source are; empty for the data contract's.",
+        INGESTING,
+        default="",
+    )
+    max_bad_share: float = parameter(
+        "Share of bad rows in a table over which the run stops; fewer are put aside.",
+        INGESTING,
+        default=0.05,
+    )
+    runner: str = parameter(
+        "Where Daft cleans the tables: native (in the step itself) or ray.",
+        INGESTING,
+        default="native",
+    )
+    version: str = parameter(
+        "Name of the release; empty takes the time of day in UTC.", RELEASING, default=""
+    )
+    model: str = parameter(
+        "What to fit: social, or one of the baselines, which cannot be released.",
+        (TRAIN,),
+        default="social",
+    )
+    start: str = parameter(
+        "Version in release_store to go on from; champion for the one that shoppers get, or the "
+        "newest where no controller serves from release_store. Without releases training begins "
+        "anew.",
+        (REFRESH,),
+        default="",
+        refresh="champion",
+    )
+    settings: str = parameter(
+        'JSON of model settings that differ from its own: {"heads": 2, "loop.lr": 0.002}; or the '
+        "address of a file with it, such as the best.json of coterie tune. In refresh, dim and "
+        "heads have to be the champion's; in backtest they are those of the social model.",
+        INGESTING,
+        default="{}",
+        refresh='{"loop.max_epochs": 20, "loop.lr": 0.002}',
+    )
+    workers: int = parameter(
+        "Ray Train workers; 0 trains in the step itself.", RELEASING, default=1
+    )
+    use_gpu: bool = parameter("One GPU for each worker.", RELEASING, default=False)
+    ray_address: str = parameter(
+        "Address of the Ray cluster; local starts one inside the step, auto joins the step's own, "
+        "rayjob makes one on Kubernetes that goes when the work is done.",
+        RELEASING,
+        default="local",
+    )
+    checkpoints: str = parameter(
+        "Folder or URL where training's states outlive the run: another run on the same data goes "
+        "on where this one was broken off. Empty keeps them with the run; rayjob needs a URL.",
+        RELEASING,
+        default="",
+    )
+    repurchase: str = parameter(
+        "When what was bought may be listed again: learned (median days between purchases, by "
+        'category), never, or a JSON object: {"Food": 30, "Phones": null}.',
+        RELEASING,
+        default="learned",
+    )
+    baselines: str = parameter(
+        "Names of models to compare, a space between; empty compares all.",
+        RELEASING,
+        default="",
+        refresh="popularity social",
+    )
+    weeks: int = parameter(
+        "How many weeks to foresee, counted back from the last event.", (BACKTEST,), default=4
+    )
+    models: str = parameter(
+        "Names of models, a space between; empty takes popularity, item_knn and social.",
+        (BACKTEST,),
+        default="",
+    )
+    min_gain: float = parameter(
+        "What a release has to gain over popularity on validation, as a share.",
+        RELEASING,
+        default=0.02,
+    )
+    offline: str = parameter(
+        "Folder or URL where features are handed over to the store that serving reads, whose "
+        "addresses the step finds in training_config; empty keeps them with the run.",
+        RELEASING,
+        default="",
+    )
+    release_store: str = parameter(
+        "Folder or URL to publish the release to; empty publishes it nowhere.",
+        RELEASING,
+        default="",
+    )
+    status: str = parameter(
+        "Folder or URL where each run leaves its state, for monitoring; empty leaves it nowhere.",
+        RELEASING,
+        default="",
+    )
+    roll_out: bool = parameter(
+        "Roll the release out by itself once it is published.", RELEASING, default=False
+    )
+    reason: str = parameter(
+        "Why to roll back; it stands in the audit log, and beside the release in quarantine.",
+        (ROLLBACK,),
+    )
+    api: str = parameter(
+        "Address of the app that serves the shop, which commands its controller.",
+        COMMANDING,
+        default="http://coterie-api:8000",
+    )
+    plan: str = parameter(
+        'JSON of what differs from the usual plan of a rollout: {"step_s": 600}.',
+        RELEASING,
+        default="{}",
+    )
+    wait_s: int = parameter(
+        "Seconds to wait for the verdict on a rollout, or for the end of a rollback, which goes on "
+        "all the same; 0 waits for none.",
+        COMMANDING,
+        default=0,
+        rollback=900,
+    )
+    s3_secret: str = parameter(
+        "On Kubernetes: Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; passed over where "
+        "it does not exist.",
+        INGESTING,
+        default="coterie-s3",
+    )
+    app_secret: str = parameter(
+        "On Kubernetes: Secret with COTERIE_ADMIN_TOKEN, which commands rollouts.",
+        COMMANDING,
+        default="coterie-app",
+    )
+    redis_secret: str = parameter(
+        "On Kubernetes: Secret with redis-password, of the online store and the event log.",
+        RELEASING,
+        default="coterie-redis",
+    )
+    training_config: str = parameter(
+        "On Kubernetes: ConfigMap of the chart that says where this cluster trains, and where its "
+        "feature store is.",
+        INGESTING,
+        default="coterie-training",
+    )
+    cpu: str = parameter(
+        "On Kubernetes: CPUs of each step that works on tables.", INGESTING, default="2"
+    )
+    memory: str = parameter(
+        "On Kubernetes: memory of each step that works on tables.", INGESTING, default="8Gi"
+    )
+    worker_cpu: str = parameter(
+        "On Kubernetes: CPUs of each worker of a RayJob; empty asks for what the chart says.",
+        RELEASING,
+        default="",
+    )
+    worker_memory: str = parameter(
+        "On Kubernetes: memory of each worker of a RayJob; empty asks for what the chart says.",
+        RELEASING,
+        default="",
+    )
+    accelerator: str = parameter(
+        "On Kubernetes: what GPUs are called, such as nvidia.com/gpu; empty for what the chart "
+        "says.",
+        RELEASING,
+        default="",
+    )
+    accelerators: int = parameter(
+        "On Kubernetes: GPUs of each worker of a RayJob; -1 for what the chart says.",
+        RELEASING,
+        default=-1,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterDescription:
+    """One parameter, as a person sees it."""
+
+    name: str
+    type: type
+    about: str
+    defaults: Mapping[str, Any]
+    """By name of each pipeline that has the parameter, in order; REQUIRED where there is none."""
+
+
+def describe_parameters(of: type[Parameters] = Parameters) -> Iterator[ParameterDescription]:
+    """Describe the parameters of ``Parameters``, or of a class made of it, in their order."""
+    types = get_type_hints(of)
+    for one in fields(of):
+        about, defaults = one.metadata[_ABOUT], one.metadata[_DEFAULTS]
+        yield ParameterDescription(one.name, types[one.name], about, defaults)
+
+
+def write_help(pipeline: str) -> str:
+    """Describe all parameters of a pipeline for a terminal."""
+    texts = (
+        f"{one.name} ({one.type.__name__}, {_default(one.defaults[pipeline])}): {one.about}"
+        for one in describe_parameters()
+        if pipeline in one.defaults
+    )
+    lines = (
+        textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="      ") for text in texts
+    )
+    return f"parameters of {pipeline}:\n" + "\n".join(lines)
+
+
+def write_table() -> str:
+    """Write all parameters as a Markdown table, for docs/pipelines.md."""
+    head = "| parameter | type | default | pipelines | what it does |\n|---|---|---|---|---|\n"
+    return head + "\n".join(_row(one) for one in describe_parameters())
+
+
+def _row(one: ParameterDescription) -> str:
+    usual = next(iter(one.defaults.values()))
+    defaults = [_default(usual, "`")] + [
+        f"{_default(value, '`')} in {pipeline}"
+        for pipeline, value in one.defaults.items()
+        if value != usual
+    ]
+    cells = (one.type.__name__, "; ".join(defaults), ", ".join(one.defaults), one.about)
+    return f"| `{one.name}` | {' | '.join(cells)} |"
+
+
+def _default(value: Any, quote: str = "") -> str:
+    if value is REQUIRED:
+        return "needed"
+    shown = value if isinstance(value, str) else json.dumps(value)
+    return f"{quote}{shown}{quote}" if shown else "empty"

@@ -1,0 +1,46 @@
+"""What routes work with, and the kinds of values that they take."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi import Path as PathPart
+
+from coterie.rollout.controller import Ledger
+from serving import schemas
+from serving.api.directory import ShopperDirectory
+from serving.ingestion.sink import EventWriter
+from serving.lists.list_maker import ListMaker
+from serving.rollouts.release_locator import ReleaseLocator
+from serving.rollouts.router import ReleaseRouter
+from serving.settings import Settings
+from serving.telemetry.metrics import ServingMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class AppParts:
+    """What the routes work with."""
+
+    settings: Settings
+    router: ReleaseRouter
+    writer: EventWriter
+    metrics: ServingMetrics
+    directory: ShopperDirectory
+    rollouts: tuple[Ledger, ReleaseLocator] | None = None
+    """Where rollouts are written down, and where releases lie."""
+
+    @property
+    def lists(self) -> ListMaker:
+        """Maker of lists, of the release that shoppers are on."""
+        return self.router.stable
+
+
+def _parts(request: Request) -> AppParts:
+    parts: AppParts = request.app.state.parts
+    return parts
+
+
+Using = Annotated[AppParts, Depends(_parts)]
+UserId = Annotated[schemas.Id, PathPart(description="Encode what a path may not hold: %2F")]
+ItemId = Annotated[schemas.Id, PathPart(description="Encode what a path may not hold: %2F")]
+K = Annotated[int, Query(ge=1, le=schemas.MAX_K, description="Length of the list")]

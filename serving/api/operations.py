@@ -1,0 +1,99 @@
+"""The operations page, and what it shows: to whoever asks, so people's names are left out."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from coterie.rollout.controller import Ledger
+from coterie.rollout.decide import CONTROLLER
+from coterie.rollout.standing import Look, Series, Standing, looks_in, series, standing
+from coterie.rollout.state import Transition
+from serving.api.problems import problem_responses
+from serving.api.strict_routes import StrictRoute
+
+STATIC: Final = Path(__file__).parent / "static"
+FRESH_S: Final = 0.5
+"""For so long the page gets the same answer: it is open to everybody, and books cost time."""
+SHOWN_HISTORY: Final = 40
+PERSON: Final = "a person"
+"""In the place of names, where no token is asked for."""
+
+
+class Overview(BaseModel):
+    """All that the page shows. Names of people are left out."""
+
+    standing: Standing
+    history: list[Transition] = Field(description="Newest first, without evidence")
+    series: Series
+
+
+def operations_router(
+    book: Ledger,
+    versions: Callable[[], Mapping[str, str]] = dict,
+    looks: Callable[[], Sequence[Look]] = tuple,
+) -> APIRouter:
+    """Make the routes of the page and of what it shows; only for where the storefront is on.
+
+    Args:
+        book: Where the rollout is written down.
+        versions: Digest to version of the releases that are known.
+        looks: Signals over time; without any, the audit log has a few points of each.
+    """
+    shown = APIRouter(
+        tags=["storefront"], responses=problem_responses(503), route_class=StrictRoute
+    )
+    cached = _CachedOverview(lambda: _overview(book, versions(), looks()))
+
+    @shown.get("/v1/rollouts")
+    def overview() -> Overview:
+        """Show how the rollout stands, its history, and its signals over time."""
+        return cached.get()
+
+    @shown.get("/operations", include_in_schema=False)
+    async def page() -> FileResponse:
+        """Show the operations page."""
+        return FileResponse(STATIC / "operations.html")
+
+    return shown
+
+
+class _CachedOverview:
+    """An overview that is made anew only when it is no longer fresh."""
+
+    def __init__(self, make: Callable[[], Overview]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: Overview | None = None
+        self._until = 0.0
+
+    def get(self) -> Overview:
+        """Return one that is at most FRESH_S old; who asks meanwhile waits for the same."""
+        with self._lock:
+            if self._made is None or time.monotonic() > self._until:
+                self._made = self._make()
+                self._until = time.monotonic() + FRESH_S
+            return self._made
+
+
+def _overview(book: Ledger, versions: Mapping[str, str], looks: Sequence[Look]) -> Overview:
+    state, _ = book.read()
+    history = book.history()
+    told = [_nameless(one) for one in reversed(history[-SHOWN_HISTORY:])]
+    now = standing(state, time.time(), history, versions)
+    return Overview(
+        standing=replace(now, last=()),
+        history=told,
+        series=series(looks or looks_in(history)),
+    )
+
+
+def _nameless(one: Transition) -> Transition:
+    who = one.who if one.who == CONTROLLER else PERSON
+    return replace(one, who=who, evidence={})

@@ -1,0 +1,85 @@
+"""A release at work on one replica: loaded, and tried."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from coterie.errors import BadInputError, CoterieError
+from coterie.recommend.recommender import ListSource
+from coterie.release.bundle import load_release
+from coterie.rollout.live import Place
+from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
+from serving.features.recent import RecentList
+from serving.lists.list_maker import ListMaker, ShopperFeatures
+from serving.rollouts.list_checks import CatalogueCoverage, ListChecks, flaw
+from serving.telemetry.metrics import ServingMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRelease:
+    """A release at work."""
+
+    ref: Place
+    maker: ListMaker
+    checks: ListChecks
+    coverage: CatalogueCoverage
+    bits: np.ndarray
+    """Of each item, -log2 of its share of all that shoppers had: how new it is to most."""
+
+
+def load_arm(
+    ref: Place, features: OnlineFeatures | None = None, metrics: ServingMetrics | None = None
+) -> LoadedRelease:
+    """Read a release and make some lists of it; without ``features`` for that alone.
+
+    Raises:
+        BadInputError: It is damaged, not the one that was meant, or cannot make a list.
+        UnavailableError: Its store did not answer.
+    """
+    release = load_release(ref.folder)
+    if release.digest != ref.digest:
+        raise BadInputError(
+            f"{ref.folder} holds release {release.digest[:12]}, expected "
+            f"{ref.digest[:12]}: a release is never changed in its place"
+        )
+    try:
+        maker = ListMaker(release, features or FakeFeatures(), metrics or ServingMetrics())
+        arm = arm_of(ref, maker)
+        warm_up(maker)
+    except CoterieError:
+        raise
+    except Exception as error:  # whatever a bad release makes of it
+        raise BadInputError(
+            f"release {release.version} cannot make a list ({type(error).__name__}: {error}): "
+            "do not roll it out"
+        ) from error
+    return arm
+
+
+def arm_of(ref: Place, maker: ListMaker) -> LoadedRelease:
+    """Put what is noticed of its lists beside a loaded release."""
+    popularity = np.maximum(maker.release.popularity.astype(np.float64), 0.5)
+    bits = -np.log2(popularity / popularity.sum())
+    coverage = CatalogueCoverage(len(popularity), maker.num_available)
+    return LoadedRelease(ref, maker, ListChecks(maker.release), coverage, bits)
+
+
+def warm_up(maker: ListMaker) -> None:
+    """Make a stranger's list, and one of somebody who had the first items.
+
+    Raises:
+        BadInputError: A list is flawed.
+    """
+    first = [maker.catalogue.item_id(row) for row in range(min(5, len(maker.catalogue)))]
+    now_ms = int(time.time() * 1000)
+    some = RecentList(tuple(first), (0,) * len(first), (now_ms,) * len(first))
+    for recent in (RecentList(), some, some):
+        known = ShopperFeatures("nobody", ShopperRow(recent), [])
+        answer = maker.make(known, 10, explain=True)
+        wrong = flaw(answer, 10, known, maker.num_available)
+        if wrong:
+            raise BadInputError(
+                f"release {maker.release.version} makes a flawed list ({wrong}) of "
+                f"{ListSource(answer.source)} items: do not roll it out"
+            )

@@ -1,0 +1,97 @@
+"""What Kubeflow, the command line and the docs say of parameters is what one list says."""
+
+import json
+
+import pytest
+import yaml
+
+from pipelines import demo, local
+from pipelines.compile import PIPELINES, compile_pipelines
+from pipelines.parameters import REQUIRED, Parameters, describe_parameters, write_table
+
+KUBEFLOW_TYPES = {str: "STRING", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", bool: "BOOLEAN"}
+ALL = list(PIPELINES)
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    """The part of each compiled pipeline that says what it is given and what its steps get."""
+    paths = compile_pipelines(str(tmp_path_factory.mktemp("compiled")))
+    return {path.stem: next(yaml.safe_load_all(path.read_text()))["root"] for path in paths}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_kubeflow_is_told_what_the_list_says(roots, name):
+    told = {
+        one.name: {
+            "description": one.about,
+            "parameterType": KUBEFLOW_TYPES[one.type],
+            **(
+                {}
+                if one.defaults[name] is REQUIRED
+                else {"defaultValue": one.defaults[name], "isOptional": True}
+            ),
+        }
+        for one in describe_parameters()
+        if name in one.defaults
+    }
+    assert roots[name]["inputDefinitions"]["parameters"] == told
+    assert len(told) > 3
+
+
+def test_every_parameter_belongs_to_pipelines_that_there_are():
+    for one in describe_parameters():
+        assert one.defaults, one.name
+        assert set(one.defaults) <= set(ALL), one.name
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"), [("train", "start", ""), ("refresh", "model", "social")]
+)
+def test_steps_get_the_default_of_what_their_pipeline_is_not_asked(roots, name, parameter, value):
+    given = roots[name]["dag"]["tasks"]["train"]["inputs"]["parameters"]
+    assert given[parameter] == {"runtimeValue": {"constant": value}}
+    assert parameter not in roots[name]["inputDefinitions"]["parameters"]
+    assert getattr(Parameters(), parameter) == value
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_parameter_reaches_a_step_and_under_its_own_name(roots, name):
+    """A mix-up of two texts would run, and do something else."""
+    other = {"store": "release_store", "models": "baselines"} if name != "backtest" else {}
+    reached = set()
+    for step, task in roots[name]["dag"]["tasks"].items():
+        for one, how in task["inputs"].get("parameters", {}).items():
+            if asked := how.get("componentInputParameter"):
+                own = one.removeprefix("pipelinechannel--")
+                assert asked == other.get(own, own), (step, one)
+                reached.add(asked)
+    left = set(roots[name]["inputDefinitions"]["parameters"]) - reached
+    # Names of secrets go to Kubernetes instead: see test_compile.
+    assert {one for one in left if not one.endswith(("_secret", "_config"))} == set()
+
+
+@pytest.mark.parametrize(
+    ("main", "pipelines"), [(local.main, ALL), (demo.main, ["train"])], ids=["local", "demo"]
+)
+def test_help_describes_them(main, pipelines, capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for one in describe_parameters():
+        if set(pipelines) & set(one.defaults):
+            assert one.about in said
+    for pipeline in pipelines:
+        assert f"parameters of {pipeline}:" in said
+
+
+def test_the_table_has_a_row_for_each():
+    rows = write_table().splitlines()[2:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert {len(row) for row in cells} == {5}
+    assert [row[0].strip("`") for row in cells] == [one.name for one in describe_parameters()]
+    named = {row[0].strip("`"): row for row in cells}
+    assert named["wait_s"][1:4] == ["int", "`0`; `900` in rollback", "train, refresh, rollback"]
+    assert named["source"][2] == "needed"
+    refreshed = named["settings"][2].partition("; ")[2].removesuffix(" in refresh").strip("`")
+    assert json.loads(refreshed) == {"loop.max_epochs": 20, "loop.lr": 0.002}
