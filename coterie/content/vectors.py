@@ -1,9 +1,7 @@
 """Vectors of items, of one kind and one encoder: in memory, and in a folder."""
 
 import json
-import os
 import re
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,11 +17,13 @@ from safetensors.numpy import load, save
 
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
+from coterie.files import write_atomically
 
 KINDS: Final = ("text", "image", "audio")
 """What items have vectors of; others may be added under a name of their own."""
 FORMAT_VERSION: Final = 1
 
+_TOLD: Final = ".vectors.json"
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _FIELDS: Final = {"version", "kind", "encoder", "digest", "items", "width", "file", "sha256"}
 
@@ -96,7 +96,7 @@ class ItemVectors:
         return Vocab(pa.array(self.item_ids, pa.string()))
 
     def write(self, folder: Path | str) -> None:
-        """Write ``KIND-DIGEST.safetensors`` and ``KIND.json``, which names it and comes last.
+        """Write ``KIND-DIGEST.safetensors`` and ``KIND.vectors.json``, which names it, last.
 
         A reader finds the old vectors or the new ones, whole, whenever the writer stops.
         """
@@ -117,8 +117,8 @@ class ItemVectors:
             "file": file,
             "sha256": found,
         }
-        _replace(place / file, data)
-        _replace(place / f"{self.kind}.json", json.dumps(said, indent=1).encode())
+        write_atomically(place / file, data)
+        write_atomically(place / _told(self.kind), json.dumps(said, indent=1))
         for old in place.glob(f"{self.kind}-*.safetensors"):
             if old.name != file:
                 old.unlink(missing_ok=True)
@@ -136,12 +136,12 @@ class ItemVectors:
             data = (place / str(said["file"])).read_bytes()
         except OSError as error:
             raise BadInputError(
-                f"{place}: {kind}.json names {said['file']}, which cannot be read ({error}): "
+                f"{place}: {_told(kind)} names {said['file']}, which cannot be read ({error}): "
                 "write the vectors again"
             ) from error
         if sha256(data).hexdigest() != said["sha256"]:
             raise BadInputError(
-                f"{place}/{said['file']} does not match the digest in {kind}.json: truncated or "
+                f"{place}/{said['file']} does not match the digest in {_told(kind)}: truncated or "
                 "changed; write the vectors again"
             )
         try:
@@ -152,36 +152,37 @@ class ItemVectors:
             raise BadInputError(f"{place}/{said['file']} holds no vectors: {error!r}") from error
         if (len(ids), read.width) != (said["items"], said["width"]):
             raise BadInputError(
-                f"{place}/{said['file']} has {len(ids)} items of {read.width} numbers, {kind}.json "
-                f"says {said['items']} of {said['width']}: write the vectors again"
+                f"{place}/{said['file']} has {len(ids)} items of {read.width} numbers, and "
+                f"{_told(kind)} says {said['items']} of {said['width']}: write the vectors again"
             )
         return read
 
 
 def kinds_in(folder: Path | str) -> tuple[str, ...]:
     """List the kinds that a folder holds vectors of, sorted."""
-    return tuple(sorted(file.stem for file in Path(folder).glob("*.json")))
+    found = (file.name.removesuffix(_TOLD) for file in Path(folder).glob(f"*{_TOLD}"))
+    return tuple(sorted(found))
 
 
 def _description(place: Path, kind: str) -> dict[str, Any]:
     try:
-        said = json.loads((place / f"{kind}.json").read_bytes())
+        said = json.loads((place / _told(kind)).read_bytes())
     except FileNotFoundError as error:
         raise BadInputError(
             f"{place} holds no vectors of kind {kind}, only {list(kinds_in(place))}: "
             "run the content step first"
         ) from error
     except ValueError as error:
-        raise BadInputError(f"{place}/{kind}.json is no JSON: {error}") from error
+        raise BadInputError(f"{place}/{_told(kind)} is no JSON: {error}") from error
     if not isinstance(said, dict) or set(said) != _FIELDS or said["kind"] != kind:
-        raise BadInputError(f"{place}/{kind}.json does not describe vectors of kind {kind}")
+        raise BadInputError(f"{place}/{_told(kind)} does not describe vectors of kind {kind}")
     if said["version"] != FORMAT_VERSION:
         raise BadInputError(
-            f"{place}/{kind}.json has version {said['version']}, this Coterie reads "
+            f"{place}/{_told(kind)} has version {said['version']}, this Coterie reads "
             f"{FORMAT_VERSION}: write the vectors again"
         )
     if not re.fullmatch(rf"{kind}-[0-9a-f]{{16}}\.safetensors", str(said["file"])):
-        raise BadInputError(f"{place}/{kind}.json names {said['file']!r}, which is none of ours")
+        raise BadInputError(f"{place}/{_told(kind)} names {said['file']!r}, which is none of ours")
     return said
 
 
@@ -197,14 +198,6 @@ def _texts(data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> tuple[st
     return tuple(cut.to_pylist())
 
 
-def _replace(file: Path, data: bytes) -> None:
-    """Write a file beside its place and swap it in, on the disk before it shows."""
-    beside = file.with_name(f".{file.name}.{uuid.uuid4().hex}.part")
-    try:
-        with beside.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+def _told(kind: str) -> str:
+    """Name the file that describes the vectors of a kind."""
+    return f"{kind}{_TOLD}"

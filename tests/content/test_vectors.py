@@ -97,7 +97,7 @@ def test_what_is_missing_or_changed_is_refused(tmp_path):
 )
 def test_a_description_that_names_something_else_is_refused(tmp_path, change):
     vectors([[1], [2]]).write(tmp_path)
-    said = json.loads((tmp_path / "text.json").read_text())
-    (tmp_path / "text.json").write_text(json.dumps({**said, **change}))
+    said = json.loads((tmp_path / "text.vectors.json").read_text())
+    (tmp_path / "text.vectors.json").write_text(json.dumps({**said, **change}))
     with pytest.raises(BadInputError):
         ItemVectors.read(tmp_path, "text")

@@ -1,0 +1,203 @@
+"""The content step: what a catalogue says of its items, as vectors, of what is new since last time.
+
+Texts come from the clean tables; pictures and sounds are fetched from where these say. What cannot
+be had or read goes to quarantine with the reason, and the item lives without.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coterie.content.encoder import Encoded, Encoder
+from coterie.content.encoders import EncoderChoice, make_encoder
+from coterie.content.fetch import Fetcher, FetchSettings
+from coterie.content.kept import Inputs, Kept, Plan
+from coterie.content.texts import TextSettings, item_texts
+from coterie.content.vectors import KINDS
+from coterie.data.load import read_clean
+from coterie.data.parquet import table_writer
+from coterie.errors import BadInputError, CoterieError
+from coterie.progress import Progress, silent
+from coterie.schema import ITEMS, QUARANTINE
+from coterie.workflow.content_folder import content_folder, earlier_content
+from coterie.workflow.settings import change, read_config
+
+COLUMNS: Final = {"image": "image_uri", "audio": "audio_uri"}
+"""Of a catalogue: where each kind of file lies."""
+QUARANTINE_FILE: Final = "quarantine.parquet"
+Make = Callable[[str, EncoderChoice, str], Encoder]
+
+
+@dataclass(frozen=True, slots=True)
+class ContentSettings:
+    """What of a catalogue is encoded, by what; a kind without an encoder is left out."""
+
+    text: EncoderChoice = field(default_factory=EncoderChoice)
+    image: EncoderChoice = field(default_factory=EncoderChoice)
+    audio: EncoderChoice = field(default_factory=EncoderChoice)
+    texts: TextSettings = field(default_factory=TextSettings)
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+    batch: int = 256
+    """Items at a time; so many files are in memory at once."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            BadInputError: A batch of nothing.
+        """
+        if self.batch < 1:
+            raise BadInputError(f"batch is {self.batch}: at least 1 item at a time")
+
+    @classmethod
+    def read(cls, given: str) -> "ContentSettings":
+        """Read what differs from the defaults: JSON, or the address of a file with it.
+
+        Raises:
+            BadInputError: A name is unknown, a value is refused, or there is no such file.
+            UnavailableError: A store does not answer.
+        """
+        settings: ContentSettings = change(cls(), read_config(given) if given.strip() else {})
+        return settings
+
+    @property
+    def chosen(self) -> dict[str, EncoderChoice]:
+        """The encoders of the kinds that are not left out."""
+        every: dict[str, EncoderChoice] = {kind: getattr(self, kind) for kind in KINDS}
+        return {kind: choice for kind, choice in every.items() if choice.place}
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How it went with one kind."""
+
+    encoder: str
+    digest: str
+    items: int
+    known: int
+    """Items that have a vector now."""
+    encoded: int
+    """Inputs that were encoded this time."""
+    quarantined: int
+    """Items whose input could not be had or read."""
+
+
+def encode_catalogue(
+    clean: str,
+    out: str,
+    settings: ContentSettings,
+    keep: str = "",
+    key: str = "",
+    progress: Progress = silent,
+    make: Make = make_encoder,
+) -> dict[str, Coverage]:
+    """Encode what is new in a catalogue.
+
+    Args:
+        clean: Folder that ``ingest`` wrote.
+        out: Folder for the vectors of all items, a file of vectors a kind.
+        settings: What is encoded.
+        keep: Folder or URL where vectors are found that were made before, and left for the next
+            time; empty: all are made now.
+        key: For an API.
+        progress: Told how many inputs are encoded.
+        make: Makes encoders.
+
+    Returns:
+        How it went, by kind; nothing where no encoder is chosen.
+
+    Raises:
+        BadInputError: The folder is not clean, or an encoder cannot be had.
+        UnavailableError: A store or an API does not answer.
+    """
+    _, tables = read_clean(clean)
+    items = tables[ITEMS.name].sort_by("item_id")
+    found: dict[str, Coverage] = {}
+    with TemporaryDirectory(prefix="coterie-content-") as near, earlier_content(keep) as earlier:
+        made, bad = Path(near), []
+        for kind, choice in settings.chosen.items():
+            encoder = make(kind, choice, key)
+            work = _Work(kind, encoder, settings, progress)
+            kept, faults, encoded = work.encode(items, Kept.read(earlier, kind))
+            kept.write(made)
+            bad.append(faults)
+            known = int(kept.vectors.known.sum())
+            found[kind] = Coverage(
+                encoder.name, encoder.digest, items.num_rows, known, encoded, faults.num_rows
+            )
+        with table_writer(made / QUARANTINE_FILE, QUARANTINE) as writer:
+            for faults in bad:
+                writer.write_table(faults)
+        said = json.dumps({kind: asdict(one) for kind, one in found.items()}, indent=1)
+        for place in filter(None, (out, keep)):
+            content_folder(made, place, said)
+    return found
+
+
+class _Work:
+    """Encodes one kind of a catalogue."""
+
+    def __init__(
+        self, kind: str, encoder: Encoder, settings: ContentSettings, progress: Progress
+    ) -> None:
+        self._kind, self._encoder, self._settings = kind, encoder, settings
+        self._progress = progress
+        self._fetcher = Fetcher(kind, settings.fetch) if kind in COLUMNS else None
+
+    def encode(self, items: pa.Table, earlier: Kept | None) -> tuple[Kept, pa.Table, int]:
+        """Encode what is new; with it, the rows for quarantine, and how many were encoded."""
+        inputs = self._inputs(items)
+        plan = Plan.of(inputs, self._encoder, earlier)
+        made = np.zeros((len(plan.places), self._encoder.width), np.float32)
+        faults: dict[int, str] = {}
+        for start in range(0, len(plan.places), self._settings.batch):
+            places = plan.places[start : start + self._settings.batch]
+            found = self._batch([inputs.values[place] for place in places])
+            made[start : start + len(places)] = found.vectors
+            faults |= {start + place: why for place, why in found.faults.items()}
+            self._progress(f"content: {self._kind}", start + len(places), len(plan.places))
+        well = np.ones(len(made), bool)
+        well[list(faults)] = False
+        kept = plan.finish(self._encoder, made, well)
+        return kept, self._quarantine(inputs, plan, faults), len(plan.places) - len(faults)
+
+    def _inputs(self, items: pa.Table) -> Inputs:
+        ids = items["item_id"].to_pylist()
+        if self._fetcher is None:
+            texts = item_texts(items, self._settings.texts)
+            return Inputs.of(self._kind, ids, texts, texts)
+        uris = pc.fill_null(items[COLUMNS[self._kind]], "").to_pylist()
+        return Inputs.of(self._kind, ids, uris, self._fetcher.stamps(uris))
+
+    def _batch(self, values: Sequence[str]) -> Encoded:
+        if self._fetcher is None:
+            return self._encoder.encode(values)
+        files = self._fetcher.fetch_all(values)
+        there = [place for place, file in enumerate(files) if isinstance(file, bytes)]
+        faults = {p: str(file) for p, file in enumerate(files) if isinstance(file, CoterieError)}
+        found = self._encoder.encode([files[place] for place in there])
+        vectors = np.zeros((len(values), self._encoder.width), np.float32)
+        vectors[there] = found.vectors
+        return Encoded(vectors, faults | {there[p]: why for p, why in found.faults.items()})
+
+    def _quarantine(self, inputs: Inputs, plan: Plan, faults: Mapping[int, str]) -> pa.Table:
+        """Tell, in the form of ingest's quarantine, of each item that lives without."""
+        rows: list[dict[str, Any]] = [
+            {
+                "table": ITEMS.name,
+                "file": "",
+                "row": row,
+                "column": COLUMNS.get(self._kind, "title"),
+                "reason": faults[new],
+                "found": inputs.values[row],
+            }
+            for row, new in plan.items_of(list(faults))
+        ]
+        return pa.Table.from_pylist(rows, QUARANTINE)
