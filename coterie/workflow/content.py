@@ -88,6 +88,17 @@ class Coverage:
     quarantined: int
     """Items whose input could not be had or read."""
 
+    def in_words(self, kind: str) -> str:
+        """Tell a person how it went.
+
+        >>> Coverage("use", "0f", 120, 118, 7, 2).in_words("text")
+        'text: 118 of 120 items have vectors of use; 7 encoded now, 2 in quarantine'
+        """
+        return (
+            f"{kind}: {self.known:,} of {self.items:,} items have vectors of {self.encoder}; "
+            f"{self.encoded:,} encoded now, {self.quarantined:,} in quarantine"
+        )
+
 
 def encode_catalogue(
     clean: str,
