@@ -14,7 +14,8 @@ def content(
     version: str,
     status: str,
 ) -> None:
-    """Encode texts, pictures and sounds of a catalogue; where nothing is chosen, leave an empty folder."""
+    """Encode texts, pictures and sounds of items; where no encoder is chosen, leave an empty
+    folder."""
     from pathlib import Path
 
     Path(vectors.path).mkdir(parents=True, exist_ok=True)

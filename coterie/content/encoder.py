@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedBatch:
     """What an encoder made of a batch."""
 
     vectors: Floats
@@ -22,7 +22,7 @@ class Encoded:
     """Why, by place in the batch, of those that could not."""
 
 
-class Encoder(Protocol):
+class ContentEncoder(Protocol):
     """Turns texts, pictures or sounds into vectors: near where what is meant is near."""
 
     @property
@@ -41,7 +41,7 @@ class Encoder(Protocol):
     def width(self) -> int:
         """Numbers of one vector."""
 
-    def encode(self, batch: Sequence[Any]) -> Encoded:
+    def encode(self, batch: Sequence[Any]) -> EncodedBatch:
         """Encode texts (``str``), or the bytes of picture or sound files.
 
         Raises:

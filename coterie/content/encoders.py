@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from coterie.content.encoder import Encoder
+from coterie.content.encoder import ContentEncoder
 from coterie.errors import BadInputError
 
 DEFAULT: Final = "default"
@@ -25,7 +25,7 @@ class EncoderChoice:
     """Torch device that encodes: ``cpu``, ``cuda``, ``cuda:1``."""
 
 
-def make_encoder(kind: str, choice: EncoderChoice, key: str = "") -> Encoder:
+def make_encoder(kind: str, choice: EncoderChoice, key: str = "") -> ContentEncoder:
     """Make an encoder ready.
 
     Args:
@@ -59,7 +59,7 @@ def make_encoder(kind: str, choice: EncoderChoice, key: str = "") -> Encoder:
     return PictureFolder(choice.place, choice.device)
 
 
-def _default(kind: str, choice: EncoderChoice) -> Encoder:
+def _default(kind: str, choice: EncoderChoice) -> ContentEncoder:
     # Each brings libraries of its own, so it is imported where it is asked for.
     if kind == "text":
         from coterie.content.sentences import SentenceEncoder

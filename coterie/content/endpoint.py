@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 import numpy as np
 
-from coterie.content.encoder import Encoded, Floats, digest_of, unit_rows
+from coterie.content.encoder import EncodedBatch, Floats, digest_of, unit_rows
 from coterie.errors import BadInputError, UnavailableError, unresolved
 
 _PASSING: Final = (408, 409, 425, 429, 500, 502, 503, 504)
@@ -93,7 +93,7 @@ class EndpointEncoder:
         """Asked of the API, once."""
         return int(self._ask(["a"]).shape[1])
 
-    def encode(self, batch: Sequence[str]) -> Encoded:
+    def encode(self, batch: Sequence[str]) -> EncodedBatch:
         """Encode texts; what is over the budget of this run is a fault.
 
         Raises:
@@ -110,7 +110,7 @@ class EndpointEncoder:
                 faults |= dict.fromkeys(places, OVER_BUDGET)
                 continue
             vectors[places] = self._ask(texts)
-        return Encoded(unit_rows(vectors), faults)
+        return EncodedBatch(unit_rows(vectors), faults)
 
     def _ask(self, texts: Sequence[str]) -> Floats:
         """Ask for the vectors of texts, shape (n, width)."""

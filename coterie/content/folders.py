@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from coterie.content.encoder import Encoded, digest_of, unit_rows
+from coterie.content.encoder import EncodedBatch, digest_of, unit_rows
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError
 
@@ -93,7 +93,7 @@ class TextFolder:
         self._longest = min(MAX_TOKENS, int(longest), int(self._tokens.model_max_length))
         self.width = len(self.encode(["a"]).vectors[0])
 
-    def encode(self, batch: Sequence[str]) -> Encoded:
+    def encode(self, batch: Sequence[str]) -> EncodedBatch:
         """Encode texts; an empty one has no vector, and is no fault."""
         told = [place for place, text in enumerate(batch) if text.strip()]
         # Texts of about one length go together, so that little is padded.
@@ -106,7 +106,7 @@ class TextFolder:
         vectors = np.zeros((len(batch), len(made[0]) if told else self.width), np.float32)
         for place, vector in found.items():
             vectors[place] = vector
-        return Encoded(unit_rows(vectors))
+        return EncodedBatch(unit_rows(vectors))
 
     def _of(self, texts: Sequence[str]) -> Any:
         given = self._tokens(
@@ -149,7 +149,7 @@ class PictureFolder:
             self.digest = digest_of(folder=folder_digest(folder), version=1)
         self.width = self._of([Image.new("RGB", (64, 64))]).shape[1]
 
-    def encode(self, batch: Sequence[bytes]) -> Encoded:
+    def encode(self, batch: Sequence[bytes]) -> EncodedBatch:
         """Encode the bytes of picture files."""
         from coterie.content.pictures import open_picture
 
@@ -165,7 +165,7 @@ class PictureFolder:
                     faults[place] = str(error)
             if places:
                 vectors[places] = self._of(pictures)
-        return Encoded(unit_rows(vectors), faults)
+        return EncodedBatch(unit_rows(vectors), faults)
 
     def _of(self, pictures: Sequence[Any]) -> Any:
         given = self._processor(list(pictures), return_tensors="pt").to(self._device)

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coterie.content.encoder import Encoder, Floats
+from coterie.content.encoder import ContentEncoder, Floats
 from coterie.content.vectors import ItemVectors
 from coterie.errors import BadInputError
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class ItemInputs:
     """What of each item is encoded, and how one input is told from another."""
 
     kind: str
@@ -30,14 +30,14 @@ class Inputs:
     @classmethod
     def of(
         cls, kind: str, item_ids: Sequence[str], values: Sequence[str], stamps: Sequence[str]
-    ) -> "Inputs":
+    ) -> "ItemInputs":
         """Make the keys; an empty stamp, as of a file that is not there, has an empty key."""
         keys = [sha256(stamp.encode()).hexdigest() if stamp else "" for stamp in stamps]
         return cls(kind, tuple(item_ids), tuple(values), pa.array(keys, pa.string()))
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class KeptVectors:
     """Vectors of a catalogue, and the key of the input that each was made of."""
 
     vectors: ItemVectors
@@ -55,7 +55,7 @@ class Kept:
         self.vectors.write(folder)
 
     @classmethod
-    def read(cls, folder: Path, kind: str) -> "Kept | None":
+    def read(cls, folder: Path, kind: str) -> "KeptVectors | None":
         """Read what was kept; None where there is nothing that can be used again."""
         try:
             vectors = ItemVectors.read(folder, kind)
@@ -68,20 +68,22 @@ class Kept:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class EncodingPlan:
     """Which inputs have to be encoded, each once, and where all vectors come from."""
 
     places: npt.NDArray[np.int64]
-    """Rows of ``Inputs`` to encode, one of each key, shape (new,)."""
-    _inputs: Inputs
-    _earlier: Kept | None
+    """Rows of ``ItemInputs`` to encode, one of each key, shape (new,)."""
+    _inputs: ItemInputs
+    _earlier: KeptVectors | None
     _row_of: npt.NDArray[np.int64]
     """Row of the earlier vectors for each item; -1: none."""
     _new_of: npt.NDArray[np.int64]
     """Place among ``places`` for each item; -1: none."""
 
     @classmethod
-    def of(cls, inputs: Inputs, encoder: Encoder, earlier: Kept | None) -> "Plan":
+    def of(
+        cls, inputs: ItemInputs, encoder: ContentEncoder, earlier: KeptVectors | None
+    ) -> "EncodingPlan":
         """Look up what is there already; vectors of another encoder are none."""
         if earlier is not None and earlier.vectors.digest != encoder.digest:
             earlier = None
@@ -107,7 +109,9 @@ class Plan:
         rows = np.flatnonzero(np.isin(self._new_of, new))
         return list(zip(rows.tolist(), self._new_of[rows].tolist(), strict=True))
 
-    def finish(self, encoder: Encoder, made: Floats, well: npt.NDArray[np.bool_]) -> Kept:
+    def finish(
+        self, encoder: ContentEncoder, made: Floats, well: npt.NDArray[np.bool_]
+    ) -> KeptVectors:
         """Put earlier and new vectors in the order of the items.
 
         Args:
@@ -126,7 +130,7 @@ class Plan:
         kept = ItemVectors(
             self._inputs.kind, encoder.name, encoder.digest, self._inputs.item_ids, vectors
         )
-        return Kept(kept, keys)
+        return KeptVectors(kept, keys)
 
 
 def _rows(keys: pa.Array, among: pa.Array) -> npt.NDArray[np.int64]:

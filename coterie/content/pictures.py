@@ -12,7 +12,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from coterie.content import lite
-from coterie.content.encoder import Encoded, Floats, digest_of, unit_rows
+from coterie.content.encoder import EncodedBatch, Floats, digest_of, unit_rows
 from coterie.errors import BadInputError
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -111,7 +111,7 @@ class PictureEncoder:
             name=self.name, weights=lite.WEIGHTS.sha256, colour=self._settings.colour, version=1
         )
 
-    def encode(self, batch: Sequence[bytes]) -> Encoded:
+    def encode(self, batch: Sequence[bytes]) -> EncodedBatch:
         """Encode the bytes of picture files."""
         faults: dict[int, str] = {}
         vectors = np.zeros((len(batch), self.width), np.float32)
@@ -124,7 +124,7 @@ class PictureEncoder:
                     faults[place] = str(error)
             if found:
                 vectors[[place for place, _ in found]] = self._of([one for _, one in found])
-        return Encoded(vectors, faults)
+        return EncodedBatch(vectors, faults)
 
     def _of(self, pictures: Sequence[Image.Image]) -> Floats:
         side = (lite.SIDE, lite.SIDE)

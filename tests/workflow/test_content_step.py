@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coterie.content.encoder import Encoded, digest_of, unit_rows
+from coterie.content.encoder import EncodedBatch, digest_of, unit_rows
 from coterie.content.vectors import ItemVectors
 from coterie.data.ingest import ingest
 from coterie.errors import BadInputError
@@ -36,7 +36,7 @@ class Toy:
         faults = {p: "says bad" for p, one in enumerate(batch) if one[:3] in (b"bad", "bad")}
         vectors = unit_rows(vectors.reshape(len(batch), 4))
         vectors[list(faults)] = 0
-        return Encoded(vectors, faults)
+        return EncodedBatch(vectors, faults)
 
 
 def toys(version=1):
