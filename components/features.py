@@ -19,11 +19,6 @@ def features(
     training ended, and hand it over to the store that serving reads."""
     from components.environment import shared_store
     from components.progress import print_note, print_progress
-    from coterie.imports import quick_imports
-
-    with quick_imports():
-        import feast  # noqa: F401 - for those who import it next
-
     from coterie.workflow.status import recorded
     from feature_repo.materialise import materialise
 

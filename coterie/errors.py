@@ -16,7 +16,7 @@ class UnavailableError(CoterieError):
 
 
 def unresolved(error: BaseException | None) -> str:
-    """What to look at where a name did not resolve, to be put after what an error says; else empty.
+    """Say what to look at where a name did not resolve, to end an error's text; else nothing.
 
     Clients say so in many ways, and most of them as if the other side did not answer.
     """

@@ -21,10 +21,10 @@ class Work(Protocol):
     """What probes ask after."""
 
     def alive(self) -> bool:
-        """Whether it comes round; if not, it should be started again."""
+        """Tell whether it comes round; if not, it should be started again."""
 
     def ready(self) -> bool:
-        """Whether it can do what it is for."""
+        """Tell whether it can do what it is for."""
 
 
 @dataclass
@@ -32,15 +32,15 @@ class Starting:
     """Stands for work until there is some: it lives, for a while, and is not ready."""
 
     work: Work | None = None
-    """Put here when it begins."""
+    """The work, once it has begun; None before."""
     began: float = field(default_factory=time.monotonic)
 
     def alive(self) -> bool:
-        """Whether the work is, or may still be loading."""
+        """Tell whether the work lives, or may still be loading."""
         return self.work.alive() if self.work else time.monotonic() - self.began < ALIVE_S
 
     def ready(self) -> bool:
-        """Whether the work is."""
+        """Tell whether the work is ready; not before it began."""
         return self.work is not None and self.work.ready()
 
 
@@ -53,7 +53,7 @@ def pages(port: int, registry: CollectorRegistry, work: Work) -> Iterator[int]:
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """Metrics, a probe, or nothing."""
+            """Answer with metrics, a probe, or nothing."""
             if self.path == "/metrics":
                 self._answer(200, generate_latest(registry))
             elif self.path in probes:
@@ -69,7 +69,7 @@ def pages(port: int, registry: CollectorRegistry, work: Work) -> Iterator[int]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Probes and scrapes are no news."""
+            """Log nothing: probes and scrapes are no news."""
 
     with ThreadingHTTPServer(("", port), Page) as server:
         server.daemon_threads = True

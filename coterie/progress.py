@@ -8,12 +8,12 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Report progress to nobody."""
 
 
 @contextmanager
 def bar() -> Iterator[Progress]:
-    """Bars on standard error, one for each ``what``; none where it is no terminal.
+    """Draw bars on standard error, one for each ``what``; none where it is no terminal.
 
     A bar that is short of its total when the block ends well is shown as full: who stops early
     is done too.

@@ -86,7 +86,7 @@ class Column:
     required: bool = False
     about: str = ""
     choices: tuple[str, ...] = ()
-    """The words that it may hold, in any case; empty: any."""
+    """Words that the column may hold, in any case; empty: any."""
     where_not_said: float | bool | None = None
     """What an empty cell means, and a missing row; None: nothing is known."""
     unreadable: bool | None = None
@@ -99,10 +99,10 @@ class Rule:
     """What one column alone cannot tell of a row."""
 
     column: str
-    """The one to blame."""
+    """The column to blame."""
     fault: str
     broken: Callable[[Mapping[str, pa.Array]], pa.Array]
-    """From all columns of n rows to a mask, shape (n,), true where a row is bad."""
+    """Makes a mask, shape (n,), true where a row is bad, of all columns of n rows."""
 
 
 class Duplicates(StrEnum):
@@ -133,7 +133,7 @@ class Mirror:
     where: str
     """A column."""
     is_in: frozenset[str]
-    """What it holds in such rows."""
+    """Words that the column holds in such rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from coterie.data.dataset import Dataset, Interactions, Ints, Split, Ties, Train
 from coterie.data.splits import events_of_lists
 from coterie.graph.friends import friend_lists
 from coterie.graph.strength import tie_strengths
-from coterie.recommend.shoppers import memory_of
+from coterie.recommend.shoppers import remembered
 from coterie.schema import (
     FRIEND_IDS,
     FRIEND_STRENGTHS,
@@ -75,20 +75,17 @@ def _moment(events: Interactions, ties: Ties, withheld: Interactions, earliest: 
 
 
 def recent_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
-    """Rows of the recent view, one a shopper, in the order of ``dataset.users``."""
-    memory = memory_of(moment.events, len(dataset.users))
-    histories, had = memory.recent, memory.had
+    """Make the rows of the recent view, one a shopper, in the order of ``dataset.users``."""
+    rows, recent, had = remembered(moment.events, len(dataset.users))
     bounds = np.searchsorted(had.person, np.arange(len(dataset.users) + 1))
-    person = np.repeat(np.arange(histories.num_people), np.diff(histories.offsets))
-    ts_ms = _newest(moment.events, person, histories.item_idx, len(dataset.items))
     return _rows(
         dataset,
         moment,
         {
-            RECENT_ITEMS: _lists(histories.offsets, dataset.items.ids.take(histories.item_idx)),
-            RECENT_KINDS: _lists(histories.offsets, pa.array(histories.kind, pa.int64())),
-            RECENT_TS: _lists(histories.offsets, pa.array(ts_ms)),
-            RECENT_WANTED: _lists(histories.offsets, pa.array(histories.wanted_ms)),
+            RECENT_ITEMS: _lists(rows.offsets, dataset.items.ids.take(recent.item)),
+            RECENT_KINDS: _lists(rows.offsets, pa.array(recent.kind, pa.int64())),
+            RECENT_TS: _lists(rows.offsets, pa.array(recent.ts_ms)),
+            RECENT_WANTED: _lists(rows.offsets, pa.array(recent.wanted_ms)),
             HAD_ITEMS: _lists(bounds, dataset.items.ids.take(had.item)),
             HAD_KINDS: _lists(bounds, pa.array(had.kind, pa.int64())),
             HAD_WANTED: _lists(bounds, pa.array(had.wanted_ms)),
@@ -113,14 +110,6 @@ def friend_rows(dataset: Dataset, moment: Snapshot) -> pa.Table:
             FRIENDS_NAMED: _lists(friends.offsets, pa.array(named.astype(np.int64))),
         },
     )
-
-
-def _newest(events: Interactions, person: Ints, item_idx: Ints, num_items: int) -> Ints:
-    """Newest time of each (person, item), milliseconds, shape of ``person``."""
-    key = events.user_idx * num_items + events.item_idx
-    order = np.lexsort((events.ts_ms, key))
-    last = np.searchsorted(key[order], person * num_items + item_idx, side="right") - 1
-    return events.ts_ms[order][last]
 
 
 def flag(dataset: Dataset, column: str) -> npt.NDArray[np.bool_]:

@@ -91,9 +91,10 @@ class Parameters:
         refresh="champion",
     )
     settings: str = parameter(
-        'JSON of model settings that differ from its own: {"heads": 2, "loop.lr": 0.002}; or the '
-        "address of a file with it, such as the best.json of coterie tune. In refresh, dim and "
-        "heads have to be the champion's; in backtest they are those of the social model.",
+        'JSON of model settings that differ from its own: {"embedding_size": 128, "loop.lr": 0.002}'
+        "; or the address of a file with it, such as the best.json of coterie tune. In refresh, "
+        "embedding_size and heads have to be the champion's; in backtest they are those of the "
+        "social model.",
         INGESTING,
         default="{}",
         refresh='{"loop.max_epochs": 20, "loop.lr": 0.002}',

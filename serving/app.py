@@ -165,13 +165,13 @@ def _with_whole_paths(settings: Settings) -> Settings:
         pipeline_status=_whole_unless_url(settings.pipeline_status),
         state=_whole(settings.state),
         releases=_whole_unless_url(settings.releases_root),
-        rollouts=_whole_unless_url(settings.rollouts_place),
+        rollouts=_whole_unless_url(settings.rollouts_root),
         shoppers=_whole(settings.shoppers) if settings.shoppers else "",
     )
 
 
-def _whole_unless_url(place: str) -> str:
-    return place if "://" in place or not place else _whole(place)
+def _whole_unless_url(path: str) -> str:
+    return path if "://" in path or not path else _whole(path)
 
 
 def _whole(path: str) -> str:

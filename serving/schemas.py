@@ -58,7 +58,7 @@ class Reason(BaseModel):
 
 
 class ListedItem(BaseModel):
-    """One place of a list."""
+    """One position of a list."""
 
     rank: int = Field(description="1 is best")
     score: float
@@ -137,7 +137,10 @@ class EventBatch(Strict):
 class RefusedEvent(BaseModel):
     """An event that was not kept, and the first thing wrong with it."""
 
-    place: int = Field(description="In the batch, from 0")
+    index: int = Field(description="In the batch, from 0")
+    place: int = Field(
+        description="The index, by its earlier name", json_schema_extra={"deprecated": True}
+    )
     event_id: str | None = Field(description="As it was sent; null where it was none")
     where: str = Field(description="JSON path", examples=["body.events[3].value"])
     reason: str = Field(description="What was found and what was expected")
@@ -155,7 +158,7 @@ class EventReceipt(BaseModel):
         description="Items of kept events that the release does not know: the next training may"
     )
     shortened: list[int] = Field(
-        description="Places of kept events whose text was cut, it was too long"
+        description="Indices of kept events whose text was cut, it was too long"
     )
     applied: bool = Field(
         description="True: the very next list takes them into account. False (status 202): they "

@@ -138,7 +138,7 @@ class Settings:
         return self.releases or self.release.rstrip("/").rpartition("/")[0] or "."
 
     @property
-    def rollouts_place(self) -> str:
+    def rollouts_root(self) -> str:
         """Folder or ``kubernetes://`` where rollouts are written down."""
         return self.rollouts or str(Path(self.state) / "rollouts")
 
@@ -148,7 +148,7 @@ class Settings:
         return Path(self.state) / "replicas"
 
     @property
-    def event_log_place(self) -> str:
+    def event_log_url(self) -> str:
         """URL of the event log."""
         return self.event_log or f"{SQLITE}://{Path(self.state) / 'events.sqlite'}"
 

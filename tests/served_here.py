@@ -10,16 +10,17 @@ from pathlib import Path
 import uvicorn
 
 from serving import app
+from serving.api.application import create_app
+from serving.api.dependencies import AppParts
 from serving.api.directory import directory_of
-from serving.api.routes import Parts, create_app
 from serving.events.open import open_event_log
 from serving.features.online_store import FeastFeatures
 from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.attribution import Responses
-from serving.rollouts.release_locator import first_live, open_book, places_of
-from serving.rollouts.router import Switch
+from serving.rollouts.release_locator import first_live, open_book, release_locator
+from serving.rollouts.router import ReleaseRouter
 from serving.settings import Settings, read_settings
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 
 
 class Writer:
@@ -42,15 +43,15 @@ def settings_of(command: Sequence[str], environment: Mapping[str, str]) -> Setti
 def served_here(settings: Settings) -> Iterator[None]:
     """Serve as ``serving.app`` would, in this process."""
     Path(settings.state).mkdir(parents=True, exist_ok=True)
-    metrics, online = Metrics(), FeastFeatures(settings.features)
-    live, switch = first_live(settings), Switch(online, metrics)
-    switch.adopt(live)
+    metrics, online = ServingMetrics(), FeastFeatures(settings.features)
+    live, router = first_live(settings), ReleaseRouter(online, metrics)
+    router.adopt(live)
     responses = Responses(settings.attribution_s, metrics)
     responses.adopt(live)
     with closing(open_event_log(settings)) as log:
-        writer = Writer(Sink(log, online, metrics, responses))
-        rollouts = (open_book(settings), places_of(settings))
-        parts = Parts(settings, switch, writer, metrics, directory_of(settings), rollouts)
+        writer = Writer(Sink(log, online, metrics, responses.note))
+        rollouts = (open_book(settings), release_locator(settings))
+        parts = AppParts(settings, router, writer, metrics, directory_of(settings), rollouts)
         with listening(create_app(parts), settings.port):
             yield
 

@@ -1,3 +1,4 @@
+import ast
 import errno
 import os
 import threading
@@ -150,3 +151,29 @@ def test_a_folder_that_came_meanwhile_is_left_alone(tmp_path):
         race()
     assert (tmp_path / "v1" / "tensors").read_text() == "theirs"
     assert names(tmp_path) == ["v1"]
+
+
+MAY_RENAME = {
+    "coterie/files.py",
+    "coterie/data/staging.py",  # swaps two folders
+    "coterie/training/distributed.py",  # moves a damaged file aside
+}
+
+
+def renames(module: Path) -> bool:
+    """Whether it calls ``os.replace(a, b)``, ``path.replace(b)`` or the same with rename."""
+    calls = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
+    return any(
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("replace", "rename")
+        and (ast.unparse(call.func.value) == "os" or (len(call.args) == 1 and not call.keywords))
+        for call in calls
+    )
+
+
+def test_nobody_writes_beside_and_renames_by_hand():
+    root = Path(__file__).parents[1]
+    packages = ("coterie", "components", "pipelines", "serving", "feature_repo", "benchmarks")
+    modules = [path for name in packages for path in (root / name).rglob("*.py")]
+    found = {str(path.relative_to(root)) for path in modules if renames(path)}
+    assert found - MAY_RENAME == set(), "write with coterie.files.write_atomically"

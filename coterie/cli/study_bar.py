@@ -15,7 +15,7 @@ class _TimeLeft(ProgressColumn):
     """Counts down between what the study tells."""
 
     def render(self, task: Task) -> Text:
-        """Minutes, or seconds where there are few."""
+        """Write minutes, or seconds where there are few."""
         until = task.fields["until"]
         if until is None:
             return Text("")
@@ -25,7 +25,7 @@ class _TimeLeft(ProgressColumn):
 
 @contextmanager
 def study_bar(what: str) -> Iterator[Watch]:
-    """Shows a study's progress; nothing where standard error is no terminal."""
+    """Show a study's progress; nothing where standard error is no terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

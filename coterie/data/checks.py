@@ -77,7 +77,7 @@ def check(
 def _cell_faults(
     name: str, kind: pa.DataType, raw: pa.Array | None, fault: pa.Array | None
 ) -> pa.Array | None:
-    """The faults of a column's cells but for those that this column can hold."""
+    """Keep the faults of a column's cells but for those that this column can hold."""
     if fault is None:
         return None
     if kind == pa.bool_():

@@ -65,7 +65,7 @@ class Clean:
     """Items of which a bad row says that they cannot be had, or says nothing that can be read
     (``BadRow.WITHDRAWS``)."""
     suspects: set[str] = field(default_factory=set)
-    """What may be the id of one of them, where nobody knows which field is which."""
+    """Texts that may be the id of one of them, where nobody knows which field is which."""
 
     def parts(self) -> Iterator[pa.Table]:
         """Yield the clean rows once, sorted; the counts are whole afterwards."""
@@ -121,7 +121,7 @@ def clean_table(
 
 
 def _counted(clean: Clean, source: TableSource) -> Iterator[tuple[int, Chunk]]:
-    """The chunks of a table, each with the offset of its first row."""
+    """Yield a table's chunks with the offset of each one's first row, and count rows by file."""
     offset = 0
     for chunk in source.chunks(clean.table) if clean.files else ():
         clean.files[chunk.file] = clean.files.get(chunk.file, 0) + len(chunk)
@@ -203,7 +203,7 @@ def _checked_by_daft(table: Table, group: list[pa.Table], now: datetime) -> pa.T
 
 
 def _sift(clean: Clean, checked: pa.Table, quarantine: Any) -> None:
-    """Good rows into the spill, bad ones and those with a note into quarantine."""
+    """Put good rows into the spill, bad ones and those with a note into quarantine."""
     table = clean.table
     is_bad, is_noted = pc.is_valid(checked[REASON]), pc.is_valid(checked[NOTED])
     num_bad, num_noted = (pc.sum(mask).as_py() or 0 for mask in (is_bad, is_noted))
@@ -251,7 +251,7 @@ def _withdraw(table: Table, rows: pa.Table, keys: set[str]) -> pa.Table:
 
 
 def _refusals(table: Table, keys: set[str]) -> pa.Table:
-    """A row a key that says no, and nothing else."""
+    """Make a row a key that says no, and nothing else."""
     told = {table.key[0]: pa.array(sorted(keys), pa.string())}
     told |= dict.fromkeys(table.strict, pa.repeat(pa.scalar(False), len(keys)))
     columns = [told.get(c.name, pa.nulls(len(keys), c.type)) for c in table.columns]
@@ -260,8 +260,11 @@ def _refusals(table: Table, keys: set[str]) -> pa.Table:
 
 
 def _misplaced_ids(table: Table, chunk: Chunk) -> list[str]:
-    """All that may be an id in the wrong place: the fields of rows that are not as wide as their
-    header or have no id, and what stands for a consent and is none."""
+    """Collect all that may be an id in the wrong place.
+
+    That is the fields of rows that are not as wide as their header or have no id, and what stands
+    for a consent and is none.
+    """
     fields = [text for row in chunk.fields for text in row]
     if not chunk.fields:
         texts = [
@@ -278,7 +281,7 @@ def _misplaced_ids(table: Table, chunk: Chunk) -> list[str]:
 
 
 def keys_of(table: Table) -> Keys:
-    """How rows of a table are told apart, sorted, and brought together."""
+    """Say how rows of a table are told apart, sorted, and brought together."""
     # Whichever way round a row stands, both have to meet.
     return Keys(table.key, table.order, table.mirror.columns if table.mirror else table.key)
 
@@ -293,7 +296,7 @@ def settle(table: Table, rows: pa.Table) -> pa.Table:
 
 
 def _stricter(table: Table, found: pa.Table, rows: pa.Table) -> pa.Table:
-    """The rows with a no that any row of their key says, at its last offset."""
+    """Let rows say no where any row of their key does, at the last offset of that key."""
     (key,) = table.key
     said = all_of_each(rows, key, table.strict)
     row = pc.index_in(found[key], value_set=said[key])
@@ -304,7 +307,7 @@ def _stricter(table: Table, found: pa.Table, rows: pa.Table) -> pa.Table:
 
 
 def _both_ways(key: Sequence[str], mirror: Mirror, found: pa.Table) -> pa.Table:
-    """The rows, and those that are also there the other way round, at an offset below 0."""
+    """Add the rows that are also there the other way round, at an offset below 0."""
     words = pa.array(sorted(mirror.is_in), pa.string())
     turned = found.filter(pc.is_in(found[mirror.where], value_set=words))
     names, (one, other) = found.column_names, mirror.columns

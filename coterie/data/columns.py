@@ -17,11 +17,11 @@ from coterie.errors import BadInputError
 from coterie.schema import TIMESTAMP, Column
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
-"""Before this nobody shopped on a network: an older time is a broken clock or a missing one."""
+"""Earliest time of an event: one before it has a broken clock, or none."""
 MAX_LEAD_S: Final = 300.0
-"""Clocks of senders may be ahead of ours by this: a time is impossible only beyond it."""
+"""Seconds that clocks of senders may be ahead of ours: a time is impossible only beyond them."""
 MAX_NUMBER: Final = 1e12
-"""Of a value, price or weight: models count in single precision, where far larger is infinite."""
+"""Largest value, price or weight: in the models' single precision far larger is infinite."""
 MAX_URI: Final = 4096
 MAX_TEXT: Final = {"description": 20_000, "text": 20_000}
 MAX_SHORT_TEXT: Final = 1_000
@@ -45,7 +45,7 @@ class Parsed:
     """A column of n rows as the contract has it."""
 
     value: pa.Array
-    """Of the contract's type; null where missing or bad."""
+    """The values, of the contract's type; null where missing or bad."""
     reason: pa.Array
     """Text where the row is bad, else null."""
     cut: pa.Array
@@ -122,7 +122,7 @@ def parse_id(found: pa.Array) -> Parsed:
 
 
 def _digits(found: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Numbers as texts of digits, and where they are not whole or not exact."""
+    """Write numbers as texts of digits, and find those that are not whole or not exact."""
     if pa.types.is_decimal(found.type):
         found = found.cast(pa.float64(), safe=False)
     if not pa.types.is_floating(found.type):
@@ -163,7 +163,7 @@ def _is_list_of_texts(found: pa.DataType) -> bool:
 
 
 def parse_text(found: pa.Array, longest: int) -> Parsed:
-    """Text for people; cut where it is too long: a row is worth more than its tail."""
+    """Clean text for people, and cut what is too long: a row is worth more than its tail."""
     texts = plain(found)
     cut = pc.fill_null(pc.greater(pc.utf8_length(texts), longest), False)
     # Trimmed again: the cut may fall behind a space.
@@ -172,7 +172,7 @@ def parse_text(found: pa.Array, longest: int) -> Parsed:
 
 
 def parse_choice(found: pa.Array, choices: Sequence[str]) -> Parsed:
-    """One of a few words, in any case."""
+    """Match one of a few words, in any case."""
     words = pc.utf8_lower(trimmed(found))
     known = pc.is_in(words, value_set=pa.array([str(c) for c in choices], pa.string()))
     unknown = pc.and_(pc.is_valid(words), pc.invert(known))
@@ -188,7 +188,7 @@ def parse_flag(found: pa.Array) -> Parsed:
 
 
 def parse_number(found: pa.Array) -> Parsed:
-    """Finite numbers, with a point where they have a fraction."""
+    """Read finite numbers, with a point where they have a fraction."""
     if pa.types.is_string(found.type) or pa.types.is_large_string(found.type):
         words = trimmed(found)
         odd = pc.match_substring_regex(words, _NOT_FINITE)
@@ -258,7 +258,7 @@ def _to_timestamps(found: pa.Array) -> pa.Array:
 
 
 def _marked(words: pa.Array, compact: pa.Array) -> pa.Array:
-    """Times as pandas knows ISO 8601: dates without marks get them, zones are Z or an offset."""
+    """Write times as pandas knows ISO 8601: compact dates get marks, zones are Z or an offset."""
     words = pc.replace_substring_regex(words, _ZONE_WORD, "Z")
     words = pc.replace_substring_regex(words, r"\s+([+-]\d\d:?\d\d)$", r"\1")
     if not pc.any(compact).as_py():
@@ -269,7 +269,10 @@ def _marked(words: pa.Array, compact: pa.Array) -> pa.Array:
 
 
 def _from_unix(numbers: pa.Array) -> pa.Array:
-    """Seconds up to the year 5138, then milli-, micro-, nanoseconds: no overlap since 1973."""
+    """Read Unix times: seconds up to the year 5138, then milli-, micro-, nanoseconds.
+
+    Since 1973 these do not overlap.
+    """
     unix = numbers.to_numpy(zero_copy_only=False)
     size = np.abs(unix)
     per_unit = np.select([size < 1e11, size < 1e14, size < 1e17], [1e6, 1e3, 1.0], 1e-3)
@@ -294,7 +297,7 @@ def _null_where(mask: pa.Array, values: pa.Array) -> pa.Array:
 
 
 def _parsed(value: pa.Array, *faults: tuple[pa.Array, str], also: pa.Array | None = None) -> Parsed:
-    """The first fault that holds is the reason; a value with a fault is null."""
+    """Pair values with faults; the first that holds is the reason, and the value is then null."""
     reason = pa.nulls(len(value), pa.string()) if also is None else also
     for mask, why in reversed(faults):
         if mask.null_count < len(mask) and pc.any(mask).as_py():

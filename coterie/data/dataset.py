@@ -29,7 +29,7 @@ class Interactions:
     ts_ms: Ints
     """Milliseconds since 1970, UTC."""
     referrer_idx: Ints
-    """Who shared or invited; -1 where nobody did."""
+    """User who shared or invited; -1 where nobody did."""
 
     def __post_init__(self) -> None:
         lengths = {len(getattr(self, f.name)) for f in fields(self)}
@@ -40,12 +40,12 @@ class Interactions:
         return len(self.user_idx)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Interactions":
-        """The rows of an index or a mask, in that order."""
+        """Take the rows of an index or a mask, in that order."""
         return Interactions(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @staticmethod
     def concat(first: "Interactions", second: "Interactions") -> "Interactions":
-        """Both, ordered by time; equal times keep ``first`` before ``second``."""
+        """Join two tables, ordered by time; equal times keep ``first`` before ``second``."""
         both = Interactions(
             *(
                 np.concatenate([getattr(first, f.name), getattr(second, f.name)])
@@ -76,12 +76,12 @@ class Ties:
         return len(self.src_idx)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Ties":
-        """The rows of an index or a mask, in that order."""
+        """Take the rows of an index or a mask, in that order."""
         return Ties(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @staticmethod
     def none() -> "Ties":
-        """Nobody knows anybody: the same shop without its social side."""
+        """Make ties of nobody with anybody: the same shop without its social side."""
         ints = np.zeros(0, np.int64)
         return Ties(ints, ints, np.zeros(0, np.int8), np.zeros(0, np.float32), ints)
 
@@ -95,14 +95,14 @@ class TrainingSet:
     num_users: int
     num_items: int
     validation: Interactions | None = None
-    """What to stop early on: the targets that follow ``interactions``; never trained on."""
+    """Targets that follow ``interactions``, to stop early on; never trained on."""
     again: Again | None = None
     """What of that which was had may be listed again when lists are made; None: nothing."""
     items: pa.Table | None = None
     """Columns of ``schema.ITEMS``, row i describes item i; None where nothing is said of them."""
 
     def item_column(self, name: str) -> pa.ChunkedArray:
-        """One column of the items, shape (num_items,).
+        """Give one column of the items, shape (num_items,).
 
         Raises:
             BadInputError: Nothing of that name is said of the items.
@@ -116,13 +116,13 @@ class TrainingSet:
         return self.items[name]
 
     def with_item_columns(self, names: Sequence[str]) -> "TrainingSet":
-        """The same with those columns of the items alone, which a model reads."""
+        """Keep those columns of the items alone that a model reads."""
         if self.items is None or not names:
             return replace(self, items=None)
         return replace(self, items=self.items.select(names))
 
     def without_ties(self) -> "TrainingSet":
-        """The same, as if nobody knew anybody: what social lift is measured against."""
+        """Drop all ties, as if nobody knew anybody: what social lift is measured against."""
         return replace(self, ties=Ties.none())
 
 
@@ -149,12 +149,12 @@ class Split:
     """``schema.ITEMS``, row i describes item i."""
 
     def for_validation(self) -> TrainingSet:
-        """Fit on train, choose on validation."""
+        """Make the set for choosing: fit on train, judge on validation."""
         parts = self.train, self.ties, self.num_users, self.num_items
         return TrainingSet(*parts, self.val, self.again[0], self.items)
 
     def for_test(self) -> TrainingSet:
-        """Fit on train and validation; then look at test, once."""
+        """Make the set for the last look: fit on train and validation, judge on test, once."""
         seen = Interactions.concat(self.train, self.val if self.between is None else self.between)
         parts = seen, self.ties, self.num_users, self.num_items
         return TrainingSet(*parts, again=self.again[1], items=self.items)

@@ -107,7 +107,7 @@ def _open(
 
 
 def _numbers(start: int, count: int, uneven: list[int]) -> npt.NDArray[np.int64]:
-    """The numbers of so many even rows from ``start`` on, where some numbers are uneven rows'."""
+    """Count so many even rows from ``start`` on, leaving out the numbers of uneven rows."""
     skipped = np.sort(np.array([n for n in uneven if n >= start], np.int64))
     before = skipped - start - np.arange(len(skipped))
     even = np.arange(count)
@@ -115,7 +115,7 @@ def _numbers(start: int, count: int, uneven: list[int]) -> npt.NDArray[np.int64]
 
 
 def _uneven(name: str, names: list[str], rows: list[Any], first: int, form: FileForm) -> Chunk:
-    """Rows that are not as wide as the header: nobody knows which field is which."""
+    """Read rows that are not as wide as the header: nobody knows which field is which."""
     fields: list[list[str]] = [
         next(_rows(io.StringIO(row.text, newline=""), form), []) for row in rows
     ]
@@ -157,7 +157,7 @@ def _refuse_open_quotes(file: Path, name: str, form: FileForm) -> None:
 
 
 def _line_of_open_quote(file: Path, name: str, form: FileForm) -> int:
-    """The line where the field begins that could not be read."""
+    """Find the line where the field begins that could not be read."""
     began = 1
     with _text(file, name, form) as lines:
         reader = _rows(lines, form)
@@ -179,7 +179,7 @@ def _line_of_open_quote(file: Path, name: str, form: FileForm) -> int:
 
 
 def _opens(text: str, form: FileForm) -> bool:
-    """Whether a quote is open at the end of some lines."""
+    """Tell whether a quote is open at the end of some lines."""
     try:
         deque(_rows(io.StringIO(text, newline=""), form), maxlen=0)
     except csv.Error:
@@ -210,7 +210,7 @@ def _text(file: Path, name: str, form: FileForm) -> io.TextIOWrapper:
 
 
 def _stream(file: Path, name: str, form: FileForm) -> Utf8Stream:
-    """The file in UTF-8, with one character between fields."""
+    """Open the file as UTF-8 with one character between fields."""
     chunks = utf8_chunks(file, name, form.encoding)
     if form.delimiter == " ":
         return Utf8Stream(_replaced(chunks, rb"[ \t]+", b" ", rb"(?m)^ | $"))

@@ -14,7 +14,7 @@ import pyarrow as pa
 from coterie.errors import BadInputError
 
 COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
-"""By the end of a file's name."""
+"""Compressions by the end of a file's name."""
 _MAGIC: Final = {
     b"\x1f\x8b": "packed with gzip: let its name end in .gz",
     b"\x28\xb5\x2f\xfd": "packed with zstd: let its name end in .zst",
@@ -24,7 +24,7 @@ _MAGIC: Final = {
     b"\xd0\xcf\x11\xe0": "an old spreadsheet: save it as CSV",
     b"SQLite format 3": "a database: export its tables",
 }
-"""What files begin with that are no text, whatever their names say."""
+"""First bytes of files that are no text, whatever their names say."""
 CHUNK_BYTES: Final = 1 << 22
 _SAMPLE_BYTES: Final = 1 << 16
 _AROUND = 2_000
@@ -158,7 +158,7 @@ def _guess_legacy(sample: bytes) -> str | None:
 
 
 _LEGACY: Final = ["cp1252", "gb18030", "big5", "shift_jis", "euc_kr", "cp1251"]
-"""What shops still export in; latin-1 is within cp1252."""
+"""Encodings that shops still export in; latin-1 is within cp1252."""
 
 
 def _refusal(name: str, encoding: str, line: int, error: UnicodeDecodeError) -> str:

@@ -11,7 +11,7 @@ RUNNERS: Final = ("native", "ray")
 
 
 def daft_on(runner: Runner) -> ModuleType:
-    """The ``daft`` module, working on ``runner``; a Ray cluster that is connected to is used.
+    """Import ``daft`` and let it work on ``runner``; a Ray cluster that is connected to is used.
 
     Raises:
         BadInputError: No such runner, or this process has already worked on the other one.

@@ -17,13 +17,13 @@ from coterie.schema import EVENTS, ITEMS, TIES, TIMESTAMP, UNDATED, EventKind, P
 Ints = npt.NDArray[np.int64]
 
 PART_TIMES: Final = {part: UNDATED.replace(second=second) for second, part in enumerate(Part)}
-"""Where a set tells no times its parts are a second apart, too little to count as age."""
+"""Time of each part in a set without times: a second apart, too little to count as age."""
 
 
 def read_delimited(
     file: Path, names: tuple[str, ...], header: bool = False, encoding: str = "utf-8"
 ) -> pa.Table:
-    """Columns of a file with tabs, commas or spaces between them, as text, nothing quoted.
+    """Read a file with tabs, commas or spaces between its columns, as text, nothing quoted.
 
     Raises:
         BadInputError: The file is missing, or not of this many columns.
@@ -50,7 +50,7 @@ def read_delimited(
 
 
 def read_pairs(file: Path, first: str, second: str) -> pa.Table:
-    """The first two columns of a delimited file, with or without a line of headings.
+    """Read the first two columns of a delimited file, with or without a line of headings.
 
     Raises:
         BadInputError: As :func:`read_delimited`.
@@ -66,7 +66,7 @@ def read_pairs(file: Path, first: str, second: str) -> pa.Table:
 
 
 def read_mat(file: Path, name: str, columns: int) -> Ints:
-    """One matrix of a MATLAB file, shape (n, columns).
+    """Read one matrix of a MATLAB file, shape (n, columns).
 
     Raises:
         BadInputError: The file is missing, no MATLAB file, or has no such matrix.
@@ -84,7 +84,7 @@ def read_mat(file: Path, name: str, columns: int) -> Ints:
 
 
 def fill(table: Table, **columns: Any) -> pa.Table:
-    """A table of the contract from some of its columns; the others are null."""
+    """Make a table of the contract from some of its columns; the others are null."""
     length = len(next(iter(columns.values())))
     return pa.table(
         [
@@ -98,7 +98,7 @@ def fill(table: Table, **columns: Any) -> pa.Table:
 def engagements(
     prefix: str, part: Part, found: pa.Table, kind: EventKind = EventKind.PURCHASE, **more: Any
 ) -> pa.Table:
-    """Events of columns user and item, that belong to a part; ids keep the order of the rows."""
+    """Make events of a part from columns user and item; ids keep the order of the rows."""
     length = found.num_rows
     return fill(
         EVENTS,
@@ -113,29 +113,29 @@ def engagements(
 
 
 def ties_of(src: Any, dst: Any, kind: TieKind) -> pa.Table:
-    """Ties of one kind, all of weight 1."""
+    """Make ties of one kind, all of weight 1."""
     return fill(TIES, src_user_id=src, dst_user_id=dst, kind=repeat(kind, len(src)))
 
 
 def nameless_items(item_ids: Any, **more: Any) -> pa.Table:
-    """Each item once, titled by its id: the set tells nothing of it."""
+    """Make each item once, titled by its id, where the set tells nothing of it."""
     ids = pc.unique(item_ids) if not more else item_ids
     return fill(ITEMS, item_id=ids, title=labels("Item", ids), **more)
 
 
 def numbered(prefix: str, length: int) -> pa.Array:
-    """``prefix-0000000`` and so on, so that ids sort as the rows stood."""
+    """Write ``prefix-0000000`` and so on, so that ids sort as the rows stood."""
     numbers = pc.utf8_lpad(pa.array(np.arange(length)).cast(pa.string()), width=7, padding="0")
     return labels(prefix, numbers, "-")
 
 
 def labels(word: str, ids: Any, between: str = " ") -> Any:
-    """The word before each id."""
+    """Put a word before each id."""
     return pc.binary_join_element_wise(word, pc.cast(ids, pa.string()), between)
 
 
 def repeat(word: str, length: int) -> pa.Array:
-    """One word, ``length`` times."""
+    """Repeat one word, ``length`` times."""
     return pa.repeat(pa.scalar(str(word)), length)
 
 

@@ -37,9 +37,9 @@ MOST_EXACT: Final = 1 << 53
 """Whole numbers below it are exact as floats."""
 TWICE: Final = "given more than once in one object"
 WHOLE_ROW: Final = ""
-"""In place of a column: the fault is one of the whole row."""
+"""Key of faults, in place of a column, that are of the whole row."""
 LIST_MARK: Final = "\x1d"
-"""Before each text of a list of texts, which a category may be."""
+"""Character before each text of a list of texts, which a category may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,16 @@ class FileForm:
     """How a delimited file is written; Parquet and JSON Lines need none of it."""
 
     delimiter: str = ","
-    """Between fields: any characters, or a space for runs of spaces and tabs."""
+    """Characters between fields; a space stands for runs of spaces and tabs."""
     encoding: str = "utf-8"
     header: bool = True
     """Whether the first line names the columns."""
     names: tuple[str, ...] = ()
-    """Of the columns, where no line does."""
+    """Names of the columns, where no line has them."""
     quote: str = '"'
-    """Around fields; empty where nothing is quoted."""
+    """Character around fields; empty where nothing is quoted."""
     escape: str = ""
-    """Before a quote that is part of a field; empty where it is doubled."""
+    """Character before a quote that is part of a field; empty where it is doubled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Chunk:
     columns: dict[str, pa.Array]
     """Each of shape (n,): text, or as Parquet types it."""
     faults: dict[str, pa.Array]
-    """By column, shape (n,) of text: why a cell cannot be taken, null where it can."""
+    """Why a cell cannot be taken, by column, text of shape (n,); null where it can."""
     fields: tuple[tuple[str, ...], ...] = ()
     """All fields of each row, where the rows are not as wide as their header."""
 
@@ -205,7 +205,7 @@ def _parquet_chunks(file: Path, name: str, wanted: Collection[str] | None) -> It
 
 
 def _plain(found: pa.Array) -> pa.Array:
-    """The same values without the ways in which Parquet saves room."""
+    """Undo the ways in which Parquet saves room; the values are the same."""
     if pa.types.is_dictionary(found.type):
         found = found.dictionary_decode()
     if pa.types.is_large_string(found.type) or pa.types.is_string_view(found.type):

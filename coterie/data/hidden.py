@@ -8,7 +8,7 @@ from coterie.data.repurchase import Again
 
 
 def hides(kind: Codes, wanted_ms: Ints, item_idx: Ints, again: Again | None) -> Mask:
-    """Entries whose item is not shown to their person, shape (n,).
+    """Tell which entries hide their item from their person, shape (n,).
 
     Args:
         kind: As ``polarity.Entries`` has it.
@@ -21,7 +21,7 @@ def hides(kind: Codes, wanted_ms: Ints, item_idx: Ints, again: Again | None) -> 
 
 
 def hidden_pairs(events: Interactions, num_items: int, again: Again | None) -> Ints:
-    """All that some events hide: user * num_items + item, ascending."""
+    """List all that some events hide: user * num_items + item, ascending."""
     if again is None:
         kept = events.take(had(events))
         return np.unique(kept.user_idx * num_items + kept.item_idx)

@@ -15,7 +15,7 @@ MAX_ID: Final = 256
 MISSING_WORDS: Final = frozenset(
     {"NULL", "null", "None", "NaN", "nan", "NA", "N/A", "#N/A", "<NA>", "\\N", "undefined"}
 )
-"""What exports write where there is no id: all their rows would become one person or item."""
+"""Words that exports write where there is no id: all their rows would become one person or item."""
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Controls, line separators, bidirectional overrides, byte order marks, halves of characters."""
@@ -78,7 +78,7 @@ def normal_ids(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def _unusual(texts: pa.Array) -> pa.Array:
-    """Where ``_judge`` might change or refuse something: in most files hardly anywhere."""
+    """Find where ``_judge`` might change or refuse something: in most files hardly anywhere."""
     lengths = pc.binary_length(texts)
     odd = pc.or_(pc.equal(lengths, 0), pc.greater(lengths, MAX_ID))
     odd = pc.or_(odd, pc.is_in(texts, value_set=pa.array(sorted(MISSING_WORDS))))
@@ -89,8 +89,10 @@ def _unusual(texts: pa.Array) -> pa.Array:
 
 
 def _plain_bytes(texts: pa.Array) -> bool:
-    """Whether a whole column is of visible ASCII without points and pluses: one look at its bytes,
-    where a pattern would look at each text."""
+    """Tell whether a whole column is of visible ASCII without points and pluses.
+
+    It takes one look at its bytes, where a pattern would look at each text.
+    """
     bounds = np.frombuffer(texts.buffers()[1], np.int32)[
         texts.offset : texts.offset + len(texts) + 1
     ]
@@ -106,7 +108,7 @@ _ODD_BYTES: Final = np.array(
 
 
 def _judge(text: str) -> tuple[str, str | None]:
-    """The id that a text is, and why it is none: the one rule."""
+    """Judge one text by the one rule: the id that it is, or why it is none."""
     found = unicodedata.normalize("NFC", text).strip()
     if not found:
         return found, MISSING

@@ -60,9 +60,9 @@ class IngestConfig:
     """How strict ingest is, and where it runs."""
 
     max_bad_share: float = 0.05
-    """Of a table's rows; one row more stops the run."""
+    """Share of a table's rows that may be bad; one row more stops the run."""
     runner: Runner = "native"
-    """Where Daft works: this machine, or the Ray cluster of the process."""
+    """Where rows are checked: this machine, or the Ray cluster of the process."""
     now: datetime | None = None
     """Times after it are impossible; None takes the clock's, once a run."""
 
@@ -85,7 +85,7 @@ class IngestReport:
     files: dict[str, str]
     """SHA-256 of every file written."""
     sources: dict[str, dict[str, int]]
-    """Of each table the files that were read, with their rows."""
+    """Files that were read, with their rows, by table."""
     passed_over: list[PassedOver]
     """Files that were found and not read."""
     shared: SharedIds
@@ -93,7 +93,7 @@ class IngestReport:
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     """Rows that the mapping leaves out, by table and reason; not among those read."""
     notes: list[str] = field(default_factory=list)
-    """What the mapping says that there is none of, and what follows."""
+    """Tables that the mapping says there are none of, and what follows."""
     warnings: list[str] = field(default_factory=list)
     """What a person should look at."""
     schema_version: int = SCHEMA_VERSION
@@ -227,7 +227,7 @@ def _write(folder: Path, cleaned: dict[str, Clean], source: TableSource) -> Inge
 
 
 def _others() -> list[Table]:
-    """Tables that have nothing to do with others."""
+    """Name the tables that have nothing to do with others."""
     return [table for table in TABLES.values() if table not in _FIRST]
 
 
@@ -260,7 +260,7 @@ def _whole(clean: Clean) -> pa.Table:
 
 
 def _users(clean: Clean, known: pa.ChunkedArray) -> pa.Table:
-    """All who said something, and those whose word could not be read, who refuse."""
+    """List all who said something, and those whose word could not be read, who refuse."""
     suspects = pa.array(sorted(clean.suspects), pa.string())
     met = suspects.filter(pc.is_in(suspects, value_set=known))
     clean.refusing.update(met.to_pylist())
@@ -268,7 +268,7 @@ def _users(clean: Clean, known: pa.ChunkedArray) -> pa.Table:
 
 
 def _with_undescribed(items: pa.Table, named: pa.ChunkedArray, clean: Clean) -> pa.Table:
-    """Items that events name and nobody describes are learned from, and cannot be had."""
+    """Add items that events name and nobody describes: learned from, and not to be had."""
     missing = named.filter(pc.invert(pc.is_in(named, value_set=items["item_id"])))
     if len(missing) == 0:
         return items
@@ -306,7 +306,7 @@ def _digest(file: Path) -> str:
 
 
 def _refuse_overlap(source: str, out: str) -> None:
-    """The swap replaces ``out``: what is read must not lie in it."""
+    """Refuse input that lies in ``out``, which the swap replaces."""
     read, written = (open_store(path)[1] for path in (source, out))
     if f"{read}/".startswith(f"{written}/"):
         raise BadInputError(f"{source} lies in {out}, which is to be written: name another folder")

@@ -60,7 +60,7 @@ def json_chunks(file: Path, name: str, wanted: Collection[str] | None) -> Iterat
 
 
 def _blocks(file: Path, name: str) -> Iterator[bytes]:
-    """Whole lines."""
+    """Yield a file in blocks of whole lines."""
     rest = b""
     for chunk in utf8_chunks(file, name):
         lines, mark, rest = (rest + chunk).rpartition(b"\n")
@@ -75,7 +75,7 @@ def _blocks(file: Path, name: str) -> Iterator[bytes]:
 
 
 def _pairs(line: bytes, name: str, number: int) -> list[tuple[str, Any]]:
-    """The keys and values of one object, also those that are there twice."""
+    """Read the keys and values of one object, also those that are there twice."""
     try:
         found = json.loads(line, object_pairs_hook=_Pairs)
         if b"\\u" in line:
@@ -100,8 +100,10 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _kinds(block: bytes, name: str) -> dict[str, pa.DataType]:
-    """The type of each key's values in the first lines, where it is one that text can be made of
-    without loss."""
+    """Guess each key's type by its values in the first lines.
+
+    Only types are told that text can be made of without loss.
+    """
     seen: dict[str, set[type]] = {}
     for number, line in enumerate(block.split(b"\n", _SAMPLE_LINES)[:_SAMPLE_LINES], 1):
         for key, value in _pairs(line, name, number) if line.strip() else ():
@@ -115,7 +117,7 @@ def _kinds(block: bytes, name: str) -> dict[str, pa.DataType]:
 
 
 def _quick(block: bytes, kinds: dict[str, pa.DataType]) -> pa.Table | None:
-    """The rows as Arrow reads them; None where it has to be looked at closer."""
+    """Read rows with Arrow; None where they have to be looked at closer."""
     try:
         table = pajson.read_json(
             io.BytesIO(block),
@@ -131,7 +133,7 @@ def _quick(block: bytes, kinds: dict[str, pa.DataType]) -> pa.Table | None:
 
 
 def _chunk(name: str, row: int, table: pa.Table, wanted: Collection[str] | None) -> Chunk:
-    """The rows that Arrow read, as they would be value by value."""
+    """Make a chunk of what Arrow read, as if it had been read value by value."""
     columns, faults = {}, {}
     for key in table.column_names:
         if wanted is not None and key not in wanted:

@@ -66,7 +66,7 @@ def load_dataset(clean: str) -> Dataset:
 
 
 def read_clean(clean: str) -> tuple[dict[str, Any], dict[str, pa.Table]]:
-    """Report and tables of a clean folder, each file checked against the report's digest.
+    """Read report and tables of a clean folder, each file checked against the report's digest.
 
     Raises:
         BadInputError: As ``load_dataset``.
@@ -83,7 +83,7 @@ def read_clean(clean: str) -> tuple[dict[str, Any], dict[str, pa.Table]]:
 
 
 def fingerprint_of(clean: str) -> str:
-    """The digest of a clean folder's tables, as its report tells it; the tables are not read.
+    """Read the digest of a clean folder's tables from its report; the tables are not read.
 
     Raises:
         BadInputError: No clean folder.
@@ -135,7 +135,7 @@ def _people_of(events: pa.Table, ties: pa.Table, users: pa.Table) -> Vocab:
 
 
 def _aligned_people(users: Vocab, table: pa.Table) -> pa.Table:
-    """Row i describes user i; who is not in the table may be named and used."""
+    """Let row i describe user i; who is not in the table may be named and used."""
     said = Vocab(table["user_id"].combine_chunks()).rows(users.ids)
     rows = pa.array(said, mask=said < 0)
     flags = [pc.fill_null(table[c].take(rows), yes) for c, yes in USERS.where_not_said.items()]
@@ -143,7 +143,7 @@ def _aligned_people(users: Vocab, table: pa.Table) -> pa.Table:
 
 
 def _interactions(events: pa.Table, users: Vocab, items: Vocab) -> tuple[Interactions, Codes]:
-    """Clean events are ordered already: by time, then by id."""
+    """Make arrays of clean events, which are ordered already: by time, then by id."""
     arrays = Interactions(
         user_idx=users.rows(events["user_id"]),
         item_idx=items.rows(events["item_id"]),
@@ -158,7 +158,10 @@ def _interactions(events: pa.Table, users: Vocab, items: Vocab) -> tuple[Interac
 def _for_themselves(
     events: Interactions, part: Codes, withheld: np.ndarray[Any, np.dtype[np.bool_]]
 ) -> Interactions:
-    """Beside a bundled split, whose times are made up, real ones would make all of it look old."""
+    """Choose the events of people who may not be used that their own lists draw on.
+
+    Beside a bundled split, whose times are made up, real ones would make all of it look old.
+    """
     rows = withheld & (part >= 0) if (part >= 0).any() else withheld
     events = events.take(rows)
     return replace(events, referrer_idx=np.full(len(events), -1, np.int64))

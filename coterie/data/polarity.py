@@ -26,7 +26,7 @@ _STRENGTH = np.argsort(_BY_STRENGTH).astype(np.int8)
 
 
 def meant(kind: Codes, value: Floats) -> Codes:
-    """The kinds that events count as, shape (n,): a bad rating or review as a dislike.
+    """Find the kinds that events count as, shape (n,): a bad rating or review as a dislike.
 
     Args:
         kind: Indices in ``schema.EVENT_KINDS``.
@@ -37,17 +37,19 @@ def meant(kind: Codes, value: Floats) -> Codes:
 
 
 def is_target(kind: Codes) -> Mask:
-    """Which kinds, as ``meant`` gives them, are ones that a list should foresee, shape (n,)."""
+    """Tell which kinds, as ``meant`` gives them, a list should foresee, shape (n,)."""
     return np.asarray(_IS_TARGET[kind])
 
 
 def is_against(kind: Codes) -> Mask:
-    """Which kinds, as ``meant`` gives them, speak against the item, shape (n,)."""
+    """Tell which kinds, as ``meant`` gives them, speak against the item, shape (n,)."""
     return np.asarray(_IS_AGAINST[kind])
 
 
 def liked(events: Interactions) -> Mask:
-    """Events to learn from and to foresee, shape (n,): of a target kind, good, not taken back.
+    """Mask the events to learn from and to foresee, shape (n,).
+
+    They are of a target kind, good, and not taken back.
 
     An event is taken back by one of the same person that speaks against the item, at the same
     moment or later.
@@ -65,13 +67,16 @@ def liked(events: Interactions) -> Mask:
 
 
 def had(events: Interactions) -> Mask:
-    """Events after which an item is not shown again, shape (n,): of a target kind, or against."""
+    """Mask the events after which an item is not shown again, shape (n,).
+
+    These are the ones of a target kind, and those against.
+    """
     kind = meant(events.kind, events.value)
     return is_target(kind) | is_against(kind)
 
 
 def turned_down(events: Interactions) -> Mask:
-    """Events of whatever kind with items that their person, in the end, did not want, (n,)."""
+    """Mask the events with items that their person, in the end, did not want, shape (n,)."""
     against = is_against(meant(events.kind, events.value))
     if not against.any():
         return against
@@ -90,16 +95,16 @@ class Entries:
     person: Ints
     item: Ints
     kind: Codes
-    """The strongest that was done, as ``meant`` has it; one that speaks against is the weakest."""
+    """The strongest kind, as ``meant`` has it; one that speaks against is the weakest."""
     ts_ms: Ints
-    """The newest time of all."""
+    """The newest time of all that was done, milliseconds since 1970."""
     wanted_ms: Ints
     """When the item was last wanted (a target kind); below 0: last turned down, at that time, and
     not wanted since; 0: neither."""
 
     @classmethod
     def of(cls, events: Interactions) -> "Entries":
-        """A row an event."""
+        """Make one entry of each event."""
         kind = meant(events.kind, events.value)
         return cls(
             events.user_idx, events.item_idx, kind, events.ts_ms, wanted_at(kind, events.ts_ms)
@@ -109,7 +114,7 @@ class Entries:
         return len(self.person)
 
     def take(self, rows: Ints | Mask) -> "Entries":
-        """The rows of an index or a mask, in that order."""
+        """Take the rows of an index or a mask, in that order."""
         return Entries(
             self.person[rows],
             self.item[rows],
@@ -119,7 +124,10 @@ class Entries:
         )
 
     def collapse(self) -> tuple["Entries", Ints]:
-        """One row a person and item, and where its newest row stood; of equal times the later."""
+        """Merge entries into one a person and item, and tell where its newest stood.
+
+        Of equal times the later one counts as the newest.
+        """
         if not len(self):
             return self, np.zeros(0, np.int64)
         pair = self.person * (int(self.item.max()) + 1) + self.item
@@ -142,27 +150,27 @@ class Entries:
 
 
 def speaks_against(kind: Codes, wanted_ms: Ints) -> Mask:
-    """Which entries speak against their item, shape (n,)."""
+    """Tell which entries speak against their item, shape (n,)."""
     return is_against(kind) | (wanted_ms < 0)
 
 
 def was_had(kind: Codes, wanted_ms: Ints) -> Mask:
-    """Entries after which an item is not shown again, shape (n,)."""
+    """Tell after which entries an item is not shown again, shape (n,)."""
     return is_target(kind) | speaks_against(kind, wanted_ms)
 
 
 def wanted_at(kind: Codes, ts_ms: Ints) -> Ints:
-    """What single events say as ``Entries.wanted_ms``, shape (n,); kinds as meant."""
+    """Write what single events say as ``Entries.wanted_ms``, shape (n,); kinds as meant."""
     sign = is_target(kind).astype(np.int64) - is_against(kind)
     return np.asarray(sign * ts_ms)
 
 
 def _pairs(events: Interactions) -> Ints:
-    """Person and item as one number, shape (n,)."""
+    """Encode each event's person and item as one number, shape (n,)."""
     return np.asarray(events.user_idx * (int(events.item_idx.max(initial=0)) + 1) + events.item_idx)
 
 
 def _look_up(keys: Ints, asked: Ints) -> tuple[Ints, Mask]:
-    """Indices of numbers among sorted keys, and which are there."""
+    """Find the indices of numbers among sorted keys, and which are there."""
     index = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
     return index, np.asarray(keys[index] == asked)

@@ -43,7 +43,7 @@ def convert(dataset: str, source: str, out: str) -> None:
 
 
 def read_beidian(folder: Path) -> Tables:
-    """Beidian (DISGCN): purchases in three parts, friends, and who passed which item to whom.
+    """Read Beidian (DISGCN): purchases in three parts, friends, and who passed an item to whom.
 
     ``ufi`` names user, friend, item that the friend shared. The user's purchase of it carries the
     first such friend as referrer; each further friend's share is a click of its own on the item.
@@ -68,7 +68,7 @@ def read_beidian(folder: Path) -> Tables:
 
 
 def read_lastfm(folder: Path) -> Tables:
-    """LastFM (HetRec 2011): listening counts, friends, and tag assignments with their day.
+    """Read LastFM (HetRec 2011): listening counts, friends, and tag assignments with their day.
 
     Listens have no time. Where SocialLGN's split lies in ``split`` or ``../split`` they carry its
     part; else all are training. Tag assignments are reviews with the tag as text and a true time,
@@ -87,7 +87,7 @@ def read_lastfm(folder: Path) -> Tables:
 
 
 def read_ciao(folder: Path) -> Tables:
-    """Ciao, in either form: RecDiff's split as CSV, or Tang's ratings with times as .mat."""
+    """Read Ciao in either form: RecDiff's split as CSV, or Tang's ratings with times as .mat."""
     if (folder / "rating_with_timestamp.mat").exists():
         return _dated_ciao(folder)
     categories = read_delimited(folder / "category.csv", ("item", "category"), True)
@@ -98,7 +98,7 @@ def read_ciao(folder: Path) -> Tables:
 
 
 def read_douban_book(folder: Path) -> Tables:
-    """Douban-Book (GBSR): books read, in two parts, and who follows whom.
+    """Read Douban-Book (GBSR): books read, in two parts, and who follows whom.
 
     Books are numbered; numbers that nobody read are books as well, to be ranked like the others.
     """
@@ -109,8 +109,9 @@ def read_douban_book(folder: Path) -> Tables:
 
 
 def read_split_csv(folder: Path) -> Tables:
-    """Any set that was split as CSV: ``train.csv``, ``test.csv``, perhaps ``val.csv``, and
-    ``social.csv``; the first two columns are user and item, or user and friend.
+    """Read any set that was split as CSV: ``train.csv``, ``test.csv``, perhaps ``val.csv``.
+
+    Ties are in ``social.csv``. The first two columns are user and item, or user and friend.
 
     Items are all that any part names.
     """
@@ -119,7 +120,7 @@ def read_split_csv(folder: Path) -> Tables:
 
 
 def form_of(folder: Path) -> str | None:
-    """Which of READERS reads a folder, by the files in it; None where none does."""
+    """Name which of READERS reads a folder, by the files in it; None where none does."""
     for name, files in _FORMS:
         if any((folder / file).exists() for file in files):
             return name
@@ -147,7 +148,7 @@ READERS: Final[dict[str, Callable[[Path], Tables]]] = {
 def _bundle(
     prefix: str, folder: Path, parts: tuple[Part, ...], kind: TieKind, items: pa.Table | None = None
 ) -> Tables:
-    """Parts as CSV of user and item, and ``social.csv`` of user and friend."""
+    """Read parts as CSV of user and item, and ``social.csv`` of user and friend."""
     events = [
         engagements(prefix, part, foreign.read_pairs(folder / f"{part}.csv", "user", "item"))
         for part in parts
@@ -179,7 +180,7 @@ def _listens(raw: Path) -> list[pa.Table]:
 
 
 def _outside_ids(rows: pa.Table, split: Path) -> pa.Table:
-    """The split's own numbers back to the ids of the .dat files."""
+    """Bring the split's own numbers back to the ids of the .dat files."""
     columns = {}
     for column in ("user", "item"):
         file = split / f"{column}Reindex.json"
@@ -221,7 +222,10 @@ def _tag_assignments(raw: Path) -> pa.Table:
 
 
 def _dated_ciao(folder: Path) -> Tables:
-    """One shopper's ratings of one product on one day count once: the set holds some twice."""
+    """Read ratings with times; one shopper's of one product on one day count once.
+
+    The set holds some twice.
+    """
     ratings = foreign.read_mat(folder / "rating_with_timestamp.mat", "rating", 6)
     user, item, category, value, _, time = (pa.array(column) for column in ratings.T)
     events = fill(

@@ -54,7 +54,7 @@ def forget_rejected(out: str) -> None:
 
 
 def rejected_folder(out: str) -> str:
-    """Where the bad rows of a run that was stopped lie."""
+    """Name where the bad rows of a run that was stopped lie."""
     return out.rstrip("/") + ".rejected"
 
 

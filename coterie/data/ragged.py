@@ -25,16 +25,16 @@ class Ragged:
 
     @classmethod
     def of(cls, counts: npt.NDArray[np.integer]) -> "Ragged":
-        """Rows of so many entries each, shape (n,)."""
+        """Make rows of so many entries each, shape (n,)."""
         return cls(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
     @classmethod
     def of_rows(cls, row: Ints, num_rows: int) -> "Ragged":
-        """Rows that entries name, shape (e,), in any order."""
+        """Make rows of the row of each entry, shape (e,), in any order."""
         return cls.of(np.bincount(row, minlength=num_rows))
 
     def __len__(self) -> int:
-        """n."""
+        """Count the rows."""
         return len(self.offsets) - 1
 
     @property
@@ -53,7 +53,10 @@ class Ragged:
         return np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], self.counts)
 
     def take(self, rows: Ints) -> tuple["Ragged", Ints]:
-        """Some rows in the order asked, and their entries, shape (taken,); -1 is an empty row."""
+        """Take some rows in the order asked, and their entries, shape (taken,).
+
+        A row of -1 is an empty one.
+        """
         known = rows >= 0
         some = np.where(known, rows, 0)
         counts = np.where(known, self.offsets[some + 1] - self.offsets[some], 0)
@@ -62,6 +65,6 @@ class Ragged:
         return taken, starts + np.arange(taken.offsets[-1])
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "Ragged":
-        """The same rows with some of their entries, a mask of shape (e,)."""
+        """Keep some entries of the same rows, by a mask of shape (e,)."""
         before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
         return Ragged(before[self.offsets])

@@ -19,7 +19,7 @@ class ScriptedRedis:
     """One connection to the Redis of an event log; its troubles are told in our words."""
 
     def __init__(self, url: str, password: str = "", more_s: float = 0.0) -> None:
-        """Nothing is asked yet.
+        """Prepare a connection; Redis is asked nothing yet.
 
         Args:
             url: ``redis://host:port/db``, or ``rediss://`` for TLS.

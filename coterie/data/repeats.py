@@ -29,7 +29,7 @@ _PURCHASE = EVENT_KINDS.index(EventKind.PURCHASE)
 def decide_rule(
     setting: RepurchaseSetting, events: Interactions, categories: pa.Array | pa.ChunkedArray
 ) -> RepurchaseRule:
-    """The rule that a setting means for a shop.
+    """Decide the rule that a setting means for a shop.
 
     Args:
         setting: What a person wants.
@@ -46,7 +46,7 @@ def decide_rule(
 
 
 def learn_rule(events: Interactions, categories: pa.Array | pa.ChunkedArray) -> RepurchaseRule:
-    """Median days between purchases of one item by one shopper, by category.
+    """Learn median days between purchases of one item by one shopper, by category.
 
     A category has a median of its own where there are MIN_REPEATS repeats by MIN_SHOPPERS shoppers
     and at least MIN_SHARE of what was bought in it was bought again. Where that share is smaller
@@ -69,7 +69,7 @@ def learn_rule(events: Interactions, categories: pa.Array | pa.ChunkedArray) -> 
 
 
 def _of_several(told: Mapping[str, float | None], paths: Sequence[str]) -> dict[str, float | None]:
-    """Without categories of whose several parts fewer than two have days of their own.
+    """Drop categories of whose several parts fewer than two have days of their own.
 
     Args:
         told: What the purchases in each category say.
@@ -91,7 +91,7 @@ def _of_several(told: Mapping[str, float | None], paths: Sequence[str]) -> dict[
 
 
 def _shortest(told: Mapping[str, float | None]) -> RepurchaseRule:
-    """The same without each never that the category around says already."""
+    """Drop each never that the category around says already."""
     found: dict[str, float | None] = {}
     for path in sorted(told, key=lambda one: one.count("/")):
         around = RepurchaseRule(found).for_items(pa.array([path]))[0]
@@ -112,7 +112,7 @@ class _Purchases:
 
 
 def _purchases(bought: Interactions) -> tuple[Ints, _Purchases]:
-    """Their items, and what else there is to know, shape (n,) each."""
+    """Order purchases by shopper and item, with the days since the last one; return items first."""
     order = np.lexsort((bought.ts_ms, bought.item_idx, bought.user_idx))
     item, user = bought.item_idx[order], bought.user_idx[order]
     gap = np.diff(bought.ts_ms[order], prepend=0) / DAY_MS
@@ -126,7 +126,7 @@ def _purchases(bought: Interactions) -> tuple[Ints, _Purchases]:
 def _levels(
     categories: pa.Array | pa.ChunkedArray,
 ) -> list[tuple[Ints, list[str]]]:
-    """For each depth: a code of each item (-1: it has no such depth), and the codes' paths."""
+    """Code each item at each depth (-1: it has no such depth), and list the codes' paths."""
     coded = pc.dictionary_encode(categories)
     coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
     whole = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -142,7 +142,7 @@ def _levels(
 
 
 def _verdicts(code: Ints, purchases: _Purchases, num: int) -> dict[int, float | None]:
-    """Days, or None for never, of each category that there is enough to tell of.
+    """Judge each category that there is enough to tell of: days, or None for never.
 
     Args:
         code: Category of each purchase; -1 for none.
@@ -163,6 +163,6 @@ def _verdicts(code: Ints, purchases: _Purchases, num: int) -> dict[int, float | 
 
 
 def _distinct(code: Ints, value: Ints, num: int) -> Ints:
-    """Different values of each code, shape (num,)."""
+    """Count different values of each code, shape (num,)."""
     found = np.unique(np.stack([code, value]), axis=1)[0]
     return np.bincount(found, minlength=num).astype(np.int64)

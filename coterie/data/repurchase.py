@@ -26,19 +26,19 @@ class Again:
     """What may be listed again at one moment."""
 
     days: npt.NDArray[np.float32]
-    """After which a wanted item may be listed again, shape (num_items,); inf: never."""
+    """Days after which a wanted item may be listed again, shape (num_items,); inf: never."""
     now_ms: int
-    """When lists are made, milliseconds since 1970, UTC."""
+    """Time at which lists are made, milliseconds since 1970, UTC."""
 
     @classmethod
     def at(cls, days: npt.NDArray[np.float32], now_ms: int) -> "Again | None":
-        """None where nothing ever is."""
+        """Fix the rule at a moment; None where nothing may ever be listed again."""
         return cls(days, now_ms) if np.isfinite(days).any() else None
 
     def allows(
         self, item_idx: npt.NDArray[np.int64], wanted_ms: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
-        """Which entries may be listed again.
+        """Tell which entries may be listed again.
 
         Args:
             item_idx: Shape (n,).
@@ -54,15 +54,15 @@ class RepurchaseRule:
     """After how many days an item may be listed again, by category; the longest path counts."""
 
     days: Mapping[str, float | None] = field(default_factory=dict)
-    """By category path, such as ``Pets/Food``; None: never. REST stands for all others, which is
-    never where it is not given."""
+    """Days by category path, such as ``Pets/Food``; None: never. REST stands for all others, never
+    where it is not given."""
 
     def __post_init__(self) -> None:
         given = self.days.items()
         object.__setattr__(self, "days", {normal_path(name): _days(name, d) for name, d in given})
 
     def for_items(self, categories: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float32]:
-        """Days of each item, shape (len(categories),); inf: never.
+        """Look up the days of each item, shape (len(categories),); inf: never.
 
         >>> rule = RepurchaseRule({"Food": 30, "Food/Spices": None, "*": 365})
         >>> rule.for_items(pa.array(["Food/Tea/Green", "Foodstuff", "Food/Spices/Salt", None]))
@@ -79,7 +79,7 @@ class RepurchaseRule:
         return of_items
 
     def changed(self, given: Mapping[str, float | None]) -> "RepurchaseRule":
-        """The same but for some categories: what is said of one holds for all within it."""
+        """Change the rule for some categories: what is said of one holds for all within it."""
         words = RepurchaseRule(given).days
         left = {
             name: days
@@ -104,7 +104,7 @@ class RepurchaseRule:
                 )
 
     def in_words(self) -> str:
-        """One line for people.
+        """Write the rule in one line for people.
 
         >>> RepurchaseRule({"Food": 29.2, "Food/Spices": None}).in_words()
         'Listed again after it was bought: Food after 29.2 days, Food/Spices never'
@@ -138,7 +138,7 @@ NOTHING_AGAIN: Final = RepurchaseSetting(learned=False)
 
 
 def read_repurchase(*given: str) -> RepurchaseSetting:
-    """A setting from what a person or a pipeline says; the later wins.
+    """Parse a setting from what a person or a pipeline says; the later wins.
 
     >>> read_repurchase("learned", "Phones=never", "Pets/Food=14")
     RepurchaseSetting(learned=True, given={'Phones': None, 'Pets/Food': 14.0})
@@ -189,7 +189,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def normal_path(name: str) -> str:
-    """A category path without outer slashes and space around its steps."""
+    """Strip a category path of outer slashes and of space around its steps."""
     return "/".join(part.strip() for part in name.strip().strip("/").split("/"))
 
 

@@ -6,7 +6,7 @@ from aiobotocore.httpsession import AIOHTTPSession
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
-"""Of each attempt. s3fs makes five, of two tries each: less than what a probe takes for a hang."""
+"""Seconds an attempt. s3fs makes five, of two tries each: less than a probe takes for a hang."""
 TRIES: Final = 2
 
 
@@ -18,13 +18,13 @@ class PromptSession(AIOHTTPSession):  # type: ignore[misc]
     """
 
     async def send(self, request: Any) -> Any:
-        """One request; its signature does not cover the header that asks."""
+        """Send one request; its signature does not cover the header that asks."""
         request.headers.pop("Expect", None)
         return await super().send(request)
 
 
 def settings() -> dict[str, Any]:
-    """Options of s3fs."""
+    """Give the options of s3fs."""
     return {
         "config_kwargs": {
             "connect_timeout": CONNECT_S,

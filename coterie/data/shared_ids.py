@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from coterie.errors import BadInputError
 
 FEW: Final = 20
-"""Of so few people or events nobody can say that they ought to be found elsewhere."""
+"""Number of people or events of which nobody can say that they ought to be found elsewhere."""
 HARDLY_ANY: Final = 0.1
-"""Below this share two tables hardly speak of the same people."""
+"""Share below which two tables hardly speak of the same people."""
 MOST: Final = 0.9
 """Above this share of events the items are of another kind."""
 
@@ -30,10 +30,10 @@ class SharedIds:
     people_of_users: int
     people_of_users_with_events_or_ties: int
     items: int
-    """With a good row of their own."""
+    """Items with a good row of their own."""
     items_without_events: int
     items_not_described: int
-    """That events name and ``items`` lacks."""
+    """Items that events name and table ``items`` lacks."""
     events_of_items_not_described: int
 
 

@@ -23,7 +23,7 @@ BUCKET_ROWS: Final = 1 << 20
 _SAMPLES_A_RUN = 256
 _HASHED_BYTES = 12
 _NO_CHARACTER = "\x00"
-"""Between the parts of a key: no id holds it."""
+"""Character between the parts of a key: no id holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Keys:
 
 
 Settle = Callable[[pa.Table], pa.Table]
-"""From the rows of a bucket, in the order of their offsets, to one row a key."""
+"""Brings the rows of a bucket, in the order of their offsets, to one row a key."""
 
 
 class Spill:
@@ -163,7 +163,7 @@ def _buckets(columns: list[pa.ChunkedArray], count: int) -> npt.NDArray[np.int64
 
 
 def _hashes(column: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
-    """A number of each text, from its length and last bytes, where ids differ most (FNV-1a)."""
+    """Hash each text by its length and last bytes, where ids differ most (FNV-1a)."""
     texts = column.combine_chunks().cast(pa.string())
     bounds = np.frombuffer(texts.buffers()[1], np.int32)[
         texts.offset : texts.offset + len(texts) + 1

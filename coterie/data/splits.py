@@ -37,7 +37,7 @@ def choose(dataset: Dataset, repurchase: RepurchaseSetting = NOTHING_AGAIN) -> S
 
 
 def is_undated(dataset: Dataset) -> bool:
-    """Whether most events have no time (``schema.UNDATED``): no past tells what comes.
+    """Tell whether most events have no time (``schema.UNDATED``): no past tells what comes.
 
     Where a shop came without times and most of its events have one by now, those without are its
     past.
@@ -47,8 +47,9 @@ def is_undated(dataset: Dataset) -> bool:
 
 
 def events_of_lists(dataset: Dataset) -> Interactions:
-    """What today's lists draw on: all events, or those of the bundled split where there is one;
-    those of people who may not be used as well, for their own lists.
+    """Choose the events that today's lists draw on: all, or those of a bundled split.
+
+    Those of people who may not be used are among them, for their own lists.
 
     Events beside a bundle have real times, the bundle's own are made up: together they would make
     all that the bundle holds look years old.
@@ -59,7 +60,7 @@ def events_of_lists(dataset: Dataset) -> Interactions:
 
 
 def bundled(dataset: Dataset, val_share: float = 0.1, seed: int = 0) -> Split:
-    """The split that a published data set came with; events outside it are left out.
+    """Take the split that a published data set came with; events outside it are left out.
 
     What was turned down is known when a list is made for test, but nothing to foresee.
 
@@ -158,7 +159,10 @@ def by_chance(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
 def _draw(
     events: Interactions, num_users: int, num_items: int, share: float, seed: int
 ) -> tuple[Interactions, Interactions, Interactions]:
-    """What is left, the first likings that are held out, and all that their shoppers did there."""
+    """Draw first likings to hold out.
+
+    Returns what is left, what is held out, and all that their shoppers did with these items.
+    """
     pair = _pairs(events, num_items)
     first = np.zeros(len(events), bool)
     first[_first_of_each(events, pair, liked(events))] = True
@@ -172,7 +176,7 @@ def _draw(
 def _drawn_pairs(
     users: npt.NDArray[np.int64], may: Mask, num_users: int, share: float, seed: int
 ) -> Mask:
-    """Of each user's pairs that may be drawn, ``share``, rounded by chance; one is always left.
+    """Draw ``share`` of each user's pairs that may be drawn, by chance rounded; one is always left.
 
     Args:
         users: Of each pair, shape (pairs,).
@@ -223,7 +227,7 @@ def by_time(
 def by_weeks(
     dataset: Dataset, weeks: int, repurchase: RepurchaseSetting = NOTHING_AGAIN
 ) -> list[tuple[int, Split]]:
-    """The last weeks one after another, each foreseen from all that came before it.
+    """Split at the last weeks, one after another, each foreseen from all that came before it.
 
     Each is a split as ``by_time`` makes it: the week is the test, the one before it validation.
 
@@ -271,7 +275,7 @@ def _at(
     second: int,
     end: int | None = None,
 ) -> Split:
-    """Validation from ``first``, test from ``second`` until before ``end``, in milliseconds."""
+    """Split at times: validation from ``first``, test from ``second`` until before ``end``, ms."""
     if end is not None:
         events = events.take(events.ts_ms < end)
     train = events.take(events.ts_ms < first)
@@ -301,7 +305,7 @@ def _at(
 
 
 def _cutoffs(events: Interactions, shares: tuple[float, float, float]) -> tuple[int, int]:
-    """First moments of validation and of test."""
+    """Find the first moments of validation and of test."""
     times = np.sort(events.ts_ms)
     ranks = [int(len(times) * shares[0]), int(len(times) * (shares[0] + shares[1]))]
     first, second = (int(times[min(rank, len(times) - 1)]) for rank in ranks)
@@ -311,8 +315,10 @@ def _cutoffs(events: Interactions, shares: tuple[float, float, float]) -> tuple[
 def _first_liked(
     events: Interactions, since_ms: int, num_items: int, again: Again | None
 ) -> Interactions:
-    """Each shopper's first likings from a moment on that held to the end, of items that lists of
-    that moment do not hide from them."""
+    """Find each shopper's first likings from a moment on that held to the end.
+
+    Items that lists of that moment hide from them do not count.
+    """
     pairs, late = _pairs(events, num_items), events.ts_ms >= since_ms
     hidden = hidden_pairs(events.take(~late), num_items, again)
     wanted = liked(events) & late & ~np.isin(pairs, hidden)
@@ -322,7 +328,7 @@ def _first_liked(
 def _first_of_each(
     events: Interactions, pairs: npt.NDArray[np.int64], wanted: Mask
 ) -> npt.NDArray[np.int64]:
-    """Rows, ascending, of the first wanted event of each shopper and item."""
+    """Find the rows, ascending, of the first wanted event of each shopper and item."""
     rows = np.flatnonzero(wanted)
     order = rows[np.argsort(events.ts_ms[rows], kind="stable")]
     # np.unique returns the first of each.

@@ -53,7 +53,7 @@ def staged(out: str, names: Collection[str], last: str) -> Iterator[Path]:
 
 
 def settled(path: str) -> str:
-    """Where the last whole folder lies, should a swap have been cut off between its two renames."""
+    """Find the last whole folder, should a swap have been cut off between its two renames."""
     fs, folder = open_store(path)
     if is_local(fs):
         previous = _beside(Path(folder), "previous")

@@ -11,11 +11,11 @@ import fsspec
 from coterie.errors import BadInputError, UnavailableError, unresolved
 
 _CLIENTS: Final = frozenset({"aiobotocore", "aiohttp", "botocore"})
-"""What the stores' clients are made of: fsspec lets some of their errors through as they are."""
+"""Packages of stores' clients: fsspec lets some of their errors through as they are."""
 
 
 def open_store(path: str) -> tuple[Any, str]:
-    """The file system of a path, and the path within it, without a slash at its end.
+    """Open the file system of a path, and give the path within it, without a slash at its end.
 
     Raises:
         BadInputError: Nothing installed knows this kind of path.
@@ -28,7 +28,7 @@ def open_store(path: str) -> tuple[Any, str]:
 
 
 def options_of(path: str) -> dict[str, Any]:
-    """What fsspec is told of a path's store, wherever one is opened."""
+    """Choose what fsspec is told of a path's store, wherever one is opened."""
     if not path.startswith(("s3://", "s3a://")):
         return {}
     from coterie.data import s3
@@ -37,7 +37,7 @@ def options_of(path: str) -> dict[str, Any]:
 
 
 def is_local(fs: Any) -> bool:
-    """Whether a file system of fsspec is this machine's."""
+    """Tell whether a file system of fsspec is this machine's."""
     return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 

@@ -28,7 +28,7 @@ class PassedOver:
 def find_tables(
     fs: Any, folder: str, path: str
 ) -> tuple[dict[str, list[str]], list[PassedOver], list[str]]:
-    """Names of each table's files, of those that are passed over, and what is wrong with names."""
+    """Find the files of each table, those that are passed over, and what is wrong with names."""
     found: dict[str, list[str]] = {name: [] for name in TABLES}
     passed_over: list[PassedOver] = []
     problems: list[str] = []
@@ -62,7 +62,7 @@ def _sort_out_file(
     passed_over: list[PassedOver],
     problems: list[str],
 ) -> None:
-    """A file beside the tables' folders."""
+    """Judge a file beside the tables' folders."""
     if name.startswith((".", "_")):
         passed_over.append(PassedOver(name, HIDDEN))
         return
@@ -97,7 +97,7 @@ def _sort_out(
     passed_over: list[PassedOver],
     problems: list[str],
 ) -> None:
-    """The files of a table's folder, at any depth."""
+    """Judge the files of a table's folder, at any depth."""
     if any("/_delta_log/" in name for name in names):
         problems.append(f"{folder}/ is a Delta table, with rows that were deleted: export it")
         return
@@ -126,7 +126,7 @@ def _is_read(name: str, top: bool = False) -> bool:
 
 
 def _meant(name: str) -> str | None:
-    """The table that a file is likely to be a part of, by its name."""
+    """Guess by its name the table that a file is likely to be a part of."""
     stem = re.match(r"[a-z]*", name.lower())
     word = stem[0] if stem else ""
     whole = name.lower().split(".", 1)[0]

@@ -71,7 +71,7 @@ class TableFile:
     """One file of a table."""
 
     name: str
-    """Within the folder."""
+    """Its path within the folder."""
     path: Path
     columns: tuple[str, ...]
     constants: dict[str, str | None] = field(default_factory=dict)
@@ -206,7 +206,7 @@ def refuse_columns(table: Table, columns: list[str], name: str, whole: bool = Tr
 
 
 def _hint(columns: list[str]) -> str:
-    """What may help where all columns were read as one."""
+    """Suggest what may help where all columns were read as one."""
     mark = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
     return (
         ""

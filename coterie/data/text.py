@@ -17,7 +17,7 @@ CONTROLS = r"[\p{Cc}\x{202A}-\x{202E}\x{2066}-\x{2069}\x{FEFF}\x{2028}\x{2029}]"
 
 
 def plain(texts: pa.Array) -> pa.Array:
-    """Texts without tags, entities, controls and runs of whitespace, in NFC; nothing left: null.
+    """Strip texts of tags, entities, controls and runs of whitespace, in NFC; if empty: null.
 
     Doing it twice changes nothing more.
 
@@ -29,7 +29,7 @@ def plain(texts: pa.Array) -> pa.Array:
 
 
 def trimmed(texts: pa.Array) -> pa.Array:
-    """Texts in NFC without whitespace around them; nothing left: null."""
+    """Trim texts of whitespace around them, in NFC; nothing left: null."""
     tidy = pc.utf8_trim_whitespace(_composed(texts.cast(pa.string())))
     return pc.if_else(pc.equal(tidy, ""), pa.scalar(None, pa.string()), tidy)
 
@@ -40,7 +40,10 @@ def _tidy(texts: pa.Array) -> pa.Array:
 
 
 def _composed(texts: pa.Array) -> pa.Array:
-    """NFC. Arrow's own kernel leaves e + accent in two; the rows that ASCII cannot hold are few."""
+    """Compose texts to NFC.
+
+    Arrow's own kernel leaves e + accent in two; the rows that ASCII cannot hold are few.
+    """
     odd = pc.fill_null(pc.invert(pc.string_is_ascii(texts)), False)
     rows = texts.filter(odd).to_pylist()
     composed = pa.array([unicodedata.normalize("NFC", text) for text in rows], pa.string())
@@ -48,7 +51,7 @@ def _composed(texts: pa.Array) -> pa.Array:
 
 
 def _without_markup(texts: pa.Array) -> pa.Array:
-    """Only the rows that hold ``<`` or ``&`` are looked at, until nothing changes any more."""
+    """Strip markup of the rows that hold ``<`` or ``&``, until nothing changes any more."""
     marked = pc.fill_null(pc.match_substring_regex(texts, "[<&]"), False)
     rows = texts.filter(marked)
     if len(rows) == 0:

@@ -26,7 +26,7 @@ class Vocab:
 
     @classmethod
     def of(cls, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> "Vocab":
-        """The distinct ids, sorted, so that the same ids always get the same rows."""
+        """Sort the distinct ids, so that the same ids always get the same rows."""
         column = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.string())
         unique = pc.unique(column.cast(pa.string())).drop_null()
         ordered = unique.take(pc.sort_indices(unique))
@@ -36,7 +36,7 @@ class Vocab:
         return len(self.ids)
 
     def rows(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> Rows:
-        """Row of each id, shape (n,); -1 where the id is unknown or null."""
+        """Look up the row of each id, shape (n,); -1 where the id is unknown or null."""
         column = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.string())
         found = pc.fill_null(pc.index_in(column.cast(pa.string()), value_set=self.ids), -1)
         return np.asarray(
@@ -47,7 +47,7 @@ class Vocab:
         )
 
     def row(self, one_id: str) -> int:
-        """Row of one id.
+        """Look up the row of one id.
 
         Raises:
             BadInputError: The id is unknown.
@@ -58,7 +58,7 @@ class Vocab:
         return row
 
     def to_ids(self, rows: Rows) -> list[str]:
-        """Ids of rows, shape (n,).
+        """Look up the ids of rows, shape (n,).
 
         Raises:
             BadInputError: A row is outside the vocabulary.

@@ -26,7 +26,7 @@ class Week:
     start_ms: int
     """Its first moment, milliseconds since 1970, UTC."""
     events: int
-    """That models had seen."""
+    """Number of events that models had seen."""
     comparison: Comparison
 
     @property
@@ -36,7 +36,7 @@ class Week:
 
 
 def means(weeks: Sequence[Week], metric: str) -> dict[str, float]:
-    """Each model's mean over weeks; every week counts the same."""
+    """Average each model over weeks; every week counts the same."""
     models = weeks[0].comparison.models
     return {m: mean(week.comparison.mean(m, metric) for week in weeks) for m in models}
 
@@ -52,7 +52,7 @@ def write_backtest(weeks: Sequence[Week], out: str) -> None:
 
 
 def render(weeks: Sequence[Week]) -> str:
-    """The report as HTML."""
+    """Render the report as HTML."""
     first, drawn = weeks[0].comparison, Plots()
     k = max(first.ks)
     metrics = [first.primary, *(m for m in (f"recall@{k}",) if m != first.primary)]
@@ -116,7 +116,7 @@ def _cells(week: Week, models: Sequence[str], metric: str) -> list[Cell]:
 
 
 def over_weeks(weeks: Sequence[Week], metric: str) -> plots.Figure:
-    """A line a model, a point a week, with intervals."""
+    """Draw a line a model, a point a week, with intervals."""
     styles: Mapping[str, Mapping[str, Any]] = plots.style_of(weeks[0].comparison)
     days = [week.day for week in weeks]
     traces = []

@@ -20,7 +20,7 @@ class Plots:
     figures: dict[str, Figure] = field(default_factory=dict)
 
     def add(self, figure: Figure, title: str, about: str = "") -> str:
-        """A titled element that the page's script draws ``figure`` in."""
+        """Add a figure, and write the titled element that the page's script draws it in."""
         key = f"plot-{len(self.figures)}"
         self.figures[key] = figure
         return (
@@ -37,12 +37,12 @@ class Cell:
 
     text: str
     small: str = ""
-    """Below it, smaller."""
+    """A smaller text below it."""
     css: str = ""
 
 
 def table(head: Sequence[str], rows: Iterable[tuple[str, str, Sequence[Cell]]], about: str) -> str:
-    """A table that scrolls sideways where there is no room.
+    """Write a table that scrolls sideways where there is no room.
 
     Args:
         head: Column headings, that of the row names first.
@@ -67,7 +67,7 @@ def _cell(cell: Cell) -> str:
 
 
 def card(label: str, figure: str, beside: str, css: str = "") -> str:
-    """One headline figure."""
+    """Write one headline figure."""
     return (
         f'<div class="card"><span class="label">{label}</span>'
         f'<span class="figure {css}">{figure}</span><span class="beside">{beside}</span></div>'
@@ -75,7 +75,7 @@ def card(label: str, figure: str, beside: str, css: str = "") -> str:
 
 
 def section(key: str, title: str, note: str, *parts: str) -> str:
-    """A part of the page that can be linked to."""
+    """Write a part of the page that can be linked to."""
     body = "\n".join(part for part in parts if part)
     return (
         f'<section id="{key}" aria-labelledby="{key}-heading">'
@@ -84,28 +84,28 @@ def section(key: str, title: str, note: str, *parts: str) -> str:
 
 
 def beside(*parts: str) -> str:
-    """Next to each other where there is room."""
+    """Put parts next to each other where there is room."""
     return f'<div class="two">{"".join(parts)}</div>'
 
 
 def abreast(*parts: str) -> str:
-    """Several small ones next to each other where there is room."""
+    """Put several small parts next to each other where there is room."""
     return f'<div class="two many">{"".join(parts)}</div>'
 
 
 def folded(summary: str, content: str) -> str:
-    """Shown when asked for."""
+    """Fold content away until it is asked for."""
     return f"<details><summary>{summary}</summary>{content}</details>"
 
 
 def facts(pairs: Mapping[str, str]) -> str:
-    """Names and values."""
+    """Write names and values as a list."""
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in pairs.items())
     return f'<div class="card"><dl class="facts">{rows}</dl></div>'
 
 
 def page(title: str, body: str, plots: Plots) -> str:
-    """A whole HTML file that asks no other host for anything.
+    """Write a whole HTML file that asks no other host for anything.
 
     Its security policy forbids loading, and runs the two scripts of this page and no other, so
     that a name in the data that got through as HTML could still do nothing.
@@ -142,5 +142,5 @@ def _digest(script: str) -> str:
 
 
 def _embed(content: Any) -> str:
-    """JSON that cannot end the script element that it stands in."""
+    """Write JSON that cannot end the script element that it stands in."""
     return json.dumps(content, allow_nan=False).replace("<", "\\u003c")

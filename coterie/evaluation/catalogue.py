@@ -8,7 +8,7 @@ from coterie.data.dataset import Ints
 
 
 def categories(catalogue: pa.Table) -> Ints | None:
-    """Code of each item's whole category path, shape (num_items,); -1 where it has none.
+    """Code each item's whole category path, shape (num_items,); -1 where it has none.
 
     Args:
         catalogue: ``schema.ITEMS``, row i describes item i.

@@ -26,7 +26,7 @@ OURS = "social"
 WITHOUT_TIES = "social_no_ties"
 PARTS_OF_OURS = ("social_linear",)
 Rows = npt.NDArray[np.bool_]
-"""Which of the shoppers, shape (shoppers,)."""
+"""Mask of some of the shoppers, shape (shoppers,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def compare_evaluations(
     name: str = "test",
     config: ComparisonConfig = ComparisonConfig(),
 ) -> Comparison:
-    """As ``compare``, for models that were evaluated already.
+    """Compare models that were evaluated already, as ``compare`` does.
 
     Raises:
         BadInputError: No evaluation is given, or they are not of the same shoppers.
@@ -126,7 +126,7 @@ def with_newcomers(
     told: Mapping[int, Mapping[str, Evaluation]],
     config: ComparisonConfig = ComparisonConfig(),
 ) -> Comparison:
-    """The same with a group more for each number of first items that is told of newcomers.
+    """Add a group for each number of first items that is told of newcomers.
 
     Not tested against the best baseline: of people without a history it knows nothing.
 
@@ -161,7 +161,7 @@ def _estimate(
     metrics: Sequence[str] | None,
     config: ComparisonConfig,
 ) -> Estimates:
-    """Figures of all models from one and the same set of resamples."""
+    """Estimate the figures of all models from one and the same set of resamples."""
     cells = [
         (label, metric, values[rows])
         for label, evaluation in evaluations.items()

@@ -19,7 +19,7 @@ class Bands:
     """Last count of each band but the last, which is open."""
 
     def of(self, counts: Ints) -> Ints:
-        """Band of each count, shape (n,)."""
+        """Find the band of each count, shape (n,)."""
         return np.searchsorted(np.array(self.upper), counts).astype(np.int64)
 
 
@@ -36,7 +36,7 @@ NEWCOMERS = "newcomers"
 
 
 def bands_of(data: TrainingSet) -> dict[str, Ints]:
-    """Each shopper's band by activity and by friends, each of shape (num_users,).
+    """Find each shopper's band by activity and by friends, each of shape (num_users,).
 
     Activity counts distinct items of target kinds that were not turned down: who only looked
     around is cold. Friends
@@ -50,7 +50,7 @@ def bands_of(data: TrainingSet) -> dict[str, Ints]:
 
 
 def num_friends(data: TrainingSet) -> Ints:
-    """Distinct people whom each shopper has a tie to, oneself left out, shape (num_users,)."""
+    """Count the people whom each shopper has a tie to, oneself left out, shape (num_users,)."""
     others = data.ties.take(data.ties.src_idx != data.ties.dst_idx)
     pairs = np.unique(others.src_idx * data.num_users + others.dst_idx)
     counts = np.bincount(pairs // max(1, data.num_users), minlength=data.num_users)

@@ -25,7 +25,7 @@ class ItemSets:
 
     @classmethod
     def of(cls, user_idx: Ints, item_idx: Ints, num_users: int, num_items: int) -> "ItemSets":
-        """Sets from (user, item) pairs in any order; a pair given twice counts once.
+        """Make sets from (user, item) pairs in any order; a pair given twice counts once.
 
         Raises:
             BadInputError: A pair names a user or item that does not exist.
@@ -36,20 +36,22 @@ class ItemSets:
 
     @classmethod
     def liked(cls, data: TrainingSet) -> "ItemSets":
-        """What each shopper had in training and did not turn down."""
+        """Collect what each shopper had in training and did not turn down."""
         own = data.interactions.take(liked(data.interactions))
         return cls.of(own.user_idx, own.item_idx, data.num_users, data.num_items)
 
     @classmethod
     def hidden(cls, data: TrainingSet) -> "ItemSets":
-        """What is masked in each shopper's lists: what they had or turned down, but for what may be
-        listed again when lists are made."""
+        """Collect what is masked in each shopper's lists: what they had or turned down.
+
+        What may be listed again when lists are made is not.
+        """
         keys = hidden_pairs(data.interactions, data.num_items, data.again)
         return cls._from_keys(keys, data.num_users, data.num_items)
 
     @classmethod
     def held_out(cls, events: Interactions, hidden: "ItemSets") -> "ItemSets":
-        """What a list should foresee: the items of ``events`` that are not hidden from the shopper.
+        """Collect what a list should foresee: items of ``events`` not hidden from the shopper.
 
         No model could show the others: they ask nothing.
         """
@@ -63,7 +65,7 @@ class ItemSets:
         return cls(offsets.astype(np.int64), keys % max(1, num_items), num_items)
 
     def __len__(self) -> int:
-        """b."""
+        """Count the users."""
         return len(self.offsets) - 1
 
     @property
@@ -72,12 +74,15 @@ class ItemSets:
         return np.diff(self.offsets)
 
     def take(self, rows: Ints) -> "ItemSets":
-        """The sets of some users, in the order asked."""
+        """Take the sets of some users, in the order asked."""
         taken, entries = Ragged(self.offsets).take(rows)
         return ItemSets(taken.offsets, self.item_idx[entries], self.num_items)
 
     def contain(self, lists: Ints) -> npt.NDArray[np.bool_]:
-        """Which entries of each user's list, shape (b, k), are in that user's set; -1 never is."""
+        """Tell which entries of each user's list are in that user's set; -1 never is.
+
+        Lists and answer have shape (b, k).
+        """
         keys = self._keys()
         asked = np.where(lists >= 0, lists + np.arange(len(self))[:, None] * self.num_items, -1)
         index = np.searchsorted(keys, asked)
@@ -85,17 +90,17 @@ class ItemSets:
         return np.asarray(found, np.bool_)
 
     def matrix(self) -> "sp.csr_matrix":
-        """1 where a user's set holds an item, shape (b, num_items)."""
+        """Make a matrix, 1 where a user's set holds an item, shape (b, num_items)."""
         ones = np.ones(len(self.item_idx), np.float32)
         shape = (len(self), self.num_items)
         return sp.csr_matrix((ones, self.item_idx, self.offsets), shape=shape)
 
     def rows(self) -> Ints:
-        """The user of each entry, shape (n,)."""
+        """Give the user of each entry, shape (n,)."""
         return Ragged(self.offsets).row
 
     def _keys(self) -> Ints:
-        """Each pair as one number, ascending."""
+        """Encode each pair as one number, ascending."""
         return self.rows() * self.num_items + self.item_idx
 
 

@@ -22,7 +22,7 @@ VARIETY = ("novelty", "diversity", "category_diversity")
 
 
 def topk(scores: npt.NDArray[np.floating], k: int, masked: ItemSets | None = None) -> Ints:
-    """The k best items of each row, best first; equal scores go to the lower item row.
+    """Find the k best items of each row, best first; equal scores go to the lower item row.
 
     Args:
         scores: Shape (b, num_items); -inf says never to show an item. Left as it is.
@@ -54,7 +54,7 @@ def topk(scores: npt.NDArray[np.floating], k: int, masked: ItemSets | None = Non
 
 
 def _best(scores: npt.NDArray[np.floating], length: int) -> Ints:
-    """The ``length`` best items of each row in ascending order of item, shape (b, length)."""
+    """Find the ``length`` best items of each row, ascending, shape (b, length)."""
     if len(scores) == 0 or length == 0:
         return np.zeros((len(scores), length), np.int64)
     cut = scores.shape[1] - length
@@ -84,7 +84,7 @@ def check_lists(lists: Ints, num_items: int) -> None:
 
 
 def accuracy(hits: Hits, num_held_out: Ints, k: int) -> dict[str, Values]:
-    """Recall, NDCG, precision and hit rate at ``k`` of each shopper.
+    """Measure recall, NDCG, precision and hit rate at ``k`` of each shopper.
 
     Args:
         hits: Shape (b, at least k).
@@ -110,18 +110,18 @@ def accuracy(hits: Hits, num_held_out: Ints, k: int) -> dict[str, Values]:
 
 
 def recall_by_length(hits: Hits, num_held_out: Ints) -> Values:
-    """Mean recall at list lengths 1, 2, ..., shape (k,)."""
+    """Average recall at list lengths 1, 2, ..., shape (k,)."""
     shares = np.cumsum(hits, axis=1) / num_held_out[:, None]
     return np.asarray(shares.mean(axis=0), np.float64)
 
 
 def coverage(lists: Ints, num_items: int) -> float:
-    """Share of all items that at least one of the lists shows."""
+    """Measure the share of all items that at least one of the lists shows."""
     return len(np.unique(lists[lists >= 0])) / num_items
 
 
 def novelty(lists: Ints, had: ItemSets) -> Values:
-    """Mean surprise of a list's items in bits: -log2 of the share of shoppers who had the item.
+    """Measure surprise in bits: mean of -log2 of the share of shoppers who had a list's items.
 
     Shares are smoothed as if one more shopper had everything, so an item that nobody had counts
     log2(shoppers + 1) bits. An empty list has 0.
@@ -132,9 +132,10 @@ def novelty(lists: Ints, had: ItemSets) -> Values:
 
 
 def diversity(lists: Ints, had: ItemSets) -> Values:
-    """How little a list's items are had by the same shoppers: mean of 1 - cosine over its pairs.
+    """Measure how little a list's items are had by the same shoppers.
 
-    The cosine is that of the items' columns of who had what, 0 for items that nobody had.
+    It is the mean of 1 - cosine over its pairs. The cosine is that of the items' columns of who had
+    what, 0 for items that nobody had.
     A list of fewer than two items has no pairs, hence 0.
     """
     owners = had.matrix()
@@ -152,7 +153,7 @@ def diversity(lists: Ints, had: ItemSets) -> Values:
 
 
 def category_diversity(lists: Ints, category: Ints) -> Values:
-    """Share of a list's pairs whose items are not of one category.
+    """Measure the share of a list's pairs whose items are not of one category.
 
     Args:
         lists: Shape (b, k).

@@ -70,7 +70,7 @@ class Newcomers:
         )
 
     def knowing(self, num_items: int) -> TrainingSet:
-        """Everybody else's events, and each newcomer's up to and including the n-th item."""
+        """Keep everybody else's events, and each newcomer's up to and including the n-th item."""
         first = self._theirs.take(self._before < num_items)
         known = Interactions.concat(self.without.interactions, first)
         return replace(self.without, interactions=known)
@@ -83,7 +83,7 @@ class Newcomers:
 
 
 def _first_of_item(data: TrainingSet) -> npt.NDArray[np.bool_]:
-    """Events by which a shopper took an item for the first time, shape (events,)."""
+    """Find the events by which a shopper took an item for the first time, shape (events,)."""
     wanted = np.flatnonzero(liked(data.interactions))
     taken = data.interactions.take(wanted)
     # np.unique gives the first of each, and events are ordered by time.
@@ -94,7 +94,7 @@ def _first_of_item(data: TrainingSet) -> npt.NDArray[np.bool_]:
 
 
 def _taken_before(events: Interactions, new: npt.NDArray[np.bool_]) -> Ints:
-    """Items that an event's shopper had taken before it, shape (events,)."""
+    """Count the items that an event's shopper had taken before it, shape (events,)."""
     order = np.argsort(events.user_idx, kind="stable")
     user = events.user_idx[order]
     taken: Ints = np.cumsum(new[order]) - new[order]

@@ -22,26 +22,26 @@ SIGNIFICANT = 0.05
 
 
 def escape(text: Any) -> str:
-    """Text from outside, harmless in HTML, and in Plotly's labels, which read tags as well."""
+    """Make text from outside harmless in HTML, and in Plotly's labels, which read tags as well."""
     return html.escape(str(text), quote=True)
 
 
 def name_model(model: str) -> str:
-    """``item_knn`` as "Item-kNN"; a model that is not ours keeps its name."""
+    """Write ``item_knn`` as "Item-kNN"; a model that is not ours keeps its name."""
     if model == WITHOUT_TIES:
         return "Social, no ties"
     return escape(MODELS[model].label if model in MODELS else model.replace("_", " "))
 
 
 def name_metric(metric: str) -> str:
-    """``hit_rate@20`` as "Hit rate@20"."""
+    """Write ``hit_rate@20`` as "Hit rate@20"."""
     kind, _, k = metric.partition("@")
     name = METRIC_NAMES.get(kind, kind.replace("_", " "))
     return escape(f"{name}@{k}" if k else name)
 
 
 def write_number(value: Any) -> str:
-    """Whole numbers with thousands separators, others to four digits that matter.
+    """Write whole numbers with thousands separators, others to four digits that matter.
 
     >>> write_number(12345), write_number(0.123456), write_number(2.0), write_number(None)
     ('12,345', '0.1235', '2', 'not known')
@@ -56,19 +56,19 @@ def write_number(value: Any) -> str:
 
 
 def write_metric(metric: str, value: float) -> str:
-    """A metric's value: four decimals where it is a share, two where it counts bits."""
+    """Write a metric's value: four decimals where it is a share, two where it counts bits."""
     return f"{value:.2f}" if metric.startswith("novelty") else f"{value:.4f}"
 
 
 def write_interval(metric: str, figure: Estimate) -> str:
-    """``0.1039 to 0.1177``; empty where none is known."""
+    """Write an interval as ``0.1039 to 0.1177``; nothing where none is known."""
     if figure.low is None or figure.high is None:
         return ""
     return f"{write_metric(metric, figure.low)} to {write_metric(metric, figure.high)}"
 
 
 def write_percent(share: float) -> str:
-    """A change, with its sign.
+    """Write a change, with its sign.
 
     >>> write_percent(0.0361), write_percent(-0.2), write_percent(0.0)
     ('+3.6 %', '\N{MINUS SIGN}20.0 %', '0.0 %')
@@ -79,14 +79,14 @@ def write_percent(share: float) -> str:
 
 
 def write_change(test: PairedTest) -> str:
-    """How much better, relatively if that can be said, else in the metric's own unit."""
+    """Write how much better, relatively if that can be said, else in the metric's own unit."""
     if test.relative is None:
         return f"{test.difference.mean:+.4f}"
     return write_percent(test.relative.mean)
 
 
 def write_change_interval(test: PairedTest) -> str:
-    """The interval of :func:`write_change`; empty where none is known."""
+    """Write the interval of :func:`write_change`; nothing where none is known."""
     figure = test.relative
     if figure is None:
         return write_interval("", test.difference)
@@ -96,12 +96,12 @@ def write_change_interval(test: PairedTest) -> str:
 
 
 def write_p(p_value: float | None) -> str:
-    """``p = 0.060``, ``p < 0.001`` (as HTML), or that too few shoppers were there to tell."""
+    """Write ``p = 0.060``, ``p < 0.001`` (as HTML), or that too few shoppers were there to tell."""
     if p_value is None:
         return "too few shoppers to tell"
     return "p &lt; 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def is_sure(test: PairedTest) -> bool:
-    """Whether a difference is unlikely to be chance."""
+    """Tell whether a difference is unlikely to be chance."""
     return test.p_value is not None and test.p_value < SIGNIFICANT

@@ -58,12 +58,12 @@ def _style(colour: str, symbol: str, dash: str, width: float) -> dict[str, Any]:
 
 
 def ranked(comparison: Comparison) -> list[str]:
-    """Models, best on the primary metric first."""
+    """Rank models, best on the primary metric first."""
     return sorted(comparison.models, key=lambda m: -comparison.mean(m))
 
 
 def forest(comparison: Comparison, metric: str) -> Figure:
-    """One row a model, best on top: its figure and interval."""
+    """Draw one row a model, best on top: its figure and interval."""
     styles, traces = style_of(comparison), []
     for model in reversed(ranked(comparison)):
         figure = comparison.models[model][metric]
@@ -88,13 +88,13 @@ def forest(comparison: Comparison, metric: str) -> Figure:
 
 
 def in_group(comparison: Comparison, kind: str) -> list[str]:
-    """The models that a kind of group was judged with, best over all shoppers first."""
+    """List the models that a kind of group was judged with, best over all shoppers first."""
     judged = comparison.groups[kind][0].models
     return [model for model in ranked(comparison) if model in judged]
 
 
 def by_group(comparison: Comparison, kind: str, metric: str) -> Figure:
-    """One column a group of shoppers, one marker a model."""
+    """Draw one column a group of shoppers, one marker a model."""
     groups, styles = comparison.groups[kind], style_of(comparison)
     labels = [f"{escape(g.label)}<br>{g.num_shoppers:,} shoppers" for g in groups]
     traces = []
@@ -120,7 +120,7 @@ def by_group(comparison: Comparison, kind: str, metric: str) -> Figure:
 
 
 def changes(tests: Sequence[tuple[str, PairedTest]], colour: str) -> Figure:
-    """One row a group: how much better one model is than another, in percent.
+    """Draw one row a group: how much better one model is than another, in percent.
 
     Filled markers are differences unlikely to be chance. Groups in which the other model has less
     than BASIS of what it has in the first row are left out: their percentages would be thousands.
@@ -158,7 +158,10 @@ def changes(tests: Sequence[tuple[str, PairedTest]], colour: str) -> Figure:
 
 
 def _in_view(figures: Sequence[Estimate]) -> list[float]:
-    """Every marker and most whiskers: a tiny group's would press all others onto the zero line."""
+    """Choose a range with every marker and most whiskers.
+
+    A tiny group's would press all others onto the zero line.
+    """
     means = np.array([f.mean for f in figures] or [0.0])
     lows = np.array([f.mean if f.low is None else f.low for f in figures] or [0.0])
     highs = np.array([f.mean if f.high is None else f.high for f in figures] or [0.0])
@@ -172,7 +175,7 @@ def _in_view(figures: Sequence[Estimate]) -> list[float]:
 def group_tests(
     comparison: Comparison, tests: Mapping[str, PairedTest], lift: bool
 ) -> list[tuple[str, PairedTest]]:
-    """All shoppers first, then each group that the test could be made for."""
+    """List tests: all shoppers first, then each group that the test could be made for."""
     found = [("all shoppers", tests[comparison.primary])] if comparison.primary in tests else []
     for kind, groups in comparison.groups.items():
         for group in groups:
@@ -183,12 +186,12 @@ def group_tests(
 
 
 def label_group(kind: str, group: ShopperGroup) -> str:
-    """``friends 1-5``; activity bands have names of their own."""
+    """Label a group as ``friends 1-5``; activity bands have names of their own."""
     return escape(group.label if kind == "activity" else f"{kind}: {group.label}")
 
 
 def trade_off(comparison: Comparison, across: str) -> Figure:
-    """Accuracy against another quality, one marker a model."""
+    """Draw accuracy against another quality, one marker a model."""
     styles, traces = style_of(comparison), []
     for model in ranked(comparison):
         traces.append(
@@ -214,7 +217,7 @@ def trade_off(comparison: Comparison, across: str) -> Figure:
 
 
 def recall_curves(comparison: Comparison) -> Figure:
-    """Recall by the length of the list, one line a model."""
+    """Draw recall by the length of the list, one line a model."""
     styles, traces = style_of(comparison), []
     for model in ranked(comparison):
         curve, style = comparison.recall_curves[model], styles[model]
@@ -240,7 +243,7 @@ def recall_curves(comparison: Comparison) -> Figure:
 
 
 def training_curve(epochs: Sequence[Mapping[str, Any]], best_epoch: int, value: str) -> Figure:
-    """A model's loss, or its validation score, by epoch; a line marks the epoch that was kept."""
+    """Draw a model's loss, or validation score, by epoch; a line marks the epoch that was kept."""
     known = [e for e in epochs if e.get(value) is not None]
     trace = {
         "type": "scatter",
@@ -263,7 +266,7 @@ def training_curve(epochs: Sequence[Mapping[str, Any]], best_epoch: int, value: 
 
 
 def bars(counts: Mapping[str, float], about: str) -> Figure:
-    """One horizontal bar a name, the longest on top."""
+    """Draw one horizontal bar a name, the longest on top."""
     rows = sorted(counts.items(), key=lambda row: row[1])
     trace = {
         "type": "bar",
@@ -283,7 +286,7 @@ def bars(counts: Mapping[str, float], about: str) -> Figure:
 
 
 def over_time(starts: Sequence[str], counts: Sequence[float]) -> Figure:
-    """How many events each stretch of time had."""
+    """Draw how many events each stretch of time had."""
     trace = {
         "type": "scatter",
         "mode": "lines",
@@ -299,7 +302,7 @@ def over_time(starts: Sequence[str], counts: Sequence[float]) -> Figure:
 
 
 def degrees(counts: Iterable[float], about: str) -> Figure:
-    """How many have each degree, both scales logarithmic; degree 0 cannot stand there."""
+    """Draw how many have each degree, on logarithmic scales, where degree 0 cannot stand."""
     points = [(degree, n) for degree, n in enumerate(counts) if degree and n]
     trace = {
         "type": "scatter",
@@ -325,7 +328,7 @@ def _scaled(figure: Estimate, factor: float) -> Estimate:
 
 
 def error_bars(figures: Sequence[Estimate], colour: str) -> dict[str, Any]:
-    """Intervals as Plotly draws them, around the means."""
+    """Write intervals as Plotly draws them, around the means."""
     return {
         "type": "data",
         "symmetric": False,
@@ -342,12 +345,12 @@ def _marker(style: Mapping[str, Any], size: int) -> dict[str, Any]:
 
 
 def axis_title(text: str) -> dict[str, Any]:
-    """The words beside an axis."""
+    """Write the words beside an axis."""
     return {"text": text, "standoff": 14, "font": {"size": 13, "color": "@soft"}}
 
 
 def plain_layout(height: int, **axes: dict[str, Any]) -> dict[str, Any]:
-    """What all figures look alike by; ``xaxis`` and ``yaxis`` add to theirs."""
+    """Make the layout that all figures share; ``xaxis`` and ``yaxis`` add to theirs."""
     plain = {"gridcolor": "@grid", "linecolor": "@line", "zeroline": False, "automargin": True}
     layout: dict[str, Any] = {"height": height, "margin": {"l": 16, "r": 24, "t": 16, "b": 16}}
     for name in ("xaxis", "yaxis"):

@@ -25,14 +25,14 @@ class RanksItself(Protocol):
     """A model with its own recommender: judged by the very lists that it would serve."""
 
     def lists(self, user_idx: Ints, k: int) -> Ints:
-        """Best items first, shape (len(user_idx), k), -1 pads; what was had is not shown."""
+        """List the best items first, shape (len(user_idx), k), without what was had; -1 pads."""
 
 
 class Scores(Protocol):
     """A model that scores every item; see ``coterie.models.base.Model``."""
 
     def scores(self, user_idx: Ints) -> npt.NDArray[np.float32]:
-        """Shape (len(user_idx), num_items), nothing masked."""
+        """Score all items, nothing masked, shape (len(user_idx), num_items)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Evaluation:
     """Mean recall at list lengths 1, 2, ..., shape (largest k,)."""
 
     def mean(self, metric: str) -> float:
-        """A metric's mean over shoppers, or a total.
+        """Average a metric over shoppers, or give a total.
 
         Raises:
             BadInputError: Nothing of that name was measured.
@@ -64,7 +64,7 @@ class Evaluation:
         return float(self.metrics[metric].mean())
 
     def means(self) -> dict[str, float]:
-        """All of them."""
+        """Average all metrics, as :meth:`mean` does."""
         return {name: self.mean(name) for name in [*self.metrics, *self.totals]}
 
 
@@ -112,7 +112,7 @@ def rank(
     batch: int = 512,
     progress: Progress = silent,
 ) -> Ints:
-    """The lists of some shoppers, shape (len(user_idx), k), without what is hidden from each."""
+    """Rank items for some shoppers without what is hidden from each, shape (len(user_idx), k)."""
     lists = np.full((len(user_idx), k), -1, np.int64)
     for start in range(0, len(user_idx), batch):
         users = user_idx[start : start + batch]
@@ -145,7 +145,7 @@ def measure(
     ks: Iterable[int] = KS,
     category: Ints | None = None,
 ) -> Evaluation:
-    """Metrics of lists that are there already.
+    """Measure lists that are there already.
 
     Args:
         lists: Shape (b, at least the largest k).

@@ -50,7 +50,7 @@ def render(
     training: Mapping[str, Mapping[str, Any]],
     title: str | None,
 ) -> str:
-    """The report as text; arguments as in :func:`report`."""
+    """Render the report as text; arguments as in :func:`report`."""
     drawn = Plots()
     first, named = comparisons[0], escape(title or comparisons[0].name)
     parts: list[tuple[str, str, str]] = []

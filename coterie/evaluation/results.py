@@ -52,7 +52,7 @@ class Comparison:
     """``activity``, ``friends`` and perhaps ``newcomers``, whom no model saw; none is empty."""
 
     def mean(self, model: str, metric: str | None = None) -> float:
-        """One figure; the primary metric if none is named.
+        """Look up one figure; the primary metric if none is named.
 
         Raises:
             BadInputError: No such model or metric was compared.
@@ -68,7 +68,7 @@ class Comparison:
 
     @classmethod
     def load(cls, path: str | Path) -> "Comparison":
-        """Back from :meth:`save`.
+        """Read back what :meth:`save` wrote.
 
         Raises:
             BadInputError: The file holds something else.
@@ -82,7 +82,7 @@ class Comparison:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Comparison":
-        """Back from plain values."""
+        """Read back from plain values."""
         groups = {
             kind: [_group(group) for group in listed] for kind, listed in content["groups"].items()
         }

@@ -27,7 +27,7 @@ _ABOUT = {name: bands.about for name, bands in BANDS.items()} | {
 
 
 def headline(comparison: Comparison, title: str) -> str:
-    """The page's title, what was found in words, and the figures that matter most."""
+    """Write the page's title, what was found in words, and the figures that matter most."""
     model = _front(comparison)
     k = max(comparison.ks)
     recall = comparison.mean(model, f"recall@{k}")
@@ -48,12 +48,12 @@ def headline(comparison: Comparison, title: str) -> str:
 
 
 def _front(comparison: Comparison) -> str:
-    """Ours; without it, whatever is best."""
+    """Name the model that the page is about: ours; without it, whatever is best."""
     return comparison.ours if comparison.ours in comparison.models else plots.ranked(comparison)[0]
 
 
 def _tests(comparison: Comparison) -> list[tuple[str, PairedTest, str]]:
-    """Heading, test and rival of what can be said of ours."""
+    """List heading, test and rival of what can be said of ours."""
     found, primary = [], comparison.primary
     if primary in comparison.against_baseline and comparison.best_baseline:
         rival = f"the best baseline, {name_model(comparison.best_baseline)}"
@@ -88,7 +88,7 @@ def _test_card(comparison: Comparison, heading: str, test: PairedTest, rival: st
 
 
 def of_comparison(comparison: Comparison, drawn: Plots, prefix: str, suffix: str) -> list[Section]:
-    """All sections of one comparison.
+    """Write all sections of one comparison.
 
     Args:
         comparison: What to show.
@@ -292,7 +292,7 @@ def _qualities(comparison: Comparison, drawn: Plots) -> list[str]:
 
 
 def _key(comparison: Comparison) -> str:
-    """Which marker is which model, for plots too small for a legend each."""
+    """Say which marker is which model, for plots too small for a legend each."""
     styles = plots.style_of(comparison)
     entries = "".join(
         f'<span><b style="color:var(--{styles[model]["colour"][1:]})" aria-hidden="true">'
@@ -303,7 +303,7 @@ def _key(comparison: Comparison) -> str:
 
 
 def method(comparison: Comparison) -> str:
-    """The protocol and what each number means."""
+    """Write the protocol and what each number means."""
     level = f"{100 * comparison.level:g} %"
     terms = {
         "Protocol": "All items are ranked for every shopper with something held out. What they "

@@ -15,7 +15,7 @@ FEWEST_TIMES = 10
 
 
 def shop_figures(events: Interactions) -> dict[str, Any]:
-    """Events by kind and over time, as plain values.
+    """Count events by kind and over time, as plain values.
 
     Returns:
         ``events_by_kind`` (kind to count, kinds that occur), and, where events have times of

@@ -25,11 +25,11 @@ class ResamplingConfig:
     """How often the dice are thrown."""
 
     resamples: int = 1000
-    """For intervals."""
+    """Number of resamples for intervals."""
     flips: int = 10_000
-    """For p-values: the smallest that can be found is 1 / (flips + 1)."""
+    """Number of sign flips for p-values: the smallest that can be found is 1 / (flips + 1)."""
     level: float = 0.95
-    """Of the intervals."""
+    """Confidence level of the intervals."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class PairedTest:
 
 
 def estimate(values: Matrix, config: ResamplingConfig = ResamplingConfig()) -> list[Estimate]:
-    """Mean of each column with its percentile interval.
+    """Estimate the mean of each column with its percentile interval.
 
     Args:
         values: Shape (shoppers, columns).
@@ -80,7 +80,7 @@ def estimate(values: Matrix, config: ResamplingConfig = ResamplingConfig()) -> l
 
 
 def bootstrap_means(values: Matrix, config: ResamplingConfig = ResamplingConfig()) -> Matrix:
-    """Column means over shoppers drawn with replacement, shape (resamples, columns)."""
+    """Average columns over shoppers drawn with replacement, shape (resamples, columns)."""
     rng = np.random.default_rng(config.seed)
     n = len(values)
     blocks = []
@@ -94,7 +94,7 @@ def bootstrap_means(values: Matrix, config: ResamplingConfig = ResamplingConfig(
 def paired_test(
     ours: Values, other: Values, config: ResamplingConfig = ResamplingConfig()
 ) -> PairedTest:
-    """Is ours better than other, and by how much?
+    """Test whether ours is better than other, and by how much.
 
     Args:
         ours: A metric of each shopper, shape (shoppers,).
@@ -120,7 +120,7 @@ def paired_test(
 
 
 def sign_flip_p(differences: Values, config: ResamplingConfig = ResamplingConfig()) -> float:
-    """Two-sided p-value of a mean difference, if either model were as likely to be ahead.
+    """Compute the two-sided p-value of a mean difference, were either model as likely ahead.
 
     The share of random sign patterns whose mean is at least as far from 0, the observed pattern
     counted in (Phipson and Smyth, 2010: a p-value of 0 does not exist).
@@ -160,6 +160,6 @@ def _intervals(means: Values, samples: Matrix, level: float) -> list[Estimate]:
 
 
 def _blocks(total: int, width: int) -> Iterator[int]:
-    """Sizes of blocks of rows that add up to ``total``, each of at most ``CELLS`` cells."""
+    """Yield sizes of blocks of rows that add up to ``total``, each of at most ``CELLS`` cells."""
     size = max(1, CELLS // max(1, width))
     yield from (min(size, total - start) for start in range(0, total, size))

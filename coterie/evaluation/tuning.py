@@ -39,7 +39,7 @@ def render(
     defaults: Mapping[str, object],
     importances: Mapping[str, float],
 ) -> str:
-    """The page as text; arguments as in :func:`write_page`."""
+    """Render the page as text; arguments as in :func:`write_page`."""
     drawn, best, own = Plots(), study.best, study.of(defaults)
     assert best is not None
     parts = [
@@ -115,7 +115,7 @@ def _growth(study: Study, own: Trial | None, best: Trial, drawn: Plots) -> Secti
 
 
 def _runoff(study: Study, best: Trial, drawn: Plots) -> list[Section]:
-    """Nothing where no two trials were close."""
+    """Write what close trials scored with other seeds; nothing where no two were close."""
     numbered = [(n, t, study.scores(t)) for n, t in enumerate(study.searched, 1)]
     again = [(n, t, scores) for n, t, scores in numbered if len(scores) > 1]
     if not again:
@@ -222,7 +222,7 @@ def _method(study: Study, space: Space) -> Section:
 
 
 def _plain(value: object) -> str:
-    """A setting of whatever type."""
+    """Write a setting of whatever type."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return write_number(value) if is_number else escape("none" if value is None else value)
 

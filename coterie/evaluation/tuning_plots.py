@@ -16,12 +16,12 @@ MARKS = {
     Ending.STOPPED: ("stopped early", {"color": "@other", "symbol": "circle-open", "size": 8}),
     Ending.CUT: ("time was up", {"color": "@other", "symbol": "diamond-open", "size": 9}),
 }
-"""Of trials with a score: a name, and a marker."""
+"""Name and marker of trials with a score, by how they ended."""
 BANDS = (("best quarter", "@ours", 2.5), ("second quarter", "@best", 1.2), ("rest", "@line", 1.0))
 
 
 def growth(trials: Sequence[Trial], defaults: Trial | None, by_time: bool) -> Figure:
-    """Every trial's score, and the best so far, by number or by minutes spent."""
+    """Draw every trial's score, and the best so far, by number or by minutes spent."""
     xs = [t.elapsed_s / 60 if by_time else n for n, t in enumerate(trials, 1)]
     points = [(x, n, t) for n, (x, t) in enumerate(zip(xs, trials, strict=True), 1)]
     scored = [(x, n, t) for x, n, t in points if t.score is not None]
@@ -85,7 +85,7 @@ def _words(score: float, text: str) -> dict[str, Any]:
 
 
 def curves(trials: Sequence[Trial], defaults: Trial | None, best: Trial | None) -> Figure:
-    """Every trial's score by epoch; those that were stopped are pale."""
+    """Draw every trial's score by epoch; those that were stopped are pale."""
     lines = [t for t in trials if t.curve and t not in (defaults, best)]
     groups = [
         ("stopped early", [t for t in lines if t.ending is not Ending.FINISHED], "@other", "solid"),
@@ -117,7 +117,7 @@ def curves(trials: Sequence[Trial], defaults: Trial | None, best: Trial | None) 
 
 
 def runoff(rows: Sequence[tuple[int, Sequence[float]]]) -> Figure:
-    """The scores of each trial that was fitted again, a row each, the first on top."""
+    """Draw the scores of each trial that was fitted again, a row each, the first on top."""
     names = [f"trial {number}" for number, _ in rows]
     means = [sum(scores) / len(scores) for _, scores in rows]
     points = [(score, name) for name, (_, row) in zip(names, rows, strict=True) for score in row]
@@ -144,7 +144,7 @@ def runoff(rows: Sequence[tuple[int, Sequence[float]]]) -> Figure:
 
 
 def shares(importances: Mapping[str, float]) -> Figure:
-    """One bar a field, what mattered most on top."""
+    """Draw one bar a field, what mattered most on top."""
     rows = sorted(importances.items(), key=lambda row: row[1])
     trace = {
         "type": "bar",
@@ -162,7 +162,7 @@ def shares(importances: Mapping[str, float]) -> Figure:
 
 
 def slice_of(name: str, field: Field, trials: Sequence[Trial], best: Trial) -> Figure:
-    """Scores by the values of one field."""
+    """Draw scores by the values of one field."""
     scored = [(0.0, n, t) for n, t in enumerate(trials, 1) if t.score is not None]
     traces = []
     for ending in MARKS:
@@ -193,7 +193,9 @@ def _field_axis(field: Field) -> dict[str, Any]:
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers from ``low`` to ``high``; powers of ten, with 2 and 5 where there is room.
+    """Choose round numbers from ``low`` to ``high``.
+
+    They are powers of ten, with 2 and 5 where there is room.
 
     >>> log_ticks(0.05, 0.5), log_ticks(1e-6, 1e-2)
     ([0.05, 0.1, 0.2, 0.5], [1e-06, 1e-05, 0.0001, 0.001, 0.01])
@@ -208,7 +210,7 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def parallel(space: Space, trials: Sequence[Trial]) -> Figure:
-    """One line a trial across all fields; plain lines, as Plotly's own kind needs ``eval``."""
+    """Draw one line a trial across all fields; plain lines, as Plotly's own kind needs ``eval``."""
     names = list(space)
     scored = sorted((t for t in trials if t.score is not None), key=lambda t: t.score or 0.0)
     scored.reverse()
@@ -241,7 +243,7 @@ def parallel(space: Space, trials: Sequence[Trial]) -> Figure:
 
 
 def _height(field: Field, value: Any) -> float:
-    """Where in its field a value lies, 0 to 1, as the search sees it."""
+    """Find where in its field a value lies, 0 to 1, as the search sees it."""
     if isinstance(field, Choice):
         return field.values.index(value) / (len(field.values) - 1)
     if isinstance(field, LogUniform):

@@ -16,7 +16,7 @@ Draws = npt.NDArray[np.float64]
 
 
 def graph_figures(data: TrainingSet, seed: int = 0) -> dict[str, float]:
-    """Figures of interactions and ties by name; nan where the graph is too small for one.
+    """Measure interactions and ties, by name; nan where the graph is too small for one.
 
     ``clustering`` is the share of paths of two ties (either direction) that a third tie closes;
     ``item_overlap_*`` the mean Jaccard overlap of two shoppers' items, both with at least one;
@@ -34,7 +34,7 @@ def graph_figures(data: TrainingSet, seed: int = 0) -> dict[str, float]:
 
 
 def degree_counts(data: TrainingSet) -> dict[str, Ints]:
-    """How many have each degree, for plots: entry d is the number of those with degree d.
+    """Count how many have each degree, for plots: entry d is the number with degree d.
 
     Keys: ``items_a_shopper``, ``shoppers_an_item``, ``friends_a_shopper`` (whom they follow),
     ``followers_a_shopper``.
@@ -50,7 +50,7 @@ def degree_counts(data: TrainingSet) -> dict[str, Ints]:
 
 
 def _items(data: TrainingSet) -> "sparse.csr_matrix[np.float32]":
-    """Whatever shoppers did with items that they did not turn down."""
+    """Lay out whatever shoppers did with items that they did not turn down."""
     events = data.interactions.take(~turned_down(data.interactions))
     return interaction_matrix(events, data.num_users, data.num_items)
 
@@ -99,7 +99,7 @@ def _tie_figures(data: TrainingSet, rng: np.random.Generator) -> dict[str, float
 
 
 def _clustering(known: "sparse.csr_matrix[np.float32]", rng: np.random.Generator) -> float:
-    """Share of sampled two-tie paths whose ends are tied; nan where there is no path."""
+    """Estimate the share of two-tie paths whose ends are tied; nan where there is no path."""
     degree = np.diff(known.indptr).astype(np.float64)
     paths = np.cumsum(degree * (degree - 1))
     if not len(paths) or paths[-1] == 0:
@@ -115,13 +115,13 @@ def _clustering(known: "sparse.csr_matrix[np.float32]", rng: np.random.Generator
 
 
 def _tied(known: "sparse.csr_matrix[np.float32]", one: Ints, other: Ints) -> npt.NDArray[np.bool_]:
-    """Whether pairs stand in a matrix with sorted indices, shape (len(one),)."""
+    """Tell which pairs stand in a matrix with sorted indices, shape (len(one),)."""
     n = known.shape[0]
     row = np.repeat(np.arange(n, dtype=np.int64), np.diff(known.indptr))
     keys = row * n + known.indices
     wanted = one.astype(np.int64) * n + other
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found: npt.NDArray[np.bool_] = keys[place] == wanted
+    index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    found: npt.NDArray[np.bool_] = keys[index] == wanted
     return found
 
 
@@ -147,14 +147,14 @@ def _homophily(
 
 
 def _overlap(items: "sparse.csr_matrix[np.float32]", one: Ints, other: Ints) -> float:
-    """Mean Jaccard overlap of pairs of rows, none of them empty."""
+    """Average the Jaccard overlap of pairs of rows, none of them empty."""
     common = count_common(items, one, other)
     sizes = np.diff(items.indptr)
     return _mean(common / (sizes[one] + sizes[other] - common))
 
 
 def _gini(counts: Ints) -> float:
-    """0: all alike; towards 1: one has everything."""
+    """Compute the Gini index of counts: 0, all alike; towards 1, one has everything."""
     ordered = np.sort(counts).astype(np.float64)
     if ordered.sum() == 0:
         return float("nan")

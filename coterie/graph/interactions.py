@@ -10,7 +10,7 @@ from coterie.errors import BadInputError
 def interaction_matrix(
     interactions: Interactions, num_users: int, num_items: int, binary: bool = True
 ) -> "sparse.csr_matrix[np.float32]":
-    """Users by items, shape (num_users, num_items), float32, sorted indices, no stored zeros.
+    """Lay out users by items, (num_users, num_items), float32, sorted indices, no stored zeros.
 
     Args:
         interactions: In any order; events of all kinds count alike.

@@ -16,7 +16,7 @@ _CHUNK_ENTRIES = 4_000_000
 
 
 def tie_strengths(data: TrainingSet) -> tuple[Ties, Floats]:
-    """Each pair of tied people once, with the features of ``schema.STRENGTHS``.
+    """Measure each pair of tied people once, by the features of ``schema.STRENGTHS``.
 
     Returns:
         The pairs, ordered by follower, then followee, without self-ties (kind and time: those of
@@ -44,7 +44,7 @@ def tie_strengths(data: TrainingSet) -> tuple[Ties, Floats]:
 
 
 def merge_pairs(ties: Ties, num_users: int) -> Ties:
-    """Each (follower, followee) once, ordered so; weights of several ties are added."""
+    """Merge ties to each (follower, followee) once, ordered so; weights are added."""
     ties = ties.take(ties.src_idx != ties.dst_idx)
     key = ties.src_idx * num_users + ties.dst_idx
     _, first, pair = np.unique(key, return_index=True, return_inverse=True)
@@ -56,7 +56,7 @@ def merge_pairs(ties: Ties, num_users: int) -> Ties:
 def count_common(
     sets: "sparse.csr_matrix[np.float32]", left: Ints, right: Ints
 ) -> npt.NDArray[np.float64]:
-    """Columns that rows ``left[i]`` and ``right[i]`` of a 0/1 matrix share, shape (len(left),)."""
+    """Count columns that rows ``left[i]`` and ``right[i]`` of a 0/1 matrix share, (len(left),)."""
     sizes = np.diff(sets.indptr)
     common = np.zeros(len(left))
     for rows in _chunks(sizes[left] + sizes[right]):
@@ -66,7 +66,7 @@ def count_common(
 
 
 def _chunks(costs: npt.NDArray[np.int64]) -> Iterator[slice]:
-    """Consecutive slices whose costs add up to about ``_CHUNK_ENTRIES``."""
+    """Cut costs into consecutive slices of about ``_CHUNK_ENTRIES``."""
     part = np.cumsum(costs, dtype=np.int64) // _CHUNK_ENTRIES
     bounds = np.concatenate([[0], np.flatnonzero(np.diff(part)) + 1, [len(costs)]])
     for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
@@ -75,7 +75,7 @@ def _chunks(costs: npt.NDArray[np.int64]) -> Iterator[slice]:
 
 
 def _count_shares(events: Interactions, pairs: Ties, num_users: int) -> npt.NDArray[np.float64]:
-    """Events of either person that the other referred, shape (pairs,)."""
+    """Count events of either person that the other referred, shape (pairs,)."""
     told = events.take(events.referrer_idx >= 0)
     key, times = np.unique(told.user_idx * num_users + told.referrer_idx, return_counts=True)
     there = _look_up(key, times, pairs.src_idx * num_users + pairs.dst_idx)
@@ -84,8 +84,8 @@ def _count_shares(events: Interactions, pairs: Ties, num_users: int) -> npt.NDAr
 
 
 def _look_up(key: Ints, value: Ints, wanted: Ints) -> npt.NDArray[np.float64]:
-    """The value of each wanted key among sorted keys; 0 where there is none."""
+    """Look up the value of each wanted key among sorted keys; 0 where there is none."""
     if len(key) == 0:
         return np.zeros(len(wanted))
-    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-    return np.where(key[place] == wanted, value[place], 0).astype(np.float64)
+    index = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    return np.where(key[index] == wanted, value[index], 0).astype(np.float64)

@@ -14,7 +14,7 @@ from coterie.graph.interactions import check_rows
 def tie_matrix(
     ties: Ties, num_users: int, undirected: bool = False, weighted: bool = True
 ) -> "sparse.csr_matrix[np.float32]":
-    """Follower by followee, shape (num_users, num_users), float32, no diagonal.
+    """Lay out ties by follower and followee, (num_users, num_users), float32, no diagonal.
 
     Args:
         ties: Directed; a pair tied in several ways has the sum of their weights.
@@ -49,14 +49,14 @@ def tie_tensor(
     weighted: bool = True,
     layout: Literal["coo", "csr"] = "coo",
 ) -> torch.Tensor:
-    """``tie_matrix`` as a torch sparse tensor, coalesced, float32."""
+    """Make ``tie_matrix``'s answer a torch sparse tensor, coalesced, float32."""
     return to_tensor(tie_matrix(ties, num_users, undirected, weighted), layout)
 
 
 def to_tensor(
     matrix: "sparse.csr_matrix[np.float32]", layout: Literal["coo", "csr"] = "coo"
 ) -> torch.Tensor:
-    """A sparse matrix as a torch sparse tensor of the same shape, float32."""
+    """Convert a sparse matrix to a torch sparse tensor of the same shape, float32."""
     values = torch.from_numpy(matrix.data.astype(np.float32))
     shape = (int(matrix.shape[0]), int(matrix.shape[1]))
     columns = torch.from_numpy(matrix.indices.astype(np.int64))

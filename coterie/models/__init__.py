@@ -17,7 +17,7 @@ MODELS: Final[dict[str, type[Any]]] = {
 
 
 def is_releasable(name: str) -> bool:
-    """Whether releases can be made of a model of ``MODELS``: whether it is ``Releasable``."""
+    """Tell whether releases can be made of a model of ``MODELS``: whether it is ``Releasable``."""
     return hasattr(MODELS[name], "use")
 
 

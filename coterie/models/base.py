@@ -44,7 +44,7 @@ class Model(Protocol):
         """
 
     def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
-        """Scores of all items, shape (len(user_idx), num_items), higher is better.
+        """Score all items, shape (len(user_idx), num_items), higher is better.
 
         Seen items are *not* masked here. Users without any event get scores as well.
 
@@ -90,10 +90,10 @@ class Learned(Model, Protocol):
     history: TrainingHistory
 
     def trainee(self, data: TrainingSet, device: torch.device) -> Trainee:
-        """What the loop trains, on ``device``; the same every time."""
+        """Make what the loop trains, on ``device``; the same every time."""
 
     def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
         """Score from now on with what ``trainee``, one of this model's, has learned."""
 
     def refit_config(self) -> Any:
-        """The config with all that validation has chosen, to fit again on more events."""
+        """Make the config with all that validation has chosen, to fit again on more events."""

@@ -78,25 +78,25 @@ class Blend:
         return found
 
     def _best_next(self, data: TrainingSet, found: tuple[float, ...]) -> float | None:
-        """The best share of the term after those whose shares are found."""
-        place = len(found) + 1
-        choices = self._others[place - 1].choices
+        """Choose the share of the term after those whose shares are found."""
+        index = len(found) + 1
+        choices = self._others[index - 1].choices
 
         def each(users: torch.Tensor) -> torch.Tensor:
-            parts = self._scores(self._community.shoppers(users.numpy()), place + 1)
+            parts = self._scores(self._community.shoppers(users.numpy()), index + 1)
             scores = [part / spread for part, spread in zip(parts, self._spreads, strict=False)]
             before = scores[0]
             for share, one in zip(found, scores[1:], strict=False):
                 before = (1 - share) * before + share * one
             return torch.stack(
-                [(1 - share) * before + share * scores[place] for share in choices]
+                [(1 - share) * before + share * scores[index] for share in choices]
             ).float()
 
         reached = Validation(data, torch.device("cpu")).ndcg_of_each(each, len(choices))
         return _best(choices, reached) if reached else None
 
     def _scores(self, shoppers: Shoppers, num_terms: int | None = None) -> list[torch.Tensor]:
-        """What each of the first terms says of all items, as the recommender has it."""
+        """Score all items by each of the first terms, as the recommender does."""
         asked = self._alone.read(shoppers)
         first = self._alone.every(self._alone.queries(asked))
         first[asked.lost] = self._popularity
@@ -105,7 +105,7 @@ class Blend:
         return [first, *(all_scores(term, term.query(asked)) for term in terms)]
 
     def mixed(self, shares: Sequence[float]) -> Parameters:
-        """One set of parameters for all; a term whose share is 0 is in none."""
+        """Mix all terms into one set of parameters, without those whose share is 0."""
         weights = [1.0]
         for share in shares:
             weights = [*(weight * (1 - share) for weight in weights), share]
@@ -150,7 +150,7 @@ class PopularityBlend:
 
 
 def first_items(shoppers: Shoppers, n: int) -> Shoppers:
-    """The same shoppers when all but the n oldest entries of their own were still to come."""
+    """Go back to when all but the n oldest own entries of shoppers were still to come."""
     b, histories = len(shoppers), shoppers.histories
     counts = np.diff(histories.offsets)
     person = np.repeat(np.arange(len(counts)), counts)
@@ -165,12 +165,12 @@ def first_items(shoppers: Shoppers, n: int) -> Shoppers:
 
 
 def popularity(data: TrainingSet) -> npt.NDArray[np.float32]:
-    """How many people had each item, shape (items,)."""
+    """Count how many people had each item, shape (items,)."""
     return np.asarray(engagement(data).sum(axis=0), dtype=np.float32).ravel()
 
 
 def _some(community: Community) -> Shoppers:
-    """A thousand of those with a history, or so."""
+    """Take about a thousand of the shoppers with a history."""
     known: Ints = np.flatnonzero(np.diff(community.seen_offsets) > 0)
     return community.shoppers(known[:: max(1, len(known) // 1000)])
 

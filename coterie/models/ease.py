@@ -94,7 +94,7 @@ class EASE:
 
 
 def _inverse_gram(rows: sp.csr_matrix, l2: float) -> Dense:
-    """``(R'R + l2 I)^-1``, in place: beside the result nothing of its size is kept.
+    """Compute ``(R'R + l2 I)^-1`` in place: beside the result nothing of its size is kept.
 
     Single precision above 8,000 columns, where double would double gigabytes and minutes.
     """

@@ -11,7 +11,7 @@ from coterie.graph.interactions import interaction_matrix
 
 
 def engagement(data: TrainingSet) -> sp.csr_matrix:
-    """1 where a shopper had an item and did not turn it down, shape (num_users, num_items).
+    """Mark by 1 which shopper had an item and did not turn it down, (num_users, num_items).
 
     Only events of target kinds count: views and shares are partly our own doing, and every
     published baseline is fitted on targets alone.

@@ -71,7 +71,7 @@ class ItemKNN:
         norms: npt.NDArray[np.float32],
         start: int,
     ) -> sp.csr_matrix:
-        """A block of items against all, shape (block, num_items); 0 with themselves."""
+        """Compare a block of items with all, shape (block, num_items); 0 with themselves."""
         alike = sp.csr_matrix(block @ had)
         row = np.repeat(np.arange(start, start + block.shape[0]), np.diff(alike.indptr))
         alike.data /= norms[row] * norms[alike.indices] + np.float32(self.config.shrinkage)
@@ -91,7 +91,7 @@ class ItemKNN:
 
 
 def _nearest(alike: sp.csr_matrix, most: int) -> sp.csr_matrix:
-    """Each row's ``most`` largest weights; all that equal the last of them are kept as well."""
+    """Keep each row's ``most`` largest weights, and all that equal the last of them."""
     counts = np.diff(alike.indptr)
     longer = np.flatnonzero(counts > most)
     least = np.zeros(alike.shape[0], np.float32)

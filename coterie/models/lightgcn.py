@@ -81,7 +81,7 @@ class LightGCNTrainee(Trainee):
     def batch(
         self, epoch: int, step: int, rank: int, world: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Users and the items that they had, shape (b,) each, and the step's negatives."""
+        """Draw users and the items that they had, shape (b,) each, and the step's negatives."""
         rows = self._order.rows(epoch, step, rank, world)
         drawn = torch.randint(
             self._num_items,
@@ -91,7 +91,7 @@ class LightGCNTrainee(Trainee):
         return self._user[rows], self._item[rows], drawn.to(self._user.device, non_blocking=True)
 
     def forward(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        """Cross entropy of the item that was had against the step's negatives."""
+        """Compute the cross entropy of the item that was had against the step's negatives."""
         user, item, negative = batch
         users, items = self.propagate()
         asked = F.normalize(users[user], dim=1) / self._config.temperature
@@ -102,7 +102,7 @@ class LightGCNTrainee(Trainee):
         return torch.cat([right, wrong], dim=1).logsumexp(1).sub(right[:, 0]).mean()
 
     def propagate(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Vectors of all users and of all items after the graph has spoken."""
+        """Compute the vectors of all users and items, passed along the graph."""
         layer, total = self.vectors, self.vectors
         # A GPU's sparse product takes no factor in half precision beside one in full.
         with torch.autocast(self.vectors.device.type, enabled=False):
@@ -172,7 +172,7 @@ class LightGCN:
 
 
 def _graph(had: sp.csr_matrix, ties: sp.csr_matrix) -> torch.Tensor:
-    """Users and items as nodes, edges over the root of both degrees; symmetric, sparse CSR."""
+    """Make users and items nodes, edges over the root of both degrees; symmetric, sparse CSR."""
     users, num_nodes = had.shape[0], sum(had.shape)
     edges, friends = had.tocoo(), ties.tocoo()
     row = np.concatenate([edges.row, edges.col + users, friends.row])

@@ -18,7 +18,7 @@ MAX_PRODUCTS: Final = 20_000_000
 def nearest(
     inputs: Any, answers: Any, columns: npt.NDArray[np.float64], most: int, in_all: int
 ) -> Any:
-    """The largest entries of each row of ``inputs' answers diag(columns)``, but for its diagonal.
+    """Find the largest entries a row of ``inputs' answers diag(columns)``, but for its diagonal.
 
     An event is looked at once for each entry of its shopper's history, which has a longest.
 
@@ -54,7 +54,7 @@ def nearest(
 
 
 def _fitting(products: Ints, most: int, in_all: int) -> int:
-    """Entries a row, so that there are at most ``in_all``: no row has more than its products."""
+    """Bound the entries a row, so that there are at most ``in_all`` in all rows."""
     longest = int(min(most, products.max(initial=0)))
     return bisect_right(
         range(1, longest + 1), in_all, key=lambda m: int(np.minimum(products, m).sum())
@@ -62,7 +62,7 @@ def _fitting(products: Ints, most: int, in_all: int) -> int:
 
 
 def _largest(row: Ints, column: Ints, value: npt.NDArray[Any], most: int) -> Ints:
-    """Places of each row's ``most`` largest, of equals the lower column, shape (n,), by row."""
+    """Find the indices of each row's ``most`` largest, of equals the lower column, (n,)."""
     # Few rows are that long, and to sort all takes longer than to multiply.
     kept = np.bincount(row, minlength=1)[row] <= most
     rest = np.flatnonzero(~kept)
@@ -72,7 +72,7 @@ def _largest(row: Ints, column: Ints, value: npt.NDArray[Any], most: int) -> Int
 
 
 def _blocks(products: Ints) -> Iterator[slice]:
-    """Rows of items, so many at a time that their pairs are bounded (one row may be over)."""
+    """Cut rows of items so that each block's pairs are bounded (one row may be over)."""
     block = np.cumsum(products) // MAX_PRODUCTS
     bounds = np.flatnonzero(np.diff(block, prepend=-1, append=-1))
     return (slice(int(a), int(b)) for a, b in itertools.pairwise(bounds))

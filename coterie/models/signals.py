@@ -35,6 +35,6 @@ class ItemSignal(Protocol):
 
 
 def signals_of(config: Any) -> dict[str, ItemSignal]:
-    """The item signals of a model's config by field, but for those that are left out."""
+    """Collect the item signals of a model's config by field, without those of share 0."""
     values = {field.name: getattr(config, field.name) for field in fields(config)}
     return {n: v for n, v in values.items() if isinstance(v, ItemSignal) and v.share != 0}

@@ -94,7 +94,7 @@ class SocialModel:
         self.use(weighed.added(self.popularity_weight), data)
 
     def _others(self, trainee: SocialTrainee, data: TrainingSet) -> dict[str, Added]:
-        """What is added to what was learned, by its field of the config."""
+        """Make the terms beside the learned one, by their fields of the config."""
         community, device = trainee.community, trainee.device
         others: dict[str, Added] = {}
         if self.config.linear_weight != 0:
@@ -147,7 +147,7 @@ class SocialModel:
         return self._recommender
 
     def shoppers(self, user_idx: Ints) -> Shoppers:
-        """A batch of the training set's users.
+        """Make a batch of the training set's users.
 
         Raises:
             BadInputError: As ``base.Model.scores`` says.
@@ -164,6 +164,6 @@ class SocialModel:
         return scores
 
     def lists(self, user_idx: npt.NDArray[np.int64], k: int) -> Ints:
-        """The lists that serving would show, shape (users, k), -1 where short."""
+        """Make the lists that serving would show, shape (users, k), -1 where short."""
         shoppers = self.shoppers(user_idx)
         return self.recommender.recommend(shoppers, k).item_idx

@@ -117,7 +117,7 @@ class SocialConfig:
         return FriendsFor.NEWCOMERS if self.friends_for_cold_start_only else FriendsFor.EVERYONE
 
     def closed_form(self) -> SocialLinearConfig:
-        """The closed form's config, with what it shares."""
+        """Make the closed form's config, with what both halves share."""
         return replace(
             self.linear,
             use_ties=self.friends_for is FriendsFor.EVERYONE,

@@ -205,7 +205,7 @@ def fit_linear(
     community: Community,
     device: torch.device | str = "cpu",
 ) -> LinearPart:
-    """Solve for the vectors, on ``device``.
+    """Solve for the closed form's vectors, on ``device``.
 
     Raises:
         BadInputError: There is nothing to learn from.
@@ -266,7 +266,7 @@ def _scaled(rows: npt.NDArray[Any], inputs: Any, columns: npt.NDArray[Any]) -> A
 
 
 def _share(config: SocialLinearConfig, own: Any, ties: Any, entries: Any) -> float:
-    """sqrt(g), with friends' inputs brought to the size of own ones first."""
+    """Compute sqrt(g), with friends' inputs brought to the size of own ones first."""
     # Of many shoppers a sample is as good; all friends' inputs at once could fill the memory.
     some = slice(None, None, -(-own.shape[0] // MAX_LOOKED_AT))
     theirs = float((ties[some] @ entries).power(2).sum())

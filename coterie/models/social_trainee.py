@@ -41,13 +41,13 @@ class MaskedBatch:
     row: torch.Tensor
     """Shape (t,): the target's shopper."""
     target: torch.Tensor
-    """Shape (t,): its place among the candidates."""
+    """Shape (t,): its index among the candidates."""
     weight: torch.Tensor
     """Shape (t,)."""
     known_row: torch.Tensor
     """Shape (m,): shoppers of the targets that were kept: no list would show these again."""
     known: torch.Tensor
-    """Shape (m,): their places among the candidates."""
+    """Shape (m,): their indices among the candidates."""
     sample: "ItemSample | None"
     """What the softmax is over; None for all items."""
 
@@ -90,12 +90,11 @@ class SocialTrainee(Trainee):
         self.to(device)
 
     def num_batches(self, world: int) -> int:
-        """Enough for every shopper with a target once."""
+        """Count the steps in which every shopper with a target comes once."""
         return -(-len(self._learners) // (self.config.batch_size * world))
 
     def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[MaskedBatch, ...]:
-        """One step's shoppers, every world-th of the epoch's order from ``rank`` on, for each
-        head."""
+        """Draw a step's shoppers for each head: every world-th of the epoch from ``rank`` on."""
         if epoch != self._epoch:
             rng = np.random.default_rng([self.config.loop.seed, epoch])
             self._epoch, self._order = epoch, rng.permutation(self._learners)
@@ -129,9 +128,9 @@ class SocialTrainee(Trainee):
         if self.num_items > self.config.softmax_items:
             items = self._sample(target, rng)
             sample = ItemSample(self._there(items), self._there(self._log_odds(items, len(target))))
-            target, place = np.searchsorted(items, target), np.searchsorted(items, known_item)
-            there = items[np.minimum(place, len(items) - 1)] == known_item
-            known_row, known_item = known_row[there], place[there]
+            target, index = np.searchsorted(items, target), np.searchsorted(items, known_item)
+            there = items[np.minimum(index, len(items) - 1)] == known_item
+            known_row, known_item = known_row[there], index[there]
         ages = shoppers.histories.age_days.copy()
         ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
         histories = replace(shoppers.histories, age_days=ages)
@@ -149,7 +148,7 @@ class SocialTrainee(Trainee):
         )
 
     def _kept(self, bounds: Ints, row: Ints, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-        """Own entries that are known in this step, shape (n,)."""
+        """Choose the own entries that are known in this step, shape (n,)."""
         kept = rng.random(len(row)) >= self.config.entry_dropout
         if self.config.next_item_share == 0 or not self.config.use_times:
             return np.asarray(kept)
@@ -158,15 +157,15 @@ class SocialTrainee(Trainee):
         most = 2 * self.config.entry_dropout * counts
         hidden = np.floor(most * rng.random(len(counts)) + rng.random(len(counts)))
         looks_ahead = rng.random(len(counts)) < self.config.next_item_share
-        place = np.arange(len(row)) - bounds[:-1][row]
-        return np.where(looks_ahead[row], place >= hidden[row], kept)
+        rank = np.arange(len(row)) - bounds[:-1][row]
+        return np.where(looks_ahead[row], rank >= hidden[row], kept)
 
     def _sample(self, asked: Ints, rng: np.random.Generator) -> Ints:
         drawn = rng.choice(self.num_items, self.config.softmax_items, replace=False)
         return np.union1d(asked, drawn)
 
     def _log_odds(self, items: Ints, num_asked: int) -> npt.NDArray[np.float32]:
-        """Log of the chance that an item is drawn, or asked for by one of the targets."""
+        """Compute the log of the chance that an item is drawn, or a target asks for it."""
         missed = (1.0 - self.config.softmax_items / self.num_items) * np.exp(
             num_asked * np.log1p(-self._item_share[items])
         )
@@ -176,7 +175,7 @@ class SocialTrainee(Trainee):
         return to_device(array, self.device)
 
     def forward(self, batch: tuple[MaskedBatch, ...]) -> torch.Tensor:
-        """Mean softmax loss of what was left out, given what was kept; the mean over heads."""
+        """Compute the softmax loss of what was left out, given what was kept, over all heads."""
         each = zip(batch, self.item_in, self.item_out, strict=True)
         return torch.stack([self._loss(*one) for one in each]).mean()
 
@@ -203,7 +202,7 @@ class SocialTrainee(Trainee):
         return -found / batch.weight.sum().clamp_min(1.0)
 
     def validate(self) -> float | None:
-        """NDCG@20 of what the learned half of this moment would show."""
+        """Measure NDCG@20 of the lists of the learned half as it is now."""
         recommender = Recommender(self.release_parameters(), np.zeros(self.num_items, np.float32))
         return self._validation.ndcg(
             lambda users: recommender.scores(self.community.shoppers(users.cpu().numpy())).to(
@@ -245,7 +244,7 @@ class SocialTrainee(Trainee):
 
     @torch.no_grad()
     def release_parameters(self) -> Parameters:
-        """All that was learned, as the recommender takes it."""
+        """Name all that was learned as a release does."""
         parameters = {
             "item_in": torch.cat(list(self.item_in), dim=1),
             "item_out": torch.cat([F.normalize(p, dim=1) for p in self.item_out], dim=1),
@@ -264,7 +263,7 @@ class SocialTrainee(Trainee):
 
 
 def _since_newest(age: Floats, kept: npt.NDArray[np.bool_], row: Ints, num_shoppers: int) -> Floats:
-    """Ages as they were when the newest kept entry was made, shape (n,); 0 for what came later."""
+    """Age entries as of the newest kept one, shape (n,); 0 for what came later."""
     newest = np.full(num_shoppers, np.inf, np.float32)
     np.minimum.at(newest, row[kept], age[kept])
     newest[np.isinf(newest)] = 0.0

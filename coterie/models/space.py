@@ -69,7 +69,7 @@ class Tuning:
 
 
 def describe(space: Space) -> dict[str, list[Any]]:
-    """A space as plain values: the kind of each field, then what bounds it.
+    """Describe a space by plain values: the kind of each field, then what bounds it.
 
     >>> describe({"l2": LogUniform(10.0, 100.0)})
     {'l2': ['LogUniform', 10.0, 100.0]}

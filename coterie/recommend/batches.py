@@ -29,14 +29,14 @@ class Community:
 
     @classmethod
     def of(cls, data: TrainingSet) -> "Community":
-        """Collapse the events, weigh the ties."""
+        """Collapse a training set's events, and weigh its ties."""
         ties, strengths = tie_strengths(data)
         memory = memory_of(data.interactions, data.num_users)
         friends = friend_lists(ties, strengths, data.num_users)
         return cls(memory.recent, friends, *memory.seen(data.num_items, data.again))
 
     def shoppers(self, user_idx: Ints) -> Shoppers:
-        """A batch: these users, and behind them each of their friends once."""
+        """Make a batch of some users, with each of their friends once behind them."""
         friends = self.friends.take(user_idx)
         people, index = np.unique(friends.person, return_inverse=True)
         behind = index.astype(np.int64) + len(user_idx)
@@ -53,7 +53,7 @@ class Recent:
     item_idx: Sequence[int]
     """One entry an item, newest first."""
     kind: Sequence[int]
-    """Places in ``schema.EVENT_KINDS``."""
+    """Indices of ``schema.EVENT_KINDS``."""
     ts_ms: Sequence[int]
     wanted_ms: Sequence[int] | None = None
     """See ``polarity.Entries``; None where nobody wrote it down: kinds and times tell then."""
@@ -69,7 +69,7 @@ def shopper_from_features(
     strengths: Sequence[float] | Floats,
     again: Again | None = None,
 ) -> Shoppers:
-    """One served shopper, just as a batch from a training set holds one.
+    """Make a batch of one served shopper, just as a batch from a training set holds one.
 
     Args:
         own: The shopper's list, empty for a stranger.
@@ -99,7 +99,7 @@ def shopper_from_features(
 
 
 def _had_before(own: Recent, again: Again | None) -> Ints:
-    """Items of before the list that are not to be shown."""
+    """Find items of before the recent list that are not to be shown."""
     item = np.asarray(own.had_idx, dtype=np.int64)
     if again is None or own.had_wanted_ms is None:
         return item[item >= 0]

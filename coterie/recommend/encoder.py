@@ -34,19 +34,19 @@ _NUM_FOR: Final = len(EVENT_KINDS) - len(AGAINST_KINDS)
 
 
 def to_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
-    """Copied to a GPU without waiting for it; on the CPU the same memory."""
+    """Copy an array to a GPU without waiting for it; on the CPU share its memory."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def unit(vectors: torch.Tensor, heads: int = 1) -> torch.Tensor:
-    """Vectors, shape (n, d), with each of their ``heads`` parts at length 1."""
+    """Bring each of the ``heads`` parts of vectors, shape (n, d), to length 1."""
     parts = vectors.view(len(vectors), heads, vectors.shape[1] // heads)
     return F.normalize(parts, dim=2, eps=1e-12).flatten(1)
 
 
 def start_of_kinds() -> torch.Tensor:
-    """Logarithms of kinds' weights before anything is learned, shape (event kinds,).
+    """Make the logarithms of kinds' weights before anything is learned, (event kinds,).
 
     From -1 for a view to 0 for a purchase; what speaks against an item, does so as loudly.
     """
@@ -54,7 +54,7 @@ def start_of_kinds() -> torch.Tensor:
 
 
 def of_all_kinds(weights: torch.Tensor, loudest: float) -> torch.Tensor:
-    """Weights of kinds, also from a release of when all kinds spoke for their items."""
+    """Complete weights of kinds from a release of when all kinds spoke for their items."""
     if len(weights) != _NUM_FOR:
         return weights
     return F.pad(weights, (0, len(AGAINST_KINDS)), value=loudest)
@@ -98,7 +98,7 @@ class ShopperTensors:
 
     @property
     def num_shoppers(self) -> int:
-        """b: the first rows of the p people are the shoppers themselves."""
+        """b, the number of shoppers: the first rows of the p people."""
         return len(self.friend_offsets) - 1
 
 
@@ -154,26 +154,26 @@ class Encoder(nn.Module):
         total = total[:, 0]
         tastes = self.tastes(sums, total)
         raw = (batch.strengths @ self.strength).exp()
-        places = torch.arange(len(raw), device=raw.device)
-        tie_total = _bag(places, raw[:, None], batch.friend_offsets, None)[:, 0]
+        indices = torch.arange(len(raw), device=raw.device)
+        tie_total = _bag(indices, raw[:, None], batch.friend_offsets, None)[:, 0]
         shopper = torch.repeat_interleave(batch.friend_offsets.diff(), output_size=len(raw))
         tie_weight = raw * self._shrink(tie_total, self.friend_power).index_select(0, shopper)
         friends = _bag(batch.person, tastes, batch.friend_offsets, tie_weight)
         return Encoded(entry_weight, total, sums, tie_weight, tie_total, friends)
 
     def entry_weights(self, batch: ShopperTensors) -> torch.Tensor:
-        """s_e w_e, shape (entries,)."""
+        """Compute s_e w_e, the signed weights of history entries, shape (entries,)."""
         # A product, not an index: a GPU adds gradients of equal indices up one after the other.
         kinds = F.one_hot(batch.kind, len(self.kind)).to(self.kind.dtype) @ self.kind
         weights = (kinds - F.softplus(self.rate) * batch.log_age).exp()
         return weights if batch.sign is None else weights * batch.sign
 
     def tastes(self, sums: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
-        """t_p of sums, shape (n, d), and totals, shape (n,)."""
+        """Compute tastes t_p from sums, shape (n, d), and totals, shape (n,)."""
         return sums * self._shrink(total, self.own_power)[:, None]
 
     def gates(self, total: torch.Tensor, tie_total: torch.Tensor) -> torch.Tensor:
-        """gate_u, shape (n,)."""
+        """Compute gate_u, how much friends count beside oneself, shape (n,)."""
         g0, g1, g2 = self.gate
         return F.softplus(g0 + g1 * total.clamp_min(0).log1p() + g2 * tie_total.log1p())
 
@@ -184,7 +184,7 @@ class Encoder(nn.Module):
         friends: torch.Tensor,
         tie_total: torch.Tensor,
     ) -> torch.Tensor:
-        """x_u, shape (n, d)."""
+        """Compute x_u, the vectors of shoppers, shape (n, d)."""
         own = self.tastes(sums, total)
         return own + self.gates(total, tie_total)[:, None] * friends
 
@@ -198,7 +198,7 @@ class Encoder(nn.Module):
 def _bag(
     rows: torch.Tensor, table: torch.Tensor, offsets: torch.Tensor, weights: torch.Tensor | None
 ) -> torch.Tensor:
-    """Weighted sums of table rows between offsets, shape (len(offsets) - 1, d)."""
+    """Sum table rows between offsets by weight, shape (len(offsets) - 1, d)."""
     # In half precision products come in half, and a sum takes one kind of number.
     weights = None if weights is None else weights.to(table.dtype)
     return F.embedding_bag(

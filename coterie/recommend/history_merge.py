@@ -1,4 +1,4 @@
-"""What two places know of the same shoppers, as one: an older history meets what came meanwhile.
+"""Histories of the same shoppers from two sources, merged: an older one meets what came since.
 
 The same rule as ``serving.features.recent.merge``, for many shoppers at once: of each item is left
 what ``polarity.Entries`` leaves, so neither order nor repetition makes a difference.
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from coterie.data.dataset import Codes, Ints
 from coterie.data.polarity import Entries, wanted_at
+from coterie.data.ragged import Ragged
 from coterie.recommend.shoppers import last_had
 from coterie.schema import (
     HAD_ITEMS,
@@ -39,7 +40,7 @@ Mask = npt.NDArray[np.bool_]
 def merge_histories(
     snapshot: pa.Table, online: pa.Table, most: int = MAX_RECENT, most_had: int = MAX_HAD
 ) -> pa.Table:
-    """What is known of each shopper by either.
+    """Merge two tables of recent lists, shopper by shopper.
 
     Args:
         snapshot: Columns of ``RECENTS`` and ``HADS``, a row a shopper; lists may be null.
@@ -59,8 +60,8 @@ def merge_histories(
     kept_as_it_is = _says_all(ours, known, num)
     # Equal times fall in the order of ids: any order will do, as long as it is always the same.
     known = known.take(np.lexsort((known.item, -known.ts_ms, known.person)))
-    place = np.arange(len(known)) - np.searchsorted(known.person, known.person)
-    recent, had = known.take(place < most), last_had(known.take(place >= most), most_had)
+    rank = Ragged.of_rows(known.person, num).position
+    recent, had = known.take(rank < most), last_had(known.take(rank >= most), most_had)
     rows = {
         **_columns(RECENTS, num, recent, ids, (recent.kind, recent.ts_ms, recent.wanted_ms)),
         **_columns(HADS, num, had, ids, (had.kind, had.wanted_ms)),
@@ -73,20 +74,20 @@ def merge_histories(
 
 
 def whole(rows: pa.Table) -> pa.Table:
-    """The columns of recent lists, an empty list where one is missing or null."""
+    """Complete the columns of recent lists with empty ones where lists are missing or null."""
     return pa.table({name: _lists(rows, name) for name in (*RECENTS, *HADS)})
 
 
 def differs(one: pa.Table, other: pa.Table) -> Mask:
-    """Rows in which two tables of the same columns, all lists, differ, shape (rows,)."""
+    """Find rows in which two tables of the same columns, all lists, differ, shape (rows,)."""
     found = np.zeros(len(one), np.bool_)
     for name in one.column_names:
-        (offsets, values), (others, other_values) = (_flat(t[name]) for t in (one, other))
+        (offsets, values), (others, other_values) = (split_lists(t[name]) for t in (one, other))
         lengths = np.diff(offsets)
         found |= lengths != np.diff(others)
         same = np.flatnonzero(~found)
-        ours = values.take(pa.array(_places(offsets, same)))
-        theirs = other_values.take(pa.array(_places(others, same)))
+        ours = values.take(pa.array(Ragged(offsets).take(same)[1]))
+        theirs = other_values.take(pa.array(Ragged(others).take(same)[1]))
         unequal = pc.fill_null(pc.not_equal(ours, theirs), True)
         row = np.repeat(same, lengths[same])
         found[row[unequal.to_numpy(zero_copy_only=False)]] = True
@@ -94,12 +95,14 @@ def differs(one: pa.Table, other: pa.Table) -> Mask:
 
 
 def _ids(*tables: pa.Table) -> pa.Array:
-    parts = [_flat(_lists(table, n))[1] for table in tables for n in (RECENT_ITEMS, HAD_ITEMS)]
+    parts = [
+        split_lists(_lists(table, n))[1] for table in tables for n in (RECENT_ITEMS, HAD_ITEMS)
+    ]
     return pa.concat_arrays(parts)
 
 
 def _entries(rows: pa.Table, ids: pa.Array) -> Entries:
-    """A row an entry of a recent list, and one a remembered item."""
+    """Flatten recent lists and remembered items to one row each."""
     recent, had = _part(rows, RECENTS, ids), _part(rows, HADS, ids)
     person, item, kind, ts_ms, wanted_ms = recent
     if len(wanted_ms) != len(kind):  # rows of before it was written down
@@ -115,11 +118,11 @@ def _entries(rows: pa.Table, ids: pa.Array) -> Entries:
 
 
 def _part(rows: pa.Table, names: tuple[str, ...], ids: pa.Array) -> tuple[Ints, ...]:
-    """Person, item, and the other columns, one entry after another."""
-    offsets, items = _flat(_lists(rows, names[0]))
+    """Flatten list columns to person, item, and the other values, one entry after another."""
+    offsets, items = split_lists(_lists(rows, names[0]))
     person = np.repeat(np.arange(len(rows)), np.diff(offsets))
     item = np.asarray(pc.index_in(items, value_set=ids), np.int64)
-    others = (np.asarray(_flat(_lists(rows, name))[1], np.int64) for name in names[1:])
+    others = (np.asarray(split_lists(_lists(rows, name))[1], np.int64) for name in names[1:])
     return (person, item, *others)
 
 
@@ -134,7 +137,7 @@ def _both(one: Entries, other: Entries) -> Entries:
 
 
 def _says_all(ours: Entries, known: Entries, num: int) -> Mask:
-    """Shoppers of whom our entries say all that is known, shape (num,)."""
+    """Find shoppers of whom our entries say all that is known, shape (num,)."""
     ours = ours.take(np.lexsort((ours.item, ours.person)))
     counts, all_counts = (np.bincount(e.person, minlength=num) for e in (ours, known))
     same = counts == all_counts
@@ -157,8 +160,7 @@ def _columns(
     ids: pa.Array,
     values: Sequence[Ints | Codes],
 ) -> dict[str, pa.Array]:
-    counts = np.bincount(kept.person, minlength=num)
-    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+    offsets = pa.array(Ragged.of_rows(kept.person, num).offsets.astype(np.int32))
     columns = [ids.take(pa.array(kept.item)), *(pa.array(v.astype(np.int64)) for v in values)]
     return {
         name: pa.ListArray.from_arrays(offsets, column).cast(_TYPES[name])
@@ -167,24 +169,17 @@ def _columns(
 
 
 def _lists(rows: pa.Table, name: str) -> pa.Array:
-    """A column of lists without a null among them; of empty ones where there is no such column."""
+    """Take a column of lists, empty ones where it is null or there is no such column."""
     kind = _TYPES[name]
     if name not in rows.column_names:
         return pa.array([[]] * len(rows), kind)
-    offsets, values = _flat(rows[name].cast(kind))
+    offsets, values = split_lists(rows[name].cast(kind))
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values).cast(kind)
 
 
-def _flat(lists: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    """Offsets, shape (rows + 1,), and values of lists; a null one is an empty one."""
+def split_lists(lists: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
+    """Split lists into offsets, shape (rows + 1,), and values; a null one is empty."""
     if isinstance(lists, pa.ChunkedArray):
         lists = lists.combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), pc.list_flatten(lists)
-
-
-def _places(offsets: Ints, rows: Ints) -> Ints:
-    """Where the values of some rows stand."""
-    counts = offsets[rows + 1] - offsets[rows]
-    ends = np.cumsum(counts)
-    return np.repeat(offsets[rows] - (ends - counts), counts) + np.arange(int(counts.sum()))
+    return Ragged.of(lengths).offsets, pc.list_flatten(lists)

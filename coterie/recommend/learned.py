@@ -105,7 +105,7 @@ class LearnedTerm:
         return Asked(shoppers, encoded, state, self._encoder)
 
     def _counting(self, shoppers: Shoppers) -> Shoppers:
-        """The shoppers with the entries and the friends that count."""
+        """Leave out the shoppers' entries and friends that do not count."""
         shoppers = shoppers.counting(self._dislike_weight)
         if self._friends_for is FriendsFor.EVERYONE:
             return shoppers
@@ -113,7 +113,7 @@ class LearnedTerm:
         return replace(shoppers, friends=shoppers.friends.without(shoppers.known | nobodys))
 
     def sources(self, asked: Asked, row: int) -> Sources:
-        """History entries that a shopper's state is the sum of."""
+        """List the history entries that a shopper's state is the sum of."""
         encoded, friends = asked.encoded, asked.shoppers.friends
         histories = asked.shoppers.histories
         bounds = friends.offsets[row : row + 2].tolist()

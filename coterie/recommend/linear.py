@@ -53,29 +53,29 @@ class InputWeights:
     """What an entry that speaks against its item takes away, of what it would have added."""
 
     def own(self, shoppers: Shoppers, num_items: int) -> Matrix:
-        """w_e by shopper and item, shape (b, items)."""
+        """Sum own weights w_e by shopper and item, shape (b, items)."""
         return self._entries(shoppers, num_items)[: len(shoppers)]
 
     def friends(self, shoppers: Shoppers, num_items: int) -> Matrix:
-        """a_f w_e, added up by shopper and item, shape (b, items)."""
+        """Sum friends' weights a_f w_e by shopper and item, shape (b, items)."""
         ties, entries = self.friends_in_two(shoppers, num_items)
         return ties @ entries
 
     def friends_in_two(self, shoppers: Shoppers, num_items: int) -> tuple[Matrix, Matrix]:
-        """a_f by shopper and person, (b, people), and w_e by person and item, (people, items).
+        """Lay out a_f by shopper and person, (b, people), and w_e by person and item.
 
         Their product is ``friends``; it has as many entries as all friends' histories together.
         """
         return self._ties(shoppers), self._entries(shoppers, num_items)
 
     def of_entries(self, shoppers: Shoppers) -> npt.NDArray[np.float64]:
-        """w_e, shape (entries,)."""
+        """Compute w_e, the signed weights of history entries, shape (entries,)."""
         histories = shoppers.histories
         decay = (1.0 + histories.age_days.astype(np.float64)) ** -self.rate
         return np.asarray(self.kind[histories.kind] * decay * histories.signs(self.dislike_weight))
 
     def of_ties(self, shoppers: Shoppers) -> npt.NDArray[np.float64]:
-        """a_f, shape (ties,); 0 for a friend without a history."""
+        """Compute a_f, the weights of friends, shape (ties,); 0 for one without a history."""
         friends, offsets = shoppers.friends, shoppers.histories.offsets
         counts = np.diff(friends.offsets)
         person = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
@@ -133,25 +133,25 @@ class LinearPart:
         return TermContributions(parts)
 
     def states(self, shoppers: Shoppers) -> torch.Tensor:
-        """s, shape (b, rank); summed row by row, so the same in any batch."""
+        """Compute s, shape (b, rank), summed row by row: so the same in any batch."""
         num_items = len(self.out)
         own = self.weights.own(shoppers, num_items) @ self.own.numpy()
         friends = self.weights.friends(shoppers, num_items) @ self.friend.numpy()
         return torch.from_numpy(own + friends)
 
     def direct(self, shoppers: Shoppers) -> torch.Tensor:
-        """What own entries say beside their vectors, shape (b, items)."""
+        """Score items by what own entries say beside their vectors, shape (b, items)."""
         own = self.weights.own(shoppers, len(self.out))
         return torch.from_numpy((own @ self.near - own @ self.itself).toarray())
 
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
-        """Of all items, shape (b, items)."""
+        """Score all items, shape (b, items)."""
         return self.states(shoppers) @ self.out.T + self.direct(shoppers)
 
     def contributions(
         self, shoppers: Shoppers, entries: Ints, ties: Ints, items: Ints
     ) -> npt.NDArray[np.float64]:
-        """What history entries add to some items' scores, shape (entries, items).
+        """Compute what history entries add to some items' scores, shape (entries, items).
 
         Args:
             shoppers: The batch.
@@ -172,11 +172,11 @@ class LinearPart:
         return np.asarray(parts * weight[:, None])
 
     def times(self, factor: float) -> "LinearPart":
-        """The same with all scores multiplied."""
+        """Multiply all scores by a factor."""
         return replace(self, out=self.out * factor, near=self.near * factor)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """As a release keeps it."""
+        """Name the tensors that a release keeps of it."""
         found = {name: getattr(self, name).float() for name in VECTORS}
         found["near"] = torch.from_numpy(self.near.data).float()
         found["near_item"] = torch.from_numpy(self.near.indices).int()
@@ -189,7 +189,7 @@ class LinearPart:
 
     @classmethod
     def of_tensors(cls, tensors: dict[str, torch.Tensor], num_items: int) -> "LinearPart":
-        """Back from ``tensors``, and the weight of a dislike that both halves share.
+        """Read the closed form back from a release's tensors.
 
         Raises:
             BadInputError: Their shapes do not fit this many items.
@@ -213,7 +213,7 @@ class LinearPart:
 def _near_matrix(
     num_items: int, weight: npt.NDArray[Any], item: npt.NDArray[Any], offsets: npt.NDArray[Any]
 ) -> Matrix:
-    """Each item's nearest as a matrix; ``offsets`` bound its rows.
+    """Make a matrix of each item's nearest; ``offsets`` bound its rows.
 
     Raises:
         BadInputError: They do not fit each other, or an item is none of the catalogue's.

@@ -5,7 +5,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from coterie.data.dataset import Ints, TrainingSet
 from coterie.data.polarity import Entries, wanted_at
@@ -15,6 +14,7 @@ from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.graph.friends import FriendLists
 from coterie.recommend.batches import Community
+from coterie.recommend.history_merge import split_lists
 from coterie.recommend.shoppers import Histories, Memory
 from coterie.schema import (
     FRIEND_IDS,
@@ -51,7 +51,7 @@ TRAINING_FEATURES: Final = pa.schema(
 def community_of(
     known: pa.Table, users: Vocab, items: Vocab, again: Again | None = None
 ) -> Community:
-    """Everyone as the feature store knows them, rows in the order of ``users``.
+    """Read everyone as the feature store knows them, rows in the order of ``users``.
 
     Args:
         known: Columns of ``TRAINING_FEATURES``; shoppers who are missing have nothing.
@@ -60,11 +60,11 @@ def community_of(
         again: What may be listed again.
     """
     row = users.rows(known["user_id"])
-    place = np.full(len(users), -1, np.int64)
-    place[row[row >= 0]] = np.flatnonzero(row >= 0)
-    memory = Memory(_histories(known, items).take(place), _had(known, users, items))
+    found = np.full(len(users), -1, np.int64)
+    found[row[row >= 0]] = np.flatnonzero(row >= 0)
+    memory = Memory(_histories(known, items).take(found), _had(known, users, items))
     return Community(
-        memory.recent, _friends(known, users).take(place), *memory.seen(len(items), again)
+        memory.recent, _friends(known, users).take(found), *memory.seen(len(items), again)
     )
 
 
@@ -117,16 +117,16 @@ def _same(
 
 
 def _seen(community: Community, used: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """How many items some people are not to be shown, and which, one person after another."""
+    """Count and list the items that some people are not to be shown, person by person."""
     counts = np.diff(community.seen_offsets)
     return counts[used], community.seen[np.repeat(used, counts)]
 
 
 def _histories(known: pa.Table, items: Vocab) -> Histories:
-    offsets, ids = _flat(known, RECENT_ITEMS)
-    ts_ms = np.asarray(_flat(known, RECENT_TS)[1], dtype=np.int64)
-    kind = np.asarray(_flat(known, RECENT_KINDS)[1], dtype=np.int8)
-    wanted_ms = np.asarray(_flat(known, RECENT_WANTED)[1], dtype=np.int64)
+    offsets, ids = split_lists(known[RECENT_ITEMS])
+    ts_ms = np.asarray(split_lists(known[RECENT_TS])[1], dtype=np.int64)
+    kind = np.asarray(split_lists(known[RECENT_KINDS])[1], dtype=np.int8)
+    wanted_ms = np.asarray(split_lists(known[RECENT_WANTED])[1], dtype=np.int64)
     if len(wanted_ms) != len(kind):  # rows of before it was written down
         wanted_ms = wanted_at(kind, ts_ms)
     item_idx = items.rows(ids)
@@ -138,26 +138,19 @@ def _histories(known: pa.Table, items: Vocab) -> Histories:
 
 
 def _had(known: pa.Table, users: Vocab, items: Vocab) -> Entries:
-    offsets, ids = _flat(known, HAD_ITEMS)
+    offsets, ids = split_lists(known[HAD_ITEMS])
     person = np.repeat(users.rows(known["user_id"]), np.diff(offsets))
-    kind = np.asarray(_flat(known, HAD_KINDS)[1], dtype=np.int8)
-    wanted_ms = np.asarray(_flat(known, HAD_WANTED)[1], dtype=np.int64)
+    kind = np.asarray(split_lists(known[HAD_KINDS])[1], dtype=np.int8)
+    wanted_ms = np.asarray(split_lists(known[HAD_WANTED])[1], dtype=np.int64)
     item_idx = items.rows(ids)
     had = Entries(person, item_idx, kind, np.abs(wanted_ms), wanted_ms)
     return had.take((person >= 0) & (item_idx >= 0))
 
 
 def _friends(known: pa.Table, users: Vocab) -> FriendLists:
-    offsets, ids = _flat(known, FRIEND_IDS)
-    strengths = np.asarray(_flat(known, FRIEND_STRENGTHS)[1], dtype=np.float32)
+    offsets, ids = split_lists(known[FRIEND_IDS])
+    strengths = np.asarray(split_lists(known[FRIEND_STRENGTHS])[1], dtype=np.float32)
     strengths = strengths.reshape(-1, len(STRENGTHS))
     person = users.rows(ids)
     kept = person >= 0
     return FriendLists(Ragged(offsets).where(kept).offsets, person[kept], strengths[kept])
-
-
-def _flat(known: pa.Table, column: str) -> tuple[Ints, pa.Array]:
-    """Offsets, shape (rows + 1,), and values of a list column; a null list is an empty one."""
-    lists = known[column].combine_chunks()
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    return Ragged.of(lengths).offsets, pc.list_flatten(lists)

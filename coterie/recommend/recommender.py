@@ -74,7 +74,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Contributions:
-    """All parts of the scores of one shopper's s listed items, as columns: what reasons say, fast.
+    """All parts of the scores of one shopper's s listed items, as columns: ``explain``'s, fast.
 
     Item j's score is the sum of column j of ``contribution`` plus ``popular[j]``.
     """
@@ -84,7 +84,7 @@ class Contributions:
     person: Ints
     """Shape (n,): the friend's row in the batch's histories; -1 for the shopper's own entries."""
     kind: Codes
-    """Shape (n,): what they did with it, a place in ``schema.EVENT_KINDS``."""
+    """Shape (n,): what they did with it, an index of ``schema.EVENT_KINDS``."""
     contribution: npt.NDArray[np.float64]
     """Shape (n, s)."""
     popular: npt.NDArray[np.float64]
@@ -135,7 +135,7 @@ class Recommender:
 
     @torch.inference_mode()
     def recommend(self, shoppers: Shoppers, k: int) -> Lists:
-        """The k best unseen, available items of each shopper.
+        """Make the list of each shopper: the k best unseen, available items.
 
         Raises:
             BadInputError: k is not over 0, or a history names an item that the release lacks.
@@ -158,7 +158,7 @@ class Recommender:
 
     @torch.inference_mode()
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
-        """Scores of all items, seen and hidden ones too, single precision, shape (b, items)."""
+        """Score all items, seen and hidden ones too, in single precision, shape (b, items)."""
         self._check_request(shoppers, 1)
         asked = self._score.read(shoppers)
         scores = self._score.every(self._score.queries(asked))
@@ -172,22 +172,22 @@ class Recommender:
 
     @torch.inference_mode()
     def explain(self, shoppers: Shoppers, lists: Lists) -> list[list[list[Contribution]]]:
-        """All parts of every shown item's score, largest share first.
+        """Split every shown item's score into its contributions, largest share first.
 
         Returns:
-            Per shopper, per item of its list (padding left out), the reasons.
+            Per shopper, per item of the list (padding left out), the contributions.
         """
         asked = self._score.read(shoppers)
         return [self._explain_one(asked, lists, row) for row in range(len(shoppers))]
 
     @torch.inference_mode()
     def contributions(self, shoppers: Shoppers, lists: Lists, row: int = 0) -> Contributions:
-        """The same sums as ``explain``'s, of one shopper's list (padding left out), as arrays."""
+        """Split the scores of one shopper's list (padding left out) into arrays, for speed."""
         return self._parts(self._score.read(shoppers), lists, row)
 
     @torch.inference_mode()
     def similar(self, item_idx: int, k: int) -> tuple[Ints, Floats]:
-        """The k available items that the same people would like, best first, with cosines.
+        """Find the k available items that the same people would like, best first, with cosines.
 
         Raises:
             BadInputError: k is not over 0, or the release lacks the item.
@@ -264,7 +264,7 @@ class Recommender:
 def _reasons(
     source: list[int], person: list[int], against: list[bool], parts: list[float], bias: float
 ) -> list[Contribution]:
-    """One item's reasons, largest share first."""
+    """List one item's contributions, largest share first."""
     every = [*zip(source, person, against, parts, strict=True), (-1, -1, False, float(bias))]
     whole = sum(abs(part) for *_, part in every) or 1.0
     reasons = [
@@ -281,7 +281,7 @@ def _kind(item: int, person: int) -> ReasonKind:
 
 
 def _best(items: torch.Tensor, scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k highest of each row, equal scores by the lower item; shapes (b, k), padded."""
+    """Take the k highest of each row, of equal scores the lower item; shapes (b, k), padded."""
     rounded = torch.round(scores / _RESOLUTION)
     by_item = items.argsort(dim=1, stable=True)
     by_score = rounded.gather(1, by_item).argsort(dim=1, descending=True, stable=True)

@@ -85,11 +85,11 @@ class Score:
         return self._learned.read(shoppers)
 
     def queries(self, asked: Asked) -> list[Query]:
-        """What shoppers ask of each term."""
+        """Make the shoppers' queries, one for each term."""
         return [term.query(asked) for term in self._terms]
 
     def coarse(self, queries: list[Query]) -> torch.Tensor:
-        """Scores of all items in single precision, good enough to retrieve by, (b, items)."""
+        """Score all items in single precision, well enough to retrieve by, shape (b, items)."""
         scores = torch.cat([query.vector for query in queries], dim=1).float() @ self._vectors.T
         for query in queries:
             if query.beside is not None:
@@ -97,7 +97,7 @@ class Score:
         return scores
 
     def every(self, queries: list[Query]) -> torch.Tensor:
-        """The same, added up term by term: so a term that counts nothing changes nothing."""
+        """Score all items term by term: so a term that counts nothing changes nothing."""
         parts = [
             part if query.beside is None else part + query.beside.float()
             for query, vectors in zip(queries, self._blocks, strict=True)
@@ -106,7 +106,7 @@ class Score:
         return functools.reduce(torch.add, parts)
 
     def exact(self, queries: list[Query], items: torch.Tensor) -> torch.Tensor:
-        """Scores of some items a shopper, shape (b, n), each summed alike in any batch."""
+        """Score some items a shopper, shape (b, n), each summed alike in any batch."""
         scores = torch.zeros(items.shape, dtype=torch.float64)
         for term, query in zip(self._terms, queries, strict=True):
             scores += (query.vector[:, None, :] * term.vectors[items]).sum(2)
@@ -115,13 +115,13 @@ class Score:
         return scores
 
     def sources(self, asked: Asked, row: int) -> Sources:
-        """The entries that one shopper's scores split into."""
+        """List the history entries that one shopper's scores split into."""
         return self._learned.sources(asked, row)
 
     def split(
         self, asked: Asked, sources: Sources, items: torch.Tensor
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """What entries add to some items' scores for one shopper, (n, s), and popularity, (s,).
+        """Split some items' scores for one shopper by entry, (n, s), and by popularity, (s,).
 
         Args:
             asked: The batch.

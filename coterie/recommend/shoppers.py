@@ -65,7 +65,7 @@ class Histories:
 
     @property
     def num_people(self) -> int:
-        """p."""
+        """p, the number of people."""
         return len(self.offsets) - 1
 
     @property
@@ -74,15 +74,15 @@ class Histories:
         return speaks_against(self.kind, self.wanted_ms)
 
     def signs(self, dislike_weight: float) -> Floats:
-        """What entries count times: 1, or minus the weight of a dislike, shape (n,)."""
+        """Weigh entries by sign: 1, or minus the weight of a dislike, shape (n,)."""
         return np.where(self.against, -dislike_weight, 1.0).astype(np.float32)
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "Histories":
-        """The same people with some of their entries, a mask of shape (n,)."""
+        """Keep some entries of the same people, by a mask of shape (n,)."""
         return self._rows(Ragged(self.offsets).where(kept).offsets, np.flatnonzero(kept))
 
     def take(self, people: Ints) -> "Histories":
-        """The histories of some people, in the order asked; a row of -1 has no history."""
+        """Take the histories of some people, in the order asked; a row of -1 has no history."""
         taken, entries = Ragged(self.offsets).take(people)
         return self._rows(taken.offsets, entries)
 
@@ -106,7 +106,7 @@ class Memory:
     """Of the others those that were had, the newest first a person: not to be shown either."""
 
     def seen(self, num_items: int, again: Again | None) -> tuple[Ints, Ints]:
-        """Items not to show: bounds of each person's, shape (p + 1,), and the items, ascending."""
+        """List items not to show: bounds of each person's, (p + 1,), and the items, ascending."""
         recent, before = self.recent, self.had
         shown = hides(recent.kind, recent.wanted_ms, recent.item_idx, again)
         had = before.take(hides(before.kind, before.wanted_ms, before.item, again))
@@ -142,7 +142,7 @@ class Shoppers:
         return np.asarray(np.diff(self.histories.offsets[: len(self) + 1]) > 0)
 
     def counting(self, dislike_weight: float) -> "Shoppers":
-        """The same with entries that count: without those against their items at a weight of 0."""
+        """Leave out entries against their items, where a dislike has no weight."""
         against = self.histories.against
         if dislike_weight > 0 or not against.any():
             return self
@@ -172,24 +172,29 @@ def memory_of(
         most_had: Entries kept beside them, the last wanted or turned down; of equal times the
             lower item.
     """
+    rows, recent, had = remembered(events, num_people, most, most_had)
+    columns = (recent.item, recent.kind, recent.ts_ms, recent.wanted_ms)
+    return Memory(Histories.of(rows.offsets, *columns), had)
+
+
+def remembered(
+    events: Interactions, num_people: int, most: int = MAX_RECENT, most_had: int = MAX_HAD
+) -> tuple[Ragged, Entries, Entries]:
+    """Collapse events to what features hold: the one place that does, with arguments of memory_of.
+
+    Returns:
+        Bounds of each person's recent entries; these, newest first; and those had before them.
+    """
     entries, newest = Entries.of(events).collapse()
-    order = np.lexsort((-newest, -entries.ts_ms, entries.person))
-    entries = entries.take(order)
+    entries = entries.take(np.lexsort((-newest, -entries.ts_ms, entries.person)))
     rows = Ragged.of_rows(entries.person, num_people)
     kept = rows.position < most
-    recent = Histories.of(
-        rows.where(kept).offsets,
-        entries.item[kept],
-        entries.kind[kept],
-        entries.ts_ms[kept],
-        entries.wanted_ms[kept],
-    )
-    return Memory(recent, last_had(entries.take(~kept), most_had))
+    return rows.where(kept), entries.take(kept), last_had(entries.take(~kept), most_had)
 
 
 def last_had(entries: Entries, most: int) -> Entries:
-    """Those of some entries that were had, by person, the last ``most`` of each."""
+    """Keep of entries those that were had, by person, the last ``most`` of each."""
     had = entries.take(was_had(entries.kind, entries.wanted_ms))
     had = had.take(np.lexsort((had.item, -np.abs(had.wanted_ms), had.person)))
-    place = np.arange(len(had)) - np.searchsorted(had.person, had.person)
-    return had.take(place < most)
+    rank = np.arange(len(had)) - np.searchsorted(had.person, had.person)
+    return had.take(rank < most)

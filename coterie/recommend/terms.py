@@ -51,7 +51,7 @@ class Asked:
         return none
 
     def item_weights(self, num_items: int) -> Any:
-        """How much each item of own and friends' histories counts in a shopper's state.
+        """Sum how much each item of own and friends' histories counts in a shopper's state.
 
         A term that reads shoppers as the learned one does multiplies these with vectors of its own.
 
@@ -126,10 +126,10 @@ class ScoreTerm(Protocol):
         """What queries are multiplied with, shape (items, d), double precision."""
 
     def query(self, asked: Asked) -> Query:
-        """What shoppers ask, each row the same in any batch."""
+        """Make the shoppers' query, each row the same in any batch."""
 
     def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
-        """The parts of some items' scores for one shopper.
+        """Split some items' scores for one shopper into contributions.
 
         Args:
             asked: The batch.
@@ -138,10 +138,10 @@ class ScoreTerm(Protocol):
         """
 
     def times(self, factor: float) -> Self:
-        """The same term with all scores multiplied."""
+        """Multiply all scores of the term by a factor."""
 
     def tensors(self) -> Parameters:
-        """The term as a release keeps it."""
+        """Name the tensors that a release keeps of the term."""
 
 
 class OptionalTerm(ScoreTerm, Protocol):
@@ -149,7 +149,7 @@ class OptionalTerm(ScoreTerm, Protocol):
 
     @classmethod
     def of_tensors(cls, tensors: Parameters, num_items: int) -> Self:
-        """Read it back from ``tensors``, among which may be other terms'.
+        """Read the term back from ``tensors``, among which may be other terms'.
 
         Raises:
             BadInputError: They do not fit each other, or not this many items.
@@ -157,6 +157,6 @@ class OptionalTerm(ScoreTerm, Protocol):
 
 
 def all_scores(term: ScoreTerm, query: Query) -> torch.Tensor:
-    """A term's scores of all items, shape (b, items), in double precision."""
+    """Score all items by one term, shape (b, items), in double precision."""
     scores = query.vector @ term.vectors.T
     return scores if query.beside is None else scores + query.beside

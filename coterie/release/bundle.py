@@ -174,7 +174,7 @@ def _as_items(table: pa.Table, where: str) -> pa.Table:
 
 
 def _to_files(content: ReleaseContent, where: str) -> dict[str, bytes]:
-    """The release's files by name, the manifest last."""
+    """Write the release's files by name, the manifest last."""
     catalogue = _as_items(content.catalogue, "the catalogue")
     popularity = np.ascontiguousarray(content.popularity, np.float32)
     rows = catalogue.num_rows

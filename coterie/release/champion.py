@@ -10,7 +10,7 @@ from coterie.errors import CoterieError
 from coterie.release.store import ReleaseStore
 
 AGAIN_S: Final = 30.0
-"""So long after the store could not be written, it is tried again."""
+"""Seconds after which a store that could not be written is tried again."""
 
 
 class ChampionPointer:
@@ -29,7 +29,10 @@ class ChampionPointer:
         may_act: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``may_act`` is asked right before the store is written, and says whether we may."""
+        """Prepare to follow a controller.
+
+        ``may_act`` is asked right before the store is written, and says whether we may.
+        """
         self._root, self._log, self._may_act, self._clock = root, log, may_act, clock
         self._written = self._failed = ""
         self._again_at = 0.0

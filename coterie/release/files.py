@@ -25,7 +25,7 @@ class ReleaseFiles:
 
     manifest: Manifest
     content: Mapping[str, bytes]
-    """By name, those of ``manifest.FILES``."""
+    """Content of each of ``manifest.FILES``, by name."""
     digest: str
     """SHA-256 of the manifest."""
 

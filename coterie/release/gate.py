@@ -21,7 +21,7 @@ class Limits:
     """Relative: .02 asks for 2 % more than popularity reaches on validation."""
 
     def numbers(self) -> dict[str, float]:
-        """The limits as a release's manifest holds them."""
+        """Give the limits as a release's manifest holds them."""
         return {"min_gain_over_popularity": self.min_gain_over_popularity}
 
 

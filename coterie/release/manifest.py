@@ -37,7 +37,7 @@ class FileDigest:
 
     @classmethod
     def of(cls, data: bytes) -> "FileDigest":
-        """Of a file's whole content."""
+        """Digest a file's whole content."""
         return cls(hashlib.sha256(data).hexdigest(), len(data))
 
 
@@ -57,14 +57,14 @@ class Manifest:
     metrics: Mapping[str, Any]
     """Figures by which it was made: names to numbers, nested as the maker likes."""
     limits: Mapping[str, float]
-    """What the gate held it to."""
+    """Limits that the gate held the release to."""
     files: Mapping[str, FileDigest]
     repurchase: Mapping[str, float | None] = field(default_factory=dict)
     """When what was bought may be listed again: ``RepurchaseRule.days``; none in releases of before
     it was known, whose lists never show again what was had."""
 
     def to_json(self) -> bytes:
-        """The bytes of ``manifest.json``.
+        """Write the bytes of ``manifest.json``.
 
         Raises:
             BadInputError: A figure is not a finite number, or no JSON at all.
@@ -80,7 +80,7 @@ class Manifest:
 
 
 def check_version(version: object) -> str:
-    """A version that is safe as the name of a folder.
+    """Give a version back if it is safe as the name of a folder, and refuse others.
 
     Raises:
         BadInputError: It is empty, too long, or holds anything but letters, digits and ``._-``.

@@ -26,11 +26,11 @@ class NamedReason:
     kind: str
     """``own``, ``friend`` or ``popular``."""
     share: float
-    """Of the score; an item's reasons add up to 1."""
+    """Share of the score; an item's reasons add up to 1."""
     contribution: float
-    """To the score, below 0 where it speaks against the item; an item's add up to its score."""
+    """Part of the score, below 0 where it speaks against the item; an item's add up to it."""
     event: str | None = None
-    """The strongest that the person did with the item, of ``schema.EVENT_KINDS``."""
+    """The strongest kind of event that the person did with the item."""
     item_id: str | None = None
     title: str | None = None
     user_id: str | None = None
@@ -83,7 +83,7 @@ class OfflineLists:
         self._unnamed = _unnamed(dataset)
 
     def recommend(self, user_id: str, k: int = 10) -> ShopperList:
-        """The k best items for one shopper, with every reason, largest share first.
+        """Recommend the k best items to one shopper, with every reason, largest share first.
 
         Raises:
             BadInputError: k is not over 0, or the id cannot be one.
@@ -109,7 +109,7 @@ class OfflineLists:
         return ShopperList(user_id, row >= 0, lists.source[0], items)
 
     def _names(self, people: Ints, shoppers: Shoppers) -> dict[int, str | None]:
-        """What to call each friend, by row in the batch's histories."""
+        """Find what to call each friend, by row in the batch's histories."""
         friends = self._community.friends.take(people).person
         named = zip(shoppers.friends.person.tolist(), friends.tolist(), strict=True)
         ids = self._users.ids
@@ -137,14 +137,17 @@ class OfflineLists:
 
 
 def _events(histories: Histories) -> dict[tuple[int, int], str]:
-    """Kind of event by person and item: of one shopper and at most ``MAX_FRIENDS`` friends."""
+    """Look up the kind of event by person and item.
+
+    People are one shopper and at most ``MAX_FRIENDS`` friends.
+    """
     person = np.repeat(np.arange(histories.num_people), np.diff(histories.offsets))
     entries = zip(person.tolist(), histories.item_idx.tolist(), histories.kind, strict=True)
     return {(who, item): EVENT_KINDS[kind].value for who, item, kind in entries}
 
 
 def _as_release_sees(items: Vocab, dataset: Dataset) -> TrainingSet:
-    """All events and ties, with the release's item rows; items that it lacks are left out."""
+    """Give events and ties the release's item rows; items that it lacks are left out."""
     events = events_of_lists(dataset)
     rows = items.rows(dataset.items.ids)[events.item_idx] if len(events) else events.item_idx
     if len(events) and not (rows >= 0).any():

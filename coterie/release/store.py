@@ -55,7 +55,7 @@ class ReleaseStore:
         return self.get(release.version)
 
     def list(self) -> tuple[str, ...]:
-        """Versions in the store, oldest first."""
+        """List the versions in the store, oldest first."""
         with answering(f"cannot list releases of {self.root}"):
             self._fs.invalidate_cache()
             found = self._fs.glob(f"{self._path}/*/{MANIFEST}")
@@ -64,7 +64,7 @@ class ReleaseStore:
         return tuple(sorted(made, key=lambda v: (datetime.fromisoformat(made[v]), v)))
 
     def latest(self) -> str | None:
-        """The newest version, champion or not; None in an empty store."""
+        """Find the newest version, champion or not; None in an empty store."""
         versions = self.list()
         return versions[-1] if versions else None
 
@@ -78,7 +78,7 @@ class ReleaseStore:
         return _load(self.folder(version))
 
     def folder(self, version: str) -> str:
-        """Where a version lies, as ``load_release`` takes it.
+        """Find where a version lies, as ``load_release`` takes it.
 
         Raises:
             BadInputError: There is no such version.
@@ -105,7 +105,7 @@ class ReleaseStore:
             }
 
     def by_digest(self, digest: str) -> str:
-        """Where the release with this digest lies, as ``load_release`` takes it.
+        """Find where the release with this digest lies, as ``load_release`` takes it.
 
         Raises:
             BadInputError: There is none.
@@ -120,7 +120,7 @@ class ReleaseStore:
         return f"{self.root}/{known[digest]}"
 
     def champion(self) -> str | None:
-        """The version that shoppers get; None as long as no controller has crowned one.
+        """Read the version that shoppers get; None as long as no controller has crowned one.
 
         Raises:
             BadInputError: The pointer is damaged, or its release changed since it was crowned.

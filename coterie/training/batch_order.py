@@ -20,21 +20,21 @@ class BatchOrder:
         self._epoch, self._rows = -1, torch.zeros(0, dtype=torch.int64)
 
     def num_batches(self, world: int) -> int:
-        """Steps an epoch: the same however many share them."""
+        """Count the steps of an epoch: the same however many workers share them."""
         del world
         return -(-self._num_rows // self._size)
 
     def rows(self, epoch: int, step: int, rank: int, world: int) -> torch.Tensor:
-        """One worker's share of a step, shape (ceil(batch_size / world),)."""
+        """Take one worker's rows of a step, shape (ceil(batch_size / world),)."""
         if epoch != self._epoch:
             order = torch.randperm(self._num_rows, generator=self.generator(epoch))
             self._epoch, self._rows = epoch, order.to(self._device)
         share = -(-self._size // world)
         start = step * self._size + rank * share
-        places = torch.arange(start, start + share, device=self._device) % self._num_rows
-        return self._rows[places]
+        indices = torch.arange(start, start + share, device=self._device) % self._num_rows
+        return self._rows[indices]
 
     def generator(self, epoch: int, step: int = -1) -> torch.Generator:
-        """Random numbers of a step, or of a whole epoch, on the CPU; the same for every worker."""
+        """Seed random numbers of a step, or of an epoch, on the CPU; the same for every worker."""
         seed = (self._seed * 1_000_003 + epoch) * 1_000_003 + step + 1
         return torch.Generator().manual_seed(seed % 2**63)

@@ -28,10 +28,12 @@ class CheckpointFolder:
     """Keeps the newest states of one run in a folder, one subfolder an epoch."""
 
     def __init__(self, folder: str | Path, run: str, keep: int = 2):
-        """Args:
-        folder: Made when first saved to.
-        run: Digest of what is trained on what; a state of another run is refused.
-        keep: States kept; over one, so that a damaged newest one costs an epoch only.
+        """Keep states in a folder.
+
+        Args:
+            folder: Made when first saved to.
+            run: Digest of what is trained on what; a state of another run is refused.
+            keep: States kept; over one, so that a damaged newest one costs an epoch only.
         """
         self._folder, self._run, self._keep = Path(folder), run, keep
 
@@ -45,7 +47,7 @@ class CheckpointFolder:
             shutil.rmtree(old)
 
     def load(self) -> TrainingState | None:
-        """The newest whole state, None if there is none; damaged ones are passed over, loudly.
+        """Read the newest whole state, None if there is none; pass over damaged ones, loudly.
 
         Raises:
             BadInputError: The folder is another run's.
@@ -60,7 +62,7 @@ class CheckpointStore:
     """
 
     def __init__(self, url: str, run: str, keep: int = 2):
-        """Args: as those of :class:`CheckpointFolder`, with a URL that fsspec opens."""
+        """Keep states at a URL that fsspec opens; see :class:`CheckpointFolder`."""
         self._url, self._run, self._keep = url.rstrip("/"), run, keep
 
     def save(self, state: TrainingState) -> None:
@@ -80,7 +82,7 @@ class CheckpointStore:
                 fs.rm(old, recursive=True)
 
     def load(self) -> TrainingState | None:
-        """The newest whole state, None if there is none; damaged ones are passed over, loudly.
+        """Read the newest whole state, None if there is none; pass over damaged ones, loudly.
 
         Raises:
             BadInputError: The states are another run's.
@@ -93,14 +95,14 @@ class CheckpointStore:
             return newest_state(Path(scratch).glob("epoch-*"), self._run)
 
     def _kept(self, fs: Any, root: str) -> list[str]:
-        """Folders of states, the one with the fewest epochs first."""
+        """List the folders of states, the one with the fewest epochs first."""
         fs.invalidate_cache()
         return sorted(fs.glob(f"{root}/epoch-*"))
 
 
-def checkpoints_in(place: str, run: str) -> CheckpointFolder | CheckpointStore:
-    """Whoever keeps a run's states in a folder, or at a URL."""
-    return CheckpointStore(place, run) if "://" in place else CheckpointFolder(place, run)
+def checkpoints_in(location: str, run: str) -> CheckpointFolder | CheckpointStore:
+    """Choose who keeps a run's states: in a folder, or at a URL."""
+    return CheckpointStore(location, run) if "://" in location else CheckpointFolder(location, run)
 
 
 def write_state(folder: Path, state: TrainingState, run: str) -> None:
@@ -152,7 +154,7 @@ def read_state(folder: Path, run: str) -> TrainingState:
 
 
 def newest_state(folders: Iterable[Path], run: str) -> TrainingState | None:
-    """The state with the most epochs among folders, the damaged ones passed over, loudly.
+    """Read the state with the most epochs among folders; pass over damaged ones, loudly.
 
     Raises:
         BadInputError: The newest whole one is another run's.
@@ -167,7 +169,7 @@ def newest_state(folders: Iterable[Path], run: str) -> TrainingState | None:
 
 
 def _vouched(folder: Path) -> dict[str, Any]:
-    """The JSON of a state whose tensors are as they were written."""
+    """Read the JSON of a state whose tensors are as they were written."""
     try:
         content: dict[str, Any] = json.loads((folder / STATE).read_text())
         if content["format"] != FORMAT:

@@ -52,7 +52,7 @@ def unpack(path: str) -> TrainingSet:
 
 
 def digest(data: TrainingSet) -> str:
-    """The same for the same data only, hexadecimal."""
+    """Hash a training set: the same for the same data only, hexadecimal."""
     whole = hashlib.blake2b(digest_size=16)
     for name, column in _columns(data).items():
         whole.update(f"{name} {column.dtype} {column.shape}".encode())
@@ -80,7 +80,7 @@ def unpack_start(path: str) -> Start:
 
 
 def digest_start(start: Start) -> str:
-    """The same for the same start only, hexadecimal."""
+    """Hash what training goes on from: the same for the same tensors only, hexadecimal."""
     whole = hashlib.blake2b(digest_size=16)
     for name in sorted(start):
         tensor = start[name].detach().cpu().contiguous()
@@ -110,7 +110,7 @@ def _columns(data: TrainingSet) -> Columns:
 
 
 def _bytes_of(items: pa.Table) -> np.ndarray[Any, Any]:
-    """Parquet, which depends on the values alone: not on how Arrow holds them."""
+    """Write a table as Parquet, which depends on its values, not on how Arrow holds them."""
     sink = pa.BufferOutputStream()
     pq.write_table(items, sink)
     return np.frombuffer(sink.getvalue(), np.uint8)

@@ -77,7 +77,7 @@ def train_distributed(
 
 
 def _run(trainer: TorchTrainer) -> ray.train.Result:
-    """Ray's errors as ours: what was wrong in a worker is wrong here."""
+    """Run a trainer, with Ray's errors as ours: what was wrong in a worker is wrong here."""
     try:
         with warnings.catch_warnings():
             # Ray Train copies Ray Data's settings, the deprecated ones too, and is told so.
@@ -116,7 +116,7 @@ def _trainer(
 
 
 def _work(job: dict[str, Any]) -> str:
-    """What every worker does; what rank 0 returns is the run's history as JSON."""
+    """Train in one of Ray's workers; what rank 0 returns is the run's history as JSON."""
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
     model: Learned = MODELS[job["model_name"]](job["config"])
@@ -149,7 +149,7 @@ class _Reporter:
         self._state = state
 
     def report(self, record: EpochRecord) -> None:
-        """A barrier: returns when the state of rank 0 is in storage."""
+        """Report an epoch to Ray, and wait until the state of rank 0 is in storage."""
         metrics = {"epoch": record.epoch, "loss": record.loss, "score": record.score}
         if self._state is None:
             ray.train.report(metrics)
@@ -160,12 +160,12 @@ class _Reporter:
             ray.train.report(metrics, checkpoint=Checkpoint.from_directory(folder))
 
     def load(self) -> TrainingState | None:
-        """The newest whole state, the same for every rank."""
+        """Read the newest whole state, the same for every rank."""
         return _newest(self._folder, self._run, ray.train.get_checkpoint())
 
 
 def _newest(folder: str, run: str, reported: Checkpoint | None) -> TrainingState | None:
-    """The newest whole state; behind a bucket's address only the one that Ray names is tried."""
+    """Read the newest whole state; of a bucket only the one that Ray names is tried."""
     if "://" not in folder:
         return newest_state(Path(folder).glob(CHECKPOINTS), run)
     if reported is None:
@@ -176,7 +176,7 @@ def _newest(folder: str, run: str, reported: Checkpoint | None) -> TrainingState
 
 @contextmanager
 def cluster(workers: Workers) -> Iterator[None]:
-    """Ray for the time of a run, unless the caller has it up already."""
+    """Start Ray for the time of a run, unless the caller has it up already."""
     # A report returns when the controller has next looked. At its own pace, every 2 s, epochs of a
     # third of a second took 1.7 s each.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")
@@ -229,7 +229,7 @@ def _watched(workers: Workers, what: str, total: int, progress: Progress) -> Ite
 
 
 def _epochs_in(folder: str | Path) -> int:
-    """Of the newest state; 0 where none is, or none can be seen at this moment."""
+    """Count the newest state's epochs; 0 where none is, or none can be seen right now."""
     newest = 0
     fs, within = open_store(str(folder))
     with suppress(CoterieError), reaching(str(folder)):

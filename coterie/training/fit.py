@@ -115,7 +115,7 @@ def fit_twice(
 
 
 def _up(where: Here | Workers) -> AbstractContextManager[None]:
-    """One Ray for both fits: to start it takes seconds."""
+    """Keep one Ray up for both fits: to start it takes seconds."""
     if isinstance(where, Here):
         return nullcontext()
     from coterie.training.distributed import cluster
@@ -136,12 +136,12 @@ def refit(
 
 
 def chosen_config(chosen: Model) -> Any:
-    """A model's config with all that validation chose, to fit again on other events."""
+    """Make a model's config with all that validation chose, to fit again on other events."""
     return chosen.refit_config() if isinstance(chosen, Learned) else chosen.config
 
 
 def _for_refit(where: Here | Workers) -> Here | Workers:
-    """Other data, so other states."""
+    """Name other states for the second fit, which learns from other data."""
     if isinstance(where, Workers):
         return replace(where, run_name=f"{where.run_name}-final")
     return replace(where, checkpoints=where.checkpoints and f"{where.checkpoints}-final")

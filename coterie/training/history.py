@@ -31,7 +31,7 @@ class TrainingHistory:
     """Epochs that an earlier process had done."""
 
     def add(self, record: EpochRecord) -> "TrainingHistory":
-        """With one more epoch, which is the best if its score says so or none has a score."""
+        """Add an epoch, which is the best if its score says so or none has a score."""
         epochs = (*self.epochs, record)
         if record.score is None:
             best = self.best_epoch if self.best_score is not None else record.epoch
@@ -41,16 +41,16 @@ class TrainingHistory:
         return replace(self, epochs=epochs)
 
     def validations_since_best(self) -> int:
-        """How often validation has looked since it last found a better score."""
+        """Count how often validation has looked since it last found a better score."""
         return sum(e.score is not None and e.epoch > self.best_epoch for e in self.epochs)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for a file."""
+        """Convert the history to plain values for a file."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "TrainingHistory":
-        """Back from :meth:`as_json`."""
+        """Read a history back from :meth:`as_json`'s values."""
         epochs = tuple(EpochRecord(**record) for record in content["epochs"])
         return cls(**{**content, "epochs": epochs})
 
@@ -74,4 +74,4 @@ class Checkpoints(Protocol):
         """Keep the state of rank 0 after an epoch."""
 
     def load(self) -> TrainingState | None:
-        """The newest whole state; None at the very start. Every rank loads."""
+        """Read the newest whole state; None at the very start. Every rank loads."""

@@ -38,15 +38,15 @@ class Trainee(nn.Module):
     """
 
     def num_batches(self, world: int) -> int:
-        """Steps an epoch when ``world`` workers share it; the same for all of them."""
+        """Count the steps of an epoch that ``world`` workers share; the same for all of them."""
         raise NotImplementedError
 
     def batch(self, epoch: int, step: int, rank: int, world: int) -> Any:
-        """One step's input for one of ``world`` workers, the same whenever it is asked for."""
+        """Make one step's input for one of ``world`` workers, the same whenever it is asked for."""
         raise NotImplementedError
 
     def validate(self) -> float | None:
-        """NDCG@20 on the validation targets, higher is better; None where there are none."""
+        """Measure NDCG@20 on the validation targets; None where there are none."""
         raise NotImplementedError
 
     def start_from(self, start: Start) -> None:  # noqa: ARG002 - those that can, do
@@ -91,7 +91,7 @@ class LoopConfig:
             raise BadInputError(f"ema_decay must be in [0, 1), found {self.ema_decay}")
 
     def for_refit(self, history: TrainingHistory) -> "LoopConfig":
-        """The same, for as many epochs as were best on validation: to fit on all that is known."""
+        """Take as many epochs as were best on validation, to fit on all that is known."""
         return replace(self, max_epochs=max(1, history.best_epoch))
 
 
@@ -161,7 +161,7 @@ class _Mean:
 
     @torch.no_grad()
     def step(self) -> None:
-        """After one of the optimiser's. The first steps are forgotten sooner than later ones."""
+        """Follow one of the optimiser's steps. The first are forgotten sooner than later ones."""
         self.steps += 1
         decay = min(self._decay, self.steps / (self.steps + 10))
         for name, mean in self.weights.items():
@@ -169,7 +169,7 @@ class _Mean:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The trainee has the mean as its weights for a while."""
+        """Give the trainee the mean as its weights for a while."""
         self._swap()
         try:
             yield
@@ -227,7 +227,7 @@ def _train_once(
     rank: int,
     world: int,
 ) -> float:
-    """One pass over the data; its mean loss is all that is ever fetched from the device."""
+    """Pass over the data once; the mean loss is all that is ever fetched from the device."""
     stepper.train()
     device = next(trainee.parameters()).device
     steps = trainee.num_batches(world)
@@ -251,7 +251,7 @@ def _train_once(
 
 
 def _batches(trainee: Trainee, epoch: int, rank: int, world: int) -> Iterator[Any]:
-    """An epoch's batches in order, the next ones made while a step runs.
+    """Yield an epoch's batches in order, the next ones made while a step runs.
 
     Beside a GPU the processor has nothing else to do; what it makes must not wait for a step.
     """

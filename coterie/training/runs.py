@@ -50,7 +50,7 @@ def _under_old_names(config: Any) -> dict[str, Any]:
 def run_identity(
     model_name: str, config: Any, data: TrainingSet, start: Start | None = None
 ) -> str:
-    """Digest of what is learned from what; how long does not count, so that a run may go on."""
+    """Hash what is learned from what; how long does not count, so that a run may go on."""
     # Under the names of the version before: a run that it began goes on after an upgrade.
     settings = _under_old_names(config)
     for name in ("max_epochs", "patience"):

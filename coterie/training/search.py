@@ -29,21 +29,21 @@ Params = dict[str, Any]
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """A space as Optuna has it; a choice is the place of its value, so that order is not lost."""
+    """Convert a space to Optuna's; a choice is the index of its value, which keeps the order."""
     return {name: _distribution(field) for name, field in space.items()}
 
 
 def _distribution(field: Field) -> BaseDistribution:
     if isinstance(field, Choice):
-        places = range(len(field.values))
+        indices = range(len(field.values))
         if field.in_order:
-            return IntDistribution(0, places[-1])
-        return CategoricalDistribution(tuple(places))
+            return IntDistribution(0, indices[-1])
+        return CategoricalDistribution(tuple(indices))
     return FloatDistribution(field.low, field.high, log=isinstance(field, LogUniform))
 
 
 def encode(space: Space, changes: Mapping[str, Any]) -> Params:
-    """A configuration's fields as Optuna's parameters."""
+    """Convert a configuration's fields to Optuna's parameters."""
     return {
         name: field.values.index(changes[name]) if isinstance(field, Choice) else changes[name]
         for name, field in space.items()
@@ -51,7 +51,7 @@ def encode(space: Space, changes: Mapping[str, Any]) -> Params:
 
 
 def decode(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Optuna's parameters as a configuration's fields.
+    """Convert Optuna's parameters to a configuration's fields.
 
     >>> space = {"embedding_size": Choice((8, 16))}
     >>> decode(space, encode(space, {"embedding_size": 16}))
@@ -64,7 +64,7 @@ def decode(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def told(trial: Trial) -> float:
-    """What the search hears of a trial: one that failed is as bad as lists without a hit."""
+    """Score a trial for the search: one that failed is as bad as lists without a hit."""
     return 0.0 if trial.score is None else trial.score
 
 
@@ -115,7 +115,7 @@ def _tpe(seed: int, number: int) -> TPESampler:
 
 
 def importances(space: Space, trials: Iterable[Trial]) -> dict[str, float]:
-    """What share each field has in whether a trial is among the best; empty if too few say.
+    """Estimate each field's share in whether a trial is among the best; empty if too few.
 
     PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255): how far the best trials' values of a field
     lie from those of all trials. The best are a quarter, at least five: fewer lie somewhere by
@@ -145,7 +145,7 @@ def _frozen(space: Space, trial: Trial) -> FrozenTrial:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing of what Optuna says to programmers."""
+    """Silence what Optuna says to programmers."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     try:

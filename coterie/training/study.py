@@ -84,7 +84,7 @@ class StudyPlan:
     seed: int
 
     def differences(self, other: "StudyPlan") -> list[str]:
-        """What differs, in words: ``seed``, or ``config (dim, loop.lr)``."""
+        """Name what differs, in words: ``seed``, or ``config (heads, loop.lr)``."""
         ours, theirs = _plain(self), _plain(other)
         return [_difference(n, ours[n], theirs[n]) for n in ours if ours[n] != theirs[n]]
 
@@ -93,7 +93,7 @@ class Study:
     """The trials of a plan so far; of an open study, more can be added."""
 
     def __init__(self, folder: Path, plan: StudyPlan, trials: list[Trial]):
-        """Made by :func:`open_study` and :func:`load_study`."""
+        """Hold trials that :func:`open_study` or :func:`load_study` read."""
         self.folder, self.plan, self._trials = folder, plan, trials
 
     @property
@@ -156,7 +156,7 @@ class Study:
         return max(scored, key=lambda trial: trial.score or 0.0, default=None)
 
     def scores(self, trial: Trial) -> tuple[float, ...]:
-        """Of every fit of a trial's settings; a second one that failed found nothing, and is 0."""
+        """List the scores of every fit of a trial's settings; 0 of a second one that failed."""
         again = [
             one.score or 0.0
             for one in self._trials
@@ -165,12 +165,12 @@ class Study:
         return (trial.score or 0.0, *again)
 
     def mean(self, trial: Trial) -> float:
-        """Of :meth:`scores`."""
+        """Average the scores of every fit of a trial's settings."""
         scores = self.scores(trial)
         return sum(scores) / len(scores)
 
     def gain(self, trial: Trial, own: Trial) -> float | None:
-        """How far a trial is above another, over the seeds of both; None where that found nothing.
+        """Measure how far a trial is above another, over both's seeds; None where that scored 0.
 
         .05 is 5 % more.
         """
@@ -179,7 +179,7 @@ class Study:
         return ours / theirs - 1 if theirs else None
 
     def of(self, changes: Mapping[str, Any]) -> Trial | None:
-        """The counted trial of a configuration, if it is among them."""
+        """Find the counted trial of a configuration, None if there is none."""
         return next(
             (t for t in self._trials if t.counts and dict(t.changes) == dict(changes)), None
         )
@@ -222,7 +222,7 @@ def open_study(
 
 
 def load_study(folder: str | Path) -> Study:
-    """What a study has come to, to look at.
+    """Read what a study has come to, to look at.
 
     Raises:
         BadInputError: There is none, or it is damaged.
@@ -234,7 +234,7 @@ def load_study(folder: str | Path) -> Study:
 
 
 def _begin(where: Path, plan: StudyPlan) -> None:
-    """The plan last: a folder without it holds no study."""
+    """Begin a study by writing its plan last: a folder without it holds none."""
     strangers = [path.name for path in where.iterdir() if path.name != LOCK]
     if strangers:
         raise BadInputError(
@@ -267,7 +267,7 @@ def _read_plan(where: Path, renamed: Mapping[str, str] = NOTHING) -> StudyPlan:
 
 
 def _read_trials(path: Path, renamed: Mapping[str, str], mend: bool) -> list[Trial]:
-    """All whole lines; a kill while one was written leaves a part, which ``mend`` cuts off."""
+    """Read whole lines; a kill within one leaves a part, which ``mend`` cuts off."""
     if not path.exists():
         return []
     content = path.read_bytes()
@@ -303,6 +303,6 @@ def _difference(name: str, ours: Any, theirs: Any) -> str:
 
 
 def _plain(plan: StudyPlan) -> dict[str, Any]:
-    """As JSON would give it back: no tuples."""
+    """Convert a plan to what JSON would give back: no tuples."""
     content: dict[str, Any] = json.loads(json.dumps(asdict(plan)))
     return content

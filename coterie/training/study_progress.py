@@ -27,4 +27,4 @@ Watch = Callable[[StudyProgress], None]
 
 
 def unwatched(progress: StudyProgress) -> None:
-    """A study that nobody watches."""
+    """Watch nothing: for a study that nobody waits for."""

@@ -34,7 +34,7 @@ class TrialRecorder:
         self._hopeless: Exception | None = None
 
     def enough(self, repeat: int = 0) -> bool:
-        """Whether time is up, or there is no sense in going on.
+        """Tell whether time is up, or there is no sense in going on.
 
         A search ends while there is time to fit its best again.
         """
@@ -54,13 +54,13 @@ class TrialRecorder:
         return max(sum(seconds) / self._bounds.at_once, max(seconds, default=0.0))
 
     def started(self, key: str, changes: Mapping[str, Any], repeat: int = 0) -> None:
-        """A process took a trial up."""
+        """Note that a process took a trial up."""
         self._flights[key] = _Flight(changes, self._now(), repeat)
         self._first_s = self._now() if self._first_s is None else self._first_s
         self._tell()
 
     def reported(self, key: str, result: Mapping[str, Any]) -> None:
-        """A trial has something to tell; see ``trials.attempt``."""
+        """Note what a trial reports; see ``trials.attempt``."""
         flight = self._flights[key]
         flight.last = result
         if "score" in result:
@@ -68,7 +68,7 @@ class TrialRecorder:
         self._tell()
 
     def ended(self, key: str) -> None:
-        """A trial finished, failed in words, or was stopped."""
+        """Record a trial that finished, failed in words, or was stopped."""
         last = self._flights[key].last
         if "failed" not in last:
             self._keep(key, Ending.FINISHED if "finished" in last else Ending.STOPPED)
@@ -78,17 +78,17 @@ class TrialRecorder:
         self._keep(key, Ending.FAILED, error)
 
     def died(self, key: str, error: str) -> None:
-        """A trial's process died."""
+        """Record a trial whose process died."""
         self._check_hope(key, UnavailableError(f"the process of the first trial died: {error}"))
         self._keep(key, Ending.FAILED, error)
 
     def cut(self) -> None:
-        """Whatever has not ended will not."""
+        """Record that whatever has not ended was cut."""
         for key in list(self._flights):
             self._keep(key, Ending.CUT)
 
     def raise_if_hopeless(self) -> None:
-        """Raises: Why the model's own settings, which should always do, could not be fitted."""
+        """Raise why the model's own settings, which should always do, could not be fitted."""
         if self._hopeless is not None:
             raise self._hopeless
 
@@ -132,7 +132,7 @@ class TrialRecorder:
         )
 
     def _seconds_left(self) -> float | None:
-        """Until the nearer bound: the clock's, or the trials' at the pace of this run.
+        """Estimate seconds to the nearer bound: the clock's, or the trials' at this run's pace.
 
         With what it takes to fit the best again.
         """
@@ -145,7 +145,7 @@ class TrialRecorder:
         return min(left, default=None)
 
     def _now(self) -> float:
-        """Seconds since this run began."""
+        """Measure seconds since this run began."""
         return time.monotonic() - self._began
 
 

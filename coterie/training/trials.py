@@ -87,7 +87,7 @@ class Bounds:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -138,7 +138,7 @@ def _learns(model: Any) -> bool:
 
 
 def _learn(model: Learned, data: TrainingSet, device: str, report: Report) -> None:
-    """The loop that training runs, watched epoch by epoch."""
+    """Run training's own loop, and report epoch by epoch."""
     best = 0.0
 
     def tell(record: EpochRecord) -> None:
@@ -153,7 +153,7 @@ def _learn(model: Learned, data: TrainingSet, device: str, report: Report) -> No
 
 
 def _measure(model: Any, data: TrainingSet) -> float:
-    """NDCG@20 on validation of the whole model: what learns in epochs may be a part of it."""
+    """Measure NDCG@20 of the whole model, of which what learns in epochs may be a part."""
     score = Validation(data, torch.device("cpu")).ndcg(
         lambda users: torch.from_numpy(model.scores(users.numpy()))
     )

@@ -90,7 +90,7 @@ def run_study(
 def _search(
     study: Study, search: Search, bounds: Bounds, work: Path, recorder: TrialRecorder
 ) -> ray.tune.Tuner:
-    """The trials that are still wanted."""
+    """Set up the trials that are still wanted."""
     config = ray.tune.TuneConfig(
         search_alg=_searcher(study, search),
         scheduler=_scheduler(study, search),
@@ -100,7 +100,7 @@ def _search(
 
 
 def _runoff(search: Search, bounds: Bounds, work: Path, recorder: TrialRecorder) -> ray.tune.Tuner:
-    """The rivals once more, each to its end."""
+    """Set up the rivals once more, each to its end."""
     rivals = [trial.changes for trial in recorder.rivals]
     config = ray.tune.TuneConfig(
         search_alg=_optuna(search, rivals, seed=0),
@@ -143,14 +143,14 @@ def _tuner(
 
 
 def _try(params: dict[str, Any], search: Search, packed: str, bounds: Bounds, repeat: int) -> None:
-    """In a process of Ray's."""
+    """Run one trial in a process of Ray's."""
     changes = decode(search.space, params)
     device = "cuda" if bounds.use_gpu else "cpu"
     attempt(search, changes, packed, ray.tune.report, device, bounds.threads, repeat)
 
 
 def _optuna(search: Search, firsts: Sequence[Mapping[str, Any]], seed: int) -> OptunaSearch:
-    """Proposes what is given, then whatever it finds."""
+    """Make a search that proposes what is given, then whatever it finds."""
     return OptunaSearch(
         distributions(search.space),
         metric="best",
@@ -161,7 +161,7 @@ def _optuna(search: Search, firsts: Sequence[Mapping[str, Any]], seed: int) -> O
 
 
 def _searcher(study: Study, search: Search) -> OptunaSearch:
-    """Optuna, told of what was tried; the defaults come first."""
+    """Make Optuna's search, told of what was tried; the defaults come first."""
     firsts = [first for first in (search.defaults, *search.starts) if not study.of(first)]
     searcher = _optuna(search, firsts, study.plan.seed)
     for trial in study.searched:
@@ -171,7 +171,7 @@ def _searcher(study: Study, search: Search) -> OptunaSearch:
 
 
 def _scheduler(study: Study, search: Search) -> TrialScheduler:
-    """ASHA for models that learn in epochs; others tell nothing before they are done."""
+    """Choose ASHA for models that learn in epochs; others tell nothing before they are done."""
     return Halving(search, study) if search.max_epochs > 1 else FIFOScheduler()
 
 
@@ -220,19 +220,19 @@ class _Events(_Here, ray.tune.Callback):  # type: ignore[misc]
         self._recorder, self._space, self._repeat = recorder, search.space, repeat
 
     def on_trial_start(self, trial: Any, **_: Any) -> None:
-        """A process takes it up, from its first epoch on, if it is the second one too."""
+        """Record a trial's start, from its first epoch on, in its second process too."""
         self._recorder.started(trial.trial_id, decode(self._space, trial.config), self._repeat)
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
-        """It has something to tell."""
+        """Record what a trial reports."""
         self._recorder.reported(trial.trial_id, result)
 
     def on_trial_complete(self, trial: Any, **_: Any) -> None:
-        """It came to its end, or was stopped."""
+        """Record a trial that came to its end, or was stopped."""
         self._recorder.ended(trial.trial_id)
 
     def on_trial_error(self, trial: Any, **_: Any) -> None:
-        """Its process died for good: errors of ours do not reach Ray."""
+        """Record a trial whose process died for good: errors of ours do not reach Ray."""
         words = (trial.get_error() or "").strip().splitlines()
         self._recorder.died(trial.trial_id, words[-1].strip() if words else "no reason was given")
 
@@ -244,17 +244,17 @@ class _Enough(_Here, ray.tune.Stopper):  # type: ignore[misc]
         self._recorder, self._repeat = recorder, repeat
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
-        """Whether one trial should end: that is the scheduler's to say."""
+        """Tell whether one trial should end: never, that is the scheduler's to say."""
         return False
 
     def stop_all(self) -> bool:
-        """Asked after every event."""
+        """Tell after every event whether all trials should end."""
         return self._recorder.enough(self._repeat)
 
 
 @contextmanager
 def _cluster(bounds: Bounds) -> Iterator[None]:
-    """Ray for the time of a run, unless the caller has it up already."""
+    """Start Ray for the time of a run, unless the caller has it up already."""
     ours = not ray.is_initialized()
     if ours and bounds.address == "local":
         ray.init(
@@ -276,7 +276,7 @@ def _cluster(bounds: Bounds) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No words, files and signal handlers of Ray Tune's; all is as it was afterwards."""
+    """Silence Ray Tune's words, files and signal handlers for a while."""
     environment = {name: os.environ.get(name) for name in QUIET}
     levels = {name: logging.getLogger(name).level for name in ("ray.tune", "ray.air")}
     here = threading.current_thread() is threading.main_thread()

@@ -27,22 +27,22 @@ class Validation:
             rng = np.random.default_rng(0)
             users = np.sort(rng.choice(users, MAX_USERS, replace=False))
             wanted = wanted[np.isin(wanted // data.num_items, users)]
-        place = np.searchsorted(users, wanted // data.num_items)
+        row = np.searchsorted(users, wanted // data.num_items)
         self._k, self._rows = min(k, data.num_items), rows
         self._users = torch.from_numpy(users).to(device)
-        self._wanted = _Cells(place, wanted % data.num_items, len(users), device)
+        self._wanted = _Cells(row, wanted % data.num_items, len(users), device)
         seen = own[np.isin(own // data.num_items, users)]
-        seen_place = np.searchsorted(users, seen // data.num_items)
-        self._seen = _Cells(seen_place, seen % data.num_items, len(users), device)
+        seen_row = np.searchsorted(users, seen // data.num_items)
+        self._seen = _Cells(seen_row, seen % data.num_items, len(users), device)
         gains = 1.0 / torch.log2(torch.arange(self._k, device=device) + 2.0)
         self._gains, self._ideal = gains, gains.cumsum(0)
 
     def __len__(self) -> int:
-        """Users with something to foresee."""
+        """Count users with something to foresee."""
         return len(self._users)
 
     def ndcg(self, score: Score) -> float | None:
-        """Mean NDCG@k over users with targets; None where nobody has any.
+        """Average NDCG@k over users with targets; None where nobody has any.
 
         Items that are hidden from a user are masked, unless they are asked for nothing else.
         """
@@ -50,7 +50,7 @@ class Validation:
         return each[0] if each else None
 
     def ndcg_of_each(self, score: Score, n: int) -> list[float]:
-        """The same for n scores at once, which ``score`` gives stacked, shape (n, b, num_items)."""
+        """Average NDCG@k of n scores at once, which ``score`` stacks, shape (n, b, num_items)."""
         if len(self) == 0:
             return []
         total = torch.zeros(n, device=self._users.device)
@@ -78,11 +78,11 @@ class _Cells:
         self._bounds = np.searchsorted(row, np.arange(num_rows + 1))
 
     def between(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows (from 0) and items of the cells of users start to stop."""
+        """Take rows (from 0) and items of the cells of users start to stop."""
         cells = slice(int(self._bounds[start]), int(self._bounds[stop]))
         return self._row[cells] - start, self._item[cells]
 
 
 def _pairs(events: Interactions, num_items: int) -> Ints:
-    """Distinct (user, item) pairs as one sorted number each."""
+    """Encode distinct (user, item) pairs as sorted numbers."""
     return np.unique(events.user_idx * num_items + events.item_idx)

@@ -29,7 +29,7 @@ def backtest(
     config: dict[str, Any] | None = None,
     progress: Progress = silent,
 ) -> list[Week]:
-    """For each past week fit on what came before, and measure on that week; writes the figures.
+    """Fit on what came before each past week, measure on that week, and write the figures.
 
     Args:
         clean: Folder that ``ingest`` wrote.

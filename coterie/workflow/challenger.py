@@ -56,7 +56,7 @@ class Challenger:
     """When what was bought may be listed again: ``RepurchaseRule.days``."""
 
     def repurchase_setting(self) -> RepurchaseSetting:
-        """Its very rule, for whoever opens the shop after it."""
+        """Make the setting of its very rule, for whoever opens the shop after it."""
         return RepurchaseSetting(learned=False, given=self.repurchase)
 
 
@@ -132,7 +132,7 @@ def load_challenger(folder: str) -> Challenger:
 
 
 def load_parameters(folder: str) -> Parameters:
-    """What the challenger in a folder has learned.
+    """Read what the challenger in a folder has learned.
 
     Raises:
         BadInputError: It is of a model that cannot be released, or the file is damaged.
@@ -154,12 +154,12 @@ def _releasable() -> str:
 
 
 def history_of(model: Model) -> dict[str, Any] | None:
-    """How a model learned, as plain values; None for one without epochs."""
+    """Describe how a model learned, as plain values; None for one without epochs."""
     return model.history.as_json() if isinstance(model, Learned) else None
 
 
 def _save(challenger: Challenger, final: Model, folder: Path) -> None:
-    """Parameters first: a folder with ``challenger.json`` is whole."""
+    """Write parameters first: a folder with ``challenger.json`` is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CHALLENGER).unlink(missing_ok=True)
     (folder / PARAMETERS).unlink(missing_ok=True)

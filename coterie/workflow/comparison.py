@@ -149,7 +149,7 @@ def _restore(known: Challenger, folder: str, shop: CleanShop) -> _Run:
 
 
 def _fit(name: str, known: Challenger | None, shop: CleanShop, progress: Progress) -> _Run:
-    """The challenger's config holds for its own name, and for ours without ties."""
+    """Fit a model, with the challenger's config for its own name and for ours without ties."""
     model = OURS if name == WITHOUT_TIES else name
     config = flatten(known.config) if known and known.model == model else {}
     if name == WITHOUT_TIES:

@@ -74,7 +74,7 @@ def make_release(
 def list_figures(
     parameters: Parameters, popularity: npt.NDArray[np.float32], data: TrainingSet
 ) -> dict[str, Any]:
-    """What the release's lists are like offline, for those who watch whether they change.
+    """Measure the release's lists offline, for those who watch whether they change.
 
     Returns:
         ``best_score``: borders of the tenths of the best scores of some shoppers' lists, the

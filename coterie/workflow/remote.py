@@ -186,7 +186,7 @@ def _write(url: str, content: Any) -> None:
 
 
 def _read(url: str) -> Any:
-    """What was written; None where nothing was."""
+    """Read what was written at a URL; None where nothing was."""
     fs, within = open_store(url)
     with reaching(url):
         fs.invalidate_cache()

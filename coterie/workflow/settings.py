@@ -47,7 +47,7 @@ class FitSettings:
             raise BadInputError(f"{self.workers} workers: 0 trains here, 1 and more with Ray Train")
 
     def where(self, storage: str, data: TrainingSet, start: Start | None = None) -> Here | Workers:
-        """Who trains, with states kept under ``storage`` for just this model, config and data."""
+        """Choose who trains, with states under ``storage`` for just this model, config and data."""
         config = self.configure()
         if not hasattr(config, "loop"):
             return Here()
@@ -64,7 +64,7 @@ class FitSettings:
         return Here(f"{storage}/{run}", "cuda" if self.use_gpu else "cpu")
 
     def configure(self) -> Any:
-        """The model's config.
+        """Make the model's config.
 
         Raises:
             BadInputError: A field is unknown, or its value is refused.
@@ -119,7 +119,7 @@ def change(config: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted name, as ``change`` takes them.
+    """Flatten nested values to dotted names, as ``change`` takes them.
 
     >>> flatten({"embedding_size": 8, "loop": {"lr": 0.1}})
     {'embedding_size': 8, 'loop.lr': 0.1}
@@ -134,7 +134,7 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The opposite of :func:`flatten`.
+    """Nest values of dotted names: the opposite of :func:`flatten`.
 
     >>> nest({"embedding_size": 8, "loop.lr": 0.1})
     {'embedding_size': 8, 'loop': {'lr': 0.1}}
@@ -142,15 +142,15 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for name, value in flat.items():
         *outer, last = name.split(".")
-        place = nested
+        inner = nested
         for part in outer:
-            place = place.setdefault(part, {})
-        place[last] = value
+            inner = inner.setdefault(part, {})
+        inner[last] = value
     return nested
 
 
 def read_config(*given: str) -> dict[str, Any]:
-    """Fields of a config by dotted name, from what a person or a pipeline names; the later wins.
+    """Read a config's fields by dotted name, as people or pipelines give them; the later wins.
 
     >>> read_config('{"embedding_size": 8, "loop": {"lr": 0.1}}', "embedding_size=16")
     {'embedding_size': 16, 'loop.lr': 0.1}
@@ -174,7 +174,7 @@ def read_config(*given: str) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """A number, true or false as JSON has them; any other text as it is."""
+    """Read a number, true or false as JSON has them; any other text as it is."""
     try:
         return json.loads(text)
     except ValueError:
@@ -206,7 +206,7 @@ def _object(text: str, source: str) -> dict[str, Any]:
 
 
 def _like(old: Any, new: Any, name: str) -> Any:
-    """A value of the old one's type: JSON knows no tuples, and writes 1.0 as 1 at times."""
+    """Convert a value to the old one's type: JSON knows no tuples, and may write 1.0 as 1."""
     if isinstance(old, bool) is isinstance(new, bool):
         if isinstance(old, float) and isinstance(new, int):
             return float(new)

@@ -17,7 +17,7 @@ class CleanShop:
 
     @classmethod
     def open(cls, clean: str, repurchase: RepurchaseSetting | None = None) -> "CleanShop":
-        """Load and split.
+        """Load clean tables and split them.
 
         Args:
             clean: Folder that ``ingest`` wrote.

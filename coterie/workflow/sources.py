@@ -45,7 +45,7 @@ def take_in(
 
 
 def name_version(wanted: str = "") -> str:
-    """The version that a run makes: the one wanted, or the time of day in UTC.
+    """Name the version that a run makes: the one wanted, or the time of day in UTC.
 
     >>> name_version("v7")
     'v7'

@@ -34,7 +34,7 @@ def open_start(release: str, items: Vocab) -> Start:
 
 
 def find_start(store: str, wanted: str = CHAMPION) -> str:
-    """The folder of the release to go on from.
+    """Find the folder of the release to go on from.
 
     Args:
         store: Of releases; empty: there is none.

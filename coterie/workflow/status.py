@@ -40,7 +40,7 @@ def recorded(
         beat_s: Between two signs that it is at work.
 
     Raises:
-        BadInputError: There can be no runs in such a place; the step has not begun.
+        BadInputError: ``status`` can hold no runs; the step has not begun.
     """
     if not status:
         yield

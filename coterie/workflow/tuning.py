@@ -61,7 +61,7 @@ class TuneSettings:
         return Bounds(trials, seconds, self.parallel, self.use_gpu, self.address)
 
     def search(self) -> Search:
-        """What is searched, and from where.
+        """Set up what is searched, and from where.
 
         Raises:
             BadInputError: A field is unknown, its value is refused, or none is left to search.
@@ -87,7 +87,7 @@ class TuneSettings:
         return Search(self.model, partial(change, config), space, defaults, epochs, starts, learns)
 
     def plan(self, search: Search, data: TrainingSet) -> StudyPlan:
-        """What tells this study from another."""
+        """Plan the study: what tells it from another."""
         config = flatten(asdict(FitSettings(self.model, self.config).configure()))
         return StudyPlan(self.model, config, describe(search.space), digest(data), self.seed)
 
@@ -149,7 +149,7 @@ def _outcome(study: Study, search: Search, settings: TuneSettings) -> Tuned:
 
 
 def _keeping(study: Study, settings: TuneSettings, watch: Watch) -> Watch:
-    """``watch``, with the best settings kept whenever they are others."""
+    """Wrap ``watch``: keep the best settings whenever they are others."""
     kept: list[Trial] = []
 
     def tell(progress: StudyProgress) -> None:

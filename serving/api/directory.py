@@ -70,5 +70,5 @@ def _column(path: Path, name: str) -> pa.Array:
 
 
 def _spread(ids: pa.Array) -> pa.Array:
-    place = [(row * _STEP) % (1 << 32) for row in range(len(ids))]
-    return ids.take(pc.sort_indices(pa.array(place, pa.int64())))
+    scattered = [(row * _STEP) % (1 << 32) for row in range(len(ids))]
+    return ids.take(pc.sort_indices(pa.array(scattered, pa.int64())))

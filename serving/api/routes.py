@@ -70,7 +70,11 @@ async def write_events(
         duplicate=receipt.duplicate,
         refused=[
             schemas.RefusedEvent(
-                place=one.place, event_id=one.event_id, where=one.where, reason=one.reason
+                index=one.index,
+                place=one.index,
+                event_id=one.event_id,
+                where=one.where,
+                reason=one.reason,
             )
             for one in taken.refused
         ],

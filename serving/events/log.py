@@ -18,19 +18,19 @@ if TYPE_CHECKING:  # the consumer opens a log before it loads what takes seconds
 class LogBatch:
     """Events of a log, oldest first, and where it keeps each."""
 
-    places: tuple[str, ...] = ()
-    """Names of places in the log; the order of texts is the order of places."""
+    offsets: tuple[str, ...] = ()
+    """Where the log has each, as texts that sort in its order."""
     events: tuple["Event", ...] = ()
     log: str = ""
     """Which log it is: random, made with it."""
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.offsets)
 
     @property
     def name(self) -> str:
         """File name: the same for the same events of the same log, in any process."""
-        return f"{self.log}-{self.places[0]}-{self.places[-1]}"
+        return f"{self.log}-{self.offsets[0]}-{self.offsets[-1]}"
 
 
 class EventLog(Protocol):

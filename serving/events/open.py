@@ -8,11 +8,11 @@ from serving.events.log import EventLog
 from serving.settings import Settings
 
 
-def open_log(place: str, password: str = "", sync_s: float = 0.0) -> EventLog:
+def open_log(url: str, password: str = "", sync_s: float = 0.0) -> EventLog:
     """Open the log that a URL names; a Redis is asked nothing yet.
 
     Args:
-        place: ``sqlite:///path``, ``redis://host:port/db`` or ``rediss://``.
+        url: ``sqlite:///path``, ``redis://host:port/db`` or ``rediss://``.
         password: Of Redis.
         sync_s: See RedisLog.
 
@@ -20,14 +20,14 @@ def open_log(place: str, password: str = "", sync_s: float = 0.0) -> EventLog:
         BadInputError: It names none.
         UnavailableError: The file cannot be opened.
     """
-    check_log_url(place)
-    if urlsplit(place).scheme == SQLITE:
+    check_log_url(url)
+    if urlsplit(url).scheme == SQLITE:
         from serving.events.sqlite_log import SqliteLog
 
-        return SqliteLog(Path(place.removeprefix(f"{SQLITE}://")))
+        return SqliteLog(Path(url.removeprefix(f"{SQLITE}://")))
     from serving.events.redis_log import RedisLog
 
-    return RedisLog(place, password, sync_s)
+    return RedisLog(url, password, sync_s)
 
 
 def open_event_log(settings: Settings) -> EventLog:
@@ -37,6 +37,4 @@ def open_event_log(settings: Settings) -> EventLog:
         BadInputError: They name none.
         UnavailableError: Its file cannot be opened.
     """
-    return open_log(
-        settings.event_log_place, settings.event_log_password, settings.event_log_sync_s
-    )
+    return open_log(settings.event_log_url, settings.event_log_password, settings.event_log_sync_s)

@@ -48,17 +48,17 @@ _PAGE: Final = 1000
 class RedisLog:
     """The EventLog in a stream; used by one thread at a time."""
 
-    def __init__(self, place: str, password: str = "", sync_s: float = 0.0) -> None:
+    def __init__(self, url: str, password: str = "", sync_s: float = 0.0) -> None:
         """Ask nothing yet: who writes events may start before Redis does.
 
         Args:
-            place: ``redis://host:port/db``, or ``rediss://`` for TLS.
+            url: ``redis://host:port/db``, or ``rediss://`` for TLS.
             password: Of Redis; none if empty.
             sync_s: An append waits for so long until its events are on the disk of Redis (WAITAOF,
                 from Redis 7.2 on); 0 leaves it to the server's ``appendfsync``.
         """
-        self._place, self._sync_ms = place, round(sync_s * 1000)
-        asked = ScriptedRedis(place, password, sync_s)
+        self._url, self._sync_ms = url, round(sync_s * 1000)
+        asked = ScriptedRedis(url, password, sync_s)
         self._run, self._ask, self._asking = asked.run, asked.ask, asked.asking
         self._redis, self._locks = asked.client, RedisLocks(asked)
 
@@ -88,7 +88,7 @@ class RedisLog:
     def mark_pushed(self, batch: LogBatch) -> None:
         """See EventLog."""
         keys = [STREAM, lock_key(PUSH)]
-        if not self._run(_ACKNOWLEDGE, keys, [self._locks.owner, GROUP, *map(_id, batch.places)]):
+        if not self._run(_ACKNOWLEDGE, keys, [self._locks.owner, GROUP, *map(_id, batch.offsets)]):
             raise LockLostError("the lock ran out before all was pushed: it is pushed again")
 
     def count_unpushed(self) -> int:
@@ -119,7 +119,7 @@ class RedisLog:
 
     def mark_exported(self, batch: LogBatch) -> None:
         """See EventLog."""
-        self._run(_EXPORTED, [STREAM, f"{STREAM}:marks"], [_id(batch.places[-1]), GROUP])
+        self._run(_EXPORTED, [STREAM, f"{STREAM}:marks"], [_id(batch.offsets[-1]), GROUP])
 
     def oldest_unexported_s(self) -> float:
         """See EventLog."""
@@ -148,7 +148,7 @@ class RedisLog:
             with self._asking():
                 wanted = min(_PAGE, most - len(found))
                 page = self._ask("XRANGE", STREAM, first, last, "COUNT", wanted)
-            found += [(_text(place), fields) for place, fields in page]
+            found += [(_text(entry), fields) for entry, fields in page]
             if len(page) < wanted:
                 break
             first = f"({found[-1][0]}"
@@ -184,8 +184,8 @@ class RedisLog:
 
     def _batch(self, entries: Sequence[tuple[Any, Any]], identity: str = "") -> LogBatch:
         return LogBatch(
-            tuple(_place(_text(entry)) for entry, _ in entries),
-            # Of an entry that somebody deleted by hand, its place alone is pending.
+            tuple(_offset(_text(entry)) for entry, _ in entries),
+            # Of an entry that somebody deleted by hand, its offset alone is pending.
             tuple(from_json(fields[b"e"]) for _, fields in entries if fields),
             identity,
         )
@@ -198,12 +198,12 @@ class RedisLog:
                 if "unknown command" not in str(error):
                     raise
                 raise BadInputError(
-                    f"{self._place} knows no WAITAOF, which Redis has from 7.2 on: "
+                    f"{self._url} knows no WAITAOF, which Redis has from 7.2 on: "
                     "set COTERIE_EVENT_LOG_SYNC_S=0, and appendfsync always in Redis"
                 ) from error
         if local < 1:
             raise UnavailableError(
-                f"{self._place} did not write events to its disk within {self._sync_ms} ms: "
+                f"{self._url} did not write events to its disk within {self._sync_ms} ms: "
                 "they may be sent again"
             )
 
@@ -217,14 +217,14 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _place(entry: str) -> str:
+def _offset(entry: str) -> str:
     """Write an entry's id so that texts sort as ids do."""
     ms, _, number = entry.partition("-")
     return f"{int(ms):015d}_{int(number):08d}"
 
 
-def _id(place: str) -> str:
-    ms, _, number = place.partition("_")
+def _id(offset: str) -> str:
+    ms, _, number = offset.partition("_")
     return f"{int(ms)}-{int(number)}"
 
 

@@ -58,8 +58,8 @@ class SqliteLog:
     def mark_pushed(self, batch: LogBatch) -> None:
         """See EventLog."""
         with self._writing():
-            places = [(int(place),) for place in batch.places]
-            self._db.executemany("UPDATE events SET pushed = 1 WHERE place = ?", places)
+            offsets = [(int(offset),) for offset in batch.offsets]
+            self._db.executemany("UPDATE events SET pushed = 1 WHERE place = ?", offsets)
 
     def count(self) -> int:
         """Count all events in the log."""
@@ -87,13 +87,13 @@ class SqliteLog:
             if not batch:
                 return LogBatch()
             # Written down first: whoever goes on after a crash makes the same file again.
-            self._db.execute("UPDATE marks SET planned = ?", (int(batch.places[-1]),))
+            self._db.execute("UPDATE marks SET planned = ?", (int(batch.offsets[-1]),))
             return batch
 
     def mark_exported(self, batch: LogBatch) -> None:
         """See EventLog; a file lets go of nothing: disks are large, and it tells duplicates."""
         with self._writing():
-            last = int(batch.places[-1])
+            last = int(batch.offsets[-1])
             self._db.execute("UPDATE marks SET exported = planned WHERE planned = ?", (last,))
 
     def oldest_unexported_s(self) -> float:
@@ -114,7 +114,7 @@ class SqliteLog:
         query = f"SELECT place, event FROM events WHERE {where} ORDER BY place LIMIT ?"  # noqa: S608
         rows = self._read(query, (*values, limit))
         return LogBatch(
-            tuple(f"{place:015d}" for place, _ in rows),
+            tuple(f"{offset:015d}" for offset, _ in rows),
             tuple(from_json(text) for _, text in rows),
             str(self._one("SELECT identity FROM marks")),
         )
@@ -164,6 +164,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+# A column keeps its name: files of before are opened as they are, also by the version before.
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS events (
     place INTEGER PRIMARY KEY,

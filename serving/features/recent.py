@@ -56,11 +56,11 @@ def merge(
         most_had: Of those that then fall out and were had, how many are remembered beside them.
     """
     new = list(events)
-    ids, place = np.unique(
+    ids, row = np.unique(
         np.array([*recent.item_ids, *recent.had_ids, *(e.item_id for e in new)], object),
         return_inverse=True,
     )
-    known = _entries(recent, new, place).collapse()[0]
+    known = _entries(recent, new, row).collapse()[0]
     # Equal times fall in the order of ids: any order will do, as long as it is always the same.
     known = known.take(np.lexsort((known.item, -known.ts_ms)))
     kept, rest = known.take(np.arange(len(known)) < most), known.take(np.arange(len(known)) >= most)

@@ -44,7 +44,7 @@ _Fault = tuple[str, str]
 class Refused:
     """One event that does not fit."""
 
-    place: int
+    index: int
     event_id: str | None
     """As it was sent, to be named by."""
     field: str
@@ -56,7 +56,7 @@ class Refused:
     @property
     def where(self) -> str:
         """JSON path in the request."""
-        return f"body.events[{self.place}]" + (f".{self.field}" if self.field else "")
+        return f"body.events[{self.index}]" + (f".{self.field}" if self.field else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Taken:
     kept: tuple[Event, ...]
     refused: tuple[Refused, ...]
     shortened: tuple[int, ...]
-    """Places of kept events whose text was cut."""
+    """Indices of kept events whose text was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,11 @@ class Intake:
         return Taken(
             tuple(_event(*one) for one in compress(found, good)),
             tuple(
-                Refused(place, _name_of(given), fault[0], fault[1], kind)
-                for place, (given, fault, kind) in enumerate(refused)
+                Refused(index, _name_of(given), fault[0], fault[1], kind)
+                for index, (given, fault, kind) in enumerate(refused)
                 if fault
             ),
-            tuple(place for place, texts in compress(cut, good) if texts),
+            tuple(index for index, texts in compress(cut, good) if texts),
         )
 
     def _untimely(self, row: Mapping[str, Any], ts_ms: int, now_ms: int) -> _Fault | None:

@@ -17,7 +17,7 @@ class Catalogue:
     def __init__(self, release: Release) -> None:
         rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
         self._items = [_item(row) for row in rows]
-        self._row_of = {item.item_id: place for place, item in enumerate(self._items)}
+        self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
         titles = release.catalogue.column("title")
         self._haystack = pc.utf8_lower(
             pc.binary_join_element_wise(

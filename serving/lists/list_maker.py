@@ -161,8 +161,8 @@ class ListMaker:
         reader = ReasonReader(
             self._recommender.contributions(shoppers, lists), names, self.catalogue
         )
-        for place, listed in enumerate(items):
-            listed.reasons = reader.read(place, int(lists.item_idx[0, place]))
+        for position, listed in enumerate(items):
+            listed.reasons = reader.read(position, int(lists.item_idx[0, position]))
 
     def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:
         """List the newest entries of a history, with what was turned down or without."""

@@ -42,7 +42,7 @@ class _Groups:
     item: Ints
     """Shape (g,)."""
     kind: Ints
-    """Shape (g,): a place in ``schema.EVENT_KINDS``."""
+    """Shape (g,): an index in ``schema.EVENT_KINDS``."""
     against: npt.NDArray[np.bool_]
     """Shape (g,): whether they turned it down."""
     entry: Ints
@@ -90,17 +90,17 @@ class ReasonReader:
         self._own = np.flatnonzero(parts.person < 0)
         self._groups = _Groups.of(parts)
 
-    def read(self, place: int, shown: int) -> list[Reason]:
+    def read(self, position: int, shown: int) -> list[Reason]:
         """Name the reasons of the item at a position: those with an item first, by share."""
-        reasons = [*self._own_reasons(place), *self._friend_reasons(place, shown)]
-        popular = self._parts.popular[place : place + 1]
+        reasons = [*self._own_reasons(position), *self._friend_reasons(position, shown)]
+        popular = self._parts.popular[position : position + 1]
         if popular[0]:
             text = "Popular with all shoppers"
-            reasons.append(self._reason(ReasonKind.POPULAR, place, popular, text))
+            reasons.append(self._reason(ReasonKind.POPULAR, position, popular, text))
         return sorted(reasons, key=lambda reason: (reason.item_id is None, -reason.share))
 
-    def _own_reasons(self, place: int) -> list[Reason]:
-        column = self._parts.contribution[self._own, place]
+    def _own_reasons(self, position: int) -> list[Reason]:
+        column = self._parts.contribution[self._own, position]
         against = self._parts.against[self._own]
         speaks = np.where(against, -column, column) > 0
         order = np.argsort(-np.where(speaks, np.abs(column), -np.inf), kind="stable")
@@ -117,7 +117,7 @@ class ReasonReader:
             reasons.append(
                 self._reason(
                     ReasonKind.OWN,
-                    place,
+                    position,
                     column[[entry]],
                     f"You {did.format(self._items.title(item))}",
                     item_id=self._items.item_id(item),
@@ -126,17 +126,17 @@ class ReasonReader:
         rest = np.setdiff1d(np.arange(len(column)), named)
         if len(rest):
             text = f"{_count(len(rest), 'more item', 'more items')} in your history"
-            reasons.append(self._reason(ReasonKind.OWN, place, column[rest], text))
+            reasons.append(self._reason(ReasonKind.OWN, position, column[rest], text))
         return reasons
 
-    def _friend_reasons(self, place: int, shown: int) -> list[Reason]:
+    def _friend_reasons(self, position: int, shown: int) -> list[Reason]:
         speaks = ~self._groups.against
-        net = np.where(speaks, self._groups.net[:, place], 0.0)
+        net = np.where(speaks, self._groups.net[:, position], 0.0)
         same = speaks & (self._groups.item == shown)
         # Friends who had this very item say most to a person, whatever their share.
         first = np.lexsort((-net, ~same))[:MAX_FRIENDS_ITEMS]
         named = first[net[first] > 0]
-        reasons = [self._friends_did(group, place, shown) for group in named.tolist()]
+        reasons = [self._friends_did(group, position, shown) for group in named.tolist()]
         others = np.ones(len(self._groups.entry), dtype=np.bool_)
         for group in named.tolist():
             others[self._groups.offsets[group] : self._groups.offsets[group + 1]] = False
@@ -144,20 +144,20 @@ class ReasonReader:
         if len(rest):
             num = int(np.count_nonzero(np.bincount(self._parts.person[rest])))
             text = f"What else {_count(num, 'friend', 'friends')} did lately"
-            column = self._parts.contribution[rest, place]
-            reasons.append(self._reason(ReasonKind.FRIEND, place, column, text, num_friends=num))
+            column = self._parts.contribution[rest, position]
+            reasons.append(self._reason(ReasonKind.FRIEND, position, column, text, num_friends=num))
         return reasons
 
-    def _friends_did(self, group: int, place: int, shown: int) -> Reason:
+    def _friends_did(self, group: int, position: int, shown: int) -> Reason:
         entries, item = self._groups.entries(group), int(self._groups.item[group])
-        column = self._parts.contribution[entries, place]
+        column = self._parts.contribution[entries, position]
         people = self._parts.person[entries[np.argsort(-column, kind="stable")]].tolist()
         named = (self._names[person - 1] for person in people)
         friend = next((name for name in named if name is not None), None)
         did = _did(int(self._groups.kind[group]), against=False)
         return self._reason(
             ReasonKind.FRIEND,
-            place,
+            position,
             column,
             f"{_who(friend, len(people))} {did.format(self._title(item, shown))}",
             item_id=self._items.item_id(item),
@@ -175,14 +175,14 @@ class ReasonReader:
     def _reason(
         self,
         kind: ReasonKind,
-        place: int,
+        position: int,
         parts: Sums,
         text: str,
         item_id: str | None = None,
         friend: str | None = None,
         num_friends: int | None = None,
     ) -> Reason:
-        share = float(np.abs(parts).sum() / (self._whole[place] or 1.0))
+        share = float(np.abs(parts).sum() / (self._whole[position] or 1.0))
         # Numbers are ours: no need to check them again, and there are many.
         return Reason.model_construct(
             kind=kind,

@@ -120,7 +120,7 @@ class RolloutController:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
         self._interval_s = settings.rollout_interval_s
-        self._book = Book(settings.rollouts_place)
+        self._book = Book(settings.rollouts_root)
         self._controller = controller_of(settings, self._book)
         set_room_aside()
         self._exported = RolloutMetrics(CollectorRegistry())

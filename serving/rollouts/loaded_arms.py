@@ -16,7 +16,7 @@ from coterie.rollout.live import Live, Place
 from serving.features.online_store import OnlineFeatures
 from serving.rollouts.list_checks import LatencyLimit
 from serving.rollouts.loaded_release import LoadedRelease, load_arm
-from serving.rollouts.workers import Workers
+from serving.rollouts.workers import ArmWorkers
 from serving.telemetry.instruments import ARMS
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
@@ -36,9 +36,9 @@ class LoadedArms:
     """Whether the canary is asked what stable is asked, and its answers are thrown away."""
     broken: Place | None = None
     """A canary that could not be loaded; each request that was its counts as its failure."""
-    stable_workers: Workers | None = None
+    stable_workers: ArmWorkers | None = None
     """There only while there are two arms: one alone answers in the event loop."""
-    canary_workers: Workers | None = None
+    canary_workers: ArmWorkers | None = None
     latency: LatencyLimit = field(default_factory=LatencyLimit)
 
     @property
@@ -170,7 +170,9 @@ class ReplicaReleases:
                 latency=before.latency,
             )
         elif canary is not None:
-            arms = replace(arms, stable_workers=Workers("stable"), canary_workers=Workers("canary"))
+            arms = replace(
+                arms, stable_workers=ArmWorkers("stable"), canary_workers=ArmWorkers("canary")
+            )
         if broken is None:
             self._error = ""
         self.arms = arms

@@ -24,7 +24,7 @@ def open_book(settings: Settings) -> Ledger:
 
         namespace, _, name = settings.rollouts.removeprefix(KUBERNETES).partition("/")
         return ClusterBook(Cluster.connect(namespace), name)
-    return Book(settings.rollouts_place)
+    return Book(settings.rollouts_root)
 
 
 def first_live(settings: Settings) -> Live:
@@ -35,7 +35,7 @@ def first_live(settings: Settings) -> Live:
         UnavailableError: The store did not answer.
     """
     begun = Place(read_files(settings.release).digest, settings.release)
-    book = Book(settings.rollouts_place)
+    book = Book(settings.rollouts_root)
     state, version = book.read()
     if not state.stable:
         book.write(State(stable=begun.digest), version)

@@ -10,7 +10,7 @@ THREADS: Final = 2
 """An arm's, while there are two arms."""
 
 
-class Workers:
+class ArmWorkers:
     """Threads of one arm."""
 
     def __init__(self, name: str) -> None:

@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 
 import psutil
 import pytest
+from served_here import served_here, settings_of
 
 from coterie.cli import main
+from coterie.cli import serve as cli_serve
 
 SERVE = (sys.executable, "-c", "import sys; from coterie.cli import main; sys.exit(main())")
 
@@ -81,7 +83,7 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_what_was_trained_is_served_with_its_storefront_until_ctrl_c(shop):
+def test_what_was_trained_is_served_with_its_storefront_until_ctrl_c(shop, monkeypatch, capsys):
     port, user = free_port(), "shopper-0042"
     with served(shop, port) as said:
         listed = json.loads(get(port, f"/v1/users/{user}/recommendations?k=3"))
@@ -95,11 +97,18 @@ def test_what_was_trained_is_served_with_its_storefront_until_ctrl_c(shop):
         post(port, "/v1/events", {"events": [{**event, "ts": now}]})
         assert bought not in items_of(port, user)
     assert "Filling the feature store" in said.read_text()
-    # What the shopper did meanwhile is still known: the store is not filled again.
+    # What the shopper did meanwhile is still known: the store is not filled again. That the app
+    # stops and starts is seen; this time it answers in this process, where nothing has to start.
+    started = []
+    monkeypatch.setattr(cli_serve.os, "execve", lambda *given: started.append(given))
+    capsys.readouterr()
     port = free_port()
-    with served(shop, port) as said:
+    typed = ["serve", f"{shop}/model", "--data", f"{shop}/clean", "--port", str(port)]
+    assert main(typed) == 0
+    assert "Filling" not in capsys.readouterr().out
+    [(_, command, environment)] = started
+    with served_here(settings_of(command, environment)):
         assert bought not in items_of(port, user)
-    assert "Filling" not in said.read_text()
 
 
 def items_of(port, user):

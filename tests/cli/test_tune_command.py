@@ -64,7 +64,7 @@ def test_the_same_again_shows_the_outcome_and_another_study_is_refused(clean, tu
     assert f"--config {tuned}/best.json" in told.replace("\n", "")
     assert (tuned / "tuning.html").read_text() == page
     assert main(f"tune {clean} --out {tuned} --trials 3 {SMALL} embedding_size=16".split()) == 2
-    assert "another study: its config (dim) differs" in capsys.readouterr().err
+    assert "another study: its config (embedding_size) differs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

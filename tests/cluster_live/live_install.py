@@ -321,14 +321,14 @@ def refuse_others(cluster: Cluster, settings: Settings) -> None:
 
 
 def prepare(cluster: Cluster, settings: Settings) -> None:
-    """Make what the install stands on: the namespace, the keys, the programs, the door, the
+    """Make what the install stands on: the namespace, the keys, the programs, the relay, the
     bucket."""
     if settings.ours:
         cluster.apply(manifests.namespace(cluster.namespace))
     cluster.apply(manifests.programs(), manifests.s3_secret(settings))
-    if settings.through_door:
-        cluster.apply(*manifests.door(settings))
-        cluster.kubectl("rollout", "status", f"deployment/{manifests.DOOR}", "--timeout=10m")
+    if settings.through_relay:
+        cluster.apply(*manifests.relay(settings))
+        cluster.kubectl("rollout", "status", f"deployment/{manifests.RELAY}", "--timeout=10m")
     if not cluster.is_fake:
         # The first install registers features there. Wrong keys or addresses are told here, too.
         made = manifests.pod("make-bucket", settings.image, ["make_bucket.py", settings.bucket])

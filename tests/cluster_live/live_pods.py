@@ -10,8 +10,8 @@ from live_settings import Settings
 PROGRAMS = Path(__file__).parent / "programs"
 PROGRAMS_MAP = "live-programs"
 S3_SECRET = "live-s3"
-DOOR = "live-s3-door"
-DOOR_PORT = 9000
+RELAY = "live-s3-relay"
+RELAY_PORT = 9000
 PARTS = {"app.kubernetes.io/part-of": "coterie-live"}
 """Labels of whatever the suite makes besides the install."""
 STEP = {"pipelines.kubeflow.org/v2_component": "true"}
@@ -38,33 +38,33 @@ def s3_secret(settings: Settings) -> Any:
 
 
 def endpoint(settings: Settings) -> str:
-    """The store's address for the install: the door's, where there is one."""
-    if settings.through_door:
-        return f"http://{DOOR}.{settings.namespace}.svc:{DOOR_PORT}"
+    """The store's address for the install: the relay's, where there is one."""
+    if settings.through_relay:
+        return f"http://{RELAY}.{settings.namespace}.svc:{RELAY_PORT}"
     return settings.s3
 
 
-def door(settings: Settings, replicas: int = 1) -> list[Any]:
+def relay(settings: Settings, replicas: int = 1) -> list[Any]:
     """A way to the object store that can be shut without touching the store.
 
     It passes bytes on: the store sees requests as they were signed.
     """
     parts = urlsplit(settings.s3)
-    labels = {**PARTS, "app": DOOR}
-    template = pod("", settings.image, ["door.py", str(parts.hostname), str(parts.port or 80)])
+    labels = {**PARTS, "app": RELAY}
+    template = pod("", settings.image, ["relay.py", str(parts.hostname), str(parts.port or 80)])
     template["spec"]["restartPolicy"] = "Always"
     (container,) = template["spec"]["containers"]
-    container["ports"] = [{"containerPort": DOOR_PORT}]
-    container["readinessProbe"] = {"tcpSocket": {"port": DOOR_PORT}, "periodSeconds": 1}
-    deployment = _object("apps/v1", "Deployment", DOOR) | {
+    container["ports"] = [{"containerPort": RELAY_PORT}]
+    container["readinessProbe"] = {"tcpSocket": {"port": RELAY_PORT}, "periodSeconds": 1}
+    deployment = _object("apps/v1", "Deployment", RELAY) | {
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": {"app": DOOR}},
+            "selector": {"matchLabels": {"app": RELAY}},
             "template": {"metadata": {"labels": labels}, "spec": template["spec"]},
         }
     }
-    service = _object("v1", "Service", DOOR) | {
-        "spec": {"selector": {"app": DOOR}, "ports": [{"port": DOOR_PORT}]}
+    service = _object("v1", "Service", RELAY) | {
+        "spec": {"selector": {"app": RELAY}, "ports": [{"port": RELAY_PORT}]}
     }
     return [service, deployment]
 

@@ -58,8 +58,8 @@ class Settings:
         return f"s3://{self.bucket}/{self.namespace}"
 
     @property
-    def through_door(self) -> bool:
-        """Whether pods reach the store through a door of ours, which can be shut."""
+    def through_relay(self) -> bool:
+        """Whether pods reach the store through a relay of ours, which can be stopped."""
         return urlsplit(self.s3).scheme == "http"
 
 

@@ -60,18 +60,18 @@ def accepts_events(install, release):
 
 
 def test_the_object_store_is_away_for_minutes(serving, first, settings, saw):
-    if not settings.through_door:
-        pytest.skip("COTERIE_S3 is no http:// address, so no door of ours stands before it")
+    if not settings.through_relay:
+        pytest.skip("COTERIE_S3 is no http:// address, so no relay of ours stands before it")
     cluster = serving.cluster
-    door = f"deployment/{live_pods.DOOR}"
+    relay = f"deployment/{live_pods.RELAY}"
     with load(cluster, settings, 1200, first.shoppers) as sent:
         try:
-            cluster.kubectl("scale", door, "--replicas=0")
+            cluster.kubectl("scale", relay, "--replicas=0")
             away = 300
             cluster.stays(cluster.serves, away, "the RayService is Ready", every=10)
         finally:
-            cluster.kubectl("scale", door, "--replicas=1")
-            cluster.kubectl("rollout", "status", door, "--timeout=10m")
+            cluster.kubectl("scale", relay, "--replicas=1")
+            cluster.kubectl("rollout", "status", relay, "--timeout=10m")
     restarted = restarts(cluster, "worker", "controller", "consumer")
     saw(away_s=away, restarts_of_pods_in_all=restarted, **sent.figures)
     sent.lost_nothing(500)

@@ -267,7 +267,7 @@ def test_what_pipelines_answer_has_every_field():
 
 def test_pods_of_the_suite_are_let_in_where_restricted_is_enforced():
     store = live_pods.with_store(live_pods.pod("a", "b:1", ["send.py"]), SETTINGS)
-    deployment = live_pods.door(SETTINGS)[1]
+    deployment = live_pods.relay(SETTINGS)[1]
     for spec in (store["spec"], deployment["spec"]["template"]["spec"]):
         assert spec["automountServiceAccountToken"] is False
         assert spec["securityContext"]["runAsNonRoot"] is True
@@ -290,7 +290,7 @@ def test_what_the_suite_makes_is_what_kubernetes_knows():
     pod = live_pods.with_store(live_pods.pod("a", "b:1", ["send.py"]), SETTINGS)
     for made in (
         pod, live_pods.programs(), live_pods.s3_secret(SETTINGS), live_pods.namespace("x"),
-        *live_pods.door(SETTINGS),
+        *live_pods.relay(SETTINGS),
     ):  # fmt: skip
         validate.validate(made, "1.31", strict=True)
 
@@ -369,16 +369,16 @@ def test_a_load_that_nobody_answers_says_so(monkeypatch):
         program("send").main(sending(f"http://127.0.0.1:{port}", patience_s=0))
 
 
-def test_the_door_passes_on_what_comes(shop):
+def test_the_relay_passes_on_what_comes(shop):
     kind, url = shop
     with socket.create_server(("127.0.0.1", 0)) as taken:
         own = taken.getsockname()[1]
     code = (
-        "import asyncio, runpy, sys; door = runpy.run_path(sys.argv[1]);"
-        "asyncio.run(door['main']('127.0.0.1', int(sys.argv[2]), int(sys.argv[3])))"
+        "import asyncio, runpy, sys; relay = runpy.run_path(sys.argv[1]);"
+        "asyncio.run(relay['main']('127.0.0.1', int(sys.argv[2]), int(sys.argv[3])))"
     )
     there = url.rpartition(":")[2]
-    path = HERE / "programs" / "door.py"
+    path = HERE / "programs" / "relay.py"
     running = subprocess.Popen([sys.executable, "-c", code, str(path), there, str(own)])
     try:
         send = program("send")

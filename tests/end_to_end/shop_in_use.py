@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+from tiny_shop import Trained
 
 from coterie.data.simulate import ShopConfig, simulate
 from pipelines.processes import child
@@ -28,6 +29,8 @@ ARGUMENTS = {
     "baselines": "popularity social",
     "version": "v1",
 }
+RUNS = "runs"
+"""Folder where the pipeline leaves its standing."""
 READY_S = 180
 """Ray starts, then its replicas, each with torch: 90 s were too few on a busy machine."""
 
@@ -43,12 +46,12 @@ class Made:
     bundle: str
 
 
-def run_training(home: Path, config: ShopConfig = CONFIG, **given: str) -> Made:
+def run_training(home: Path) -> Made:
     """Simulate a shop and run the training pipeline on it, as a person would."""
-    simulate(config).write(str(home / "raw"))
+    simulate(CONFIG).write(str(home / "raw"))
     root = home / "pipeline"
     command = [sys.executable, "-m", "pipelines.local", "--root", str(root)]
-    given = ARGUMENTS | {"source": str(home / "raw")} | given
+    given = ARGUMENTS | {"source": str(home / "raw"), "status": str(home / RUNS)}
     done = subprocess.run(
         [*command, *(f"{name}={value}" for name, value in given.items())],
         capture_output=True,
@@ -56,6 +59,7 @@ def run_training(home: Path, config: ShopConfig = CONFIG, **given: str) -> Made:
         timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "rollout" not in done.stdout, "that is for refresh"
     return Made(**json.loads((root / "result.json").read_text()))
 
 
@@ -108,7 +112,7 @@ class Served:
 
 
 @contextmanager
-def serve(made: Made, home: Path, release: str = "", environment: dict | None = None):
+def serve(made: Made | Trained, home: Path, release: str = "", environment: dict | None = None):
     """The real app, ready to answer."""
     options = ["--storefront", "--release", release or made.bundle, "--features", made.store]
     options += ["--shoppers", made.clean, "--state", str(home / "state")]

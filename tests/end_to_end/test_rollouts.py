@@ -4,9 +4,10 @@ import shutil
 import time
 
 import pytest
-from shop_in_use import run_training, serve
+from shop_in_use import serve
+from tiny_shop import train
 
-from coterie.data.simulate import ShopConfig, SimulatedShop
+from coterie.data.simulate import ShopConfig, SimulatedShop, simulate
 from coterie.release.store import ReleaseStore
 from pipelines.client import Client
 from pipelines.demo_rollouts import PLAN, roll_out
@@ -40,7 +41,8 @@ def store(home):
 def made(home, store):
     # Large enough, and learned well enough, that what was shuffled is told from what was not.
     config = ShopConfig(num_users=1000, num_items=1000, num_events=50_000)
-    made = run_training(home, config, settings='{"loop.max_epochs": 12}')
+    simulate(config).write(str(home / "raw"))
+    made = train(home / "raw", home, "v1", **{"loop.max_epochs": 12})
     ReleaseStore(store).publish(made.bundle)
     write_learned_half(f"{store}/v1", f"{store}/v0", "v0")
     return made

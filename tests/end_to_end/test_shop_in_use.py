@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from shop_in_use import run_training, serve
+from shop_in_use import RUNS, run_training, serve
 
 from coterie.data.load import load_dataset
 from coterie.evaluation.results import Comparison
+from coterie.monitoring.runs import Outcome, Runs
 from coterie.release.bundle import load_release
 from coterie.release.offline import OfflineLists
 from coterie.workflow.comparison import COMPARISON
@@ -45,7 +46,9 @@ def served(made, home):
         yield running
 
 
-def test_the_pipeline_leaves_figures_a_report_and_a_release(made):
+def test_the_pipeline_leaves_figures_a_report_and_a_release(made, home):
+    [run] = Runs(str(home / RUNS)).read()
+    assert (run.name, run.pipeline, run.outcome) == ("v1", "train", Outcome.SUCCEEDED)
     models = Comparison.load(Path(made.evaluation, COMPARISON)).models
     assert set(models) == {"popularity", "social"}
     assert "<html" in Path(made.report).read_text(encoding="utf-8")[:200]

@@ -78,8 +78,8 @@ def test_the_release_that_is_named_is_served_once_the_rollouts_are_moved_aside(t
     bad = write_small_release(tmp_path / "releases/v2", "v2")
     place = place_of(good)
     settings = Settings(release=place.folder, state=str(tmp_path / "state"))
-    book = Book(settings.rollouts_place)
+    book = Book(settings.rollouts_root)
     book.write(State(stable=bad.digest), book.read()[1])
     assert first_live(settings).stable.digest == bad.digest
-    Path(settings.rollouts_place).rename(tmp_path / "state/rollouts.aside")
+    Path(settings.rollouts_root).rename(tmp_path / "state/rollouts.aside")
     assert first_live(settings) == Live(place)

@@ -20,7 +20,7 @@ from serving.features.online_store import FeastFeatures
 from serving.features.recent import RecentList
 from serving.ingestion.sink import Sink
 from serving.lists.list_maker import ListMaker
-from serving.telemetry.metrics import Metrics
+from serving.telemetry.metrics import ServingMetrics
 from tests.recipes.toy_store import TYPE
 from tests.serving.small_shop import item, write_small_release
 
@@ -92,7 +92,7 @@ def test_what_is_handed_over_is_what_lists_are_made_from(handed, features, shopp
     for user_id, items in shoppers.items():
         assert features.shopper(user_id).recent.item_ids == items
     ana = next(u for u, items in shoppers.items() if items and features.shopper(u).friends.ids)
-    maker = ListMaker(write_small_release(tmp_path / "v1"), features, Metrics())
+    maker = ListMaker(write_small_release(tmp_path / "v1"), features, ServingMetrics())
     listed = maker.recommend(ana, 5, True)
     assert listed.source == "own"
     assert {reason.kind for one in listed.items for reason in one.reasons} >= {"own", "friend"}
@@ -103,7 +103,7 @@ def test_the_updater_adds_what_a_shopper_does_and_a_later_snapshot_keeps_it(
 ):
     ana = next(user for user, items in shoppers.items() if len(items) > 3)
     event = Event("e1", ana, item(119), EventKind.PURCHASE, LATER_MS)
-    (receipt,) = Sink(log, features, Metrics()).write([[event]])
+    (receipt,) = Sink(log, features, ServingMetrics()).write([[event]])
     assert receipt.applied
     assert features.shopper(ana).recent.item_ids[0] == item(119)
     again = hand_over(str(home / "own"), shared, "v1")

@@ -17,11 +17,13 @@ from kfp.dsl import Artifact, Dataset, Input, Output
 
 from components._base import IMAGE, component
 from components.ingest import ingest
-from coterie.monitoring.runs import Runs
+from coterie.monitoring.runs import STEPS, Runs
 from pipelines._base import pipeline
 from pipelines.kubernetes import LITTLE_RESOURCES, request_resources
 from pipelines.local import parse_parameters, run_pipeline
 from pipelines.parameters import TRAIN, Parameters, parameter
+from serving.telemetry import pipeline_runs
+from serving.telemetry.pipeline_runs import families
 from tests.tiny_shop import write_raw
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +99,13 @@ def raw(tmp_path, monkeypatch):
     return str(write_raw(tmp_path / "raw"))
 
 
-def test_it_runs_here_after_the_step_that_it_needs_and_is_recorded(raw, tmp_path):
+@pytest.fixture
+def shown(monkeypatch):
+    """Step 3, coterie/monitoring/runs.py: its name in STEPS."""
+    monkeypatch.setattr(pipeline_runs, "STEPS", ("ingest", "shelves", *STEPS[1:]))
+
+
+def test_it_runs_here_after_the_step_that_it_needs_and_is_shown(raw, tmp_path, shown):
     heard, status = Heard(), str(tmp_path / "status")
     shelves = Counter(pq.read_table(f"{raw}/items.parquet")["category"].to_pylist())
     least = sorted(shelves.values())[len(shelves) // 2]
@@ -110,6 +118,9 @@ def test_it_runs_here_after_the_step_that_it_needs_and_is_recorded(raw, tmp_path
     assert 0 < len(told) < len(shelves)
     (run,) = Runs(status).read()
     assert list(run.steps) == ["ingest", "shelves"]
+    metrics = {one.name: one for one in families([run], run.started, run.started)}
+    steps = metrics["coterie_pipeline_step_seconds"].samples
+    assert [sample.labels["step"] for sample in steps] == ["ingest", "shelves"]
 
 
 def test_it_compiles_for_the_cluster_with_our_image(tmp_path):

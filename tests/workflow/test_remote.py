@@ -56,7 +56,7 @@ def test_what_is_wrong_is_told_to_who_sent_it(shop, url, tmp_path):
     remote.send(url, clean, known, FitSettings(config={"embedding_size": -1}), "")
     with pytest.raises(BadInputError):
         remote.fit_sent(url)
-    with pytest.raises(BadInputError, match="sizes and scale must be over 0"):
+    with pytest.raises(BadInputError, match="sizes and inverse_temperature must be over 0"):
         remote.fetch(url, str(tmp_path / "out"))
 
 

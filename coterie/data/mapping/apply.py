@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 _UNIT = "\x1f"
 _KEYS = ("coterie-event-id", "coterie-event-io")
-"""Of the two halves of a digest, 16 bytes each: ids stay the same for as long as these do."""
+"""Keys of the two halves of a digest, 16 bytes each: ids stay the same for as long as these do."""
 
 
 def apply(table: Table, part: FileMapping, chunk: Chunk, dropped: Counter[str]) -> Chunk:
@@ -60,7 +60,7 @@ def apply(table: Table, part: FileMapping, chunk: Chunk, dropped: Counter[str]) 
 
 
 def distinct_items(chunk: Chunk) -> Chunk:
-    """Of each item the last row; rows without one, and bad ones, are told of as events."""
+    """Keep the last row of each item; rows without one, and bad ones, are told of as events."""
     ids = chunk.columns["item_id"].cast(pa.string())
     codes = ids.dictionary_encode().indices.to_numpy(zero_copy_only=False)
     known = ~np.asarray(_empty(ids))
@@ -74,7 +74,7 @@ def distinct_items(chunk: Chunk) -> Chunk:
 
 
 def digests(names: tuple[str, ...], chunk: Chunk, event: pa.Array | None) -> pa.Array:
-    """An id of 32 digits for each row: the same for the same values, wherever the row stands."""
+    """Make an id of 32 digits for each row: the same for the same values, wherever the row is."""
     parts = [chunk.columns[name].cast(pa.string()) for name in names if name in chunk.columns]
     parts += [] if event is None else [event.cast(pa.string())]
     rows = pc.binary_join_element_wise(
@@ -93,7 +93,7 @@ _HEX = np.array([f"{byte:02x}" for byte in range(256)], dtype="S2")
 def _apply_rule(
     name: str, rule: ColumnRule, chunk: Chunk
 ) -> tuple[pa.Array, pa.Array | None, pa.Array | None]:
-    """A column, what is wrong with it, and which rows it drops."""
+    """Apply a rule: a column, what is wrong with it, and which rows it drops."""
     if rule.always is not None:
         return pa.repeat(pa.scalar(rule.always), len(chunk)), None, None
     column, fault = _read(rule, chunk)
@@ -117,7 +117,7 @@ def _apply_rule(
 
 
 def _read(rule: ColumnRule, chunk: Chunk) -> tuple[pa.Array, pa.Array | None]:
-    """The first of some columns that is not empty, and what the reader found wrong there."""
+    """Take the first of some columns that is not empty, with what the reader found wrong there."""
     column = fault = None
     for name in rule.columns:
         if name not in chunk.columns:
@@ -152,7 +152,7 @@ def _emptied(found: pa.Array, words: tuple[str, ...]) -> pa.Array:
 def _joined(
     column: pa.Array, fault: pa.Array | None, separator: str, is_path: bool
 ) -> tuple[pa.Array, pa.Array | None]:
-    """A list of texts as one; of a category, its levels with a slash between."""
+    """Join a list of texts into one; of a category, its levels with a slash between."""
     texts = column.cast(pa.string())
     listed = pc.fill_null(pc.starts_with(texts, LIST_MARK), False)
     one = pc.replace_substring(

@@ -53,7 +53,7 @@ def read_mapping(file: str) -> Mapping:
 
 
 def parse_mapping(text: str, name: str = "mapping.yaml") -> Mapping:
-    """Understand the text of a mapping; see ``read_mapping``."""
+    """Parse the text of a mapping; see ``read_mapping``."""
     try:
         content = yaml.load(text, _Loader)  # noqa: S506 (builds nothing but text)
     except yaml.YAMLError as error:
@@ -214,7 +214,7 @@ def _rule(table: Table, name: str, given: Any, where: str, faults: list[str]) ->
 def _fields(
     given: Any, kinds: dict[str, Callable[[Any], Any]], where: str, faults: list[str]
 ) -> dict[str, Any]:
-    """What some keys say; those that are unknown or cannot be read are faults."""
+    """Read what some keys say; those that are unknown or cannot be read are faults."""
     if not isinstance(given, dict):
         faults.append(f"{where}: expected some of {', '.join(kinds)}")
         return {}

@@ -113,7 +113,7 @@ def open_mapped(path: str, mapping: Mapping, name: str = "mapping.yaml") -> Iter
 
 
 def matching(part: FileMapping, names: Sequence[str]) -> list[str]:
-    """Names that a part's patterns fit, in the order of the patterns."""
+    """Match names with the patterns of some files, in the order of the patterns."""
     found = [
         name
         for pattern in part.files
@@ -124,7 +124,7 @@ def matching(part: FileMapping, names: Sequence[str]) -> list[str]:
 
 
 def _refuse_unseen(columns: set[str], name: str) -> None:
-    """Only of JSON Lines: the columns of other files are looked at before they are read."""
+    """Refuse columns of JSON Lines that no line has; other files' are looked at beforehand."""
     if columns:
         raise BadInputError(f"no row of {name} has {', '.join(sorted(columns))}: mend the mapping")
 
@@ -158,7 +158,7 @@ def _faults(
 
 
 def _faults_of_items(mapping: Mapping, names: Sequence[str], paths: dict[str, Path]) -> list[str]:
-    """What is told of items in events may stand in some of their files alone, but somewhere."""
+    """Find what is told of items in events and stands in none of their files."""
     known: set[str] = set()
     for part in mapping.events:
         for name in matching(part, names):
@@ -178,7 +178,7 @@ def _lacking(part: FileMapping, columns: list[str]) -> list[str]:
 
 
 def _is_json(name: str) -> bool:
-    """A key of JSON Lines may turn up in the last line alone."""
+    """Tell whether a file is JSON Lines, whose last line alone may have a key."""
     return ".json" in name.lower() or ".ndjson" in name.lower()
 
 

@@ -51,9 +51,9 @@ class Guess:
     """What a file seems to be."""
 
     table: str
-    """Of the contract, or ``UNKNOWN``."""
+    """A table of the contract, or ``UNKNOWN``."""
     roles: dict[str, str]
-    """The contract's columns to the file's."""
+    """The file's column for each of the contract's."""
     why: str = ""
     """Why it is unknown."""
 
@@ -88,7 +88,7 @@ def _by_names(stem: str, columns: Sequence[ColumnLook]) -> Guess:
 
 
 def roles_of_items(columns: Sequence[ColumnLook], used: set[str]) -> dict[str, str]:
-    """What the columns of a file of events tell of the items.
+    """Find what the columns of a file of events tell of the items.
 
     Args:
         columns: All of the file.
@@ -117,7 +117,7 @@ def _why(events: dict[str, str], items: dict[str, str]) -> str:
 
 
 def _roles(table: str, columns: Sequence[ColumnLook]) -> dict[str, str]:
-    """The contract's columns to the file's, each of the file's at most once."""
+    """Match the contract's columns with the file's, each of the file's at most once."""
     by_name: dict[str, ColumnLook] = {}
     for column in columns:
         by_name.setdefault(plain_name(column.name), column)
@@ -134,7 +134,7 @@ def _roles(table: str, columns: Sequence[ColumnLook]) -> dict[str, str]:
 
 
 def _by_order(stem: str, columns: Sequence[ColumnLook]) -> Guess:
-    """Without names: ids come first, the person before the item, a rating has few values."""
+    """Guess without names: ids come first, the person before the item, a rating has few values."""
     ratings = [c for c in columns if _is_rating(c)]
     ids = [c for c in columns if c.type in (WHOLE, ID) and c not in ratings]
     # A code of few words may be an id in a small file.
@@ -167,7 +167,7 @@ def _is_path(column: ColumnLook) -> bool:
 
 
 def separator_of(column: ColumnLook) -> str | None:
-    """What stands between the levels of a category; None where there is but one."""
+    """Find what stands between the levels of a category; None where there is but one."""
     values: pa.Array = column.values
     for mark in ("|", " > ", ">", "/", "."):
         if (pc.mean(pc.match_substring(values, mark).cast(pa.float64())).as_py() or 0) > 0.2:

@@ -61,7 +61,7 @@ class ColumnLook:
         return (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 0.0)
 
     def numbers(self) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-        """The values that are numbers."""
+        """Select the values that are numbers."""
         good = self.values.filter(pc.match_substring_regex(self.values, _NUMBER))
         return np.asarray(good.cast(pa.float64()).to_numpy(zero_copy_only=False))
 
@@ -129,12 +129,15 @@ def _numeric(name: str, values: pa.Array) -> str:
 
 
 def _told_as_time(name: str) -> bool:
-    """Ids may be as large as seconds since 1970: a column's name decides, or that it has none."""
+    """Tell by a column's name whether it holds times: ids may be as large as seconds since 1970.
+
+    A column that no header names may.
+    """
     return bool(re.search(r"time|date|ts$|stamp|_at$|column_\d+", name, re.IGNORECASE))
 
 
 def time_formats(distinct: pa.Array) -> tuple[str, ...]:
-    """Forms of ``strptime`` that all of some texts have."""
+    """List the forms of ``strptime`` that all of some texts have."""
     texts = pd.Series(distinct.to_pandas(), dtype=object)
     some = texts.iloc[:5].tolist()
     if not some or not all(re.search(r"\d", text) and len(text) >= 6 for text in some):
@@ -150,7 +153,7 @@ def _all_fit(texts: "pd.Series[str]", form: str) -> bool:
 
 
 def distinct_values(files: list[Path], form: FileForm, column: str, most: int) -> pa.Array:
-    """All values of one column in whole files, each once; ``most`` at most."""
+    """Collect the values of one column in whole files, each once; ``most`` at most."""
     found = pa.array([], pa.string())
     for values in _whole(files, form, column):
         found = pa.concat_arrays([found, values.unique()]).unique()

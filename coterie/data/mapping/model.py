@@ -19,9 +19,9 @@ class ColumnRule:
     """
 
     columns: tuple[str, ...] = ()
-    """Of the file; the first that is not empty counts."""
+    """Columns of the file; the first that is not empty counts."""
     always: str | None = None
-    """The same in every row, in place of columns."""
+    """The value of every row, in place of columns; None: read from columns."""
     digest: tuple[str, ...] = ()
     """Columns that together tell one event from another, in place of an id."""
     empty: tuple[str, ...] = ()
@@ -29,25 +29,25 @@ class ColumnRule:
     missing: str = BAD
     """What a row is where nothing is left: bad if the contract needs it, or dropped and counted."""
     words: Table_of[str, str] = field(default_factory=dict)
-    """The shop's words, in lower case, to ours."""
+    """Our word for each of the shop's, in lower case."""
     drop: tuple[str, ...] = ()
     """Words, in lower case, whose rows are dropped and counted."""
     by_sign: Table_of[str, str] = field(default_factory=dict)
-    """What a number becomes by its sign (``SIGNS``)."""
+    """The word for a number by its sign (``SIGNS``)."""
     scale: tuple[float, float] | None = None
     """Lowest and highest of a rating; they become 1 and 5."""
     absolute: bool = False
-    """Without the sign."""
+    """Whether a number loses its sign."""
     decimal: str = "."
     thousands: str = ""
     strip: str = ""
-    """Around numbers, such as a currency's sign."""
+    """Characters around numbers that are left out, such as a currency's sign."""
     format: str = ""
-    """Of times, as ``strptime`` has it; empty for ISO 8601 and Unix times."""
+    """Form of times, as ``strptime`` has it; empty for ISO 8601 and Unix times."""
     zone: str = ""
-    """Where times without an offset are local; empty for UTC."""
+    """Time zone of times without an offset; empty for UTC."""
     separator: str = ""
-    """Between the levels of a category, or the texts that a list is joined with."""
+    """Text between the levels of a category, or between the texts of a list when joined."""
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ class FileMapping:
     """Names within the folder, or patterns (``events/part-*.csv``)."""
     form: FileForm
     columns: Table_of[str, ColumnRule]
-    """By the contract's name."""
+    """A rule for each column, by the contract's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +76,21 @@ class Mapping:
     items: tuple[FileMapping, ...] = ()
     users: tuple[FileMapping, ...] = ()
     items_of_events: Table_of[str, ColumnRule] | None = None
-    """Where there is no file of items: what an event's row tells of its item."""
+    """Rules for what an event tells of its item, where there is no file of items."""
     times: bool = True
     """Whether events have times; without them the split is by chance."""
     others: Table_of[str, tuple[FileMapping, ...]] = field(default_factory=dict)
     """All other tables of the contract, by name."""
 
     def parts(self, table: str) -> tuple[FileMapping, ...]:
-        """Where a table comes from; of items that come of events, where the events do."""
+        """Find the files of a table; of items that come of events, those of the events."""
         if table == "items" and self.items_of_events is not None:
             return tuple(self._of_events(part) for part in self.events)
         found: tuple[FileMapping, ...] = self.others.get(table, getattr(self, table, ()))
         return found
 
     def _of_events(self, part: FileMapping) -> FileMapping:
-        """Each item is titled by its id where nothing else tells it."""
+        """Map a file of events to items, each titled by its id where nothing else tells it."""
         item_id, told = part.columns["item_id"], dict(self.items_of_events or {})
         title = told.get("title", ColumnRule())
         told["title"] = replace(title, columns=(*title.columns, *item_id.columns))

@@ -30,7 +30,7 @@ class Rules:
 
     columns: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-    """By column of the contract: what was not certain."""
+    """Notes on what was not certain, by column of the contract."""
     undated: bool = False
 
 
@@ -111,7 +111,7 @@ def rule_of(role: str, look: ColumnLook, rules: Rules, whole: Callable[[str], pa
 def _time(
     role: str, look: ColumnLook, rules: Rules, whole: Callable[[str], pa.Array]
 ) -> dict[str, Any]:
-    """The form of times; where two fit, the whole file decides, or a person."""
+    """Choose the form of times; where two fit, the whole file decides, or a person."""
     formats = look.formats
     if len(formats) > 1:
         formats = time_formats(whole(look.name)) or formats
@@ -126,7 +126,7 @@ def _time(
 
 
 def _currency(look: ColumnLook) -> dict[str, Any]:
-    """``$1,299.00`` and the like."""
+    """Find currency signs and commas between thousands in prices, as in ``$1,299.00``."""
     text = "".join(look.examples)
     marks = "".join(sorted(set(re.findall(r"[$€£¥]", text))))
     found: dict[str, Any] = {}
@@ -138,7 +138,7 @@ def _currency(look: ColumnLook) -> dict[str, Any]:
 
 
 def _odd_prices(rule: Any, look: ColumnLook) -> float:
-    """Share of the prices that the rule cannot read: ranges, words, what a page left behind."""
+    """Measure the share of prices that the rule cannot read: ranges, words, what a page left."""
     given = rule if isinstance(rule, dict) else {}
     read = ColumnRule(
         decimal=given.get("decimal", "."),
@@ -181,7 +181,7 @@ def _is_rating(name: str, look: ColumnLook) -> bool:
 
 
 def _words(look: ColumnLook, rules: Rules, whole: Callable[[str], pa.Array]) -> dict[str, Any]:
-    """The shop's words for events, as ours, or the ones that nobody knows."""
+    """Write the rule of the event's kind: the shop's words as ours, and which nobody knows."""
     said = sorted(whole(look.name).to_pylist())
     known = {word: str(WORDS[plain_name(word)]) for word in said if plain_name(word) in WORDS}
     drop = [word for word in said if plain_name(word) in TAKEN_BACK]

@@ -13,7 +13,7 @@ from coterie.data.formats import FileForm
 from coterie.errors import BadInputError
 
 DELIMITERS: Final = ("::", "\t", ";", ",", "|", " ")
-"""In the order in which they are believed where several fit."""
+"""Delimiters in the order in which they are believed where several fit."""
 _LINES = 200
 _FITTING = 0.9
 """Share of the lines that need as many fields as most have."""
@@ -27,7 +27,7 @@ class Sniffed:
 
     form: FileForm
     fields: list[list[str]]
-    """Of its first lines, the header among them."""
+    """Fields of the first lines, the header among them."""
 
 
 def sniff(file: Path, name: str) -> Sniffed:
@@ -87,7 +87,7 @@ def _is_cp1252(file: Path, name: str) -> bool:
 
 
 def _fit(lines: list[str], delimiter: str) -> tuple[float, FileForm, list[list[str]]]:
-    """How well a delimiter fits: the share of lines with as many fields as most."""
+    """Measure how well a delimiter fits: the share of lines with as many fields as most."""
     escaped = any('\\"' in line for line in lines)
     forms = [FileForm(delimiter, quote="")]
     # A comma within a field needs quotes, though perhaps not before line a million.
@@ -104,7 +104,7 @@ def _fit(lines: list[str], delimiter: str) -> tuple[float, FileForm, list[list[s
 
 
 def fields_of(lines: list[str], form: FileForm) -> list[list[str]]:
-    """The fields of some lines, by a form; nothing is refused."""
+    """Split some lines into fields, by a form; nothing is refused."""
     delimiter, text = form.delimiter, "".join(lines)
     if delimiter == " ":
         return [line.split() for line in lines] or [[""]]
@@ -125,7 +125,7 @@ def fields_of(lines: list[str], form: FileForm) -> list[list[str]]:
 
 
 def _has_header(fields: list[list[str]]) -> bool:
-    """Whether the first line names columns: all its fields are words, and no two the same."""
+    """Tell whether the first line names columns: all words, and no two the same."""
     first = [field.strip() for field in fields[0]]
     if any(_VALUE.fullmatch(field) for field in first) or len(set(first)) < len(first):
         return False

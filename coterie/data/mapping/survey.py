@@ -33,12 +33,12 @@ class FileLook:
     """One file, or several of one form, looked at."""
 
     names: tuple[str, ...]
-    """Within the folder."""
+    """Names of the files within the folder."""
     form: FileForm
     is_delimited: bool
     columns: tuple[ColumnLook, ...]
     rows: int
-    """That were looked at."""
+    """Number of rows that were looked at."""
     guess: Guess
     rules: Rules
     problems: tuple[str, ...] = ()
@@ -53,10 +53,10 @@ class Survey:
     unread: dict[str, str] = field(default_factory=dict)
     """Files that are no tables, and why."""
     problems: tuple[str, ...] = ()
-    """Of the folder as a whole."""
+    """Problems of the folder as a whole."""
 
     def of(self, table: str) -> list[FileLook]:
-        """The files that seem to be one table."""
+        """List the files that seem to be one table."""
         return [look for look in self.files if look.guess.table == table]
 
 
@@ -118,7 +118,7 @@ def _look(path: Path, name: str, looks: list[FileLook]) -> FileLook | None:
 
 
 def _goes_with(other: FileLook, name: str, form: FileForm, columns: list[str]) -> bool:
-    """Whether two files are parts of one table: the same columns, in the same folder."""
+    """Tell whether two files are of one table: the same columns, in the same folder."""
     return (
         form.header
         and Path(other.names[0]).parent == Path(name).parent
@@ -130,7 +130,7 @@ def _goes_with(other: FileLook, name: str, form: FileForm, columns: list[str]) -
 def _sample(
     path: Path, name: str, form: FileForm, columns: list[str]
 ) -> tuple[dict[str, pa.Array], int]:
-    """The first rows of a file; rows that are not as wide as the header are left out."""
+    """Read the first rows of a file but those that are not as wide as the header."""
     for chunk in read_chunks(path, name, form):
         if len(chunk) and not chunk.fields:
             nothing = pa.nulls(len(chunk), pa.string())
@@ -142,7 +142,7 @@ def _sample(
 def _named(
     form: FileForm, looks: tuple[ColumnLook, ...], found: Guess
 ) -> tuple[FileForm, tuple[ColumnLook, ...], Guess]:
-    """Columns that no header names are called by what they seem to be."""
+    """Call columns that no header names by what they seem to be."""
     names = {column: _ROLE_NAMES[role] for role, column in found.roles.items()}
     renamed = tuple(replace(look, name=names.get(look.name, look.name)) for look in looks)
     roles = {role: names[column] for role, column in found.roles.items()}
@@ -154,7 +154,7 @@ def _named(
 
 
 def with_rules(found: Survey) -> Survey:
-    """The same with the rules of a mapping, for which some columns are read to their end."""
+    """Add the rules of a mapping, for which some columns are read to their end."""
     return replace(found, files=tuple(_with_rules(found.folder, look) for look in found.files))
 
 
@@ -172,12 +172,12 @@ def _whole(folder: str, look: FileLook) -> Callable[[str], pa.Array]:
 
 
 def _of_columns(looks: tuple[ColumnLook, ...]) -> tuple[str, ...]:
-    """What is odd about columns, whatever they are."""
+    """List what is odd about columns, whatever they are."""
     return tuple(f"{look.name} is empty" for look in looks if look.type == "empty")
 
 
 def _of_folder(looks: list[FileLook]) -> list[str]:
-    """What a folder lacks, and tables that speak of other people or items."""
+    """List what a folder lacks, and tables that speak of other people or items."""
     tables = {look.guess.table for look in looks}
     said = []
     if "events" not in tables:

@@ -11,7 +11,7 @@ from coterie.data.mapping.model import ColumnRule
 from coterie.schema import TIMESTAMP
 
 LOWEST, HIGHEST = 1.0, 5.0
-"""What the contract's ratings go from and to."""
+"""Lowest and highest rating of the contract."""
 _NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _NO_TEXT: Final = pa.scalar(None, pa.string())
 Found = tuple[pa.Array, pa.Array]
@@ -21,7 +21,7 @@ Found = tuple[pa.Array, pa.Array]
 def translated(
     rule: ColumnRule, found: pa.Array, fault: pa.Array | None
 ) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """The shop's words as ours; what is in no list is a fault, what is to be dropped is told.
+    """Translate the shop's words; what is in no list is a fault, what is to be dropped is told.
 
     Args:
         rule: Its ``words`` and ``drop``.
@@ -44,7 +44,7 @@ def translated(
 
 
 def numbers(rule: ColumnRule, found: pa.Array) -> Found:
-    """Numbers as the shop writes them."""
+    """Read numbers as the shop writes them."""
     if not _is_text(found):
         values, wrong = found.cast(pa.float64(), safe=False), pa.nulls(len(found), pa.string())
     else:
@@ -62,7 +62,7 @@ def numbers(rule: ColumnRule, found: pa.Array) -> Found:
 
 
 def by_sign(rule: ColumnRule, found: pa.Array) -> Found:
-    """A word for each sign of a number; a sign without a word is a fault."""
+    """Give each number the word of its sign; a sign without a word is a fault."""
     values, wrong = numbers(rule, found)
     sign = pc.cast(pc.sign(values), pa.int64(), safe=False)
     index = pc.index_in(sign, value_set=pa.array([-1, 0, 1], pa.int64()))
@@ -75,7 +75,7 @@ def by_sign(rule: ColumnRule, found: pa.Array) -> Found:
 
 
 def rescaled(scale: tuple[float, float], values: pa.Array) -> Found:
-    """Ratings from one scale on the contract's, in a straight line."""
+    """Move ratings from one scale onto the contract's, in a straight line."""
     low, high = scale
     outside = pc.or_(pc.less(values, low), pc.greater(values, high))
     steps = pc.divide(pc.subtract(values, low), high - low)
@@ -85,7 +85,7 @@ def rescaled(scale: tuple[float, float], values: pa.Array) -> Found:
 
 
 def times(rule: ColumnRule, found: pa.Array) -> Found:
-    """Times in the shop's form and zone.
+    """Read times in the shop's form and zone.
 
     Each distinct text is parsed once: exports that tell minutes hold the same ones again and again.
     """

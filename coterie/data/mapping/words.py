@@ -77,7 +77,7 @@ COLUMNS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "may_be_used": ("maybeused",),
     },
 }
-"""By table and column, in the order in which they are believed."""
+"""Names of columns, by table and column, in the order in which they are believed."""
 COLUMNS["items"]["item_id"] = COLUMNS["events"]["item_id"]
 COLUMNS["users"]["user_id"] = COLUMNS["events"]["user_id"]
 
@@ -115,7 +115,7 @@ TAKEN_BACK: Final = frozenset(
 
 
 def plain_name(name: str) -> str:
-    """A column's name or a word without case, spaces and marks.
+    """Reduce a column's name or a word to its letters and digits, without case.
 
     >>> plain_name("User-ID"), plain_name("add_to_cart")
     ('userid', 'addtocart')

@@ -80,7 +80,7 @@ def _part(look: FileLook, without: str) -> list[str]:
 
 
 def _without(rule: Any, look: FileLook, role: str) -> Any:
-    """A digest without the times that are left out."""
+    """Leave the column of a role out of a rule's digest."""
     column = look.guess.roles.get(role)
     if isinstance(rule, dict) and column in rule.get("digest", ()):
         return {"digest": [name for name in rule["digest"] if name != column]}
@@ -98,7 +98,7 @@ def _used(look: FileLook) -> set[str]:
 
 
 def _form(form: FileForm) -> dict[str, Any]:
-    """What differs from plain CSV."""
+    """Describe what differs from plain CSV."""
     plain, found = FileForm(), {}
     for name in ("delimiter", "encoding", "quote", "escape"):
         if getattr(form, name) != getattr(plain, name):
@@ -109,7 +109,7 @@ def _form(form: FileForm) -> dict[str, Any]:
 
 
 def _items_of_events(events: list[FileLook]) -> str:
-    """What events tell of their items, by the names of their columns."""
+    """Describe what events tell of their items, by the names of their columns."""
     told: dict[str, Any] = {}
     for look in events:
         by_name = {column.name: column for column in look.columns}
@@ -125,7 +125,7 @@ def _sampled(columns: dict[str, ColumnLook]) -> Callable[[str], pa.Array]:
 
 
 def _value(value: Any) -> str:
-    """YAML in one line."""
+    """Write a value as YAML in one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_value(k)}: {_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -38,12 +38,14 @@ class Assortment:
     """Shape (len(SHELVES), TASTE_DIM), length 1."""
 
     def on_sale(self, day: int) -> npt.NDArray[np.bool_]:
-        """Items that can be had all through a day."""
+        """Mask the items that can be had all through a day."""
         return (self.arrives <= day) & (self.ends >= day + 1)
 
     def pull(self, day: int) -> npt.NDArray[np.float64]:
-        """How strongly each item draws visits on a day: appeal by its stage of life, 0 if not on
-        sale."""
+        """Measure how strongly each item draws visits on a day.
+
+        That is its appeal by its stage of life, 0 if it is not on sale.
+        """
         age = np.maximum(day + 0.5 - self.arrives, 0.0) / self.peak_days
         # Rises to 1 at the peak, then declines; a quarter of the fame never fades.
         life = 0.25 + 0.75 * np.where(age < 1, age, np.exp(-(age - 1) / 2))
@@ -51,7 +53,7 @@ class Assortment:
 
 
 def make_assortment(config: ShopConfig, rng: np.random.Generator) -> Assortment:
-    """Items with words, vectors that their words explain, prices and life cycles."""
+    """Make items with words, vectors that their words explain, prices and life cycles."""
     n = config.num_items
     shelf = rng.integers(0, len(SHELVES), n)
     words = _choose_words(shelf, rng)
@@ -73,7 +75,7 @@ def make_assortment(config: ShopConfig, rng: np.random.Generator) -> Assortment:
 
 
 def unit(vectors: npt.NDArray[np.floating]) -> Floats:
-    """Rows scaled to length 1."""
+    """Scale rows to length 1."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     scaled: Floats = (vectors / np.maximum(length, 1e-9)).astype(np.float32)
     return scaled
@@ -96,7 +98,7 @@ def _choose_words(shelf: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, In
 
 
 def _rank_within(group: Ints, rng: np.random.Generator) -> Ints:
-    """A number 0, 1, ... for each member of a group, in random order."""
+    """Rank the members of each group 0, 1, ..., in random order."""
     order = np.lexsort((rng.random(len(group)), group))
     counts = np.bincount(group)
     starts = np.cumsum(counts) - counts
@@ -111,7 +113,7 @@ def _embed(
     price_level: npt.NDArray[np.float64],
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Item and shelf vectors: department, shelf, style, maker and price, and something unsaid."""
+    """Embed items and shelves: department, shelf, style, maker, price, and something unsaid."""
     _, department = np.unique(_DEPARTMENTS, return_inverse=True)
     size = len(SHELVES)
     departments = unit(rng.normal(size=(len(MAKERS), TASTE_DIM)))
@@ -130,7 +132,7 @@ def _embed(
 
 
 def _live(config: ShopConfig, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Arrival, days to the peak, and end of each item."""
+    """Draw arrival, days to the peak, and end of each item."""
     n, days = config.num_items, config.days
     late = rng.random(n) < config.late_items
     arrives = np.where(late, rng.uniform(0, 0.9 * days, n), -rng.exponential(0.5 * days, n))
@@ -142,6 +144,6 @@ def _live(config: ShopConfig, rng: np.random.Generator) -> tuple[Floats, Floats,
 
 
 def _zipf(n: int, rng: np.random.Generator) -> Floats:
-    """Appeal by rank, rank^-0.7, in random order; its mean is 1."""
+    """Draw appeals by rank, rank^-0.7, in random order; their mean is 1."""
     appeal = np.arange(1, n + 1, dtype=np.float64) ** -0.7
     return rng.permutation(appeal / appeal.mean()).astype(np.float32)

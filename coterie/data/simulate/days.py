@@ -37,7 +37,7 @@ def live(
     rng: np.random.Generator,
     progress: Progress = silent,
 ) -> tuple[Visits, Floats]:
-    """All visits of the shop's days, in the order of days, and everybody's taste at the end."""
+    """Simulate all visits, in the order of days, and everybody's taste at the end."""
     life = Life(config, assortment, people, Diffusion(ties, config.num_users), rng)
     for day in range(config.days):
         life.pass_day(day)
@@ -66,7 +66,7 @@ class Life:
         self._num_visits = 0
 
     def pass_day(self, day: int) -> None:
-        """One day: tastes drift, shoppers come, some because a friend bought."""
+        """Simulate one day: tastes drift, shoppers come, some because a friend bought."""
         self._drift()
         pull = self.assortment.pull(day)
         own, caused = self._traffic.plan(day)
@@ -85,7 +85,7 @@ class Life:
         self.taste = unit(self.taste + self.config.drift / np.sqrt(noise.shape[1]) * noise)
 
     def _come_alone(self, day: int, wanted: int, pull: npt.NDArray[np.float64]) -> Visits:
-        """Visits in sessions, by taste or with the crowd."""
+        """Draw visits in sessions, by taste or with the crowd."""
         weight = self.people.activity * (self.people.arrives <= day)
         if wanted == 0 or not weight.any() or not pull.any():
             return _visits()
@@ -106,7 +106,7 @@ class Life:
         return _visits(user, item, start + self.rng.integers(0, 50_000, len(user)), cause)
 
     def _choose(self, shopper: Ints, session: Ints, pull: npt.NDArray[np.float64]) -> Ints:
-        """An item for each visit by taste: first the shelf, then the best of what one passes."""
+        """Choose an item for each visit by taste: a shelf, then the best of what one passes."""
         shelf = self._choose_shelf(shopper, session, pull)
         candidates = self._pass_along(shelf, pull)
         fond = _FOND_OF_ITEM * match(self.taste, self.assortment, shopper[session], candidates)
@@ -115,7 +115,7 @@ class Life:
         return chosen
 
     def _choose_shelf(self, shopper: Ints, session: Ints, pull: npt.NDArray[np.float64]) -> Ints:
-        """A shelf a visit; most visits stay at the session's first shelf."""
+        """Choose a shelf for each visit; most stay at the session's first shelf."""
         stock = np.bincount(self.assortment.shelf, pull, len(self.assortment.shelf_vector))
         # Large shelves draw somewhat more; empty ones nobody.
         with np.errstate(divide="ignore"):
@@ -127,13 +127,13 @@ class Life:
         return np.where(self.rng.random(len(session)) < 0.6, first, again)
 
     def _pick(self, cumulative: npt.NDArray[np.float64]) -> Ints:
-        """A column of each row, by cumulative weights."""
+        """Draw a column of each row, by cumulative weights."""
         level = self.rng.random((len(cumulative), 1)) * cumulative[:, -1:]
         column: Ints = (cumulative <= level).sum(axis=1)
         return column
 
     def _pass_along(self, shelf: Ints, pull: npt.NDArray[np.float64]) -> Ints:
-        """Items of each visit's shelf, drawn by pull, shape (len(shelf), _CANDIDATES)."""
+        """Draw items of each visit's shelf by pull, shape (len(shelf), _CANDIDATES)."""
         order = np.argsort(self.assortment.shelf, kind="stable")
         cumulative = np.concatenate([[0.0], np.cumsum(pull[order])])
         ends = np.cumsum(np.bincount(self.assortment.shelf, minlength=int(shelf.max()) + 1))
@@ -145,7 +145,7 @@ class Life:
         return passed
 
     def _come_by_friends(self, day: int, wanted: int, on_sale: npt.NDArray[np.bool_]) -> Visits:
-        """Visits of those who heard of a friend's purchase, the most receptive first."""
+        """Draw visits of those who heard of a friend's purchase, the most receptive first."""
         heard = self.diffusion.due(day)
         heard = heard.take(on_sale[heard.item])
         if wanted == 0 or len(heard.user) == 0:
@@ -164,8 +164,10 @@ class Life:
         return _visits(heard.user, heard.item, start, cause, heard.friend, heard.source)
 
     def _start(self, day: int, count: int) -> Ints:
-        """When sessions begin: around noon or in the evening, never so late that they pass
-        midnight nor before all of yesterday's have ended."""
+        """Draw when sessions begin: around noon or in the evening.
+
+        None is so late that it passes midnight, nor before all of yesterday's have ended.
+        """
         evening = self.rng.random(count) < 0.6
         hour = np.where(
             evening, self.rng.normal(20.0, 1.6, count), self.rng.normal(12.5, 2.5, count)
@@ -173,7 +175,7 @@ class Life:
         return day * DAY_MS + (np.clip(hour, 6.0, 22.9) * 3_600_000).astype(np.int64)
 
     def _go_through(self, visits: Visits) -> Visits:
-        """How far each visit goes; nobody looks twice a day, or again at what they own."""
+        """Decide how far each visit goes; nobody looks twice a day, or again at what they own."""
         key = self._key(visits.user, visits.item)
         _, first = np.unique(key, return_index=True)
         first.sort()
@@ -205,7 +207,7 @@ def _visits(
     friend: Ints | None = None,
     source: Ints | None = None,
 ) -> Visits:
-    """Visits that have not gone anywhere yet; none without arguments."""
+    """Make visits that have not gone anywhere yet; none without arguments."""
     if user is None or item is None or ts_ms is None or cause is None:
         none = np.zeros(0, np.int64)
         return _visits(none, none, none, none)

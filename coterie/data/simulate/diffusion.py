@@ -11,7 +11,7 @@ from coterie.data.simulate.people import Acquaintance
 from coterie.data.simulate.visits import BOUGHT, Visits
 
 _MEAN_DAYS = 5.0
-"""From a friend's purchase to the visit that it may cause, at the earliest the next day."""
+"""Days from a friend's purchase to the visit that it may cause, at the earliest the next day."""
 _OLD_NEWS_DAYS = 21
 
 
@@ -28,7 +28,7 @@ class Heard:
     closeness: Floats
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Heard":
-        """The rows of an index or a mask."""
+        """Take the rows of an index or a mask, in that order."""
         return Heard(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
@@ -70,7 +70,7 @@ class Diffusion:
             self._on_the_way.setdefault(day + days, []).append(heard.take(delay == days))
 
     def due(self, day: int) -> Heard:
-        """The news that arrives on a day; asked for once."""
+        """Hand out the news that arrives on a day; it is asked for once."""
         parts = self._on_the_way.pop(day, [])
         if not parts:
             none = np.zeros(0, np.int64)

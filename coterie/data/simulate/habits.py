@@ -28,7 +28,7 @@ def log_habits(
     config: ShopConfig,
     rng: np.random.Generator,
 ) -> Log:
-    """Further purchases of what was bought and kept, ordered by time.
+    """Log further purchases of what was bought and kept, ordered by time.
 
     Args:
         visits: In any order.

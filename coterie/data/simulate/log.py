@@ -57,7 +57,7 @@ class Log:
 def log_visits(
     visits: Visits, pleased: Floats, goods: Goods, days: int, rng: np.random.Generator
 ) -> Log:
-    """All events of all visits: views, clicks, carts, purchases, shares, ratings and reviews.
+    """Log all events of all visits: views, clicks, carts, purchases, shares, ratings and reviews.
 
     Args:
         visits: In any order.
@@ -85,7 +85,7 @@ def log_visits(
 
 
 def event_ids(count: int, prefix: str = "event") -> pa.Array:
-    """``event-0000001`` and so on."""
+    """Write ``event-0000001`` and so on."""
     numbers = pa.array(np.arange(1, count + 1)).cast(pa.string())
     width = max(7, len(str(count)))
     return pc.binary_join_element_wise(f"{prefix}-", pc.utf8_lpad(numbers, width, "0"), "")
@@ -100,7 +100,7 @@ def event_table(
     prefix: str = "event",
     told_by: bool = True,
 ) -> pa.Table:
-    """The log in contract form; who came by a share names its sharer.
+    """Write the log in contract form; who came by a share names its sharer.
 
     Args:
         log: Of ``visits``, ordered by time.
@@ -131,7 +131,7 @@ def event_table(
 
 
 def truth_table(log: Log, visits: Visits, users: pa.Array) -> pa.Table:
-    """Why each purchase happened, in the order of events."""
+    """Tell why each purchase happened, in the order of events."""
     ids = event_ids(len(log.visit))
     bought = np.flatnonzero(log.kind == EVENT_KINDS.index(EventKind.PURCHASE))
     told = np.flatnonzero(log.kind == EVENT_KINDS.index(EventKind.SHARE))
@@ -152,7 +152,7 @@ def truth_table(log: Log, visits: Visits, users: pa.Array) -> pa.Table:
 
 
 def habit_truth(again: Log, prefix: str) -> pa.Table:
-    """Why each further purchase happened: nobody caused it."""
+    """Tell why each further purchase happened: nobody caused it."""
     n = len(again.visit)
     columns = {
         "event_id": event_ids(n, prefix),
@@ -164,13 +164,13 @@ def habit_truth(again: Log, prefix: str) -> pa.Table:
 
 
 def as_times(ms: npt.NDArray[np.number], start_ms: int) -> pa.Array:
-    """Milliseconds after the first day as the contract's times."""
+    """Convert milliseconds after the first day to the contract's times."""
     micros = (ms.astype(np.int64) + start_ms) * 1000
     return pa.array(micros, pa.int64()).cast(schema.TIMESTAMP)
 
 
 def _own_doing() -> list[int]:
-    """Kinds that nobody is referred to: they follow from having bought."""
+    """List the kinds that nobody is referred to: they follow from having bought."""
     return [EVENT_KINDS.index(k) for k in (EventKind.SHARE, EventKind.REVIEW, EventKind.RATING)]
 
 
@@ -199,7 +199,7 @@ def _append(
 def _rate(
     visits: Visits, pleased: Floats, goods: Goods, days: int, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
-    """Ratings of some purchases, days later: visit, delay, stars, and which are written out."""
+    """Draw ratings of some purchases, days later: visit, delay, stars, which are written out."""
     rows = np.flatnonzero((visits.reach == BOUGHT) & (rng.random(len(visits)) < REVIEWS))
     delay = rng.integers(DAY_MS, 7 * DAY_MS, len(rows))
     end = np.minimum(goods.ends_ms[visits.item[rows]], days * DAY_MS)
@@ -213,7 +213,7 @@ def _rate(
 def _values(
     visits: Visits, goods: Goods, visit: Ints, kind: npt.NDArray[np.int8], stars: Ints
 ) -> npt.NDArray[np.float64]:
-    """Price of purchases, stars of ratings (the last rows), nan elsewhere."""
+    """Fill in prices of purchases and stars of ratings (the last rows), nan elsewhere."""
     price = np.round(goods.price[visits.item[visit]].astype(np.float64), 2)
     value = np.where(kind == EVENT_KINDS.index(EventKind.PURCHASE), price, np.nan)
     value[len(value) - len(stars) :] = stars
@@ -223,7 +223,7 @@ def _values(
 def _texts(
     count: int, stars: Ints, written: npt.NDArray[np.bool_], rng: np.random.Generator
 ) -> pa.Array:
-    """Null for all but the written reviews, which are among the last rows."""
+    """Fill in the written reviews, which are among the last rows; null elsewhere."""
     words = write_reviews(stars.astype(np.float64), rng)
     reviews = pc.if_else(pa.array(written), words, pa.scalar(None, pa.string()))
     before = pa.nulls(count - len(stars), pa.string())

@@ -21,13 +21,13 @@ class People:
 
     community: Ints
     taste: Floats
-    """On the first day, shape (num_users, TASTE_DIM), length 1."""
+    """Taste on the first day, shape (num_users, TASTE_DIM), length 1."""
     activity: Floats
-    """How often they come; the mean is 1."""
+    """How often each shopper comes; the mean is 1."""
     sociability: Floats
     arrives: Floats
     openness: Floats
-    """How easily friends move them, 0 to 1."""
+    """How easily friends move each shopper, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Acquaintance:
 
 
 def make_people(config: ShopConfig, assortment: Assortment, rng: np.random.Generator) -> People:
-    """Shoppers in communities of unequal size, each with a taste near their community's."""
+    """Make shoppers in communities of unequal size, each with a taste near their community's."""
     n, groups = config.num_users, config.communities
     sizes = np.arange(1, groups + 1) ** -0.5
     community = rng.choice(groups, n, p=sizes / sizes.sum())
@@ -69,7 +69,7 @@ def make_people(config: ShopConfig, assortment: Assortment, rng: np.random.Gener
 
 
 def make_ties(config: ShopConfig, people: People, rng: np.random.Generator) -> Acquaintance:
-    """Ties by likeness first, then friends of friends in three rounds."""
+    """Tie people by likeness first, then to friends of friends in three rounds."""
     n = config.num_users
     # A friendship is two directed ties, a following one: 0.7 * 2 + 0.3 ties a pair.
     wanted = int(n * config.num_friends / 1.7)
@@ -82,7 +82,7 @@ def make_ties(config: ShopConfig, people: People, rng: np.random.Generator) -> A
 
 
 def _meet(wanted: int, people: People, rng: np.random.Generator) -> Ints:
-    """Pairs that chance brings together and likeness keeps, as low * num_users + high."""
+    """Draw pairs that chance brings together and likeness keeps, as low * num_users + high."""
     n = len(people.community)
     who = draw(people.sociability, wanted, rng)
     chances = 6
@@ -96,7 +96,7 @@ def _meet(wanted: int, people: People, rng: np.random.Generator) -> Ints:
 
 
 def _introduce(wanted: int, pairs: Ints, people: People, rng: np.random.Generator) -> Ints:
-    """Pairs of people with a common friend, the alike ones first."""
+    """Choose pairs of people with a common friend, the alike ones first."""
     n = len(people.community)
     if len(pairs) == 0:
         return pairs
@@ -110,7 +110,7 @@ def _introduce(wanted: int, pairs: Ints, people: People, rng: np.random.Generato
 
 
 def _keep_alike(who: Ints, met: Ints, people: People, rng: np.random.Generator) -> Ints:
-    """One of each row's meetings, alike people preferred, shape (len(who),)."""
+    """Keep one of each row's meetings, alike people preferred, shape (len(who),)."""
     alike = np.einsum("nd,nmd->nm", people.taste[who], people.taste[met])
     liked = np.argmax(_LIKENESS * alike + rng.gumbel(size=met.shape), axis=1)
     kept: Ints = met[np.arange(len(who)), liked]
@@ -118,7 +118,7 @@ def _keep_alike(who: Ints, met: Ints, people: People, rng: np.random.Generator) 
 
 
 def _draw_in_community(people: People, who: Ints, chances: int, rng: np.random.Generator) -> Ints:
-    """Members of each one's own community, shape (len(who), chances)."""
+    """Draw members of each one's own community, shape (len(who), chances)."""
     order = np.argsort(people.community, kind="stable")
     sizes = np.bincount(people.community)
     starts = np.cumsum(sizes) - sizes
@@ -129,14 +129,14 @@ def _draw_in_community(people: People, who: Ints, chances: int, rng: np.random.G
 
 
 def _neighbour(known: "sparse.csr_matrix[np.int8]", who: Ints, rng: np.random.Generator) -> Ints:
-    """A random neighbour of each, who has at least one."""
+    """Draw a random neighbour of each, who has at least one."""
     degree = np.diff(known.indptr)[who]
     index = known.indptr[who] + (rng.random(len(who)) * degree).astype(np.int64)
     return known.indices[index].astype(np.int64)
 
 
 def _as_pairs(left: Ints, right: Ints, n: int) -> Ints:
-    """Distinct unordered pairs as low * n + high; nobody with themselves."""
+    """Encode distinct unordered pairs as low * n + high; nobody with themselves."""
     other = left != right
     low, high = np.minimum(left, right)[other], np.maximum(left, right)[other]
     return np.unique(low.astype(np.int64) * n + high)
@@ -145,7 +145,7 @@ def _as_pairs(left: Ints, right: Ints, n: int) -> Ints:
 def _tie(
     config: ShopConfig, low: Ints, high: Ints, people: People, rng: np.random.Generator
 ) -> Acquaintance:
-    """Pairs made directed ties: 7 in 10 friendships; a following goes to the better known."""
+    """Make directed ties of pairs: 7 in 10 friendships; a following goes to the better known."""
     m = len(low)
     follow = rng.random(m) < 0.3
     upward = people.sociability[low] < people.sociability[high]
@@ -169,7 +169,7 @@ def _tie(
 
 
 def _since(config: ShopConfig, both_here: Floats, rng: np.random.Generator) -> Draws:
-    """When ties form: most of the old hands' before the first day, newcomers' as they come."""
+    """Draw when ties form: most of the old hands' before the first day, newcomers' as they come."""
     m, days = len(both_here), config.days
     old = both_here < 0
     before = rng.random(m) < 0.75
@@ -178,7 +178,7 @@ def _since(config: ShopConfig, both_here: Floats, rng: np.random.Generator) -> D
 
 
 def draw(weight: npt.NDArray[np.floating], count: int, rng: np.random.Generator) -> Ints:
-    """Rows drawn in proportion to ``weight``, with replacement, shape (count,)."""
+    """Draw rows in proportion to ``weight``, with replacement, shape (count,)."""
     cumulative = np.cumsum(weight, dtype=np.float64)
     index = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
     rows: Ints = np.minimum(index, len(weight) - 1).astype(np.int64)

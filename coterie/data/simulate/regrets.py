@@ -18,11 +18,11 @@ _STEEP = 2.5
 """How much more often a poor fit is regretted: exp(-2.5 * match), match from -1 to 1."""
 _RETURN_DAYS = 14
 _SECONDS = 3, 40
-"""After the look that made a shopper say that it is not for them."""
+"""Seconds, at least and at most, from a look to saying that it is not for oneself."""
 
 
 def regrets(usual: float, pleased: Floats) -> npt.NDArray[np.float64]:
-    """Chance that each is regretted; ``usual`` where an item fits neither well nor ill."""
+    """Compute the chance that each is regretted; ``usual`` where an item neither fits nor not."""
     return np.minimum(usual * np.exp(-_STEEP * pleased.astype(np.float64)), 0.95)
 
 
@@ -34,7 +34,7 @@ def log_regrets(
     config: ShopConfig,
     rng: np.random.Generator,
 ) -> Log:
-    """Returns and dislikes of a shop's visits, ordered by time.
+    """Log returns and dislikes of a shop's visits, ordered by time.
 
     Args:
         log: All other events of the visits: who rated a purchase well keeps it.
@@ -67,13 +67,13 @@ def log_regrets(
 def _draw(
     candidates: Ints, usual: float, pleased: Floats, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Those of the candidates, rows of visits, that are regretted."""
+    """Draw those of the candidates, rows of visits, that are regretted."""
     drawn: Ints = candidates[rng.random(len(candidates)) < regrets(usual, pleased[candidates])]
     return drawn
 
 
 def _may_return(log: Log, visits: Visits) -> Ints:
-    """Visits that bought something, but for what was rated well."""
+    """Find visits that bought something, but for what was rated well."""
     happy = np.zeros(len(visits), np.bool_)
     rated = np.isin(log.kind, [EVENT_KINDS.index(k) for k in (EventKind.RATING, EventKind.REVIEW)])
     happy[log.visit[rated & (log.value > LIKED_RATING)]] = True
@@ -81,7 +81,7 @@ def _may_return(log: Log, visits: Visits) -> Ints:
 
 
 def _may_dislike(visits: Visits) -> Ints:
-    """Each shopper's last look at an item, where it was no more than a look."""
+    """Find each shopper's last look at an item, where it was no more than a look."""
     key = visits.user * (visits.item.max(initial=0) + 1) + visits.item
     order = np.lexsort((visits.ts_ms, key))
     last = np.ones(len(order), np.bool_)

@@ -70,7 +70,7 @@ class SimulatedShop:
         rng: int | np.random.Generator,
         now: datetime | None = None,
     ) -> pa.Table:
-        """What shoppers do with the lists that they are shown: see ``World.answer``."""
+        """Simulate what shoppers do with the lists that they are shown: see ``World.answer``."""
         return self.world.answer(user_ids, lists, rng, now)
 
     def save_world(self, path: str | Path) -> None:
@@ -109,7 +109,7 @@ def _tabulate(
     taste: Floats,
     rngs: Sequence[np.random.Generator],
 ) -> SimulatedShop:
-    """Tables and world of what happened."""
+    """Make tables and world of what happened."""
     rng, regretting, restocking = rngs
     start_ms = utc_ms(config.start)
     users, items = _ids("shopper", config.num_users), _ids("item", config.num_items)
@@ -136,7 +136,7 @@ def _tabulate(
 
 
 def _ids(what: str, count: int) -> pa.Array:
-    """``shopper-0042``: wide enough that ids sort as their numbers do."""
+    """Write ``shopper-0042``: wide enough that ids sort as their numbers do."""
     width = max(4, len(str(count - 1)))
     numbers = pc.utf8_lpad(pa.array(np.arange(count)).cast(pa.string()), width, "0")
     return pc.binary_join_element_wise(f"{what}-", numbers, "")
@@ -145,7 +145,7 @@ def _ids(what: str, count: int) -> pa.Array:
 def _tie_table(
     ties: Acquaintance, users: pa.Array, start_ms: int, rng: np.random.Generator
 ) -> pa.Table:
-    """Ties with weights that tell closeness, though not exactly."""
+    """Write ties with weights that tell closeness, though not exactly."""
     told = ties.closeness * rng.lognormal(0, 0.2, len(ties.src))
     kinds = pa.array([str(TieKind.FRIEND), str(TieKind.FOLLOW)])
     columns = {
@@ -161,7 +161,7 @@ def _tie_table(
 def _item_table(
     config: ShopConfig, assortment: Assortment, items: pa.Array, start_ms: int
 ) -> pa.Table:
-    """The assortment as it stands after the last day."""
+    """Write the assortment as it stands after the last day."""
     columns = {
         "item_id": items,
         "title": write_titles(assortment),

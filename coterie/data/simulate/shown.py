@@ -25,7 +25,7 @@ class ShownLists:
     """Shown lists, flattened: columns of shape (entries,)."""
 
     which: Ints
-    """The list."""
+    """The list that each entry is of."""
     user: Ints
     item: Ints
     rank: Ints
@@ -38,7 +38,7 @@ class ShownLists:
         user_ids: Sequence[str],
         lists: Sequence[Sequence[str]],
     ) -> "ShownLists":
-        """Lists in ids as rows among ``known`` ids of users and of items, both sorted.
+        """Look up lists of ids among ``known`` ids of users and of items, both sorted.
 
         Raises:
             BadInputError: An id is unknown.
@@ -51,7 +51,7 @@ class ShownLists:
 
 
 def steps(shown: ShownLists, reach: Ints, start: Ints) -> tuple[Ints, npt.NDArray[np.str_], Ints]:
-    """Events of looked-at entries (reach at least 0): rows of ``shown``, kinds, times."""
+    """Make events of looked-at entries (reach at least 0): rows of ``shown``, kinds, times."""
     rows, kinds, times = [], [], []
     funnel = (EventKind.VIEW, VIEWED), (EventKind.CLICK, CLICKED), (EventKind.CART, CARTED)
     for step, (kind, least) in enumerate((*funnel, (EventKind.PURCHASE, BOUGHT))):
@@ -65,7 +65,7 @@ def steps(shown: ShownLists, reach: Ints, start: Ints) -> tuple[Ints, npt.NDArra
 
 
 def rows_of(known: npt.NDArray[np.str_], ids: Sequence[str]) -> Ints:
-    """Rows of ids among sorted ones.
+    """Look up the rows of ids among sorted ones.
 
     Raises:
         BadInputError: An id is unknown.

@@ -20,13 +20,13 @@ _REMARKS = (
 
 
 def write_makers(assortment: Assortment) -> pa.Array:
-    """Brand of each item."""
+    """Write the brand of each item."""
     departments = [shelf.path.split("/")[0] for shelf in SHELVES]
     return _word([MAKERS[name] for name in departments], assortment.shelf, assortment.maker)
 
 
 def write_titles(assortment: Assortment) -> pa.Array:
-    """Title of each item: maker, style, noun, detail."""
+    """Write the title of each item: maker, style, noun, detail."""
     style = _word([s.styles for s in SHELVES], assortment.shelf, assortment.style)
     noun = _word([s.nouns for s in SHELVES], assortment.shelf, assortment.noun)
     detail = _word([s.details for s in SHELVES], assortment.shelf, assortment.detail)
@@ -38,7 +38,7 @@ def write_titles(assortment: Assortment) -> pa.Array:
 
 
 def write_descriptions(assortment: Assortment) -> pa.Array:
-    """Two sentences on each item."""
+    """Write two sentences on each item."""
     n = len(assortment.shelf)
     spin = np.arange(n)
     uses = [s.uses for s in SHELVES]
@@ -53,7 +53,7 @@ def write_descriptions(assortment: Assortment) -> pa.Array:
 
 
 def write_reviews(stars: npt.NDArray[np.floating], rng: np.random.Generator) -> pa.Array:
-    """A short review for each rating of 5."""
+    """Write a short review for each rating of 5."""
     banks = (COMPLAINTS, SHRUGS, PRAISE)
     bank = np.digitize(stars, [2.5, 3.5])
     opinion = _word(banks, bank, (rng.random(len(stars)) * _sizes(banks)[bank]).astype(np.int64))
@@ -63,7 +63,7 @@ def write_reviews(stars: npt.NDArray[np.floating], rng: np.random.Generator) -> 
 
 
 def write_categories(assortment: Assortment) -> pa.Array:
-    """Category path of each item."""
+    """Write the category path of each item."""
     return pa.array([shelf.path for shelf in SHELVES]).take(pa.array(assortment.shelf))
 
 
@@ -72,7 +72,7 @@ def _sizes(lists: Sequence[Sequence[str]]) -> Ints:
 
 
 def _word(lists: Sequence[Sequence[str]], which: Ints, index: Ints) -> pa.Array:
-    """Word ``index[i]`` of list ``which[i]``, shape (len(which),)."""
+    """Take word ``index[i]`` of list ``which[i]``, shape (len(which),)."""
     sizes = _sizes(lists)
     starts = np.cumsum(sizes) - sizes
     flat = pa.array([word for words in lists for word in words], pa.string())

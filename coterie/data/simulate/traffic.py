@@ -27,7 +27,7 @@ class Traffic:
         self._caused = 0.0
 
     def plan(self, day: int) -> tuple[int, int]:
-        """Visits of a day: alone, by friends."""
+        """Plan the visits of a day: alone, by friends."""
         left = self._crowd[day:].sum()
         if left == 0:
             return 0, 0

@@ -39,11 +39,11 @@ class Visits:
     user: Ints
     item: Ints
     ts_ms: Ints
-    """When it began, milliseconds after the shop's first day."""
+    """Time when it began, milliseconds after the shop's first day."""
     cause: Codes
     """Index in ``CAUSES``."""
     friend: Ints
-    """Who bought or shared before; -1 where nobody moved this shopper."""
+    """The friend who bought or shared before; -1 where nobody moved this shopper."""
     source: Ints
     """The friend's visit, as a row of the whole shop's visits; -1 where there is none."""
     reach: Codes
@@ -55,26 +55,26 @@ class Visits:
         return len(self.user)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Visits":
-        """The rows of an index or a mask."""
+        """Take the rows of an index or a mask, in that order."""
         return Visits(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @staticmethod
     def concat(parts: "list[Visits]") -> "Visits":
-        """All of them, in order."""
+        """Join visits, in the order given."""
         return Visits(
             *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Visits))
         )
 
 
 def match(taste: Floats, assortment: Assortment, user: Ints, item: Ints) -> Floats:
-    """How well items please shoppers, -1 to 1, shape of ``item``; ``user`` is one a row."""
+    """Measure how well items please shoppers, -1 to 1, shape of ``item``; ``user`` is one a row."""
     axes = "nd,nd->n" if item.ndim == 1 else "nd,nkd->nk"
     pleased: Floats = np.einsum(axes, taste[user], assortment.vector[item])
     return pleased
 
 
 def go_on(pleased: Floats, moved: Floats, rng: np.random.Generator, eager: float = 0.0) -> Codes:
-    """How far visits go: view, click, cart, purchase.
+    """Draw how far visits go: view, click, cart, purchase.
 
     Args:
         pleased: Match of taste and item, -1 to 1.
@@ -92,6 +92,6 @@ def go_on(pleased: Floats, moved: Floats, rng: np.random.Generator, eager: float
 
 
 def _chance(odds: Floats) -> Floats:
-    """Logistic."""
+    """Map odds to chances by the logistic function."""
     chance: Floats = (1.0 / (1.0 + np.exp(-odds))).astype(np.float32)
     return chance

@@ -10,7 +10,7 @@ class Shelf:
 
     path: str
     price: float
-    """What a usual piece costs."""
+    """Price of a usual piece."""
     styles: tuple[str, ...]
     nouns: tuple[str, ...]
     details: tuple[str, ...]
@@ -18,7 +18,7 @@ class Shelf:
 
 
 def _shelf(path: str, price: float, styles: str, nouns: str, details: str, uses: str) -> Shelf:
-    """A shelf from comma-separated words."""
+    """Make a shelf from comma-separated words."""
     return Shelf(path, price, _split(styles), _split(nouns), _split(details), _split(uses))
 
 

@@ -28,9 +28,9 @@ _RELUCTANT = -1.0
 _NEWS_MS = 21 * 86_400_000
 _AFTER_LOOK_MS = 3_000
 _RETURN_MS = 14 * 86_400_000
-"""How long what was bought can be sent back."""
+"""Milliseconds for which what was bought can be sent back."""
 _THIS_TIME = 0.1
-"""Who would send something back does it on one visit in ten."""
+"""Chance that a shopper who would send something back does so on this visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class World:
     """Shape (num_items, d), length 1."""
     price: Floats
     user_arrives_ms: npt.NDArray[np.float64]
-    """When a shopper first comes, milliseconds since 1970."""
+    """Time when a shopper first comes, milliseconds since 1970."""
     arrives_ms: npt.NDArray[np.float64]
-    """When an item comes on sale, milliseconds since 1970."""
+    """Time when an item comes on sale, milliseconds since 1970."""
     ends_ms: npt.NDArray[np.float64]
     openness: Floats
     tie_src: Ints
@@ -61,7 +61,7 @@ class World:
     bought_kept: npt.NDArray[np.bool_]
     """Not sent back."""
     end_ms: int
-    """When the simulated days ended, milliseconds since 1970."""
+    """Time when the simulated days ended, milliseconds since 1970."""
 
     def answer(
         self,
@@ -70,7 +70,7 @@ class World:
         rng: int | np.random.Generator,
         now: datetime | None = None,
     ) -> pa.Table:
-        """What shoppers do with the lists that they are shown, as events in contract form.
+        """Simulate what shoppers do with the lists that they are shown, as events in contract form.
 
         Attention falls from rank to rank; what pleases, or was bought by friends of late, is
         clicked, put in the cart and bought more often. Items not on sale, or bought before, are
@@ -106,7 +106,7 @@ class World:
         return by_time(told, self._table(f"regret-{token:016x}", *regretted))
 
     def attraction(self, user_ids: Sequence[str], item_ids: Sequence[str]) -> Floats:
-        """How well each shopper's taste matches each item, shape (users, items), -1 to 1."""
+        """Match each shopper's taste with each item, shape (users, items), -1 to 1."""
         users, items = rows_of(self.user_ids, user_ids), rows_of(self.item_ids, item_ids)
         scores: Floats = self.taste[users] @ self.vector[items].T
         return scores
@@ -136,21 +136,21 @@ class World:
             ) from error
 
     def _react(self, shown: ShownLists, now_ms: int, rng: np.random.Generator) -> Ints:
-        """How far each shown item would be taken if it were looked at."""
+        """Decide how far each shown item would be taken if it were looked at."""
         pleased = np.einsum("nd,nd->n", self.taste[shown.user], self.vector[shown.item])
         moved = self._friends_bought(shown, now_ms) * 2 * self.openness[shown.user]
         reach = go_on(pleased.astype(np.float32), moved.astype(np.float32), rng, _RELUCTANT)
         return np.where(self._can_have(shown, now_ms), reach, 0).astype(np.int64)
 
     def _can_have(self, shown: ShownLists, now_ms: int) -> npt.NDArray[np.bool_]:
-        """Which shown items are on sale, and not bought before."""
+        """Mask the shown items that are on sale, and not bought before."""
         key = shown.user * len(self.item_ids) + shown.item
         had = np.isin(key, self.bought_user * len(self.item_ids) + self.bought_item)
         on_sale = (self.arrives_ms[shown.item] <= now_ms) & (now_ms < self.ends_ms[shown.item])
         return np.asarray(~had & on_sale)
 
     def _friends_bought(self, shown: ShownLists, now_ms: int) -> Floats:
-        """log(1 + closeness of the friends who bought the item lately), shape (shown,)."""
+        """Sum log(1 + closeness of the friends who bought the item lately), shape (shown,)."""
         n, m = len(self.user_ids), len(self.item_ids)
         new = (self.bought_ms <= now_ms) & (self.bought_ms > now_ms - _NEWS_MS)
         bought = sparse.csr_matrix(
@@ -165,7 +165,7 @@ class World:
     def _regret(
         self, shown: ShownLists, reach: Ints, start: Ints, now_ms: int, rng: np.random.Generator
     ) -> tuple[Ints, Ints, npt.NDArray[np.str_], Ints]:
-        """Who does not want what, or sends it back: users, items, kinds, times."""
+        """Decide who does not want what, or sends it back: users, items, kinds, times."""
         left = np.flatnonzero((reach == VIEWED) & self._can_have(shown, now_ms))
         left = left[rng.random(len(left)) < self._regrets("dislikes", shown.user, shown.item, left)]
         ts = start[shown.which[left]] + shown.rank[left] * SLOT_MS + _AFTER_LOOK_MS
@@ -190,7 +190,7 @@ class World:
     def _table(
         self, prefix: str, user: Ints, item: Ints, kind: npt.NDArray[np.str_], ts: Ints
     ) -> pa.Table:
-        """Events in contract form, ordered by time."""
+        """Write events in contract form, ordered by time."""
         order = np.argsort(ts, kind="stable")
         user, item, kind, ts = user[order], item[order], kind[order], ts[order]
         price = np.round(self.price[item].astype(np.float64), 2)
@@ -210,12 +210,12 @@ class World:
 
 
 def by_time(*logs: pa.Table) -> pa.Table:
-    """All events, ordered by time; of equal times the first table's come first."""
+    """Join tables of events, ordered by time; of equal times the first table's come first."""
     every = pa.concat_tables(logs)
     order = np.argsort(every["ts"].cast(pa.int64()).to_numpy(), kind="stable")
     return every.take(pa.array(order)).combine_chunks()
 
 
 def utc_ms(day: str) -> int:
-    """Milliseconds since 1970 of a day's first moment, UTC."""
+    """Convert a day to the milliseconds since 1970 of its first moment, UTC."""
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)

@@ -306,10 +306,10 @@ def test_which_release_was_live_for_whom_and_why(book):
     for weight, at in times.items():
         for user in people:
             told = ask_at(client, at + 5, user=user).json()
-            place = bucket(user, NEW)
-            arm = "canary" if place < weight else "stable"
+            expected = bucket(user, NEW)
+            arm = "canary" if expected < weight else "stable"
             assert told["user"]["arm"] == arm
-            assert told["user"]["place"] == place
+            assert told["user"]["bucket"] == told["user"]["place"] == expected
             assert told["user"]["release"]["digest"] == (NEW if arm == "canary" else OLD)
             assert told["moment"]["weight"] == weight
             assert told["moment"]["because"][0]["why"].startswith(("no harm", "preflight"))

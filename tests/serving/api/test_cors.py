@@ -1,8 +1,7 @@
 """Pages of other origins: shut out, unless a setting names them."""
 
 import pytest
-from asking import event
-from test_problems import assert_problem
+from asking import assert_problem, event
 
 from coterie.errors import BadInputError
 from serving.settings import Settings, read_settings

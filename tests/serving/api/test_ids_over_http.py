@@ -6,12 +6,11 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
-from asking import event, receipt
+from asking import ODD, assert_problem, event, receipt
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from small_shop import friends_named, item, recent, write_small_release
 from test_normalizing import asked_as_it_is
-from test_problems import assert_problem
 
 from coterie.data.ids import MAX_ID, normal_id
 from coterie.data.ingest import ingest
@@ -19,14 +18,6 @@ from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
 from serving.api.directory import ShopperDirectory
-
-ODD = (
-    *("a/b", "SKU/12", "/", "//", "%2F", "%", "100%", "a%2Fb", "..", ".", "...", "?q=1", "#top"),
-    *("a b", "a+b", "+", "&", "a=b", "a;b", "\\", '"', "'", "<script>", "{user_id}", "~", "*"),
-    *("Zoe\u0308", "Zo\u00eb", "\u00c5ngstro\u0308m", "\U0001f98a", "\U0001f469\u200d\U0001f52c"),
-    *("x" * MAX_ID, "\U0001f98a" * MAX_ID, "/" * MAX_ID, " x ", "12.0", "12", "-3.00", "0.5"),
-    *("\u00a0nbsp\u00a0", "recommendations", "similar", "admin", "rollouts", "v1", "\u2126"),
-)
 
 
 def takes(text):

@@ -10,9 +10,8 @@ from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 
 import pytest
-from asking import event, receipt
+from asking import assert_problem, event, receipt
 from small_shop import item
-from test_problems import assert_problem
 
 from serving.api.bodies import MAX_BODY_BYTES
 

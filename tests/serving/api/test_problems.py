@@ -1,16 +1,6 @@
 import pytest
-from asking import event, post
+from asking import assert_problem, event, post
 from small_shop import item
-
-
-def assert_problem(answer, status):
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == status
-    assert body["request_id"] == answer.headers["x-request-id"]
-    assert {"type", "title", "detail", "instance"} <= set(body)
-    return body
 
 
 @pytest.mark.parametrize("k", ["0", "101", "-1", "x", "1.5"])

@@ -1,8 +1,8 @@
 """What a route does not know is refused by name, on every route there is."""
 
 import pytest
+from asking import assert_problem
 from small_shop import item
-from test_problems import assert_problem
 
 from serving.api.operations import STATIC
 

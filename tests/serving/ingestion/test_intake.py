@@ -4,9 +4,8 @@ import json
 import time
 
 import pytest
-from asking import event, ids, list_of, post, receipt
+from asking import assert_problem, event, ids, list_of, post, receipt
 from small_shop import item, write_small_release
-from test_problems import assert_problem
 
 from serving.features.recent import RecentList
 from serving.ingestion.intake import FIELDS
@@ -59,7 +58,8 @@ def test_a_bad_event_is_named_and_takes_no_other_with_it(client, change, field, 
     told = answer.json()
     assert (told["accepted"], told["duplicate"], told["applied"]) == (2, 0, True)
     (refused,) = told["refused"]
-    assert (refused["place"], refused["where"]) == (1, f"body.events[1].{field}")
+    assert refused["index"] == refused["place"]
+    assert (refused["index"], refused["where"]) == (1, f"body.events[1].{field}")
     assert reason in refused["reason"]
     name = change.get("event_id", "bad")
     assert refused.get("event_id") == name
@@ -97,7 +97,7 @@ def test_each_of_many_bad_ones_is_named_in_the_receipt(client):
     batch = [event(f"e{n}", kind="like" if n % 2 else "view") for n in range(500)]
     told = post(client, *batch).json()
     assert told["accepted"] == 250
-    assert [one["place"] for one in told["refused"]] == list(range(1, 500, 2))
+    assert [one["index"] for one in told["refused"]] == list(range(1, 500, 2))
 
 
 def test_case_04_what_ingest_refuses_is_refused_at_once(client):

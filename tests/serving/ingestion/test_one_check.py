@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 import pytest
+from asking import ODD
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from small_shop import item
-from test_ids_over_http import ODD
 
 from coterie.data.columns import MAX_LEAD_S
 from coterie.data.ids import MISSING_WORDS
@@ -192,7 +192,7 @@ def test_what_ingest_takes_can_be_posted_and_what_it_refuses_cannot(form):
             )
         taken = INTAKE.sort(rows, NOW)
         posted = {event.event_id: as_clean(event) for event in taken.kept}
-        refused = {rows[one.place]["event_id"]: (one.field, one.reason) for one in taken.refused}
+        refused = {rows[one.index]["event_id"]: (one.field, one.reason) for one in taken.refused}
         assert posted.keys() == clean.keys(), refused
         assert posted == {name: to_the_millisecond(row) for name, row in clean.items()}
 
@@ -303,7 +303,7 @@ def test_from_a_post_through_log_and_export_to_clean_tables(client, folder):
     ]
     told = client.post("/v1/events", json={"events": posted})
     assert told.status_code == 207
-    assert [one["place"] for one in told.json()["refused"]] == [2]
+    assert [one["index"] for one in told.json()["refused"]] == [2]
     log = SqliteLog(folder / "events.sqlite")
     Exporter(log, str(folder / "in"), LogMetrics(CollectorRegistry())).export()
     log.close()

@@ -2,12 +2,12 @@
 
 import fsspec
 import pytest
+from feast_store import feast_on, started
 from logged import event, numbered
 from redis_server import PASSWORD, RedisServer
 from s3_server import s3  # noqa: F401 - a fixture
 from shared_features import SharedFeatures
 from test_consumer import consumer_of, number
-from test_feast_on_redis import feast_on, started
 
 from coterie.errors import UnavailableError
 from coterie.monitoring.runs import Outcome, Runs

@@ -146,7 +146,7 @@ def test_the_app_begins_with_the_release_that_it_is_told_of_and_writes_that_down
 ):
     _, (old, _) = releases
     assert first_live(settings) == Live(place_of(old))
-    assert Book(settings.rollouts_place).read()[0].stable == old.digest
+    assert Book(settings.rollouts_root).read()[0].stable == old.digest
 
 
 def test_the_champion_of_the_store_is_what_the_book_says_is_stable(
@@ -154,7 +154,7 @@ def test_the_champion_of_the_store_is_what_the_book_says_is_stable(
 ):
     """There and back, by commands that no pipeline waits for."""
     folder, (old, new) = releases
-    store, book = ReleaseStore(str(folder)), Book(settings.rollouts_place)
+    store, book = ReleaseStore(str(folder)), Book(settings.rollouts_root)
     settings = replace(settings, state=str(replicas.folder.parent), rollouts=str(book._folder))
     first_live(settings)
     for number, digest in enumerate((new.digest, old.digest)):
@@ -174,7 +174,7 @@ def test_the_champion_of_the_store_is_what_the_book_says_is_stable(
 def test_a_restart_goes_on_with_what_was_rolled_out(settings, releases):
     _, (old, new) = releases
     first_live(settings)
-    book = Book(settings.rollouts_place)
+    book = Book(settings.rollouts_root)
     book.write(State(stable=new.digest), book.read()[1])
     assert first_live(settings) == Live(place_of(new))
     middle = State(Phase.STEP, stable=new.digest, canary=old.digest)

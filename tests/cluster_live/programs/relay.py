@@ -1,4 +1,4 @@
-"""``door.py HOST PORT``: pass every connection to port 9000 on to another address."""
+"""``relay.py HOST PORT``: pass every connection to port 9000 on to another address."""
 
 import asyncio
 import contextlib
