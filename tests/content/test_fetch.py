@@ -13,8 +13,8 @@ PUBLIC = "93.184.216.34"
 
 def answer(body=b"picture", status=200, kind="image/png", **headers):
     told = {"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close"}
-    told = {k: v for k, v in {**told, **headers}.items() if v is not None}
-    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in told.items())
+    told |= {name.replace("_", "-"): value for name, value in headers.items()}
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items() if value is not None)
     return [f"HTTP/1.1 {status} X\r\n{head}\r\n".encode(), body]
 
 
@@ -45,7 +45,7 @@ class Stream(httpcore.MockStream):
         host = next(x.split(": ")[1] for x in lines if x.lower().startswith("host: "))
         url = f"https://{host}{lines[0].split(' ')[1]}"
         self.web.asked.append(url)
-        self._buffer = list(self.web.answers[url])
+        self._answer = iter(self.web.answers[url])
 
     def start_tls(self, *_, **__):
         return self
@@ -55,7 +55,7 @@ class Stream(httpcore.MockStream):
             if timeout < self.web.wait:
                 raise httpcore.ReadTimeout("timed out")
             time.sleep(self.web.wait)
-        return super().read(max_bytes, timeout)
+        return next(self._answer, b"")
 
 
 def fetcher(answers, kind="image", **settings):
@@ -128,6 +128,21 @@ def test_what_is_too_large_or_no_picture_is_refused(sent, said):
 def test_what_may_be_there_later_is_told_apart():
     with pytest.raises(UnavailableError, match="answers 503"):
         fetcher(Web({URL: answer(status=503)})).fetch(URL)
+
+
+def test_an_answer_without_an_end_is_not_read_to_it():
+    (head, _), sent = answer(Content_Length=None), []
+
+    def endless():
+        yield head
+        for _ in range(10_000):
+            sent.append(1)
+            yield b"x" * 100
+
+    web = Web({URL: endless()})
+    with pytest.raises(BadInputError, match="more than 1000 bytes"):
+        fetcher(web, max_bytes=1_000).fetch(URL)
+    assert len(sent) < 20
 
 
 @pytest.mark.parametrize("in_head", [True, False])

@@ -155,6 +155,9 @@ def test_a_bad_picture_goes_to_quarantine_and_its_item_lives_without(shop, tmp_p
     assert bad[1]["reason"] == "says bad"
     assert "no file below" in bad[0]["reason"]
     # What was bad is tried again; what was good and is the same is not read.
+    same, make = toys()
+    encode_catalogue(clean, str(out), settings, keep, make=make)
+    assert same["image"].asked == [b"bad"]
     (pictures / "bad.png").write_bytes(b"mended")
     again, make = toys()
     found = encode_catalogue(clean, str(out), settings, keep, make=make)["image"]
