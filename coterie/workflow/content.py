@@ -5,8 +5,9 @@ be had or read goes to quarantine with the reason, and the item lives without.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -15,18 +16,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coterie.content.batches import FETCHED, BatchReader
 from coterie.content.encoder import ContentEncoder, EncodedBatch
 from coterie.content.encoders import EncoderChoice, make_encoder
-from coterie.content.fetch import Fetcher, FetchSettings
+from coterie.content.fetch import FetchSettings
 from coterie.content.kept import EncodingPlan, ItemInputs, KeptVectors
 from coterie.content.texts import TextSettings, item_texts
 from coterie.content.vectors import KINDS
 from coterie.data.load import read_clean
 from coterie.data.parquet import table_writer
-from coterie.errors import BadInputError, CoterieError
+from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
 from coterie.schema import ITEMS, QUARANTINE
 from coterie.workflow.content_folder import content_folder, earlier_content
+from coterie.workflow.content_workers import ContentWorkers, encode_by_workers, encode_here
 from coterie.workflow.settings import change, read_config
 
 COLUMNS: Final = {"image": "image_uri", "audio": "audio_uri"}
@@ -46,6 +49,7 @@ class ContentSettings:
     fetch: FetchSettings = field(default_factory=FetchSettings)
     batch: int = 256
     """Items at a time; so many files are in memory at once."""
+    workers: ContentWorkers = field(default_factory=ContentWorkers)
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -134,9 +138,9 @@ def encode_catalogue(
     with TemporaryDirectory(prefix="coterie-content-") as near, earlier_content(keep) as earlier:
         made, bad = Path(near), []
         for kind, choice in settings.chosen.items():
-            encoder = make(kind, choice, key)
-            work = _Work(kind, encoder, settings, progress)
-            kept, faults, encoded = work.encode(items, KeptVectors.read(earlier, kind))
+            work = _Work(kind, partial(make, kind, choice, key), settings)
+            kept, faults, encoded = work.encode(items, KeptVectors.read(earlier, kind), progress)
+            encoder = work.encoder
             kept.write(made)
             bad.append(faults)
             known = int(kept.vectors.known.sum())
@@ -156,49 +160,48 @@ class _Work:
     """Encodes one kind of a catalogue."""
 
     def __init__(
-        self, kind: str, encoder: ContentEncoder, settings: ContentSettings, progress: Progress
+        self, kind: str, make: Callable[[], ContentEncoder], settings: ContentSettings
     ) -> None:
-        self._kind, self._encoder, self._settings = kind, encoder, settings
-        self._progress = progress
-        self._fetcher = Fetcher(kind, settings.fetch) if kind in COLUMNS else None
+        self._kind, self._settings = kind, settings
+        self._make = partial(_make_reader, make, settings.fetch)
+        self._reader = self._make()
+
+    @property
+    def encoder(self) -> ContentEncoder:
+        return self._reader.encoder
 
     def encode(
-        self, items: pa.Table, earlier: KeptVectors | None
+        self, items: pa.Table, earlier: KeptVectors | None, progress: Progress
     ) -> tuple[KeptVectors, pa.Table, int]:
         """Encode what is new; with it, the rows for quarantine, and how many were encoded."""
         inputs = self._inputs(items)
-        plan = EncodingPlan.of(inputs, self._encoder, earlier)
-        made = np.zeros((len(plan.places), self._encoder.width), np.float32)
+        plan = EncodingPlan.of(inputs, self.encoder, earlier)
+        made = np.zeros((len(plan.places), self.encoder.width), np.float32)
         faults: dict[int, str] = {}
-        for start in range(0, len(plan.places), self._settings.batch):
-            places = plan.places[start : start + self._settings.batch]
-            found = self._batch([inputs.values[place] for place in places])
-            made[start : start + len(places)] = found.vectors
-            faults |= {start + place: why for place, why in found.faults.items()}
-            self._progress(f"content: {self._kind}", start + len(places), len(plan.places))
+        done = 0
+        for places, found in self._encoded([inputs.values[place] for place in plan.places]):
+            made[places] = found.vectors
+            faults |= {places[place]: why for place, why in found.faults.items()}
+            done += len(places)
+            progress(f"content: {self._kind}", done, len(made))
         well = np.ones(len(made), bool)
         well[list(faults)] = False
-        kept = plan.finish(self._encoder, made, well)
-        return kept, self._quarantine(inputs, plan, faults), len(plan.places) - len(faults)
+        kept = plan.finish(self.encoder, made, well)
+        return kept, self._quarantine(inputs, plan, faults), len(made) - len(faults)
+
+    def _encoded(self, values: Sequence[str]) -> Iterator[tuple[Sequence[int], EncodedBatch]]:
+        workers, batch = self._settings.workers, self._settings.batch
+        if workers.count and values:
+            return encode_by_workers(self._make, values, batch, workers)
+        return encode_here(self._reader, values, batch)
 
     def _inputs(self, items: pa.Table) -> ItemInputs:
         ids = items["item_id"].to_pylist()
-        if self._fetcher is None:
-            texts = item_texts(items, self._settings.texts)
-            return ItemInputs.of(self._kind, ids, texts, texts)
-        uris = pc.fill_null(items[COLUMNS[self._kind]], "").to_pylist()
-        return ItemInputs.of(self._kind, ids, uris, self._fetcher.stamps(uris))
-
-    def _batch(self, values: Sequence[str]) -> EncodedBatch:
-        if self._fetcher is None:
-            return self._encoder.encode(values)
-        files = self._fetcher.fetch_all(values)
-        there = [place for place, file in enumerate(files) if isinstance(file, bytes)]
-        faults = {p: str(file) for p, file in enumerate(files) if isinstance(file, CoterieError)}
-        found = self._encoder.encode([files[place] for place in there])
-        vectors = np.zeros((len(values), self._encoder.width), np.float32)
-        vectors[there] = found.vectors
-        return EncodedBatch(vectors, faults | {there[p]: why for p, why in found.faults.items()})
+        if self._kind in FETCHED:
+            values = pc.fill_null(items[COLUMNS[self._kind]], "").to_pylist()
+        else:
+            values = item_texts(items, self._settings.texts)
+        return ItemInputs.of(self._kind, ids, values, self._reader.stamps(values))
 
     def _quarantine(
         self, inputs: ItemInputs, plan: EncodingPlan, faults: Mapping[int, str]
@@ -216,3 +219,8 @@ class _Work:
             for row, new in plan.items_of(list(faults))
         ]
         return pa.Table.from_pylist(rows, QUARANTINE)
+
+
+def _make_reader(make: Callable[[], ContentEncoder], fetch: FetchSettings) -> BatchReader:
+    # Of a module's own, so that Ray can send it to workers.
+    return BatchReader(make(), fetch)

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from io import BytesIO
 
 import numpy as np
@@ -193,6 +196,51 @@ def test_the_real_encoders_run_over_a_catalogue(shop, tmp_path):
     assert found["image"].encoded == 1, "one picture of all items is encoded once"
     assert found["audio"].known == found["audio"].quarantined == 0
     assert ItemVectors.read(tmp_path / "out", "text").width == 512
+
+
+ON_RAY = """
+import sys
+from coterie.workflow.content import ContentSettings, encode_catalogue
+
+clean, out, settings = sys.argv[1:]
+print(encode_catalogue(clean, out, ContentSettings.read(settings))["audio"].in_words("audio"))
+"""
+
+
+@pytest.mark.slow
+def test_workers_make_the_vectors_that_one_process_makes(shop, tmp_path):
+    pytest.importorskip("ray", reason="Ray comes with the extra train")
+    soundfile = pytest.importorskip("soundfile", reason="the extra content is not installed")
+    noise = np.random.default_rng(0).normal(0, 0.1, (30, 4_000))
+    for place, samples in enumerate(noise):
+        soundfile.write(tmp_path / f"{place}.wav", samples, 8_000)
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    clean = shop(
+        audio_uri=lambda ids: ["bad.wav", *(f"{place % 30}.wav" for place in range(len(ids) - 1))]
+    )
+    given = {"audio.place": "default", "fetch.roots": [str(tmp_path)], "batch": 4}
+    here = encode_catalogue(clean, str(tmp_path / "here"), ContentSettings.read(json.dumps(given)))
+    quiet = os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    there = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            ON_RAY,
+            clean,
+            str(tmp_path / "there"),
+            json.dumps(given | {"workers.count": 2}),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=quiet,
+    )
+    assert there.returncode == 0, there.stderr
+    assert here["audio"].in_words("audio") in there.stdout
+    one, other = (ItemVectors.read(tmp_path / name, "audio") for name in ("here", "there"))
+    assert one.item_ids == other.item_ids
+    assert one.known.sum() == len(one.item_ids) - 1
+    assert one.vectors.tolist() == other.vectors.tolist()
 
 
 @pytest.mark.parametrize(
