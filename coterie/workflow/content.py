@@ -25,7 +25,7 @@ from coterie.content.texts import TextSettings, item_texts
 from coterie.content.vectors import KINDS
 from coterie.data.load import read_clean
 from coterie.data.parquet import table_writer
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
 from coterie.schema import ITEMS, QUARANTINE
 from coterie.workflow.content_folder import content_folder, earlier_content
@@ -178,13 +178,17 @@ class _Work:
         plan = EncodingPlan.of(inputs, self.encoder, earlier)
         made = np.zeros((len(plan.places), self.encoder.width), np.float32)
         faults: dict[int, str] = {}
-        done = 0
-        for places, found in self._encoded([inputs.values[place] for place in plan.places]):
-            made[places] = found.vectors
-            faults |= {places[place]: why for place, why in found.faults.items()}
-            done += len(places)
-            progress(f"content: {self._kind}", done, len(made))
-        well = np.ones(len(made), bool)
+        well = np.zeros(len(made), bool)
+        try:
+            for places, found in self._encoded([inputs.values[place] for place in plan.places]):
+                made[places], well[places] = found.vectors, True
+                faults |= {places[place]: why for place, why in found.faults.items()}
+                progress(f"content: {self._kind}", int(well.sum()), len(made))
+        except UnavailableError as error:
+            if not well.any():
+                raise
+            # What has been encoded may have cost money: it is kept, and the rest comes next time.
+            faults |= dict.fromkeys(np.flatnonzero(~well).tolist(), str(error))
         well[list(faults)] = False
         kept = plan.finish(self.encoder, made, well)
         return kept, self._quarantine(inputs, plan, faults), len(made) - len(faults)

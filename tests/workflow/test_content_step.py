@@ -12,7 +12,7 @@ import pytest
 from coterie.content.encoder import EncodedBatch, digest_of, unit_rows
 from coterie.content.vectors import ItemVectors
 from coterie.data.ingest import ingest
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, UnavailableError
 from coterie.workflow.content import ContentSettings, encode_catalogue
 from tests.tiny_shop import write_raw
 
@@ -166,6 +166,30 @@ def test_a_bad_picture_goes_to_quarantine_and_its_item_lives_without(shop, tmp_p
     found = encode_catalogue(clean, str(out), settings, keep, make=make)["image"]
     assert again["image"].asked == [b"mended"]
     assert (found.known, found.quarantined) == (3, 2)
+
+
+def test_what_was_encoded_before_an_api_fell_silent_is_kept(shop, tmp_path):
+    class Fails(Toy):
+        def encode(self, batch):
+            if len(self.asked) >= 40:
+                raise UnavailableError("api.example does not answer")
+            return super().encode(batch)
+
+    keep, clean = str(tmp_path / "keep"), shop(title=titled("lamp"))
+    settings = ContentSettings.read('{"text.place": "default", "batch": 20}')
+    made, _ = toys()
+
+    def make(kind, choice, key):
+        return made.setdefault(kind, Fails(kind))
+
+    found = encode_catalogue(clean, str(tmp_path / "out"), settings, keep, make=make)["text"]
+    assert (found.known, found.encoded, found.quarantined) == (40, 40, found.items - 40)
+    (why,) = set(pq.read_table(tmp_path / "out/quarantine.parquet")["reason"].to_pylist())
+    assert why == "api.example does not answer"
+    with pytest.raises(UnavailableError):
+        encode_catalogue(clean, str(tmp_path / "out"), settings, keep, make=make)
+    after = encode_catalogue(clean, str(tmp_path / "out"), settings, keep, make=toys()[1])["text"]
+    assert (after.known, after.encoded) == (after.items, after.items - 40)
 
 
 def test_without_an_encoder_nothing_is_made(shop, tmp_path):
