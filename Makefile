@@ -43,7 +43,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once, some minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_INDEX) \
-	  --constraint constraints.txt --editable ".[train,serve,pipelines,dev]"
+	  --constraint constraints.txt --editable ".[train,serve,pipelines,content,dev]"
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # on all cores, as pip does not; some are templates
 	@touch $(STAMP)
 

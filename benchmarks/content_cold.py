@@ -86,7 +86,7 @@ def _without(data: TrainingSet, cold: npt.NDArray[np.bool_]) -> TrainingSet:
 def _rules(
     found: ContentSet, fit: TrainingSet, served: TrainingSet, rng: np.random.Generator
 ) -> dict[str, Callable[[Ints], Floats]]:
-    """What needs no content but a category: chance, its popularity, and how much one likes it."""
+    """Make the rules that need no content but a category: chance, its popularity, one's liking."""
     n = fit.num_items
     rules: dict[str, Callable[[Ints], Floats]] = {
         "random": lambda users: rng.random((len(users), n)).astype(np.float32)

@@ -1,5 +1,5 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
-and into docs/pipelines.md the pipelines' parameters.
+into docs/pipelines.md the pipelines' parameters, and into docs/content.md what encoders reach.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -27,7 +27,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import accuracy_tables, content_table, dislikes_table, settings_table
+from benchmarks import (
+    accuracy_tables,
+    content_table,
+    dislikes_table,
+    encoders_table,
+    settings_table,
+)
 from benchmarks.accuracy_chart import draw_chart
 from benchmarks.accuracy_figures import FIGURES
 from coterie.errors import BadInputError
@@ -44,6 +50,7 @@ PAGES: Final = tuple(
         "docs/accuracy.md",
         "docs/appendix.md",
         "docs/pipelines.md",
+        "docs/content.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
@@ -60,6 +67,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "other settings": lambda _: settings_table.write_others(),
     "pipeline parameters": lambda _: write_table(),
     "content": lambda _: content_table.write_tables(_read("content.json")),
+    "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""

@@ -22,6 +22,8 @@ EVENT_LOG: Final = "COTERIE_EVENT_LOG"
 """Variable with the URL of the event log."""
 PASSWORDS: Final = ("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD")
 """Variables with the passwords of event log and online store, which are one Redis."""
+CONTENT_KEY: Final = "COTERIE_CONTENT_KEY"
+"""Variable with what an API that encodes texts asks of its callers."""
 POD: Final = {
     "COTERIE_POD_NAME": "metadata.name",
     "COTERIE_POD_UID": "metadata.uid",
@@ -42,6 +44,11 @@ def admin_token() -> str:
             f"{ADMIN_TOKEN} is not set: is app_secret the name of the chart's secret?"
         )
     return token
+
+
+def content_key() -> str:
+    """Read the key of an API that encodes texts; empty where none was given."""
+    return os.environ.get(CONTENT_KEY, "").strip()
 
 
 def training_cluster() -> "tuple[TrainingCluster, Pod]":

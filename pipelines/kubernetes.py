@@ -12,6 +12,7 @@ from kfp.dsl import PipelineTask
 
 from components.environment import (
     ADMIN_TOKEN,
+    CONTENT_KEY,
     EVENT_LOG,
     FEATURE_STORE,
     PASSWORDS,
@@ -59,6 +60,12 @@ def give_training_cluster(task: PipelineTask, training_config: Any) -> PipelineT
     for variable, field in POD.items():
         kubernetes.use_field_path_as_env(task, variable, field)
     return task
+
+
+def give_content_key(task: PipelineTask, content_secret: Any) -> PipelineTask:
+    """Give a step the key of the API that encodes texts."""
+    same = {CONTENT_KEY: CONTENT_KEY}
+    return kubernetes.use_secret_as_env(task, content_secret, same, optional=True)
 
 
 def give_admin_token(task: PipelineTask, app_secret: Any) -> PipelineTask:

@@ -146,6 +146,18 @@ class Parameters:
         RELEASING,
         default="",
     )
+    content: str = parameter(
+        'JSON of what of items is encoded, and by what: {"text": {"place": "default"}}; or the '
+        "address of a file with it. Empty encodes nothing.",
+        RELEASING,
+        default="",
+    )
+    content_store: str = parameter(
+        "Folder or URL where vectors of items outlive the run, so that the next one encodes only "
+        "what is new; empty encodes all each time.",
+        RELEASING,
+        default="",
+    )
     release_store: str = parameter(
         "Folder or URL to publish the release to; empty publishes it nowhere.",
         RELEASING,
@@ -195,6 +207,12 @@ class Parameters:
         "On Kubernetes: Secret with redis-password, of the online store and the event log.",
         RELEASING,
         default="coterie-redis",
+    )
+    content_secret: str = parameter(
+        "On Kubernetes: Secret with COTERIE_CONTENT_KEY, for an API that encodes texts; passed "
+        "over where it does not exist.",
+        RELEASING,
+        default="coterie-content",
     )
     training_config: str = parameter(
         "On Kubernetes: ConfigMap of the chart that says where this cluster trains, and where its "

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Model, PipelineTask
 
+from components.content import content
 from components.evaluate import evaluate
 from components.features import features
 from components.ingest import ingest
@@ -15,6 +16,7 @@ from components.train import train
 from pipelines.kubernetes import (
     LITTLE_RESOURCES,
     give_admin_token,
+    give_content_key,
     give_feature_store,
     give_object_stores,
     give_training_cluster,
@@ -59,7 +61,16 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         offline=given.offline,
         status=given.status,
     )
+    encoded = content(
+        clean=clean,
+        content=given.content,
+        content_store=given.content_store,
+        version=version,
+        status=given.status,
+    ).after(filled)
     fitted = _train(given, clean, filled.outputs["training_features"], version)
+    # Steps of a run do not overlap: they write one record of it.
+    fitted.after(encoded)
     measured = evaluate(
         clean=clean,
         challenger=fitted.outputs["challenger"],
@@ -77,7 +88,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         status=given.status,
     )
     begun = _roll_out(given, made.outputs["bundle"], version)
-    tables = {"ingest": taken, "features": filled, "train": fitted}
+    tables = {"ingest": taken, "features": filled, "content": encoded, "train": fitted}
     tables |= {"evaluate": measured, "release": made}
     _provide(given, tables, begun)
     return ReleaseOutputs(
@@ -140,6 +151,7 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
     for task in tasks.values():
         give_object_stores(task, given.s3_secret, given.training_config)
     give_feature_store(tables["features"], given.redis_secret, given.training_config)
+    give_content_key(tables["content"], given.content_secret)
     give_training_cluster(tables["train"], given.training_config)
     give_admin_token(begun, given.app_secret)
     set_caching(tasks, DECIDED)

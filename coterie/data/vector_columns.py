@@ -62,3 +62,14 @@ def vectors_of(items: pa.Table | None, kind: str) -> Floats | None:
         column = column.chunk(0)
     flat = column.flatten().to_numpy(zero_copy_only=False)
     return np.asarray(flat, np.float32).reshape(items.num_rows, column.type.list_size)
+
+
+def encoders_of(items: pa.Table | None) -> dict[str, str]:
+    """Tell what made the vectors of each kind: its name and digest, by kind."""
+    told = {} if items is None else items.schema.metadata or {}
+    names = {
+        name.decode().removeprefix(PREFIX): made.decode()
+        for name, made in told.items()
+        if name.startswith(PREFIX.encode())
+    }
+    return dict(sorted(names.items()))

@@ -22,8 +22,9 @@ from coterie.errors import BadInputError
 
 PIPELINES: Final = ("train", "refresh")
 """That make releases."""
-STEPS: Final = ("ingest", "features", "train", "evaluate", "release")
-"""Of all pipelines; a run starts with the first and has succeeded with the last."""
+STEPS: Final = ("ingest", "features", "content", "train", "evaluate", "release")
+"""Of all pipelines; a run starts with the first and has succeeded with the last. Content has no
+place in runs of shops that encode none."""
 KEPT: Final = 50
 SILENT_S: Final = 600.0
 """A step that is at work says so more often; after so long without a sign of it, it was killed."""

@@ -30,7 +30,7 @@ from coterie.release.manifest import (
     Manifest,
     check_version,
 )
-from coterie.schema import ITEMS, SCHEMA_VERSION
+from coterie.schema import RELEASED_ITEMS, SCHEMA_VERSION
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -43,7 +43,7 @@ class ReleaseContent:
     parameters: Tensors
     """All of the recommender's state."""
     catalogue: pa.Table
-    """``schema.ITEMS``: row i describes item i."""
+    """``schema.ITEMS``, of which ``schema.RELEASED_ITEMS`` are kept: row i describes item i."""
     popularity: npt.NDArray[np.float32]
     """Shape (num_items,)."""
     metrics: Mapping[str, Any]
@@ -164,18 +164,19 @@ def _catalogue(data: bytes, num_items: int, where: str) -> pa.Table:
 
 
 def _as_items(table: pa.Table, where: str) -> pa.Table:
-    names = list(ITEMS.arrow.names)
+    names = list(RELEASED_ITEMS.names)
     if table.column_names != names:
         raise BadInputError(f"{where} has the columns {table.column_names}, expected {names}")
     try:
-        return table.cast(ITEMS.arrow)
+        return table.cast(RELEASED_ITEMS)
     except (pa.ArrowException, ValueError) as error:
         raise BadInputError(f"{where}: {error}") from error
 
 
 def _to_files(content: ReleaseContent, where: str) -> dict[str, bytes]:
     """Write the release's files by name, the manifest last."""
-    catalogue = _as_items(content.catalogue, "the catalogue")
+    kept = [name for name in content.catalogue.column_names if name in RELEASED_ITEMS.names]
+    catalogue = _as_items(content.catalogue.select(kept), "the catalogue")
     popularity = np.ascontiguousarray(content.popularity, np.float32)
     rows = catalogue.num_rows
     per_item = tuple(sorted(n for n, t in content.parameters.items() if t.shape[:1] == (rows,)))

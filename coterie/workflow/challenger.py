@@ -12,6 +12,7 @@ from safetensors import torch as safetensors
 
 import coterie
 from coterie.data.repurchase import RepurchaseSetting, read_repurchase
+from coterie.data.vector_columns import encoders_of
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
 from coterie.files import write_atomically
@@ -54,6 +55,8 @@ class Challenger:
     """The release that it went on from; empty: it began anew."""
     repurchase: Mapping[str, float | None] = field(default_factory=dict)
     """When what was bought may be listed again: ``RepurchaseRule.days``."""
+    encoders: Mapping[str, str] = field(default_factory=dict)
+    """Name and digest of what made the vectors of items that it was offered, by kind."""
 
     def repurchase_setting(self) -> RepurchaseSetting:
         """Make the setting of its very rule, for whoever opens the shop after it."""
@@ -85,7 +88,7 @@ def fit_challenger(
     """
     settings, started = settings or FitSettings(), time.monotonic()
     config = settings.configure()
-    shop = CleanShop.open(clean, read_repurchase(*settings.repurchase))
+    shop = CleanShop.open(clean, read_repurchase(*settings.repurchase), settings.content)
     if training_features is not None:
         check_features(training_features, shop)
     data = shop.split.for_validation()
@@ -109,6 +112,7 @@ def fit_challenger(
         training=history,
         start=settings.start,
         repurchase=dict(shop.split.repurchase.days),
+        encoders=encoders_of(shop.split.items),
     )
     _save(challenger, fitted.final, Path(out))
     return challenger

@@ -38,6 +38,8 @@ class FitSettings:
     """Folder or URL of a release to go on from; empty begins anew."""
     repurchase: Sequence[str] = ()
     """When what was bought may be listed again, as ``repurchase.read_repurchase`` takes it."""
+    content: str = ""
+    """Folder with vectors of items that the content step left; empty: words alone tell of items."""
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:

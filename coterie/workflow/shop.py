@@ -1,11 +1,16 @@
 """A shop, opened: its clean tables, and what of them may be looked at when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
+from coterie.content.vectors import ItemVectors, kinds_in
 from coterie.data.dataset import Dataset, Split
 from coterie.data.load import load_dataset
 from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import choose
+from coterie.data.vector_columns import with_vectors
+from coterie.errors import BadInputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +21,33 @@ class CleanShop:
     split: Split
 
     @classmethod
-    def open(cls, clean: str, repurchase: RepurchaseSetting | None = None) -> "CleanShop":
+    def open(
+        cls, clean: str, repurchase: RepurchaseSetting | None = None, content: str = ""
+    ) -> "CleanShop":
         """Load clean tables and split them.
 
         Args:
             clean: Folder that ``ingest`` wrote.
             repurchase: What may be listed again; learned from what was bought if not given.
+            content: Folder with vectors of items (``coterie.content.vectors``), put beside the
+                columns that a model reads; empty: none.
 
         Raises:
             BadInputError: The folder is not clean, or its events cannot be split.
             UnavailableError: The store did not answer.
         """
         dataset = load_dataset(clean)
-        return cls(dataset, choose(dataset, repurchase or RepurchaseSetting()))
+        split = choose(dataset, repurchase or RepurchaseSetting())
+        return cls(dataset, replace(split, items=_with_content(split.items, content)))
+
+
+def _with_content(items: pa.Table | None, folder: str) -> pa.Table | None:
+    if not folder:
+        return items
+    if items is None or not (kinds := kinds_in(folder)):
+        raise BadInputError(f"{folder} holds no vectors of items: run the content step first")
+    for kind in kinds:
+        found = ItemVectors.read(folder, kind)
+        vectors = found.for_items(items["item_id"])
+        items = with_vectors(items, kind, vectors, found.encoder, found.digest)
+    return items

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -97,3 +98,16 @@ def test_a_folder_that_ingest_did_not_leave_so_is_refused(tmp_path, spoil, said)
     spoil(tmp_path / "clean")
     with pytest.raises(BadInputError, match=said):
         load_dataset(str(tmp_path / "clean"))
+
+
+def test_a_folder_that_was_cleaned_before_there_were_tags_has_items_without(tmp_path):
+    loaded(tmp_path, small_shop())
+    clean = tmp_path / "clean"
+    items = pq.read_table(clean / "items.parquet")
+    pq.write_table(items.drop_columns(["tags"]), clean / "items.parquet")
+    report = json.loads((clean / "ingest.json").read_text())
+    data = (clean / "items.parquet").read_bytes()
+    report["files"]["items.parquet"] = hashlib.sha256(data).hexdigest()
+    (clean / "ingest.json").write_text(json.dumps(report))
+    catalogue = load_dataset(str(clean)).catalogue
+    assert catalogue["tags"].null_count == catalogue.num_rows > 0

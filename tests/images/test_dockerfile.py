@@ -71,8 +71,8 @@ def test_images_are_of_the_projects_version():
     found = stages()
     for target in ("train", "serve"):
         assert f"ARG VERSION={project['version']}" in found[target]
-    assert set(re.findall(r"extras=([\w,]+)", found["build"])) <= {"train,serve,pipelines"}
-    assert {"train", "serve", "pipelines"} <= set(project["optional-dependencies"])
+    assert set(re.findall(r"extras=([\w,]+)", found["build"])) <= {"train,serve,pipelines,content"}
+    assert {"train", "serve", "pipelines", "content"} <= set(project["optional-dependencies"])
 
 
 def test_tools_that_build_the_wheel_are_pinned_as_elsewhere():

@@ -8,8 +8,8 @@ from components._base import IMAGE
 from pipelines.compile import PIPELINES, compile_pipelines
 
 STEPS = {
-    "train": {"ingest", "features", "train", "evaluate", "release", "rollout"},
-    "refresh": {"ingest", "features", "train", "evaluate", "release", "rollout"},
+    "train": {"ingest", "features", "content", "train", "evaluate", "release", "rollout"},
+    "refresh": {"ingest", "features", "content", "train", "evaluate", "release", "rollout"},
     "backtest": {"ingest", "backtest"},
     "rollback": {"rollback"},
 }
@@ -139,7 +139,8 @@ def test_steps_run_in_their_order(specs, name):
     assert needs == {
         "ingest": set(),
         "features": {"ingest"},
-        "train": {"ingest", "features"},
+        "content": {"ingest", "features"},
+        "train": {"ingest", "features", "content"},
         "evaluate": {"ingest", "train"},
         "release": {"ingest", "train", "evaluate"},
         "condition-1": {"ingest", "release"},
@@ -189,10 +190,12 @@ def secrets_of(asked):
 def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
     keys = {"AWS_ACCESS_KEY_ID": "s3_secret", "AWS_SECRET_ACCESS_KEY": "s3_secret"}
     token = {"COTERIE_ADMIN_TOKEN": "app_secret"}
+    content = {"COTERIE_CONTENT_KEY": "content_secret"}
     redis = dict.fromkeys(("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD"), "redis_secret")
     for step, asked in kubernetes_of(specs, name).items():
         expected = {} if step == "rollback" else keys
         expected = expected | (token if step in ("rollout", "rollback") else {})
+        expected = expected | (content if step == "content" else {})
         expected = expected | (redis if step == "features" else {})
         assert secrets_of(asked) == expected, step
         assert all(secret["optional"] for secret in asked["secretAsEnv"])

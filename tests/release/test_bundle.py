@@ -12,7 +12,7 @@ import torch
 from coterie.errors import BadInputError
 from coterie.release.bundle import ReleaseContent, load_release, write_release
 from coterie.release.manifest import MANIFEST, FileDigest
-from coterie.schema import ITEMS, SCHEMA_VERSION
+from coterie.schema import ITEMS, RELEASED_ITEMS, SCHEMA_VERSION
 
 
 def items(count):
@@ -68,7 +68,12 @@ def test_what_is_written_is_read(folder):
     assert read.manifest.data_fingerprint == "abc"
     assert read.manifest.schema_version == SCHEMA_VERSION
     assert read.manifest.per_item == ("item_out",)
-    assert read.catalogue.equals(made.catalogue)
+    # Servers of before would refuse a release with more columns, such as tags.
+    assert read.catalogue.equals(made.catalogue.select(RELEASED_ITEMS.names))
+    assert RELEASED_ITEMS.names == [
+        *("item_id", "title", "description", "price", "category", "brand"),
+        *("image_uri", "audio_uri", "available", "created_at"),
+    ]
     np.testing.assert_array_equal(read.popularity, made.popularity)
     for name, tensor in made.parameters.items():
         torch.testing.assert_close(read.parameters[name], tensor, rtol=0, atol=0)

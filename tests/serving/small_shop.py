@@ -77,6 +77,7 @@ def write_small_release(
             "price": [5.0 + row for row in range(NUM_ITEMS)],
             "category": [CATEGORIES[c] for c in category],
             "brand": ["Acme"] * NUM_ITEMS,
+            "tags": pa.nulls(NUM_ITEMS, pa.string()),
             "image_uri": pa.nulls(NUM_ITEMS, pa.string()),
             "audio_uri": pa.nulls(NUM_ITEMS, pa.string()),
             "available": [row != 8 for row in range(NUM_ITEMS)],

@@ -40,6 +40,7 @@ _FITS: Final[dict[str, tuple[str, ...]]] = {
     "description": (TEXT, LIST, ID),
     "category": (TEXT, ID, WORD, LIST),
     "brand": (TEXT, ID, WORD),
+    "tags": (TEXT, WORD, LIST),
     "image_uri": (ID, TEXT, WORD),
     "available": (FLAG, WHOLE),
 }

@@ -94,6 +94,8 @@ def rule_of(role: str, look: ColumnLook, rules: Rules, whole: Callable[[str], pa
         rule["separator"] = mark
     if role == "description" and look.type == LIST:
         rule["separator"] = " "
+    if role == "tags" and look.type == LIST:
+        rule["separator"] = ", "
     if role in ("user_id", "item_id") and look.missing > _MAY_MISS:
         rule["missing"] = "drop"
         rules.notes[role] = (

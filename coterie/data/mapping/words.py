@@ -63,6 +63,7 @@ COLUMNS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             *("producttype", "maincategory", "categorypath", "department", "type"),
         ),
         "brand": ("brand", "vendor", "manufacturer", "store", "author", "bookauthor", "publisher"),
+        "tags": ("tags", "keywords", "labels"),
         "image_uri": (
             *("imageuri", "imageurl", "image", "imagesrc", "imurl", "imageurll", "imageurlm"),
             *("imageurls", "baseimage", "thumbnail"),

@@ -169,6 +169,7 @@ def _item_table(
         "price": pa.array(np.round(assortment.price.astype(np.float64), 2)),
         "category": write_categories(assortment),
         "brand": write_makers(assortment),
+        "tags": pa.nulls(len(items), pa.string()),
         "image_uri": pa.nulls(len(items), pa.string()),
         "audio_uri": pa.nulls(len(items), pa.string()),
         "available": pa.array(assortment.ends > config.days),

@@ -58,6 +58,7 @@ def guessed(name, /, **columns):
                 "Variant__SKU": "id",
                 "Variant__Price": "number",
                 "Image__Src": "id",
+                "Tags": "text",
             },
             "items",
             {
@@ -67,6 +68,7 @@ def guessed(name, /, **columns):
                 "price": "Variant Price",
                 "category": "Type",
                 "brand": "Vendor",
+                "tags": "Tags",
                 "image_uri": "Image Src",
             },
         ),

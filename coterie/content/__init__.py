@@ -1,0 +1,1 @@
+"""What is known of an item without anybody's taste: its words, its looks, its sound."""
