@@ -21,15 +21,20 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 import scipy.sparse as sp
 import torch
 
-from coterie.data.dataset import Interactions, Ints, TrainingSet
-from coterie.data.polarity import liked, turned_down
+from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
 from coterie.models.content_graph import COLUMNS, KINDS, content_graphs
+from coterie.models.content_inputs import (
+    ContentInputs,
+    brands,
+    read_inputs,
+    transitions,
+    what_was_turned_down,
+)
 from coterie.models.ease import EASE, EASEConfig
 from coterie.models.engagement import check_users, engagement
 from coterie.models.space import Choice, LogUniform, Tuning
@@ -84,21 +89,7 @@ class ContentConfig:
             raise BadInputError(f"l2 and neighbours must be over 0, the decay not below: {self}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What shoppers bring, each by shopper and item."""
-
-    entries: Any
-    """Shape (users, items), weighed by place."""
-    had: Any
-    friends: Any
-    """What friends had, each friend as much as the square root of a share of all."""
-
-    def take(self, users: Ints) -> "_Read":
-        return _Read(*(getattr(self, name)[users] for name in ("entries", "had", "friends")))
-
-
-Part = Callable[[_Read], Any]
+Part = Callable[[ContentInputs], Any]
 
 
 class ContentModel:
@@ -118,14 +109,14 @@ class ContentModel:
         """What each part counts, of those that there are."""
         self._parts: dict[str, Part] = {}
         self._factors: dict[str, float] = {}
-        self._read: _Read | None = None
+        self._read: ContentInputs | None = None
         self._weighed: _Weighed | None = None
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """See ``base.Model``."""
         had = self._answers(data)
         self._parts = {n: p for n, p in self._make(data, had).items() if n in self.config.parts}
-        self._read = _read(data, self.config)
+        self._read = self._inputs(data)
         some = np.flatnonzero(np.diff(had.indptr) > 0)
         some = some[:: max(1, len(some) // 1000)]
         spread = {n: _spread(p(self._read.take(some))) for n, p in self._parts.items()}
@@ -168,7 +159,7 @@ class ContentModel:
     def serve(self, data: TrainingSet) -> None:
         """See ``base.Inductive``."""
         check_users(np.zeros(0, np.int64), self._num_users)
-        self._read = _read(data, self.config)
+        self._read = self._inputs(data)
 
     def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
         """See ``base.Model``."""
@@ -193,13 +184,16 @@ class ContentModel:
             self.config.count_turned_down,
         )
 
+    def _inputs(self, data: TrainingSet) -> ContentInputs:
+        return read_inputs(data, self.config.position_decay, self.config.count_turned_down)
+
     @property
     def _num_users(self) -> int:
         return 0 if self._read is None else int(self._read.had.shape[0])
 
     def _answers(self, data: TrainingSet) -> Any:
         had = engagement(data)
-        return had.maximum(_turned_down(data)) if self.config.count_turned_down else had
+        return had.maximum(what_was_turned_down(data)) if self.config.count_turned_down else had
 
     def _make(self, data: TrainingSet, had: Any) -> dict[str, Part]:
         wanted = self.config.parts
@@ -219,15 +213,15 @@ class ContentModel:
             ease.fit_rows(had)
             parts["ease"] = lambda told: ease.scores_of(told.entries)
         if "next" in wanted:
-            follows = _transitions(data)
+            follows = transitions(data)
             if follows.nnz:
                 parts["next"] = lambda told: told.entries @ follows
         kinds = tuple(k for k in KINDS if k in wanted)
         graphs = content_graphs(data, kinds, self.config.neighbours)
         for kind, graph in graphs.items():
             parts[kind] = _through(graph)
-        if "brand" in wanted and (brands := _brands(data)).nnz:
-            parts["brand"] = lambda told: (told.entries @ brands) @ brands.T
+        if "brand" in wanted and (of_brand := brands(data)).nnz:
+            parts["brand"] = lambda told: (told.entries @ of_brand) @ of_brand.T
         if graphs:
             whole = sp.csr_matrix(sum(graphs.values(), sp.csr_array((n, n))) / len(graphs))
             parts["smoothed"] = lambda told: ((told.entries @ whole) @ to_users) @ had
@@ -304,85 +298,3 @@ def _spread(scores: Any) -> float:
 def _dense(scores: Any) -> npt.NDArray[np.float32]:
     dense: Any = scores.toarray() if hasattr(scores, "toarray") else scores
     return np.asarray(dense, np.float32)
-
-
-def _read(data: TrainingSet, config: ContentConfig) -> _Read:
-    had = engagement(data)
-    entries = _by_place(data, config.position_decay)
-    if config.count_turned_down:
-        entries = entries + config.count_turned_down * _turned_down(data)
-    ones = np.ones(len(data.ties), np.float32)
-    shape = (data.num_users, data.num_users)
-    ties = sp.csr_matrix((ones, (data.ties.src_idx, data.ties.dst_idx)), shape)
-    few = np.maximum(np.diff(ties.indptr), 1).astype(np.float32) ** -0.5
-    return _Read(entries.tocsr(), had, (sp.diags_array(few) @ ties @ had).tocsr())
-
-
-def _turned_down(data: TrainingSet) -> Any:
-    events = data.interactions.take(turned_down(data.interactions))
-    found = sp.csr_matrix(
-        (np.ones(len(events), np.float32), (events.user_idx, events.item_idx)),
-        (data.num_users, data.num_items),
-    )
-    found.data[:] = 1.0
-    return found
-
-
-def _ordered(data: TrainingSet) -> tuple[Interactions, Ints]:
-    """Sort what was liked by shopper, oldest first, and count each shopper's newer events, (n,).
-
-    Events of one moment have no order: each is at the same place, and none follows another.
-    """
-    events = data.interactions.take(liked(data.interactions))
-    events = events.take(np.lexsort((events.item_idx, events.ts_ms, events.user_idx)))
-    keys = np.column_stack([events.user_idx, events.ts_ms, events.item_idx])
-    events = events.take(np.any(np.diff(keys, axis=0, prepend=-1) != 0, axis=1))
-    moment = np.column_stack([events.user_idx, events.ts_ms])
-    number = np.cumsum(np.any(np.diff(moment, axis=0, prepend=-1) != 0, axis=1))
-    user_ends = np.searchsorted(events.user_idx, events.user_idx, side="right")
-    return events, user_ends - np.searchsorted(number, number, side="right")
-
-
-def _by_place(data: TrainingSet, decay: float) -> Any:
-    """Weigh each item by the place of its newest event, (users, items)."""
-    events, place = _ordered(data)
-    weight = (1.0 + place.astype(np.float32)) ** -decay
-    pair = events.user_idx * data.num_items + events.item_idx
-    order = np.lexsort((-weight, pair))
-    first = order[np.diff(pair[order], prepend=-1) > 0]
-    parts = (weight[first], (events.user_idx[first], events.item_idx[first]))
-    return sp.csr_matrix(parts, (data.num_users, data.num_items))
-
-
-def _brands(data: TrainingSet) -> Any:
-    """Mark the brand of each item, by the root of how many have it, (items, brands)."""
-    shape = (data.num_items, 0)
-    if data.items is None or "brand" not in data.items.column_names:
-        return sp.csr_matrix(np.zeros(shape, np.float32))
-    code = pc.dictionary_encode(data.item_column("brand")).combine_chunks()
-    row = code.indices.to_numpy(zero_copy_only=False) if code.null_count == 0 else None
-    names = np.array(code.dictionary.to_pylist(), object)
-    if row is None:
-        row = pc.fill_null(code.indices, -1).to_numpy(zero_copy_only=False)
-    known = np.flatnonzero(row >= 0)
-    known = known[names[row[known]] != ""]
-    many = np.bincount(row[known], minlength=len(names))
-    known = known[many[row[known]] > 1]
-    values = many[row[known]].astype(np.float32) ** -0.5
-    return sp.csr_matrix((values, (known, row[known])), (data.num_items, len(names)))
-
-
-def _transitions(data: TrainingSet, reach: int = 9) -> Any:
-    """Count which item followed which in a shopper's events, near ones more, (items, items)."""
-    events, place = _ordered(data)
-    found: Any = sp.csr_matrix((data.num_items, data.num_items))
-    for distance in range(1, min(reach, len(events) - 1) + 1):
-        same = events.user_idx[distance:] == events.user_idx[:-distance]
-        same &= place[distance:] != place[:-distance]
-        before, after = events.item_idx[:-distance][same], events.item_idx[distance:][same]
-        ones = np.full(len(before), 1.0 / distance, np.float32)
-        found = found + sp.csr_matrix((ones, (before, after)), found.shape)
-        found = found + sp.csr_matrix((0.5 * ones, (after, before)), found.shape)
-    out = np.maximum(np.asarray(found.sum(axis=1)).ravel(), 1e-9) ** -0.5
-    into = np.maximum(np.asarray(found.sum(axis=0)).ravel(), 1.0) ** -0.2
-    return (sp.diags_array(out) @ found @ sp.diags_array(into)).tocsr().astype(np.float32)
