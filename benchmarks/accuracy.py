@@ -44,8 +44,8 @@ from coterie.evaluation.newcomers import REVEALED, Newcomers
 from coterie.evaluation.protocols import Evaluation, evaluate_model
 from coterie.evaluation.significance import PairedTest, paired_test
 from coterie.files import write_atomically
+from coterie.fitting.fit import Here, chosen_config, fit
 from coterie.models import MODELS, Inductive, Model
-from coterie.training.fit import Here, chosen_config, fit
 from coterie.workflow.settings import change, flatten, nest, renew
 from coterie.workflow.shop import CleanShop
 from coterie.workflow.tuning import TuneSettings, tune_model

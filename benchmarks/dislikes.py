@@ -41,9 +41,9 @@ from coterie.evaluation.item_sets import ItemSets
 from coterie.evaluation.metrics import Values
 from coterie.evaluation.protocols import measure, rank
 from coterie.evaluation.significance import paired_test
+from coterie.fitting.fit import chosen_config, fit
 from coterie.models import MODELS
 from coterie.schema import EVENT_KINDS, TIE_KINDS, EventKind, TieKind
-from coterie.training.fit import chosen_config, fit
 from coterie.workflow.settings import change, flatten
 
 RESULTS: Final = Path(__file__).parent / "results" / "dislikes.json"

@@ -28,9 +28,9 @@ from coterie.data.repurchase import NOTHING_AGAIN, RepurchaseSetting
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.evaluation.item_sets import ItemSets
 from coterie.evaluation.protocols import measure
+from coterie.fitting.fit import fit_twice
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
-from coterie.training.fit import fit_twice
 from coterie.workflow.shop import CleanShop
 
 RESULTS: Final = Path(__file__).parent / "results" / "repurchase.json"

@@ -15,9 +15,9 @@ from coterie.data.polarity import turned_down
 from coterie.errors import BadInputError
 from coterie.evaluation.item_sets import ItemSets
 from coterie.evaluation.protocols import evaluate_model, rank
+from coterie.fitting.dataset_file import digest
 from coterie.models import MODELS, Learned, Model
 from coterie.schema import EVENT_KINDS
-from coterie.training.dataset_file import digest
 
 KINDS = {kind.value: code for code, kind in enumerate(EVENT_KINDS)}
 

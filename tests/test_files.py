@@ -156,7 +156,7 @@ def test_a_folder_that_came_meanwhile_is_left_alone(tmp_path):
 MAY_RENAME = {
     "coterie/files.py",
     "coterie/data/staging.py",  # swaps two folders
-    "coterie/training/distributed.py",  # moves a damaged file aside
+    "coterie/fitting/distributed.py",  # moves a damaged file aside
 }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from coterie.evaluation.results import Comparison
     from coterie.evaluation.significance import PairedTest
     from coterie.release.offline import NamedReason, ShopperList
-    from coterie.training.study import Study, Trial
+    from coterie.tuning.study import Study, Trial
     from coterie.workflow import Challenger, Tuned
 
 MAX_REASONS = 3

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from coterie.training.study_progress import StudyProgress, Watch
+from coterie.tuning.study_progress import StudyProgress, Watch
 
 
 class _TimeLeft(ProgressColumn):

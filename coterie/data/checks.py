@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coterie.data.chunks import BOOLEAN, INEXACT, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW
 from coterie.data.columns import NO_FLAG, parse
-from coterie.data.formats import BOOLEAN, INEXACT, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW
 from coterie.schema import Table
 
 COLUMN, REASON, FOUND, NOTED, CUT = "_column", "_reason", "_found", "_noted", "_cut"

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.checks import COLUMN, CUT, FOUND, NOTED, REASON, check, checked_type
+from coterie.data.chunks import Chunk
 from coterie.data.engine import Runner, daft_on
-from coterie.data.formats import Chunk
 from coterie.data.ids import normal_ids
 from coterie.data.spill import ROW_OFFSET, Keys, Spill, all_of_each, first_of_each, last_of_each
 from coterie.data.tables import TableSource, refuse_columns

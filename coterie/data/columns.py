@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coterie.data.formats import INEXACT, LIST_MARK, MOST_EXACT
+from coterie.data.chunks import INEXACT, LIST_MARK, MOST_EXACT
 from coterie.data.ids import CONTROL, normal_ids
 from coterie.data.text import CONTROLS, plain, trimmed
 from coterie.errors import BadInputError

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from coterie.data.chunks import WHOLE_ROW, Chunk, FileForm
 from coterie.data.encodings import Utf8Stream, utf8_chunks
-from coterie.data.formats import WHOLE_ROW, Chunk, FileForm
 from coterie.errors import BadInputError
 
 TOO_MANY: Final = "more fields than the header"

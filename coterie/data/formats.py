@@ -1,16 +1,17 @@
 """Files of tables: which forms are read, and their rows as they stand, part by part."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coterie.data.chunks import PLAIN, Chunk, FileForm
+from coterie.data.delimited import delimited_chunks, delimited_columns
 from coterie.data.encodings import COMPRESSIONS
+from coterie.data.json_lines import json_chunks, json_columns
 from coterie.errors import BadInputError
 
 PARQUET, DELIMITED, JSON_LINES = "parquet", "delimited", "json_lines"
@@ -28,54 +29,6 @@ KINDS: Final = {
 FORMATS: Final = ("parquet", "csv", "jsonl", "ndjson", "json")
 """Ends of the names of the contract's own files."""
 CHUNK_ROWS: Final = 1 << 17
-NOT_ONE_VALUE: Final = "a list or an object, expected one value"
-BOOLEAN: Final = "true or false, expected a text or a number"
-"""A fault only where a column does not hold yes and no."""
-INEXACT: Final = "a number with a fraction, or too large to be exact"
-"""A fault only where a column holds ids."""
-MOST_EXACT: Final = 1 << 53
-"""Whole numbers below it are exact as floats."""
-TWICE: Final = "given more than once in one object"
-WHOLE_ROW: Final = ""
-"""Key of faults, in place of a column, that are of the whole row."""
-LIST_MARK: Final = "\x1d"
-"""Character before each text of a list of texts, which a category may be."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileForm:
-    """How a delimited file is written; Parquet and JSON Lines need none of it."""
-
-    delimiter: str = ","
-    """Characters between fields; a space stands for runs of spaces and tabs."""
-    encoding: str = "utf-8"
-    header: bool = True
-    """Whether the first line names the columns."""
-    names: tuple[str, ...] = ()
-    """Names of the columns, where no line has them."""
-    quote: str = '"'
-    """Character around fields; empty where nothing is quoted."""
-    escape: str = ""
-    """Character before a quote that is part of a field; empty where it is doubled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some rows of one file, as they stand."""
-
-    file: str
-    """Its name within the folder."""
-    rows: npt.NDArray[np.int64]
-    """Shape (n,): their numbers; 1 is the file's first row of data, blank lines not counted."""
-    columns: dict[str, pa.Array]
-    """Each of shape (n,): text, or as Parquet types it."""
-    faults: dict[str, pa.Array]
-    """Why a cell cannot be taken, by column, text of shape (n,); null where it can."""
-    fields: tuple[tuple[str, ...], ...] = ()
-    """All fields of each row, where the rows are not as wide as their header."""
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 def form_of(name: str) -> tuple[str | None, str | None]:
@@ -94,7 +47,7 @@ def form_of(name: str) -> tuple[str | None, str | None]:
     )
 
 
-def columns_of(file: Path, name: str, form: FileForm = FileForm()) -> list[str]:
+def columns_of(file: Path, name: str, form: FileForm = PLAIN) -> list[str]:
     """Read the names of a file's columns, in its order.
 
     Args:
@@ -109,16 +62,12 @@ def columns_of(file: Path, name: str, form: FileForm = FileForm()) -> list[str]:
     if kind == PARQUET:
         return list(_parquet(file, name).schema_arrow.names)
     if kind == JSON_LINES:
-        from coterie.data.json_lines import json_columns
-
         return json_columns(file, name)
-    from coterie.data.delimited import delimited_columns
-
     return delimited_columns(file, name, form)
 
 
 def read_chunks(
-    file: Path, name: str, form: FileForm = FileForm(), wanted: Collection[str] | None = None
+    file: Path, name: str, form: FileForm = PLAIN, wanted: Collection[str] | None = None
 ) -> Iterator[Chunk]:
     """Read a file in parts, so that memory does not grow with it.
 
@@ -135,12 +84,8 @@ def read_chunks(
     if kind == PARQUET:
         yield from _parquet_chunks(file, name, wanted)
     elif kind == JSON_LINES:
-        from coterie.data.json_lines import json_chunks
-
         yield from json_chunks(file, name, wanted)
     else:
-        from coterie.data.delimited import delimited_chunks
-
         yield from delimited_chunks(file, name, form, wanted)
 
 

@@ -11,16 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
 
+from coterie.data.chunks import BOOLEAN, INEXACT, LIST_MARK, MOST_EXACT, NOT_ONE_VALUE, TWICE, Chunk
 from coterie.data.encodings import utf8_chunks
-from coterie.data.formats import (
-    BOOLEAN,
-    INEXACT,
-    LIST_MARK,
-    MOST_EXACT,
-    NOT_ONE_VALUE,
-    TWICE,
-    Chunk,
-)
 from coterie.errors import BadInputError
 
 _SAMPLE_LINES = 1_000

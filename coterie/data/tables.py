@@ -11,14 +11,9 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
+from coterie.data.chunks import Chunk
 from coterie.data.columns import refuse_type
-from coterie.data.formats import (
-    Chunk,
-    columns_of,
-    num_rows_at_most,
-    parquet_types,
-    read_chunks,
-)
+from coterie.data.formats import columns_of, num_rows_at_most, parquet_types, read_chunks
 from coterie.data.stores import near, open_store
 from coterie.data.table_files import PassedOver, find_tables
 from coterie.errors import BadInputError

@@ -8,7 +8,7 @@ from coterie.evaluation.blocks import Cell, Plots
 from coterie.evaluation.phrases import escape, name_model, write_number, write_percent
 from coterie.files import write_atomically
 from coterie.models.space import Space
-from coterie.training.study import CLOSE, MAX_RIVALS, Ending, Study, Trial
+from coterie.tuning.study import CLOSE, MAX_RIVALS, Ending, Study, Trial
 
 Section = tuple[str, str, str]
 """Id, title and HTML."""

@@ -8,7 +8,7 @@ from typing import Any
 from coterie.evaluation.phrases import escape, write_number
 from coterie.evaluation.plots import ROW_PX, Figure, axis_title, plain_layout
 from coterie.models.space import Choice, Field, LogUniform, Space
-from coterie.training.study import Ending, Trial
+from coterie.tuning.study import Ending, Trial
 
 SCORE = "NDCG@20 on validation"
 MARKS = {

@@ -12,8 +12,8 @@ from coterie.data.splits import by_weeks
 from coterie.evaluation.backtest import Week
 from coterie.evaluation.comparison import compare
 from coterie.files import write_atomically
+from coterie.fitting.fit import fit_twice
 from coterie.progress import Progress, silent
-from coterie.training.fit import fit_twice
 from coterie.workflow.settings import FitSettings
 
 BACKTEST: Final = "backtest.json"

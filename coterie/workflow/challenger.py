@@ -16,11 +16,11 @@ from coterie.data.vector_columns import encoders_of
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
 from coterie.files import write_atomically
+from coterie.fitting.fit import chosen_config, fit_twice
 from coterie.models import MODELS, Learned, Model, Releasable, is_releasable
 from coterie.models.popularity import Popularity
 from coterie.progress import Progress, silent
 from coterie.recommend.terms import Parameters
-from coterie.training.fit import chosen_config, fit_twice
 from coterie.workflow.features import check_features
 from coterie.workflow.settings import FitSettings, renew
 from coterie.workflow.shop import CleanShop

@@ -15,10 +15,10 @@ from coterie.evaluation.report import report
 from coterie.evaluation.results import Comparison
 from coterie.evaluation.shop import shop_figures
 from coterie.files import write_atomically
+from coterie.fitting.fit import chosen_config, fit, fit_twice
 from coterie.graph.figures import degree_counts, graph_figures
 from coterie.models import MODELS, Inductive, Model, is_releasable
 from coterie.progress import Progress, silent
-from coterie.training.fit import chosen_config, fit, fit_twice
 from coterie.workflow.challenger import Challenger, history_of, load_challenger, load_parameters
 from coterie.workflow.settings import FitSettings, change, flatten
 from coterie.workflow.shop import CleanShop

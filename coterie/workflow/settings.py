@@ -11,11 +11,11 @@ from typing import Any, Final, get_args
 from coterie.data.dataset import TrainingSet
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
+from coterie.fitting.fit import Here
+from coterie.fitting.runs import RayWorkers, run_identity
 from coterie.models import MODELS
 from coterie.renamed import renamed_fields, under_new_names
-from coterie.training.fit import Here
 from coterie.training.loop import Start
-from coterie.training.runs import RayWorkers, run_identity
 
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 

@@ -11,13 +11,13 @@ from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.evaluation.tuning import write_page
 from coterie.files import write_atomically
+from coterie.fitting.dataset_file import digest
 from coterie.models import MODELS
 from coterie.models.space import Space, Tuning, describe
 from coterie.renamed import renamed_fields
-from coterie.training.dataset_file import digest
-from coterie.training.study import Study, StudyPlan, Trial, open_study
-from coterie.training.study_progress import StudyProgress, Watch, unwatched
-from coterie.training.trials import Bounds, Search
+from coterie.tuning.study import Study, StudyPlan, Trial, open_study
+from coterie.tuning.study_progress import StudyProgress, Watch, unwatched
+from coterie.tuning.trials import Bounds, Search
 from coterie.workflow.settings import FitSettings, change, flatten, nest, renew
 from coterie.workflow.shop import CleanShop
 
@@ -131,7 +131,7 @@ def tune_model(
     with open_study(out, settings.plan(search, data), renamed) as study:
         try:
             # Ray and Optuna take seconds to import: only who tunes waits for them.
-            from coterie.training.tune import run_study
+            from coterie.tuning.tune import run_study
 
             run_study(study, search, data, bounds, _keeping(study, settings, watch))
         finally:
@@ -168,7 +168,7 @@ def _keep_best(study: Study, settings: TuneSettings, best: Trial) -> dict[str, A
 
 
 def _draw(study: Study, search: Search) -> None:
-    from coterie.training.search import importances
+    from coterie.tuning.search import importances
 
     shares = importances(search.space, study.searched)
     write_page(study, search.space, search.defaults, shares, Path(study.folder, PAGE))

@@ -1,7 +1,7 @@
 """The bar of a study."""
 
 from coterie.cli.study_bar import study_bar
-from coterie.training.study_progress import StudyProgress
+from coterie.tuning.study_progress import StudyProgress
 
 
 def test_a_study_is_watched_on_a_terminal(monkeypatch, capsys):

@@ -8,7 +8,7 @@ from tiny_shop import write_clean
 
 from coterie.cli import main
 from coterie.models.social_config import SocialConfig
-from coterie.training.study import load_study
+from coterie.tuning.study import load_study
 from coterie.workflow.settings import flatten
 
 SMALL = "--config loop.max_epochs=4 embedding_size=8"

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coterie.data import delimited
-from coterie.data.formats import FileForm, columns_of, read_chunks
+from coterie.data.chunks import FileForm
+from coterie.data.formats import columns_of, read_chunks
 from coterie.errors import BadInputError
 
 PLAIN = FileForm()

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from coterie.data import json_lines
-from coterie.data.formats import BOOLEAN, INEXACT, LIST_MARK, NOT_ONE_VALUE, TWICE, read_chunks
+from coterie.data.chunks import BOOLEAN, INEXACT, LIST_MARK, NOT_ONE_VALUE, TWICE
+from coterie.data.formats import read_chunks
 from coterie.errors import BadInputError
 
 

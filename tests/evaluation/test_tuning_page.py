@@ -12,7 +12,7 @@ from test_report import EVIL, Reader, figures_of
 from coterie.evaluation.tuning import render, write_page
 from coterie.evaluation.tuning_plots import curves, growth, log_ticks, parallel
 from coterie.models.space import Choice, LogUniform, Uniform, describe
-from coterie.training.study import Ending, Study, StudyPlan, Trial
+from coterie.tuning.study import Ending, Study, StudyPlan, Trial
 
 SPACE = {
     "embedding_size": Choice((32, 64, 128)),

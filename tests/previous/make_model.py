@@ -15,11 +15,11 @@ sys.path.append(str(Path.cwd() / "tests"))
 import pyarrow as pa
 from synthetic import planted
 
+from coterie.fitting.fit import Here, fit
 from coterie.models import MODELS
 from coterie.models.blending import popularity
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.schema import ITEMS
-from coterie.training.fit import Here, fit
 from coterie.workflow.settings import change
 
 SETTINGS = {"dim": 4, "heads": 2, "scale": 8.0, "mix": 0.25, "prior": 0.5, "linear.rank": 4}

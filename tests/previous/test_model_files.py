@@ -13,14 +13,14 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from synthetic import planted
 
+from coterie.fitting.fit import Here, fit
+from coterie.fitting.runs import run_identity
 from coterie.models import MODELS
 from coterie.models.social_config import SocialConfig
 from coterie.recommend.batches import Community
 from coterie.recommend.recommender import Recommender
 from coterie.release.bundle import load_release
 from coterie.training.checkpoint import CheckpointFolder
-from coterie.training.fit import Here, fit
-from coterie.training.runs import run_identity
 from coterie.workflow.settings import change, flatten
 from coterie.workflow.start import open_start
 

@@ -11,6 +11,7 @@ import torch
 
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
+from coterie.fitting.dataset_file import digest, pack, unpack
 from coterie.models import MODELS
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
@@ -20,7 +21,6 @@ from coterie.recommend.terms import Query, TermContributions
 from coterie.release.gate import Limits
 from coterie.release.offline import OfflineLists
 from coterie.schema import EventKind
-from coterie.training.dataset_file import digest, pack, unpack
 from coterie.workflow import FitSettings, fit_challenger, make_release
 from coterie.workflow.challenger import load_challenger
 from coterie.workflow.shop import CleanShop

@@ -22,7 +22,7 @@ from coterie.recommend.encoder import Encoder, unit
 from coterie.recommend.recommender import Recommender
 from coterie.release.gate import Limits
 from coterie.release.offline import OfflineLists
-from coterie.training.trials import Bounds
+from coterie.tuning.trials import Bounds
 from coterie.workflow import FitSettings, TuneSettings, evaluate_all, fit_challenger, make_release
 from coterie.workflow.challenger import load_parameters
 from coterie.workflow.shop import CleanShop

@@ -13,7 +13,7 @@ import pytest
 from tiny_shop import write_clean
 
 from coterie.errors import BadInputError, UnavailableError
-from coterie.training.distributed import _epochs_in
+from coterie.fitting.distributed import _epochs_in
 from coterie.workflow import FitSettings, fit_challenger, load_challenger, remote
 from feature_repo.materialise import materialise
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from coterie.errors import BadInputError
+from coterie.fitting.runs import _under_old_names
 from coterie.models import MODELS
 from coterie.models.social_config import SocialConfig
 from coterie.recommend.terms import RENAMED_TENSORS, renew_tensors
 from coterie.renamed import renamed_fields, under_new_names
-from coterie.training.runs import _under_old_names
-from coterie.training.study import PLAN, TRIALS, StudyPlan, load_study, open_study
+from coterie.tuning.study import PLAN, TRIALS, StudyPlan, load_study, open_study
 from coterie.workflow.challenger import CHALLENGER, load_challenger
 from coterie.workflow.settings import FitSettings, flatten, nest
 from coterie.workflow.tuning import TuneSettings

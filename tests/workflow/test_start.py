@@ -11,15 +11,15 @@ from synthetic import planted
 
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
+from coterie.fitting.dataset_file import digest_start, pack_start, unpack_start
+from coterie.fitting.fit import Here, fit
+from coterie.fitting.runs import RayWorkers, run_identity
 from coterie.models.social_config import SocialConfig
 from coterie.models.social_trainee import SocialTrainee
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.store import ReleaseStore
 from coterie.schema import ITEMS
-from coterie.training.dataset_file import digest_start, pack_start, unpack_start
-from coterie.training.fit import Here, fit
 from coterie.training.loop import LoopConfig
-from coterie.training.runs import RayWorkers, run_identity
 from coterie.workflow.start import find_start, open_start
 
 CONFIG = SocialConfig(embedding_size=16, linear_weight=0.5, loop=LoopConfig(max_epochs=12, lr=1e-2))

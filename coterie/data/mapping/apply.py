@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coterie.data.formats import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW, Chunk
+from coterie.data.chunks import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW, Chunk
 from coterie.data.mapping.model import DROP, ColumnRule, FileMapping
 from coterie.data.mapping.values import by_sign, numbers, rescaled, times, translated
 from coterie.schema import EVENTS, UNDATED, Table

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
-from coterie.data.formats import FileForm
+from coterie.data.chunks import FileForm
 from coterie.data.mapping.keys import CHOICES, YES, rule_keys, texts
 from coterie.data.mapping.model import ColumnRule, FileMapping, Mapping
 from coterie.data.stores import open_store, reaching

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from coterie.data.formats import Chunk, columns_of, num_rows_at_most, read_chunks
+from coterie.data.chunks import Chunk
+from coterie.data.formats import columns_of, num_rows_at_most, read_chunks
 from coterie.data.mapping.apply import apply, distinct_items
 from coterie.data.mapping.document import refuse
 from coterie.data.mapping.model import FileMapping, Mapping

@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coterie.data.formats import LIST_MARK, FileForm, read_chunks
+from coterie.data.chunks import LIST_MARK, FileForm
+from coterie.data.formats import read_chunks
 from coterie.data.ids import MISSING_WORDS
 
 SAMPLE_ROWS: Final = 20_000

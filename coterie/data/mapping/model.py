@@ -4,7 +4,7 @@ from collections.abc import Mapping as Table_of
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from coterie.data.formats import FileForm
+from coterie.data.chunks import FileForm
 
 BAD, DROP = "bad", "drop"
 SIGNS: Final = ("negative", "zero", "positive")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from coterie.data.chunks import FileForm
 from coterie.data.encodings import guess_encoding, sample_of, utf8_chunks
-from coterie.data.formats import FileForm
 from coterie.errors import BadInputError
 
 DELIMITERS: Final = ("::", "\t", ";", ",", "|", " ")

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from coterie.data.formats import DELIMITED, KINDS, FileForm, columns_of, form_of, read_chunks
+from coterie.data.chunks import FileForm
+from coterie.data.formats import DELIMITED, KINDS, columns_of, form_of, read_chunks
 from coterie.data.mapping.guess import UNKNOWN, Guess, guess
 from coterie.data.mapping.look import SAMPLE_ROWS, ColumnLook, distinct_values, look_at
 from coterie.data.mapping.rules import MAX_WORDS, Rules, rules_of

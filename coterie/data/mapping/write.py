@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from coterie.data.formats import FileForm
+from coterie.data.chunks import FileForm
 from coterie.data.mapping.guess import UNKNOWN, roles_of_items
 from coterie.data.mapping.look import ColumnLook
 from coterie.data.mapping.rules import Rules, rule_of

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from coterie.data.formats import WHOLE_ROW, Chunk, FileForm
+from coterie.data.chunks import WHOLE_ROW, Chunk, FileForm
 from coterie.data.mapping.apply import apply, distinct_items
 from coterie.data.mapping.model import ColumnRule, FileMapping
 from coterie.schema import EVENTS, ITEMS, UNDATED

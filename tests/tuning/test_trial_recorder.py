@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from coterie.errors import BadInputError, UnavailableError
-from coterie.training.study import Ending, StudyPlan, Trial, open_study
-from coterie.training.trial_recorder import TrialRecorder
-from coterie.training.trials import Bounds, Search
+from coterie.tuning.study import Ending, StudyPlan, Trial, open_study
+from coterie.tuning.trial_recorder import TrialRecorder
+from coterie.tuning.trials import Bounds, Search
 
 OWN, OTHER = {"l2": 300.0}, {"l2": 30.0}
 SEARCH = Search("ease", dict, {}, OWN)

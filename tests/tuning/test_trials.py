@@ -9,13 +9,13 @@ import torch
 from synthetic import planted
 
 from coterie.errors import BadInputError
+from coterie.fitting.dataset_file import pack
+from coterie.fitting.fit import fit
 from coterie.models.ease import EASEConfig
 from coterie.models.lightgcn import LightGCNConfig
 from coterie.models.space import Choice, LogUniform
-from coterie.training.dataset_file import pack
-from coterie.training.fit import fit
 from coterie.training.loop import LoopConfig
-from coterie.training.trials import Bounds, Search, attempt
+from coterie.tuning.trials import Bounds, Search, attempt
 from coterie.workflow.settings import change
 
 SMALL = LightGCNConfig(

@@ -16,9 +16,9 @@ from synthetic import NUM_USERS, planted
 from two_workers import CONFIG
 
 from coterie.errors import BadInputError
-from coterie.training.distributed import SNAPSHOT, _epochs_in, _mend_snapshot, cluster
-from coterie.training.fit import fit
-from coterie.training.runs import RayWorkers
+from coterie.fitting.distributed import SNAPSHOT, _epochs_in, _mend_snapshot, cluster
+from coterie.fitting.fit import fit
+from coterie.fitting.runs import RayWorkers
 
 SCRIPT = Path(__file__).with_name("two_workers.py")
 

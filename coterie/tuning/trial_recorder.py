@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coterie.errors import BadInputError, UnavailableError
-from coterie.training.study import Ending, Study, Trial
-from coterie.training.study_progress import StudyProgress, Watch
-from coterie.training.trials import Bounds, Search
+from coterie.tuning.study import Ending, Study, Trial
+from coterie.tuning.study_progress import StudyProgress, Watch
+from coterie.tuning.trials import Bounds, Search
 
 
 @dataclass

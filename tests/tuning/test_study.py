@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from coterie.errors import BadInputError
-from coterie.training.study import PLAN, TRIALS, Ending, StudyPlan, Trial, load_study, open_study
+from coterie.tuning.study import PLAN, TRIALS, Ending, StudyPlan, Trial, load_study, open_study
 
 PLAN_A = StudyPlan("ease", {"l2": 300.0}, {"l2": ["LogUniform", 10.0, 3000.0]}, "d1", 0)
 TRIAL = Trial({"l2": 300.0}, Ending.FINISHED, 0.25, 2, [(1, 0.125), (2, 0.25)], 1.5, 9.0)

@@ -5,7 +5,7 @@ import optuna
 import pytest
 
 from coterie.models.space import Choice, LogUniform, Uniform
-from coterie.training.search import (
+from coterie.tuning.search import (
     MIN_FOR_IMPORTANCE,
     RANDOM_FIRST,
     Replayable,
@@ -15,7 +15,7 @@ from coterie.training.search import (
     importances,
     quiet,
 )
-from coterie.training.study import Ending, Trial
+from coterie.tuning.study import Ending, Trial
 
 SPACE = {
     "embedding_size": Choice((8, 16, 32)),

@@ -19,7 +19,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from coterie.models.space import Choice, Field, LogUniform, Space
-from coterie.training.study import Trial
+from coterie.tuning.study import Trial
 
 RANDOM_FIRST: Final = 8
 """Trials before the search begins to learn from them: two to three a field."""

@@ -19,13 +19,13 @@ from study_to_kill import BASE, OWN, SEARCH, TRIALS, run, stumbling, treacherous
 
 from coterie.errors import BadInputError
 from coterie.models.space import Choice
-from coterie.training import tune
-from coterie.training.search import encode
-from coterie.training.study import TRIALS as LINES
-from coterie.training.study import Ending, Study, StudyPlan, Trial, open_study
-from coterie.training.trial_recorder import TrialRecorder
-from coterie.training.trials import Bounds
-from coterie.training.tune import Halving, _searcher, run_study
+from coterie.tuning import tune
+from coterie.tuning.search import encode
+from coterie.tuning.study import TRIALS as LINES
+from coterie.tuning.study import Ending, Study, StudyPlan, Trial, open_study
+from coterie.tuning.trial_recorder import TrialRecorder
+from coterie.tuning.trials import Bounds
+from coterie.tuning.tune import Halving, _searcher, run_study
 from coterie.workflow.settings import change
 
 SCRIPT = Path(__file__).with_name("study_to_kill.py")

@@ -10,9 +10,9 @@ import torch
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
+from coterie.fitting.dataset_file import unpack
 from coterie.models import MODELS, Learned
 from coterie.models.space import Space
-from coterie.training.dataset_file import unpack
 from coterie.training.history import EpochRecord
 from coterie.training.loop import run_epochs
 from coterie.training.validation import Validation

@@ -7,14 +7,14 @@ from functools import partial
 from synthetic import planted
 
 from coterie.errors import BadInputError
+from coterie.fitting.dataset_file import digest
 from coterie.models.social_config import SocialConfig
 from coterie.models.space import Choice, LogUniform, describe
-from coterie.training.dataset_file import digest
 from coterie.training.loop import LoopConfig
-from coterie.training.study import StudyPlan, open_study
-from coterie.training.study_progress import unwatched
-from coterie.training.trials import Bounds, Search
-from coterie.training.tune import run_study
+from coterie.tuning.study import StudyPlan, open_study
+from coterie.tuning.study_progress import unwatched
+from coterie.tuning.trials import Bounds, Search
+from coterie.tuning.tune import run_study
 from coterie.workflow.settings import change
 
 BASE = SocialConfig(embedding_size=8, loop=LoopConfig(max_epochs=9, patience=9, lr=1e-2))

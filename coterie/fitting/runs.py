@@ -7,7 +7,7 @@ from typing import Any
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
-from coterie.training.dataset_file import digest, digest_start
+from coterie.fitting.dataset_file import digest, digest_start
 from coterie.training.loop import Start
 
 

@@ -6,12 +6,12 @@ from synthetic import NUM_USERS, planted
 
 from coterie.data.dataset import Split
 from coterie.errors import BadInputError
+from coterie.fitting.dataset_file import digest, pack, unpack
+from coterie.fitting.fit import Here, fit, fit_twice
+from coterie.fitting.runs import run_identity
 from coterie.models.ease import EASEConfig
 from coterie.models.lightgcn import LightGCNConfig
-from coterie.training.dataset_file import digest, pack, unpack
-from coterie.training.fit import Here, fit, fit_twice
 from coterie.training.loop import LoopConfig
-from coterie.training.runs import run_identity
 
 SMALL = LightGCNConfig(
     embedding_size=8, batch_size=256, negatives=32, loop=LoopConfig(max_epochs=4, lr=1e-2)

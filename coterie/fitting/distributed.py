@@ -22,13 +22,13 @@ from torch.nn.parallel import DistributedDataParallel
 from coterie.data.dataset import TrainingSet
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.fitting.dataset_file import pack, pack_start, unpack, unpack_start
+from coterie.fitting.runs import RayWorkers, run_identity
 from coterie.models import MODELS, Learned
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import newest_state, write_state
-from coterie.training.dataset_file import pack, pack_start, unpack, unpack_start
 from coterie.training.history import EpochRecord, TrainingHistory, TrainingState
 from coterie.training.loop import Start, run_epochs
-from coterie.training.runs import RayWorkers, run_identity
 
 CHECKPOINTS = "checkpoint_[0-9]*"  # Ray's own naming, by time
 SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray's list of them

@@ -23,12 +23,12 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from coterie.data.dataset import TrainingSet
-from coterie.training.dataset_file import pack
-from coterie.training.search import Replayable, decode, distributions, encode, quiet, told
-from coterie.training.study import Study
-from coterie.training.study_progress import Watch, unwatched
-from coterie.training.trial_recorder import TrialRecorder
-from coterie.training.trials import Bounds, Search, attempt, cores
+from coterie.fitting.dataset_file import pack
+from coterie.tuning.search import Replayable, decode, distributions, encode, quiet, told
+from coterie.tuning.study import Study
+from coterie.tuning.study_progress import Watch, unwatched
+from coterie.tuning.trial_recorder import TrialRecorder
+from coterie.tuning.trials import Bounds, Search, attempt, cores
 
 WORK: Final = ".work"
 """In a study's folder, for the time of a run: what a killed one leaves, the next one clears."""

@@ -4,10 +4,10 @@ import sys
 
 from synthetic import planted
 
+from coterie.fitting.fit import fit
+from coterie.fitting.runs import RayWorkers
 from coterie.models.lightgcn import LightGCNConfig
-from coterie.training.fit import fit
 from coterie.training.loop import LoopConfig
-from coterie.training.runs import RayWorkers
 
 CONFIG = LightGCNConfig(
     embedding_size=16,

@@ -8,12 +8,12 @@ import torch
 
 from coterie.data.dataset import Split, TrainingSet
 from coterie.errors import BadInputError
+from coterie.fitting.runs import RayWorkers, run_identity
 from coterie.models import MODELS, Learned, Model
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import checkpoints_in
 from coterie.training.history import EpochRecord
 from coterie.training.loop import Start, run_epochs
-from coterie.training.runs import RayWorkers, run_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def fit(
         return model
     if isinstance(where, RayWorkers):
         # Ray takes seconds to import: only who trains on workers waits for it.
-        from coterie.training.distributed import train_distributed
+        from coterie.fitting.distributed import train_distributed
 
         return train_distributed(model_name, config, data, where, progress, start)
     return _learn_here(model, data, where, progress, start)
@@ -118,7 +118,7 @@ def _up(where: Here | RayWorkers) -> AbstractContextManager[None]:
     """Keep one Ray up for both fits: to start it takes seconds."""
     if isinstance(where, Here):
         return nullcontext()
-    from coterie.training.distributed import cluster
+    from coterie.fitting.distributed import cluster
 
     return cluster(where)
 
