@@ -9,6 +9,20 @@ SETS: Final = {
     "lastfm": "LastFM",
     "yelp_core40": "Yelp",
 }
+ROWS: Final = (
+    "popularity",
+    "EASE",
+    "content alone",
+    "taste",
+    "taste and words",
+    "taste and text",
+    "taste and image",
+    "taste and audio",
+    "taste and content",
+    "taste and friends",
+    "taste, content and friends",
+    "the same, turned down counts as a visit",
+)
 RULES: Final = ("random", "popular category", "own categories")
 
 
@@ -20,16 +34,20 @@ def write_tables(results: Mapping[str, Any]) -> str:
 
 def _warm(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
     rows = [
-        "| data | parts | recall | NDCG | over taste alone (p) | validation NDCG@20 |",
-        "|---|---|---|---|---|---|",
+        "| data | parts | recall | NDCG | over taste (p) | fitted on training alone | validation |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, title in there.items():
-        for row, cell in results[name]["rows"].items():
+        cells = results[name]["rows"]
+        for row in [row for row in ROWS if row in cells]:
+            cell = cells[row]
             over = cell.get("over_taste")
             told = "" if over is None else f"{over:+.1%} ({cell['p']:.3f})"
+            early = cell.get("train_alone")
+            alone = f"{early['recall']:.4f}, {early['ndcg']:.4f}" if early else ""
             rows.append(
                 f"| {title} @{results[name]['k']} | {row} | {cell['recall']:.4f} | "
-                f"{cell['ndcg']:.4f} | {told} | {cell['validation']:.4f} |"
+                f"{cell['ndcg']:.4f} | {told} | {alone} | {cell['validation']:.4f} |"
             )
     return "\n".join(rows)
 

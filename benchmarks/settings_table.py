@@ -136,4 +136,6 @@ def _range(field: Field) -> str:
 def _value(value: Any) -> str:
     if value is None:
         return "none"
+    if isinstance(value, tuple):
+        return ", ".join(value)
     return str(value).lower() if isinstance(value, bool) else f"{value:,g}"
