@@ -10,6 +10,7 @@ import torch
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.data.vector_columns import vectors_of, with_vectors
 from coterie.errors import BadInputError
+from coterie.fitting.dataset_file import digest, pack, unpack
 from coterie.models.content import ContentConfig, ContentModel
 from coterie.models.content_graph import content_graphs, tf_idf
 from coterie.models.content_signal import ContentSignal, fill_cold
@@ -17,7 +18,6 @@ from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
 from coterie.recommend.content import ContentTerm
 from coterie.schema import EVENT_KINDS, EventKind
-from coterie.training.dataset_file import digest, pack, unpack
 from coterie.training.loop import LoopConfig
 
 TITLES = ("red desk lamp", "blue desk lamp", "garden hose", "long garden hose", "green desk lamp")
