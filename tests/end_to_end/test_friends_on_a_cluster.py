@@ -170,7 +170,7 @@ print("the same")
 
 def test_what_was_known_is_found_in_the_object_store(shop):
     """The run asked its own copy of these files."""
-    (known,) = (shop.home / "run").rglob("known/for_validation.parquet")
+    (known,) = (shop.home / "run").rglob("training_features/for_validation.parquet")
     times = pq.read_table(known)["recent_ts_ms"].to_pylist()
     ended_ms = max(ts for row in times for ts in row)
     done = subprocess.run(
