@@ -108,7 +108,7 @@ def run(command, monkeypatch):
     if words[:2] == ["coterie", "serve"]:
         serve([*words[1:], "--port", str(free_port())], monkeypatch)
     elif words[0] == "make" and "DATA=" in command:
-        run_demo(typed([*words, "--dry-run"]), monkeypatch)
+        run_demo(typed([*words, "--dry-run", "--no-print-directory"]), monkeypatch)
     else:
         typed(words)
 
