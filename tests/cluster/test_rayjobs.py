@@ -361,7 +361,8 @@ def works(api, tables, attempts):
 def test_tables_go_to_the_bucket_and_the_challenger_comes_back(api, tables, fit):
     seen = works(api, tables, ["done"])
     out = fit()
-    assert seen == [(NAME, ["clean/inner/rows.parquet", "job.json", "known/inner/rows.parquet"])]
+    sent = ["clean/inner/rows.parquet", "job.json", "training_features/inner/rows.parquet"]
+    assert seen == [(NAME, sent)]
     assert sorted(p.name for p in out.iterdir()) == ["challenger.json", "parameters.safetensors"]
     assert not list((tables / "bucket" / "jobs").glob("*")), "what was sent is removed"
 
