@@ -5,8 +5,12 @@ from collections.abc import Iterator
 
 import prometheus_client  # noqa: F401 - see below
 import pytest
+from hypothesis import settings
 from quick import is_quick, rank
 
+# An example takes as long as the machine lets it: others work on it too.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 # They hold no doctests, and all of them have the same name.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.schema import EVENT_KINDS, TIE_KINDS, EventKind, TieKind
+from coterie.training.history import EpochRecord, TrainingHistory, TrainingState
 
 PURCHASE = EVENT_KINDS.index(EventKind.PURCHASE)
 FRIEND = TIE_KINDS.index(TieKind.FRIEND)
@@ -109,3 +111,16 @@ def _purchases(pairs: npt.NDArray[np.int64], rng: np.random.Generator, period: i
         ts,
         np.full(n, -1, np.int64),
     )
+
+
+def some_state(epochs):
+    layer = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.5)
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    history = TrainingHistory()
+    for epoch in range(1, epochs + 1):
+        history = history.add(EpochRecord(epoch, 1.0 / epoch, 0.1 * epoch, 2.0))
+    best = {name: tensor + 1 for name, tensor in layer.state_dict().items()}
+    mean = {name: tensor + 2 for name, tensor in layer.state_dict().items()}
+    return TrainingState(layer.state_dict(), best, mean, optimizer.state_dict(), history)

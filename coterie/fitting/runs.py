@@ -8,6 +8,7 @@ from typing import Any
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest, digest_start
+from coterie.models.signals import ItemSignal
 from coterie.training.loop import Start
 
 
@@ -57,6 +58,10 @@ def run_identity(
     settings = _under_old_names(config)
     for name in ("max_epochs", "patience"):
         settings["loop"].pop(name)
+    for field in fields(config):
+        signal = getattr(config, field.name)
+        if isinstance(signal, ItemSignal) and signal.share == 0:
+            settings.pop(field.name)  # left out of the score, so nothing is learned of it
     parts = [model_name, settings, digest(data)] + ([digest_start(start)] if start else [])
     whole = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from synthetic import NUM_USERS, planted
+from synthetic import NUM_USERS, planted, some_state
 from two_workers import CONFIG
 
 from coterie.errors import BadInputError
@@ -90,7 +90,6 @@ def test_what_is_wrong_in_a_worker_is_wrong_for_the_caller(tmp_path, one_ray):
 
 
 def test_a_run_of_another_training_is_refused_before_ray_starts(tmp_path):
-    from test_checkpoint import some_state
 
     from coterie.training.checkpoint import write_state
 

@@ -142,14 +142,14 @@ def test_a_closed_form_of_items_that_are_not_there_is_refused(data):
         return tensors | {f"linear.{name}": spoiled}
 
     for wrong in (data.num_items, -1):
-        with pytest.raises(BadInputError, match="nearest items are rows"):
+        with pytest.raises(BadInputError, match="nearest items of a term are rows"):
             LinearPart.of_tensors(changed("near_item", 0, wrong), data.num_items)
     for place, wrong in ((0, 1), (1, 10**6), (-1, 0)):
-        with pytest.raises(BadInputError, match="nearest items have shapes"):
+        with pytest.raises(BadInputError, match="nearest items of a term have shapes"):
             LinearPart.of_tensors(changed("near_offsets", place, wrong), data.num_items)
     for name in ("near", "near_item", "near_offsets"):
         shorter = tensors | {f"linear.{name}": tensors[f"linear.{name}"][:-1]}
-        with pytest.raises(BadInputError, match="nearest items have shapes"):
+        with pytest.raises(BadInputError, match="nearest items of a term have shapes"):
             LinearPart.of_tensors(shorter, data.num_items)
 
 

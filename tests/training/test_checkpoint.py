@@ -7,6 +7,7 @@ import uuid
 import fsspec
 import pytest
 import torch
+from synthetic import some_state
 
 from coterie.errors import BadInputError
 from coterie.training.checkpoint import (
@@ -16,20 +17,6 @@ from coterie.training.checkpoint import (
     CheckpointStore,
     checkpoints_in,
 )
-from coterie.training.history import EpochRecord, TrainingHistory, TrainingState
-
-
-def some_state(epochs):
-    layer = torch.nn.Linear(3, 2)
-    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.5)
-    layer(torch.ones(1, 3)).sum().backward()
-    optimizer.step()
-    history = TrainingHistory()
-    for epoch in range(1, epochs + 1):
-        history = history.add(EpochRecord(epoch, 1.0 / epoch, 0.1 * epoch, 2.0))
-    best = {name: tensor + 1 for name, tensor in layer.state_dict().items()}
-    mean = {name: tensor + 2 for name, tensor in layer.state_dict().items()}
-    return TrainingState(layer.state_dict(), best, mean, optimizer.state_dict(), history)
 
 
 @pytest.fixture

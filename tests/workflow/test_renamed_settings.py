@@ -33,7 +33,7 @@ def test_every_old_name_leads_to_a_field_and_is_none(name):
     renamed, known = renamed_fields(config), flatten(asdict(config))
     assert set(renamed.values()) <= known.keys()
     assert renamed.keys().isdisjoint(known)
-    assert name in ("popularity", "item_knn", "ease") or renamed
+    assert name in ("popularity", "item_knn", "ease", "content") or renamed
 
 
 def test_old_settings_are_read_with_one_warning_that_names_the_new_ones(caplog):
@@ -76,7 +76,8 @@ def test_a_challenger_of_the_version_before_is_read(tmp_path):
     (tmp_path / CHALLENGER).write_text(json.dumps(content))
     found = load_challenger(str(tmp_path))
     assert found.config == NEW
-    assert flatten(found.chosen) == flatten(asdict(SocialConfig(embedding_size=64)))
+    as_json = json.loads(json.dumps(asdict(SocialConfig(embedding_size=64))))
+    assert flatten(found.chosen) == flatten(as_json)
 
 
 def test_a_study_of_the_version_before_goes_on(tmp_path, caplog):
