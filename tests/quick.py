@@ -42,6 +42,30 @@ LONG: Final = frozenset(
         # Each table in each form; ingest killed anywhere.
         "tests/data/test_consent.py",
         "tests/data/test_ingest_crash.py",
+        # Measured: over nine seconds each.
+        "tests/cluster/test_stated.py",
+        "tests/cluster_live/test_disruptions.py",
+        "tests/cluster_live/test_neighbours.py",
+        "tests/cluster_live/test_previous_version.py",
+        "tests/cluster_live/test_uninstall.py",
+        "tests/cluster_live/test_upgrades.py",
+        "tests/data/test_s3.py",
+        "tests/data/test_splits.py",
+        "tests/docs/test_examples.py",
+        "tests/feature_repo/test_handover.py",
+        "tests/helm/test_chart_schemas.py",
+        "tests/models/test_conformance.py",
+        "tests/recipes/test_item_signal.py",
+        "tests/recipes/test_pipeline_step.py",
+        "tests/rollout/test_decide.py",
+        "tests/rollout/test_store_and_controller.py",
+        "tests/serving/api/test_admin.py",
+        "tests/serving/rollouts/test_watching.py",
+        "tests/serving/test_consumer.py",
+        "tests/simulate/test_planted_truth.py",
+        "tests/test_imports.py",
+        "tests/workflow/test_one_rule.py",
+        "tests/workflow/test_workflow.py",
     }
 )
 """Files that add up to more than some seconds, without one test that is slow by itself."""
