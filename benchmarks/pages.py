@@ -23,7 +23,8 @@ import logging
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,13 +76,12 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Bring pages and chart up to date, or say which are not."""
-    # Results keep the names of settings that they were printed with: nobody has to change those.
-    logging.getLogger("coterie.renamed").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     asked = parser.parse_args(arguments)
-    results = _read("accuracy.json")
-    stale = [path for path, text in draw_all(results, PAGES, CHART).items() if _text(path) != text]
+    with _old_names_in_results():
+        drawn = draw_all(_read("accuracy.json"), PAGES, CHART)
+    stale = [path for path, text in drawn.items() if _text(path) != text]
     if asked.check:
         for path in stale:
             print(
@@ -91,14 +91,30 @@ def main(arguments: list[str] | None = None) -> int:
         if stale:
             print("write it with: python -m benchmarks.pages", file=sys.stderr)
         return 1 if stale else 0
-    write_pages(results, PAGES, CHART)
+    _write(drawn)
     return 0
+
+
+@contextmanager
+def _old_names_in_results() -> Iterator[None]:
+    """Read results without a warning: names of settings stay as they were printed."""
+    log = logging.getLogger("coterie.renamed")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def _write(drawn: Mapping[Path, str]) -> None:
+    for path, text in drawn.items():
+        write_atomically(path, text)
 
 
 def write_pages(results: Results, pages: Iterable[Path], chart: Path | None) -> None:
     """Replace pages and chart (none if None), each whole or not at all."""
-    for path, text in draw_all(results, pages, chart).items():
-        write_atomically(path, text)
+    _write(draw_all(results, pages, chart))
 
 
 def draw_all(results: Results, pages: Iterable[Path], chart: Path | None) -> dict[Path, str]:
