@@ -10,7 +10,8 @@ from scipy import sparse
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
-from coterie.models.content_graph import COLUMNS, KINDS, Matrix, content_graphs
+from coterie.content.words import Matrix
+from coterie.models.content_graph import COLUMNS, KINDS, content_graphs
 from coterie.models.engagement import engagement
 from coterie.recommend.batches import Community
 from coterie.recommend.content import ContentTerm

@@ -12,7 +12,8 @@ from coterie.data.vector_columns import vectors_of, with_vectors
 from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest, pack, unpack
 from coterie.models.content import ContentConfig, ContentModel
-from coterie.models.content_graph import content_graphs, tf_idf
+from coterie.content.words import tf_idf
+from coterie.models.content_graph import content_graphs
 from coterie.models.content_signal import ContentSignal, fill_cold
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
