@@ -8,9 +8,9 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from coterie.content.words import Matrix
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
-from coterie.content.words import Matrix
 from coterie.models.content_graph import COLUMNS, KINDS, content_graphs
 from coterie.models.engagement import engagement
 from coterie.recommend.batches import Community

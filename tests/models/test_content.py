@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 import torch
 
+from coterie.content.words import tf_idf
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.data.vector_columns import vectors_of, with_vectors
 from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest, pack, unpack
 from coterie.models.content import ContentConfig, ContentModel
-from coterie.content.words import tf_idf
 from coterie.models.content_graph import content_graphs
 from coterie.models.content_signal import ContentSignal, fill_cold
 from coterie.models.social import SocialModel
