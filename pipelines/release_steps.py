@@ -68,12 +68,12 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         version=version,
         status=given.status,
     ).after(filled)
-    fitted = _train(given, clean, filled.outputs["training_features"], version)
-    # Steps of a run do not overlap: they write one record of it.
-    fitted.after(encoded)
+    vectors = encoded.outputs["vectors"]
+    fitted = _train(given, clean, filled.outputs["training_features"], vectors, version)
     measured = evaluate(
         clean=clean,
         challenger=fitted.outputs["challenger"],
+        vectors=vectors,
         models=given.baselines,
         version=version,
         status=given.status,
@@ -82,6 +82,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         clean=clean,
         challenger=fitted.outputs["challenger"],
         evaluation=measured.outputs["evaluation"],
+        vectors=vectors,
         version=version,
         min_gain=given.min_gain,
         store=given.release_store,
@@ -101,11 +102,12 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
 
 
 def _train(
-    given: Parameters, clean: Dataset, training_features: Dataset, version: str
+    given: Parameters, clean: Dataset, training_features: Dataset, vectors: Dataset, version: str
 ) -> PipelineTask:
     return train(
         clean=clean,
         training_features=training_features,
+        vectors=vectors,
         model=given.model,
         settings=given.settings,
         workers=given.workers,

@@ -91,6 +91,8 @@ class ContentCoverage:
     """Inputs that were encoded this time."""
     quarantined: int
     """Items whose input could not be had or read."""
+    choice: EncoderChoice = field(default_factory=EncoderChoice)
+    """What to open for the very same encoder: for queries."""
 
     def in_words(self, kind: str) -> str:
         """Tell a person how it went.
@@ -145,7 +147,13 @@ def encode_catalogue(
             bad.append(faults)
             known = int(kept.vectors.known.sum())
             found[kind] = ContentCoverage(
-                encoder.name, encoder.digest, items.num_rows, known, encoded, faults.num_rows
+                encoder=encoder.name,
+                digest=encoder.digest,
+                items=items.num_rows,
+                known=known,
+                encoded=encoded,
+                quarantined=faults.num_rows,
+                choice=choice,
             )
         with table_writer(made / QUARANTINE_FILE, QUARANTINE) as writer:
             for faults in bad:
