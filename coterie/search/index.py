@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from coterie.search.meaning import Encode, VectorIndex
+from coterie.search.meaning import VectorIndex
 from coterie.search.words import WordIndex, WordSettings
 
 Floats = npt.NDArray[np.float32]
@@ -52,7 +52,6 @@ class SearchIndex:
         catalogue: pa.Table,
         available: npt.NDArray[np.bool_],
         vectors: VectorIndex | None = None,
-        encode: Encode | None = None,
         weights: SearchWeights | None = None,
         words: WordSettings | None = None,
     ) -> None:
@@ -62,28 +61,33 @@ class SearchIndex:
             catalogue: Row i describes item i.
             available: Items that may be found, shape (items,).
             vectors: Of its texts; without them words alone are searched.
-            encode: What made them, for queries; likewise.
             weights: What each part counts.
             words: What each word counts.
         """
         self.words = WordIndex(catalogue, words)
-        self._vectors, self._encode = vectors, encode
-        self._available = available
+        self._vectors, self._available = vectors, available
         self._weights = weights or SearchWeights()
 
-    def search(self, query: str, k: int, taste: npt.ArrayLike | None = None) -> Found:
+    def search(
+        self,
+        query: str,
+        k: int,
+        vector: npt.ArrayLike | None = None,
+        taste: npt.ArrayLike | None = None,
+    ) -> Found:
         """Find the k items that fit a query best.
 
         Args:
             query: As the shopper wrote it.
             k: How many; fewer where fewer fit.
+            vector: What the encoder of the catalogue's texts made of the query, shape (width,);
+                None: words alone are searched.
             taste: The shopper's scores of all items, in any unit; None: of a stranger.
-
-        Raises:
-            UnavailableError: The query's encoder does not answer.
         """
         weights, words = self._weights, self.words.scores(query)
-        meaning = self._meaning(query)
+        meaning = np.zeros(len(words), np.float32)
+        if self._vectors is not None and vector is not None:
+            meaning = self._vectors.cosines(vector)
         has_words, has_meaning = words >= weights.least_words, meaning >= weights.least_meaning
         fits = np.flatnonzero((has_words | has_meaning) & self._available)
         parts = np.zeros((3, len(fits)), np.float32)
@@ -93,21 +97,24 @@ class SearchIndex:
             parts[2] = weights.taste * self._spread(taste)[fits]
         score = parts.sum(axis=0)
         best = np.lexsort((fits, -score))[:k]
-        at = fits[best]
+        at, (of_words, of_meaning, of_taste) = fits[best], parts[:, best]
         return Found(
-            at,
-            score[best],
-            parts[0, best],
-            parts[1, best],
-            parts[2, best],
-            has_words[at],
-            has_meaning[at],
+            at, score[best], of_words, of_meaning, of_taste, has_words[at], has_meaning[at]
         )
 
-    def _meaning(self, query: str) -> Floats:
-        if self._vectors is None or self._encode is None:
-            return np.zeros(self.words.num_items, np.float32)
-        return self._vectors.cosines(self._encode([query])[0])
+    def like(self, row: int, text: str, k: int) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Find the k items that say most alike of themselves, best first, with how alike: 0 to 1.
+
+        Args:
+            row: Of the item.
+            text: The words that it is compared by, such as its title and brand.
+            k: How many.
+        """
+        words = self.words.scores(text)
+        alike = np.minimum(words / max(float(words[row]), 1e-9), 1.0)
+        if self._vectors is not None and self._vectors.knows(row):
+            alike = (alike + np.clip(self._vectors.like(row), 0.0, 1.0)) / 2
+        return nearest(alike, row, self._available, k)
 
     def _spread(self, taste: npt.ArrayLike) -> Floats:
         """Bring scores to mean 0 and deviation 1 over the items that may be found."""
@@ -115,3 +122,13 @@ class SearchIndex:
         known = given[self._available]
         spread = (given - known.mean()) / max(float(known.std()), 1e-9)
         return np.asarray(np.clip(spread, -_WIDEST, _WIDEST), np.float32)
+
+
+def nearest(
+    alike: Floats, row: int, available: npt.NDArray[np.bool_], k: int
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Take the k other available items that are most alike, over 0, best first."""
+    others = np.flatnonzero((alike > 0) & available)
+    others = others[others != row]
+    best = others[np.lexsort((others, -alike[others]))[:k]]
+    return best, alike[best]
