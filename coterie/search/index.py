@@ -1,6 +1,7 @@
 """Search in a catalogue: words, meaning and the shopper's own taste, added up."""
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +10,9 @@ import pyarrow as pa
 from coterie.search.meaning import VectorIndex
 from coterie.search.words import WordIndex, WordSettings
 
+Match = Literal["words", "meaning"]
 Floats = npt.NDArray[np.float32]
-_WIDEST: float = 3.0
+_WIDEST: Final = 3.0
 """Standard deviations from the mean, at most, that a taste counts."""
 
 
@@ -42,6 +44,14 @@ class Found:
     """Whether words of the query are among the item's, or ones spelt much like them."""
     has_meaning: npt.NDArray[np.bool_]
     """Whether it means what the query says."""
+
+    def matched(self, place: int) -> list[Match]:
+        """Tell by what the item at a place fits."""
+        fits: dict[Match, npt.NDArray[np.bool_]] = {
+            "words": self.has_words,
+            "meaning": self.has_meaning,
+        }
+        return [name for name, by in fits.items() if by[place]]
 
 
 class SearchIndex:
