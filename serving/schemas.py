@@ -55,6 +55,12 @@ class Reason(BaseModel):
     item_id: str | None = Field(default=None, description="The item that the history holds")
     friend: str | None = Field(default=None, description="Only who may be named is")
     num_friends: int | None = Field(default=None, description="Friends that this part adds up")
+    likeness: dict[str, float] | None = Field(
+        default=None,
+        description="Where this part comes of both items being alike, in what, as shares of 1: "
+        "words, meaning, looks, sound",
+        examples=[{"words": 0.6, "looks": 0.4}],
+    )
 
 
 class ListedItem(BaseModel):

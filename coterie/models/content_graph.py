@@ -17,13 +17,14 @@ from scipy import sparse
 from coterie.data.dataset import Floats, TrainingSet
 from coterie.data.vector_columns import vector_column, vectors_of
 from coterie.models.neighbours import nearest
+from coterie.recommend.content import ALIKE_IN
 
 Matrix = Any  # scipy.sparse.csr_matrix of floats
-WORDS: Final = "words"
+KINDS: Final = tuple(ALIKE_IN)
+WORDS: Final = KINDS[0]
 TEXT_COLUMNS: Final = ("title", "brand", "category", "tags")
 """Of which words are taken; descriptions are long, and say less a word."""
-VECTOR_KINDS: Final = ("text", "image", "audio")
-KINDS: Final = (WORDS, *VECTOR_KINDS)
+VECTOR_KINDS: Final = KINDS[1:]
 COLUMNS: Final = (*TEXT_COLUMNS, *(vector_column(kind) for kind in VECTOR_KINDS))
 """All columns of the items that are read."""
 WHITENING: Final = 0.25

@@ -43,14 +43,20 @@ class ContentSignal:
         device: torch.device | str,  # noqa: ARG002
     ) -> ContentTerm:
         """See ``signals.ItemSignal``."""
-        return ContentTerm(self.graph(data).astype(np.float64))
+        return ContentTerm(self._graphs(data))
 
     def graph(self, data: TrainingSet) -> Matrix:
         """Find each item's nearest in all kinds together, (items, items)."""
+        return ContentTerm(self._graphs(data)).near
+
+    def _graphs(self, data: TrainingSet) -> dict[str, Matrix]:
+        """Find each item's nearest by kind; all kinds that items have count alike."""
         graphs = content_graphs(data, self.kinds, self.neighbours)
-        parts = (np.zeros(0, np.float32), (np.zeros(0, np.int64), np.zeros(0, np.int64)))
-        nothing = sparse.csr_matrix(parts, (data.num_items, data.num_items))
-        return sparse.csr_matrix(sum(graphs.values(), nothing) / max(len(graphs), 1))
+        nothing = {self.kinds[0]: sparse.csr_matrix((data.num_items, data.num_items))}
+        each = 1.0 / max(len(graphs), 1)
+        return {
+            n: sparse.csr_matrix(g.astype(np.float64) * each) for n, g in graphs.items()
+        } or nothing
 
 
 def fill_cold(

@@ -201,7 +201,8 @@ class LinearPart:
                 f"the closed form's vectors have shapes {sorted(shapes)}, expected one shape with "
                 f"{num_items} rows: was this release made by another version?"
             )
-        near = near_matrix(num_items, *(tensors[f"{PREFIX}{name}"].numpy() for name in _NEAR))
+        weight, item, offsets = (tensors[f"{PREFIX}{name}"].numpy() for name in _NEAR)
+        near = near_matrix(num_items, weight, item, offsets)
         kind = of_all_kinds(tensors[f"{PREFIX}kind"].double(), loudest=1.0).numpy()
         rate, friend_power, history_power = (float(tensors[f"{PREFIX}{n}"]) for n in _POWERS)
         dislike_weight = float(tensors.get(DISLIKE_WEIGHT, 0.0))
@@ -211,19 +212,24 @@ class LinearPart:
 
 
 def near_matrix(
-    num_items: int, weight: npt.NDArray[Any], item: npt.NDArray[Any], offsets: npt.NDArray[Any]
+    num_items: int,
+    weight: npt.NDArray[Any],
+    item: npt.NDArray[Any],
+    offsets: npt.NDArray[Any],
+    kinds: int = 1,
 ) -> Matrix:
-    """Make a matrix of each item's nearest; ``offsets`` bound its rows.
+    """Make a matrix of each item's nearest, (kinds x items, items); ``offsets`` bound its rows.
 
     Raises:
         BadInputError: They do not fit each other, or an item is none of the catalogue's.
     """
-    flat = weight.shape == item.shape == (item.size,) and offsets.shape == (num_items + 1,)
+    rows = kinds * num_items
+    flat = weight.shape == item.shape == (item.size,) and offsets.shape == (rows + 1,)
     if not flat or offsets[0] != 0 or offsets[-1] != item.size or np.diff(offsets).min() < 0:
         raise BadInputError(
             f"nearest items of a term have shapes {weight.shape}, {item.shape} and "
-            f"{offsets.shape}, expected {num_items} rows one after the other: was this release "
-            f"made by another version?"
+            f"{offsets.shape}, expected {num_items} rows one after the other"
+            f"{f', {kinds} times' if kinds > 1 else ''}: was this release made by another version?"
         )
     low, high = item.min(initial=0), item.max(initial=0)
     if not 0 <= low <= high < num_items:
@@ -231,4 +237,4 @@ def near_matrix(
             f"nearest items of a term are rows {low} to {high}, "
             f"expected 0 to {num_items - 1}: make the release again"
         )
-    return sparse.csr_matrix((weight.astype(np.float64), item, offsets), (num_items, num_items))
+    return sparse.csr_matrix((weight.astype(np.float64), item, offsets), (rows, num_items))

@@ -3,7 +3,8 @@
 Offline evaluation and serving call these same methods; nothing else in Coterie makes a list.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -91,6 +92,9 @@ class Contributions:
     """Shape (s,): what popularity adds."""
     against: npt.NDArray[np.bool_]
     """Shape (n,): whether they turned it down: then it is no reason for anything."""
+    alike: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    """Of ``contribution``, what comes of items being alike, by kind of content
+    (``content.ALIKE_IN``); each of shape (n, s)."""
 
 
 class Recommender:
@@ -247,7 +251,7 @@ class Recommender:
                 none, none, none.astype(np.int8), nothing, had, none.astype(np.bool_)
             )
         sources = self._score.sources(asked, row)
-        contribution, popular = self._score.split(asked, sources, items)
+        contribution, popular, alike = self._score.split(asked, sources, items)
         histories, ties = asked.shoppers.histories, sources.ties
         person = np.full(len(ties), -1)
         person[ties >= 0] = asked.shoppers.friends.person[ties[ties >= 0]]
@@ -258,6 +262,7 @@ class Recommender:
             contribution,
             popular,
             histories.against[sources.entries],
+            alike,
         )
 
 

@@ -1,8 +1,8 @@
 """Terms added up: coarsely for all items in one product of matrices, exactly for a few of them."""
 
 import functools
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,17 @@ from coterie.recommend.terms import (
 TERMS: Final[tuple[type[OptionalTerm], ...]] = (LinearPart, ContentTerm)
 """What a score may have beside the learned term and newcomers' popularity, in the order in which
 it is added up."""
+
+
+class WholeSplit(NamedTuple):
+    """What n entries and popularity add to s items' scores, over all terms."""
+
+    of_entries: npt.NDArray[np.float64]
+    """Shape (n, s)."""
+    popular: npt.NDArray[np.float64]
+    """Shape (s,)."""
+    alike: Mapping[str, npt.NDArray[np.float64]]
+    """See ``terms.TermContributions``."""
 
 
 class Score:
@@ -119,10 +130,8 @@ class Score:
         """List the history entries that one shopper's scores split into."""
         return self._learned.sources(asked, row)
 
-    def split(
-        self, asked: Asked, sources: Sources, items: torch.Tensor
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Split some items' scores for one shopper by entry, (n, s), and by popularity, (s,).
+    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> WholeSplit:
+        """Split some items' scores for one shopper.
 
         Args:
             asked: The batch.
@@ -131,10 +140,12 @@ class Score:
         """
         of_entries = np.zeros((len(sources.entries), len(items)))
         popular = np.zeros(len(items))
+        alike: dict[str, npt.NDArray[np.float64]] = {}
         for term in self._terms:
             part = term.split(asked, sources, items)
             if part.of_entries is not None:
                 of_entries += part.of_entries
             if part.popular is not None:
                 popular += part.popular
-        return of_entries, popular
+            alike |= {kind: alike.get(kind, 0.0) + one for kind, one in part.alike.items()}
+        return WholeSplit(of_entries, popular, alike)

@@ -5,7 +5,7 @@ that stands in ``score.TERMS``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
@@ -109,6 +109,8 @@ class TermContributions:
     """Shape (n, s)."""
     popular: npt.NDArray[np.float64] | None = None
     """Shape (s,): what holds whoever asks, or for want of other knowledge."""
+    alike: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    """Of ``of_entries``, what comes of being alike, by kind of content; each of shape (n, s)."""
 
 
 class ScoreTerm(Protocol):

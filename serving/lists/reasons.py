@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.data.dataset import Ints
+from coterie.recommend.content import ALIKE_IN
 from coterie.recommend.recommender import Contributions, ReasonKind
 from coterie.schema import AGAINST_KINDS, DID, DID_NOT_WANT, EVENT_KINDS
 from serving.schemas import Reason
@@ -18,6 +19,9 @@ MAX_OWN_AGAINST: Final = 1
 """Own items named that were turned down and speak against an item."""
 MAX_FRIENDS_ITEMS: Final = 3
 """The same for what friends did."""
+
+MOSTLY: Final = 0.5
+"""Part of what an entry adds above which it is told that items are alike, and in what."""
 
 _DIGITS: Final = 6
 
@@ -114,13 +118,15 @@ class ReasonReader:
         reasons = []
         for entry in named:
             item, did = self._entry(self._own[entry])
+            alike = self._likeness(self._own[[entry]], position)
             reasons.append(
                 self._reason(
                     ReasonKind.OWN,
                     position,
                     column[[entry]],
-                    f"You {did.format(self._items.title(item))}",
+                    f"You {did.format(self._items.title(item))}{_in_what(alike)}",
                     item_id=self._items.item_id(item),
+                    likeness=alike,
                 )
             )
         rest = np.setdiff1d(np.arange(len(column)), named)
@@ -155,15 +161,33 @@ class ReasonReader:
         named = (self._names[person - 1] for person in people)
         friend = next((name for name in named if name is not None), None)
         did = _did(int(self._groups.kind[group]), against=False)
+        alike = self._likeness(entries, position)
+        text = f"{_who(friend, len(people))} {did.format(self._title(item, shown))}"
         return self._reason(
             ReasonKind.FRIEND,
             position,
             column,
-            f"{_who(friend, len(people))} {did.format(self._title(item, shown))}",
+            f"{text}{_in_what(alike)}",
             item_id=self._items.item_id(item),
             friend=friend,
             num_friends=len(people),
+            likeness=alike,
         )
+
+    def _likeness(self, entries: Ints, position: int) -> dict[str, float] | None:
+        """Say in what items are alike where that is most of what entries add: shares of 1."""
+        if not self._parts.alike:
+            return None
+        of_kind = {
+            ALIKE_IN[kind]: float(parts[entries, position].sum())
+            for kind, parts in self._parts.alike.items()
+        }
+        there = {name: part for name, part in of_kind.items() if part > 0}
+        whole = sum(there.values())
+        # What was turned down takes away: it is told as such, whatever it was alike in.
+        if whole <= MOSTLY * float(np.abs(self._parts.contribution[entries, position]).sum()):
+            return None
+        return {name: round(part / whole, _DIGITS) for name, part in there.items()}
 
     def _title(self, item: int, shown: int) -> str:
         return "this" if item == shown else self._items.title(item)
@@ -181,6 +205,7 @@ class ReasonReader:
         item_id: str | None = None,
         friend: str | None = None,
         num_friends: int | None = None,
+        likeness: dict[str, float] | None = None,
     ) -> Reason:
         share = float(np.abs(parts).sum() / (self._whole[position] or 1.0))
         # Numbers are ours: no need to check them again, and there are many.
@@ -192,6 +217,7 @@ class ReasonReader:
             item_id=item_id,
             friend=friend,
             num_friends=num_friends,
+            likeness=likeness,
         )
 
 
@@ -215,6 +241,18 @@ def _who(friend: str | None, num: int) -> str:
     if num == 1:
         return friend
     return f"{friend} and {_count(num - 1, 'more friend', 'more friends')}"
+
+
+def _in_what(likeness: dict[str, float] | None) -> str:
+    """Go on with what items are alike in: kinds of a percent and more, the largest first."""
+    if not likeness:
+        return ""
+    percents = {name: round(100 * share) for name, share in likeness.items()}
+    order = sorted((name for name in percents if percents[name]), key=lambda n: -percents[n])
+    if len(order) == 1:
+        return f", and this is like it in {order[0]}"
+    told = ", ".join(f"in {name} {percents[name]} %" for name in order)
+    return f", and this is like it: {told}"
 
 
 def _count(num: int, one: str, many: str) -> str:

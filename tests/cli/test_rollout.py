@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from rich.console import Console
+from waiting import wait_until
 
 from coterie.cli import main, rollout, rollout_view
 from coterie.cli.parser import make_parser
@@ -85,10 +86,7 @@ def says(capsys):
 
 
 def wait_for(rollout_store, *phases):
-    until = time.monotonic() + 20
-    while rollout_store.read()[0].phase not in phases:
-        assert time.monotonic() < until, rollout_store.read()[0].phase
-        time.sleep(0.01)
+    wait_until(lambda: rollout_store.read()[0].phase in phases)
 
 
 def test_a_release_is_rolled_out_from_the_command_line(url, rollout_store, shop, says):

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 from starting import held_up
+from waiting import wait_until
 
 from coterie.cluster import __main__ as program
 from coterie.cluster.statements import Statements
@@ -67,15 +68,6 @@ def running(loop):
         thread.join()
 
 
-def wait_for(condition):
-    waited = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        waited.wait(0.01)
-    raise AssertionError("it did not come to that")
-
-
 def get(port, path):
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
@@ -87,15 +79,17 @@ def get(port, path):
 
 def test_the_first_controller_takes_what_is_live_for_stable(shop, loop):
     with running(loop):
-        wait_for(lambda: loop.rollout_store.read()[0].stable == shop.old)
+        wait_until(lambda: loop.rollout_store.read()[0].stable == shop.old)
 
 
 def test_a_rollout_is_turned_to_its_end_and_exported(shop, loop, registry, caplog):
     caplog.set_level("INFO", "coterie.cluster")
     shop.start(loop.rollout_store._cluster)
     with running(loop):
-        wait_for(lambda: loop.rollout_store.read()[0].phase is Phase.PROMOTED)
-        wait_for(lambda: registry.get_sample_value("coterie_rollout_state", {"phase": "promoted"}))
+        wait_until(lambda: loop.rollout_store.read()[0].phase is Phase.PROMOTED)
+        wait_until(
+            lambda: registry.get_sample_value("coterie_rollout_state", {"phase": "promoted"})
+        )
     lines = [r.fields for r in caplog.records if r.getMessage() == "transition"]
     assert [one["after"] for one in lines][-2:] == [Phase.BAKE, Phase.PROMOTED]
     assert lines[0]["who"] == "ana"
@@ -110,7 +104,7 @@ def test_the_champion_is_what_was_promoted(shop, loop):
     for phase, champion in ((Phase.STEP, "v1"), (Phase.PROMOTED, "v2")):
         for _ in range(60):
             loop._turn(controller)
-            wait_for(lambda: not (check := loop.arms._check) or check.over)
+            wait_until(lambda: not (check := loop.arms._check) or check.over)
             if loop.rollout_store.read()[0].phase is phase:
                 break
         pointer.wait()
@@ -120,7 +114,7 @@ def test_the_champion_is_what_was_promoted(shop, loop):
 def test_a_command_that_is_refused_is_logged_with_the_reason(loop, caplog):
     loop.rollout_store.command(Command("c1", Verb.PAUSE, "ana", "lunch"))
     with running(loop):
-        wait_for(lambda: "command refused" in caplog.text)
+        wait_until(lambda: "command refused" in caplog.text)
     assert caplog.records[-1].fields["why"] == "nothing is being rolled out"
 
 
@@ -129,7 +123,7 @@ def test_who_has_no_lease_changes_and_shows_nothing(api, shop, loop, registry):
     loop.lease.held = False
     before = len(api.writes())
     with running(loop):
-        wait_for(loop.ready)
+        wait_until(loop.ready)
     assert len(api.writes()) == before
     assert registry.get_sample_value("coterie_rollout_state", {"phase": "idle"}) == 0
 
@@ -138,11 +132,11 @@ def test_a_missing_right_is_said_once_and_the_loop_goes_on(api, shop, loop, capl
     loop.rollout_store.write(State(stable=shop.old), 0)
     fault = api.fail("get", "rayservices", 403, times=1e9)
     with running(loop):
-        wait_for(lambda: fault.times < 1e9 - 5)
+        wait_until(lambda: fault.times < 1e9 - 5)
         assert not loop.ready()
         assert loop.alive()
         api.heal()
-        wait_for(loop.ready)
+        wait_until(loop.ready)
     assert caplog.text.count("verb get on rayservices shop") == 1
 
 
@@ -152,10 +146,10 @@ def test_what_nobody_foresaw_does_not_end_it(loop, caplog, monkeypatch):
 
     monkeypatch.setattr("coterie.rollout.controller.Controller.turn", fail)
     with running(loop):
-        wait_for(lambda: "a turn failed" in caplog.text)
+        wait_until(lambda: "a turn failed" in caplog.text)
         assert not loop.ready()
         monkeypatch.undo()
-        wait_for(loop.ready)
+        wait_until(loop.ready)
 
 
 def test_pages_tell_how_it_is(loop, registry):
@@ -163,7 +157,7 @@ def test_pages_tell_how_it_is(loop, registry):
         assert get(port, "/healthz") == (200, "")
         assert get(port, "/readyz") == (503, "")
         with running(loop):
-            wait_for(loop.ready)
+            wait_until(loop.ready)
         assert get(port, "/readyz") == (200, "")
         assert 'coterie_rollout_state{phase="idle"} 1.0' in get(port, "/metrics")[1]
         assert get(port, "/other")[0] == 404
@@ -207,9 +201,9 @@ def test_a_process_gives_its_lease_back_when_it_is_told_to_end(api, shop, kubeco
     champion.unlink(missing_ok=True)
     env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
-        wait_for(lambda: ("leases", "shop-rollout") in api.objects)
-        wait_for(lambda: ("configmaps", "shop-rollout") in api.objects)
-        wait_for(champion.exists)
+        wait_until(lambda: ("leases", "shop-rollout") in api.objects)
+        wait_until(lambda: ("configmaps", "shop-rollout") in api.objects)
+        wait_until(champion.exists)
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=20)[1]
     assert process.returncode == 0
@@ -226,7 +220,7 @@ def test_it_lives_before_it_is_loaded_and_is_ready_without_torch(shop, kubeconfi
     with held_up(*given, KUBECONFIG=str(kubeconfig)) as controller:
         assert (controller.alive, controller.ready) == (200, 503)
         controller.go_on()
-        wait_for(lambda: controller.ready == 200)
+        wait_until(lambda: controller.ready == 200)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """An image that cannot be pulled: it is said where people look, and what is live stays."""
 
 import pytest
-from test_main import loop, registry, running, wait_for  # noqa: F401 - fixtures
+from test_main import loop, registry, running  # noqa: F401 - fixtures
+from waiting import wait_until
 
 from coterie.cluster.api import RAY_SERVICES
 from coterie.cluster.pending import PendingPods
@@ -82,5 +83,5 @@ def test_a_controller_tells_it_and_what_is_live_stays(api, shop, loop):  # noqa:
     found["status"]["pendingServiceStatus"] = {"rayClusterName": "shop-next"}
     pod(api, "new-head", "ImagePullBackOff", kind="initContainerStatuses")
     with running(loop):
-        wait_for(lambda: api.events("UpgradeStuck"))
+        wait_until(lambda: api.events("UpgradeStuck"))
     assert shop.live == before

@@ -5,7 +5,8 @@ import time
 import pytest
 from cluster_shop import Shop, release
 from s3_server import s3  # noqa: F401 - a fixture
-from test_main import get, loop, registry, running, wait_for  # noqa: F401 - fixtures
+from test_main import get, loop, registry, running  # noqa: F401 - fixtures
+from waiting import wait_until
 
 from coterie.probes import pages
 from coterie.release.store import ReleaseStore
@@ -84,18 +85,18 @@ def test_while_the_api_is_away_weights_are_held_and_the_controller_is_not_ready(
 ):
     shop.start(loop.rollout_store._cluster, step_s=300)
     with pages(0, registry, loop) as port, running(loop):
-        wait_for(lambda: shop.live.weight > 0 and loop.ready())
+        wait_until(lambda: shop.live.weight > 0 and loop.ready())
         fault = api.fail("*", "*", 0, times=1e9)
-        wait_for(lambda: fault.times < 1e9 - 3)
+        wait_until(lambda: fault.times < 1e9 - 3)
         weight = shop.live.weight
-        wait_for(lambda: fault.times < 1e9 - 20)
+        wait_until(lambda: fault.times < 1e9 - 20)
         assert get(port, "/readyz")[0] == 503
         assert get(port, "/healthz")[0] == 200, "a restart would not help"
         assert shop.live.weight == weight
         assert caplog.text.count("the API did not answer") < 5, "said once, as long as it lasts"
         api.heal()
-        wait_for(lambda: get(port, "/readyz")[0] == 200)
-        wait_for(lambda: shop.live.weight > weight)
+        wait_until(lambda: get(port, "/readyz")[0] == 200)
+        wait_until(lambda: shop.live.weight > weight)
 
 
 def test_a_store_that_does_not_let_us_in_is_no_fault_of_the_release(api, bucket, cluster, s3):  # noqa: F811

@@ -1,11 +1,11 @@
 """Rollouts in the real app, under shoppers: good releases come through, bad ones reach nobody."""
 
 import shutil
-import time
 
 import pytest
 from shop_in_use import serve
 from tiny_shop import train
+from waiting import PATIENCE_S, wait_until
 
 from coterie.data.simulate import ShopConfig, SimulatedShop, simulate
 from coterie.release.store import ReleaseStore
@@ -110,27 +110,19 @@ def test_a_controller_that_is_killed_comes_back_and_ends_what_it_began(
     await_release(served, "v2")
 
 
-def await_release(served, release, within_s=10.0):
+def await_release(served, release):
     """Until it alone is live, the one before it may answer for a canary that took too long."""
-    last = time.monotonic() + within_s
-    while (answered := served.list_of("shopper-0001")["release"]) != release:
-        assert time.monotonic() < last, answered
-        time.sleep(0.2)
+    wait_until(lambda: served.list_of("shopper-0001")["release"] == release, every=0.2)
 
 
-def await_champion(store, version, within_s=10.0):
+def await_champion(store, version):
     """The controller writes it beside its turns."""
-    last = time.monotonic() + within_s
-    while (champion := ReleaseStore(store).champion()) != version:
-        assert time.monotonic() < last, champion
-        time.sleep(0.1)
+    wait_until(lambda: ReleaseStore(store).champion() == version, every=0.1)
 
 
-def await_phase(shop, *phases, within_s=60.0):
-    last = time.monotonic() + within_s
-    while time.monotonic() < last:
+def await_phase(shop, *phases, within_s=PATIENCE_S):
+    def found():
         phase = shop.get("/v1/admin/rollouts")["phase"]
-        if phase in phases:
-            return phase
-        time.sleep(0.2)
-    raise AssertionError(f"{phase} after {within_s} s")
+        return phase if phase in phases else None
+
+    return wait_until(found, within_s, every=0.2)

@@ -1,12 +1,10 @@
 """The chart in a cluster of ``kube``, by real helm."""
 
-import threading
-import time
-
 import pytest
 from chart import CI, FOLDER, serve_text
 from kube.fields import Writer
 from tools import NEWEST, NoHelmError
+from waiting import wait_until
 
 pytest.importorskip("coterie.cluster.store")
 from kubernetes import client
@@ -62,8 +60,8 @@ class Install:
         if self.controlled:
             # Its controller is a thread with our own clock.
             with self.world.going_on():
-                eventually(lambda: ready(self.service), 60)
-                eventually(lambda: not moving(self.service), 60)
+                wait_until(lambda: ready(self.service))
+                wait_until(lambda: not moving(self.service))
             return
         self.world.until(lambda: ready(self.service), SERVED)
         self.world.until(lambda: not moving(self.service), SERVED)
@@ -93,14 +91,6 @@ def client_of(one):
     settings = client.Configuration()
     settings.host = one.cluster.address
     return Cluster("shop", settings)
-
-
-def eventually(true, seconds=20):
-    waited = threading.Event()
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to that"
-        waited.wait(0.02)
 
 
 def cluster_of(one):

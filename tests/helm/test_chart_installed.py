@@ -21,11 +21,12 @@ from kube.nodes import is_ready
 from kube.traffic import Traffic
 from programs import Programs, scripts
 from tools import HELM_3, NEWEST
+from waiting import wait_until
 
 pytest.importorskip("coterie.cluster.store")
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 from cluster_shop import release
-from install import SERVED, Install, client_of, cluster_of, eventually, program
+from install import SERVED, Install, client_of, cluster_of, program
 
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.rollout.commands import Command, Verb
@@ -55,7 +56,7 @@ def test_an_install_that_waits_ends_while_nothing_is_served(installed, tmp_path,
         assert len(programs.controllers) == 2
         # One of them leads, and stays ready.
         with installed.world.going_on():
-            eventually(lambda: holder(installed))
+            wait_until(lambda: holder(installed))
         installed.world.go(30)
         status = installed.api.objects["deployments", "coterie-controller"]["status"]
         assert status["readyReplicas"] == 2
@@ -123,10 +124,10 @@ def rolling(either, tmp_path, monkeypatch):
         either.serves()
         rollout_store = ClusterRolloutStore(client_of(either), "coterie")
         with either.world.going_on():
-            eventually(lambda: rollout_store.read()[0].stable == old)
+            wait_until(lambda: rollout_store.read()[0].stable == old)
             rollout_store.command(Command("c1", Verb.START, "ana", "better", new, Plan()))
-            eventually(lambda: rollout_store.read()[0].phase is Phase.SHADOW)
-            eventually(lambda: new in told(either))
+            wait_until(lambda: rollout_store.read()[0].phase is Phase.SHADOW)
+            wait_until(lambda: new in told(either))
         yield either, new
 
 

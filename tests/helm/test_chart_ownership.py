@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 from chart import CI
-from install import FOLDER, Install, client_of, eventually, program
+from install import FOLDER, Install, client_of, program
 from kube.cluster import CommandError, cluster
 from programs import Programs
 from tools import HELM_3, NEWEST
+from waiting import wait_until
 
 from coterie.cluster.api import RAY_SERVICES
 from coterie.cluster.served import read_live
@@ -51,7 +52,7 @@ class Shop(Install):
         """Go on until replicas are told a release, alone, and the controller has said so."""
         wanted = Target(self.digests[version])
         with self.world.going_on():
-            eventually(lambda: self.live == wanted, 30)
+            wait_until(lambda: self.live == wanted, 30)
 
     @property
     def live(self):
@@ -92,12 +93,12 @@ def test_what_a_person_forced_stays_through_upgrades_and_a_rollback(shop):
     assert shop.rollout_store.history()[-1].who == "helm"
     shop.upgrade("--set", "release.force=false", "--set", "serving.api.targetOngoing=2")
     with shop.world.going_on():
-        eventually(lambda: '"target_ongoing_requests": 2' in shop.service["spec"]["serveConfigV2"])
+        wait_until(lambda: '"target_ongoing_requests": 2' in shop.service["spec"]["serveConfigV2"])
     shop.tells("v2")
     shop.helm("rollback", "coterie", "1")
     with shop.world.going_on():
-        eventually(lambda: shop.said("ReleaseKept"))
-        eventually(lambda: '"target_ongoing_requests": 4' in shop.service["spec"]["serveConfigV2"])
+        wait_until(lambda: shop.said("ReleaseKept"))
+        wait_until(lambda: '"target_ongoing_requests": 4' in shop.service["spec"]["serveConfigV2"])
     shop.tells("v2")
 
 
@@ -177,6 +178,6 @@ def test_rollouts_can_be_switched_off_and_on_again(shop):
     assert "coterie-controller" not in shop.owners("serveConfigV2")
     shop.upgrade("--set", "rollouts.enabled=true")
     with shop.world.going_on():
-        eventually(lambda: shop.owners("serveConfigV2") == {"coterie-controller"})
+        wait_until(lambda: shop.owners("serveConfigV2") == {"coterie-controller"})
     shop.tells("v2")
     assert shop.rollout_store.read()[0].stable == shop.digests["v2"]

@@ -119,14 +119,40 @@ def test_settings_without_sense_are_refused(wrong):
         ContentConfig(**wrong)
 
 
-def test_the_term_is_read_back_and_refused_for_another_catalogue():
-    term = ContentSignal(share=0.2).fit(shop(), None, "cpu")
+def pictured():
+    """The shop, with pictures in which lamps are alike, and a hose and the cold lamp."""
+    vectors = np.array([[5, 1, 0], [5, 0, 1], [0, 5, 0], [0, 5, 1], [2, 5, 0]]) + 1.0
+    return replace(shop(), items=with_vectors(shop().items, "image", vectors))
+
+
+@pytest.mark.parametrize("data", [shop(), pictured(), replace(shop(), items=None)])
+def test_the_term_is_read_back_kind_by_kind(data):
+    term = ContentSignal(share=0.2).fit(data, None, "cpu")
     same = ContentTerm.of_tensors(term.tensors(), 5)
-    assert same.near.toarray() == pytest.approx(term.near.toarray(), abs=1e-6)
+    assert same.kinds.keys() == term.kinds.keys()
+    for kind, near in term.kinds.items():
+        assert same.kinds[kind].toarray() == pytest.approx(near.toarray(), abs=1e-6)
+    assert same.near.toarray() == pytest.approx(sum(same.kinds.values()).toarray(), abs=1e-12)
+
+
+def test_the_term_is_refused_for_another_catalogue():
+    term = ContentSignal(share=0.2).fit(shop(), None, "cpu")
     with pytest.raises(BadInputError, match="expected 6 rows"):
         ContentTerm.of_tensors(term.tensors(), 6)
     with pytest.raises(BadInputError, match=r"content\.near_item"):
         ContentTerm.of_tensors({"content.near": term.tensors()["content.near"]}, 5)
+
+
+def test_the_term_of_a_release_of_before_stays_one_of_a_kind():
+    near = ContentSignal(share=0.2).graph(pictured())
+    old = {
+        "content.near": torch.from_numpy(near.data).float(),
+        "content.near_item": torch.from_numpy(near.indices).int(),
+        "content.near_offsets": torch.from_numpy(near.indptr).long(),
+    }
+    again = ContentTerm.of_tensors(old, 5).times(2.0).tensors()
+    assert torch.equal(again["content.near"], 2.0 * old["content.near"])
+    assert torch.equal(again["content.near_offsets"], old["content.near_offsets"])
 
 
 def social(share):

@@ -6,6 +6,7 @@ import time
 
 import psutil
 import pytest
+from waiting import wait_until
 
 from pipelines.processes import StopRequestedError, child, end, stoppable
 
@@ -32,7 +33,7 @@ def log(tmp_path):
 
 
 def pids_in(log):
-    for _ in range(200):
+    for _ in range(1200):
         log.seek(0)
         words = log.read().replace("up", "").split()
         if len(words) >= 2:
@@ -71,11 +72,7 @@ def test_a_child_ends_when_we_are_killed(log):
         assert its_parent == parent.pid
         assert alive(grandchild)
         parent.kill()
-    for _ in range(100):
-        if not alive(grandchild):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the grandchild goes on")
+    wait_until(lambda: not alive(grandchild))
 
 
 def test_ending_who_is_gone_is_no_error():

@@ -42,6 +42,12 @@ def parameters():
         "linear.rate": torch.tensor(0.3).double(),
         "linear.friend_power": torch.tensor(0.7).double(),
         "linear.history_power": torch.tensor(0.5).double(),
+        "content.near": normal(2 * NUM_ITEMS * NEAR).abs(),
+        "content.near_item": torch.from_numpy(np.concatenate(near + near[::-1]).astype(np.int32)),
+        # In words and in looks; no item has a text's vector or a sound's.
+        "content.near_offsets": torch.from_numpy(
+            np.append(0, np.cumsum(np.repeat([NEAR, 0, NEAR, 0], NUM_ITEMS)))
+        ),
     }
 
 
@@ -55,7 +61,7 @@ def asked(score):
     return score.read(Community.of(planted().data).shoppers(np.arange(40)))
 
 
-@pytest.mark.parametrize("without", ["", "linear."])
+@pytest.mark.parametrize("without", ["", "linear.", "content."])
 def test_one_product_says_what_the_terms_say_one_by_one(parameters, asked, without):
     kept = {n: t for n, t in parameters.items() if not without or not n.startswith(without)}
     score = Score.of_tensors(kept, popularity(planted().data))
@@ -76,6 +82,7 @@ def test_all_terms_count(parameters, asked):
         "linear.own",
         "linear.friend",
         "linear.near",
+        "content.near",
     )
     found = {}
     for name in ("", *names):
@@ -90,8 +97,34 @@ def test_entries_and_popularity_add_up_to_the_exact_score(score, asked):
     items = torch.arange(0, NUM_ITEMS, 7)
     exact = score.exact(queries, items.expand(len(asked.shoppers), -1))
     for row in torch.nonzero(~asked.lost)[:, 0].tolist():
-        of_entries, popular = score.split(asked, score.sources(asked, row), items)
+        of_entries, popular, _ = score.split(asked, score.sources(asked, row), items)
         np.testing.assert_allclose(of_entries.sum(axis=0) + popular, exact[row], atol=1e-9)
+
+
+def test_kinds_of_content_add_up_to_what_content_adds(parameters, asked):
+    whole = popularity(planted().data)
+    kept = {n: t for n, t in parameters.items() if not n.startswith("content.")}
+    scores = [Score.of_tensors(tensors, whole) for tensors in (parameters, kept)]
+    items = torch.arange(0, NUM_ITEMS, 7)
+    for row in torch.nonzero(~asked.lost)[:, 0].tolist():
+        told, without = (s.split(asked, s.sources(asked, row), items) for s in scores)
+        assert told.alike.keys() == {"words", "image"}
+        assert not without.alike
+        alike = told.alike["words"] + told.alike["image"]
+        assert alike.max() > 0.1
+        np.testing.assert_allclose(without.of_entries + alike, told.of_entries, atol=1e-9)
+
+
+def test_a_release_that_does_not_tell_kinds_apart_is_read(parameters, asked):
+    offsets = parameters["content.near_offsets"]
+    one = torch.cat([offsets[:NUM_ITEMS], offsets[-1:]])  # the last item's are all of looks, too
+    old = Score.of_tensors(parameters | {"content.near_offsets": one}, popularity(planted().data))
+    items = torch.arange(0, NUM_ITEMS, 7)
+    exact = old.exact(old.queries(asked), items.expand(len(asked.shoppers), -1))
+    row = int(torch.nonzero(~asked.lost)[0, 0])
+    of_entries, popular, alike = old.split(asked, old.sources(asked, row), items)
+    np.testing.assert_allclose(of_entries.sum(axis=0) + popular, exact[row], atol=1e-9)
+    assert not alike
 
 
 def test_weights_by_item_are_those_that_reasons_have(score, asked):

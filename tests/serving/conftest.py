@@ -1,11 +1,11 @@
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from small_shop import make_router, people, ref_of, write_clean_tables, write_small_release
+from waiting import wait_until
 
 from coterie.release.bundle import Release
 from coterie.rollout.live import Live
@@ -55,9 +55,7 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         router = make_router(served, features, metrics)
         if canary is not None:
             router.adopt(Live(ref_of(served), ref_of(canary), 0.5))
-            last = time.monotonic() + 20
-            while len(router.makers) < 2 and time.monotonic() < last:
-                time.sleep(0.02)
+            wait_until(lambda: len(router.makers) == 2)
         writer = LocalWriter(Sink(log, features, metrics))
         rollout_store = FileRolloutStore(tmp_path / "rollouts")
         rollouts = (rollout_store, ReleaseLocator(str(tmp_path / "releases"), ref_of(release)))

@@ -38,7 +38,7 @@ class RedisServer:
         where = f"port {self.port}\nbind 127.0.0.1\nrequirepass {PASSWORD}\ndir {self.folder}\n"
         self.process.stdin.write(where + CHART + self.more)
         self.process.stdin.close()
-        for _ in range(400):
+        for _ in range(3000):
             with contextlib.suppress(Exception):
                 if self.client().ping():
                     return

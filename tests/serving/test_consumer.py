@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from redis_server import PASSWORD, RedisServer
 from shared_features import SharedFeatures
 from starting import held_up
+from waiting import PATIENCE_S, wait_until
 
 from coterie.errors import BadInputError
 from coterie.probes import ALIVE_S, pages
@@ -106,7 +107,7 @@ def test_what_a_killed_sink_left_is_applied_once(server, log, features, folder, 
     consumer = consumer_of(log, folder, features)
     # Its turn is still on; nothing is done before it is over.
     consumer.turn()
-    last = time.monotonic() + 10
+    last = time.monotonic() + PATIENCE_S
     while log.count_unpushed() and time.monotonic() < last:
         consumer.turn()
     assert log.count_unpushed() == 0
@@ -160,7 +161,7 @@ def test_a_consumer_killed_at_an_export_loses_and_doubles_no_row(server, log, fo
     assert run(script).wait(30) == -9
     log.append(numbered(30, 30))
     push_all(log)
-    last = time.monotonic() + 15
+    last = time.monotonic() + PATIENCE_S
     consumer = consumer_of(log, folder)
     while len(exported(folder / "shop")) < 60 and time.monotonic() < last:
         consumer.turn()
@@ -327,10 +328,7 @@ def test_it_lives_before_it_is_loaded_and_is_ready_without_feast(folder):
     with held_up(*given, COTERIE_LOG_FILE="-") as consumer:
         assert (consumer.alive, consumer.ready) == (200, 503)
         consumer.go_on()
-        last = time.monotonic() + 20
-        while consumer.ready != 200 and time.monotonic() < last:
-            time.sleep(0.02)
-        assert consumer.ready == 200, consumer.said
+        wait_until(lambda: consumer.ready == 200)
 
 
 def test_it_turns_until_it_is_asked_to_stop(log, folder):
@@ -338,9 +336,7 @@ def test_it_turns_until_it_is_asked_to_stop(log, folder):
     thread = threading.Thread(target=consumer.run, args=(stop, 0.01))
     log.append(numbered(3))
     thread.start()
-    last = time.monotonic() + 10
-    while len(exported(folder / "shop")) < 3 and time.monotonic() < last:
-        time.sleep(0.01)
+    wait_until(lambda: len(exported(folder / "shop")) >= 3)
     stop.set()
     thread.join(5)
     assert not thread.is_alive()

@@ -7,6 +7,7 @@ import time
 
 import fsspec
 import pytest
+from waiting import wait_until
 
 from coterie.cancel import CancelledError
 from coterie.errors import BadInputError, UnavailableError
@@ -128,10 +129,7 @@ def test_an_image_of_before_is_not_said_to_be_dead(place):
 def test_a_step_says_that_it_is_at_work_and_another_cannot_say_it_for_it(place):
     with recorded(place, "v1", "train", beat_s=0.01):
         first = only(place).alive
-        until = time.monotonic() + 10
-        while only(place).alive == first:
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_until(lambda: only(place).alive != first)
     ended = only(place)
     assert ended.beaten("train", 1.0, 2.0) == ended
     began = ended.step_started("train", 5.0)

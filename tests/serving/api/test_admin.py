@@ -59,7 +59,7 @@ def command(client, verb, **more):
 
 
 def wait_for(client, *phases):
-    for _ in range(1000):
+    for _ in range(6000):
         told = client.get("/v1/admin/rollouts").json()
         if told["phase"] in phases:
             return told

@@ -22,8 +22,9 @@ class Titles:
         return item(row)
 
 
-def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5):
-    """Entries as (item, person, kind, contribution), and whether it was turned down."""
+def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5, **alike):
+    """Entries as (item, person, kind, contribution), and whether it was turned down; what each
+    adds by kind of content."""
     entries = [(*entry, False)[:5] for entry in entries]
     columns = list(zip(*entries, strict=True)) or [()] * 5
     parts = Contributions(
@@ -33,6 +34,7 @@ def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5):
         np.array(columns[3], np.float64)[:, None],
         np.array([popular]),
         np.array(columns[4], bool),
+        {kind: np.array(parts)[:, None] for kind, parts in alike.items()},
     )
     return ReasonReader(parts, names, Titles()).read(0, shown)
 
@@ -83,6 +85,32 @@ def test_those_who_bought_and_those_who_viewed_are_told_apart():
 def test_friends_with_the_very_item_come_before_stronger_ones():
     entries = [(row, 1, BOUGHT, 2.0) for row in range(4)] + [(9, 2, BOUGHT, 0.1)]
     assert "cleo bought this" in texts(read(entries, popular=0))
+
+
+def test_what_is_mostly_alike_says_in_what():
+    entries = [(3, -1, BOUGHT, 1.0), (4, -1, VIEWED, 0.9), (5, -1, BOUGHT, 0.5)]
+    reasons = read(entries, popular=0, words=[0.54, 0.2, 0.5], image=[0.36, 0.2, 0.0])
+    assert texts(reasons) == [
+        "You bought Thing 3, and this is like it: in words 60 %, in looks 40 %",
+        "You viewed Thing 4",
+        "You bought Thing 5, and this is like it in words",
+    ]
+    alike = [reason.likeness for reason in reasons]
+    assert alike == [{"words": 0.6, "looks": 0.4}, None, {"words": 1.0}]
+
+
+def test_what_friends_had_that_is_mostly_alike_says_in_what():
+    entries = [(3, 1, BOUGHT, 1.0), (3, 2, BOUGHT, 0.6), (9, 2, BOUGHT, 0.1)]
+    reasons = read(entries, popular=0, text=[0.2, 0.2, 0.0], audio=[0.6, 0.0, 0.0])
+    assert texts(reasons) == [
+        "bea and 1 more friend bought Thing 3, and this is like it: in sound 60 %, in meaning 40 %",
+        "cleo bought this",
+    ]
+
+
+def test_what_takes_away_says_nothing_of_likeness():
+    [reason] = read([(3, -1, BOUGHT, -0.5, True)], popular=0, words=[-0.5])
+    assert (reason.text, reason.likeness) == ("You bought Thing 3, but did not want it", None)
 
 
 def test_nobody_among_the_friends_leaves_popularity():

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 from small_shop import make_router, people, ref_of, write_small_release
+from waiting import wait_until
 
 from coterie.errors import BadInputError
 from coterie.rollout.live import Live, ReleaseRef
@@ -21,6 +22,8 @@ from serving.rollouts.attribution import ListId, Responses, new_list_id
 from serving.rollouts.router import ReleaseRouter
 from serving.telemetry.metrics import ServingMetrics
 
+GIVE_UP = threading.Event()
+"""For what hangs: its test is over."""
 USERS = [f"shopper-{n}" for n in range(400)] + ["ana", "lou", "max"]
 
 
@@ -32,7 +35,9 @@ def releases(tmp_path_factory):
 
 @pytest.fixture
 def shop(releases, tmp_path):
-    return Shop(releases, tmp_path)
+    GIVE_UP.clear()
+    yield Shop(releases, tmp_path)
+    GIVE_UP.set()
 
 
 class Shop:
@@ -52,7 +57,7 @@ class Shop:
 
     def adopt(self, weight=0.0, mirrored=False, canary=None):
         self.router.adopt(Live(self.old, canary or self.new, weight, mirrored))
-        await_that(lambda: self.router._releases.arms.canary or self.router._releases.arms.broken)
+        wait_until(lambda: self.router._releases.arms.canary or self.router._releases.arms.broken)
 
     def ask(self, users=USERS, k=5):
         async def every():
@@ -81,13 +86,6 @@ class Shop:
             return make(lambda: plain(maker, known, k, explain), known)
 
         monkeypatch.setattr(ListMaker, "make", spoiled)
-
-
-def await_that(done, within_s=10.0):
-    last = time.monotonic() + within_s
-    while not done():
-        assert time.monotonic() < last
-        time.sleep(0.005)
 
 
 def test_as_many_shoppers_as_the_weight_says_are_on_the_canary_and_nobody_flips_as_it_grows(shop):
@@ -131,7 +129,8 @@ def raises(make, known):
 
 
 def hangs(make, known):
-    time.sleep(1.0)
+    """Until the test is over: a slow machine must not let it answer first."""
+    GIVE_UP.wait(60)
     return make()
 
 

@@ -5,6 +5,7 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import wait_until
 
 from coterie.monitoring.runs import STEPS, Outcome, Run, Runs, Step
 from coterie.schema import TABLES
@@ -103,14 +104,14 @@ def test_the_store_is_read_beside_the_scrape_and_not_too_often():
     collector = PipelineCollector(store, clock=lambda: now[0])
     for _ in range(5):
         values(collector)
-    until(lambda: values(collector)["pipeline_running_seconds"] == 90)
+    wait_until(lambda: values(collector)["pipeline_running_seconds"] == 90)
     assert store.reads == 1
     now[0] += pipeline_runs.EVERY_S - 1
     values(collector)
     assert store.reads == 1
     now[0] += 1
     values(collector)
-    until(lambda: store.reads == 2)
+    wait_until(lambda: store.reads == 2)
 
 
 def test_a_store_that_hangs_holds_up_no_scrape(monkeypatch):
@@ -163,14 +164,7 @@ def test_a_damaged_record_of_a_foreign_kind_harms_no_scrape(tmp_path):
     assert "ingested_rows/events" not in values(collector)
 
 
-def until(true, seconds=5.0):
-    last = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < last, "it did not come about"
-        time.sleep(0.01)
-
-
 @pytest.fixture(autouse=True)
 def _no_thread_is_left():
     yield
-    until(lambda: not [t for t in threading.enumerate() if t.name == "pipelines"], 31)
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name == "pipelines"])

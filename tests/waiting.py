@@ -1,0 +1,16 @@
+"""How tests wait for what other threads and processes do."""
+
+import time
+
+PATIENCE_S = 60.0
+"""How long a test waits before it calls a thing failed: others work on the machine as well, and a
+process that starts was seen to take twenty seconds."""
+
+
+def wait_until(holds, seconds=PATIENCE_S, every=0.01):
+    """Wait until something holds, and return what it then is."""
+    last = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < last, f"it did not come to that within {seconds:g} s"
+        time.sleep(every)
+    return found
