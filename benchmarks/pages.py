@@ -34,6 +34,7 @@ from benchmarks import (
     content_table,
     dislikes_table,
     encoders_table,
+    planted_table,
     search_table,
     settings_table,
 )
@@ -71,6 +72,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "other settings": lambda _: settings_table.write_others(),
     "pipeline parameters": lambda _: write_table(),
     "content": lambda _: content_table.write_tables(_read("content.json")),
+    "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
     "search with taste": lambda _: search_table.write_taste(_read("search.json")),
