@@ -132,7 +132,9 @@ def command(home, *more):
 def test_a_run_trains_on_a_cluster_of_its_own_which_may_be_lost(api, step):
     operator = Operator(api, lost=1)
     content = 'content={"text": {"place": "default"}, "texts": {"max_characters": 60}}'
-    done = subprocess.run(command(step, content), capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command(step, content), capture_output=True, text=True, timeout=300, check=False
+    )
     log = (step / "run" / "pipeline.log").read_text()
     assert done.returncode == 0, done.stdout + done.stderr + log[-3000:]
     names = [job["metadata"]["name"] for job in operator.jobs]
