@@ -49,6 +49,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         mapping=given.mapping,
         max_bad_share=given.max_bad_share,
         runner=given.runner,
+        content=given.content,
         pipeline=pipeline,
         version=given.version,
         status=given.status,

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from coterie.content.batches import FETCHED, BatchReader
 from coterie.content.encoder import ContentEncoder, EncodedBatch
-from coterie.content.encoders import EncoderChoice, make_encoder
+from coterie.content.encoders import EncoderChoice, check_choice, make_encoder
 from coterie.content.fetch import FetchSettings
 from coterie.content.kept import EncodingPlan, ItemInputs, KeptVectors
 from coterie.content.texts import TextSettings, item_texts
@@ -68,7 +68,18 @@ class ContentSettings:
             BadInputError: A name is unknown, a value is refused, or there is no such file.
             UnavailableError: A store does not answer.
         """
-        settings: ContentSettings = change(cls(), read_config(given) if given.strip() else {})
+        return cls.changed(read_config(given) if given.strip() else {})
+
+    @classmethod
+    def changed(cls, changes: Mapping[str, Any]) -> "ContentSettings":
+        """Make the defaults with some fields changed, by dotted name.
+
+        Raises:
+            BadInputError: A name is unknown, or a value is refused.
+        """
+        settings: ContentSettings = change(cls(), changes)
+        for kind, choice in settings.chosen.items():
+            check_choice(kind, choice)
         return settings
 
     @property

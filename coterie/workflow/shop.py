@@ -39,10 +39,16 @@ class CleanShop:
         """
         dataset = load_dataset(clean)
         split = choose(dataset, repurchase or RepurchaseSetting())
-        return cls(dataset, replace(split, items=_with_content(split.items, content)))
+        return cls(dataset, replace(split, items=with_content(split.items, content)))
 
 
-def _with_content(items: pa.Table | None, folder: str) -> pa.Table | None:
+def with_content(items: pa.Table | None, folder: str) -> pa.Table | None:
+    """Put the vectors of a folder or URL beside a catalogue's columns; an empty name adds none.
+
+    Raises:
+        BadInputError: There are no vectors.
+        UnavailableError: The store did not answer.
+    """
     if not folder or items is None:
         return items
     with near_content(folder) as near:

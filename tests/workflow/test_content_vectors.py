@@ -1,6 +1,8 @@
 """Vectors that the content step left reach the model that is trained, and its release."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,15 @@ from coterie.models.content_graph import content_graphs
 from coterie.recommend.content import ContentTerm
 from coterie.release.bundle import load_release
 from coterie.release.gate import Limits
-from coterie.workflow import FitSettings, evaluate_all, fit_challenger, make_release
+from coterie.workflow import (
+    FitSettings,
+    TuneSettings,
+    evaluate_all,
+    fit_challenger,
+    make_release,
+    tune_model,
+)
+from coterie.workflow.backtest import backtest
 from coterie.workflow.challenger import load_challenger, load_parameters
 from coterie.workflow.shop import CleanShop
 from tests.tiny_shop import write_clean
@@ -120,3 +130,34 @@ def test_other_vectors_than_those_that_training_had_are_refused(clean, content, 
             make_release(clean, trained, str(tmp_path / "bundle"), "v1", ANY, content=given)
         with pytest.raises(BadInputError, match=why):
             evaluate_all(clean, str(tmp_path / "e"), ["social"], trained, content=given)
+
+
+class SeenError(Exception):
+    """Stops what would go on for minutes: what it was given is known."""
+
+
+def test_tuning_learns_from_them_too(clean, content, tmp_path, monkeypatch):
+    seen = []
+
+    def run_study(study, search, data, *_):
+        seen.append(vectors_of(data.items, "image"))
+        raise SeenError
+
+    monkeypatch.setitem(sys.modules, "coterie.tuning.tune", SimpleNamespace(run_study=run_study))
+    settings = TuneSettings("content", trials=1, content=content)
+    with pytest.raises(SeenError):
+        tune_model(clean, str(tmp_path), settings)
+    assert seen[0].shape == (CleanShop.open(clean).split.num_items, 6)
+
+
+def test_past_weeks_are_foreseen_with_them(clean, content, tmp_path, monkeypatch):
+    seen = []
+
+    def fit_twice(split, name, config):
+        seen.append(vectors_of(split.for_validation().items, "image"))
+        raise SeenError
+
+    monkeypatch.setattr("coterie.workflow.backtest.fit_twice", fit_twice)
+    with pytest.raises(SeenError):
+        backtest(clean, str(tmp_path), 1, ["content"], content=content)
+    assert seen[0].shape[1] == 6
