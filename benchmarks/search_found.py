@@ -29,6 +29,7 @@ DEPTH: Final = 10
 MEANING: Final = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 LEAST: Final = (0.0, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 """Cosines tried as the least that is a match."""
+CHOSEN: Final = ("meaning", "least_meaning")
 HARMLESS: Final = 0.003
 """Of the mean reciprocal rank, that a stricter limit may cost."""
 
@@ -43,10 +44,14 @@ class Scored:
 
     def ranks(self, weights: SearchWeights) -> Floats:
         """Reciprocal rank of the best right answer, 0 below ``DEPTH``, shape (queries,)."""
-        fits = (self.words >= weights.least_words) * (weights.words > 0)
-        fits |= (self.meaning >= weights.least_meaning) * (weights.meaning > 0)
-        score = weights.words * self.words + weights.meaning * np.maximum(self.meaning, 0.0)
+        score = np.add(*weights.parts(self.words, self.meaning))
+        fits = weights.fits(self.words, self.meaning)
         return reciprocal_ranks(np.where(fits, score, -np.inf), self.queries.right)
+
+    def alone(self, part: str) -> "Scored":
+        """Keep the scores of words, or those of meaning, alone."""
+        others = {name: np.zeros_like(self.words) for name in ("words", "meaning") if name != part}
+        return replace(self, **others)
 
 
 def measure_found(data: Path) -> dict[str, Any]:
@@ -61,21 +66,26 @@ def measure_found(data: Path) -> dict[str, Any]:
         [scored_all(shelves, data, encode, seed, half) for seed in SEEDS] for half in (0, 1)
     )
     weights, tried = choose([one for drawn in chosen for one in drawn])
-    rows = {
-        "words": replace(weights, meaning=0.0),
-        "meaning": replace(weights, words=0.0),
-        "both": weights,
+    ways = {
+        "words": [[one.alone("words") for one in drawn] for drawn in reported],
+        "meaning": [[one.alone("meaning") for one in drawn] for drawn in reported],
+        "both": reported,
     }
-    gibberish = nonsense(encode, SEEDS[0])
+    gibberish = [one.scored(nonsense(encode, SEEDS[0])) for one in shelves.values()]
+    senseless = {
+        "words": [one.alone("words") for one in gibberish],
+        "meaning": [one.alone("meaning") for one in gibberish],
+        "both": gibberish,
+    }
     return {
         "seeds": SEEDS,
         "encoder": encoder.name,
-        "weights": {"meaning": weights.meaning, "least_meaning": weights.least_meaning},
+        "weights": {name: getattr(weights, name) for name in CHOSEN},
         "tried": tried,
         "items": {name: scorer.words.num_items for name, scorer in shelves.items()},
-        "mrr": {name: _cells(reported, row) for name, row in rows.items()},
+        "mrr": {name: _cells(drawn, weights) for name, drawn in ways.items()},
         "nothing found for nonsense": {
-            name: _empty(shelves.values(), gibberish, row) for name, row in rows.items()
+            name: _empty(scored, weights) for name, scored in senseless.items()
         },
     }
 
@@ -151,12 +161,7 @@ def _cells(drawn: list[list[Scored]], weights: SearchWeights) -> dict[str, dict[
     return cells
 
 
-def _empty(scorers: Iterable[Scorer], gibberish: Queries, weights: SearchWeights) -> float:
+def _empty(scored: Iterable[Scored], weights: SearchWeights) -> float:
     """Share of queries without sense that find nothing, over all shelves."""
-    empty = []
-    for scorer in scorers:
-        scored = scorer.scored(gibberish)
-        fits = (scored.words >= weights.least_words) & (weights.words > 0)
-        fits |= (scored.meaning >= weights.least_meaning) & (weights.meaning > 0)
-        empty.append(~fits.any(axis=1))
+    empty = [~weights.fits(one.words, one.meaning).any(axis=1) for one in scored]
     return round(float(np.mean(empty)), 3)

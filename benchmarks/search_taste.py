@@ -44,7 +44,7 @@ def measure_taste(data: Path) -> dict[str, Any]:
     taste = max(TASTE, key=lambda t: tried[t])
     chosen = replace(SearchWeights(), taste=taste)
     rows = {
-        "words": replace(chosen, meaning=0.0, taste=0.0),
+        "words": replace(chosen, meaning=0.0, least_meaning=2.0, taste=0.0),
         "words and meaning": replace(chosen, taste=0.0),
         "words, meaning and taste": chosen,
     }
@@ -71,8 +71,8 @@ class _Rows:
         self._taste = np.concatenate(
             [model.scores(users[at : at + _BLOCK]) for at in range(0, len(users), _BLOCK)]
         )
-        order = np.argsort(task.held_out.user_idx, kind="stable")
-        self.right = [np.array([item]) for item in task.held_out.item_idx[order]]
+        rows = np.argsort(task.held_out.user_idx, kind="stable")
+        self.right = [np.array([item]) for item in task.held_out.item_idx[rows]]
         self._parts = [self._ask(seed) for seed in SEEDS]
 
     def mrr(self, weights: SearchWeights) -> dict[str, float]:
@@ -96,10 +96,9 @@ class _Rows:
             held, means, taste = (
                 a[block].astype(np.float32) for a in (words, meaning, self._taste)
             )
-            fits = held >= weights.least_words
-            fits |= (means >= weights.least_meaning) & (weights.meaning > 0)
+            fits = weights.fits(held, means)
             spread = (taste - taste.mean(axis=1, keepdims=True)) / taste.std(axis=1, keepdims=True)
-            score = weights.words * held + weights.meaning * np.maximum(means, 0.0)
+            score = np.add(*weights.parts(held, means))
             score += weights.taste * np.clip(spread, -3.0, 3.0)
             ranks.append(reciprocal_ranks(np.where(fits, score, -np.inf), self.right[block]))
         return float(np.concatenate(ranks).mean())

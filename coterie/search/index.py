@@ -22,12 +22,20 @@ class SearchWeights:
 
     words: float = 1.0
     meaning: float = 0.15
-    taste: float = 0.05
+    taste: float = 0.075
     """A standard deviation of the shopper's scores over the catalogue."""
     least_words: float = 0.02
     """Less of a query's words is no match."""
-    least_meaning: float = 0.25
+    least_meaning: float = 0.2
     """Cosine from which on an item that has no word of the query means what it says."""
+
+    def parts(self, words: Floats, meaning: Floats) -> tuple[Floats, Floats]:
+        """Weigh the words and the meaning of items for one query, or several, (..., items)."""
+        return self.words * words, self.meaning * np.maximum(meaning, 0.0)
+
+    def fits(self, words: Floats, meaning: Floats) -> npt.NDArray[np.bool_]:
+        """Tell which items fit a query, or several, (..., items)."""
+        return (words >= self.least_words) | (meaning >= self.least_meaning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +106,19 @@ class SearchIndex:
         meaning = np.zeros(len(words), np.float32)
         if self._vectors is not None and vector is not None:
             meaning = self._vectors.cosines(vector)
-        has_words, has_meaning = words >= weights.least_words, meaning >= weights.least_meaning
-        fits = np.flatnonzero((has_words | has_meaning) & self._available)
+        fits = np.flatnonzero(weights.fits(words, meaning) & self._available)
         parts = np.zeros((3, len(fits)), np.float32)
-        parts[0] = weights.words * words[fits]
-        parts[1] = weights.meaning * np.maximum(meaning[fits], 0.0)
+        parts[0], parts[1] = weights.parts(words[fits], meaning[fits])
         if taste is not None and len(fits):
             parts[2] = weights.taste * self._spread(taste)[fits]
         score = parts.sum(axis=0)
         best = np.lexsort((fits, -score))[:k]
         at, (of_words, of_meaning, of_taste) = fits[best], parts[:, best]
-        return Found(
-            at, score[best], of_words, of_meaning, of_taste, has_words[at], has_meaning[at]
+        has_words, has_meaning = (
+            words[at] >= weights.least_words,
+            meaning[at] >= weights.least_meaning,
         )
+        return Found(at, score[best], of_words, of_meaning, of_taste, has_words, has_meaning)
 
     def like(self, row: int, text: str, k: int) -> tuple[npt.NDArray[np.int64], Floats]:
         """Find the k items that say most alike of themselves, best first, with how alike: 0 to 1.
