@@ -50,6 +50,9 @@ class ContentSettings:
     batch: int = 256
     """Items at a time; so many files are in memory at once."""
     workers: ContentWorkers = field(default_factory=ContentWorkers)
+    online: bool = False
+    """Whether a pipeline that hands features over brings vectors online as well; a release has them
+    in any case."""
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
