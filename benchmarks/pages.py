@@ -33,6 +33,7 @@ from benchmarks import (
     content_table,
     dislikes_table,
     encoders_table,
+    planted_table,
     settings_table,
 )
 from benchmarks.accuracy_chart import draw_chart
@@ -68,6 +69,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "other settings": lambda _: settings_table.write_others(),
     "pipeline parameters": lambda _: write_table(),
     "content": lambda _: content_table.write_tables(_read("content.json")),
+    "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }

@@ -26,6 +26,7 @@ def simulate(options: argparse.Namespace) -> None:
         num_events=options.events,
         days=options.days,
         seed=options.seed,
+        pictures=options.pictures,
     )
     with bar() as progress:
         shop = simulate(config, progress)

@@ -76,6 +76,7 @@ def _simulate(commands: "Commands[Parser]") -> None:
     parser.add_argument("--events", type=_count, default=120_000, help="events (%(default)s)")
     parser.add_argument("--days", type=_count, default=90, help="days (%(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="same seed, same shop (%(default)s)")
+    parser.add_argument("--pictures", action="store_true", help="paint a picture of each item")
 
 
 def _inspect(commands: "Commands[Parser]") -> None:

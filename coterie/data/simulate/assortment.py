@@ -36,6 +36,8 @@ class Assortment:
     price: Floats
     shelf_vector: Floats
     """Shape (len(SHELVES), TASTE_DIM), length 1."""
+    unsaid: Floats
+    """What no word tells of ``vector``, shape (num_items, TASTE_DIM), length 1."""
 
     def on_sale(self, day: int) -> npt.NDArray[np.bool_]:
         """Mask the items that can be had all through a day."""
@@ -59,7 +61,7 @@ def make_assortment(config: ShopConfig, rng: np.random.Generator) -> Assortment:
     words = _choose_words(shelf, rng)
     price_level = rng.normal(0, 0.45, n)
     usual = np.array([s.price for s in SHELVES])[shelf]
-    vector, shelf_vector = _embed(shelf, words, price_level, rng)
+    vector, shelf_vector, unsaid = _embed(shelf, words, price_level, rng)
     arrives, peak, ends = _live(config, rng)
     return Assortment(
         shelf,
@@ -71,6 +73,7 @@ def make_assortment(config: ShopConfig, rng: np.random.Generator) -> Assortment:
         ends=ends,
         price=(np.maximum(np.round(usual * np.exp(price_level)), 3) - 0.05).astype(np.float32),
         shelf_vector=shelf_vector,
+        unsaid=unsaid,
     )
 
 
@@ -112,8 +115,9 @@ def _embed(
     words: tuple[Ints, Ints, Ints, Ints],
     price_level: npt.NDArray[np.float64],
     rng: np.random.Generator,
-) -> tuple[Floats, Floats]:
-    """Embed items and shelves: department, shelf, style, maker, price, and something unsaid."""
+) -> tuple[Floats, Floats, Floats]:
+    """Embed items and shelves: department, shelf, style, maker, price, and something unsaid, which
+    comes last."""
     _, department = np.unique(_DEPARTMENTS, return_inverse=True)
     size = len(SHELVES)
     departments = unit(rng.normal(size=(len(MAKERS), TASTE_DIM)))
@@ -121,14 +125,15 @@ def _embed(
     styles = unit(rng.normal(size=(size, 6, TASTE_DIM)))
     makers = unit(rng.normal(size=(len(MAKERS), 5, TASTE_DIM)))
     dear = unit(rng.normal(size=(1, TASTE_DIM)))
+    unsaid = unit(rng.normal(size=(len(shelf), TASTE_DIM)))
     item = (
         shelves[shelf]
         + 0.7 * styles[shelf, words[0]]
         + 0.4 * makers[department[shelf], words[3]]
         + 0.4 * price_level[:, None] * dear
-        + 0.4 * unit(rng.normal(size=(len(shelf), TASTE_DIM)))
+        + 0.4 * unsaid
     )
-    return unit(item), shelves
+    return unit(item), shelves, unsaid
 
 
 def _live(config: ShopConfig, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:

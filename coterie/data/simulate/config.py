@@ -49,6 +49,13 @@ class ShopConfig:
     habit: float = 0.6
     """Chance that what fits neither well nor ill is bought again, each time; a good fit more
     often."""
+    chinese: float = 0.2
+    """Share of items titled in Chinese, the others in English; each is described in both."""
+    vague: float = 0.15
+    """Share of items whose words say nothing of their style, and, drawn apart, share of those whose
+    picture is of another style and maker."""
+    pictures: bool = False
+    """Whether items have pictures; they change nothing else."""
 
     def __post_init__(self) -> None:
         sizes = (self.num_users, self.num_items, self.num_events, self.days)
@@ -59,7 +66,7 @@ class ShopConfig:
         object.__setattr__(self, "restocked", tuple(self.restocked))
         if self.restock_days < 1:
             raise BadInputError(f"restock_days is 1 or more, got {self.restock_days}")
-        for name in (*shares, "returns", "dislikes", "habit"):
+        for name in (*shares, "returns", "dislikes", "habit", "chinese", "vague"):
             if not 0 <= getattr(self, name) < 1:
                 raise BadInputError(f"{name} is a share below 1, got {getattr(self, name)}")
 

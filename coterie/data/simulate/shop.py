@@ -25,9 +25,13 @@ from coterie.data.simulate.log import (
     log_visits,
     truth_table,
 )
+from coterie.data.simulate.looks import Looks, make_looks
 from coterie.data.simulate.people import Acquaintance, People, make_people, make_ties
+from coterie.data.simulate.pictures import paint, png
 from coterie.data.simulate.regrets import log_regrets
 from coterie.data.simulate.texts import (
+    Wording,
+    draw_wording,
     write_categories,
     write_descriptions,
     write_makers,
@@ -35,12 +39,14 @@ from coterie.data.simulate.texts import (
 )
 from coterie.data.simulate.visits import BOUGHT, DAY_MS, Visits, match
 from coterie.data.simulate.world import World, by_time, utc_ms
-from coterie.files import atomic_file
+from coterie.files import atomic_file, write_atomically
 from coterie.progress import Progress, silent
 from coterie.schema import EVENT_KINDS, EventKind, TieKind
 
 WORLD_FILE = "world.npz"
 TRUTH_FILE = "truth.parquet"
+PICTURES = "pictures"
+"""Folder beside the tables, where ``image_uri`` of a shop with pictures leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +61,29 @@ class SimulatedShop:
     truth: pa.Table
     """``log.TRUTH``: why each purchase happened, those out of habit last."""
     world: World
+    assortment: Assortment
+    """What the items are, and whom they please; never seen by a model."""
+    looks: Looks | None = None
+    """What the items' pictures show, if they have any."""
 
     def write(self, folder: str | Path) -> None:
-        """Write events, ties, items, users and truth as Parquet, and the world beside them."""
+        """Write events, ties, items, users and truth as Parquet, the world and pictures beside."""
+        self.write_pictures(folder)
         for name in ("events", "ties", "items", "users", "truth"):
             with atomic_file(Path(folder, f"{name}.parquet")) as file:
                 pq.write_table(getattr(self, name), file, compression="zstd")
         self.save_world(Path(folder, WORLD_FILE))
+
+    def write_pictures(self, folder: str | Path) -> None:
+        """Paint what items look like, if anything, as files below a folder: see ``image_uri``."""
+        if self.looks is None:
+            return
+        names = self.items["image_uri"].to_pylist()
+        Path(folder, PICTURES).mkdir(parents=True, exist_ok=True)
+        for rows, pictures in paint(self.looks):
+            for row, pixels in zip(rows.tolist(), pictures, strict=True):
+                # The same seed makes the same again: none needs to outlast a power cut.
+                write_atomically(Path(folder, names[row]), png(pixels), durable=False)
 
     def answer(
         self,
@@ -91,7 +113,7 @@ def simulate(config: ShopConfig | None = None, progress: Progress = silent) -> S
     """Make a shop from its seed; the same config gives the same shop, byte for byte."""
     config = config or ShopConfig()
     # A further seed leaves the ones before it as they are.
-    seeds = np.random.SeedSequence(config.seed).spawn(7)
+    seeds = np.random.SeedSequence(config.seed).spawn(9)
     rngs = [np.random.default_rng(seed) for seed in seeds]
     assortment = make_assortment(config, rngs[0])
     people = make_people(config, assortment, rngs[1])
@@ -110,7 +132,7 @@ def _tabulate(
     rngs: Sequence[np.random.Generator],
 ) -> SimulatedShop:
     """Make tables and world of what happened."""
-    rng, regretting, restocking = rngs
+    rng, regretting, restocking, speaking, painting = rngs
     start_ms = utc_ms(config.start)
     users, items = _ids("shopper", config.num_users), _ids("item", config.num_items)
     goods = Goods(assortment.price, assortment.ends.astype(np.float64) * DAY_MS)
@@ -120,6 +142,7 @@ def _tabulate(
     returned = regretted.kind == EVENT_KINDS.index(EventKind.RETURN)
     kept = np.ones(len(visits), np.bool_)
     kept[regretted.visit[returned]] = False
+    wording = draw_wording(assortment, config.chinese, config.vague, speaking)
     again = log_habits(visits, kept, pleased, goods, assortment.shelf, config, restocking)
     return SimulatedShop(
         events=by_time(
@@ -128,10 +151,12 @@ def _tabulate(
             event_table(again, visits, users, items, start_ms, "again", told_by=False),
         ),
         ties=_tie_table(ties, users, start_ms, rng),
-        items=_item_table(config, assortment, items, start_ms),
+        items=_item_table(config, assortment, wording, items, start_ms),
         users=_user_table(config, users, rng),
         truth=pa.concat_tables([truth_table(log, visits, users), habit_truth(again, "again")]),
         world=_world(config, assortment, people, ties, visits, kept, taste, users, items, start_ms),
+        assortment=assortment,
+        looks=make_looks(assortment, config.vague, painting) if config.pictures else None,
     )
 
 
@@ -159,18 +184,19 @@ def _tie_table(
 
 
 def _item_table(
-    config: ShopConfig, assortment: Assortment, items: pa.Array, start_ms: int
+    config: ShopConfig, assortment: Assortment, wording: Wording, items: pa.Array, start_ms: int
 ) -> pa.Table:
     """Write the assortment as it stands after the last day."""
+    pictures = pc.binary_join_element_wise(f"{PICTURES}/", items, ".png", "")
     columns = {
         "item_id": items,
-        "title": write_titles(assortment),
-        "description": write_descriptions(assortment),
+        "title": write_titles(assortment, wording),
+        "description": write_descriptions(assortment, wording),
         "price": pa.array(np.round(assortment.price.astype(np.float64), 2)),
         "category": write_categories(assortment),
         "brand": write_makers(assortment),
         "tags": pa.nulls(len(items), pa.string()),
-        "image_uri": pa.nulls(len(items), pa.string()),
+        "image_uri": pictures if config.pictures else pa.nulls(len(items), pa.string()),
         "audio_uri": pa.nulls(len(items), pa.string()),
         "available": pa.array(assortment.ends > config.days),
         "created_at": as_times(np.floor(assortment.arrives.astype(np.float64) * DAY_MS), start_ms),
