@@ -18,7 +18,7 @@ class Catalogue:
         rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
         self._items = [_item(row) for row in rows]
         self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
-        self._had = (release.popularity > 0).tolist()
+        self._had: list[bool] = (release.popularity > 0).tolist()
         titles = release.catalogue.column("title")
         self._haystack = pc.utf8_lower(
             pc.binary_join_element_wise(
