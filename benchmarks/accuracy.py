@@ -46,7 +46,8 @@ from coterie.evaluation.significance import PairedTest, paired_test
 from coterie.files import write_atomically
 from coterie.fitting.fit import Here, chosen_config, fit
 from coterie.models import MODELS, Inductive, Model
-from coterie.workflow.settings import change, flatten, nest, renew
+from coterie.workflow.config_values import flatten, nest
+from coterie.workflow.settings import change, renew
 from coterie.workflow.shop import CleanShop
 from coterie.workflow.tuning import TuneSettings, tune_model
 

@@ -16,7 +16,8 @@ from benchmarks.accuracy_figures import (
 )
 from coterie.evaluation.groups import BANDS
 from coterie.models.social_config import SocialConfig
-from coterie.workflow.settings import change, flatten
+from coterie.workflow.config_values import flatten
+from coterie.workflow.settings import change
 
 SHOWN: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20")
 GROUPS: Final = (

@@ -7,16 +7,18 @@ Each row is a weighted sum of parts (``coterie.models.content``). Regularisation
 chosen on validation, by the same few steps for every set; then the model is fitted on training and
 validation, and test is looked at once (the same without validation's events stands beside it, as
 some published figures were fitted so). Nothing is drawn by chance but which items are cold, so
-those figures are means of three draws. Text vectors are read from ``--vectors`` (``SET.npy``, row i
-of item i), where a file is there; else words alone speak. A run replaces its own sets in
-``benchmarks/results/content.json``, and writes the pages that show them.
+those figures are means of three draws; ``--what cold`` measures them alone, by the weights that
+stand in the results: test is not looked at again for the rows. Text vectors are read from
+``--vectors`` (``SET.npy``, row i of item i), where a file is there; else words alone speak. A run
+replaces its own sets in ``benchmarks/results/content.json``.
 """
 
 import argparse
+import itertools
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +29,7 @@ import numpy.typing as npt
 from benchmarks.content_cold import measure_cold
 from benchmarks.content_sets import READERS, ContentSet, Task
 from coterie.data.polarity import turned_down
+from coterie.errors import BadInputError
 from coterie.evaluation.protocols import Evaluation, evaluate_model
 from coterie.evaluation.significance import paired_test
 from coterie.files import write_atomically
@@ -37,6 +40,7 @@ RESULTS: Final = Path(__file__).parent / "results" / "content.json"
 L2: Final = (20.0, 100.0, 400.0)
 TASTE: Final = ("ease", "walk", "next", "popular", "again")
 FRIENDS: Final = ("friends", "friends_content")
+VISITS: Final = "the same, turned down counts as a visit"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,22 +49,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", required=True, help="folder that holds the data sets' folders")
     parser.add_argument("--sets", nargs="+", choices=READERS, default=list(READERS))
     parser.add_argument("--vectors", help="folder with text vectors, SET.npy")
+    parser.add_argument("--what", nargs="+", choices=WHAT, default=list(WHAT))
     asked = parser.parse_args(arguments)
-    for name in asked.sets:
+    for name, what in itertools.product(asked.sets, asked.what):
         found = READERS[name](Path(asked.data, name), _given(asked.vectors, name))
-        started = time.process_time()
-        measured = measure(found)
-        measured["cpu_seconds"] = round(time.process_time() - started)
         whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        whole[name] = measured
+        before = whole.get(name, {})
+        started = time.process_time()
+        measured = WHAT[what](found, before)
+        seconds = before.get("cpu_seconds", {}) | {what: round(time.process_time() - started)}
+        whole[name] = before | measured | {"cpu_seconds": seconds}
         write_atomically(RESULTS, json.dumps(whole, indent=1, sort_keys=True) + "\n")
 
 
-def measure(found: ContentSet) -> dict[str, Any]:
-    """Measure every row of a set, and its cold items."""
+def measure_rows(found: ContentSet, before: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Measure every row of a set."""
     kinds = tuple(content_graphs(found.validation.fit, KINDS, 2))
-    decay = 1.0 if found.validation.serve is not None else 0.0
-    start = ContentConfig(("ease",), position_decay=decay)
+    start = ContentConfig(("ease",), position_decay=_decay(found))
     l2 = max(L2, key=lambda value: _weigh(_fitted(found, replace(start, l2=value)), found)[0])
     content = (*kinds, "brand", "smoothed")
     rows = {
@@ -76,20 +81,43 @@ def measure(found: ContentSet) -> dict[str, Any]:
         rows["taste and friends"] = (*TASTE, "friends")
         rows["taste, content and friends"] = (*TASTE, *content, *FRIENDS)
     every = replace(start, parts=(*TASTE, *content, *(FRIENDS if social else ())), l2=l2)
-    cells, runs, config = _rows(found, every, rows)
+    cells, runs = _rows(found, every, rows)
     if turned_down(found.validation.fit.interactions).any():
         counts = replace(every, count_turned_down=1.0)
-        last = {"the same, turned down counts as a visit": every.parts}
-        more, of_them, _ = _rows(found, counts, last)
+        more, of_them = _rows(found, counts, {VISITS: every.parts})
         cells, runs = cells | more, runs | of_them
     _compare(cells, runs, found.k)
-    return {"k": found.k, "l2": l2, "rows": cells, "cold": measure_cold(found, config, kinds)}
+    return {"k": found.k, "l2": l2, "rows": cells}
+
+
+def measure_again_cold(found: ContentSet, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure cold items by the weights of the best row on validation."""
+    if "rows" not in before:
+        raise BadInputError(f"no weights are known of {found.name}: measure its rows first")
+    kinds = tuple(content_graphs(found.validation.fit, KINDS, 2))
+    row = max(before["rows"], key=lambda name: before["rows"][name]["validation"])
+    used = before["rows"][row]["weights"]
+    config = ContentConfig(
+        tuple(used),
+        tuple(used.values()),
+        before["l2"],
+        position_decay=_decay(found),
+        count_turned_down=float(row == VISITS),
+    )
+    return {"cold": measure_cold(found, config, kinds)}
+
+
+WHAT: Final = {"rows": measure_rows, "cold": measure_again_cold}
+
+
+def _decay(found: ContentSet) -> float:
+    return 1.0 if found.validation.serve is not None else 0.0
 
 
 def _rows(
     found: ContentSet, config: ContentConfig, rows: dict[str, tuple[str, ...]]
-) -> tuple[dict[str, Any], dict[str, Evaluation], ContentConfig]:
-    """Weigh each row's parts on validation, look at test; also the config of the last row.
+) -> tuple[dict[str, Any], dict[str, Evaluation]]:
+    """Weigh each row's parts on validation, look at test.
 
     All parts are fitted once for validation and once for test.
     """
@@ -110,8 +138,7 @@ def _rows(
                 f: round(early[f"{f}@{found.k}"], 5) for f in ("recall", "ndcg")
             }
         print(found.name, row, cells[row], flush=True)
-    used = weights[[*rows][-1]][1]
-    return cells, runs, replace(config, parts=tuple(used), weights=tuple(used.values()))
+    return cells, runs
 
 
 def _fitted(found: ContentSet, config: ContentConfig) -> ContentModel:

@@ -23,15 +23,24 @@ def measure_cold(
 ) -> dict[str, Any]:
     """Measure lists of cold items alone, and mixed ones; means over draws of the cold items.
 
+    What cold items get beside their scores in mixed lists is found on validation.
+
     Returns:
-        By row, recall and NDCG of cold targets among cold items; under ``mixed`` NDCG of known
-        targets with cold items in the catalogue and without, and of cold targets in mixed lists.
+        By row, recall and NDCG of cold targets among cold items; under ``mixed`` (cold items by
+        their neighbours alone) and ``mixed, mapped`` NDCG of known targets with cold items in the
+        catalogue and without, and of cold targets in mixed lists.
     """
-    draws = [_draw(found, config, kinds, seed) for seed in range(DRAWS)]
-    return {
+    placed = replace(config, map_new=True)
+    model = _fitted(placed, replace(found.validation.fit, validation=None), None)
+    model.place_new(found.validation.serve or found.validation.fit)
+    placed = model.chosen_config()
+    draws = [_draw(found, placed, kinds, seed) for seed in range(DRAWS)]
+    means = {
         row: {f: round(float(np.mean([d[row][f] for d in draws])), 5) for f in draws[0][row]}
         for row in draws[0]
     }
+    means["mixed, mapped"]["bonus"] = placed.new_item_bonus or 0.0
+    return means
 
 
 def _draw(
@@ -46,35 +55,40 @@ def _draw(
     asked_cold = task.held_out.take(cold[task.held_out.item_idx])
     asked_known = task.held_out.take(~cold[task.held_out.item_idx])
     hidden = hidden_pairs(served.interactions, n, served.again)
+    whole = _fitted(config, fit, served)
     rows: dict[str, dict[str, float]] = {}
 
     def among(scores: Callable[[Ints], Floats]) -> dict[str, float]:
         return _figures(scores, asked_cold, hidden, found.k, ~cold)
 
-    for row, rule in _rules(found, fit, served, rng).items():
+    whole.maps_new = False
+    for row, rule in _rules(found, fit, served, rng, whole).items():
         rows[row] = among(rule)
     for name, parts in {**{k: (k,) for k in kinds}, "all kinds": kinds}.items():
         given = dict(zip(config.parts, config.weights or (), strict=False))
         weights = tuple(given.get(p, 0.1) for p in parts)
-        model = _fitted(replace(config, parts=parts, weights=weights), fit, served)
+        model = _fitted(replace(config, parts=parts, weights=weights, map_new=False), fit, served)
         rows[name] = among(model.scores)
-    whole = _fitted(config, fit, served)
     nothing = np.zeros(n, bool)
-    with_cold = _figures(whole.scores, asked_known, hidden, found.k, nothing)
-    without = _figures(whole.scores, asked_known, hidden, found.k, cold)
-    mixed = _figures(whole.scores, asked_cold, hidden, found.k, nothing)
-    rows["mixed"] = {
-        "known_with_cold": with_cold["ndcg"],
-        "known_without_cold": without["ndcg"],
-        "cold": mixed["ndcg"],
-    }
+    without = _figures(whole.scores, asked_known, hidden, found.k, cold)["ndcg"]
+    for row, mapped in (("mixed", False), ("mixed, mapped", True)):
+        whole.maps_new = mapped
+        with_cold = _figures(whole.scores, asked_known, hidden, found.k, nothing)["ndcg"]
+        found_cold = _figures(whole.scores, asked_cold, hidden, found.k, nothing)["ndcg"]
+        rows[row] = {
+            "known_with_cold": with_cold,
+            "known_without_cold": without,
+            "cold": found_cold,
+        }
+    rows["all, mapped"] = among(whole.scores)
     return rows
 
 
-def _fitted(config: ContentConfig, fit: TrainingSet, served: TrainingSet) -> ContentModel:
+def _fitted(config: ContentConfig, fit: TrainingSet, served: TrainingSet | None) -> ContentModel:
     model = ContentModel(config)
     model.fit(fit)
-    model.serve(served)
+    if served is not None:
+        model.serve(served)
     return model
 
 
@@ -84,9 +98,14 @@ def _without(data: TrainingSet, cold: npt.NDArray[np.bool_]) -> TrainingSet:
 
 
 def _rules(
-    found: ContentSet, fit: TrainingSet, served: TrainingSet, rng: np.random.Generator
+    found: ContentSet,
+    fit: TrainingSet,
+    served: TrainingSet,
+    rng: np.random.Generator,
+    whole: ContentModel,
 ) -> dict[str, Callable[[Ints], Floats]]:
-    """Make the rules that need no content but a category: chance, its popularity, one's liking."""
+    """Make the rules that need no content but a category: chance, its popularity, one's liking, and
+    the mean score of its known items."""
     n = fit.num_items
     rules: dict[str, Callable[[Ints], Floats]] = {
         "random": lambda users: rng.random((len(users), n)).astype(np.float32)
@@ -103,6 +122,9 @@ def _rules(
     rules["own categories"] = lambda users: (
         (had[users] @ groups)[:, code] + 0.1 * (popular / popular.max())[code] + tie
     )
+    known = groups * (np.asarray(engagement(fit).sum(axis=0)).ravel() > 0)[:, None]
+    mean = known / np.maximum(known.sum(axis=0), 1.0)
+    rules["category mean"] = lambda users: (whole.scores(users) @ mean)[:, code] + tie
     return rules
 
 

@@ -23,7 +23,8 @@ ROWS: Final = (
     "taste, content and friends",
     "the same, turned down counts as a visit",
 )
-RULES: Final = ("random", "popular category", "own categories")
+RULES: Final = ("random", "popular category", "category mean", "own categories")
+MIXED: Final = ("mixed", "mixed, mapped")
 
 
 def write_tables(results: Mapping[str, Any]) -> str:
@@ -56,15 +57,16 @@ def _cold(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
     rows = ["| data | cold items ranked by | recall | NDCG |", "|---|---|---|---|"]
     for name, title in there.items():
         cold = results[name]["cold"]
-        kinds = [row for row in cold if row not in (*RULES, "mixed")]
+        kinds = [row for row in cold if row not in (*RULES, *MIXED)]
         for row in (*[rule for rule in RULES if rule in cold], *kinds):
             rows.append(
                 f"| {title} | {row} | {cold[row]['recall']:.4f} | {cold[row]['ndcg']:.4f} |"
             )
-        mixed = cold["mixed"]
-        change = mixed["known_with_cold"] / mixed["known_without_cold"] - 1
-        rows.append(
-            f"| {title} | mixed lists | | cold {mixed['cold']:.4f}; known "
-            f"{mixed['known_with_cold']:.4f}, {change:+.1%} by cold items beside them |"
-        )
+        for row in [row for row in MIXED if row in cold]:
+            mixed = cold[row]
+            change = mixed["known_with_cold"] / mixed["known_without_cold"] - 1
+            rows.append(
+                f"| {title} | lists {row} | | cold {mixed['cold']:.4f}; known "
+                f"{mixed['known_with_cold']:.4f}, {change:+.1%} by cold items beside them |"
+            )
     return "\n".join(rows)

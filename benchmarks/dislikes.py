@@ -44,7 +44,8 @@ from coterie.evaluation.significance import paired_test
 from coterie.fitting.fit import chosen_config, fit
 from coterie.models import MODELS
 from coterie.schema import EVENT_KINDS, TIE_KINDS, EventKind, TieKind
-from coterie.workflow.settings import change, flatten
+from coterie.workflow.config_values import flatten
+from coterie.workflow.settings import change
 
 RESULTS: Final = Path(__file__).parent / "results" / "dislikes.json"
 ACCURACY: Final = Path(__file__).parent / "results" / "accuracy.json"

@@ -109,7 +109,7 @@ def known_items(shelf: Shelf, encode: Encode, seed: int, half: int) -> list[Quer
     """Make queries of items drawn by chance from those of a half: one of each sort an item."""
     rng = np.random.default_rng((seed, half))
     words = [[word for word, _ in cut_text(title)] for title in shelf.titles]
-    held = Counter(word for of_title in words for word in set(of_title))
+    held = Counter(word for of_title in words for word in dict.fromkeys(of_title))
     same: dict[str, list[int]] = {}
     for row, title in enumerate(shelf.titles):
         same.setdefault(title, []).append(row)

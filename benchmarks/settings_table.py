@@ -54,6 +54,8 @@ OTHERS: Final = {
     "content.share": "share of neighbours in content; none: chosen on validation, 0: left out",
     "content.kinds": "words, and vectors of text, image, audio; those that items have count alike",
     "content.neighbours": "in content, of each item and kind",
+    "content.new_item_bonus": "of items that nobody had, in spreads of the scores; "
+    "none: chosen on validation",
     "linear.neighbours": "nearest items that are kept of each, fewer where memory ends",
     "linear.friend_power": "0: friends' events add up; 1: their mean counts",
     "linear.history_power": "0: a friend with a long history counts more; 1: all count alike",

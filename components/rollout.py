@@ -20,7 +20,7 @@ def rollout(
     from coterie.rollout.api import RolloutApi
     from coterie.rollout.client import RolloutClient
     from coterie.workflow import read_config
-    from coterie.workflow.settings import nest
+    from coterie.workflow.config_values import nest
 
     admin = RolloutApi(api, admin_token())
     client = RolloutClient(admin, f"pipeline {version}", print_progress, print_note)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
+from kfp.dsl.structures import ResourceSpec
 
 from components.environment import (
     ADMIN_TOKEN,
@@ -75,8 +76,11 @@ def give_admin_token(task: PipelineTask, app_secret: Any) -> PipelineTask:
 
 def request_resources(task: PipelineTask, cpu: Any, memory: Any) -> PipelineTask:
     """Request CPUs and memory for a step, which gets no more than that."""
-    task.set_cpu_request(cpu).set_cpu_limit(cpu)
-    return task.set_memory_request(memory).set_memory_limit(memory)
+    assert task.container_spec is not None
+    # kfp's own four setters look through all modules of the process at each call: seconds.
+    cpu, memory = str(cpu), str(memory)
+    task.container_spec.resources = ResourceSpec(cpu, cpu, memory, memory)
+    return task
 
 
 def set_caching(tasks: Mapping[str, PipelineTask], decided: frozenset[str]) -> None:

@@ -66,6 +66,8 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         clean=clean,
         content=given.content,
         content_store=given.content_store,
+        read_ms=taken.outputs["read_ms"],
+        offline=given.offline,
         version=version,
         status=given.status,
     ).after(filled)
@@ -153,7 +155,8 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
     tasks = {**tables, "rollout": begun}
     for task in tasks.values():
         give_object_stores(task, given.s3_secret, given.training_config)
-    give_feature_store(tables["features"], given.redis_secret, given.training_config)
+    for name in ("features", "content"):
+        give_feature_store(tables[name], given.redis_secret, given.training_config)
     give_content_key(tables["content"], given.content_secret)
     give_training_cluster(tables["train"], given.training_config)
     give_admin_token(begun, given.app_secret)

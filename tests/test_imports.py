@@ -77,3 +77,18 @@ def test_the_command_line_comes_without_what_asks_others():
         """
     )
     assert said == ["[]"]
+
+
+def test_a_step_that_trains_nothing_comes_without_torch():
+    said = run(
+        """
+        import sys
+        import coterie.workflow.sources
+        import coterie.workflow.status
+        from coterie.workflow import read_config
+        print("torch" in sys.modules, read_config("size=8"))
+        from coterie.workflow import FitSettings
+        print("torch" in sys.modules)
+        """
+    )
+    assert said == ["False", "{'size':", "8}", "True"]

@@ -61,7 +61,7 @@ class Blend:
         self._popularity = torch.from_numpy(popularity(data))
         self._first = LearnedTerm.of_tensors(learned, data.num_items)
         self._alone = Score(self._first)
-        self._spreads = [max(float(s.std()), 1e-12) for s in self._scores(_some(community))]
+        self._spreads = [max(float(s.std()), 1e-12) for s in self._scores(some_shoppers(community))]
 
     def shares(self, data: TrainingSet) -> tuple[float, ...]:
         """Find the share of each term but the first, one after the other.
@@ -124,7 +124,7 @@ class PopularityBlend:
         self._parameters, self._community = parameters, community
         self._recommender = Recommender(parameters, popularity(data))
         self._known = torch.from_numpy(popularity(data)).log1p()
-        spread = float(self._recommender.scores(_some(community)).std())
+        spread = float(self._recommender.scores(some_shoppers(community)).std())
         self._unit = spread / max(float(self._known.std()), 1e-9)
 
     def best(self, data: TrainingSet) -> float:
@@ -169,7 +169,7 @@ def popularity(data: TrainingSet) -> npt.NDArray[np.float32]:
     return np.asarray(engagement(data).sum(axis=0), dtype=np.float32).ravel()
 
 
-def _some(community: Community) -> Shoppers:
+def some_shoppers(community: Community) -> Shoppers:
     """Take about a thousand of the shoppers with a history."""
     known: Ints = np.flatnonzero(np.diff(community.seen_offsets) > 0)
     return community.shoppers(known[:: max(1, len(known) // 1000)])

@@ -35,13 +35,17 @@ from coterie.models.content_inputs import (
     transitions,
     what_was_turned_down,
 )
+from coterie.models.content_map import ContentMap
 from coterie.models.ease import EASE, EASEConfig
 from coterie.models.engagement import check_users, engagement
+from coterie.models.new_items import drawn_as_new, find_bonus
 from coterie.models.space import Choice, LogUniform, Tuning
 from coterie.progress import Progress, silent
 from coterie.training.validation import Validation
 
 TASTE: Final = ("ease", "walk", "next")
+LEARNED: Final = (*TASTE, "popular", "friends")
+"""Parts that say nothing of an item that nobody had: content maps to them."""
 PARTS: Final = (
     *TASTE,
     "popular",
@@ -78,6 +82,10 @@ class ContentConfig:
     count_turned_down: float = 0.0
     """What an item that was turned down says for others, 1: as much as one that was liked. Who went
     to a restaurant and did not like it still was in that town."""
+    map_new: bool = False
+    """Whether items that nobody had get, of the parts that were learned, what content maps to."""
+    new_item_bonus: float | None = None
+    """What these get beside it, in units of the scores' spread; None: validation finds it."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.parts) - set(PARTS))
@@ -110,6 +118,10 @@ class ContentModel:
         self._parts: dict[str, Part] = {}
         self._factors: dict[str, float] = {}
         self._read: ContentInputs | None = None
+        self.maps_new = self.config.map_new
+        """Whether items that nobody had get what content maps to; may be changed, to compare."""
+        self._map: ContentMap | None = None
+        self._bonus = self.config.new_item_bonus or 0.0
         self._weighed: _Weighed | None = None
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
@@ -117,6 +129,7 @@ class ContentModel:
         had = self._answers(data)
         self._parts = {n: p for n, p in self._make(data, had).items() if n in self.config.parts}
         self._read = self._inputs(data)
+        self._map = ContentMap.of(data, KINDS) if self.config.map_new else None
         some = np.flatnonzero(np.diff(had.indptr) > 0)
         some = some[:: max(1, len(some) // 1000)]
         spread = {n: _spread(p(self._read.take(some))) for n, p in self._parts.items()}
@@ -126,6 +139,8 @@ class ContentModel:
         self.weights = {n: given.get(n, 1.0) for n in self._parts}
         if self.config.weights is None and data.validation is not None:
             self.weights, _ = self._found(_Weighed(data), tuple(self._parts), progress)
+        if data.validation is not None:
+            self.place_new(data)
 
     def weigh(
         self,
@@ -154,6 +169,7 @@ class ContentModel:
             self._weighed = _Weighed(data)
         named = tuple(n for n in self._parts if parts is None or n in parts)
         self.weights, reached = self._found(self._weighed, named, progress)
+        self.place_new(data)
         return reached
 
     def serve(self, data: TrainingSet) -> None:
@@ -165,12 +181,40 @@ class ContentModel:
         """See ``base.Model``."""
         check_users(user_idx, self._num_users)
         assert self._read is not None
-        told = self._read.take(user_idx)
-        total = np.zeros((len(user_idx), told.had.shape[1]), np.float32)
+        learned, rest = self._sums(self._read.take(user_idx))
+        if self.maps_new and self._map is not None and len(new := self._map.new):
+            learned[:, new] = self._map.of_new(learned.T).T + self._bonus * self._unit
+        return learned + rest
+
+    def _sums(self, told: ContentInputs) -> tuple[Scores, Scores]:
+        """Add up the parts that were learned, and the others."""
+        sums = np.zeros((2, *told.had.shape), np.float32)
         for name, weight in self.weights.items():
             if weight:
-                total += weight * self._factors[name] * _dense(self._parts[name](told))
-        return total
+                sums[int(name not in LEARNED)] += (
+                    weight * self._factors[name] * _dense(self._parts[name](told))
+                )
+        return sums[0], sums[1]
+
+    @property
+    def _unit(self) -> float:
+        """How far scores are apart: parts have a spread of 1 each."""
+        return float(np.linalg.norm([*self.weights.values()]))
+
+    def place_new(self, data: TrainingSet) -> None:
+        """Serve ``data``, and find by its validation targets what new items get, if asked to."""
+        self.serve(data)
+        if self._map is None or self.config.new_item_bonus is not None:
+            return
+        content, items = self._map, drawn_as_new(self._map)
+
+        def scored(users: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            assert self._read is not None
+            learned, rest = self._sums(self._read.take(users.numpy()))
+            as_new = content.as_if_new(learned.T, items).T + rest[:, items]
+            return torch.from_numpy(learned + rest), torch.from_numpy(as_new)
+
+        self._bonus = find_bonus(data, items, scored, self._unit)
 
     def chosen_config(self) -> ContentConfig:
         """Give the config with the weights that validation found."""
@@ -182,6 +226,8 @@ class ContentModel:
             self.config.neighbours,
             self.config.position_decay,
             self.config.count_turned_down,
+            self.config.map_new,
+            self._bonus if self.config.map_new else None,
         )
 
     def _inputs(self, data: TrainingSet) -> ContentInputs:

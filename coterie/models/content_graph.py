@@ -48,7 +48,7 @@ def content_graphs(data: TrainingSet, kinds: tuple[str, ...], neighbours: int) -
     found: dict[str, Matrix] = {}
     for kind in kinds:
         if kind == WORDS:
-            words = _words(data)
+            words = item_words(data)
             if words.nnz:
                 found[kind] = _graph(nearest_in_words(words, neighbours))
         elif (vectors := vectors_of(data.items, kind)) is not None:
@@ -106,7 +106,7 @@ def _graph(alike: Matrix) -> Matrix:
     return (sparse.diags_array(1.0 / whole) @ both).tocsr().astype(np.float32)
 
 
-def _words(data: TrainingSet) -> Matrix:
+def item_words(data: TrainingSet) -> Matrix:
     """Weigh the words of each item by tf-idf, rows of length 1, (items, words)."""
     there = [] if data.items is None else data.items.column_names
     columns = [data.item_column(name) for name in TEXT_COLUMNS if name in there]

@@ -17,8 +17,9 @@ from coterie.data.dataset import Ints, TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
 from coterie.models.blending import LINEAR_WEIGHTS, Added, Blend, PopularityBlend, popularity
-from coterie.models.content_signal import fill_cold
+from coterie.models.content_map import ContentMap
 from coterie.models.engagement import check_users
+from coterie.models.new_items import fill_new, lift_new
 from coterie.models.signals import signals_of
 from coterie.models.social_config import TUNING, SocialConfig
 from coterie.models.social_linear import fit_linear
@@ -52,6 +53,8 @@ class SocialModel:
             0.5 if self.config.popularity_weight is None else self.config.popularity_weight
         )
         """How much popularity counts there for who is new."""
+        self.new_item_bonus = self.config.content.new_item_bonus
+        """See ``ContentSignal``; where content counts, what was found."""
         self.parameters: Parameters = {}
         """See ``base.Releasable``; empty before it is fitted."""
         self._recommender: Recommender | None = None
@@ -80,12 +83,18 @@ class SocialModel:
     def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
         """See ``base.Learned``; solves the closed form, and finds both shares on validation."""
         assert isinstance(trainee, SocialTrainee)
-        parameters, others = self._terms(trainee, data)
+        content = self.config.content.map_of(data) if self.config.content.share != 0 else None
+        parameters, others = self._terms(trainee, data, content)
         if others:
             blend = Blend(parameters, [*others.values()], trainee.community, data)
             found = blend.shares(data)
             self.shares |= zip(others, found, strict=True)
             parameters = blend.mixed(found)
+        if content is not None:
+            given = self.config.content.new_item_bonus
+            parameters, self.new_item_bonus = lift_new(
+                parameters, given, content, trainee.community, data
+            )
         # Where friends count for newcomers alone both shares are chosen as if nobody had any: who
         # is known gets the very list of a model without ties.
         weighed = PopularityBlend(parameters, trainee.community, data)
@@ -94,16 +103,15 @@ class SocialModel:
         self.use(weighed.added(self.popularity_weight), data)
 
     def _terms(
-        self, trainee: SocialTrainee, data: TrainingSet
+        self, trainee: SocialTrainee, data: TrainingSet, content: ContentMap | None
     ) -> tuple[Parameters, dict[str, Added]]:
         """Make the learned term's tensors, and the terms beside it by field of the config."""
         community, device = trainee.community, trainee.device
         parameters, others, solved = trainee.release_parameters(), dict[str, Added](), None
         if self.config.linear_weight != 0:
             solved = fit_linear(self.config.closed_form(), data, community, device)
-        if self.config.content.share != 0:
-            graph = self.config.content.graph(data)
-            parameters, solved = fill_cold(parameters, solved, graph, data)
+        if content is not None:
+            parameters, solved = fill_new(parameters, solved, content)
         if solved is not None:
             others["linear"] = Added(solved, self.config.linear_weight, LINEAR_WEIGHTS)
         for name, signal in signals_of(self.config).items():
@@ -121,6 +129,8 @@ class SocialModel:
             name: replace(cast(Any, signal), share=self.shares[name])
             for name, signal in signals_of(self.config).items()
         }
+        if "content" in signals:
+            signals["content"] = replace(signals["content"], new_item_bonus=self.new_item_bonus)
         loop = self.config.loop.for_refit(self.history)
         return replace(
             self.config,

@@ -31,7 +31,8 @@ class SearchWeights:
 
     def parts(self, words: Floats, meaning: Floats) -> tuple[Floats, Floats]:
         """Weigh the words and the meaning of items for one query, or several, (..., items)."""
-        return self.words * words, self.meaning * np.maximum(meaning, 0.0)
+        weighed = np.asarray(self.meaning * np.maximum(meaning, 0.0), np.float32)
+        return np.asarray(self.words * words, np.float32), weighed
 
     def fits(self, words: Floats, meaning: Floats) -> npt.NDArray[np.bool_]:
         """Tell which items fit a query, or several, (..., items)."""

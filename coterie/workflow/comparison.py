@@ -20,7 +20,8 @@ from coterie.graph.figures import degree_counts, graph_figures
 from coterie.models import MODELS, Inductive, Model, is_releasable
 from coterie.progress import Progress, silent
 from coterie.workflow.challenger import Challenger, history_of, load_challenger, load_parameters
-from coterie.workflow.settings import FitSettings, change, flatten
+from coterie.workflow.config_values import flatten
+from coterie.workflow.settings import FitSettings, change
 from coterie.workflow.shop import CleanShop
 
 COMPARISON: Final = "comparison.json"

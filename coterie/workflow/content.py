@@ -28,9 +28,10 @@ from coterie.data.parquet import table_writer
 from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
 from coterie.schema import ITEMS, QUARANTINE
+from coterie.workflow.config_values import read_config
 from coterie.workflow.content_folder import content_folder, earlier_content
 from coterie.workflow.content_workers import ContentWorkers, encode_by_workers, encode_here
-from coterie.workflow.settings import change, read_config
+from coterie.workflow.settings import change
 
 COLUMNS: Final = {"image": "image_uri", "audio": "audio_uri"}
 """Of a catalogue: where each kind of file lies."""
@@ -50,6 +51,9 @@ class ContentSettings:
     batch: int = 256
     """Items at a time; so many files are in memory at once."""
     workers: ContentWorkers = field(default_factory=ContentWorkers)
+    online: bool = False
+    """Whether a pipeline that hands features over brings vectors online as well; a release has them
+    in any case."""
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.

@@ -18,7 +18,8 @@ from coterie.renamed import renamed_fields
 from coterie.tuning.study import Study, StudyPlan, Trial, open_study
 from coterie.tuning.study_progress import StudyProgress, Watch, unwatched
 from coterie.tuning.trials import Bounds, Search
-from coterie.workflow.settings import FitSettings, change, flatten, nest, renew
+from coterie.workflow.config_values import flatten, nest
+from coterie.workflow.settings import FitSettings, change, renew
 from coterie.workflow.shop import CleanShop
 
 BEST: Final = "best.json"

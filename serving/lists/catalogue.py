@@ -18,6 +18,7 @@ class Catalogue:
         rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
         self._items = [_item(row) for row in rows]
         self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
+        self._had: list[bool] = (release.popularity > 0).tolist()
         titles = release.catalogue.column("title")
         self._haystack = pc.utf8_lower(
             pc.binary_join_element_wise(
@@ -43,6 +44,10 @@ class Catalogue:
     def title(self, row: int) -> str:
         """Name the item of a row by its title."""
         return self._items[row].title
+
+    def had(self, row: int) -> bool:
+        """Tell whether anybody had the item of a row when the release was made."""
+        return self._had[row]
 
     def item(self, row: int) -> Item:
         """Show the item of a row."""

@@ -23,6 +23,9 @@ MAX_FRIENDS_ITEMS: Final = 3
 MOSTLY: Final = 0.5
 """Part of what an entry adds above which it is told that items are alike, and in what."""
 
+NEW: Final = "New in the shop"
+"""What lifts an item that nobody had yet."""
+
 _DIGITS: Final = 6
 
 Sums = npt.NDArray[np.float64]
@@ -36,6 +39,9 @@ class ItemNames(Protocol):
 
     def item_id(self, row: int) -> str:
         """Name the item of a row by its id."""
+
+    def had(self, row: int) -> bool:
+        """Tell whether anybody had the item of a row when the release was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,13 @@ class ReasonReader:
         reasons = [*self._own_reasons(position), *self._friend_reasons(position, shown)]
         popular = self._parts.popular[position : position + 1]
         if popular[0]:
-            text = "Popular with all shoppers"
+            text = NEW if self._is_new(shown) and popular[0] > 0 else "Popular with all shoppers"
             reasons.append(self._reason(ReasonKind.POPULAR, position, popular, text))
         return sorted(reasons, key=lambda reason: (reason.item_id is None, -reason.share))
+
+    def _is_new(self, shown: int) -> bool:
+        # Only where content counts are items that nobody had lifted among others.
+        return bool(self._parts.alike) and not self._items.had(shown)
 
     def _own_reasons(self, position: int) -> list[Reason]:
         column = self._parts.contribution[self._own, position]

@@ -9,7 +9,7 @@ from tiny_shop import write_clean
 from coterie.cli import main
 from coterie.models.social_config import SocialConfig
 from coterie.tuning.study import load_study
-from coterie.workflow.settings import flatten
+from coterie.workflow.config_values import flatten
 
 SMALL = "--config loop.max_epochs=4 embedding_size=8"
 

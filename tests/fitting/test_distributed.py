@@ -43,7 +43,7 @@ def kill_after(epochs, storage, limit_s=200):
         deadline = time.monotonic() + limit_s
         while _epochs_in(storage / "killed") < epochs:
             assert run.poll() is None, f"the run ended by itself with {run.returncode}"
-            assert time.monotonic() < deadline, "the run did not come to its third epoch"
+            assert time.monotonic() < deadline, "the run did not come so far"
             time.sleep(0.02)
         return _epochs_in(storage / "killed")
     finally:
@@ -59,7 +59,7 @@ def kill_after(epochs, storage, limit_s=200):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_path, one_ray):
-    before = kill_after(3, tmp_path)
+    before = kill_after(2, tmp_path)
     data = planted().data
     seen = []
     resumed = fit(

@@ -13,7 +13,7 @@ CONFIG = LightGCNConfig(
     embedding_size=16,
     batch_size=256,
     negatives=64,
-    loop=LoopConfig(max_epochs=12, patience=100, lr=1e-2),
+    loop=LoopConfig(max_epochs=6, patience=100, lr=1e-2),
 )
 
 if __name__ == "__main__":

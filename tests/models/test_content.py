@@ -14,7 +14,9 @@ from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest, pack, unpack
 from coterie.models.content import ContentConfig, ContentModel
 from coterie.models.content_graph import content_graphs
-from coterie.models.content_signal import ContentSignal, fill_cold
+from coterie.models.content_map import ContentMap
+from coterie.models.content_signal import ContentSignal
+from coterie.models.new_items import fill_new, find_bonus
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
 from coterie.recommend.content import ContentTerm
@@ -145,7 +147,7 @@ def test_the_term_is_refused_for_another_catalogue():
 
 
 def test_the_term_of_a_release_of_before_stays_one_of_a_kind():
-    near = ContentSignal(share=0.2).graph(pictured())
+    near = ContentSignal(share=0.2).fit(pictured(), None, "cpu").near
     old = {
         "content.near": torch.from_numpy(near.data).float(),
         "content.near_item": torch.from_numpy(near.indices).int(),
@@ -180,13 +182,84 @@ def test_social_with_content_lists_a_lamp_that_nobody_had_and_says_why():
     assert social(0.0).parameters.keys() == model.parameters.keys() - ContentTerm.names
 
 
-def test_only_items_that_nobody_had_get_the_vectors_of_their_neighbours():
-    data = shop()
-    graph = ContentSignal(share=0.3).graph(data)
+def mapped(data=None):
+    return ContentMap.of(data or pictured(), ("words", "image"))
+
+
+def test_as_if_new_is_what_a_map_says_that_never_saw_the_item():
+    content, table = mapped(), np.random.default_rng(0).normal(size=(5, 3))
+    found = content.as_if_new(table, np.array([1, 3]))
+    for row, item in zip(found, (1, 3), strict=True):
+        known = content.known & (np.arange(5) != item)
+        without = ContentMap(content.features, known)
+        assert list(without.new) == [item, COLD]
+        assert row == pytest.approx(without.of_new(table)[0], abs=1e-9)
+
+
+def test_only_items_that_nobody_had_get_what_content_maps_to_them():
+    content = mapped(shop())
     rng = torch.Generator().manual_seed(0)
     tables = {n: torch.randn(5, 4, generator=rng) for n in ("item_in", "item_out")}
-    tables["item_bias"] = torch.randn(5, generator=rng)
-    filled, _ = fill_cold(tables, None, graph, data)
+    tables["item_bias"] = torch.tensor([2.0, 2.0, -2.0, -2.0, 9.0])
+    filled, _ = fill_new(tables, None, content)
     for name, table in tables.items():
         assert torch.equal(filled[name][:COLD], table[:COLD])
-        assert filled[name][COLD].numpy() == pytest.approx(table[:2].mean(dim=0).numpy(), abs=1e-5)
+    assert 0.0 < filled["item_bias"][COLD] < 2.0  # a lamp's
+
+
+def test_new_items_are_lifted_until_known_ones_would_lose():
+    """Twelve people, of whom two want what would be new: it comes before what nobody wants."""
+    data = shop(validation=events([*range(12), 0, 1], [*[0, 1] * 6, 4, 4]))
+    data = replace(data, interactions=events([11], [3]))  # so that nothing asked for is hidden
+
+    def scored(users):
+        known = torch.tensor([1.0, 1.0, 0.0, 0.0, -5.0]).repeat(len(users), 1)
+        return known, torch.full((len(users), 1), -0.4)
+
+    assert find_bonus(data, np.array([COLD]), scored, 1.0) == 0.5
+    assert find_bonus(replace(data, validation=None), np.array([COLD]), scored, 1.0) == 0.0
+
+
+def test_without_content_nothing_moves():
+    """To the bit: the parameters of social, and the scores of the content model."""
+    bare = replace(shop(), items=None)
+    loop = LoopConfig(max_epochs=2, lr=2e-2, patience=4)
+    told, nothing = (SocialModel(SocialConfig(embedding_size=8, loop=loop)) for _ in range(2))
+    told.fit(pictured())
+    nothing.fit(bare)
+    assert told.parameters.keys() == nothing.parameters.keys()
+    assert all(torch.equal(t, nothing.parameters[n]) for n, t in told.parameters.items())
+    scores = []
+    for map_new in (True, False):
+        model = ContentModel(ContentConfig(("ease", "walk"), (1.0, 1.0), map_new=map_new))
+        model.fit(bare)
+        scores.append(model.scores(np.arange(12)))
+    assert np.array_equal(*scores)
+
+
+def test_the_content_model_gives_what_was_learned_to_items_that_nobody_had():
+    scores = []
+    for bonus in (None, 0.0, 1.0):
+        config = ContentConfig(("walk",), (1.0,), map_new=bonus is not None, new_item_bonus=bonus)
+        model = ContentModel(config)
+        model.fit(shop())
+        scores.append(model.scores(np.array([0, 6])))
+    assert (scores[0][:, COLD] == 0.0).all()
+    assert scores[1][0, COLD] > scores[1][1, COLD]
+    assert scores[2][:, COLD] == pytest.approx(scores[1][:, COLD] + 1.0, abs=1e-5)
+    assert np.array_equal(scores[2][:, :COLD], scores[0][:, :COLD])
+
+
+def test_the_refit_keeps_the_bonus_of_new_items():
+    loop = LoopConfig(max_epochs=2, lr=2e-2, patience=4)
+    config = SocialConfig(embedding_size=8, loop=loop, content=ContentSignal(share=0.3))
+    first = SocialModel(config)
+    first.fit(shop(validation=events([0, 7], [1, 3])))
+    assert first.refit_config().content == ContentSignal(0.3, new_item_bonus=first.new_item_bonus)
+    biases = []
+    for bonus in (0.0, 2.0):
+        again = SocialModel(replace(config, content=ContentSignal(0.3, new_item_bonus=bonus)))
+        again.fit(shop())
+        biases.append(again.parameters["item_bias"])
+    assert torch.equal(biases[0][:COLD], biases[1][:COLD])
+    assert biases[1][COLD] > biases[0][COLD]

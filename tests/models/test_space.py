@@ -7,7 +7,8 @@ import pytest
 from coterie.errors import BadInputError
 from coterie.models import MODELS
 from coterie.models.space import Choice, LogUniform, Uniform, describe
-from coterie.workflow.settings import change, flatten
+from coterie.workflow.config_values import flatten
+from coterie.workflow.settings import change
 
 
 @pytest.mark.parametrize("name", MODELS)

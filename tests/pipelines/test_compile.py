@@ -209,7 +209,7 @@ def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
         expected = {} if step == "rollback" else keys
         expected = expected | (token if step in ("rollout", "rollback") else {})
         expected = expected | (content if step == "content" else {})
-        expected = expected | (redis if step == "features" else {})
+        expected = expected | (redis if step in ("features", "content") else {})
         assert secrets_of(asked) == expected, step
         assert all(secret["optional"] for secret in asked["secretAsEnv"])
 

@@ -21,7 +21,8 @@ from coterie.recommend.batches import Community
 from coterie.recommend.recommender import Recommender
 from coterie.release.bundle import load_release
 from coterie.training.checkpoint import CheckpointFolder
-from coterie.workflow.settings import change, flatten
+from coterie.workflow.config_values import flatten
+from coterie.workflow.settings import change
 from coterie.workflow.start import open_start
 
 LEFT = Path(__file__).parent / "model"

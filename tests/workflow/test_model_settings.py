@@ -7,7 +7,8 @@ import pytest
 from coterie.errors import BadInputError
 from coterie.models.ease import EASE
 from coterie.models.space import Tuning, Uniform
-from coterie.workflow.settings import FitSettings, flatten, nest, read_config
+from coterie.workflow.config_values import flatten, nest, read_config
+from coterie.workflow.settings import FitSettings
 from coterie.workflow.tuning import TuneSettings
 
 NESTED = {"embedding_size": 8, "loop": {"lr": 0.5, "seed": 3}}

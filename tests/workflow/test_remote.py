@@ -129,7 +129,7 @@ def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(shop, url, tmp_
     """As a RayJob runs it, but for the cluster: killed with all its workers, then run again."""
     clean, known = shop
     states = f"file://{tmp_path}/bucket/states"
-    epochs = {"loop.max_epochs": 40, "loop.patience": 100, "embedding_size": 16}
+    epochs = {"loop.max_epochs": 8, "loop.patience": 100, "embedding_size": 16}
     settings = FitSettings(config=epochs, workers=1, address="local")
     remote.send(url, clean, known, settings, states)
     with (tmp_path / "first").open("w") as log, job(url, log) as first:
@@ -141,8 +141,8 @@ def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(shop, url, tmp_
         assert second.wait(400) == 0, (tmp_path / "second").read_text()[-3000:]
     remote.fetch(url, str(tmp_path / "out"))
     training = load_challenger(str(tmp_path / "out")).training
-    assert before - 1 <= training["resumed_from"] < 40
-    assert len(training["epochs"]) == 40
+    assert before - 1 <= training["resumed_from"] < 8
+    assert len(training["epochs"]) == 8
     assert "coterie-progress\t" in (tmp_path / "second").read_text()
     assert json.loads((tmp_path / "out" / "challenger.json").read_text())["model"] == "social"
 

@@ -15,7 +15,8 @@ from coterie.recommend.terms import RENAMED_TENSORS, renew_tensors
 from coterie.renamed import renamed_fields, under_new_names
 from coterie.tuning.study import PLAN, TRIALS, StudyPlan, load_study, open_study
 from coterie.workflow.challenger import CHALLENGER, load_challenger
-from coterie.workflow.settings import FitSettings, flatten, nest
+from coterie.workflow.config_values import flatten, nest
+from coterie.workflow.settings import FitSettings
 from coterie.workflow.tuning import TuneSettings
 
 OLD = {"dim": 16, "mix": 0.25, "linear": {"tail": 0.75}, "loop": {"average": 0.5}}

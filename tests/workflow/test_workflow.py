@@ -15,7 +15,8 @@ from coterie.models.social_config import SocialConfig
 from coterie.release.bundle import load_release
 from coterie.release.offline import OfflineLists, _as_release_sees
 from coterie.workflow.challenger import load_challenger, load_parameters
-from coterie.workflow.settings import FitSettings, change, flatten
+from coterie.workflow.config_values import flatten
+from coterie.workflow.settings import FitSettings, change
 from coterie.workflow.shop import CleanShop
 
 SETTINGS = FitSettings(config={"loop.max_epochs": 4, "embedding_size": 16})

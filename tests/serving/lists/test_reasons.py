@@ -14,12 +14,18 @@ from serving.telemetry.metrics import ServingMetrics
 BOUGHT, VIEWED = KIND_CODES[EventKind.PURCHASE], KIND_CODES[EventKind.VIEW]
 
 
+NEVER_HAD = 8
+
+
 class Titles:
     def title(self, row):
         return f"Thing {row}"
 
     def item_id(self, row):
         return item(row)
+
+    def had(self, row):
+        return row != NEVER_HAD
 
 
 def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5, **alike):
@@ -106,6 +112,14 @@ def test_what_friends_had_that_is_mostly_alike_says_in_what():
         "bea and 1 more friend bought Thing 3, and this is like it: in sound 60 %, in meaning 40 %",
         "cleo bought this",
     ]
+
+
+def test_what_nobody_had_is_new_and_not_popular():
+    entries = [(3, -1, BOUGHT, 1.0)]
+    [_, reason] = read(entries, shown=NEVER_HAD, words=[1.0])
+    assert (reason.kind, reason.text) == ("popular", "New in the shop")
+    [_, reason] = read(entries, shown=9, words=[1.0])
+    assert reason.text == "Popular with all shoppers"
 
 
 def test_what_takes_away_says_nothing_of_likeness():
