@@ -50,6 +50,7 @@ def measure_taste(data: Path) -> dict[str, Any]:
     }
     return {
         "seeds": SEEDS,
+        "weights": {"meaning": chosen.meaning, "least_meaning": chosen.least_meaning},
         "taste": taste,
         "tried": tried,
         "queries": len(test.right),
