@@ -15,6 +15,7 @@ def ingest(
     mapping: str,
     max_bad_share: float,
     runner: str,
+    content: str,
     pipeline: str,
     version: str,
     status: str,
@@ -32,6 +33,11 @@ def ingest(
     config = IngestConfig(max_bad_share=max_bad_share, runner=runner)  # type: ignore[arg-type]
     name, read_ms = name_version(version), time.time_ns() // 1_000_000
     with recorded(status, name, "ingest", pipeline):
+        if content.strip():
+            # What a later step could not be made of is told before hours of work, not after.
+            from coterie.workflow.content import ContentSettings
+
+            ContentSettings.read(content)
         take_in(source, clean.path, dataset, config, print_progress, mapping)
         record_rows(status, name, clean.path)
     for line in put_aside(clean.path):

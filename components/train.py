@@ -9,6 +9,7 @@ from components._base import component
 def train(
     clean: Input[Dataset],
     training_features: Input[Dataset],
+    vectors: Input[Dataset],
     challenger: Output[Model],
     validation: Output[Metrics],
     model: str,
@@ -27,9 +28,10 @@ def train(
     version: str,
     status: str,
 ) -> None:
-    """Fit a model on clean tables that features agree with."""
+    """Fit a model on clean tables that features agree with, and on vectors of items, if any."""
     from components.progress import print_note, print_progress
     from coterie.workflow import FitSettings, fit_challenger, load_challenger, read_config
+    from coterie.workflow.content_folder import content_of_step
     from coterie.workflow.start import find_start
     from coterie.workflow.status import recorded
 
@@ -42,7 +44,8 @@ def train(
         on_kubernetes = ray_address == "rayjob"
         address = "auto" if on_kubernetes else ray_address
         config, again = read_config(settings), (repurchase,)
-        how = FitSettings(model, config, workers, use_gpu, address, begun, again)
+        content = content_of_step(vectors.path)
+        how = FitSettings(model, config, workers, use_gpu, address, begun, again, content)
         if on_kubernetes:
             from components.environment import training_cluster
             from coterie.cluster.training import fit_from_pod

@@ -94,7 +94,7 @@ class SharedStore:
         """
         with tempfile.TemporaryDirectory(prefix="coterie-features-") as folder:
             Path(folder, SETTINGS).write_text(self.settings)
-            with _feast("open", self.offline):
+            with asking_feast("open", self.offline):
                 store = FeatureStore(repo_path=folder)
             yield store
 
@@ -150,7 +150,7 @@ def hand_over(
     files = {view: Path(file_of(folder, view)) for view in VIEWS}
     snapshot_ms = min(_snapshot_ms(str(path)) for path in files.values())
     for view, path in files.items():
-        newer_ms = _put(path, file_of(shared.offline, view), snapshot_ms, locks)
+        newer_ms = put_rows(path, file_of(shared.offline, view), snapshot_ms, locks)
         if newer_ms:
             return HandedOver(snapshot_ms, newer_ms, Written(0))
     with shared.open() as store:
@@ -167,7 +167,7 @@ def register(store: FeatureStore, offline: str, version: str = "") -> list[str]:
         Their names.
     """
     found: list[Any] = definitions(offline)
-    with _feast("register views in", str(store.config.registry.path)):
+    with asking_feast("register views in", str(store.config.registry.path)):
         store.apply([*found, service(version)] if version else found)
     return [definition.name for definition in found]
 
@@ -217,7 +217,7 @@ def _snapshot_ms(url: str) -> int:
     return int(pc.max(written).as_py().timestamp()) * 1000
 
 
-def _put(path: Path, url: str, snapshot_ms: int, locks: Locks) -> int:
+def put_rows(path: Path, url: str, snapshot_ms: int, locks: Locks) -> int:
     """Put a file where readers look for it, unless a newer snapshot is there: which, or 0."""
     fs, place = open_url(url)
     # Beside, then renamed: a reader never sees half a file.
@@ -248,7 +248,7 @@ def _reading(url: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _feast(what: str, where: str) -> Iterator[None]:
+def asking_feast(what: str, where: str) -> Iterator[None]:
     """Turn what Feast's parts raise into errors of ours."""
     try:
         yield

@@ -39,7 +39,8 @@ RECENT_PUSH: Final = f"{SHOPPER_RECENT_VIEW}_push"
 """Serving pushes a shopper's new list here after each event."""
 
 
-def _file(view: str, about: str) -> FileSource:
+def file_source(view: str, about: str) -> FileSource:
+    """Declare where the rows of a view lie."""
     return FileSource(
         name=f"{view}_file",
         path=f"{view}.parquet",
@@ -51,7 +52,7 @@ def _file(view: str, about: str) -> FileSource:
 
 shopper_recent_push = PushSource(
     name=RECENT_PUSH,
-    batch_source=_file(SHOPPER_RECENT_VIEW, "recent lists at each cutoff"),
+    batch_source=file_source(SHOPPER_RECENT_VIEW, "recent lists at each cutoff"),
     description="recent lists as they change",
 )
 
@@ -122,7 +123,7 @@ shopper_ties = FeatureView(
             description="1 where the friend may be named in a reason",
         ),
     ],
-    source=_file(SHOPPER_TIES_VIEW, "friends at each cutoff"),
+    source=file_source(SHOPPER_TIES_VIEW, "friends at each cutoff"),
     online=True,
     description="Whom a shopper draws on",
 )

@@ -27,6 +27,7 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         mapping=given.mapping,
         max_bad_share=given.max_bad_share,
         runner=given.runner,
+        content="",
         pipeline="",
         version="backtest",
         status="",

@@ -125,5 +125,7 @@ def _write(
         metrics=release.manifest.metrics if metrics is None else metrics,
         data_fingerprint=release.manifest.data_fingerprint,
         limits=release.manifest.limits,
+        vectors=release.vectors,
+        encoders=release.manifest.encoders,
     )
     return write_release(out, content).digest

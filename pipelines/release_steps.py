@@ -49,6 +49,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         mapping=given.mapping,
         max_bad_share=given.max_bad_share,
         runner=given.runner,
+        content=given.content,
         pipeline=pipeline,
         version=given.version,
         status=given.status,
@@ -65,15 +66,17 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         clean=clean,
         content=given.content,
         content_store=given.content_store,
+        read_ms=taken.outputs["read_ms"],
+        offline=given.offline,
         version=version,
         status=given.status,
     ).after(filled)
-    fitted = _train(given, clean, filled.outputs["training_features"], version)
-    # Steps of a run do not overlap: they write one record of it.
-    fitted.after(encoded)
+    vectors = encoded.outputs["vectors"]
+    fitted = _train(given, clean, filled.outputs["training_features"], vectors, version)
     measured = evaluate(
         clean=clean,
         challenger=fitted.outputs["challenger"],
+        vectors=vectors,
         models=given.baselines,
         version=version,
         status=given.status,
@@ -82,6 +85,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         clean=clean,
         challenger=fitted.outputs["challenger"],
         evaluation=measured.outputs["evaluation"],
+        vectors=vectors,
         version=version,
         min_gain=given.min_gain,
         store=given.release_store,
@@ -101,11 +105,12 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
 
 
 def _train(
-    given: Parameters, clean: Dataset, training_features: Dataset, version: str
+    given: Parameters, clean: Dataset, training_features: Dataset, vectors: Dataset, version: str
 ) -> PipelineTask:
     return train(
         clean=clean,
         training_features=training_features,
+        vectors=vectors,
         model=given.model,
         settings=given.settings,
         workers=given.workers,
@@ -150,7 +155,8 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
     tasks = {**tables, "rollout": begun}
     for task in tasks.values():
         give_object_stores(task, given.s3_secret, given.training_config)
-    give_feature_store(tables["features"], given.redis_secret, given.training_config)
+    for name in ("features", "content"):
+        give_feature_store(tables[name], given.redis_secret, given.training_config)
     give_content_key(tables["content"], given.content_secret)
     give_training_cluster(tables["train"], given.training_config)
     give_admin_token(begun, given.app_secret)

@@ -158,6 +158,7 @@ class Api:
         # Torch takes seconds to import, and the sink does without it.
         import torch
 
+        from coterie.release.queries import QueryEncoders
         from serving.rollouts.router import ReleaseRouter
 
         # One request at a time a process: more threads only take turns on the same cores.
@@ -172,6 +173,7 @@ class Api:
             settings.canary_timeout_s,
             settings.attribution_s,
             str(settings.replicas_folder),
+            QueryEncoders(settings.text_encoder, settings.content_key),
         )
         self._begun = False
         self._beats = asyncio.create_task(self._beat())

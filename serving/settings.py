@@ -28,6 +28,12 @@ class Settings:
     empty."""
     features: str = "feature_repo"
     """Folder with Feast's ``feature_store.yaml``."""
+    text_encoder: str = ""
+    """What shoppers' queries are encoded with: ``default``, a folder, an address, or ``none``; if
+    empty the default, for releases whose vectors it made. Another encoder than the one that made a
+    release's vectors is refused with that release."""
+    content_key: str = field(default="", repr=False)
+    """What the API asks of its callers, where ``text_encoder`` is an address."""
     host: str = "127.0.0.1"
     """Address to listen on; this machine alone unless told otherwise."""
     port: int = 8000

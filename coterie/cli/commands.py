@@ -4,6 +4,7 @@ Each imports what it needs when it runs: who simulates a shop does not wait for 
 """
 
 import argparse
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,6 +74,29 @@ def ingest(options: argparse.Namespace) -> None:
     show.say(f"The clean tables are in {options.out}")
 
 
+def content(options: argparse.Namespace) -> None:
+    """Encode a catalogue, but for what its folder has already."""
+    from coterie import workflow
+    from coterie.content.encoders import KEY_VARIABLE
+    from coterie.content.vectors import KINDS
+    from coterie.workflow.content import ContentSettings, encode_catalogue
+
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    places = {f"{kind}.place": getattr(options, kind) for kind in KINDS}
+    given = {name: place for name, place in places.items() if place}
+    settings = ContentSettings.changed(workflow.read_config(*options.config) | given)
+    if not settings.chosen:
+        raise BadInputError(
+            "no encoder is named, so nothing would be encoded: begin with --text default"
+        )
+    with bar() as progress:
+        # The folder is at once what is found again the next time and what is made.
+        found = encode_catalogue(options.clean, "", settings, options.out, key, progress)
+    for kind, coverage in found.items():
+        show.say(coverage.in_words(kind))
+    show.say(f"Train with them: coterie train {options.clean} --content {options.out} --out FOLDER")
+
+
 def tune(options: argparse.Namespace) -> None:
     """Search a model's settings."""
     from coterie import workflow
@@ -86,6 +110,7 @@ def tune(options: argparse.Namespace) -> None:
         seed=options.seed,
         parallel=options.parallel or 0,
         use_gpu=options.gpu,
+        content=options.content,
     )
     with study_bar(f"tuning {options.model}") as watch:
         tuned = workflow.tune_model(options.clean, options.out, settings, watch)
@@ -93,7 +118,7 @@ def tune(options: argparse.Namespace) -> None:
     show.say(f"How it went: {options.out}/tuning.html")
     show.say(
         f"Train with the best: coterie train {options.clean} --model {options.model} "
-        f"--config {options.out}/best.json --out FOLDER"
+        f"--config {options.out}/best.json {_content(options)}--out FOLDER"
     )
 
 
@@ -111,6 +136,7 @@ def train(options: argparse.Namespace) -> None:
         workers=options.workers,
         use_gpu=options.gpu,
         repurchase=tuple(options.repurchase),
+        content=options.content,
     )
     with bar() as progress:
         challenger = workflow.fit_challenger(options.clean, options.out, settings, progress)
@@ -119,7 +145,9 @@ def train(options: argparse.Namespace) -> None:
     version = options.release_version or datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     folder = f"{options.out}/{workflow.RELEASES}/{version}"
     limits = Limits(min_gain_over_popularity=options.min_gain)
-    workflow.make_release(options.clean, options.out, folder, version, limits)
+    workflow.make_release(
+        options.clean, options.out, folder, version, limits, content=options.content
+    )
     show.say(f"Release {version} is in {folder}")
 
 
@@ -129,7 +157,12 @@ def evaluate(options: argparse.Namespace) -> None:
 
     with bar() as progress:
         comparison = workflow.evaluate_all(
-            options.clean, options.out, options.models, options.challenger, progress
+            options.clean,
+            options.out,
+            options.models,
+            options.challenger,
+            progress,
+            options.content,
         )
     show.compared(comparison)
     show.say(
@@ -175,6 +208,10 @@ def rollout(options: argparse.Namespace) -> None:
     from coterie.cli import rollout
 
     rollout.ACTIONS[options.action](options)
+
+
+def _content(options: argparse.Namespace) -> str:
+    return f"--content {options.content} " if options.content else ""
 
 
 def _convert(dataset: str, source: str, out: str) -> str:

@@ -32,6 +32,7 @@ def make_parser() -> Parser:
         _simulate,
         _inspect,
         _ingest,
+        _content,
         _tune,
         _train,
         _evaluate,
@@ -128,6 +129,37 @@ def _ingest(commands: "Commands[Parser]") -> None:
     )
 
 
+def _content(commands: "Commands[Parser]") -> None:
+    parser = _command(
+        commands,
+        "content",
+        "Encode what items say of themselves: texts, pictures, sounds. Again, only what is new.",
+        "coterie content var/shop/clean --out var/shop/content --text default\n"
+        "  coterie content var/shop/clean --out var/shop/content --image default "
+        "--config 'fetch.roots=[\"var/shop/pictures\"]'",
+    )
+    parser.add_argument("clean", help="folder that coterie ingest wrote")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder or URL of the vectors; kept"
+    )
+    for kind, others in (("text", ", a folder, or an https address"), ("image", " or a folder")):
+        parser.add_argument(
+            f"--{kind}", default="", metavar="PLACE", help=f"{kind} encoder: default{others}"
+        )
+    parser.add_argument("--audio", default="", choices=["default"], help="audio encoder")
+    _add_config(
+        parser,
+        "what else of the parameter content of the pipelines, as text.prefix='query: '",
+        of="of settings",
+    )
+
+
+def _add_content(parser: Parser, what: str) -> None:
+    parser.add_argument(
+        "--content", default="", metavar="FOLDER", help=f"vectors that coterie content left, {what}"
+    )
+
+
 def _tune(commands: "Commands[Parser]") -> None:
     parser = _command(
         commands,
@@ -154,16 +186,17 @@ def _tune(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("--gpu", action="store_true", help="one GPU for each trial")
     _add_config(parser, "what is set here is not searched")
+    _add_content(parser, "for each trial")
 
 
-def _add_config(parser: Parser, note: str) -> None:
+def _add_config(parser: Parser, note: str, of: str = "of the model's settings") -> None:
     parser.add_argument(
         "--config",
         nargs="+",
         action="extend",
         default=[],
         metavar="SETTING",
-        help=f"NAME=VALUE or a JSON file of the model's settings, as loop.lr=0.002; {note}",
+        help=f"NAME=VALUE or a JSON file {of}, as loop.lr=0.002; {note}",
     )
 
 
@@ -182,6 +215,7 @@ def _train(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("--seed", type=int, help="of everything random (the model's own)")
     _add_config(parser, "such as the best.json of coterie tune")
+    _add_content(parser, "for the model and its release")
     parser.add_argument(
         "--workers",
         type=_count_or_none,
@@ -224,6 +258,7 @@ def _evaluate(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--challenger", metavar="FOLDER", help="what coterie train wrote: not trained again"
     )
+    _add_content(parser, "the same that the challenger was trained with")
 
 
 def _recommend(commands: "Commands[Parser]") -> None:

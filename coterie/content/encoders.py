@@ -7,6 +7,8 @@ from coterie.content.encoder import ContentEncoder
 from coterie.errors import BadInputError
 
 DEFAULT: Final = "default"
+KEY_VARIABLE: Final = "COTERIE_CONTENT_KEY"
+"""Variable with what an API asks of its callers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,24 @@ class EncoderChoice:
     """Torch device that encodes: ``cpu``, ``cuda``, ``cuda:1``."""
 
 
+def check_choice(kind: str, choice: EncoderChoice) -> None:
+    """Refuse a choice that no encoder of a kind can be made of, before anything is loaded.
+
+    Raises:
+        BadInputError: There is no such encoder.
+    """
+    if not choice.place or choice.place == DEFAULT:
+        return
+    if choice.place.startswith(("https://", "http://")):
+        if kind != "text":
+            raise BadInputError(f"{choice.place}: addresses encode texts alone, not {kind}")
+        from coterie.content.endpoint import EndpointSettings
+
+        EndpointSettings(choice.place, choice.model, choice.prefix)
+    elif kind not in ("text", "image"):
+        raise BadInputError(f"no encoder {choice.place!r} of {kind}: expected {DEFAULT}")
+
+
 def make_encoder(kind: str, choice: EncoderChoice, key: str = "") -> ContentEncoder:
     """Make an encoder ready.
 
@@ -37,18 +57,17 @@ def make_encoder(kind: str, choice: EncoderChoice, key: str = "") -> ContentEnco
         BadInputError: There is no such encoder for this kind, or its weights are not there.
         UnavailableError: A store does not answer.
     """
+    check_choice(kind, choice)
     if choice.place == DEFAULT:
         return _default(kind, choice)
     if choice.place.startswith(("https://", "http://")):
-        if kind != "text":
-            raise BadInputError(f"{choice.place}: addresses encode texts alone, not {kind}")
         from coterie.content.endpoint import EndpointEncoder, EndpointSettings
 
         asked = EndpointSettings(choice.place, choice.model, choice.prefix)
         return EndpointEncoder(asked, key)
-    if kind not in ("text", "image") or not choice.place:
+    if not choice.place:
         raise BadInputError(
-            f"no encoder {choice.place!r} of {kind}: expected {DEFAULT}"
+            f"no encoder of {kind} is named: expected {DEFAULT}"
             + (", a folder of weights, or an address" if kind == "text" else "")
             + (", or a folder of weights" if kind == "image" else "")
         )

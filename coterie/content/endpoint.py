@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 
 from coterie.content.encoder import EncodedBatch, Floats, digest_of, unit_rows
+from coterie.content.encoders import KEY_VARIABLE
 from coterie.errors import BadInputError, UnavailableError, unresolved
 
 _PASSING: Final = (408, 409, 425, 429, 500, 502, 503, 504)
@@ -48,6 +49,13 @@ class EndpointSettings:
             raise BadInputError(
                 f"the API {self.address!r} with the model {self.model!r}: expected an https "
                 "address (http within a cluster) and the name of a model"
+            )
+        url = httpx.URL(self.address)
+        if url.userinfo or url.query:
+            # The address is written into releases, and into what is logged.
+            raise BadInputError(
+                f"the address of an API at {url.host} holds more than scheme, host and path: leave "
+                f"passwords out, keys come from {KEY_VARIABLE}"
             )
         if min(self.batch, self.tries, self.max_characters) < 1 or self.timeout_s <= 0:
             raise BadInputError("batch, tries, max_characters and timeout_s have to be over 0")

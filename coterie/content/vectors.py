@@ -21,10 +21,11 @@ from coterie.files import write_atomically
 
 KINDS: Final = ("text", "image", "audio")
 """What items have vectors of; others may be added under a name of their own."""
+KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+"""What a kind may be called."""
 FORMAT_VERSION: Final = 1
 
 _TOLD: Final = ".vectors.json"
-_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _FIELDS: Final = {"version", "kind", "encoder", "digest", "items", "width", "file", "sha256"}
 
 
@@ -49,7 +50,7 @@ class ItemVectors:
         Raises:
             BadInputError: Kind, digest, type, shape, a number or an id is wrong.
         """
-        if not _KIND.fullmatch(self.kind):
+        if not KIND.fullmatch(self.kind):
             raise BadInputError(
                 f"the kind {self.kind!r} names files: use up to 32 lower-case letters, digits or _"
             )

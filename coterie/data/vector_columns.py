@@ -4,6 +4,7 @@ A column ``vector_KIND`` holds lists of one length; what made it, and its digest
 table's metadata under the column's name, so that a training set's digest tells encoders apart.
 """
 
+from hashlib import sha256
 from typing import Final
 
 import numpy as np
@@ -73,3 +74,15 @@ def encoders_of(items: pa.Table | None) -> dict[str, str]:
         if name.startswith(PREFIX.encode())
     }
     return dict(sorted(names.items()))
+
+
+def halves_of(items: pa.Table | None) -> dict[str, npt.NDArray[np.float16]]:
+    """Read the vectors of all kinds as encoders keep them, shape (items, width), by kind."""
+    kinds = encoders_of(items)
+    found = {kind: vectors_of(items, kind) for kind in kinds}
+    return {kind: one.astype(np.float16) for kind, one in found.items() if one is not None}
+
+
+def vector_digests(items: pa.Table | None) -> dict[str, str]:
+    """Digest the vectors of each kind: the same for the same numbers of the same items only."""
+    return {kind: sha256(one.tobytes()).hexdigest() for kind, one in halves_of(items).items()}

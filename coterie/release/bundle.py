@@ -20,9 +20,11 @@ from coterie.data.repurchase import RepurchaseRule
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError, UnavailableError
 from coterie.files import atomic_folder
+from coterie.release.encoders import ReleasedEncoder
 from coterie.release.files import ReleaseFiles, read_files
 from coterie.release.manifest import (
     CATALOGUE,
+    CONTENT,
     MANIFEST,
     PARAMETERS,
     POPULARITY,
@@ -30,6 +32,7 @@ from coterie.release.manifest import (
     Manifest,
     check_version,
 )
+from coterie.release.vectors import Vectors, pack_vectors, unpack_vectors
 from coterie.schema import RELEASED_ITEMS, SCHEMA_VERSION
 
 Tensors = Mapping[str, torch.Tensor]
@@ -51,6 +54,11 @@ class ReleaseContent:
     limits: Mapping[str, float]
     repurchase: Mapping[str, float | None] = field(default_factory=dict)
     """When what was bought may be listed again: ``RepurchaseRule.days``."""
+    vectors: Vectors = field(default_factory=dict)
+    """What encoders made of items, by kind: float16 of shape (num_items, width), zeros where
+    nothing is known; none where the shop encodes nothing."""
+    encoders: Mapping[str, ReleasedEncoder] = field(default_factory=dict)
+    """What made the vectors of each kind."""
     code_version: str = coterie.__version__
     schema_version: int = SCHEMA_VERSION
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -68,6 +76,10 @@ class Release:
     """Ids of the catalogue's rows."""
     digest: str
     """SHA-256 of the manifest, and through it of everything: the release's fingerprint."""
+    vectors: Vectors = field(default_factory=dict)
+    """What encoders made of items, by kind (``text``, ``image``, ``audio``): float16 of shape
+    (num_items, width), row i of item i of the catalogue, of length 1, or zeros where nothing is
+    known; ``manifest.encoders`` says what made them. Empty in a release without content."""
 
     @property
     def version(self) -> str:
@@ -138,8 +150,17 @@ def _parse(files: ReleaseFiles, where: str) -> Release:
     catalogue = _catalogue(content[CATALOGUE], manifest.num_items, f"{where}/{CATALOGUE}")
     popular = popularity.to(torch.float32).numpy()
     _check_fit(parameters, manifest.per_item, catalogue, popular, where)
+    vectors = _vectors(files, where)
     ids = catalogue.column("item_id").combine_chunks()
-    return Release(manifest, parameters, catalogue, popular, Vocab(ids), files.digest)
+    return Release(manifest, parameters, catalogue, popular, Vocab(ids), files.digest, vectors)
+
+
+def _vectors(files: ReleaseFiles, where: str) -> Vectors:
+    if CONTENT not in files.content:
+        return {}
+    manifest = files.manifest
+    data = files.content[CONTENT]
+    return unpack_vectors(data, manifest.encoders, manifest.num_items, f"{where}/{CONTENT}")
 
 
 def _tensors(data: bytes, where: str) -> dict[str, torch.Tensor]:
@@ -188,6 +209,13 @@ def _to_files(content: ReleaseContent, where: str) -> dict[str, bytes]:
         POPULARITY: safetensors.save({"popularity": torch.from_numpy(popularity)}),
         CATALOGUE: _parquet(catalogue),
     }
+    if set(content.vectors) != set(content.encoders):
+        raise BadInputError(
+            f"{where}: there are vectors of {sorted(content.vectors)} and encoders of "
+            f"{sorted(content.encoders)}: each kind needs both"
+        )
+    if content.vectors:
+        files[CONTENT] = pack_vectors(content.vectors, rows, where)
     manifest = Manifest(
         version=check_version(content.version),
         schema_version=content.schema_version,
@@ -200,6 +228,7 @@ def _to_files(content: ReleaseContent, where: str) -> dict[str, bytes]:
         limits=content.limits,
         repurchase=dict(RepurchaseRule(content.repurchase).days),
         files={name: FileDigest.of(data) for name, data in files.items()},
+        encoders=content.encoders,
     )
     return files | {MANIFEST: manifest.to_json()}
 

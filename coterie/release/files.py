@@ -10,6 +10,7 @@ import fsspec
 from coterie.data.stores import answering, options_of
 from coterie.errors import BadInputError
 from coterie.release.manifest import (
+    CONTENT,
     FILES,
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -25,7 +26,7 @@ class ReleaseFiles:
 
     manifest: Manifest
     content: Mapping[str, bytes]
-    """Content of each of ``manifest.FILES``, by name."""
+    """Content of each file that the manifest names, by name."""
     digest: str
     """SHA-256 of the manifest."""
 
@@ -52,6 +53,7 @@ def _read(folder: str) -> ReleaseFiles:
         raise BadInputError(f"{folder}: {MANIFEST} has {sizes[MANIFEST]} bytes: not ours")
     described = fs.cat_file(f"{root}/{MANIFEST}")
     manifest = parse_manifest(described, folder)
+    _check_names(set(sizes), {MANIFEST, *manifest.files}, folder)
     # Sizes first: nothing big is read on the word of a manifest that is wrong already.
     for name, digest in manifest.files.items():
         if sizes[name] != digest.size:
@@ -59,7 +61,7 @@ def _read(folder: str) -> ReleaseFiles:
                 f"{folder}: {name} has {sizes[name]} bytes, its manifest says {digest.size}: "
                 "truncated or changed; fetch the release again from its store"
             )
-    files = {name: fs.cat_file(f"{root}/{name}") for name in FILES}
+    files = {name: fs.cat_file(f"{root}/{name}") for name in manifest.files}
     # What was checked is what is parsed: the bytes in hand, not a second reading.
     for name, data in files.items():
         if FileDigest.of(data) != manifest.files[name]:
@@ -75,16 +77,20 @@ def _sizes(fs: Any, root: str, folder: str) -> dict[str, int]:
         raise BadInputError(f"{folder} is no folder: give the folder of a release")
     fs.invalidate_cache()
     sizes = {PurePosixPath(entry["name"]).name: entry for entry in fs.ls(root, detail=True)}
-    expected = {MANIFEST, *FILES}
     if MANIFEST not in sizes:
         raise BadInputError(f"{folder} holds no {MANIFEST}: not a release, or never finished")
-    missing, extra = sorted(expected - set(sizes)), sorted(set(sizes) - expected)
+    # Whether there are vectors is the manifest's to say, which is read next.
+    _check_names(set(sizes) - {CONTENT}, {MANIFEST, *FILES}, folder)
+    odd = [name for name, e in sizes.items() if e["type"] != "file" or e.get("islink")]
+    if odd:
+        raise BadInputError(f"{folder}: {odd} should be plain files")
+    return {name: int(entry["size"]) for name, entry in sizes.items()}
+
+
+def _check_names(found: set[str], expected: set[str], folder: str) -> None:
+    missing, extra = sorted(expected - found), sorted(found - expected)
     if missing or extra:
         raise BadInputError(
             f"{folder}: missing files {missing}, unexpected files {extra}: a release holds "
             f"{sorted(expected)} and nothing else"
         )
-    odd = [name for name, e in sizes.items() if e["type"] != "file" or e.get("islink")]
-    if odd:
-        raise BadInputError(f"{folder}: {odd} should be plain files")
-    return {name: int(entry["size"]) for name, entry in sizes.items()}

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from coterie.data.repurchase import RepurchaseRule
 from coterie.errors import BadInputError
+from coterie.release.encoders import ReleasedEncoder, parse_encoders
 from coterie.schema import SCHEMA_VERSION
 
 FORMAT: Final = "coterie-release"
@@ -18,8 +19,11 @@ MANIFEST: Final = "manifest.json"
 PARAMETERS: Final = "parameters.safetensors"
 POPULARITY: Final = "popularity.safetensors"
 CATALOGUE: Final = "items.parquet"
+CONTENT: Final = "content.safetensors"
+"""Vectors of items; only in a release whose manifest names encoders."""
 FILES: Final = (PARAMETERS, POPULARITY, CATALOGUE)
-"""All that a release holds beside its manifest: nothing else is read, nothing else may be there."""
+"""What every release holds beside its manifest: but for ``CONTENT``, nothing else is read, and
+nothing else may be there."""
 
 MAX_MANIFEST_BYTES: Final = 1 << 20
 MAX_FILE_BYTES: Final = 64 << 30
@@ -62,6 +66,8 @@ class Manifest:
     repurchase: Mapping[str, float | None] = field(default_factory=dict)
     """When what was bought may be listed again: ``RepurchaseRule.days``; none in releases of before
     it was known, whose lists never show again what was had."""
+    encoders: Mapping[str, ReleasedEncoder] = field(default_factory=dict)
+    """What made the vectors of items in ``CONTENT``, by kind; none in a release without."""
 
     def to_json(self) -> bytes:
         """Write the bytes of ``manifest.json``.
@@ -69,8 +75,12 @@ class Manifest:
         Raises:
             BadInputError: A figure is not a finite number, or no JSON at all.
         """
+        told = {"format": FORMAT, **asdict(self)}
+        if not self.encoders:
+            # Without content a release is, byte for byte, what it was before there was any.
+            del told["encoders"]
         try:
-            text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2, allow_nan=False)
+            text = json.dumps(told, indent=2, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise BadInputError(
                 f"metrics and limits of release {self.version} cannot be written ({error}): "
@@ -106,9 +116,12 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     fields = _fields(data, where)
     _check_schema(fields.get("schema_version"), where)
     files = fields.get("files")
-    if not isinstance(files, dict) or set(files) != set(FILES):
+    expected = (*FILES, CONTENT) if fields.get("encoders") else FILES
+    if not isinstance(files, dict) or set(files) != set(expected):
         named = sorted(files) if isinstance(files, dict) else files
-        raise BadInputError(f"{where}: manifest names the files {named}, expected {sorted(FILES)}")
+        raise BadInputError(
+            f"{where}: manifest names the files {named}, expected {sorted(expected)}"
+        )
     try:
         return Manifest(
             version=check_version(fields["version"]),
@@ -120,8 +133,9 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
             per_item=tuple(_text(name) for name in fields["per_item"]),
             metrics=dict(fields["metrics"]),
             limits={_text(name): _number(value) for name, value in fields["limits"].items()},
-            files={name: _digest(files[name]) for name in FILES},
+            files={name: _digest(files[name]) for name in expected},
             repurchase=dict(RepurchaseRule(fields.get("repurchase", {})).days),
+            encoders=parse_encoders(fields.get("encoders", {})),
         )
     except BadInputError as error:
         raise BadInputError(f"{where}: {error}") from error

@@ -12,7 +12,6 @@ from coterie.data.stores import answering, options_of
 from coterie.errors import BadInputError
 from coterie.files import write_atomically
 from coterie.release.manifest import (
-    FILES,
     MANIFEST,
     FileDigest,
     Manifest,
@@ -169,10 +168,12 @@ class ReleaseStore:
         target = f"{self._path}/{release.version}"
         self._fs.makedirs(target, exist_ok=True)
         self._fs.invalidate_cache()
-        expected = {n: release.manifest.files[n].sha256 for n in FILES} | {MANIFEST: release.digest}
-        for name in (*FILES, MANIFEST):
+        expected = {name: one.sha256 for name, one in release.manifest.files.items()}
+        # The manifest last: before it, no reader takes the folder for a release.
+        for name in (*expected, MANIFEST):
             data = source.cat_file(f"{root}/{name}")
-            self._put_once(f"{target}/{name}", data, expected[name], release.version)
+            sha256 = expected.get(name, release.digest)
+            self._put_once(f"{target}/{name}", data, sha256, release.version)
 
     def _put_once(self, path: str, data: bytes, sha256: str, version: str) -> None:
         """Create a file; where it is there already, it must be the same."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from coterie.files import write_atomically
 from coterie.fitting.fit import fit_twice
 from coterie.progress import Progress, silent
 from coterie.workflow.settings import FitSettings
+from coterie.workflow.shop import with_content
 
 BACKTEST: Final = "backtest.json"
 MODELS: Final = ("popularity", "item_knn", "social")
@@ -28,6 +29,7 @@ def backtest(
     models: Sequence[str] = (),
     config: dict[str, Any] | None = None,
     progress: Progress = silent,
+    content: str = "",
 ) -> list[Week]:
     """Fit on what came before each past week, measure on that week, and write the figures.
 
@@ -38,6 +40,7 @@ def backtest(
         models: Names of ``coterie.models.MODELS``; MODELS if empty.
         config: Fields of the social model's config that differ from its own.
         progress: Called model by model, week by week.
+        content: Folder or URL with vectors of items, for models that read any; empty: none.
 
     Raises:
         BadInputError: The data are wrong, a model is unknown, or no week can be foreseen.
@@ -45,16 +48,18 @@ def backtest(
     names = tuple(models) or MODELS
     changes = {"social": config or {}}
     settings = {name: FitSettings(name, changes.get(name, {})).configure() for name in names}
-    splits = by_weeks(load_dataset(clean), weeks, RepurchaseSetting())
+    dataset = load_dataset(clean)
+    splits = by_weeks(dataset, weeks, RepurchaseSetting())
+    items = with_content(dataset.catalogue, content)
     found: list[Week] = []
     for done, (start_ms, split) in enumerate(splits):
         fitted = {}
         for at, name in enumerate(names):
             progress("foreseeing weeks", done * len(names) + at, len(splits) * len(names))
-            fitted[name] = fit_twice(split, name, settings[name]).final
+            fitted[name] = fit_twice(replace(split, items=items), name, settings[name]).final
         data = split.for_test()
         found.append(Week(start_ms, len(data.interactions), compare(fitted, data, split.test)))
     progress("foreseeing weeks", len(splits) * len(names), len(splits) * len(names))
-    content = [asdict(week) for week in found]
-    write_atomically(Path(out, BACKTEST), json.dumps(content, allow_nan=False) + "\n")
+    told = [asdict(week) for week in found]
+    write_atomically(Path(out, BACKTEST), json.dumps(told, allow_nan=False) + "\n")
     return found

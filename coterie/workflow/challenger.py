@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
 
 import coterie
 from coterie.data.repurchase import RepurchaseSetting, read_repurchase
-from coterie.data.vector_columns import encoders_of
+from coterie.data.vector_columns import encoders_of, vector_digests
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
 from coterie.files import write_atomically
@@ -57,10 +58,29 @@ class Challenger:
     """When what was bought may be listed again: ``RepurchaseRule.days``."""
     encoders: Mapping[str, str] = field(default_factory=dict)
     """Name and digest of what made the vectors of items that it was offered, by kind."""
+    vectors: Mapping[str, str] = field(default_factory=dict)
+    """Digest of these vectors, by kind."""
 
     def repurchase_setting(self) -> RepurchaseSetting:
         """Make the setting of its very rule, for whoever opens the shop after it."""
         return RepurchaseSetting(learned=False, given=self.repurchase)
+
+    def check_content(self, items: pa.Table | None) -> None:
+        """Refuse other vectors than those that it was offered.
+
+        Args:
+            items: The catalogue of whoever opens the shop after it, with what it found of them.
+
+        Raises:
+            BadInputError: They are others, or missing.
+        """
+        found = encoders_of(items)
+        if (found, vector_digests(items)) != (self.encoders, self.vectors):
+            raise BadInputError(
+                f"the challenger was fitted with vectors of {_in_words(self.encoders)}, and there "
+                f"are {'others of' if found == self.encoders else 'ones of'} {_in_words(found)}: "
+                "give the content that training had, or train again with this one"
+            )
 
 
 def fit_challenger(
@@ -113,6 +133,7 @@ def fit_challenger(
         start=settings.start,
         repurchase=dict(shop.split.repurchase.days),
         encoders=encoders_of(shop.split.items),
+        vectors=vector_digests(shop.split.items),
     )
     _save(challenger, fitted.final, Path(out))
     return challenger
@@ -155,6 +176,11 @@ def load_parameters(folder: str) -> Parameters:
 
 def _releasable() -> str:
     return " or ".join(name for name in MODELS if is_releasable(name))
+
+
+def _in_words(encoders: Mapping[str, str]) -> str:
+    """Name encoders, each with as much of its digest as a person needs."""
+    return ", ".join(f"{kind} ({made[:-52]})" for kind, made in encoders.items()) or "nothing"
 
 
 def history_of(model: Model) -> dict[str, Any] | None:

@@ -40,6 +40,7 @@ def evaluate_all(
     models: Sequence[str] = (),
     challenger: str | None = None,
     progress: Progress = silent,
+    content: str = "",
 ) -> Comparison:
     """Compare models on the test part; writes ``comparison.json`` and ``training.json``.
 
@@ -49,14 +50,18 @@ def evaluate_all(
         models: Names of ``coterie.models.MODELS``, or ``social_no_ties``; all of them if empty.
         challenger: Folder that ``fit_challenger`` wrote: its model is not fitted again.
         progress: Called while models are fitted and measured.
+        content: Folder or URL with vectors of items, for all models that read any; those that the
+            challenger was fitted with. Empty: none.
 
     Raises:
-        BadInputError: The data are wrong, or the challenger was fitted on other data.
+        BadInputError: The data are wrong, or the challenger was fitted on other data or vectors.
     """
     known = None if challenger is None else load_challenger(challenger)
-    shop = CleanShop.open(clean, known.repurchase_setting() if known else None)
+    shop = CleanShop.open(clean, known.repurchase_setting() if known else None, content)
     if known and known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
+    if known:
+        known.check_content(shop.split.items)
     runs: dict[str, _Run] = {}
     for name in models or (*MODELS, WITHOUT_TIES):
         if challenger and known and name == known.model and is_releasable(name):

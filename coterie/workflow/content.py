@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from coterie.content.batches import FETCHED, BatchReader
 from coterie.content.encoder import ContentEncoder, EncodedBatch
-from coterie.content.encoders import EncoderChoice, make_encoder
+from coterie.content.encoders import EncoderChoice, check_choice, make_encoder
 from coterie.content.fetch import FetchSettings
 from coterie.content.kept import EncodingPlan, ItemInputs, KeptVectors
 from coterie.content.texts import TextSettings, item_texts
@@ -51,6 +51,9 @@ class ContentSettings:
     batch: int = 256
     """Items at a time; so many files are in memory at once."""
     workers: ContentWorkers = field(default_factory=ContentWorkers)
+    online: bool = False
+    """Whether a pipeline that hands features over brings vectors online as well; a release has them
+    in any case."""
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -69,7 +72,18 @@ class ContentSettings:
             BadInputError: A name is unknown, a value is refused, or there is no such file.
             UnavailableError: A store does not answer.
         """
-        settings: ContentSettings = change(cls(), read_config(given) if given.strip() else {})
+        return cls.changed(read_config(given) if given.strip() else {})
+
+    @classmethod
+    def changed(cls, changes: Mapping[str, Any]) -> "ContentSettings":
+        """Make the defaults with some fields changed, by dotted name.
+
+        Raises:
+            BadInputError: A name is unknown, or a value is refused.
+        """
+        settings: ContentSettings = change(cls(), changes)
+        for kind, choice in settings.chosen.items():
+            check_choice(kind, choice)
         return settings
 
     @property
@@ -92,6 +106,8 @@ class ContentCoverage:
     """Inputs that were encoded this time."""
     quarantined: int
     """Items whose input could not be had or read."""
+    choice: EncoderChoice = field(default_factory=EncoderChoice)
+    """What to open for the very same encoder: for queries."""
 
     def in_words(self, kind: str) -> str:
         """Tell a person how it went.
@@ -146,7 +162,13 @@ def encode_catalogue(
             bad.append(faults)
             known = int(kept.vectors.known.sum())
             found[kind] = ContentCoverage(
-                encoder.name, encoder.digest, items.num_rows, known, encoded, faults.num_rows
+                encoder=encoder.name,
+                digest=encoder.digest,
+                items=items.num_rows,
+                known=known,
+                encoded=encoded,
+                quarantined=faults.num_rows,
+                choice=choice,
             )
         with table_writer(made / QUARANTINE_FILE, QUARANTINE) as writer:
             for faults in bad:

@@ -1,5 +1,6 @@
 """Folders with a catalogue's vectors, here or on a store: taken from, and replaced as a whole."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -8,8 +9,11 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from coterie.content.encoders import EncoderChoice
+from coterie.content.vectors import kinds_in
 from coterie.data.staging import settled, staged
 from coterie.data.stores import is_local, open_store, reaching
+from coterie.errors import BadInputError
 
 CONTENT_REPORT: Final = "content.json"
 """Written last: a folder without it is half-written."""
@@ -33,6 +37,55 @@ def earlier_content(keep: str) -> Iterator[Path]:
                 with reaching(keep):
                     fs.get_file(f"{open_store(settled(keep))[1]}/{name}", f"{near}/{name}")
         yield Path(near)
+
+
+@contextmanager
+def near_content(place: str) -> Iterator[Path]:
+    """Yield a local folder with a catalogue's vectors, fetched where they lie on a store.
+
+    Raises:
+        BadInputError: There are no vectors.
+        UnavailableError: The store does not answer.
+    """
+    fs, folder = open_store(settled(place))
+    if is_local(fs):
+        yield _filled(Path(folder), place)
+        return
+    with earlier_content(place) as near:
+        yield _filled(near, place)
+
+
+def content_of_step(folder: str) -> str:
+    """Name what a step was given as ``FitSettings.content`` takes it: empty where it is empty.
+
+    The content step leaves an empty folder where no encoder is chosen, and some stores know no
+    empty folders.
+    """
+    return folder if kinds_in(folder) else ""
+
+
+def encoder_choices(folder: Path) -> dict[str, EncoderChoice]:
+    """Read which encoders were chosen, by kind; a folder that does not say names none.
+
+    Raises:
+        BadInputError: What it says is damaged.
+    """
+    file = folder / CONTENT_REPORT
+    if not file.is_file():
+        return {}
+    try:
+        told = {
+            kind: one.get("choice") or {} for kind, one in json.loads(file.read_bytes()).items()
+        }
+        return {kind: EncoderChoice(**choice) for kind, choice in told.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadInputError(f"{file} is damaged ({error}): run the content step again") from error
+
+
+def _filled(folder: Path, place: str) -> Path:
+    if not kinds_in(folder):
+        raise BadInputError(f"{place} holds no vectors of items: run the content step first")
+    return folder
 
 
 def content_folder(made: Path, out: str, report: str) -> None:

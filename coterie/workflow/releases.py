@@ -6,16 +6,20 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from coterie.content.encoders import EncoderChoice
 from coterie.data.dataset import TrainingSet
+from coterie.data.vector_columns import halves_of
 from coterie.errors import BadInputError
 from coterie.models.engagement import engagement
 from coterie.recommend.batches import Community
 from coterie.recommend.recommender import Recommender
 from coterie.recommend.terms import Parameters
 from coterie.release.bundle import Release, ReleaseContent, write_release
+from coterie.release.encoders import ReleasedEncoder
 from coterie.release.gate import Limits, judge
 from coterie.workflow.challenger import Challenger, load_challenger, load_parameters
 from coterie.workflow.comparison import load_comparison
+from coterie.workflow.content_folder import encoder_choices, near_content
 from coterie.workflow.shop import CleanShop
 
 SAMPLED: Final = 2000
@@ -32,6 +36,7 @@ def make_release(
     version: str | None = None,
     limits: Limits | None = None,
     evaluation: str | None = None,
+    content: str = "",
 ) -> Release:
     """Release a challenger that beats popularity on validation.
 
@@ -42,22 +47,25 @@ def make_release(
         version: Its name; the time of day in UTC by default.
         limits: What it has to reach.
         evaluation: Folder that ``evaluate_all`` wrote: its test metrics go into the manifest.
+        content: Folder or URL with the vectors of items that the challenger was fitted with, which
+            go into the release; empty: there were none.
 
     Raises:
-        BadInputError: The challenger does not win, cannot be served, or saw other data.
+        BadInputError: The challenger does not win, cannot be served, or saw other data or vectors.
     """
     limits = limits or Limits()
     known = load_challenger(challenger)
-    shop = CleanShop.open(clean, known.repurchase_setting())
+    shop = CleanShop.open(clean, known.repurchase_setting(), content)
     if known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
+    known.check_content(shop.split.items)
     verdict = judge(known.validation, known.popularity, limits=limits)
     if not verdict.wins:
         raise BadInputError(f"no release is made of {challenger}: on validation {verdict.reason}")
     had = engagement(shop.split.for_test())
     popularity = np.asarray(had.sum(axis=0), dtype=np.float32).ravel()
     parameters = load_parameters(challenger)
-    content = ReleaseContent(
+    released = ReleaseContent(
         version=version or datetime.now(UTC).strftime("%Y%m%d%H%M%S"),
         parameters=parameters,
         catalogue=shop.dataset.catalogue,
@@ -67,8 +75,24 @@ def make_release(
         data_fingerprint=known.data_fingerprint,
         limits=limits.numbers(),
         repurchase=known.repurchase,
+        vectors=halves_of(shop.split.items),
+        encoders=_encoders(known, content),
     )
-    return write_release(out, content)
+    return write_release(out, released)
+
+
+def _encoders(known: Challenger, content: str) -> dict[str, ReleasedEncoder]:
+    """Describe what made the vectors, so that serving can encode queries by the very same."""
+    if not content:
+        return {}
+    with near_content(content) as near:
+        choices = encoder_choices(near)
+    found = {}
+    for kind, made in known.encoders.items():
+        name, _, digest = made.rpartition(" ")
+        choice = choices.get(kind, EncoderChoice())
+        found[kind] = ReleasedEncoder(name, digest, choice.place, choice.model, choice.prefix)
+    return found
 
 
 def list_figures(

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from coterie.workflow.settings import FitSettings
 
 CLEAN: Final = "clean"
 TRAINING_FEATURES: Final = "training_features"
+CONTENT: Final = "content"
 MADE: Final = "challenger"
 JOB: Final = "job.json"
 """Written last of what is sent."""
@@ -42,7 +43,7 @@ def send(
         url: A folder that both sides reach.
         clean: Folder that ``ingest`` wrote.
         training_features: Folder of point-in-time features.
-        settings: What to fit.
+        settings: What to fit; a folder of vectors that it names is sent as well.
         checkpoints: URL where states outlive the work.
 
     Raises:
@@ -52,6 +53,8 @@ def send(
     forget(url)
     _put(clean, f"{url}/{CLEAN}")
     _put(training_features, f"{url}/{TRAINING_FEATURES}")
+    if settings.content:
+        _put(settings.content, f"{url}/{CONTENT}")
     _write(f"{url}/{JOB}", {"settings": asdict(settings), "checkpoints": checkpoints})
 
 
@@ -67,9 +70,14 @@ def fit_sent(url: str, progress: Progress = silent) -> None:
         raise BadInputError(f"{url} holds no {JOB}: nothing was sent there")
     settings = FitSettings(**job["settings"])
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
-        clean, features, made = (f"{folder}/{part}" for part in (CLEAN, TRAINING_FEATURES, MADE))
+        clean, features, content, made = (
+            f"{folder}/{part}" for part in (CLEAN, TRAINING_FEATURES, CONTENT, MADE)
+        )
         _get(f"{url}/{CLEAN}", clean)
         _get(f"{url}/{TRAINING_FEATURES}", features)
+        if settings.content:
+            _get(f"{url}/{CONTENT}", content)
+            settings = replace(settings, content=content)
         try:
             fit_challenger(clean, made, settings, progress, features, job["checkpoints"])
         except BadInputError as error:

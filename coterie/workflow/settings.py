@@ -35,7 +35,8 @@ class FitSettings:
     repurchase: Sequence[str] = ()
     """When what was bought may be listed again, as ``repurchase.read_repurchase`` takes it."""
     content: str = ""
-    """Folder with vectors of items that the content step left; empty: words alone tell of items."""
+    """Folder or URL with vectors of items that the content step left; empty: words alone tell of
+    items."""
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:

@@ -10,7 +10,7 @@ from coterie.data.load import load_dataset
 from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import choose
 from coterie.data.vector_columns import with_vectors
-from coterie.errors import BadInputError
+from coterie.workflow.content_folder import near_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +29,31 @@ class CleanShop:
         Args:
             clean: Folder that ``ingest`` wrote.
             repurchase: What may be listed again; learned from what was bought if not given.
-            content: Folder with vectors of items (``coterie.content.vectors``), put beside the
-                columns that a model reads; empty: none.
+            content: Folder or URL with vectors of items (``coterie.content.vectors``), put beside
+                the columns that a model reads; empty: none.
 
         Raises:
-            BadInputError: The folder is not clean, or its events cannot be split.
+            BadInputError: The folder is not clean, its events cannot be split, or there are no
+                vectors where some should be.
             UnavailableError: The store did not answer.
         """
         dataset = load_dataset(clean)
         split = choose(dataset, repurchase or RepurchaseSetting())
-        return cls(dataset, replace(split, items=_with_content(split.items, content)))
+        return cls(dataset, replace(split, items=with_content(split.items, content)))
 
 
-def _with_content(items: pa.Table | None, folder: str) -> pa.Table | None:
-    if not folder:
+def with_content(items: pa.Table | None, folder: str) -> pa.Table | None:
+    """Put the vectors of a folder or URL beside a catalogue's columns; an empty name adds none.
+
+    Raises:
+        BadInputError: There are no vectors.
+        UnavailableError: The store did not answer.
+    """
+    if not folder or items is None:
         return items
-    if items is None or not (kinds := kinds_in(folder)):
-        raise BadInputError(f"{folder} holds no vectors of items: run the content step first")
-    for kind in kinds:
-        found = ItemVectors.read(folder, kind)
-        vectors = found.for_items(items["item_id"])
-        items = with_vectors(items, kind, vectors, found.encoder, found.digest)
+    with near_content(folder) as near:
+        for kind in kinds_in(near):
+            found = ItemVectors.read(near, kind)
+            vectors = found.for_items(items["item_id"])
+            items = with_vectors(items, kind, vectors, found.encoder, found.digest)
     return items

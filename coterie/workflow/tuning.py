@@ -49,6 +49,8 @@ class TuneSettings:
     """One GPU for each trial, or a share where more run at once than there are."""
     address: str = "local"
     """Of the Ray cluster; with ``auto``, the folder must be one that its machines share."""
+    content: str = ""
+    """Folder or URL with vectors of items that the content step left; empty: none."""
 
     def __post_init__(self) -> None:
         if self.model in MODELS:
@@ -127,7 +129,8 @@ def tune_model(
     settings = settings or TuneSettings()
     search, bounds = settings.search(), settings.bounds  # refused before anything is written
     model = MODELS[settings.model](FitSettings(settings.model, settings.config).configure())
-    data = CleanShop.open(clean).split.for_validation().with_item_columns(model.item_columns)
+    shop = CleanShop.open(clean, content=settings.content)
+    data = shop.split.for_validation().with_item_columns(model.item_columns)
     renamed = renamed_fields(model.config)
     with open_study(out, settings.plan(search, data), renamed) as study:
         try:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from coterie.content.encoder import ContentEncoder
 from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import Again
 from coterie.recommend.batches import Recent, shopper_from_features
@@ -55,13 +56,27 @@ def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
 class ListMaker:
     """One release at work, over what is known of whoever asks."""
 
-    def __init__(self, release: Release, features: OnlineFeatures, metrics: ServingMetrics) -> None:
+    def __init__(
+        self,
+        release: Release,
+        features: OnlineFeatures,
+        metrics: ServingMetrics,
+        text_encoder: ContentEncoder | None = None,
+    ) -> None:
         """Make a release ready to be asked.
+
+        Args:
+            release: With vectors of its items (``release.vectors``), if it has any.
+            features: What is known of shoppers.
+            metrics: Where it is counted.
+            text_encoder: What made the release's vectors of texts, for queries; None: there are no
+                such vectors, or nothing here reads queries as they were read.
 
         Raises:
             BadInputError: Its parameters are not a recommender's.
         """
         self.release = release
+        self.text_encoder = text_encoder
         self.catalogue = Catalogue(release)
         self.features = features
         self._metrics = metrics

@@ -34,9 +34,18 @@ log = logging.getLogger(LOGGER)
 class ServeArms:
     """What this machine's replicas serve; the ``ServingArms`` of ``coterie.rollout.controller``."""
 
-    def __init__(self, replicas: Path, locator: ReleaseLocator) -> None:
-        """Read ``replicas``, the folder where each replica says what it serves."""
+    def __init__(
+        self, replicas: Path, locator: ReleaseLocator, text_encoder: str = "", key: str = ""
+    ) -> None:
+        """Prepare to tell replicas what to serve.
+
+        Args:
+            replicas: Folder where each replica says what it serves.
+            locator: Finds releases.
+            text_encoder: What replicas encode queries with, and ``key`` for an API.
+        """
         self._folder, self._locator = replicas, locator
+        self._text_encoder, self._key = text_encoder, key
         self._applied: Live | None = None
 
     def live(self) -> Target:
@@ -68,10 +77,13 @@ class ServeArms:
 
     def preflight(self, digest: str) -> str | None:
         """Load a release here first, and make some lists of nobody; return what is wrong."""
+        from coterie.release.queries import QueryEncoders
         from serving.rollouts.loaded_release import load_arm
 
         try:
-            load_arm(self._locator.locate(digest))
+            # Opened anew, and dropped: here nobody searches, so its weights take no memory.
+            encoders = QueryEncoders(self._text_encoder, self._key)
+            load_arm(self._locator.locate(digest), encoders=encoders)
         except BadInputError as error:
             return str(error)
         return ""
@@ -107,7 +119,12 @@ def controller_of(settings: Settings, rollout_store: FileRolloutStore) -> Contro
     return Controller(
         rollout_store,
         metrics_of(settings),
-        ServeArms(settings.replicas_folder, release_locator(settings)),
+        ServeArms(
+            settings.replicas_folder,
+            release_locator(settings),
+            settings.text_encoder,
+            settings.content_key,
+        ),
         note_snapshot=rollout_store.note_snapshot,
         follow=ChampionPointer(settings.releases_root, log).follow,
     )

@@ -12,6 +12,7 @@ from typing import Final
 
 from coterie.errors import BadInputError, CoterieError
 from coterie.files import write_atomically
+from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live, ReleaseRef
 from serving.features.online_store import OnlineFeatures
 from serving.rollouts.list_checks import LatencyLimit
@@ -62,15 +63,23 @@ class LoadedArms:
 class ReplicaReleases:
     """Keeps what one replica serves; loads what is new in a thread beside what answers."""
 
-    def __init__(self, features: OnlineFeatures, metrics: ServingMetrics, state: str = "") -> None:
+    def __init__(
+        self,
+        features: OnlineFeatures,
+        metrics: ServingMetrics,
+        state: str = "",
+        encoders: QueryEncoders | None = None,
+    ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
 
         Args:
             features: What is known of shoppers.
             metrics: Where releases are shown.
             state: Folder where replicas say what they serve; nowhere if empty.
+            encoders: What queries are encoded with; the default text encoder if not given.
         """
         self._features, self._metrics = features, metrics
+        self._encoders = encoders or QueryEncoders()
         self._file = Path(state, f"{os.getpid()}.json") if state else None
         self._lock, self._telling = threading.Lock(), threading.Lock()
         self._wanted: Live | None = None
@@ -126,7 +135,7 @@ class ReplicaReleases:
         return {arm.ref.digest: arm for arm in (arms.stable, arms.canary) if arm}
 
     def _load(self, ref: ReleaseRef) -> LoadedRelease:
-        return load_arm(ref, self._features, self._metrics)
+        return load_arm(ref, self._features, self._metrics, self._encoders)
 
     def _complete(self, live: Live) -> None:
         """Load what is missing, in a thread of its own, and take it if it is still wanted."""

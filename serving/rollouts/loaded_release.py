@@ -1,5 +1,6 @@
 """A release at work on one replica: loaded, and tried."""
 
+import logging
 import time
 from dataclasses import dataclass
 
@@ -7,13 +8,17 @@ import numpy as np
 
 from coterie.errors import BadInputError, CoterieError
 from coterie.recommend.recommender import ListSource
-from coterie.release.bundle import load_release
+from coterie.release.bundle import Release, load_release
+from coterie.release.queries import NONE, SETTING, TEXT, QueryEncoders
 from coterie.rollout.live import ReleaseRef
 from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.list_maker import ListMaker, ShopperFeatures
 from serving.rollouts.list_checks import CatalogueCoverage, ListChecks, flaw
+from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
+
+log = logging.getLogger(LOGGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,22 @@ class LoadedRelease:
 
 
 def load_arm(
-    ref: ReleaseRef, features: OnlineFeatures | None = None, metrics: ServingMetrics | None = None
+    ref: ReleaseRef,
+    features: OnlineFeatures | None = None,
+    metrics: ServingMetrics | None = None,
+    encoders: QueryEncoders | None = None,
 ) -> LoadedRelease:
     """Read a release and make some lists of it; without ``features`` for that alone.
 
+    Args:
+        ref: Which one, and where it lies.
+        features: What is known of shoppers.
+        metrics: Where it is counted.
+        encoders: What queries are encoded with; the default text encoder if not given.
+
     Raises:
-        BadInputError: It is damaged, not the one that was meant, or cannot make a list.
+        BadInputError: It is damaged, not the one that was meant, cannot make a list, or its
+            vectors were made by another text encoder than the one that was set.
         UnavailableError: Its store did not answer.
     """
     release = load_release(ref.folder)
@@ -43,8 +58,13 @@ def load_arm(
             f"{ref.folder} holds release {release.digest[:12]}, expected "
             f"{ref.digest[:12]}: a release is never changed in its place"
         )
+    text_encoder = (encoders or QueryEncoders()).open(release)
+    if text_encoder is None and TEXT in release.vectors:
+        log.info("queries are not encoded", extra={"fields": _why_not(release)})
     try:
-        maker = ListMaker(release, features or FakeFeatures(), metrics or ServingMetrics())
+        maker = ListMaker(
+            release, features or FakeFeatures(), metrics or ServingMetrics(), text_encoder
+        )
         arm = arm_of(ref, maker)
         warm_up(maker)
     except CoterieError:
@@ -55,6 +75,16 @@ def load_arm(
             "do not roll it out"
         ) from error
     return arm
+
+
+def _why_not(release: Release) -> dict[str, str]:
+    made = release.manifest.encoders[TEXT]
+    return {
+        "release": release.version,
+        "made_by": made.encoder,
+        "place": made.place,
+        "note": f"search goes by words alone; {SETTING} names the encoder, {NONE} none",
+    }
 
 
 def arm_of(ref: ReleaseRef, maker: ListMaker) -> LoadedRelease:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live
 from serving.features.online_store import OnlineFeatures
 from serving.lists.list_maker import ListMaker, ShopperFeatures
@@ -40,6 +41,7 @@ class ReleaseRouter:
         timeout_s: float = 1.0,
         window_s: float = 300.0,
         state: str = "",
+        encoders: QueryEncoders | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
 
@@ -49,10 +51,11 @@ class ReleaseRouter:
             timeout_s: After it stable answers in the canary's place.
             window_s: How long after a list was shown a click counts as its.
             state: Folder where replicas say what they serve; nowhere if empty.
+            encoders: What queries are encoded with; the default text encoder if not given.
         """
         self._metrics, self._timeout_s = metrics, timeout_s
         self._impressions = Impressions(window_s, metrics.arms)
-        self._releases = ReplicaReleases(features, metrics, state)
+        self._releases = ReplicaReleases(features, metrics, state, encoders)
         self._mirrors: set[asyncio.Task[RecommendationList | None]] = set()
 
     @property

@@ -106,3 +106,46 @@ def test_models_are_compared_without_training_the_challenger_again(shop, capsys)
     page = (shop / "evaluation" / "report.html").read_text()
     assert "item_knn" in page or "Item-kNN" in page or "item-kNN" in page
     assert "http://" not in page.split("<script")[0]
+
+
+@pytest.fixture(scope="module")
+def with_content(shop):
+    """The same shop, its words encoded before training."""
+    pytest.importorskip("sentencepiece", reason="the extra content is not installed")
+    run(
+        f"content {shop}/clean --out {shop}/content --text default --config texts.max_characters=50"
+    )
+    run(
+        f"train {shop}/clean --out {shop}/told --epochs 2 --release-version v1 "
+        f"--content {shop}/content"
+    )
+    return shop
+
+
+def test_what_was_encoded_is_in_the_release(with_content):
+    release = ReleaseStore(f"{with_content}/told/releases").get("v1")
+    assert release.vectors["text"].shape == (120, 512)
+    assert release.vectors["text"].any(axis=1).all()
+    assert release.manifest.encoders["text"].place == "default"
+
+
+def test_content_that_is_there_is_not_encoded_again(with_content, capsys):
+    config = "--config texts.max_characters=50"
+    capsys.readouterr()
+    run(f"content {with_content}/clean --out {with_content}/content --text default {config}")
+    assert "120 of 120 items have vectors" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_an_evaluation_takes_the_content_that_the_challenger_had(with_content, tmp_path, capsys):
+    told = f"evaluate {with_content}/clean --out {tmp_path} --challenger {with_content}/told"
+    models = "--models popularity social"
+    assert main(f"{told} {models}".split()) == 2
+    assert "give the content that training had" in " ".join(capsys.readouterr().err.split())
+    run(f"{told} {models} --content {with_content}/content")
+
+
+def test_nothing_to_encode_is_said(shop, capsys):
+    assert main(f"content {shop}/clean --out {shop}/none".split()) == 2
+    assert "--text default" in capsys.readouterr().err
+    assert main(f"content {shop}/clean --out {shop}/none --image https://a.example/v1".split()) == 2
+    assert "addresses encode texts alone" in capsys.readouterr().err

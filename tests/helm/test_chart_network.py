@@ -1,7 +1,7 @@
 """Who may reach whom: what is needed goes through, nothing else does."""
 
 import pytest
-from chart import CI, ChartError, pods
+from chart import CI, ChartError, one, pods
 from network import End, may, ours
 
 NEEDED = [
@@ -162,6 +162,17 @@ def test_traces_get_to_where_they_are_sent(chart):
     ends = ours(objects)
     assert may(objects, ends["worker"], ends["prometheus"], 4318)
     assert not may(chart.objects(CI["gpu"]), ends["worker"], ends["prometheus"], 4318)
+
+
+def test_queries_get_to_the_api_that_encodes_them(chart):
+    given = "serving.textEncoder=https://embeddings.example:8443/v1"
+    objects = chart.objects(CI["production"], "--set", given)
+    ends = ours(objects)
+    assert may(objects, ends["worker"], ends["outside"], 8443)
+    data = one(objects, "ConfigMap", "coterie-settings")["data"]
+    assert data["COTERIE_TEXT_ENCODER"] == given.partition("=")[2]
+    folder = chart.objects(CI["production"], "--set", "serving.textEncoder=s3://models/e5")
+    assert not may(folder, ends["worker"], ends["outside"], 8443)
 
 
 def test_policies_can_be_left_out(chart):

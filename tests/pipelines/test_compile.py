@@ -141,10 +141,23 @@ def test_steps_run_in_their_order(specs, name):
         "features": {"ingest"},
         "content": {"ingest", "features"},
         "train": {"ingest", "features", "content"},
-        "evaluate": {"ingest", "train"},
-        "release": {"ingest", "train", "evaluate"},
+        "evaluate": {"ingest", "content", "train"},
+        "release": {"ingest", "content", "train", "evaluate"},
         "condition-1": {"ingest", "release"},
     }
+
+
+@pytest.mark.parametrize("name", ["train", "refresh"])
+def test_vectors_reach_all_that_trains_measures_and_releases(specs, name):
+    """As an artifact: another one is no hit in Kubeflow's cache."""
+    tasks = specs[name][0]["root"]["dag"]["tasks"]
+    took = {
+        step: task["inputs"].get("artifacts", {}).get("vectors", {}).get("taskOutputArtifact")
+        for step, task in tasks.items()
+    }
+    expected = {"outputArtifactKey": "vectors", "producerTask": "content"}
+    assert {step for step, one in took.items() if one} == {"train", "evaluate", "release"}
+    assert all(one == expected for one in took.values() if one)
 
 
 def test_a_rollout_begins_only_where_it_is_asked_for(spec):
@@ -196,7 +209,7 @@ def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
         expected = {} if step == "rollback" else keys
         expected = expected | (token if step in ("rollout", "rollback") else {})
         expected = expected | (content if step == "content" else {})
-        expected = expected | (redis if step == "features" else {})
+        expected = expected | (redis if step in ("features", "content") else {})
         assert secrets_of(asked) == expected, step
         assert all(secret["optional"] for secret in asked["secretAsEnv"])
 

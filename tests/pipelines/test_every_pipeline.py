@@ -9,11 +9,14 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import uvicorn
 from tiny_shop import train, write_raw
 
+from coterie.content.texts import TextSettings, item_texts
 from coterie.monitoring.runs import Runs
+from coterie.release.queries import QueryEncoders
 from coterie.release.store import ReleaseStore
 from coterie.rollout.store import FileRolloutStore
 from coterie.workflow.publish import publish
@@ -22,6 +25,7 @@ sys.path.append(str(Path(__file__).parents[1] / "serving"))
 from rollout_shop import OLD, TOKEN, VERSIONS, Shop, make_app, turning
 
 QUICK = '{"loop.max_epochs": 3, "embedding_size": 16}'
+CONTENT = '{"text": {"place": "default"}, "texts": {"max_characters": 60}}'
 FIT = {"workers": "0", "min_gain": "-1", "baselines": "popularity social", "settings": QUICK}
 
 
@@ -103,6 +107,7 @@ def test_refresh_goes_on_from_the_champion_and_rolls_out(tmp_path, raw, app):
         api=address,
         plan=PLAN,
         wait_s="120",
+        content=CONTENT,
         **kept,
         **FIT,
     )
@@ -115,6 +120,17 @@ def test_refresh_goes_on_from_the_champion_and_rolls_out(tmp_path, raw, app):
     assert releases.champion() == "v8"
     assert VERSIONS[rollout_store.read()[0].stable] == "v8"
     assert Path(result["report"]).read_text().startswith("<!doctype html>")
+    holds_vectors_that_queries_can_be_compared_with(releases.get("v8"))
+
+
+def holds_vectors_that_queries_can_be_compared_with(release):
+    """An item's own text, as a query, finds it, by what the content step made."""
+    encoder = QueryEncoders().open(release)
+    row = 7
+    texts = item_texts(release.catalogue, TextSettings(max_characters=60))
+    found = encoder.encode([texts[row]]).vectors @ release.vectors["text"].astype(np.float32).T
+    assert len(release.vectors["text"]) == release.catalogue.num_rows
+    assert found.argmax() == row
 
 
 @pytest.mark.slow

@@ -131,7 +131,10 @@ def command(home, *more):
 @pytest.mark.timeout(400)
 def test_a_run_trains_on_a_cluster_of_its_own_which_may_be_lost(api, step):
     operator = Operator(api, lost=1)
-    done = subprocess.run(command(step), capture_output=True, text=True, timeout=300, check=False)
+    content = 'content={"text": {"place": "default"}, "texts": {"max_characters": 60}}'
+    done = subprocess.run(
+        command(step, content), capture_output=True, text=True, timeout=300, check=False
+    )
     log = (step / "run" / "pipeline.log").read_text()
     assert done.returncode == 0, done.stdout + done.stderr + log[-3000:]
     names = [job["metadata"]["name"] for job in operator.jobs]
@@ -145,7 +148,10 @@ def test_a_run_trains_on_a_cluster_of_its_own_which_may_be_lost(api, step):
     assert not ray_jobs(api)
     assert not list((step / "bucket" / "jobs").glob("*"))
     made = json.loads((step / "run" / "result.json").read_text())
-    assert Path(made["bundle"], "manifest.json").is_file()
+    # The vectors went with the job, which sees no folder of ours, and into the release.
+    told = json.loads(Path(made["bundle"], "manifest.json").read_text())
+    assert told["encoders"]["text"]["place"] == "default"
+    assert Path(made["bundle"], "content.safetensors").is_file()
 
 
 @pytest.fixture

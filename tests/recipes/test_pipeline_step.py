@@ -62,6 +62,7 @@ def toy_pipeline(given: ToyParameters) -> Counted:
         mapping=given.mapping,
         max_bad_share=given.max_bad_share,
         runner=given.runner,
+        content="",
         pipeline=TRAIN,
         version=given.version,
         status=given.status,

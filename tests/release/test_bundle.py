@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import safetensors.numpy
 import torch
 
 from coterie.errors import BadInputError
 from coterie.release.bundle import ReleaseContent, load_release, write_release
-from coterie.release.manifest import MANIFEST, FileDigest
+from coterie.release.encoders import ReleasedEncoder
+from coterie.release.manifest import CONTENT, MANIFEST, FileDigest
+from coterie.release.store import ReleaseStore
 from coterie.schema import ITEMS, RELEASED_ITEMS, SCHEMA_VERSION
 
 
@@ -258,3 +261,115 @@ def test_forged_numbers_that_are_not_finite_are_refused(folder):
 def test_a_place_without_a_release_is_refused(where):
     with pytest.raises(BadInputError, match="no folder"):
         load_release(where)
+
+
+def with_vectors(version="v1", num_items=7, **changes):
+    rng = np.random.default_rng(5)
+    vectors = {
+        kind: rng.normal(size=(num_items, width)).astype(np.float16)
+        for kind, width in (("text", 5), ("image", 3))
+    }
+    encoders = {
+        "text": ReleasedEncoder("e5", "ab" * 32, "s3://models/e5", prefix="query: "),
+        "image": ReleasedEncoder("lite", "cd" * 32, "default"),
+    }
+    given = {"vectors": vectors, "encoders": encoders} | changes
+    return replace(content(version, num_items), **given)
+
+
+@pytest.fixture
+def told(tmp_path):
+    """A release with vectors."""
+    write_release(str(tmp_path / "told"), with_vectors())
+    return str(tmp_path / "told")
+
+
+def test_vectors_and_what_made_them_are_read_as_they_were_written(told, folder):
+    made, read = with_vectors(), load_release(told)
+    assert list(read.manifest.encoders) == list(made.encoders)
+    assert read.manifest.encoders == made.encoders
+    assert sorted(read.vectors) == ["image", "text"]
+    for kind, one in read.vectors.items():
+        assert one.dtype == np.float16
+        np.testing.assert_array_equal(one, made.vectors[kind])
+    assert not load_release(folder).vectors
+    assert not Path(folder, CONTENT).exists()
+    assert "encoders" not in json.loads(Path(folder, MANIFEST).read_text())
+
+
+def test_vectors_go_into_the_store_with_the_rest(told, tmp_path):
+    found = ReleaseStore(str(tmp_path / "store")).publish(told)
+    np.testing.assert_array_equal(found.vectors["text"], with_vectors().vectors["text"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"encoders": {}}, "each kind needs both"),
+        ({"vectors": {}}, "each kind needs both"),
+        ({"vectors": {"text": np.zeros((7, 2), np.float32)}}, "each kind needs both"),
+        ({"vectors": dict.fromkeys(("text", "image"), np.zeros((7, 2)))}, "are float64"),
+        ({"vectors": dict.fromkeys(("text", "image"), np.zeros((6, 2), np.float16))}, "one row"),
+        ({"vectors": dict.fromkeys(("text", "image"), np.full((7, 2), np.nan, np.float16))}, "not"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_not_written(tmp_path, changes, says):
+    with pytest.raises(BadInputError, match=says):
+        write_release(str(tmp_path / "release"), with_vectors(**changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def as_file(**tensors):
+    return safetensors.numpy.save(tensors)
+
+
+HALVES = np.zeros((7, 2), np.float16)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"none", "no safetensors"),
+        (as_file(text=HALVES), "has vectors of .'text'., and the manifest names encoders"),
+        (as_file(text=HALVES, image=HALVES, smell=HALVES), "manifest names encoders"),
+        (as_file(text=HALVES, image=HALVES[:5]), "image are F16 of shape .5, 2."),
+        (as_file(text=HALVES, image=HALVES.view(np.int16)), "image are I16"),
+        (as_file(text=HALVES, image=HALVES.ravel()), "of shape .14,."),
+        (as_file(text=HALVES, image=HALVES + np.float16("inf")), "not finite"),
+    ],
+)
+def test_forged_vectors_with_the_right_digest_are_refused(told, data, says):
+    sign(told, CONTENT, data)
+    with pytest.raises(BadInputError, match=says):
+        load_release(told)
+
+
+def test_a_file_of_vectors_that_no_manifest_lists_is_refused(told, folder):
+    shutil.copyfile(Path(told, CONTENT), Path(folder, CONTENT))
+    with pytest.raises(BadInputError, match=r"unexpected files .'content\.safetensors'."):
+        load_release(folder)
+    Path(told, CONTENT).unlink()
+    with pytest.raises(BadInputError, match=r"missing files .'content\.safetensors'."):
+        load_release(told)
+
+
+LITE = {"encoder": "lite", "digest": "cd" * 32}
+
+
+@pytest.mark.parametrize(
+    ("encoders", "says"),
+    [
+        ({}, "names the files"),
+        ([LITE], "expected up to 16, by kind"),
+        ({"../text": LITE}, "of the kind '../text'"),
+        ({"text": "e5"}, "has no name or no digest"),
+        ({"text": {"encoder": "e5"}}, "has no name or no digest"),
+        ({"text": LITE | {"digest": "cd"}}, "expected a SHA-256"),
+        ({"text": LITE | {"place": 7}}, "described by texts"),
+        ({"text": LITE | {"prefix": "x" * 3000}}, "described by texts"),
+    ],
+)
+def test_a_manifest_with_odd_encoders_is_refused(told, encoders, says):
+    edit_manifest(told, encoders=encoders)
+    with pytest.raises(BadInputError, match=says):
+        load_release(told)

@@ -10,6 +10,7 @@ import torch
 
 from coterie.recommend.encoder import Encoder
 from coterie.release.bundle import Release, ReleaseContent, write_release
+from coterie.release.encoders import ReleasedEncoder
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.schema import ITEMS, STRENGTHS, EventKind
 from serving.events.event import KIND_CODES
@@ -50,6 +51,7 @@ def write_small_release(
     version: str = "v1",
     first_ids: Sequence[str] = (),
     repurchase: dict[str, float | None] | None = None,
+    text_encoder: ReleasedEncoder | None = None,
 ) -> Release:
     """Items of a category point the same way, so that a taste shows."""
     ids = [*first_ids, *(item(row) for row in range(len(first_ids), NUM_ITEMS))]
@@ -94,6 +96,8 @@ def write_small_release(
         data_fingerprint="small",
         limits={},
         repurchase=repurchase or {},
+        vectors={"text": vectors.astype(np.float16)} if text_encoder else {},
+        encoders={"text": text_encoder} if text_encoder else {},
     )
     made = write_release(str(folder), content)
     FOLDERS[made.digest] = str(folder)

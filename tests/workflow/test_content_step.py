@@ -268,7 +268,15 @@ def test_workers_make_the_vectors_that_one_process_makes(shop, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "bad", ['{"texts": {"length": 3}}', '{"batch": 0}', '{"smell": "default"}']
+    "bad",
+    [
+        '{"texts": {"length": 3}}',
+        '{"batch": 0}',
+        '{"smell": "default"}',
+        '{"audio": {"place": "s3://models/clap"}}',
+        '{"image": {"place": "https://api.example/v1"}}',
+        '{"text": {"place": "https://api.example/v1"}}',  # no model is named
+    ],
 )
 def test_settings_that_are_not_known_are_refused(bad):
     with pytest.raises(BadInputError):

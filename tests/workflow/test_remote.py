@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,12 +10,15 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_shop import write_clean
 
+from coterie.content.vectors import ItemVectors
 from coterie.errors import BadInputError, UnavailableError
 from coterie.fitting.distributed import _epochs_in
 from coterie.workflow import FitSettings, fit_challenger, load_challenger, remote
+from coterie.workflow.shop import CleanShop
 from feature_repo.materialise import materialise
 
 SHORT = {"loop.max_epochs": 3, "embedding_size": 16, "loop.seed": 4}
@@ -49,6 +53,19 @@ def test_the_work_gives_what_it_would_have_given_here(shop, url, tmp_path):
     assert heard
     remote.forget(url)
     assert not Path(url.removeprefix("file://")).exists()
+
+
+def test_vectors_of_items_go_along(shop, url, tmp_path):
+    clean, known = shop
+    ids = tuple(CleanShop.open(clean).dataset.catalogue["item_id"].to_pylist())
+    vectors = np.eye(len(ids), dtype=np.float16)[:, :9]
+    ItemVectors("text", "toy", "ab" * 32, ids, vectors).write(tmp_path / "content")
+    settings = FitSettings("popularity", content=str(tmp_path / "content"))
+    remote.send(url, clean, known, settings, "")
+    shutil.rmtree(tmp_path / "content")  # the job's pods do not see it
+    remote.fit_sent(url)
+    remote.fetch(url, str(tmp_path / "out"))
+    assert load_challenger(str(tmp_path / "out")).encoders == {"text": f"toy {'ab' * 32}"}
 
 
 def test_what_is_wrong_is_told_to_who_sent_it(shop, url, tmp_path):
@@ -112,7 +129,7 @@ def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(shop, url, tmp_
     """As a RayJob runs it, but for the cluster: killed with all its workers, then run again."""
     clean, known = shop
     states = f"file://{tmp_path}/bucket/states"
-    epochs = {"loop.max_epochs": 40, "loop.patience": 100, "embedding_size": 16}
+    epochs = {"loop.max_epochs": 8, "loop.patience": 100, "embedding_size": 16}
     settings = FitSettings(config=epochs, workers=1, address="local")
     remote.send(url, clean, known, settings, states)
     with (tmp_path / "first").open("w") as log, job(url, log) as first:
@@ -124,8 +141,8 @@ def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(shop, url, tmp_
         assert second.wait(400) == 0, (tmp_path / "second").read_text()[-3000:]
     remote.fetch(url, str(tmp_path / "out"))
     training = load_challenger(str(tmp_path / "out")).training
-    assert before - 1 <= training["resumed_from"] < 40
-    assert len(training["epochs"]) == 40
+    assert before - 1 <= training["resumed_from"] < 8
+    assert len(training["epochs"]) == 8
     assert "coterie-progress\t" in (tmp_path / "second").read_text()
     assert json.loads((tmp_path / "out" / "challenger.json").read_text())["model"] == "social"
 

@@ -8,6 +8,7 @@ import pytest
 from small_shop import ref_of, write_small_release
 
 from coterie.errors import BadInputError, UnavailableError
+from coterie.release.encoders import ReleasedEncoder
 from coterie.release.store import ReleaseStore
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.live import Live, ReleaseRef
@@ -133,6 +134,18 @@ def test_a_release_is_loaded_before_it_runs_anywhere(arms, releases, tmp_path):
     broken = ReleaseRef(arms._locator.find("v3").digest, str(folder / "v3"))
     (folder / "v3" / "parameters.safetensors").write_bytes(b"not a tensor")
     assert "parameters" in arms.preflight(broken.digest)
+
+
+def test_a_release_of_another_text_encoder_is_refused_before_it_runs_anywhere(
+    releases, locator, tmp_path
+):
+    pytest.importorskip("sentencepiece", reason="the extra content is not installed")
+    other = ReleasedEncoder("e5", "ab" * 32, "s3://models/e5")
+    made = write_small_release(releases[0] / "v4", version="v4", text_encoder=other)
+    assert "release v4 has vectors of e5" in ServeArms(tmp_path, locator, "default").preflight(
+        made.digest
+    )
+    assert ServeArms(tmp_path, locator, "none").preflight(made.digest) == ""
 
 
 @pytest.fixture
