@@ -1,5 +1,6 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
-into docs/pipelines.md the pipelines' parameters, and into docs/content.md what encoders reach.
+into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach, and into
+docs/search.md what search finds.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -34,6 +35,7 @@ from benchmarks import (
     dislikes_table,
     encoders_table,
     planted_table,
+    search_table,
     settings_table,
 )
 from benchmarks.accuracy_chart import draw_chart
@@ -53,6 +55,7 @@ PAGES: Final = tuple(
         "docs/appendix.md",
         "docs/pipelines.md",
         "docs/content.md",
+        "docs/search.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
@@ -71,6 +74,9 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "content": lambda _: content_table.write_tables(_read("content.json")),
     "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
+    "search": lambda _: search_table.write_found(_read("search.json")),
+    "search with taste": lambda _: search_table.write_taste(_read("search.json")),
+    "search speed": lambda _: search_table.write_speed(_read("search.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""
