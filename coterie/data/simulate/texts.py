@@ -22,7 +22,7 @@ _REMARKS = (
 )
 _PLAIN: Final = ("Classic", "Everyday", "Simple", "Modern")
 """Said in the place of a style."""
-_MADE_FOR_ZH = ("适合", "特别推荐用于", "正好用于", "精心挑选给")
+_MADE_FOR_ZH = ("适合", "特别适合", "正适合", "最适合")
 _REMARKS_ZH = (
     ("这个价格很容易喜欢上。", "比价格看上去更值。"),
     ("买家评价里常常提到。", "上架第一周起就受欢迎。"),

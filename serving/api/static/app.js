@@ -428,6 +428,8 @@ at("search").addEventListener("submit", (event) => {
   event.preventDefault();
   lookFor(at("words").value.trim());
   at("list").focus({ preventScroll: true });
+  // On a narrow screen the shopper stands above: what was found would be out of sight.
+  if (at("list").getBoundingClientRect().top > innerHeight / 2) at("list").scrollIntoView({ block: "start" });
 });
 // The cross of a search field empties it: then what is picked comes back.
 at("words").addEventListener("search", () => { if (!at("words").value && state.query) lookFor(""); });

@@ -141,10 +141,12 @@ def test_what_looks_like_an_item_and_what_reads_like_it_are_a_key_away(look):
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_narrow_and_wide_screens(look, width, scheme):
+    from playwright.sync_api import expect
+
     page = look(width=width, scheme=scheme)
     take_picture(page, f"storefront-{width}-{scheme}")
     assert fits(page)
-    search(page, "kitchen")
+    expect(search(page, "kitchen")).to_be_in_viewport()
     assert fits(page)
     overflowing = "button => button.scrollWidth > button.clientWidth"
     assert not any(one.evaluate(overflowing) for one in page.locator(".actions button").all())
