@@ -1,5 +1,6 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
-into docs/pipelines.md the pipelines' parameters, and into docs/content.md what encoders reach.
+into docs/pipelines.md the parameters of pipelines, and into docs/content.md what encoders reach
+and cost.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -35,6 +36,7 @@ from benchmarks import (
     encoders_table,
     planted_table,
     settings_table,
+    vectors_table,
 )
 from benchmarks.accuracy_chart import draw_chart
 from benchmarks.accuracy_figures import FIGURES
@@ -71,6 +73,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "content": lambda _: content_table.write_tables(_read("content.json")),
     "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
+    "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""

@@ -75,6 +75,15 @@ def test_without_its_package_the_default_is_missed_only_where_it_was_set(made, m
         QueryEncoders("default").open(release(made))
 
 
+def test_a_folder_without_what_reads_it_says_what_to_install(monkeypatch):
+    def fail(*_):
+        raise ModuleNotFoundError("No module named 'transformers'", name="transformers")
+
+    monkeypatch.setattr("coterie.release.queries.make_encoder", fail)
+    with pytest.raises(BadInputError, match=r"transformers is not installed; pip install 'cot"):
+        QueryEncoders("/models/e5").open(release(OTHER))
+
+
 def test_an_address_takes_the_releases_model_and_prefix_and_is_not_asked_yet():
     there = EndpointEncoder(EndpointSettings(V1, "small", "query: "))
     made = ReleasedEncoder(there.name, there.digest, V1, "small", "query: ")
