@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.content_cold import measure_cold
+from benchmarks.content_groups import measure_groups
 from benchmarks.content_sets import READERS, ContentSet, Task
 from coterie.data.polarity import turned_down
 from coterie.errors import BadInputError
@@ -34,12 +35,18 @@ from coterie.evaluation.protocols import Evaluation, evaluate_model
 from coterie.evaluation.significance import paired_test
 from coterie.files import write_atomically
 from coterie.models.content import ContentConfig, ContentModel
-from coterie.models.content_graph import KINDS, content_graphs
+from coterie.models.content_graph import kinds_of
 
 RESULTS: Final = Path(__file__).parent / "results" / "content.json"
 L2: Final = (20.0, 100.0, 400.0)
 TASTE: Final = ("ease", "walk", "next", "popular", "again")
 FRIENDS: Final = ("friends", "friends_content")
+BY_GROUP: Final = (
+    "taste",
+    "taste and friends",
+    "taste and content",
+    "taste, content and friends",
+)
 VISITS: Final = "the same, turned down counts as a visit"
 
 
@@ -54,17 +61,24 @@ def main(arguments: list[str] | None = None) -> None:
     for name, what in itertools.product(asked.sets, asked.what):
         found = READERS[name](Path(asked.data, name), _given(asked.vectors, name))
         whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        before = whole.get(name, {})
-        started = time.process_time()
-        measured = WHAT[what](found, before)
-        seconds = before.get("cpu_seconds", {}) | {what: round(time.process_time() - started)}
-        whole[name] = before | measured | {"cpu_seconds": seconds}
+        whole[name] = measure(found, whole.get(name, {}), (what,))
         write_atomically(RESULTS, json.dumps(whole, indent=1, sort_keys=True) + "\n")
+
+
+def measure(found: ContentSet, before: Mapping[str, Any], what: Sequence[str]) -> dict[str, Any]:
+    """Measure some of ``WHAT`` of a set, beside what was measured before."""
+    measured = {**before}
+    for name in what:
+        started = time.process_time()
+        measured |= WHAT[name](found, measured)
+        seconds = {name: round(time.process_time() - started)}
+        measured["cpu_seconds"] = measured.get("cpu_seconds", {}) | seconds
+    return measured
 
 
 def measure_rows(found: ContentSet, before: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """Measure every row of a set."""
-    kinds = tuple(content_graphs(found.validation.fit, KINDS, 2))
+    kinds = kinds_of(found.validation.fit)
     start = ContentConfig(("ease",), position_decay=_decay(found))
     l2 = max(L2, key=lambda value: _weigh(_fitted(found, replace(start, l2=value)), found)[0])
     content = (*kinds, "brand", "smoothed")
@@ -94,7 +108,7 @@ def measure_again_cold(found: ContentSet, before: Mapping[str, Any]) -> dict[str
     """Measure cold items by the weights of the best row on validation."""
     if "rows" not in before:
         raise BadInputError(f"no weights are known of {found.name}: measure its rows first")
-    kinds = tuple(content_graphs(found.validation.fit, KINDS, 2))
+    kinds = kinds_of(found.validation.fit)
     row = max(before["rows"], key=lambda name: before["rows"][name]["validation"])
     used = before["rows"][row]["weights"]
     config = ContentConfig(
@@ -107,7 +121,27 @@ def measure_again_cold(found: ContentSet, before: Mapping[str, Any]) -> dict[str
     return {"cold": measure_cold(found, config, kinds)}
 
 
-WHAT: Final = {"rows": measure_rows, "cold": measure_again_cold}
+def measure_again_groups(found: ContentSet, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure whom friends help, by the weights of the rows; nothing of sets without ties."""
+    if "rows" not in before or not len(found.validation.fit.ties):
+        return {}
+    measured: dict[str, Any] = {}
+    for names, counts in ((BY_GROUP, 0.0), ((VISITS,), 1.0)):
+        rows = {n: before["rows"][n]["weights"] for n in names if n in before["rows"]}
+        parts = tuple({part: None for used in rows.values() for part in used})
+        if parts:
+            config = ContentConfig(
+                parts, (1.0,) * len(parts), before["l2"], count_turned_down=counts
+            )
+            measured |= measure_groups(found, config, rows)
+    return {"groups": measured}
+
+
+WHAT: Final = {
+    "rows": measure_rows,
+    "cold": measure_again_cold,
+    "groups": measure_again_groups,
+}
 
 
 def _decay(found: ContentSet) -> float:

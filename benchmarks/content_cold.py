@@ -30,7 +30,9 @@ def measure_cold(
         their neighbours alone) and ``mixed, mapped`` NDCG of known targets with cold items in the
         catalogue and without, and of cold targets in mixed lists.
     """
-    placed = replace(config, map_new=True)
+    given = dict(zip(config.parts, config.weights or (), strict=True))
+    given |= {kind: given.get(kind, 0.0) for kind in kinds}
+    placed = replace(config, parts=tuple(given), weights=tuple(given.values()), map_new=True)
     model = _fitted(placed, replace(found.validation.fit, validation=None), None)
     model.place_new(found.validation.serve or found.validation.fit)
     placed = model.chosen_config()
@@ -64,11 +66,11 @@ def _draw(
     whole.maps_new = False
     for row, rule in _rules(found, fit, served, rng, whole).items():
         rows[row] = among(rule)
+    weights = whole.weights
     for name, parts in {**{k: (k,) for k in kinds}, "all kinds": kinds}.items():
-        given = dict(zip(config.parts, config.weights or (), strict=False))
-        weights = tuple(given.get(p, 0.1) for p in parts)
-        model = _fitted(replace(config, parts=parts, weights=weights, map_new=False), fit, served)
-        rows[name] = among(model.scores)
+        whole.weights = {part: weights[part] or 0.1 for part in parts}
+        rows[name] = among(whole.scores)
+    whole.weights = weights
     nothing = np.zeros(n, bool)
     without = _figures(whole.scores, asked_known, hidden, found.k, cold)["ndcg"]
     for row, mapped in (("mixed", False), ("mixed, mapped", True)):

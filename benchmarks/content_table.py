@@ -30,7 +30,8 @@ MIXED: Final = ("mixed", "mixed, mapped")
 def write_tables(results: Mapping[str, Any]) -> str:
     """Write what each part adds, and what cold items get."""
     there = {name: title for name, title in SETS.items() if name in results}
-    return "\n\n".join([_warm(results, there), _cold(results, there)])
+    tables = [_warm(results, there), _cold(results, there), _groups(results, there)]
+    return "\n\n".join(table for table in tables if table)
 
 
 def _warm(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
@@ -56,7 +57,7 @@ def _warm(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
 def _cold(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
     rows = ["| data | cold items ranked by | recall | NDCG |", "|---|---|---|---|"]
     for name, title in there.items():
-        cold = results[name]["cold"]
+        cold = results[name].get("cold", {})
         kinds = [row for row in cold if row not in (*RULES, *MIXED)]
         for row in (*[rule for rule in RULES if rule in cold], *kinds):
             rows.append(
@@ -69,4 +70,20 @@ def _cold(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
                 f"| {title} | lists {row} | | cold {mixed['cold']:.4f}; known "
                 f"{mixed['known_with_cold']:.4f}, {change:+.1%} by cold items beside them |"
             )
+    return "\n".join(rows)
+
+
+def _groups(results: Mapping[str, Any], there: Mapping[str, str]) -> str:
+    """Write which targets lists hold, by whether a friend had them; nothing where no set tells."""
+    known = {name: results[name]["groups"] for name in there if results[name].get("groups")}
+    if not known:
+        return ""
+    groups = [*next(iter(known.values()))["targets"]]
+    rows = ["| data | of the targets, lists hold | " + " | ".join(groups) + " |"]
+    rows.append("|---" * (2 + len(groups)) + "|")
+    for name, measured in known.items():
+        for row, cells in measured.items():
+            told = [f"{cells[g]:,}" if row == "targets" else f"{cells[g]:.4f}" for g in groups]
+            shown = "(how many there are)" if row == "targets" else row
+            rows.append(f"| {there[name]} | {shown} | {' | '.join(told)} |")
     return "\n".join(rows)

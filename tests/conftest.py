@@ -17,6 +17,8 @@ collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 # Before anything imports Torch: tests run side by side, and threads that wait busily for each other
 # while somebody else has the core made one step of training take twenty times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# There are more processes than cores: a thread more in each took a sixth more of the cores' time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Feast sets PROMETHEUS_MULTIPROC_DIR when it is imported, and prometheus-client decides at its own
 # import whether counts are a process's alone: counted after Feast, one test would see another's.

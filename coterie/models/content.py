@@ -15,7 +15,7 @@ found on validation, one part after the other, by the same few steps for every s
     popular    how many had it;    again: what one had oneself
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -98,6 +98,8 @@ class ContentConfig:
 
 
 Part = Callable[[ContentInputs], Any]
+Made = Callable[[str, torch.Tensor], torch.Tensor]
+"""Name of a part and user rows, (b,), to its scores of all items, (b, items)."""
 
 
 class ContentModel:
@@ -285,8 +287,7 @@ class ContentModel:
             scores = _dense(self._parts[name](whole.take(users.numpy())))
             return torch.from_numpy(scores * np.float32(self._factors[name])).half()
 
-        alone = [{name: 1.0} for name in names]
-        first = weighed.reached(alone, made)
+        first = weighed.reached_alone(names, made)
         if not first:
             return dict.fromkeys(names, 1.0), 0.0
         leader, best = names[int(np.argmax(first))], max(first)
@@ -294,7 +295,7 @@ class ContentModel:
         for done in range(PASSES):
             for place, name in enumerate(n for n in names if n != leader):
                 progress("weighing parts", done * len(names) + place, PASSES * len(names))
-                tried = weighed.reached([{**weights, name: step} for step in STEPS], made)
+                tried = weighed.reached_along(weights, name, made)
                 if max(tried) > best + _STANDS_OUT:
                     best = max(tried)
                     weights[name] = STEPS[int(np.argmax(tried))]
@@ -309,28 +310,31 @@ class _Weighed:
         self._validation = Validation(data, torch.device("cpu"))
         self._known: dict[tuple[str, int], torch.Tensor] = {}
 
-    def reached(
-        self,
-        sets: Sequence[Mapping[str, float]],
-        made: Callable[[str, torch.Tensor], torch.Tensor],
-    ) -> list[float]:
-        """Measure NDCG@20 of sets of weights; empty where nobody has a target."""
+    def reached_alone(self, names: tuple[str, ...], made: Made) -> list[float]:
+        """Measure NDCG@20 of each part; empty where nobody has a target."""
+        return self._validation.ndcg_of_each(
+            lambda users: torch.stack([self._part(name, users, made) for name in names]),
+            len(names),
+        )
 
-        def part(name: str, users: torch.Tensor) -> torch.Tensor:
-            key = name, int(users[0])
-            if key not in self._known:
-                self._known[key] = made(name, users)
-            return self._known[key].float()
+    def reached_along(self, weights: Mapping[str, float], name: str, made: Made) -> list[float]:
+        """Measure NDCG@20 with each of ``STEPS`` as one part's weight, the others' as they are."""
+        others = {n: w for n, w in weights.items() if w and n != name}
 
         def each(users: torch.Tensor) -> torch.Tensor:
-            return torch.stack(
-                [
-                    sum((w * part(n, users) for n, w in one.items() if w), torch.zeros(()))
-                    for one in sets
-                ]
-            )
+            part = self._part(name, users, made)
+            scores = torch.zeros_like(part)
+            for other, weight in others.items():
+                scores.add_(self._part(other, users, made), alpha=weight)
+            return torch.stack([scores.add(part, alpha=step) for step in STEPS])
 
-        return self._validation.ndcg_of_each(each, len(sets))
+        return self._validation.ndcg_of_each(each, len(STEPS))
+
+    def _part(self, name: str, users: torch.Tensor, made: Made) -> torch.Tensor:
+        key = name, int(users[0])
+        if key not in self._known:
+            self._known[key] = made(name, users)
+        return self._known[key].float()
 
 
 def _through(graph: Any) -> Part:

@@ -37,6 +37,13 @@ _NO_WORD: Final = r"[^\p{L}\p{N}]+"
 _CHARACTER: Final = r"([\p{Han}\p{Hiragana}\p{Katakana}])"
 
 
+def kinds_of(data: TrainingSet) -> tuple[str, ...]:
+    """Tell which kinds of content the items of a training set have."""
+    there = [] if data.items is None else data.items.column_names
+    words = any(name in there for name in TEXT_COLUMNS)
+    return (WORDS,) * words + tuple(k for k in VECTOR_KINDS if vector_column(k) in there)
+
+
 def content_graphs(data: TrainingSet, kinds: tuple[str, ...], neighbours: int) -> dict[str, Matrix]:
     """Find each item's nearest in each kind of content that the items have.
 

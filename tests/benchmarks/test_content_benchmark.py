@@ -2,14 +2,17 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks.content import measure
+from benchmarks.content import WHAT, measure
+from benchmarks.content_groups import measure_groups
 from benchmarks.content_sets import read_amazon, read_lastfm, read_tiktok, read_yelp
 from benchmarks.content_table import write_tables
 from coterie.data.polarity import turned_down
+from coterie.models.content import ContentConfig
 
 USERS, ITEMS = 40, 120
 
@@ -33,13 +36,30 @@ def write_tiktok(folder):
 
 def test_a_set_is_measured_warm_and_cold(tmp_path):
     write_tiktok(tmp_path)
-    found = measure(read_tiktok(tmp_path))
+    told = read_tiktok(tmp_path)
+    rows = measure(told, {}, ["rows"])
+    found = measure(told, rows, [what for what in WHAT if what != "rows"])
+    assert found["rows"] is rows["rows"]  # of which test is not asked again
     assert set(found["rows"]) >= {"EASE", "taste", "taste and image", "taste and content"}
     assert found["cold"]["image"]["ndcg"] > found["cold"]["random"]["ndcg"] + 0.05
+    assert found["cold"]["all, mapped"]["ndcg"] > found["cold"]["random"]["ndcg"] + 0.05
+    mixed = found["cold"]["mixed, mapped"]
+    assert mixed["known_with_cold"] > 0.9 * mixed["known_without_cold"]
     assert found["rows"]["content alone"]["weights"]["image"] > 0
     tables = write_tables({"tiktok": found})
     assert "| TikTok @20 | taste and content |" in tables
     assert "by cold items beside them" in tables
+    assert "a friend had it" not in tables  # nobody has friends there
+
+
+def test_targets_are_told_apart_by_whether_a_friend_had_them(tmp_path):
+    told = read_yelp(write_yelp(tmp_path))
+    config = ContentConfig(("popular", "friends"), (1.0, 1.0))
+    found = measure_groups(replace(told, k=3), config, {"friends alone": {"friends": 1.0}})
+    assert sum(found["targets"].values()) == len(told.test.held_out)
+    assert min(found["targets"].values()) > 0
+    shares = found["friends alone"]
+    assert shares["a friend had it"] > shares["friends, none had it"] + 0.2
 
 
 def test_tags_for_what_is_held_out_from_their_giver_are_not_read(tmp_path):
@@ -60,6 +80,17 @@ def test_tags_for_what_is_held_out_from_their_giver_are_not_read(tmp_path):
     items = read_lastfm(tmp_path).test.fit.items
     assert items["tags"].to_pylist() == ["", "folk"]
     assert items["title"].to_pylist() == ["Anna", "Bert"]
+
+
+def write_yelp(folder):
+    """Twenty people, of whom a third of all pairs are friends, but for one of them."""
+    rng = np.random.default_rng(0)
+    rows = [(u, i, 5) for u in range(20) for i in rng.choice(60, 12, replace=False)]
+    (folder / "ratings.txt").write_text("".join(f"{u}\t{i}\t{s}\n" for u, i, s in rows))
+    ties = [(u, v) for u in range(19) for v in range(u) if (u + v) % 9 == 0]
+    (folder / "friendships.txt").write_text("".join(f"{u}\t{v}\t1\n" for u, v in ties))
+    (folder / "items.txt").write_text("".join(f"{i}\tPizza\n" for i in range(60)))
+    return folder
 
 
 def test_ratings_under_four_are_known_but_never_asked_for(tmp_path):
