@@ -17,9 +17,12 @@ OTHER = ReleasedEncoder("e5", "ab" * 32, "s3://models/e5")
 V1 = "https://api.example/v1"
 
 
-def release(made, version="v7"):
+def release(made, version="v7", width=512):
+    """What is asked of a release, which is written and read in test_bundle."""
     encoders = {"text": made} if made else {}
-    return SimpleNamespace(version=version, manifest=SimpleNamespace(encoders=encoders))
+    vectors = {"text": np.zeros((3, width), np.float16)} if made else {}
+    manifest = SimpleNamespace(encoders=encoders)
+    return SimpleNamespace(version=version, manifest=manifest, vectors=vectors)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,11 @@ def test_another_encoder_than_the_releases_is_refused(made):
     older = ReleasedEncoder(made.encoder, "cd" * 32, "default")
     with pytest.raises(BadInputError, match="cdcdcdcdcdcd"):
         QueryEncoders().open(release(older))
+
+
+def test_vectors_that_the_encoder_cannot_have_made_are_refused(made):
+    with pytest.raises(BadInputError, match="have 16 numbers and not 512"):
+        QueryEncoders().open(release(made, width=16))
 
 
 def test_nothing_but_the_default_is_opened_on_the_word_of_a_release():

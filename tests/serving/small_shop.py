@@ -52,6 +52,7 @@ def write_small_release(
     first_ids: Sequence[str] = (),
     repurchase: dict[str, float | None] | None = None,
     text_encoder: ReleasedEncoder | None = None,
+    width: int = 16,
 ) -> Release:
     """Items of a category point the same way, so that a taste shows."""
     ids = [*first_ids, *(item(row) for row in range(len(first_ids), NUM_ITEMS))]
@@ -96,7 +97,9 @@ def write_small_release(
         data_fingerprint="small",
         limits={},
         repurchase=repurchase or {},
-        vectors={"text": vectors.astype(np.float16)} if text_encoder else {},
+        vectors={"text": rng.normal(size=(NUM_ITEMS, width)).astype(np.float16)}
+        if text_encoder
+        else {},
         encoders={"text": text_encoder} if text_encoder else {},
     )
     made = write_release(str(folder), content)
