@@ -173,11 +173,11 @@ class ListMaker:
             friend if named else None
             for friend, named in zip(friends.ids, friends.named, strict=True)
         ]
-        reader = ReasonReader(
-            self._recommender.contributions(shoppers, lists), names, self.catalogue
-        )
+        parts = self._recommender.contributions(shoppers, lists)
+        shown = lists.item_idx[0, : len(items)]
+        reader = ReasonReader(parts, names, self.catalogue, shown)
         for position, listed in enumerate(items):
-            listed.reasons = reader.read(position, int(lists.item_idx[0, position]))
+            listed.reasons = reader.read(position)
 
     def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:
         """List the newest entries of a history, with what was turned down or without."""

@@ -42,7 +42,7 @@ def read(entries, names=("bea", "cleo", None), shown=9, popular=0.5, **alike):
         np.array(columns[4], bool),
         {kind: np.array(parts)[:, None] for kind, parts in alike.items()},
     )
-    return ReasonReader(parts, names, Titles()).read(0, shown)
+    return ReasonReader(parts, names, Titles(), np.array([shown])).read(0)
 
 
 def texts(reasons):
