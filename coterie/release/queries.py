@@ -101,7 +101,8 @@ def _check(encoder: ContentEncoder, made: ReleasedEncoder, place: str, release: 
         raise BadInputError(
             f"queries would be encoded by {encoder.name} ({encoder.digest[:12]}) of {place}, and "
             f"release {release.version} has vectors of {made.encoder} ({made.digest[:12]}): set "
-            f"{SETTING} to that one, or to {NONE} to search by words alone, or make a release with this one"
+            f"{SETTING} to that one, or to {NONE} to search by words alone, or make a release "
+            "with this one"
         )
     width = release.vectors[TEXT].shape[1]
     # An API would have to be asked for it.
