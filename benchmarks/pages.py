@@ -1,6 +1,6 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
-into docs/pipelines.md the parameters of pipelines, and into docs/content.md what encoders reach
-and cost.
+into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach and
+cost, and into docs/search.md what search finds.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -35,6 +35,7 @@ from benchmarks import (
     dislikes_table,
     encoders_table,
     planted_table,
+    search_table,
     settings_table,
     vectors_table,
 )
@@ -55,6 +56,7 @@ PAGES: Final = tuple(
         "docs/appendix.md",
         "docs/pipelines.md",
         "docs/content.md",
+        "docs/search.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
@@ -74,6 +76,9 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
+    "search": lambda _: search_table.write_found(_read("search.json")),
+    "search with taste": lambda _: search_table.write_taste(_read("search.json")),
+    "search speed": lambda _: search_table.write_speed(_read("search.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""

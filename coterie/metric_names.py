@@ -20,6 +20,8 @@ REASON_SHARE: Final = "coterie_reason_share_total"
 CATALOGUE_COVERAGE: Final = "coterie_catalogue_coverage_ratio"
 BEST_SCORE_BIN: Final = "coterie_best_score_bin_total"
 FEATURE_AGE: Final = "coterie_feature_age_seconds"
+SEARCHES: Final = "coterie_searches_total"
+SEARCH_STAGE_DURATION: Final = "coterie_search_stage_duration_seconds"
 HEARTBEAT: Final = "coterie_heartbeat_timestamp_seconds"
 
 # Events, from the log to the feature store and to the table that training reads.

@@ -9,9 +9,11 @@ from coterie.data.columns import MAX_TEXT
 from coterie.data.ids import MAX_ID, normal_id
 from coterie.recommend.recommender import ListSource, ReasonKind
 from coterie.schema import EventKind
+from coterie.search.index import Match
 
 MAX_EVENTS: Final = 500
 MAX_K: Final = 100
+MAX_QUERY: Final = 200
 
 Id = Annotated[
     str,
@@ -89,11 +91,43 @@ class RecommendationList(BaseModel):
     items: list[ListedItem]
 
 
+class SearchParts(BaseModel):
+    """What a found item's score is made of; the three add up to it."""
+
+    words: float = Field(description="By words of the query that the item has, the rare ones first")
+    meaning: float = Field(description="By how near what it says is to what the query means")
+    taste: float = Field(description="By the shopper's own score of it; may be below 0")
+
+
+class FoundItem(BaseModel):
+    """One position of what a search found."""
+
+    rank: int = Field(description="1 is best")
+    score: float = Field(description="To be compared within this answer alone")
+    item: Item
+    matched: list[Match] = Field(
+        description="words: it has some of the query's, or ones spelt much like them; meaning: it "
+        "says what the query means, in whatever language"
+    )
+    parts: SearchParts | None = Field(default=None, description="Only with `explain`")
+
+
+class SearchResults(BaseModel):
+    """What a shopper's search found, best first; empty where nothing fits."""
+
+    user_id: str
+    query: str
+    release: str = Field(description="Version of the release that was searched")
+    items: list[FoundItem]
+
+
 class SimilarItem(BaseModel):
-    """An item that the same people would like."""
+    """An item that is like another one."""
 
     item: Item
-    similarity: float = Field(description="Cosine, -1 to 1")
+    similarity: float = Field(
+        description="By taste and looks a cosine, -1 to 1; by words a share, 0 to 1"
+    )
 
 
 class SimilarItems(BaseModel):

@@ -6,20 +6,18 @@ Words find what is nearly the same, vectors what is said otherwise; a sum of bot
 either.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 from scipy import sparse
 
+from coterie.content.words import Matrix, tf_idf
 from coterie.data.dataset import Floats, TrainingSet
 from coterie.data.vector_columns import vector_column, vectors_of
 from coterie.models.neighbours import nearest
 from coterie.recommend.content import ALIKE_IN
 
-Matrix = Any  # scipy.sparse.csr_matrix of floats
 KINDS: Final = tuple(ALIKE_IN)
 WORDS: Final = KINDS[0]
 TEXT_COLUMNS: Final = ("title", "brand", "category", "tags")
@@ -33,8 +31,6 @@ SHARPNESS: Final = 2.0
 """Power of the likeness: the nearest count more than those at the edge."""
 _BLOCK: Final = 1_024
 _MAX_NUMBERS: Final = 50_000_000
-_NO_WORD: Final = r"[^\p{L}\p{N}]+"
-_CHARACTER: Final = r"([\p{Han}\p{Hiragana}\p{Katakana}])"
 
 
 def kinds_of(data: TrainingSet) -> tuple[str, ...]:
@@ -124,44 +120,3 @@ def item_words(data: TrainingSet) -> Matrix:
     if not columns:
         return sparse.csr_matrix(np.zeros((data.num_items, 0), np.float32))
     return tf_idf(columns)
-
-
-def tf_idf(columns: list[pa.ChunkedArray]) -> Matrix:
-    """Weigh words and pairs of neighbouring words that two items or more have, (items, words)."""
-    rows, codes = [], []
-    start = 0
-    for column in columns:
-        row, code = _tokens(column)
-        both = code[:-1] * (code.max(initial=0) + 1) + code[1:]
-        same = row[:-1] == row[1:]
-        for found, at in ((code, row), (both[same], row[:-1][same])):
-            values, place = np.unique(found, return_inverse=True)
-            rows.append(at)
-            codes.append(place + start)
-            start += len(values)
-    ones = np.ones(sum(map(len, rows)), np.float32)
-    shape = (len(columns[0]), start)
-    counts = sparse.csr_matrix((ones, (np.concatenate(rows), np.concatenate(codes))), shape)
-    counts.data = np.asarray(1.0 + np.log(counts.data), np.float32)
-    items = np.bincount(counts.indices, minlength=start)
-    shared = np.asarray(items > 1)
-    weight = np.where(shared, np.log(shape[0] / np.maximum(items, 1)) + 1.0, 0.0)
-    weighed = (counts @ sparse.diags_array(weight))[:, shared].tocsr()
-    length = np.sqrt(np.asarray(weighed.power(2).sum(axis=1)).ravel())
-    unit = sparse.diags_array(1.0 / np.maximum(length, 1e-9)) @ weighed
-    return unit.tocsr().astype(np.float32)
-
-
-def _tokens(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Cut texts into words (Chinese and Japanese into characters): rows, and a code a word."""
-    texts = pc.utf8_lower(pc.fill_null(pc.cast(column, pa.string()), ""))
-    apart = pc.replace_substring_regex(texts, _CHARACTER, r" \1 ")
-    plain = pc.utf8_trim_whitespace(pc.replace_substring_regex(apart, _NO_WORD, " "))
-    words = pc.split_pattern(plain, " ")
-    row = pc.list_parent_indices(words)
-    word = pc.list_flatten(words)
-    code = pc.dictionary_encode(word)
-    code = code.combine_chunks() if isinstance(code, pa.ChunkedArray) else code
-    told = pc.not_equal(word, "").to_numpy(zero_copy_only=False)
-    at = row.to_numpy().astype(np.int64)
-    return at[told], code.indices.to_numpy(zero_copy_only=False).astype(np.int64)[told]

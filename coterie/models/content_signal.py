@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from coterie.content.words import Matrix
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
-from coterie.models.content_graph import COLUMNS, KINDS, Matrix, content_graphs
+from coterie.models.content_graph import COLUMNS, KINDS, content_graphs
 from coterie.models.content_map import ContentMap
 from coterie.recommend.batches import Community
 from coterie.recommend.content import ContentTerm

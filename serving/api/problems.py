@@ -119,7 +119,7 @@ _ABOUT: Final = {
     401: "The token is missing, or another one",
     403: "This app has no token, so nobody may",
     404: "There is no such thing",
-    409: "The controller refuses; `detail` says why",
+    409: "Not as things stand: the controller refuses, or the release lacks it; `detail` says why",
     413: "The body is over 1 MiB, or would be once decompressed",
     415: "The body's Content-Type or Content-Encoding is not one that is taken",
     422: "The request does not fit; `errors` says where",

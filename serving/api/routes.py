@@ -10,6 +10,7 @@ from serving.api.dependencies import ItemId, K, UserId, Using
 from serving.api.problems import FieldError, ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
 from serving.ingestion.intake import Intake, SortedBatch
+from serving.lists.search import By
 from serving.rollouts.router import ReleaseRouter
 from serving.settings import Settings
 
@@ -35,6 +36,25 @@ async def recommend(
     request.state.release, request.state.arm = listed.release, arm
     # Ours already: FastAPI would check it all over again, which took as long as making it.
     return Response(listed.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+@api.get("/users/{user_id}/search", tags=["lists"], response_model=schemas.SearchResults)
+async def search(
+    request: Request,
+    using: Using,
+    user_id: UserId,
+    q: Annotated[
+        str,
+        Query(min_length=1, max_length=schemas.MAX_QUERY, description="What is looked for"),
+    ],
+    k: K = 20,
+    explain: Annotated[bool, Query(description="Split each score into its parts")] = False,
+) -> Response:
+    """Find what a shopper looks for, by words, meaning and their taste, best first. Where nothing
+    fits the list is empty."""
+    arm, found = await using.router.search(user_id, q, k, explain)
+    request.state.release, request.state.arm = found.release, arm
+    return Response(found.model_dump_json(exclude_none=True), media_type="application/json")
 
 
 @api.post(
@@ -84,13 +104,30 @@ async def write_events(
     )
 
 
-@api.get("/items/{item_id}/similar", tags=["items"], responses=problem_responses(404))
-async def similar_items(using: Using, item_id: ItemId, k: K = 20) -> schemas.SimilarItems:
-    """List items that the same people would like, best first."""
+@api.get("/items/{item_id}/similar", tags=["items"], responses=problem_responses(404, 409))
+async def similar_items(
+    using: Using,
+    item_id: ItemId,
+    k: K = 20,
+    by: Annotated[
+        By,
+        Query(
+            description="taste: the same people would like them; words: they say alike of "
+            "themselves; looks: their pictures are alike"
+        ),
+    ] = "taste",
+) -> schemas.SimilarItems:
+    """List items that are like one, best first."""
     row = using.lists.catalogue.row(item_id)
     if row < 0:
         raise ProblemError(404, "this release's catalogue has no such item")
-    return using.lists.similar(row, k)
+    if by == "looks" and not using.lists.searcher.knows_looks:
+        raise ProblemError(
+            409,
+            f"release {using.lists.release.version} does not know how items look: let the content "
+            "step encode their pictures, or ask by taste or words",
+        )
+    return using.lists.similar(row, k, by)
 
 
 @api.get("/items", tags=["items"])

@@ -53,6 +53,11 @@ class Catalogue:
         """Show the item of a row."""
         return self._items[row]
 
+    def words(self, row: int) -> str:
+        """Say in words what the item of a row is: its title, brand and category."""
+        item = self._items[row]
+        return " ".join(text for text in (item.title, item.brand, item.category) if text)
+
     def search(self, words: str, limit: int) -> list[int]:
         """Find rows whose title or category has all the words, in the catalogue's order."""
         mask = None

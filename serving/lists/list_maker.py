@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from coterie.content.encoder import ContentEncoder
 from coterie.data.polarity import speaks_against
@@ -16,15 +17,20 @@ from coterie.recommend.recommender import Lists, Recommender
 from coterie.recommend.shoppers import Shoppers
 from coterie.release.bundle import Release
 from coterie.schema import EVENT_KINDS
+from coterie.search.index import Found
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.catalogue import Catalogue
 from serving.lists.reasons import ReasonReader
+from serving.lists.search import By, ItemSearch
 from serving.schemas import (
+    FoundItem,
     Friend,
     HistoryEntry,
     ListedItem,
     RecommendationList,
+    SearchParts,
+    SearchResults,
     Shopper,
     SimilarItem,
     SimilarItems,
@@ -81,6 +87,7 @@ class ListMaker:
         self.features = features
         self._metrics = metrics
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
+        self.searcher = ItemSearch(release, text_encoder, metrics)
         self.num_available = int(release.available.sum())
         self._days_until_again = release.days_until_again
 
@@ -113,12 +120,34 @@ class ListMaker:
             items=items,
         )
 
-    def similar(self, row: int, k: int) -> SimilarItems:
-        """List items like the one in a row, best first."""
-        rows, cosines = self._recommender.similar(row, k)
+    def search(
+        self, known: ShopperFeatures, query: str, k: int, explain: bool
+    ) -> tuple[SearchResults, bool]:
+        """Find items for a shopper; safe in several threads at once.
+
+        Returns:
+            What fits the query, and whether its meaning had to be left out.
+        """
+        with self._metrics.search.timed("taste"):
+            taste = self._taste(known)
+        found, left_out = self.searcher.find(query, k, taste)
+        return self._found(known.user_id, query, found, explain), left_out
+
+    def similar(self, row: int, k: int, by: By = "taste") -> SimilarItems:
+        """List items like the one in a row, best first.
+
+        Raises:
+            BadInputError: By looks, and the release does not know how items look.
+        """
+        if by == "taste":
+            rows, alike = self._recommender.similar(row, k)
+        elif by == "looks":
+            rows, alike = self.searcher.alike_in_looks(row, k)
+        else:
+            rows, alike = self.searcher.alike_in_words(row, self.catalogue.words(row), k)
         items = [
-            SimilarItem(item=self.catalogue.item(other), similarity=round(float(cosine), 6))
-            for other, cosine in zip(rows.tolist(), cosines, strict=True)
+            SimilarItem(item=self.catalogue.item(other), similarity=round(float(value), 6))
+            for other, value in zip(rows.tolist(), alike, strict=True)
         ]
         return SimilarItems(item=self.catalogue.item(row), items=items)
 
@@ -144,6 +173,32 @@ class ListMaker:
             [self._recent(friend) for friend in friends],
             row.friends.strengths,
             Again.at(self._days_until_again, int(time.time() * 1000)),
+        )
+
+    def _taste(self, known: ShopperFeatures) -> npt.NDArray[np.float32] | None:
+        """Score all items for a shopper; None for a stranger."""
+        shoppers = self._shoppers(known.row, known.friends)
+        if float(self._recommender.newness(shoppers)[0]) >= 1.0:
+            return None
+        scores: npt.NDArray[np.float32] = self._recommender.scores(shoppers)[0].numpy()
+        return scores
+
+    def _found(self, user_id: str, query: str, found: Found, explain: bool) -> SearchResults:
+        parts = np.column_stack([found.words, found.meaning, found.taste]).astype(np.float64)
+        items = []
+        for place, (words, meaning, taste) in enumerate(parts.round(6).tolist()):
+            split = SearchParts(words=words, meaning=meaning, taste=taste)
+            items.append(
+                FoundItem(
+                    rank=place + 1,
+                    score=round(words + meaning + taste, 6),
+                    item=self.catalogue.item(int(found.item_idx[place])),
+                    matched=found.matched(place),
+                    parts=split if explain else None,
+                )
+            )
+        return SearchResults(
+            user_id=user_id, query=query, release=self.release.version, items=items
         )
 
     def _recent(self, recent: RecentList) -> Recent:

@@ -96,7 +96,7 @@ def arm_of(ref: ReleaseRef, maker: ListMaker) -> LoadedRelease:
 
 
 def warm_up(maker: ListMaker) -> None:
-    """Make a stranger's list, and one of somebody who had the first items.
+    """Make a stranger's list, one of somebody who had the first items, and search for the first.
 
     Raises:
         BadInputError: A list is flawed.
@@ -113,3 +113,6 @@ def warm_up(maker: ListMaker) -> None:
                 f"release {maker.release.version} makes a flawed list ({wrong}) of "
                 f"{ListSource(answer.source)} items: do not roll it out"
             )
+    if first:
+        known = ShopperFeatures("nobody", ShopperRow(some), [])
+        maker.search(known, maker.catalogue.title(0), 10, explain=True)

@@ -20,8 +20,9 @@ from serving.rollouts.attribution import Impressions, new_list_id
 from serving.rollouts.list_checks import flaw
 from serving.rollouts.loaded_arms import LoadedArms, ReplicaReleases
 from serving.rollouts.loaded_release import LoadedRelease
+from serving.rollouts.searches import Searches
 from serving.rollouts.workers import THREADS, DismissedError
-from serving.schemas import RecommendationList
+from serving.schemas import RecommendationList, SearchResults
 from serving.telemetry.instruments import ArmName
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
@@ -56,6 +57,7 @@ class ReleaseRouter:
         self._metrics, self._timeout_s = metrics, timeout_s
         self._impressions = Impressions(window_s, metrics.arms)
         self._releases = ReplicaReleases(features, metrics, state, encoders)
+        self._searches = Searches(self._releases, metrics, timeout_s)
         self._mirrors: set[asyncio.Task[RecommendationList | None]] = set()
 
     @property
@@ -102,6 +104,16 @@ class ReleaseRouter:
         if digest and arms.mirrored:
             self._mirror(arms, known, k, explain)
         return "stable", self._show("stable", arms.stable, known, answer)
+
+    async def search(
+        self, user_id: str, query: str, k: int, explain: bool
+    ) -> tuple[ArmName, SearchResults]:
+        """Search for a shopper by the arm that is theirs, and say which one did in the end.
+
+        Raises:
+            UnavailableError: The feature store did not answer, or there are too many searches.
+        """
+        return await self._searches.answer(user_id, query, k, explain)
 
     def beat(self, now: float | None = None) -> None:
         """Say that this replica lives, and count lists whose time is over; once a second."""

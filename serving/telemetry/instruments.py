@@ -1,13 +1,16 @@
 """Every metric that serving exports, by subject: name, type, unit, labels. No label holds an id."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from coterie import metric_names
 from coterie.rollout.plan import SIGNALS
 from coterie.schema import EVENT_KINDS, EventKind
+from serving.telemetry.traces import span
 
 if TYPE_CHECKING:  # the sink counts too, and needs no recommender
     from coterie.recommend.recommender import ListSource, ReasonKind
@@ -25,6 +28,11 @@ OTHER: Final = "other"
 """Stands for every route, method or kind that is not ours, so that callers cannot add labels."""
 STAGES: Final = ("features", "recommend", "explain")
 """Of making a list."""
+SearchStage = Literal["taste", "encode", "find", "all"]
+SearchOutcome = Literal["found", "nothing", "words_alone", "shielded", "failed"]
+SEARCH_OUTCOMES: Final[tuple[SearchOutcome, ...]] = get_args(SearchOutcome)
+"""Items were found; none fits; the encoder did not answer, so words alone did; the canary could
+not, so stable did; nobody could."""
 
 
 class HttpMetrics:
@@ -118,6 +126,39 @@ class ListMetrics:
         """Count a list whose best score fell in a tenth, 0 to 9, of its release's offline lists."""
         assert 0 <= tenth < 10
         self._score_bins.labels(str(tenth)).inc()
+
+
+class SearchMetrics:
+    """Counts and times of searches; of what was searched for, nothing."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._searches = Counter(
+            metric_names.SEARCHES,
+            "Searches, by what became of them.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._stages = Histogram(
+            metric_names.SEARCH_STAGE_DURATION,
+            "Time of one stage of a search; all: from the features to the answer.",
+            ("stage",),
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        for outcome in SEARCH_OUTCOMES:
+            self._searches.labels(outcome)
+
+    def count(self, outcome: "SearchOutcome") -> None:
+        """Count one search."""
+        self._searches.labels(outcome).inc()
+
+    @contextmanager
+    def timed(self, stage: "SearchStage") -> Iterator[None]:
+        """Time a stage, and open a span for it."""
+        began = time.perf_counter()
+        with span(stage if stage != "all" else "search"):
+            yield
+        self._stages.labels(stage).observe(time.perf_counter() - began)
 
 
 class ArmMetrics:

@@ -28,6 +28,7 @@ from serving.telemetry.instruments import (
     HttpMetrics,
     ListMetrics,
     LogMetrics,
+    SearchMetrics,
 )
 
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -50,6 +51,7 @@ class ServingMetrics:
             self._registry.register(beside)
         self.http = HttpMetrics(self._registry)
         self.lists = ListMetrics(self._registry)
+        self.search = SearchMetrics(self._registry)
         self.arms = ArmMetrics(self._registry)
         self.events = EventMetrics(self._registry)
         self.log = LogMetrics(self._registry)

@@ -35,8 +35,16 @@ def start_traces(collector: str) -> None:
 def span(name: str, headers: Mapping[str, str] | None = None) -> Iterator[trace.Span]:
     """Open a span, of the caller's trace where headers name one; cheap where none is kept.
 
-    Attributes are for routes, releases and arms: never for ids of people.
+    Attributes are for routes, releases and arms: never for ids of people, or what they wrote.
     """
     context = extract(headers) if headers is not None else None
-    with trace.get_tracer(SERVICE).start_as_current_span(name, context=context) as current:
-        yield current
+    tracer = trace.get_tracer(SERVICE)
+    # An error is named by its type: its text may hold an id, or what somebody searched for.
+    with tracer.start_as_current_span(
+        name, context=context, record_exception=False, set_status_on_exception=False
+    ) as current:
+        try:
+            yield current
+        except Exception as error:
+            current.set_status(trace.StatusCode.ERROR, type(error).__name__)
+            raise

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pytest
 import torch
 
+from coterie.content.words import tf_idf
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.data.vector_columns import vectors_of, with_vectors
 from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest, pack, unpack
 from coterie.models.content import ContentConfig, ContentModel
-from coterie.models.content_graph import content_graphs, tf_idf
+from coterie.models.content_graph import content_graphs
 from coterie.models.content_map import ContentMap
 from coterie.models.content_signal import ContentSignal
 from coterie.models.new_items import fill_new, find_bonus

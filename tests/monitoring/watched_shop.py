@@ -100,6 +100,8 @@ def use(client, n: int, metrics: ServingMetrics) -> None:
     for user in ("ana", "lou", "max", "nobody", "broken", f"stranger-{n}"):
         client.get(f"/v1/users/{user}/recommendations?k=5")
     client.get("/v1/users/ana/recommendations?k=0")
+    for user, query in (("ana", "kitchen thing"), (f"stranger-{n}", "qqqq"), ("broken", "tools")):
+        client.get(f"/v1/users/{user}/search", params={"q": query})
     for event_id in (f"e{n}", f"e{n}", "always-the-same"):
         one = {"event_id": event_id, "user_id": "ana", "item_id": item(20 + n % 90)}
         kind = ("view", "click", "purchase")[n % 3]

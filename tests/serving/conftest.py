@@ -47,12 +47,12 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
     write_clean_tables(clean)
     logs = []
 
-    def make(served=release, canary=None, **settings) -> TestClient:
+    def make(served=release, canary=None, encoders=None, **settings) -> TestClient:
         chosen = Settings(release="unused", storefront=True, state=str(tmp_path), **settings)
         log = SqliteLog(tmp_path / "events.sqlite")
         logs.append(log)
         metrics = ServingMetrics()
-        router = make_router(served, features, metrics)
+        router = make_router(served, features, metrics, encoders=encoders)
         if canary is not None:
             router.adopt(Live(ref_of(served), ref_of(canary), 0.5))
             wait_until(lambda: len(router.makers) == 2)

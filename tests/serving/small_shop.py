@@ -52,7 +52,7 @@ def write_small_release(
     first_ids: Sequence[str] = (),
     repurchase: dict[str, float | None] | None = None,
     text_encoder: ReleasedEncoder | None = None,
-    width: int = 16,
+    content: dict[str, tuple[np.ndarray, ReleasedEncoder]] | None = None,
 ) -> Release:
     """Items of a category point the same way, so that a taste shows."""
     ids = [*first_ids, *(item(row) for row in range(len(first_ids), NUM_ITEMS))]
@@ -88,7 +88,8 @@ def write_small_release(
         },
         schema=ITEMS.arrow,
     )
-    content = ReleaseContent(
+    said = content or ({"text": (vectors, text_encoder)} if text_encoder else {})
+    whole = ReleaseContent(
         version=version,
         parameters=parameters,
         catalogue=catalogue,
@@ -97,12 +98,10 @@ def write_small_release(
         data_fingerprint="small",
         limits={},
         repurchase=repurchase or {},
-        vectors={"text": rng.normal(size=(NUM_ITEMS, width)).astype(np.float16)}
-        if text_encoder
-        else {},
-        encoders={"text": text_encoder} if text_encoder else {},
+        vectors={kind: one.astype(np.float16) for kind, (one, _) in said.items()},
+        encoders={kind: encoder for kind, (_, encoder) in said.items()},
     )
-    made = write_release(str(folder), content)
+    made = write_release(str(folder), whole)
     FOLDERS[made.digest] = str(folder)
     return made
 

@@ -153,6 +153,27 @@ SERVICE: Final = Dashboard(
                     steps=above(QUICK_S),
                 ),
                 Panel(
+                    "p95 of a search's stages",
+                    "Encode: the query's vector, which an API elsewhere may make; taste: the "
+                    "shopper's scores of all items; find: words and vectors compared.",
+                    [
+                        PanelQuery(
+                            quantile(0.95, metric_names.SEARCH_STAGE_DURATION, "stage"),
+                            "{{stage}}",
+                        )
+                    ],
+                    "s",
+                    steps=above(QUICK_S),
+                ),
+                Panel(
+                    "Searches",
+                    "By what became of them: found; nothing that fits; words alone, since the "
+                    "encoder did not answer; shielded, by stable in the canary's place; failed.",
+                    [PanelQuery(rate(metric_names.SEARCHES, "outcome"), "{{outcome}}")],
+                    "reqps",
+                    stacked=True,
+                ),
+                Panel(
                     "Requests being worked on",
                     "On average, over all replicas (arrivals times duration). A replica works on "
                     "at most COTERIE_MAX_ONGOING at a time, then requests queue.",

@@ -21,6 +21,7 @@ VALUES = {
     "at": "2026-01-31T12:00:00Z",
     "user": "ana",
     "atomic": "true",
+    "by": "words",
 }
 
 

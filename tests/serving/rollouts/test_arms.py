@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_shop import make_router, people, ref_of, write_small_release
+from small_shop import NUM_ITEMS, make_router, people, ref_of, write_small_release
 from waiting import wait_until
 
 from coterie.content.encoders import EncoderChoice, make_encoder
@@ -281,7 +281,9 @@ def test_a_replica_encodes_queries_with_what_made_the_releases_vectors(tmp_path)
     pytest.importorskip("sentencepiece", reason="the extra content is not installed")
     encoder = make_encoder("text", EncoderChoice("default"))
     made = ReleasedEncoder(encoder.name, encoder.digest, "default")
-    told = write_small_release(tmp_path / "told", version="told", text_encoder=made, width=512)
+    vectors = np.random.default_rng(0).normal(size=(NUM_ITEMS, 512))
+    content = {"text": (vectors, made)}
+    told = write_small_release(tmp_path / "told", version="told", content=content)
     stable = make_router(told, people(), ServingMetrics()).stable
     assert stable.text_encoder.digest == encoder.digest
     assert stable.release.vectors["text"].dtype == np.float16

@@ -1,0 +1,58 @@
+"""Which items mean what a query means: cosines of vectors that one encoder made of both."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from coterie.content.whitening import POWER, Whitening
+
+Floats = npt.NDArray[np.float32]
+COMPONENTS: Final = 256
+"""Directions that are kept, of those in which items differ: half the memory and time of all."""
+_LEARNED_FROM: Final = 10_000
+"""Items, evenly over the catalogue, that tell where they differ: more take memory and time."""
+_ROWS: Final = 8_192
+
+
+class VectorIndex:
+    """Vectors of a catalogue around their mean; read alone, so several threads may ask at once."""
+
+    def __init__(
+        self, vectors: npt.ArrayLike, power: float = POWER, components: int = COMPONENTS
+    ) -> None:
+        """Index the vectors of a catalogue.
+
+        Args:
+            vectors: Shape (items, width); a row of zeros says nothing.
+            power: See ``Whitening``.
+            components: Of a vector, at most, that are kept.
+
+        Raises:
+            BadInputError: Fewer than two items have a vector.
+        """
+        given = np.asarray(vectors)
+        some = given[:: -(-len(given) // _LEARNED_FROM) or 1]
+        self._whitening = Whitening.fit(some, power, components)
+        self._unit = np.zeros((len(given), len(self._whitening.scale)), np.float32)
+        for start in range(0, len(given), _ROWS):
+            block = slice(start, start + _ROWS)
+            self._unit[block] = self._whitening.apply(given[block])
+
+    @property
+    def num_items(self) -> int:
+        """Items, also those without a vector."""
+        return len(self._unit)
+
+    def cosines(self, vector: npt.ArrayLike) -> Floats:
+        """Compare all items with a vector, shape (width,): -1 to 1, shape (items,)."""
+        asked = self._whitening.apply(np.asarray(vector)[None])[0]
+        return np.asarray(self._unit @ asked, np.float32)
+
+    def like(self, row: int) -> Floats:
+        """Compare all items with the one in a row, shape (items,)."""
+        return np.asarray(self._unit @ self._unit[row], np.float32)
+
+    def knows(self, row: int) -> bool:
+        """Tell whether an item has a vector."""
+        return bool(self._unit[row].any())
