@@ -167,6 +167,7 @@ def _with_whole_paths(settings: Settings) -> Settings:
         releases=_whole_unless_url(settings.releases_root),
         rollouts=_whole_unless_url(settings.rollouts_root),
         shoppers=_whole(settings.shoppers) if settings.shoppers else "",
+        pictures=_whole(settings.pictures) if settings.pictures else "",
     )
 
 
@@ -214,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replicas", type=int, help="processes that answer (1)")
     parser.add_argument("--state", help="folder for events and metrics (var/serving)")
     parser.add_argument("--shoppers", help="clean folder whose shoppers the storefront offers")
+    parser.add_argument("--pictures", help="folder of pictures that the storefront shows")
     parser.add_argument(
         "--storefront", action="store_true", default=None, help="show people: demonstrations only"
     )

@@ -42,6 +42,11 @@ class Item(BaseModel):
     price: float | None = Field(default=None, description="In the shop's currency")
     category: str | None = Field(default=None, description="A path", examples=["Home/Kitchen/Pans"])
     brand: str | None = None
+    image: str | None = Field(
+        default=None,
+        description="Of its picture: an https address, or a name in the shop's folder of pictures, "
+        "which the storefront has below /pictures/",
+    )
     available: bool = True
 
 

@@ -57,6 +57,9 @@ class Settings:
     They show people to whoever asks: never on a public address."""
     shoppers: str = ""
     """Clean folder whose shoppers the storefront offers; none if empty."""
+    pictures: str = ""
+    """Folder that the storefront shows pictures of: where relative names in ``image_uri`` begin;
+    none are shown if empty, but those behind https."""
     admin_token: str = field(default="", repr=False)
     """Secret that callers of ``/v1/admin`` send as a bearer token; without one nobody may."""
     rollouts: str = ""

@@ -282,6 +282,11 @@ def _serve(commands: "Commands[Parser]") -> None:
         default=None,
         help="the page for people, which shows shoppers to whoever asks (on 127.0.0.1 alone)",
     )
+    parser.add_argument(
+        "--pictures",
+        metavar="FOLDER",
+        help="where relative names in image_uri begin: the page shows these files",
+    )
 
 
 def _report(commands: "Commands[Parser]") -> None:

@@ -66,6 +66,7 @@ def serve(options: argparse.Namespace, release: Release, folder: str) -> None:
     ]
     if options.host in _AT_HOME if options.storefront is None else options.storefront:
         command += ["--storefront", "--shoppers", options.data]
+        command += ["--pictures", options.pictures] if options.pictures else []
     show.say(f"Release {release.version} will answer at http://{options.host}:{options.port}/")
     show.say("Ctrl-C stops it; what shoppers do until then is kept in " + str(state))
     sys.stdout.flush()

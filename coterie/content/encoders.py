@@ -25,6 +25,9 @@ class EncoderChoice:
     """Put before each text, where the model was trained so (``query: `` for E5)."""
     device: str = "cpu"
     """Torch device that encodes: ``cpu``, ``cuda``, ``cuda:1``."""
+    side: int = 0
+    """Pixels, wide and high, to which the default brings pictures; 0 is what it learned with, 224.
+    Half of that takes a quarter of the time, and is enough for small or plain pictures."""
 
 
 def check_choice(kind: str, choice: EncoderChoice) -> None:
@@ -87,7 +90,8 @@ def _default(kind: str, choice: EncoderChoice) -> ContentEncoder:
     if kind == "image":
         from coterie.content.pictures import PictureEncoder, PictureSettings
 
-        return PictureEncoder(PictureSettings(device=choice.device))
+        side = choice.side or PictureSettings().side
+        return PictureEncoder(PictureSettings(side=side, device=choice.device))
     if kind == "audio":
         from coterie.content.sounds import SoundEncoder
 

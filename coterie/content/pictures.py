@@ -19,6 +19,8 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """What is opened: formats of web shops. Others have loaders that few people look after."""
 MAX_PIXELS: Final = 40_000_000
 """Of one picture, as its header says; a small file can unpack to gigabytes."""
+LEAST_SIDE: Final = 64
+"""Pixels: below that the last layers see one point."""
 _LEVELS: Final = 4
 COLOURS: Final = _LEVELS**3
 _AT_ONCE: Final = 16
@@ -71,6 +73,8 @@ class PictureSettings:
     colour: float = 0.7
     """Weight of colours beside 1 for what is shown: of 999 photos of clothes, .7 brought the
     colour of the nearest from .30 to .37, and its type from .68 to .66."""
+    side: int = lite.SIDE
+    """Pixels, wide and high, that pictures are brought to; the time goes with its square."""
     max_pixels: int = MAX_PIXELS
     device: str = "cpu"
 
@@ -78,8 +82,12 @@ class PictureSettings:
         """Refuse what makes no sense.
 
         Raises:
-            BadInputError: A weight below 0, or no pixels.
+            BadInputError: A weight below 0, no pixels, or a side that the network cannot look at.
         """
+        if not LEAST_SIDE <= self.side <= 2 * lite.SIDE:
+            raise BadInputError(
+                f"side is {self.side} pixels: expected {LEAST_SIDE} to {2 * lite.SIDE}"
+            )
         if self.colour < 0.0 or self.max_pixels < 1:
             raise BadInputError(
                 f"colour is {self.colour} and max_pixels {self.max_pixels}: at least 0 and 1"
@@ -106,9 +114,14 @@ class PictureEncoder:
 
     @cached_property
     def digest(self) -> str:
-        """Of weights and of the weight of colours."""
+        """Of weights, of the weight of colours, and of the side if it is not the usual one."""
+        side = {} if self._settings.side == lite.SIDE else {"side": self._settings.side}
         return digest_of(
-            name=self.name, weights=lite.WEIGHTS.sha256, colour=self._settings.colour, version=1
+            name=self.name,
+            weights=lite.WEIGHTS.sha256,
+            colour=self._settings.colour,
+            version=1,
+            **side,
         )
 
     def encode(self, batch: Sequence[bytes]) -> EncodedBatch:
@@ -127,7 +140,7 @@ class PictureEncoder:
         return EncodedBatch(vectors, faults)
 
     def _of(self, pictures: Sequence[Image.Image]) -> Floats:
-        side = (lite.SIDE, lite.SIDE)
+        side = (self._settings.side, self._settings.side)
         small = np.stack(
             [np.asarray(one.resize(side, Image.Resampling.BICUBIC)) for one in pictures]
         )

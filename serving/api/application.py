@@ -17,6 +17,7 @@ from serving.api.dependencies import AppParts
 from serving.api.middleware import REQUEST_ID, TelemetryMiddleware
 from serving.api.normalizing import NormalizingMiddleware
 from serving.api.operations import STATIC, operations_router
+from serving.api.picture_files import PICTURES, PictureFiles
 from serving.api.problems import answer_with_problems, describe_problems
 from serving.api.strict_routes import StrictFiles
 from serving.telemetry.logs import Pseudonyms
@@ -52,6 +53,8 @@ def create_app(parts: AppParts) -> ASGIApp:
             )
     if parts.settings.storefront:
         app.include_router(storefront.api)
+        if parts.settings.pictures:
+            app.mount(PICTURES, PictureFiles(parts.settings.pictures), name="pictures")
     describe_problems(app)
     app.mount("/static", StrictFiles(directory=STATIC), name="static")
     return TelemetryMiddleware(

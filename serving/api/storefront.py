@@ -3,28 +3,42 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse
+from fastapi.responses import HTMLResponse
 
 from coterie.data.ids import MAX_ID
 from serving import schemas
 from serving.api.dependencies import UserId, Using
+from serving.api.middleware import SAFE_HEADERS
 from serving.api.operations import STATIC
+from serving.api.picture_files import PICTURES
 from serving.api.problems import problem_responses
 from serving.api.strict_routes import StrictRoute
 
 SHOWN_HISTORY: Final = 24
 """Entries of a shopper's history, and of each friend's."""
 MAX_SAMPLE: Final = 50
+MAX_NEW: Final = 24
+_PAGE: Final = (STATIC / "index.html").read_text(encoding="utf-8")
+_NO_PICTURES: Final = '<meta name="pictures" content="">'
+_CSP: Final = "Content-Security-Policy"
+_HEADERS: Final = {
+    # Pictures of a real shop lie behind https, anywhere; no other page of ours has any.
+    _CSP: SAFE_HEADERS[_CSP].replace("img-src 'self' data:", "img-src 'self' data: https:"),
+    "Cache-Control": "no-cache",
+}
 
 api = APIRouter(responses=problem_responses(503), route_class=StrictRoute)
 
 
 @api.get("/", include_in_schema=False)
 async def index(
-    shopper: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads it
-) -> FileResponse:
-    """Show the storefront page."""
-    return FileResponse(STATIC / "index.html")
+    using: Using,
+    shopper: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads them
+    q: Annotated[str, Query()] = "",  # noqa: ARG001
+) -> HTMLResponse:
+    """Show the storefront page, which is told where pictures are, if there are any."""
+    where = f'<meta name="pictures" content="{PICTURES}/">' if using.settings.pictures else ""
+    return HTMLResponse(_PAGE.replace(_NO_PICTURES, where or _NO_PICTURES), headers=_HEADERS)
 
 
 @api.get("/v1/shoppers", tags=["storefront"])
@@ -41,3 +55,12 @@ async def find_shoppers(
 async def shopper(using: Using, user_id: UserId) -> schemas.Shopper:
     """Show a shopper's history and friends. For demonstrations only: COTERIE_STOREFRONT."""
     return using.lists.shopper(user_id, SHOWN_HISTORY)
+
+
+@api.get("/v1/new-items", tags=["storefront"])
+async def new_items(
+    using: Using, limit: Annotated[int, Query(ge=1, le=MAX_NEW)] = 12
+) -> schemas.ItemPage:
+    """List what entered the catalogue last. For demonstrations only: COTERIE_STOREFRONT."""
+    catalogue = using.lists.catalogue
+    return schemas.ItemPage(items=[catalogue.item(row) for row in catalogue.newest(limit)])

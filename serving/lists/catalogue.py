@@ -1,14 +1,24 @@
 """The release's items as people see them."""
 
+import itertools
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow.compute as pc
 
 from coterie.release.bundle import Release
 from serving.schemas import Item
 
-_COLUMNS: Final = ("item_id", "title", "description", "price", "category", "brand", "available")
+_COLUMNS: Final = (
+    *("item_id", "title", "description", "price", "category", "brand", "available"),
+    "image_uri",
+)
+_WEB_PICTURE: Final = re.compile(r"https://[^\s/@\\\"'<>]+/[^\s\\\"'<>]*")
+_OWN_PICTURE: Final = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\\:?#]+")
+"""Names within a folder: nothing absolute, no way out of it, no address of any other kind."""
 
 
 class Catalogue:
@@ -17,6 +27,8 @@ class Catalogue:
     def __init__(self, release: Release) -> None:
         rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
         self._items = [_item(row) for row in rows]
+        self._newest: npt.NDArray[np.int64] | None = None
+        self._entered = release.catalogue.column("created_at")
         self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
         self._had: list[bool] = (release.popularity > 0).tolist()
         titles = release.catalogue.column("title")
@@ -53,6 +65,18 @@ class Catalogue:
         """Show the item of a row."""
         return self._items[row]
 
+    def newest(self, limit: int) -> list[int]:
+        """List rows of what is for sale and entered the catalogue last, the newest first.
+
+        What nobody dated is left out.
+        """
+        if self._newest is None:
+            order = pc.sort_indices(self._entered, sort_keys=[("", "descending")])
+            dated = len(self) - self._entered.null_count
+            self._newest = order.slice(0, dated).to_numpy()
+        found = (int(row) for row in self._newest if self._items[row].available)
+        return list(itertools.islice(found, limit))
+
     def words(self, row: int) -> str:
         """Say in words what the item of a row is: its title, brand and category."""
         item = self._items[row]
@@ -70,5 +94,21 @@ class Catalogue:
         return rows
 
 
+def public_picture(uri: str | None) -> str | None:
+    """Say where people may see a picture: what an ``image_uri`` says, if that is for everybody.
+
+    Addresses of stores and paths of machines say how a shop is built, and lead nobody anywhere.
+
+    >>> public_picture("https://cdn.example/a/b.jpg"), public_picture("pictures/a.png")
+    ('https://cdn.example/a/b.jpg', 'pictures/a.png')
+    >>> [public_picture(one) for one in ("s3://shop/a.png", "/srv/a.png", "../a.png", "", None)]
+    [None, None, None, None, None]
+    """
+    if uri and (_WEB_PICTURE.fullmatch(uri) or _OWN_PICTURE.fullmatch(uri)):
+        return uri
+    return None
+
+
 def _item(row: dict[str, Any]) -> Item:
-    return Item(**{**row, "available": row["available"] is not False})
+    image = public_picture(row.pop("image_uri"))
+    return Item(**{**row, "image": image, "available": row["available"] is not False})

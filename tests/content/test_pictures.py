@@ -7,6 +7,7 @@ import pytest
 
 Image = pytest.importorskip("PIL.Image", reason="the extra content is not installed")
 
+from coterie.content import encoders  # noqa: E402
 from coterie.content.pictures import (  # noqa: E402
     COLOURS,
     PictureSettings,
@@ -88,3 +89,16 @@ def test_colours_are_counted():
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(BadInputError, match="colour is -1"):
         PictureSettings(colour=-1)
+    with pytest.raises(BadInputError, match="side is 32 pixels: expected 64 to 448"):
+        PictureSettings(side=32)
+
+
+def test_small_pictures_may_be_looked_at_small_as_by_another_encoder(pictures_encoder):
+    small = encoders.make_encoder("image", encoders.EncoderChoice("default", side=96))
+    usual = encoders.make_encoder("image", encoders.EncoderChoice("default"))
+    assert usual.digest == pictures_encoder.digest != small.digest
+    shown = [saved(disc(colour)) for colour in ("red", "blue", "green")]
+    found = small.encode(shown).vectors
+    assert found.shape == (3, pictures_encoder.width)
+    assert (found @ small.encode(shown[::-1]).vectors.T).argmax(axis=1).tolist() == [2, 1, 0]
+    assert np.abs(found - pictures_encoder.encode(shown).vectors).max() > 0.01

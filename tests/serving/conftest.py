@@ -48,7 +48,7 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
     logs = []
 
     def make(served=release, canary=None, encoders=None, **settings) -> TestClient:
-        chosen = Settings(release="unused", storefront=True, state=str(tmp_path), **settings)
+        chosen = Settings(release="unused", state=str(tmp_path), **{"storefront": True, **settings})
         log = SqliteLog(tmp_path / "events.sqlite")
         logs.append(log)
         metrics = ServingMetrics()

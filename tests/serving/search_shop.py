@@ -44,11 +44,11 @@ class OneEncoder:
         return self._encoder if "text" in release.vectors else None
 
 
-def write_release_with_vectors(folder: Path, version: str = "v1") -> Release:
+def write_release_with_vectors(folder: Path, version: str = "v1", **more) -> Release:
     """Texts mean their category; pictures show the row's last digit."""
     text = np.eye(len(CATEGORIES))[np.arange(NUM_ITEMS) % len(CATEGORIES)]
     image = np.eye(10)[np.arange(NUM_ITEMS) % 10]
     image[7] = 0.0  # an item without a picture
     made = ReleasedEncoder(WordEncoder.name, WordEncoder.digest)
     content = {"text": (text, made), "image": (image, made)}
-    return write_small_release(folder, version, content=content)
+    return write_small_release(folder, version, content=content, **more)

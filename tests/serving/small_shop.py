@@ -1,7 +1,9 @@
 """A small shop with known tastes: a release, people and their friends, for the serving tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +25,8 @@ CATEGORIES = ("Home/Kitchen", "Sports/Climbing", "Books/Science", "Garden/Tools"
 NUM_ITEMS = 120
 MINUTE_MS = 60_000
 NOON_MS = 1_700_000_000_000
+ENTERED = {row: datetime(2023, 11, day, tzinfo=UTC) for row, day in ((21, 1), (22, 2), (8, 3))}
+"""When items entered the catalogue, as far as is known."""
 
 
 FOLDERS: dict[str, str] = {}
@@ -51,6 +55,7 @@ def write_small_release(
     version: str = "v1",
     first_ids: Sequence[str] = (),
     repurchase: dict[str, float | None] | None = None,
+    images: Mapping[int, str] = MappingProxyType({}),
     text_encoder: ReleasedEncoder | None = None,
     content: dict[str, tuple[np.ndarray, ReleasedEncoder]] | None = None,
 ) -> Release:
@@ -81,10 +86,10 @@ def write_small_release(
             "category": [CATEGORIES[c] for c in category],
             "brand": ["Acme"] * NUM_ITEMS,
             "tags": pa.nulls(NUM_ITEMS, pa.string()),
-            "image_uri": pa.nulls(NUM_ITEMS, pa.string()),
+            "image_uri": pa.array([images.get(row) for row in range(NUM_ITEMS)], pa.string()),
             "audio_uri": pa.nulls(NUM_ITEMS, pa.string()),
             "available": [row != 8 for row in range(NUM_ITEMS)],
-            "created_at": pa.nulls(NUM_ITEMS, pa.timestamp("us", tz="UTC")),
+            "created_at": [ENTERED.get(row) for row in range(NUM_ITEMS)],
         },
         schema=ITEMS.arrow,
     )

@@ -82,8 +82,11 @@ class SimulatedShop:
         Path(folder, PICTURES).mkdir(parents=True, exist_ok=True)
         for rows, pictures in paint(self.looks):
             for row, pixels in zip(rows.tolist(), pictures, strict=True):
-                # The same seed makes the same again: none needs to outlast a power cut.
-                write_atomically(Path(folder, names[row]), png(pixels), durable=False)
+                path, data = Path(folder, names[row]), png(pixels)
+                # The same seed makes the same again. A file that is left as it is keeps its time,
+                # so that the content step need not read it again; none need outlast a power cut.
+                if not (path.is_file() and path.read_bytes() == data):
+                    write_atomically(path, data, durable=False)
 
     def answer(
         self,

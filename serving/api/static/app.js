@@ -10,11 +10,13 @@ const LEADS = {
   friends: "You are new here: this is what your friends like.",
   popular: "We do not know you or your friends yet: this is what most people had.",
 };
+const ALIKE = { taste: "Liked by the same", words: "Reads like it", looks: "Looks like it" };
+const MATCHES = { words: "in its words", meaning: "in what it means" };
 const KINDS = ["own", "friend", "popular"];
 const KIND_NAMES = { own: "own history", friend: "friends", popular: "popularity" };
 
 const at = (id) => document.getElementById(id);
-const state = { user: null, list: null, ranks: new Map(), turn: 0 };
+const state = { user: null, query: "", list: null, ranks: new Map(), turn: 0 };
 
 /* -------------------------------------------------------------- the API */
 
@@ -52,6 +54,8 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// A shop may title its items in several languages: a reader has to say each as it is written.
+const tongue = (text) => (/\p{Script=Han}/u.test(text ?? "") ? { lang: "zh" } : {});
 const money = (price) => (price == null ? "" : price.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
 const leaf = (category) => (category ?? "").split("/").at(-1);
 const percent = (share) => (share > 0 && share < 0.005 ? "<1" : Math.round(share * 100)) + " %";
@@ -100,7 +104,7 @@ const verb = ({ event, turned_down }) => (turned_down && !["return", "dislike"].
 function historyEntry(entry) {
   return make("li", {},
     make("span", { class: "thumb" }, picture(entry.item)),
-    make("span", { class: "what" }, make("b", { text: entry.item.title }),
+    make("span", { class: "what" }, make("b", { text: entry.item.title, ...tongue(entry.item.title) }),
       make("small", {}, make("span", { class: `verb ${entry.turned_down ? "against" : entry.event}`, text: verb(entry) }), ` · ${ago(entry.ts)}`)),
     entry.event === "purchase" && !entry.turned_down && make("button", {
       type: "button", class: "back", text: "Return", "aria-label": `Return ${entry.item.title}`,
@@ -113,7 +117,7 @@ function historyEntry(entry) {
 function showList(list) {
   const before = new Map([...at("items").children].map((card) => [card.dataset.id, card.getBoundingClientRect()]));
   const fresh = state.ranks.size === 0;
-  at("lead").textContent = LEADS[list.source];
+  showHead("Picked for you", LEADS[list.source]);
   at("items").replaceChildren(...list.items.map((entry) => productCard(entry, fresh ? null : state.ranks.get(entry.item.item_id) ?? "new")));
   if (!list.items.length) at("items").append(make("li", { class: "note", text: "Nothing left to recommend: everything was bought." }));
   at("items").setAttribute("aria-busy", "false");
@@ -124,21 +128,46 @@ function showList(list) {
   return moved;
 }
 
+function showHead(title, lead) {
+  at("list-title").textContent = title;
+  at("list-title").lang = tongue(title).lang ?? "en";
+  at("lead").textContent = lead;
+  at("back").hidden = !state.query;
+  at("legend").hidden = Boolean(state.query);
+}
+
+function showFound(found) {
+  const count = found.items.length;
+  showHead(`Results for “${found.query}”`, count ? "By words, by meaning, and by your taste." : "");
+  at("items").replaceChildren(...found.items.map((entry) => productCard(entry, null)));
+  if (!count) at("items").append(make("li", { class: "note", text: "Nothing fits. Try other words, in English or Chinese." }));
+  at("items").setAttribute("aria-busy", "false");
+  at("foot").textContent = `Release ${found.release}.`;
+  state.ranks = new Map();
+  return 0;
+}
+
+function matched(found) {
+  if (!found) return null;
+  const where = found.map((one) => MATCHES[one] ?? one).join(" and ");
+  return make("p", { class: "headline" }, make("i", { class: "dot own" }), make("span", { text: where ? `Found ${where}` : "Found by your taste" }));
+}
+
 function productCard(entry, was) {
-  const { item, reasons = [] } = entry;
+  const { item, reasons } = entry;
   const moved = was === "new" ? make("span", { class: "move new", text: "New" })
     : was > entry.rank ? make("span", { class: "move up", text: `▲ ${was - entry.rank}`, "aria-label": `up ${was - entry.rank}` })
     : was && was < entry.rank ? make("span", { class: "move down", text: `▼ ${entry.rank - was}`, "aria-label": `down ${entry.rank - was}` })
     : null;
-  const title = make("h3", { text: item.title });
+  const title = make("h3", { text: item.title, ...tongue(item.title) });
   return make("li", { class: `product${was === "new" ? " is-new" : ""}`, "data-id": item.item_id },
     make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": `Place ${entry.rank}` }), moved),
     make("div", { class: "body" },
       make("p", { class: "kind", text: leaf(item.category) }, make("span", { class: "price", text: money(item.price) })),
       title,
-      headline(reasons, item),
-      bar(reasons),
-      make("div", { class: "more" }, why(reasons),
+      reasons ? headline(reasons, item) : matched(entry.matched),
+      reasons && bar(reasons),
+      make("div", { class: "more" }, reasons && why(reasons),
         make("button", { type: "button", class: "no", text: "Not for me", "aria-label": `Not for me: ${item.title}`, on: { click: (event) => act(event, item, "dislike") } })),
       make("div", { class: "actions" },
         make("button", { type: "button", class: "buy", text: "Buy", "aria-label": `Buy ${item.title}`, on: { click: (event) => act(event, item, "purchase") } }),
@@ -239,12 +268,47 @@ function focusAfter(kind, item, place) {
 
 async function refresh() {
   const turn = ++state.turn;
-  const [shopper, list] = await Promise.all([ask(path("users", state.user)), ask(path("users", state.user, "recommendations") + `?k=${SHOWN}`)]);
+  const { query } = state;
+  const wanted = query ? `search?q=${encodeURIComponent(query)}&` : "recommendations?";
+  const [shopper, list] = await Promise.all([ask(path("users", state.user)), ask(`${path("users", state.user)}/${wanted}k=${SHOWN}`)]);
   // A later choice has overtaken this one.
   if (turn !== state.turn) return 0;
   showShopper(shopper);
   state.list = list.list_id || null;
-  return showList(list);
+  return query ? showFound(list) : showList(list);
+}
+
+// Words that are looked for, or none: what is picked for the shopper. Both stand in the address.
+async function lookFor(words) {
+  state.query = words;
+  state.ranks = new Map();
+  at("words").value = words;
+  at("new").classList.toggle("off", Boolean(words));
+  const url = new URL(location);
+  if (words) url.searchParams.set("q", words); else url.searchParams.delete("q");
+  history.replaceState(null, "", url);
+  skeleton();
+  try {
+    await refresh();
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function showNew() {
+  const found = await ask("/v1/new-items?limit=10").catch(() => ({ items: [] }));
+  at("new").hidden = !found.items.length;
+  at("new-items").replaceChildren(...found.items.map((item) => miniCard(item, leaf(item.category))));
+}
+
+function miniCard(item, about, close = () => {}) {
+  return make("li", { class: "mini" },
+    make("div", { class: "shot" }, picture(item)),
+    make("b", { text: item.title, ...tongue(item.title) }),
+    make("small", { text: about }),
+    make("div", { class: "actions" },
+      make("button", { type: "button", class: "buy", text: "Buy", "aria-label": `Buy ${item.title}`, on: { click: (event) => { close(); act(event, item, "purchase"); } } }),
+      make("button", { type: "button", text: "Similar", "aria-label": `Items similar to ${item.title}`, on: { click: () => showSimilar(item) } })));
 }
 
 async function choose(user) {
@@ -264,19 +328,31 @@ async function choose(user) {
   }
 }
 
-async function showSimilar(item) {
+async function showSimilar(item, by = "taste") {
   at("similar-title").textContent = `Similar to ${item.title}`;
+  at("similar-about").textContent = item.description ?? "";
+  // What an item looks like is known where it has a picture.
+  const kinds = Object.keys(ALIKE).filter((kind) => kind !== "looks" || item.image);
+  at("similar-by").replaceChildren(...kinds.map((kind) => make("button", {
+    type: "button", text: ALIKE[kind], "aria-pressed": String(kind === by), "data-by": kind, on: { click: () => listSimilar(item, kind) },
+  })));
+  if (!at("similar").open) at("similar").showModal();
+  await listSimilar(item, by);
+}
+
+let compared = 0;
+async function listSimilar(item, by) {
+  const turn = ++compared;
+  for (const button of at("similar-by").children) button.setAttribute("aria-pressed", String(button.dataset.by === by));
   at("similar-items").replaceChildren(make("li", { class: "hint", text: "Looking…" }));
-  at("similar").showModal();
   try {
-    const found = await ask(path("items", item.item_id, "similar") + "?k=8");
-    at("similar-items").replaceChildren(...found.items.map((entry) => make("li", { class: "mini" },
-      make("div", { class: "shot" }, picture(entry.item)),
-      make("b", { text: entry.item.title }),
-      make("small", { text: `${leaf(entry.item.category)} · ${percent(Math.max(entry.similarity, 0))} alike` }),
-      make("button", { type: "button", text: "Buy", "aria-label": `Buy ${entry.item.title}`, on: { click: (event) => { at("similar").close(); act(event, entry.item, "purchase"); } } }))));
+    const found = await ask(`${path("items", item.item_id, "similar")}?k=8&by=${by}`);
+    if (turn !== compared) return;
+    at("similar-items").replaceChildren(...found.items.map((entry) =>
+      miniCard(entry.item, `${leaf(entry.item.category)} · ${percent(Math.max(entry.similarity, 0))} alike`, () => at("similar").close())));
+    if (!found.items.length) at("similar-items").append(make("li", { class: "note", text: "Nothing is like it." }));
   } catch (error) {
-    at("similar-items").replaceChildren(make("li", { class: "note error", text: error.message }));
+    if (turn === compared) at("similar-items").replaceChildren(make("li", { class: "note error", text: error.message }));
   }
 }
 
@@ -348,11 +424,24 @@ finder.addEventListener("keydown", (event) => {
 });
 at("similar").addEventListener("click", (event) => { if (event.target === at("similar")) at("similar").close(); });
 
+at("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  lookFor(at("words").value.trim());
+  at("list").focus({ preventScroll: true });
+});
+// The cross of a search field empties it: then what is picked comes back.
+at("words").addEventListener("search", () => { if (!at("words").value && state.query) lookFor(""); });
+at("back").addEventListener("click", () => { lookFor(""); at("list").focus({ preventScroll: true }); });
+
 /* ------------------------------------------------------------- beginning */
 
 async function begin() {
   skeleton();
+  showNew();
   const given = new URL(location).searchParams.get("shopper");
+  state.query = new URL(location).searchParams.get("q")?.trim() ?? "";
+  at("words").value = state.query;
+  at("new").classList.toggle("off", Boolean(state.query));
   if (given) return choose(given);
   try {
     const sample = await ask("/v1/shoppers?limit=1");

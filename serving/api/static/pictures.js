@@ -1,4 +1,4 @@
-// A picture for every product, drawn from its category and id: the shop has none of its own.
+// A picture for every product: the shop's own, or, where it has none, one drawn from category and id.
 
 const GLYPHS = {
   pan: '<path d="M20 52a22 22 0 1 0 44 0a22 22 0 1 0-44 0zM63 45l25-15"/><circle cx="42" cy="52" r="14"/>',
@@ -63,8 +63,28 @@ function glyph(item) {
   return GLYPHS.box;
 }
 
-/** An SVG element: soft colours of the category, a turn of its own for each item. */
+// Where the shop's own pictures are; empty where this server shows none.
+const OWN = document.querySelector("meta[name=pictures]")?.content ?? "";
+
+function address(image) {
+  if (!image) return "";
+  if (image.startsWith("https://")) return image;
+  return OWN && OWN + image.split("/").map(encodeURIComponent).join("/");
+}
+
+/** An element that shows an item. Its title stands beside it, so it has no words of its own. */
 export function picture(item) {
+  const src = address(item.image);
+  if (!src) return drawn(item);
+  const shown = document.createElement("img");
+  Object.assign(shown, { className: "picture photo", alt: "", loading: "lazy", decoding: "async", referrerPolicy: "no-referrer" });
+  shown.addEventListener("error", () => shown.replaceWith(drawn(item)), { once: true });
+  shown.src = src;
+  return shown;
+}
+
+// An SVG element: soft colours of the category, a turn of its own for each item.
+function drawn(item) {
   const hue = hash((item.category ?? "").split("/").slice(0, 2).join("/")) % 360;
   const turn = hash(item.item_id);
   const second = (hue + 30 + (turn % 50)) % 360;
