@@ -1,6 +1,6 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
-into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach, and into
-docs/search.md what search finds.
+into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach and
+cost, and into docs/search.md what search finds.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -37,6 +37,7 @@ from benchmarks import (
     planted_table,
     search_table,
     settings_table,
+    vectors_table,
 )
 from benchmarks.accuracy_chart import draw_chart
 from benchmarks.accuracy_figures import FIGURES
@@ -74,6 +75,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "content": lambda _: content_table.write_tables(_read("content.json")),
     "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
+    "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
     "search with taste": lambda _: search_table.write_taste(_read("search.json")),
     "search speed": lambda _: search_table.write_speed(_read("search.json")),

@@ -62,15 +62,8 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         offline=given.offline,
         status=given.status,
     )
-    encoded = content(
-        clean=clean,
-        content=given.content,
-        content_store=given.content_store,
-        read_ms=taken.outputs["read_ms"],
-        offline=given.offline,
-        version=version,
-        status=given.status,
-    ).after(filled)
+    # Features first, which serving waits for: a catalogue may take hours.
+    encoded = _encode(given, clean, taken.outputs["read_ms"], version).after(filled)
     vectors = encoded.outputs["vectors"]
     fitted = _train(given, clean, filled.outputs["training_features"], vectors, version)
     measured = evaluate(
@@ -101,6 +94,18 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         evaluation=measured.outputs["evaluation"],
         report=measured.outputs["report"],
         bundle=made.outputs["bundle"],
+    )
+
+
+def _encode(given: Parameters, clean: Dataset, read_ms: int, version: str) -> PipelineTask:
+    return content(
+        clean=clean,
+        content=given.content,
+        content_store=given.content_store,
+        read_ms=read_ms,
+        offline=given.offline,
+        version=version,
+        status=given.status,
     )
 
 

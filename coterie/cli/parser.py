@@ -1,22 +1,24 @@
 """What can be typed: every command with its options, and an example in its help."""
 
 import argparse
-from typing import Final, NoReturn
+from typing import Final
 
 import coterie
+from coterie.cli.options import (
+    Commands,
+    Parser,
+    add_command,
+    count,
+    count_or_none,
+    minutes,
+    share,
+)
+from coterie.cli.rollout_parser import add_rollout
 
 MODELS: Final = ("social", "social_linear", "lightgcn", "content", "ease", "item_knn", "popularity")
 """Names of ``coterie.models.MODELS``, spelt again so that help need not import torch."""
 DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book", "split_csv")
 """Names of ``coterie.data.public.READERS``, likewise."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with code 2, as argparse does, but without the usage before it."""
-        self.exit(2, f"coterie: {message}; see {self.prog} --help\n")
 
 
 def make_parser() -> Parser:
@@ -39,49 +41,30 @@ def make_parser() -> Parser:
         _recommend,
         _serve,
         _report,
-        _rollout,
+        add_rollout,
     ):
         add(commands)
     return parser
 
 
-Commands = argparse._SubParsersAction
-
-
-def _command(
-    commands: "Commands[Parser]", name: str, about: str, example: str, debug: bool | str = False
-) -> Parser:
-    parser = commands.add_parser(
-        name,
-        help=about.split(".")[0].lower()[0] + about.split(".")[0][1:],
-        description=about,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--debug", action="store_true", default=debug, help="show the traceback of an error"
-    )
-    return parser
-
-
 def _simulate(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "simulate",
         "Make up a shop: shoppers who know each other, items, and what they did.",
         "coterie simulate --users 2000 --items 1500 --events 120000 --out var/shop/raw",
     )
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where its tables go")
-    parser.add_argument("--users", type=_count, default=2000, help="shoppers (%(default)s)")
-    parser.add_argument("--items", type=_count, default=1500, help="items (%(default)s)")
-    parser.add_argument("--events", type=_count, default=120_000, help="events (%(default)s)")
-    parser.add_argument("--days", type=_count, default=90, help="days (%(default)s)")
+    parser.add_argument("--users", type=count, default=2000, help="shoppers (%(default)s)")
+    parser.add_argument("--items", type=count, default=1500, help="items (%(default)s)")
+    parser.add_argument("--events", type=count, default=120_000, help="events (%(default)s)")
+    parser.add_argument("--days", type=count, default=90, help="days (%(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="same seed, same shop (%(default)s)")
     parser.add_argument("--pictures", action="store_true", help="paint a picture of each item")
 
 
 def _inspect(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "inspect",
         "Look at any folder of tables: what each file seems to be. Writes a mapping for ingest.",
@@ -95,7 +78,7 @@ def _inspect(commands: "Commands[Parser]") -> None:
 
 
 def _ingest(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "ingest",
         "Check and clean the tables of a shop. Bad rows go to quarantine.parquet, with the reason.",
@@ -119,7 +102,7 @@ def _ingest(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument(
         "--max-bad-share",
-        type=_share,
+        type=share,
         default=0.05,
         metavar="SHARE",
         help="stop when more of a table's rows are bad (%(default)s)",
@@ -130,7 +113,7 @@ def _ingest(commands: "Commands[Parser]") -> None:
 
 
 def _content(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "content",
         "Encode what items say of themselves: texts, pictures, sounds. Again, only what is new.",
@@ -161,7 +144,7 @@ def _add_content(parser: Parser, what: str) -> None:
 
 
 def _tune(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "tune",
         "Search the best settings on validation. Goes on where an interrupted search stopped.",
@@ -173,16 +156,14 @@ def _tune(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("--model", choices=MODELS, default="social", help="which (%(default)s)")
     parser.add_argument(
-        "--trials", type=_count, metavar="N", help="end after so many (30 if minutes are not given)"
+        "--trials", type=count, metavar="N", help="end after so many (30 if minutes are not given)"
     )
     parser.add_argument(
-        "--minutes", type=_minutes, metavar="M", help="end after so long, if that comes first"
+        "--minutes", type=minutes, metavar="M", help="end after so long, if that comes first"
     )
+    parser.add_argument("--seed", type=count_or_none, default=0, help="of the search (%(default)s)")
     parser.add_argument(
-        "--seed", type=_count_or_none, default=0, help="of the search (%(default)s)"
-    )
-    parser.add_argument(
-        "--parallel", type=_count, metavar="N", help="trials at once (one a GPU, or two cores)"
+        "--parallel", type=count, metavar="N", help="trials at once (one a GPU, or two cores)"
     )
     parser.add_argument("--gpu", action="store_true", help="one GPU for each trial")
     _add_config(parser, "what is set here is not searched")
@@ -201,7 +182,7 @@ def _add_config(parser: Parser, note: str, of: str = "of the model's settings") 
 
 
 def _train(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "train",
         "Fit a challenger and release it if it wins. Goes on where an interrupted run stopped.",
@@ -211,14 +192,14 @@ def _train(commands: "Commands[Parser]") -> None:
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the model goes")
     parser.add_argument("--model", choices=MODELS, default="social", help="which (%(default)s)")
     parser.add_argument(
-        "--epochs", type=_count, help="at most so many passes over the data (the model's own)"
+        "--epochs", type=count, help="at most so many passes over the data (the model's own)"
     )
     parser.add_argument("--seed", type=int, help="of everything random (the model's own)")
     _add_config(parser, "such as the best.json of coterie tune")
     _add_content(parser, "for the model and its release")
     parser.add_argument(
         "--workers",
-        type=_count_or_none,
+        type=count_or_none,
         default=0,
         help="Ray Train workers; 0 trains in this process (%(default)s)",
     )
@@ -236,7 +217,7 @@ def _train(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument(
         "--min-gain",
-        type=_share,
+        type=share,
         default=0.02,
         metavar="SHARE",
         help="NDCG@20 over popularity that a release needs on validation (%(default)s)",
@@ -244,7 +225,7 @@ def _train(commands: "Commands[Parser]") -> None:
 
 
 def _evaluate(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "evaluate",
         "Fit models and compare them on the test part: metrics, intervals, groups, social lift.",
@@ -262,7 +243,7 @@ def _evaluate(commands: "Commands[Parser]") -> None:
 
 
 def _recommend(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "recommend",
         "Show one shopper's list, with the share of the score that each reason has.",
@@ -275,12 +256,12 @@ def _recommend(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--data", required=True, metavar="CLEAN", help="folder that coterie ingest wrote"
     )
-    parser.add_argument("-k", type=_count, default=10, help="length of the list (%(default)s)")
+    parser.add_argument("-k", type=count, default=10, help="length of the list (%(default)s)")
     parser.add_argument("--json", action="store_true", help="for programs instead of people")
 
 
 def _serve(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "serve",
         "Serve lists over HTTP: fills a feature store from the data, then answers until Ctrl-C.",
@@ -291,7 +272,7 @@ def _serve(commands: "Commands[Parser]") -> None:
         "--data", required=True, metavar="CLEAN", help="folder that coterie ingest wrote"
     )
     parser.add_argument("--host", default="127.0.0.1", help="to listen on (%(default)s)")
-    parser.add_argument("--port", type=_count, default=8000, help="to listen on (%(default)s)")
+    parser.add_argument("--port", type=count, default=8000, help="to listen on (%(default)s)")
     parser.add_argument(
         "--state", metavar="FOLDER", help="for features and events; kept (MODEL/serving)"
     )
@@ -309,7 +290,7 @@ def _serve(commands: "Commands[Parser]") -> None:
 
 
 def _report(commands: "Commands[Parser]") -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "report",
         "Draw an evaluation as one HTML file: metrics, groups, and the graph's own figures.",
@@ -320,115 +301,3 @@ def _report(commands: "Commands[Parser]") -> None:
         "--data", required=True, metavar="CLEAN", help="folder that coterie ingest wrote"
     )
     parser.add_argument("--out", metavar="FILE", help="EVALUATION/report.html if not given")
-
-
-def _rollout(commands: "Commands[Parser]") -> None:
-    parser = _command(
-        commands,
-        "rollout",
-        "Roll a release out, watch it, and step in. Asks the app that serves the shop.",
-        "coterie rollout start v8 --reason 'better on validation' --wait\n  coterie rollout status",
-    )
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    start = _action(actions, "start", "Begin to roll a release out.", "v8 --reason 'new ties'")
-    start.add_argument("release", help="version, or folder in the store")
-    start.add_argument(
-        "--plan",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="SETTING",
-        help='NAME=VALUE or a JSON file: step_s=60 weights=[0.1,0.5] signals={"failures":1.2}',
-    )
-    start.add_argument(
-        "--wait", action="store_true", help="until it has ended; code 2 if rolled back"
-    )
-    _add_reason(start)
-    status = _action(actions, "status", "Show how it stands, until it has ended.", "--once")
-    status.add_argument("--once", action="store_true", help="show it once")
-    status.add_argument("--json", action="store_true", help="once, for programs")
-    for verb, about in _COMMANDS.items():
-        _add_reason(_action(actions, verb, about, "--reason 'looks odd'"))
-    free = _action(
-        actions,
-        "unquarantine",
-        "Let a release that was rolled back be started again.",
-        "v8 --reason 'the node was broken'",
-    )
-    free.add_argument("release", help="version, folder in the store, or digest")
-    _add_reason(free)
-    history = _action(actions, "history", "Show what happened, and why.", "--limit 50")
-    history.add_argument("--limit", type=_count, default=20, help="how many (%(default)s)")
-    history.add_argument("--json", action="store_true", help="with the evidence, for programs")
-    explain = _action(
-        actions,
-        "explain",
-        "Which release was live at a time, for this shopper, and why?",
-        "14:03 --user shopper-0042",
-    )
-    explain.add_argument("at", help="14:03 (today), or 2026-01-31T14:03, with an offset or without")
-    explain.add_argument("--user", metavar="USER", help="id of a shopper")
-    explain.add_argument("--json", action="store_true", help="for programs")
-
-
-_COMMANDS: Final = {
-    "pause": "Hold the weight where it is. Signals are judged all the same.",
-    "resume": "Go on after a hold, or approve what waits for it.",
-    "promote": "Make the canary stable now, whatever is still to come.",
-    "rollback": "Put everybody back on stable, and the canary into quarantine.",
-    "freeze": "Let nothing move by itself.",
-    "unfreeze": "Let the rollout move by itself again.",
-}
-
-
-def _action(actions: "Commands[Parser]", name: str, about: str, example: str) -> Parser:
-    # Who says --debug before the action has said it: no default here may take it back.
-    debug = argparse.SUPPRESS
-    parser = _command(actions, name, about, f"coterie rollout {name} {example}", debug)
-    # Else --token SECRET would be taken for --token-file, and the secret be shown in an error.
-    parser.allow_abbrev = False
-    parser.add_argument(
-        "--url", metavar="URL", help="where the app answers (COTERIE_URL, or http://127.0.0.1:8000)"
-    )
-    parser.add_argument(
-        "--token-file", metavar="FILE", help="holds the app's token (COTERIE_ADMIN_TOKEN)"
-    )
-    return parser
-
-
-def _add_reason(parser: Parser) -> None:
-    parser.add_argument("--reason", required=True, help="why: it is kept in the audit log")
-    parser.add_argument("--who", metavar="NAME", help="who you are (your login)")
-
-
-def _count(text: str) -> int:
-    number = _count_or_none(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not over 0")
-    return number
-
-
-def _count_or_none(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
-    return int(text)
-
-
-def _minutes(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number over 0")
-    return number
-
-
-def _share(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
-    return number

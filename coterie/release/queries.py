@@ -51,7 +51,7 @@ class QueryEncoders:
         with self._lock:
             if made not in self._opened:
                 encoder = _open(made.choice(place), self._key, release.version)
-                _check(encoder, made, place, release.version)
+                _check(encoder, made, place, release)
                 while len(self._opened) >= _AT_ONCE:
                     self._opened.pop(next(iter(self._opened)))
                 self._opened[made] = encoder
@@ -66,8 +66,12 @@ def _default_is_here(made: ReleasedEncoder) -> bool:
     return WEIGHTS.installed
 
 
+def _is_address(place: str) -> bool:
+    return place.startswith(("https://", "http://"))
+
+
 def _open(choice: EncoderChoice, key: str, version: str) -> ContentEncoder:
-    if not choice.place.startswith(("https://", "http://")):
+    if not _is_address(choice.place):
         try:
             return make_encoder(TEXT, choice)
         except ImportError as error:
@@ -92,10 +96,18 @@ def _open(choice: EncoderChoice, key: str, version: str) -> ContentEncoder:
     )
 
 
-def _check(encoder: ContentEncoder, made: ReleasedEncoder, place: str, version: str) -> None:
+def _check(encoder: ContentEncoder, made: ReleasedEncoder, place: str, release: Release) -> None:
     if encoder.digest != made.digest:
         raise BadInputError(
             f"queries would be encoded by {encoder.name} ({encoder.digest[:12]}) of {place}, and "
-            f"release {version} has vectors of {made.encoder} ({made.digest[:12]}): set {SETTING} "
-            f"to that one, or to {NONE} to search by words alone, or make a release with this one"
+            f"release {release.version} has vectors of {made.encoder} ({made.digest[:12]}): set "
+            f"{SETTING} to that one, or to {NONE} to search by words alone, or make a release "
+            "with this one"
+        )
+    width = release.vectors[TEXT].shape[1]
+    # An API would have to be asked for it.
+    if not _is_address(place) and encoder.width != width:
+        raise BadInputError(
+            f"release {release.version} says that {made.encoder} made its vectors of texts, but "
+            f"they have {width} numbers and not {encoder.width}: make it again, do not roll it out"
         )

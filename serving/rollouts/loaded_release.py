@@ -96,7 +96,7 @@ def arm_of(ref: ReleaseRef, maker: ListMaker) -> LoadedRelease:
 
 
 def warm_up(maker: ListMaker) -> None:
-    """Make a stranger's list, one of somebody who had the first items, and search for the first.
+    """Make a stranger's list, and one of somebody who had the first items; try the search.
 
     Raises:
         BadInputError: A list is flawed.
@@ -114,5 +114,8 @@ def warm_up(maker: ListMaker) -> None:
                 f"{ListSource(answer.source)} items: do not roll it out"
             )
     if first:
-        known = ShopperFeatures("nobody", ShopperRow(some), [])
-        maker.search(known, maker.catalogue.title(0), 10, explain=True)
+        # Of nothing, so that no encoder is asked: an API may be slow, or not be reached from here.
+        maker.search(ShopperFeatures("nobody", ShopperRow(some), []), " ", 10, explain=True)
+        maker.similar(0, 10, "words")
+        if maker.searcher.knows_looks:
+            maker.similar(0, 10, "looks")

@@ -16,6 +16,7 @@ LEFT_OUT = {
     "COTERIE_MAX_ONGOING",  # serveConfigV2 says it, so it can change in place
     "COTERIE_MAX_QUEUED",
     "COTERIE_SHOPPERS",  # of the demonstration
+    "COTERIE_PICTURES",  # likewise: a folder beside its tables
     "COTERIE_CONTENT_KEY",  # by serving.extraEnv, where an API that encodes queries asks for one
 }
 TOLD_TO_OTHERS = {

@@ -1,10 +1,13 @@
 """What Kubeflow, the command line and the docs say of parameters is what one list says."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from components.ingest import ingest
+from coterie.errors import BadInputError
 from pipelines import demo, local
 from pipelines.compile import PIPELINES, compile_pipelines
 from pipelines.parameters import REQUIRED, Parameters, describe_parameters, write_table
@@ -95,3 +98,22 @@ def test_the_table_has_a_row_for_each():
     assert named["source"][2] == "needed"
     refreshed = named["settings"][2].partition("; ")[2].removesuffix(" in refresh").strip("`")
     assert json.loads(refreshed) == {"loop.max_epochs": 20, "loop.lr": 0.002}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('{"image": {"place": "https://api.example/v1"}}', "addresses encode texts alone"),
+        ('{"texts": {"place": "default"}}', "has no field 'place'"),
+        ("none.json", "is no file"),
+    ],
+)
+def test_content_that_its_step_could_not_take_is_told_before_tables_are_read(
+    tmp_path, content, why
+):
+    clean = SimpleNamespace(path=str(tmp_path / "clean"))
+    texts = dict.fromkeys(("dataset", "mapping", "pipeline", "version", "status"), "")
+    with pytest.raises(BadInputError, match=why):
+        ingest.python_func(
+            clean, "no such shop", content=content, max_bad_share=0.1, runner="native", **texts
+        )

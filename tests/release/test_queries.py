@@ -17,9 +17,12 @@ OTHER = ReleasedEncoder("e5", "ab" * 32, "s3://models/e5")
 V1 = "https://api.example/v1"
 
 
-def release(made, version="v7"):
+def release(made, version="v7", width=512):
+    """What is asked of a release, which is written and read in test_bundle."""
     encoders = {"text": made} if made else {}
-    return SimpleNamespace(version=version, manifest=SimpleNamespace(encoders=encoders))
+    vectors = {"text": np.zeros((3, width), np.float16)} if made else {}
+    manifest = SimpleNamespace(encoders=encoders)
+    return SimpleNamespace(version=version, manifest=manifest, vectors=vectors)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,11 @@ def test_another_encoder_than_the_releases_is_refused(made):
         QueryEncoders().open(release(older))
 
 
+def test_vectors_that_the_encoder_cannot_have_made_are_refused(made):
+    with pytest.raises(BadInputError, match="have 16 numbers and not 512"):
+        QueryEncoders().open(release(made, width=16))
+
+
 def test_nothing_but_the_default_is_opened_on_the_word_of_a_release():
     assert QueryEncoders().open(release(OTHER)) is None
     assert QueryEncoders("none").open(release(OTHER)) is None
@@ -73,6 +81,15 @@ def test_without_its_package_the_default_is_missed_only_where_it_was_set(made, m
     assert QueryEncoders().open(release(made)) is None
     with pytest.raises(BadInputError, match="not installed"):
         QueryEncoders("default").open(release(made))
+
+
+def test_a_folder_without_what_reads_it_says_what_to_install(monkeypatch):
+    def fail(*_):
+        raise ModuleNotFoundError("No module named 'transformers'", name="transformers")
+
+    monkeypatch.setattr("coterie.release.queries.make_encoder", fail)
+    with pytest.raises(BadInputError, match=r"transformers is not installed; pip install 'cot"):
+        QueryEncoders("/models/e5").open(release(OTHER))
 
 
 def test_an_address_takes_the_releases_model_and_prefix_and_is_not_asked_yet():

@@ -112,6 +112,12 @@ def test_words_alone_answer_while_the_encoder_does_not(shop, encoder, monkeypatc
     assert search(shop, "厨房")["items"]
 
 
+def test_an_encoder_is_not_asked_before_somebody_searches(shop, encoder):
+    assert encoder.asked == 0
+    search(shop, "厨房")
+    assert encoder.asked == 1
+
+
 def test_a_store_that_does_not_answer_is_503(client, features):
     features.down = True
     assert client.get("/v1/users/ana/search?q=kitchen").status_code == 503

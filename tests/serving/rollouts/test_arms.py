@@ -8,11 +8,15 @@ import threading
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from small_shop import make_router, people, ref_of, write_small_release
+from small_shop import NUM_ITEMS, make_router, people, ref_of, write_small_release
 from waiting import wait_until
 
+from coterie.content.encoders import EncoderChoice, make_encoder
 from coterie.errors import BadInputError
+from coterie.release.encoders import ReleasedEncoder
+from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.schema import EventKind
 from serving.events.event import Event
@@ -271,6 +275,21 @@ def test_a_stable_that_cannot_be_loaded_ends_the_start(releases, tmp_path):
     router = ReleaseRouter(people(), ServingMetrics())
     with pytest.raises(BadInputError, match="nowhere"):
         router.adopt(Live(ReleaseRef("f" * 64, str(tmp_path / "nowhere"))))
+
+
+def test_a_replica_encodes_queries_with_what_made_the_releases_vectors(tmp_path):
+    pytest.importorskip("sentencepiece", reason="the extra content is not installed")
+    encoder = make_encoder("text", EncoderChoice("default"))
+    made = ReleasedEncoder(encoder.name, encoder.digest, "default")
+    vectors = np.random.default_rng(0).normal(size=(NUM_ITEMS, 512))
+    content = {"text": (vectors, made)}
+    told = write_small_release(tmp_path / "told", version="told", content=content)
+    stable = make_router(told, people(), ServingMetrics()).stable
+    assert stable.text_encoder.digest == encoder.digest
+    assert stable.release.vectors["text"].dtype == np.float16
+    without = make_router(told, people(), ServingMetrics(), encoders=QueryEncoders("none")).stable
+    assert without.text_encoder is None
+    assert set(without.release.vectors) == {"text"}, "likeness of items needs no queries"
 
 
 def test_a_replica_says_what_it_serves(shop, tmp_path):
