@@ -1,4 +1,6 @@
+import { ago, ask, leaf, make, money, path, percent, tongue } from "/static/parts.js";
 import { face, picture } from "/static/pictures.js";
+import { bar, headline, why } from "/static/reasons.js";
 
 const SHOWN = 20;
 const VERBS = { view: "Viewed", click: "Looked at", share: "Shared", cart: "In the cart", review: "Reviewed", rating: "Rated", purchase: "Bought", return: "Sent back", dislike: "Not for you" };
@@ -12,60 +14,17 @@ const LEADS = {
 };
 const ALIKE = { taste: "Liked by the same", words: "Reads like it", looks: "Looks like it" };
 const MATCHES = { words: "in its words", meaning: "in what it means" };
-const KINDS = ["own", "friend", "popular"];
-const KIND_NAMES = { own: "own history", friend: "friends", popular: "popularity" };
 
 const at = (id) => document.getElementById(id);
 const state = { user: null, query: "", list: null, ranks: new Map(), turn: 0 };
 
 /* -------------------------------------------------------------- the API */
 
-async function ask(path, options) {
-  let answer;
-  try {
-    answer = await fetch(path, options);
-  } catch {
-    throw new Error("The shop does not answer. Is it still running?");
-  }
-  if (answer.ok) return answer.json();
-  const problem = await answer.json().catch(() => ({ detail: answer.statusText }));
-  throw new Error(problem.detail + (problem.request_id ? ` (request ${problem.request_id})` : ""));
-}
-
-const path = (...parts) => "/v1/" + parts.map(encodeURIComponent).join("/");
-
 function send(itemId, event) {
   const body = { event_id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, user_id: state.user, item_id: itemId, event };
   // Of the list that it follows from, where it follows from one.
   if (state.ranks.has(itemId) && event !== "return") body.list_id = state.list;
   return ask("/v1/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ events: [body] }) });
-}
-
-/* ------------------------------------------------------------- building */
-
-function make(tag, properties = {}, ...children) {
-  const { class: name, text, on = {}, ...rest } = properties;
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  if (text !== undefined) element.textContent = text;
-  for (const [event, act] of Object.entries(on)) element.addEventListener(event, act);
-  for (const [key, value] of Object.entries(rest)) element.setAttribute(key, value);
-  element.append(...children.filter(Boolean));
-  return element;
-}
-
-// A shop may title its items in several languages: a reader has to say each as it is written.
-const tongue = (text) => (/\p{Script=Han}/u.test(text ?? "") ? { lang: "zh" } : {});
-const money = (price) => (price == null ? "" : price.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
-const leaf = (category) => (category ?? "").split("/").at(-1);
-const percent = (share) => (share > 0 && share < 0.005 ? "<1" : Math.round(share * 100)) + " %";
-
-function ago(ts) {
-  const days = (Date.now() - new Date(ts)) / 86400000;
-  if (days < 1 / 24) return "just now";
-  if (days < 1) return `${Math.round(days * 24)} h ago`;
-  if (days < 60) return `${Math.round(days)} d ago`;
-  return new Date(ts).toLocaleDateString(undefined, { year: "numeric", month: "short" });
 }
 
 /* ---------------------------------------------------------- the shopper */
@@ -173,40 +132,6 @@ function productCard(entry, was) {
         make("button", { type: "button", class: "buy", text: "Buy", "aria-label": `Buy ${item.title}`, on: { click: (event) => act(event, item, "purchase") } }),
         make("button", { type: "button", text: "Look", "aria-label": `Look at ${item.title}`, on: { click: (event) => act(event, item, "click") } }),
         make("button", { type: "button", text: "Similar", "aria-label": `Items similar to ${item.title}`, on: { click: () => showSimilar(item) } }))));
-}
-
-function headline(reasons, item) {
-  const friends = reasons.find((reason) => reason.kind === "friend" && reason.friend && reason.item_id === item.item_id);
-  const best = friends ?? reasons.find((reason) => reason.item_id) ?? reasons[0];
-  if (!best) return null;
-  return make("p", { class: `headline ${best.kind}` },
-    best.friend ? face(best.friend) : make("i", { class: `dot ${best.kind}` }),
-    make("span", { text: best.text }));
-}
-
-function shares(reasons) {
-  const sums = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
-  for (const reason of reasons) sums[reason.kind] += reason.share;
-  return sums;
-}
-
-function bar(reasons) {
-  const sums = shares(reasons);
-  const said = KINDS.filter((kind) => sums[kind] > 0).map((kind) => `${percent(sums[kind])} ${KIND_NAMES[kind]}`).join(", ");
-  const parts = [...reasons].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind)).map((reason) => {
-    const part = make("span", { class: `part ${reason.kind}${reason.contribution < 0 ? " against" : ""}`, title: `${reason.text}: ${percent(reason.share)}` });
-    part.style.flexGrow = Math.max(reason.share, 0.001);
-    return part;
-  });
-  return make("div", { class: "bar", role: "img", "aria-label": `Share of the score: ${said}` }, ...parts);
-}
-
-function why(reasons) {
-  const rows = reasons.map((reason) => make("li", {},
-    make("i", { class: `dot ${reason.kind}` }),
-    make("span", { text: reason.text + (reason.contribution < 0 ? " (speaks against it)" : "") }),
-    make("b", { text: percent(reason.share) })));
-  return make("details", { class: "why" }, make("summary", { text: "Why this?" }), make("ul", {}, ...rows));
 }
 
 // Cards glide from where they were to where they are (nothing moves for those who ask for that).

@@ -1,0 +1,40 @@
+// What every part of the page is built with: answers of the API, elements, and words for numbers.
+
+export async function ask(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Error("The shop does not answer. Is it still running?");
+  }
+  if (answer.ok) return answer.json();
+  const problem = await answer.json().catch(() => ({ detail: answer.statusText }));
+  throw new Error(problem.detail + (problem.request_id ? ` (request ${problem.request_id})` : ""));
+}
+
+export const path = (...parts) => "/v1/" + parts.map(encodeURIComponent).join("/");
+
+export function make(tag, properties = {}, ...children) {
+  const { class: name, text, on = {}, ...rest } = properties;
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text !== undefined) element.textContent = text;
+  for (const [event, act] of Object.entries(on)) element.addEventListener(event, act);
+  for (const [key, value] of Object.entries(rest)) element.setAttribute(key, value);
+  element.append(...children.filter(Boolean));
+  return element;
+}
+
+// A shop may title its items in several languages: a reader has to say each as it is written.
+export const tongue = (text) => (/\p{Script=Han}/u.test(text ?? "") ? { lang: "zh" } : {});
+export const money = (price) => (price == null ? "" : price.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
+export const leaf = (category) => (category ?? "").split("/").at(-1);
+export const percent = (share) => (share > 0 && share < 0.005 ? "<1" : Math.round(share * 100)) + " %";
+
+export function ago(ts) {
+  const days = (Date.now() - new Date(ts)) / 86400000;
+  if (days < 1 / 24) return "just now";
+  if (days < 1) return `${Math.round(days * 24)} h ago`;
+  if (days < 60) return `${Math.round(days)} d ago`;
+  return new Date(ts).toLocaleDateString(undefined, { year: "numeric", month: "short" });
+}

@@ -1,0 +1,41 @@
+// Why an item is listed: in a line, as a bar of shares, and one by one.
+
+import { make, percent } from "/static/parts.js";
+import { face } from "/static/pictures.js";
+
+const KINDS = ["own", "friend", "popular"];
+const KIND_NAMES = { own: "own history", friend: "friends", popular: "popularity" };
+
+export function headline(reasons, item) {
+  const friends = reasons.find((reason) => reason.kind === "friend" && reason.friend && reason.item_id === item.item_id);
+  const best = friends ?? reasons.find((reason) => reason.item_id) ?? reasons[0];
+  if (!best) return null;
+  return make("p", { class: `headline ${best.kind}` },
+    best.friend ? face(best.friend) : make("i", { class: `dot ${best.kind}` }),
+    make("span", { text: best.text }));
+}
+
+function shares(reasons) {
+  const sums = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+  for (const reason of reasons) sums[reason.kind] += reason.share;
+  return sums;
+}
+
+export function bar(reasons) {
+  const sums = shares(reasons);
+  const said = KINDS.filter((kind) => sums[kind] > 0).map((kind) => `${percent(sums[kind])} ${KIND_NAMES[kind]}`).join(", ");
+  const parts = [...reasons].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind)).map((reason) => {
+    const part = make("span", { class: `part ${reason.kind}${reason.contribution < 0 ? " against" : ""}`, title: `${reason.text}: ${percent(reason.share)}` });
+    part.style.flexGrow = Math.max(reason.share, 0.001);
+    return part;
+  });
+  return make("div", { class: "bar", role: "img", "aria-label": `Share of the score: ${said}` }, ...parts);
+}
+
+export function why(reasons) {
+  const rows = reasons.map((reason) => make("li", {},
+    make("i", { class: `dot ${reason.kind}` }),
+    make("span", { text: reason.text + (reason.contribution < 0 ? " (speaks against it)" : "") }),
+    make("b", { text: percent(reason.share) })));
+  return make("details", { class: "why" }, make("summary", { text: "Why this?" }), make("ul", {}, ...rows));
+}
