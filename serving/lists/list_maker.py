@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -72,7 +72,8 @@ class ListMaker:
         """Make a release ready to be asked.
 
         Args:
-            release: With vectors of its items (``release.vectors``), if it has any.
+            release: With vectors of its items, if it has any, which search indexes; they are not
+                kept beside that.
             features: What is known of shoppers.
             metrics: Where it is counted.
             text_encoder: What made the release's vectors of texts, for queries; None: there are no
@@ -81,7 +82,8 @@ class ListMaker:
         Raises:
             BadInputError: Its parameters are not a recommender's.
         """
-        self.release = release
+        # What search compares is its own; to keep the others too would take 3.7 KB an item.
+        self.release = replace(release, vectors={})
         self.text_encoder = text_encoder
         self.catalogue = Catalogue(release)
         self.features = features

@@ -286,10 +286,9 @@ def test_a_replica_encodes_queries_with_what_made_the_releases_vectors(tmp_path)
     told = write_small_release(tmp_path / "told", version="told", content=content)
     stable = make_router(told, people(), ServingMetrics()).stable
     assert stable.text_encoder.digest == encoder.digest
-    assert stable.release.vectors["text"].dtype == np.float16
+    assert not stable.release.vectors, "search has an index of its own: one copy is enough"
     without = make_router(told, people(), ServingMetrics(), encoders=QueryEncoders("none")).stable
     assert without.text_encoder is None
-    assert set(without.release.vectors) == {"text"}, "likeness of items needs no queries"
 
 
 def test_a_replica_says_what_it_serves(shop, tmp_path):
