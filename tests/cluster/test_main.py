@@ -16,7 +16,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 from starting import held_up
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 from coterie.cluster import __main__ as program
 from coterie.cluster.statements import Statements
@@ -205,7 +205,7 @@ def test_a_process_gives_its_lease_back_when_it_is_told_to_end(api, shop, kubeco
         wait_until(lambda: ("configmaps", "shop-rollout") in api.objects)
         wait_until(champion.exists)
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=20)[1]
+        said = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 0
     messages = [json.loads(line)["message"] for line in said.splitlines()]
     assert (messages[0], messages[-1]) == ("listens", "ends")

@@ -6,6 +6,7 @@ import time
 import psutil
 import pytest
 from rich.console import Console
+from waiting import PATIENCE_S
 
 from coterie.errors import BadInputError
 from pipelines.local import LogWatcher, parse_parameters
@@ -129,10 +130,10 @@ def test_a_run_that_is_asked_to_stop_takes_its_step_along(tmp_path):
             time.sleep(0.1)
         family = psutil.Process(running.pid).children(recursive=True)
         running.terminate()
-        said = running.communicate(timeout=30)[1]
+        said = running.communicate(timeout=PATIENCE_S)[1]
     assert (running.returncode, said) == (130, "pipeline: stopped\n")
     assert family
-    assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert psutil.wait_procs(family, timeout=PATIENCE_S)[1] == []
 
 
 def log_of(root):

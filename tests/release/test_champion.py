@@ -6,6 +6,7 @@ import time
 
 import pytest
 from test_store import make, root  # noqa: F401 - a fixture
+from waiting import PATIENCE_S
 
 from coterie.errors import UnavailableError
 from coterie.release.champion import AGAIN_S, ChampionPointer
@@ -115,7 +116,7 @@ def test_a_store_that_says_nothing_holds_nobody_up(store, digests, pointer, monk
     speak, crown = threading.Event(), ReleaseStore.crown
 
     def silent(self, version):
-        assert speak.wait(20)
+        assert speak.wait(PATIENCE_S)
         crown(self, version)
 
     monkeypatch.setattr(ReleaseStore, "crown", silent)

@@ -102,7 +102,7 @@ Sink(log, Dies({port}), ServingMetrics()).write([[event("a", item_id="i1"), even
 @pytest.mark.parametrize("after", [False, True])
 def test_what_a_killed_sink_left_is_applied_once(server, log, features, folder, after):
     dead = run(SINK_THAT_DIES.format(port=server.port, turn_s=1.0, after=after))
-    assert dead.wait(30) == -9
+    assert dead.wait(PATIENCE_S) == -9
     assert log.count_unpushed() == 2
     consumer = consumer_of(log, folder, features)
     # Its turn is still on; nothing is done before it is over.
@@ -158,7 +158,7 @@ def test_a_consumer_killed_at_an_export_loses_and_doubles_no_row(server, log, fo
     log = redis_log.RedisLog("{server.place}", PASSWORD)
     exporting.Exporter(log, "{folder}/shop", metrics()).export()
     """
-    assert run(script).wait(30) == -9
+    assert run(script).wait(PATIENCE_S) == -9
     log.append(numbered(30, 30))
     push_all(log)
     last = time.monotonic() + PATIENCE_S
@@ -338,7 +338,7 @@ def test_it_turns_until_it_is_asked_to_stop(log, folder):
     thread.start()
     wait_until(lambda: len(exported(folder / "shop")) >= 3)
     stop.set()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert len(exported(folder / "shop")) == 3
 

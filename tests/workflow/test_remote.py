@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_shop import write_clean
+from waiting import PATIENCE_S
 
 from coterie.content.vectors import ItemVectors
 from coterie.errors import BadInputError, UnavailableError
@@ -104,7 +105,7 @@ def test_work_that_nobody_waits_for_any_more_is_given_up(url):
             remote.beat(url)
             time.sleep(0.05)
         assert not gone.is_set()
-        assert gone.wait(5)
+        assert gone.wait(PATIENCE_S)
 
 
 def test_work_that_is_done_is_not_given_up(url):
