@@ -15,6 +15,9 @@ from pipelines.client import Client
 
 SHOPPERS: Final = 8
 """Size of a group: its shoppers ask one after the other, then send their events together."""
+GROUP_S: Final = 1.0
+"""For so long a group asks: on a slow machine it is smaller, or the clicks on its first lists would
+come after their window of two seconds, and tell nothing of a release."""
 LENGTH: Final = 10
 """Items of a list that a shopper asks for."""
 FIELDS: Final = ("user_id", "item_id", "event", "value")
@@ -64,13 +67,24 @@ class SimulatedTraffic:
         known = self._world.user_ids
         while not self._stop.is_set():
             users = rng.choice(known, SHOPPERS, replace=False).tolist()
-            answers = [one for one in map(self._ask, users) if one is not None]
+            answers = self._ask_all(users)
             if not answers:
                 time.sleep(0.2)
                 continue
             events = self._answer(answers, rng)
             if events:
                 self._count(lists=0, failed=not self._send(events))
+
+    def _ask_all(self, user_ids: list[str]) -> list[dict[str, Any]]:
+        """Ask for the lists of a group, one after the other, while its time lasts."""
+        answers, last = [], time.monotonic() + GROUP_S
+        for user_id in user_ids:
+            answer = self._ask(user_id)
+            if answer is not None:
+                answers.append(answer)
+            if time.monotonic() > last:
+                break
+        return answers
 
     def _ask(self, user_id: str) -> dict[str, Any] | None:
         time.sleep(self._pause_s)

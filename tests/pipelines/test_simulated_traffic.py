@@ -1,10 +1,12 @@
 """Live shoppers answer what they are shown, and send back what they have."""
 
+import time
+
 import numpy as np
 
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.schema import AGAINST_KINDS, EventKind
-from pipelines.simulated_traffic import SimulatedTraffic
+from pipelines.simulated_traffic import SHOPPERS, SimulatedTraffic
 
 CONFIG = ShopConfig(num_users=300, num_items=200, num_events=12_000, days=40, seed=11)
 
@@ -41,3 +43,19 @@ def test_events_name_their_list_but_for_what_it_did_not_show():
     assert kinds >= AGAINST_KINDS | {EventKind.VIEW, EventKind.PURCHASE}
     assert (EventKind.RETURN, False) in found
     assert {listed for kind, listed in found if kind == EventKind.DISLIKE} == {True}
+
+
+class SlowShop:
+    """Takes a third of a second for a list."""
+
+    def recommendations(self, user_id, k):
+        time.sleep(0.3)
+        return {"user_id": user_id}
+
+
+def test_where_lists_come_slowly_shoppers_do_not_wait_for_each_other():
+    """Their clicks would come too late to count."""
+    traffic, began = SimulatedTraffic(SlowShop(), None, pause_s=0.0), time.monotonic()
+    answers = traffic._ask_all([f"shopper-{n}" for n in range(SHOPPERS)])
+    assert 1 <= len(answers) < SHOPPERS
+    assert time.monotonic() - began < SHOPPERS * 0.3
