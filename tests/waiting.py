@@ -1,6 +1,9 @@
-"""How tests wait for what other threads and processes do."""
+"""How tests wait for what other threads and processes do, and how they kill one."""
 
+import contextlib
 import time
+
+import psutil
 
 PATIENCE_S = 60.0
 """How long a test waits before it calls a thing failed: others work on the machine as well, and a
@@ -14,3 +17,15 @@ def wait_until(holds, seconds=PATIENCE_S, every=0.01):
         assert time.monotonic() < last, f"it did not come to that within {seconds:g} s"
         time.sleep(every)
     return found
+
+
+def kill(process):
+    """Kill a process with all that it began, as the loss of a machine does; return once none is left."""
+    family = []
+    with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself
+        family = psutil.Process(process.pid).children(recursive=True)
+    for one in (process, *family):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(family)
+    process.wait()

@@ -1,8 +1,6 @@
 """Ray Train: what it must not change, and what it must survive."""
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from synthetic import NUM_USERS, planted, some_state
-from two_workers import CONFIG
+from two_workers import CONFIG, for_epochs
+from waiting import kill
 
 from coterie.errors import BadInputError
 from coterie.fitting.distributed import SNAPSHOT, _epochs_in, _mend_snapshot, cluster
@@ -30,7 +28,7 @@ def one_ray(tmp_path_factory):
         yield
 
 
-def kill_after(epochs, storage, limit_s=200):
+def kill_after(epochs, storage, limit_s=400):
     """Run the script until its states hold so many epochs, then kill it; the epochs it had."""
     path = os.pathsep.join([str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])
     run = subprocess.Popen(
@@ -45,15 +43,9 @@ def kill_after(epochs, storage, limit_s=200):
             assert run.poll() is None, f"the run ended by itself with {run.returncode}"
             assert time.monotonic() < deadline, "the run did not come so far"
             time.sleep(0.02)
-        return _epochs_in(storage / "killed")
     finally:
-        # Its workers as well: left alone for a second they would come to their last epoch.
-        family = psutil.Process(run.pid).children(recursive=True)
-        run.send_signal(signal.SIGKILL)
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        run.wait()
+        kill(run)  # its workers as well: they would go on until they miss it
+    return _epochs_in(storage / "killed")
 
 
 @pytest.mark.slow
@@ -61,16 +53,16 @@ def kill_after(epochs, storage, limit_s=200):
 def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_path, one_ray):
     before = kill_after(2, tmp_path)
     data = planted().data
+    total = before + 2
     seen = []
     resumed = fit(
         data,
         "lightgcn",
-        CONFIG,
+        for_epochs(total),
         RayWorkers(str(tmp_path), "killed", count=2),
         lambda what, done, total: seen.append(done),
     )
-    alone = fit(data, "lightgcn", CONFIG)
-    total = CONFIG.loop.max_epochs
+    alone = fit(data, "lightgcn", for_epochs(total))
     assert before - 1 <= resumed.history.resumed_from < total, "lost more than an epoch"
     assert [record.epoch for record in resumed.history.epochs] == list(range(1, total + 1))
     assert seen == sorted(seen)
