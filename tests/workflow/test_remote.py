@@ -129,13 +129,13 @@ def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(shop, url, tmp_
     clean, known = shop
     kept = tmp_path / "bucket" / "states"
 
-    def send(epochs):
-        config = {"loop.max_epochs": epochs, "loop.patience": 10**6, "embedding_size": 16}
+    def send(patience):
+        """It ends by patience alone, which is no part of a run's name."""
+        config = {"loop.max_epochs": 10**6, "loop.patience": patience, "embedding_size": 16}
         settings = FitSettings(config=config, workers=1, address="local")
         remote.send(url, clean, known, settings, f"file://{kept}")
 
-    # Without an end that it could come to before it is killed, on a busy machine.
-    send(10**6)
+    send(10**6)  # on a busy machine it would come to any nearer end before it is killed
     with (tmp_path / "first").open("w") as log, job(url, log) as first:
         wait_until(lambda: epochs_in(kept) >= 2 or first.poll() is not None, 400)
         kill(first)
@@ -143,13 +143,13 @@ def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(shop, url, tmp_
     assert before >= 2, (tmp_path / "first").read_text()[-3000:]
     with pytest.raises(UnavailableError):
         remote.fetch(url, str(tmp_path / "out"))
-    send(before + 2)
+    send(before + 2)  # it has to go on for two epochs at least
     with (tmp_path / "second").open("w") as log, job(url, log) as second:
         assert second.wait(400) == 0, (tmp_path / "second").read_text()[-3000:]
     remote.fetch(url, str(tmp_path / "out"))
     training = load_challenger(str(tmp_path / "out")).training
     assert before - 1 <= training["resumed_from"] <= before
-    assert len(training["epochs"]) == before + 2
+    assert len(training["epochs"]) >= before + 2
     assert "coterie-progress\t" in (tmp_path / "second").read_text()
     assert json.loads((tmp_path / "out" / "challenger.json").read_text())["model"] == "social"
 
