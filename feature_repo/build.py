@@ -9,11 +9,13 @@ import pyarrow as pa
 from coterie.data.dataset import Dataset, Interactions, Ints, Split, Ties, TrainingSet
 from coterie.data.splits import events_of_lists
 from coterie.graph.friends import friend_lists
+from coterie.graph.mutual import mutual_friends
 from coterie.graph.strength import tie_strengths
 from coterie.recommend.shoppers import remembered
 from coterie.schema import (
     FRIEND_IDS,
     FRIEND_STRENGTHS,
+    FRIENDS_MUTUAL,
     FRIENDS_NAMED,
     HAD_ITEMS,
     HAD_KINDS,
@@ -100,7 +102,9 @@ def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
     users, items = len(dataset.users), len(dataset.items)
     known = TrainingSet(moment.events, moment.ties, users, items)
     friends = friend_lists(*tie_strengths(known), users)
-    named = flag(dataset, "may_be_named")[friends.person]
+    mutual = mutual_friends(friends, moment.ties)
+    # Who follows somebody learns nothing of them that way: names are for those who follow back.
+    named = flag(dataset, "may_be_named")[friends.person] & mutual
     return _rows(
         dataset,
         moment,
@@ -110,6 +114,7 @@ def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
                 friends.offsets * len(STRENGTHS), pa.array(friends.strengths.ravel())
             ),
             FRIENDS_NAMED: _lists(friends.offsets, pa.array(named.astype(np.int64))),
+            FRIENDS_MUTUAL: _lists(friends.offsets, pa.array(mutual.astype(np.int64))),
         },
     )
 

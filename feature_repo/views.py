@@ -14,6 +14,7 @@ from feast.types import Array, Float32, Int64, String
 from coterie.schema import (
     FRIEND_IDS,
     FRIEND_STRENGTHS,
+    FRIENDS_MUTUAL,
     FRIENDS_NAMED,
     HAD_ITEMS,
     HAD_KINDS,
@@ -121,6 +122,11 @@ shopper_ties = FeatureView(
             name=FRIENDS_NAMED,
             dtype=Array(Int64),
             description="1 where the friend may be named in a reason",
+        ),
+        Field(
+            name=FRIENDS_MUTUAL,
+            dtype=Array(Int64),
+            description="1 where the friend follows the shopper in turn",
         ),
     ],
     source=file_source(SHOPPER_TIES_VIEW, "friends at each cutoff"),

@@ -99,6 +99,9 @@ class Settings:
     """Parts of a score below this share are told together."""
     reason_rare_below: int = 20
     """An item that fewer people had is not named as one that people did who are not counted."""
+    reason_one_sided: bool = True
+    """Draw lists also on people who do not follow the shopper in turn; reasons never tell of
+    them."""
     max_ongoing: int = 64
     """Requests that one replica works on at a time."""
     max_queued: int = 512
@@ -151,7 +154,12 @@ class Settings:
     @property
     def discretion(self) -> Discretion:
         """How much reasons tell of friends."""
-        return Discretion(self.reason_min_people, self.reason_min_share, self.reason_rare_below)
+        return Discretion(
+            self.reason_min_people,
+            self.reason_min_share,
+            self.reason_rare_below,
+            self.reason_one_sided,
+        )
 
     @property
     def releases_root(self) -> str:

@@ -107,6 +107,7 @@ def group_parts(
     parts: Contributions,
     shown: Ints,
     named: Bools,
+    mutual: Bools,
     items: ItemFacts,
     discretion: Discretion,
 ) -> PartGroups:
@@ -120,22 +121,22 @@ def group_parts(
         parts: Of the list.
         shown: Rows of its items, shape (s,).
         named: Whether each friend may be named, shape (friends,); person 1 stands first.
+        mutual: Whether each follows the shopper in turn: of others nothing is told.
         items: What is known of items.
         discretion: How much is told.
     """
     keys, same = _keys(parts, shown, items)
     is_friend = parts.person >= 0
-    unnamed = is_friend & ~named[np.maximum(parts.person - 1, 0)] if len(named) else is_friend
-    people = np.unique(parts.person[unnamed])
-    whose = np.where(is_friend, FRIENDS, OWN)
-    uncounted = np.zeros(len(keys), np.bool_)
-    if not discretion.may_tell(len(people)):
-        whose[unnamed] = HIDDEN
-        keys[unnamed] = -1
-    else:
-        keys, uncounted = _without_untold(
-            keys, same, parts, unnamed, len(people), items, discretion
-        )
+    unnamed, one_sided = np.zeros_like(is_friend), np.zeros_like(is_friend)
+    unnamed[is_friend] = ~named[parts.person[is_friend] - 1]
+    one_sided[is_friend] = ~mutual[parts.person[is_friend] - 1]
+    people = np.unique(parts.person[unnamed & ~one_sided])
+    hidden = one_sided if discretion.may_tell(len(people)) else one_sided | unnamed
+    whose = np.where(is_friend, np.where(hidden, HIDDEN, FRIENDS), OWN)
+    keys[hidden] = -1
+    keys, uncounted = _without_untold(
+        keys, same, parts, unnamed & ~hidden, len(people), items, discretion
+    )
     keys[is_friend & parts.against] = -1
     # The first three groups are what is not told further, then come the others.
     _, group = np.unique(np.where(keys < 0, whose, keys + CLASSES), return_inverse=True)

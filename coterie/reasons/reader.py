@@ -128,6 +128,7 @@ class ReasonReader:
         shown: Ints,
         texts: Texts,
         discretion: Discretion,
+        mutual: Sequence[bool] | None = None,
     ) -> None:
         """Choose what is told of a list's scores.
 
@@ -138,6 +139,8 @@ class ReasonReader:
             shown: Rows of the listed items, shape (s,).
             texts: The language to tell it in.
             discretion: How much is told.
+            mutual: Whether each friend follows the shopper in turn, in the order of names; all do
+                if not given.
         """
         self._parts, self._names, self._items, self._texts = parts, names, items, texts
         self._shown: list[int] = shown.tolist()
@@ -145,9 +148,10 @@ class ReasonReader:
         whole = np.abs(parts.contribution).sum(axis=0) + np.abs(parts.popular)
         self._whole: list[float] = whole.tolist()
         named = np.array([name is not None for name in names], np.bool_)
+        both = np.ones(len(names), np.bool_) if mutual is None else np.array(mutual, np.bool_)
         self._facts: dict[int, _GroupFacts] = {}
         self._num_own = int((parts.person < 0).sum())
-        self._groups = group_parts(parts, shown, named, items, discretion)
+        self._groups = group_parts(parts, shown, named, both, items, discretion)
         least = discretion.min_share
         self._num_friends = self._groups.num_friends
         self._told = {

@@ -1,5 +1,6 @@
 """What is known of shoppers right now: a small protocol, Feast behind it, and a fake for tests."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,19 @@ class Friends:
     """``len(schema.STRENGTHS)`` numbers a friend."""
     named: tuple[bool, ...] = ()
     """Whether reasons may say who it is."""
+    mutual: tuple[bool, ...] = ()
+    """Whether they follow the shopper in turn; empty where nobody wrote it down: all do then."""
+
+    def take(self, places: Sequence[int]) -> "Friends":
+        """Take some of them, in the order asked."""
+        width = len(schema.STRENGTHS)
+        strengths = (self.strengths[place * width : (place + 1) * width] for place in places)
+        return Friends(
+            tuple(self.ids[place] for place in places),
+            tuple(itertools.chain.from_iterable(strengths)),
+            tuple(self.named[place] for place in places),
+            tuple(self.mutual[place] for place in places) if self.mutual else (),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +125,12 @@ _RECENT: Final = (
     schema.RECENT_WANTED,
 )
 _HAD: Final = (schema.HAD_ITEMS, schema.HAD_KINDS, schema.HAD_WANTED)
-_TIES: Final = (schema.FRIEND_IDS, schema.FRIEND_STRENGTHS, schema.FRIENDS_NAMED)
-_TIES_REFS: Final = [f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in _TIES]
+_TIES: Final = (
+    schema.FRIEND_IDS,
+    schema.FRIEND_STRENGTHS,
+    schema.FRIENDS_NAMED,
+    schema.FRIENDS_MUTUAL,
+)
 _PING_REFS: Final = [f"{schema.SHOPPER_RECENT_VIEW}:{schema.RECENT_ITEMS}"]
 
 
@@ -150,6 +168,8 @@ class FeastFeatures:
         known = {feature.name for feature in recent.features}
         self._columns = tuple(name for name in (*_RECENT, *_HAD) if name in known)
         self._recent_refs = [f"{schema.SHOPPER_RECENT_VIEW}:{name}" for name in self._columns]
+        tied = {feature.name for feature in views[schema.SHOPPER_TIES_VIEW].features}
+        self._ties_refs = [f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in _TIES if name in tied]
         self._list_refs = self._recent_refs[: len(_RECENT)]
         source = recent.batch_source
         times = (source.timestamp_field, source.created_timestamp_column)
@@ -157,7 +177,7 @@ class FeastFeatures:
 
     def shopper(self, user_id: str) -> ShopperRow:
         """See OnlineFeatures."""
-        columns = self._read([*self._recent_refs, *_TIES_REFS], [user_id])
+        columns = self._read([*self._recent_refs, *self._ties_refs], [user_id])
         ids = tuple(_list(columns, schema.FRIEND_IDS, 0))
         return ShopperRow(
             _recent(columns, 0),
@@ -165,6 +185,7 @@ class FeastFeatures:
                 ids,
                 tuple(_list(columns, schema.FRIEND_STRENGTHS, 0)),
                 tuple(bool(named) for named in _list(columns, schema.FRIENDS_NAMED, 0)),
+                tuple(bool(both) for both in _list(columns, schema.FRIENDS_MUTUAL, 0)),
             ),
         )
 

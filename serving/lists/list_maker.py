@@ -51,6 +51,20 @@ class ShopperFeatures:
     friends: Sequence[RecentList]
     """Of ``row.friends``, in their order."""
 
+    def drawn_on(self, discretion: Discretion) -> "ShopperFeatures":
+        """Leave out friends whom lists may not draw on."""
+        friends = self.row.friends
+        kept = discretion.drawn_on(
+            np.array(friends.named, np.bool_),
+            np.array(friends.mutual or (True,) * len(friends.ids), np.bool_),
+            np.array([bool(recent.item_ids) for recent in self.friends], np.bool_),
+        )
+        if kept.all():
+            return self
+        left = np.flatnonzero(kept).tolist()
+        row = replace(self.row, friends=friends.take(left))
+        return replace(self, row=row, friends=[self.friends[place] for place in left])
+
 
 def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
     """Read what is known of a shopper.
@@ -110,7 +124,7 @@ class ListMaker:
     def gather(self, user_id: str) -> ShopperFeatures:
         """Read what is known of a shopper, and time it."""
         with self._timed("features"):
-            return gather(self.features, user_id)
+            return gather(self.features, user_id).drawn_on(self._discretion)
 
     def make(self, known: ShopperFeatures, k: int, explain: bool) -> RecommendationList:
         """Make the list of a shopper of whom all is known; safe in several threads at once."""
@@ -239,7 +253,13 @@ class ListMaker:
         parts = self._recommender.contributions(shoppers, lists)
         shown = lists.item_idx[0, : len(items)]
         reader = ReasonReader(
-            parts, names, self.catalogue, shown, texts_for(None), self._discretion
+            parts,
+            names,
+            self.catalogue,
+            shown,
+            texts_for(None),
+            self._discretion,
+            friends.mutual or None,
         )
         for position, listed in enumerate(items):
             listed.reasons = [as_reason(told) for told in reader.read(position)]
