@@ -19,7 +19,7 @@ from coterie.reasons.groups import (
     ItemFacts,
     group_parts,
 )
-from coterie.reasons.rounding import in_units
+from coterie.reasons.rounding import in_steps, in_units
 from coterie.recommend.content import ALIKE_IN
 from coterie.recommend.recommender import Contributions, ReasonKind
 from coterie.schema import EVENT_KINDS, EventKind
@@ -129,6 +129,7 @@ class ReasonReader:
         texts: Texts,
         discretion: Discretion,
         mutual: Sequence[bool] | None = None,
+        step: float | None = None,
     ) -> None:
         """Choose what is told of a list's scores.
 
@@ -141,7 +142,9 @@ class ReasonReader:
             discretion: How much is told.
             mutual: Whether each friend follows the shopper in turn, in the order of names; all do
                 if not given.
+            step: What contributions are rounded to, and shares to a percent; neither if None.
         """
+        self._step = step
         self._parts, self._names, self._items, self._texts = parts, names, items, texts
         self._shown: list[int] = shown.tolist()
         self._min_share = discretion.min_share
@@ -180,9 +183,14 @@ class ReasonReader:
         reasons.sort(key=lambda one: (one.item_id is None and one.category is None, -one.gross))
         if others.gross > 0:
             reasons.append(others)
-        shares = in_units([one.gross for one in reasons], _DIGITS)
+        shares = in_units([one.gross for one in reasons], _DIGITS if self._step is None else 2)
         for reason, share in zip(reasons, shares, strict=True):
             reason.share = share
+        if self._step is not None:
+            added = [one.net for one in reasons]
+            for reason, net in zip(reasons, in_steps(added, sum(added), self._step), strict=True):
+                reason.net = net
+            reasons = [one for one in reasons if one.share or one.net]
         return reasons
 
     def _own(self, position: int) -> Iterator[ToldReason]:

@@ -15,6 +15,7 @@ from coterie.data.repurchase import Again
 from coterie.languages.texts import texts_for
 from coterie.reasons.discretion import Discretion
 from coterie.reasons.reader import ReasonReader
+from coterie.reasons.rounding import score_step, to_step
 from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
 from coterie.recommend.shoppers import Shoppers
@@ -50,6 +51,12 @@ class ShopperFeatures:
     row: ShopperRow
     friends: Sequence[RecentList]
     """Of ``row.friends``, in their order."""
+
+    @property
+    def counts_unnamed(self) -> bool:
+        """Whether lists draw on people who may not be named: exact numbers would tell of them."""
+        named = zip(self.row.friends.named, self.friends, strict=True)
+        return any(recent.item_ids and not may for may, recent in named)
 
     def drawn_on(self, discretion: Discretion) -> "ShopperFeatures":
         """Leave out friends whom lists may not draw on."""
@@ -132,9 +139,13 @@ class ListMaker:
             shoppers = self._shoppers(known.row, known.friends)
             lists = self._recommender.recommend(shoppers, k)
         items = self._listed(lists)
+        step = score_step([item.score for item in items]) if known.counts_unnamed else None
         if explain:
             with self._timed("explain"):
-                self._explain(items, shoppers, lists, known.row.friends)
+                self._explain(items, shoppers, lists, known.row.friends, step)
+        if step is not None:
+            for item in items:
+                item.score = to_step(item.score, step)
         return RecommendationList(
             user_id=known.user_id,
             source=lists.source[0],
@@ -243,7 +254,12 @@ class ListMaker:
         ]
 
     def _explain(
-        self, items: Sequence[ListedItem], shoppers: Shoppers, lists: Lists, friends: Friends
+        self,
+        items: Sequence[ListedItem],
+        shoppers: Shoppers,
+        lists: Lists,
+        friends: Friends,
+        step: float | None,
     ) -> None:
         """Fill in the reasons of listed items."""
         names = [
@@ -260,6 +276,7 @@ class ListMaker:
             texts_for(None),
             self._discretion,
             friends.mutual or None,
+            step,
         )
         for position, listed in enumerate(items):
             listed.reasons = [as_reason(told) for told in reader.read(position)]

@@ -52,7 +52,9 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         log = SqliteLog(tmp_path / "events.sqlite")
         logs.append(log)
         metrics = ServingMetrics()
-        router = make_router(served, features, metrics, encoders=encoders)
+        router = make_router(
+            served, features, metrics, encoders=encoders, discretion=chosen.discretion
+        )
         if canary is not None:
             router.adopt(Live(ref_of(served), ref_of(canary), 0.5))
             wait_until(lambda: len(router.makers) == 2)
