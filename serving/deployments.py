@@ -174,6 +174,7 @@ class Api:
             settings.attribution_s,
             str(settings.replicas_folder),
             QueryEncoders(settings.text_encoder, settings.content_key),
+            settings.discretion,
         )
         self._begun = False
         self._beats = asyncio.create_task(self._beat())

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
+from coterie.data.dataset import Ints
 from coterie.release.bundle import Release
 from serving.lists.columns import ItemColumns, Mask
 from serving.lists.wanted import PLAIN, Wanted
@@ -32,7 +33,10 @@ class Catalogue:
         """What filters ask, and what is available at this moment: to be replaced, never changed."""
         self._newest: tuple[ItemColumns, npt.NDArray[np.int64]] | None = None
         self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
-        self._had: list[bool] = (release.popularity > 0).tolist()
+        self.num_had: Ints = release.popularity.astype(np.int64)
+        coded = pc.dictionary_encode(release.catalogue.column("category")).combine_chunks()
+        self.category_codes: Ints = pc.fill_null(coded.indices, -1).to_numpy().astype(np.int64)
+        self._categories: list[str] = coded.dictionary.to_pylist()
         titles = release.catalogue.column("title")
         self._haystack = pc.utf8_lower(
             pc.binary_join_element_wise(
@@ -59,9 +63,9 @@ class Catalogue:
         """Name the item of a row by its title."""
         return self._items[row].title
 
-    def had(self, row: int) -> bool:
-        """Tell whether anybody had the item of a row when the release was made."""
-        return self._had[row]
+    def category(self, code: int) -> str:
+        """Name the category of a code by its path."""
+        return self._categories[code]
 
     def item(self, row: int) -> Item:
         """Show the item of a row."""

@@ -13,6 +13,9 @@ from coterie.content.encoder import ContentEncoder
 from coterie.data.dataset import Ints
 from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import Again
+from coterie.languages.texts import texts_for
+from coterie.reasons.discretion import Discretion
+from coterie.reasons.reader import ReasonReader
 from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
 from coterie.recommend.shoppers import Shoppers
@@ -23,7 +26,7 @@ from serving.events.event import Event
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList, merge
 from serving.lists.catalogue import Catalogue
-from serving.lists.reasons import ReasonReader
+from serving.lists.reasons import as_reason
 from serving.lists.search import By, ItemSearch
 from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import (
@@ -73,6 +76,7 @@ class ListMaker:
         features: OnlineFeatures,
         metrics: ServingMetrics,
         text_encoder: ContentEncoder | None = None,
+        discretion: Discretion | None = None,
     ) -> None:
         """Make a release ready to be asked.
 
@@ -83,6 +87,7 @@ class ListMaker:
             metrics: Where it is counted.
             text_encoder: What made the release's vectors of texts, for queries; None: there are no
                 such vectors, or nothing here reads queries as they were read.
+            discretion: How much reasons tell; the default if not given.
 
         Raises:
             BadInputError: Its parameters are not a recommender's.
@@ -93,6 +98,7 @@ class ListMaker:
         self.catalogue = Catalogue(release)
         self.features = features
         self._metrics = metrics
+        self._discretion = discretion or Discretion()
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
         self.searcher = ItemSearch(release, text_encoder, metrics)
         self._days_until_again = release.days_until_again
@@ -289,9 +295,11 @@ class ListMaker:
         ]
         parts = self._recommender.contributions(shoppers, lists)
         shown = lists.item_idx[0, : len(items)]
-        reader = ReasonReader(parts, names, self.catalogue, shown)
+        reader = ReasonReader(
+            parts, names, self.catalogue, shown, texts_for(None), self._discretion
+        )
         for position, listed in enumerate(items):
-            listed.reasons = reader.read(position)
+            listed.reasons = [as_reason(told) for told in reader.read(position)]
 
     def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:
         """List the newest entries of a history, with what was turned down or without."""

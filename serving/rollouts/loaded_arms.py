@@ -12,6 +12,7 @@ from typing import Final
 
 from coterie.errors import BadInputError, CoterieError
 from coterie.files import write_atomically
+from coterie.reasons.discretion import Discretion
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live, ReleaseRef
 from serving.features.online_store import OnlineFeatures
@@ -69,6 +70,7 @@ class ReplicaReleases:
         metrics: ServingMetrics,
         state: str = "",
         encoders: QueryEncoders | None = None,
+        discretion: Discretion | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
 
@@ -77,7 +79,9 @@ class ReplicaReleases:
             metrics: Where releases are shown.
             state: Folder where replicas say what they serve; nowhere if empty.
             encoders: What queries are encoded with; the default text encoder if not given.
+            discretion: How much reasons tell of friends; the default if not given.
         """
+        self._discretion = discretion
         self._features, self._metrics = features, metrics
         self._encoders = encoders or QueryEncoders()
         self._file = Path(state, f"{os.getpid()}.json") if state else None
@@ -135,7 +139,7 @@ class ReplicaReleases:
         return {arm.ref.digest: arm for arm in (arms.stable, arms.canary) if arm}
 
     def _load(self, ref: ReleaseRef) -> LoadedRelease:
-        return load_arm(ref, self._features, self._metrics, self._encoders)
+        return load_arm(ref, self._features, self._metrics, self._encoders, self._discretion)
 
     def _complete(self, live: Live) -> None:
         """Load what is missing, in a thread of its own, and take it if it is still wanted."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from coterie.reasons.discretion import Discretion
 from coterie.recommend.recommender import ListSource
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live
@@ -56,6 +57,7 @@ class ReleaseRouter:
         window_s: float = 300.0,
         state: str = "",
         encoders: QueryEncoders | None = None,
+        discretion: Discretion | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
 
@@ -66,10 +68,11 @@ class ReleaseRouter:
             window_s: How long after a list was shown a click counts as its.
             state: Folder where replicas say what they serve; nowhere if empty.
             encoders: What queries are encoded with; the default text encoder if not given.
+            discretion: How much reasons tell of friends; the default if not given.
         """
         self._metrics, self._timeout_s = metrics, timeout_s
         self._impressions = Impressions(window_s, metrics.arms)
-        self._releases = ReplicaReleases(features, metrics, state, encoders)
+        self._releases = ReplicaReleases(features, metrics, state, encoders, discretion)
         self._searches = Searches(self._releases, metrics, timeout_s)
         self._mirrors: set[asyncio.Task[RecommendationList | None]] = set()
 
