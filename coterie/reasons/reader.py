@@ -19,7 +19,7 @@ from coterie.reasons.groups import (
     ItemFacts,
     group_parts,
 )
-from coterie.reasons.rounding import in_steps, in_units
+from coterie.reasons.rounding import coarsely, in_steps, in_units, step_of
 from coterie.recommend.content import ALIKE_IN
 from coterie.recommend.recommender import Contributions, ReasonKind
 from coterie.schema import EVENT_KINDS, EventKind
@@ -89,7 +89,7 @@ _OF_THIS: Final = _friend_sentences(
     sentences.FRIEND_THIS, sentences.FRIENDS_THIS, sentences.PEOPLE_THIS, sentences.SOME_THIS
 )
 _OF_ITEM: Final = _friend_sentences(
-    sentences.FRIEND_ITEM, sentences.FRIENDS_ITEM, sentences.PEOPLE_ITEM, sentences.SOME_ITEM
+    sentences.FRIEND_ITEM, sentences.FRIENDS_ITEM, sentences.PEOPLE_ITEM, sentences.SOME_THIS
 )
 
 
@@ -129,7 +129,7 @@ class ReasonReader:
         texts: Texts,
         discretion: Discretion,
         mutual: Sequence[bool] | None = None,
-        step: float | None = None,
+        coarse: bool = False,
     ) -> None:
         """Choose what is told of a list's scores.
 
@@ -142,9 +142,9 @@ class ReasonReader:
             discretion: How much is told.
             mutual: Whether each friend follows the shopper in turn, in the order of names; all do
                 if not given.
-            step: What contributions are rounded to, and shares to a percent; neither if None.
+            coarse: Round contributions to two digits and shares to a percent.
         """
-        self._step = step
+        self._coarse = coarse
         self._parts, self._names, self._items, self._texts = parts, names, items, texts
         self._shown: list[int] = shown.tolist()
         self._min_share = discretion.min_share
@@ -183,12 +183,15 @@ class ReasonReader:
         reasons.sort(key=lambda one: (one.item_id is None and one.category is None, -one.gross))
         if others.gross > 0:
             reasons.append(others)
-        shares = in_units([one.gross for one in reasons], _DIGITS if self._step is None else 2)
+        shares = in_units([one.gross for one in reasons], 2 if self._coarse else _DIGITS)
         for reason, share in zip(reasons, shares, strict=True):
             reason.share = share
-        if self._step is not None:
+        if self._coarse:
             added = [one.net for one in reasons]
-            for reason, net in zip(reasons, in_steps(added, sum(added), self._step), strict=True):
+            step = step_of(self._whole[position])
+            for reason, net in zip(
+                reasons, in_steps(added, coarsely(sum(added)), step), strict=True
+            ):
                 reason.net = net
             reasons = [one for one in reasons if one.share or one.net]
         return reasons
@@ -245,8 +248,7 @@ class ReasonReader:
         num, counted = len(facts.people), bool(self._groups.counted[group])
         one_item = facts.did >= 0 and facts.num_items == 1
         if one_item:
-            this = bool(self._groups.same[group] == position)
-            tables = _OF_THIS if this else _OF_ITEM
+            tables = _OF_ITEM if self._groups.same[group] < 0 else _OF_THIS
             kind = EVENT_KINDS[facts.did]
             text = self._did(tables[kind], friend, num if counted else 0, facts.title)
         else:

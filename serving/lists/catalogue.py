@@ -1,6 +1,5 @@
 """The release's items as people see them."""
 
-import itertools
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,6 +10,8 @@ import pyarrow.compute as pc
 
 from coterie.data.dataset import Ints
 from coterie.release.bundle import Release
+from serving.lists.columns import ItemColumns, Mask
+from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import Item
 
 _COLUMNS: Final = (
@@ -28,8 +29,9 @@ class Catalogue:
     def __init__(self, release: Release) -> None:
         rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
         self._items = [_item(row) for row in rows]
-        self._newest: npt.NDArray[np.int64] | None = None
-        self._entered = release.catalogue.column("created_at")
+        self.columns = ItemColumns.of(release.catalogue, release.available)
+        """What filters ask, and what is available at this moment: to be replaced, never changed."""
+        self._newest: tuple[ItemColumns, npt.NDArray[np.int64]] | None = None
         self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
         self.num_had: Ints = release.popularity.astype(np.int64)
         coded = pc.dictionary_encode(release.catalogue.column("category")).combine_chunks()
@@ -69,17 +71,28 @@ class Catalogue:
         """Show the item of a row."""
         return self._items[row]
 
-    def newest(self, limit: int) -> list[int]:
+    def allowed(self, wanted: Wanted = PLAIN) -> Mask:
+        """Find what may be listed at this moment, shape (items,): what is available and fits."""
+        mask = wanted.filter.mask(self.columns)
+        left_out = self.rows([*wanted.filter.exclude, *wanted.context])
+        if left_out:
+            mask = mask.copy()
+            mask[[row for row in left_out if row >= 0]] = False
+        return mask
+
+    def newest(self, limit: int, wanted: Wanted = PLAIN) -> list[int]:
         """List rows of what is for sale and entered the catalogue last, the newest first.
 
-        What nobody dated is left out.
+        What nobody dated is left out, and what earlier pages showed.
         """
-        if self._newest is None:
-            order = pc.sort_indices(self._entered, sort_keys=[("", "descending")])
-            dated = len(self) - self._entered.null_count
-            self._newest = order.slice(0, dated).to_numpy()
-        found = (int(row) for row in self._newest if self._items[row].available)
-        return list(itertools.islice(found, limit))
+        columns = self.columns
+        if self._newest is None or self._newest[0] is not columns:
+            order = np.argsort(-columns.entered_ms, kind="stable")
+            self._newest = columns, order[columns.entered_ms[order] >= 0]
+        order = self._newest[1]
+        found = order[self.allowed(wanted)[order]][: limit + len(wanted.shown)].tolist()
+        fresh = wanted.shown.misses([self.item_id(row) for row in found])
+        return [row for row, yes in zip(found, fresh, strict=True) if yes][:limit]
 
     def words(self, row: int) -> str:
         """Say in words what the item of a row is: its title, brand and category."""

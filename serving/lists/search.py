@@ -13,6 +13,7 @@ from coterie.errors import BadInputError, CoterieError
 from coterie.release.bundle import Release
 from coterie.search.index import Found, SearchIndex, nearest
 from coterie.search.meaning import VectorIndex
+from serving.lists.columns import Mask
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 
@@ -37,10 +38,9 @@ class ItemSearch:
             encoder: What made its vectors of texts, for queries; None: words alone are searched.
             metrics: Where stages are timed.
         """
-        self._available = release.available
         self._encoder, self._metrics = encoder, metrics
         texts = _indexed(release, "text")
-        self._index = SearchIndex(release.catalogue, self._available, texts)
+        self._index = SearchIndex(release.catalogue, release.available, texts)
         self._looks = _indexed(release, "image")
         self._asked, self._rests_until = threading.Lock(), 0.0
 
@@ -49,13 +49,16 @@ class ItemSearch:
         """Whether the release says how its items look."""
         return self._looks is not None
 
-    def find(self, query: str, k: int, taste: npt.ArrayLike | None) -> tuple[Found, bool]:
+    def find(
+        self, query: str, k: int, taste: npt.ArrayLike | None, allowed: Mask
+    ) -> tuple[Found, bool]:
         """Find the k items that fit a query best.
 
         Args:
             query: Of a shopper: never to be logged.
             k: How many at most.
             taste: The shopper's scores of all items; None: of a stranger.
+            allowed: Items that may be found, shape (items,).
 
         Returns:
             What fits, and whether the query's meaning had to be left out: its encoder, which there
@@ -63,13 +66,17 @@ class ItemSearch:
         """
         vector, left_out = self._encoded(query)
         with self._metrics.search.timed("find"):
-            return self._index.search(query, k, vector, taste), left_out
+            return self._index.search(query, k, vector, taste, allowed), left_out
 
-    def alike_in_words(self, row: int, text: str, k: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+    def alike_in_words(
+        self, row: int, text: str, k: int, allowed: Mask
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """Find the k items that say most alike of themselves, with how alike: 0 to 1."""
-        return self._index.like(row, text, k)
+        return self._index.like(row, text, k, allowed)
 
-    def alike_in_looks(self, row: int, k: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+    def alike_in_looks(
+        self, row: int, k: int, allowed: Mask
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """Find the k items that look most alike, with their cosines; none like one without a
         picture.
 
@@ -78,7 +85,7 @@ class ItemSearch:
         """
         if self._looks is None:
             raise BadInputError("this release has no vectors of pictures: encode the catalogue's")
-        return nearest(self._looks.like(row), row, self._available, k)
+        return nearest(self._looks.like(row), row, allowed, k)
 
     def _encoded(self, query: str) -> tuple[npt.NDArray[np.float32] | None, bool]:
         if self._encoder is None or not query.strip():
