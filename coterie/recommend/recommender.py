@@ -129,8 +129,12 @@ class Recommender:
         self._score = Score.of_tensors(parameters, popularity)
         self._hidden = torch.zeros(len(popularity), dtype=torch.bool)
         if available is not None:
-            self._hidden = torch.from_numpy(~available)
+            self.show(available)
         self._popularity = torch.from_numpy(popularity.astype(np.float64))
+
+    def show(self, available: npt.NDArray[np.bool_]) -> None:
+        """Show these items alone from now on, shape (items,); safe while others ask."""
+        self._hidden = torch.from_numpy(~available)
 
     @property
     def num_items(self) -> int:

@@ -87,6 +87,14 @@ class SearchIndex:
         self._vectors, self._available = vectors, available
         self._weights = weights or SearchWeights()
 
+    def show(self, available: npt.NDArray[np.bool_]) -> None:
+        """Find these items alone from now on, shape (items,); safe while others ask."""
+        self._available = available
+
+    def meanings(self, vector: npt.ArrayLike) -> Floats | None:
+        """Compare all items with a vector of a text, shape (items,); None without vectors."""
+        return None if self._vectors is None else self._vectors.cosines(vector)
+
     def search(
         self,
         query: str,
@@ -125,13 +133,14 @@ class SearchIndex:
         """Find the k items that say most alike of themselves, best first, with how alike: 0 to 1.
 
         Args:
-            row: Of the item.
+            row: Of the item; one that is not indexed is compared by the text alone.
             text: The words that it is compared by, such as its title and brand.
             k: How many.
         """
         words = self.words.scores(text)
-        alike = np.minimum(words / max(float(words[row]), 1e-9), 1.0)
-        if self._vectors is not None and self._vectors.knows(row):
+        known = row < len(words)
+        alike = np.minimum(words / max(float(words[row]) if known else 1.0, 1e-9), 1.0)
+        if known and self._vectors is not None and self._vectors.knows(row):
             alike = (alike + np.clip(self._vectors.like(row), 0.0, 1.0)) / 2
         return nearest(alike, row, self._available, k)
 

@@ -2,13 +2,16 @@
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from coterie.data.changes import RowState, is_there, values_of
 from coterie.release.bundle import Release
 from serving.schemas import Item
 
@@ -16,30 +19,70 @@ _COLUMNS: Final = (
     *("item_id", "title", "description", "price", "category", "brand", "available"),
     "image_uri",
 )
+_CHANGEABLE: Final = frozenset({"title", "description", "price", "category", "brand"})
 _WEB_PICTURE: Final = re.compile(r"https://[^\s/@\\\"'<>]+/[^\s\\\"'<>]*")
 _OWN_PICTURE: Final = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\\:?#]+")
 """Names within a folder: nothing absolute, no way out of it, no address of any other kind."""
 
 
 class Catalogue:
-    """Items of one release, by row."""
+    """Items of one release, by row, as changes leave them; new ones come after its own.
+
+    One thread changes it at a time; others may read meanwhile.
+    """
 
     def __init__(self, release: Release) -> None:
         rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
         self._items = [_item(row) for row in rows]
+        self.shown: npt.NDArray[np.bool_] = release.available
+        """Which items may be shown, shape (items,); replaced as a whole."""
+        self._gone: set[int] = set()
         self._newest: npt.NDArray[np.int64] | None = None
-        self._entered = release.catalogue.column("created_at")
+        self._entered: list[datetime | None] = release.catalogue["created_at"].to_pylist()
         self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
         self._had: list[bool] = (release.popularity > 0).tolist()
-        titles = release.catalogue.column("title")
-        self._haystack = pc.utf8_lower(
-            pc.binary_join_element_wise(
-                titles, pc.fill_null(release.catalogue.column("category"), ""), " "
-            )
-        )
+        self._haystack: pa.Array | None = None
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def change(self, states: Mapping[str, RowState]) -> dict[str, RowState]:
+        """Take changes of items in: what is not for sale any more is not shown from here on.
+
+        Returns:
+            Those of items that are not in the catalogue, and should be: see ``add``.
+        """
+        shown, new = self.shown.copy(), {}
+        for item_id, state in states.items():
+            row = self.row(item_id)
+            if row >= 0:
+                self._items[row] = _changed(self._items[row], state)
+                (self._gone.add if is_there(state) is False else self._gone.discard)(row)
+                shown[row] = self._items[row].available and row not in self._gone
+            elif is_there(state):
+                new[item_id] = state
+        self.shown, self._haystack = shown, None
+        return new
+
+    def add(self, states: Mapping[str, RowState]) -> None:
+        """Add items that entered the shop after the release was made."""
+        found = {i: s for i, s in states.items() if self.row(i) < 0}
+        items = [_changed(Item(item_id=i, title=i, new=True), s) for i, s in found.items()]
+        entered = [values_of(state).get("created_at") for state in found.values()]
+        now = datetime.now(UTC)
+        self._entered += [
+            now if ms is None else datetime.fromtimestamp(ms / 1000, UTC) for ms in entered
+        ]
+        self._had += [False] * len(items)
+        self._items += items
+        self.shown = np.concatenate([self.shown, [item.available for item in items]]).astype(bool)
+        self._newest = self._haystack = None
+        for row, item in enumerate(items, len(self._items) - len(items)):
+            self._row_of[item.item_id] = row
+
+    def is_gone(self, row: int) -> bool:
+        """Tell whether the item of a row was taken out of the shop."""
+        return row in self._gone
 
     def row(self, item_id: str) -> int:
         """Find the row of an item; -1 where the release lacks it."""
@@ -71,10 +114,10 @@ class Catalogue:
         What nobody dated is left out.
         """
         if self._newest is None:
-            order = pc.sort_indices(self._entered, sort_keys=[("", "descending")])
-            dated = len(self) - self._entered.null_count
-            self._newest = order.slice(0, dated).to_numpy()
-        found = (int(row) for row in self._newest if self._items[row].available)
+            entered = pa.array(self._entered, pa.timestamp("us", tz="UTC"))
+            order = pc.sort_indices(entered, sort_keys=[("", "descending")])
+            self._newest = order.slice(0, len(entered) - entered.null_count).to_numpy()
+        found = (int(row) for row in self._newest if self.shown[row])
         return list(itertools.islice(found, limit))
 
     def words(self, row: int) -> str:
@@ -83,15 +126,24 @@ class Catalogue:
         return " ".join(text for text in (item.title, item.brand, item.category) if text)
 
     def search(self, words: str, limit: int) -> list[int]:
-        """Find rows whose title or category has all the words, in the catalogue's order."""
-        mask = None
+        """Find rows whose title or category has all the words, in the catalogue's order; without
+        words the first ones."""
+        mask = pa.array(np.ones(len(self), np.bool_))
+        if self._gone:
+            mask = pa.array(~np.isin(np.arange(len(self)), list(self._gone)))
+        haystack = self._texts() if words.split() else None
         for word in words.lower().split():
-            found = pc.match_substring(self._haystack, word)
-            mask = found if mask is None else pc.and_(mask, found)
-        if mask is None:
-            return list(range(min(limit, len(self))))
+            mask = pc.and_(mask, pc.match_substring(haystack, word))
         rows: list[int] = pc.indices_nonzero(mask).slice(0, limit).to_pylist()
         return rows
+
+    def _texts(self) -> pa.Array:
+        """Give the words of items, made anew after they changed."""
+        haystack = self._haystack
+        if haystack is None:
+            texts = [f"{item.title} {item.category or ''}" for item in self._items]
+            self._haystack = haystack = pc.utf8_lower(pa.array(texts, pa.string()))
+        return haystack
 
 
 def public_picture(uri: str | None) -> str | None:
@@ -112,3 +164,14 @@ def public_picture(uri: str | None) -> str | None:
 def _item(row: dict[str, Any]) -> Item:
     image = public_picture(row.pop("image_uri"))
     return Item(**{**row, "image": image, "available": row["available"] is not False})
+
+
+def _changed(item: Item, state: RowState) -> Item:
+    """Show an item as changes leave it."""
+    said = values_of(state)
+    fields = {name: said[name] for name in _CHANGEABLE & said.keys()}
+    if "image_uri" in said:
+        fields["image"] = public_picture(said["image_uri"])
+    if "available" in said:
+        fields["available"] = said["available"] is not False
+    return item.model_copy(update=fields)

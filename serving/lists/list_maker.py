@@ -1,7 +1,8 @@
 """From a shopper's features to an answer: recommender asked, words found. No web in here."""
 
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.content.encoder import ContentEncoder
+from coterie.data.changes import RowState
 from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import Again
 from coterie.recommend.batches import Recent, shopper_from_features
@@ -21,6 +23,7 @@ from coterie.search.index import Found
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.catalogue import Catalogue
+from serving.lists.new_rows import StandIns, grow
 from serving.lists.reasons import ReasonReader
 from serving.lists.search import By, ItemSearch
 from serving.schemas import (
@@ -92,6 +95,47 @@ class ListMaker:
         self.searcher = ItemSearch(release, text_encoder, metrics)
         self.num_available = int(release.available.sum())
         self._days_until_again = release.days_until_again
+        self.version = 0
+        """Of changes: up to which this has been told of them."""
+        self._stand_ins = StandIns.of(release)
+        self._changing, self._adding = threading.Lock(), threading.Lock()
+
+    def change_items(self, states: Mapping[str, RowState]) -> dict[str, RowState]:
+        """Take changes of items in: the next list knows; quick, and safe while lists are made.
+
+        Returns:
+            Those of items that this does not know: they are for ``add_items``.
+        """
+        with self._changing:
+            new = self.catalogue.change(states)
+            self._show()
+        return new
+
+    def add_items(self, states: Mapping[str, RowState]) -> None:
+        """Add items that entered the shop after the release was made; safe while lists are made.
+
+        It takes some tenths of a second where items are many: do it in a thread of its own.
+        """
+        with self._adding:
+            new = {i: state for i, state in states.items() if self.catalogue.row(i) < 0}
+            if new:
+                grown = grow(self.release, new, self._stand_ins, self.searcher)
+                hidden = np.append(self.catalogue.shown, np.zeros(len(new), np.bool_))
+                recommender = Recommender(grown.parameters, grown.popularity, hidden)
+                days = grown.days_until_again[len(self.catalogue) :]
+                with self._changing:
+                    self._days_until_again = np.concatenate([self._days_until_again, days])
+                    # Before the catalogue, so that whatever that names is known here.
+                    self.release, self._recommender = grown, recommender
+                    self.catalogue.add(new)
+            self.change_items(states)
+
+    def _show(self) -> None:
+        """Let lists, likeness and search have what may be shown."""
+        shown = self.catalogue.shown
+        self._recommender.show(shown)
+        self.searcher.show(shown[: self.searcher.num_items])
+        self.num_available = int(shown.sum())
 
     def recommend(self, user_id: str, k: int, explain: bool) -> RecommendationList:
         """Read a shopper's features, and make their list.
@@ -205,13 +249,18 @@ class ListMaker:
 
     def _recent(self, recent: RecentList) -> Recent:
         return Recent(
-            self.catalogue.rows(recent.item_ids),
+            self._known_rows(recent.item_ids),
             recent.kinds,
             recent.ts_ms,
             recent.wanted_ms,
-            self.catalogue.rows(recent.had_ids),
+            self._known_rows(recent.had_ids),
             recent.had_wanted_ms,
         )
+
+    def _known_rows(self, item_ids: Sequence[str]) -> list[int]:
+        """Find rows; -1 also for items that are only just being added."""
+        most = self._recommender.num_items
+        return [row if row < most else -1 for row in self.catalogue.rows(item_ids)]
 
     def _listed(self, lists: Lists) -> list[ListedItem]:
         rows = lists.item_idx[0]

@@ -45,9 +45,24 @@ class ItemSearch:
         self._asked, self._rests_until = threading.Lock(), 0.0
 
     @property
+    def num_items(self) -> int:
+        """Items that are indexed: those of the release."""
+        return len(self._available)
+
+    @property
     def knows_looks(self) -> bool:
         """Whether the release says how its items look."""
         return self._looks is not None
+
+    def show(self, available: npt.NDArray[np.bool_]) -> None:
+        """Find these of the release's items alone from now on; safe while others ask."""
+        self._available = available
+        self._index.show(available)
+
+    def meanings(self, text: str) -> npt.NDArray[np.float32] | None:
+        """Tell how much each item says what a text says, shape (items,); None: nothing tells."""
+        vector, _ = self._encoded(text)
+        return None if vector is None else self._index.meanings(vector)
 
     def find(self, query: str, k: int, taste: npt.ArrayLike | None) -> tuple[Found, bool]:
         """Find the k items that fit a query best.
@@ -62,6 +77,9 @@ class ItemSearch:
             is, did not answer.
         """
         vector, left_out = self._encoded(query)
+        if taste is not None:
+            # Items that are newer than the release are in lists, and in no index yet.
+            taste = np.asarray(taste)[: len(self._available)]
         with self._metrics.search.timed("find"):
             return self._index.search(query, k, vector, taste), left_out
 
@@ -78,6 +96,8 @@ class ItemSearch:
         """
         if self._looks is None:
             raise BadInputError("this release has no vectors of pictures: encode the catalogue's")
+        if row >= self.num_items:  # newer than the release: nobody looked at it yet
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
         return nearest(self._looks.like(row), row, self._available, k)
 
     def _encoded(self, query: str) -> tuple[npt.NDArray[np.float32] | None, bool]:
