@@ -17,12 +17,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from coterie.content.encoders import DEFAULT
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.release.queries import NONE
 from coterie.rollout.live import Live
 from serving.launch.haproxy import inner_ports, write_launcher
-from serving.launch.preflight import check
+from serving.launch.preflight import check, check_text_encoder
 from serving.launch.ray_environment import prepare_ray
-from serving.rollouts.release_locator import first_live
+from serving.rollouts.release_locator import first_live, first_stable
 from serving.settings import Settings, read_settings
 
 POLL_S: Final = 0.1
@@ -72,6 +74,7 @@ def serving(settings: Settings) -> Iterator[Settings]:
     """
     settings = _with_whole_paths(settings)
     check(settings)
+    check_text_encoder(settings, first_stable(settings).folder)
     shutil.rmtree(settings.metrics_folder, ignore_errors=True)
     settings.metrics_folder.mkdir(parents=True)
     shutil.rmtree(settings.replicas_folder, ignore_errors=True)
@@ -165,6 +168,7 @@ def _with_whole_paths(settings: Settings) -> Settings:
         pipeline_status=_whole_unless_url(settings.pipeline_status),
         state=_whole(settings.state),
         releases=_whole_unless_url(settings.releases_root),
+        text_encoder=_whole_encoder(settings.text_encoder),
         rollouts=_whole_unless_url(settings.rollouts_root),
         shoppers=_whole(settings.shoppers) if settings.shoppers else "",
         pictures=_whole(settings.pictures) if settings.pictures else "",
@@ -173,6 +177,10 @@ def _with_whole_paths(settings: Settings) -> Settings:
 
 def _whole_unless_url(path: str) -> str:
     return path if "://" in path or not path else _whole(path)
+
+
+def _whole_encoder(place: str) -> str:
+    return place if place in (DEFAULT, NONE) else _whole_unless_url(place)
 
 
 def _whole(path: str) -> str:

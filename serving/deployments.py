@@ -175,6 +175,7 @@ class Api:
             settings.attribution_s,
             str(settings.replicas_folder),
             QueryEncoders(settings.text_encoder, settings.content_key),
+            settings.discretion,
             LiveState(open_live_rows(settings)),
         )
         self._begun = False

@@ -58,20 +58,40 @@ class Item(BaseModel):
 class Reason(BaseModel):
     """One part of an item's score. The contributions of all parts add up to the score."""
 
-    kind: ReasonKind = Field(description="Own history, a friend's, or what most people had")
+    kind: ReasonKind = Field(
+        description="Own history, friends', what most people had, or others: what is too small, or "
+        "too private, to be told"
+    )
     share: float = Field(description="Part of the score, 0 to 1: all shares add up to 1")
     contribution: float = Field(description="What it adds to the score; may be below 0")
     text: str = Field(
-        description="For people to read", examples=["shopper-0007 and 2 more friends bought this"]
+        description="For people to read",
+        examples=["shopper-0007 and 4 more people you know bought this"],
     )
     item_id: str | None = Field(default=None, description="The item that the history holds")
+    item_ids: list[str] | None = Field(
+        default=None, description="Of the shopper's own items that this part adds up, ten at most"
+    )
+    category: str | None = Field(
+        default=None, description="Of the items that the history holds, where they are several"
+    )
+    num_items: int | None = Field(
+        default=None, description="Items of the shopper's own history that this part adds up"
+    )
     friend: str | None = Field(default=None, description="Only who may be named is")
-    num_friends: int | None = Field(default=None, description="Friends that this part adds up")
+    num_friends: int | None = Field(
+        default=None, description="Friends that this part adds up, where that may be told"
+    )
     likeness: dict[str, float] | None = Field(
         default=None,
         description="Where this part comes of both items being alike, in what, as shares of 1: "
         "words, meaning, looks, sound",
         examples=[{"words": 0.6, "looks": 0.4}],
+    )
+    likeness_text: str | None = Field(
+        default=None,
+        description="The same for people to read",
+        examples=["Alike in words above all"],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from coterie.data.locks import SQLITE, check_log_url
 from coterie.errors import BadInputError
+from coterie.reasons.discretion import Discretion
 
 PREFIX: Final = "COTERIE_"
 KUBERNETES: Final = "kubernetes://"
@@ -92,6 +93,12 @@ class Settings:
     """Events older than this are refused."""
     max_event_lead_s: float = 300.0
     """Events further ahead of our clock than this are refused."""
+    reason_min_people: int = 3
+    """From so many on are friends counted in reasons who may not be named."""
+    reason_min_share: float = 0.03
+    """Parts of a score below this share are told together."""
+    reason_rare_below: int = 20
+    """An item that fewer people had is not named as one that people did who are not counted."""
     max_ongoing: int = 64
     """Requests that one replica works on at a time."""
     max_queued: int = 512
@@ -142,6 +149,11 @@ class Settings:
         return tuple(self.cors_origins.replace(",", " ").split())
 
     @property
+    def discretion(self) -> Discretion:
+        """How much reasons tell of friends."""
+        return Discretion(self.reason_min_people, self.reason_min_share, self.reason_rare_below)
+
+    @property
     def releases_root(self) -> str:
         """Folder or URL of the store whose releases may be rolled out."""
         return self.releases or self.release.rstrip("/").rpartition("/")[0] or "."
@@ -178,6 +190,9 @@ _BOUNDS: Final = {
     "replicas": (1, 1000),
     "max_event_age_days": (0.01, 36500),
     "max_event_lead_s": (0, 300),  # what the contract calls the future begins there
+    "reason_min_people": (1, 1000),
+    "reason_min_share": (0, 0.5),
+    "reason_rare_below": (0, 1_000_000_000),
     "max_ongoing": (1, 10000),
     "max_queued": (0, 100000),
     "drain_s": (0, 3600),

@@ -38,6 +38,7 @@ LONG: Final = frozenset(
         "tests/serving/ingestion/test_one_check.py",
         "tests/serving/api/test_openapi.py",
         "tests/serving/events/test_redis_log.py",
+        "tests/serving/api/test_search_by_encoders.py",
         "tests/serving/api/test_normalizing.py",
         # Each table in each form; ingest killed anywhere.
         "tests/data/test_consent.py",

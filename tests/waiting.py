@@ -20,7 +20,7 @@ def wait_until(holds, seconds=PATIENCE_S, every=0.01):
 
 
 def kill(process):
-    """Kill a process with all that it began, as the loss of a machine does; return once none is left."""
+    """Kill a process with all that it began, as losing a machine does; return when all are gone."""
     family = []
     with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself
         family = psutil.Process(process.pid).children(recursive=True)

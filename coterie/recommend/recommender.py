@@ -42,6 +42,8 @@ class ReasonKind(StrEnum):
     OWN = "own"
     FRIEND = "friend"
     POPULAR = "popular"
+    OTHERS = "others"
+    """Parts of a score that are too small, or too private, to be told one by one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,16 @@
 
 import threading
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coterie.content.encoder import ContentEncoder
 from coterie.content.encoders import DEFAULT, EncoderChoice, make_encoder
 from coterie.errors import BadInputError
-from coterie.release.bundle import Release
 from coterie.release.encoders import ReleasedEncoder
+from coterie.release.manifest import Manifest
+
+if TYPE_CHECKING:  # Torch comes with it, which a glance at a manifest need not wait for
+    from coterie.release.bundle import Release
 
 TEXT: Final = "text"
 NONE: Final = "none"
@@ -35,7 +38,7 @@ class QueryEncoders:
         self._lock = threading.Lock()
         self._opened: dict[ReleasedEncoder, ContentEncoder] = {}
 
-    def open(self, release: Release) -> ContentEncoder | None:
+    def open(self, release: "Release") -> ContentEncoder | None:
         """Open what encodes queries for a release; None where nothing does.
 
         An API is not asked before the first query.
@@ -44,18 +47,46 @@ class QueryEncoders:
             BadInputError: The encoder that was set is another than the release's, or not there.
             UnavailableError: The store of its weights does not answer.
         """
-        made = release.manifest.encoders.get(TEXT)
+        vectors = release.vectors.get(TEXT)
+        return self.open_for(release.manifest, 0 if vectors is None else vectors.shape[1])
+
+    def open_for(self, manifest: Manifest, width: int) -> ContentEncoder | None:
+        """Open what encodes queries for the release of a manifest; raises as ``open`` does.
+
+        Args:
+            manifest: Says what made its vectors.
+            width: Of its vectors of texts.
+        """
+        made = manifest.encoders.get(TEXT)
         place = self._place or (DEFAULT if made and _default_is_here(made) else NONE)
         if made is None or place == NONE:
             return None
         with self._lock:
             if made not in self._opened:
-                encoder = _open(made.choice(place), self._key, release.version)
-                _check(encoder, made, place, release)
+                encoder = _open(made.choice(place), self._key, manifest.version)
+                _check(encoder, made, place, manifest.version)
+                # An API would have to be asked for it.
+                if not is_address(place):
+                    _check_width(encoder, width, made, manifest.version)
                 while len(self._opened) >= _AT_ONCE:
                     self._opened.pop(next(iter(self._opened)))
                 self._opened[made] = encoder
             return self._opened[made]
+
+    def try_one(self, manifest: Manifest, width: int) -> None:
+        """Encode a query as a shopper's would be: an API is asked, with the key that was given.
+
+        Args:
+            manifest: Of the release that is to be searched.
+            width: Of its vectors of texts.
+
+        Raises:
+            BadInputError: As ``open``; or the API refuses, or its vectors are others.
+            UnavailableError: The API does not answer, or the store of weights.
+        """
+        encoder = self.open_for(manifest, width)
+        if encoder is not None:
+            _check_width(encoder, width, manifest.encoders[TEXT], manifest.version)
 
 
 def _default_is_here(made: ReleasedEncoder) -> bool:
@@ -66,12 +97,13 @@ def _default_is_here(made: ReleasedEncoder) -> bool:
     return WEIGHTS.installed
 
 
-def _is_address(place: str) -> bool:
+def is_address(place: str) -> bool:
+    """Tell whether a place of an encoder is an API's."""
     return place.startswith(("https://", "http://"))
 
 
 def _open(choice: EncoderChoice, key: str, version: str) -> ContentEncoder:
-    if not _is_address(choice.place):
+    if not is_address(choice.place):
         try:
             return make_encoder(TEXT, choice)
         except ImportError as error:
@@ -96,18 +128,19 @@ def _open(choice: EncoderChoice, key: str, version: str) -> ContentEncoder:
     )
 
 
-def _check(encoder: ContentEncoder, made: ReleasedEncoder, place: str, release: Release) -> None:
+def _check(encoder: ContentEncoder, made: ReleasedEncoder, place: str, version: str) -> None:
     if encoder.digest != made.digest:
         raise BadInputError(
             f"queries would be encoded by {encoder.name} ({encoder.digest[:12]}) of {place}, and "
-            f"release {release.version} has vectors of {made.encoder} ({made.digest[:12]}): set "
+            f"release {version} has vectors of {made.encoder} ({made.digest[:12]}): set "
             f"{SETTING} to that one, or to {NONE} to search by words alone, or make a release "
             "with this one"
         )
-    width = release.vectors[TEXT].shape[1]
-    # An API would have to be asked for it.
-    if not _is_address(place) and encoder.width != width:
+
+
+def _check_width(encoder: ContentEncoder, width: int, made: ReleasedEncoder, version: str) -> None:
+    if encoder.width != width:
         raise BadInputError(
-            f"release {release.version} says that {made.encoder} made its vectors of texts, but "
-            f"they have {width} numbers and not {encoder.width}: make it again, do not roll it out"
+            f"release {version} says that {made.encoder} made its vectors of texts, but they have "
+            f"{width} numbers and not {encoder.width}: make it again, do not roll it out"
         )

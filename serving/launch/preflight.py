@@ -2,10 +2,14 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, UnavailableError
 from coterie.release.files import read_files
+from coterie.release.manifest import CONTENT
+from coterie.release.queries import NONE, SETTING, TEXT, QueryEncoders, is_address
+from coterie.release.vectors import unpack_vectors
 from coterie.schema import EVENTS
 from serving.settings import Settings
 
@@ -40,6 +44,35 @@ def check_port(host: str, port: int) -> None:
             f"cannot listen on {host} port {port}: {why}; stop what uses it "
             f"(`ss -ltnp 'sport = :{port}'` names it), or choose another with --port"
         ) from error
+
+
+def check_text_encoder(settings: Settings, release: str) -> None:
+    """Encode a query with the encoder that was set, as replicas will for the release in a folder.
+
+    Where none was set nothing is tried: replicas then open the default, or nothing.
+
+    Raises:
+        BadInputError: It is another than the release's, not there, or an API that refuses.
+        UnavailableError: The store of its weights, or of the release, does not answer.
+    """
+    place = settings.text_encoder
+    if place in ("", NONE):
+        return
+    files = read_files(release)
+    manifest = files.manifest
+    if TEXT not in manifest.encoders:
+        return
+    vectors = unpack_vectors(
+        files.content[CONTENT], manifest.encoders, manifest.num_items, f"{release}/{CONTENT}"
+    )
+    try:
+        encoders = QueryEncoders(place, settings.content_key)
+        encoders.try_one(manifest, vectors[TEXT].shape[1])
+    except UnavailableError as error:
+        if not is_address(place):
+            raise
+        # Words alone answer until it does, so an app begins without an API.
+        print(f"warning: {SETTING}: {error}", file=sys.stderr)
 
 
 def _check_features(folder: str) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.changes import RowState, is_there, values_of
+from coterie.data.dataset import Ints
 from coterie.release.bundle import Release
 from serving.schemas import Item
 
@@ -40,7 +41,10 @@ class Catalogue:
         self._newest: npt.NDArray[np.int64] | None = None
         self._entered: list[datetime | None] = release.catalogue["created_at"].to_pylist()
         self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
-        self._had: list[bool] = (release.popularity > 0).tolist()
+        self.num_had: Ints = release.popularity.astype(np.int64)
+        coded = pc.dictionary_encode(release.catalogue.column("category")).combine_chunks()
+        self.category_codes: Ints = pc.fill_null(coded.indices, -1).to_numpy().astype(np.int64)
+        self._categories: list[str] = coded.dictionary.to_pylist()
         self._haystack: pa.Array | None = None
 
     def __len__(self) -> int:
@@ -73,12 +77,22 @@ class Catalogue:
         self._entered += [
             now if ms is None else datetime.fromtimestamp(ms / 1000, UTC) for ms in entered
         ]
-        self._had += [False] * len(items)
+        self.num_had = np.append(self.num_had, np.zeros(len(items), np.int64))
+        codes = [self._code(item.category) for item in items]
+        self.category_codes = np.append(self.category_codes, np.array(codes, np.int64))
         self._items += items
         self.shown = np.concatenate([self.shown, [item.available for item in items]]).astype(bool)
         self._newest = self._haystack = None
         for row, item in enumerate(items, len(self._items) - len(items)):
             self._row_of[item.item_id] = row
+
+    def _code(self, category: str | None) -> int:
+        """Find the code of a category, which may be a new one; -1 for none."""
+        if category is None:
+            return -1
+        if category not in self._categories:
+            self._categories.append(category)
+        return self._categories.index(category)
 
     def is_gone(self, row: int) -> bool:
         """Tell whether the item of a row was taken out of the shop."""
@@ -100,9 +114,9 @@ class Catalogue:
         """Name the item of a row by its title."""
         return self._items[row].title
 
-    def had(self, row: int) -> bool:
-        """Tell whether anybody had the item of a row when the release was made."""
-        return self._had[row]
+    def category(self, code: int) -> str:
+        """Name the category of a code by its path."""
+        return self._categories[code]
 
     def item(self, row: int) -> Item:
         """Show the item of a row."""

@@ -14,6 +14,9 @@ from coterie.content.encoder import ContentEncoder
 from coterie.data.changes import RowState
 from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import Again
+from coterie.languages.texts import texts_for
+from coterie.reasons.discretion import Discretion
+from coterie.reasons.reader import ReasonReader
 from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
 from coterie.recommend.shoppers import Shoppers
@@ -24,7 +27,7 @@ from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.catalogue import Catalogue
 from serving.lists.new_rows import StandIns, grow
-from serving.lists.reasons import ReasonReader
+from serving.lists.reasons import as_reason
 from serving.lists.search import By, ItemSearch
 from serving.schemas import (
     FoundItem,
@@ -71,6 +74,7 @@ class ListMaker:
         features: OnlineFeatures,
         metrics: ServingMetrics,
         text_encoder: ContentEncoder | None = None,
+        discretion: Discretion | None = None,
     ) -> None:
         """Make a release ready to be asked.
 
@@ -81,6 +85,7 @@ class ListMaker:
             metrics: Where it is counted.
             text_encoder: What made the release's vectors of texts, for queries; None: there are no
                 such vectors, or nothing here reads queries as they were read.
+            discretion: How much reasons tell; the default if not given.
 
         Raises:
             BadInputError: Its parameters are not a recommender's.
@@ -91,6 +96,7 @@ class ListMaker:
         self.catalogue = Catalogue(release)
         self.features = features
         self._metrics = metrics
+        self._discretion = discretion or Discretion()
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
         self.searcher = ItemSearch(release, text_encoder, metrics)
         self.num_available = int(release.available.sum())
@@ -281,9 +287,11 @@ class ListMaker:
         ]
         parts = self._recommender.contributions(shoppers, lists)
         shown = lists.item_idx[0, : len(items)]
-        reader = ReasonReader(parts, names, self.catalogue, shown)
+        reader = ReasonReader(
+            parts, names, self.catalogue, shown, texts_for(None), self._discretion
+        )
         for position, listed in enumerate(items):
-            listed.reasons = reader.read(position)
+            listed.reasons = [as_reason(told) for told in reader.read(position)]
 
     def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:
         """List the newest entries of a history, with what was turned down or without."""

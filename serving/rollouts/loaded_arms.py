@@ -16,6 +16,7 @@ from typing import Final
 from coterie.data.changes import RowState
 from coterie.errors import BadInputError, CoterieError
 from coterie.files import write_atomically
+from coterie.reasons.discretion import Discretion
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live, ReleaseRef
 from serving.features.live import LiveState
@@ -74,6 +75,7 @@ class ReplicaReleases:
         metrics: ServingMetrics,
         state: str = "",
         encoders: QueryEncoders | None = None,
+        discretion: Discretion | None = None,
         live: LiveState | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
@@ -83,9 +85,10 @@ class ReplicaReleases:
             metrics: Where releases are shown.
             state: Folder where replicas say what they serve; nowhere if empty.
             encoders: What queries are encoded with; the default text encoder if not given.
+            discretion: How much reasons tell of friends; the default if not given.
             live: What changed since releases were made; nothing if not given.
         """
-        self._live = live
+        self._discretion, self._live = discretion, live
         self._joining = ThreadPoolExecutor(1, "items")
         self._features, self._metrics = features, metrics
         self._encoders = encoders or QueryEncoders()
@@ -170,7 +173,7 @@ class ReplicaReleases:
         return {arm.ref.digest: arm for arm in (arms.stable, arms.canary) if arm}
 
     def _load(self, ref: ReleaseRef) -> LoadedRelease:
-        arm = load_arm(ref, self._features, self._metrics, self._encoders)
+        arm = load_arm(ref, self._features, self._metrics, self._encoders, self._discretion)
         if self._live is not None:
             # A release comes into use with all that changed since it was made; where nobody can say
             # what that is, the first request asks again.

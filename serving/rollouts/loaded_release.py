@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coterie.errors import BadInputError, CoterieError
+from coterie.reasons.discretion import Discretion
 from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import Release, load_release
 from coterie.release.queries import NONE, SETTING, TEXT, QueryEncoders
@@ -38,6 +39,7 @@ def load_arm(
     features: OnlineFeatures | None = None,
     metrics: ServingMetrics | None = None,
     encoders: QueryEncoders | None = None,
+    discretion: Discretion | None = None,
 ) -> LoadedRelease:
     """Read a release and make some lists of it; without ``features`` for that alone.
 
@@ -46,6 +48,7 @@ def load_arm(
         features: What is known of shoppers.
         metrics: Where it is counted.
         encoders: What queries are encoded with; the default text encoder if not given.
+        discretion: How much reasons tell of friends; the default if not given.
 
     Raises:
         BadInputError: It is damaged, not the one that was meant, cannot make a list, or its
@@ -63,7 +66,11 @@ def load_arm(
         log.info("queries are not encoded", extra={"fields": _why_not(release)})
     try:
         maker = ListMaker(
-            release, features or FakeFeatures(), metrics or ServingMetrics(), text_encoder
+            release,
+            features or FakeFeatures(),
+            metrics or ServingMetrics(),
+            text_encoder,
+            discretion,
         )
         arm = arm_of(ref, maker)
         warm_up(maker)

@@ -33,13 +33,24 @@ def first_live(settings: Settings) -> Live:
         BadInputError: A release is damaged, or is not where it was.
         UnavailableError: The store did not answer.
     """
-    begun = ReleaseRef(read_files(settings.release).digest, settings.release)
-    rollout_store = FileRolloutStore(settings.rollouts_root)
+    begun, rollout_store = _begun(settings), FileRolloutStore(settings.rollouts_root)
     state, version = rollout_store.read()
     if not state.stable:
         rollout_store.write(State(stable=begun.digest), version)
         return Live(begun)
     return ReleaseLocator(settings.releases_root, begun).live(state.target)
+
+
+def first_stable(settings: Settings) -> ReleaseRef:
+    """Tell which release ``first_live`` will choose as stable, and write nothing; raises as it."""
+    begun, (state, _) = _begun(settings), FileRolloutStore(settings.rollouts_root).read()
+    if not state.stable:
+        return begun
+    return ReleaseLocator(settings.releases_root, begun).locate(state.stable)
+
+
+def _begun(settings: Settings) -> ReleaseRef:
+    return ReleaseRef(read_files(settings.release).digest, settings.release)
 
 
 class ReleaseLocator:

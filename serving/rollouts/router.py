@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from coterie.errors import UnavailableError
+from coterie.reasons.discretion import Discretion
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live
 from serving.features.live import LiveFeatures, LiveState
@@ -46,6 +47,7 @@ class ReleaseRouter:
         window_s: float = 300.0,
         state: str = "",
         encoders: QueryEncoders | None = None,
+        discretion: Discretion | None = None,
         live: LiveState | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
@@ -57,13 +59,14 @@ class ReleaseRouter:
             window_s: How long after a list was shown a click counts as its.
             state: Folder where replicas say what they serve; nowhere if empty.
             encoders: What queries are encoded with; the default text encoder if not given.
+            discretion: How much reasons tell of friends; the default if not given.
             live: What changed since releases were made; nothing if not given.
         """
         if live is not None:
             features = LiveFeatures(features, live)
         self._metrics, self._timeout_s = metrics, timeout_s
         self._impressions = Impressions(window_s, metrics.arms)
-        self._releases = ReplicaReleases(features, metrics, state, encoders, live)
+        self._releases = ReplicaReleases(features, metrics, state, encoders, discretion, live)
         self._searches = Searches(self._releases, metrics, timeout_s)
         self._mirrors: set[asyncio.Task[RecommendationList | None]] = set()
 

@@ -1,17 +1,18 @@
 """Ray Train: what it must not change, and what it must survive."""
 
 import os
+import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 from synthetic import NUM_USERS, planted, some_state
 from two_workers import CONFIG, for_epochs
-from waiting import kill
+from waiting import kill, wait_until
 
 from coterie.errors import BadInputError
 from coterie.fitting.distributed import SNAPSHOT, _epochs_in, _mend_snapshot, cluster
@@ -23,35 +24,36 @@ SCRIPT = Path(__file__).with_name("two_workers.py")
 
 @pytest.fixture(scope="module")
 def one_ray(tmp_path_factory):
-    """One for all runs of this process, as it would start one for each."""
+    """One for all runs of this file, which would start one each; its address."""
     with cluster(RayWorkers(str(tmp_path_factory.mktemp("runs")), count=2)):
-        yield
+        yield ray.get_runtime_context().gcs_address
 
 
-def kill_after(epochs, storage, limit_s=400):
+def kill_after(epochs, storage, address):
     """Run the script until its states hold so many epochs, then kill it; the epochs it had."""
     path = os.pathsep.join([str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])
-    run = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(storage)],
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(storage), address],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + limit_s
-        while _epochs_in(storage / "killed") < epochs:
-            assert run.poll() is None, f"the run ended by itself with {run.returncode}"
-            assert time.monotonic() < deadline, "the run did not come so far"
-            time.sleep(0.02)
-    finally:
-        kill(run)  # its workers as well: they would go on until they miss it
-    return _epochs_in(storage / "killed")
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        try:
+            states = storage / "killed"
+            wait_until(lambda: _epochs_in(states) >= epochs or run.poll() is not None, 400)
+        finally:
+            kill(run)
+        assert run.returncode == -signal.SIGKILL, run.stderr.read()[-3000:]
+    # Its workers die with it, once Ray has seen that it is gone.
+    wait_until(lambda: ray.available_resources().get("CPU") == 2)
+    return _epochs_in(states)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_path, one_ray):
-    before = kill_after(2, tmp_path)
+    before = kill_after(2, tmp_path, one_ray)
     data = planted().data
     total = before + 2
     seen = []

@@ -21,7 +21,7 @@ def release(made, version="v7", width=512):
     """What is asked of a release, which is written and read in test_bundle."""
     encoders = {"text": made} if made else {}
     vectors = {"text": np.zeros((3, width), np.float16)} if made else {}
-    manifest = SimpleNamespace(encoders=encoders)
+    manifest = SimpleNamespace(version=version, encoders=encoders)
     return SimpleNamespace(version=version, manifest=manifest, vectors=vectors)
 
 

@@ -3,12 +3,12 @@
 import { make, percent } from "/static/parts.js";
 import { face } from "/static/pictures.js";
 
-const KINDS = ["own", "friend", "popular"];
-const KIND_NAMES = { own: "own history", friend: "friends", popular: "popularity" };
+const KINDS = ["own", "friend", "popular", "others"];
+const KIND_NAMES = { own: "own history", friend: "friends", popular: "popularity", others: "all else" };
 
 export function headline(reasons, item) {
   const friends = reasons.find((reason) => reason.kind === "friend" && reason.friend && reason.item_id === item.item_id);
-  const best = friends ?? reasons.find((reason) => reason.item_id) ?? reasons[0];
+  const best = friends ?? reasons.find((reason) => reason.item_id || reason.category) ?? reasons[0];
   if (!best) return null;
   return make("p", { class: `headline ${best.kind}` },
     best.friend ? face(best.friend) : make("i", { class: `dot ${best.kind}` }),
@@ -35,7 +35,7 @@ export function bar(reasons) {
 export function why(reasons) {
   const rows = reasons.map((reason) => make("li", {},
     make("i", { class: `dot ${reason.kind}` }),
-    make("span", { text: reason.text + (reason.contribution < 0 ? " (speaks against it)" : "") }),
+    make("span", { text: reason.text + (reason.likeness_text ? `. ${reason.likeness_text}` : "") + (reason.contribution < 0 ? " (speaks against it)" : "") }),
     make("b", { text: percent(reason.share) })));
   return make("details", { class: "why" }, make("summary", { text: "Why this?" }), make("ul", {}, ...rows));
 }

@@ -45,7 +45,8 @@ def test_lists_events_and_reasons_are_counted(client):
     assert value(client, "coterie_lists_total", source="popular") == 1
     assert value(client, "coterie_list_items_total") == 10
     shares = [
-        value(client, "coterie_reason_share_total", kind=k) for k in ("own", "friend", "popular")
+        value(client, "coterie_reason_share_total", kind=kind)
+        for kind in ("own", "friend", "popular", "others")
     ]
     assert sum(shares) == pytest.approx(10, abs=1e-3)
     assert value(client, "coterie_events_total", kind="purchase", outcome="accepted") == 1

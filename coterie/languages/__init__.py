@@ -1,0 +1,1 @@
+"""What people read, in their language: whole sentences out of gettext catalogues."""
