@@ -119,6 +119,10 @@ class RecommendationList(BaseModel):
         default="", description="Send it back with events that follow from this list"
     )
     items: list[ListedItem]
+    next: str | None = Field(
+        default=None,
+        description="Of the next page: send it back as `after`; left out of the last page",
+    )
 
 
 class SearchParts(BaseModel):
@@ -149,6 +153,10 @@ class SearchResults(BaseModel):
     query: str
     release: str = Field(description="Version of the release that was searched")
     items: list[FoundItem]
+    next: str | None = Field(
+        default=None,
+        description="Of the next page: send it back as `after`; left out of the last page",
+    )
 
 
 class SimilarItem(BaseModel):
@@ -165,6 +173,10 @@ class SimilarItems(BaseModel):
 
     item: Item
     items: list[SimilarItem]
+    next: str | None = Field(
+        default=None,
+        description="Of the next page: send it back as `after`; left out of the last page",
+    )
 
 
 class EventIn(StrictBody):
@@ -275,6 +287,10 @@ class ItemPage(BaseModel):
     """Items of the catalogue."""
 
     items: list[Item]
+    next: str | None = Field(
+        default=None,
+        description="Of the next page: send it back as `after`; left out of the last page",
+    )
 
 
 class Health(BaseModel):

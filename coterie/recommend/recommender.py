@@ -131,12 +131,8 @@ class Recommender:
         self._score = Score.of_tensors(parameters, popularity)
         self._hidden = torch.zeros(len(popularity), dtype=torch.bool)
         if available is not None:
-            self.show(available)
+            self._hidden = torch.from_numpy(~available)
         self._popularity = torch.from_numpy(popularity.astype(np.float64))
-
-    def show(self, available: npt.NDArray[np.bool_]) -> None:
-        """Show these items alone from now on, shape (items,); safe while others ask."""
-        self._hidden = torch.from_numpy(~available)
 
     @property
     def num_items(self) -> int:
@@ -144,8 +140,16 @@ class Recommender:
         return self._score.num_items
 
     @torch.inference_mode()
-    def recommend(self, shoppers: Shoppers, k: int) -> Lists:
+    def recommend(
+        self, shoppers: Shoppers, k: int, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> Lists:
         """Make the list of each shopper: the k best unseen, available items.
+
+        Args:
+            shoppers: Whose.
+            k: How many items, at most.
+            allowed: Items that may be listed, shape (items,), in place of ``available``; it takes
+                items away, and changes no score.
 
         Raises:
             BadInputError: k is not over 0, or a history names an item that the release lacks.
@@ -155,7 +159,7 @@ class Recommender:
         queries = self._score.queries(asked)
         coarse = self._score.coarse(queries)
         coarse[asked.lost] = self._popularity.float()
-        self._mask(coarse, shoppers)
+        self._mask(coarse, shoppers, allowed)
         width = min(k + RETRIEVE_MARGIN, self.num_items)
         candidates = coarse.topk(width, dim=1)
         exact = self._score.exact(queries, candidates.indices)
@@ -196,8 +200,15 @@ class Recommender:
         return self._parts(self._score.read(shoppers), lists, row)
 
     @torch.inference_mode()
-    def similar(self, item_idx: int, k: int) -> tuple[Ints, Floats]:
+    def similar(
+        self, item_idx: int, k: int, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Ints, Floats]:
         """Find the k available items that the same people would like, best first, with cosines.
+
+        Args:
+            item_idx: Row of the item that they are like.
+            k: How many, at most.
+            allowed: Items that may be found, shape (items,), in place of ``available``.
 
         Raises:
             BadInputError: k is not over 0, or the release lacks the item.
@@ -209,7 +220,7 @@ class Recommender:
             )
         vectors = self._score.item_vectors
         cosine = unit(vectors) @ unit(vectors[item_idx][None])[0]
-        cosine[self._hidden] = -torch.inf
+        cosine[self._hidden_by(allowed)] = -torch.inf
         cosine[item_idx] = -torch.inf
         k = min(k, int((cosine > -torch.inf).sum()))
         item, score = _best(torch.arange(self.num_items)[None], cosine[None], k)
@@ -223,9 +234,22 @@ class Recommender:
                 f"expected k over 0 and rows below {self.num_items}"
             )
 
-    def _mask(self, scores: torch.Tensor, shoppers: Shoppers) -> None:
+    def _hidden_by(self, allowed: npt.NDArray[np.bool_] | None) -> torch.Tensor:
+        if allowed is None:
+            return self._hidden
+        # Who asked may not know yet of items that were added: they are not to be listed.
+        hidden = torch.ones(self.num_items, dtype=torch.bool)
+        hidden[: len(allowed)] = torch.from_numpy(~allowed)
+        return hidden
+
+    def _mask(
+        self,
+        scores: torch.Tensor,
+        shoppers: Shoppers,
+        allowed: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
         counts = np.diff(shoppers.seen_offsets)
-        scores[:, self._hidden] = -torch.inf
+        scores[:, self._hidden_by(allowed)] = -torch.inf
         scores[np.repeat(np.arange(len(shoppers)), counts), shoppers.seen] = -torch.inf
 
     def _sources(self, asked: Asked) -> tuple[ListSource, ...]:

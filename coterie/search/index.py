@@ -87,10 +87,6 @@ class SearchIndex:
         self._vectors, self._available = vectors, available
         self._weights = weights or SearchWeights()
 
-    def show(self, available: npt.NDArray[np.bool_]) -> None:
-        """Find these items alone from now on, shape (items,); safe while others ask."""
-        self._available = available
-
     def meanings(self, vector: npt.ArrayLike) -> Floats | None:
         """Compare all items with a vector of a text, shape (items,); None without vectors."""
         return None if self._vectors is None else self._vectors.cosines(vector)
@@ -101,6 +97,7 @@ class SearchIndex:
         k: int,
         vector: npt.ArrayLike | None = None,
         taste: npt.ArrayLike | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
     ) -> Found:
         """Find the k items that fit a query best.
 
@@ -110,12 +107,15 @@ class SearchIndex:
             vector: What the encoder of the catalogue's texts made of the query, shape (width,);
                 None: words alone are searched.
             taste: The shopper's scores of all items, in any unit; None: of a stranger.
+            allowed: Items that may be found, shape (items,), in place of ``available``; it takes
+                items away, and changes no score.
         """
         weights, words = self._weights, self.words.scores(query)
         meaning = np.zeros(len(words), np.float32)
         if self._vectors is not None and vector is not None:
             meaning = self._vectors.cosines(vector)
-        fits = np.flatnonzero(weights.fits(words, meaning) & self._available)
+        may_be_found = self._available if allowed is None else allowed
+        fits = np.flatnonzero(weights.fits(words, meaning) & may_be_found)
         parts = np.zeros((3, len(fits)), np.float32)
         parts[0], parts[1] = weights.parts(words[fits], meaning[fits])
         if taste is not None and len(fits):
@@ -129,20 +129,23 @@ class SearchIndex:
         )
         return Found(at, score[best], of_words, of_meaning, of_taste, has_words, has_meaning)
 
-    def like(self, row: int, text: str, k: int) -> tuple[npt.NDArray[np.int64], Floats]:
+    def like(
+        self, row: int, text: str, k: int, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[npt.NDArray[np.int64], Floats]:
         """Find the k items that say most alike of themselves, best first, with how alike: 0 to 1.
 
         Args:
             row: Of the item; one that is not indexed is compared by the text alone.
             text: The words that it is compared by, such as its title and brand.
             k: How many.
+            allowed: Items that may be found, shape (items,), in place of ``available``.
         """
         words = self.words.scores(text)
         known = row < len(words)
         alike = np.minimum(words / max(float(words[row]) if known else 1.0, 1e-9), 1.0)
         if known and self._vectors is not None and self._vectors.knows(row):
             alike = (alike + np.clip(self._vectors.like(row), 0.0, 1.0)) / 2
-        return nearest(alike, row, self._available, k)
+        return nearest(alike, row, self._available if allowed is None else allowed, k)
 
     def _spread(self, taste: npt.ArrayLike) -> Floats:
         """Bring scores to mean 0 and deviation 1 over the items that may be found."""

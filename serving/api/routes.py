@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from serving import schemas
 from serving.api.dependencies import ItemId, K, UserId, Using
+from serving.api.list_parameters import Paged, Placed
 from serving.api.problems import FieldError, ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
 from serving.ingestion.intake import Intake, SortedBatch
@@ -28,11 +29,12 @@ async def recommend(
     request: Request,
     using: Using,
     user_id: UserId,
+    placed: Placed,
     k: K = 20,
     explain: Annotated[bool, Query(description="Say why, item by item")] = True,
 ) -> Response:
     """Recommend items, best first. Strangers get a list too; `source` says what it draws on."""
-    arm, listed = await using.router.answer(user_id, k, explain)
+    arm, listed = await using.router.answer(user_id, k, explain, placed.wanted("list", user_id))
     request.state.release, request.state.arm = listed.release, arm
     # Ours already: FastAPI would check it all over again, which took as long as making it.
     return Response(listed.model_dump_json(exclude_none=True), media_type="application/json")
@@ -47,12 +49,14 @@ async def search(
         str,
         Query(min_length=1, max_length=schemas.MAX_QUERY, description="What is looked for"),
     ],
+    paged: Paged,
     k: K = 20,
     explain: Annotated[bool, Query(description="Split each score into its parts")] = False,
 ) -> Response:
     """Find what a shopper looks for, by words, meaning and their taste, best first. Where nothing
     fits the list is empty."""
-    arm, found = await using.router.search(user_id, q, k, explain)
+    wanted = paged.wanted("search", user_id, q)
+    arm, found = await using.router.search(user_id, q, k, explain, wanted)
     request.state.release, request.state.arm = found.release, arm
     return Response(found.model_dump_json(exclude_none=True), media_type="application/json")
 
@@ -108,6 +112,7 @@ async def write_events(
 async def similar_items(
     using: Using,
     item_id: ItemId,
+    paged: Paged,
     k: K = 20,
     by: Annotated[
         By,
@@ -128,7 +133,7 @@ async def similar_items(
             f"release {using.lists.release.version} does not know how items look: let the content "
             "step encode their pictures, or ask by taste or words",
         )
-    return using.lists.similar(row, k, by)
+    return using.lists.similar(row, k, by, paged.wanted("similar", item_id, by))
 
 
 @api.get("/items", tags=["items"])

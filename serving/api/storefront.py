@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from coterie.data.ids import MAX_ID
 from serving import schemas
 from serving.api.dependencies import UserId, Using
+from serving.api.list_parameters import Paged
 from serving.api.middleware import SAFE_HEADERS
 from serving.api.operations import STATIC
 from serving.api.picture_files import PICTURES
@@ -59,8 +60,13 @@ async def shopper(using: Using, user_id: UserId) -> schemas.Shopper:
 
 @api.get("/v1/new-items", tags=["storefront"])
 async def new_items(
-    using: Using, limit: Annotated[int, Query(ge=1, le=MAX_NEW)] = 12
+    using: Using, paged: Paged, limit: Annotated[int, Query(ge=1, le=MAX_NEW)] = 12
 ) -> schemas.ItemPage:
     """List what entered the catalogue last. For demonstrations only: COTERIE_STOREFRONT."""
     catalogue = using.lists.catalogue
-    return schemas.ItemPage(items=[catalogue.item(row) for row in catalogue.newest(limit)])
+    wanted = paged.wanted("new")
+    rows = catalogue.newest(limit + 1, wanted)
+    items = [catalogue.item(row) for row in rows[:limit]]
+    shown = (item.item_id for item in items)
+    following = wanted.shown.next_page(shown, wanted.about) if len(rows) > limit else None
+    return schemas.ItemPage(items=items, next=following)

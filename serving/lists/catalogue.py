@@ -1,9 +1,8 @@
 """The release's items as people see them."""
 
-import itertools
 import re
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +13,8 @@ import pyarrow.compute as pc
 from coterie.data.changes import RowState, is_there, values_of
 from coterie.data.dataset import Ints
 from coterie.release.bundle import Release
+from serving.lists.columns import ItemColumns, Mask
+from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import Item
 
 _COLUMNS: Final = (
@@ -35,11 +36,10 @@ class Catalogue:
     def __init__(self, release: Release) -> None:
         rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
         self._items = [_item(row) for row in rows]
-        self.shown: npt.NDArray[np.bool_] = release.available
-        """Which items may be shown, shape (items,); replaced as a whole."""
         self._gone: set[int] = set()
-        self._newest: npt.NDArray[np.int64] | None = None
-        self._entered: list[datetime | None] = release.catalogue["created_at"].to_pylist()
+        self.columns = ItemColumns.of(release.catalogue, release.available)
+        """What filters ask, and what is available at this moment: to be replaced, never changed."""
+        self._newest: tuple[ItemColumns, npt.NDArray[np.int64]] | None = None
         self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
         self.num_had: Ints = release.popularity.astype(np.int64)
         coded = pc.dictionary_encode(release.catalogue.column("category")).combine_chunks()
@@ -56,35 +56,47 @@ class Catalogue:
         Returns:
             Those of items that are not in the catalogue, and should be: see ``add``.
         """
-        shown, new = self.shown.copy(), {}
-        for item_id, state in states.items():
-            row = self.row(item_id)
-            if row >= 0:
-                self._items[row] = _changed(self._items[row], state)
-                (self._gone.add if is_there(state) is False else self._gone.discard)(row)
-                shown[row] = self._items[row].available and row not in self._gone
-            elif is_there(state):
-                new[item_id] = state
-        self.shown, self._haystack = shown, None
-        return new
+        rows = {item_id: self.row(item_id) for item_id in states}
+        known = {row: states[item_id] for item_id, row in rows.items() if row >= 0}
+        for row, state in known.items():
+            self._items[row] = _changed(self._items[row], state)
+            (self._gone.add if is_there(state) is False else self._gone.discard)(row)
+        if known:
+            self._take(list(known), list(known.values()))
+        return {i: s for i, s in states.items() if rows[i] < 0 and is_there(s)}
 
     def add(self, states: Mapping[str, RowState]) -> None:
-        """Add items that entered the shop after the release was made."""
-        found = {i: s for i, s in states.items() if self.row(i) < 0}
-        items = [_changed(Item(item_id=i, title=i, new=True), s) for i, s in found.items()]
-        entered = [values_of(state).get("created_at") for state in found.values()]
-        now = datetime.now(UTC)
-        self._entered += [
-            now if ms is None else datetime.fromtimestamp(ms / 1000, UTC) for ms in entered
-        ]
+        """Add items that entered the shop after the release was made, and are none of its own."""
+        first = len(self._items)
+        items = [_changed(Item(item_id=i, title=i, new=True), s) for i, s in states.items()]
         self.num_had = np.append(self.num_had, np.zeros(len(items), np.int64))
         codes = [self._code(item.category) for item in items]
         self.category_codes = np.append(self.category_codes, np.array(codes, np.int64))
         self._items += items
-        self.shown = np.concatenate([self.shown, [item.available for item in items]]).astype(bool)
-        self._newest = self._haystack = None
-        for row, item in enumerate(items, len(self._items) - len(items)):
+        self._take(list(range(first, len(self._items))), list(states.values()))
+        for row, item in enumerate(items, first):
             self._row_of[item.item_id] = row
+
+    def _take(self, rows: list[int], states: Sequence[RowState]) -> None:
+        """Let filters and searches see what changed in some rows, or what is new there."""
+        items = [self._items[row] for row in rows]
+        now_ms = time.time_ns() // 1_000_000
+        entered = [values_of(state).get("created_at") for state in states]
+        self.columns = self.columns.changed(
+            rows,
+            [
+                item.available and row not in self._gone
+                for row, item in zip(rows, items, strict=True)
+            ],
+            [item.price for item in items],
+            ([item.category for item in items], [item.brand for item in items]),
+            # Who says nothing of it says nothing of a known item, and that a new one is new.
+            [
+                now_ms if ms is None and item.new else ms
+                for ms, item in zip(entered, items, strict=True)
+            ],
+        )
+        self._haystack = None
 
     def _code(self, category: str | None) -> int:
         """Find the code of a category, which may be a new one; -1 for none."""
@@ -122,17 +134,28 @@ class Catalogue:
         """Show the item of a row."""
         return self._items[row]
 
-    def newest(self, limit: int) -> list[int]:
+    def allowed(self, wanted: Wanted = PLAIN) -> Mask:
+        """Find what may be listed at this moment, shape (items,): what is available and fits."""
+        mask = wanted.filter.mask(self.columns)
+        left_out = self.rows([*wanted.filter.exclude, *wanted.context])
+        if left_out:
+            mask = mask.copy()
+            mask[[row for row in left_out if 0 <= row < len(mask)]] = False
+        return mask
+
+    def newest(self, limit: int, wanted: Wanted = PLAIN) -> list[int]:
         """List rows of what is for sale and entered the catalogue last, the newest first.
 
-        What nobody dated is left out.
+        What nobody dated is left out, and what earlier pages showed.
         """
-        if self._newest is None:
-            entered = pa.array(self._entered, pa.timestamp("us", tz="UTC"))
-            order = pc.sort_indices(entered, sort_keys=[("", "descending")])
-            self._newest = order.slice(0, len(entered) - entered.null_count).to_numpy()
-        found = (int(row) for row in self._newest if self.shown[row])
-        return list(itertools.islice(found, limit))
+        columns = self.columns
+        if self._newest is None or self._newest[0] is not columns:
+            order = np.argsort(-columns.entered_ms, kind="stable")
+            self._newest = columns, order[columns.entered_ms[order] >= 0]
+        order = self._newest[1]
+        found = order[self.allowed(wanted)[order]][: limit + len(wanted.shown)].tolist()
+        fresh = wanted.shown.misses([self.item_id(row) for row in found])
+        return [row for row, yes in zip(found, fresh, strict=True) if yes][:limit]
 
     def words(self, row: int) -> str:
         """Say in words what the item of a row is: its title, brand and category."""

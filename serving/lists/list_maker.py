@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from coterie.content.encoder import ContentEncoder
 from coterie.data.changes import RowState
+from coterie.data.dataset import Ints
 from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import Again
 from coterie.languages.texts import texts_for
@@ -21,14 +22,16 @@ from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
 from coterie.recommend.shoppers import Shoppers
 from coterie.release.bundle import Release
-from coterie.schema import EVENT_KINDS
+from coterie.schema import EVENT_KINDS, EventKind
 from coterie.search.index import Found
+from serving.events.event import Event
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
-from serving.features.recent import RecentList
+from serving.features.recent import RecentList, merge
 from serving.lists.catalogue import Catalogue
 from serving.lists.new_rows import StandIns, grow
 from serving.lists.reasons import as_reason
 from serving.lists.search import By, ItemSearch
+from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import (
     FoundItem,
     Friend,
@@ -43,6 +46,8 @@ from serving.schemas import (
 )
 from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.traces import span
+
+_Shows = ListedItem | FoundItem | SimilarItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,6 @@ class ListMaker:
         self._discretion = discretion or Discretion()
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
         self.searcher = ItemSearch(release, text_encoder, metrics)
-        self.num_available = int(release.available.sum())
         self._days_until_again = release.days_until_again
         self.version = 0
         """Of changes: up to which this has been told of them."""
@@ -113,9 +117,7 @@ class ListMaker:
             Those of items that this does not know: they are for ``add_items``.
         """
         with self._changing:
-            new = self.catalogue.change(states)
-            self._show()
-        return new
+            return self.catalogue.change(states)
 
     def add_items(self, states: Mapping[str, RowState]) -> None:
         """Add items that entered the shop after the release was made; safe while lists are made.
@@ -126,42 +128,54 @@ class ListMaker:
             new = {i: state for i, state in states.items() if self.catalogue.row(i) < 0}
             if new:
                 grown = grow(self.release, new, self._stand_ins, self.searcher)
-                hidden = np.append(self.catalogue.shown, np.zeros(len(new), np.bool_))
-                recommender = Recommender(grown.parameters, grown.popularity, hidden)
-                days = grown.days_until_again[len(self.catalogue) :]
+                recommender = Recommender(grown.parameters, grown.popularity)
+                days = grown.days_until_again
                 with self._changing:
-                    self._days_until_again = np.concatenate([self._days_until_again, days])
-                    # Before the catalogue, so that whatever that names is known here.
-                    self.release, self._recommender = grown, recommender
+                    # Lists ask the catalogue first, so whatever that names has to be known here.
+                    self._days_until_again, self._recommender = days, recommender
+                    self.release = grown
                     self.catalogue.add(new)
             self.change_items(states)
 
-    def _show(self) -> None:
-        """Let lists, likeness and search have what may be shown."""
-        shown = self.catalogue.shown
-        self._recommender.show(shown)
-        self.searcher.show(shown[: self.searcher.num_items])
-        self.num_available = int(shown.sum())
+    @property
+    def num_available(self) -> int:
+        """Items that may be listed at this moment."""
+        return int(self.catalogue.columns.available.sum())
 
-    def recommend(self, user_id: str, k: int, explain: bool) -> RecommendationList:
+    def num_allowed(self, wanted: Wanted) -> int:
+        """Count the items that a list could be made of; those that its shopper had are among
+        them."""
+        allowed = int(np.count_nonzero(self.catalogue.allowed(wanted)))
+        return max(allowed - len(wanted.shown), 0)
+
+    def recommend(
+        self, user_id: str, k: int, explain: bool, wanted: Wanted = PLAIN
+    ) -> RecommendationList:
         """Read a shopper's features, and make their list.
 
         Raises:
             UnavailableError: The feature store did not answer.
         """
-        return self.make(self.gather(user_id), k, explain)
+        return self.make(self.gather(user_id), k, explain, wanted)
 
     def gather(self, user_id: str) -> ShopperFeatures:
         """Read what is known of a shopper, and time it."""
         with self._timed("features"):
             return gather(self.features, user_id)
 
-    def make(self, known: ShopperFeatures, k: int, explain: bool) -> RecommendationList:
+    def make(
+        self, known: ShopperFeatures, k: int, explain: bool, wanted: Wanted = PLAIN
+    ) -> RecommendationList:
         """Make the list of a shopper of whom all is known; safe in several threads at once."""
         with self._timed("recommend"):
-            shoppers = self._shoppers(known.row, known.friends)
-            lists = self._recommender.recommend(shoppers, k)
-        items = self._listed(lists)
+            row = _in_context(known.row, wanted)
+            allowed = self.catalogue.allowed(wanted)
+            shoppers = self._shoppers(row, known.friends)
+            # One more than is shown tells whether there is a next page.
+            num = k + len(wanted.shown) + 1
+            lists = self._unshown(self._recommender.recommend(shoppers, num, allowed), wanted)
+            lists, more = _first(lists, k), bool(np.count_nonzero(lists.item_idx[0] >= 0) > k)
+        items = self._listed(lists, 1 + len(wanted.shown))
         if explain:
             with self._timed("explain"):
                 self._explain(items, shoppers, lists, known.row.friends)
@@ -170,10 +184,11 @@ class ListMaker:
             source=lists.source[0],
             release=self.release.version,
             items=items,
+            next=self._next(items, wanted) if more else None,
         )
 
     def search(
-        self, known: ShopperFeatures, query: str, k: int, explain: bool
+        self, known: ShopperFeatures, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
     ) -> tuple[SearchResults, bool]:
         """Find items for a shopper; safe in several threads at once.
 
@@ -182,26 +197,43 @@ class ListMaker:
         """
         with self._metrics.search.timed("taste"):
             taste = self._taste(known)
-        found, left_out = self.searcher.find(query, k, taste)
-        return self._found(known.user_id, query, found, explain), left_out
+        num = k + len(wanted.shown) + 1
+        allowed = self.catalogue.allowed(wanted)
+        found, left_out = self.searcher.find(query, num, taste, allowed)
+        fresh = np.flatnonzero(self._fresh(found.item_idx, wanted))
+        items = self._found(found, fresh[:k], explain, 1 + len(wanted.shown))
+        return SearchResults(
+            user_id=known.user_id,
+            query=query,
+            release=self.release.version,
+            items=items,
+            next=self._next(items, wanted) if len(fresh) > k else None,
+        ), left_out
 
-    def similar(self, row: int, k: int, by: By = "taste") -> SimilarItems:
+    def similar(self, row: int, k: int, by: By = "taste", wanted: Wanted = PLAIN) -> SimilarItems:
         """List items like the one in a row, best first.
 
         Raises:
             BadInputError: By looks, and the release does not know how items look.
         """
+        allowed, num = self.catalogue.allowed(wanted), k + len(wanted.shown) + 1
         if by == "taste":
-            rows, alike = self._recommender.similar(row, k)
+            rows, alike = self._recommender.similar(row, num, allowed)
         elif by == "looks":
-            rows, alike = self.searcher.alike_in_looks(row, k)
+            rows, alike = self.searcher.alike_in_looks(row, num, allowed)
         else:
-            rows, alike = self.searcher.alike_in_words(row, self.catalogue.words(row), k)
+            words = self.catalogue.words(row)
+            rows, alike = self.searcher.alike_in_words(row, words, num, allowed)
+        fresh = np.flatnonzero(self._fresh(rows, wanted))
         items = [
             SimilarItem(item=self.catalogue.item(other), similarity=round(float(value), 6))
-            for other, value in zip(rows.tolist(), alike, strict=True)
+            for other, value in zip(rows[fresh[:k]].tolist(), alike[fresh[:k]], strict=True)
         ]
-        return SimilarItems(item=self.catalogue.item(row), items=items)
+        return SimilarItems(
+            item=self.catalogue.item(row),
+            items=items,
+            next=self._next(items, wanted) if len(fresh) > k else None,
+        )
 
     def shopper(self, user_id: str, most: int) -> Shopper:
         """Show a shopper's history and friends; those who may not be named are only counted."""
@@ -235,45 +267,55 @@ class ListMaker:
         scores: npt.NDArray[np.float32] = self._recommender.scores(shoppers)[0].numpy()
         return scores
 
-    def _found(self, user_id: str, query: str, found: Found, explain: bool) -> SearchResults:
-        parts = np.column_stack([found.words, found.meaning, found.taste]).astype(np.float64)
-        items = []
-        for place, (words, meaning, taste) in enumerate(parts.round(6).tolist()):
+    def _fresh(self, rows: Ints, wanted: Wanted) -> npt.NDArray[np.bool_]:
+        """Tell which of these rows no earlier page showed."""
+        return wanted.shown.misses([self.catalogue.item_id(row) for row in rows.tolist()])
+
+    def _unshown(self, lists: Lists, wanted: Wanted) -> Lists:
+        """Leave out of one shopper's list what earlier pages showed."""
+        if not wanted.shown:
+            return lists
+        kept = lists.item_idx[0] >= 0
+        kept[kept] = self._fresh(lists.item_idx[0][kept], wanted)
+        return Lists(lists.item_idx[:, kept], lists.score[:, kept], lists.source)
+
+    def _next(self, items: Sequence[_Shows], wanted: Wanted) -> str | None:
+        """Make the token of the page after one that shows these items."""
+        return wanted.shown.next_page((one.item.item_id for one in items), wanted.about)
+
+    def _found(self, found: Found, places: Ints, explain: bool, first_rank: int) -> list[FoundItem]:
+        columns = np.column_stack([found.words, found.meaning, found.taste])[places]
+        parts = columns.astype(np.float64).round(6).tolist()
+        items: list[FoundItem] = []
+        for place, (words, meaning, taste) in zip(places.tolist(), parts, strict=True):
             split = SearchParts(words=words, meaning=meaning, taste=taste)
             items.append(
                 FoundItem(
-                    rank=place + 1,
+                    rank=first_rank + len(items),
                     score=round(words + meaning + taste, 6),
                     item=self.catalogue.item(int(found.item_idx[place])),
                     matched=found.matched(place),
                     parts=split if explain else None,
                 )
             )
-        return SearchResults(
-            user_id=user_id, query=query, release=self.release.version, items=items
-        )
+        return items
 
     def _recent(self, recent: RecentList) -> Recent:
         return Recent(
-            self._known_rows(recent.item_ids),
+            self.catalogue.rows(recent.item_ids),
             recent.kinds,
             recent.ts_ms,
             recent.wanted_ms,
-            self._known_rows(recent.had_ids),
+            self.catalogue.rows(recent.had_ids),
             recent.had_wanted_ms,
         )
 
-    def _known_rows(self, item_ids: Sequence[str]) -> list[int]:
-        """Find rows; -1 also for items that are only just being added."""
-        most = self._recommender.num_items
-        return [row if row < most else -1 for row in self.catalogue.rows(item_ids)]
-
-    def _listed(self, lists: Lists) -> list[ListedItem]:
+    def _listed(self, lists: Lists, first_rank: int) -> list[ListedItem]:
         rows = lists.item_idx[0]
         return [
             ListedItem(rank=rank, score=score, item=self.catalogue.item(item))
             for rank, (item, score) in enumerate(
-                zip(rows[rows >= 0].tolist(), lists.score[0].tolist(), strict=False), 1
+                zip(rows[rows >= 0].tolist(), lists.score[0].tolist(), strict=False), first_rank
             )
         ]
 
@@ -315,3 +357,17 @@ class ListMaker:
         with span(stage):
             yield
         self._metrics.lists.time_stage(stage, time.perf_counter() - began)
+
+
+def _first(lists: Lists, k: int) -> Lists:
+    return Lists(lists.item_idx[:, :k], lists.score[:, :k], lists.source)
+
+
+def _in_context(row: ShopperRow, wanted: Wanted) -> ShopperRow:
+    """Take in what a shopper has in front of them, as if they had just said so by events."""
+    if not wanted.context:
+        return row
+    kind = EventKind.CART if wanted.surface == "cart" else EventKind.VIEW
+    now_ms = int(time.time() * 1000)
+    events = [Event("", "", item_id, kind, now_ms) for item_id in wanted.context]
+    return replace(row, recent=merge(row.recent, events))

@@ -13,6 +13,7 @@ from coterie.errors import BadInputError, CoterieError
 from coterie.release.bundle import Release
 from coterie.search.index import Found, SearchIndex, nearest
 from coterie.search.meaning import VectorIndex
+from serving.lists.columns import Mask
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 
@@ -37,40 +38,37 @@ class ItemSearch:
             encoder: What made its vectors of texts, for queries; None: words alone are searched.
             metrics: Where stages are timed.
         """
-        self._available = release.available
         self._encoder, self._metrics = encoder, metrics
         texts = _indexed(release, "text")
-        self._index = SearchIndex(release.catalogue, self._available, texts)
+        self._index = SearchIndex(release.catalogue, release.available, texts)
         self._looks = _indexed(release, "image")
         self._asked, self._rests_until = threading.Lock(), 0.0
 
     @property
     def num_items(self) -> int:
-        """Items that are indexed: those of the release."""
-        return len(self._available)
+        """Items that are indexed: those of the release, and none that is newer."""
+        return self._index.words.num_items
 
     @property
     def knows_looks(self) -> bool:
         """Whether the release says how its items look."""
         return self._looks is not None
 
-    def show(self, available: npt.NDArray[np.bool_]) -> None:
-        """Find these of the release's items alone from now on; safe while others ask."""
-        self._available = available
-        self._index.show(available)
-
     def meanings(self, text: str) -> npt.NDArray[np.float32] | None:
         """Tell how much each item says what a text says, shape (items,); None: nothing tells."""
         vector, _ = self._encoded(text)
         return None if vector is None else self._index.meanings(vector)
 
-    def find(self, query: str, k: int, taste: npt.ArrayLike | None) -> tuple[Found, bool]:
+    def find(
+        self, query: str, k: int, taste: npt.ArrayLike | None, allowed: Mask
+    ) -> tuple[Found, bool]:
         """Find the k items that fit a query best.
 
         Args:
             query: Of a shopper: never to be logged.
             k: How many at most.
             taste: The shopper's scores of all items; None: of a stranger.
+            allowed: Items that may be found, shape (items,); those that are not indexed are not.
 
         Returns:
             What fits, and whether the query's meaning had to be left out: its encoder, which there
@@ -78,16 +76,20 @@ class ItemSearch:
         """
         vector, left_out = self._encoded(query)
         if taste is not None:
-            # Items that are newer than the release are in lists, and in no index yet.
-            taste = np.asarray(taste)[: len(self._available)]
+            taste = np.asarray(taste)[: self.num_items]
         with self._metrics.search.timed("find"):
-            return self._index.search(query, k, vector, taste), left_out
+            indexed = allowed[: self.num_items]
+            return self._index.search(query, k, vector, taste, indexed), left_out
 
-    def alike_in_words(self, row: int, text: str, k: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+    def alike_in_words(
+        self, row: int, text: str, k: int, allowed: Mask
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """Find the k items that say most alike of themselves, with how alike: 0 to 1."""
-        return self._index.like(row, text, k)
+        return self._index.like(row, text, k, allowed[: self.num_items])
 
-    def alike_in_looks(self, row: int, k: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+    def alike_in_looks(
+        self, row: int, k: int, allowed: Mask
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """Find the k items that look most alike, with their cosines; none like one without a
         picture.
 
@@ -96,9 +98,9 @@ class ItemSearch:
         """
         if self._looks is None:
             raise BadInputError("this release has no vectors of pictures: encode the catalogue's")
-        if row >= self.num_items:  # newer than the release: nobody looked at it yet
+        if row >= self.num_items:  # nobody looked at it yet
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        return nearest(self._looks.like(row), row, self._available, k)
+        return nearest(self._looks.like(row), row, allowed[: self.num_items], k)
 
     def _encoded(self, query: str) -> tuple[npt.NDArray[np.float32] | None, bool]:
         if self._encoder is None or not query.strip():

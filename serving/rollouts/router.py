@@ -9,16 +9,19 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from coterie.errors import UnavailableError
 from coterie.reasons.discretion import Discretion
+from coterie.recommend.recommender import ListSource
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live
 from serving.features.live import LiveFeatures, LiveState
 from serving.features.online_store import OnlineFeatures
 from serving.lists.list_maker import ListMaker, ShopperFeatures
 from serving.lists.reasons import shares_by_kind
+from serving.lists.wanted import PLAIN, Wanted
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Impressions, new_list_id
 from serving.rollouts.list_checks import flaw
@@ -34,6 +37,16 @@ from serving.telemetry.metrics import ServingMetrics
 MOST_WAITING: Final = 8
 """Requests of the canary at a time; more are answered by stable at once."""
 log: Final = logging.getLogger(LOGGER)
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """A request, with what is known of its shopper: the same for both arms."""
+
+    known: ShopperFeatures
+    k: int
+    explain: bool
+    wanted: Wanted
 
 
 class ReleaseRouter:
@@ -98,7 +111,7 @@ class ReleaseRouter:
         return (await self.answer(user_id, k, explain))[1]
 
     async def answer(
-        self, user_id: str, k: int, explain: bool
+        self, user_id: str, k: int, explain: bool, wanted: Wanted = PLAIN
     ) -> tuple[ArmName, RecommendationList]:
         """Make one shopper's list by the arm that is theirs, and say which arm made it in the end.
 
@@ -106,28 +119,28 @@ class ReleaseRouter:
             UnavailableError: The feature store did not answer.
         """
         arms = self._releases.fresh()
-        known = arms.stable.maker.gather(user_id)
+        asked = ListRequest(arms.stable.maker.gather(user_id), k, explain, wanted)
         digest = arms.canary_digest
         if digest and bucket(user_id, digest) < arms.weight:
-            answer = await self._by_canary(arms, known, k, explain)
-            if answer is not None:
+            made = await self._by_canary(arms, asked)
+            if made is not None:
                 assert arms.canary is not None
-                return "canary", self._show("canary", arms.canary, known, answer)
+                return "canary", self._show("canary", arms.canary, asked, made)
             self._metrics.arms.shielded.inc()
-        answer = await self._by_stable(arms, known, k, explain)
+        made = await self._by_stable(arms, asked)
         if digest and arms.mirrored:
-            self._mirror(arms, known, k, explain)
-        return "stable", self._show("stable", arms.stable, known, answer)
+            self._mirror(arms, asked)
+        return "stable", self._show("stable", arms.stable, asked, made)
 
     async def search(
-        self, user_id: str, query: str, k: int, explain: bool
+        self, user_id: str, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
     ) -> tuple[ArmName, SearchResults]:
         """Search for a shopper by the arm that is theirs, and say which one did in the end.
 
         Raises:
             UnavailableError: The feature store did not answer, or there are too many searches.
         """
-        return await self._searches.answer(user_id, query, k, explain)
+        return await self._searches.answer(user_id, query, k, explain, wanted)
 
     def beat(self, now: float | None = None) -> None:
         """Say that this replica lives, and count lists whose time is over; once a second."""
@@ -138,10 +151,8 @@ class ReleaseRouter:
         with contextlib.suppress(UnavailableError):  # the next request will say so
             self._releases.fresh()
 
-    async def _by_stable(
-        self, arms: LoadedArms, known: ShopperFeatures, k: int, explain: bool
-    ) -> RecommendationList:
-        make = _timed(arms.stable.maker, known, k, explain)
+    async def _by_stable(self, arms: LoadedArms, asked: ListRequest) -> RecommendationList:
+        make = _timed(arms.stable.maker, asked)
         try:
             try:
                 made = await arms.stable_workers.run(make, None) if arms.stable_workers else make()
@@ -150,14 +161,12 @@ class ReleaseRouter:
         except Exception:
             self._metrics.arms.count_answer("stable", 0.0, ["failures"])
             raise
-        answer, seconds = made
+        found, seconds = made
         arms.latency.note(seconds)
-        self._count("stable", arms, arms.stable, known, k, made)
-        return answer
+        self._count("stable", arms, arms.stable, asked, made)
+        return found
 
-    async def _by_canary(
-        self, arms: LoadedArms, known: ShopperFeatures, k: int, explain: bool
-    ) -> RecommendationList | None:
+    async def _by_canary(self, arms: LoadedArms, asked: ListRequest) -> RecommendationList | None:
         """Ask the canary; None where stable has to answer: why is counted and logged."""
         canary, workers = arms.canary, arms.canary_workers
         if canary is None or workers is None or workers.waiting >= MOST_WAITING:
@@ -165,7 +174,7 @@ class ReleaseRouter:
             return None
         began = time.perf_counter()
         try:
-            made = await workers.run(_timed(canary.maker, known, k, explain), self._timeout_s)
+            made = await workers.run(_timed(canary.maker, asked), self._timeout_s)
         except DismissedError:
             return None
         except Exception as error:  # whatever a bad release makes of it
@@ -176,7 +185,7 @@ class ReleaseRouter:
                 extra={"fields": {"arm": "canary", "release": canary.maker.release.version}},
             )
             return None
-        flawed = self._count("canary", arms, canary, known, k, made)
+        flawed = self._count("canary", arms, canary, asked, made)
         return None if flawed else made[0]
 
     def _count(
@@ -184,14 +193,13 @@ class ReleaseRouter:
         name: ArmName,
         arms: LoadedArms,
         arm: LoadedRelease,
-        known: ShopperFeatures,
-        k: int,
+        asked: ListRequest,
         made: tuple[RecommendationList, float],
     ) -> str:
         """Count one answer; return what is wrong with it, or an empty text."""
-        answer, seconds = made
-        flawed = flaw(answer, k, known, arm.maker.num_available)
-        signals = ["malformed"] if flawed else arm.checks.signals(answer)
+        found, seconds = made
+        flawed = flaw(found, asked.k, asked.known, arm.maker.num_allowed(asked.wanted))
+        signals = ["malformed"] if flawed else _signals(arm, found, asked.wanted)
         if "score_out_of_range" in signals and not arms.comparable:
             signals.remove("score_out_of_range")
         if arms.latency.slow(seconds):
@@ -199,17 +207,17 @@ class ReleaseRouter:
         self._metrics.arms.count_answer(name, seconds, signals)
         return flawed
 
-    def _mirror(self, arms: LoadedArms, known: ShopperFeatures, k: int, explain: bool) -> None:
+    def _mirror(self, arms: LoadedArms, asked: ListRequest) -> None:
         """Put a request to the canary as well; its answer is counted and thrown away."""
         if arms.canary_workers is not None and arms.canary_workers.waiting >= THREADS:
             self._metrics.arms.unmirrored.inc()
             return
-        task = asyncio.ensure_future(self._by_canary(arms, known, k, explain))
+        task = asyncio.ensure_future(self._by_canary(arms, asked))
         self._mirrors.add(task)  # the loop alone would forget it
         task.add_done_callback(self._mirrors.discard)
 
     def _show(
-        self, name: ArmName, arm: LoadedRelease, known: ShopperFeatures, answer: RecommendationList
+        self, name: ArmName, arm: LoadedRelease, asked: ListRequest, answer: RecommendationList
     ) -> RecommendationList:
         """Give a list that goes to its shopper an id, and count what it shows."""
         now = time.time()
@@ -222,21 +230,30 @@ class ReleaseRouter:
         rows = [row for row in rows if row < len(arm.bits)]
         self._metrics.lists.novelty.inc(float(arm.bits[rows].sum()))
         self._metrics.lists.coverage.set(arm.coverage.note(rows))
-        tenth = arm.checks.tenth(answer)
+        tenth = arm.checks.tenth(answer) if asked.wanted.plain else None
         if tenth is not None:
             self._metrics.lists.count_best_score(tenth)
-        if known.row.recent.ts_ms:
-            age = now - max(known.row.recent.ts_ms) / 1000
+        if asked.known.row.recent.ts_ms:
+            age = now - max(asked.known.row.recent.ts_ms) / 1000
             self._metrics.lists.feature_age.observe(max(age, 0.0))
         return answer
 
 
-def _timed(
-    maker: ListMaker, known: ShopperFeatures, k: int, explain: bool
-) -> Callable[[], tuple[RecommendationList, float]]:
+def _signals(arm: LoadedRelease, answer: RecommendationList, wanted: Wanted) -> list[str]:
+    """Name the signals that count a list.
+
+    One that was filtered, goes on, or is of a product page has another best score than lists had
+    offline, and is easily somebody else's too: that says nothing of a release.
+    """
+    if wanted.plain:
+        return arm.checks.signals(answer)
+    return ["fallbacks"] if answer.source is ListSource.POPULAR else []
+
+
+def _timed(maker: ListMaker, asked: ListRequest) -> Callable[[], tuple[RecommendationList, float]]:
     def make() -> tuple[RecommendationList, float]:
         began = time.perf_counter()
-        answer = maker.make(known, k, explain)
-        return answer, time.perf_counter() - began
+        made = maker.make(asked.known, asked.k, asked.explain, asked.wanted)
+        return made, time.perf_counter() - began
 
     return make

@@ -10,6 +10,7 @@ from typing import Final
 
 from coterie.errors import UnavailableError
 from serving.lists.list_maker import ListMaker, ShopperFeatures
+from serving.lists.wanted import PLAIN, Wanted
 from serving.rollouts.assignment import bucket
 from serving.rollouts.loaded_arms import ReplicaReleases
 from serving.rollouts.workers import ArmWorkers, DismissedError
@@ -44,7 +45,7 @@ class Searches:
         self._workers = ArmWorkers("search")
 
     async def answer(
-        self, user_id: str, query: str, k: int, explain: bool
+        self, user_id: str, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
     ) -> tuple[ArmName, SearchResults]:
         """Search for a shopper, and say which arm did in the end.
 
@@ -53,7 +54,9 @@ class Searches:
         """
         try:
             with self._metrics.search.timed("all"):
-                arm, (results, left_out), shielded = await self._answer(user_id, query, k, explain)
+                arm, (results, left_out), shielded = await self._answer(
+                    user_id, query, k, explain, wanted
+                )
         except Exception:
             self._metrics.search.count("failed")
             raise
@@ -64,7 +67,7 @@ class Searches:
         return arm, results
 
     async def _answer(
-        self, user_id: str, query: str, k: int, explain: bool
+        self, user_id: str, query: str, k: int, explain: bool, wanted: Wanted
     ) -> tuple[ArmName, Answer, bool]:
         if self._workers.waiting >= MOST_WAITING:
             raise UnavailableError(f"{self._workers.waiting} searches are waiting: try again later")
@@ -73,11 +76,11 @@ class Searches:
         digest = arms.canary_digest
         shielded = bool(digest) and bucket(user_id, digest) < arms.weight
         if shielded and arms.canary is not None and arms.canary_workers is not None:
-            search = _of(arms.canary.maker, known, query, k, explain)
+            search = _of(arms.canary.maker, known, query, k, explain, wanted)
             found = await self._by_canary(arms.canary_workers, search)
             if found is not None:
                 return "canary", found, False
-        search = _of(arms.stable.maker, known, query, k, explain)
+        search = _of(arms.stable.maker, known, query, k, explain, wanted)
         try:
             return "stable", await self._workers.run(search, TIMEOUT_S), shielded
         except TimeoutError as error:
@@ -104,6 +107,6 @@ class Searches:
 
 
 def _of(
-    maker: ListMaker, known: ShopperFeatures, query: str, k: int, explain: bool
+    maker: ListMaker, known: ShopperFeatures, query: str, k: int, explain: bool, wanted: Wanted
 ) -> Callable[[], Answer]:
-    return lambda: maker.search(known, query, k, explain)
+    return lambda: maker.search(known, query, k, explain, wanted)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uvicorn
+from ports import free_port
 from tiny_shop import train, write_raw
 
 from coterie.content.texts import TextSettings, item_texts
@@ -31,9 +31,7 @@ FIT = {"workers": "0", "min_gain": "-1", "baselines": "popularity social", "sett
 
 @contextlib.contextmanager
 def served(app):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = uvicorn.Server(
         uvicorn.Config(app, "127.0.0.1", port, log_level="error", lifespan="off")
     )

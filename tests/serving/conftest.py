@@ -65,7 +65,9 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         rollouts = (rollout_store, ReleaseLocator(str(tmp_path / "releases"), ref_of(release)))
         directory = ShopperDirectory.read(str(clean))
         parts = AppParts(chosen, router, writer, metrics, directory, rollouts)
-        return TestClient(create_app(parts), raise_server_exceptions=False)
+        client = TestClient(create_app(parts), raise_server_exceptions=False)
+        client.parts = parts
+        return client
 
     yield make
     for log in logs:

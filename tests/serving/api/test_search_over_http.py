@@ -152,7 +152,7 @@ def test_a_canary_searches_for_its_shoppers_and_stable_where_it_cannot(
     assert outcomes(client) == {"found": 1, "nothing": 1, "shielded": 1}
 
 
-def failing(self, known, query, k, explain):
+def failing(self, known, query, *_):
     raise RuntimeError(f"{query} for {known.user_id}")
 
 

@@ -84,10 +84,10 @@ class Shop:
         canary = self.router._releases.arms.canary.maker
         plain = ListMaker.make
 
-        def spoiled(maker, known, k, explain):
+        def spoiled(maker, known, k, explain, wanted):
             if maker is not canary:
-                return plain(maker, known, k, explain)
-            return make(lambda: plain(maker, known, k, explain), known)
+                return plain(maker, known, k, explain, wanted)
+            return make(lambda: plain(maker, known, k, explain, wanted), known)
 
         monkeypatch.setattr(ListMaker, "make", spoiled)
 

@@ -1,0 +1,101 @@
+"""What a list is asked for beside shopper and length: filters, a page, a place in the shop."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+
+from coterie.errors import BadInputError
+from serving.lists.columns import ItemColumns, Mask
+from serving.lists.paging import ABOUT_BYTES, NOTHING_SHOWN, Shown
+
+Surface = Literal["home", "product", "cart"]
+"""Where in the shop a list is shown."""
+MAX_WORDS: Final = 20
+"""Categories, or brands, of one filter."""
+MAX_WORD: Final = 256
+MAX_EXCLUDED: Final = 200
+MAX_CONTEXT: Final = 50
+"""Items of a cart."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """Which items may be listed; without a word, all that are available."""
+
+    categories: tuple[str, ...] = ()
+    """Paths: an item of one of them, or of a category below it, stays."""
+    brands: tuple[str, ...] = ()
+    price_min: float | None = None
+    price_max: float | None = None
+    in_stock: bool = False
+    """Leave out what the catalogue calls not available; lists show none of that anyway."""
+    exclude: tuple[str, ...] = ()
+    """Ids of items that are left out; unknown ones do no harm."""
+
+    def __post_init__(self) -> None:
+        low, high = self.price_min, self.price_max
+        if low is not None and high is not None and low > high:
+            raise BadInputError(
+                f"price_min is {low:g} and price_max {high:g}: expected the lower one first"
+            )
+
+    def mask(self, columns: ItemColumns) -> Mask:
+        """Find the items that may be listed at this moment, shape (items,), ``exclude`` left in.
+
+        What has no price is in no range of prices.
+        """
+        found = columns.available
+        if self.categories:
+            found = found & columns.category.below(self.categories)
+        if self.brands:
+            found = found & columns.brand.among(self.brands)
+        with np.errstate(invalid="ignore"):
+            if self.price_min is not None:
+                found = found & (columns.price >= self.price_min)
+            if self.price_max is not None:
+                found = found & (columns.price <= self.price_max)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for beside shopper and length."""
+
+    filter: ItemFilter = field(default_factory=ItemFilter)
+    surface: Surface = "home"
+    context: tuple[str, ...] = ()
+    """Items that the shopper has in front of them: of the product page, or in the cart."""
+    shown: Shown = NOTHING_SHOWN
+    """What earlier pages showed."""
+    about: bytes = bytes(ABOUT_BYTES)
+    """What pages of one list have in common: see ``digest_of``."""
+
+    def __post_init__(self) -> None:
+        found = len(self.context)
+        if self.surface == "product" and found != 1:
+            raise BadInputError(
+                f"surface is product, with {found} item_id: expected the one whose page it is"
+            )
+        if self.surface == "home" and found:
+            raise BadInputError(
+                f"surface is home, with {found} item_id: expected none there; "
+                "say surface=product or surface=cart"
+            )
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is what a release is compared by: the first page, of everything, at home."""
+        return not self.context and not self.shown and self.filter == ItemFilter()
+
+
+PLAIN: Final = Wanted()
+
+
+def digest_of(*parts: object) -> bytes:
+    """Digest what a list is about: pages of one list have it in common, and of no other."""
+    told = [asdict(part) if isinstance(part, ItemFilter) else part for part in parts]
+    whole = json.dumps(told, ensure_ascii=False, sort_keys=True)
+    return hashlib.blake2b(whole.encode(), digest_size=ABOUT_BYTES).digest()
