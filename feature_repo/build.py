@@ -13,6 +13,8 @@ from coterie.graph.mutual import mutual_friends
 from coterie.graph.strength import tie_strengths
 from coterie.recommend.shoppers import remembered
 from coterie.schema import (
+    CONSENT,
+    CONSENTS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
     FRIENDS_MUTUAL,
@@ -103,8 +105,9 @@ def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
     known = TrainingSet(moment.events, moment.ties, users, items)
     friends = friend_lists(*tie_strengths(known), users)
     mutual = mutual_friends(friends, moment.ties)
+    consent = np.stack([flag(dataset, column) for column in CONSENTS], axis=1)
     # Who follows somebody learns nothing of them that way: names are for those who follow back.
-    named = flag(dataset, "may_be_named")[friends.person] & mutual
+    named = consent[friends.person, 0] & mutual
     return _rows(
         dataset,
         moment,
@@ -115,6 +118,9 @@ def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
             ),
             FRIENDS_NAMED: _lists(friends.offsets, pa.array(named.astype(np.int64))),
             FRIENDS_MUTUAL: _lists(friends.offsets, pa.array(mutual.astype(np.int64))),
+            CONSENT: _lists(
+                np.arange(users + 1) * len(CONSENTS), pa.array(consent.ravel().astype(np.int64))
+            ),
         },
     )
 

@@ -12,6 +12,8 @@ from feast import FeatureView, Field, FileSource, PushSource
 from feast.types import Array, Float32, Int64, String
 
 from coterie.schema import (
+    CONSENT,
+    CONSENTS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
     FRIENDS_MUTUAL,
@@ -127,6 +129,11 @@ shopper_ties = FeatureView(
             name=FRIENDS_MUTUAL,
             dtype=Array(Int64),
             description="1 where the friend follows the shopper in turn",
+        ),
+        Field(
+            name=CONSENT,
+            dtype=Array(Int64),
+            description="1 where the shopper agrees: " + ", ".join(CONSENTS),
         ),
     ],
     source=file_source(SHOPPER_TIES_VIEW, "friends at each cutoff"),
