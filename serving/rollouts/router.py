@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from coterie.reasons.discretion import Discretion
@@ -18,6 +18,7 @@ from coterie.rollout.live import Live
 from serving.features.online_store import OnlineFeatures
 from serving.lists.list_maker import ListMaker, ShopperFeatures
 from serving.lists.reasons import shares_by_kind
+from serving.lists.rules_file import RulesFile
 from serving.lists.wanted import PLAIN, Wanted
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Impressions, new_list_id
@@ -58,6 +59,7 @@ class ReleaseRouter:
         state: str = "",
         encoders: QueryEncoders | None = None,
         discretion: Discretion | None = None,
+        rules: RulesFile | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
 
@@ -69,7 +71,9 @@ class ReleaseRouter:
             state: Folder where replicas say what they serve; nowhere if empty.
             encoders: What queries are encoded with; the default text encoder if not given.
             discretion: How much reasons tell of friends; the default if not given.
+            rules: The shop's, for lists of both arms alike; none if not given.
         """
+        self._rules = rules or RulesFile("", metrics)
         self._metrics, self._timeout_s = metrics, timeout_s
         self._impressions = Impressions(window_s, metrics.arms)
         self._releases = ReplicaReleases(features, metrics, state, encoders, discretion)
@@ -108,6 +112,8 @@ class ReleaseRouter:
             UnavailableError: The feature store did not answer.
         """
         arms = self._releases.now()
+        # Both arms go by the rules of this moment, or they would be judged by these.
+        wanted = replace(wanted, rules=self._rules.rules)
         asked = ListRequest(arms.stable.maker.gather(user_id), k, explain, wanted)
         digest = arms.canary_digest
         if digest and bucket(user_id, digest) < arms.weight:
@@ -135,6 +141,7 @@ class ReleaseRouter:
         """Say that this replica lives, and count lists whose time is over; once a second."""
         now = time.time() if now is None else now
         self._metrics.arms.heartbeat.set(now)
+        self._rules.look()
         self._impressions.mature(now)
         self._releases.tell(now)
 
