@@ -341,6 +341,9 @@ FRIEND_STRENGTHS: Final = "friend_strengths"
 """Flattened: len(STRENGTHS) numbers a friend, in the order of FRIEND_IDS."""
 FRIENDS_NAMED: Final = "friends_named"
 """1 where a friend may be named in a reason, in the order of FRIEND_IDS."""
+CONSENT: Final = "consent"
+"""Of the shopper: whether they may be named, and used, 1 or 0, in the order of CONSENTS."""
+CONSENTS: Final = ("may_be_named", "may_be_used")
 FEATURE_SERVICE: Final = "recommend"
 """Prefix of the feature service of a model version: recommend_v1."""
 MAX_RECENT: Final = 200

@@ -12,6 +12,8 @@ from coterie.graph.friends import friend_lists
 from coterie.graph.strength import tie_strengths
 from coterie.recommend.shoppers import remembered
 from coterie.schema import (
+    CONSENT,
+    CONSENTS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
     FRIENDS_NAMED,
@@ -100,7 +102,8 @@ def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
     users, items = len(dataset.users), len(dataset.items)
     known = TrainingSet(moment.events, moment.ties, users, items)
     friends = friend_lists(*tie_strengths(known), users)
-    named = flag(dataset, "may_be_named")[friends.person]
+    consent = np.stack([flag(dataset, column) for column in CONSENTS], axis=1)
+    named = consent[friends.person, 0]
     return _rows(
         dataset,
         moment,
@@ -110,6 +113,9 @@ def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
                 friends.offsets * len(STRENGTHS), pa.array(friends.strengths.ravel())
             ),
             FRIENDS_NAMED: _lists(friends.offsets, pa.array(named.astype(np.int64))),
+            CONSENT: _lists(
+                np.arange(users + 1) * len(CONSENTS), pa.array(consent.ravel().astype(np.int64))
+            ),
         },
     )
 

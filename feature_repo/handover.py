@@ -28,7 +28,7 @@ from coterie.data.stores import reaching
 from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
 from coterie.recommend.point_in_time import TRAINING_FEATURES
-from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
+from coterie.schema import CONSENT, SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.online import Written, write_online
 from feature_repo.services import service
 from feature_repo.store import SETTINGS
@@ -39,6 +39,10 @@ OFFLINE: Final = "features"
 """The lock of those who put files in the place of others."""
 EVENT_LOGS: Final[dict[str, frozenset[str]]] = {"redis": REDIS, "sqlite": frozenset({SQLITE})}
 """Online stores by Feast's type, and the event logs whose locks all who write to them take."""
+_TYPES: Final = {
+    CONSENT: pa.list_(pa.int64()),  # which training has no use for
+    **{column.name: column.type for column in TRAINING_FEATURES},
+}
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 
 
@@ -200,7 +204,7 @@ def newest_rows(url: str, view: str) -> pa.Table:
     last = rows.filter(pc.equal(rows[TIMESTAMP], pc.max(rows[TIMESTAMP]))).sort_by("user_id")
     for feature in next(one for one in definitions() if one.name == view).features:
         if feature.name not in last.column_names:
-            missing = pa.nulls(len(last), TRAINING_FEATURES.field(feature.name).type)
+            missing = pa.nulls(len(last), _TYPES[feature.name])
             last = last.append_column(feature.name, missing)
     return last
 

@@ -12,6 +12,8 @@ from feast import FeatureView, Field, FileSource, PushSource
 from feast.types import Array, Float32, Int64, String
 
 from coterie.schema import (
+    CONSENT,
+    CONSENTS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
     FRIENDS_NAMED,
@@ -121,6 +123,11 @@ shopper_ties = FeatureView(
             name=FRIENDS_NAMED,
             dtype=Array(Int64),
             description="1 where the friend may be named in a reason",
+        ),
+        Field(
+            name=CONSENT,
+            dtype=Array(Int64),
+            description="1 where the shopper agrees: " + ", ".join(CONSENTS),
         ),
     ],
     source=file_source(SHOPPER_TIES_VIEW, "friends at each cutoff"),

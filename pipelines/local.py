@@ -187,12 +187,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # two cores of which somebody else used one.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        with stoppable(), open_display() as display:
+        # KFP would wait until the step that runs has come to its end.
+        with stoppable(end_children), open_display() as display:
             given = parse_parameters(options.arguments, pipeline)
             run_pipeline(options.root, given, display, pipeline)
     except StopRequestedError:
-        # KFP leaves the step that runs to itself.
-        end_children()
         print("pipeline: stopped", file=sys.stderr)
         return INTERRUPTED
     except CoterieError as error:

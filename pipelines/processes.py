@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import IO, Final
@@ -26,16 +26,21 @@ class StopRequestedError(BaseException):
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable(before_unwinding: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Turn Ctrl-C, SIGTERM and a closed terminal into ``StopRequestedError``, once.
 
     A second signal is ignored: the first one is cleaning up already.
+
+    Args:
+        before_unwinding: Called before the exception is raised: what it passes through may wait,
+            as ``subprocess.Popen`` does for its process.
     """
     asked = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         if not asked.is_set():
             asked.set()
+            before_unwinding()
             raise StopRequestedError
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

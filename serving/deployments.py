@@ -18,8 +18,9 @@ from starlette.types import ASGIApp
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.live import Live
-from serving.events.event import Event
-from serving.events.open import open_event_log
+from serving.events.event import Entry
+from serving.events.open import open_event_log, open_live_rows
+from serving.features.live import LiveState
 from serving.features.online_store import FeastFeatures
 from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.attribution import Responses
@@ -57,7 +58,7 @@ class EventSink:
         self._responses = Responses(settings.attribution_s, metrics.arms)
         self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses.note)
         self._thread = ThreadPoolExecutor(1, "sink")
-        self._waiting: list[tuple[Sequence[Event], asyncio.Future[Receipt]]] = []
+        self._waiting: list[tuple[Sequence[Entry], asyncio.Future[Receipt]]] = []
         self._working = asyncio.Lock()
         self._retries = asyncio.create_task(self._retry())
 
@@ -66,10 +67,10 @@ class EventSink:
         live = Live.from_json(content)
         await self._in_thread(lambda: self._responses.adopt(live))
 
-    async def write(self, events: Sequence[Event]) -> Receipt:
-        """Keep events; those that wait while others are written share one transaction."""
+    async def write(self, entries: Sequence[Entry]) -> Receipt:
+        """Keep events or changes; those that wait meanwhile share one transaction."""
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((events, receipt))
+        self._waiting.append((entries, receipt))
         async with self._working:
             while not receipt.done():
                 await self._write_waiting()
@@ -95,7 +96,7 @@ class EventSink:
         for (_, future), receipt in zip(waiting, receipts, strict=True):
             future.set_result(receipt)
 
-    def _next_waiting(self) -> list[tuple[Sequence[Event], asyncio.Future[Receipt]]]:
+    def _next_waiting(self) -> list[tuple[Sequence[Entry], asyncio.Future[Receipt]]]:
         together = count = 0
         for events, _ in self._waiting:
             together += len(events)
@@ -128,11 +129,11 @@ class RemoteWriter:
     def __init__(self, handle: Any) -> None:
         self._handle = handle
 
-    async def write(self, events: Sequence[Event]) -> Receipt:
+    async def write(self, entries: Sequence[Entry]) -> Receipt:
         """See EventWriter."""
         try:
             receipt: Receipt = await asyncio.wait_for(
-                self._handle.write.remote(events), WRITE_TIMEOUT_S
+                self._handle.write.remote(entries), WRITE_TIMEOUT_S
             )
         except Exception as error:  # the replica died, is full, or passes on its own error
             raise UnavailableError(f"the event sink did not take events: {error}") from error
@@ -176,6 +177,7 @@ class Api:
             str(settings.replicas_folder),
             QueryEncoders(settings.text_encoder, settings.content_key),
             settings.discretion,
+            LiveState(open_live_rows(settings)),
             RulesFile(settings.rules, self._metrics),
         )
         self._begun = False

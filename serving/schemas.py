@@ -56,6 +56,11 @@ class Item(BaseModel):
         "which the storefront has below /pictures/",
     )
     available: bool = True
+    new: bool | None = Field(
+        default=None,
+        description="True: it entered the shop after the release was made. Until the next training "
+        "its place in lists is that of items like it",
+    )
 
 
 class Reason(BaseModel):

@@ -74,7 +74,6 @@ LONG: Final = frozenset(
 
 LONGEST: Final = (
     "tests/docs/test_quickstart.py",
-    "tests/end_to_end/test_rollouts.py",
     "tests/helm/test_chart_installed.py",
     "tests/fitting/test_distributed.py",
     "tests/end_to_end/test_friends_on_a_cluster.py",

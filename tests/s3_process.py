@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 import fsspec
 import pytest
+from ports import free_port
 
 KEYS = {"AWS_ACCESS_KEY_ID": "coterie", "AWS_SECRET_ACCESS_KEY": "change-me-please"}
 
 
 class S3Process:
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         # Its answers must not go by somebody's proxy or address of another store.

@@ -13,7 +13,8 @@ from serving import app
 from serving.api.application import create_app
 from serving.api.dependencies import AppParts
 from serving.api.directory import directory_of
-from serving.events.open import open_event_log
+from serving.events.open import open_event_log, open_live_rows
+from serving.features.live import LiveState
 from serving.features.online_store import FeastFeatures
 from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.attribution import Responses
@@ -44,7 +45,10 @@ def served_here(settings: Settings) -> Iterator[None]:
     """Serve as ``serving.app`` would, in this process."""
     Path(settings.state).mkdir(parents=True, exist_ok=True)
     metrics, online = ServingMetrics(), FeastFeatures(settings.features)
-    live, router = first_live(settings), ReleaseRouter(online, metrics)
+    live, router = (
+        first_live(settings),
+        ReleaseRouter(online, metrics, live=LiveState(open_live_rows(settings))),
+    )
     router.adopt(live)
     responses = Responses(settings.attribution_s, metrics)
     responses.adopt(live)

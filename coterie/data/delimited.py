@@ -56,19 +56,22 @@ def delimited_chunks(
         return "skip"
 
     reader = _open(file, name, form, names, columns, keep)
-    # The reader is ahead of us: it tells of uneven rows before the batch that they lie in.
+    # The reader is ahead of us, in a thread of its own: it tells of uneven rows before the batch
+    # that they lie in, and at any moment. So the list stays the same one, and is looked at once.
     number, num_told = 1, 0
     first = int(form.header)
     try:
         for batch in reader:
-            ahead = [row.number - first for row in uneven if row.number - first >= number]
+            seen = uneven[:]
+            ahead = [row.number - first for row in seen if row.number - first >= number]
             rows = _numbers(number, batch.num_rows, ahead)
             yield Chunk(name, rows, {c: batch.column(c) for c in columns}, {})
             number = int(rows[-1]) + 1 if len(rows) else number
-            if len(uneven) > num_told:
-                yield _uneven(name, names, uneven[num_told:], first, form)
-                uneven = [row for row in uneven if row.number - first >= number]
-                num_told = len(uneven)
+            if len(seen) > num_told:
+                yield _uneven(name, names, seen[num_told:], first, form)
+            num_passed = sum(row.number - first < number for row in seen)
+            del uneven[:num_passed]
+            num_told = len(seen) - num_passed
     except pa.ArrowInvalid as error:
         raise BadInputError(f"{name} cannot be read from row {number} on: {error}") from error
     if len(uneven) > num_told:

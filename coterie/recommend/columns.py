@@ -1,7 +1,7 @@
 """What filters and rules ask of a catalogue: arrays by row, made once and replaced whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -17,7 +17,7 @@ class WordColumn:
     """A column of words, each once, and which one every item has."""
 
     codes: npt.NDArray[np.int32]
-    """Shape (items,): an index in ``names``; the last one, which is empty, where there is none."""
+    """Shape (items,): an index in ``names``; an empty one where there is none."""
     names: pa.Array
     """As filters compare them: see ``folded``."""
 
@@ -41,6 +41,25 @@ class WordColumn:
         for path in told:
             found = pc.or_(found, pc.starts_with(self.names, f"{path}/"))
         return self._of(found)
+
+    def missing(self) -> Mask:
+        """Find the items that have no word, shape (items,)."""
+        return self.among([""])
+
+    def changed(self, rows: Sequence[int], words: Sequence[str | None], length: int) -> Self:
+        """Give some items, which may be new ones, other words.
+
+        Args:
+            rows: Which.
+            words: Of each; None where there is none.
+            length: Items from then on.
+        """
+        told = pa.array([folded(word or "") for word in words], self.names.type)
+        more = pc.unique(told.filter(pc.invert(pc.is_in(told, value_set=self.names))))
+        names = pa.concat_arrays([self.names, more])
+        codes = np.append(self.codes, np.zeros(length - len(self.codes), np.int32))
+        codes[list(rows)] = pc.index_in(told, value_set=names).to_numpy(zero_copy_only=False)
+        return replace(self, codes=codes, names=names)
 
     def _of(self, names: pa.Array) -> Mask:
         return np.asarray(names.to_numpy(zero_copy_only=False), np.bool_)[self.codes]
@@ -79,6 +98,46 @@ class ItemColumns:
             WordColumn.of(catalogue.column("category")),
             WordColumn.of(catalogue.column("brand")),
             pc.fill_null(entered.cast(pa.int64()), -1).to_numpy(),
+        )
+
+    def changed(
+        self,
+        rows: Sequence[int],
+        available: Sequence[bool],
+        price: Sequence[float | None],
+        words: tuple[Sequence[str | None], Sequence[str | None]],
+        entered_ms: Sequence[int | None],
+    ) -> Self:
+        """Make columns in which some items are different, or new ones stand at the end.
+
+        Args:
+            rows: Which; the others stay as they are.
+            available: Of each, as the following.
+            price: None where nobody said.
+            words: Categories and brands.
+            entered_ms: None where it stays.
+        """
+        at, length = list(rows), max(len(self.available), max(rows, default=-1) + 1)
+        more = length - len(self.available)
+        allowed = np.append(self.available, np.zeros(more, np.bool_))
+        prices = np.append(self.price, np.full(more, np.nan))
+        entered = np.append(self.entered_ms, np.full(more, -1))
+        allowed[at] = available
+        prices[at] = [np.nan if one is None else one for one in price]
+        entered[at] = [
+            before if ms is None else ms for before, ms in zip(entered[at], entered_ms, strict=True)
+        ]
+        category, brand = (
+            labels.changed(at, said, length)
+            for labels, said in zip((self.category, self.brand), words, strict=True)
+        )
+        return replace(
+            self,
+            available=allowed,
+            price=prices,
+            category=category,
+            brand=brand,
+            entered_ms=entered,
         )
 
 

@@ -277,7 +277,12 @@ class Recommender:
             )
 
     def _hidden_by(self, allowed: npt.NDArray[np.bool_] | None) -> torch.Tensor:
-        return self._hidden if allowed is None else torch.from_numpy(~allowed)
+        if allowed is None:
+            return self._hidden
+        # Who asked may not know yet of items that were added: they are not to be listed.
+        hidden = torch.ones(self.num_items, dtype=torch.bool)
+        hidden[: len(allowed)] = torch.from_numpy(~allowed)
+        return hidden
 
     def _mask(
         self,

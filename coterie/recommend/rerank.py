@@ -60,6 +60,16 @@ class Reranked:
     """What each cause did to the scores, each of shape (m,)."""
 
 
+@dataclass(frozen=True, slots=True)
+class _CapOf:
+    """A cap, and of each item what is counted."""
+
+    rule: Cap
+    codes: Codes
+    missing: npt.NDArray[np.bool_]
+    """Items that have no brand, or category: nothing is common to them."""
+
+
 class CompiledRules:
     """The rules of one surface, over the items of one catalogue."""
 
@@ -67,7 +77,7 @@ class CompiledRules:
         self,
         pins: Mapping[int, tuple[int, Cause]],
         lifts: Mapping[Cause, Doubles],
-        caps: Sequence[tuple[Cap, Codes]],
+        caps: Sequence[_CapOf],
         diversity: float,
         freshness: tuple[Freshness, Ints] | None,
     ):
@@ -100,9 +110,10 @@ class CompiledRules:
                 added = lifts.setdefault(cause, np.zeros(len(columns.price)))
                 added[_selected(rule.selection, columns, rows)] += rule.by
         caps = [
-            (rule, (columns.brand if rule.of == "brand" else columns.category).codes)
+            _CapOf(rule, column.codes, column.missing())
             for rule in rules
             if isinstance(rule, Cap)
+            for column in [columns.brand if rule.of == "brand" else columns.category]
         ]
         weight = sum(rule.weight for rule in rules if isinstance(rule, Diversity))
         fresh = next((rule for rule in rules if isinstance(rule, Freshness)), None)
@@ -151,13 +162,13 @@ class CompiledRules:
         """
         free, alike = np.ones(len(value), np.bool_), np.zeros(len(value))
         place_of = {int(row): place for place, row in enumerate(pool.item_idx.tolist())}
-        counts = [np.zeros(int(codes.max(initial=0)) + 1, np.int64) for _, codes in self._caps]
+        counts = [np.zeros(int(cap.codes.max(initial=0)) + 1, np.int64) for cap in self._caps]
         order: list[int] = []
         pinned_as: list[Cause | None] = []
         lost: list[float] = []
         for position in range(min(num, len(value))):
-            for (cap, _), count in zip(self._caps, counts, strict=True):
-                if position % cap.within == 0:
+            for cap, count in zip(self._caps, counts, strict=True):
+                if position % cap.rule.within == 0:
                     count[:] = 0
             row, cause = self._pins.get(position, (-1, None))
             place = place_of.get(row, -1)
@@ -168,8 +179,8 @@ class CompiledRules:
             order.append(place)
             pinned_as.append(cause)
             lost.append(self._diversity * unit * float(alike[place]))
-            for (_, codes), count in zip(self._caps, counts, strict=True):
-                count[codes[pool.item_idx[place]]] += 1
+            for cap, count in zip(self._caps, counts, strict=True):
+                count[cap.codes[pool.item_idx[place]]] += 1
             if self._diversity:
                 alike = np.maximum(alike, pool.vectors @ pool.vectors[place])
         return np.array(order, np.int64), pinned_as, np.array(lost, np.float64)
@@ -179,10 +190,9 @@ class CompiledRules:
     ) -> int:
         """Find the best place that no cap bars; where caps bar all of them, the best of all."""
         open_ = free
-        for (cap, codes), count in zip(self._caps, counts, strict=True):
-            code = codes[rows]
-            # The last code is of items that have no brand, or category: nothing is common to them.
-            open_ = open_ & ((count[code] < cap.number) | (code == len(count) - 1))
+        for cap, count in zip(self._caps, counts, strict=True):
+            below = count[cap.codes[rows]] < cap.rule.number
+            open_ = open_ & (below | cap.missing[rows])
         if not open_.any():
             open_ = free
         return int(np.where(open_, value, -np.inf).argmax())

@@ -87,6 +87,10 @@ class SearchIndex:
         self._vectors, self._available = vectors, available
         self._weights = weights or SearchWeights()
 
+    def meanings(self, vector: npt.ArrayLike) -> Floats | None:
+        """Compare all items with a vector of a text, shape (items,); None without vectors."""
+        return None if self._vectors is None else self._vectors.cosines(vector)
+
     def search(
         self,
         query: str,
@@ -131,14 +135,15 @@ class SearchIndex:
         """Find the k items that say most alike of themselves, best first, with how alike: 0 to 1.
 
         Args:
-            row: Of the item.
+            row: Of the item; one that is not indexed is compared by the text alone.
             text: The words that it is compared by, such as its title and brand.
             k: How many.
             allowed: Items that may be found, shape (items,), in place of ``available``.
         """
         words = self.words.scores(text)
-        alike = np.minimum(words / max(float(words[row]), 1e-9), 1.0)
-        if self._vectors is not None and self._vectors.knows(row):
+        known = row < len(words)
+        alike = np.minimum(words / max(float(words[row]) if known else 1.0, 1e-9), 1.0)
+        if known and self._vectors is not None and self._vectors.knows(row):
             alike = (alike + np.clip(self._vectors.like(row), 0.0, 1.0)) / 2
         return nearest(alike, row, self._available if allowed is None else allowed, k)
 

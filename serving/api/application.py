@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 import coterie
 from coterie.rollout.history import Snapshot
 from coterie.rollout.store import FileRolloutStore, RolloutStore
-from serving.api import routes, service, storefront
+from serving.api import changes, routes, service, storefront
 from serving.api.admin import admin_router
 from serving.api.auth import Guard
 from serving.api.dependencies import AppParts
@@ -42,6 +42,7 @@ def create_app(parts: AppParts) -> ASGIApp:
     app.state.parts = parts
     answer_with_problems(app)
     app.include_router(routes.api)
+    app.include_router(changes.api)
     app.include_router(service.api)
     if parts.rollouts is not None:
         rollout_store, locator = parts.rollouts

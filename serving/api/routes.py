@@ -123,8 +123,9 @@ async def similar_items(
     ] = "taste",
 ) -> schemas.SimilarItems:
     """List items that are like one, best first."""
-    row = using.lists.catalogue.row(item_id)
-    if row < 0:
+    lists = using.lists
+    row = lists.catalogue.row(item_id)
+    if row < 0 or lists.catalogue.is_gone(row):
         raise ProblemError(404, "this release's catalogue has no such item")
     if by == "looks" and not using.lists.searcher.knows_looks:
         raise ProblemError(
@@ -145,7 +146,8 @@ async def find_items(
     """Find items by id (unknown ones are left out), or by words."""
     catalogue = using.lists.catalogue
     rows = catalogue.search(q, limit) if ids is None else catalogue.rows(ids)
-    return schemas.ItemPage(items=[catalogue.item(row) for row in rows if row >= 0])
+    there = [row for row in rows if row >= 0 and not catalogue.is_gone(row)]
+    return schemas.ItemPage(items=[catalogue.item(row) for row in there])
 
 
 def _intake(settings: Settings) -> Intake:

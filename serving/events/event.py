@@ -1,10 +1,11 @@
-"""One event of a shopper, and its form in logs."""
+"""One entry of a log, an event of a shopper or a change of the shop, and its form there."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
+from coterie.data.changes import Change, change_of, change_to_json
 from coterie.schema import EVENT_KINDS, EventKind
 
 KIND_CODES: Final = {kind: code for code, kind in enumerate(EVENT_KINDS)}
@@ -35,16 +36,28 @@ def by_shopper(events: Iterable[Event]) -> dict[str, list[Event]]:
     return groups
 
 
+Entry = Event | Change
+"""What a log keeps: each once, by its id."""
 _FIELDS: Final = tuple(field.name for field in fields(Event))
 
 
-def to_json(event: Event) -> str:
-    """Write an event as logs keep it."""
+def entry_id(entry: Entry) -> str:
+    """Name an entry among all of a log."""
+    return entry.event_id if isinstance(entry, Event) else entry.entry_id
+
+
+def to_json(entry: Entry) -> str:
+    """Write an entry as logs keep it."""
+    if isinstance(entry, Change):
+        return change_to_json(entry)
+    event = entry
     # Not asdict, which copies values as well and takes three times as long.
     return json.dumps({name: getattr(event, name) for name in _FIELDS}, ensure_ascii=False)
 
 
-def from_json(text: str | bytes) -> Event:
-    """Read an event as logs keep it."""
+def from_json(text: str | bytes) -> Entry:
+    """Read an entry as logs keep it."""
     fields: Mapping[str, object] = json.loads(text)
+    if "change_id" in fields:
+        return change_of(fields)
     return Event(**{**fields, "event": EventKind(str(fields["event"]))})  # type: ignore[arg-type]

@@ -1,10 +1,10 @@
-"""Opens the event log that a URL names."""
+"""Opens the event log that a URL names, and the rows that its changes changed."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from coterie.data.locks import SQLITE, check_log_url
-from serving.events.log import EventLog
+from serving.events.log import EventLog, LiveRows
 from serving.settings import Settings
 
 
@@ -38,3 +38,25 @@ def open_event_log(settings: Settings) -> EventLog:
         UnavailableError: Its file cannot be opened.
     """
     return open_log(settings.event_log_url, settings.event_log_password, settings.event_log_sync_s)
+
+
+def open_rows(url: str, password: str = "") -> LiveRows:
+    """Open the changed rows beside the log that a URL names; a Redis is asked nothing yet.
+
+    Raises:
+        BadInputError: It names none.
+        UnavailableError: The file cannot be opened.
+    """
+    check_log_url(url)
+    if urlsplit(url).scheme == SQLITE:
+        from serving.events.sqlite_rows import SqliteRows
+
+        return SqliteRows(Path(url.removeprefix(f"{SQLITE}://")))
+    from serving.events.redis_rows import RedisRows
+
+    return RedisRows(url, password)
+
+
+def open_live_rows(settings: Settings) -> LiveRows:
+    """Open the changed rows beside the log that the settings name; raises as ``open_rows`` does."""
+    return open_rows(settings.event_log_url, settings.event_log_password)

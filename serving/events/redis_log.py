@@ -2,11 +2,13 @@
 
 What is in it, all under one hash tag, so that a script may touch all of it:
 
-- ``{coterie:events}``: the stream; an entry an event. Its consumer group holds as *pending* what
-  features were not told of: the script that adds an entry makes it pending, pushing acknowledges.
-- ``{coterie:events}:id:...``: event ids of the last hour, so that none is added twice.
+- ``{coterie:events}``: the stream; an entry an event or a change. Its consumer group holds as
+  *pending* what features were not told of: the script that adds an event makes it pending, pushing
+  acknowledges. Changes are in effect as soon as they are added, so they are never pending.
+- ``{coterie:events}:id:...``: ids of entries of the last hour, so that none is added twice.
 - ``{coterie:events}:marks``: which log it is, up to where it is exported, and up to where the
   export goes that somebody is at.
+- ``{coterie:events}:live...``: the states of rows that changes changed (``redis_rows``).
 - ``{coterie:events}:turn:...``: who holds a lock; and in ``:time`` the last fencing token.
 
 Why it is so: docs/adr/0011-event-log-on-redis-streams.md.
@@ -21,6 +23,7 @@ from typing import Any, Final
 
 import redis
 
+from coterie.data.changes import Change
 from coterie.data.locks import (
     LOCK_TTL_S,
     LOG_KEYS,
@@ -32,8 +35,9 @@ from coterie.data.locks import (
 )
 from coterie.data.redis_scripts import ScriptedRedis
 from coterie.errors import BadInputError, UnavailableError
-from serving.events.event import Event, from_json, to_json
+from serving.events.event import Entry, Event, entry_id, from_json, to_json
 from serving.events.log import LogBatch
+from serving.events.redis_rows import RowWriter
 
 STREAM: Final = LOG_KEYS
 GROUP: Final = "features"
@@ -61,17 +65,31 @@ class RedisLog:
         asked = ScriptedRedis(url, password, sync_s)
         self._run, self._ask, self._asking = asked.run, asked.ask, asked.asking
         self._redis, self._locks = asked.client, RedisLocks(asked)
+        self._rows = RowWriter(asked)
 
-    def append(self, events: Sequence[Event]) -> list[bool]:
+    def append(self, entries: Sequence[Entry]) -> list[bool]:
         """See EventLog."""
+        events = [entry for entry in entries if isinstance(entry, Event)]
+        changes = [entry for entry in entries if isinstance(entry, Change)]
+        fresh = {Event: iter(self._append_events(events)), Change: iter(self._append(changes))}
+        if self._sync_ms and entries:
+            self._wait_for_disk()
+        return [next(fresh[type(entry)]) for entry in entries]
+
+    def _append_events(self, events: Sequence[Event]) -> list[bool]:
         if not events:
             return []
-        keys = [STREAM, *(f"{STREAM}:id:{_digest(event.event_id)}" for event in events)]
+        keys = [STREAM, *map(_id_key, events)]
         texts = [to_json(event) for event in events]
         fresh = self._run(_APPEND, keys, [GROUP, CONSUMER, KNOWN_S * 1000, *texts])
-        if self._sync_ms:
-            self._wait_for_disk()
         return [is_new == 1 for is_new in fresh]
+
+    def _append(self, changes: Sequence[Change]) -> list[bool]:
+        if not changes:
+            return []
+        return self._rows.append(
+            STREAM, [(_id_key(one), to_json(one)) for one in changes], changes, KNOWN_S * 1000
+        )
 
     def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
         """See EventLog."""
@@ -208,9 +226,9 @@ class RedisLog:
             )
 
 
-def _digest(event_id: str) -> str:
-    """Shorten an event id for its key: ids may be long."""
-    return hashlib.blake2b(event_id.encode(), digest_size=16).hexdigest()
+def _id_key(entry: Entry) -> str:
+    """Name the key that knows an entry again; ids may be long, so it has their digest."""
+    return f"{STREAM}:id:{hashlib.blake2b(entry_id(entry).encode(), digest_size=16).hexdigest()}"
 
 
 def _text(value: Any) -> str:

@@ -5,13 +5,17 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.data.changes import Change
 from coterie.data.locks import WAIT_S, FileLocks
 from coterie.errors import UnavailableError
-from serving.events.event import Event, from_json, to_json
+from serving.events.event import Entry, Event, entry_id, from_json, to_json
 from serving.events.log import LogBatch
+from serving.events.sqlite_rows import TABLES as ROW_TABLES
+from serving.events.sqlite_rows import keep_changes
 
 
 class SqliteLog:
@@ -32,6 +36,7 @@ class SqliteLog:
             # An acknowledged event survives a power cut, not only a crash of ours.
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_TABLES)
+            self._db.executescript(ROW_TABLES)
             self._add_column()
             self._db.execute(_IDENTITY, (secrets.token_hex(4),))
         except (OSError, sqlite3.Error) as error:
@@ -40,12 +45,13 @@ class SqliteLog:
                 "check the folder's rights, or set COTERIE_STATE to another"
             ) from error
 
-    def append(self, events: Sequence[Event]) -> list[bool]:
+    def append(self, entries: Sequence[Entry]) -> list[bool]:
         """See EventLog."""
         now = _now_ms()
-        rows = [(e.event_id, e.user_id, e.ts_ms, to_json(e), now) for e in events]
         with self._writing():
-            return [self._db.execute(_INSERT, row).rowcount == 1 for row in rows]
+            fresh = [self._db.execute(_INSERT, _row(e, now)).rowcount == 1 for e in entries]
+            keep_changes(self._db, [e for e in compress(entries, fresh) if isinstance(e, Change)])
+            return fresh
 
     def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
         """See EventLog; the lock of a process that dies is free at once."""
@@ -160,6 +166,13 @@ class SqliteLog:
                 self._db.execute("ROLLBACK")
 
 
+def _row(entry: Entry, now_ms: int) -> tuple[Any, ...]:
+    """Write an entry as a row of the log; features need not be told of a change."""
+    is_event = isinstance(entry, Event)
+    who = entry.user_id if isinstance(entry, Event) else entry.key[0]
+    return (entry_id(entry), who, entry.ts_ms, to_json(entry), not is_event, now_ms)
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -184,6 +197,6 @@ CREATE TABLE IF NOT EXISTS marks (
 """
 _IDENTITY: Final = "INSERT INTO marks (one, identity) VALUES (1, ?) ON CONFLICT (one) DO NOTHING"
 _INSERT: Final = """
-INSERT INTO events (event_id, user_id, ts_ms, event, logged_ms) VALUES (?, ?, ?, ?, ?)
+INSERT INTO events (event_id, user_id, ts_ms, event, pushed, logged_ms) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (event_id) DO NOTHING
 """

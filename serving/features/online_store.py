@@ -50,6 +50,13 @@ class OnlineFeatures(Protocol):
             had: With what fell out of them: lists do not draw on that, of friends it is not needed.
         """
 
+    def consents(self, user_ids: Sequence[str]) -> list[tuple[bool, bool]]:
+        """Read whether people may be named, and used, as the shop's tables say: yes for who is in
+        none of them, no where a store of before does not tell."""
+
+    def friends_of(self, user_ids: Sequence[str]) -> list[Friends]:
+        """Read the friends of several people, in the order asked, in one call."""
+
     def push_recent(
         self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
     ) -> None:
@@ -72,6 +79,7 @@ class FakeFeatures:
 
     recent: dict[str, RecentList] = field(default_factory=dict)
     friends: dict[str, Friends] = field(default_factory=dict)
+    consent: dict[str, tuple[bool, bool]] = field(default_factory=dict)
     pushed: dict[str, int] = field(default_factory=dict)
     """Of each shopper, the fencing token under which the recent list was pushed."""
     down: bool = False
@@ -88,6 +96,16 @@ class FakeFeatures:
         """See OnlineFeatures."""
         self.ping()
         return [self.recent.get(user_id, RecentList()) for user_id in user_ids]
+
+    def consents(self, user_ids: Sequence[str]) -> list[tuple[bool, bool]]:
+        """See OnlineFeatures."""
+        self.ping()
+        return [self.consent.get(user_id, (True, True)) for user_id in user_ids]
+
+    def friends_of(self, user_ids: Sequence[str]) -> list[Friends]:
+        """See OnlineFeatures."""
+        self.ping()
+        return [self.friends.get(user_id, Friends()) for user_id in user_ids]
 
     def push_recent(
         self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
@@ -113,6 +131,9 @@ _RECENT: Final = (
 _HAD: Final = (schema.HAD_ITEMS, schema.HAD_KINDS, schema.HAD_WANTED)
 _TIES: Final = (schema.FRIEND_IDS, schema.FRIEND_STRENGTHS, schema.FRIENDS_NAMED)
 _TIES_REFS: Final = [f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in _TIES]
+_CONSENT_REFS: Final = [
+    f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in (schema.FRIEND_IDS, schema.CONSENT)
+]
 _PING_REFS: Final = [f"{schema.SHOPPER_RECENT_VIEW}:{schema.RECENT_ITEMS}"]
 
 
@@ -150,6 +171,8 @@ class FeastFeatures:
         known = {feature.name for feature in recent.features}
         self._columns = tuple(name for name in (*_RECENT, *_HAD) if name in known)
         self._recent_refs = [f"{schema.SHOPPER_RECENT_VIEW}:{name}" for name in self._columns]
+        tied = {feature.name for feature in views[schema.SHOPPER_TIES_VIEW].features}
+        self._knows_consent = schema.CONSENT in tied
         self._list_refs = self._recent_refs[: len(_RECENT)]
         source = recent.batch_source
         times = (source.timestamp_field, source.created_timestamp_column)
@@ -158,15 +181,7 @@ class FeastFeatures:
     def shopper(self, user_id: str) -> ShopperRow:
         """See OnlineFeatures."""
         columns = self._read([*self._recent_refs, *_TIES_REFS], [user_id])
-        ids = tuple(_list(columns, schema.FRIEND_IDS, 0))
-        return ShopperRow(
-            _recent(columns, 0),
-            Friends(
-                ids,
-                tuple(_list(columns, schema.FRIEND_STRENGTHS, 0)),
-                tuple(bool(named) for named in _list(columns, schema.FRIENDS_NAMED, 0)),
-            ),
-        )
+        return ShopperRow(_recent(columns, 0), _friends(columns, 0))
 
     def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
         """See OnlineFeatures."""
@@ -174,6 +189,26 @@ class FeastFeatures:
             return []
         columns = self._read(self._recent_refs if had else self._list_refs, user_ids)
         return [_recent(columns, row) for row in range(len(user_ids))]
+
+    def consents(self, user_ids: Sequence[str]) -> list[tuple[bool, bool]]:
+        """See OnlineFeatures."""
+        if not user_ids:
+            return []
+        refs = _CONSENT_REFS if self._knows_consent else _CONSENT_REFS[:1]
+        columns = self._read(refs, user_ids)
+        # A shopper of a store has a list of friends, be it empty.
+        told = columns.get(schema.CONSENT, [None] * len(user_ids))
+        return [
+            (bool(said[0]), bool(said[1])) if said else (known is None, known is None)
+            for said, known in zip(told, columns[schema.FRIEND_IDS], strict=True)
+        ]
+
+    def friends_of(self, user_ids: Sequence[str]) -> list[Friends]:
+        """See OnlineFeatures."""
+        if not user_ids:
+            return []
+        columns = self._read(_TIES_REFS, user_ids)
+        return [_friends(columns, row) for row in range(len(user_ids))]
 
     def push_recent(
         self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
@@ -217,6 +252,14 @@ class FeastFeatures:
 
 def _recent(columns: Mapping[str, list[Any]], row: int) -> RecentList:
     return RecentList(*(tuple(_list(columns, name, row)) for name in (*_RECENT, *_HAD)))
+
+
+def _friends(columns: Mapping[str, list[Any]], row: int) -> Friends:
+    return Friends(
+        tuple(_list(columns, schema.FRIEND_IDS, row)),
+        tuple(_list(columns, schema.FRIEND_STRENGTHS, row)),
+        tuple(bool(named) for named in _list(columns, schema.FRIENDS_NAMED, row)),
+    )
 
 
 def _columns_of(recent: RecentList) -> dict[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""From the event log to the table of events that pipelines read: Parquet, each event once."""
+"""From the event log to the tables that pipelines read: Parquet, each event and change once."""
 
 import io
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coterie.data.changes import CHANGES, changes_as_table
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.files import write_atomically
 from coterie.schema import EVENTS
@@ -16,7 +17,7 @@ from serving.events.log import EventLog, LogBatch
 from serving.telemetry.instruments import LogMetrics
 
 MOST: Final = 50_000
-"""Events in a file: some megabytes, and a moment's memory."""
+"""Events and changes in a file: some megabytes, and a moment's memory."""
 EXPORT: Final = "export"
 """Its lock: two at once would do the same work twice, and no harm."""
 
@@ -36,7 +37,7 @@ class Exporter:
         """
         self._log, self._metrics = log, metrics
         self._fs, root = open_store(folder)
-        self._folder = f"{root}/{EVENTS.name}"
+        self._root = root
 
     def export(self, least: int = 1, age_s: float = 0.0) -> int:
         """Write files as long as there is enough for one.
@@ -46,7 +47,7 @@ class Exporter:
             age_s: but the log never has one for more than so many seconds before it is exported.
 
         Returns:
-            Events written.
+            Events and changes written.
 
         Raises:
             BadInputError: The store does not let us.
@@ -58,18 +59,26 @@ class Exporter:
             while batch := self._log.unexported(MOST, least, age_s):
                 self._write(batch)
                 self._log.mark_exported(batch)
-                self._metrics.exported.inc(len(batch.events))
-                written, files = written + len(batch.events), files + 1
+                self._metrics.exported.inc(len(batch.entries))
+                written, files = written + len(batch.entries), files + 1
                 # A small file may be one that was left planned; a second one is the last there is.
                 if len(batch) < MOST and files > 1:
                     break
         return written
 
     def _write(self, batch: LogBatch) -> None:
+        # Each is the same file whoever writes it, so it does not matter between which two of them
+        # somebody died.
+        if batch.events:
+            self._put(EVENTS.name, batch.name, as_table(batch.events))
+        if batch.changes:
+            self._put(CHANGES, batch.name, changes_as_table(batch.changes))
+
+    def _put(self, folder: str, name: str, table: pa.Table) -> None:
         content = io.BytesIO()
-        pq.write_table(as_table(batch.events), content, compression="zstd")
-        with reaching(self._folder):
-            _put(self._fs, f"{self._folder}/{batch.name}.parquet", content.getvalue())
+        pq.write_table(table, content, compression="zstd")
+        with reaching(f"{self._root}/{folder}"):
+            _put(self._fs, f"{self._root}/{folder}/{name}.parquet", content.getvalue())
 
 
 def as_table(events: Sequence[Event]) -> pa.Table:

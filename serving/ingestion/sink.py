@@ -1,11 +1,12 @@
-"""Events come in: the log first, then the features that the next list is made from."""
+"""Events and changes come in: the log first, then the features that the next list is made from."""
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from serving.events.event import Event
+from coterie.data.changes import Change
+from serving.events.event import Entry, Event
 from serving.events.log import EventLog
 from serving.features.online_store import OnlineFeatures
 from serving.ingestion.feature_updater import FeatureUpdater
@@ -14,7 +15,7 @@ from serving.telemetry.metrics import ServingMetrics
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a batch of events."""
+    """What became of a batch of events or changes."""
 
     accepted: int
     """New, and kept for good."""
@@ -27,8 +28,8 @@ class Receipt:
 class EventWriter(Protocol):
     """Where routes hand events to."""
 
-    async def write(self, events: Sequence[Event]) -> Receipt:
-        """Keep events.
+    async def write(self, entries: Sequence[Entry]) -> Receipt:
+        """Keep events, or changes.
 
         Raises:
             UnavailableError: They were not kept; may be sent again.
@@ -56,26 +57,43 @@ class Sink:
         self._log = log
         self._metrics = metrics
         self._on_new = on_new
+        self._stamp_ms = 0
         self._updater = FeatureUpdater(log, features, metrics.log)
 
-    def write(self, batches: Sequence[Sequence[Event]]) -> list[Receipt]:
+    def write(self, batches: Sequence[Sequence[Entry]]) -> list[Receipt]:
         """Keep several batches in one transaction and one push, one receipt each.
+
+        Changes that say no time happen now, each after the one before. They are in effect as soon
+        as they are kept: what became of events is no matter to them.
 
         Raises:
             UnavailableError: Nothing was kept.
         """
-        events = [event for batch in batches for event in batch]
-        fresh = iter(self._log.append(events))
+        entries = [self._stamped(entry) for batch in batches for entry in batch]
+        fresh = iter(self._log.append(entries))
         new = [[next(fresh) for _ in batch] for batch in batches]
         applied = self.catch_up()
-        for event, is_new in zip(events, (n for flags in new for n in flags), strict=True):
+        flags = [flag for batch in new for flag in batch]
+        events = [(e, n) for e, n in zip(entries, flags, strict=True) if isinstance(e, Event)]
+        for event, is_new in events:
             self._metrics.events.count_event(event.event, is_new)
         if self._on_new is not None:
-            flags = (flag for batch in new for flag in batch)
-            novel = [e for e, is_new in zip(events, flags, strict=True) if is_new]
-            self._on_new(novel, time.time())
-        return [Receipt(sum(flags), len(flags) - sum(flags), applied) for flags in new]
+            self._on_new([event for event, is_new in events if is_new], time.time())
+        return [
+            Receipt(sum(each), len(each) - sum(each), applied or not _waits_for_features(batch))
+            for batch, each in zip(batches, new, strict=True)
+        ]
+
+    def _stamped(self, entry: Entry) -> Entry:
+        if isinstance(entry, Event) or entry.ts_ms:
+            return entry
+        self._stamp_ms = max(self._stamp_ms + 1, time.time_ns() // 1_000_000)
+        return replace(entry, ts_ms=self._stamp_ms)
 
     def catch_up(self) -> bool:
         """Push what the feature store was not told of; return whether it now knows all."""
         return self._updater.catch_up()
+
+
+def _waits_for_features(batch: Sequence[Entry]) -> bool:
+    return not all(isinstance(entry, Change) for entry in batch)

@@ -1,5 +1,7 @@
 """HAProxy on the address that was asked for, and on no other; and ports that nobody has."""
 
+import errno
+import random
 import shlex
 import socket
 from collections.abc import Mapping
@@ -16,6 +18,8 @@ USUAL_PORTS: Final = {
 USUAL_PORT: Final = 8000
 """An app on it is the machine's first. Others start beside it, perhaps several at once: between a
 look at the usual ports and their being taken there are seconds."""
+QUIET_PORTS: Final = range(10_000, 32_768)
+"""None of those that systems lend to outgoing connections: seconds go by before ours are taken."""
 
 _SCRIPT: Final = """#!/bin/sh
 # Ray Serve lets HAProxy's metrics and statistics listen on every address; keep them to ours.
@@ -63,8 +67,18 @@ def inner_ports(host: str, taken: int) -> Mapping[str, str]:
 
 
 def _listening(host: str, port: int, taken: int) -> socket.socket:
-    """Open a socket on the port, or on any other."""
+    """Open a socket on the port, or on any other; 0 stands for any."""
+    # Those that are refused are chosen again: ours is the one that was asked for.
+    while port in (0, taken) or (found := _open(host, port)) is None:
+        port = random.choice(QUIET_PORTS)  # noqa: S311 - nobody has to guess it
+    return found
+
+
+def _open(host: str, port: int) -> socket.socket | None:
+    """Open a socket on the port; None where somebody has it."""
     try:
-        return socket.create_server((host, 0 if port == taken else port))
-    except OSError:
-        return socket.create_server((host, 0))
+        return socket.create_server((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return None
+        raise

@@ -1,13 +1,16 @@
 """The release's items as people see them."""
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from coterie.data.changes import RowState, is_there, values_of
 from coterie.data.dataset import Ints
 from coterie.recommend.columns import ItemColumns, Mask
 from coterie.release.bundle import Release
@@ -18,17 +21,22 @@ _COLUMNS: Final = (
     *("item_id", "title", "description", "price", "category", "brand", "available"),
     "image_uri",
 )
+_CHANGEABLE: Final = frozenset({"title", "description", "price", "category", "brand"})
 _WEB_PICTURE: Final = re.compile(r"https://[^\s/@\\\"'<>]+/[^\s\\\"'<>]*")
 _OWN_PICTURE: Final = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\\:?#]+")
 """Names within a folder: nothing absolute, no way out of it, no address of any other kind."""
 
 
 class Catalogue:
-    """Items of one release, by row."""
+    """Items of one release, by row, as changes leave them; new ones come after its own.
+
+    One thread changes it at a time; others may read meanwhile.
+    """
 
     def __init__(self, release: Release) -> None:
         rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
         self._items = [_item(row) for row in rows]
+        self._gone: set[int] = set()
         self.columns = ItemColumns.of(release.catalogue, release.available)
         """What filters ask, and what is available at this moment: to be replaced, never changed."""
         self._newest: tuple[ItemColumns, npt.NDArray[np.int64]] | None = None
@@ -37,15 +45,70 @@ class Catalogue:
         coded = pc.dictionary_encode(release.catalogue.column("category")).combine_chunks()
         self.category_codes: Ints = pc.fill_null(coded.indices, -1).to_numpy().astype(np.int64)
         self._categories: list[str] = coded.dictionary.to_pylist()
-        titles = release.catalogue.column("title")
-        self._haystack = pc.utf8_lower(
-            pc.binary_join_element_wise(
-                titles, pc.fill_null(release.catalogue.column("category"), ""), " "
-            )
-        )
+        self._haystack: pa.Array | None = None
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def change(self, states: Mapping[str, RowState]) -> dict[str, RowState]:
+        """Take changes of items in: what is not for sale any more is not shown from here on.
+
+        Returns:
+            Those of items that are not in the catalogue, and should be: see ``add``.
+        """
+        rows = {item_id: self.row(item_id) for item_id in states}
+        known = {row: states[item_id] for item_id, row in rows.items() if row >= 0}
+        for row, state in known.items():
+            self._items[row] = _changed(self._items[row], state)
+            (self._gone.add if is_there(state) is False else self._gone.discard)(row)
+        if known:
+            self._take(list(known), list(known.values()))
+        return {i: s for i, s in states.items() if rows[i] < 0 and is_there(s)}
+
+    def add(self, states: Mapping[str, RowState]) -> None:
+        """Add items that entered the shop after the release was made, and are none of its own."""
+        first = len(self._items)
+        items = [_changed(Item(item_id=i, title=i, new=True), s) for i, s in states.items()]
+        self.num_had = np.append(self.num_had, np.zeros(len(items), np.int64))
+        codes = [self._code(item.category) for item in items]
+        self.category_codes = np.append(self.category_codes, np.array(codes, np.int64))
+        self._items += items
+        self._take(list(range(first, len(self._items))), list(states.values()))
+        for row, item in enumerate(items, first):
+            self._row_of[item.item_id] = row
+
+    def _take(self, rows: list[int], states: Sequence[RowState]) -> None:
+        """Let filters and searches see what changed in some rows, or what is new there."""
+        items = [self._items[row] for row in rows]
+        now_ms = time.time_ns() // 1_000_000
+        entered = [values_of(state).get("created_at") for state in states]
+        self.columns = self.columns.changed(
+            rows,
+            [
+                item.available and row not in self._gone
+                for row, item in zip(rows, items, strict=True)
+            ],
+            [item.price for item in items],
+            ([item.category for item in items], [item.brand for item in items]),
+            # Who says nothing of it says nothing of a known item, and that a new one is new.
+            [
+                now_ms if ms is None and item.new else ms
+                for ms, item in zip(entered, items, strict=True)
+            ],
+        )
+        self._haystack = None
+
+    def _code(self, category: str | None) -> int:
+        """Find the code of a category, which may be a new one; -1 for none."""
+        if category is None:
+            return -1
+        if category not in self._categories:
+            self._categories.append(category)
+        return self._categories.index(category)
+
+    def is_gone(self, row: int) -> bool:
+        """Tell whether the item of a row was taken out of the shop."""
+        return row in self._gone
 
     def row(self, item_id: str) -> int:
         """Find the row of an item; -1 where the release lacks it."""
@@ -77,7 +140,7 @@ class Catalogue:
         left_out = self.rows([*wanted.filter.exclude, *wanted.context])
         if left_out:
             mask = mask.copy()
-            mask[[row for row in left_out if row >= 0]] = False
+            mask[[row for row in left_out if 0 <= row < len(mask)]] = False
         return mask
 
     def newest(self, limit: int, wanted: Wanted = PLAIN) -> list[int]:
@@ -100,15 +163,24 @@ class Catalogue:
         return " ".join(text for text in (item.title, item.brand, item.category) if text)
 
     def search(self, words: str, limit: int) -> list[int]:
-        """Find rows whose title or category has all the words, in the catalogue's order."""
-        mask = None
+        """Find rows whose title or category has all the words, in the catalogue's order; without
+        words the first ones."""
+        mask = pa.array(np.ones(len(self), np.bool_))
+        if self._gone:
+            mask = pa.array(~np.isin(np.arange(len(self)), list(self._gone)))
+        haystack = self._texts() if words.split() else None
         for word in words.lower().split():
-            found = pc.match_substring(self._haystack, word)
-            mask = found if mask is None else pc.and_(mask, found)
-        if mask is None:
-            return list(range(min(limit, len(self))))
+            mask = pc.and_(mask, pc.match_substring(haystack, word))
         rows: list[int] = pc.indices_nonzero(mask).slice(0, limit).to_pylist()
         return rows
+
+    def _texts(self) -> pa.Array:
+        """Give the words of items, made anew after they changed."""
+        haystack = self._haystack
+        if haystack is None:
+            texts = [f"{item.title} {item.category or ''}" for item in self._items]
+            self._haystack = haystack = pc.utf8_lower(pa.array(texts, pa.string()))
+        return haystack
 
 
 def public_picture(uri: str | None) -> str | None:
@@ -129,3 +201,14 @@ def public_picture(uri: str | None) -> str | None:
 def _item(row: dict[str, Any]) -> Item:
     image = public_picture(row.pop("image_uri"))
     return Item(**{**row, "image": image, "available": row["available"] is not False})
+
+
+def _changed(item: Item, state: RowState) -> Item:
+    """Show an item as changes leave it."""
+    said = values_of(state)
+    fields = {name: said[name] for name in _CHANGEABLE & said.keys()}
+    if "image_uri" in said:
+        fields["image"] = public_picture(said["image_uri"])
+    if "available" in said:
+        fields["available"] = said["available"] is not False
+    return item.model_copy(update=fields)

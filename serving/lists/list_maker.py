@@ -1,7 +1,8 @@
 """From a shopper's features to an answer: recommender asked, words found. No web in here."""
 
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.content.encoder import ContentEncoder
+from coterie.data.changes import RowState
 from coterie.data.dataset import Ints
 from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import Again
@@ -28,6 +30,7 @@ from serving.events.event import Event
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList, merge
 from serving.lists.catalogue import Catalogue
+from serving.lists.new_rows import StandIns, grow
 from serving.lists.ranked import CompiledCache, RankedList
 from serving.lists.reasons import as_reason
 from serving.lists.search import By, ItemSearch
@@ -106,6 +109,37 @@ class ListMaker:
         self.searcher = ItemSearch(release, text_encoder, metrics)
         self._days_until_again = release.days_until_again
         self._compiled = CompiledCache()
+        self.version = 0
+        """Of changes: up to which this has been told of them."""
+        self._stand_ins = StandIns.of(release)
+        self._changing, self._adding = threading.Lock(), threading.Lock()
+
+    def change_items(self, states: Mapping[str, RowState]) -> dict[str, RowState]:
+        """Take changes of items in: the next list knows; quick, and safe while lists are made.
+
+        Returns:
+            Those of items that this does not know: they are for ``add_items``.
+        """
+        with self._changing:
+            return self.catalogue.change(states)
+
+    def add_items(self, states: Mapping[str, RowState]) -> None:
+        """Add items that entered the shop after the release was made; safe while lists are made.
+
+        It takes some tenths of a second where items are many: do it in a thread of its own.
+        """
+        with self._adding:
+            new = {i: state for i, state in states.items() if self.catalogue.row(i) < 0}
+            if new:
+                grown = grow(self.release, new, self._stand_ins, self.searcher)
+                recommender = Recommender(grown.parameters, grown.popularity)
+                days = grown.days_until_again
+                with self._changing:
+                    # Lists ask the catalogue first, so whatever that names has to be known here.
+                    self._days_until_again, self._recommender = days, recommender
+                    self.release = grown
+                    self.catalogue.add(new)
+            self.change_items(states)
 
     @property
     def num_available(self) -> int:

@@ -45,9 +45,19 @@ class ItemSearch:
         self._asked, self._rests_until = threading.Lock(), 0.0
 
     @property
+    def num_items(self) -> int:
+        """Items that are indexed: those of the release, and none that is newer."""
+        return self._index.words.num_items
+
+    @property
     def knows_looks(self) -> bool:
         """Whether the release says how its items look."""
         return self._looks is not None
+
+    def meanings(self, text: str) -> npt.NDArray[np.float32] | None:
+        """Tell how much each item says what a text says, shape (items,); None: nothing tells."""
+        vector, _ = self._encoded(text)
+        return None if vector is None else self._index.meanings(vector)
 
     def find(
         self, query: str, k: int, taste: npt.ArrayLike | None, allowed: Mask
@@ -58,21 +68,24 @@ class ItemSearch:
             query: Of a shopper: never to be logged.
             k: How many at most.
             taste: The shopper's scores of all items; None: of a stranger.
-            allowed: Items that may be found, shape (items,).
+            allowed: Items that may be found, shape (items,); those that are not indexed are not.
 
         Returns:
             What fits, and whether the query's meaning had to be left out: its encoder, which there
             is, did not answer.
         """
         vector, left_out = self._encoded(query)
+        if taste is not None:
+            taste = np.asarray(taste)[: self.num_items]
         with self._metrics.search.timed("find"):
-            return self._index.search(query, k, vector, taste, allowed), left_out
+            indexed = allowed[: self.num_items]
+            return self._index.search(query, k, vector, taste, indexed), left_out
 
     def alike_in_words(
         self, row: int, text: str, k: int, allowed: Mask
     ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """Find the k items that say most alike of themselves, with how alike: 0 to 1."""
-        return self._index.like(row, text, k, allowed)
+        return self._index.like(row, text, k, allowed[: self.num_items])
 
     def alike_in_looks(
         self, row: int, k: int, allowed: Mask
@@ -85,7 +98,9 @@ class ItemSearch:
         """
         if self._looks is None:
             raise BadInputError("this release has no vectors of pictures: encode the catalogue's")
-        return nearest(self._looks.like(row), row, allowed, k)
+        if row >= self.num_items:  # nobody looked at it yet
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        return nearest(self._looks.like(row), row, allowed[: self.num_items], k)
 
     def _encoded(self, query: str) -> tuple[npt.NDArray[np.float32] | None, bool]:
         if self._encoder is None or not query.strip():

@@ -1,20 +1,25 @@
 """The releases that one replica has loaded, and what it says of them to the controller."""
 
+import contextlib
 import json
 import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from coterie.data.changes import RowState
 from coterie.errors import BadInputError, CoterieError
 from coterie.files import write_atomically
 from coterie.reasons.discretion import Discretion
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live, ReleaseRef
+from serving.features.live import LiveState
 from serving.features.online_store import OnlineFeatures
 from serving.rollouts.list_checks import LatencyLimit
 from serving.rollouts.loaded_release import LoadedRelease, load_arm
@@ -71,6 +76,7 @@ class ReplicaReleases:
         state: str = "",
         encoders: QueryEncoders | None = None,
         discretion: Discretion | None = None,
+        live: LiveState | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
 
@@ -80,8 +86,10 @@ class ReplicaReleases:
             state: Folder where replicas say what they serve; nowhere if empty.
             encoders: What queries are encoded with; the default text encoder if not given.
             discretion: How much reasons tell of friends; the default if not given.
+            live: What changed since releases were made; nothing if not given.
         """
-        self._discretion = discretion
+        self._discretion, self._live = discretion, live
+        self._joining = ThreadPoolExecutor(1, "items")
         self._features, self._metrics = features, metrics
         self._encoders = encoders or QueryEncoders()
         self._file = Path(state, f"{os.getpid()}.json") if state else None
@@ -100,6 +108,32 @@ class ReplicaReleases:
         if self.arms is None:
             raise BadInputError("this replica was not told what to serve: call adopt first")
         return self.arms
+
+    def fresh(self) -> LoadedArms:
+        """Return what answers at this moment, with all changes of items until now.
+
+        Raises:
+            BadInputError: There is nothing yet.
+            UnavailableError: The store of changes does not answer: an item that is no longer sold
+                could be shown.
+        """
+        arms = self.now()
+        if self._live is not None:
+            self._live.refresh()
+            for arm in (arms.stable, arms.canary):
+                if arm is not None:
+                    self._bring_up_to_date(arm)
+        return arms
+
+    def _bring_up_to_date(self, arm: LoadedRelease) -> None:
+        """Let an arm know of changes at once, and of new items as soon as they have vectors."""
+        if self._live is None or arm.maker.version == self._live.version:
+            return
+        states, version = self._live.items_since(min(arm.maker.version, self._live.version))
+        new = arm.maker.change_items(states)
+        arm.maker.version = version
+        if new:
+            self._joining.submit(_add, arm, new)
 
     def adopt(self, live: Live) -> None:
         """Serve this: at once what is loaded, the rest as soon as it is.
@@ -139,7 +173,16 @@ class ReplicaReleases:
         return {arm.ref.digest: arm for arm in (arms.stable, arms.canary) if arm}
 
     def _load(self, ref: ReleaseRef) -> LoadedRelease:
-        return load_arm(ref, self._features, self._metrics, self._encoders, self._discretion)
+        arm = load_arm(ref, self._features, self._metrics, self._encoders, self._discretion)
+        if self._live is not None:
+            # A release comes into use with all that changed since it was made; where nobody can say
+            # what that is, the first request asks again.
+            with contextlib.suppress(CoterieError):
+                self._live.refresh()
+                states, version = self._live.items_since(0)
+                arm.maker.add_items(arm.maker.change_items(states))
+                arm.maker.version = version
+        return arm
 
     def _complete(self, live: Live) -> None:
         """Load what is missing, in a thread of its own, and take it if it is still wanted."""
@@ -204,6 +247,15 @@ class ReplicaReleases:
                 release = new.maker.release
                 made = _seconds(release.manifest.created_at)
                 self._metrics.arms.show_release(name, release.version, release.digest, made)
+
+
+def _add(arm: LoadedRelease, states: Mapping[str, RowState]) -> None:
+    try:
+        arm.maker.add_items(states)
+    except Exception:
+        log.exception(
+            "new items wait for the next release", extra={"fields": {"items": len(states)}}
+        )
 
 
 def _seconds(created_at: str) -> float:

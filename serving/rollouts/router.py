@@ -5,16 +5,19 @@ answers that same request from the same features; the canary alone is blamed.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from coterie.errors import UnavailableError
 from coterie.reasons.discretion import Discretion
 from coterie.recommend.recommender import ListSource
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live
+from serving.features.live import LiveFeatures, LiveState
 from serving.features.online_store import OnlineFeatures
 from serving.lists.list_maker import ListMaker, ShopperFeatures
 from serving.lists.reasons import shares_by_kind
@@ -59,6 +62,7 @@ class ReleaseRouter:
         state: str = "",
         encoders: QueryEncoders | None = None,
         discretion: Discretion | None = None,
+        live: LiveState | None = None,
         rules: RulesFile | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
@@ -71,24 +75,31 @@ class ReleaseRouter:
             state: Folder where replicas say what they serve; nowhere if empty.
             encoders: What queries are encoded with; the default text encoder if not given.
             discretion: How much reasons tell of friends; the default if not given.
+            live: What changed since releases were made; nothing if not given.
             rules: The shop's, for lists of both arms alike; none if not given.
         """
         self._rules = rules or RulesFile("", metrics)
+        if live is not None:
+            features = LiveFeatures(features, live)
         self._metrics, self._timeout_s = metrics, timeout_s
         self._impressions = Impressions(window_s, metrics.arms)
-        self._releases = ReplicaReleases(features, metrics, state, encoders, discretion)
+        self._releases = ReplicaReleases(features, metrics, state, encoders, discretion, live)
         self._searches = Searches(self._releases, metrics, timeout_s)
         self._mirrors: set[asyncio.Task[RecommendationList | None]] = set()
 
     @property
     def stable(self) -> ListMaker:
-        """Maker of lists of the release that shoppers are on."""
-        return self._releases.now().stable.maker
+        """Maker of lists of the release that shoppers are on, with all changes until now.
+
+        Raises:
+            UnavailableError: The store of changes does not answer.
+        """
+        return self._releases.fresh().stable.maker
 
     @property
     def makers(self) -> list[ListMaker]:
         """Makers of lists: stable's, and the canary's if there is one."""
-        arms = self._releases.now()
+        arms = self._releases.fresh()
         return [arm.maker for arm in (arms.stable, arms.canary) if arm]
 
     def adopt(self, live: Live) -> None:
@@ -111,7 +122,7 @@ class ReleaseRouter:
         Raises:
             UnavailableError: The feature store did not answer.
         """
-        arms = self._releases.now()
+        arms = self._releases.fresh()
         # Both arms go by the rules of this moment, or they would be judged by these.
         wanted = replace(wanted, rules=self._rules.rules)
         asked = ListRequest(arms.stable.maker.gather(user_id), k, explain, wanted)
@@ -144,6 +155,8 @@ class ReleaseRouter:
         self._rules.look()
         self._impressions.mature(now)
         self._releases.tell(now)
+        with contextlib.suppress(UnavailableError):  # the next request will say so
+            self._releases.fresh()
 
     async def _by_stable(self, arms: LoadedArms, asked: ListRequest) -> RecommendationList:
         make = _timed(arms.stable.maker, asked)
@@ -220,6 +233,8 @@ class ReleaseRouter:
         reasons = [r for item in answer.items for r in item.reasons or ()]
         self._metrics.lists.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
         rows = arm.maker.catalogue.rows([item.item.item_id for item in answer.items])
+        # What is newer than the release counts in neither: nobody could have had it.
+        rows = [row for row in rows if row < len(arm.bits)]
         self._metrics.lists.novelty.inc(float(arm.bits[rows].sum()))
         self._metrics.lists.coverage.set(arm.coverage.note(rows))
         tenth = arm.checks.tenth(answer) if asked.wanted.plain else None

@@ -71,7 +71,7 @@ class Searches:
     ) -> tuple[ArmName, Answer, bool]:
         if self._workers.waiting >= MOST_WAITING:
             raise UnavailableError(f"{self._workers.waiting} searches are waiting: try again later")
-        arms = self._releases.now()
+        arms = self._releases.fresh()
         known = arms.stable.maker.gather(user_id)
         digest = arms.canary_digest
         shielded = bool(digest) and bucket(user_id, digest) < arms.weight

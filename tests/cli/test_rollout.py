@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import shlex
-import socket
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from ports import free_port
 from rich.console import Console
 from waiting import wait_until
 
@@ -33,9 +33,7 @@ QUICK = "step_s=20 bake_s=30 min_samples=100 cooldown_s=0"
 
 @contextlib.contextmanager
 def served(app):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = uvicorn.Config(app, "127.0.0.1", port, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -245,9 +243,7 @@ def test_each_bad_answer_ends_in_one_line(says, monkeypatch, code, body, ends, s
 
 def test_where_nothing_answers_it_says_what_to_start(says, monkeypatch):
     monkeypatch.setenv("COTERIE_ADMIN_TOKEN", TOKEN)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     told = says(f"status --once --url {url}", code=75)
     assert "python -m serving.app" in told
     assert "--url" in told

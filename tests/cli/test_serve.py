@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 
 import psutil
 import pytest
+from ports import free_port
 from served_here import served_here, settings_of
 
 from coterie.cli import main
@@ -75,11 +75,6 @@ def post(port, path, body):
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import sys
 
 import pyarrow as pa
 import pytest
@@ -77,6 +78,21 @@ def test_rows_of_many_blocks_keep_their_numbers(tmp_path, monkeypatch):
     lines = [f"{i},{i}" if i % 97 else f"{i}" for i in range(1, 3_001)]
     rows = rows_of(written(tmp_path, "a,b\n" + "\n".join(lines) + "\n"))
     assert {number: int(row["a"]) for number, row in rows.items()} == {i: i for i in range(1, 3001)}
+
+
+def test_uneven_rows_are_told_whenever_the_reader_thread_tells_of_them(tmp_path, monkeypatch):
+    """It has the interpreter between any two steps of ours, not as luck will have it."""
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 200)
+    file = written(tmp_path, "a,b\n" + "1\n2,x\n" * 60_000)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-7)
+    try:
+        numbers = sorted(
+            number for chunk in read_chunks(file, "a.csv", PLAIN) for number in chunk.rows
+        )
+    finally:
+        sys.setswitchinterval(interval)
+    assert numbers == list(range(1, 120_001))
 
 
 CELLS = st.text(

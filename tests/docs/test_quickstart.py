@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,13 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ports import free_port
 from served_here import served_here, settings_of
 
 from benchmarks.published_forms import make_world, online_retail
 from coterie.cli import main
 from coterie.cli import serve as cli_serve
+from coterie.release.store import ReleaseStore
 from pipelines import demo as demo_module
 from pipelines import processes
+from pipelines.faulty_releases import FAULTS
 from serving import app
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +31,17 @@ SECTIONS = {
     for part in PAGE.split("\n## ")[1:]
 }
 SMALL = ["--users", "300", "--items", "200", "--events", "15000"]
+ENOUGH = ["--users", "600", "--items", "500", "--events", "30000"]
+"""Enough that ids on other items' vectors are told from the right ones."""
+CAUGHT_BY = {
+    "not-numbers": ("preflight",),
+    "shuffled-items": ("score_out_of_range", "clicks", "purchases", "duplicate_lists"),
+    # So slow that it is not even an answer.
+    "slow": ("slow", "failures"),
+    "raising": ("failures",),
+    "same-list": ("duplicate_lists", "score_out_of_range"),
+}
+"""What may find each fault that the demo rolls out."""
 FEW = """'settings={"loop.max_epochs": 3}' 'baselines=popularity social'"""
 """Parameters of a demo whose pipeline has to run, and need not do well."""
 COMMANDS = {
@@ -67,6 +80,24 @@ def test_a_section_of_the_page_runs_as_it_is(section, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", path)
     for command in COMMANDS[section]:
         run(command, monkeypatch)
+    if section == "One command":
+        check_rollouts(tmp_path / "var" / "demo")
+
+
+def check_rollouts(demo):
+    """The better release is promoted, and each bad one rolled back by the right signal, while
+    nobody's request fails."""
+    good, *bad = json.loads((demo / "rollouts.json").read_text())
+    assert (good["phase"], good["failed"]) == ("promoted", 0), good
+    assert good["lists"] > 100
+    assert set(FAULTS) == set(CAUGHT_BY)
+    for fault, one in zip(FAULTS, bad, strict=True):
+        assert one["version"].endswith(fault)
+        assert one["phase"] == "rolled_back", one
+        assert one["why"].startswith(CAUGHT_BY[fault]), one
+        assert one["failed"] == 0, one
+        assert one["restored_s"] < 10.0, one
+    assert ReleaseStore(str(demo / "releases")).champion() == good["version"]
 
 
 def place(folder):
@@ -104,13 +135,21 @@ def run(command, monkeypatch):
         # The environment is there: no new pins, and nothing is fetched.
         words[1:1] = ["-o", ".venv/.installed"]
         words += ["ONCE=1", f"PORT={free_port()}"]
-        words += [f"ARGS={FEW}"] if "DATA=" in command else [f"ARGS={' '.join(SMALL)}"]
+        words += [f"ARGS={FEW}"] if "DATA=" in command else [f"ARGS={' '.join(ENOUGH)}"]
     if words[:2] == ["coterie", "serve"]:
         serve([*words[1:], "--port", str(free_port())], monkeypatch)
     elif words[0] == "make" and "DATA=" in command:
         run_demo(typed([*words, "--dry-run", "--no-print-directory"]), monkeypatch)
+    elif words[0] == "coterie":
+        # As `coterie`, typed once below, would: a process for each takes three seconds to import.
+        assert main(words[1:]) == 0
     else:
         typed(words)
+
+
+def test_the_command_is_installed(monkeypatch):
+    monkeypatch.setenv("PATH", f"{sys.prefix}/bin:{os.environ['PATH']}")
+    assert "simulate" in typed(["coterie", "--help"])
 
 
 def typed(words):
@@ -163,8 +202,3 @@ def serve(arguments, monkeypatch):
         listed = json.load(answer)
     assert listed["source"] == "own"
     assert listed["items"]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]

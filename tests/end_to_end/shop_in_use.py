@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+from ports import free_port
 from tiny_shop import Trained
 
 from coterie.data.simulate import ShopConfig, simulate
@@ -130,11 +130,6 @@ def running(options: list[str], home: Path, environment: dict):
         served = Served(process, http, log)
         served.await_ready()
         yield served
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def _command(process: psutil.Process) -> list[str]:

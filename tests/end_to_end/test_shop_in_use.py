@@ -11,14 +11,22 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from shop_in_use import RUNS, run_training, serve
+from waiting import PATIENCE_S, wait_until
 
 from coterie.data.load import load_dataset
+from coterie.data.simulate import SimulatedShop
 from coterie.evaluation.results import Comparison
 from coterie.monitoring.runs import Outcome, Runs
 from coterie.release.bundle import load_release
 from coterie.release.offline import OfflineLists
+from coterie.release.store import ReleaseStore
 from coterie.workflow.comparison import COMPARISON
+from pipelines.client import Client
+from pipelines.demo_rollouts import PLAN
+from pipelines.faulty_releases import write_copy
+from pipelines.simulated_traffic import SimulatedTraffic
 
+TOKEN = "a-token-for-this-test-alone"
 COMPARED = 30
 LENGTH = 20
 FITS = {
@@ -42,7 +50,8 @@ def made(home):
 
 @pytest.fixture(scope="module")
 def served(made, home):
-    with serve(made, home) as running:
+    environment = {"COTERIE_ADMIN_TOKEN": TOKEN, "COTERIE_ROLLOUT_INTERVAL_S": "0.5"}
+    with serve(made, home, environment=environment) as running:
         yield running
 
 
@@ -249,6 +258,35 @@ def someone_with_friends(made):
     active = set(dataset.events.user_idx.tolist())
     followers = dataset.ties.src_idx.tolist()
     return dataset.users.ids[next(user for user in followers if user in active)].as_py()
+
+
+def test_a_controller_that_is_killed_comes_back_and_ends_what_it_began(served, made, home):
+    store = str(Path(made.bundle).parent)
+    write_copy(made.bundle, f"{store}/v2", "v2")  # as good: nothing else may end it
+    shop = Client(str(served.http.base_url).rstrip("/"), timeout_s=30, token=TOKEN)
+    world = SimulatedShop.load_world(home / "raw" / "world.npz")
+    body = {"release": "v2", "reason": "a controller is killed", "plan": PLAN}
+    with SimulatedTraffic(shop, world) as traffic:
+        shop.post("/v1/admin/rollouts", body)
+        await_phase(shop, "shadow", "step", "bake")
+        before = shop.get("/v1/admin/rollouts")["weight"]
+        (controller,) = served.family("RolloutController")
+        controller.kill()
+        assert shop.get("/v1/admin/rollouts")["weight"] >= before  # nothing moves by itself
+        assert await_phase(shop, "promoted", "rolled_back", within_s=150) == "promoted"
+        assert traffic.failed == 0
+    # Until it alone is live, the one before it may answer for a canary that took too long.
+    wait_until(lambda: served.list_of("shopper-0001")["release"] == "v2", every=0.2)
+    # The controller writes it beside its turns.
+    wait_until(lambda: ReleaseStore(store).champion() == "v2", every=0.1)
+
+
+def await_phase(shop, *phases, within_s=PATIENCE_S):
+    def found():
+        phase = shop.get("/v1/admin/rollouts")["phase"]
+        return phase if phase in phases else None
+
+    return wait_until(found, within_s, every=0.2)
 
 
 def test_ctrl_c_ends_the_app_and_all_its_processes(served):

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uvicorn
+from ports import free_port
 from tiny_shop import train, write_raw
 
 from coterie.content.texts import TextSettings, item_texts
@@ -31,9 +31,7 @@ FIT = {"workers": "0", "min_gain": "-1", "baselines": "popularity social", "sett
 
 @contextlib.contextmanager
 def served(app):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = uvicorn.Server(
         uvicorn.Config(app, "127.0.0.1", port, log_level="error", lifespan="off")
     )
@@ -141,10 +139,12 @@ def test_backtest_leaves_a_report_over_past_weeks(tmp_path, raw):
         source=raw,
         weeks="2",
         models="popularity social",
-        settings=QUICK,
+        settings='{"loop.max_epochs": 3, "embedding_size": 16, "content.share": 0.3}',
+        content=CONTENT,
     )
     assert rc == 0, said
-    assert [line.split()[0] for line in said.splitlines()][:2] == ["ingest", "backtest"]
+    steps = [line.split()[0] for line in said.splitlines()]
+    assert steps[:4] == ["ingest", "content", "text:", "backtest"], said
     assert "Past weeks, foreseen" in Path(result["report"]).read_text()
     assert len(json.loads(Path(result["figures"], "backtest.json").read_text())) == 2
 

@@ -99,6 +99,12 @@ def test_at_most_so_many_of_a_brand_stand_within_so_many_positions():
     assert (result.moves[Cause.CAPPED] <= 0).all()
 
 
+def test_a_cap_holds_where_every_item_has_a_brand():
+    result = made(Cap(1, "category", 4), num=20)
+    for start in range(0, 20, 4):
+        assert len({row % 4 for row in items(result)[start : start + 4]}) == 4
+
+
 def test_where_nothing_else_is_left_a_cap_gives_way_instead_of_a_short_list():
     only_a = pool(without=[row for row in range(NUM) if row % 2 or row % 3 == 2])
     result = made(Cap(1, "brand", 10), num=10, given_pool=only_a)

@@ -1,7 +1,6 @@
 """Programs that roll releases out, against a real app with a controller at work."""
 
 import contextlib
-import socket
 import sys
 import threading
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from ports import free_port
 
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.api import RolloutApi
@@ -23,9 +23,7 @@ QUICK = {"step_s": 20, "bake_s": 30, "min_samples": 100, "cooldown_s": 0}
 
 @contextlib.contextmanager
 def served(app):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = uvicorn.Config(app, "127.0.0.1", port, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

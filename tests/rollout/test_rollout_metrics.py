@@ -3,13 +3,13 @@
 import http.server
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
 import urllib.request
 
 import pytest
+from ports import free_port
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from coterie.http_client import Answer, HttpClient
@@ -19,11 +19,6 @@ from coterie.rollout.state import Target, Totals
 
 TARGET = Target("old", "new", 0.1)
 NOW = 1_700_000_000.0
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 class App:

@@ -2,19 +2,17 @@
 
 import contextlib
 import os
-import socket
 import threading
 import time
 from pathlib import Path
 
 import uvicorn
+from ports import free_port
 
 
 @contextlib.contextmanager
 def served(app):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = uvicorn.Config(app, "127.0.0.1", port, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -14,6 +14,8 @@ from serving.api.application import create_app
 from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
 from serving.events.sqlite_log import SqliteLog
+from serving.events.sqlite_rows import SqliteRows
+from serving.features.live import LiveState
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.release_locator import ReleaseLocator
@@ -52,7 +54,9 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         log = SqliteLog(tmp_path / "events.sqlite")
         logs.append(log)
         metrics = ServingMetrics()
-        router = make_router(served, features, metrics, encoders=encoders)
+        live = LiveState(SqliteRows(tmp_path / "events.sqlite"))
+        logs.append(live.rows)
+        router = make_router(served, features, metrics, encoders=encoders, live=live)
         if canary is not None:
             router.adopt(Live(ref_of(served), ref_of(canary), 0.5))
             wait_until(lambda: len(router.makers) == 2)

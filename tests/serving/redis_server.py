@@ -4,12 +4,12 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 PASSWORD = "hunter2"
 CHART = "appendonly yes\nmaxmemory-policy noeviction\nsave ''\n"
@@ -22,8 +22,7 @@ class RedisServer:
             pytest.skip("no redis-server: Debian has it")
         self.folder, self.more = folder, more
         folder.mkdir(exist_ok=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.start()
 
     @property

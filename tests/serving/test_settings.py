@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from ports import free_port
 from small_shop import write_small_release
 
 from coterie.errors import BadInputError
@@ -13,11 +14,6 @@ from serving.launch.haproxy import inner_ports, write_launcher
 from serving.launch.preflight import check_port
 from serving.launch.ray_environment import prepare_ray
 from serving.settings import read_settings
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def test_variables_become_settings():

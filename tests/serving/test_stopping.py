@@ -1,19 +1,14 @@
 """Asked to stop before the app is up."""
 
 import signal
-import socket
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
+from ports import free_port
 from small_shop import write_small_release
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+from waiting import PATIENCE_S, wait_until
 
 
 @pytest.mark.slow
@@ -25,6 +20,7 @@ def test_a_signal_while_serve_starts_ends_all_that_was_started(folder):
     command += ["--state", str(folder / "state")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         family = await_controller(process)
+        assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=60)[1]
     # Ray's agents look for their node every few seconds.
@@ -37,13 +33,14 @@ def test_a_signal_while_serve_starts_ends_all_that_was_started(folder):
 
 def await_controller(process):
     """The processes that are there when Ray is up, and Serve is starting."""
-    last = time.monotonic() + 60
-    while time.monotonic() < last:
+
+    def found():
         family = psutil.Process(process.pid).children(recursive=True)
-        if any("SERVE_CONTROLLER" in name_of(one) for one in family):
-            return family
-        time.sleep(0.05)
-    raise AssertionError("Ray did not start")
+        # Or it has ended by itself.
+        starting = any("SERVE_CONTROLLER" in name_of(one) for one in family)
+        return [*family, process] if starting or process.poll() is not None else None
+
+    return wait_until(found, 3 * PATIENCE_S, every=0.05)[:-1]
 
 
 def name_of(process):

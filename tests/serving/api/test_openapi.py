@@ -48,7 +48,7 @@ def operations(described):
 
 
 def test_the_document_names_every_operation_and_no_other(described, text):
-    said = set(re.findall(r"^### (GET|POST|PUT|DELETE) `([^`]+)`", text, re.M))
+    said = set(re.findall(r"^### (GET|POST|PUT|PATCH|DELETE) `([^`]+)`", text, re.M))
     assert said == set(operations(described))
 
 
@@ -78,6 +78,7 @@ def test_the_document_names_every_field_of_what_goes_over_the_wire(described, te
         "FoundItem",
         "SearchParts",
         "Problem",
+        "ChangeReceipt",
     ):
         part = re.search(rf"^### {name}\n(.*?)(?=^##|\Z)", text, re.M | re.S).group(1)
         fields = re.findall(r"^\| `(\w+)` \|", part, re.M)

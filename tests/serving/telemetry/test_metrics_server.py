@@ -1,17 +1,12 @@
 """One machine's counts on a port of their own."""
 
-import socket
 import urllib.request
 
+from ports import free_port
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.metrics_server import MetricsServer
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def read(port, **headers):

@@ -1,0 +1,173 @@
+"""What changed live, over what features and releases say: the same on every replica."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from typing import Final
+
+import numpy as np
+
+from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of
+from coterie.schema import MAX_FRIENDS, STRENGTHS
+from serving.events.log import LiveRows
+from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
+from serving.features.recent import RecentList
+
+_WIDTH: Final = len(STRENGTHS)
+
+
+class LiveState:
+    """Items and people that changed, as one replica knows them: brought up to date at each request.
+
+    Several threads may ask at once.
+    """
+
+    def __init__(self, rows: LiveRows) -> None:
+        self.rows = rows
+        self.version = 0
+        """Up to which all changes are known."""
+        self._lock = threading.Lock()
+        # In the order of the changes: the newest ones last.
+        self._items: dict[str, tuple[int, RowState]] = {}
+        self._users: dict[str, RowState] = {}
+
+    def refresh(self) -> None:
+        """Read what changed since the last time.
+
+        Raises:
+            UnavailableError: The store of changes does not answer: what may be shown is not known.
+        """
+        with self._lock:
+            latest = self.rows.version()
+            if latest == self.version:
+                return
+            if latest < self.version:  # another store, or one that was made anew
+                self._items, self._users, self.version = {}, {}, 0
+            changed = self.rows.since(self.version)
+            for item_id, state in changed.items.items():
+                self._items.pop(item_id, None)
+                self._items[item_id] = (changed.version, state)
+            self._users.update(changed.users)
+            self.version = max(changed.version, latest)
+
+    def items_since(self, version: int) -> tuple[dict[str, RowState], int]:
+        """Give the items that changed after a version, and up to which version these are."""
+        with self._lock:
+            newest = takewhile(lambda one: one[1][0] > version, reversed(self._items.items()))
+            return {item_id: state for item_id, (_, state) in newest}, self.version
+
+    def ties_of(self, user_id: str) -> Mapping[tuple[str, str], RowState]:
+        """Read the changed ties of a follower, by followee and kind."""
+        with self._lock:
+            return self.rows.ties_of(user_id)
+
+    def consent(self, user_id: str) -> Mapping[str, bool]:
+        """Tell what a person said live of their consent, by column of ``schema.USERS``."""
+        state = self._users.get(user_id)
+        return {} if state is None else values_of(state)
+
+
+class LiveFeatures:
+    """The online features as changes of ties and consents leave them (``OnlineFeatures``)."""
+
+    def __init__(self, features: OnlineFeatures, live: LiveState) -> None:
+        self._features, self._live = features, live
+
+    def shopper(self, user_id: str) -> ShopperRow:
+        """See OnlineFeatures."""
+        row = self._features.shopper(user_id)
+        ties = self._live.ties_of(user_id)
+        friends = self._tied(row.friends, ties) if ties else row.friends
+        return replace(row, friends=self._consenting(friends))
+
+    def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
+        """See OnlineFeatures."""
+        return self._features.recent_lists(user_ids, had)
+
+    def push_recent(
+        self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
+    ) -> None:
+        """See OnlineFeatures."""
+        self._features.push_recent(user_ids, lists, fencing_token)
+
+    def consents(self, user_ids: Sequence[str]) -> list[tuple[bool, bool]]:
+        """See OnlineFeatures."""
+        return self._features.consents(user_ids)
+
+    def friends_of(self, user_ids: Sequence[str]) -> list[Friends]:
+        """See OnlineFeatures."""
+        found = self._features.friends_of(user_ids)
+        tied = zip(found, map(self._live.ties_of, user_ids), strict=True)
+        return [self._tied(friends, ties) if ties else friends for friends, ties in tied]
+
+    def ping(self) -> None:
+        """See OnlineFeatures."""
+        self._features.ping()
+
+    def _tied(self, known: Friends, ties: Mapping[tuple[str, str], RowState]) -> Friends:
+        """Put changed ties in the place of those that features know, strongest first."""
+        made = _made(ties)
+        strengths = dict(zip(known.ids, np.array(known.strengths).reshape(-1, _WIDTH), strict=True))
+        named = dict(zip(known.ids, known.named, strict=True))
+        new = [friend for friend, one in made.items() if one is not None and friend not in named]
+        may_be_named, used = named, set(new)
+        if new:
+            said = dict(zip(new, self._features.consents(new), strict=True))
+            may_be_named = named | {friend: yes for friend, (yes, _) in said.items()}
+            used = {
+                friend
+                for friend, (_, yes) in said.items()
+                if self._live.consent(friend).get("may_be_used", yes)
+            }
+        for friend, one in made.items():
+            if one is None:
+                strengths.pop(friend, None)
+            elif friend in strengths:
+                # Shares, for one, are known to training alone; the weight is what was said last.
+                both = np.maximum(one, strengths[friend])
+                strengths[friend] = np.concatenate([one[:1], both[1:]])
+            elif friend in used:
+                strengths[friend] = one
+        return _strongest_first(strengths, may_be_named)
+
+    def _consenting(self, friends: Friends) -> Friends:
+        """Leave out who may not be used, and names of who may not be named."""
+        said = [self._live.consent(friend) for friend in friends.ids]
+        if not any(said):
+            return friends
+        table = np.array(friends.strengths).reshape(-1, _WIDTH)
+        kept = [place for place, one in enumerate(said) if one.get("may_be_used", True)]
+        return Friends(
+            tuple(friends.ids[place] for place in kept),
+            tuple(table[kept].ravel().tolist()),
+            tuple(bool(said[p].get("may_be_named", friends.named[p])) for p in kept),
+        )
+
+
+def _made(ties: Mapping[tuple[str, str], RowState]) -> "dict[str, np.ndarray | None]":
+    """Bring the changed ties to each friend together: their strengths; None where they are gone."""
+    found: dict[str, list[RowState]] = {}
+    for (friend, _), state in ties.items():
+        found.setdefault(friend, []).append(state)
+    return {friend: _together([s for s in of if is_there(s)]) for friend, of in found.items()}
+
+
+def _together(ties: Sequence[RowState]) -> "np.ndarray | None":
+    if not ties:
+        return None
+    said = [values_of(state) for state in ties]
+    rows = np.array([one.get(STRENGTHS_FIELD) or [0.0] * _WIDTH for one in said])
+    weight = sum(float(one.get("weight") or 1.0) for one in said)
+    return np.concatenate([[np.log1p(weight)], rows.max(axis=0)[1:]])
+
+
+def _strongest_first(strengths: "Mapping[str, np.ndarray]", named: Mapping[str, bool]) -> Friends:
+    """Order friends as ``coterie.graph.friends`` does."""
+    ids = sorted(strengths, key=lambda friend: (-round(float(strengths[friend].sum()), 4), friend))
+    ids = ids[:MAX_FRIENDS]
+    return Friends(
+        tuple(ids),
+        tuple(value for friend in ids for value in strengths[friend].tolist()),
+        tuple(named.get(friend, False) for friend in ids),
+    )
