@@ -32,6 +32,7 @@ LONG: Final = frozenset(
         "tests/monitoring/test_series.py",
         # Servers, real ones or with made-up requests.
         "tests/serving/rollouts/test_arms.py",
+        "tests/serving/events/test_killed_writers.py",
         "tests/serving/ingestion/test_full_disk.py",
         "tests/serving/api/test_ids_over_http.py",
         "tests/serving/ingestion/test_intake.py",
