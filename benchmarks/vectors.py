@@ -1,10 +1,12 @@
 """What vectors of a catalogue of 100,000 items cost, on one thread.
 
     python -m benchmarks.vectors
+    python -m benchmarks.vectors --words
 
 Encodes the texts of a simulated shop, puts the vectors (and drawn ones in the place of pictures')
-into a release, a replica of serving, and a feature store. Seconds are those of the process; memory
-is what the process holds in the end, each in a process of its own. Writes
+into a release, a replica of serving, and a feature store; and finds items that are alike in words.
+Seconds are those of the process; memory is what the process holds in the end, each in a process of
+its own. Writes
 ``benchmarks/results/vectors.json``, which docs/content.md shows.
 """
 
@@ -26,10 +28,12 @@ import torch
 from benchmarks.vectors_table import write_table
 from coterie.content.texts import item_texts
 from coterie.content.vectors import ItemVectors
+from coterie.content.words import tf_idf
 from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.files import write_atomically
+from coterie.models.content_graph import TEXT_COLUMNS, nearest_in_words
 from coterie.recommend.encoder import Encoder
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.encoders import ReleasedEncoder
@@ -42,6 +46,9 @@ WIDTH: Final = 64
 PICTURES: Final = 1_344
 """Numbers of the default for pictures."""
 QUERIES: Final = 50
+NEIGHBOURS: Final = 20
+SOME: Final = 500
+"""Items whose nearest are also sought among all."""
 SEED: Final = 0
 
 
@@ -50,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", nargs=3, metavar=("WHAT", "KINDS", "HOW"))
     parser.add_argument("--work", type=Path)
+    parser.add_argument(
+        "--words", action="store_true", help="measure words alone, and keep the other results"
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     if options.part:
@@ -58,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(found))
         return 0
     with tempfile.TemporaryDirectory(prefix="coterie-vectors-") as folder:
-        results = measure(Path(folder))
+        earlier = json.loads(RESULTS.read_text()) if options.words else measure(Path(folder))
+    results = {**earlier, "words": nearest_words()}
     write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
     print(write_table(results))
     return 0
@@ -98,6 +109,23 @@ def encode(work: Path) -> dict[str, Any]:
         "seconds": seconds[0],
         "again_seconds": seconds[1],
     }
+
+
+def nearest_words() -> dict[str, Any]:
+    """Find the nearest items in words; of some, how many of the exact nearest are among them."""
+    items = simulate(SHOP).items
+    began = time.process_time()
+    words = tf_idf([items[name] for name in TEXT_COLUMNS if name in items.column_names])
+    found = nearest_in_words(words, NEIGHBOURS)
+    seconds = time.process_time() - began
+    some = np.random.default_rng(SEED).choice(items.num_rows, SOME, replace=False)
+    alike = (words[some] @ words.T).toarray()
+    alike[np.arange(SOME), some] = 0.0
+    last = np.partition(alike, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS]
+    # Of equals any is as good.
+    good = [found[[row]].data >= least - 1e-6 for row, least in zip(some, last, strict=True)]
+    share = sum(np.minimum(one.sum(), NEIGHBOURS) for one in good) / (SOME * NEIGHBOURS)
+    return {"items": items.num_rows, "seconds": seconds, "found": float(share)}
 
 
 def releases(work: Path) -> None:

@@ -9,6 +9,7 @@ REPLICAS = (("", "no vectors"), ("text", "texts"), ("text image", "texts and pic
 def write_table(results: Mapping[str, Any]) -> str:
     """Write what a catalogue's vectors cost, as Markdown."""
     encoding, replicas, store = (results[part] for part in ("encoding", "replicas", "store"))
+    words = results["words"]
     minutes = encoding["seconds"] / 60
     rows = [
         (
@@ -19,9 +20,13 @@ def write_table(results: Mapping[str, Any]) -> str:
             "encoding them again, none of them new",
             f"{encoding['again_seconds']:.0f} s",
         ),
+        (
+            f"the nearest in words of {words['items']:,} items, for training",
+            f"{words['seconds']:.0f} s ({words['found']:.3f} of the exact ones)",
+        ),
         *(
-            (f"memory of a replica, with {words}", f"{replicas[kinds]['mb']:,} MB")
-            for kinds, words in REPLICAS
+            (f"memory of a replica, with {what}", f"{replicas[kinds]['mb']:,} MB")
+            for kinds, what in REPLICAS
         ),
         (
             "memory of a replica, with texts and their encoder",

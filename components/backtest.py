@@ -8,6 +8,7 @@ from components._base import component
 @component
 def backtest(
     clean: Input[Dataset],
+    vectors: Input[Dataset],
     figures: Output[Artifact],
     over_weeks: Output[Metrics],
     report: Output[HTML],
@@ -20,9 +21,16 @@ def backtest(
     from coterie.evaluation.backtest import means, write_backtest
     from coterie.workflow import read_config
     from coterie.workflow.backtest import backtest
+    from coterie.workflow.content_folder import content_of_step
 
     found = backtest(
-        clean.path, figures.path, weeks, models.split(), read_config(settings), print_progress
+        clean.path,
+        figures.path,
+        weeks,
+        models.split(),
+        read_config(settings),
+        print_progress,
+        content_of_step(vectors.path),
     )
     write_backtest(found, report.path)
     primary = found[0].comparison.primary

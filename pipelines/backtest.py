@@ -5,9 +5,15 @@ from typing import NamedTuple
 from kfp.dsl import HTML, Artifact
 
 from components.backtest import backtest
+from components.content import content
 from components.ingest import ingest
 from pipelines._base import pipeline
-from pipelines.kubernetes import give_object_stores, request_resources, set_caching
+from pipelines.kubernetes import (
+    give_content_key,
+    give_object_stores,
+    request_resources,
+    set_caching,
+)
 from pipelines.parameters import BACKTEST, Parameters
 
 
@@ -20,26 +26,39 @@ class BacktestOutputs(NamedTuple):
 
 @pipeline(BACKTEST, "A report over past weeks, each foreseen from what came before it.")
 def backtest_pipeline(given: Parameters) -> BacktestOutputs:
-    """Ingest, then fit and measure week by week."""
+    """Ingest and encode, then fit and measure week by week."""
     taken = ingest(
         source=given.source,
         dataset=given.dataset,
         mapping=given.mapping,
         max_bad_share=given.max_bad_share,
         runner=given.runner,
-        content="",
+        content=given.content,
         pipeline="",
+        version="backtest",
+        status="",
+    )
+    # Nothing is released, so nothing is handed over to the feature store.
+    encoded = content(
+        clean=taken.outputs["clean"],
+        content=given.content,
+        content_store=given.content_store,
+        read_ms=taken.outputs["read_ms"],
+        offline="",
         version="backtest",
         status="",
     )
     measured = backtest(
         clean=taken.outputs["clean"],
+        vectors=encoded.outputs["vectors"],
         weeks=given.weeks,
         models=given.models,
         settings=given.settings,
     )
-    for task in (taken, measured):
+    tasks = {"ingest": taken, "content": encoded, "backtest": measured}
+    for task in tasks.values():
         give_object_stores(task, given.s3_secret, given.training_config)
         request_resources(task, given.cpu, given.memory)
-    set_caching({"ingest": taken, "backtest": measured}, decided=frozenset({"backtest"}))
+    give_content_key(encoded, given.content_secret)
+    set_caching(tasks, decided=frozenset({"backtest"}))
     return BacktestOutputs(figures=measured.outputs["figures"], report=measured.outputs["report"])

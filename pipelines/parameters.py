@@ -149,13 +149,13 @@ class Parameters:
     content: str = parameter(
         'JSON of what of items is encoded, and by what: {"text": {"place": "default"}}; or the '
         "address of a file with it. Empty encodes nothing.",
-        RELEASING,
+        INGESTING,
         default="",
     )
     content_store: str = parameter(
         "Folder or URL where vectors of items outlive the run, so that the next one encodes only "
         "what is new; empty encodes all each time.",
-        RELEASING,
+        INGESTING,
         default="",
     )
     release_store: str = parameter(
@@ -211,7 +211,7 @@ class Parameters:
     content_secret: str = parameter(
         "On Kubernetes: Secret with COTERIE_CONTENT_KEY, for an API that encodes texts; passed "
         "over where it does not exist.",
-        RELEASING,
+        INGESTING,
         default="coterie-content",
     )
     training_config: str = parameter(

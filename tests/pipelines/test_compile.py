@@ -10,7 +10,7 @@ from pipelines.compile import PIPELINES, compile_pipelines
 STEPS = {
     "train": {"ingest", "features", "content", "train", "evaluate", "release", "rollout"},
     "refresh": {"ingest", "features", "content", "train", "evaluate", "release", "rollout"},
-    "backtest": {"ingest", "backtest"},
+    "backtest": {"ingest", "content", "backtest"},
     "rollback": {"rollback"},
 }
 MANDATORY = {name: ["source"] for name in STEPS} | {"rollback": ["reason"]}
@@ -147,8 +147,15 @@ def test_steps_run_in_their_order(specs, name):
     }
 
 
-@pytest.mark.parametrize("name", ["train", "refresh"])
-def test_vectors_reach_all_that_trains_measures_and_releases(specs, name):
+@pytest.mark.parametrize(
+    ("name", "readers"),
+    [
+        ("train", {"train", "evaluate", "release"}),
+        ("refresh", {"train", "evaluate", "release"}),
+        ("backtest", {"backtest"}),
+    ],
+)
+def test_vectors_reach_all_that_trains_measures_and_releases(specs, name, readers):
     """As an artifact: another one is no hit in Kubeflow's cache."""
     tasks = specs[name][0]["root"]["dag"]["tasks"]
     took = {
@@ -156,7 +163,7 @@ def test_vectors_reach_all_that_trains_measures_and_releases(specs, name):
         for step, task in tasks.items()
     }
     expected = {"outputArtifactKey": "vectors", "producerTask": "content"}
-    assert {step for step, one in took.items() if one} == {"train", "evaluate", "release"}
+    assert {step for step, one in took.items() if one} == readers
     assert all(one == expected for one in took.values() if one)
 
 
@@ -209,7 +216,8 @@ def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
         expected = {} if step == "rollback" else keys
         expected = expected | (token if step in ("rollout", "rollback") else {})
         expected = expected | (content if step == "content" else {})
-        expected = expected | (redis if step in ("features", "content") else {})
+        hands_over = step in ("features", "content") and name != "backtest"
+        expected = expected | (redis if hands_over else {})
         assert secrets_of(asked) == expected, step
         assert all(secret["optional"] for secret in asked["secretAsEnv"])
 

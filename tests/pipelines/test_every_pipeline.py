@@ -139,10 +139,12 @@ def test_backtest_leaves_a_report_over_past_weeks(tmp_path, raw):
         source=raw,
         weeks="2",
         models="popularity social",
-        settings=QUICK,
+        settings='{"loop.max_epochs": 3, "embedding_size": 16, "content.share": 0.3}',
+        content=CONTENT,
     )
     assert rc == 0, said
-    assert [line.split()[0] for line in said.splitlines()][:2] == ["ingest", "backtest"]
+    steps = [line.split()[0] for line in said.splitlines()]
+    assert steps[:4] == ["ingest", "content", "text:", "backtest"], said
     assert "Past weeks, foreseen" in Path(result["report"]).read_text()
     assert len(json.loads(Path(result["figures"], "backtest.json").read_text())) == 2
 

@@ -3,10 +3,13 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 
+from components.backtest import backtest
 from components.ingest import ingest
+from coterie.content.vectors import ItemVectors
 from coterie.errors import BadInputError
 from pipelines import demo, local
 from pipelines.compile import PIPELINES, compile_pipelines
@@ -117,3 +120,21 @@ def test_content_that_its_step_could_not_take_is_told_before_tables_are_read(
         ingest.python_func(
             clean, "no such shop", content=content, max_bad_share=0.1, runner="native", **texts
         )
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_past_weeks_are_foreseen_with_what_the_content_step_left(tmp_path, monkeypatch, encoded):
+    class SeenError(Exception):
+        """Ends the step once it has handed on what it was given."""
+
+    def hand_on(clean, out, weeks, models, config, progress, content):
+        raise SeenError(content)
+
+    monkeypatch.setattr("coterie.workflow.backtest.backtest", hand_on)
+    if encoded:
+        vectors = np.ones((1, 2), np.float16)
+        ItemVectors("text", "toy", "ab" * 32, ("a",), vectors).write(tmp_path)
+    folder = SimpleNamespace(path=str(tmp_path))
+    with pytest.raises(SeenError) as seen:
+        backtest.python_func(folder, folder, folder, folder, folder, 1, "", "{}")
+    assert seen.value.args == (str(tmp_path) if encoded else "",)
