@@ -99,6 +99,9 @@ class Settings:
     """Parts of a score below this share are told together."""
     reason_rare_below: int = 20
     """An item that fewer people had is not named as one that people did who are not counted."""
+    referral_weight: float = 0.0
+    """What each event adds to the tie of its shopper to whom its ``referrer_user_id`` names, a
+    ``referral``, up to 20 events; 0: referrals make no ties. A friendship weighs 1."""
     max_ongoing: int = 64
     """Requests that one replica works on at a time."""
     max_queued: int = 512
@@ -193,6 +196,7 @@ _BOUNDS: Final = {
     "reason_min_people": (1, 1000),
     "reason_min_share": (0, 0.5),
     "reason_rare_below": (0, 1_000_000_000),
+    "referral_weight": (0, 10),
     "max_ongoing": (1, 10000),
     "max_queued": (0, 100000),
     "drain_s": (0, 3600),

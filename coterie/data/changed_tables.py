@@ -15,12 +15,14 @@ from coterie.data.changes import (
     CHANGES,
     EXISTS,
     EXPORTED,
+    REFERRED,
     Change,
     RowKey,
     RowState,
     is_there,
     states_of,
     values_of,
+    weight_of,
 )
 from coterie.data.spill import sorted_by
 from coterie.data.stores import open_store, reaching
@@ -65,7 +67,11 @@ def _read(fs: Any, name: str) -> list[Change]:
 
 def _change(row: Mapping[str, Any]) -> Change:
     table, key, values = CHANGEABLE[row["table"]], tuple(row["key"]), json.loads(row["values"])
-    unknown = set(values) - set(table.arrow.names)
+    unknown = {
+        name
+        for name in set(values) - set(table.arrow.names)
+        if table is not TIES or not name.startswith(REFERRED)
+    }
     if len(key) != len(table.key) or unknown:
         raise ValueError(f"a change of {table.name} has key {key} and fields {sorted(values)}")
     return Change(row["change_id"], table.name, key, row["ts_ms"], row["exists"], values)
@@ -106,6 +112,8 @@ def _row(
     if there is False or (there is None and before is None):
         return None
     said = {name: value for name, value in values_of(state).items() if name in table.arrow.names}
+    if table is TIES and any(name.startswith(REFERRED) for name in state):
+        said["weight"] = weight_of(values_of(state))
     row = dict(before or {}) | said | dict(zip(table.key, key, strict=True))
     for name, value in table.where_not_said.items():
         row[name] = value if row.get(name) is None else row[name]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 import pytest
 
-from coterie.data.changes import Change, changes_as_table
+from coterie.data.changes import Change, changes_as_table, referral
 from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.errors import BadInputError
@@ -101,6 +101,14 @@ def test_ties_end_and_begin_for_both_friends(shop):
     assert list(ties) == [("ana", "cleo"), ("max", "zoe"), ("zoe", "max")]
     formed = datetime.fromtimestamp(TS / 1000, UTC)
     assert (ties["zoe", "max"]["weight"], ties["zoe", "max"]["since"]) == (1.5, formed)
+
+
+def test_a_referral_weighs_by_its_events_however_often_they_come(shop):
+    brought = [referral(f"e{n}", "ana", "lou", TS + n, 0.1) for n in range(3)]
+    _, rows = cleaned(shop, brought, brought[1:])
+    [tie] = [row for row in rows["ties"] if row["kind"] == "referral"]
+    assert (tie["src_user_id"], tie["dst_user_id"]) == ("ana", "lou")
+    assert tie["weight"] == pytest.approx(0.3)
 
 
 def test_the_last_word_on_consent_holds(shop):
