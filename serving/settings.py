@@ -63,6 +63,9 @@ class Settings:
     none are shown if empty, but those behind https."""
     admin_token: str = field(default="", repr=False)
     """Secret that callers of ``/v1/admin`` send as a bearer token; without one nobody may."""
+    change_token: str = field(default="", repr=False)
+    """Secret that callers who change items, ties and people send as a bearer token; whoever reaches
+    the app may if empty, as for events."""
     rollouts: str = ""
     """Where rollouts are written down: a folder, ``rollouts`` in ``state`` if empty; or
     ``kubernetes://NAMESPACE/NAME``, where a controller outside this app acts."""
@@ -120,11 +123,12 @@ class Settings:
                 )
         if self.event_log:
             check_log_url(self.event_log)
-        if self.admin_token and len(self.admin_token) < _MIN_SALT:
-            raise BadInputError(
-                f"{PREFIX}ADMIN_TOKEN has {len(self.admin_token)} characters: expected at least "
-                f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
-            )
+        for name, token in (("ADMIN", self.admin_token), ("CHANGE", self.change_token)):
+            if token and len(token) < _MIN_SALT:
+                raise BadInputError(
+                    f"{PREFIX}{name}_TOKEN has {len(token)} characters: expected at least "
+                    f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
+                )
         _check_origins(self.origins)
         if not self.release:
             raise BadInputError(f"{PREFIX}RELEASE is empty: name the folder of a release")

@@ -231,6 +231,23 @@ def test_a_live_tie_tells_nothing_of_who_refuses(client, features):
     assert friends_of(listed(client, "max")) == set()
 
 
+def test_only_who_has_the_token_changes_anything_where_there_is_one(make_client):
+    client = make_client(change_token="of-the-shop-itself")
+    path, body = f"/v1/items/{item(20)}", {"available": False}
+    for sent in ({}, {"Authorization": "Bearer of-somebody-else-here"}):
+        for method, to, what in (
+            ("PATCH", path, body),
+            ("DELETE", path, None),
+            ("PUT", "/v1/users/bea", {"may_be_used": False}),
+            ("POST", "/v1/ties", {"ties": [{"src_user_id": "a", "dst_user_id": "b"}]}),
+        ):
+            assert client.request(method, to, json=what, headers=sent).status_code == 401
+    assert "list" in shown_anywhere(client, item(20))
+    headers = {"Authorization": "Bearer of-the-shop-itself"}
+    kept(client.patch(path, json=body, headers=headers))
+    assert shown_anywhere(client, item(20)) == set()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "where"),
     [
