@@ -22,6 +22,8 @@ BEST_SCORE_BIN: Final = "coterie_best_score_bin_total"
 FEATURE_AGE: Final = "coterie_feature_age_seconds"
 SEARCHES: Final = "coterie_searches_total"
 SEARCH_STAGE_DURATION: Final = "coterie_search_stage_duration_seconds"
+RULES_TAKEN: Final = "coterie_rules_taken_timestamp_seconds"
+RULES_REFUSED: Final = "coterie_rules_refused"
 HEARTBEAT: Final = "coterie_heartbeat_timestamp_seconds"
 
 # Events, from the log to the feature store and to the table that training reads.

@@ -69,6 +69,7 @@ PURPOSES: Mapping[str, Mapping[str, str]] = {
     "ConfigMap": {
         "settings": "the variables that Ray's pods read",
         "features": "Feast's `feature_store.yaml`",
+        "rules": "the shop's rules for its lists, read again where it changes",
         "scripts": "scripts of jobs and pods: features, upload, drain, test",
         "training": "what pipelines have to know of this cluster",
         "rollout": "the rollout store; the controller alone writes it, an uninstall leaves it",

@@ -172,6 +172,7 @@ def _with_whole_paths(settings: Settings) -> Settings:
         rollouts=_whole_unless_url(settings.rollouts_root),
         shoppers=_whole(settings.shoppers) if settings.shoppers else "",
         pictures=_whole(settings.pictures) if settings.pictures else "",
+        rules=_whole(settings.rules) if settings.rules else "",
     )
 
 

@@ -166,6 +166,7 @@ class Api:
         import torch
 
         from coterie.release.queries import QueryEncoders
+        from serving.lists.rules_file import RulesFile
         from serving.rollouts.router import ReleaseRouter
 
         # One request at a time a process: more threads only take turns on the same cores.
@@ -183,6 +184,7 @@ class Api:
             QueryEncoders(settings.text_encoder, settings.content_key),
             settings.discretion,
             LiveState(open_live_rows(settings)),
+            RulesFile(settings.rules, self._metrics),
         )
         self._begun = False
         self._beats = asyncio.create_task(self._beat())

@@ -3,7 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidation, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SkipValidation,
+    WithJsonSchema,
+)
 
 from coterie.data.columns import MAX_TEXT
 from coterie.data.ids import MAX_ID, normal_id
@@ -123,6 +131,17 @@ class RecommendationList(BaseModel):
         default=None,
         description="Of the next page: send it back as `after`; left out of the last page",
     )
+    _best_score: float | None = PrivateAttr(default=None)
+
+    def note_best_score(self, score: float | None) -> None:
+        """Note the best score that the release gave, before rules of the shop changed it."""
+        self._best_score = score
+
+    def best_score(self) -> float:
+        """Say the best score that the release gave; nobody else is told."""
+        if self._best_score is None:
+            return self.items[0].score if self.items else 0.0
+        return self._best_score
 
 
 class SearchParts(BaseModel):

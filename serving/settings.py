@@ -61,6 +61,8 @@ class Settings:
     pictures: str = ""
     """Folder that the storefront shows pictures of: where relative names in ``image_uri`` begin;
     none are shown if empty, but those behind https."""
+    rules: str = ""
+    """YAML file of the shop's rules for its lists, read again when it changes; none if empty."""
     admin_token: str = field(default="", repr=False)
     """Secret that callers of ``/v1/admin`` send as a bearer token; without one nobody may."""
     change_token: str = field(default="", repr=False)

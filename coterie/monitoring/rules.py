@@ -219,6 +219,15 @@ SERVING: Final = RuleGroup(
             f"population stability index of {{{{ $value | humanize }}}}; over {DRIFT} is a shift.",
             "1h",
         ),
+        Alert(
+            "CoterieRulesRefused",
+            f"max by (instance) ({metric_names.RULES_REFUSED}) == 1",
+            "ticket",
+            "The shop's rules do not fit",
+            "{{ $labels.instance }} keeps the last rules that were good, or none: what was edited "
+            "since does not hold.",
+            "2m",
+        ),
     ),
 )  # fmt: skip
 

@@ -271,3 +271,12 @@ ALIKE: Final[Mapping[str, str]] = {
     "sound": marked("Alike most of all in sound"),
 }
 """In what items are alike, by names of ``content.ALIKE_IN``."""
+BY_RULE: Final[Mapping[str, str]] = {
+    "sponsored": marked("Sponsored"),
+    "chosen": marked("Chosen by the shop"),
+    "buried": marked("Moved down by the shop"),
+    "fresh": marked("New, which the shop favours"),
+    "diverse": marked("Moved down for variety: it is like items above"),
+    "capped": marked("Moved down for variety: enough of its kind stand above"),
+}
+"""What a rule of the shop did, by names of ``rerank.Cause``."""

@@ -44,6 +44,10 @@ class ReasonKind(StrEnum):
     POPULAR = "popular"
     OTHERS = "others"
     """Parts of a score that are too small, or too private, to be told one by one."""
+    SHOP = "shop"
+    """What a rule of the shop did."""
+    SPONSORED = "sponsored"
+    """The same, where somebody paid for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +158,45 @@ class Recommender:
         Raises:
             BadInputError: k is not over 0, or a history names an item that the release lacks.
         """
+        return self._ranked(shoppers, k, k + RETRIEVE_MARGIN, allowed)
+
+    @torch.inference_mode()
+    def pool(
+        self, shoppers: Shoppers, num: int, allowed: npt.NDArray[np.bool_], also: Ints
+    ) -> Lists:
+        """List what rules may choose from: the best items, and some wherever they rank.
+
+        Args:
+            shoppers: Whose.
+            num: How many of the best.
+            allowed: Items that may be listed, shape (items,).
+            also: Rows of items that are listed as well, where they are allowed and unseen.
+
+        Raises:
+            BadInputError: See ``recommend``.
+        """
+        width = num + RETRIEVE_MARGIN + len(also)
+        return self._ranked(shoppers, width, width, allowed, also)
+
+    def _ranked(
+        self,
+        shoppers: Shoppers,
+        k: int,
+        width: int,
+        allowed: npt.NDArray[np.bool_] | None,
+        also: Ints | None = None,
+    ) -> Lists:
+        """Retrieve so many candidates (``width``) and what is asked for ``also``; rank k."""
         self._check_request(shoppers, k)
         asked = self._score.read(shoppers)
         queries = self._score.queries(asked)
         coarse = self._score.coarse(queries)
         coarse[asked.lost] = self._popularity.float()
         self._mask(coarse, shoppers, allowed)
-        width = min(k + RETRIEVE_MARGIN, self.num_items)
+        if also is not None and len(also):
+            there = coarse[:, also] > -torch.inf
+            coarse[:, also] = torch.where(there, torch.inf, -torch.inf)
+        width = min(width, self.num_items)
         candidates = coarse.topk(width, dim=1)
         exact = self._score.exact(queries, candidates.indices)
         popular = self._popularity[candidates.indices]
@@ -169,6 +205,12 @@ class Recommender:
         item, score = _best(candidates.indices, exact, k)
         item[score == -torch.inf] = -1
         return Lists(item.numpy(), score.float().numpy(), self._sources(asked))
+
+    def directions(self, rows: Ints) -> npt.NDArray[np.float64]:
+        """Read vectors of length 1 of some items: products near 1 where the same people like them,
+        shape (rows, d)."""
+        found: npt.NDArray[np.float64] = unit(self._score.item_vectors[rows]).double().numpy()
+        return found
 
     @torch.inference_mode()
     def scores(self, shoppers: Shoppers) -> torch.Tensor:

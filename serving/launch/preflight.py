@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from coterie.errors import BadInputError, UnavailableError
+from coterie.recommend.rules import read_rules_file
 from coterie.release.files import read_files
 from coterie.release.manifest import CONTENT
 from coterie.release.queries import NONE, SETTING, TEXT, QueryEncoders, is_address
@@ -18,8 +19,8 @@ def check(settings: Settings) -> None:
     """Refuse what could not be served.
 
     Raises:
-        BadInputError: The port is taken, or the release, the feature store or the folder of
-            shoppers is not as it should be.
+        BadInputError: The port is taken, or the release, the feature store, the folder of
+            shoppers or the file of rules is not as it should be.
         UnavailableError: The release's store did not answer.
     """
     check_port(settings.host, settings.port)
@@ -27,6 +28,8 @@ def check(settings: Settings) -> None:
     read_files(settings.release)
     _check_features(settings.features)
     _check_shoppers(settings)
+    if settings.rules:
+        read_rules_file(settings.rules)
 
 
 def check_port(host: str, port: int) -> None:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from coterie.data.changes import RowState, is_there, values_of
 from coterie.data.dataset import Ints
+from coterie.recommend.columns import ItemColumns, Mask
 from coterie.release.bundle import Release
-from serving.lists.columns import ItemColumns, Mask
 from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import Item
 

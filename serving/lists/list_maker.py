@@ -18,8 +18,10 @@ from coterie.data.repurchase import Again
 from coterie.languages.texts import texts_for
 from coterie.reasons.discretion import Discretion
 from coterie.reasons.reader import ReasonReader
+from coterie.reasons.rules import with_rules
 from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
+from coterie.recommend.rerank import DEPTH, Pool
 from coterie.recommend.shoppers import Shoppers
 from coterie.release.bundle import Release
 from coterie.schema import EVENT_KINDS, EventKind
@@ -29,6 +31,7 @@ from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList, merge
 from serving.lists.catalogue import Catalogue
 from serving.lists.new_rows import StandIns, grow
+from serving.lists.ranked import CompiledCache, RankedList
 from serving.lists.reasons import as_reason
 from serving.lists.search import By, ItemSearch
 from serving.lists.wanted import PLAIN, Wanted
@@ -105,6 +108,7 @@ class ListMaker:
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
         self.searcher = ItemSearch(release, text_encoder, metrics)
         self._days_until_again = release.days_until_again
+        self._compiled = CompiledCache()
         self.version = 0
         """Of changes: up to which this has been told of them."""
         self._stand_ins = StandIns.of(release)
@@ -173,19 +177,22 @@ class ListMaker:
             shoppers = self._shoppers(row, known.friends)
             # One more than is shown tells whether there is a next page.
             num = k + len(wanted.shown) + 1
-            lists = self._unshown(self._recommender.recommend(shoppers, num, allowed), wanted)
-            lists, more = _first(lists, k), bool(np.count_nonzero(lists.item_idx[0] >= 0) > k)
+            ranked = self._ranked(shoppers, num, allowed, wanted)
+            ranked, more = ranked.take(self._unshown(ranked.lists, wanted)).cut(k)
+        lists = ranked.lists
         items = self._listed(lists, 1 + len(wanted.shown))
         if explain:
             with self._timed("explain"):
-                self._explain(items, shoppers, lists, known.row.friends)
-        return RecommendationList(
+                self._explain(items, shoppers, ranked, known.row.friends)
+        answer = RecommendationList(
             user_id=known.user_id,
             source=lists.source[0],
             release=self.release.version,
             items=items,
             next=self._next(items, wanted) if more else None,
         )
+        answer.note_best_score(ranked.best)
+        return answer
 
     def search(
         self, known: ShopperFeatures, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
@@ -271,13 +278,26 @@ class ListMaker:
         """Tell which of these rows no earlier page showed."""
         return wanted.shown.misses([self.catalogue.item_id(row) for row in rows.tolist()])
 
-    def _unshown(self, lists: Lists, wanted: Wanted) -> Lists:
-        """Leave out of one shopper's list what earlier pages showed."""
-        if not wanted.shown:
-            return lists
+    def _unshown(self, lists: Lists, wanted: Wanted) -> Ints:
+        """Find the places of one shopper's list whose items no earlier page showed."""
         kept = lists.item_idx[0] >= 0
-        kept[kept] = self._fresh(lists.item_idx[0][kept], wanted)
-        return Lists(lists.item_idx[:, kept], lists.score[:, kept], lists.source)
+        if wanted.shown:
+            kept[kept] = self._fresh(lists.item_idx[0][kept], wanted)
+        return np.flatnonzero(kept)
+
+    def _ranked(
+        self, shoppers: Shoppers, num: int, allowed: npt.NDArray[np.bool_], wanted: Wanted
+    ) -> RankedList:
+        """List the best items, as the shop's rules leave them."""
+        rules = self._compiled.of(wanted.rules, wanted.surface, self.catalogue)
+        if rules is None:
+            return RankedList.plain(self._recommender.recommend(shoppers, num, allowed))
+        lists = self._recommender.pool(shoppers, DEPTH, allowed, rules.pinned)
+        rows = lists.item_idx[0][lists.item_idx[0] >= 0]
+        score = lists.score[0][: len(rows)].astype(np.float64)
+        pool = Pool(rows, score, self._recommender.directions(rows))
+        made = rules.rerank(pool, num, int(time.time() * 1000))
+        return RankedList.by_rules(made, lists)
 
     def _next(self, items: Sequence[_Shows], wanted: Wanted) -> str | None:
         """Make the token of the page after one that shows these items."""
@@ -320,20 +340,23 @@ class ListMaker:
         ]
 
     def _explain(
-        self, items: Sequence[ListedItem], shoppers: Shoppers, lists: Lists, friends: Friends
+        self,
+        items: Sequence[ListedItem],
+        shoppers: Shoppers,
+        ranked: RankedList,
+        friends: Friends,
     ) -> None:
         """Fill in the reasons of listed items."""
         names = [
             friend if named else None
             for friend, named in zip(friends.ids, friends.named, strict=True)
         ]
-        parts = self._recommender.contributions(shoppers, lists)
-        shown = lists.item_idx[0, : len(items)]
-        reader = ReasonReader(
-            parts, names, self.catalogue, shown, texts_for(None), self._discretion
-        )
+        parts = self._recommender.contributions(shoppers, ranked.lists)
+        shown, texts = ranked.lists.item_idx[0, : len(items)], texts_for(None)
+        reader = ReasonReader(parts, names, self.catalogue, shown, texts, self._discretion)
         for position, listed in enumerate(items):
-            listed.reasons = [as_reason(told) for told in reader.read(position)]
+            told = with_rules(reader.read(position), ranked.moves_at(position), texts)
+            listed.reasons = [as_reason(one) for one in told]
 
     def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:
         """List the newest entries of a history, with what was turned down or without."""
@@ -357,10 +380,6 @@ class ListMaker:
         with span(stage):
             yield
         self._metrics.lists.time_stage(stage, time.perf_counter() - began)
-
-
-def _first(lists: Lists, k: int) -> Lists:
-    return Lists(lists.item_idx[:, :k], lists.score[:, :k], lists.source)
 
 
 def _in_context(row: ShopperRow, wanted: Wanted) -> ShopperRow:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from coterie.content.encoder import ContentEncoder
 from coterie.errors import BadInputError, CoterieError
+from coterie.recommend.columns import Mask
 from coterie.release.bundle import Release
 from coterie.search.index import Found, SearchIndex, nearest
 from coterie.search.meaning import VectorIndex
-from serving.lists.columns import Mask
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 

@@ -8,7 +8,8 @@ from typing import Final, Literal
 import numpy as np
 
 from coterie.errors import BadInputError
-from serving.lists.columns import ItemColumns, Mask
+from coterie.recommend.columns import ItemColumns, Mask
+from coterie.recommend.rules import NO_RULES, Rules
 from serving.lists.paging import ABOUT_BYTES, NOTHING_SHOWN, Shown
 
 Surface = Literal["home", "product", "cart"]
@@ -70,6 +71,8 @@ class Wanted:
     """Items that the shopper has in front of them: of the product page, or in the cart."""
     shown: Shown = NOTHING_SHOWN
     """What earlier pages showed."""
+    rules: Rules = NO_RULES
+    """The shop's, of the moment at which it is asked."""
     about: bytes = bytes(ABOUT_BYTES)
     """What pages of one list have in common: see ``digest_of``."""
 

@@ -87,7 +87,7 @@ class ListChecks:
         """Find the tenth of the release's offline lists that a best score is in; None: unknown."""
         if self._tenths is None or answer.source is ListSource.POPULAR or not answer.items:
             return None
-        tenth = int(np.searchsorted(self._tenths[1:-1], answer.items[0].score, side="right"))
+        tenth = int(np.searchsorted(self._tenths[1:-1], answer.best_score(), side="right"))
         return min(tenth, TENTHS - 2)
 
     def _is_duplicate(self, answer: RecommendationList) -> bool:
@@ -103,7 +103,7 @@ class ListChecks:
         """Tell whether the best score is one that the release had (almost) never offline."""
         if self._tenths is None or answer.source is ListSource.POPULAR or not answer.items:
             return False
-        return not self._tenths[0] <= answer.items[0].score <= self._tenths[-1]
+        return not self._tenths[0] <= answer.best_score() <= self._tenths[-1]
 
 
 class CatalogueCoverage:

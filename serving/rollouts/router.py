@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from coterie.errors import UnavailableError
@@ -21,6 +21,7 @@ from serving.features.live import LiveFeatures, LiveState
 from serving.features.online_store import OnlineFeatures
 from serving.lists.list_maker import ListMaker, ShopperFeatures
 from serving.lists.reasons import shares_by_kind
+from serving.lists.rules_file import RulesFile
 from serving.lists.wanted import PLAIN, Wanted
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Impressions, new_list_id
@@ -62,6 +63,7 @@ class ReleaseRouter:
         encoders: QueryEncoders | None = None,
         discretion: Discretion | None = None,
         live: LiveState | None = None,
+        rules: RulesFile | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
 
@@ -74,7 +76,9 @@ class ReleaseRouter:
             encoders: What queries are encoded with; the default text encoder if not given.
             discretion: How much reasons tell of friends; the default if not given.
             live: What changed since releases were made; nothing if not given.
+            rules: The shop's, for lists of both arms alike; none if not given.
         """
+        self._rules = rules or RulesFile("", metrics)
         if live is not None:
             features = LiveFeatures(features, live)
         self._metrics, self._timeout_s = metrics, timeout_s
@@ -119,6 +123,8 @@ class ReleaseRouter:
             UnavailableError: The feature store did not answer.
         """
         arms = self._releases.fresh()
+        # Both arms go by the rules of this moment, or they would be judged by these.
+        wanted = replace(wanted, rules=self._rules.rules)
         asked = ListRequest(arms.stable.maker.gather(user_id), k, explain, wanted)
         digest = arms.canary_digest
         if digest and bucket(user_id, digest) < arms.weight:
@@ -146,6 +152,7 @@ class ReleaseRouter:
         """Say that this replica lives, and count lists whose time is over; once a second."""
         now = time.time() if now is None else now
         self._metrics.arms.heartbeat.set(now)
+        self._rules.look()
         self._impressions.mature(now)
         self._releases.tell(now)
         with contextlib.suppress(UnavailableError):  # the next request will say so

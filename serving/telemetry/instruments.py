@@ -161,6 +161,32 @@ class SearchMetrics:
         self._stages.labels(stage).observe(time.perf_counter() - began)
 
 
+class RulesMetrics:
+    """Whether the shop's rules are in force as their file has them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._taken = _gauge(
+            registry,
+            metric_names.RULES_TAKEN,
+            "When a replica last took rules from the shop's file; 0 where it took none.",
+        )
+        self._refused = _gauge(
+            registry,
+            metric_names.RULES_REFUSED,
+            "1 where the file of rules does not fit, so that the last good ones are in force.",
+        )
+        self._refused.set(0)
+
+    def take(self, now: float) -> None:
+        """Say that the file's rules are in force."""
+        self._taken.set(now)
+        self._refused.set(0)
+
+    def refuse(self) -> None:
+        """Say that the file does not fit."""
+        self._refused.set(1)
+
+
 class ArmMetrics:
     """Counts of a rollout's two arms, which a controller compares, and the releases they are."""
 

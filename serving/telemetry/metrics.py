@@ -28,6 +28,7 @@ from serving.telemetry.instruments import (
     HttpMetrics,
     ListMetrics,
     LogMetrics,
+    RulesMetrics,
     SearchMetrics,
 )
 
@@ -52,6 +53,7 @@ class ServingMetrics:
         self.http = HttpMetrics(self._registry)
         self.lists = ListMetrics(self._registry)
         self.search = SearchMetrics(self._registry)
+        self.rules = RulesMetrics(self._registry)
         self.arms = ArmMetrics(self._registry)
         self.events = EventMetrics(self._registry)
         self.log = LogMetrics(self._registry)

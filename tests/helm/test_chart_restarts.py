@@ -49,6 +49,8 @@ RESTARTS = {
 IN_PLACE = {
     # Ray Serve, KubeRay and Kubernetes take these while all goes on.
     "serving.api",
+    # Replicas read the file again.
+    "serving.rules",
     "serving.sink",
     "serving.upgradeStrategy",
     "serving.oldClusterSeconds",
@@ -68,6 +70,7 @@ TOLD = {
     "release.store": "s3://other/releases",
     "release.digest": "c" * 64,
     "serving.logLevel": "DEBUG",
+    "serving.rules": [{"rule": "diversity", "weight": 0.2}],
     "serving.maxEventLeadSeconds": 200,
     "serving.corsOrigins": ["https://shop.example"],
     "serving.extraEnv": [{"name": "A", "value": "b"}],

@@ -13,7 +13,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class WordColumn:
     """A column of words, each once, and which one every item has."""
 
     codes: npt.NDArray[np.int32]
@@ -41,6 +41,10 @@ class Labels:
         for path in told:
             found = pc.or_(found, pc.starts_with(self.names, f"{path}/"))
         return self._of(found)
+
+    def missing(self) -> Mask:
+        """Find the items that have no word, shape (items,)."""
+        return self.among([""])
 
     def changed(self, rows: Sequence[int], words: Sequence[str | None], length: int) -> Self:
         """Give some items, which may be new ones, other words.
@@ -73,8 +77,8 @@ class ItemColumns:
     """Shape (items,): what may be shown at all."""
     price: npt.NDArray[np.float64]
     """Shape (items,): not a number where nobody said."""
-    category: Labels
-    brand: Labels
+    category: WordColumn
+    brand: WordColumn
     entered_ms: npt.NDArray[np.int64]
     """Shape (items,): when each entered the catalogue, milliseconds since 1970; -1: unknown."""
 
@@ -91,8 +95,8 @@ class ItemColumns:
         return cls(
             np.asarray(available, np.bool_),
             pc.fill_null(price, np.nan).to_numpy(),
-            Labels.of(catalogue.column("category")),
-            Labels.of(catalogue.column("brand")),
+            WordColumn.of(catalogue.column("category")),
+            WordColumn.of(catalogue.column("brand")),
             pc.fill_null(entered.cast(pa.int64()), -1).to_numpy(),
         )
 

@@ -1,0 +1,43 @@
+"""What rules of the shop did to an item, told as what it is, beside the reasons of its score."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from coterie.languages.texts import Texts
+from coterie.reasons import sentences
+from coterie.reasons.reader import ToldReason
+from coterie.reasons.rounding import in_units
+from coterie.recommend.recommender import ReasonKind
+from coterie.recommend.rerank import Cause
+
+_DIGITS: Final = 6
+
+
+def with_rules(
+    reasons: Sequence[ToldReason], moves: Mapping[Cause, float], texts: Texts
+) -> list[ToldReason]:
+    """Put what rules did in front of an item's reasons, and share the score out anew.
+
+    However little it is, it is told: nobody may take what is paid for for a friend's taste.
+
+    Args:
+        reasons: Of the item's own score.
+        moves: What each cause added to it.
+        texts: The language to tell it in.
+    """
+    told = [
+        ToldReason(_kind(cause), texts.say(sentences.BY_RULE[cause]), added, abs(added))
+        for cause, added in moves.items()
+        if added
+    ]
+    if not told:
+        return [*reasons]
+    told.sort(key=lambda one: -one.gross)
+    whole = [*told, *reasons]
+    for reason, share in zip(whole, in_units([one.gross for one in whole], _DIGITS), strict=True):
+        reason.share = share
+    return whole
+
+
+def _kind(cause: Cause) -> ReasonKind:
+    return ReasonKind.SPONSORED if cause is Cause.SPONSORED else ReasonKind.SHOP
