@@ -82,7 +82,6 @@ LONGEST: Final = (
     "tests/pipelines/test_rayjob_step.py",
     "tests/cluster/test_cluster_rollout.py",
     "tests/tuning/test_tune.py",
-    "tests/workflow/test_remote.py",
     "tests/end_to_end/test_shop_in_use.py",
     "tests/cli/test_serve.py",
     "tests/helm/test_chart_ownership.py",
