@@ -32,6 +32,7 @@ LONG: Final = frozenset(
         "tests/monitoring/test_series.py",
         # Servers, real ones or with made-up requests.
         "tests/serving/rollouts/test_arms.py",
+        "tests/serving/events/test_killed_writers.py",
         "tests/serving/ingestion/test_full_disk.py",
         "tests/serving/api/test_ids_over_http.py",
         "tests/serving/ingestion/test_intake.py",
@@ -81,7 +82,6 @@ LONGEST: Final = (
     "tests/pipelines/test_rayjob_step.py",
     "tests/cluster/test_cluster_rollout.py",
     "tests/tuning/test_tune.py",
-    "tests/workflow/test_remote.py",
     "tests/end_to_end/test_shop_in_use.py",
     "tests/cli/test_serve.py",
     "tests/helm/test_chart_ownership.py",
