@@ -44,6 +44,7 @@ from serving.schemas import (
     SearchParts,
     SearchResults,
     Shopper,
+    ShopperItem,
     SimilarItem,
     SimilarItems,
 )
@@ -193,6 +194,21 @@ class ListMaker:
         )
         answer.note_best_score(ranked.best)
         return answer
+
+    def about(self, known: ShopperFeatures, row: int) -> ShopperItem:
+        """Say what one item is to a shopper, whether they had it or not: as reasons would."""
+        shoppers = self._shoppers(known.row, known.friends)
+        lists = self._recommender.score(shoppers, np.array([row], np.int64))
+        [listed] = items = self._listed(lists, 1)
+        self._explain(items, shoppers, RankedList.plain(lists), known.row.friends)
+        return ShopperItem(
+            user_id=known.user_id,
+            source=lists.source[0],
+            release=self.release.version,
+            score=listed.score,
+            item=listed.item,
+            reasons=listed.reasons or [],
+        )
 
     def search(
         self, known: ShopperFeatures, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
