@@ -33,6 +33,8 @@ class TieKind(StrEnum):
     FRIEND = "friend"
     FOLLOW = "follow"
     TRUST = "trust"
+    REFERRAL = "referral"
+    """The followee once brought the follower to something: a weak tie, where a shop wants it."""
 
 
 class Part(StrEnum):

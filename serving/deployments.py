@@ -56,7 +56,13 @@ class EventSink:
         start_logging(settings.log_level, settings.log_path)
         events, metrics = open_event_log(settings), ServingMetrics()
         self._responses = Responses(settings.attribution_s, metrics.arms)
-        self._sink = Sink(events, FeastFeatures(settings.features), metrics, self._responses.note)
+        self._sink = Sink(
+            events,
+            FeastFeatures(settings.features),
+            metrics,
+            self._responses.note,
+            settings.referral_weight,
+        )
         self._thread = ThreadPoolExecutor(1, "sink")
         self._waiting: list[tuple[Sequence[Entry], asyncio.Future[Receipt]]] = []
         self._working = asyncio.Lock()

@@ -65,6 +65,9 @@ class Settings:
     """YAML file of the shop's rules for its lists, read again when it changes; none if empty."""
     admin_token: str = field(default="", repr=False)
     """Secret that callers of ``/v1/admin`` send as a bearer token; without one nobody may."""
+    change_token: str = field(default="", repr=False)
+    """Secret that callers who change items, ties and people send as a bearer token; whoever reaches
+    the app may if empty, as for events."""
     rollouts: str = ""
     """Where rollouts are written down: a folder, ``rollouts`` in ``state`` if empty; or
     ``kubernetes://NAMESPACE/NAME``, where a controller outside this app acts."""
@@ -101,6 +104,9 @@ class Settings:
     """Parts of a score below this share are told together."""
     reason_rare_below: int = 20
     """An item that fewer people had is not named as one that people did who are not counted."""
+    referral_weight: float = 0.0
+    """What each event adds to the tie of its shopper to whom its ``referrer_user_id`` names, a
+    ``referral``, up to 20 events; 0: referrals make no ties. A friendship weighs 1."""
     max_ongoing: int = 64
     """Requests that one replica works on at a time."""
     max_queued: int = 512
@@ -119,11 +125,12 @@ class Settings:
                 )
         if self.event_log:
             check_log_url(self.event_log)
-        if self.admin_token and len(self.admin_token) < _MIN_SALT:
-            raise BadInputError(
-                f"{PREFIX}ADMIN_TOKEN has {len(self.admin_token)} characters: expected at least "
-                f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
-            )
+        for name, token in (("ADMIN", self.admin_token), ("CHANGE", self.change_token)):
+            if token and len(token) < _MIN_SALT:
+                raise BadInputError(
+                    f"{PREFIX}{name}_TOKEN has {len(token)} characters: expected at least "
+                    f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
+                )
         _check_origins(self.origins)
         if not self.release:
             raise BadInputError(f"{PREFIX}RELEASE is empty: name the folder of a release")
@@ -195,6 +202,7 @@ _BOUNDS: Final = {
     "reason_min_people": (1, 1000),
     "reason_min_share": (0, 0.5),
     "reason_rare_below": (0, 1_000_000_000),
+    "referral_weight": (0, 10),
     "max_ongoing": (1, 10000),
     "max_queued": (0, 100000),
     "drain_s": (0, 3600),

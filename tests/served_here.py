@@ -53,7 +53,7 @@ def served_here(settings: Settings) -> Iterator[None]:
     responses = Responses(settings.attribution_s, metrics)
     responses.adopt(live)
     with closing(open_event_log(settings)) as log:
-        writer = Writer(Sink(log, online, metrics, responses.note))
+        writer = Writer(Sink(log, online, metrics, responses.note, settings.referral_weight))
         rollouts = (open_rollout_store(settings), release_locator(settings))
         parts = AppParts(settings, router, writer, metrics, directory_of(settings), rollouts)
         with listening(create_app(parts), settings.port):

@@ -4,6 +4,7 @@ A row is the last word on each of its fields, by time and then by the change's i
 changes lead to is the same in whatever order they come, and however often one comes.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,12 @@ EXPORTED: Final = pa.schema(
     ]
 )
 """Columns of an exported change; ``values`` is a JSON object."""
+
+REFERRED: Final = "referred:"
+"""Begins the fields of a referral: one an event, so that it counts once however often it comes. The
+value is its weight."""
+MOST_REFERRED: Final = 20
+"""Events of a pair that count: more say nothing new."""
 
 RowKey = tuple[str, ...]
 Stamped = tuple[Any, int, str]
@@ -109,6 +116,25 @@ def is_there(state: RowState) -> bool | None:
 def values_of(state: RowState) -> dict[str, Any]:
     """Give what was last said of a row's columns."""
     return {name: said[0] for name, said in state.items() if name != EXISTS}
+
+
+def weight_of(values: Mapping[str, Any]) -> float:
+    """Read the weight of a tie: as it was said, or by how many events were referred."""
+    referred = sorted(
+        (float(value) for name, value in values.items() if name.startswith(REFERRED)), reverse=True
+    )
+    if referred:
+        return sum(referred[:MOST_REFERRED])
+    return float(values.get("weight") or 1.0)
+
+
+def referral(event_id: str, user_id: str, referrer_id: str, ts_ms: int, weight: float) -> Change:
+    """Make the change that an event is which somebody else brought a shopper to."""
+    digest = hashlib.blake2b(event_id.encode(), digest_size=9).hexdigest()
+    key = tie_key(user_id, referrer_id, TieKind.REFERRAL)
+    said = {f"{REFERRED}{digest}": weight}
+    # No sender can choose such an id: theirs hold no control characters.
+    return Change(f"event\x1f{event_id}", TIES.name, key, ts_ms, True, said)
 
 
 def state_to_json(state: RowState) -> str:

@@ -8,11 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coterie.data.changed_tables import States, changed, num_changed, read_changes
 from coterie.data.checks import TAKEN_AS_NO
 from coterie.data.clean import Clean, Counts, clean_table
 from coterie.data.engine import Runner
@@ -92,6 +94,8 @@ class IngestReport:
     """How many people and items the tables have in common."""
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     """Rows that the mapping leaves out, by table and reason; not among those read."""
+    changed: dict[str, int] = field(default_factory=dict)
+    """Rows of which changes that were made live say something, by table."""
     notes: list[str] = field(default_factory=list)
     """Tables that the mapping says there are none of, and what follows."""
     warnings: list[str] = field(default_factory=list)
@@ -114,7 +118,7 @@ def ingest(
 
     Args:
         source: Folder with events, ties, items and perhaps users; Parquet, CSV or JSON Lines;
-            local or of a store.
+            local or of a store. What its ``changes/`` says of rows stands over them.
         out: Folder to write, likewise; replaced when all went well, else left as it was.
         config: How strict, and where.
         progress: Told after every table.
@@ -127,12 +131,18 @@ def ingest(
         UnavailableError: A store does not answer.
     """
     _refuse_overlap(source, out)
+    states = read_changes(source)
     with open_mapped(source, mapping) if mapping else open_folder(source) as found:
-        return ingest_source(found, source, out, config, progress)
+        return ingest_source(found, source, out, config, progress, states)
 
 
 def ingest_source(
-    source: TableSource, name: str, out: str, config: IngestConfig, progress: Progress = silent
+    source: TableSource,
+    name: str,
+    out: str,
+    config: IngestConfig,
+    progress: Progress = silent,
+    states: States = MappingProxyType({}),
 ) -> IngestReport:
     """Check tables, wherever they come from, and write them clean; see :func:`ingest`.
 
@@ -142,6 +152,7 @@ def ingest_source(
         out: Folder to write.
         config: How strict, and where.
         progress: Told after every table.
+        states: What was changed live; it stands over what the tables say.
     """
     _refuse_missing(source, name)
     now = config.now or datetime.now(UTC)
@@ -158,7 +169,7 @@ def ingest_source(
         judge(list(cleaned.values()), config.max_bad_share, out)
         _refuse_nothing(cleaned, name)
         progress("write clean tables", len(order), steps)
-        report = _write(folder, cleaned, source)
+        report = _write(folder, cleaned, source, states)
         shutil.rmtree(scratch)
     forget_rejected(out)
     progress("ingest", steps, steps)
@@ -188,20 +199,28 @@ def _most_often(reasons: dict[str, int], table: str) -> str:
     return f"{often} ({own[often]:,})"
 
 
-def _write(folder: Path, cleaned: dict[str, Clean], source: TableSource) -> IngestReport:
+def _write(
+    folder: Path, cleaned: dict[str, Clean], source: TableSource, states: States
+) -> IngestReport:
     """Write all tables into a folder, the report last."""
     for table in (EVENTS, TIES, *_others()):
-        _write_parts(cleaned[table.name].parts(), table, folder)
+        clean = cleaned[table.name]
+        # Sorted parts go past one by one; a row of a change may be anywhere among them.
+        whole = (
+            changed(table, _whole(clean), states[table.name]) if states.get(table.name) else None
+        )
+        _write_parts(clean.parts() if whole is None else iter([whole]), table, folder)
     events, ties = (folder / f"{table.name}.parquet" for table in (EVENTS, TIES))
     people, tied = (
         count_distinct(events, ("user_id", "referrer_user_id")),
         count_distinct(ties, ("src_user_id", "dst_user_id")),
     )
     event_items = count_distinct(events, ("item_id",))
-    items = _whole(cleaned[ITEMS.name])
+    items = changed(ITEMS, _whole(cleaned[ITEMS.name]), states.get(ITEMS.name, {}))
     users = _users(
         cleaned[USERS.name], pa.chunked_array([*people["id"].chunks, *tied["id"].chunks])
     )
+    users = changed(USERS, users, states.get(USERS.name, {}))
     shared, warnings = judge_shared(people, event_items, tied, users["user_id"], items["item_id"])
     items = _with_undescribed(items, event_items["id"], cleaned[ITEMS.name])
     _write_parts(iter([items]), ITEMS, folder)
@@ -219,6 +238,7 @@ def _write(folder: Path, cleaned: dict[str, Clean], source: TableSource) -> Inge
         passed_over=list(source.passed_over),
         shared=shared,
         dropped={name: dict(why) for name, why in source.dropped.items() if why},
+        changed=num_changed(states),
         notes=list(source.notes),
         warnings=[*_of_consent(cleaned[USERS.name]), *warnings],
     )

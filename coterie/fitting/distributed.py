@@ -26,7 +26,7 @@ from coterie.fitting.dataset_file import pack, pack_start, unpack, unpack_start
 from coterie.fitting.runs import RayWorkers, run_identity
 from coterie.models import MODELS, Learned
 from coterie.progress import Progress, silent
-from coterie.training.checkpoint import newest_state, write_state
+from coterie.training.checkpoint import newest_state, newest_state_at, write_state
 from coterie.training.history import EpochRecord, TrainingHistory, TrainingState
 from coterie.training.loop import Start, run_epochs
 
@@ -56,7 +56,8 @@ def train_distributed(
     if not isinstance(model, Learned):
         raise BadInputError(f"{model_name} has no epochs to distribute: fit it in this process")
     run = run_identity(model_name, config, data, start)
-    _newest(workers.folder, run, None)  # another training's run name is refused before Ray starts
+    if "://" not in workers.folder:  # whose states would have to be fetched first
+        _newest(workers.folder, run)  # another training's run name is refused before Ray starts
     packed = f"{workers.folder}-data/{run}.npz"
     pack(data, packed)
     begun = "" if start is None else f"{workers.folder}-data/{run}.safetensors"
@@ -66,7 +67,7 @@ def train_distributed(
     with cluster(workers), _watched(workers, model_name, config.loop.max_epochs, progress):
         _mend_snapshot(workers.folder)
         result = _run(_trainer(model_name, config, packed, begun, run, workers))
-        state = _newest(workers.folder, run, result.checkpoint)
+        state = _newest(workers.folder, run)
     trainee = model.trainee(data, torch.device("cpu"))
     if state is None:
         raise UnavailableError(f"the workers left no state in {workers.folder}: is it shared?")
@@ -161,17 +162,17 @@ class _Reporter:
 
     def load(self) -> TrainingState | None:
         """Read the newest whole state, the same for every rank."""
-        return _newest(self._folder, self._run, ray.train.get_checkpoint())
+        return _newest(self._folder, self._run)
 
 
-def _newest(folder: str, run: str, reported: Checkpoint | None) -> TrainingState | None:
-    """Read the newest whole state; of a bucket only the one that Ray names is tried."""
-    if "://" not in folder:
-        return newest_state(Path(folder).glob(CHECKPOINTS), run)
-    if reported is None:
-        return None
-    with reported.as_directory() as copy:
-        return newest_state([Path(copy)], run)
+def _newest(folder: str, run: str) -> TrainingState | None:
+    """Read the newest whole state of those that are there.
+
+    Ray's own list of them is a moment behind, and may not be there yet after a kill.
+    """
+    if "://" in folder:
+        return newest_state_at(folder, CHECKPOINTS, run)
+    return newest_state(Path(folder).glob(CHECKPOINTS), run)
 
 
 @contextmanager

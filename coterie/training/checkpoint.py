@@ -88,11 +88,7 @@ class CheckpointStore:
             BadInputError: The states are another run's.
             UnavailableError: The store did not answer.
         """
-        with TemporaryDirectory() as scratch, answering(f"cannot read states from {self._url}"):
-            fs, root = open_store(self._url)
-            for epoch in self._kept(fs, root):
-                fs.get(f"{epoch}/", str(Path(scratch, Path(epoch).name)) + "/", recursive=True)
-            return newest_state(Path(scratch).glob("epoch-*"), self._run)
+        return newest_state_at(self._url, "epoch-*", self._run)
 
     def _kept(self, fs: Any, root: str) -> list[str]:
         """List the folders of states, the one with the fewest epochs first."""
@@ -166,6 +162,21 @@ def newest_state(folders: Iterable[Path], run: str) -> TrainingState | None:
         except BadInputError as error:
             log.warning("passing over a damaged checkpoint: %s", error)
     return read_state(max(whole)[1], run) if whole else None
+
+
+def newest_state_at(url: str, folders: str, run: str) -> TrainingState | None:
+    """Fetch the folders under a URL that match a pattern; see :func:`newest_state`.
+
+    Raises:
+        BadInputError: The newest whole one is another run's.
+        UnavailableError: The store did not answer.
+    """
+    with TemporaryDirectory() as scratch, answering(f"cannot read states from {url}"):
+        fs, root = open_store(url)
+        fs.invalidate_cache()
+        for folder in fs.glob(f"{root}/{folders}"):
+            fs.get(f"{folder}/", str(Path(scratch, Path(folder).name)) + "/", recursive=True)
+        return newest_state(Path(scratch).glob("*"), run)
 
 
 def _vouched(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from coterie.rollout.history import Snapshot
 from coterie.rollout.store import FileRolloutStore, RolloutStore
 from serving.api import changes, routes, service, storefront
 from serving.api.admin import admin_router
-from serving.api.auth import Guard
+from serving.api.auth import Guard, Scope
 from serving.api.dependencies import AppParts
 from serving.api.middleware import REQUEST_ID, TelemetryMiddleware
 from serving.api.normalizing import NormalizingMiddleware
@@ -42,11 +42,12 @@ def create_app(parts: AppParts) -> ASGIApp:
     app.state.parts = parts
     answer_with_problems(app)
     app.include_router(routes.api)
-    app.include_router(changes.api)
+    guard = Guard.of(parts.settings)
+    may_change = guard.require(Scope.CHANGES, open_without=True)
+    app.include_router(changes.api, dependencies=may_change)
     app.include_router(service.api)
     if parts.rollouts is not None:
         rollout_store, locator = parts.rollouts
-        guard = Guard.of(parts.settings)
         app.include_router(admin_router(rollout_store, guard, locator.find, locator.versions))
         if parts.settings.storefront:
             app.include_router(

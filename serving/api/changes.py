@@ -34,7 +34,7 @@ _SOME: Any = {
 }
 
 api = APIRouter(
-    prefix="/v1", tags=["changes"], responses=problem_responses(503), route_class=StrictRoute
+    prefix="/v1", tags=["changes"], responses=problem_responses(401, 503), route_class=StrictRoute
 )
 
 

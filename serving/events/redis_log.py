@@ -71,7 +71,10 @@ class RedisLog:
         """See EventLog."""
         events = [entry for entry in entries if isinstance(entry, Event)]
         changes = [entry for entry in entries if isinstance(entry, Change)]
-        fresh = {Event: iter(self._append_events(events)), Change: iter(self._append(changes))}
+        # Changes first: who dies in between has answered nobody, and what an event refers to is
+        # there when it comes again.
+        changed = iter(self._append(changes))
+        fresh = {Change: changed, Event: iter(self._append_events(events))}
         if self._sync_ms and entries:
             self._wait_for_disk()
         return [next(fresh[type(entry)]) for entry in entries]

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of
+from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of, weight_of
 from coterie.schema import MAX_FRIENDS, STRENGTHS
 from serving.events.log import LiveRows
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
@@ -158,7 +158,7 @@ def _together(ties: Sequence[RowState]) -> "np.ndarray | None":
         return None
     said = [values_of(state) for state in ties]
     rows = np.array([one.get(STRENGTHS_FIELD) or [0.0] * _WIDTH for one in said])
-    weight = sum(float(one.get("weight") or 1.0) for one in said)
+    weight = sum(map(weight_of, said))
     return np.concatenate([[np.log1p(weight)], rows.max(axis=0)[1:]])
 
 

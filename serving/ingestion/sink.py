@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from coterie.data.changes import Change
+from coterie.data.changes import Change, referral
 from serving.events.event import Entry, Event
 from serving.events.log import EventLog
 from serving.features.online_store import OnlineFeatures
@@ -45,6 +45,7 @@ class Sink:
         features: OnlineFeatures,
         metrics: ServingMetrics,
         on_new: Callable[[Sequence[Event], float], None] | None = None,
+        referral_weight: float = 0.0,
     ) -> None:
         """Take a log and what its events change.
 
@@ -53,10 +54,12 @@ class Sink:
             features: What the next list is made from.
             metrics: Where events are counted.
             on_new: Told of the new events of each call, and of the time in seconds since 1970.
+            referral_weight: What each referred event adds to a tie; 0: it makes none.
         """
         self._log = log
         self._metrics = metrics
         self._on_new = on_new
+        self._referral_weight = referral_weight
         self._stamp_ms = 0
         self._updater = FeatureUpdater(log, features, metrics.log)
 
@@ -70,7 +73,8 @@ class Sink:
             UnavailableError: Nothing was kept.
         """
         entries = [self._stamped(entry) for batch in batches for entry in batch]
-        fresh = iter(self._log.append(entries))
+        # One transaction with the events that they come of, and after them in what is answered.
+        fresh = iter(self._log.append([*entries, *self._referrals(entries)]))
         new = [[next(fresh) for _ in batch] for batch in batches]
         applied = self.catch_up()
         flags = [flag for batch in new for flag in batch]
@@ -82,6 +86,15 @@ class Sink:
         return [
             Receipt(sum(each), len(each) - sum(each), applied or not _waits_for_features(batch))
             for batch, each in zip(batches, new, strict=True)
+        ]
+
+    def _referrals(self, entries: Sequence[Entry]) -> list[Change]:
+        if not self._referral_weight:
+            return []
+        return [
+            referral(e.event_id, e.user_id, e.referrer_user_id, e.ts_ms, self._referral_weight)
+            for e in entries
+            if isinstance(e, Event) and e.referrer_user_id and e.referrer_user_id != e.user_id
         ]
 
     def _stamped(self, entry: Entry) -> Entry:

@@ -160,7 +160,7 @@ def test_a_flag_that_is_neither_is_bad():
 
 def test_kinds_are_read_in_any_case():
     assert read("events", "event", " Purchase ") == ("purchase", None)
-    assert read("ties", "kind", "enemy") == (None, "none of friend, follow, trust")
+    assert read("ties", "kind", "enemy") == (None, "none of friend, follow, trust, referral")
 
 
 def test_a_long_text_is_cut_and_says_so():

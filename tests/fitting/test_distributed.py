@@ -1,5 +1,6 @@
 """Ray Train: what it must not change, and what it must survive."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,14 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ray
+import torch
 from synthetic import NUM_USERS, planted, some_state
+from tiny_shop import write_clean
 from two_workers import CONFIG, for_epochs
 from waiting import kill, wait_until
 
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, UnavailableError
 from coterie.fitting.distributed import SNAPSHOT, _epochs_in, _mend_snapshot, cluster
 from coterie.fitting.fit import fit
 from coterie.fitting.runs import RayWorkers
+from coterie.models.social_config import SocialConfig
+from coterie.training.loop import LoopConfig
+from coterie.workflow import FitSettings, load_challenger, remote
+from feature_repo.materialise import materialise
 
 SCRIPT = Path(__file__).with_name("two_workers.py")
 
@@ -45,9 +52,13 @@ def kill_after(epochs, storage, address):
         finally:
             kill(run)
         assert run.returncode == -signal.SIGKILL, run.stderr.read()[-3000:]
-    # Its workers die with it, once Ray has seen that it is gone.
-    wait_until(lambda: ray.available_resources().get("CPU") == 2)
+    await_idle_workers()
     return _epochs_in(states)
+
+
+def await_idle_workers():
+    """Those of a run that was killed die with it, once Ray has seen that it is gone."""
+    wait_until(lambda: ray.available_resources().get("CPU") == 2)
 
 
 @pytest.mark.slow
@@ -72,6 +83,71 @@ def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_pa
     assert resumed.history.best_score == pytest.approx(alone.history.best_score, abs=0.01)
     users = np.arange(NUM_USERS)
     np.testing.assert_allclose(resumed.scores(users), alone.scores(users), atol=0.01)
+
+
+@pytest.mark.slow
+def test_workers_go_on_from_a_release_as_this_process_does(tmp_path, one_ray):
+    data = planted().data
+    short = SocialConfig(
+        embedding_size=16, linear_weight=0.5, loop=LoopConfig(max_epochs=2, lr=1e-2)
+    )
+    whole = replace(short, loop=replace(short.loop, max_epochs=12))
+    champion = fit(replace(data, validation=None), "social", whole).parameters
+    start = {**champion, "rows": torch.arange(len(champion["item_in"]))}
+    here = fit(data, "social", short, start=start).history
+    there = fit(data, "social", short, RayWorkers(str(tmp_path), count=1), start=start).history
+    assert there.best_score == pytest.approx(here.best_score, abs=0.02)
+    assert there.best_score > fit(data, "social", short).history.best_score
+
+
+def job(url, log):
+    return subprocess.Popen(
+        [sys.executable, "-m", "components.training_job", url],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(tmp_path, one_ray):
+    """As a RayJob runs it: killed with all its workers, then run again by its URL alone."""
+    clean, known = str(write_clean(tmp_path)), str(tmp_path / "known")
+    materialise(clean, str(tmp_path / "store"), known, "v1")
+    url = f"file://{tmp_path}/bucket/jobs/one"
+    kept = tmp_path / "bucket" / "states"
+
+    def send(patience):
+        """It ends by patience alone, which is no part of a run's name."""
+        config = {"loop.max_epochs": 10**6, "loop.patience": patience, "embedding_size": 16}
+        settings = FitSettings(config=config, workers=1, address=one_ray)
+        remote.send(url, clean, known, settings, f"file://{kept}")
+
+    send(10**6)  # on a busy machine it would come to any nearer end before it is killed
+    with (tmp_path / "first").open("w") as log, job(url, log) as first:
+        wait_until(lambda: epochs_in(kept) >= 2 or first.poll() is not None, 400)
+        kill(first)
+    await_idle_workers()
+    before = epochs_in(kept)
+    assert before >= 2, (tmp_path / "first").read_text()[-3000:]
+    with pytest.raises(UnavailableError):
+        remote.fetch(url, str(tmp_path / "out"))
+    send(before + 2)  # it has to go on for two epochs at least
+    with (tmp_path / "second").open("w") as log, job(url, log) as second:
+        assert second.wait(400) == 0, (tmp_path / "second").read_text()[-3000:]
+    remote.fetch(url, str(tmp_path / "out"))
+    training = load_challenger(str(tmp_path / "out")).training
+    assert before - 1 <= training["resumed_from"] <= before
+    assert len(training["epochs"]) >= before + 2
+    assert "coterie-progress\t" in (tmp_path / "second").read_text()
+    assert json.loads((tmp_path / "out" / "challenger.json").read_text())["model"] == "social"
+
+
+def epochs_in(states):
+    """Count the epochs of the run whose states are there; 0 where none are yet."""
+    runs = [one for one in states.glob("*") if not one.name.endswith("-data")]
+    return max((_epochs_in(str(one)) for one in runs), default=0)
 
 
 @pytest.mark.slow

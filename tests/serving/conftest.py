@@ -60,7 +60,7 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         if canary is not None:
             router.adopt(Live(ref_of(served), ref_of(canary), 0.5))
             wait_until(lambda: len(router.makers) == 2)
-        writer = LocalWriter(Sink(log, features, metrics))
+        writer = LocalWriter(Sink(log, features, metrics, None, chosen.referral_weight))
         rollout_store = FileRolloutStore(tmp_path / "rollouts")
         rollouts = (rollout_store, ReleaseLocator(str(tmp_path / "releases"), ref_of(release)))
         directory = ShopperDirectory.read(str(clean))

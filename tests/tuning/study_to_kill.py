@@ -4,6 +4,7 @@ import os
 import sys
 from functools import partial
 
+import ray
 from synthetic import planted
 
 from coterie.errors import BadInputError
@@ -51,4 +52,6 @@ def run(folder, bounds, search=SEARCH, watch=unwatched):
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], Bounds(trials=TRIALS))
+    folder, address = sys.argv[1:]
+    ray.init(address=address, log_to_driver=False, logging_level="CRITICAL")
+    run(folder, Bounds(trials=TRIALS, parallel=1))

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import ray
 import study_to_kill
 from study_to_kill import BASE, OWN, SEARCH, TRIALS, run, stumbling, treacherous
+from waiting import kill, wait_until
 
 from coterie.errors import BadInputError
 from coterie.models.space import Choice
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", autouse=True)
 def one_ray():
-    """One for all studies of this file but the one that is killed: they take whatever is up."""
+    """One for all studies of this file, which take whatever is up; its address."""
     ray.init(
         address="local",
         num_cpus=2,
@@ -44,29 +44,27 @@ def one_ray():
     )
     # Ray's processes cannot import what lies in a folder of tests.
     ray.cloudpickle.register_pickle_by_value(study_to_kill)
-    yield
+    yield ray.get_runtime_context().gcs_address
     ray.cloudpickle.unregister_pickle_by_value(study_to_kill)
     ray.shutdown()
 
 
-def kill_after(trials, folder, limit_s=200):
+def kill_after(trials, folder, address):
     """Run the script until so many trials are kept, then kill it."""
     path = os.pathsep.join([str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder)],
+        [sys.executable, str(SCRIPT), str(folder), address],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + limit_s
-        while lines_in(folder) < trials:
-            assert process.poll() is None, f"it ended by itself with {process.returncode}"
-            assert time.monotonic() < deadline, "it did not come to its second trial"
-            time.sleep(0.01)
+        wait_until(lambda: lines_in(folder) >= trials or process.poll() is not None, 400)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill(process)
+    assert process.returncode == -signal.SIGKILL
+    # Its trial dies with it, once Ray has seen that it is gone.
+    wait_until(lambda: ray.available_resources().get("CPU") == 2)
     return lines_in(folder)
 
 
@@ -101,8 +99,8 @@ def test_those_that_fall_behind_are_stopped(undisturbed):
     assert {t.ending for t in undisturbed} <= {Ending.STOPPED, Ending.FINISHED}
 
 
-def test_a_study_that_was_killed_goes_on_as_if_nothing_had_happened(undisturbed, tmp_path):
-    kept = kill_after(2, tmp_path / "study")
+def test_a_study_that_was_killed_goes_on_as_if_nothing_had_happened(undisturbed, tmp_path, one_ray):
+    kept = kill_after(2, tmp_path / "study", one_ray)
     assert kept < TRIALS, "nothing was left to do"
     trials = run(tmp_path / "study", Bounds(trials=TRIALS, parallel=1))
     assert told(trials) == told(undisturbed)

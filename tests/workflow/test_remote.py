@@ -1,9 +1,6 @@
 """Training elsewhere: by URLs alone, whole or not at all, and on from where it was broken off."""
 
-import json
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -11,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_shop import write_clean
-from waiting import PATIENCE_S, kill, wait_until
+from waiting import PATIENCE_S
 
 from coterie.content.vectors import ItemVectors
 from coterie.errors import BadInputError, UnavailableError
-from coterie.fitting.distributed import _epochs_in
 from coterie.workflow import FitSettings, fit_challenger, load_challenger, remote
 from coterie.workflow.shop import CleanShop
 from feature_repo.materialise import materialise
@@ -111,50 +107,3 @@ def test_work_that_is_done_is_not_given_up(url):
     with remote.awaited(url, gone.set, silent_s=0.2, look_s=0.02):
         pass
     assert not gone.wait(0.5)
-
-
-def job(url, log):
-    return subprocess.Popen(
-        [sys.executable, "-m", "components.training_job", url],
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(shop, url, tmp_path):
-    """As a RayJob runs it, but for the cluster: killed with all its workers, then run again."""
-    clean, known = shop
-    kept = tmp_path / "bucket" / "states"
-
-    def send(patience):
-        """It ends by patience alone, which is no part of a run's name."""
-        config = {"loop.max_epochs": 10**6, "loop.patience": patience, "embedding_size": 16}
-        settings = FitSettings(config=config, workers=1, address="local")
-        remote.send(url, clean, known, settings, f"file://{kept}")
-
-    send(10**6)  # on a busy machine it would come to any nearer end before it is killed
-    with (tmp_path / "first").open("w") as log, job(url, log) as first:
-        wait_until(lambda: epochs_in(kept) >= 2 or first.poll() is not None, 400)
-        kill(first)
-    before = epochs_in(kept)
-    assert before >= 2, (tmp_path / "first").read_text()[-3000:]
-    with pytest.raises(UnavailableError):
-        remote.fetch(url, str(tmp_path / "out"))
-    send(before + 2)  # it has to go on for two epochs at least
-    with (tmp_path / "second").open("w") as log, job(url, log) as second:
-        assert second.wait(400) == 0, (tmp_path / "second").read_text()[-3000:]
-    remote.fetch(url, str(tmp_path / "out"))
-    training = load_challenger(str(tmp_path / "out")).training
-    assert before - 1 <= training["resumed_from"] <= before
-    assert len(training["epochs"]) >= before + 2
-    assert "coterie-progress\t" in (tmp_path / "second").read_text()
-    assert json.loads((tmp_path / "out" / "challenger.json").read_text())["model"] == "social"
-
-
-def epochs_in(states):
-    """Count the epochs of the run whose states are there; 0 where none are yet."""
-    runs = [one for one in states.glob("*") if not one.name.endswith("-data")]
-    return max((_epochs_in(str(one)) for one in runs), default=0)

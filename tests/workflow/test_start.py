@@ -13,7 +13,7 @@ from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest_start, pack_start, unpack_start
 from coterie.fitting.fit import Here, fit
-from coterie.fitting.runs import RayWorkers, run_identity
+from coterie.fitting.runs import run_identity
 from coterie.models.social_config import SocialConfig
 from coterie.models.social_trainee import SocialTrainee
 from coterie.release.bundle import ReleaseContent, write_release
@@ -171,13 +171,3 @@ def test_the_champion_is_gone_on_from_or_else_the_newest(store):
 
 def test_a_store_without_releases_has_nothing_to_go_on_from(tmp_path):
     assert find_start(str(tmp_path)) == ""
-
-
-@pytest.mark.slow
-def test_workers_go_on_from_a_release_as_this_process_does(data, champion, tmp_path):
-    short = replace(CONFIG, loop=replace(CONFIG.loop, max_epochs=2))
-    start = start_of(champion)
-    here = fit(data, "social", short, start=start).history
-    there = fit(data, "social", short, RayWorkers(str(tmp_path), count=1), start=start).history
-    assert there.best_score == pytest.approx(here.best_score, abs=0.02)
-    assert there.best_score > fit(data, "social", short).history.best_score

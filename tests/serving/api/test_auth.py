@@ -81,5 +81,5 @@ def test_the_description_names_either_token_and_what_is_refused():
 def test_every_token_is_a_setting_that_is_not_shown():
     settings = Settings(release="x", **{kind.setting: "0123456789abcdef" for kind in TOKENS})
     assert "0123456789abcdef" not in repr(settings)
-    [kind] = TOKENS
-    assert Guard.of(settings)._tokens == {kind.setting: "0123456789abcdef"}
+    expected = {kind.setting: "0123456789abcdef" for kind in TOKENS}
+    assert Guard.of(settings)._tokens == expected

@@ -7,6 +7,8 @@ from asking import event, ids, list_of, post
 from small_shop import item, recent
 from waiting import wait_until
 
+from coterie.data.changes import values_of, weight_of
+from coterie.schema import TieKind
 from serving.events.sqlite_rows import SqliteRows
 
 NEW = {"title": "A new pan", "category": "Home/Kitchen", "brand": "Acme", "price": 12.5}
@@ -156,8 +158,24 @@ def test_a_new_tie_is_in_the_next_list_of_both(client, features):
     kept(client.put("/v1/users/max/ties/cleo", json={"kind": "friend"}))
     assert "cleo" in friends_of(listed(client, "max"))
     assert "max" in friends_of(listed(client, "cleo"))
-    kept(client.delete("/v1/users/cleo/ties/max"), 3)
+    kept(client.delete("/v1/users/cleo/ties/max"), len(TieKind))
     assert friends_of(listed(client, "max")) == friends_of(listed(client, "cleo")) == set()
+
+
+def test_who_was_brought_by_somebody_is_tied_to_them_where_the_shop_wants_it(make_client, folder):
+    brought = [event(f"r{n}", "max", item(30 + n), referrer_user_id="cleo") for n in range(3)]
+    quiet = make_client()
+    assert post(quiet, *brought).json()["accepted"] == 3
+    assert friends_of(listed(quiet, "max")) == set()
+    client = make_client(referral_weight=0.1)
+    for sent in (brought[:2], brought):
+        sent = [one | {"event_id": f"x{one['event_id']}"} for one in sent]
+        post(client, *sent)
+    assert "cleo" in friends_of(listed(client, "max"))
+    assert "max" not in friends_of(listed(client, "cleo"))
+    rows = SqliteRows(folder / "events.sqlite")
+    assert weight_of(values_of(rows.ties_of("max")["cleo", "referral"])) == pytest.approx(0.3)
+    rows.close()
 
 
 def test_who_follows_is_not_followed(client):
@@ -211,6 +229,23 @@ def test_a_live_tie_tells_nothing_of_who_refuses(client, features):
     answer = client.get("/v1/users/max").json()
     assert (answer["num_friends"], answer["friends"]) == (1, [])
     assert friends_of(listed(client, "max")) == set()
+
+
+def test_only_who_has_the_token_changes_anything_where_there_is_one(make_client):
+    client = make_client(change_token="of-the-shop-itself")
+    path, body = f"/v1/items/{item(20)}", {"available": False}
+    for sent in ({}, {"Authorization": "Bearer of-somebody-else-here"}):
+        for method, to, what in (
+            ("PATCH", path, body),
+            ("DELETE", path, None),
+            ("PUT", "/v1/users/bea", {"may_be_used": False}),
+            ("POST", "/v1/ties", {"ties": [{"src_user_id": "a", "dst_user_id": "b"}]}),
+        ):
+            assert client.request(method, to, json=what, headers=sent).status_code == 401
+    assert "list" in shown_anywhere(client, item(20))
+    headers = {"Authorization": "Bearer of-the-shop-itself"}
+    kept(client.patch(path, json=body, headers=headers))
+    assert shown_anywhere(client, item(20)) == set()
 
 
 @pytest.mark.parametrize(
