@@ -47,20 +47,6 @@ class Part(StrEnum):
 
 EVENT_KINDS: Final = tuple(EventKind)
 """Row order of the ``kind`` codes in arrays: the code of a kind is its index here."""
-DID: Final = {
-    EventKind.VIEW: "viewed {}",
-    EventKind.CLICK: "looked at {}",
-    EventKind.SHARE: "shared {}",
-    EventKind.CART: "put {} in the cart",
-    EventKind.REVIEW: "reviewed {}",
-    EventKind.RATING: "rated {}",
-    EventKind.PURCHASE: "bought {}",
-    EventKind.RETURN: "returned {}",
-    EventKind.DISLIKE: "did not want {}",
-}
-"""What a reason says that a person did with an item."""
-DID_NOT_WANT: Final = "{}, but did not want it"
-"""The same, where what was done speaks for the item, and the last word was against it."""
 TIE_KINDS: Final = tuple(TieKind)
 UNDIRECTED_TIES: Final = frozenset({TieKind.FRIEND})
 PARTS: Final = tuple(Part)
@@ -343,6 +329,8 @@ FRIEND_STRENGTHS: Final = "friend_strengths"
 """Flattened: len(STRENGTHS) numbers a friend, in the order of FRIEND_IDS."""
 FRIENDS_NAMED: Final = "friends_named"
 """1 where a friend may be named in a reason, in the order of FRIEND_IDS."""
+FRIENDS_MUTUAL: Final = "friends_mutual"
+"""1 where a friend follows the shopper in turn, in the order of FRIEND_IDS."""
 CONSENT: Final = "consent"
 """Of the shopper: whether they may be named, and used, 1 or 0, in the order of CONSENTS."""
 CONSENTS: Final = ("may_be_named", "may_be_used")

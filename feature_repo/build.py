@@ -9,6 +9,7 @@ import pyarrow as pa
 from coterie.data.dataset import Dataset, Interactions, Ints, Split, Ties, TrainingSet
 from coterie.data.splits import events_of_lists
 from coterie.graph.friends import friend_lists
+from coterie.graph.mutual import mutual_friends
 from coterie.graph.strength import tie_strengths
 from coterie.recommend.shoppers import remembered
 from coterie.schema import (
@@ -16,6 +17,7 @@ from coterie.schema import (
     CONSENTS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
+    FRIENDS_MUTUAL,
     FRIENDS_NAMED,
     HAD_ITEMS,
     HAD_KINDS,
@@ -102,8 +104,10 @@ def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
     users, items = len(dataset.users), len(dataset.items)
     known = TrainingSet(moment.events, moment.ties, users, items)
     friends = friend_lists(*tie_strengths(known), users)
+    mutual = mutual_friends(friends, moment.ties)
     consent = np.stack([flag(dataset, column) for column in CONSENTS], axis=1)
-    named = consent[friends.person, 0]
+    # Who follows somebody learns nothing of them that way: names are for those who follow back.
+    named = consent[friends.person, 0] & mutual
     return _rows(
         dataset,
         moment,
@@ -113,6 +117,7 @@ def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
                 friends.offsets * len(STRENGTHS), pa.array(friends.strengths.ravel())
             ),
             FRIENDS_NAMED: _lists(friends.offsets, pa.array(named.astype(np.int64))),
+            FRIENDS_MUTUAL: _lists(friends.offsets, pa.array(mutual.astype(np.int64))),
             CONSENT: _lists(
                 np.arange(users + 1) * len(CONSENTS), pa.array(consent.ravel().astype(np.int64))
             ),

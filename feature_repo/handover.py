@@ -28,7 +28,7 @@ from coterie.data.stores import reaching
 from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
 from coterie.recommend.point_in_time import TRAINING_FEATURES
-from coterie.schema import CONSENT, SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
+from coterie.schema import CONSENT, FRIENDS_MUTUAL, SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.online import Written, write_online
 from feature_repo.services import service
 from feature_repo.store import SETTINGS
@@ -40,7 +40,9 @@ OFFLINE: Final = "features"
 EVENT_LOGS: Final[dict[str, frozenset[str]]] = {"redis": REDIS, "sqlite": frozenset({SQLITE})}
 """Online stores by Feast's type, and the event logs whose locks all who write to them take."""
 _TYPES: Final = {
-    CONSENT: pa.list_(pa.int64()),  # which training has no use for
+    # Which training has no use for.
+    CONSENT: pa.list_(pa.int64()),
+    FRIENDS_MUTUAL: pa.list_(pa.int64()),
     **{column.name: column.type for column in TRAINING_FEATURES},
 }
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")

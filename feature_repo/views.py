@@ -16,6 +16,7 @@ from coterie.schema import (
     CONSENTS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
+    FRIENDS_MUTUAL,
     FRIENDS_NAMED,
     HAD_ITEMS,
     HAD_KINDS,
@@ -123,6 +124,11 @@ shopper_ties = FeatureView(
             name=FRIENDS_NAMED,
             dtype=Array(Int64),
             description="1 where the friend may be named in a reason",
+        ),
+        Field(
+            name=FRIENDS_MUTUAL,
+            dtype=Array(Int64),
+            description="1 where the friend follows the shopper in turn",
         ),
         Field(
             name=CONSENT,

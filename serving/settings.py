@@ -104,6 +104,9 @@ class Settings:
     """Parts of a score below this share are told together."""
     reason_rare_below: int = 20
     """An item that fewer people had is not named as one that people did who are not counted."""
+    reason_one_sided: bool = True
+    """Draw lists also on people who do not follow the shopper in turn; reasons never tell of
+    them."""
     referral_weight: float = 0.0
     """What each event adds to the tie of its shopper to whom its ``referrer_user_id`` names, a
     ``referral``, up to 20 events; 0: referrals make no ties. A friendship weighs 1."""
@@ -160,7 +163,12 @@ class Settings:
     @property
     def discretion(self) -> Discretion:
         """How much reasons tell of friends."""
-        return Discretion(self.reason_min_people, self.reason_min_share, self.reason_rare_below)
+        return Discretion(
+            self.reason_min_people,
+            self.reason_min_share,
+            self.reason_rare_below,
+            self.reason_one_sided,
+        )
 
     @property
     def releases_root(self) -> str:

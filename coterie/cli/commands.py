@@ -174,11 +174,12 @@ def evaluate(options: argparse.Namespace) -> None:
 def recommend(options: argparse.Namespace) -> None:
     """Show one shopper's list."""
     from coterie.data.load import load_dataset
+    from coterie.languages.texts import texts_for
     from coterie.release.offline import OfflineLists
 
     release = _find_release(options.release)
     lists = OfflineLists(release, load_dataset(options.data))
-    answer = lists.recommend(options.user, options.k)
+    answer = lists.recommend(options.user, options.k, texts_for(options.language))
     if options.json:
         show.as_json(answer)
     else:

@@ -257,6 +257,9 @@ def _recommend(commands: "Commands[Parser]") -> None:
         "--data", required=True, metavar="CLEAN", help="folder that coterie ingest wrote"
     )
     parser.add_argument("-k", type=count, default=10, help="length of the list (%(default)s)")
+    parser.add_argument(
+        "--language", default="en", metavar="TAG", help="of the reasons, such as zh (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="for programs instead of people")
 
 

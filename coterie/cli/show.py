@@ -9,8 +9,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coterie.schema import DID, EventKind
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from coterie.data.mapping.survey import Survey
     from coterie.evaluation.results import Comparison
     from coterie.evaluation.significance import PairedTest
-    from coterie.release.offline import NamedReason, ShopperList
+    from coterie.release.offline import ShopperList
     from coterie.tuning.study import Study, Trial
     from coterie.workflow import Challenger, Tuned
 
@@ -160,8 +158,8 @@ def listed(answer: "ShopperList", version: str) -> None:
         say(f"{answer.user_id} is not in the data: what most shoppers had")
     table = Table("#", "item", "because", title=f"For {answer.user_id}, by release {version}")
     for rank, item in enumerate(answer.items, 1):
-        speaking_for = [r for r in item.reasons if r.contribution > 0 and not r.turned_down]
-        why = "\n".join(_reason(reason) for reason in speaking_for[:MAX_REASONS])
+        speaking_for = [reason for reason in item.told if reason.net > 0]
+        why = "\n".join(f"{one.share:4.0%} {one.text}" for one in speaking_for[:MAX_REASONS])
         table.add_row(str(rank), f"{item.title}\n{item.item_id}", why, end_section=True)
     _screen().print(table)
 
@@ -186,11 +184,3 @@ def _gain(test: "PairedTest") -> str:
         interval = f" ({test.relative.low:+.1%} to {test.relative.high:+.1%})"
     sure = "" if test.p_value is None else f", p = {test.p_value:.4f}"
     return f"{test.relative.mean:+.1%}{interval}{sure}"
-
-
-def _reason(reason: "NamedReason") -> str:
-    who = {"own": "you", "friend": reason.user_id or "a friend"}.get(reason.kind)
-    if who is None or reason.event is None:
-        return f"{reason.share:4.0%} many shoppers had it"
-    did = DID[EventKind(reason.event)]
-    return f"{reason.share:4.0%} {who} {did.format(reason.title)}"

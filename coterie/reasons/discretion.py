@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from coterie.errors import BadInputError
 
+Bools = npt.NDArray[np.bool_]
+
 
 @dataclass(frozen=True, slots=True)
 class Discretion:
@@ -19,6 +21,9 @@ class Discretion:
     """Parts of a score below this share are added up as ``others``."""
     rare_below: int = 20
     """An item that fewer people had is not named as one that uncounted people had."""
+    one_sided: bool = True
+    """Whether lists draw on people who do not follow the shopper in turn. Reasons never tell of
+    them."""
 
     def __post_init__(self) -> None:
         if not (self.min_people >= 1 and 0 <= self.min_share < 1 and self.rare_below >= 0):
@@ -28,7 +33,7 @@ class Discretion:
                 "than 1, and at least 0"
             )
 
-    def may_count(self, num: npt.NDArray[np.int64], pool: int) -> npt.NDArray[np.bool_]:
+    def may_count(self, num: npt.NDArray[np.int64], pool: int) -> Bools:
         """Tell of which groups it may be said how many people they hold.
 
         Where everybody is one of them, their number would say it of each.
@@ -38,6 +43,21 @@ class Discretion:
             pool: People who are not named altogether.
         """
         return np.asarray((num >= self.min_people) & (num < pool))
+
+    def drawn_on(self, named: Bools, mutual: Bools, has_history: Bools) -> Bools:
+        """Tell which friends a list draws on, shape (friends,).
+
+        Of fewer people than are counted who are not named, a list would tell what each of them
+        did: then it draws on none of them.
+
+        Args:
+            named: Whether each may be named.
+            mutual: Whether each follows the shopper in turn.
+            has_history: Whether each did anything.
+        """
+        kept = mutual | named | self.one_sided
+        enough = int((kept & ~named & has_history).sum()) >= self.min_people
+        return np.asarray(kept & (named | enough))
 
     def may_tell(self, pool: int) -> bool:
         """Tell whether anything may be said of friends who are not named, if there are so many."""

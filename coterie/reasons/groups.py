@@ -107,6 +107,7 @@ def group_parts(
     parts: Contributions,
     shown: Ints,
     named: Bools,
+    mutual: Bools,
     items: ItemFacts,
     discretion: Discretion,
 ) -> PartGroups:
@@ -120,36 +121,36 @@ def group_parts(
         parts: Of the list.
         shown: Rows of its items, shape (s,).
         named: Whether each friend may be named, shape (friends,); person 1 stands first.
+        mutual: Whether each follows the shopper in turn: of others nothing is told.
         items: What is known of items.
         discretion: How much is told.
     """
-    keys, same = _keys(parts, shown, items)
+    keys, did, same = _keys(parts, shown, items)
     is_friend = parts.person >= 0
-    unnamed = is_friend & ~named[np.maximum(parts.person - 1, 0)] if len(named) else is_friend
-    people = np.unique(parts.person[unnamed])
-    whose = np.where(is_friend, FRIENDS, OWN)
-    uncounted = np.zeros(len(keys), np.bool_)
-    if not discretion.may_tell(len(people)):
-        whose[unnamed] = HIDDEN
-        keys[unnamed] = -1
-    else:
-        keys, uncounted = _without_untold(
-            keys, same, parts, unnamed, len(people), items, discretion
-        )
-    keys[is_friend & parts.against] = -1
+    unnamed, one_sided = np.zeros_like(is_friend), np.zeros_like(is_friend)
+    unnamed[is_friend] = ~named[parts.person[is_friend] - 1]
+    one_sided[is_friend] = ~mutual[parts.person[is_friend] - 1]
+    people = np.unique(parts.person[unnamed & ~one_sided])
+    hidden = one_sided if discretion.may_tell(len(people)) else one_sided | unnamed
+    whose = np.where(is_friend, np.where(hidden, HIDDEN, FRIENDS), OWN)
+    secret = _Secret(parts, unnamed & ~hidden, len(people), discretion)
+    untold = hidden | (is_friend & parts.against)
+    keys = np.where(untold | ~secret.may_count(keys), -1, keys)
     # The first three groups are what is not told further, then come the others.
     _, group = np.unique(np.where(keys < 0, whose, keys + CLASSES), return_inverse=True)
     first = np.unique(whose[keys < 0])
     group = np.where(keys < 0, whose, group - len(first) + CLASSES)
-    same = np.where(keys < 0, -1, same)
-    return _summed(parts, group, whose, same, uncounted, len(shown))
+    about = np.flatnonzero((same >= 0) & ~untold)
+    about, uncounted = secret.may_say(about, did, items.num_had)
+    return _summed(parts, group, whose, (about, did[about], same[about], uncounted), len(shown))
 
 
-def _keys(parts: Contributions, shown: Ints, items: ItemFacts) -> tuple[Ints, Ints]:
+def _keys(parts: Contributions, shown: Ints, items: ItemFacts) -> tuple[Ints, Ints, Ints]:
     """Give parts the numbers of what they may be told as; find listed items among friends' parts.
 
     Returns:
-        Numbers from 0, and listed positions, -1 for none; shape (n,) each.
+        Numbers from 0, what was done with which item, and listed positions, -1 for none; shape
+        (n,) each.
     """
     item = parts.item_idx
     num_items, kinds = len(items.category_codes), len(EVENT_KINDS)
@@ -160,63 +161,113 @@ def _keys(parts: Contributions, shown: Ints, items: ItemFacts) -> tuple[Ints, In
     block = num_items * (kinds + 1)
     is_own = parts.person < 0
     keys = np.where(is_own & parts.against, block + item, keys)
-    keys = np.where(is_own, keys, 2 * block + keys)
     place = np.full(num_items, -1)
     place[shown] = np.arange(len(shown))
-    same = np.where(is_own, -1, place[item])
-    return np.where(same >= 0, 4 * block + did, keys), same
+    return np.where(is_own, keys, 2 * block + keys), did, np.where(is_own, -1, place[item])
 
 
-def _without_untold(
-    keys: Ints,
-    same: Ints,
-    parts: Contributions,
-    unnamed: Bools,
-    pool: int,
-    items: ItemFacts,
-    discretion: Discretion,
-) -> tuple[Ints, Bools]:
-    """Take people who are not named out of groups in which their number may not be told.
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """The parts of people who are not named, and what may be told of them."""
 
-    Of an item that many had it may still be said that people did, where none of them is named.
+    parts: Contributions
+    unnamed: Bools
+    """Their parts, shape (n,)."""
+    pool: int
+    """How many they are."""
+    discretion: Discretion
 
-    Returns:
-        The keys, -1 for what is not told, and which parts are told without a number.
-    """
-    rows = np.flatnonzero(unnamed & ~parts.against)
-    groups, which = np.unique(keys[rows], return_inverse=True)
-    people, person = np.unique(parts.person[rows], return_inverse=True)
-    pairs = np.unique(which * max(len(people), 1) + person) // max(len(people), 1)
-    may = discretion.may_count(np.bincount(pairs, minlength=len(groups)), pool)[which]
-    with_names = np.isin(groups, keys[(parts.person >= 0) & ~unnamed & ~parts.against])[which]
-    common = items.num_had[parts.item_idx[rows]] >= discretion.rare_below
-    some = ~may & (same[rows] >= 0) & common & ~with_names
-    kept, uncounted = keys.copy(), np.zeros(len(keys), np.bool_)
-    kept[rows[~(may | some)]] = -1
-    uncounted[rows[some]] = True
-    return kept, uncounted
+    def may_count(self, keys: Ints) -> Bools:
+        """Tell which parts are in a group that may be told: named ones, and those of as many
+        people as are counted, shape (n,)."""
+        told = ~self.unnamed
+        rows = np.flatnonzero(self.unnamed & ~self.parts.against)
+        groups, which = np.unique(keys[rows], return_inverse=True)
+        people, person = np.unique(self.parts.person[rows], return_inverse=True)
+        pairs = np.unique(which * max(len(people), 1) + person) // max(len(people), 1)
+        num = np.bincount(pairs, minlength=len(groups))
+        told[rows] = self.discretion.may_count(num, self.pool)[which]
+        return told
+
+    def may_say(self, about: Ints, did: Ints, num_had: Ints) -> tuple[Ints, Bools]:
+        """Choose the parts of which the listed item is told, of those that are about one.
+
+        Of an item that many had it may be said that people did, where none of them is named.
+
+        Returns:
+            These parts, and which of them are told without a number.
+        """
+        keys = np.full(len(did), -1)
+        keys[about] = did[about]
+        counted = self.may_count(keys)[about]
+        with_names = np.isin(did[about], did[about[~self.unnamed[about]]])
+        common = num_had[self.parts.item_idx[about]] >= self.discretion.rare_below
+        some = ~counted & common & ~with_names
+        kept = counted | some
+        return about[kept], some[kept]
 
 
 def _summed(
-    parts: Contributions, group: Ints, whose: Ints, same: Ints, uncounted: Bools, num_shown: int
+    parts: Contributions,
+    group: Ints,
+    whose: Ints,
+    listed: tuple[Ints, Ints, Ints, Bools],
+    num_shown: int,
 ) -> PartGroups:
-    """Add up parts by group."""
+    """Add up parts by group, and once more those of which a listed item is told: in the score of
+    this item they count there alone.
+
+    Args:
+        parts: Of the list.
+        group: Of each part, shape (n,).
+        whose: Of each part, the class.
+        listed: Of a parts: which they are, what was done with which item, the item's listed
+            position, and whether no number is told.
+        num_shown: Listed items.
+    """
     count, num = max(int(group.max(initial=-1)) + 1, CLASSES), len(group)
-    order = np.argsort(group, kind="stable")
-    offsets = np.append(0, np.cumsum(np.bincount(group, minlength=count)))
-    matrix = sparse.csr_matrix((np.ones(num), order, offsets), shape=(count, num))
-    net = np.asarray(matrix @ parts.contribution).reshape(count, num_shown)
-    gross = np.asarray(matrix @ np.abs(parts.contribution)).reshape(count, num_shown)
-    kind, about = np.arange(count) % CLASSES, np.full(count, -1)
-    kind[group], about[group] = whose, same
-    against, counted = np.zeros(count, np.bool_), np.ones(count, np.bool_)
+    about, did, place, uncounted = listed
+    found, which = np.unique(did, return_inverse=True)
+    order, offsets = _by_group(group, count)
+    net, gross = (
+        np.asarray(
+            sparse.csr_matrix((np.ones(num), order, offsets), shape=(count, num)) @ added
+        ).reshape(count, num_shown)
+        for added in (parts.contribution, np.abs(parts.contribution))
+    )
+    added = parts.contribution[about, place]
+    own = np.zeros((2, len(found), num_shown))
+    for sums, of_listed, values in ((net, own[0], added), (gross, own[1], np.abs(added))):
+        np.subtract.at(sums, (group[about], place), values)
+        np.add.at(of_listed, (which, place), values)
+    order_of, offsets_of = _by_group(which, len(found))
+    kind, position = np.arange(count) % CLASSES, np.full(count + len(found), -1)
+    kind[group] = whose
+    against, counted = np.zeros(count + len(found), np.bool_), np.ones(count + len(found), np.bool_)
     against[group] = parts.against
     against[:CLASSES] = False
-    counted[group[uncounted]] = False
+    position[count + which], counted[count + which[uncounted]] = place, False
+    kind = np.concatenate([kind, np.full(len(found), FRIENDS)])
+    net, gross = np.concatenate([net, own[0]]), np.concatenate([gross, own[1]])
     of_class = (np.arange(CLASSES)[:, None] == kind).astype(np.float64)
-    totals = of_class @ net, of_class @ gross
-    friends = len(np.unique(parts.person[whose == FRIENDS]))
-    return PartGroups(order, offsets, kind, about, counted, against, net, gross, totals, friends)
+    return PartGroups(
+        np.concatenate([order, about[order_of]]),
+        np.concatenate([offsets, offsets[-1] + offsets_of[1:]]),
+        kind,
+        position,
+        counted,
+        against,
+        net,
+        gross,
+        (of_class @ net, of_class @ gross),
+        len(np.unique(parts.person[whose == FRIENDS])),
+    )
+
+
+def _by_group(group: Ints, count: int) -> tuple[Ints, Ints]:
+    """Order entries by group: the entries, and where each of ``count`` groups begins."""
+    sizes = np.bincount(group, minlength=count)
+    return np.argsort(group, kind="stable"), np.append(0, np.cumsum(sizes))
 
 
 def _largest(values: Sums, rows: Ints, most: int) -> Ints:

@@ -19,7 +19,7 @@ from coterie.reasons.groups import (
     ItemFacts,
     group_parts,
 )
-from coterie.reasons.rounding import in_units
+from coterie.reasons.rounding import coarsely, in_steps, in_units, step_of
 from coterie.recommend.content import ALIKE_IN
 from coterie.recommend.recommender import Contributions, ReasonKind
 from coterie.schema import EVENT_KINDS, EventKind
@@ -89,7 +89,7 @@ _OF_THIS: Final = _friend_sentences(
     sentences.FRIEND_THIS, sentences.FRIENDS_THIS, sentences.PEOPLE_THIS, sentences.SOME_THIS
 )
 _OF_ITEM: Final = _friend_sentences(
-    sentences.FRIEND_ITEM, sentences.FRIENDS_ITEM, sentences.PEOPLE_ITEM, sentences.SOME_ITEM
+    sentences.FRIEND_ITEM, sentences.FRIENDS_ITEM, sentences.PEOPLE_ITEM, sentences.SOME_THIS
 )
 
 
@@ -128,6 +128,8 @@ class ReasonReader:
         shown: Ints,
         texts: Texts,
         discretion: Discretion,
+        mutual: Sequence[bool] | None = None,
+        coarse: bool = False,
     ) -> None:
         """Choose what is told of a list's scores.
 
@@ -138,16 +140,21 @@ class ReasonReader:
             shown: Rows of the listed items, shape (s,).
             texts: The language to tell it in.
             discretion: How much is told.
+            mutual: Whether each friend follows the shopper in turn, in the order of names; all do
+                if not given.
+            coarse: Round contributions to two digits and shares to a percent.
         """
+        self._coarse = coarse
         self._parts, self._names, self._items, self._texts = parts, names, items, texts
         self._shown: list[int] = shown.tolist()
         self._min_share = discretion.min_share
         whole = np.abs(parts.contribution).sum(axis=0) + np.abs(parts.popular)
         self._whole: list[float] = whole.tolist()
         named = np.array([name is not None for name in names], np.bool_)
+        both = np.ones(len(names), np.bool_) if mutual is None else np.array(mutual, np.bool_)
         self._facts: dict[int, _GroupFacts] = {}
         self._num_own = int((parts.person < 0).sum())
-        self._groups = group_parts(parts, shown, named, items, discretion)
+        self._groups = group_parts(parts, shown, named, both, items, discretion)
         least = discretion.min_share
         self._num_friends = self._groups.num_friends
         self._told = {
@@ -176,9 +183,17 @@ class ReasonReader:
         reasons.sort(key=lambda one: (one.item_id is None and one.category is None, -one.gross))
         if others.gross > 0:
             reasons.append(others)
-        shares = in_units([one.gross for one in reasons], _DIGITS)
+        shares = in_units([one.gross for one in reasons], 2 if self._coarse else _DIGITS)
         for reason, share in zip(reasons, shares, strict=True):
             reason.share = share
+        if self._coarse:
+            added = [one.net for one in reasons]
+            step = step_of(self._whole[position])
+            for reason, net in zip(
+                reasons, in_steps(added, coarsely(sum(added)), step), strict=True
+            ):
+                reason.net = net
+            reasons = [one for one in reasons if one.share or one.net]
         return reasons
 
     def _own(self, position: int) -> Iterator[ToldReason]:
@@ -233,8 +248,7 @@ class ReasonReader:
         num, counted = len(facts.people), bool(self._groups.counted[group])
         one_item = facts.did >= 0 and facts.num_items == 1
         if one_item:
-            this = bool(self._groups.same[group] == position)
-            tables = _OF_THIS if this else _OF_ITEM
+            tables = _OF_ITEM if self._groups.same[group] < 0 else _OF_THIS
             kind = EVENT_KINDS[facts.did]
             text = self._did(tables[kind], friend, num if counted else 0, facts.title)
         else:

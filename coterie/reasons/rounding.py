@@ -1,6 +1,11 @@
-"""Shares that add up to 1 to the last digit."""
+"""Shares that add up to 1 to the last digit, and scores with few of them."""
 
+import math
 from collections.abc import Sequence
+from typing import Final
+
+_DIGITS: Final = 9
+"""More than any score has that was rounded."""
 
 
 def in_units(parts: Sequence[float], digits: int) -> list[float]:
@@ -19,3 +24,37 @@ def in_units(parts: Sequence[float], digits: int) -> list[float]:
     for place in sorted(range(len(parts)), key=lambda one: whole_units[one] - exact[one])[:left]:
         whole_units[place] += 1
     return [one / units for one in whole_units]
+
+
+def step_of(value: float) -> float:
+    """Find the power of ten of which a value has 10 to 100.
+
+    >>> step_of(4.2), step_of(-0.0042), step_of(0.0)
+    (0.1, 0.0001, 1.0)
+    """
+    return float(f"1e{math.floor(math.log10(abs(value))) - 1}") if value else 1.0
+
+
+def coarsely(value: float) -> float:
+    """Round a value to two digits; what is larger stays at least as large.
+
+    >>> [coarsely(value) for value in (4.2618, 41.7, 0.998, -0.0042618, 0.0)]
+    [4.3, 42.0, 1.0, -0.0043, 0.0]
+    """
+    return float(f"{value:.1e}")
+
+
+def in_steps(parts: Sequence[float], whole: float, step: float) -> list[float]:
+    """Round parts to multiples of a step so that they add up to the whole; what is left goes to
+    the largest.
+
+    >>> in_steps([0.26, 0.26, 0.01], 0.53, 0.1)
+    [0.23, 0.3, 0.0]
+    """
+    digits = max(0, -math.floor(math.log10(step)))
+    rounded = [round(round(part / step) * step, digits) for part in parts]
+    if rounded:
+        largest = max(range(len(parts)), key=lambda place: abs(parts[place]))
+        left = whole - sum(rounded) + rounded[largest]
+        rounded[largest] = round(left, _DIGITS)
+    return rounded

@@ -6,7 +6,7 @@ from typing import Final
 from coterie.languages.texts import Texts
 from coterie.reasons import sentences
 from coterie.reasons.reader import ToldReason
-from coterie.reasons.rounding import in_units
+from coterie.reasons.rounding import in_steps, in_units, step_of
 from coterie.recommend.recommender import ReasonKind
 from coterie.recommend.rerank import Cause
 
@@ -14,7 +14,10 @@ _DIGITS: Final = 6
 
 
 def with_rules(
-    reasons: Sequence[ToldReason], moves: Mapping[Cause, float], texts: Texts
+    reasons: Sequence[ToldReason],
+    moves: Mapping[Cause, float],
+    texts: Texts,
+    coarse_score: float | None = None,
 ) -> list[ToldReason]:
     """Put what rules did in front of an item's reasons, and share the score out anew.
 
@@ -24,6 +27,7 @@ def with_rules(
         reasons: Of the item's own score.
         moves: What each cause added to it.
         texts: The language to tell it in.
+        coarse_score: What all adds up to, where numbers are rounded; None: they are exact.
     """
     told = [
         ToldReason(_kind(cause), texts.say(sentences.BY_RULE[cause]), added, abs(added))
@@ -34,8 +38,15 @@ def with_rules(
         return [*reasons]
     told.sort(key=lambda one: -one.gross)
     whole = [*told, *reasons]
-    for reason, share in zip(whole, in_units([one.gross for one in whole], _DIGITS), strict=True):
+    gross = [one.gross for one in whole]
+    for reason, share in zip(
+        whole, in_units(gross, _DIGITS if coarse_score is None else 2), strict=True
+    ):
         reason.share = share
+    if coarse_score is not None:
+        added = in_steps([one.net for one in whole], coarse_score, step_of(sum(gross)))
+        for reason, net in zip(whole, added, strict=True):
+            reason.net = net
     return whole
 
 

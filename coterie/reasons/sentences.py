@@ -225,17 +225,6 @@ PEOPLE_ITEM: Final[Mapping[EventKind, Plural]] = {
 }
 """The same of people who are only counted."""
 
-SOME_ITEM: Final[Mapping[EventKind, str]] = {
-    EventKind.VIEW: marked("People you know viewed {title}"),
-    EventKind.CLICK: marked("People you know looked at {title}"),
-    EventKind.SHARE: marked("People you know shared {title}"),
-    EventKind.CART: marked("People you know put {title} in the cart"),
-    EventKind.REVIEW: marked("People you know reviewed {title}"),
-    EventKind.RATING: marked("People you know rated {title}"),
-    EventKind.PURCHASE: marked("People you know bought {title}"),
-}
-"""The same of people who are not even counted."""
-
 YOU_CATEGORY: Final = marked_plural(
     "{num} item from {category} in your history", "{num} items from {category} in your history"
 )

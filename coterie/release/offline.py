@@ -12,10 +12,14 @@ from coterie.data.repurchase import Again
 from coterie.data.splits import events_of_lists
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
+from coterie.languages.texts import Texts, texts_for
+from coterie.reasons.discretion import Discretion
+from coterie.reasons.reader import ReasonReader, ToldReason
 from coterie.recommend.batches import Community, Recent, shopper_from_features
-from coterie.recommend.recommender import Contribution, ListSource, Recommender
+from coterie.recommend.recommender import Contribution, Lists, ListSource, Recommender
 from coterie.recommend.shoppers import Histories, Shoppers
 from coterie.release.bundle import Release
+from coterie.release.discreet import CatalogueFacts, DiscreetCommunity
 from coterie.schema import EVENT_KINDS
 
 
@@ -47,6 +51,9 @@ class Recommendation:
     title: str
     score: float
     reasons: tuple[NamedReason, ...]
+    """Every part of the score."""
+    told: tuple[ToldReason, ...] = ()
+    """The same, grouped and in words: what a served list says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,13 @@ class ShopperList:
 class OfflineLists:
     """Lists for the shoppers of one dataset, drawn from all of its events and ties."""
 
-    def __init__(self, release: Release, dataset: Dataset, now_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        release: Release,
+        dataset: Dataset,
+        now_ms: int | None = None,
+        discretion: Discretion | None = None,
+    ) -> None:
         """Make everybody's lists ready to be asked for.
 
         Args:
@@ -71,19 +84,25 @@ class OfflineLists:
             dataset: What people did.
             now_ms: When they ask, milliseconds since 1970: it decides what may be listed again. By
                 the clock if not given, as in serving.
+            discretion: Whom lists draw on, and how much reasons tell; the default if not given.
         """
+        self._discretion = discretion or Discretion()
         self._users = dataset.users
         self._recommender = Recommender(release.parameters, release.popularity, release.available)
         now_ms = int(time.time() * 1000) if now_ms is None else now_ms
         known = _as_release_sees(release.items, dataset)
         again = Again.at(release.days_until_again, now_ms)
-        self._community = Community.of(replace(known, again=again))
-        self._ids = release.catalogue.column("item_id").to_pylist()
-        self._titles = release.catalogue.column("title").to_pylist()
-        self._unnamed = _unnamed(dataset)
+        everybody = Community.of(replace(known, again=again))
+        self._people = DiscreetCommunity.of(everybody, dataset, self._discretion)
+        self._facts = CatalogueFacts(release)
 
-    def recommend(self, user_id: str, k: int = 10) -> ShopperList:
+    def recommend(self, user_id: str, k: int = 10, texts: Texts | None = None) -> ShopperList:
         """Recommend the k best items to one shopper, with every reason, largest share first.
+
+        Args:
+            user_id: Who.
+            k: Length of the list.
+            texts: The language of what is told; English if not given.
 
         Raises:
             BadInputError: k is not over 0, or the id cannot be one.
@@ -91,29 +110,51 @@ class OfflineLists:
         user_id = normal_id(user_id)
         row = int(self._users.rows([user_id])[0])
         people = np.array([row] if row >= 0 else [], dtype=np.int64)
-        shoppers = self._community.shoppers(people) if row >= 0 else _stranger()
+        shoppers = self._people.community.shoppers(people) if row >= 0 else _stranger()
         lists = self._recommender.recommend(shoppers, k)
         reasons = self._recommender.explain(shoppers, lists)[0]
-        shown = lists.item_idx[0][lists.item_idx[0] >= 0].tolist()
+        shown = lists.item_idx[0][lists.item_idx[0] >= 0]
         names = self._names(people, shoppers)
         events = _events(shoppers.histories)
+        reader = self._reader(people, shoppers, lists, texts or texts_for(None))
         items = tuple(
             Recommendation(
-                self._ids[item],
-                self._titles[item],
+                self._facts.item_id(item),
+                self._facts.title(item),
                 score,
                 tuple(self._name(reason, names, events) for reason in why),
+                tuple(reader.read(position)),
             )
-            for item, score, why in zip(shown, lists.score[0].tolist(), reasons, strict=False)
+            for position, (item, score, why) in enumerate(
+                zip(shown.tolist(), lists.score[0].tolist(), reasons, strict=False)
+            )
         )
         return ShopperList(user_id, row >= 0, lists.source[0], items)
 
     def _names(self, people: Ints, shoppers: Shoppers) -> dict[int, str | None]:
         """Find what to call each friend, by row in the batch's histories."""
-        friends = self._community.friends.take(people).person
-        named = zip(shoppers.friends.person.tolist(), friends.tolist(), strict=True)
-        ids = self._users.ids
-        return {row: None if user in self._unnamed else ids[user].as_py() for row, user in named}
+        entries = self._people.entries(people)
+        person = self._people.community.friends.person[entries].tolist()
+        named = self._people.named[entries].tolist()
+        rows, ids = shoppers.friends.person.tolist(), self._users.ids
+        return {
+            row: ids[user].as_py() if may else None
+            for row, user, may in zip(rows, person, named, strict=True)
+        }
+
+    def _reader(self, people: Ints, shoppers: Shoppers, lists: Lists, texts: Texts) -> ReasonReader:
+        names = self._names(people, shoppers)
+        both = self._people.mutual[self._people.entries(people)].tolist()
+        mutual = dict(zip(shoppers.friends.person.tolist(), both, strict=True))
+        return ReasonReader(
+            self._recommender.contributions(shoppers, lists),
+            [names[row] for row in sorted(names)],
+            self._facts,
+            lists.item_idx[0][lists.item_idx[0] >= 0],
+            texts,
+            self._discretion,
+            [mutual[row] for row in sorted(names)],
+        )
 
     def _name(
         self,
@@ -129,8 +170,8 @@ class OfflineLists:
             reason.share,
             reason.contribution,
             events[max(reason.person, 0), item],
-            self._ids[item],
-            self._titles[item],
+            self._facts.item_id(item),
+            self._facts.title(item),
             names.get(reason.person),
             reason.against,
         )
@@ -157,11 +198,6 @@ def _as_release_sees(items: Vocab, dataset: Dataset) -> TrainingSet:
         )
     known = replace(events, item_idx=rows).take(rows >= 0)
     return TrainingSet(known, dataset.ties, len(dataset.users), len(items))
-
-
-def _unnamed(dataset: Dataset) -> frozenset[int]:
-    said = dataset.people.column("may_be_named").to_pylist()
-    return frozenset(row for row, may in enumerate(said) if may is False)
 
 
 def _stranger() -> Shoppers:

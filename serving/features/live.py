@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of, weight_of
-from coterie.schema import MAX_FRIENDS, STRENGTHS
+from coterie.schema import MAX_FRIENDS, STRENGTHS, UNDIRECTED_TIES
 from serving.events.log import LiveRows
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
@@ -78,7 +78,9 @@ class LiveFeatures:
         """See OnlineFeatures."""
         row = self._features.shopper(user_id)
         ties = self._live.ties_of(user_id)
-        friends = self._tied(row.friends, ties) if ties else row.friends
+        friends = row.friends
+        if ties:
+            friends = self._both_ways(user_id, friends, self._tied(friends, ties), ties)
         return replace(row, friends=self._consenting(friends))
 
     def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
@@ -136,13 +138,40 @@ class LiveFeatures:
         said = [self._live.consent(friend) for friend in friends.ids]
         if not any(said):
             return friends
-        table = np.array(friends.strengths).reshape(-1, _WIDTH)
         kept = [place for place, one in enumerate(said) if one.get("may_be_used", True)]
-        return Friends(
-            tuple(friends.ids[place] for place in kept),
-            tuple(table[kept].ravel().tolist()),
-            tuple(bool(said[p].get("may_be_named", friends.named[p])) for p in kept),
+        left = friends.take(kept)
+        both = left.mutual or (True,) * len(kept)
+        named = (
+            said[place].get("may_be_named", friends.named[place]) and mutual
+            for place, mutual in zip(kept, both, strict=True)
         )
+        return replace(left, named=tuple(map(bool, named)))
+
+    def _both_ways(
+        self,
+        user_id: str,
+        known: Friends,
+        friends: Friends,
+        ties: Mapping[tuple[str, str], RowState],
+    ) -> Friends:
+        """Find out who of the friends with a changed tie follows the shopper in turn: reasons name
+        nobody else."""
+        mutual = dict(zip(known.ids, known.mutual or (True,) * len(known.ids), strict=True))
+        changed = {friend for friend, _ in ties}
+        undirected = {
+            friend
+            for (friend, kind), state in ties.items()
+            if kind in UNDIRECTED_TIES and is_there(state)
+        }
+        mutual.update(dict.fromkeys(undirected, True))
+        asked = [friend for friend in friends.ids if friend in changed - undirected]
+        mutual.update(
+            (friend, user_id in theirs.ids)
+            for friend, theirs in zip(asked, self.friends_of(asked), strict=True)
+        )
+        both = tuple(mutual.get(friend, False) for friend in friends.ids)
+        named = (may and also for may, also in zip(friends.named, both, strict=True))
+        return replace(friends, named=tuple(named), mutual=both)
 
 
 def _made(ties: Mapping[tuple[str, str], RowState]) -> "dict[str, np.ndarray | None]":

@@ -1,5 +1,6 @@
 """What is known of shoppers right now: a small protocol, Feast behind it, and a fake for tests."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,19 @@ class Friends:
     """``len(schema.STRENGTHS)`` numbers a friend."""
     named: tuple[bool, ...] = ()
     """Whether reasons may say who it is."""
+    mutual: tuple[bool, ...] = ()
+    """Whether they follow the shopper in turn; empty where nobody wrote it down: all do then."""
+
+    def take(self, places: Sequence[int]) -> "Friends":
+        """Take some of them, in the order asked."""
+        width = len(schema.STRENGTHS)
+        strengths = (self.strengths[place * width : (place + 1) * width] for place in places)
+        return Friends(
+            tuple(self.ids[place] for place in places),
+            tuple(itertools.chain.from_iterable(strengths)),
+            tuple(self.named[place] for place in places),
+            tuple(self.mutual[place] for place in places) if self.mutual else (),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +143,12 @@ _RECENT: Final = (
     schema.RECENT_WANTED,
 )
 _HAD: Final = (schema.HAD_ITEMS, schema.HAD_KINDS, schema.HAD_WANTED)
-_TIES: Final = (schema.FRIEND_IDS, schema.FRIEND_STRENGTHS, schema.FRIENDS_NAMED)
-_TIES_REFS: Final = [f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in _TIES]
+_TIES: Final = (
+    schema.FRIEND_IDS,
+    schema.FRIEND_STRENGTHS,
+    schema.FRIENDS_NAMED,
+    schema.FRIENDS_MUTUAL,
+)
 _CONSENT_REFS: Final = [
     f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in (schema.FRIEND_IDS, schema.CONSENT)
 ]
@@ -172,6 +190,7 @@ class FeastFeatures:
         self._columns = tuple(name for name in (*_RECENT, *_HAD) if name in known)
         self._recent_refs = [f"{schema.SHOPPER_RECENT_VIEW}:{name}" for name in self._columns]
         tied = {feature.name for feature in views[schema.SHOPPER_TIES_VIEW].features}
+        self._ties_refs = [f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in _TIES if name in tied]
         self._knows_consent = schema.CONSENT in tied
         self._list_refs = self._recent_refs[: len(_RECENT)]
         source = recent.batch_source
@@ -180,7 +199,7 @@ class FeastFeatures:
 
     def shopper(self, user_id: str) -> ShopperRow:
         """See OnlineFeatures."""
-        columns = self._read([*self._recent_refs, *_TIES_REFS], [user_id])
+        columns = self._read([*self._recent_refs, *self._ties_refs], [user_id])
         return ShopperRow(_recent(columns, 0), _friends(columns, 0))
 
     def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
@@ -207,7 +226,7 @@ class FeastFeatures:
         """See OnlineFeatures."""
         if not user_ids:
             return []
-        columns = self._read(_TIES_REFS, user_ids)
+        columns = self._read(self._ties_refs, user_ids)
         return [_friends(columns, row) for row in range(len(user_ids))]
 
     def push_recent(
@@ -259,6 +278,7 @@ def _friends(columns: Mapping[str, list[Any]], row: int) -> Friends:
         tuple(_list(columns, schema.FRIEND_IDS, row)),
         tuple(_list(columns, schema.FRIEND_STRENGTHS, row)),
         tuple(bool(named) for named in _list(columns, schema.FRIENDS_NAMED, row)),
+        tuple(bool(both) for both in _list(columns, schema.FRIENDS_MUTUAL, row)),
     )
 
 

@@ -18,6 +18,7 @@ from coterie.data.repurchase import Again
 from coterie.languages.texts import texts_for
 from coterie.reasons.discretion import Discretion
 from coterie.reasons.reader import ReasonReader
+from coterie.reasons.rounding import coarsely
 from coterie.reasons.rules import with_rules
 from coterie.recommend.batches import Recent, shopper_from_features
 from coterie.recommend.recommender import Lists, Recommender
@@ -27,7 +28,7 @@ from coterie.release.bundle import Release
 from coterie.schema import EVENT_KINDS, EventKind
 from coterie.search.index import Found
 from serving.events.event import Event
-from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
+from serving.features.online_store import OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList, merge
 from serving.lists.catalogue import Catalogue
 from serving.lists.new_rows import StandIns, grow
@@ -62,6 +63,26 @@ class ShopperFeatures:
     row: ShopperRow
     friends: Sequence[RecentList]
     """Of ``row.friends``, in their order."""
+
+    @property
+    def counts_unnamed(self) -> bool:
+        """Whether lists draw on people who may not be named: exact numbers would tell of them."""
+        named = zip(self.row.friends.named, self.friends, strict=True)
+        return any(recent.item_ids and not may for may, recent in named)
+
+    def drawn_on(self, discretion: Discretion) -> "ShopperFeatures":
+        """Leave out friends whom lists may not draw on."""
+        friends = self.row.friends
+        kept = discretion.drawn_on(
+            np.array(friends.named, np.bool_),
+            np.array(friends.mutual or (True,) * len(friends.ids), np.bool_),
+            np.array([bool(recent.item_ids) for recent in self.friends], np.bool_),
+        )
+        if kept.all():
+            return self
+        left = np.flatnonzero(kept).tolist()
+        row = replace(self.row, friends=friends.take(left))
+        return replace(self, row=row, friends=[self.friends[place] for place in left])
 
 
 def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
@@ -166,7 +187,7 @@ class ListMaker:
     def gather(self, user_id: str) -> ShopperFeatures:
         """Read what is known of a shopper, and time it."""
         with self._timed("features"):
-            return gather(self.features, user_id)
+            return gather(self.features, user_id).drawn_on(self._discretion)
 
     def make(
         self, known: ShopperFeatures, k: int, explain: bool, wanted: Wanted = PLAIN
@@ -184,7 +205,10 @@ class ListMaker:
         items = self._listed(lists, 1 + len(wanted.shown))
         if explain:
             with self._timed("explain"):
-                self._explain(items, shoppers, ranked, known.row.friends)
+                self._explain(items, shoppers, ranked, known)
+        if known.counts_unnamed:
+            for item in items:
+                item.score = coarsely(item.score)
         answer = RecommendationList(
             user_id=known.user_id,
             source=lists.source[0],
@@ -200,12 +224,12 @@ class ListMaker:
         shoppers = self._shoppers(known.row, known.friends)
         lists = self._recommender.score(shoppers, np.array([row], np.int64))
         [listed] = items = self._listed(lists, 1)
-        self._explain(items, shoppers, RankedList.plain(lists), known.row.friends)
+        self._explain(items, shoppers, RankedList.plain(lists), known)
         return ShopperItem(
             user_id=known.user_id,
             source=lists.source[0],
             release=self.release.version,
-            score=listed.score,
+            score=coarsely(listed.score) if known.counts_unnamed else listed.score,
             item=listed.item,
             reasons=listed.reasons or [],
         )
@@ -360,18 +384,34 @@ class ListMaker:
         items: Sequence[ListedItem],
         shoppers: Shoppers,
         ranked: RankedList,
-        friends: Friends,
+        known: ShopperFeatures,
     ) -> None:
         """Fill in the reasons of listed items."""
+        friends = known.row.friends
         names = [
             friend if named else None
             for friend, named in zip(friends.ids, friends.named, strict=True)
         ]
         parts = self._recommender.contributions(shoppers, ranked.lists)
         shown, texts = ranked.lists.item_idx[0, : len(items)], texts_for(None)
-        reader = ReasonReader(parts, names, self.catalogue, shown, texts, self._discretion)
+        reader = ReasonReader(
+            parts,
+            names,
+            self.catalogue,
+            shown,
+            texts,
+            self._discretion,
+            friends.mutual or None,
+            known.counts_unnamed,
+        )
+        coarse = known.counts_unnamed
         for position, listed in enumerate(items):
-            told = with_rules(reader.read(position), ranked.moves_at(position), texts)
+            told = with_rules(
+                reader.read(position),
+                ranked.moves_at(position),
+                texts,
+                coarsely(listed.score) if coarse else None,
+            )
             listed.reasons = [as_reason(one) for one in told]
 
     def _history(self, recent: RecentList, most: int, against: bool) -> list[HistoryEntry]:

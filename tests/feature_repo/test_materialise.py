@@ -15,6 +15,7 @@ from coterie.schema import (
     EVENT_KINDS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
+    FRIENDS_MUTUAL,
     FRIENDS_NAMED,
     RECENT_ITEMS,
     RECENT_KINDS,
@@ -92,7 +93,7 @@ def test_who_may_not_be_used_is_nobodys_friend_but_keeps_an_own_list(filled, dat
         assert set(kinds) <= did
 
 
-def test_who_may_not_be_named_is_a_friend_without_a_name(dataset, online):
+def test_who_may_not_be_named_or_does_not_follow_back_is_a_friend_without_a_name(dataset, online):
     named = dict(
         zip(
             dataset.people["user_id"].to_pylist(),
@@ -100,13 +101,17 @@ def test_who_may_not_be_named_is_a_friend_without_a_name(dataset, online):
             strict=True,
         )
     )
-    pairs = [
-        (named[friend], bool(flag))
-        for friends, flags in zip(online[FRIEND_IDS], online[FRIENDS_NAMED], strict=True)
-        for friend, flag in zip(friends or (), flags or (), strict=True)
-    ]
-    assert {said for said, _ in pairs} == {True, False}
-    assert all(said is flag for said, flag in pairs)
+    ties = dataset.ties
+    users = dataset.users.ids.to_pylist()
+    tied = {(users[a], users[b]) for a, b in zip(ties.src_idx, ties.dst_idx, strict=True)}
+    found = set()
+    columns = (online[name] for name in (FRIEND_IDS, FRIENDS_NAMED, FRIENDS_MUTUAL))
+    for user, *lists in zip(online["user_id"], *columns, strict=True):
+        for friend, may, both in zip(*(one or () for one in lists), strict=True):
+            assert bool(both) is ((friend, user) in tied)
+            assert bool(may) is (named[friend] and bool(both))
+            found.add((named[friend], bool(both)))
+    assert len(found) == 4
 
 
 def test_a_stranger_has_no_features(filled):

@@ -17,6 +17,7 @@ LEFT_OUT = {
     "COTERIE_MAX_QUEUED",
     "COTERIE_SHOPPERS",  # of the demonstration
     "COTERIE_PICTURES",  # likewise: a folder beside its tables
+    "COTERIE_CHANGE_TOKEN",  # by serving.extraEnv, where shoppers' devices reach the app
     "COTERIE_CONTENT_KEY",  # by serving.extraEnv, where an API that encodes queries asks for one
 }
 TOLD_TO_OTHERS = {

@@ -56,7 +56,14 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         metrics = ServingMetrics()
         live = LiveState(SqliteRows(tmp_path / "events.sqlite"))
         logs.append(live.rows)
-        router = make_router(served, features, metrics, encoders=encoders, live=live)
+        router = make_router(
+            served,
+            features,
+            metrics,
+            encoders=encoders,
+            live=live,
+            discretion=chosen.discretion,
+        )
         if canary is not None:
             router.adopt(Live(ref_of(served), ref_of(canary), 0.5))
             wait_until(lambda: len(router.makers) == 2)

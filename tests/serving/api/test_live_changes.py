@@ -171,17 +171,23 @@ def test_who_was_brought_by_somebody_is_tied_to_them_where_the_shop_wants_it(mak
     for sent in (brought[:2], brought):
         sent = [one | {"event_id": f"x{one['event_id']}"} for one in sent]
         post(client, *sent)
-    assert "cleo" in friends_of(listed(client, "max"))
-    assert "max" not in friends_of(listed(client, "cleo"))
+    assert client.get("/v1/users/max").json()["num_friends"] == 1
+    # Anybody may say that somebody brought them: that names nobody.
+    assert friends_of(listed(client, "max")) == friends_of(listed(client, "cleo")) == set()
     rows = SqliteRows(folder / "events.sqlite")
     assert weight_of(values_of(rows.ties_of("max")["cleo", "referral"])) == pytest.approx(0.3)
     rows.close()
 
 
-def test_who_follows_is_not_followed(client):
+def test_who_follows_is_told_no_name_until_they_are_followed_back(client):
     kept(client.put("/v1/users/max/ties/cleo", json={"kind": "follow"}))
+    assert client.get("/v1/users/max").json()["num_friends"] == 1
+    assert friends_of(listed(client, "max")) == friends_of(listed(client, "cleo")) == set()
+    kept(client.put("/v1/users/cleo", json={"may_be_named": True}))
+    assert friends_of(listed(client, "max")) == set()
+    kept(client.put("/v1/users/cleo/ties/max", json={"kind": "follow"}))
     assert "cleo" in friends_of(listed(client, "max"))
-    assert "max" not in friends_of(listed(client, "cleo"))
+    assert "max" in friends_of(listed(client, "cleo"))
 
 
 def test_a_tie_that_ends_leaves_the_next_list(client):
