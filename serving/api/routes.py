@@ -1,10 +1,12 @@
 """The shop's routes: lists for shoppers, events, items."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
+from coterie.languages.texts import texts_for
 from serving import schemas
 from serving.api.dependencies import ItemId, K, UserId, Using
 from serving.api.list_parameters import Paged, Placed
@@ -34,10 +36,16 @@ async def recommend(
     explain: Annotated[bool, Query(description="Say why, item by item")] = True,
 ) -> Response:
     """Recommend items, best first. Strangers get a list too; `source` says what it draws on."""
-    arm, listed = await using.router.answer(user_id, k, explain, placed.wanted("list", user_id))
+    language = texts_for(request.headers.get("accept-language")).language
+    wanted = replace(placed.wanted("list", user_id), language=language)
+    arm, listed = await using.router.answer(user_id, k, explain, wanted)
     request.state.release, request.state.arm = listed.release, arm
     # Ours already: FastAPI would check it all over again, which took as long as making it.
-    return Response(listed.model_dump_json(exclude_none=True), media_type="application/json")
+    return Response(
+        listed.model_dump_json(exclude_none=True),
+        media_type="application/json",
+        headers={"Content-Language": language, "Vary": "Accept-Language"},
+    )
 
 
 @api.get("/users/{user_id}/search", tags=["lists"], response_model=schemas.SearchResults)

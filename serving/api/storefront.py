@@ -2,10 +2,11 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from coterie.data.ids import MAX_ID
+from coterie.languages.texts import texts_for
 from serving import schemas
 from serving.api.dependencies import ItemId, UserId, Using
 from serving.api.list_parameters import Paged
@@ -66,13 +67,20 @@ async def shopper(using: Using, user_id: UserId) -> schemas.Shopper:
 @api.get(
     "/v1/users/{user_id}/items/{item_id}", tags=["storefront"], responses=problem_responses(404)
 )
-async def shopper_item(using: Using, user_id: UserId, item_id: ItemId) -> schemas.ShopperItem:
+async def shopper_item(
+    request: Request, response: Response, using: Using, user_id: UserId, item_id: ItemId
+) -> schemas.ShopperItem:
     """Say what one item is to a shopper: its score, and reasons. For demonstrations only:
     COTERIE_STOREFRONT."""
     row = using.lists.catalogue.row(item_id)
     if row < 0:
         raise ProblemError(404, "this release's catalogue has no such item")
-    return using.lists.about(using.lists.gather(user_id), row)
+    texts = texts_for(request.headers.get("accept-language"))
+    response.headers["Content-Language"], response.headers["Vary"] = (
+        texts.language,
+        "Accept-Language",
+    )
+    return using.lists.about(using.lists.gather(user_id), row, texts)
 
 
 @api.get("/v1/new-items", tags=["storefront"])

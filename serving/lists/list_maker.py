@@ -15,7 +15,7 @@ from coterie.data.changes import RowState
 from coterie.data.dataset import Ints
 from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import Again
-from coterie.languages.texts import texts_for
+from coterie.languages.texts import Texts, languages
 from coterie.reasons.discretion import Discretion
 from coterie.reasons.reader import ReasonReader
 from coterie.reasons.rounding import coarsely
@@ -165,7 +165,7 @@ class ListMaker:
         items = self._listed(lists, 1 + len(wanted.shown))
         if explain:
             with self._timed("explain"):
-                self._explain(items, shoppers, ranked, known)
+                self._explain(items, shoppers, ranked, known, languages()[wanted.language])
         if known.counts_unnamed:
             for item in items:
                 item.score = coarsely(item.score)
@@ -179,12 +179,12 @@ class ListMaker:
         answer.note_best_score(ranked.best)
         return answer
 
-    def about(self, known: ShopperFeatures, row: int) -> ShopperItem:
+    def about(self, known: ShopperFeatures, row: int, texts: Texts) -> ShopperItem:
         """Say what one item is to a shopper, whether they had it or not: as reasons would."""
         shoppers = self._shoppers(known.row, known.friends)
         lists = self._recommender.score(shoppers, np.array([row], np.int64))
         [listed] = items = self._listed(lists, 1)
-        self._explain(items, shoppers, RankedList.plain(lists), known)
+        self._explain(items, shoppers, RankedList.plain(lists), known, texts)
         return ShopperItem(
             user_id=known.user_id,
             source=lists.source[0],
@@ -345,6 +345,7 @@ class ListMaker:
         shoppers: Shoppers,
         ranked: RankedList,
         known: ShopperFeatures,
+        texts: Texts,
     ) -> None:
         """Fill in the reasons of listed items."""
         friends = known.row.friends
@@ -353,7 +354,7 @@ class ListMaker:
             for friend, named in zip(friends.ids, friends.named, strict=True)
         ]
         parts = self._recommender.contributions(shoppers, ranked.lists)
-        shown, texts = ranked.lists.item_idx[0, : len(items)], texts_for(None)
+        shown = ranked.lists.item_idx[0, : len(items)]
         reader = ReasonReader(
             parts,
             names,

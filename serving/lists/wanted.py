@@ -8,6 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from coterie.errors import BadInputError
+from coterie.languages.texts import SOURCE
 from coterie.recommend.columns import ItemColumns, Mask
 from coterie.recommend.rules import NO_RULES, Rules
 from serving.lists.paging import ABOUT_BYTES, NOTHING_SHOWN, Shown
@@ -75,6 +76,8 @@ class Wanted:
     """The shop's, of the moment at which it is asked."""
     about: bytes = bytes(ABOUT_BYTES)
     """What pages of one list have in common: see ``digest_of``."""
+    language: str = SOURCE
+    """Of the reasons: one of ``languages()``."""
 
     def __post_init__(self) -> None:
         found = len(self.context)

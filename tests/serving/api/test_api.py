@@ -201,3 +201,20 @@ def test_ready_names_the_release_and_needs_the_feature_store(client, features, r
 def test_a_list_may_be_longer_than_what_is_left(client):
     assert len(list_of(client, "ana", k=100)["items"]) == 100
     assert NUM_ITEMS - 4 >= 100
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language", "text"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh", "位您认识的人买过这件商品"),
+        ("de", "en", "bought this"),
+    ],
+)
+def test_reasons_come_in_the_language_that_is_accepted(client, accepted, language, text):
+    answer = client.get(
+        "/v1/users/ana/recommendations?k=100", headers={"Accept-Language": accepted}
+    )
+    assert answer.headers["Content-Language"] == language
+    assert answer.headers["Vary"] == "Accept-Language"
+    told = [r["text"] for entry in answer.json()["items"] for r in entry["reasons"]]
+    assert any(text in one for one in told)
