@@ -122,6 +122,11 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--features", help="folder with Feast's feature_store.yaml")
     parser.add_argument("--once", action="store_true", help="export all there is, and end")
     parser.add_argument(
+        "--restore",
+        action="store_true",
+        help="put exported changes back into a log that lost them, and end",
+    )
+    parser.add_argument(
         "--export-every", type=float, default=300.0, help="the longest that events wait, seconds"
     )
     parser.add_argument(
@@ -146,7 +151,9 @@ def main(arguments: list[str] | None = None) -> int:
         # It serves no release; which one is set makes no difference.
         settings = read_settings(release="none", **named)
         start_logging(settings.log_level, settings.log_file or "-")
-        listening = nullcontext(0) if given.once else pages(given.port, registry, probed)
+        listening = (
+            nullcontext(0) if given.once or given.restore else pages(given.port, registry, probed)
+        )
         with listening as port:
             log.info("listens", extra={"fields": {"port": port}})
             consume(settings, given, stop, registry, probed)
@@ -175,11 +182,15 @@ def consume(
             "to the folder of tables that pipelines have as their source"
         )
     from serving.features.online_store import FeastFeatures
-    from serving.ingestion.exporter import Exporter
+    from serving.ingestion.exporter import Exporter, restore_changes
     from serving.telemetry.instruments import LogMetrics
 
     events, metrics = open_event_log(settings), LogMetrics(registry)
     exporter = Exporter(events, settings.event_export, metrics)
+    if given.restore:
+        restored = restore_changes(events, settings.event_export)
+        print(f"{restored} changes restored from {settings.event_export}")
+        return
     if given.once:
         print(f"{exporter.export()} events exported to {settings.event_export}")
         return

@@ -36,7 +36,12 @@ _SEPARATOR: Final = "\x1f"
 
 def read_changes(source: str) -> States:
     """Read what was changed live of the tables in a folder; each change once, however often it is
-    there.
+    there. See ``exported_changes``."""
+    return states_of(exported_changes(source))
+
+
+def exported_changes(source: str) -> list[Change]:
+    """Read the changes that lie beside the tables in a folder, as often as they are there.
 
     Args:
         source: Folder of tables, local or of a store; its ``changes/`` holds what the event
@@ -50,8 +55,7 @@ def read_changes(source: str) -> States:
     with reaching(source):
         found = fs.find(f"{root}/{CHANGES}") if fs.exists(f"{root}/{CHANGES}") else []
         names = sorted(n for n in found if PurePosixPath(n).name[0] not in "._")
-        changes = [change for name in names for change in _read(fs, name)]
-    return states_of(changes)
+        return [change for name in names for change in _read(fs, name)]
 
 
 def _read(fs: Any, name: str) -> list[Change]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coterie.data.changed_tables import exported_changes
 from coterie.data.changes import CHANGES, changes_as_table
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.files import write_atomically
@@ -18,6 +19,8 @@ from serving.telemetry.instruments import LogMetrics
 
 MOST: Final = 50_000
 """Events and changes in a file: some megabytes, and a moment's memory."""
+_RESTORED: Final = 500
+"""Changes of one transaction."""
 EXPORT: Final = "export"
 """Its lock: two at once would do the same work twice, and no harm."""
 
@@ -79,6 +82,25 @@ class Exporter:
         pq.write_table(table, content, compression="zstd")
         with reaching(f"{self._root}/{folder}"):
             _put(self._fs, f"{self._root}/{folder}/{name}.parquet", content.getvalue())
+
+
+def restore_changes(log: EventLog, folder: str) -> int:
+    """Put exported changes back into a log that has lost them; one that is known changes nothing.
+
+    Args:
+        log: Where to.
+        folder: Of tables, to which they were exported.
+
+    Returns:
+        Changes that the log did not know.
+
+    Raises:
+        BadInputError: A file is none of an exporter's.
+        UnavailableError: Log or store do not answer: do it again.
+    """
+    changes = list({one.entry_id: one for one in exported_changes(folder)}.values())
+    starts = range(0, len(changes), _RESTORED)
+    return sum(sum(log.append(changes[start : start + _RESTORED])) for start in starts)
 
 
 def as_table(events: Sequence[Event]) -> pa.Table:

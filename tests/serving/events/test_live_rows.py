@@ -5,10 +5,13 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from logged import event, metrics
 from redis_server import PASSWORD, RedisServer
 
+from coterie.data.changed_tables import read_changes
 from coterie.data.changes import Change, is_there, states_of, values_of
 from serving.events.open import open_log, open_rows
+from serving.ingestion.exporter import Exporter, restore_changes
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,33 @@ def test_a_change_that_is_known_changes_nothing(log, rows):
     log.append([priced("c1", 5, 1.0), priced("c1", 7, 3.0)])
     assert log.append([priced("c1", 6, 2.0)]) == [False]
     assert values_of(rows.since(0).items["pan"]) == {"price": 1.0}
+
+
+def test_changes_are_exported_beside_events_and_restored_into_a_log_that_lost_them(log, folder):
+    shop = str(folder / "shop")
+    changes = [
+        priced("c1", 5, 1.0, exists=True),
+        priced("c2", 6, 2.0),
+        befriended("c3", 5),
+        Change("c4", "users", ("ana",), 7, True, {"may_be_used": False}),
+    ]
+    log.append([event(), *changes[:2]])
+    exporter = Exporter(log, shop, metrics())
+    assert exporter.export() == 3
+    log.append(changes[2:])
+    assert exporter.export() == 2
+    assert read_changes(shop) == states_of(changes)
+    place = f"sqlite://{folder}/made-anew.sqlite"
+    anew, rows = open_log(place), open_rows(place)
+    assert (restore_changes(anew, shop), restore_changes(anew, shop)) == (4, 0)
+    assert values_of(rows.since(0).items["pan"]) == {"price": 2.0}
+    assert values_of(rows.since(0).users["ana"]) == {"may_be_used": False}
+    assert is_there(rows.ties_of("bea")["ana", "friend"])
+    # What is exported once more is the same once more.
+    Exporter(anew, shop, metrics()).export()
+    assert read_changes(shop) == states_of(changes)
+    anew.close()
+    rows.close()
 
 
 def test_two_writers_lose_nothing_of_each_other(opened, rows):
