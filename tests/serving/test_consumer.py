@@ -68,7 +68,7 @@ def consumer_of(log, folder, features=None, **more):
 
 def run(script, **environment):
     """Python that may import what tests do."""
-    path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)],
         env={**os.environ, "PYTHONPATH": path, **environment},
