@@ -1,19 +1,29 @@
+import { beginLanguage, count, language, marked, say } from "/static/languages.js";
 import { ago, ask, leaf, make, money, path, percent, tongue } from "/static/parts.js";
 import { face, picture } from "/static/pictures.js";
 import { bar, headline, why } from "/static/reasons.js";
 
 const SHOWN = 20;
-const VERBS = { view: "Viewed", click: "Looked at", share: "Shared", cart: "In the cart", review: "Reviewed", rating: "Rated", purchase: "Bought", return: "Sent back", dislike: "Not for you" };
-const DID = { view: "viewed …", click: "looked at …", share: "shared …", cart: "put … in the cart", review: "reviewed …", rating: "rated …", purchase: "bought …" };
-// What is said when an event is kept. DID is of friends, whose history has nothing that they turned down.
-const DONE = { purchase: "Bought", click: "Looked at", return: "Sent back", dislike: "Not for you:" };
-const LEADS = {
-  own: "From your own history, and from people you know.",
-  friends: "You are new here: this is what your friends like.",
-  popular: "We do not know you or your friends yet: this is what most people had.",
+const VERBS = {
+  view: marked("Viewed"), click: marked("Looked at"), share: marked("Shared"), cart: marked("In the cart"), review: marked("Reviewed"),
+  rating: marked("Rated"), purchase: marked("Bought"), return: marked("Sent back"), dislike: marked("Not for you"),
 };
-const ALIKE = { taste: "Liked by the same", words: "Reads like it", looks: "Looks like it" };
-const MATCHES = { words: "in its words", meaning: "in what it means" };
+const DID = {
+  view: marked("Viewed {title}"), click: marked("Looked at {title}"), share: marked("Shared {title}"), cart: marked("Put {title} in the cart"),
+  review: marked("Reviewed {title}"), rating: marked("Rated {title}"), purchase: marked("Bought {title}"),
+};
+// What is said when an event is kept. DID is of friends, whose history has nothing that they turned down.
+const DONE = {
+  purchase: marked("Bought {title}."), click: marked("Looked at {title}."), return: marked("Sent back {title}."),
+  dislike: marked("Not for you: {title}. It will not be shown to you again."),
+};
+const LEADS = {
+  own: marked("From your own history, and from people you know."),
+  friends: marked("You are new here: this is what your friends like."),
+  popular: marked("We do not know you or your friends yet: this is what most people had."),
+};
+const ALIKE = { taste: marked("Liked by the same"), words: marked("Reads like it"), looks: marked("Looks like it") };
+const MATCHES = { words: marked("Found in its words"), meaning: marked("Found in what it means"), both: marked("Found in its words and in what it means") };
 
 const at = (id) => document.getElementById(id);
 const state = { user: null, query: "", list: null, ranks: new Map(), turn: 0 };
@@ -36,21 +46,21 @@ function showShopper(shopper) {
   );
   at("friends-count").textContent = shopper.num_friends || "";
   const hidden = shopper.num_friends - shopper.friends.length;
-  at("friends-hint").textContent = shopper.num_friends === 0 ? "Nobody yet." : hidden ? `${hidden} ${hidden > 1 ? "prefer" : "prefers"} not to be named.` : "";
+  at("friends-hint").textContent = shopper.num_friends === 0 ? say("Nobody yet.") : hidden ? count("{num} friend is not named.", "{num} friends are not named.", hidden) : "";
   at("friends").replaceChildren(...shopper.friends.slice(0, 14).map(friendChip));
   at("history").replaceChildren(...shopper.history.slice(0, 12).map(historyEntry));
-  if (!shopper.history.length) at("history").append(make("li", { class: "hint", text: "Nothing yet. Click or buy something." }));
+  if (!shopper.history.length) at("history").append(make("li", { class: "hint", text: say("Nothing yet. Click or buy something.") }));
 }
 
 function summary(shopper) {
   const bought = shopper.history.filter((entry) => entry.event === "purchase" && !entry.turned_down).length;
-  if (!shopper.history.length) return shopper.num_friends ? "New here, but knows people" : "New here";
-  return bought ? `${bought} recent purchase${bought > 1 ? "s" : ""}` : "Looking around";
+  if (!shopper.history.length) return shopper.num_friends ? say("New here, but knows people") : say("New to the shop");
+  return bought ? count("{num} recent purchase", "{num} recent purchases", bought) : say("Looking around");
 }
 
 function friendChip(friend) {
   const latest = friend.history[0];
-  const about = latest ? DID[latest.event].replace("…", () => latest.item.title) : "nothing lately";
+  const about = latest ? say(DID[latest.event], { title: latest.item.title }) : say("nothing lately");
   return make("li", {}, make("button", {
     class: "person", type: "button", title: `${friend.user_id}: ${about}`,
     on: { click: () => choose(friend.user_id) },
@@ -58,7 +68,7 @@ function friendChip(friend) {
 }
 
 // The strongest that was done is what an entry keeps: of what was bought and turned down, not how it was.
-const verb = ({ event, turned_down }) => (turned_down && !["return", "dislike"].includes(event) ? "Turned down" : VERBS[event]);
+const verb = ({ event, turned_down }) => (turned_down && !["return", "dislike"].includes(event) ? say("Turned down") : say(VERBS[event]));
 
 function historyEntry(entry) {
   return make("li", {},
@@ -66,7 +76,7 @@ function historyEntry(entry) {
     make("span", { class: "what" }, make("b", { text: entry.item.title, ...tongue(entry.item.title) }),
       make("small", {}, make("span", { class: `verb ${entry.turned_down ? "against" : entry.event}`, text: verb(entry) }), ` · ${ago(entry.ts)}`)),
     entry.event === "purchase" && !entry.turned_down && make("button", {
-      type: "button", class: "back", text: "Return", "aria-label": `Return ${entry.item.title}`,
+      type: "button", class: "back", text: say("Return"), "aria-label": say("Return {title}", entry.item),
       on: { click: (event) => act(event, entry.item, "return") },
     }));
 }
@@ -76,11 +86,11 @@ function historyEntry(entry) {
 function showList(list) {
   const before = new Map([...at("items").children].map((card) => [card.dataset.id, card.getBoundingClientRect()]));
   const fresh = state.ranks.size === 0;
-  showHead("Picked for you", LEADS[list.source]);
+  showHead(say("Picked for you"), say(LEADS[list.source]));
   at("items").replaceChildren(...list.items.map((entry) => productCard(entry, fresh ? null : state.ranks.get(entry.item.item_id) ?? "new")));
-  if (!list.items.length) at("items").append(make("li", { class: "note", text: "Nothing left to recommend: everything was bought." }));
+  if (!list.items.length) at("items").append(make("li", { class: "note", text: say("Nothing left to recommend: everything was bought.") }));
   at("items").setAttribute("aria-busy", "false");
-  at("foot").textContent = `Release ${list.release}. Every bar is the exact share of the score.`;
+  at("foot").textContent = say("Release {release}. Every bar is the share of the score.", list);
   if (!fresh) slide(before);
   const moved = fresh ? 0 : list.items.filter((entry) => state.ranks.get(entry.item.item_id) !== entry.rank).length;
   state.ranks = new Map(list.items.map((entry) => [entry.item.item_id, entry.rank]));
@@ -89,49 +99,49 @@ function showList(list) {
 
 function showHead(title, lead) {
   at("list-title").textContent = title;
-  at("list-title").lang = tongue(title).lang ?? "en";
+  at("list-title").lang = tongue(title).lang ?? language;
   at("lead").textContent = lead;
   at("back").hidden = !state.query;
   at("legend").hidden = Boolean(state.query);
 }
 
 function showFound(found) {
-  const count = found.items.length;
-  showHead(`Results for “${found.query}”`, count ? "By words, by meaning, and by your taste." : "");
+  const num = found.items.length;
+  showHead(say("Results for “{query}”", found), num ? say("By words, by meaning, and by your taste.") : "");
   at("items").replaceChildren(...found.items.map((entry) => productCard(entry, null)));
-  if (!count) at("items").append(make("li", { class: "note", text: "Nothing fits. Try other words, in English or Chinese." }));
+  if (!num) at("items").append(make("li", { class: "note", text: say("Nothing fits. Try other words, in English or Chinese.") }));
   at("items").setAttribute("aria-busy", "false");
-  at("foot").textContent = `Release ${found.release}.`;
+  at("foot").textContent = say("Release {release}.", found);
   state.ranks = new Map();
   return 0;
 }
 
 function matched(found) {
   if (!found) return null;
-  const where = found.map((one) => MATCHES[one] ?? one).join(" and ");
-  return make("p", { class: "headline" }, make("i", { class: "dot own" }), make("span", { text: where ? `Found ${where}` : "Found by your taste" }));
+  const where = found.length > 1 ? MATCHES.both : MATCHES[found[0]];
+  return make("p", { class: "headline" }, make("i", { class: "dot own" }), make("span", { text: say(where ?? "Found by your taste") }));
 }
 
 function productCard(entry, was) {
   const { item, reasons } = entry;
-  const moved = was === "new" ? make("span", { class: "move new", text: "New" })
-    : was > entry.rank ? make("span", { class: "move up", text: `▲ ${was - entry.rank}`, "aria-label": `up ${was - entry.rank}` })
-    : was && was < entry.rank ? make("span", { class: "move down", text: `▼ ${entry.rank - was}`, "aria-label": `down ${entry.rank - was}` })
+  const moved = was === "new" ? make("span", { class: "move new", text: say("New") })
+    : was > entry.rank ? make("span", { class: "move up", text: `▲ ${was - entry.rank}`, "aria-label": say("up {num}", { num: was - entry.rank }) })
+    : was && was < entry.rank ? make("span", { class: "move down", text: `▼ ${entry.rank - was}`, "aria-label": say("down {num}", { num: entry.rank - was }) })
     : null;
   const title = make("h3", { text: item.title, ...tongue(item.title) });
   return make("li", { class: `product${was === "new" ? " is-new" : ""}`, "data-id": item.item_id },
-    make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": `Place ${entry.rank}` }), moved),
+    make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": say("Place {rank}", entry) }), moved),
     make("div", { class: "body" },
       make("p", { class: "kind", text: leaf(item.category) }, make("span", { class: "price", text: money(item.price) })),
       title,
       reasons ? headline(reasons, item) : matched(entry.matched),
       reasons && bar(reasons),
       make("div", { class: "more" }, reasons && why(reasons),
-        make("button", { type: "button", class: "no", text: "Not for me", "aria-label": `Not for me: ${item.title}`, on: { click: (event) => act(event, item, "dislike") } })),
+        make("button", { type: "button", class: "no", text: say("Not for me"), "aria-label": say("Not for me: {title}", item), on: { click: (event) => act(event, item, "dislike") } })),
       make("div", { class: "actions" },
-        make("button", { type: "button", class: "buy", text: "Buy", "aria-label": `Buy ${item.title}`, on: { click: (event) => act(event, item, "purchase") } }),
-        make("button", { type: "button", text: "Look", "aria-label": `Look at ${item.title}`, on: { click: (event) => act(event, item, "click") } }),
-        make("button", { type: "button", text: "Similar", "aria-label": `Items similar to ${item.title}`, on: { click: () => showSimilar(item) } }))));
+        make("button", { type: "button", class: "buy", text: say("Buy"), "aria-label": say("Buy {title}", item), on: { click: (event) => act(event, item, "purchase") } }),
+        make("button", { type: "button", text: say("Look"), "aria-label": say("Look at {title}", item), on: { click: (event) => act(event, item, "click") } }),
+        make("button", { type: "button", text: say("Similar"), "aria-label": say("Items similar to {title}", item), on: { click: () => showSimilar(item) } }))));
 }
 
 // Cards glide from where they were to where they are (nothing moves for those who ask for that).
@@ -154,8 +164,8 @@ function skeleton() {
 function failed(error) {
   at("items").setAttribute("aria-busy", "false");
   at("items").replaceChildren(make("li", { class: "note error", role: "alert" },
-    make("b", { text: "That did not work." }), make("p", { text: error.message }),
-    make("button", { type: "button", text: "Try again", on: { click: () => choose(state.user) } })));
+    make("b", { text: say("That did not work.") }), make("p", { text: error.message }),
+    make("button", { type: "button", text: say("Try again"), on: { click: () => choose(state.user) } })));
 }
 
 /* --------------------------------------------------------------- acting */
@@ -178,9 +188,8 @@ async function act(event, item, kind) {
 }
 
 function said(kind, item, applied, moved) {
-  const then = !applied ? "The list will follow shortly." : moved ? `${moved} of ${state.ranks.size} places changed.` : "The list stays as it is.";
-  const gone = kind === "dislike" ? " It will not be shown to you again." : "";
-  return `${DONE[kind]} ${item.title}.${gone} ${then}`;
+  const then = !applied ? say("The list will follow shortly.") : moved ? say("{moved} of {all} places changed.", { moved, all: state.ranks.size }) : say("The list stays as it is.");
+  return `${say(DONE[kind], item)} ${then}`;
 }
 
 // Whoever uses a keyboard goes on where they were: at the same item, or at what took its place.
@@ -232,8 +241,8 @@ function miniCard(item, about, close = () => {}) {
     make("b", { text: item.title, ...tongue(item.title) }),
     make("small", { text: about }),
     make("div", { class: "actions" },
-      make("button", { type: "button", class: "buy", text: "Buy", "aria-label": `Buy ${item.title}`, on: { click: (event) => { close(); act(event, item, "purchase"); } } }),
-      make("button", { type: "button", text: "Similar", "aria-label": `Items similar to ${item.title}`, on: { click: () => showSimilar(item) } })));
+      make("button", { type: "button", class: "buy", text: say("Buy"), "aria-label": say("Buy {title}", item), on: { click: (event) => { close(); act(event, item, "purchase"); } } }),
+      make("button", { type: "button", text: say("Similar"), "aria-label": say("Items similar to {title}", item), on: { click: () => showSimilar(item) } })));
 }
 
 async function choose(user) {
@@ -254,12 +263,12 @@ async function choose(user) {
 }
 
 async function showSimilar(item, by = "taste") {
-  at("similar-title").textContent = `Similar to ${item.title}`;
+  at("similar-title").textContent = say("Similar to {title}", item);
   at("similar-about").textContent = item.description ?? "";
   // What an item looks like is known where it has a picture.
   const kinds = Object.keys(ALIKE).filter((kind) => kind !== "looks" || item.image);
   at("similar-by").replaceChildren(...kinds.map((kind) => make("button", {
-    type: "button", text: ALIKE[kind], "aria-pressed": String(kind === by), "data-by": kind, on: { click: () => listSimilar(item, kind) },
+    type: "button", text: say(ALIKE[kind]), "aria-pressed": String(kind === by), "data-by": kind, on: { click: () => listSimilar(item, kind) },
   })));
   if (!at("similar").open) at("similar").showModal();
   await listSimilar(item, by);
@@ -269,13 +278,13 @@ let compared = 0;
 async function listSimilar(item, by) {
   const turn = ++compared;
   for (const button of at("similar-by").children) button.setAttribute("aria-pressed", String(button.dataset.by === by));
-  at("similar-items").replaceChildren(make("li", { class: "hint", text: "Looking…" }));
+  at("similar-items").replaceChildren(make("li", { class: "hint", text: say("Looking…") }));
   try {
     const found = await ask(`${path("items", item.item_id, "similar")}?k=8&by=${by}`);
     if (turn !== compared) return;
     at("similar-items").replaceChildren(...found.items.map((entry) =>
-      miniCard(entry.item, `${leaf(entry.item.category)} · ${percent(Math.max(entry.similarity, 0))} alike`, () => at("similar").close())));
-    if (!found.items.length) at("similar-items").append(make("li", { class: "note", text: "Nothing is like it." }));
+      miniCard(entry.item, say("{category} · {share} alike", { category: leaf(entry.item.category), share: percent(Math.max(entry.similarity, 0)) }), () => at("similar").close())));
+    if (!found.items.length) at("similar-items").append(make("li", { class: "note", text: say("Nothing is like it.") }));
   } catch (error) {
     if (turn === compared) at("similar-items").replaceChildren(make("li", { class: "note error", text: error.message }));
   }
@@ -301,9 +310,9 @@ async function find() {
     const sample = await ask(`/v1/shoppers?limit=10&q=${encodeURIComponent(words)}`);
     if (turn !== asked) return;
     const options = sample.shoppers.map((id, place) => option(id, place));
-    if (words && !sample.shoppers.includes(words)) options.push(option(words, options.length, "as a new shopper"));
+    if (words && !sample.shoppers.includes(words)) options.push(option(words, options.length, say("as a new shopper")));
     at("found").replaceChildren(...options);
-    if (!options.length) at("found").append(make("li", { class: "hint", text: "Nobody found: type an id." }));
+    if (!options.length) at("found").append(make("li", { class: "hint", text: say("Nobody found: type an id.") }));
     at("found").hidden = false;
     finder.setAttribute("aria-expanded", "true");
   } catch (error) {
@@ -363,6 +372,7 @@ at("back").addEventListener("click", () => { lookFor(""); at("list").focus({ pre
 /* ------------------------------------------------------------- beginning */
 
 async function begin() {
+  await beginLanguage();
   skeleton();
   showNew();
   const given = new URL(location).searchParams.get("shopper");
