@@ -11,8 +11,9 @@ from coterie.release.bundle import load_release
 from coterie.schema import EVENT_KINDS, STRENGTHS, EventKind
 from serving.features.online_store import FakeFeatures, Friends, ShopperRow
 from serving.features.recent import RecentList
-from serving.lists.list_maker import ListMaker, ShopperFeatures
+from serving.lists.list_maker import ListMaker
 from serving.lists.paging import NOTHING_SHOWN, Shown
+from serving.lists.shopper_features import ShopperFeatures
 from serving.lists.wanted import PLAIN, ItemFilter, Wanted
 from serving.telemetry.metrics import ServingMetrics
 

@@ -144,6 +144,17 @@ class RecommendationList(BaseModel):
         return self._best_score
 
 
+class ShopperItem(BaseModel):
+    """What one item is to a shopper."""
+
+    user_id: str
+    source: ListSource
+    release: str = Field(description="Version of the release that was asked")
+    score: float
+    item: Item
+    reasons: list[Reason] = Field(description="As in a list")
+
+
 class SearchParts(BaseModel):
     """What a found item's score is made of; the three add up to it."""
 

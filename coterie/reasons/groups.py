@@ -45,6 +45,9 @@ class ItemFacts(Protocol):
     def category(self, code: int) -> str:
         """Name the category of a code by its path."""
 
+    def is_new(self, row: int) -> bool:
+        """Tell whether the item of a row is newer than the release."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartGroups:

@@ -320,8 +320,10 @@ class ReasonReader:
 
     def _popular(self, position: int) -> Iterator[ToldReason]:
         added = float(self._parts.popular[position])
+        row = self._shown[position]
         # Only where content counts are items that nobody had lifted among others.
-        new = added > 0 and self._parts.alike and not self._items.num_had[self._shown[position]]
+        lifted = self._parts.alike and not self._items.num_had[row]
+        new = added > 0 and (lifted or self._items.is_new(row))
         text = self._texts.say(sentences.NEW if new else sentences.POPULAR)
         yield ToldReason(ReasonKind.POPULAR, text, added, abs(added))
 

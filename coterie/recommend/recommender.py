@@ -206,6 +206,16 @@ class Recommender:
         item[score == -torch.inf] = -1
         return Lists(item.numpy(), score.float().numpy(), self._sources(asked))
 
+    @torch.inference_mode()
+    def score(self, shoppers: Shoppers, rows: Ints) -> Lists:
+        """Score the same items for each shopper, seen and hidden ones too, in the order given."""
+        self._check_request(shoppers, 1)
+        asked = self._score.read(shoppers)
+        items = torch.from_numpy(rows)[None].expand(len(shoppers), -1)
+        exact = self._score.exact(self._score.queries(asked), items)
+        exact = torch.where(asked.lost[:, None], self._popularity[items], exact)
+        return Lists(items.numpy(), exact.float().numpy(), self._sources(asked))
+
     def directions(self, rows: Ints) -> npt.NDArray[np.float64]:
         """Read vectors of length 1 of some items: products near 1 where the same people like them,
         shape (rows, d)."""

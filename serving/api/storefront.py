@@ -4,19 +4,19 @@ import html
 from collections.abc import Iterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from coterie.data.ids import MAX_ID
 from coterie.languages.texts import ITSELF, SOURCE, languages, texts_for
 from serving import schemas
-from serving.api.dependencies import UserId, Using
+from serving.api.dependencies import ItemId, UserId, Using
 from serving.api.list_parameters import Paged
 from serving.api.middleware import SAFE_HEADERS
 from serving.api.operations import STATIC
 from serving.api.picture_files import PICTURES
-from serving.api.problems import problem_responses
+from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
 
 SHOWN_HISTORY: Final = 24
@@ -54,6 +54,11 @@ async def index(
     shopper: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads them
     q: Annotated[str, Query()] = "",  # noqa: ARG001
     lang: Annotated[str, Query()] = "",  # noqa: ARG001
+    item: Annotated[str, Query()] = "",  # noqa: ARG001
+    category: Annotated[str, Query()] = "",  # noqa: ARG001
+    brand: Annotated[str, Query()] = "",  # noqa: ARG001
+    price_min: Annotated[str, Query()] = "",  # noqa: ARG001
+    price_max: Annotated[str, Query()] = "",  # noqa: ARG001
 ) -> HTMLResponse:
     """Show the storefront page, which is told where pictures are, if there are any."""
     language = texts_for(request.headers.get("accept-language")).language
@@ -90,6 +95,25 @@ async def find_shoppers(
 async def shopper(using: Using, user_id: UserId) -> schemas.Shopper:
     """Show a shopper's history and friends. For demonstrations only: COTERIE_STOREFRONT."""
     return using.lists.shopper(user_id, SHOWN_HISTORY)
+
+
+@api.get(
+    "/v1/users/{user_id}/items/{item_id}", tags=["storefront"], responses=problem_responses(404)
+)
+async def shopper_item(
+    request: Request, response: Response, using: Using, user_id: UserId, item_id: ItemId
+) -> schemas.ShopperItem:
+    """Say what one item is to a shopper: its score, and reasons. For demonstrations only:
+    COTERIE_STOREFRONT."""
+    row = using.lists.catalogue.row(item_id)
+    if row < 0:
+        raise ProblemError(404, "this release's catalogue has no such item")
+    texts = texts_for(request.headers.get("accept-language"))
+    response.headers["Content-Language"], response.headers["Vary"] = (
+        texts.language,
+        "Accept-Language",
+    )
+    return using.lists.about(using.lists.gather(user_id), row, texts)
 
 
 @api.get("/v1/new-items", tags=["storefront"])

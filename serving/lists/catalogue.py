@@ -106,6 +106,10 @@ class Catalogue:
             self._categories.append(category)
         return self._categories.index(category)
 
+    def is_new(self, row: int) -> bool:
+        """Tell whether the item of a row entered the shop after the release was made."""
+        return self._items[row].new is True
+
     def is_gone(self, row: int) -> bool:
         """Tell whether the item of a row was taken out of the shop."""
         return row in self._gone

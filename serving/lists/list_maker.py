@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -25,16 +25,16 @@ from coterie.recommend.recommender import Lists, Recommender
 from coterie.recommend.rerank import DEPTH, Pool
 from coterie.recommend.shoppers import Shoppers
 from coterie.release.bundle import Release
-from coterie.schema import EVENT_KINDS, EventKind
+from coterie.schema import EVENT_KINDS
 from coterie.search.index import Found
-from serving.events.event import Event
 from serving.features.online_store import OnlineFeatures, ShopperRow
-from serving.features.recent import RecentList, merge
+from serving.features.recent import RecentList
 from serving.lists.catalogue import Catalogue
 from serving.lists.new_rows import StandIns, grow
 from serving.lists.ranked import CompiledCache, RankedList
 from serving.lists.reasons import as_reason
 from serving.lists.search import By, ItemSearch
+from serving.lists.shopper_features import ShopperFeatures, gather, in_context
 from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import (
     FoundItem,
@@ -45,6 +45,7 @@ from serving.schemas import (
     SearchParts,
     SearchResults,
     Shopper,
+    ShopperItem,
     SimilarItem,
     SimilarItems,
 )
@@ -52,46 +53,6 @@ from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.traces import span
 
 _Shows = ListedItem | FoundItem | SimilarItem
-
-
-@dataclass(frozen=True, slots=True)
-class ShopperFeatures:
-    """What is known of a shopper right now: read once a request, whatever is made of it."""
-
-    user_id: str
-    row: ShopperRow
-    friends: Sequence[RecentList]
-    """Of ``row.friends``, in their order."""
-
-    @property
-    def counts_unnamed(self) -> bool:
-        """Whether lists draw on people who may not be named: exact numbers would tell of them."""
-        named = zip(self.row.friends.named, self.friends, strict=True)
-        return any(recent.item_ids and not may for may, recent in named)
-
-    def drawn_on(self, discretion: Discretion) -> "ShopperFeatures":
-        """Leave out friends whom lists may not draw on."""
-        friends = self.row.friends
-        kept = discretion.drawn_on(
-            np.array(friends.named, np.bool_),
-            np.array(friends.mutual or (True,) * len(friends.ids), np.bool_),
-            np.array([bool(recent.item_ids) for recent in self.friends], np.bool_),
-        )
-        if kept.all():
-            return self
-        left = np.flatnonzero(kept).tolist()
-        row = replace(self.row, friends=friends.take(left))
-        return replace(self, row=row, friends=[self.friends[place] for place in left])
-
-
-def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
-    """Read what is known of a shopper.
-
-    Raises:
-        UnavailableError: The feature store did not answer.
-    """
-    row = features.shopper(user_id)
-    return ShopperFeatures(user_id, row, features.recent_lists(row.friends.ids, had=False))
 
 
 class ListMaker:
@@ -193,7 +154,7 @@ class ListMaker:
     ) -> RecommendationList:
         """Make the list of a shopper of whom all is known; safe in several threads at once."""
         with self._timed("recommend"):
-            row = _in_context(known.row, wanted)
+            row = in_context(known.row, wanted)
             allowed = self.catalogue.allowed(wanted)
             shoppers = self._shoppers(row, known.friends)
             # One more than is shown tells whether there is a next page.
@@ -217,6 +178,21 @@ class ListMaker:
         )
         answer.note_best_score(ranked.best)
         return answer
+
+    def about(self, known: ShopperFeatures, row: int, texts: Texts) -> ShopperItem:
+        """Say what one item is to a shopper, whether they had it or not: as reasons would."""
+        shoppers = self._shoppers(known.row, known.friends)
+        lists = self._recommender.score(shoppers, np.array([row], np.int64))
+        [listed] = items = self._listed(lists, 1)
+        self._explain(items, shoppers, RankedList.plain(lists), known, texts)
+        return ShopperItem(
+            user_id=known.user_id,
+            source=lists.source[0],
+            release=self.release.version,
+            score=coarsely(listed.score) if known.counts_unnamed else listed.score,
+            item=listed.item,
+            reasons=listed.reasons or [],
+        )
 
     def search(
         self, known: ShopperFeatures, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
@@ -421,13 +397,3 @@ class ListMaker:
         with span(stage):
             yield
         self._metrics.lists.time_stage(stage, time.perf_counter() - began)
-
-
-def _in_context(row: ShopperRow, wanted: Wanted) -> ShopperRow:
-    """Take in what a shopper has in front of them, as if they had just said so by events."""
-    if not wanted.context:
-        return row
-    kind = EventKind.CART if wanted.surface == "cart" else EventKind.VIEW
-    now_ms = int(time.time() * 1000)
-    events = [Event("", "", item_id, kind, now_ms) for item_id in wanted.context]
-    return replace(row, recent=merge(row.recent, events))

@@ -10,7 +10,7 @@ import numpy as np
 
 from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import Release
-from serving.lists.list_maker import ShopperFeatures
+from serving.lists.shopper_features import ShopperFeatures
 from serving.schemas import RecommendationList
 
 REMEMBERED: Final = 256

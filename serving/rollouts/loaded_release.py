@@ -14,7 +14,8 @@ from coterie.release.queries import NONE, SETTING, TEXT, QueryEncoders
 from coterie.rollout.live import ReleaseRef
 from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
-from serving.lists.list_maker import ListMaker, ShopperFeatures
+from serving.lists.list_maker import ListMaker
+from serving.lists.shopper_features import ShopperFeatures
 from serving.rollouts.list_checks import CatalogueCoverage, ListChecks, flaw
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics

@@ -19,9 +19,10 @@ from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live
 from serving.features.live import LiveFeatures, LiveState
 from serving.features.online_store import OnlineFeatures
-from serving.lists.list_maker import ListMaker, ShopperFeatures
+from serving.lists.list_maker import ListMaker
 from serving.lists.reasons import shares_by_kind
 from serving.lists.rules_file import RulesFile
+from serving.lists.shopper_features import ShopperFeatures
 from serving.lists.wanted import PLAIN, Wanted
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Impressions, new_list_id

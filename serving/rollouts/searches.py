@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 from coterie.errors import UnavailableError
-from serving.lists.list_maker import ListMaker, ShopperFeatures
+from serving.lists.list_maker import ListMaker
+from serving.lists.shopper_features import ShopperFeatures
 from serving.lists.wanted import PLAIN, Wanted
 from serving.rollouts.assignment import bucket
 from serving.rollouts.loaded_arms import ReplicaReleases

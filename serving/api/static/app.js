@@ -1,18 +1,15 @@
-import { beginLanguage, count, language, marked, say } from "/static/languages.js";
-import { ago, ask, leaf, make, money, path, percent, tongue } from "/static/parts.js";
-import { face, picture } from "/static/pictures.js";
-import { bar, headline, why } from "/static/reasons.js";
+import { beginLanguage, language, marked, say } from "/static/languages.js";
+import { closeFinder, onChoice } from "/static/finder.js";
+import { chosen, isFiltered, offer, onFilter, readAddress } from "/static/filters.js";
+import { itemPage, loadItem } from "/static/item.js";
+import { ask, leaf, make, money, path, percent, tongue } from "/static/parts.js";
+import { picture } from "/static/pictures.js";
+import { bar, headline, lifted, why } from "/static/reasons.js";
+import { showShopper } from "/static/shopper.js";
 
 const SHOWN = 20;
-const VERBS = {
-  view: marked("Viewed"), click: marked("Looked at"), share: marked("Shared"), cart: marked("In the cart"), review: marked("Reviewed"),
-  rating: marked("Rated"), purchase: marked("Bought"), return: marked("Sent back"), dislike: marked("Not for you"),
-};
-const DID = {
-  view: marked("Viewed {title}"), click: marked("Looked at {title}"), share: marked("Shared {title}"), cart: marked("Put {title} in the cart"),
-  review: marked("Reviewed {title}"), rating: marked("Rated {title}"), purchase: marked("Bought {title}"),
-};
-// What is said when an event is kept. DID is of friends, whose history has nothing that they turned down.
+const LONGEST = 100;
+// What is said when an event is kept.
 const DONE = {
   purchase: marked("Bought {title}."), click: marked("Looked at {title}."), return: marked("Sent back {title}."),
   dislike: marked("Not for you: {title}. It will not be shown to you again."),
@@ -26,7 +23,7 @@ const ALIKE = { taste: marked("Liked by the same"), words: marked("Reads like it
 const MATCHES = { words: marked("Found in its words"), meaning: marked("Found in what it means"), both: marked("Found in its words and in what it means") };
 
 const at = (id) => document.getElementById(id);
-const state = { user: null, query: "", list: null, ranks: new Map(), turn: 0 };
+const state = { user: null, query: "", item: "", list: null, next: null, ranks: new Map(), turn: 0 };
 
 /* -------------------------------------------------------------- the API */
 
@@ -37,50 +34,6 @@ function send(itemId, event) {
   return ask("/v1/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ events: [body] }) });
 }
 
-/* ---------------------------------------------------------- the shopper */
-
-function showShopper(shopper) {
-  at("who").replaceChildren(
-    face(shopper.user_id),
-    make("div", {}, make("strong", { text: shopper.user_id }), make("span", { class: "hint", text: summary(shopper) })),
-  );
-  at("friends-count").textContent = shopper.num_friends || "";
-  const hidden = shopper.num_friends - shopper.friends.length;
-  at("friends-hint").textContent = shopper.num_friends === 0 ? say("Nobody yet.") : hidden ? count("{num} friend is not named.", "{num} friends are not named.", hidden) : "";
-  at("friends").replaceChildren(...shopper.friends.slice(0, 14).map(friendChip));
-  at("history").replaceChildren(...shopper.history.slice(0, 12).map(historyEntry));
-  if (!shopper.history.length) at("history").append(make("li", { class: "hint", text: say("Nothing yet. Click or buy something.") }));
-}
-
-function summary(shopper) {
-  const bought = shopper.history.filter((entry) => entry.event === "purchase" && !entry.turned_down).length;
-  if (!shopper.history.length) return shopper.num_friends ? say("New here, but knows people") : say("New to the shop");
-  return bought ? count("{num} recent purchase", "{num} recent purchases", bought) : say("Looking around");
-}
-
-function friendChip(friend) {
-  const latest = friend.history[0];
-  const about = latest ? say(DID[latest.event], { title: latest.item.title }) : say("nothing lately");
-  return make("li", {}, make("button", {
-    class: "person", type: "button", title: `${friend.user_id}: ${about}`,
-    on: { click: () => choose(friend.user_id) },
-  }, face(friend.user_id), make("span", {}, make("b", { text: friend.user_id }), make("small", { text: about }))));
-}
-
-// The strongest that was done is what an entry keeps: of what was bought and turned down, not how it was.
-const verb = ({ event, turned_down }) => (turned_down && !["return", "dislike"].includes(event) ? say("Turned down") : say(VERBS[event]));
-
-function historyEntry(entry) {
-  return make("li", {},
-    make("span", { class: "thumb" }, picture(entry.item)),
-    make("span", { class: "what" }, make("b", { text: entry.item.title, ...tongue(entry.item.title) }),
-      make("small", {}, make("span", { class: `verb ${entry.turned_down ? "against" : entry.event}`, text: verb(entry) }), ` · ${ago(entry.ts)}`)),
-    entry.event === "purchase" && !entry.turned_down && make("button", {
-      type: "button", class: "back", text: say("Return"), "aria-label": say("Return {title}", entry.item),
-      on: { click: (event) => act(event, entry.item, "return") },
-    }));
-}
-
 /* -------------------------------------------------------------- the list */
 
 function showList(list) {
@@ -88,7 +41,7 @@ function showList(list) {
   const fresh = state.ranks.size === 0;
   showHead(say("Picked for you"), say(LEADS[list.source]));
   at("items").replaceChildren(...list.items.map((entry) => productCard(entry, fresh ? null : state.ranks.get(entry.item.item_id) ?? "new")));
-  if (!list.items.length) at("items").append(make("li", { class: "note", text: say("Nothing left to recommend: everything was bought.") }));
+  if (!list.items.length) at("items").append(make("li", { class: "note", text: isFiltered() ? say("Nothing fits the filters.") : say("Nothing left to recommend: everything was bought.") }));
   at("items").setAttribute("aria-busy", "false");
   at("foot").textContent = say("Release {release}. Every bar is the share of the score.", list);
   if (!fresh) slide(before);
@@ -101,7 +54,6 @@ function showHead(title, lead) {
   at("list-title").textContent = title;
   at("list-title").lang = tongue(title).lang ?? language;
   at("lead").textContent = lead;
-  at("back").hidden = !state.query;
   at("legend").hidden = Boolean(state.query);
 }
 
@@ -128,9 +80,9 @@ function productCard(entry, was) {
     : was > entry.rank ? make("span", { class: "move up", text: `▲ ${was - entry.rank}`, "aria-label": say("up {num}", { num: was - entry.rank }) })
     : was && was < entry.rank ? make("span", { class: "move down", text: `▼ ${entry.rank - was}`, "aria-label": say("down {num}", { num: entry.rank - was }) })
     : null;
-  const title = make("h3", { text: item.title, ...tongue(item.title) });
+  const title = make("h3", {}, itemLink(item));
   return make("li", { class: `product${was === "new" ? " is-new" : ""}`, "data-id": item.item_id },
-    make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": say("Place {rank}", entry) }), moved),
+    make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": say("Place {rank}", entry) }), moved, lifted(reasons)),
     make("div", { class: "body" },
       make("p", { class: "kind", text: leaf(item.category) }, make("span", { class: "price", text: money(item.price) })),
       title,
@@ -196,20 +148,96 @@ function said(kind, item, applied, moved) {
 function focusAfter(kind, item, place) {
   const cards = at("items").children;
   const same = [...cards].find((card) => card.dataset.id === item.item_id) ?? (kind === "dislike" ? cards[Math.min(place, cards.length - 1)] : null);
+  if (state.item) return at("item").focus({ preventScroll: true });
   const next = kind === "return" ? at("history") : same?.querySelector(kind === "dislike" ? ".no" : "button") ?? at("list");
   next.focus({ preventScroll: true });
 }
 
+function askList(k, after) {
+  const wanted = new URLSearchParams({ ...(state.query && { q: state.query }), ...chosen(), k, ...(after && { after }) });
+  return ask(`${path("users", state.user, state.query ? "search" : "recommendations")}?${wanted}`);
+}
+
+// As long as the list was, so that whoever read on goes on where they were.
 async function refresh() {
   const turn = ++state.turn;
-  const { query } = state;
-  const wanted = query ? `search?q=${encodeURIComponent(query)}&` : "recommendations?";
-  const [shopper, list] = await Promise.all([ask(path("users", state.user)), ask(`${path("users", state.user)}/${wanted}k=${SHOWN}`)]);
+  const { query, item } = state;
+  const long = Math.min(Math.max(SHOWN, state.ranks.size), LONGEST);
+  const [shopper, list, page] = await Promise.all([ask(path("users", state.user)), askList(long), item && loadItem(state.user, item)]);
   // A later choice has overtaken this one.
   if (turn !== state.turn) return 0;
-  showShopper(shopper);
+  showShopper(shopper, { choose, act });
   state.list = list.list_id || null;
-  return query ? showFound(list) : showList(list);
+  const moved = query ? showFound(list) : showList(list);
+  showNext(list);
+  showItem(page);
+  return moved;
+}
+
+function showNext(list) {
+  state.next = list.next ?? null;
+  at("more").hidden = !state.next || Boolean(state.item);
+}
+
+async function showMore() {
+  const turn = state.turn;
+  at("more").disabled = true;
+  try {
+    const page = await askList(SHOWN, state.next);
+    if (turn !== state.turn) return;
+    const cards = page.items.map((entry) => productCard(entry, null));
+    at("items").append(...cards);
+    if (!state.query) for (const entry of page.items) state.ranks.set(entry.item.item_id, entry.rank);
+    showNext(page);
+    cards[0]?.querySelector("a").focus();
+  } catch (error) {
+    toast(error.message, true);
+  } finally {
+    at("more").disabled = false;
+  }
+}
+
+/* ------------------------------------------------------- the item's page */
+
+function itemLink(item) {
+  const url = new URL(location);
+  url.searchParams.set("item", item.item_id);
+  return make("a", { href: url.pathname + url.search, text: item.title, ...tongue(item.title), on: { click: (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    at("similar").close();
+    openItem(item.item_id);
+  } } });
+}
+
+async function openItem(id) {
+  state.item = id;
+  const url = new URL(location);
+  if (id) url.searchParams.set("item", id); else url.searchParams.delete("item");
+  if (url.href !== location.href) history.pushState(null, "", url);
+  await refresh().catch(failed);
+  const [first] = id ? [at("item")] : [at("list")];
+  first.focus({ preventScroll: true });
+  at("list").scrollIntoView({ block: "start" });
+}
+
+function showItem(page) {
+  const there = Boolean(page);
+  at("item").hidden = !there;
+  for (const id of ["items", "filters", "foot"]) at(id).classList.toggle("off", there);
+  at("new").classList.toggle("off", there || Boolean(state.query));
+  at("list-title").parentElement.classList.toggle("off", there);
+  document.title = `${there ? page.about.item.title : state.user} · Coterie`;
+  at("back").hidden = !there && !state.query;
+  at("back").textContent = there ? "Back to the list" : "Back to what is picked for you";
+  if (!there) return at("item").replaceChildren();
+  const { item } = page.about;
+  const acts = [
+    { text: "Buy", label: `Buy ${item.title}`, name: "buy", act: (event) => act(event, item, "purchase") },
+    { text: "Look", label: `Look at ${item.title}`, act: (event) => act(event, item, "click") },
+    { text: "Not for me", label: `Not for me: ${item.title}`, act: (event) => act(event, item, "dislike") },
+  ];
+  at("item").replaceChildren(...itemPage(page, acts, miniCard));
 }
 
 // Words that are looked for, or none: what is picked for the shopper. Both stand in the address.
@@ -217,8 +245,9 @@ async function lookFor(words) {
   state.query = words;
   state.ranks = new Map();
   at("words").value = words;
-  at("new").classList.toggle("off", Boolean(words));
+  state.item = "";
   const url = new URL(location);
+  url.searchParams.delete("item");
   if (words) url.searchParams.set("q", words); else url.searchParams.delete("q");
   history.replaceState(null, "", url);
   skeleton();
@@ -238,7 +267,7 @@ async function showNew() {
 function miniCard(item, about, close = () => {}) {
   return make("li", { class: "mini" },
     make("div", { class: "shot" }, picture(item)),
-    make("b", { text: item.title, ...tongue(item.title) }),
+    make("b", {}, itemLink(item)),
     make("small", { text: about }),
     make("div", { class: "actions" },
       make("button", { type: "button", class: "buy", text: say("Buy"), "aria-label": say("Buy {title}", item), on: { click: (event) => { close(); act(event, item, "purchase"); } } }),
@@ -298,64 +327,8 @@ function toast(text, bad = false) {
   fading = setTimeout(() => { at("toast").className = "toast"; }, 5000);
 }
 
-/* ------------------------------------------------------------ the finder */
+/* -------------------------------------------------------------- controls */
 
-const finder = at("find");
-let asked = 0;
-
-async function find() {
-  const turn = ++asked;
-  const words = finder.value === state.user ? "" : finder.value.trim();
-  try {
-    const sample = await ask(`/v1/shoppers?limit=10&q=${encodeURIComponent(words)}`);
-    if (turn !== asked) return;
-    const options = sample.shoppers.map((id, place) => option(id, place));
-    if (words && !sample.shoppers.includes(words)) options.push(option(words, options.length, say("as a new shopper")));
-    at("found").replaceChildren(...options);
-    if (!options.length) at("found").append(make("li", { class: "hint", text: say("Nobody found: type an id.") }));
-    at("found").hidden = false;
-    finder.setAttribute("aria-expanded", "true");
-  } catch (error) {
-    toast(error.message, true);
-  }
-}
-
-function option(id, place, note) {
-  return make("li", { id: `option-${place}`, role: "option", "aria-selected": "false", "data-id": id, on: { mousedown: (event) => { event.preventDefault(); choose(id); } } },
-    face(id), make("span", { text: id }), note && make("small", { text: note }));
-}
-
-function closeFinder() {
-  asked++;
-  at("found").hidden = true;
-  finder.setAttribute("aria-expanded", "false");
-  finder.removeAttribute("aria-activedescendant");
-}
-
-function step(by) {
-  const options = [...at("found").querySelectorAll("[role=option]")];
-  if (!options.length) return;
-  const now = options.findIndex((one) => one.getAttribute("aria-selected") === "true");
-  const next = (now + by + options.length + (now < 0 && by < 0 ? 1 : 0)) % options.length;
-  options.forEach((one, place) => one.setAttribute("aria-selected", String(place === next)));
-  finder.setAttribute("aria-activedescendant", options[next].id);
-  options[next].scrollIntoView({ block: "nearest" });
-}
-
-finder.addEventListener("focus", () => { finder.select(); find(); });
-finder.addEventListener("input", find);
-finder.addEventListener("blur", closeFinder);
-finder.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-    event.preventDefault();
-    if (at("found").hidden) find(); else step(event.key === "ArrowDown" ? 1 : -1);
-  } else if (event.key === "Enter") {
-    const chosen = at("found").querySelector("[aria-selected=true]")?.dataset.id ?? finder.value.trim();
-    if (chosen) { choose(chosen); at("list").focus({ preventScroll: true }); }
-  } else if (event.key === "Escape") {
-    closeFinder();
-  }
-});
 at("similar").addEventListener("click", (event) => { if (event.target === at("similar")) at("similar").close(); });
 
 at("search").addEventListener("submit", (event) => {
@@ -367,7 +340,29 @@ at("search").addEventListener("submit", (event) => {
 });
 // The cross of a search field empties it: then what is picked comes back.
 at("words").addEventListener("search", () => { if (!at("words").value && state.query) lookFor(""); });
-at("back").addEventListener("click", () => { lookFor(""); at("list").focus({ preventScroll: true }); });
+at("back").addEventListener("click", () => { if (state.item) return openItem(""); lookFor(""); at("list").focus({ preventScroll: true }); });
+onChoice({ current: () => state.user, choose, say: toast });
+at("more").addEventListener("click", showMore);
+onFilter(() => { state.ranks = new Map(); skeleton(); refresh().catch(failed); });
+addEventListener("popstate", () => {
+  state.item = new URL(location).searchParams.get("item") ?? "";
+  readAddress();
+  refresh().catch(failed);
+});
+
+at("befriend").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const other = at("friend").value.trim();
+  if (!other) return;
+  try {
+    await ask(path("users", state.user, "ties", other), { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind: "friend" }) });
+    const moved = await refresh();
+    at("friend").value = "";
+    toast(`You and ${other} know each other now. ${moved ? `${moved} of ${state.ranks.size} places changed.` : "The list stays as it is."}`);
+  } catch (error) {
+    toast(error.message, true);
+  }
+});
 
 /* ------------------------------------------------------------- beginning */
 
@@ -375,6 +370,9 @@ async function begin() {
   await beginLanguage();
   skeleton();
   showNew();
+  readAddress();
+  offer();
+  state.item = new URL(location).searchParams.get("item") ?? "";
   const given = new URL(location).searchParams.get("shopper");
   state.query = new URL(location).searchParams.get("q")?.trim() ?? "";
   at("words").value = state.query;

@@ -10,7 +10,17 @@ const SHARES = {
 };
 const KINDS = Object.keys(SHARES);
 
-export function headline(reasons, item) {
+// What lifted an item that its own score had not put there: said on the card, whatever else is.
+export function lifted(reasons) {
+  const rule = reasons?.find((reason) => reason.kind === "sponsored") ?? reasons?.find((reason) => reason.kind === "shop" && reason.contribution > 0);
+  return rule ? make("span", { class: `tag ${rule.kind}`, text: rule.text }) : null;
+}
+
+const ofRules = ({ kind }) => kind === "sponsored" || kind === "shop";
+
+export function headline(given, item) {
+  // Why it suits the shopper; what rules did is on the card's tag.
+  const reasons = given.some((reason) => !ofRules(reason)) ? given.filter((reason) => !ofRules(reason)) : given;
   const friends = reasons.find((reason) => reason.kind === "friend" && reason.friend && reason.item_id === item.item_id);
   const best = friends ?? reasons.find((reason) => reason.item_id || reason.category) ?? reasons[0];
   if (!best) return null;

@@ -109,7 +109,7 @@ def test_an_id_of_a_change_is_none_of_an_event(client):
 
 
 def test_a_new_item_is_listed_asked_for_bought_and_a_reason(make_client):
-    client, other = make_client(), make_client()
+    client, other = (make_client(reason_min_share=0.0) for _ in range(2))
     kept(client.put("/v1/items/pan-9000", json=NEW))
     for replica in (client, other):
         await_item(replica, "pan-9000")
@@ -120,6 +120,8 @@ def test_a_new_item_is_listed_asked_for_bought_and_a_reason(make_client):
         answer = listed(replica)
         [shown] = [one for one in answer["items"] if one["item"]["item_id"] == "pan-9000"]
         assert shown["item"]["new"] is True
+        [popular] = [r["text"] for r in shown["reasons"] if r["kind"] == "popular"]
+        assert popular == "New in the shop"
         total = sum(reason["contribution"] for reason in shown["reasons"])
         assert total == pytest.approx(shown["score"], abs=1e-4)
     assert post(client, event("e-1", "lou", "pan-9000")).json()["unknown_item"] == []

@@ -22,6 +22,18 @@ VALUES = {
     "user": "ana",
     "atomic": "true",
     "by": "words",
+    "surface": "home",
+    "after": "",
+    "brand": "Acme",
+    "price_min": "1",
+    "price_max": "200",
+    "in_stock": "true",
+    "other_id": "bea",
+    "kind": "friend",
+    "ts": "2026-01-31T12:00:00Z",
+    "change_id": "c1",
+    "category": "Home",
+    "exclude": item(2),
 }
 
 
@@ -44,7 +56,7 @@ def operations(client):
 
 
 def ask(client, method, path, query):
-    body = {"json": {}} if method == "post" else {}
+    body = {"json": {}} if method in {"post", "put", "patch"} else {}
     return client.request(method, path, params=query, **body)
 
 
@@ -75,8 +87,8 @@ def test_every_parameter_that_is_taken_once_is_refused_twice(client):
         for one in parameters:
             query = {one["name"]: [VALUES[one["name"]]] * 2}
             answer = ask(client, method, path, query)
-            if one["name"] == "ids":
-                assert answer.status_code == 200
+            if any(part.get("type") == "array" for part in one["schema"].get("anyOf", [])):
+                assert "2 times" not in answer.text
             else:
                 body = assert_problem(answer, 422)
                 assert body["errors"][0]["where"] == f"query.{one['name']}"
@@ -86,10 +98,10 @@ def test_every_parameter_that_is_taken_once_is_refused_twice(client):
 @pytest.mark.parametrize(
     ("query", "where", "meant"),
     [
-        ("k=3&category=Food", "category", None),
+        ("k=3&colour=red", "colour", None),
         ("k=3&page=2", "page", None),
         ("limit=3&offset=3", "limit", None),
-        ("exclude=i1", "exclude", None),
+        ("excluded=i1", "excluded", "exclude"),
         ("K=3", "K", "k"),
         ("explian=false", "explian", "explain"),
         ("explain%20=false", "explain ", "explain"),

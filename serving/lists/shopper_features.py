@@ -1,0 +1,64 @@
+"""What is known of a shopper when a list is made of it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from coterie.reasons.discretion import Discretion
+from coterie.schema import EventKind
+from serving.events.event import Event
+from serving.features.online_store import OnlineFeatures, ShopperRow
+from serving.features.recent import RecentList, merge
+from serving.lists.wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperFeatures:
+    """What is known of a shopper right now: read once a request, whatever is made of it."""
+
+    user_id: str
+    row: ShopperRow
+    friends: Sequence[RecentList]
+    """Of ``row.friends``, in their order."""
+
+    @property
+    def counts_unnamed(self) -> bool:
+        """Whether lists draw on people who may not be named: exact numbers would tell of them."""
+        named = zip(self.row.friends.named, self.friends, strict=True)
+        return any(recent.item_ids and not may for may, recent in named)
+
+    def drawn_on(self, discretion: Discretion) -> "ShopperFeatures":
+        """Leave out friends whom lists may not draw on."""
+        friends = self.row.friends
+        kept = discretion.drawn_on(
+            np.array(friends.named, np.bool_),
+            np.array(friends.mutual or (True,) * len(friends.ids), np.bool_),
+            np.array([bool(recent.item_ids) for recent in self.friends], np.bool_),
+        )
+        if kept.all():
+            return self
+        left = np.flatnonzero(kept).tolist()
+        row = replace(self.row, friends=friends.take(left))
+        return replace(self, row=row, friends=[self.friends[place] for place in left])
+
+
+def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
+    """Read what is known of a shopper.
+
+    Raises:
+        UnavailableError: The feature store did not answer.
+    """
+    row = features.shopper(user_id)
+    return ShopperFeatures(user_id, row, features.recent_lists(row.friends.ids, had=False))
+
+
+def in_context(row: ShopperRow, wanted: Wanted) -> ShopperRow:
+    """Take in what a shopper has in front of them, as if they had just said so by events."""
+    if not wanted.context:
+        return row
+    kind = EventKind.CART if wanted.surface == "cart" else EventKind.VIEW
+    now_ms = int(time.time() * 1000)
+    events = [Event("", "", item_id, kind, now_ms) for item_id in wanted.context]
+    return replace(row, recent=merge(row.recent, events))
