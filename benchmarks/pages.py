@@ -77,6 +77,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
+    "search with pictures": lambda _: search_table.write_pictures(_read("search.json")),
     "search with taste": lambda _: search_table.write_taste(_read("search.json")),
     "search speed": lambda _: search_table.write_speed(_read("search.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),

@@ -21,6 +21,7 @@ from typing import Any, Final
 import torch
 
 from benchmarks.search_found import measure_found
+from benchmarks.search_pictures import measure_pictures
 from benchmarks.search_speed import measure_speed
 from benchmarks.search_taste import measure_taste
 from coterie.files import write_atomically
@@ -29,6 +30,7 @@ RESULTS: Final = Path(__file__).parent / "results" / "search.json"
 PARTS: Final[dict[str, Callable[[Path], dict[str, Any]]]] = {
     "found": measure_found,
     "taste": measure_taste,
+    "pictures": measure_pictures,
     "speed": measure_speed,
 }
 

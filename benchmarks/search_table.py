@@ -38,6 +38,16 @@ def write_taste(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def write_pictures(results: Mapping[str, Any]) -> str:
+    """Write what pictures find beside texts."""
+    lines = ["| titles | queries | texts | texts and pictures |", "|---|---|---|---|"]
+    for titles, sorts in results["pictures"]["mrr"]["reported"].items():
+        for sort, cell in sorts.items():
+            found = f"{cell['texts']:.3f} | {cell['texts and pictures']:.3f}"
+            lines.append(f"| {titles} | {sort} | {found} |")
+    return "\n".join(lines)
+
+
 def write_speed(results: Mapping[str, Any]) -> str:
     """Write how long search takes, and what it holds."""
     speed = results["speed"]

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.content.whitening import POWER, Whitening
+from coterie.search.pictured import expected_texts
 
 Floats = npt.NDArray[np.float32]
 COMPONENTS: Final = 256
@@ -19,7 +20,11 @@ class VectorIndex:
     """Vectors of a catalogue around their mean; read alone, so several threads may ask at once."""
 
     def __init__(
-        self, vectors: npt.ArrayLike, power: float = POWER, components: int = COMPONENTS
+        self,
+        vectors: npt.ArrayLike,
+        power: float = POWER,
+        components: int = COMPONENTS,
+        pictures: npt.ArrayLike | None = None,
     ) -> None:
         """Index the vectors of a catalogue.
 
@@ -27,6 +32,8 @@ class VectorIndex:
             vectors: Shape (items, width); a row of zeros says nothing.
             power: See ``Whitening``.
             components: Of a vector, at most, that are kept.
+            pictures: Vectors of the items' pictures, shape (items, any width), zeros likewise: a
+                query also means what looks as what it says. None: texts alone are compared.
 
         Raises:
             BadInputError: Fewer than two items have a vector.
@@ -38,6 +45,14 @@ class VectorIndex:
         for start in range(0, len(given), _ROWS):
             block = slice(start, start + _ROWS)
             self._unit[block] = self._whitening.apply(given[block])
+        self._meant = self._unit
+        seen = None if pictures is None else expected_texts(self._unit, pictures)
+        if seen is not None:
+            # Both together: a sum of as much of either. One alone, where there is no other.
+            both = np.any(seen, axis=1) & np.any(self._unit, axis=1)
+            seen += self._unit
+            seen[both] /= np.sqrt(2.0)
+            self._meant = seen
 
     @property
     def num_items(self) -> int:
@@ -45,14 +60,18 @@ class VectorIndex:
         return len(self._unit)
 
     def cosines(self, vector: npt.ArrayLike) -> Floats:
-        """Compare all items with a vector, shape (width,): -1 to 1, shape (items,)."""
+        """Compare all items with a vector, shape (width,): shape (items,).
+
+        A cosine; with pictures the sum of that of the text and that of what its picture lets one
+        expect, over the root of two.
+        """
         asked = self._whitening.apply(np.asarray(vector)[None])[0]
-        return np.asarray(self._unit @ asked, np.float32)
+        return np.asarray(self._meant @ asked, np.float32)
 
     def like(self, row: int) -> Floats:
-        """Compare all items with the one in a row, shape (items,)."""
+        """Compare the texts of all items with that of one, shape (items,)."""
         return np.asarray(self._unit @ self._unit[row], np.float32)
 
     def knows(self, row: int) -> bool:
-        """Tell whether an item has a vector."""
+        """Tell whether an item has a vector of its text."""
         return bool(self._unit[row].any())

@@ -39,7 +39,7 @@ class ItemSearch:
             metrics: Where stages are timed.
         """
         self._encoder, self._metrics = encoder, metrics
-        texts = _indexed(release, "text")
+        texts = _indexed(release, "text", release.vectors.get("image"))
         self._index = SearchIndex(release.catalogue, release.available, texts)
         self._looks = _indexed(release, "image")
         self._asked, self._rests_until = threading.Lock(), 0.0
@@ -122,9 +122,11 @@ class ItemSearch:
             return None, True
 
 
-def _indexed(release: Release, kind: str) -> VectorIndex | None:
+def _indexed(
+    release: Release, kind: str, pictures: npt.ArrayLike | None = None
+) -> VectorIndex | None:
     """Index the vectors of a kind; None where fewer than two items have one."""
     vectors = release.vectors.get(kind)
     if vectors is None or np.count_nonzero(np.any(vectors, axis=1)) < 2:
         return None
-    return VectorIndex(vectors)
+    return VectorIndex(vectors, pictures=pictures)

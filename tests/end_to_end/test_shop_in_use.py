@@ -128,6 +128,40 @@ def test_events_change_the_next_list_and_count_once(served):
     assert served.list_of("newcomer")["items"] == then["items"]
 
 
+def test_a_new_tie_an_item_and_a_consent_change_the_next_list(made, served):
+    """As README promises, on the replicas of the real app, which learn of changes by themselves."""
+    dataset = load_dataset(made.clean)
+    said = dataset.people.to_pydict()
+    active = dataset.users.to_ids(np.unique(dataset.events.user_idx))
+    agree = zip(said["user_id"], said["may_be_named"], said["may_be_used"], strict=True)
+    friend = min({user for user, named, used in agree if named and used} & set(active))
+    stranger = "a-new-shopper"
+
+    def change(method, path, body=None):
+        answer = served.http.request(method, path, json=body)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["applied"] is True
+
+    assert served.list_of(stranger)["source"] == "popular"
+    change("PUT", f"/v1/users/{stranger}/ties/{friend}", {"kind": "friend"})
+    assert served.list_of(stranger)["source"] == "friends"
+    change("PUT", f"/v1/users/{friend}", {"may_be_used": False})
+    assert served.list_of(stranger)["source"] == "popular"
+    change("PUT", f"/v1/users/{friend}", {"may_be_used": True})
+    assert served.list_of(stranger)["source"] == "friends"
+    first = served.list_of(stranger)["items"][0]["item"]["item_id"]
+    change("PATCH", f"/v1/items/{first}", {"available": False})
+    for _ in range(5):
+        assert first not in {one["item"]["item_id"] for one in served.list_of(stranger)["items"]}
+    change("PATCH", f"/v1/items/{first}", {"available": True})
+    assert served.list_of(stranger)["items"][0]["item"]["item_id"] == first
+    change("PUT", "/v1/items/brand-new", {"title": "Brand new", "brand": "Nobody's"})
+    wait_until(lambda: served.http.get("/v1/items/brand-new/similar").status_code == 200)
+    change("DELETE", f"/v1/users/{stranger}/ties/{friend}")
+    assert served.list_of(stranger)["source"] == "popular"
+    change("DELETE", "/v1/items/brand-new")
+
+
 def test_what_cannot_be_asked_is_a_problem_in_json(served):
     answer = served.http.get("/v1/users/newcomer/recommendations", params={"k": 0})
     assert answer.status_code == 422

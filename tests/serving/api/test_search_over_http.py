@@ -2,16 +2,18 @@
 
 import time
 
+import numpy as np
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from search_shop import OneEncoder, WordEncoder, write_release_with_vectors
-from small_shop import CATEGORIES, item
+from small_shop import CATEGORIES, NUM_ITEMS, item, write_small_release
 
 from coterie.errors import BadInputError
 from coterie.json_logs import JsonFormatter
+from coterie.release.encoders import ReleasedEncoder
 from serving.lists import search as item_search
 from serving.lists.list_maker import ListMaker
 from serving.rollouts import searches
@@ -68,6 +70,19 @@ def test_meaning_finds_what_has_none_of_the_words(shop):
     assert {one["item"]["category"] for one in found["items"]} == {CATEGORIES[0]}
     assert len(found["items"]) == 29  # of thirty, one is not available
     assert {tuple(one["matched"]) for one in found["items"]} == {("meaning",)}
+
+
+def test_a_picture_finds_what_no_text_tells_of(make_client, tmp_path, encoder, monkeypatch):
+    monkeypatch.setattr("coterie.search.pictured.LEAST_PAIRS", 100)
+    text = np.eye(len(CATEGORIES))[np.arange(NUM_ITEMS) % len(CATEGORIES)]
+    looks = text.copy()
+    text[12] = 0.0
+    made = ReleasedEncoder(WordEncoder.name, WordEncoder.digest)
+    for image, is_there in ((looks, True), (np.zeros_like(looks), False)):
+        content = {"text": (text, made), "image": (image, made)}
+        release = write_small_release(tmp_path / f"v{is_there:d}", content=content)
+        found = search(make_client(release, encoders=OneEncoder(encoder)), "厨房", k=100)
+        assert (item(12) in ids(found)) == is_there
 
 
 def test_a_shoppers_taste_orders_what_fits_and_a_stranger_has_none(shop, features):
