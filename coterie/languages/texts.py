@@ -40,6 +40,10 @@ def marked_plural(one: str, many: str) -> Plural:
     return one, many
 
 
+ITSELF: Final = marked("English")
+"""What a language is called in itself: translated by its own name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
     """The sentences of one language."""

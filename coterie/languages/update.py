@@ -15,7 +15,7 @@ from typing import Any, Final
 from coterie.languages.texts import CATALOGUES, DOMAIN
 
 ROOT: Final = Path(__file__).parents[2]
-SOURCES: Final = ("coterie/reasons/*.py", "coterie/cli/show.py", "serving/api/static/*.js")
+SOURCES: Final = ("coterie/languages/texts.py", "coterie/reasons/*.py", "serving/api/static/*.js")
 PAGES: Final = ("serving/api/static/index.html",)
 KEYWORDS: Final = {
     "marked": None,

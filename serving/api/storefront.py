@@ -1,12 +1,15 @@
 """The demonstration's page, and routes that show people to whoever asks: COTERIE_STOREFRONT."""
 
+import html
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
 
 from coterie.data.ids import MAX_ID
-from coterie.languages.texts import texts_for
+from coterie.languages.texts import ITSELF, SOURCE, languages, texts_for
 from serving import schemas
 from serving.api.dependencies import ItemId, UserId, Using
 from serving.api.list_parameters import Paged
@@ -22,6 +25,7 @@ MAX_SAMPLE: Final = 50
 MAX_NEW: Final = 24
 _PAGE: Final = (STATIC / "index.html").read_text(encoding="utf-8")
 _NO_PICTURES: Final = '<meta name="pictures" content="">'
+_ENGLISH_ALONE: Final = '<option value="en">English</option>'
 _CSP: Final = "Content-Security-Policy"
 _HEADERS: Final = {
     # Pictures of a real shop lie behind https, anywhere; no other page of ours has any.
@@ -29,14 +33,27 @@ _HEADERS: Final = {
     "Cache-Control": "no-cache",
 }
 
+
+class PageTexts(BaseModel):
+    """A catalogue, for the page."""
+
+    language: str
+    forms: list[int]
+    """Which form goes with each of 0 to 199."""
+    entries: dict[str, str | list[str]]
+    """Sentences, or their forms, by the English one."""
+
+
 api = APIRouter(responses=problem_responses(503), route_class=StrictRoute)
 
 
 @api.get("/", include_in_schema=False)
 async def index(
+    request: Request,
     using: Using,
     shopper: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads them
     q: Annotated[str, Query()] = "",  # noqa: ARG001
+    lang: Annotated[str, Query()] = "",  # noqa: ARG001
     item: Annotated[str, Query()] = "",  # noqa: ARG001
     category: Annotated[str, Query()] = "",  # noqa: ARG001
     brand: Annotated[str, Query()] = "",  # noqa: ARG001
@@ -44,8 +61,24 @@ async def index(
     price_max: Annotated[str, Query()] = "",  # noqa: ARG001
 ) -> HTMLResponse:
     """Show the storefront page, which is told where pictures are, if there are any."""
+    language = texts_for(request.headers.get("accept-language")).language
     where = f'<meta name="pictures" content="{PICTURES}/">' if using.settings.pictures else ""
-    return HTMLResponse(_PAGE.replace(_NO_PICTURES, where or _NO_PICTURES), headers=_HEADERS)
+    page = _PAGE.replace(_NO_PICTURES, where or _NO_PICTURES)
+    page = page.replace('<html lang="en">', f'<html lang="{language}">')
+    page = page.replace(_ENGLISH_ALONE, "".join(_choices()))
+    return HTMLResponse(page, headers={**_HEADERS, "Vary": "Accept-Language"})
+
+
+def _choices() -> Iterator[str]:
+    for language, texts in languages().items():
+        yield f'<option value="{language}">{html.escape(texts.say(ITSELF))}</option>'
+
+
+@api.get("/languages/{language}", include_in_schema=False)
+async def catalogue(language: str) -> PageTexts:
+    """Give the page its sentences in a language; English, which is its own key, has none."""
+    texts = languages().get(language) or languages()[SOURCE]
+    return PageTexts(language=texts.language, forms=texts.forms(), entries=texts.entries())
 
 
 @api.get("/v1/shoppers", tags=["storefront"])

@@ -1,3 +1,4 @@
+import { beginLanguage, language, marked, say } from "/static/languages.js";
 import { closeFinder, onChoice } from "/static/finder.js";
 import { chosen, isFiltered, offer, onFilter, readAddress } from "/static/filters.js";
 import { itemPage, loadItem } from "/static/item.js";
@@ -9,14 +10,17 @@ import { showShopper } from "/static/shopper.js";
 const SHOWN = 20;
 const LONGEST = 100;
 // What is said when an event is kept.
-const DONE = { purchase: "Bought", click: "Looked at", return: "Sent back", dislike: "Not for you:" };
-const LEADS = {
-  own: "From your own history, and from people you know.",
-  friends: "You are new here: this is what your friends like.",
-  popular: "We do not know you or your friends yet: this is what most people had.",
+const DONE = {
+  purchase: marked("Bought {title}."), click: marked("Looked at {title}."), return: marked("Sent back {title}."),
+  dislike: marked("Not for you: {title}. It will not be shown to you again."),
 };
-const ALIKE = { taste: "Liked by the same", words: "Reads like it", looks: "Looks like it" };
-const MATCHES = { words: "in its words", meaning: "in what it means" };
+const LEADS = {
+  own: marked("From your own history, and from people you know."),
+  friends: marked("You are new here: this is what your friends like."),
+  popular: marked("We do not know you or your friends yet: this is what most people had."),
+};
+const ALIKE = { taste: marked("Liked by the same"), words: marked("Reads like it"), looks: marked("Looks like it") };
+const MATCHES = { words: marked("Found in its words"), meaning: marked("Found in what it means"), both: marked("Found in its words and in what it means") };
 
 const at = (id) => document.getElementById(id);
 const state = { user: null, query: "", item: "", list: null, next: null, ranks: new Map(), turn: 0 };
@@ -35,11 +39,11 @@ function send(itemId, event) {
 function showList(list) {
   const before = new Map([...at("items").children].map((card) => [card.dataset.id, card.getBoundingClientRect()]));
   const fresh = state.ranks.size === 0;
-  showHead("Picked for you", LEADS[list.source]);
+  showHead(say("Picked for you"), say(LEADS[list.source]));
   at("items").replaceChildren(...list.items.map((entry) => productCard(entry, fresh ? null : state.ranks.get(entry.item.item_id) ?? "new")));
-  if (!list.items.length) at("items").append(make("li", { class: "note", text: isFiltered() ? "Nothing fits the filters." : "Nothing left to recommend: everything was bought." }));
+  if (!list.items.length) at("items").append(make("li", { class: "note", text: isFiltered() ? say("Nothing fits the filters.") : say("Nothing left to recommend: everything was bought.") }));
   at("items").setAttribute("aria-busy", "false");
-  at("foot").textContent = `Release ${list.release}. Every bar is the exact share of the score.`;
+  at("foot").textContent = say("Release {release}. Every bar is the share of the score.", list);
   if (!fresh) slide(before);
   const moved = fresh ? 0 : list.items.filter((entry) => state.ranks.get(entry.item.item_id) !== entry.rank).length;
   state.ranks = new Map(list.items.map((entry) => [entry.item.item_id, entry.rank]));
@@ -48,48 +52,48 @@ function showList(list) {
 
 function showHead(title, lead) {
   at("list-title").textContent = title;
-  at("list-title").lang = tongue(title).lang ?? "en";
+  at("list-title").lang = tongue(title).lang ?? language;
   at("lead").textContent = lead;
   at("legend").hidden = Boolean(state.query);
 }
 
 function showFound(found) {
-  const count = found.items.length;
-  showHead(`Results for “${found.query}”`, count ? "By words, by meaning, and by your taste." : "");
+  const num = found.items.length;
+  showHead(say("Results for “{query}”", found), num ? say("By words, by meaning, and by your taste.") : "");
   at("items").replaceChildren(...found.items.map((entry) => productCard(entry, null)));
-  if (!count) at("items").append(make("li", { class: "note", text: "Nothing fits. Try other words, in English or Chinese." }));
+  if (!num) at("items").append(make("li", { class: "note", text: say("Nothing fits. Try other words, in English or Chinese.") }));
   at("items").setAttribute("aria-busy", "false");
-  at("foot").textContent = `Release ${found.release}.`;
+  at("foot").textContent = say("Release {release}.", found);
   state.ranks = new Map();
   return 0;
 }
 
 function matched(found) {
   if (!found) return null;
-  const where = found.map((one) => MATCHES[one] ?? one).join(" and ");
-  return make("p", { class: "headline" }, make("i", { class: "dot own" }), make("span", { text: where ? `Found ${where}` : "Found by your taste" }));
+  const where = found.length > 1 ? MATCHES.both : MATCHES[found[0]];
+  return make("p", { class: "headline" }, make("i", { class: "dot own" }), make("span", { text: say(where ?? "Found by your taste") }));
 }
 
 function productCard(entry, was) {
   const { item, reasons } = entry;
-  const moved = was === "new" ? make("span", { class: "move new", text: "New" })
-    : was > entry.rank ? make("span", { class: "move up", text: `▲ ${was - entry.rank}`, "aria-label": `up ${was - entry.rank}` })
-    : was && was < entry.rank ? make("span", { class: "move down", text: `▼ ${entry.rank - was}`, "aria-label": `down ${entry.rank - was}` })
+  const moved = was === "new" ? make("span", { class: "move new", text: say("New") })
+    : was > entry.rank ? make("span", { class: "move up", text: `▲ ${was - entry.rank}`, "aria-label": say("up {num}", { num: was - entry.rank }) })
+    : was && was < entry.rank ? make("span", { class: "move down", text: `▼ ${entry.rank - was}`, "aria-label": say("down {num}", { num: entry.rank - was }) })
     : null;
   const title = make("h3", {}, itemLink(item));
   return make("li", { class: `product${was === "new" ? " is-new" : ""}`, "data-id": item.item_id },
-    make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": `Place ${entry.rank}` }), moved, lifted(reasons)),
+    make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": say("Place {rank}", entry) }), moved, lifted(reasons)),
     make("div", { class: "body" },
       make("p", { class: "kind", text: leaf(item.category) }, make("span", { class: "price", text: money(item.price) })),
       title,
       reasons ? headline(reasons, item) : matched(entry.matched),
       reasons && bar(reasons),
       make("div", { class: "more" }, reasons && why(reasons),
-        make("button", { type: "button", class: "no", text: "Not for me", "aria-label": `Not for me: ${item.title}`, on: { click: (event) => act(event, item, "dislike") } })),
+        make("button", { type: "button", class: "no", text: say("Not for me"), "aria-label": say("Not for me: {title}", item), on: { click: (event) => act(event, item, "dislike") } })),
       make("div", { class: "actions" },
-        make("button", { type: "button", class: "buy", text: "Buy", "aria-label": `Buy ${item.title}`, on: { click: (event) => act(event, item, "purchase") } }),
-        make("button", { type: "button", text: "Look", "aria-label": `Look at ${item.title}`, on: { click: (event) => act(event, item, "click") } }),
-        make("button", { type: "button", text: "Similar", "aria-label": `Items similar to ${item.title}`, on: { click: () => showSimilar(item) } }))));
+        make("button", { type: "button", class: "buy", text: say("Buy"), "aria-label": say("Buy {title}", item), on: { click: (event) => act(event, item, "purchase") } }),
+        make("button", { type: "button", text: say("Look"), "aria-label": say("Look at {title}", item), on: { click: (event) => act(event, item, "click") } }),
+        make("button", { type: "button", text: say("Similar"), "aria-label": say("Items similar to {title}", item), on: { click: () => showSimilar(item) } }))));
 }
 
 // Cards glide from where they were to where they are (nothing moves for those who ask for that).
@@ -112,8 +116,8 @@ function skeleton() {
 function failed(error) {
   at("items").setAttribute("aria-busy", "false");
   at("items").replaceChildren(make("li", { class: "note error", role: "alert" },
-    make("b", { text: "That did not work." }), make("p", { text: error.message }),
-    make("button", { type: "button", text: "Try again", on: { click: () => choose(state.user) } })));
+    make("b", { text: say("That did not work.") }), make("p", { text: error.message }),
+    make("button", { type: "button", text: say("Try again"), on: { click: () => choose(state.user) } })));
 }
 
 /* --------------------------------------------------------------- acting */
@@ -136,9 +140,8 @@ async function act(event, item, kind) {
 }
 
 function said(kind, item, applied, moved) {
-  const then = !applied ? "The list will follow shortly." : moved ? `${moved} of ${state.ranks.size} places changed.` : "The list stays as it is.";
-  const gone = kind === "dislike" ? " It will not be shown to you again." : "";
-  return `${DONE[kind]} ${item.title}.${gone} ${then}`;
+  const then = !applied ? say("The list will follow shortly.") : moved ? say("{moved} of {all} places changed.", { moved, all: state.ranks.size }) : say("The list stays as it is.");
+  return `${say(DONE[kind], item)} ${then}`;
 }
 
 // Whoever uses a keyboard goes on where they were: at the same item, or at what took its place.
@@ -267,8 +270,8 @@ function miniCard(item, about, close = () => {}) {
     make("b", {}, itemLink(item)),
     make("small", { text: about }),
     make("div", { class: "actions" },
-      make("button", { type: "button", class: "buy", text: "Buy", "aria-label": `Buy ${item.title}`, on: { click: (event) => { close(); act(event, item, "purchase"); } } }),
-      make("button", { type: "button", text: "Similar", "aria-label": `Items similar to ${item.title}`, on: { click: () => showSimilar(item) } })));
+      make("button", { type: "button", class: "buy", text: say("Buy"), "aria-label": say("Buy {title}", item), on: { click: (event) => { close(); act(event, item, "purchase"); } } }),
+      make("button", { type: "button", text: say("Similar"), "aria-label": say("Items similar to {title}", item), on: { click: () => showSimilar(item) } })));
 }
 
 async function choose(user) {
@@ -289,12 +292,12 @@ async function choose(user) {
 }
 
 async function showSimilar(item, by = "taste") {
-  at("similar-title").textContent = `Similar to ${item.title}`;
+  at("similar-title").textContent = say("Similar to {title}", item);
   at("similar-about").textContent = item.description ?? "";
   // What an item looks like is known where it has a picture.
   const kinds = Object.keys(ALIKE).filter((kind) => kind !== "looks" || item.image);
   at("similar-by").replaceChildren(...kinds.map((kind) => make("button", {
-    type: "button", text: ALIKE[kind], "aria-pressed": String(kind === by), "data-by": kind, on: { click: () => listSimilar(item, kind) },
+    type: "button", text: say(ALIKE[kind]), "aria-pressed": String(kind === by), "data-by": kind, on: { click: () => listSimilar(item, kind) },
   })));
   if (!at("similar").open) at("similar").showModal();
   await listSimilar(item, by);
@@ -304,13 +307,13 @@ let compared = 0;
 async function listSimilar(item, by) {
   const turn = ++compared;
   for (const button of at("similar-by").children) button.setAttribute("aria-pressed", String(button.dataset.by === by));
-  at("similar-items").replaceChildren(make("li", { class: "hint", text: "Looking…" }));
+  at("similar-items").replaceChildren(make("li", { class: "hint", text: say("Looking…") }));
   try {
     const found = await ask(`${path("items", item.item_id, "similar")}?k=8&by=${by}`);
     if (turn !== compared) return;
     at("similar-items").replaceChildren(...found.items.map((entry) =>
-      miniCard(entry.item, `${leaf(entry.item.category)} · ${percent(Math.max(entry.similarity, 0))} alike`, () => at("similar").close())));
-    if (!found.items.length) at("similar-items").append(make("li", { class: "note", text: "Nothing is like it." }));
+      miniCard(entry.item, say("{category} · {share} alike", { category: leaf(entry.item.category), share: percent(Math.max(entry.similarity, 0)) }), () => at("similar").close())));
+    if (!found.items.length) at("similar-items").append(make("li", { class: "note", text: say("Nothing is like it.") }));
   } catch (error) {
     if (turn === compared) at("similar-items").replaceChildren(make("li", { class: "note error", text: error.message }));
   }
@@ -364,6 +367,7 @@ at("befriend").addEventListener("submit", async (event) => {
 /* ------------------------------------------------------------- beginning */
 
 async function begin() {
+  await beginLanguage();
   skeleton();
   showNew();
   readAddress();

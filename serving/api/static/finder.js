@@ -1,5 +1,6 @@
 // Whom to shop as: a field that offers shoppers while one types, for the keyboard too.
 
+import { say } from "/static/languages.js";
 import { ask, make } from "/static/parts.js";
 import { face } from "/static/pictures.js";
 
@@ -8,10 +9,10 @@ const found = document.getElementById("found");
 // Told by the page: who it is now, what to do with whom was chosen, where faults are said.
 let current = () => null;
 let choose = () => {};
-let say = () => {};
+let report = () => {};
 
 export function onChoice(told) {
-  ({ current, choose, say } = told);
+  ({ current, choose, say: report } = told);
 }
 
 let asked = 0;
@@ -23,13 +24,13 @@ async function find() {
     const sample = await ask(`/v1/shoppers?limit=10&q=${encodeURIComponent(words)}`);
     if (turn !== asked) return;
     const options = sample.shoppers.map((id, place) => option(id, place));
-    if (words && !sample.shoppers.includes(words)) options.push(option(words, options.length, "as a new shopper"));
+    if (words && !sample.shoppers.includes(words)) options.push(option(words, options.length, say("as a new shopper")));
     found.replaceChildren(...options);
-    if (!options.length) found.append(make("li", { class: "hint", text: "Nobody found: type an id." }));
+    if (!options.length) found.append(make("li", { class: "hint", text: say("Nobody found: type an id.") }));
     found.hidden = false;
     finder.setAttribute("aria-expanded", "true");
   } catch (error) {
-    say(error.message, true);
+    report(error.message, true);
   }
 }
 

@@ -1,5 +1,6 @@
 // The page of one item: what it is, who of one's friends has it, what is like it, what goes with it.
 
+import { say } from "/static/languages.js";
 import { ask, leaf, make, money, path, percent, tongue } from "/static/parts.js";
 import { face, picture } from "/static/pictures.js";
 import { bar, why } from "/static/reasons.js";
@@ -20,7 +21,7 @@ export async function loadItem(user, id) {
 // Only what reasons may tell: named friends, or a number where it betrays nobody.
 function whoHasIt({ item, reasons }) {
   const having = reasons.filter((reason) => reason.kind === "friend" && reason.item_id === item.item_id);
-  if (!having.length) return make("p", { class: "hint", text: "Nobody you know who may be told of has this." });
+  if (!having.length) return make("p", { class: "hint", text: say("Nobody you know who may be told of has this.") });
   return make("ul", { class: "having" }, ...having.map((reason) => make("li", {},
     reason.friend ? face(reason.friend) : make("i", { class: "dot friend" }), make("span", { text: reason.text }))));
 }
@@ -42,11 +43,11 @@ export function itemPage({ about, alike, beside }, acts, card) {
         make("p", { class: "kind", text: (item.category ?? "").replaceAll("/", " \u203a ") }, make("span", { class: "price", text: money(item.price) })),
         title,
         make("p", { class: "lead", text: [item.brand, item.description].filter(Boolean).join(". "), ...tongue(item.description) }),
-        !item.available && make("p", { class: "gone", text: "Not for sale at the moment" }),
+        !item.available && make("p", { class: "gone", text: say("Not for sale at the moment") }),
         make("div", { class: "actions" }, ...acts.map(({ text, label, name = "", act }) => make("button", { type: "button", class: name, text, "aria-label": label, on: { click: act } }))),
-        make("h3", { text: "Who you know has it" }), whoHasIt(about),
-        make("h3", { text: "What it is to you" }), bar(reasons), why(reasons))),
-    shelf("Goes with it, for you", beside, card, (entry) => leaf(entry.item.category)),
-    shelf("Similar items", alike, card, (entry) => `${leaf(entry.item.category)} \u00b7 ${percent(Math.max(entry.similarity, 0))} alike`),
+        make("h3", { text: say("Who you know has it") }), whoHasIt(about),
+        make("h3", { text: say("What it is to you") }), bar(reasons), why(reasons))),
+    shelf(say("Goes with it, for you"), beside, card, (entry) => leaf(entry.item.category)),
+    shelf(say("Similar items"), alike, card, (entry) => say("{category} · {share} alike", { category: leaf(entry.item.category), share: percent(Math.max(entry.similarity, 0)) })),
   ].filter(Boolean);
 }

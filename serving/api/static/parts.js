@@ -1,11 +1,13 @@
 // What every part of the page is built with: answers of the API, elements, and words for numbers.
 
-export async function ask(path, options) {
+import { language, say } from "/static/languages.js";
+
+export async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, options);
+    answer = await fetch(path, { ...options, headers: { ...options.headers, "Accept-Language": language } });
   } catch {
-    throw new Error("The shop does not answer. Is it still running?");
+    throw new Error(say("The shop does not answer. Is it still running?"));
   }
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({ detail: answer.statusText }));
@@ -27,14 +29,14 @@ export function make(tag, properties = {}, ...children) {
 
 // A shop may title its items in several languages: a reader has to say each as it is written.
 export const tongue = (text) => (/\p{Script=Han}/u.test(text ?? "") ? { lang: "zh" } : {});
-export const money = (price) => (price == null ? "" : price.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
+export const money = (price) => (price == null ? "" : price.toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
 export const leaf = (category) => (category ?? "").split("/").at(-1);
 export const percent = (share) => (share > 0 && share < 0.005 ? "<1" : Math.round(share * 100)) + " %";
 
 export function ago(ts) {
   const days = (Date.now() - new Date(ts)) / 86400000;
-  if (days < 1 / 24) return "just now";
-  if (days < 1) return `${Math.round(days * 24)} h ago`;
-  if (days < 60) return `${Math.round(days)} d ago`;
-  return new Date(ts).toLocaleDateString(undefined, { year: "numeric", month: "short" });
+  if (days < 1 / 24) return say("just now");
+  if (days < 1) return say("{num} h ago", { num: Math.round(days * 24) });
+  if (days < 60) return say("{num} d ago", { num: Math.round(days) });
+  return new Date(ts).toLocaleDateString(language, { year: "numeric", month: "short" });
 }

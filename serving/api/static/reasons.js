@@ -1,10 +1,14 @@
 // Why an item is listed: in a line, as a bar of shares, and one by one.
 
+import { marked, say } from "/static/languages.js";
 import { make, percent } from "/static/parts.js";
 import { face } from "/static/pictures.js";
 
-const KINDS = ["sponsored", "shop", "own", "friend", "popular", "others"];
-const KIND_NAMES = { sponsored: "sponsored", shop: "the shop's rules", own: "own history", friend: "friends", popular: "popularity", others: "all else" };
+const SHARES = {
+  sponsored: marked("{share} sponsored"), shop: marked("{share} the shop"), own: marked("{share} own history"),
+  friend: marked("{share} friends"), popular: marked("{share} popularity"), others: marked("{share} all else"),
+};
+const KINDS = Object.keys(SHARES);
 
 // What lifted an item that its own score had not put there: said on the card, whatever else is.
 export function lifted(reasons) {
@@ -33,19 +37,20 @@ function shares(reasons) {
 
 export function bar(reasons) {
   const sums = shares(reasons);
-  const said = KINDS.filter((kind) => sums[kind] > 0).map((kind) => `${percent(sums[kind])} ${KIND_NAMES[kind]}`).join(", ");
+  const said = KINDS.filter((kind) => sums[kind] > 0).map((kind) => say(SHARES[kind], { share: percent(sums[kind]) })).join(", ");
   const parts = [...reasons].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind)).map((reason) => {
     const part = make("span", { class: `part ${reason.kind}${reason.contribution < 0 ? " against" : ""}`, title: `${reason.text}: ${percent(reason.share)}` });
     part.style.flexGrow = Math.max(reason.share, 0.001);
     return part;
   });
-  return make("div", { class: "bar", role: "img", "aria-label": `Share of the score: ${said}` }, ...parts);
+  return make("div", { class: "bar", role: "img", "aria-label": `${say("Share of the score")}: ${said}` }, ...parts);
 }
 
 export function why(reasons) {
   const rows = reasons.map((reason) => make("li", {},
     make("i", { class: `dot ${reason.kind}` }),
-    make("span", { text: reason.text + (reason.likeness_text ? `. ${reason.likeness_text}` : "") + (reason.contribution < 0 ? " (speaks against it)" : "") }),
+    make("span", { text: reason.contribution < 0 ? say("{reason} (speaks against it)", { reason: reason.text }) : reason.text },
+      reason.likeness_text && make("small", { text: reason.likeness_text })),
     make("b", { text: percent(reason.share) })));
-  return make("details", { class: "why" }, make("summary", { text: "Why this?" }), make("ul", {}, ...rows));
+  return make("details", { class: "why" }, make("summary", { text: say("Why this?") }), make("ul", {}, ...rows));
 }
