@@ -75,10 +75,10 @@ class Guard:
         kinds = [kind for kind in self._kinds if scope in kind.scopes]
         variables = " or ".join(kind.variable for kind in kinds)
         known = [token.encode() for kind in kinds if (token := self._tokens.get(kind.setting))]
+        if not known and open_without:
+            return []
 
         async def check(request: Request) -> None:
-            if not known and open_without:
-                return
             if not known:
                 raise ProblemError(
                     403,
