@@ -1,6 +1,6 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
 into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach and
-cost, and into docs/search.md what search finds.
+cost, into docs/search.md what search finds, and into docs/rules.md what rules cost.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -35,6 +35,7 @@ from benchmarks import (
     dislikes_table,
     encoders_table,
     planted_table,
+    rules_table,
     search_table,
     settings_table,
     vectors_table,
@@ -57,6 +58,7 @@ PAGES: Final = tuple(
         "docs/pipelines.md",
         "docs/content.md",
         "docs/search.md",
+        "docs/rules.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
@@ -80,6 +82,9 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "search with pictures": lambda _: search_table.write_pictures(_read("search.json")),
     "search with taste": lambda _: search_table.write_taste(_read("search.json")),
     "search speed": lambda _: search_table.write_speed(_read("search.json")),
+    "rules": lambda _: rules_table.write_losses(_read("rules.json")),
+    "rules diversity": lambda _: rules_table.write_chosen(_read("rules.json")),
+    "rules latency": lambda _: rules_table.write_latency(_read("rules.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""
