@@ -46,22 +46,26 @@ class Install:
         }
         options = [part for pair in values.items() for part in ("--set", "=".join(pair))]
         install = cls(chart.objects(None, *options), home)
-        install.features.mkdir(parents=True, exist_ok=True)
-        for name, text in one(install.objects, "ConfigMap", "coterie-features")["data"].items():
-            (install.features / name).write_text(text)
+        for part in ("features", "rules"):
+            folder = install.mounted(part)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, text in one(install.objects, "ConfigMap", f"coterie-{part}")["data"].items():
+                (folder / name).write_text(text)
         return install
 
-    @property
-    def features(self) -> Path:
-        """Where pods have the ConfigMap mounted."""
-        return self.home / "etc" / "features"
+    def mounted(self, part: str) -> Path:
+        """Where pods have a ConfigMap mounted."""
+        return self.home / "etc" / part
 
     def run(self, owner: str) -> subprocess.CompletedProcess:
         """The container of a job, as its pod would run it."""
         (pod,) = (pod for pod in pods(self.objects) if pod.owner == owner)
         (container,) = pod.containers
         scripts = str(TESTS.parent / "helm" / "coterie" / "files")
-        places = {"/etc/coterie/scripts": scripts, "/etc/coterie/features": str(self.features)}
+        places = {
+            "/etc/coterie/scripts": scripts,
+            "/etc/coterie/features": str(self.mounted("features")),
+        }
         arguments = container["args"]
         for place, here in places.items():
             arguments = [argument.replace(place, here) for argument in arguments]
@@ -112,7 +116,8 @@ class Install:
         """What replicas would be told, but for the folders and the controller of this machine."""
         settings = one(self.objects, "ConfigMap", "coterie-settings")["data"]
         here = {
-            "COTERIE_FEATURES": str(self.features),
+            "COTERIE_FEATURES": str(self.mounted("features")),
+            "COTERIE_RULES": str(self.mounted("rules") / "rules.yaml"),
             "COTERIE_STATE": str(self.home / "state"),
             "COTERIE_ROLLOUTS": "",
             "COTERIE_HOST": "127.0.0.1",

@@ -17,7 +17,6 @@ LEFT_OUT = {
     "COTERIE_MAX_QUEUED",
     "COTERIE_SHOPPERS",  # of the demonstration
     "COTERIE_PICTURES",  # likewise: a folder beside its tables
-    "COTERIE_CHANGE_TOKEN",  # by serving.extraEnv, where shoppers' devices reach the app
     "COTERIE_CONTENT_KEY",  # by serving.extraEnv, where an API that encodes queries asks for one
 }
 TOLD_TO_OTHERS = {
@@ -27,7 +26,7 @@ TOLD_TO_OTHERS = {
     # In its own environment: the consumer alone exports.
     "COTERIE_EVENT_EXPORT",
 }
-IN_SECRET = {"COTERIE_ADMIN_TOKEN", "COTERIE_LOG_SALT"}
+IN_SECRET = {"COTERIE_ADMIN_TOKEN", "COTERIE_CHANGE_TOKEN", "COTERIE_LOG_SALT"}
 OF_REDIS = {"COTERIE_EVENT_LOG_PASSWORD"}
 """In the secret of Redis, under the name that Redis' own pod takes."""
 LEFT_TO_RAY = {
