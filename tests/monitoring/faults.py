@@ -159,6 +159,17 @@ FAULTS = (
         {"coterie_heartbeat_timestamp_seconds": "0+60x5"},
         "20m",
     ),
+    # One replica could not take an edited file; for a minute a file may be half copied.
+    Fault(
+        "CoterieRulesRefused",
+        {
+            'coterie_rules_refused{instance="a"}': "0x4 1x20",
+            'coterie_rules_refused{instance="b"}': "0x24",
+        },
+        "10m",
+        {'coterie_rules_refused{instance="a"}': "0x4 1 0x20"},
+        labels={"instance": "a"},
+    ),
     Fault(
         "CoterieEventsLate",
         {"coterie_oldest_unpushed_seconds": "0+60x60"},
