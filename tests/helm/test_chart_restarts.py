@@ -71,6 +71,7 @@ TOLD = {
     "release.digest": "c" * 64,
     "serving.logLevel": "DEBUG",
     "serving.rules": [{"rule": "diversity", "weight": 0.2}],
+    "serving.reasons.minShare": 0.2,
     "serving.maxEventLeadSeconds": 200,
     "serving.corsOrigins": ["https://shop.example"],
     "serving.extraEnv": [{"name": "A", "value": "b"}],

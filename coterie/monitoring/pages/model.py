@@ -131,6 +131,35 @@ MODEL: Final = Dashboard(
                 ),
             ),
         ),
+        Row(
+            "Rules of the shop",
+            (
+                Panel(
+                    "Age of the rules in force",
+                    "Since a replica took them from their file; nothing where it has none.",
+                    [
+                        PanelQuery(
+                            f"time() - max by (instance) ({metric_names.RULES_TAKEN} > 0)",
+                            "{{instance}}",
+                        )
+                    ],
+                    "s",
+                    "stat",
+                ),
+                Panel(
+                    "Rules that do not fit",
+                    "1 where the file was edited and does not hold: the last good rules stay.",
+                    [
+                        PanelQuery(
+                            f"max by (instance) ({metric_names.RULES_REFUSED})", "{{instance}}"
+                        )
+                    ],
+                    "none",
+                    "stat",
+                    above(1),
+                ),
+            ),
+        ),
     ),
     span="now-24h",
 )
