@@ -51,7 +51,7 @@ def clean(tmp_path_factory):
         for place, (event, value) in enumerate(DID[who])
     ]
     ties = [
-        {"src_user_id": f"{who}s-fan", "dst_user_id": who, "kind": "follow", "weight": 1.0}
+        {"src_user_id": f"{who}s-fan", "dst_user_id": who, "kind": "friend", "weight": 1.0}
         for who in WHO
     ]
     for name, rows in (("events", events), ("ties", ties)):

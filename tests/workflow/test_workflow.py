@@ -12,6 +12,7 @@ from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
+from coterie.reasons.discretion import Discretion
 from coterie.release.bundle import load_release
 from coterie.release.offline import OfflineLists, _as_release_sees
 from coterie.workflow.challenger import load_challenger, load_parameters
@@ -161,7 +162,9 @@ def test_offline_lists_are_those_of_the_model_on_the_same_events(clean, winner, 
     fitted.use(load_parameters(winner), CleanShop.open(clean).split.for_test())
     fitted.serve(data)
     users = np.arange(0, len(dataset.users), 10)
-    lists = OfflineLists(load_release(str(tmp_path / "v1")), dataset)
+    # A model draws on all friends; whom discretion leaves out is asked in tests/reasons.
+    everybody = Discretion(min_people=1)
+    lists = OfflineLists(load_release(str(tmp_path / "v1")), dataset, discretion=everybody)
     hidden = set(np.flatnonzero(~release.available).tolist())
     expected = fitted.lists(users, 60)
     for user, row in zip(dataset.users.to_ids(users), expected.tolist(), strict=True):
