@@ -46,6 +46,13 @@ LONG: Final = frozenset(
         "tests/data/test_ingest_crash.py",
         # Measured: over nine seconds each.
         "tests/cluster/test_stated.py",
+        "tests/serving/api/test_api.py",
+        "tests/serving/api/test_filters_and_pages.py",
+        "tests/serving/api/test_live_changes.py",
+        "tests/serving/api/test_problems.py",
+        "tests/serving/api/test_search_over_http.py",
+        "tests/serving/api/test_shown_pictures.py",
+        "tests/serving/api/test_strict_routes.py",
         "tests/cluster_live/test_disruptions.py",
         "tests/cluster_live/test_neighbours.py",
         "tests/cluster_live/test_previous_version.py",
