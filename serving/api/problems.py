@@ -3,6 +3,7 @@
 import http
 import logging
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -135,15 +136,25 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Put the form of problems into the OpenAPI description: FastAPI lists only JSON of its own."""
-    described = app.openapi()
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas = described.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= problem.pop("$defs") | {"Problem": problem}
-    for operation in (one for path in described["paths"].values() for one in path.values()):
-        statuses = (400, 413, 415, 422) if "requestBody" in operation else (400, 422)
-        for status, response in problem_responses(*statuses).items():
-            operation["responses"][str(status)] = response
+    """Put the form of problems into the OpenAPI description: FastAPI lists only JSON of its own.
+
+    The description is made when it is first asked for, half a second that no start waits for.
+    """
+    plain = app.openapi
+
+    @cache
+    def described() -> dict[str, Any]:
+        whole = plain()
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = whole.setdefault("components", {}).setdefault("schemas", {})
+        schemas |= problem.pop("$defs") | {"Problem": problem}
+        for operation in (one for path in whole["paths"].values() for one in path.values()):
+            statuses = (400, 413, 415, 422) if "requestBody" in operation else (400, 422)
+            for status, response in problem_responses(*statuses).items():
+                operation["responses"][str(status)] = response
+        return whole
+
+    app.openapi = described  # type: ignore[method-assign]
 
 
 _DETAILS: Final = {
