@@ -95,7 +95,7 @@ def test_passwords_differ_from_each_other_and_each_time(chart):
         if o["kind"] == "Secret"
         for value in o["data"].values()
     ]
-    assert len(set(values)) == len(values) == 6
+    assert len(set(values)) == len(values) == 8
 
 
 def test_monitors_are_made_where_the_cluster_knows_them(chart, tmp_path):

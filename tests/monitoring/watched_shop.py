@@ -25,6 +25,7 @@ from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
 from serving.events.sqlite_log import SqliteLog
 from serving.ingestion.sink import Sink
+from serving.lists.rules_file import RulesFile
 from serving.settings import Settings
 from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.pipeline_runs import PipelineCollector
@@ -60,7 +61,9 @@ def make_shop(folder: Path) -> Shop:
     features.recent["broken"] = "not a list"
     stable = write_small_release(folder / "v1")
     canary = write_small_release(folder / "v2", "v2")
-    router = make_router(stable, features, metrics)
+    (folder / "rules.yaml").write_text("rules: []\n")
+    rules = RulesFile(str(folder / "rules.yaml"), metrics)
+    router = make_router(stable, features, metrics, rules=rules)
     router.adopt(Live(ref_of(stable), ref_of(canary), 0.5))
     write_clean_tables(folder / "clean")
     log = SqliteLog(folder / "events.sqlite")
