@@ -8,14 +8,14 @@ from coterie.reasons import sentences
 from coterie.reasons.reader import ToldReason
 from coterie.reasons.rounding import in_steps, in_units, step_of
 from coterie.recommend.recommender import ReasonKind
-from coterie.recommend.rerank import Cause
+from coterie.recommend.rerank import RuleEffect
 
 _DIGITS: Final = 6
 
 
 def with_rules(
     reasons: Sequence[ToldReason],
-    moves: Mapping[Cause, float],
+    moves: Mapping[RuleEffect, float],
     texts: Texts,
     coarse_score: float | None = None,
 ) -> list[ToldReason]:
@@ -50,5 +50,5 @@ def with_rules(
     return whole
 
 
-def _kind(cause: Cause) -> ReasonKind:
-    return ReasonKind.SPONSORED if cause is Cause.SPONSORED else ReasonKind.SHOP
+def _kind(cause: RuleEffect) -> ReasonKind:
+    return ReasonKind.SPONSORED if cause is RuleEffect.SPONSORED else ReasonKind.SHOP

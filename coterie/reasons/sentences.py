@@ -268,4 +268,4 @@ BY_RULE: Final[Mapping[str, str]] = {
     "diverse": marked("Moved down for variety: it is like items above"),
     "capped": marked("Moved down for variety: enough of its kind stand above"),
 }
-"""What a rule of the shop did, by names of ``rerank.Cause``."""
+"""What a rule of the shop did, by names of ``rerank.RuleEffect``."""

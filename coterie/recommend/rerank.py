@@ -26,7 +26,7 @@ Doubles = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
 
 
-class Cause(StrEnum):
+class RuleEffect(StrEnum):
     """What a rule did to an item."""
 
     SPONSORED = "sponsored"
@@ -56,7 +56,7 @@ class Reranked:
     item_idx: Ints
     score: Doubles
     """With what rules did; never rising."""
-    moves: Mapping[Cause, Doubles]
+    moves: Mapping[RuleEffect, Doubles]
     """What each cause did to the scores, each of shape (m,)."""
 
 
@@ -75,8 +75,8 @@ class CompiledRules:
 
     def __init__(
         self,
-        pins: Mapping[int, tuple[int, Cause]],
-        lifts: Mapping[Cause, Doubles],
+        pins: Mapping[int, tuple[int, RuleEffect]],
+        lifts: Mapping[RuleEffect, Doubles],
         caps: Sequence[_CapOf],
         diversity: float,
         freshness: tuple[Freshness, Ints] | None,
@@ -98,8 +98,8 @@ class CompiledRules:
             columns: Of the catalogue.
             rows: Finds the rows of ids; -1 where the catalogue lacks one: then nothing is done.
         """
-        pins: dict[int, tuple[int, Cause]] = {}
-        lifts: dict[Cause, Doubles] = {}
+        pins: dict[int, tuple[int, RuleEffect]] = {}
+        lifts: dict[RuleEffect, Doubles] = {}
         for rule in rules:
             if isinstance(rule, Pin):
                 for place, row in enumerate(rows(rule.items), rule.position - 1):
@@ -129,16 +129,16 @@ class CompiledRules:
         unit = max(float(pool.score[:_UNIT_OF].std()), 1e-9) if len(pool.score) else 1.0
         moves = {cause: unit * added[pool.item_idx] for cause, added in self._lifts.items()}
         if self._freshness is not None:
-            moves[Cause.FRESH] = unit * self._gained_by_age(pool.item_idx, now_ms)
+            moves[RuleEffect.FRESH] = unit * self._gained_by_age(pool.item_idx, now_ms)
         value = pool.score + sum(moves.values(), np.zeros(len(pool.score)))
         order, pinned_as, lost = self._greedy(pool, value, unit, num)
         value = value[order] - lost
         moves = {cause: added[order] for cause, added in moves.items()}
         if self._diversity:
-            moves[Cause.DIVERSE] = -lost
+            moves[RuleEffect.DIVERSE] = -lost
         score = _descending(value, np.array([cause is not None for cause in pinned_as], np.bool_))
-        for cause in (Cause.SPONSORED, Cause.CHOSEN, Cause.CAPPED):
-            of_cause = np.array([(c or Cause.CAPPED) is cause for c in pinned_as], np.bool_)
+        for cause in (RuleEffect.SPONSORED, RuleEffect.CHOSEN, RuleEffect.CAPPED):
+            of_cause = np.array([(c or RuleEffect.CAPPED) is cause for c in pinned_as], np.bool_)
             moved = np.where(of_cause, score - value, 0.0)
             if moved.any():
                 moves[cause] = moves.get(cause, np.zeros(len(order))) + moved
@@ -153,7 +153,7 @@ class CompiledRules:
 
     def _greedy(
         self, pool: Pool, value: Doubles, unit: float, num: int
-    ) -> tuple[Ints, list[Cause | None], Doubles]:
+    ) -> tuple[Ints, list[RuleEffect | None], Doubles]:
         """Choose position by position.
 
         Returns:
@@ -164,7 +164,7 @@ class CompiledRules:
         place_of = {int(row): place for place, row in enumerate(pool.item_idx.tolist())}
         counts = [np.zeros(int(cap.codes.max(initial=0)) + 1, np.int64) for cap in self._caps]
         order: list[int] = []
-        pinned_as: list[Cause | None] = []
+        pinned_as: list[RuleEffect | None] = []
         lost: list[float] = []
         for position in range(min(num, len(value))):
             for cap, count in zip(self._caps, counts, strict=True):
@@ -211,10 +211,10 @@ def _descending(value: Doubles, pinned: npt.NDArray[np.bool_]) -> Doubles:
     return np.minimum.accumulate(score)
 
 
-def _lifted_as(label: Label, by: float) -> Cause:
+def _lifted_as(label: Label, by: float) -> RuleEffect:
     if by < 0:
-        return Cause.BURIED
-    return Cause.SPONSORED if label is Label.SPONSORED else Cause.CHOSEN
+        return RuleEffect.BURIED
+    return RuleEffect.SPONSORED if label is Label.SPONSORED else RuleEffect.CHOSEN
 
 
 def _selected(

@@ -87,7 +87,7 @@ Rule = Pin | Lift | Cap | Diversity | Freshness
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ListRules:
     """All rules of a file; equal where their digests are."""
 
     by_surface: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict, compare=False)
@@ -98,10 +98,10 @@ class Rules:
         return self.by_surface.get(surface, ())
 
 
-NO_RULES: Final = Rules()
+NO_RULES: Final = ListRules()
 
 
-def read_rules(text: str, name: str) -> Rules:
+def read_rules(text: str, name: str) -> ListRules:
     """Read and check a whole file of rules.
 
     Args:
@@ -127,10 +127,10 @@ def read_rules(text: str, name: str) -> Rules:
             found[surface].append(rule)
     _check_together(found, name)
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    return Rules({surface: tuple(rules) for surface, rules in found.items()}, digest)
+    return ListRules({surface: tuple(rules) for surface, rules in found.items()}, digest)
 
 
-def read_rules_file(path: str) -> Rules:
+def read_rules_file(path: str) -> ListRules:
     """Read and check a file of rules.
 
     Raises:

@@ -66,7 +66,7 @@ def fields_of(table: Table) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedChange:
+class UnfitChange:
     """One change that does not fit."""
 
     index: int
@@ -80,7 +80,7 @@ class SortedChanges:
     """Changes, sorted into those that are kept and those that are refused."""
 
     kept: tuple[Change, ...]
-    refused: tuple[RefusedChange, ...]
+    refused: tuple[UnfitChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class ChangeIntake:
         made = zip(rows, ops, values, stamps.to_pylist(), ids.to_pylist(), faults, strict=True)
         return SortedChanges(
             tuple(_change(table, *one) for *one, fault in made if not fault),
-            tuple(RefusedChange(index, *fault) for index, fault in enumerate(faults) if fault),
+            tuple(UnfitChange(index, *fault) for index, fault in enumerate(faults) if fault),
         )
 
     def _fault(

@@ -9,8 +9,8 @@ import numpy as np
 from coterie.data.dataset import Ints
 from coterie.recommend.columns import ItemColumns
 from coterie.recommend.recommender import Lists
-from coterie.recommend.rerank import Cause, CompiledRules, Doubles, Reranked
-from coterie.recommend.rules import Rules
+from coterie.recommend.rerank import CompiledRules, Doubles, Reranked, RuleEffect
+from coterie.recommend.rules import ListRules
 from serving.lists.catalogue import Catalogue
 
 
@@ -19,7 +19,7 @@ class RankedList:
     """One shopper's list, before words are found for it."""
 
     lists: Lists
-    moves: Mapping[Cause, Doubles]
+    moves: Mapping[RuleEffect, Doubles]
     """What each cause did to the scores, each as long as the list."""
     best: float | None
     """The best score that the release gave, whatever rules did then; None: there is no item."""
@@ -46,7 +46,7 @@ class RankedList:
         num = self.lists.item_idx.shape[1]
         return self.take(np.arange(min(k, num))), num > k
 
-    def moves_at(self, position: int) -> dict[Cause, float]:
+    def moves_at(self, position: int) -> dict[RuleEffect, float]:
         """Say what rules did to the item at a position."""
         return {cause: float(moved[position]) for cause, moved in self.moves.items()}
 
@@ -55,9 +55,9 @@ class CompiledCache:
     """The rules of each surface, compiled once for a catalogue as it is at the moment."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[Rules, ItemColumns, CompiledRules | None]] = {}
+        self._made: dict[str, tuple[ListRules, ItemColumns, CompiledRules | None]] = {}
 
-    def of(self, rules: Rules, surface: str, catalogue: Catalogue) -> CompiledRules | None:
+    def of(self, rules: ListRules, surface: str, catalogue: Catalogue) -> CompiledRules | None:
         """Give the rules of a surface; None: there are none. Several threads may ask."""
         found, columns = self._made.get(surface), catalogue.columns
         if found is None or found[0] is not rules or found[1] is not columns:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from coterie.errors import BadInputError
-from coterie.recommend.rules import NO_RULES, Rules, read_rules_file
+from coterie.recommend.rules import NO_RULES, ListRules, read_rules_file
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 
@@ -26,7 +26,7 @@ class RulesFile:
         self._path, self._metrics = path, metrics.rules
         self._seen: tuple[int, ...] | str = ""
         self._refused = ""
-        self.rules: Rules = NO_RULES
+        self.rules: ListRules = NO_RULES
         """Those in force: replaced whole, never changed."""
         self.look()
 

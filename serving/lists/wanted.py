@@ -10,7 +10,7 @@ import numpy as np
 from coterie.errors import BadInputError
 from coterie.languages.texts import SOURCE
 from coterie.recommend.columns import ItemColumns, Mask
-from coterie.recommend.rules import NO_RULES, Rules
+from coterie.recommend.rules import NO_RULES, ListRules
 from serving.lists.paging import ABOUT_BYTES, NOTHING_SHOWN, Shown
 
 Surface = Literal["home", "product", "cart"]
@@ -72,7 +72,7 @@ class Wanted:
     """Items that the shopper has in front of them: of the product page, or in the cart."""
     shown: Shown = NOTHING_SHOWN
     """What earlier pages showed."""
-    rules: Rules = NO_RULES
+    rules: ListRules = NO_RULES
     """The shop's, of the moment at which it is asked."""
     about: bytes = bytes(ABOUT_BYTES)
     """What pages of one list have in common: see ``digest_of``."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coterie.recommend.columns import ItemColumns
-from coterie.recommend.rerank import Cause, CompiledRules, Pool
+from coterie.recommend.rerank import CompiledRules, Pool, RuleEffect
 from coterie.recommend.rules import Cap, Diversity, Freshness, Label, Lift, Pin, Selection
 
 NUM = 60
@@ -64,14 +64,14 @@ def test_without_a_rule_that_matters_nothing_moves():
 def test_a_pin_stands_at_its_position_wherever_it_ranks():
     result = made(Pin(("50", "51"), 3, Label.SPONSORED))
     assert items(result)[:6] == [0, 1, 50, 51, 2, 3]
-    assert np.flatnonzero(result.moves[Cause.SPONSORED]).tolist() == [2, 3]
-    assert (result.moves[Cause.SPONSORED] >= 0).all()
+    assert np.flatnonzero(result.moves[RuleEffect.SPONSORED]).tolist() == [2, 3]
+    assert (result.moves[RuleEffect.SPONSORED] >= 0).all()
 
 
 def test_what_stands_higher_by_itself_is_not_called_sponsored():
     result = made(Pin(("0",), 3, Label.SPONSORED))
     assert items(result)[0] == 0
-    assert Cause.SPONSORED not in result.moves
+    assert RuleEffect.SPONSORED not in result.moves
 
 
 def test_what_may_not_be_listed_is_not_pinned_and_nothing_is_lost():
@@ -86,7 +86,7 @@ def test_boost_and_bury_say_so_in_units_of_the_best_scores():
     )
     at = items(result).index(30)
     assert at < 20
-    assert result.moves[Cause.SPONSORED][at] == pytest.approx(2 * unit)
+    assert result.moves[RuleEffect.SPONSORED][at] == pytest.approx(2 * unit)
     assert 0 not in items(result)[:10]
 
 
@@ -96,7 +96,7 @@ def test_at_most_so_many_of_a_brand_stand_within_so_many_positions():
     for start in range(0, 20, 5):
         block = [one for one in brand[start : start + 5] if one]
         assert len(set(block)) == len(block)
-    assert (result.moves[Cause.CAPPED] <= 0).all()
+    assert (result.moves[RuleEffect.CAPPED] <= 0).all()
 
 
 def test_a_cap_holds_where_every_item_has_a_brand():
@@ -118,14 +118,14 @@ def test_diversity_takes_from_what_is_like_items_above_and_the_first_stays():
     result = made(Diversity(3.0), num=4, given_pool=Pool(order, alike[order], vectors))
     assert items(result)[0] == 0
     assert len({0 if row < 15 else row % 4 for row in items(result)}) == 4
-    assert result.moves[Cause.DIVERSE][0] == 0
-    assert (result.moves[Cause.DIVERSE] <= 0).all()
+    assert result.moves[RuleEffect.DIVERSE][0] == 0
+    assert (result.moves[RuleEffect.DIVERSE] <= 0).all()
 
 
 def test_what_is_new_gains_half_as_much_after_its_days():
     result = made(Freshness(1.0, 10.0), num=NUM)
     unit = pool().score[:100].std()
-    gained = dict(zip(items(result), result.moves[Cause.FRESH], strict=True))
+    gained = dict(zip(items(result), result.moves[RuleEffect.FRESH], strict=True))
     assert gained[0] == pytest.approx(unit)
     assert gained[10] == pytest.approx(unit / 2)
     assert gained[20] == pytest.approx(unit / 4)

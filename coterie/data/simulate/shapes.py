@@ -12,7 +12,7 @@ BODY, TRIM, LIGHT = "body", "trim", "light"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ShapePart:
     """One part of an outline; x grows to the right, y downwards, both -1 to 1 in a picture."""
 
     paint: str
@@ -49,12 +49,12 @@ def _outside_hull(corners: Floats, x: Floats, y: Floats) -> Floats:
     return far
 
 
-def _parts(words: str) -> tuple[Part, ...]:
+def _parts(words: str) -> tuple[ShapePart, ...]:
     """Read parts: paint, form and numbers, semicolons between."""
     made = []
     for one in words.split(";"):
         paint, form, *numbers = one.split()
-        made.append(Part(paint, form, tuple(map(float, numbers))))
+        made.append(ShapePart(paint, form, tuple(map(float, numbers))))
     return tuple(made)
 
 
