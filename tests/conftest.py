@@ -1,7 +1,9 @@
 """What holds for all tests, whichever of them share a process."""
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import prometheus_client  # noqa: F401 - see below
 import pytest
@@ -51,3 +53,31 @@ def as_it_was() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+OURS = {"coterie", "serving", "pipelines", "components", "feature_repo"}
+HERE = str(Path(__file__).parent)
+
+
+def stand_ins() -> set[str]:
+    """What tests have put in the place of functions and classes of ours."""
+    ours = [(name, module) for name, module in sys.modules.items() if name.split(".")[0] in OURS]
+    of_tests = {
+        name
+        for name, module in sys.modules.items()
+        if str(getattr(module, "__file__", "")).startswith(HERE)
+    }
+    return {
+        f"{name}.{attribute}"
+        for name, module in ours
+        for attribute, value in list(vars(module).items())
+        if getattr(value, "__module__", None) in of_tests
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stands_in() -> Iterator[None]:
+    """A file of tests leaves our modules as they were: the next of this process uses them."""
+    before = stand_ins()
+    yield
+    assert not (left := stand_ins() - before), f"left in place: {sorted(left)}"

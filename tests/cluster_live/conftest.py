@@ -40,7 +40,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[place] = item
 
 
-@pytest.fixture(scope="session")
+def as_long(fixture_name: str, config: pytest.Config) -> str:
+    """Say for how long an install stays.
+
+    A real one costs minutes. The fake takes the place of our own clients in this process, so it
+    is gone before another file of tests needs them.
+    """
+    return "module" if missing() else "session"
+
+
+@pytest.fixture(scope=as_long)
 def install(tmp_path_factory) -> Iterator[Install]:
     """The install, in a namespace of its own; all of it goes at the end.
 
@@ -61,12 +70,12 @@ def install(tmp_path_factory) -> Iterator[Install]:
             clean_up(cluster, settings)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=as_long)
 def settings(install) -> Settings:
     return install.settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=as_long)
 def cluster(install) -> Cluster:
     return install.cluster
 
