@@ -1,13 +1,14 @@
 """From a shopper's features to an answer: recommender asked, words found. No web in here."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 
 from coterie.content.encoder import ContentEncoder
+from coterie.data.changes import RowState
 from coterie.data.dataset import Ints
 from coterie.languages.texts import Texts, languages
 from coterie.reasons.discretion import Discretion
@@ -81,6 +82,10 @@ class ListMaker:
     def num_available(self) -> int:
         """Items that may be listed at this moment."""
         return self.items.num_available
+
+    def add_items(self, states: Mapping[str, RowState]) -> None:
+        """Add items that entered the shop after the release was made; see ``ServedItems.add``."""
+        self.items.add(states)
 
     def recommend(
         self, user_id: str, k: int, explain: bool, wanted: Wanted = PLAIN
