@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.search_queries import known_items, read_shelves
-from benchmarks.search_speed import K, QUERIES, SEED, mixed_catalogue, mixed_vectors
+from benchmarks.search_speed import QUERIES, SEED, K, mixed_catalogue, mixed_vectors
 from coterie.search.index import SearchIndex
 from coterie.search.meaning import VectorIndex
 
