@@ -85,6 +85,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "search with pictures": lambda _: search_table.write_pictures(_read("search.json")),
     "search with taste": lambda _: search_table.write_taste(_read("search.json")),
     "search speed": lambda _: search_table.write_speed(_read("search.json")),
+    "search live": lambda _: search_table.write_live(_read("search.json")),
     "rules": lambda _: rules_table.write_losses(_read("rules.json")),
     "rules diversity": lambda _: rules_table.write_chosen(_read("rules.json")),
     "rules latency": lambda _: rules_table.write_latency(_read("rules.json")),

@@ -127,12 +127,12 @@ class ReplicaReleases:
 
     def _bring_up_to_date(self, arm: LoadedRelease) -> None:
         """Let an arm know of changes at once, and of new items as soon as they have vectors."""
-        if self._live is None or arm.maker.version == self._live.version:
+        if self._live is None or arm.maker.items.version == self._live.version:
             return
-        states, version = self._live.items_since(min(arm.maker.version, self._live.version))
-        new = arm.maker.change_items(states)
-        arm.maker.version = version
-        if new:
+        states, version = self._live.items_since(min(arm.maker.items.version, self._live.version))
+        new = arm.maker.items.change(states)
+        arm.maker.items.version = version
+        if new or arm.maker.items.searcher.waits_for_encoder:
             self._joining.submit(_add, arm, new)
 
     def adopt(self, live: Live) -> None:
@@ -180,8 +180,8 @@ class ReplicaReleases:
             with contextlib.suppress(CoterieError):
                 self._live.refresh()
                 states, version = self._live.items_since(0)
-                arm.maker.add_items(arm.maker.change_items(states))
-                arm.maker.version = version
+                arm.maker.items.add(arm.maker.items.change(states))
+                arm.maker.items.version = version
         return arm
 
     def _complete(self, live: Live) -> None:
@@ -251,7 +251,7 @@ class ReplicaReleases:
 
 def _add(arm: LoadedRelease, states: Mapping[str, RowState]) -> None:
     try:
-        arm.maker.add_items(states)
+        arm.maker.items.add(states)
     except Exception:
         log.exception(
             "new items wait for the next release", extra={"fields": {"items": len(states)}}

@@ -206,7 +206,7 @@ class ReleaseRouter:
     ) -> str:
         """Count one answer; return what is wrong with it, or an empty text."""
         found, seconds = made
-        flawed = flaw(found, asked.k, asked.known, arm.maker.num_allowed(asked.wanted))
+        flawed = flaw(found, asked.k, asked.known, arm.maker.items.num_allowed(asked.wanted))
         signals = ["malformed"] if flawed else _signals(arm, found, asked.wanted)
         if "score_out_of_range" in signals and not arms.comparable:
             signals.remove("score_out_of_range")
