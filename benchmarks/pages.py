@@ -32,6 +32,8 @@ from typing import Any, Final
 
 from benchmarks import (
     accuracy_tables,
+    content_goals,
+    content_models_table,
     content_table,
     discretion_table,
     dislikes_table,
@@ -77,6 +79,11 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "tuned settings": lambda _: settings_table.write_tuned(),
     "other settings": lambda _: settings_table.write_others(),
     "pipeline parameters": lambda _: write_table(),
+    "content goals": lambda accuracy: content_goals.write_goals(
+        {"accuracy": accuracy} | {name: _read(f"{name}.json") for name in content_goals.FILES}
+    ),
+    "content models": lambda _: content_models_table.write_models(_read("content_models.json")),
+    "content known": lambda _: content_models_table.write_known(_read("content_known.json")),
     "content": lambda _: content_table.write_tables(_read("content.json")),
     "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
