@@ -5,13 +5,12 @@ and makes the ``.mo`` files that are read when sentences are said. Needs Babel, 
 """
 
 import argparse
-import re
 import sys
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.languages.page_texts import sentences_of_page
 from coterie.languages.texts import CATALOGUES, DOMAIN
 
 ROOT: Final = Path(__file__).parents[2]
@@ -23,9 +22,6 @@ KEYWORDS: Final = {
     "say": None,
     "count": (1, 2),
 }
-_IN_PAGES: Final = re.compile(
-    r"""<[^>]*\sdata-say(?:="(?P<attribute>[a-z-]+)")?[^>]*>(?P<text>[^<]*)"""
-)
 WIDTH: Final = 100
 
 
@@ -38,7 +34,11 @@ def template() -> Any:
     for path in _files(SOURCES):
         method = "javascript" if path.suffix == ".js" else "python"
         for _, message, comments, context in extract_from_file(
-            method, str(path), keywords=KEYWORDS, comment_tags=("Translators:",)
+            method,
+            str(path),
+            keywords=KEYWORDS,
+            comment_tags=("Translators:",),
+            options={"parse_template_string": True},
         ):
             where = [(path.relative_to(ROOT).as_posix(), 0)]
             found.add(message, locations=where, auto_comments=comments, context=context)
@@ -46,17 +46,6 @@ def template() -> Any:
         for sentence in sentences_of_page(path.read_text(encoding="utf-8")):
             found.add(sentence, locations=[(path.relative_to(ROOT).as_posix(), 0)])
     return found
-
-
-def sentences_of_page(page: str) -> Iterator[str]:
-    """Find the sentences of a page: the text of elements with ``data-say``, or the attributes that
-    it names."""
-    for match in _IN_PAGES.finditer(page):
-        if match["attribute"]:
-            [said] = re.findall(rf'\s{match["attribute"]}="([^"]*)"', match[0])
-            yield said
-        else:
-            yield match["text"].strip()
 
 
 def updated(path: Path, language: str) -> tuple[bytes, bytes]:

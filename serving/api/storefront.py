@@ -1,5 +1,6 @@
 """The demonstration's page, and routes that show people to whoever asks: COTERIE_STOREFRONT."""
 
+import functools
 import html
 from collections.abc import Iterator
 from typing import Annotated, Final
@@ -9,7 +10,8 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from coterie.data.ids import MAX_ID
-from coterie.languages.texts import ITSELF, SOURCE, languages, texts_for
+from coterie.languages.page_texts import page_in
+from coterie.languages.texts import ITSELF, SOURCE, Texts, languages, texts_for
 from serving import schemas
 from serving.api.dependencies import ItemId, UserId, Using
 from serving.api.list_parameters import Paged
@@ -23,6 +25,8 @@ SHOWN_HISTORY: Final = 24
 """Entries of a shopper's history, and of each friend's."""
 MAX_SAMPLE: Final = 50
 MAX_NEW: Final = 24
+CHOSEN_LANGUAGE: Final = "coterie_language"
+"""The cookie by which the page remembers which language was chosen (static/languages.js)."""
 _PAGE: Final = (STATIC / "index.html").read_text(encoding="utf-8")
 _NO_PICTURES: Final = '<meta name="pictures" content="">'
 _ENGLISH_ALONE: Final = '<option value="en">English</option>'
@@ -53,20 +57,35 @@ async def index(
     using: Using,
     shopper: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads them
     q: Annotated[str, Query()] = "",  # noqa: ARG001
-    lang: Annotated[str, Query()] = "",  # noqa: ARG001
+    lang: Annotated[str, Query()] = "",
     item: Annotated[str, Query()] = "",  # noqa: ARG001
     category: Annotated[str, Query()] = "",  # noqa: ARG001
     brand: Annotated[str, Query()] = "",  # noqa: ARG001
     price_min: Annotated[str, Query()] = "",  # noqa: ARG001
     price_max: Annotated[str, Query()] = "",  # noqa: ARG001
 ) -> HTMLResponse:
-    """Show the storefront page, which is told where pictures are, if there are any."""
-    language = texts_for(request.headers.get("accept-language")).language
-    where = f'<meta name="pictures" content="{PICTURES}/">' if using.settings.pictures else ""
-    page = _PAGE.replace(_NO_PICTURES, where or _NO_PICTURES)
-    page = page.replace('<html lang="en">', f'<html lang="{language}">')
-    page = page.replace(_ENGLISH_ALONE, "".join(_choices()))
-    return HTMLResponse(page, headers={**_HEADERS, "Vary": "Accept-Language"})
+    """Show the storefront page, in the reader's language."""
+    texts = _texts_of(request, lang)
+    page = _page(texts.language, bool(using.settings.pictures))
+    return HTMLResponse(page, headers={**_HEADERS, "Vary": "Accept-Language, Cookie"})
+
+
+def _texts_of(request: Request, lang: str) -> Texts:
+    """Choose by what the address says, else by what was chosen before, else by what the browser
+    accepts."""
+    for chosen in (lang, request.cookies.get(CHOSEN_LANGUAGE, "")):
+        if chosen in languages():
+            return languages()[chosen]
+    return texts_for(request.headers.get("accept-language"))
+
+
+@functools.cache
+def _page(language: str, pictures: bool) -> str:
+    """Say the page in a language; it is told where pictures are, if there are any."""
+    page = page_in(_PAGE, languages()[language])
+    if pictures:
+        page = page.replace(_NO_PICTURES, f'<meta name="pictures" content="{PICTURES}/">')
+    return page.replace(_ENGLISH_ALONE, "".join(_choices()))
 
 
 def _choices() -> Iterator[str]:

@@ -1,4 +1,4 @@
-import { beginLanguage, language, marked, say } from "/static/languages.js";
+import { beginLanguage, count, language, marked, say } from "/static/languages.js";
 import { closeFinder, onChoice } from "/static/finder.js";
 import { chosen, isFiltered, offer, onFilter, readAddress } from "/static/filters.js";
 import { itemPage, loadItem } from "/static/item.js";
@@ -131,7 +131,7 @@ async function act(event, item, kind) {
     const moved = await refresh();
     // Where the event is kept but not applied yet, the list still has it.
     if (kind === "dislike") at("items").querySelector(`[data-id="${CSS.escape(item.item_id)}"]`)?.remove();
-    toast(said(kind, item, receipt.applied, moved));
+    toast(said(say(DONE[kind], item), receipt.applied, moved));
     focusAfter(kind, item, place);
   } catch (error) {
     toast(error.message, true);
@@ -139,9 +139,10 @@ async function act(event, item, kind) {
   }
 }
 
-function said(kind, item, applied, moved) {
+// What was done, and what became of the list.
+function said(first, applied, moved) {
   const then = !applied ? say("The list will follow shortly.") : moved ? say("{moved} of {all} places changed.", { moved, all: state.ranks.size }) : say("The list stays as it is.");
-  return `${say(DONE[kind], item)} ${then}`;
+  return say("{first} {then}", { first, then });
 }
 
 // Whoever uses a keyboard goes on where they were: at the same item, or at what took its place.
@@ -171,6 +172,8 @@ async function refresh() {
   const moved = query ? showFound(list) : showList(list);
   showNext(list);
   showItem(page);
+  // A list that somebody asked for is told to who does not see it; what an act changed, the toast says.
+  at("heard").textContent = count("The list has {num} item.", "The list has {num} items.", list.items.length);
   return moved;
 }
 
@@ -229,13 +232,13 @@ function showItem(page) {
   at("list-title").parentElement.classList.toggle("off", there);
   document.title = `${there ? page.about.item.title : state.user} · Coterie`;
   at("back").hidden = !there && !state.query;
-  at("back").textContent = there ? "Back to the list" : "Back to what is picked for you";
+  at("back").textContent = there ? say("Back to the list") : say("Back to what is picked for you");
   if (!there) return at("item").replaceChildren();
   const { item } = page.about;
   const acts = [
-    { text: "Buy", label: `Buy ${item.title}`, name: "buy", act: (event) => act(event, item, "purchase") },
-    { text: "Look", label: `Look at ${item.title}`, act: (event) => act(event, item, "click") },
-    { text: "Not for me", label: `Not for me: ${item.title}`, act: (event) => act(event, item, "dislike") },
+    { text: say("Buy"), label: say("Buy {title}", item), name: "buy", act: (event) => act(event, item, "purchase") },
+    { text: say("Look"), label: say("Look at {title}", item), act: (event) => act(event, item, "click") },
+    { text: say("Not for me"), label: say("Not for me: {title}", item), act: (event) => act(event, item, "dislike") },
   ];
   at("item").replaceChildren(...itemPage(page, acts, miniCard));
 }
@@ -353,12 +356,12 @@ addEventListener("popstate", () => {
 at("befriend").addEventListener("submit", async (event) => {
   event.preventDefault();
   const other = at("friend").value.trim();
-  if (!other) return;
+  if (!other) return toast(say("Say whom you know, by their id."), true);
   try {
-    await ask(path("users", state.user, "ties", other), { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind: "friend" }) });
+    const receipt = await ask(path("users", state.user, "ties", other), { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind: "friend" }) });
     const moved = await refresh();
     at("friend").value = "";
-    toast(`You and ${other} know each other now. ${moved ? `${moved} of ${state.ranks.size} places changed.` : "The list stays as it is."}`);
+    toast(said(say("You and {friend} know each other now.", { friend: other }), receipt.applied, moved));
   } catch (error) {
     toast(error.message, true);
   }

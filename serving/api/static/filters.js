@@ -1,5 +1,6 @@
 // What of the shop is shown: a category, a brand, a range of prices. It stands in the address.
 
+import { say } from "/static/languages.js";
 import { ask, make } from "/static/parts.js";
 
 const FIELDS = ["category", "brand", "price_min", "price_max"];
@@ -45,9 +46,17 @@ function writeAddress() {
   clear.hidden = !isFiltered();
 }
 
+// What is wrong is said in the page's language, which need not be the browser's.
+function fits() {
+  const [from, to] = [form.elements.price_min, form.elements.price_max];
+  for (const field of [from, to]) field.setCustomValidity(field.validity.badInput || field.validity.rangeUnderflow ? say("A price is a number, 0 or more.") : "");
+  if (from.validity.valid && to.validity.valid && from.value && to.value && Number(from.value) > Number(to.value)) to.setCustomValidity(say("No price is that low: the range begins above it."));
+  return form.reportValidity();
+}
+
 // Asks anew when something else is chosen; the keyboard stays where it is.
 export function onFilter(refresh) {
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("change", () => { if (form.reportValidity()) { writeAddress(); refresh(); } });
-  form.addEventListener("reset", () => setTimeout(() => { writeAddress(); form.elements.category.focus(); refresh(); }));
+  form.addEventListener("change", () => { if (fits()) { writeAddress(); refresh(); } });
+  form.addEventListener("reset", () => setTimeout(() => { fits(); writeAddress(); form.elements.category.focus(); refresh(); }));
 }

@@ -1,47 +1,37 @@
 // The page in the reader's language: sentences out of the same catalogues as reasons come from.
 
-const KEPT = "coterie.language";
-const known = [...document.querySelectorAll("#language option")].map((option) => option.value);
-const asked = new URL(location).searchParams.get("lang");
-// What was chosen, else what the server made of the browser's languages.
-export const language = [asked, remembered(), document.documentElement.lang, "en"].find((one) => known.includes(one));
+const KEPT = "coterie_language"; // serving/api/storefront.py reads it
+// What the server made of the address, of what was chosen before, and of the browser's languages: the page came in it.
+export const language = document.documentElement.lang;
 let catalogue = { entries: {}, forms: [] };
 
-function remembered() {
-  try { return localStorage.getItem(KEPT); } catch { return null; } // a browser may keep nothing
-}
-
 export const marked = (sentence) => sentence;
+// Several short ones after each other, as the language does it.
+export const listed = (parts) => new Intl.ListFormat(language, { style: "narrow", type: "unit" }).format(parts);
 const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 
 export const say = (sentence, values = {}) => filled(catalogue.entries[sentence] || sentence, values);
 
 export function count(one, many, num, values = {}) {
-  const forms = catalogue.entries[one] ?? [one, many];
-  const form = catalogue.forms[num < 200 ? num : 100 + (num % 100)] ?? Number(num !== 1);
-  return filled(forms[form], { num, ...values });
+  // What nobody translated yet is said in English, which counts as English does.
+  const forms = catalogue.entries[one];
+  const said = forms ? forms[catalogue.forms[num < 200 ? num : 100 + (num % 100)]] : num === 1 ? one : many;
+  return filled(said, { num, ...values });
 }
 
-// Says what stands in the page itself: text of elements with data-say, or the attribute that it names.
-function sayPage() {
-  document.documentElement.lang = language;
-  for (const element of document.querySelectorAll("[data-say]")) {
-    const name = element.dataset.say;
-    if (name) element.setAttribute(name, say(element.getAttribute(name)));
-    else element.textContent = say(element.textContent.trim());
-  }
+function keep(chosen) {
+  document.cookie = `${KEPT}=${chosen}; path=/; max-age=31536000; samesite=lax`;
+  const url = new URL(location);
+  url.hash = ""; // with one the page would not be loaded again
+  // A browser may keep nothing: then the address does.
+  if (document.cookie.includes(`${KEPT}=${chosen}`)) url.searchParams.delete("lang"); else url.searchParams.set("lang", chosen);
+  location.replace(url);
 }
 
 export async function beginLanguage() {
   const choice = document.getElementById("language");
   choice.value = language;
-  choice.addEventListener("change", () => {
-    try { localStorage.setItem(KEPT, choice.value); } catch { /* then it holds for this page alone */ }
-    const url = new URL(location);
-    url.searchParams.set("lang", choice.value);
-    location.replace(url);
-  });
+  choice.addEventListener("change", () => keep(choice.value));
   const answer = await fetch(`/languages/${language}`).catch(() => null);
   if (answer?.ok) catalogue = await answer.json();
-  sayPage();
 }

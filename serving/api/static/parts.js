@@ -1,6 +1,19 @@
 // What every part of the page is built with: answers of the API, elements, and words for numbers.
 
-import { language, say } from "/static/languages.js";
+import { language, marked, say } from "/static/languages.js";
+
+// What went wrong, by the status: what the API says of it is for who writes programs, and English.
+const FAULTS = {
+  404: marked("The shop does not have this (any more)."),
+  409: marked("The shop cannot tell that at the moment."),
+  413: marked("That is too long for the shop."),
+  422: marked("The shop does not take that: check what you wrote."),
+  503: marked("Something behind the shop does not answer. Try again in a moment."),
+};
+const REFUSED = marked("The shop does not let this page do that.");
+const OURS = marked("Something went wrong in the shop.");
+const NUMBERED = marked("{fault} (request {request})");
+const faultOf = (status) => FAULTS[status] ?? ([401, 403].includes(status) ? REFUSED : status < 500 ? FAULTS[422] : OURS);
 
 export async function ask(path, options = {}) {
   let answer;
@@ -10,8 +23,10 @@ export async function ask(path, options = {}) {
     throw new Error(say("The shop does not answer. Is it still running?"));
   }
   if (answer.ok) return answer.json();
-  const problem = await answer.json().catch(() => ({ detail: answer.statusText }));
-  throw new Error(problem.detail + (problem.request_id ? ` (request ${problem.request_id})` : ""));
+  const { request_id: request } = await answer.json().catch(() => ({}));
+  const fault = say(faultOf(answer.status));
+  // By the number its log is found.
+  throw new Error(request && answer.status >= 500 ? say(NUMBERED, { fault, request }) : fault);
 }
 
 export const path = (...parts) => "/v1/" + parts.map(encodeURIComponent).join("/");

@@ -1,6 +1,6 @@
 // Why an item is listed: in a line, as a bar of shares, and one by one.
 
-import { marked, say } from "/static/languages.js";
+import { listed, marked, say } from "/static/languages.js";
 import { make, percent } from "/static/parts.js";
 import { face } from "/static/pictures.js";
 
@@ -37,13 +37,13 @@ function shares(reasons) {
 
 export function bar(reasons) {
   const sums = shares(reasons);
-  const said = KINDS.filter((kind) => sums[kind] > 0).map((kind) => say(SHARES[kind], { share: percent(sums[kind]) })).join(", ");
+  const said = listed(KINDS.filter((kind) => sums[kind] > 0).map((kind) => say(SHARES[kind], { share: percent(sums[kind]) })));
   const parts = [...reasons].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind)).map((reason) => {
-    const part = make("span", { class: `part ${reason.kind}${reason.contribution < 0 ? " against" : ""}`, title: `${reason.text}: ${percent(reason.share)}` });
+    const part = make("span", { class: `part ${reason.kind}${reason.contribution < 0 ? " against" : ""}`, title: say("{reason}: {share}", { reason: reason.text, share: percent(reason.share) }) });
     part.style.flexGrow = Math.max(reason.share, 0.001);
     return part;
   });
-  return make("div", { class: "bar", role: "img", "aria-label": `${say("Share of the score")}: ${said}` }, ...parts);
+  return make("div", { class: "bar", role: "img", "aria-label": say("Share of the score: {shares}", { shares: said }) }, ...parts);
 }
 
 export function why(reasons) {
