@@ -21,6 +21,7 @@ from typing import Any, Final
 import torch
 
 from benchmarks.search_found import measure_found
+from benchmarks.search_live import measure_live
 from benchmarks.search_pictures import measure_pictures
 from benchmarks.search_speed import measure_speed
 from benchmarks.search_taste import measure_taste
@@ -32,6 +33,7 @@ PARTS: Final[dict[str, Callable[[Path], dict[str, Any]]]] = {
     "taste": measure_taste,
     "pictures": measure_pictures,
     "speed": measure_speed,
+    "live": measure_live,
 }
 
 

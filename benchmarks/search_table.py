@@ -73,5 +73,16 @@ def write_speed(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def write_live(results: Mapping[str, Any]) -> str:
+    """Write how long search takes while items change."""
+    live = results["live"]
+    lines = [f"| live items beside {live['items']:,} | read once, ms | a search, ms, p50 (p99) |"]
+    lines.append("|---|---|---|")
+    for name, cell in live["ms"].items():
+        read = f"{live['read ms'][name]:g}" if int(name) else ""
+        lines.append(f"| {int(name):,} | {read} | {cell['p50']:.1f} ({cell['p99']:.1f}) |")
+    return "\n".join(lines)
+
+
 def _cell(cell: Mapping[str, float]) -> str:
     return f"{cell['mean']:.3f} ± {cell['spread']:.3f}"

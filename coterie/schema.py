@@ -331,6 +331,9 @@ FRIENDS_NAMED: Final = "friends_named"
 """1 where a friend may be named in a reason, in the order of FRIEND_IDS."""
 FRIENDS_MUTUAL: Final = "friends_mutual"
 """1 where a friend follows the shopper in turn, in the order of FRIEND_IDS."""
+FRIEND_WEIGHTS: Final = "friend_weights"
+"""Flattened: len(TIE_KINDS) numbers a friend, what each kind of tie weighs, 0 where there is none.
+One kind may end while the others go on."""
 CONSENT: Final = "consent"
 """Of the shopper: whether they may be named, and used, 1 or 0, in the order of CONSENTS."""
 CONSENTS: Final = ("may_be_named", "may_be_used")

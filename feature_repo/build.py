@@ -11,12 +11,14 @@ from coterie.data.splits import events_of_lists
 from coterie.graph.friends import friend_lists
 from coterie.graph.mutual import mutual_friends
 from coterie.graph.strength import tie_strengths
+from coterie.graph.tie_weights import weights_by_kind
 from coterie.recommend.shoppers import remembered
 from coterie.schema import (
     CONSENT,
     CONSENTS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
+    FRIEND_WEIGHTS,
     FRIENDS_MUTUAL,
     FRIENDS_NAMED,
     HAD_ITEMS,
@@ -27,6 +29,7 @@ from coterie.schema import (
     RECENT_TS,
     RECENT_WANTED,
     STRENGTHS,
+    TIE_KINDS,
 )
 from coterie.schema import (
     TIMESTAMP as TIMESTAMP_TYPE,
@@ -118,6 +121,10 @@ def friend_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
             ),
             FRIENDS_NAMED: _lists(friends.offsets, pa.array(named.astype(np.int64))),
             FRIENDS_MUTUAL: _lists(friends.offsets, pa.array(mutual.astype(np.int64))),
+            FRIEND_WEIGHTS: _lists(
+                friends.offsets * len(TIE_KINDS),
+                pa.array(weights_by_kind(friends, moment.ties).ravel()),
+            ),
             CONSENT: _lists(
                 np.arange(users + 1) * len(CONSENTS), pa.array(consent.ravel().astype(np.int64))
             ),

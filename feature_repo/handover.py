@@ -28,7 +28,13 @@ from coterie.data.stores import reaching
 from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
 from coterie.recommend.point_in_time import TRAINING_FEATURES
-from coterie.schema import CONSENT, FRIENDS_MUTUAL, SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
+from coterie.schema import (
+    CONSENT,
+    FRIEND_WEIGHTS,
+    FRIENDS_MUTUAL,
+    SHOPPER_RECENT_VIEW,
+    SHOPPER_TIES_VIEW,
+)
 from feature_repo.online import Written, write_online
 from feature_repo.services import service
 from feature_repo.store import SETTINGS
@@ -43,6 +49,7 @@ _TYPES: Final = {
     # Which training has no use for.
     CONSENT: pa.list_(pa.int64()),
     FRIENDS_MUTUAL: pa.list_(pa.int64()),
+    FRIEND_WEIGHTS: pa.list_(pa.float32()),
     **{column.name: column.type for column in TRAINING_FEATURES},
 }
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")

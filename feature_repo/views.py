@@ -16,6 +16,7 @@ from coterie.schema import (
     CONSENTS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
+    FRIEND_WEIGHTS,
     FRIENDS_MUTUAL,
     FRIENDS_NAMED,
     HAD_ITEMS,
@@ -31,6 +32,7 @@ from coterie.schema import (
     SHOPPER_RECENT_VIEW,
     SHOPPER_TIES_VIEW,
     STRENGTHS,
+    TIE_KINDS,
 )
 from feature_repo.entities import user
 
@@ -129,6 +131,13 @@ shopper_ties = FeatureView(
             name=FRIENDS_MUTUAL,
             dtype=Array(Int64),
             description="1 where the friend follows the shopper in turn",
+        ),
+        Field(
+            name=FRIEND_WEIGHTS,
+            dtype=Array(Float32),
+            description="weight of each kind of tie: "
+            + ", ".join(TIE_KINDS)
+            + "; one friend after another",
         ),
         Field(
             name=CONSENT,

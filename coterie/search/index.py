@@ -1,5 +1,7 @@
 """Search in a catalogue: words, meaning and the shopper's own taste, added up."""
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -87,6 +89,33 @@ class SearchIndex:
         self._vectors, self._available = vectors, available
         self._weights = weights or SearchWeights()
 
+    @property
+    def knows_meaning(self) -> bool:
+        """Whether there are vectors of texts."""
+        return self._vectors is not None
+
+    def changed(
+        self,
+        rows: Sequence[int] = (),
+        texts: pa.Table | None = None,
+        meant: Sequence[int] = (),
+        vectors: npt.ArrayLike | None = None,
+    ) -> "SearchIndex":
+        """Give an index in which some items say something else, or are new; this one stays.
+
+        Args:
+            rows: Of items whose words changed; new ones follow the last that is known.
+            texts: What they say now, in this order.
+            meant: Rows of items of whose texts there are new vectors.
+            vectors: These, in the order of ``meant``.
+        """
+        found = copy.copy(self)
+        if texts is not None:
+            found.words = self.words.changed(rows, texts)
+        if self._vectors is not None and len(meant) and vectors is not None:
+            found._vectors = self._vectors.changed(meant, vectors)
+        return found
+
     def meanings(self, vector: npt.ArrayLike) -> Floats | None:
         """Compare all items with a vector of a text, shape (items,); None without vectors."""
         return None if self._vectors is None else self._vectors.cosines(vector)
@@ -108,14 +137,20 @@ class SearchIndex:
                 None: words alone are searched.
             taste: The shopper's scores of all items, in any unit; None: of a stranger.
             allowed: Items that may be found, shape (items,), in place of ``available``; it takes
-                items away, and changes no score.
+                items away, and changes no score. Of it and taste the shorter says how many items
+                are looked at: the last ones may be new to either.
         """
-        weights, words = self._weights, self.words.scores(query)
-        meaning = np.zeros(len(words), np.float32)
-        if self._vectors is not None and vector is not None:
-            meaning = self._vectors.cosines(vector)
         may_be_found = self._available if allowed is None else allowed
-        fits = np.flatnonzero(weights.fits(words, meaning) & may_be_found)
+        num = min(self.words.num_items, len(may_be_found))
+        if taste is not None:
+            taste = np.asarray(taste)
+            num = min(num, len(taste))
+        weights, words = self._weights, self.words.scores(query)[:num]
+        meaning = np.zeros(num, np.float32)
+        if self._vectors is not None and vector is not None:
+            cosines = self._vectors.cosines(vector)[:num]
+            meaning[: len(cosines)] = cosines
+        fits = np.flatnonzero(weights.fits(words, meaning) & may_be_found[:num])
         parts = np.zeros((3, len(fits)), np.float32)
         parts[0], parts[1] = weights.parts(words[fits], meaning[fits])
         if taste is not None and len(fits):
@@ -140,17 +175,22 @@ class SearchIndex:
             k: How many.
             allowed: Items that may be found, shape (items,), in place of ``available``.
         """
+        may_be_found = self._available if allowed is None else allowed
         words = self.words.scores(text)
         known = row < len(words)
         alike = np.minimum(words / max(float(words[row]) if known else 1.0, 1e-9), 1.0)
         if known and self._vectors is not None and self._vectors.knows(row):
-            alike = (alike + np.clip(self._vectors.like(row), 0.0, 1.0)) / 2
-        return nearest(alike, row, self._available if allowed is None else allowed, k)
+            meaning = np.zeros_like(alike)
+            cosines = self._vectors.like(row)[: len(alike)]
+            meaning[: len(cosines)] = np.clip(cosines, 0.0, 1.0)
+            alike = (alike + meaning) / 2
+        num = min(len(alike), len(may_be_found))
+        return nearest(alike[:num], row, may_be_found[:num], k)
 
     def _spread(self, taste: npt.ArrayLike) -> Floats:
         """Bring scores to mean 0 and deviation 1 over the items that may be found."""
         given = np.asarray(taste, np.float32)
-        known = given[self._available]
+        known = given[: len(self._available)][self._available[: len(given)]]
         spread = (given - known.mean()) / max(float(known.std()), 1e-9)
         return np.asarray(np.clip(spread, -_WIDEST, _WIDEST), np.float32)
 

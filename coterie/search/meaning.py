@@ -1,5 +1,7 @@
 """Which items mean what a query means: cosines of vectors that one encoder made of both."""
 
+import copy
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -53,11 +55,23 @@ class VectorIndex:
             seen += self._unit
             seen[both] /= np.sqrt(2.0)
             self._meant = seen
+        self._live: dict[int, Floats] = {}
+
+    def changed(self, rows: Sequence[int], vectors: npt.ArrayLike) -> "VectorIndex":
+        """Give an index in which some items say something else, or are new; this one stays.
+
+        Args:
+            rows: Of the items, each once; what looks like them counts no more.
+            vectors: Of what they say now, shape (rows, width); zeros say nothing.
+        """
+        found, units = copy.copy(self), self._whitening.apply(np.asarray(vectors))
+        found._live = self._live | dict(zip(rows, units, strict=True))
+        return found
 
     @property
     def num_items(self) -> int:
         """Items, also those without a vector."""
-        return len(self._unit)
+        return max(len(self._unit), 1 + max(self._live, default=-1))
 
     def cosines(self, vector: npt.ArrayLike) -> Floats:
         """Compare all items with a vector, shape (width,): shape (items,).
@@ -66,12 +80,28 @@ class VectorIndex:
         expect, over the root of two.
         """
         asked = self._whitening.apply(np.asarray(vector)[None])[0]
-        return np.asarray(self._meant @ asked, np.float32)
+        return self._compared(self._meant, asked)
 
     def like(self, row: int) -> Floats:
         """Compare the texts of all items with that of one, shape (items,)."""
-        return np.asarray(self._unit @ self._unit[row], np.float32)
+        return self._compared(self._unit, self._of(row))
 
     def knows(self, row: int) -> bool:
         """Tell whether an item has a vector of its text."""
-        return bool(self._unit[row].any())
+        return bool(self._of(row).any())
+
+    def _of(self, row: int) -> Floats:
+        """Give the vector of an item's text; zeros where there is none."""
+        if row in self._live:
+            return self._live[row]
+        return self._unit[row] if row < len(self._unit) else np.zeros_like(self._unit[0])
+
+    def _compared(self, units: Floats, asked: Floats) -> Floats:
+        """Compare all items with a vector, those beside ``units`` too."""
+        found = np.asarray(units @ asked, np.float32)
+        live = self._live
+        if not live:
+            return found
+        found = np.concatenate([found, np.zeros(self.num_items - len(found), np.float32)])
+        found[list(live)] = np.stack(list(live.values())) @ asked
+        return found

@@ -29,7 +29,8 @@ class Spelling:
 
     def __init__(self, words: pa.Array) -> None:
         """Index words, each different; their places are those of the array."""
-        self._place = {word: place for place, word in enumerate(words.to_pylist())}
+        self.places: dict[str, int] = {word: at for at, word in enumerate(words.to_pylist())}
+        """Of the words: to be read alone."""
         row, pair = _pairs(words)
         coded = pc.dictionary_encode(pair)
         self._code = {one: code for code, one in enumerate(coded.dictionary.to_pylist())}
@@ -54,7 +55,7 @@ class Spelling:
             whether that is among them.
         """
         for word in asked:
-            itself = self._place.get(word, -1)
+            itself = self.places.get(word, -1)
             pairs = _of_one(word)
             codes = [self._code[pair] for pair in pairs if pair in self._code]
             shared = np.zeros(len(self._pairs), np.float32)

@@ -1,12 +1,15 @@
 """Which items have the words of a query: BM25 over title, brand, category and description.
 
+Items that change later, or are new, are beside the others (``LiveWords``) until the next index.
+
 Each word of a query also stands for words of the catalogue that are spelt much like it, as far as
 they are: so a slip of the finger, or a plural, finds what was meant. Chinese has no borders between
 words: characters and pairs of neighbours are looked for.
 """
 
+import copy
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +20,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from coterie.content.words import Codes, Matrix, cut_text, cut_words
+from coterie.search.live_words import LiveWords
 from coterie.search.spelling import Spelling
 
 Floats = npt.NDArray[np.float32]
@@ -65,32 +69,100 @@ class WordIndex:
         self._settings = settings or WordSettings()
         words, counts = _count(catalogue, self._settings.fields)
         items = np.diff(counts.indptr)
-        self._rarity = np.log1p((counts.shape[0] - items + 0.5) / (items + 0.5)).astype(np.float32)
+        self._rarity = _rarity(counts.shape[0], items)
         self._most_rarity = float(np.log1p((counts.shape[0] + 0.5) / 0.5))
         self._first, self._item = counts.indptr, counts.indices
-        self._weight = _saturated(counts, self._settings)
+        length = np.asarray(counts.sum(axis=1)).ravel()
+        self._typical = float(length[length > 0].mean()) if (length > 0).any() else 1.0
+        self._weight = self._saturated(counts.data, length[counts.indices])
         self._spelling = Spelling(words)
-        self._least = self._settings.least_alike, self._settings.stand_ins
-        self.num_items: int = counts.shape[0]
+        self._live = LiveWords()
+        self._counted: int = counts.shape[0]
+        self.num_items: int = self._counted
+
+    def changed(self, rows: Sequence[int], texts: pa.Table) -> "WordIndex":
+        """Give an index in which some items say something else, or are new; this one stays.
+
+        What words weigh stays as it was, so no other item's score moves; what was said before of a
+        changed item is not found any more.
+
+        Args:
+            rows: Of the items, each once; new ones follow the last that is known.
+            texts: What they say now, in this order, in columns as of the catalogue.
+        """
+        words, counts = _count(texts, self._settings.fields)
+        found, known = copy.copy(self), len(self._first) - 1
+        live = self._live.changed(np.array(rows, np.int64), words, counts, self._spelling.places)
+        length = np.bincount(live.row, live.count, len(live.rows)).astype(np.float32)
+        found._live = live.weighed(self._saturated(live.count, length[live.row]))
+        rarity = _rarity(self._counted, live.num_items_of(known))
+        found._rarity = np.concatenate([self._rarity[:known], rarity])
+        found.num_items = max(self.num_items, 1 + max(rows, default=-1))
+        return found
 
     def scores(self, query: str) -> Floats:
         """Score all items by a query's words, shape (items,).
 
         1 is what an item has that holds every word once, with nothing beside; 0: none of them.
         """
-        scores = np.zeros(self.num_items, np.float32)
+        scores, live = np.zeros(self._counted, np.float32), self._live
+        of_live = np.zeros(len(live.rows), np.float32)
         whole = 0.0
-        for places, alike, exact in self._spelling.nearest(words_of(query), *self._least):
+        for places, alike, exact in self._nearest(words_of(query)):
             rarity = float(self._rarity[places[0]]) if exact else self._most_rarity
             whole += rarity
-            of_word = np.zeros(self.num_items, np.float32)
+            of_word, of_live_word = np.zeros_like(scores), np.zeros_like(of_live)
             # The nearest comes last, and has the last word: no item is counted twice.
             for place, near in zip(places[::-1].tolist(), alike[::-1].tolist(), strict=True):
-                span = slice(self._first[place], self._first[place + 1])
                 counts = near**self._settings.sharpness * min(rarity, float(self._rarity[place]))
-                of_word[self._item[span]] = self._weight[span].astype(np.float32) * counts
+                if place < len(self._first) - 1:
+                    span = slice(self._first[place], self._first[place + 1])
+                    of_word[self._item[span]] = self._weight[span].astype(np.float32) * counts
+                rows, weights = live.postings(place)
+                of_live_word[rows] = weights * counts
             scores += of_word
+            of_live += of_live_word
+        if len(live.rows):
+            scores = np.concatenate([scores, np.zeros(self.num_items - self._counted, np.float32)])
+            scores[live.rows] = of_live
         return scores / whole if whole else scores
+
+    def _nearest(self, asked: Sequence[str]) -> Iterator[tuple[Codes, Floats, bool]]:
+        """Find the words most like each of those asked for, as if all stood in one vocabulary."""
+        settings, num_known = self._settings, len(self._first) - 1
+        least, most = settings.least_alike, settings.stand_ins
+        known = self._spelling.nearest(asked, least, most)
+        if self._live.spelling is None:
+            yield from known
+            return
+        for here, there in zip(known, self._live.spelling.nearest(asked, least, most), strict=True):
+            places = np.concatenate([here[0], there[0] + num_known])
+            alike = np.concatenate([here[1], there[1]])
+            # The word itself comes first, also before one that has the same pairs of letters.
+            itself = np.zeros(len(places), np.bool_)
+            itself[:1] |= here[2]
+            itself[len(here[0]) : len(here[0]) + 1] |= there[2]
+            best = np.lexsort((places, -alike, ~itself))[:most]
+            yield places[best], alike[best], here[2] or there[2]
+
+    def _saturated(self, counts: Floats, length: Floats) -> npt.NDArray[np.float16]:
+        """BM25's weight of each count of a word in an item, without the word's rarity.
+
+        Scaled so that a word that comes once in a text of middling length has 1.
+
+        Args:
+            counts: How much the word counts in the item, shape (n,).
+            length: What all words of that item count, shape (n,).
+        """
+        said = self._settings
+        slow = said.saturation * (1 - said.length + said.length * length / self._typical)
+        return np.asarray(counts * (said.saturation + 1) / (counts + slow), np.float16)
+
+
+def _rarity(num_items: int, items: npt.ArrayLike) -> Floats:
+    """Say what words count that so many items have, each at least 0."""
+    have = np.minimum(np.asarray(items), num_items)
+    return np.asarray(np.log1p((num_items - have + 0.5) / (have + 0.5)), np.float32)
 
 
 def words_of(query: str) -> list[str]:
@@ -187,15 +259,3 @@ class _Parts:
             (num_items, len(coded.dictionary)),
         )
         return coded.dictionary, found.tocsc()
-
-
-def _saturated(counts: Matrix, said: WordSettings) -> npt.NDArray[np.float16]:
-    """BM25's weight of each word in each item, without its rarity; (counts,), by word.
-
-    Scaled so that a word that comes once in a text of middling length has 1.
-    """
-    length = np.asarray(counts.sum(axis=1)).ravel()
-    typical = float(length[length > 0].mean()) if (length > 0).any() else 1.0
-    slow = said.saturation * (1 - said.length + said.length * length / typical)
-    weight = counts.data * (said.saturation + 1) / (counts.data + slow[counts.indices])
-    return np.asarray(weight, np.float16)

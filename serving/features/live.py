@@ -2,14 +2,14 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Final
 
 import numpy as np
 
 from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of, weight_of
-from coterie.schema import MAX_FRIENDS, STRENGTHS, UNDIRECTED_TIES
+from coterie.schema import MAX_FRIENDS, STRENGTHS, TIE_KINDS, UNDIRECTED_TIES
 from serving.events.log import LiveRows
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
@@ -125,7 +125,7 @@ class LiveFeatures:
         made = _made(ties)
         strengths = dict(zip(known.ids, np.array(known.strengths).reshape(-1, _WIDTH), strict=True))
         named = dict(zip(known.ids, known.named, strict=True))
-        new = [friend for friend, one in made.items() if one is not None and friend not in named]
+        new = [f for f, one in made.items() if one.strengths is not None and f not in named]
         may_be_named, used = named, set(new)
         if new:
             said = dict(zip(new, self._features.consents(new), strict=True))
@@ -136,14 +136,18 @@ class LiveFeatures:
                 if self._live.consent(friend).get("may_be_used", yes)
             }
         for friend, one in made.items():
-            if one is None:
+            left = _weight_left(known, friend, one.kinds)
+            if one.strengths is None and left == 0.0:
                 strengths.pop(friend, None)
             elif friend in strengths:
-                # Shares, for one, are known to training alone; the weight is what was said last.
-                both = np.maximum(one, strengths[friend])
-                strengths[friend] = np.concatenate([one[:1], both[1:]])
-            elif friend in used:
-                strengths[friend] = one
+                # Shares, for one, are known to training alone; of the rest what was said last.
+                both = np.array(strengths[friend])
+                if one.strengths is not None:
+                    both[1:] = np.maximum(one.strengths[1:], both[1:])
+                both[0] = np.log1p(left + one.weight)
+                strengths[friend] = both
+            elif friend in used and one.strengths is not None:
+                strengths[friend] = one.strengths
         return _strongest_first(strengths, may_be_named)
 
     def _consenting(self, friends: Friends) -> Friends:
@@ -187,21 +191,43 @@ class LiveFeatures:
         return replace(friends, named=tuple(named), mutual=both)
 
 
-def _made(ties: Mapping[tuple[str, str], RowState]) -> "dict[str, np.ndarray | None]":
-    """Bring the changed ties to each friend together: their strengths; None where they are gone."""
-    found: dict[str, list[RowState]] = {}
-    for (friend, _), state in ties.items():
-        found.setdefault(friend, []).append(state)
-    return {friend: _together([s for s in of if is_there(s)]) for friend, of in found.items()}
+@dataclass(frozen=True, slots=True)
+class _ChangedTies:
+    """What changes say of the ties to one friend, all kinds that they speak of together."""
+
+    kinds: frozenset[str]
+    """Of these what the tables say does not count any more."""
+    strengths: "np.ndarray | None"
+    """Of those that are there now; None: of these kinds none is."""
+    weight: float
 
 
-def _together(ties: Sequence[RowState]) -> "np.ndarray | None":
-    if not ties:
-        return None
-    said = [values_of(state) for state in ties]
+def _made(ties: Mapping[tuple[str, str], RowState]) -> dict[str, _ChangedTies]:
+    """Bring the changed ties to each friend together."""
+    found: dict[str, dict[str, RowState]] = {}
+    for (friend, kind), state in ties.items():
+        found.setdefault(friend, {})[kind] = state
+    return {friend: _together(of) for friend, of in found.items()}
+
+
+def _together(ties: Mapping[str, RowState]) -> _ChangedTies:
+    said = [values_of(state) for state in ties.values() if is_there(state)]
+    if not said:
+        return _ChangedTies(frozenset(ties), None, 0.0)
     rows = np.array([one.get(STRENGTHS_FIELD) or [0.0] * _WIDTH for one in said])
     weight = sum(map(weight_of, said))
-    return np.concatenate([[np.log1p(weight)], rows.max(axis=0)[1:]])
+    strengths = np.concatenate([[np.log1p(weight)], rows.max(axis=0)[1:]])
+    return _ChangedTies(frozenset(ties), strengths, weight)
+
+
+def _weight_left(known: Friends, friend: str, changed: frozenset[str]) -> float:
+    """Add up what ties of other kinds than the changed ones weigh in the shop's tables; 0 where
+    that was not written down: then the word on one kind is the word on the pair."""
+    if not known.weights or friend not in known.ids:
+        return 0.0
+    weights = known.weights_of(known.ids.index(friend))
+    by_kind = zip(TIE_KINDS, weights, strict=False)
+    return sum(weight for kind, weight in by_kind if kind not in changed)
 
 
 def _strongest_first(strengths: "Mapping[str, np.ndarray]", named: Mapping[str, bool]) -> Friends:

@@ -29,6 +29,9 @@ class Friends:
     """Whether reasons may say who it is."""
     mutual: tuple[bool, ...] = ()
     """Whether they follow the shopper in turn; empty where nobody wrote it down: all do then."""
+    weights: tuple[float, ...] = ()
+    """``len(schema.TIE_KINDS)`` numbers a friend: what each kind of tie weighs in the shop's
+    tables; empty where nobody wrote it down."""
 
     def take(self, places: Sequence[int]) -> "Friends":
         """Take some of them, in the order asked."""
@@ -39,7 +42,13 @@ class Friends:
             tuple(itertools.chain.from_iterable(strengths)),
             tuple(self.named[place] for place in places),
             tuple(self.mutual[place] for place in places) if self.mutual else (),
+            tuple(weight for place in places for weight in self.weights_of(place)),
         )
+
+    def weights_of(self, place: int) -> tuple[float, ...]:
+        """Give what each kind of tie to a friend weighs; empty where nobody wrote it down."""
+        kinds = len(schema.TIE_KINDS)
+        return self.weights[place * kinds : (place + 1) * kinds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,7 @@ _TIES: Final = (
     schema.FRIEND_STRENGTHS,
     schema.FRIENDS_NAMED,
     schema.FRIENDS_MUTUAL,
+    schema.FRIEND_WEIGHTS,
 )
 _CONSENT_REFS: Final = [
     f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in (schema.FRIEND_IDS, schema.CONSENT)
@@ -279,6 +289,7 @@ def _friends(columns: Mapping[str, list[Any]], row: int) -> Friends:
         tuple(_list(columns, schema.FRIEND_STRENGTHS, row)),
         tuple(bool(named) for named in _list(columns, schema.FRIENDS_NAMED, row)),
         tuple(bool(both) for both in _list(columns, schema.FRIENDS_MUTUAL, row)),
+        tuple(_list(columns, schema.FRIEND_WEIGHTS, row)),
     )
 
 

@@ -1,13 +1,14 @@
 """From a shopper's features to an answer: recommender asked, words found. No web in here."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 
 from coterie.content.encoder import ContentEncoder
+from coterie.data.changes import RowState
 from coterie.data.dataset import Ints
 from coterie.languages.texts import Texts, languages
 from coterie.reasons.discretion import Discretion
@@ -82,6 +83,10 @@ class ListMaker:
         """Items that may be listed at this moment."""
         return self.items.num_available
 
+    def add_items(self, states: Mapping[str, RowState]) -> None:
+        """Add items that entered the shop after the release was made; see ``ServedItems.add``."""
+        self.items.add(states)
+
     def recommend(
         self, user_id: str, k: int, explain: bool, wanted: Wanted = PLAIN
     ) -> RecommendationList:
@@ -95,7 +100,8 @@ class ListMaker:
     def gather(self, user_id: str) -> ShopperFeatures:
         """Read what is known of a shopper, and time it."""
         with self._timed("features"):
-            return gather(self.features, user_id).drawn_on(self._discretion)
+            known = gather(self.features, user_id)
+            return known.drawn_on(self._discretion.circle, self.catalogue.row)
 
     def make(
         self, known: ShopperFeatures, k: int, explain: bool, wanted: Wanted = PLAIN

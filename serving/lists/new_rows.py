@@ -1,6 +1,6 @@
 """Items that entered the shop after a release was made, as rows of that release."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,33 +12,30 @@ from scipy import sparse
 from coterie.data.changes import RowState, values_of
 from coterie.recommend.stand_ins import StandIns, extended
 from coterie.release.bundle import Release
-from serving.lists.search import ItemSearch
+from serving.lists.search import Vectors
 
-__all__ = ["StandIns", "grow"]
+__all__ = ["StandIns", "catalogue_row", "grow"]
 
 
 def grow(
-    release: Release, states: Mapping[str, RowState], stand_ins: StandIns, searcher: ItemSearch
+    release: Release,
+    rows: Sequence[Mapping[str, Any]],
+    stand_ins: StandIns,
+    meanings: Sequence[Vectors | None],
 ) -> Release:
     """Add rows to a release: what known items that are like a new one stand in for it.
 
     Args:
         release: With rows that were added before, if there are any.
-        states: Of the new items, by id.
+        rows: Of the new items, as ``catalogue_row`` writes them.
         stand_ins: Of the items that the release was made with.
-        searcher: Tells whose texts say the same, where the release has an encoder of texts.
+        meanings: Of each new item, how much each of these says what it says; None: nothing tells.
     """
-    rows = [_row(item_id, state) for item_id, state in states.items()]
-    catalogue = pa.concat_tables(
-        [release.catalogue, pa.Table.from_pylist(rows, release.catalogue.schema)]
-    )
+    more = pa.Table.from_pylist(list(map(dict, rows)), release.catalogue.schema)
+    catalogue = pa.concat_tables([release.catalogue, more])
     chosen = [
-        stand_ins.weights(
-            row["category"],
-            row["brand"],
-            searcher.meanings(" ".join(filter(None, map(row.get, ("title", "brand", "category"))))),
-        )
-        for row in rows
+        stand_ins.weights(row.get("category"), row.get("brand"), meaning)
+        for row, meaning in zip(rows, meanings, strict=True)
     ]
     weights = sparse.csr_matrix(
         (
@@ -57,7 +54,7 @@ def grow(
     )
 
 
-def _row(item_id: str, state: RowState) -> dict[str, Any]:
+def catalogue_row(item_id: str, state: RowState) -> dict[str, Any]:
     """Write an item as a row of a catalogue."""
     said = values_of(state)
     ms = said.get("created_at")

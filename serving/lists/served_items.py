@@ -19,8 +19,8 @@ from coterie.release.bundle import Release
 from serving.features.online_store import ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.catalogue import Catalogue
-from serving.lists.new_rows import StandIns, grow
-from serving.lists.search import ItemSearch
+from serving.lists.new_rows import StandIns, catalogue_row, grow
+from serving.lists.search import ItemSearch, said_of
 from serving.lists.wanted import Wanted
 from serving.schemas import Item
 from serving.telemetry.metrics import ServingMetrics
@@ -61,7 +61,15 @@ class ServedItems:
             Those of items that this does not know: they are for ``add``.
         """
         with self._changing:
-            return self.catalogue.change(states)
+            rows = [row for row in self.catalogue.rows(list(states)) if row >= 0]
+            before = {row: self.catalogue.item(row) for row in rows}
+            new = self.catalogue.change(states)
+            now = {row: self.catalogue.item(row) for row in rows}
+            # Prices and stock change all the time, words seldom: these alone are read anew.
+            self.searcher.hear(
+                {row: item for row, item in now.items() if said_of(item) != said_of(before[row])}
+            )
+            return new
 
     def add(self, states: Mapping[str, RowState]) -> None:
         """Add items that entered the shop after the release was made; safe while lists are made.
@@ -71,7 +79,12 @@ class ServedItems:
         with self._adding:
             new = {i: state for i, state in states.items() if self.catalogue.row(i) < 0}
             if new:
-                grown = grow(self.release, new, self._stand_ins, self.searcher)
+                rows = [catalogue_row(item_id, state) for item_id, state in new.items()]
+                vectors = self.searcher.encode(rows)
+                meanings = (
+                    [None] * len(rows) if vectors is None else map(self.searcher.meanings, vectors)
+                )
+                grown = grow(self.release, rows, self._stand_ins, list(meanings))
                 recommender = Recommender(grown.parameters, grown.popularity)
                 days = grown.days_until_again
                 with self._changing:
@@ -79,7 +92,10 @@ class ServedItems:
                     self._days_until_again, self.recommender = days, recommender
                     self.release = grown
                     self.catalogue.add(new)
+                added = self.catalogue.rows(list(new))
+                self.searcher.hear({row: self.catalogue.item(row) for row in added}, vectors)
             self.change(states)
+            self.searcher.encode_heard()
 
     @property
     def num_available(self) -> int:

@@ -132,7 +132,7 @@ class ReplicaReleases:
         states, version = self._live.items_since(min(arm.maker.items.version, self._live.version))
         new = arm.maker.items.change(states)
         arm.maker.items.version = version
-        if new:
+        if new or arm.maker.items.searcher.waits_for_encoder:
             self._joining.submit(_add, arm, new)
 
     def adopt(self, live: Live) -> None:

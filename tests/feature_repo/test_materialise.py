@@ -15,6 +15,7 @@ from coterie.schema import (
     EVENT_KINDS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
+    FRIEND_WEIGHTS,
     FRIENDS_MUTUAL,
     FRIENDS_NAMED,
     RECENT_ITEMS,
@@ -22,6 +23,7 @@ from coterie.schema import (
     RECENT_TS,
     RECENT_WANTED,
     STRENGTHS,
+    TIE_KINDS,
 )
 from coterie.workflow.features import FOR_VALIDATION, check_features
 from coterie.workflow.shop import CleanShop
@@ -112,6 +114,23 @@ def test_who_may_not_be_named_or_does_not_follow_back_is_a_friend_without_a_name
             assert bool(may) is (named[friend] and bool(both))
             found.add((named[friend], bool(both)))
     assert len(found) == 4
+
+
+def test_each_kind_of_tie_has_its_weight(dataset, online):
+    users, ties = dataset.users.ids.to_pylist(), dataset.ties
+    told = {}
+    for src, dst, kind, weight in zip(
+        ties.src_idx, ties.dst_idx, ties.kind, ties.weight, strict=True
+    ):
+        told.setdefault((users[src], users[dst]), [0.0] * len(TIE_KINDS))[kind] += float(weight)
+    columns = (online[name] for name in ("user_id", FRIEND_IDS, FRIEND_WEIGHTS))
+    found = {
+        (user, friend): weights[place * len(TIE_KINDS) : (place + 1) * len(TIE_KINDS)]
+        for user, friends, weights in zip(*columns, strict=True)
+        for place, friend in enumerate(friends or ())
+    }
+    assert found
+    assert found == {pair: pytest.approx(told[pair]) for pair in found}
 
 
 def test_a_stranger_has_no_features(filled):

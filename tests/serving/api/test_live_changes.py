@@ -88,6 +88,50 @@ def test_a_price_and_a_title_change_in_the_next_list(client):
     assert "price" not in listed(client)["items"][0]["item"]
 
 
+def searched(client, query, user="nobody"):
+    answer = client.get(f"/v1/users/{user}/search", params={"q": query, "k": 100})
+    assert answer.status_code == 200, answer.text
+    return ids(answer.json())
+
+
+def test_a_search_knows_a_changed_title_at_once_and_forgets_the_old_one(make_client):
+    client, other = make_client(), make_client()
+    assert item(21) in searched(client, "climbing thing 21")[:1]
+    said = {"title": "Zephyr harness", "category": None, "description": None}
+    kept(client.patch(f"/v1/items/{item(21)}", json=said))
+    for replica in (client, other):
+        assert searched(replica, "zephyr") == searched(replica, "zefyr harnes") == [item(21)]
+        assert item(21) not in searched(replica, "climbing thing 21")
+        # What it says of itself is what it is like others by.
+        like = replica.get(f"/v1/items/{item(21)}/similar?by=words&k=5").json()
+        assert like["item"]["title"] == "Zephyr harness"
+    kept(client.patch(f"/v1/items/{item(25)}", json={"title": "Zephyr rope"}))
+    assert searched(other, "zephyr", "ana")[:1] in ([item(21)], [item(25)])
+    assert set(searched(other, "zephyr")) == {item(21), item(25)}
+    kept(client.patch(f"/v1/items/{item(25)}", json={"available": False}))
+    kept(other.delete(f"/v1/items/{item(21)}"))
+    for replica in (client, other):
+        assert searched(replica, "zephyr") == []
+
+
+def test_a_search_finds_a_new_item_until_it_is_sold_out_or_gone(make_client):
+    client, other = make_client(), make_client()
+    kept(client.put("/v1/items/pan-9000", json=NEW | {"description": "Of hammered copper"}))
+    for replica in (client, other):
+        await_item(replica, "pan-9000")
+        assert searched(replica, "a new pan")[0] == "pan-9000"
+        assert searched(replica, "copper", "ana") == ["pan-9000"]
+        assert "pan-9000" in searched(replica, "kitchen")
+        like = replica.get(f"/v1/items/{item(0)}/similar?by=words&k=100").json()["items"]
+        assert "pan-9000" in [one["item"]["item_id"] for one in like]
+    kept(client.patch("/v1/items/pan-9000", json={"available": False}))
+    assert searched(client, "copper") == searched(other, "copper") == []
+    kept(client.patch("/v1/items/pan-9000", json={"available": True}))
+    assert searched(other, "copper") == ["pan-9000"]
+    kept(other.delete("/v1/items/pan-9000"))
+    assert searched(client, "copper") == searched(other, "copper") == []
+
+
 def test_a_change_that_comes_late_changes_nothing(client):
     late = {"available": False, "ts": "2026-01-01T00:00:00Z"}
     kept(client.patch(f"/v1/items/{item(20)}", json={"available": True}))

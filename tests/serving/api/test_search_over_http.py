@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from search_shop import OneEncoder, WordEncoder, write_release_with_vectors
 from small_shop import CATEGORIES, NUM_ITEMS, item, write_small_release
+from waiting import wait_until
 
 from coterie.errors import BadInputError
 from coterie.json_logs import JsonFormatter
@@ -213,3 +214,36 @@ def test_looks_of_a_release_that_knows_none_are_a_conflict(client):
     assert "taste or words" in answer.json()["detail"]
     assert client.get(f"/v1/items/{item(3)}/similar?by=price").status_code == 422
     assert client.get("/v1/items/none/similar?by=words").status_code == 404
+
+
+def test_a_search_knows_what_a_new_or_changed_item_means(make_client, told, encoder):
+    client, other = (make_client(told, encoders=OneEncoder(encoder)) for _ in range(2))
+    assert "spade-1" not in ids(search(client, "spade", k=100))
+    assert client.put("/v1/items/spade-1", json={"title": "mountains"}).status_code == 200
+    assert client.patch(f"/v1/items/{item(2)}", json={"title": "厨房"}).status_code == 200
+    for replica in (client, other):
+        wait_until(lambda replica=replica: "spade-1" in by_meaning(replica, "mountains"))
+        wait_until(lambda replica=replica: item(2) in by_meaning(replica, "厨房"))
+        assert item(2) not in by_meaning(replica, "physics")
+        assert {item(6), item(10)} <= by_meaning(replica, "physics")
+
+
+def test_what_is_new_is_found_by_words_while_its_encoder_does_not_answer(
+    make_client, told, encoder, monkeypatch
+):
+    monkeypatch.setattr(item_search, "REST_S", 0.0)
+    client = make_client(told, encoders=OneEncoder(encoder))
+    search(client, "physics")
+    encoder.down = True
+    assert client.put("/v1/items/spade-1", json={"title": "mountains"}).status_code == 200
+    wait_until(lambda: ids(search(client, "mountains", k=1)) == ["spade-1"])
+    encoder.down = False
+    assert "spade-1" not in by_meaning(client, "mountains")
+    # The next change, of whatever item, asks again.
+    assert client.patch(f"/v1/items/{item(3)}", json={"price": 1.0}).status_code == 200
+    wait_until(lambda: "spade-1" in by_meaning(client, "mountains"))
+
+
+def by_meaning(client, query):
+    found = search(client, query, k=100)["items"]
+    return {one["item"]["item_id"] for one in found if "meaning" in one["matched"]}

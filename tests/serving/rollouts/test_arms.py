@@ -14,7 +14,9 @@ from small_shop import NUM_ITEMS, make_router, people, ref_of, write_small_relea
 from waiting import wait_until
 
 from coterie.content.encoders import EncoderChoice, make_encoder
+from coterie.data.circle import CircleRule
 from coterie.errors import BadInputError
+from coterie.release.bundle import load_release
 from coterie.release.encoders import ReleasedEncoder
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live, ReleaseRef
@@ -23,6 +25,7 @@ from serving.events.event import Event
 from serving.lists.list_maker import ListMaker
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import ListId, Responses, new_list_id
+from serving.rollouts.loaded_release import load_arm
 from serving.rollouts.router import ReleaseRouter
 from serving.telemetry.metrics import ServingMetrics
 
@@ -289,6 +292,20 @@ def test_a_replica_encodes_queries_with_what_made_the_releases_vectors(tmp_path)
     assert not stable.release.vectors, "search has an index of its own: one copy is enough"
     without = make_router(told, people(), ServingMetrics(), encoders=QueryEncoders("none")).stable
     assert without.text_encoder is None
+
+
+@pytest.mark.parametrize(("min_people", "says"), [(3, False), (2, True)])
+def test_a_replica_says_where_a_release_was_measured_with_other_friends(
+    shop, monkeypatch, caplog, min_people, says
+):
+    release = load_release(shop.old.folder)
+    metrics = {"circle": CircleRule(min_people).as_json()}
+    measured = replace(release, manifest=replace(release.manifest, metrics=metrics))
+    monkeypatch.setattr("serving.rollouts.loaded_release.load_release", lambda _: measured)
+    with caplog.at_level("WARNING", "coterie"):
+        load_arm(shop.old, people(), ServingMetrics())
+    told = [record for record in caplog.records if "other friends" in record.message]
+    assert bool(told) is says
 
 
 def test_a_replica_says_what_it_serves(shop, tmp_path):
