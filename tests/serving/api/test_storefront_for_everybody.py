@@ -61,6 +61,8 @@ def test_every_word_can_be_read_and_everything_has_a_name(look, scheme, width, l
     page.locator(".why summary").nth(1).click()
     page.locator(CARDS).first.locator(".actions button").nth(1).click()
     page.locator("#toast.shown").wait_for()
+    for moved in page.locator(".move").all():
+        assert moved.bounding_box()["height"] < 30, "one line, at the picture's corner"
     check("list")
     page.locator(CARDS).first.locator(".actions button").last.click()
     page.locator("#similar-items b").first.wait_for()
@@ -135,6 +137,11 @@ def test_escape_leads_back_to_where_one_was(look):
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(similar).to_be_focused()
+    page.locator("#find").fill("nobody")
+    page.locator("#found small").wait_for()
+    page.keyboard.press("Escape")
+    expect(page.locator("#found")).to_be_hidden()
+    expect(page.locator("#find")).to_have_value("ana")
     link = page.locator(CARDS).nth(4).locator(".title a")
     link.press("Enter")
     expect(page.get_by_role("article")).to_be_focused()
