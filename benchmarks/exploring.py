@@ -66,7 +66,6 @@ def measure() -> dict[str, Any]:
         limits = Limits(min_gain_over_popularity=-1)
         workflow.make_release(f"{home}/clean", f"{home}/model", f"{home}/v1", "v1", limits)
         features = FakeFeatures(recent=_recent(events))
-        print("fitted", flush=True)
         maker = ListMaker(load_release(f"{home}/v1"), features, ServingMetrics())
         entered = items.filter(is_new).to_pylist()
         maker.add_items({row["item_id"]: _state(row) for row in entered})
