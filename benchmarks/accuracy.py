@@ -34,6 +34,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.pages import CHART, PAGES, write_pages
+from coterie.data.circle import EVERYBODY
 from coterie.data.dataset import Interactions, Ints, Split, TrainingSet
 from coterie.data.ingest import ingest
 from coterie.data.public import convert, form_of
@@ -234,9 +235,9 @@ def _settings(job: Job, entry: Entry) -> dict[str, Any]:
         return fixed
     folder = f"{job.work}/{job.dataset}/tune-{entry.model}"
     trials, on_gpu = min(entry.trials, job.trials or entry.trials), job.device == "cuda"
-    tuned = tune_model(
-        job.clean, folder, TuneSettings(entry.model, nest(fixed), trials, use_gpu=on_gpu)
-    )
+    # With all friends, as others publish: docs/discretion.md has what lists of fewer come to.
+    settings = TuneSettings(entry.model, nest(fixed), trials, use_gpu=on_gpu, circle=EVERYBODY)
+    tuned = tune_model(job.clean, folder, settings)
     return flatten(tuned.config)
 
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.content --data DIR
     python -m benchmarks.content --data DIR --sets tiktok --vectors DIR
+    python -m benchmarks.content --data DIR --sets simulated lastfm_by_time --vectors default
 
 Each row is a weighted sum of parts (``coterie.models.content``). Regularisation and weights are
 chosen on validation, by the same few steps for every set; then the model is fitted on training and
@@ -9,17 +10,21 @@ validation, and test is looked at once (the same without validation's events sta
 some published figures were fitted so). Nothing is drawn by chance but which items are cold, so
 those figures are means of three draws; ``--what cold`` measures them alone, by the weights that
 stand in the results: test is not looked at again for the rows. Text vectors are read from
-``--vectors`` (``SET.npy``, row i of item i), where a file is there; else words alone speak. A run
-replaces its own sets in ``benchmarks/results/content.json``.
+``--vectors`` (``SET.npy``, row i of item i), where a file is there, or made by the default encoder
+(``--vectors default``); else words alone speak. The simulated shop brings its own, of texts and
+pictures. A run replaces its own sets in ``benchmarks/results/content.json``.
 """
 
 import argparse
 import itertools
 import json
+import os
+import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +32,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.content_cold import measure_cold
+from benchmarks.content_dated import read_lastfm_by_time, read_simulated
 from benchmarks.content_groups import measure_groups
-from benchmarks.content_sets import READERS, ContentSet, Task
+from benchmarks.content_sets import READERS as OF_FILES
+from benchmarks.content_sets import ContentSet, Task
+from coterie.content.sentences import SentenceEncoder
 from coterie.data.polarity import turned_down
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import Evaluation, evaluate_model
@@ -38,6 +46,7 @@ from coterie.models.content import ContentConfig, ContentModel
 from coterie.models.content_graph import kinds_of
 
 RESULTS: Final = Path(__file__).parent / "results" / "content.json"
+READERS: Final = OF_FILES | {"lastfm_by_time": read_lastfm_by_time, "simulated": read_simulated}
 L2: Final = (20.0, 100.0, 400.0)
 TASTE: Final = ("ease", "walk", "next", "popular", "again")
 FRIENDS: Final = ("friends", "friends_content")
@@ -47,6 +56,7 @@ BY_GROUP: Final = (
     "taste and content",
     "taste, content and friends",
 )
+DEFAULT: Final = "default"
 VISITS: Final = "the same, turned down counts as a visit"
 
 
@@ -55,13 +65,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--data", required=True, help="folder that holds the data sets' folders")
     parser.add_argument("--sets", nargs="+", choices=READERS, default=list(READERS))
-    parser.add_argument("--vectors", help="folder with text vectors, SET.npy")
+    parser.add_argument("--vectors", help="folder with text vectors, SET.npy; or default")
     parser.add_argument("--what", nargs="+", choices=WHAT, default=list(WHAT))
     asked = parser.parse_args(arguments)
     for name, what in itertools.product(asked.sets, asked.what):
-        found = READERS[name](Path(asked.data, name), _given(asked.vectors, name))
+        found = READERS[name](Path(asked.data, name), given_vectors(asked.vectors, name))
         whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         whole[name] = measure(found, whole.get(name, {}), (what,))
+        whole[name]["runs"] = whole[name].get("runs", {}) | {what: _run(name, what, asked.vectors)}
         write_atomically(RESULTS, json.dumps(whole, indent=1, sort_keys=True) + "\n")
 
 
@@ -87,6 +98,7 @@ def measure_rows(found: ContentSet, before: Mapping[str, Any]) -> dict[str, Any]
         "EASE": ("ease",),
         "taste": TASTE,
         "content alone": kinds,
+        **({f"{kind} alone": (kind,) for kind in kinds} if len(kinds) > 1 else {}),
         **({f"taste and {kind}": (*TASTE, kind) for kind in kinds} if len(kinds) > 1 else {}),
         "taste and content": (*TASTE, *content),
     }
@@ -218,7 +230,22 @@ def _compare(cells: dict[str, Any], runs: dict[str, Evaluation], k: int) -> None
             cells[row]["p"] = test.p_value
 
 
-def _given(folder: str | None, name: str) -> Any:
+def _run(name: str, what: str, vectors: str | None) -> dict[str, Any]:
+    """Say how and where something was measured."""
+    given = "" if vectors is None else f" --vectors {'default' if vectors == DEFAULT else 'DIR'}"
+    return {
+        "command": f"python -m benchmarks.content --data DIR --sets {name} --what {what}{given}",
+        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+        "versions": {"python": platform.python_version()}
+        | {one: version(one) for one in ("numpy", "scipy", "torch")},
+    }
+
+
+def given_vectors(folder: str | None, name: str) -> Any:
+    """Make what turns a set's texts into vectors; None where there is nothing that could."""
+    if folder == DEFAULT:
+        encoder = SentenceEncoder()
+        return lambda texts: encoder.encode(texts).vectors
     file = Path(folder, f"{name}.npy") if folder else None
     if file is None or not file.exists():
         return None

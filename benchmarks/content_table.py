@@ -7,11 +7,17 @@ SETS: Final = {
     "tiktok": "TikTok",
     "amazon_industrial": "Amazon Industrial",
     "lastfm": "LastFM",
+    "lastfm_by_time": "LastFM by time",
     "yelp_core40": "Yelp",
+    "simulated": "Simulated shop",
 }
 ROWS: Final = (
     "popularity",
     "EASE",
+    "words alone",
+    "text alone",
+    "image alone",
+    "audio alone",
     "content alone",
     "taste",
     "taste and words",

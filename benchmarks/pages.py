@@ -1,6 +1,7 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
 into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach and
-cost, into docs/search.md what search finds, and into docs/rules.md what rules cost.
+cost, into docs/search.md what search finds, into docs/rules.md what rules cost, and into
+docs/discretion.md what it costs that lists draw on fewer friends.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -31,7 +32,10 @@ from typing import Any, Final
 
 from benchmarks import (
     accuracy_tables,
+    content_goals,
+    content_models_table,
     content_table,
+    discretion_table,
     dislikes_table,
     encoders_table,
     exploring_table,
@@ -60,6 +64,7 @@ PAGES: Final = tuple(
         "docs/content.md",
         "docs/search.md",
         "docs/rules.md",
+        "docs/discretion.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
@@ -75,6 +80,11 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "tuned settings": lambda _: settings_table.write_tuned(),
     "other settings": lambda _: settings_table.write_others(),
     "pipeline parameters": lambda _: write_table(),
+    "content goals": lambda accuracy: content_goals.write_goals(
+        {"accuracy": accuracy} | {name: _read(f"{name}.json") for name in content_goals.FILES}
+    ),
+    "content models": lambda _: content_models_table.write_models(_read("content_models.json")),
+    "content known": lambda _: content_models_table.write_known(_read("content_known.json")),
     "content": lambda _: content_table.write_tables(_read("content.json")),
     "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
@@ -88,6 +98,9 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "rules": lambda _: rules_table.write_losses(_read("rules.json")),
     "rules diversity": lambda _: rules_table.write_chosen(_read("rules.json")),
     "rules latency": lambda _: rules_table.write_latency(_read("rules.json")),
+    "discretion": lambda _: discretion_table.write_table(_read("discretion.json")),
+    "discretion too few": lambda _: discretion_table.write_too_few(_read("discretion.json")),
+    "discretion fits": lambda _: discretion_table.write_fits(_read("discretion.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""

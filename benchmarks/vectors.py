@@ -2,12 +2,13 @@
 
     python -m benchmarks.vectors
     python -m benchmarks.vectors --words
+    python -m benchmarks.vectors --nearest
 
 Encodes the texts of a simulated shop, puts the vectors (and drawn ones in the place of pictures')
-into a release, a replica of serving, and a feature store; and finds items that are alike in words.
-Seconds are those of the process; memory is what the process holds in the end, each in a process of
-its own. Writes
-``benchmarks/results/vectors.json``, which docs/content.md shows.
+into a release, a replica of serving, and a feature store; and finds items that are alike in words,
+and in drawn vectors. Seconds are those of the process; memory is what the process holds in the end,
+each in a process of its own. Writes ``benchmarks/results/vectors.json``, which docs/content.md
+shows.
 """
 
 import argparse
@@ -33,13 +34,21 @@ from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.files import write_atomically
-from coterie.models.content_graph import TEXT_COLUMNS, nearest_in_words
+from coterie.models.content_graph import (
+    TEXT_COLUMNS,
+    nearest_in_vectors,
+    nearest_in_words,
+    whitened,
+)
 from coterie.recommend.encoder import Encoder
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.encoders import ReleasedEncoder
 from coterie.workflow.content import ContentSettings, encode_catalogue
 
 RESULTS: Final = Path(__file__).parent / "results" / "vectors.json"
+SIZES: Final = (20_000, 50_000, 100_000)
+TEXT_WIDTH: Final = 512
+GROUPS: Final = 3_000
 SHOP: Final = ShopConfig(num_items=100_000)
 WIDTH: Final = 64
 """Numbers of an item's learned vectors."""
@@ -60,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--words", action="store_true", help="measure words alone, and keep the other results"
     )
+    parser.add_argument(
+        "--nearest", action="store_true", help="the nearest in vectors alone, likewise"
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     if options.part:
@@ -67,9 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = {"replica": replica, "store": feature_store}[what](options.work, kinds, how == "1")
         print(json.dumps(found))
         return 0
-    with tempfile.TemporaryDirectory(prefix="coterie-vectors-") as folder:
-        earlier = json.loads(RESULTS.read_text()) if options.words else measure(Path(folder))
-    results = {**earlier, "words": nearest_words()}
+    if options.words or options.nearest:
+        results = json.loads(RESULTS.read_text())
+    else:
+        with tempfile.TemporaryDirectory(prefix="coterie-vectors-") as folder:
+            results = measure(Path(folder))
+    if not options.nearest:
+        results["words"] = nearest_words()
+    if not options.words:
+        results["meaning"] = [nearest_meaning(size) for size in SIZES]
     write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
     print(write_table(results))
     return 0
@@ -126,6 +144,29 @@ def nearest_words() -> dict[str, Any]:
     good = [found[[row]].data >= least - 1e-6 for row, least in zip(some, last, strict=True)]
     share = sum(np.minimum(one.sum(), NEIGHBOURS) for one in good) / (SOME * NEIGHBOURS)
     return {"items": items.num_rows, "seconds": seconds, "found": float(share)}
+
+
+def nearest_meaning(size: int) -> dict[str, Any]:
+    """Find the nearest of drawn vectors; of some, how many of the exact nearest are among them.
+
+    They lie about ``GROUPS`` middles, most of them wide in few directions, as an encoder's do.
+    """
+    drawn = np.random.default_rng(SEED)
+    wide = np.arange(1, TEXT_WIDTH + 1, dtype=np.float32) ** -0.5
+    middles = drawn.normal(size=(GROUPS, TEXT_WIDTH)).astype(np.float32)
+    given = middles[drawn.integers(GROUPS, size=size)]
+    given += drawn.normal(size=given.shape).astype(np.float32)
+    vectors = whitened(given * wide)
+    began = time.process_time()
+    found = nearest_in_vectors(vectors, NEIGHBOURS)
+    seconds = time.process_time() - began
+    some = drawn.choice(size, SOME, replace=False)
+    alike = vectors[some] @ vectors.T
+    alike[np.arange(SOME), some] = 0.0
+    last = np.partition(alike, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS]
+    good = [found[[row]].data >= least - 1e-5 for row, least in zip(some, last, strict=True)]
+    share = sum(np.minimum(one.sum(), NEIGHBOURS) for one in good) / (SOME * NEIGHBOURS)
+    return {"items": size, "seconds": seconds, "found": float(share)}
 
 
 def releases(work: Path) -> None:

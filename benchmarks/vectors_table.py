@@ -25,6 +25,13 @@ def write_table(results: Mapping[str, Any]) -> str:
             f"{words['seconds']:.0f} s ({words['found']:.3f} of the exact ones)",
         ),
         *(
+            (
+                f"the nearest in vectors of {one['items']:,} items, for training",
+                f"{one['seconds']:.0f} s ({one['found']:.3f} of the exact ones)",
+            )
+            for one in results.get("meaning", ())
+        ),
+        *(
             (f"memory of a replica, with {what}", f"{replicas[kinds]['mb']:,} MB")
             for kinds, what in REPLICAS
         ),

@@ -17,6 +17,7 @@ def backtest(
     settings: str,
 ) -> None:
     """Measure models on past weeks and draw the report."""
+    from components.environment import circle_rule
     from components.progress import print_progress
     from coterie.evaluation.backtest import means, write_backtest
     from coterie.workflow import read_config
@@ -31,6 +32,7 @@ def backtest(
         read_config(settings),
         print_progress,
         content_of_step(vectors.path),
+        circle_rule(),
     )
     write_backtest(found, report.path)
     primary = found[0].comparison.primary

@@ -11,6 +11,7 @@ from coterie.errors import BadInputError
 
 if TYPE_CHECKING:
     from coterie.cluster.rayjob import Pod, TrainingCluster
+    from coterie.data.circle import CircleRule
     from feature_repo.handover import SharedStore
 
 ADMIN_TOKEN: Final = "COTERIE_ADMIN_TOKEN"  # noqa: S105
@@ -49,6 +50,17 @@ def admin_token() -> str:
 def content_key() -> str:
     """Read the key of an API that encodes texts; empty where none was given."""
     return os.environ.get(CONTENT_KEY, "").strip()
+
+
+def circle_rule() -> "CircleRule":
+    """Read on whom served lists draw: what a step measures is what shoppers get.
+
+    Raises:
+        BadInputError: A variable does not fit.
+    """
+    from coterie.data.circle import CircleRule
+
+    return CircleRule.read(os.environ)
 
 
 def training_cluster() -> "tuple[TrainingCluster, Pod]":

@@ -29,6 +29,7 @@ def train(
     status: str,
 ) -> None:
     """Fit a model on clean tables that features agree with, and on vectors of items, if any."""
+    from components.environment import circle_rule
     from components.progress import print_note, print_progress
     from coterie.workflow import FitSettings, fit_challenger, load_challenger, read_config
     from coterie.workflow.content_folder import content_of_step
@@ -44,8 +45,9 @@ def train(
         on_kubernetes = ray_address == "rayjob"
         address = "auto" if on_kubernetes else ray_address
         config, again = read_config(settings), (repurchase,)
-        content = content_of_step(vectors.path)
-        how = FitSettings(model, config, workers, use_gpu, address, begun, again, content)
+        content, rule = content_of_step(vectors.path), circle_rule()
+        print_note(rule.in_words())
+        how = FitSettings(model, config, workers, use_gpu, address, begun, again, content, rule)
         if on_kubernetes:
             from components.environment import training_cluster
             from coterie.cluster.training import fit_from_pod

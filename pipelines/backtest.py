@@ -9,6 +9,7 @@ from components.content import content
 from components.ingest import ingest
 from pipelines._base import pipeline
 from pipelines.kubernetes import (
+    give_circle,
     give_content_key,
     give_object_stores,
     request_resources,
@@ -60,5 +61,6 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         give_object_stores(task, given.s3_secret, given.training_config)
         request_resources(task, given.cpu, given.memory)
     give_content_key(encoded, given.content_secret)
+    give_circle(measured, given.training_config)
     set_caching(tasks, decided=frozenset({"backtest"}))
     return BacktestOutputs(figures=measured.outputs["figures"], report=measured.outputs["report"])

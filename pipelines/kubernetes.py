@@ -20,6 +20,7 @@ from components.environment import (
     POD,
     TRAINING,
 )
+from coterie.data.circle import VARIABLES
 
 S3_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 """Keys of the secret with S3's credentials, and the variables that a step finds them in."""
@@ -53,6 +54,12 @@ def give_feature_store(task: PipelineTask, redis_secret: Any, training_config: A
     for variable in PASSWORDS:
         kubernetes.use_secret_as_env(task, redis_secret, {REDIS_KEY: variable}, optional=True)
     return task
+
+
+def give_circle(task: PipelineTask, training_config: Any) -> PipelineTask:
+    """Tell a step on whom the lists of this install draw; where nothing is set, the default."""
+    same = {variable: variable for variable in VARIABLES}
+    return kubernetes.use_config_map_as_env(task, training_config, same, optional=True)
 
 
 def give_training_cluster(task: PipelineTask, training_config: Any) -> PipelineTask:

@@ -215,8 +215,8 @@ class Parameters:
         default="coterie-content",
     )
     training_config: str = parameter(
-        "On Kubernetes: ConfigMap of the chart that says where this cluster trains, and where its "
-        "feature store is.",
+        "On Kubernetes: ConfigMap of the chart that says where this cluster trains, where its "
+        "feature store is, and on whom served lists draw.",
         INGESTING,
         default="coterie-training",
     )

@@ -16,6 +16,7 @@ from components.train import train
 from pipelines.kubernetes import (
     LITTLE_RESOURCES,
     give_admin_token,
+    give_circle,
     give_content_key,
     give_feature_store,
     give_object_stores,
@@ -164,5 +165,6 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
         give_feature_store(tables[name], given.redis_secret, given.training_config)
     give_content_key(tables["content"], given.content_secret)
     give_training_cluster(tables["train"], given.training_config)
+    give_circle(tables["train"], given.training_config)
     give_admin_token(begun, given.app_secret)
     set_caching(tasks, DECIDED)

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from coterie.content.encoders import DEFAULT
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.local_ray import start_local_ray
 from coterie.release.queries import NONE
 from coterie.rollout.live import Live
 from serving.launch.haproxy import inner_ports, write_launcher
@@ -99,12 +100,7 @@ def _ray(settings: Settings, live: Live) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     try:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        start_local_ray(logging_level=logging.ERROR)
         # Ray has put handlers of its own in place: SIGTERM would end us, and leave the others.
         _listen_for_stops()
         options = HTTPOptions(host=settings.host, port=settings.port)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.data.circle import CircleRule
 from coterie.data.locks import SQLITE, check_log_url
 from coterie.errors import BadInputError
 from coterie.reasons.discretion import Discretion
@@ -107,6 +108,9 @@ class Settings:
     reason_one_sided: bool = True
     """Draw lists also on people who do not follow the shopper in turn; reasons never tell of
     them."""
+    list_min_people: int = 0
+    """From so many on do lists draw on friends who may not be named; 0: ``reason_min_people``.
+    Below it reasons tell nothing of those whom lists draw on."""
     referral_weight: float = 0.0
     """What each event adds to the tie of its shopper to whom its ``referrer_user_id`` names, a
     ``referral``, up to 20 events; 0: referrals make no ties. A friendship weighs 1."""
@@ -167,12 +171,12 @@ class Settings:
 
     @property
     def discretion(self) -> Discretion:
-        """How much reasons tell of friends."""
+        """Whom lists draw on, and how much reasons tell of friends."""
         return Discretion(
             self.reason_min_people,
             self.reason_min_share,
             self.reason_rare_below,
-            self.reason_one_sided,
+            CircleRule(self.list_min_people or self.reason_min_people, self.reason_one_sided),
         )
 
     @property
@@ -213,6 +217,7 @@ _BOUNDS: Final = {
     "max_event_age_days": (0.01, 36500),
     "max_event_lead_s": (0, 300),  # what the contract calls the future begins there
     "reason_min_people": (1, 1000),
+    "list_min_people": (0, 1000),
     "reason_min_share": (0, 0.5),
     "reason_rare_below": (0, 1_000_000_000),
     "referral_weight": (0, 10),

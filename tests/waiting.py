@@ -19,6 +19,16 @@ def wait_until(holds, seconds=PATIENCE_S, every=0.01):
     return found
 
 
+@contextlib.contextmanager
+def not_for_as_long_as(seconds):
+    """Fail where what is done took half as long as what it must not wait for, which never comes
+    before that: a machine that others work on as well may take its time."""
+    began = time.monotonic()
+    yield
+    took = time.monotonic() - began
+    assert took < seconds / 2, f"it took {took:.1f} s: it waited for what takes {seconds:g} s"
+
+
 def kill(process):
     """Kill a process with all that it began, as losing a machine does; return when all are gone."""
     family = []

@@ -101,6 +101,7 @@ def tune(options: argparse.Namespace) -> None:
     """Search a model's settings."""
     from coterie import workflow
     from coterie.cli.study_bar import study_bar
+    from coterie.data.circle import CircleRule
 
     settings = workflow.TuneSettings(
         model=options.model,
@@ -111,6 +112,7 @@ def tune(options: argparse.Namespace) -> None:
         parallel=options.parallel or 0,
         use_gpu=options.gpu,
         content=options.content,
+        circle=CircleRule.read(os.environ),
     )
     with study_bar(f"tuning {options.model}") as watch:
         tuned = workflow.tune_model(options.clean, options.out, settings, watch)
@@ -125,6 +127,7 @@ def tune(options: argparse.Namespace) -> None:
 def train(options: argparse.Namespace) -> None:
     """Fit a challenger; release it if it wins."""
     from coterie import workflow
+    from coterie.data.circle import CircleRule
     from coterie.data.repurchase import RepurchaseRule
     from coterie.release.gate import Limits
 
@@ -137,11 +140,13 @@ def train(options: argparse.Namespace) -> None:
         use_gpu=options.gpu,
         repurchase=tuple(options.repurchase),
         content=options.content,
+        circle=CircleRule.read(os.environ),
     )
     with bar() as progress:
         challenger = workflow.fit_challenger(options.clean, options.out, settings, progress)
     show.fitted(challenger)
     show.say(RepurchaseRule(challenger.repurchase).in_words())
+    show.say(challenger.rule.in_words())
     version = options.release_version or datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     folder = f"{options.out}/{workflow.RELEASES}/{version}"
     limits = Limits(min_gain_over_popularity=options.min_gain)
@@ -154,6 +159,7 @@ def train(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """Compare models on the test part."""
     from coterie import workflow
+    from coterie.data.circle import CircleRule
 
     with bar() as progress:
         comparison = workflow.evaluate_all(
@@ -163,6 +169,7 @@ def evaluate(options: argparse.Namespace) -> None:
             options.challenger,
             progress,
             options.content,
+            CircleRule.read(os.environ),
         )
     show.compared(comparison)
     show.say(
@@ -173,12 +180,15 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def recommend(options: argparse.Namespace) -> None:
     """Show one shopper's list."""
+    from coterie.data.circle import CircleRule
     from coterie.data.load import load_dataset
     from coterie.languages.texts import texts_for
+    from coterie.reasons.discretion import Discretion
     from coterie.release.offline import OfflineLists
 
+    discretion = Discretion(circle=CircleRule.read(os.environ))
     release = _find_release(options.release)
-    lists = OfflineLists(release, load_dataset(options.data))
+    lists = OfflineLists(release, load_dataset(options.data), discretion=discretion)
     answer = lists.recommend(options.user, options.k, texts_for(options.language))
     if options.json:
         show.as_json(answer)

@@ -146,6 +146,9 @@ def compared(comparison: "Comparison") -> None:
         say(f"{comparison.ours} over {comparison.best_baseline}, {metric}: {_gain(against)}")
     if lift:
         say(f"social lift, {metric}: {_gain(lift)}")
+    if metric in comparison.discretion:
+        price = _gain(comparison.discretion[metric])
+        say(f"as served over drawing on all friends, {metric}: {price}")
     for group in comparison.groups.get(NEWCOMERS, []):
         if group.lift:
             who = f"{group.num_shoppers:,} newcomers, known by {group.label}"

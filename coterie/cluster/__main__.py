@@ -183,6 +183,10 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--selector", help='label matchers of our series there; namespace="..." by default'
     )
+    parser.add_argument(
+        "--text-encoder",
+        help="what replicas encode queries with, as COTERIE_TEXT_ENCODER says it",
+    )
     parser.add_argument("--interval", type=float, default=2.0, help="seconds between turns")
     parser.add_argument("--port", type=int, default=PORT, help="of /metrics, /healthz and /readyz")
     return parser.parse_args(arguments)
@@ -219,12 +223,20 @@ def control(given: argparse.Namespace, stop: threading.Event) -> None:
         rollout_store = ClusterRolloutStore(cluster, given.service)
         with rollout_store.lease() as lease:
             store = ReleaseStore(given.releases)
-            arms = RayServiceArms(cluster, given.service, store, lambda: bool(lease))
+            arms = RayServiceArms(
+                cluster,
+                given.service,
+                store,
+                lambda: bool(lease),
+                text_encoder=given.text_encoder,
+            )
             # Other shops may be scraped by the same server.
             ours = f'namespace="{given.namespace}"' if given.selector is None else given.selector
             metrics = PrometheusMetrics(given.prometheus, ours)
             exported = RolloutMetrics(registry)
-            statements = Statements(cluster, rollout_store, lambda: bool(lease), cluster.clock)
+            statements = Statements(
+                cluster, rollout_store, lambda: bool(lease), cluster.clock, given.text_encoder
+            )
             loop = Loop(
                 rollout_store,
                 arms,

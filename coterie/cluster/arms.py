@@ -54,9 +54,14 @@ class RayServiceArms:
         may_act: Callable[[], bool] = lambda: True,
         settled_s: float = SETTLED_S,
         clock: Callable[[], float] = time.monotonic,
+        text_encoder: str | None = None,
     ):
-        """Ask ``may_act`` right before each change, ``clock`` for seconds that never fall."""
+        """Ask ``may_act`` right before each change, ``clock`` for seconds that never fall.
+
+        A release that replicas' ``text_encoder`` cannot search does not pass preflight.
+        """
         self._cluster, self._name, self._store = cluster, name, store
+        self._text_encoder = text_encoder
         self._may_act, self._settled_s, self._clock = may_act, settled_s, clock
         self.taken: ReleaseRef | None = None
         """A release that may lie outside the store, since a person named its folder."""
@@ -114,7 +119,7 @@ class RayServiceArms:
         if not self._settled(self._service()):
             return None
         if self._check is None or self._check.digest != digest:
-            self._check = Check(digest, lambda: self._store.by_digest(digest))
+            self._check = Check(digest, lambda: self._store.by_digest(digest), self._text_encoder)
         check = self._check
         if check.over:
             self._check = None

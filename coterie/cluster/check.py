@@ -14,6 +14,8 @@ class Check:
     digest: str
     folder: Callable[[], str]
     """Where it lies: a store may have to be searched."""
+    text_encoder: str | None = None
+    """What replicas encode queries with, as ``QueryEncoders`` takes it; None: nobody said."""
     _over: bool = False
     _refused: str = ""
     _unavailable: str = ""
@@ -53,8 +55,26 @@ class Check:
     def _load(self) -> None:
         # Torch comes with it, seconds on a slow machine: most controllers never read a release.
         from coterie.release.bundle import load_release
+        from coterie.release.queries import QueryEncoders
 
         folder = self.folder()
-        found = load_release(folder).digest
-        if found != self.digest:
-            raise BadInputError(f"{folder} holds release {found[:12]}, not {self.digest[:12]}")
+        release = load_release(folder)
+        if release.digest != self.digest:
+            raise BadInputError(
+                f"{folder} holds release {release.digest[:12]}, not {self.digest[:12]}"
+            )
+        if self.text_encoder is not None and _is_looked_at(self.text_encoder):
+            # Opened and dropped: here nobody searches. An API is not asked.
+            QueryEncoders(self.text_encoder).open(release)
+
+
+def _is_looked_at(place: str) -> bool:
+    """Tell whether the controller can know an encoder.
+
+    The default's weights are in its image, and an API is known by its address. Weights in a folder
+    may be more than its memory and disk hold, so replicas are the first to open them.
+    """
+    from coterie.content.encoders import DEFAULT
+    from coterie.release.queries import is_address
+
+    return place in ("", DEFAULT) or is_address(place)

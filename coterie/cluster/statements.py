@@ -69,14 +69,19 @@ class Statements:
         rollout_store: ClusterRolloutStore,
         may_act: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.time,
+        text_encoder: str | None = None,
     ):
-        """Ask ``may_act`` right before the store is written, ``clock`` for times in it."""
+        """Ask ``may_act`` right before the store is written, ``clock`` for times in it.
+
+        A release that replicas' ``text_encoder`` cannot search may not run.
+        """
         self._cluster, self._rollout_store, self._may_act, self._clock = (
             cluster,
             rollout_store,
             may_act,
             clock,
         )
+        self._text_encoder = text_encoder
         self._check: tuple[ReleaseRef, Check] | None = None
         self._again_at: tuple[ReleaseRef, float] | None = None
         self._said = ""
@@ -158,7 +163,8 @@ class Statements:
 
     def _preflight(self, release: ReleaseRef) -> str | None:
         if self._check is None or self._check[0] != release:
-            self._check = release, Check(release.digest, lambda: release.folder)
+            check = Check(release.digest, lambda: release.folder, self._text_encoder)
+            self._check = release, check
         check = self._check[1]
         if check.over:
             self._check = None

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import eigh
 
 from coterie.content.encoder import Floats, unit_rows
 from coterie.errors import BadInputError
@@ -63,8 +64,13 @@ class Whitening:
         taken = given[rows[:: -(-len(rows) // MAX_ROWS)]].astype(np.float64)
         mean = taken.mean(axis=0)
         centred = taken - mean
-        variance, axes = np.linalg.eigh(centred.T @ centred / len(taken))
-        order = np.argsort(-variance)[:components]
+        width = taken.shape[1]
+        kept = width if components is None else min(components, width)
+        # The others' axes need not be known: half the time for 256 of 1,380.
+        variance, axes = eigh(
+            centred.T @ centred / len(taken), subset_by_index=(width - kept, width - 1)
+        )
+        order = np.argsort(-variance)
         # What hardly varies is rounding, which a division would make large.
         order = order[variance[order] > max(variance.max(), 1e-12) * 1e-6]
         return cls(

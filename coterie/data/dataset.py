@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from coterie.data.circle import Circle
 from coterie.data.repurchase import Again, RepurchaseRule
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
@@ -100,6 +101,8 @@ class TrainingSet:
     """What of that which was had may be listed again when lists are made; None: nothing."""
     items: pa.Table | None = None
     """Columns of ``schema.ITEMS``, row i describes item i; None where nothing is said of them."""
+    circle: Circle | None = None
+    """Whom lists draw on; None: all friends."""
 
     def item_column(self, name: str) -> pa.ChunkedArray:
         """Give one column of the items, shape (num_items,).
@@ -128,6 +131,10 @@ class TrainingSet:
         """Drop all ties, as if nobody knew anybody: what social lift is measured against."""
         return replace(self, ties=Ties.none())
 
+    def with_all_friends(self) -> "TrainingSet":
+        """Let lists draw on everybody: what it costs to draw on fewer is measured against it."""
+        return replace(self, circle=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -150,17 +157,19 @@ class Split:
     """The same at the moments when validation and test begin."""
     items: pa.Table | None = None
     """``schema.ITEMS``, row i describes item i."""
+    circle: Circle | None = None
+    """Whom lists draw on; None: all friends."""
 
     def for_validation(self) -> TrainingSet:
         """Make the set for choosing: fit on train, judge on validation."""
         parts = self.train, self.ties, self.num_users, self.num_items
-        return TrainingSet(*parts, self.val, self.again[0], self.items)
+        return TrainingSet(*parts, self.val, self.again[0], self.items, self.circle)
 
     def for_test(self) -> TrainingSet:
         """Make the set for the last look: fit on train and validation, judge on test, once."""
         seen = Interactions.concat(self.train, self.val if self.between is None else self.between)
         parts = seen, self.ties, self.num_users, self.num_items
-        return TrainingSet(*parts, again=self.again[1], items=self.items)
+        return TrainingSet(*parts, again=self.again[1], items=self.items, circle=self.circle)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from statistics import mean
 from typing import Any
 
+from coterie.data.circle import EVERYBODY, CircleRule
 from coterie.evaluation import blocks, plots
 from coterie.evaluation.blocks import Cell, Plots
 from coterie.evaluation.phrases import (
@@ -149,13 +150,16 @@ def over_weeks(weeks: Sequence[Week], metric: str) -> plots.Figure:
 
 
 def _method(weeks: Sequence[Week]) -> str:
+    # A week's ties may all be mutual: the rule left nobody out there, and is not written down.
+    rules = [CircleRule.from_json(week.comparison.circle) for week in weeks]
+    drawn_on = next((rule for rule in rules if rule != EVERYBODY), EVERYBODY).in_words()
     return blocks.section(
         "method",
         "How it was measured",
         "For each week every model is fitted twice, as for a release: on all but the week before "
         "it, which chooses what is to be chosen, then on all before it. Judged are shoppers and "
         "items known by then, and each shopper's first liking of an item, or the next one of what "
-        "may be listed again.",
+        f"may be listed again. {escape(drawn_on)}.",
         blocks.facts(
             {
                 "weeks": str(len(weeks)),

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from coterie.data.dataset import Interactions, Ints, TrainingSet
 from coterie.errors import BadInputError
+from coterie.evaluation.circles import UNNAMED, band_of_unnamed
 from coterie.evaluation.groups import BANDS, NEWCOMERS, bands_of
 from coterie.evaluation.protocols import KS, Evaluation, RanksItself, Scores, evaluate_model
 from coterie.evaluation.results import Comparison, Estimates, ShopperGroup
@@ -24,7 +25,9 @@ __all__ = ["Comparison", "ComparisonConfig", "ShopperGroup", "compare", "compare
 
 OURS = "social"
 WITHOUT_TIES = "social_no_ties"
-PARTS_OF_OURS = ("social_linear",)
+ALL_FRIENDS = "social_all_friends"
+"""Our model, asked for lists that draw on all friends, where served ones draw on fewer."""
+PARTS_OF_OURS = ("social_linear", ALL_FRIENDS)
 Rows = npt.NDArray[np.bool_]
 """Mask of some of the shoppers, shape (shoppers,)."""
 
@@ -39,6 +42,8 @@ class ComparisonConfig:
     """Our model fitted as if nobody knew anybody: what social lift is measured against."""
     parts_of_ours: tuple[str, ...] = PARTS_OF_OURS
     """Shown beside ours, but no baselines."""
+    all_friends: str = ALL_FRIENDS
+    """Our model drawing on all friends: what it costs to draw on fewer is measured against it."""
     metric: str = "ndcg"
     """Decides which baseline is best, at the largest k."""
     resampling: ResamplingConfig = field(default_factory=ResamplingConfig)
@@ -117,6 +122,8 @@ def compare_evaluations(
         best_baseline=best,
         against_baseline=_test_all(evaluations, best, config),
         lift=_test_all(evaluations, config.without_ties, config),
+        discretion=_test_all(evaluations, config.all_friends, config),
+        circle={} if data.circle is None else data.circle.rule.as_json(),
         groups=_groups(evaluations, data, users, best, config),
     )
 
@@ -204,9 +211,12 @@ def _groups(
     config: ComparisonConfig,
 ) -> dict[str, list[ShopperGroup]]:
     groups: dict[str, list[ShopperGroup]] = {}
-    for kind, band in bands_of(data).items():
+    sorted_by = {kind: (BANDS[kind].labels, band) for kind, band in bands_of(data).items()}
+    if data.circle is not None:
+        sorted_by[UNNAMED] = band_of_unnamed(data)
+    for kind, (labels, band) in sorted_by.items():
         groups[kind] = []
-        for code, label in enumerate(BANDS[kind].labels):
+        for code, label in enumerate(labels):
             rows = band[users] == code
             if rows.any():
                 groups[kind].append(_group(label, evaluations, rows, best, config))

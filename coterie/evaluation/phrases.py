@@ -4,7 +4,7 @@ import html
 import math
 from typing import Any
 
-from coterie.evaluation.comparison import WITHOUT_TIES
+from coterie.evaluation.comparison import ALL_FRIENDS, WITHOUT_TIES
 from coterie.evaluation.significance import Estimate, PairedTest
 from coterie.models import MODELS
 
@@ -30,6 +30,8 @@ def name_model(model: str) -> str:
     """Write ``item_knn`` as "Item-kNN"; a model that is not ours keeps its name."""
     if model == WITHOUT_TIES:
         return "Social, no ties"
+    if model == ALL_FRIENDS:
+        return "Social, all friends"
     return escape(MODELS[model].label if model in MODELS else model.replace("_", " "))
 
 

@@ -1,7 +1,7 @@
 """What a comparison of models comes to, as plain values that a file keeps."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,12 @@ class Comparison:
     lift: dict[str, PairedTest]
     """Metric to ours with ties against without; empty unless both were compared."""
     groups: dict[str, list[ShopperGroup]]
-    """``activity``, ``friends`` and perhaps ``newcomers``, whom no model saw; none is empty."""
+    """``activity``, ``friends``, ``unnamed friends`` where lists draw on fewer than all, and
+    perhaps ``newcomers``, whom no model saw; none is empty."""
+    circle: dict[str, Any] = field(default_factory=dict)
+    """Whom lists drew on: ``CircleRule.as_json``; empty: all friends."""
+    discretion: dict[str, PairedTest] = field(default_factory=dict)
+    """Metric to ours against the same drawing on all friends; empty where it draws on them."""
 
     def mean(self, model: str, metric: str | None = None) -> float:
         """Look up one figure; the primary metric if none is named.
@@ -91,6 +96,7 @@ class Comparison:
             "models": _estimates(content["models"]),
             "against_baseline": _tests(content["against_baseline"]),
             "lift": _tests(content["lift"]),
+            "discretion": _tests(content.get("discretion", {})),
             "groups": groups,
         }
         return cls(**{**content, **read})

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from coterie.data.circle import CircleRule
 from coterie.evaluation import blocks, plots
 from coterie.evaluation.blocks import Cell, Plots
+from coterie.evaluation.circles import UNNAMED
 from coterie.evaluation.groups import BANDS, NEWCOMERS
 from coterie.evaluation.phrases import (
     escape,
@@ -22,7 +24,8 @@ from coterie.evaluation.significance import Estimate, PairedTest
 Section = tuple[str, str, str]
 """Id, title and HTML."""
 _ABOUT = {name: bands.about for name, bands in BANDS.items()} | {
-    NEWCOMERS: "what is known of people whom no model was fitted on"
+    NEWCOMERS: "what is known of people whom no model was fitted on",
+    UNNAMED: "friends with a history who may not be named: of too few lists draw on none",
 }
 
 
@@ -60,6 +63,9 @@ def _tests(comparison: Comparison) -> list[tuple[str, PairedTest, str]]:
         found.append(("Against the best baseline", comparison.against_baseline[primary], rival))
     if primary in comparison.lift:
         found.append(("Social lift", comparison.lift[primary], "the same model without ties"))
+    if primary in comparison.discretion:
+        rival = "the same lists drawing on all friends"
+        found.append(("Price of discretion", comparison.discretion[primary], rival))
     return found
 
 
@@ -323,6 +329,8 @@ def method(comparison: Comparison) -> str:
         "Chance": "Two-sided p-value of a sign-flip permutation test, shopper by shopper. The best "
         "baseline is the best on these very shoppers, which flatters the baseline, not us.",
         "Social lift": "The model fitted with ties against the same model fitted without.",
+        "Whom lists draw on": f"{escape(CircleRule.from_json(comparison.circle).in_words())}, in "
+        "what was learned and in what is measured here. Baselines that read ties read all.",
     }
     body = "".join(f"<dt>{name}</dt><dd>{said}</dd>" for name, said in terms.items())
     note = "One protocol for all models, so that their figures can be compared."

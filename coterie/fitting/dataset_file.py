@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from coterie.data.circle import Circle, CircleRule
 from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.data.repurchase import Again
 from coterie.data.stores import options_of
@@ -45,10 +46,10 @@ def unpack(path: str) -> TrainingSet:
         num_users, num_items = loaded["shape"].tolist()
         held_out = _read(Interactions, "validation", loaded) if loaded["validates"] else None
         interactions, ties = _read(Interactions, "seen", loaded), _read(Ties, "ties", loaded)
-        again, items = _read_again(loaded), _read_items(loaded)
+        again, items, circle = _read_again(loaded), _read_items(loaded), _read_circle(loaded)
     except (OSError, ValueError, KeyError) as error:
         raise BadInputError(f"{path} holds no training set: {error}") from error
-    return TrainingSet(interactions, ties, num_users, num_items, held_out, again, items)
+    return TrainingSet(interactions, ties, num_users, num_items, held_out, again, items, circle)
 
 
 def digest(data: TrainingSet) -> str:
@@ -106,6 +107,10 @@ def _columns(data: TrainingSet) -> Columns:
         columns |= {"again.days": data.again.days, "again.now_ms": np.array(data.again.now_ms)}
     if data.items is not None:
         columns["items"] = _bytes_of(data.items)
+    if data.circle is not None:
+        rule = data.circle.rule
+        columns["circle.rule"] = np.array([rule.min_people, rule.one_sided])
+        columns["circle.may_be_named"] = data.circle.may_be_named
     return columns
 
 
@@ -126,6 +131,13 @@ def _read_again(loaded: Any) -> Again | None:
     if "again.days" not in loaded:
         return None
     return Again(loaded["again.days"], int(loaded["again.now_ms"]))
+
+
+def _read_circle(loaded: Any) -> Circle | None:
+    if "circle.rule" not in loaded:
+        return None
+    min_people, one_sided = loaded["circle.rule"].tolist()
+    return Circle(CircleRule(min_people, bool(one_sided)), loaded["circle.may_be_named"])
 
 
 def _read(table: type[Any], prefix: str, loaded: Any) -> Any:

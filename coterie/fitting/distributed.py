@@ -24,6 +24,7 @@ from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.fitting.dataset_file import pack, pack_start, unpack, unpack_start
 from coterie.fitting.runs import RayWorkers, run_identity
+from coterie.local_ray import start_local_ray
 from coterie.models import MODELS, Learned
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import newest_state, newest_state_at, write_state
@@ -184,12 +185,9 @@ def cluster(workers: RayWorkers) -> Iterator[None]:
     interrupt = signal.getsignal(signal.SIGINT)
     ours = not ray.is_initialized()
     if ours and workers.address == "local":
-        ray.init(
-            address="local",
+        start_local_ray(
             num_cpus=workers.count,
             num_gpus=workers.count if workers.use_gpu else 0,
-            include_dashboard=False,
-            log_to_driver=False,
             logging_level=logging.ERROR,
         )
     elif ours:

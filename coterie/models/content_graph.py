@@ -16,6 +16,7 @@ from coterie.content.words import Matrix, tf_idf
 from coterie.data.dataset import Floats, TrainingSet
 from coterie.data.vector_columns import vector_column, vectors_of
 from coterie.models.neighbours import largest, nearest
+from coterie.models.vector_groups import compared_with
 from coterie.recommend.content import ALIKE_IN
 
 KINDS: Final = tuple(ALIKE_IN)
@@ -29,9 +30,8 @@ WHITENING: Final = 0.25
 """Of a component's variance, the power by which it is divided."""
 SHARPNESS: Final = 2.0
 """Power of the likeness: the nearest count more than those at the edge."""
-_BLOCK: Final = 1_024
 REACH: Final = 20_000
-"""Items with words of an item's, each counted once a word, that it is compared with at most."""
+"""Items that an item is compared with at most, in vectors; in words, each counted once a word."""
 _COMPARED: Final = 3
 """Of the nearest by these words, so many times more than are kept are compared by all words."""
 _PAIRS: Final = 500_000
@@ -111,22 +111,26 @@ def _compared(words: Matrix, found: Matrix, neighbours: int) -> Matrix:
 
 
 def nearest_in_vectors(vectors: Floats, neighbours: int) -> Matrix:
-    """Find the items with the largest products, over 0, of unit vectors, (items, items)."""
-    num_items = len(vectors)
-    most = min(neighbours, num_items - 1)
-    blocks = [sparse.csr_matrix(np.zeros((0, num_items), np.float32))]
-    for start in range(0, num_items if most > 0 else 0, _BLOCK):
-        alike = vectors[start : start + _BLOCK] @ vectors.T
-        alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = 0.0
-        item = np.argpartition(-alike, most - 1, axis=1)[:, :most]
-        value = np.maximum(np.take_along_axis(alike, item, axis=1), 0.0)
-        offsets = np.arange(len(alike) + 1) * most
-        blocks.append(
-            sparse.csr_matrix((value.ravel(), item.ravel(), offsets), (len(alike), num_items))
-        )
-    found = sparse.vstack(blocks, format="csr")
-    if found.shape[0] != num_items:
-        return sparse.csr_matrix(np.zeros((num_items, num_items), np.float32))
+    """Find the items with the largest products, over 0, of unit vectors, (items, items).
+
+    In a large catalogue items are put into groups of like ones, and compared with those of the
+    nearest groups, ``REACH`` items at most, so that twice the items take twice as long. Zeros say
+    nothing, and are compared with nothing.
+    """
+    num_items, known = len(vectors), np.flatnonzero(vectors.any(axis=1))
+    given = vectors if len(known) == num_items else vectors[known]
+    most = min(neighbours, len(known) - 1)
+    row, item, value = [known[:0]], [known[:0]], [np.zeros(0, np.float32)]
+    for rows, among in compared_with(given, REACH) if most > 0 else ():
+        alike = given[rows] @ given[among].T
+        alike[np.arange(len(rows)), np.searchsorted(among, rows)] = 0.0  # an item with itself
+        kept = min(most, len(among) - 1)
+        place = np.argpartition(-alike, kept, axis=1)[:, :kept]
+        row.append(np.repeat(known[rows], kept))
+        item.append(known[among[place]].ravel())
+        value.append(np.maximum(np.take_along_axis(alike, place, axis=1), 0.0).ravel())
+    parts = (np.concatenate(value), (np.concatenate(row), np.concatenate(item)))
+    found = sparse.csr_matrix(parts, (num_items, num_items))
     found.eliminate_zeros()
     return found
 

@@ -86,18 +86,18 @@ class SocialModel:
         content = self.config.content.map_of(data) if self.config.content.share != 0 else None
         parameters, others = self._terms(trainee, data, content)
         if others:
-            blend = Blend(parameters, [*others.values()], trainee.community, data)
+            blend = Blend(parameters, [*others.values()], trainee.served, data)
             found = blend.shares(data)
             self.shares |= zip(others, found, strict=True)
             parameters = blend.mixed(found)
         if content is not None:
             given = self.config.content.new_item_bonus
             parameters, self.new_item_bonus = lift_new(
-                parameters, given, content, trainee.community, data
+                parameters, given, content, trainee.served, data
             )
         # Where friends count for newcomers alone both shares are chosen as if nobody had any: who
         # is known gets the very list of a model without ties.
-        weighed = PopularityBlend(parameters, trainee.community, data)
+        weighed = PopularityBlend(parameters, trainee.served, data)
         if self.config.popularity_weight is None and data.validation is not None:
             self.popularity_weight = weighed.best(data)
         self.use(weighed.added(self.popularity_weight), data)
@@ -144,7 +144,7 @@ class SocialModel:
         """See ``base.Releasable``."""
         self.parameters = parameters
         self._recommender = Recommender(parameters, popularity(data))
-        self._community = Community.of(data)  # with all ties: the recommender knows whose count
+        self._community = Community.of(data)  # not without ties: the recommender knows whose count
 
     def serve(self, data: TrainingSet) -> None:
         """See ``base.Inductive``."""

@@ -175,9 +175,9 @@ class SocialLinear:
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:  # noqa: ARG002
         """See ``base.Model``."""
-        community = self._community_of(data)
+        community = self._community_of(data.with_all_friends())
         self._part = fit_linear(self.config, data, community)
-        self._community = community
+        self._community = community.in_circle(data)
 
     def serve(self, data: TrainingSet) -> None:
         """See ``base.Inductive``."""

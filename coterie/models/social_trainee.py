@@ -70,7 +70,11 @@ class SocialTrainee(Trainee):
         self.config, self.device = config, device
         # Who has no history has nothing to be found: friends of newcomers alone teach nothing.
         learns_ties = config.friends_for is FriendsFor.EVERYONE
-        self.community = Community.of(data if learns_ties else data.without_ties())
+        seen = data if learns_ties else data.without_ties()
+        # Of all friends more is learned than of those whom lists draw on (ADR 39); what is chosen
+        # on validation is chosen for the lists that are served.
+        self.community = Community.of(seen.with_all_friends())
+        self.served = self.community.in_circle(seen)
         self.num_items = data.num_items
         rng = torch.Generator().manual_seed(config.loop.seed)
         shape = (config.heads, data.num_items, config.embedding_size // config.heads)
@@ -205,7 +209,7 @@ class SocialTrainee(Trainee):
         """Measure NDCG@20 of the lists of the learned half as it is now."""
         recommender = Recommender(self.release_parameters(), np.zeros(self.num_items, np.float32))
         return self._validation.ndcg(
-            lambda users: recommender.scores(self.community.shoppers(users.cpu().numpy())).to(
+            lambda users: recommender.scores(self.served.shoppers(users.cpu().numpy())).to(
                 self.device
             )
         )

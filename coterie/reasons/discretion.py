@@ -1,10 +1,11 @@
 """What reasons may say of friends: who is named, who is counted, and what stays untold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from coterie.data.circle import CircleRule
 from coterie.errors import BadInputError
 
 Bools = npt.NDArray[np.bool_]
@@ -16,14 +17,13 @@ class Discretion:
 
     min_people: int = 3
     """From so many on are people counted who are not named. Below it they are not told apart, and
-    where a shopper has fewer such friends altogether, nothing is said of any."""
+    where a list draws on fewer such friends altogether, nothing is said of any."""
     min_share: float = 0.03
     """Parts of a score below this share are added up as ``others``."""
     rare_below: int = 20
     """An item that fewer people had is not named as one that uncounted people had."""
-    one_sided: bool = True
-    """Whether lists draw on people who do not follow the shopper in turn. Reasons never tell of
-    them."""
+    circle: CircleRule = field(default_factory=CircleRule)
+    """Whom lists draw on. Of those who do not follow the shopper in turn reasons never tell."""
 
     def __post_init__(self) -> None:
         if not (self.min_people >= 1 and 0 <= self.min_share < 1 and self.rare_below >= 0):
@@ -43,21 +43,6 @@ class Discretion:
             pool: People who are not named altogether.
         """
         return np.asarray((num >= self.min_people) & (num < pool))
-
-    def drawn_on(self, named: Bools, mutual: Bools, has_history: Bools) -> Bools:
-        """Tell which friends a list draws on, shape (friends,).
-
-        Of fewer people than are counted who are not named, a list would tell what each of them
-        did: then it draws on none of them.
-
-        Args:
-            named: Whether each may be named.
-            mutual: Whether each follows the shopper in turn.
-            has_history: Whether each did anything.
-        """
-        kept = mutual | named | self.one_sided
-        enough = int((kept & ~named & has_history).sum()) >= self.min_people
-        return np.asarray(kept & (named | enough))
 
     def may_tell(self, pool: int) -> bool:
         """Tell whether anything may be said of friends who are not named, if there are so many."""

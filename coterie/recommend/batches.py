@@ -12,6 +12,7 @@ from coterie.data.polarity import wanted_at
 from coterie.data.ragged import Ragged
 from coterie.data.repurchase import Again
 from coterie.errors import BadInputError
+from coterie.graph.circle import friends_drawn_on
 from coterie.graph.friends import FriendLists, friend_lists
 from coterie.graph.strength import tie_strengths
 from coterie.recommend.shoppers import Histories, Shoppers, memory_of
@@ -29,11 +30,20 @@ class Community:
 
     @classmethod
     def of(cls, data: TrainingSet) -> "Community":
-        """Collapse a training set's events, and weigh its ties."""
+        """Collapse a training set's events, and weigh its ties; friends are whom lists draw on."""
         ties, strengths = tie_strengths(data)
         memory = memory_of(data.interactions, data.num_users)
         friends = friend_lists(ties, strengths, data.num_users)
-        return cls(memory.recent, friends, *memory.seen(data.num_items, data.again))
+        everybody = cls(memory.recent, friends, *memory.seen(data.num_items, data.again))
+        return everybody.in_circle(data)
+
+    def in_circle(self, data: TrainingSet) -> "Community":
+        """Leave out friends whom the lists of a training set, this one's, may not draw on."""
+        if data.circle is None:
+            return self
+        has_history = np.diff(self.histories.offsets) > 0
+        drawn = friends_drawn_on(self.friends, data.ties, data.circle, has_history)
+        return replace(self, friends=drawn.friends)
 
     def shoppers(self, user_idx: Ints) -> Shoppers:
         """Make a batch of some users, with each of their friends once behind them."""

@@ -84,7 +84,8 @@ def check_training_features(
     Raises:
         BadInputError: They differ.
     """
-    expected = Community.of(data)
+    # Features hold all friends: whom lists draw on is decided when they are made.
+    expected = Community.of(data.with_all_friends())
     users = np.flatnonzero(used)
     found, wanted = community.histories.take(users), expected.histories.take(users)
     parts = {

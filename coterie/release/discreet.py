@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coterie.data.circle import Bools, Circle
 from coterie.data.dataset import Dataset, Ints
 from coterie.data.ragged import Ragged
-from coterie.graph.mutual import mutual_friends
-from coterie.reasons.discretion import Bools, Discretion
+from coterie.graph.circle import friends_drawn_on
+from coterie.reasons.discretion import Discretion
 from coterie.recommend.batches import Community
 from coterie.release.bundle import Release
 
@@ -30,22 +30,10 @@ class DiscreetCommunity:
         cls, community: Community, dataset: Dataset, discretion: Discretion
     ) -> "DiscreetCommunity":
         """Leave out friends whom lists may not draw on, as serving does."""
-        friends = community.friends
-        mutual = mutual_friends(friends, dataset.ties)
-        named = mutual & may_be_named(dataset)[friends.person]
-        has_history = (np.diff(community.histories.offsets) > 0)[friends.person]
-        rows = Ragged(friends.offsets)
-        kept = mutual | named | discretion.one_sided
-        asks = kept & ~named & has_history
-        enough = np.bincount(rows.row[asks], minlength=len(rows)) >= discretion.min_people
-        kept &= named | enough[rows.row]
-        left = replace(
-            friends,
-            offsets=rows.where(kept).offsets,
-            person=friends.person[kept],
-            strengths=friends.strengths[kept],
-        )
-        return cls(replace(community, friends=left), named[kept], mutual[kept])
+        circle = Circle.of(discretion.circle, dataset.people)
+        has_history = np.diff(community.histories.offsets) > 0
+        drawn = friends_drawn_on(community.friends, dataset.ties, circle, has_history)
+        return cls(replace(community, friends=drawn.friends), drawn.named, drawn.mutual)
 
     def entries(self, people: Ints) -> Ints:
         """Find the friends of some people, in the order of a batch of them."""
@@ -83,9 +71,3 @@ def coded(categories: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     found = pc.dictionary_encode(categories).combine_chunks()
     codes = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     return codes, found.dictionary.to_pylist()
-
-
-def may_be_named(dataset: Dataset) -> npt.NDArray[np.bool_]:
-    """Tell of each user whether they may be named, shape (users,)."""
-    said = dataset.people["may_be_named"].combine_chunks().fill_null(True)
-    return np.asarray(said.to_numpy(zero_copy_only=False), dtype=np.bool_)

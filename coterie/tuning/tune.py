@@ -24,6 +24,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from coterie.data.dataset import TrainingSet
 from coterie.fitting.dataset_file import pack
+from coterie.local_ray import start_local_ray
 from coterie.tuning.search import Replayable, decode, distributions, encode, quiet, told
 from coterie.tuning.study import Study
 from coterie.tuning.study_progress import Watch, unwatched
@@ -257,12 +258,9 @@ def _cluster(bounds: Bounds) -> Iterator[None]:
     """Start Ray for the time of a run, unless the caller has it up already."""
     ours = not ray.is_initialized()
     if ours and bounds.address == "local":
-        ray.init(
-            address="local",
+        start_local_ray(
             num_cpus=max(cores(), bounds.at_once * bounds.threads),
             num_gpus=torch.cuda.device_count() if bounds.use_gpu else 0,
-            include_dashboard=False,
-            log_to_driver=False,
             logging_level=logging.CRITICAL,
         )
     elif ours:

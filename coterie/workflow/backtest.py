@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.data.circle import AS_SERVED, CircleRule
 from coterie.data.load import load_dataset
 from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import by_weeks
@@ -15,7 +16,7 @@ from coterie.files import write_atomically
 from coterie.fitting.fit import fit_twice
 from coterie.progress import Progress, silent
 from coterie.workflow.settings import FitSettings
-from coterie.workflow.shop import with_content
+from coterie.workflow.shop import in_circle, with_content
 
 BACKTEST: Final = "backtest.json"
 MODELS: Final = ("popularity", "item_knn", "social")
@@ -30,6 +31,7 @@ def backtest(
     config: dict[str, Any] | None = None,
     progress: Progress = silent,
     content: str = "",
+    rule: CircleRule = AS_SERVED,
 ) -> list[Week]:
     """Fit on what came before each past week, measure on that week, and write the figures.
 
@@ -41,6 +43,7 @@ def backtest(
         config: Fields of the social model's config that differ from its own.
         progress: Called model by model, week by week.
         content: Folder or URL with vectors of items, for models that read any; empty: none.
+        rule: Whom lists draw on: whom served ones draw on.
 
     Raises:
         BadInputError: The data are wrong, a model is unknown, or no week can be foreseen.
@@ -53,10 +56,10 @@ def backtest(
     items = with_content(dataset.catalogue, content)
     found: list[Week] = []
     for done, (start_ms, split) in enumerate(splits):
-        fitted = {}
+        split, fitted = in_circle(replace(split, items=items), dataset, rule), {}
         for at, name in enumerate(names):
             progress("foreseeing weeks", done * len(names) + at, len(splits) * len(names))
-            fitted[name] = fit_twice(replace(split, items=items), name, settings[name]).final
+            fitted[name] = fit_twice(split, name, settings[name]).final
         data = split.for_test()
         found.append(Week(start_ms, len(data.interactions), compare(fitted, data, split.test)))
     progress("foreseeing weeks", len(splits) * len(names), len(splits) * len(names))

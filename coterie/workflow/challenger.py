@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 
 import coterie
+from coterie.data.circle import CircleRule
 from coterie.data.repurchase import RepurchaseSetting, read_repurchase
 from coterie.data.vector_columns import encoders_of, vector_digests
 from coterie.errors import BadInputError
@@ -60,6 +61,13 @@ class Challenger:
     """Name and digest of what made the vectors of items that it was offered, by kind."""
     vectors: Mapping[str, str] = field(default_factory=dict)
     """Digest of these vectors, by kind."""
+    circle: Mapping[str, Any] = field(default_factory=dict)
+    """Whom lists drew on: ``CircleRule.as_json``; empty, as it was once: all friends."""
+
+    @property
+    def rule(self) -> CircleRule:
+        """Whom lists drew on, for whoever opens the shop after it."""
+        return CircleRule.from_json(self.circle)
 
     def repurchase_setting(self) -> RepurchaseSetting:
         """Make the setting of its very rule, for whoever opens the shop after it."""
@@ -108,7 +116,8 @@ def fit_challenger(
     """
     settings, started = settings or FitSettings(), time.monotonic()
     config = settings.configure()
-    shop = CleanShop.open(clean, read_repurchase(*settings.repurchase), settings.content)
+    again = read_repurchase(*settings.repurchase)
+    shop = CleanShop.open(clean, again, settings.content, settings.circle)
     if training_features is not None:
         check_features(training_features, shop)
     data = shop.split.for_validation()
@@ -134,6 +143,7 @@ def fit_challenger(
         repurchase=dict(shop.split.repurchase.days),
         encoders=encoders_of(shop.split.items),
         vectors=vector_digests(shop.split.items),
+        circle=settings.circle.as_json(),
     )
     _save(challenger, fitted.final, Path(out))
     return challenger

@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.data.circle import AS_SERVED, CircleRule
 from coterie.errors import BadInputError
 from coterie.evaluation.catalogue import categories
-from coterie.evaluation.comparison import OURS, WITHOUT_TIES, compare, with_newcomers
+from coterie.evaluation.comparison import (
+    ALL_FRIENDS,
+    OURS,
+    WITHOUT_TIES,
+    compare,
+    with_newcomers,
+)
 from coterie.evaluation.newcomers import REVEALED, Newcomers
 from coterie.evaluation.protocols import Evaluation
 from coterie.evaluation.report import report
@@ -17,7 +24,7 @@ from coterie.evaluation.shop import shop_figures
 from coterie.files import write_atomically
 from coterie.fitting.fit import chosen_config, fit, fit_twice
 from coterie.graph.figures import degree_counts, graph_figures
-from coterie.models import MODELS, Inductive, Model, is_releasable
+from coterie.models import MODELS, Inductive, Model, Releasable, is_releasable
 from coterie.progress import Progress, silent
 from coterie.workflow.challenger import Challenger, history_of, load_challenger, load_parameters
 from coterie.workflow.config_values import flatten
@@ -41,6 +48,7 @@ def evaluate_all(
     challenger: str | None = None,
     progress: Progress = silent,
     content: str = "",
+    rule: CircleRule = AS_SERVED,
 ) -> Comparison:
     """Compare models on the test part; writes ``comparison.json`` and ``training.json``.
 
@@ -52,12 +60,14 @@ def evaluate_all(
         progress: Called while models are fitted and measured.
         content: Folder or URL with vectors of items, for all models that read any; those that the
             challenger was fitted with. Empty: none.
+        rule: Whom lists draw on, as served ones do; a challenger's own goes before it.
 
     Raises:
         BadInputError: The data are wrong, or the challenger was fitted on other data or vectors.
     """
     known = None if challenger is None else load_challenger(challenger)
-    shop = CleanShop.open(clean, known.repurchase_setting() if known else None, content)
+    again = known.repurchase_setting() if known else None
+    shop = CleanShop.open(clean, again, content, known.rule if known else rule)
     if known and known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
     if known:
@@ -69,7 +79,7 @@ def evaluate_all(
         else:
             runs[name] = _fit(name, known, shop, progress)
     comparison = compare(
-        {name: run.model for name, run in runs.items()},
+        {name: run.model for name, run in runs.items()} | _with_all_friends(runs, shop),
         shop.split.for_test(),
         shop.split.test,
         name=SPLITS.get(shop.split.name, shop.split.name),
@@ -152,6 +162,16 @@ def _restore(known: Challenger, folder: str, shop: CleanShop) -> _Run:
     model = kind(change(kind.config_class(), flatten(known.config)))
     model.use(load_parameters(folder), shop.split.for_test())
     return _Run(model, change(kind.config_class(), flatten(known.chosen)), known.training)
+
+
+def _with_all_friends(runs: Mapping[str, "_Run"], shop: CleanShop) -> dict[str, Model]:
+    """Let our model draw on all friends as well, where served lists do not."""
+    ours = runs[OURS].model if OURS in runs else None
+    if shop.split.circle is None or not isinstance(ours, Releasable):
+        return {}
+    same: Releasable = MODELS[OURS](ours.config)
+    same.use(ours.parameters, shop.split.for_test().with_all_friends())
+    return {ALL_FRIENDS: same}
 
 
 def _fit(name: str, known: Challenger | None, shop: CleanShop, progress: Progress) -> _Run:

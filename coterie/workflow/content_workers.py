@@ -11,6 +11,7 @@ import pyarrow as pa
 from coterie.content.batches import BatchReader
 from coterie.content.encoder import EncodedBatch
 from coterie.errors import BadInputError
+from coterie.local_ray import start_local_ray
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,11 @@ def _joined(workers: ContentWorkers) -> Iterator[None]:
     import ray
 
     ours = not ray.is_initialized()
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if ours and workers.address == "local":
         # One core more: Ray Data's own small tasks need one beside the workers.
-        ray.init(address="local", num_cpus=workers.count + 1, include_dashboard=False, **quiet)
+        start_local_ray(num_cpus=workers.count + 1, logging_level=logging.ERROR)
     elif ours:
-        ray.init(address=workers.address, **quiet)
+        ray.init(address=workers.address, log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:
         yield

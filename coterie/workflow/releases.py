@@ -55,7 +55,7 @@ def make_release(
     """
     limits = limits or Limits()
     known = load_challenger(challenger)
-    shop = CleanShop.open(clean, known.repurchase_setting(), content)
+    shop = CleanShop.open(clean, known.repurchase_setting(), content, known.rule)
     if known.data_fingerprint != shop.dataset.fingerprint:
         raise BadInputError(f"the challenger in {challenger} was fitted on other data than {clean}")
     known.check_content(shop.split.items)
@@ -121,6 +121,7 @@ def _metrics(known: Challenger, evaluation: str | None) -> dict[str, Any]:
     metrics: dict[str, Any] = {
         "validation": dict(known.validation),
         "popularity_on_validation": dict(known.popularity),
+        "circle": known.rule.as_json(),
     }
     if evaluation is not None:
         figures = load_comparison(evaluation).models.get(known.model, {})

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.data.circle import CircleRule
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.progress import Progress, silent
@@ -68,7 +69,8 @@ def fit_sent(url: str, progress: Progress = silent) -> None:
     job = _read(f"{url}/{JOB}")
     if job is None:
         raise BadInputError(f"{url} holds no {JOB}: nothing was sent there")
-    settings = FitSettings(**job["settings"])
+    rule = CircleRule.from_json(job["settings"].get("circle", {}))
+    settings = FitSettings(**{**job["settings"], "circle": rule})
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
         clean, features, content, made = (
             f"{folder}/{part}" for part in (CLEAN, TRAINING_FEATURES, CONTENT, MADE)

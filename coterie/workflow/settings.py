@@ -6,6 +6,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
+from coterie.data.circle import CircleRule
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.fitting.fit import Here
@@ -37,6 +38,8 @@ class FitSettings:
     content: str = ""
     """Folder or URL with vectors of items that the content step left; empty: words alone tell of
     items."""
+    circle: CircleRule = field(default_factory=CircleRule)
+    """Whom lists draw on while learning, and where they are measured: whom served ones draw on."""
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:

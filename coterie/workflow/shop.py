@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from coterie.content.vectors import ItemVectors, kinds_in
+from coterie.data.circle import EVERYBODY, Circle, CircleRule
 from coterie.data.dataset import Dataset, Split
 from coterie.data.load import load_dataset
 from coterie.data.repurchase import RepurchaseSetting
@@ -22,7 +23,11 @@ class CleanShop:
 
     @classmethod
     def open(
-        cls, clean: str, repurchase: RepurchaseSetting | None = None, content: str = ""
+        cls,
+        clean: str,
+        repurchase: RepurchaseSetting | None = None,
+        content: str = "",
+        rule: CircleRule = EVERYBODY,
     ) -> "CleanShop":
         """Load clean tables and split them.
 
@@ -31,6 +36,7 @@ class CleanShop:
             repurchase: What may be listed again; learned from what was bought if not given.
             content: Folder or URL with vectors of items (``coterie.content.vectors``), put beside
                 the columns that a model reads; empty: none.
+            rule: Whom lists draw on.
 
         Raises:
             BadInputError: The folder is not clean, its events cannot be split, or there are no
@@ -39,7 +45,16 @@ class CleanShop:
         """
         dataset = load_dataset(clean)
         split = choose(dataset, repurchase or RepurchaseSetting())
-        return cls(dataset, replace(split, items=with_content(split.items, content)))
+        split = replace(split, items=with_content(split.items, content))
+        return cls(dataset, in_circle(split, dataset, rule))
+
+
+def in_circle(split: Split, dataset: Dataset, rule: CircleRule) -> Split:
+    """Let lists draw on whom a rule says; nothing changes where it could leave nobody out."""
+    circle = Circle.of(rule, dataset.people)
+    if circle.leaves_out(split.ties.src_idx, split.ties.dst_idx):
+        return replace(split, circle=circle)
+    return split
 
 
 def with_content(items: pa.Table | None, folder: str) -> pa.Table | None:

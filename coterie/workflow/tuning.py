@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.data.circle import CircleRule
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.evaluation.tuning import write_page
@@ -51,6 +52,8 @@ class TuneSettings:
     """Of the Ray cluster; with ``auto``, the folder must be one that its machines share."""
     content: str = ""
     """Folder or URL with vectors of items that the content step left; empty: none."""
+    circle: CircleRule = field(default_factory=CircleRule)
+    """Whom lists draw on: whom served ones draw on."""
 
     def __post_init__(self) -> None:
         if self.model in MODELS:
@@ -129,7 +132,7 @@ def tune_model(
     settings = settings or TuneSettings()
     search, bounds = settings.search(), settings.bounds  # refused before anything is written
     model = MODELS[settings.model](FitSettings(settings.model, settings.config).configure())
-    shop = CleanShop.open(clean, content=settings.content)
+    shop = CleanShop.open(clean, content=settings.content, rule=settings.circle)
     data = shop.split.for_validation().with_item_columns(model.item_columns)
     renamed = renamed_fields(model.config)
     with open_study(out, settings.plan(search, data), renamed) as study:

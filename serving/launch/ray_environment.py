@@ -35,6 +35,9 @@ def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) ->
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
         # Its access log holds paths, so people's ids: nobody listens there.
         "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "nobody.sock"),
+        # In Ray's five seconds a proxy on a busy machine may not have started: it would be killed.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "120",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": f"{settings.drain_s:g}",
         # Ray's default buckets are too coarse for a p99 of milliseconds.
         "RAY_SERVE_REQUEST_LATENCY_BUCKETS_MS": "1,2,3,5,7,10,15,20,30,50,75,100,200,500,1000,5000",

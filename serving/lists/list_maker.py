@@ -101,7 +101,8 @@ class ListMaker:
     def gather(self, user_id: str) -> ShopperFeatures:
         """Read what is known of a shopper, and time it."""
         with self._timed("features"):
-            return gather(self.features, user_id).drawn_on(self._discretion)
+            known = gather(self.features, user_id)
+            return known.drawn_on(self._discretion.circle, self.catalogue.row)
 
     def make(
         self, known: ShopperFeatures, k: int, explain: bool, wanted: Wanted = PLAIN

@@ -1,12 +1,13 @@
 """What is known of a shopper when a list is made of it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coterie.reasons.discretion import Discretion
+from coterie.data.circle import CircleRule
+from coterie.data.ragged import Ragged
 from coterie.schema import EventKind
 from serving.events.event import Event
 from serving.features.online_store import OnlineFeatures, ShopperRow
@@ -29,13 +30,21 @@ class ShopperFeatures:
         named = zip(self.row.friends.named, self.friends, strict=True)
         return any(recent.item_ids and not may for may, recent in named)
 
-    def drawn_on(self, discretion: Discretion) -> "ShopperFeatures":
-        """Leave out friends whom lists may not draw on."""
+    def drawn_on(self, rule: CircleRule, row_of: Callable[[str], int]) -> "ShopperFeatures":
+        """Leave out friends whom lists may not draw on.
+
+        Args:
+            rule: Whom they may.
+            row_of: Finds an item's row, below 0 where the release does not know it: who had nothing
+                else hides nobody.
+        """
         friends = self.row.friends
-        kept = discretion.drawn_on(
+        known = [any(row_of(item) >= 0 for item in recent.item_ids) for recent in self.friends]
+        kept = rule.drawn_on(
+            Ragged(np.array([0, len(known)], np.int64)),
             np.array(friends.named, np.bool_),
             np.array(friends.mutual or (True,) * len(friends.ids), np.bool_),
-            np.array([bool(recent.item_ids) for recent in self.friends], np.bool_),
+            np.array(known, np.bool_),
         )
         if kept.all():
             return self

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coterie.data.circle import VARIABLES
 from coterie.errors import BadInputError, CoterieError
 from coterie.reasons.discretion import Discretion
 from coterie.recommend.recommender import ListSource
@@ -62,6 +63,7 @@ def load_arm(
             f"{ref.folder} holds release {release.digest[:12]}, expected "
             f"{ref.digest[:12]}: a release is never changed in its place"
         )
+    _note_other_friends(release, discretion or Discretion())
     text_encoder = (encoders or QueryEncoders()).open(release)
     if text_encoder is None and TEXT in release.vectors:
         log.info("queries are not encoded", extra={"fields": _why_not(release)})
@@ -83,6 +85,17 @@ def load_arm(
             "do not roll it out"
         ) from error
     return arm
+
+
+def _note_other_friends(release: Release, discretion: Discretion) -> None:
+    """Say where lists draw on other friends than those that the release was measured with."""
+    measured, served = release.manifest.metrics.get("circle"), discretion.circle.as_json()
+    if measured is not None and measured != served:
+        told = {"release": release.version, "measured": measured, "served": served}
+        note = (
+            f"its figures are not those of these lists: train with {', '.join(VARIABLES)} as here"
+        )
+        log.warning("lists draw on other friends", extra={"fields": told | {"note": note}})
 
 
 def _why_not(release: Release) -> dict[str, str]:

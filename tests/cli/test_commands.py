@@ -101,7 +101,9 @@ def test_models_are_compared_without_training_the_challenger_again(shop, capsys)
     told = capsys.readouterr().out
     assert "social over" in told
     models = json.loads((shop / "evaluation" / "comparison.json").read_text())["models"]
-    assert set(models) == {"popularity", "item_knn", "social"}
+    # Served lists draw on fewer than all friends: what that costs is told beside it.
+    assert set(models) == {"popularity", "item_knn", "social", "social_all_friends"}
+    assert "as served over drawing on all friends" in told
     run(f"report {out} --data {shop}/clean")
     page = (shop / "evaluation" / "report.html").read_text()
     assert "item_knn" in page or "Item-kNN" in page or "item-kNN" in page

@@ -38,9 +38,12 @@ def served(shop, port):
     """The command, when it answers; on leaving Ctrl-C is typed, and nothing may be left of it."""
     command = [*SERVE, "serve", f"{shop}/model", "--data", f"{shop}/clean", "--port", str(port)]
     said = shop / f"said-{port}"
-    with said.open("w") as output, subprocess.Popen(command, stdout=output) as process:
+    with (
+        said.open("w") as output,
+        subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
         try:
-            await_ready(process, port)
+            await_ready(process, port, said)
             family = psutil.Process(process.pid).children(recursive=True)
             yield said
             process.send_signal(signal.SIGINT)
@@ -50,7 +53,7 @@ def served(shop, port):
             process.terminate()
 
 
-def await_ready(process, port):
+def await_ready(process, port, said):
     last = time.monotonic() + 180
     while time.monotonic() < last and process.poll() is None:
         try:
@@ -59,7 +62,7 @@ def await_ready(process, port):
             time.sleep(0.2)
         else:
             return
-    raise AssertionError("it did not answer")
+    raise AssertionError(f"it did not answer: {said.read_text()[-3000:]}")
 
 
 def get(port, path):

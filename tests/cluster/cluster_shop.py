@@ -67,8 +67,8 @@ def stated(digest, folder, revision=1, force=False):
     return {"folder": folder, "digest": digest, "force": force, "revision": revision}
 
 
-def release(root, version, fill=1.0):
-    """A release in a store; its digest."""
+def release(root, version, fill=1.0, **more):
+    """A release in a store; its digest. ``more`` is of its ``ReleaseContent``."""
     catalogue = pa.Table.from_pylist([{"item_id": "a"}, {"item_id": "b"}], schema=ITEMS.arrow)
     content = ReleaseContent(
         version=version,
@@ -78,6 +78,7 @@ def release(root, version, fill=1.0):
         metrics={},
         data_fingerprint="abc",
         limits={},
+        **more,
     )
     return write_release(f"{root}/{version}", content).digest
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny_shop import write_clean
 
+from coterie.data.circle import AS_SERVED
 from coterie.data.load import load_dataset
 from coterie.data.splits import WEEK_MS, by_weeks
 from coterie.errors import BadInputError
@@ -71,12 +72,14 @@ def test_every_model_is_measured_in_every_week(weeks):
     over = means(found, "recall@20")
     assert set(over) == {"popularity", "social"}
     assert all(0 < value < 1 for value in over.values())
+    assert [week.comparison.circle for week in found] == [AS_SERVED.as_json()] * 3
 
 
 def test_the_report_has_a_plot_and_a_row_a_week(weeks):
     found, _ = weeks
     html = render(found)
     assert html.count('data-figure="') == 2
+    assert AS_SERVED.in_words() in html
     for week in found:
         assert f'<th scope="row">{week.day}</th>' in html
     figures = json.loads(

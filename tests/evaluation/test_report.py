@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from coterie.data.circle import CircleRule
 from coterie.data.dataset import Interactions
 from coterie.errors import BadInputError
 from coterie.evaluation.phrases import (
@@ -228,6 +229,24 @@ def test_only_the_pages_own_scripts_may_run(html):
     allowed = re.search("script-src ([^;]*)", policy)[1].split()
     assert len(allowed) == 2
     assert all(re.fullmatch(r"'sha256-[\w+/]{43}='", source) for source in allowed)
+
+
+def test_a_page_says_whom_lists_draw_on_and_what_that_costs():
+    models = ("ease", "social_all_friends", "social_no_ties", "social")
+    whole = make_comparison("shop", models)
+    rule = CircleRule(4, one_sided=False)
+    price = replace(whole.lift["ndcg@10"], p_value=0.001)
+    text = Reader(
+        render(
+            [replace(whole, circle=rule.as_json(), discretion={"ndcg@10": price})], {}, {}, {}, None
+        )
+    ).text
+    assert rule.in_words() in text
+    assert "Price of discretion" in text
+    assert "Social, all friends" in text
+    text = Reader(render([whole], {}, {}, {}, None)).text
+    assert "Lists draw on all friends" in text
+    assert "Price of discretion" not in text
 
 
 def test_names_from_outside_stay_text():

@@ -1,9 +1,12 @@
 """Fitting by name, here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import NUM_USERS, planted
 
+from coterie.data.circle import Circle, CircleRule
 from coterie.data.dataset import Split
 from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest, pack, unpack
@@ -77,6 +80,11 @@ def test_a_packed_training_set_is_the_same(tmp_path):
     assert digest(data.without_ties()) != digest(data)
     pack(data.without_ties(), str(tmp_path / "b.npz"))
     assert unpack(str(tmp_path / "b.npz")).ties.src_idx.shape == (0,)
+    circle = Circle(CircleRule(2, one_sided=False), USERS % 2 == 0)
+    pack(replace(data, circle=circle), str(tmp_path / "c.npz"))
+    found = unpack(str(tmp_path / "c.npz")).circle
+    assert found.rule == circle.rule
+    assert np.array_equal(found.may_be_named, circle.may_be_named)
 
 
 def test_what_is_no_training_set_is_refused(tmp_path):

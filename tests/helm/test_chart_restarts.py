@@ -28,6 +28,7 @@ RESTARTS = {
     "secrets.existingSecret": RAY,
     "serving": RAY,
     "serving.logLevel": FEAST,
+    "serving.textEncoder": RAY | {"controller"},  # which tries what a release was made with
     "rollouts.enabled": RAY,  # whether workers may read its rollout store
     "rollouts.intervalSeconds": {"controller"},
     "rollouts.prometheusUrl": {"controller"},

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from chart import CI, deployments, one, pods, serve_config, variables
 
+from coterie.data.circle import VARIABLES, CircleRule
 from coterie.rollout.live import Live, ReleaseRef
 from serving.launch.ray_environment import prepare_ray
 from serving.settings import PREFIX, Settings, read_settings
@@ -70,6 +71,17 @@ def test_serving_takes_the_settings_as_they_are(example):
     settings = read_settings({**data, **dict.fromkeys(IN_SECRET, "x" * 32)})
     assert settings.rollouts == "kubernetes://shop/coterie"
     assert settings.log_path == "-"
+
+
+def test_pipelines_measure_the_lists_that_are_served(chart):
+    told = ("minPeople=4", "oneSided=false", "listMinPeople=2")
+    options = [part for one in told for part in ("--set", f"serving.reasons.{one}")]
+    objects = chart.objects(CI["minimal"], *options)
+    steps = one(objects, "ConfigMap", "coterie-training")["data"]
+    data = one(objects, "ConfigMap", "coterie-settings")["data"]
+    served = read_settings({**data, **dict.fromkeys(IN_SECRET, "x" * 32)}).discretion.circle
+    assert {name: steps[name] for name in VARIABLES} == {name: data[name] for name in VARIABLES}
+    assert CircleRule.read(steps) == served == CircleRule(2, one_sided=False)
 
 
 @pytest.mark.parametrize(

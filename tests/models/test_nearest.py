@@ -5,8 +5,9 @@ import pytest
 from scipy import sparse
 
 from coterie.models import content_graph
-from coterie.models.content_graph import nearest_in_words
+from coterie.models.content_graph import nearest_in_vectors, nearest_in_words
 from coterie.models.neighbours import largest
+from coterie.models.vector_groups import compared_with
 
 
 def by_sorting(dense, most, first):
@@ -79,3 +80,46 @@ def test_many_items_are_found_by_rare_words_and_compared_by_all(words, monkeypat
     best = -np.sort(-alike, axis=1)[:, :5]
     assert np.diff(found.indptr).max() == 5
     assert found.power(2).sum() > 0.98 * np.square(best).sum()
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    """Vectors of 2,000 items of 40 kinds, and 900 that are all the same; rows of length 1."""
+    rng = np.random.default_rng(2)
+    drawn = rng.normal(size=(40, 16))[rng.integers(40, size=2_000)] * 1.5
+    drawn = np.concatenate([drawn + rng.normal(size=drawn.shape), np.full((900, 16), 0.7)])
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_few_vectors_are_compared_with_all_but_those_that_say_nothing(vectors):
+    some = vectors[:400].copy()
+    some[::7] = 0.0
+    found = nearest_in_vectors(some, 5)
+    assert [set(found[[row]].indices.tolist()) for row in range(400)] == by_sorting(
+        some @ some.T, 5, 0
+    )
+    assert nearest_in_vectors(some[:1], 5).nnz == nearest_in_vectors(some[:0], 5).nnz == 0
+
+
+def test_many_vectors_are_compared_with_those_of_the_nearest_groups(vectors, monkeypatch):
+    monkeypatch.setattr(content_graph, "REACH", 600)
+    asked = []
+
+    def heard(given, reach):
+        for pair in compared_with(given, reach):
+            asked.append(pair)
+            yield pair
+
+    monkeypatch.setattr(content_graph, "compared_with", heard)
+    found = nearest_in_vectors(vectors, 5)
+    assert sorted(np.concatenate([rows for rows, _ in asked]).tolist()) == [*range(2_900)]
+    assert max(len(among) for _, among in asked) <= 600
+    assert all(np.isin(rows, among).all() for rows, among in asked)
+    row = np.repeat(np.arange(2_900), np.diff(found.indptr))
+    assert (row != found.indices).all()
+    assert np.diff(found.indptr).max() == 5
+    alike = vectors @ vectors.T
+    np.testing.assert_allclose(found.data, alike[row, found.indices], rtol=1e-5)
+    np.fill_diagonal(alike, 0)
+    best = -np.sort(-alike, axis=1)[:, :5]
+    assert found.sum() > 0.99 * best.sum()

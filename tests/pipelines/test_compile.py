@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from components._base import IMAGE
+from coterie.data.circle import VARIABLES
 from pipelines.compile import PIPELINES, compile_pipelines
 
 STEPS = {
@@ -233,6 +234,18 @@ def test_the_step_that_trains_knows_its_pod_and_the_cluster(specs):
     }
     maps = [one["keyToEnv"] for one in asked["train"]["configMapAsEnv"]]
     assert [{"configMapKey": "training.json", "envVar": "COTERIE_TRAINING"}] in maps
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("train", "train"), ("refresh", "train"), ("backtest", "backtest")]
+)
+def test_the_step_that_measures_knows_on_whom_served_lists_draw(specs, name, step):
+    told = [
+        (one["configMapKey"], one["envVar"])
+        for source in kubernetes_of(specs, name)[step]["configMapAsEnv"]
+        for one in source["keyToEnv"]
+    ]
+    assert {(variable, variable) for variable in VARIABLES} <= set(told)
 
 
 @pytest.mark.parametrize("name", ["train", "refresh"])

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,13 +7,17 @@ import pytest
 import torch
 
 from coterie import workflow
+from coterie.data.circle import AS_SERVED, EVERYBODY, Circle
 from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
+from coterie.evaluation.protocols import evaluate_model
+from coterie.evaluation.results import Comparison
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
-from coterie.reasons.discretion import Discretion
+from coterie.models.social_trainee import SocialTrainee
+from coterie.recommend.batches import Community
 from coterie.release.bundle import load_release
 from coterie.release.offline import OfflineLists, _as_release_sees
 from coterie.workflow.challenger import load_challenger, load_parameters
@@ -90,9 +95,60 @@ def test_a_release_carries_the_figures_it_was_made_by(clean, winner, tmp_path):
     metrics = made.manifest.metrics
     assert metrics["validation"] == load_challenger(winner).validation
     assert metrics["test"]["ndcg@20"] == comparison.mean("social", "ndcg@20")
+    assert made.manifest.metrics["circle"] == AS_SERVED.as_json()
     assert made.manifest.limits["min_gain_over_popularity"] == 0.02
     for name, tensor in load_parameters(winner).items():
         assert torch.equal(made.parameters[name], tensor)
+
+
+def test_figures_are_of_lists_as_they_are_served_beside_those_of_all_friends(
+    clean, winner, tmp_path
+):
+    def compare(challenger):
+        out = str(tmp_path / "evaluation")
+        return workflow.evaluate_all(clean, out, ["popularity", "social"], challenger)
+
+    found = compare(winner)
+    assert found.circle == load_challenger(winner).circle == AS_SERVED.as_json()
+    assert set(found.models) == {"popularity", "social", "social_all_friends"}
+    assert found.best_baseline == "popularity"
+    assert Comparison.load(tmp_path / "evaluation" / "comparison.json") == found
+    groups = {group.label: group for group in found.groups["unnamed friends"]}
+    assert set(groups) == {"none", "1-2", "3+"}
+    for label, group in groups.items():
+        served, everybody = group.models["social"], group.models["social_all_friends"]
+        assert (served == everybody) is (label != "1-2")
+    price = found.discretion["ndcg@20"]
+    assert price.ours == found.mean("social", "ndcg@20")
+    assert price.other == found.mean("social_all_friends", "ndcg@20")
+    known = json.loads(challenger_of(winner).read_text())
+    del known["circle"]  # as one of before it was written down
+    challenger_of(winner).write_text(json.dumps(known))
+    before = compare(winner)
+    assert before.mean("social") == found.mean("social_all_friends")
+    assert not before.circle
+    assert not before.discretion
+    assert "social_all_friends" not in before.models
+
+
+def test_validation_is_of_lists_as_they_are_served(clean, model, tmp_path):
+    known = load_challenger(model)
+    fitted = SocialModel(SETTINGS.configure())
+    figures = {}
+    for rule in (AS_SERVED, EVERYBODY):
+        data = CleanShop.open(clean, known.repurchase_setting(), rule=rule).split.for_validation()
+        fitted.fit(data)
+        figures[rule] = evaluate_model(fitted, data, data.validation).means()
+    assert figures[AS_SERVED] == known.validation != figures[EVERYBODY]
+
+
+def test_a_model_learns_of_all_friends_and_is_chosen_for_lists_as_they_are_served(clean):
+    data = CleanShop.open(clean, rule=AS_SERVED).split.for_validation()
+    trainee = SocialTrainee(SETTINGS.configure(), data, torch.device("cpu"))
+    learned, chosen = trainee.community.friends.person, trainee.served.friends.person
+    assert np.array_equal(chosen, Community.of(data).friends.person)
+    assert np.array_equal(learned, Community.of(data.with_all_friends()).friends.person)
+    assert len(chosen) < len(learned)
 
 
 def test_a_challenger_no_better_than_popularity_is_not_released(clean, winner, tmp_path):
@@ -157,14 +213,14 @@ def test_offline_lists_are_those_of_the_model_on_the_same_events(clean, winner, 
     release = workflow.make_release(clean, winner, str(tmp_path / "v1"))
     dataset = load_dataset(clean)
     data = _as_release_sees(release.items, dataset)
+    # Served lists draw on fewer friends than there are; so do those that are measured.
+    circle = Circle.of(AS_SERVED, dataset.people)
     fitted = SocialModel(SETTINGS.configure())
     # What it learned from says what is popular; lists are of all events.
     fitted.use(load_parameters(winner), CleanShop.open(clean).split.for_test())
-    fitted.serve(data)
+    fitted.serve(replace(data, circle=circle))
     users = np.arange(0, len(dataset.users), 10)
-    # A model draws on all friends; whom discretion leaves out is asked in tests/reasons.
-    everybody = Discretion(min_people=1)
-    lists = OfflineLists(load_release(str(tmp_path / "v1")), dataset, discretion=everybody)
+    lists = OfflineLists(load_release(str(tmp_path / "v1")), dataset)
     hidden = set(np.flatnonzero(~release.available).tolist())
     expected = fitted.lists(users, 60)
     for user, row in zip(dataset.users.to_ids(users), expected.tolist(), strict=True):

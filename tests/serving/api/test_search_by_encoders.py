@@ -4,18 +4,22 @@ The content step encodes, a challenger is trained with it, a release made, and s
 the encoder that serving opens.
 """
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_shop import FOLDERS
+from small_shop import FOLDERS, ref_of
 
 from coterie import workflow
 from coterie.data.ingest import ingest
 from coterie.data.simulate import ShopConfig, simulate
+from coterie.recommend.stand_ins import NEAREST
 from coterie.release.bundle import load_release
 from coterie.release.gate import Limits
-from coterie.release.queries import QueryEncoders
+from coterie.release.queries import NONE, QueryEncoders
 from coterie.workflow.content import ContentSettings, encode_catalogue
+from serving.lists import new_rows
+from serving.rollouts.loaded_release import load_arm
 from tests.embeddings_api import KEY, MODEL, EmbeddingsApi
 
 KINDS = (
@@ -155,3 +159,33 @@ def test_a_folder_encodes_queries_as_it_did_items(make_client, release_of, bert)
     assert found(client, "wellies")[0] == ("Leather Boots", {"meaning"})
     # Nobody opens a folder on the word of a release.
     assert found(make_client(release, encoders=QueryEncoders()), "wellies") == []
+
+
+@pytest.mark.parametrize("title", ["Parasol", "雨伞"])
+def test_what_means_the_same_stands_in_for_an_item_that_came_since(by_default, monkeypatch, title):
+    release, encoders = by_default
+    weighed, extended = [], new_rows.extended
+    monkeypatch.setattr(
+        new_rows, "extended", lambda known, w: weighed.append(w.toarray()[0]) or extended(known, w)
+    )
+    said = {"title": title, "category": "Shop", "brand": None, "price": None}
+    new = {"new-1": {name: (value, 1, "put-1") for name, value in said.items()}}
+    both = encoders, QueryEncoders(NONE)
+    makers = [load_arm(ref_of(release), encoders=one).maker for one in both]
+    for maker in makers:
+        maker.add_items(new)
+    by_meaning, by_category = weighed
+    titles = release.catalogue["title"].to_pylist()
+    umbrellas = {
+        row
+        for row, known in enumerate(titles)
+        if known.endswith("Rain Umbrella") and release.popularity[row] > 0
+    }
+    assert umbrellas
+    assert set(np.argsort(-by_meaning)[: len(umbrellas)]) == umbrellas
+    assert by_meaning.sum() == pytest.approx(1.0)
+    assert np.count_nonzero(by_meaning) <= NEAREST < np.count_nonzero(by_category)
+    # Without an encoder all of its category are alike to it.
+    assert len(set(by_category[by_category > 0])) == 1
+    learned = makers[0].release.parameters["item_out"].double().numpy()
+    assert learned[-1] == pytest.approx(by_meaning @ learned[:-1], abs=1e-5)

@@ -120,6 +120,23 @@ def test_a_shop_may_draw_no_list_on_who_does_not_follow_back(make_client, featur
     assert answers[0] == answers[1]
 
 
+def test_a_shop_may_draw_lists_on_one_friend_of_whom_reasons_tell_nothing(make_client, features):
+    client = make_client(list_min_people=1)
+    features.friends["curious"] = tied("victim")
+    told, order = [], []
+    for rows in ((SECRET, 5), (2, 9)):
+        features.recent["victim"] = recent(*rows)
+        answer = client.get("/v1/users/curious/recommendations?k=100").json()
+        assert answer["source"] == "friends"
+        told.append({(reason["kind"], reason["text"]) for reason in reasons(answer)})
+        order.append([entry["item"]["item_id"] for entry in answer["items"]])
+        assert "victim" not in json.dumps(answer)
+    assert told[0] == told[1]
+    assert not [kind for kind, _ in told[0] if kind == "friend"]
+    # What it costs the friend: the order of items tells of their taste.
+    assert order[0] != order[1]
+
+
 def test_a_curious_app_gets_two_digits_where_people_count_who_are_not_named(ask, features):
     """Exact parts of a hundred items would be as good as the history itself."""
     features.friends["curious"] = tied("victim", "bea", "cleo")
