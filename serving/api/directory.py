@@ -1,6 +1,7 @@
 """Shoppers that the storefront offers to look at."""
 
 import unicodedata
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -50,10 +51,19 @@ class ShopperDirectory:
         spread = ids.filter(has_ties), ids.filter(pc.invert(has_ties))
         return cls(pa.concat_arrays([_spread(part) for part in spread]))
 
-    def find(self, part: str, limit: int) -> ShopperSample:
-        """Find ids that contain ``part``; a sample of all if it is empty."""
+    def find(self, part: str, limit: int, withdrawn: Collection[str] = ()) -> ShopperSample:
+        """Find ids that contain ``part``; a sample of all if it is empty.
+
+        Args:
+            part: Of an id.
+            limit: Ids to name.
+            withdrawn: Who may not be used any more: not found.
+        """
         part = unicodedata.normalize("NFC", part).strip()  # ids are; a part need not be one
         found = self._ids.filter(pc.match_substring(self._ids, part)) if part else self._ids
+        if withdrawn:
+            gone = pa.array(sorted(withdrawn), pa.string())
+            found = found.filter(pc.invert(pc.is_in(found, value_set=gone)))
         return ShopperSample(shoppers=found.slice(0, limit).to_pylist(), total=len(found))
 
 

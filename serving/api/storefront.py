@@ -107,7 +107,7 @@ async def find_shoppers(
     limit: Annotated[int, Query(ge=1, le=MAX_SAMPLE)] = 12,
 ) -> schemas.ShopperSample:
     """List some shoppers to try. For demonstrations only: COTERIE_STOREFRONT."""
-    return using.directory.find(q, limit)
+    return using.directory.find(q, limit, using.router.withdrawn)
 
 
 @api.get("/v1/users/{user_id}", tags=["storefront"])

@@ -31,6 +31,7 @@ class LiveState:
         # In the order of the changes: the newest ones last.
         self._items: dict[str, tuple[int, RowState]] = {}
         self._users: dict[str, RowState] = {}
+        self._withdrawn: frozenset[str] = frozenset()
 
     def refresh(self) -> None:
         """Read what changed since the last time.
@@ -44,11 +45,15 @@ class LiveState:
                 return
             if latest < self.version:  # another store, or one that was made anew
                 self._items, self._users, self.version = {}, {}, 0
+                self._withdrawn = frozenset()
             changed = self.rows.since(self.version)
             for item_id, state in changed.items.items():
                 self._items.pop(item_id, None)
                 self._items[item_id] = (changed.version, state)
-            self._users.update(changed.users)
+            if changed.users:
+                self._users.update(changed.users)
+                refused = {user for user in changed.users if not self._may_be_used(user)}
+                self._withdrawn = self._withdrawn.difference(changed.users) | refused
             self.version = max(changed.version, latest)
 
     def items_since(self, version: int) -> tuple[dict[str, RowState], int]:
@@ -61,6 +66,14 @@ class LiveState:
         """Read the changed ties of a follower, by followee and kind."""
         with self._lock:
             return self.rows.ties_of(user_id)
+
+    @property
+    def withdrawn(self) -> frozenset[str]:
+        """People who said live that nothing of theirs may be used, and have not said otherwise."""
+        return self._withdrawn
+
+    def _may_be_used(self, user_id: str) -> bool:
+        return self.consent(user_id).get("may_be_used", True)
 
     def consent(self, user_id: str) -> Mapping[str, bool]:
         """Tell what a person said live of their consent, by column of ``schema.USERS``."""

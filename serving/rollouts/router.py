@@ -84,6 +84,7 @@ class ReleaseRouter:
         """
         self.explorer = explorer or Explorer()
         self._rules = rules or RulesFile("", metrics)
+        self._live = live
         if live is not None:
             features = LiveFeatures(features, live)
         self._metrics, self._timeout_s = metrics, timeout_s
@@ -106,6 +107,18 @@ class ReleaseRouter:
         """Makers of lists: stable's, and the canary's if there is one."""
         arms = self._releases.fresh()
         return [arm.maker for arm in (arms.stable, arms.canary) if arm]
+
+    @property
+    def withdrawn(self) -> frozenset[str]:
+        """People who withdrew their consent live, until now.
+
+        Raises:
+            UnavailableError: The store of changes does not answer.
+        """
+        if self._live is None:
+            return frozenset()
+        self._live.refresh()
+        return self._live.withdrawn
 
     def adopt(self, live: Live) -> None:
         """Serve this: at once what is loaded, the rest as soon as it is.

@@ -18,6 +18,7 @@ from serving.events.sqlite_rows import SqliteRows
 from serving.features.live import LiveState
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.sink import Receipt, Sink
+from serving.lists.rules_file import RulesFile
 from serving.rollouts.release_locator import ReleaseLocator
 from serving.settings import Settings
 from serving.telemetry.metrics import ServingMetrics
@@ -63,6 +64,7 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
             encoders=encoders,
             live=live,
             discretion=chosen.discretion,
+            rules=RulesFile(chosen.rules, metrics),
         )
         if canary is not None:
             router.adopt(Live(ref_of(served), ref_of(canary), 0.5))

@@ -4,7 +4,7 @@ import { chosen, isFiltered, offer, onFilter, readAddress } from "/static/filter
 import { itemPage, loadItem } from "/static/item.js";
 import { ask, leaf, make, money, path, percent, tongue } from "/static/parts.js";
 import { picture } from "/static/pictures.js";
-import { bar, headline, lifted, why } from "/static/reasons.js";
+import { bar, headline, lifted, liftedBy, matched, why } from "/static/reasons.js";
 import { showShopper } from "/static/shopper.js";
 
 const SHOWN = 20;
@@ -20,10 +20,9 @@ const LEADS = {
   popular: marked("We do not know you or your friends yet: this is what most people had."),
 };
 const ALIKE = { taste: marked("Liked by the same"), words: marked("Reads like it"), looks: marked("Looks like it") };
-const MATCHES = { words: marked("Found in its words"), meaning: marked("Found in what it means"), both: marked("Found in its words and in what it means") };
 
 const at = (id) => document.getElementById(id);
-const state = { user: null, query: "", item: "", list: null, next: null, ranks: new Map(), turn: 0 };
+const state = { user: null, query: "", item: "", list: null, next: null, ranks: new Map(), rules: new Map(), turn: 0 };
 
 /* -------------------------------------------------------------- the API */
 
@@ -42,6 +41,8 @@ function showList(list) {
   showHead(say("Picked for you"), say(LEADS[list.source]));
   at("items").replaceChildren(...list.items.map((entry) => productCard(entry, fresh ? null : state.ranks.get(entry.item.item_id) ?? "new")));
   if (!list.items.length) at("items").append(make("li", { class: "note", text: isFiltered() ? say("Nothing fits the filters.") : say("Nothing left to recommend: everything was bought.") }));
+  state.rules = new Map(list.items.map((entry) => [entry.item.item_id, liftedBy(entry.reasons)]));
+  at("legend").querySelectorAll("[data-kind]").forEach((one) => { one.hidden = !list.items.some(({ reasons }) => reasons?.some(({ kind }) => kind === one.dataset.kind)); });
   at("items").setAttribute("aria-busy", "false");
   at("foot").textContent = say("Release {release}. Every bar is the share of the score.", list);
   if (!fresh) slide(before);
@@ -68,21 +69,15 @@ function showFound(found) {
   return 0;
 }
 
-function matched(found) {
-  if (!found) return null;
-  const where = found.length > 1 ? MATCHES.both : MATCHES[found[0]];
-  return make("p", { class: "headline" }, make("i", { class: "dot own" }), make("span", { text: say(where ?? "Found by your taste") }));
-}
-
 function productCard(entry, was) {
   const { item, reasons } = entry;
   const moved = was === "new" ? make("span", { class: "move new", text: say("New") })
     : was > entry.rank ? make("span", { class: "move up", text: `▲ ${was - entry.rank}`, "aria-label": say("up {num}", { num: was - entry.rank }) })
     : was && was < entry.rank ? make("span", { class: "move down", text: `▼ ${entry.rank - was}`, "aria-label": say("down {num}", { num: entry.rank - was }) })
     : null;
-  const title = make("h3", {}, itemLink(item));
+  const title = make("h2", { class: "title" }, itemLink(item));
   return make("li", { class: `product${was === "new" ? " is-new" : ""}`, "data-id": item.item_id },
-    make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": say("Place {rank}", entry) }), moved, lifted(reasons)),
+    make("div", { class: "shot" }, picture(item), make("span", { class: "rank", text: entry.rank, "aria-label": say("Place {rank}", entry) }), moved, lifted(liftedBy(reasons))),
     make("div", { class: "body" },
       make("p", { class: "kind", text: leaf(item.category) }, make("span", { class: "price", text: money(item.price) })),
       title,
@@ -114,10 +109,12 @@ function skeleton() {
 }
 
 function failed(error) {
+  const back = state.item && { text: say("Back to the list"), on: { click: () => openItem("") } };
+  showItem(null);
   at("items").setAttribute("aria-busy", "false");
   at("items").replaceChildren(make("li", { class: "note error", role: "alert" },
     make("b", { text: say("That did not work.") }), make("p", { text: error.message }),
-    make("button", { type: "button", text: say("Try again"), on: { click: () => choose(state.user) } })));
+    make("button", { type: "button", ...(back || { text: say("Try again"), on: { click: () => choose(state.user) } }) })));
 }
 
 /* --------------------------------------------------------------- acting */
@@ -164,10 +161,11 @@ async function refresh() {
   const turn = ++state.turn;
   const { query, item } = state;
   const long = Math.min(Math.max(SHOWN, state.ranks.size), LONGEST);
-  const [shopper, list, page] = await Promise.all([ask(path("users", state.user)), askList(long), item && loadItem(state.user, item)]);
+  const [shopper, list, page] = await Promise.all([ask(path("users", state.user)), askList(long), item && loadItem(state.user, item).catch((error) => error)]);
   // A later choice has overtaken this one.
   if (turn !== state.turn) return 0;
   showShopper(shopper, { choose, act });
+  if (page instanceof Error) throw page;
   state.list = list.list_id || null;
   const moved = query ? showFound(list) : showList(list);
   showNext(list);
@@ -190,7 +188,10 @@ async function showMore() {
     if (turn !== state.turn) return;
     const cards = page.items.map((entry) => productCard(entry, null));
     at("items").append(...cards);
-    if (!state.query) for (const entry of page.items) state.ranks.set(entry.item.item_id, entry.rank);
+    if (!state.query) for (const { item, rank, reasons } of page.items) {
+      state.ranks.set(item.item_id, rank);
+      state.rules.set(item.item_id, liftedBy(reasons));
+    }
     showNext(page);
     cards[0]?.querySelector("a").focus();
   } catch (error) {
@@ -214,14 +215,16 @@ function itemLink(item) {
 }
 
 async function openItem(id) {
+  const from = state.item;
   state.item = id;
   const url = new URL(location);
   if (id) url.searchParams.set("item", id); else url.searchParams.delete("item");
   if (url.href !== location.href) history.pushState(null, "", url);
   await refresh().catch(failed);
-  const [first] = id ? [at("item")] : [at("list")];
-  first.focus({ preventScroll: true });
-  at("list").scrollIntoView({ block: "start" });
+  // Whoever comes back goes on where they were.
+  const card = from && !id && at("items").querySelector(`[data-id="${CSS.escape(from)}"]`);
+  (id ? at("item") : card?.querySelector("a") ?? at("list")).focus({ preventScroll: true });
+  (card || at("list")).scrollIntoView({ block: card ? "center" : "start" });
 }
 
 function showItem(page) {
@@ -236,11 +239,11 @@ function showItem(page) {
   if (!there) return at("item").replaceChildren();
   const { item } = page.about;
   const acts = [
-    { text: say("Buy"), label: say("Buy {title}", item), name: "buy", act: (event) => act(event, item, "purchase") },
+    item.available && { text: say("Buy"), label: say("Buy {title}", item), name: "buy", act: (event) => act(event, item, "purchase") },
     { text: say("Look"), label: say("Look at {title}", item), act: (event) => act(event, item, "click") },
     { text: say("Not for me"), label: say("Not for me: {title}", item), act: (event) => act(event, item, "dislike") },
-  ];
-  at("item").replaceChildren(...itemPage(page, acts, miniCard));
+  ].filter(Boolean);
+  at("item").replaceChildren(...itemPage(page, acts, miniCard, state.rules.get(item.item_id)));
 }
 
 // Words that are looked for, or none: what is picked for the shopper. Both stand in the address.
@@ -267,9 +270,9 @@ async function showNew() {
   at("new-items").replaceChildren(...found.items.map((item) => miniCard(item, leaf(item.category))));
 }
 
-function miniCard(item, about, close = () => {}) {
+function miniCard(item, about, { close = () => {}, reasons = null } = {}) {
   return make("li", { class: "mini" },
-    make("div", { class: "shot" }, picture(item)),
+    make("div", { class: "shot" }, picture(item), lifted(liftedBy(reasons))),
     make("b", {}, itemLink(item)),
     make("small", { text: about }),
     make("div", { class: "actions" },
@@ -315,7 +318,7 @@ async function listSimilar(item, by) {
     const found = await ask(`${path("items", item.item_id, "similar")}?k=8&by=${by}`);
     if (turn !== compared) return;
     at("similar-items").replaceChildren(...found.items.map((entry) =>
-      miniCard(entry.item, say("{category} · {share} alike", { category: leaf(entry.item.category), share: percent(Math.max(entry.similarity, 0)) }), () => at("similar").close())));
+      miniCard(entry.item, say("{category} · {share} alike", { category: leaf(entry.item.category), share: percent(Math.max(entry.similarity, 0)) }), { close: () => at("similar").close() })));
     if (!found.items.length) at("similar-items").append(make("li", { class: "note", text: say("Nothing is like it.") }));
   } catch (error) {
     if (turn === compared) at("similar-items").replaceChildren(make("li", { class: "note error", text: error.message }));
@@ -345,6 +348,7 @@ at("search").addEventListener("submit", (event) => {
 at("words").addEventListener("search", () => { if (!at("words").value && state.query) lookFor(""); });
 at("back").addEventListener("click", () => { if (state.item) return openItem(""); lookFor(""); at("list").focus({ preventScroll: true }); });
 onChoice({ current: () => state.user, choose, say: toast });
+at("item").addEventListener("keydown", (event) => { if (event.key === "Escape") openItem(""); });
 at("more").addEventListener("click", showMore);
 onFilter(() => { state.ranks = new Map(); skeleton(); refresh().catch(failed); });
 addEventListener("popstate", () => {

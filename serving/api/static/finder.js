@@ -46,6 +46,12 @@ export function closeFinder() {
   finder.removeAttribute("aria-activedescendant");
 }
 
+// Nobody was chosen: the field says again who shops.
+function leave() {
+  closeFinder();
+  finder.value = current() ?? "";
+}
+
 function step(by) {
   const options = [...found.querySelectorAll("[role=option]")];
   if (!options.length) return;
@@ -58,7 +64,7 @@ function step(by) {
 
 finder.addEventListener("focus", () => { finder.select(); find(); });
 finder.addEventListener("input", find);
-finder.addEventListener("blur", closeFinder);
+finder.addEventListener("blur", leave);
 finder.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();
@@ -67,6 +73,7 @@ finder.addEventListener("keydown", (event) => {
     const chosen = found.querySelector("[aria-selected=true]")?.dataset.id ?? finder.value.trim();
     if (chosen) { choose(chosen); document.getElementById("list").focus({ preventScroll: true }); }
   } else if (event.key === "Escape") {
-    closeFinder();
+    event.preventDefault(); // it would empty the field
+    leave();
   }
 });

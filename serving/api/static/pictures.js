@@ -112,6 +112,8 @@ export function face(name) {
   element.className = "face";
   element.textContent = text.toUpperCase();
   element.setAttribute("aria-hidden", "true");
-  element.style.background = `linear-gradient(135deg, hsl(${hue} 65% 62%), hsl(${(hue + 40) % 360} 60% 48%))`;
+  // Dark on light of the same hue: read as well by day and by night.
+  element.style.background = `linear-gradient(135deg, hsl(${hue} 78% 88%), transparent) hsl(${(hue + 35) % 360} 68% 76%)`;
+  element.style.color = `hsl(${hue} 60% 18%)`;
   return element;
 }

@@ -10,11 +10,9 @@ const SHARES = {
 };
 const KINDS = Object.keys(SHARES);
 
-// What lifted an item that its own score had not put there: said on the card, whatever else is.
-export function lifted(reasons) {
-  const rule = reasons?.find((reason) => reason.kind === "sponsored") ?? reasons?.find((reason) => reason.kind === "shop" && reason.contribution > 0);
-  return rule ? make("span", { class: `tag ${rule.kind}`, text: rule.text }) : null;
-}
+// What lifted an item that its own score had not put there: said at the item, whatever else is.
+export const liftedBy = (reasons) => reasons?.find((reason) => reason.kind === "sponsored") ?? reasons?.find((reason) => reason.kind === "shop" && reason.contribution > 0);
+export const lifted = (rule) => (rule ? make("span", { class: `tag ${rule.kind}`, text: rule.text }) : null);
 
 const ofRules = ({ kind }) => kind === "sponsored" || kind === "shop";
 
@@ -53,4 +51,13 @@ export function why(reasons) {
       reason.likeness_text && make("small", { text: reason.likeness_text })),
     make("b", { text: percent(reason.share) })));
   return make("details", { class: "why" }, make("summary", { text: say("Why this?") }), make("ul", {}, ...rows));
+}
+
+const MATCHES = { words: marked("Found in its words"), meaning: marked("Found in what it means"), both: marked("Found in its words and in what it means") };
+
+// What of a query an item fits.
+export function matched(found) {
+  if (!found) return null;
+  const where = found.length > 1 ? MATCHES.both : MATCHES[found[0]];
+  return make("p", { class: "headline" }, make("i", { class: "dot own" }), make("span", { text: say(where ?? "Found by your taste") }));
 }

@@ -273,6 +273,20 @@ def test_consent_that_is_withdrawn_takes_effect_in_the_next_list(make_client):
     assert {"bea", "cleo"} <= friends_of(listed(other))
 
 
+def test_who_withdraws_is_no_longer_offered_on_any_replica(make_client):
+    client, other = make_client(), make_client()
+    offered = other.get("/v1/shoppers").json()
+    assert {"ana", "bea", "max"} == set(offered["shoppers"])
+    kept(client.put("/v1/users/bea", json={"may_be_used": False}))
+    left = other.get("/v1/shoppers").json()
+    assert (set(left["shoppers"]), left["total"]) == ({"ana", "max"}, 2)
+    assert other.get("/v1/shoppers?q=be").json() == {"shoppers": [], "total": 0}
+    kept(client.put("/v1/users/bea", json={"may_be_named": False}))
+    assert other.get("/v1/shoppers").json() == left, "another word does not take it back"
+    kept(client.put("/v1/users/bea", json={"may_be_used": True}))
+    assert other.get("/v1/shoppers").json() == offered
+
+
 def test_a_live_tie_tells_nothing_of_who_refuses(client, features):
     features.consent |= {"shy": (False, True), "zoe": (True, False)}
     features.recent["zoe"] = features.recent["cleo"]

@@ -6,6 +6,7 @@ import time
 import pytest
 from browsing import fits, quiet_pages, served, take_picture
 from fastapi.testclient import TestClient
+from page_checks import cut_words, nameless, skipped_levels, too_faint
 from rollout_shop import NEW, OLD, Shop, make_app, make_controller
 
 from coterie.rollout.commands import Command, Verb
@@ -87,11 +88,16 @@ def test_a_step_lights_its_stop_and_every_signal_has_a_chart(rollout_store, look
     for path in page.locator(".chart path.canary, .chart path.stable").all():
         assert len(re.findall("L", path.get_attribute("d"))) > 3
     expect(page.locator("#story li").last).to_contain_text("better on validation (a person)")
-    assert fits(page)
     picture(page, "step")
-    picture(look("dark"), "step-dark")
+    dark = look("dark")
+    dark.locator(".signal svg.chart").first.wait_for()
+    picture(dark, "step-dark")
     phone = look(width=390, height=844)
-    assert fits(phone)
+    phone.locator(".signal svg.chart").first.wait_for()
+    for one in (page, dark, phone):
+        assert fits(one)
+        faults = [*too_faint(one), *nameless(one), *skipped_levels(one), *cut_words(one)]
+        assert faults == []
     picture(phone, "step-phone")
     weight = page.locator(".arm.canary .share")
     while rollout_store.read()[0].step == 2:

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
-from browsing import fits, quiet_pages, served, take_picture
+from browsing import quiet_pages, served, take_picture
 from small_shop import CATEGORIES, item
 
 from coterie.languages.texts import Texts
@@ -195,17 +195,6 @@ def test_what_went_wrong_is_said_in_the_readers_language(browser, client):
             assert ("12345" in alert.inner_text()) is (goes_wrong >= 500)
             expect(page.locator("#items")).to_have_attribute("aria-busy", "false")
         page.close()
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_it_fits_every_screen_in_chinese(look, scheme, width):
-    page = look("/?shopper=ana&lang=zh", scheme=scheme, width=width)
-    fits(page)
-    page.locator(".why summary").first.click()
-    fits(page)
-    take_picture(page, f"storefront-zh-{scheme}-{width}")
 
 
 def test_a_language_that_was_chosen_before_goes_before_the_browsers(client):
