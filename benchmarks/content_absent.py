@@ -17,7 +17,6 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,7 +49,7 @@ SMALL: Final = SocialConfig(
     loop=LoopConfig(max_epochs=EPOCHS, validate_every=2, lr=5e-3, ema_decay=0.99),
 )
 SHOPPERS: Final = 1_000
-"""Of validation, at most."""
+"""Of validation, whose lists are compared, at most."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in asked.sets:
         with TemporaryDirectory() as work:
             prepare(asked.data, Path(work), [name])
-            split = of_some(CleanShop.open(f"{work}/{name}/clean").split)
+            split = CleanShop.open(f"{work}/{name}/clean").split
         found = measure(split, SMALL)
         moved |= not found["same"]
         print(name, found, flush=True)
@@ -76,12 +75,6 @@ def main(arguments: list[str] | None = None) -> int:
         }
         write_atomically(RESULTS, json.dumps(whole, indent=1, sort_keys=True) + "\n")
     return int(moved)
-
-
-def of_some(split: Split) -> Split:
-    """Keep the first shoppers of validation, by whom shares and lists are judged."""
-    some = np.isin(split.val.user_idx, np.unique(split.val.user_idx)[:SHOPPERS])
-    return replace(split, val=split.val.take(some))
 
 
 def measure(split: Split, config: SocialConfig) -> dict[str, Any]:
@@ -120,7 +113,9 @@ def _told(split: Split, config: SocialConfig) -> dict[str, Any]:
     data = split.for_validation()
     model = fit(data, "social", config)
     assert isinstance(model, SocialModel)
-    run = evaluate_model(model, data, split.val, ks=(20,))
+    users = np.unique(split.val.user_idx)[:SHOPPERS]
+    asked = split.val.take(np.isin(split.val.user_idx, users))
+    run = evaluate_model(model, data, asked, ks=(20,))
     return {
         "fitted": digest(model.parameters),
         "lists": hashlib.sha256(run.lists.tobytes()).hexdigest(),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from benchmarks.accuracy import BY_TIME, prepare
 from benchmarks.content_sets import ContentSet, Encode, Task
 from benchmarks.planted import picture_files
-from coterie.content.pictures import PictureEncoder
+from coterie.content.pictures import PictureEncoder, PictureSettings
 from coterie.content.sentences import SentenceEncoder
 from coterie.content.texts import item_texts
 from coterie.data.dataset import Ints, Split, TrainingSet
@@ -24,6 +24,10 @@ from coterie.data.ingest import ingest
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.data.vector_columns import with_vectors
 from coterie.workflow.shop import CleanShop
+
+SHOP: Final = ShopConfig(num_users=800, num_items=600, num_events=40_000, pictures=True)
+PIXELS: Final = 96
+"""Wide and high, as its pictures are."""
 
 
 def read_lastfm_by_time(folder: Path, encode: Encode | None = None) -> ContentSet:
@@ -52,8 +56,8 @@ def read_lastfm_by_time(folder: Path, encode: Encode | None = None) -> ContentSe
 
 
 def read_simulated(folder: Path, encode: Encode | None = None) -> ContentSet:  # noqa: ARG001
-    """Simulate the default shop, seed 0, by time: words, and vectors of texts and pictures."""
-    shop = simulate(ShopConfig(pictures=True))
+    """Simulate a shop of 600 items, by time: words, and vectors of texts and pictures."""
+    shop = simulate(SHOP)
     with TemporaryDirectory() as work:
         shop.write(f"{work}/raw")
         ingest(f"{work}/raw", f"{work}/clean")
@@ -65,7 +69,9 @@ def read_simulated(folder: Path, encode: Encode | None = None) -> ContentSet:  #
     items = with_vectors(
         split.items, "text", SentenceEncoder().encode(item_texts(split.items)).vectors
     )
-    items = with_vectors(items, "image", PictureEncoder().encode(painted).vectors)
+    items = with_vectors(
+        items, "image", PictureEncoder(PictureSettings(side=PIXELS)).encode(painted).vectors
+    )
     return _of_times("simulated", replace(split, items=items))
 
 

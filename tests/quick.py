@@ -95,6 +95,8 @@ LONGEST: Final = (
     "tests/cluster_live/test_upgrades.py",
     "tests/serving/rollouts/test_arms.py",
     "tests/serving/api/test_ids_over_http.py",
+    "tests/serving/api/test_storefront_for_everybody.py",
+    "tests/serving/api/test_storefront_languages.py",
     "tests/serving/api/test_storefront_search.py",
     "tests/helm/test_chart_ownership.py",
     "tests/serving/ingestion/test_intake.py",
