@@ -49,6 +49,7 @@ EVENT_KINDS: Final = tuple(EventKind)
 """Row order of the ``kind`` codes in arrays: the code of a kind is its index here."""
 TIE_KINDS: Final = tuple(TieKind)
 UNDIRECTED_TIES: Final = frozenset({TieKind.FRIEND})
+DIRECTED_TIES: Final = tuple(kind for kind in TIE_KINDS if kind not in UNDIRECTED_TIES)
 PARTS: Final = tuple(Part)
 
 TARGET_KINDS: Final = frozenset(

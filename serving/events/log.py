@@ -71,6 +71,9 @@ class LiveRows(Protocol):
     def ties_of(self, user_id: str) -> Mapping[tuple[str, str], "RowState"]:
         """Read the changed ties of a follower, by followee and kind."""
 
+    def turned_to(self, user_id: str, others: Sequence[str]) -> frozenset[str]:
+        """Find those of some people whose own tie to a person changed, one way: made or ended."""
+
     def close(self) -> None:
         """Let go of file or connection."""
 

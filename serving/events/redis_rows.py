@@ -16,7 +16,7 @@ from coterie.data.changes import Change, RowState, merged, state_from_json, stat
 from coterie.data.locks import LOG_KEYS
 from coterie.data.redis_scripts import ScriptedRedis
 from coterie.errors import UnavailableError
-from coterie.schema import ITEMS, TIES, USERS
+from coterie.schema import DIRECTED_TIES, ITEMS, TIES, USERS
 from serving.events.log import ChangedRows
 
 _LIVE: Final = f"{LOG_KEYS}:live"
@@ -134,6 +134,16 @@ class RedisRows:
             followee, _, kind = name.decode().partition(_REST)
             found[followee, kind] = state_from_json(text)
         return found
+
+    def turned_to(self, user_id: str, others: Sequence[str]) -> frozenset[str]:
+        """See LiveRows."""
+        fields = [f"{user_id}{_REST}{kind}" for kind in DIRECTED_TIES]
+        with self._redis.asking():
+            pipe = self._redis.client.pipeline(transaction=False)
+            for other in others:
+                pipe.hmget(_ties_hash(other), fields)
+            answers = pipe.execute()
+        return frozenset(o for o, said in zip(others, answers, strict=True) if any(said))
 
     def close(self) -> None:
         """See LiveRows."""

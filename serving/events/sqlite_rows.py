@@ -1,13 +1,13 @@
 """The state of changed rows on one machine: tables in the file of the event log."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from coterie.data.changes import Change, RowState, merged, state_from_json, state_to_json
 from coterie.errors import UnavailableError
-from coterie.schema import ITEMS, TIES, USERS
+from coterie.schema import DIRECTED_TIES, ITEMS, TIES, USERS
 from serving.events.log import ChangedRows
 
 TABLES: Final = """
@@ -81,6 +81,17 @@ class SqliteRows:
             found[followee, kind] = state_from_json(state)
         return found
 
+    def turned_to(self, user_id: str, others: Sequence[str]) -> frozenset[str]:
+        """See LiveRows."""
+        found: set[str] = set()
+        rests = [f"{user_id}{_REST}{kind}" for kind in DIRECTED_TIES]
+        for first in range(0, len(others), _AT_ONCE):
+            some = others[first : first + _AT_ONCE]
+            marks = (", ".join("?" * len(values)) for values in (some, rests))
+            query = _TURNED.format(*marks)
+            found.update(owner for (owner,) in self._read(query, (TIES.name, *some, *rests)))
+        return frozenset(found)
+
     def close(self) -> None:
         """See LiveRows."""
         self._db.close()
@@ -101,4 +112,6 @@ ON CONFLICT (kind, owner, rest) DO UPDATE SET state = excluded.state, version = 
 """
 # Ties are read by whoever asks for a list: there may be many, and nobody needs all.
 _SINCE: Final = "SELECT kind, owner, state, version FROM live WHERE version > ? AND kind != ?"
+_TURNED: Final = "SELECT owner FROM live WHERE kind = ? AND owner IN ({}) AND rest IN ({})"
+_AT_ONCE: Final = 500
 _OWNED: Final = "SELECT rest, state FROM live WHERE kind = ? AND owner = ?"

@@ -67,6 +67,13 @@ class LiveState:
         with self._lock:
             return self.rows.ties_of(user_id)
 
+    def turned_to(self, user_id: str, others: Sequence[str]) -> frozenset[str]:
+        """Find those of some people whose own tie to a person changed, one way."""
+        if self.version == 0 or not others:  # nothing ever changed
+            return frozenset()
+        with self._lock:
+            return self.rows.turned_to(user_id, others)
+
     @property
     def withdrawn(self) -> frozenset[str]:
         """People who said live that nothing of theirs may be used, and have not said otherwise."""
@@ -91,9 +98,10 @@ class LiveFeatures:
         """See OnlineFeatures."""
         row = self._features.shopper(user_id)
         ties = self._live.ties_of(user_id)
-        friends = row.friends
-        if ties:
-            friends = self._both_ways(user_id, friends, self._tied(friends, ties), ties)
+        friends = self._tied(row.friends, ties) if ties else row.friends
+        turned = self._live.turned_to(user_id, _one_way(friends))
+        if ties or turned:
+            friends = self._both_ways(user_id, row.friends, friends, ties, turned)
         return replace(row, friends=self._consenting(friends))
 
     def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
@@ -170,11 +178,12 @@ class LiveFeatures:
         known: Friends,
         friends: Friends,
         ties: Mapping[tuple[str, str], RowState],
+        turned: frozenset[str],
     ) -> Friends:
-        """Find out who of the friends with a changed tie follows the shopper in turn: reasons name
-        nobody else."""
+        """Find out who of the friends with a changed tie, in either direction, follows the shopper
+        in turn: reasons name nobody else."""
         mutual = dict(zip(known.ids, known.mutual or (True,) * len(known.ids), strict=True))
-        changed = {friend for friend, _ in ties}
+        changed = turned.union(friend for friend, _ in ties)
         undirected = {
             friend
             for (friend, kind), state in ties.items()
@@ -189,6 +198,16 @@ class LiveFeatures:
         both = tuple(mutual.get(friend, False) for friend in friends.ids)
         named = (may and also for may, also in zip(friends.named, both, strict=True))
         return replace(friends, named=tuple(named), mutual=both)
+
+
+def _one_way(friends: Friends) -> tuple[str, ...]:
+    """Find the friends whose tie back is one of its own, which may change by itself."""
+    undirected = [TIE_KINDS.index(kind) for kind in UNDIRECTED_TIES]
+    return tuple(
+        friend
+        for place, friend in enumerate(friends.ids)
+        if not any(friends.weights and friends.weights_of(place)[kind] for kind in undirected)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,17 @@ def test_a_curious_friend_of_one_person_gets_what_a_stranger_gets(ask, features)
     assert answer == as_stranger(ask("curious", 2)) == as_stranger(ask("nobody"))
 
 
+def test_who_stops_following_somebody_back_is_told_of_no_more(ask, features, make_client):
+    client = make_client()
+    features.friends |= {"curious": tied("victim", named=["victim"]), "victim": tied("curious")}
+    features.recent["victim"] = recent(SECRET, 5)
+    path = "/v1/users/curious/recommendations?k=100"
+    assert "victim" in {one.get("friend") for one in reasons(client.get(path).json())}
+    ended = client.delete("/v1/users/victim/ties/curious?kind=follow")
+    assert ended.status_code == 200, ended.text
+    assert [one for one in reasons(client.get(path).json()) if one["kind"] == "friend"] == []
+
+
 def test_a_curious_friend_learns_nothing_of_an_item_that_one_of_three_had(ask, features):
     features.friends["curious"] = tied("victim", "bea", "cleo")
     answer = ask("curious", SECRET, 5)

@@ -9,7 +9,8 @@ from logged import event, metrics
 from redis_server import PASSWORD, RedisServer
 
 from coterie.data.changed_tables import read_changes
-from coterie.data.changes import Change, is_there, states_of, values_of
+from coterie.data.changes import Change, is_there, states_of, tie_key, values_of
+from coterie.schema import TieKind
 from serving.events.open import open_log, open_rows
 from serving.ingestion.exporter import Exporter, restore_changes
 
@@ -99,6 +100,19 @@ def test_a_friendship_is_both_peoples_and_ends_for_both(log, rows):
     log.append([befriended("c2", 6, exists=False)])
     for one, other in (("ana", "bea"), ("bea", "ana")):
         assert is_there(rows.ties_of(one)[other, "friend"]) is False
+
+
+def test_who_follows_or_left_somebody_is_found_among_those_that_are_asked_about(log, rows):
+    def follows(change_id, who, whom, kind="follow", exists=True):
+        return Change(change_id, "ties", tie_key(who, whom, TieKind(kind)), 5, exists, {})
+
+    log.append([follows("c1", "bea", "ana"), follows("c2", "cleo", "ana", "trust", exists=False)])
+    log.append([befriended("c3", 5), follows("c4", "ana", "dora"), follows("c5", "eve", "ana")])
+    assert rows.turned_to("ana", ["bea", "cleo", "dora", "nobody"]) == {"bea", "cleo"}
+    assert rows.turned_to("ana", [f"p{n}" for n in range(1200)] + ["eve"]) == {"eve"}
+    assert rows.turned_to("dora", ["ana"]) == {"ana"}
+    assert rows.turned_to("bea", ["ana"]) == frozenset(), "a friendship is no tie of its own"
+    assert rows.turned_to("ana", []) == frozenset()
 
 
 def test_a_change_that_is_known_changes_nothing(log, rows):
