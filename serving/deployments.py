@@ -166,6 +166,7 @@ class Api:
         import torch
 
         from coterie.release.queries import QueryEncoders
+        from serving.lists.exploring import Explorer
         from serving.lists.rules_file import RulesFile
         from serving.rollouts.router import ReleaseRouter
 
@@ -185,6 +186,8 @@ class Api:
             settings.discretion,
             LiveState(open_live_rows(settings)),
             RulesFile(settings.rules, self._metrics),
+            # Lists come to replicas by chance, so each explores its part.
+            Explorer(settings.explore_share, -(-settings.explore_lists // settings.replicas)),
         )
         self._begun = False
         self._beats = asyncio.create_task(self._beat())

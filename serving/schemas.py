@@ -109,6 +109,10 @@ class ListedItem(BaseModel):
     rank: int = Field(description="1 is best")
     score: float
     item: Item
+    explored: bool | None = Field(
+        default=None,
+        description="True: a new item that stands here to learn whom it pleases; a reason says so",
+    )
     reasons: list[Reason] | None = Field(
         default=None, description="Those with an item first, by share"
     )

@@ -114,6 +114,11 @@ class Settings:
     referral_weight: float = 0.0
     """What each event adds to the tie of its shopper to whom its ``referrer_user_id`` names, a
     ``referral``, up to 20 events; 0: referrals make no ties. A friendship weighs 1."""
+    explore_share: float = 0.0
+    """Share of shoppers, each day others, whose lists show one item that entered the shop after the
+    release was made, to learn whom it pleases; 0: new items stand where their scores bring them."""
+    explore_lists: int = 1000
+    """Lists with a new item after which it is not explored any more."""
     max_ongoing: int = 64
     """Requests that one replica works on at a time."""
     max_queued: int = 512
@@ -216,6 +221,8 @@ _BOUNDS: Final = {
     "reason_min_share": (0, 0.5),
     "reason_rare_below": (0, 1_000_000_000),
     "referral_weight": (0, 10),
+    "explore_share": (0, 1),
+    "explore_lists": (1, 1_000_000),
     "max_ongoing": (1, 10000),
     "max_queued": (0, 100000),
     "drain_s": (0, 3600),

@@ -267,5 +267,6 @@ BY_RULE: Final[Mapping[str, str]] = {
     "fresh": marked("New, which the shop favours"),
     "diverse": marked("Moved down for variety: it is like items above"),
     "capped": marked("Moved down for variety: enough of its kind stand above"),
+    "explored": marked("New in the shop"),
 }
 """What a rule of the shop did, by names of ``rerank.RuleEffect``."""

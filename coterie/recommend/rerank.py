@@ -37,6 +37,8 @@ class RuleEffect(StrEnum):
     """Lost for being like what stands above it."""
     CAPPED = "capped"
     """Stands lower, since enough of its brand or category stand above."""
+    EXPLORED = "explored"
+    """New, and shown to learn whom it pleases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ async def write_events(
     if taken.refused and (atomic or not taken.kept):
         raise _nothing_kept(taken, atomic)
     receipt = await using.writer.write(taken.kept)
+    if receipt.accepted:
+        using.router.explorer.note_events(taken.kept)
     if taken.refused:
         response.status_code = 207
     elif not receipt.applied:

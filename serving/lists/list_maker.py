@@ -20,6 +20,7 @@ from coterie.recommend.rerank import DEPTH, Pool
 from coterie.recommend.shoppers import Shoppers
 from coterie.release.bundle import Release
 from serving.features.online_store import OnlineFeatures
+from serving.lists.exploring import PLACE
 from serving.lists.finder import ItemFinder
 from serving.lists.histories import shown_shopper
 from serving.lists.ranked import CompiledCache, RankedList
@@ -114,9 +115,12 @@ class ListMaker:
             # One more than is shown tells whether there is a next page.
             num = k + len(wanted.shown) + 1
             ranked = self._ranked(shoppers, num, allowed, wanted)
-            ranked, more = ranked.take(self._unshown(ranked.lists, wanted)).cut(k)
+            ranked = ranked.take(self._unshown(ranked.lists, wanted))
+            ranked, more = self._explored(ranked, known, shoppers, allowed, wanted).cut(k)
         lists = ranked.lists
         items = self._listed(lists, 1 + len(wanted.shown))
+        for position, listed in enumerate(items):
+            listed.explored = ranked.explored(position) or None
         if explain:
             with self._timed("explain"):
                 self._explain(items, shoppers, ranked, known, languages()[wanted.language])
@@ -183,6 +187,29 @@ class ListMaker:
         pool = Pool(rows, score, recommender.directions(rows))
         made = rules.rerank(pool, num, int(time.time() * 1000))
         return RankedList.by_rules(made, lists)
+
+    def _explored(
+        self,
+        ranked: RankedList,
+        known: ShopperFeatures,
+        shoppers: Shoppers,
+        allowed: npt.NDArray[np.bool_],
+        wanted: Wanted,
+    ) -> RankedList:
+        """Show one new item on the first page, at home, of those whose lists explore."""
+        if wanted.surface != "home" or wanted.shown or not wanted.explorer.explores(known.user_id):
+            return ranked
+        first = self.items.num_released
+        new = [self.catalogue.item_id(first + row) for row in np.flatnonzero(allowed[first:])]
+        recent = known.row.recent
+        chosen = wanted.explorer.choose(
+            known.user_id, list(set(new).difference(recent.item_ids, recent.had_ids))
+        )
+        if chosen is None:
+            return ranked
+        row = self.catalogue.row(chosen)
+        own = self.items.recommender.score(shoppers, np.array([row], np.int64)).score[0, 0]
+        return ranked.exploring(row, float(own), PLACE)
 
     def _listed(self, lists: Lists, first_rank: int) -> list[ListedItem]:
         rows = lists.item_idx[0]

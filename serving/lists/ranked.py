@@ -46,6 +46,45 @@ class RankedList:
         num = self.lists.item_idx.shape[1]
         return self.take(np.arange(min(k, num))), num > k
 
+    def exploring(self, row: int, own: float, place: int) -> Self:
+        """Show an item at a place where its own score would not bring it.
+
+        Its score becomes that of what follows it, so a list stays in the order of its scores; what
+        that added is told as what it is. Nothing is done to a list that is too short, or has the
+        item there or above.
+
+        Args:
+            row: Of the item.
+            own: Its score.
+            place: Where it is shown, from 0.
+        """
+        rows, scores = self.lists.item_idx[0], self.lists.score[0]
+        at = np.flatnonzero(rows == row)
+        if len(rows) <= place or (len(at) and at[0] <= place):
+            return self
+        others = np.delete(np.arange(len(rows)), at)
+        base = float(scores[at[0]]) if len(at) else own
+        score = max(base, float(scores[place]))
+        if place:
+            score = min(score, float(scores[place - 1]))
+        moves = {
+            cause: np.insert(moved[others], place, moved[at[0]] if len(at) else 0.0)
+            for cause, moved in self.moves.items()
+        }
+        moves[RuleEffect.EXPLORED] = np.zeros(len(others) + 1)
+        moves[RuleEffect.EXPLORED][place] = score - base
+        lists = Lists(
+            np.insert(rows[others], place, row)[None],
+            np.insert(scores[others], place, score)[None],
+            self.lists.source,
+        )
+        return type(self)(lists, moves, self.best)
+
+    def explored(self, position: int) -> bool:
+        """Tell whether the item at a position is there to be explored."""
+        moved = self.moves.get(RuleEffect.EXPLORED)
+        return moved is not None and bool(moved[position])
+
     def moves_at(self, position: int) -> dict[RuleEffect, float]:
         """Say what rules did to the item at a position."""
         return {cause: float(moved[position]) for cause, moved in self.moves.items()}

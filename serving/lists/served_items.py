@@ -48,6 +48,8 @@ class ServedItems:
         self.catalogue = Catalogue(release)
         self.recommender = Recommender(release.parameters, release.popularity, release.available)
         self.searcher = ItemSearch(release, text_encoder, metrics)
+        self.num_released = release.catalogue.num_rows
+        """Items of the release itself: the rows of new ones follow."""
         self.version = 0
         """Of changes: up to which this has been told of them."""
         self._days_until_again = release.days_until_again

@@ -11,6 +11,7 @@ from coterie.errors import BadInputError
 from coterie.languages.texts import SOURCE
 from coterie.recommend.columns import ItemColumns, Mask
 from coterie.recommend.rules import NO_RULES, ListRules
+from serving.lists.exploring import NO_EXPLORER, Explorer
 from serving.lists.paging import ABOUT_BYTES, NOTHING_SHOWN, Shown
 
 Surface = Literal["home", "product", "cart"]
@@ -74,6 +75,8 @@ class Wanted:
     """What earlier pages showed."""
     rules: ListRules = NO_RULES
     """The shop's, of the moment at which it is asked."""
+    explorer: Explorer = NO_EXPLORER
+    """Says which new item a list shows once, and whose lists do."""
     about: bytes = bytes(ABOUT_BYTES)
     """What pages of one list have in common: see ``digest_of``."""
     language: str = SOURCE

@@ -19,6 +19,7 @@ from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live
 from serving.features.live import LiveFeatures, LiveState
 from serving.features.online_store import OnlineFeatures
+from serving.lists.exploring import Explorer
 from serving.lists.list_maker import ListMaker
 from serving.lists.reasons import shares_by_kind
 from serving.lists.rules_file import RulesFile
@@ -65,6 +66,7 @@ class ReleaseRouter:
         discretion: Discretion | None = None,
         live: LiveState | None = None,
         rules: RulesFile | None = None,
+        explorer: Explorer | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
 
@@ -78,7 +80,9 @@ class ReleaseRouter:
             discretion: How much reasons tell of friends; the default if not given.
             live: What changed since releases were made; nothing if not given.
             rules: The shop's, for lists of both arms alike; none if not given.
+            explorer: Of new items, for both arms alike; nothing is explored if not given.
         """
+        self.explorer = explorer or Explorer()
         self._rules = rules or RulesFile("", metrics)
         self._live = live
         if live is not None:
@@ -138,7 +142,7 @@ class ReleaseRouter:
         """
         arms = self._releases.fresh()
         # Both arms go by the rules of this moment, or they would be judged by these.
-        wanted = replace(wanted, rules=self._rules.rules)
+        wanted = replace(wanted, rules=self._rules.rules, explorer=self.explorer)
         asked = ListRequest(arms.stable.maker.gather(user_id), k, explain, wanted)
         digest = arms.canary_digest
         if digest and bucket(user_id, digest) < arms.weight:
@@ -248,6 +252,9 @@ class ReleaseRouter:
         self._metrics.lists.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
         rows = arm.maker.catalogue.rows([item.item.item_id for item in answer.items])
         # What is newer than the release counts in neither: nobody could have had it.
+        new = [one for one, row in zip(answer.items, rows, strict=True) if row >= len(arm.bits)]
+        self.explorer.note_shown(one.item.item_id for one in new)
+        self._metrics.lists.explored.inc(sum(one.explored is True for one in new))
         rows = [row for row in rows if row < len(arm.bits)]
         self._metrics.lists.novelty.inc(float(arm.bits[rows].sum()))
         self._metrics.lists.coverage.set(arm.coverage.note(rows))

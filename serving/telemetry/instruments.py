@@ -103,6 +103,11 @@ class ListMetrics:
             "Sum over shown items of -log2 of the share of shoppers who had them.",
             registry=registry,
         )
+        self.explored = Counter(
+            metric_names.EXPLORED_ITEMS,
+            "New items that lists showed to learn whom they please.",
+            registry=registry,
+        )
         self.coverage = _gauge(
             registry,
             metric_names.CATALOGUE_COVERAGE,

@@ -88,6 +88,9 @@ def test_boost_and_bury_say_so_in_units_of_the_best_scores():
     assert at < 20
     assert result.moves[RuleEffect.SPONSORED][at] == pytest.approx(2 * unit)
     assert 0 not in items(result)[:10]
+    buried = made(Lift(Selection(items=("1",)), -0.1))
+    at = items(buried).index(1)
+    assert buried.moves[RuleEffect.BURIED][at] == pytest.approx(-0.1 * unit)
 
 
 def test_at_most_so_many_of_a_brand_stand_within_so_many_positions():

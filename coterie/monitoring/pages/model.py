@@ -57,8 +57,18 @@ MODEL: Final = Dashboard(
                 Panel(
                     "Coverage",
                     "Share of the available items that a replica's last thousand lists show. When "
-                    "it falls, everybody is shown the same.",
-                    [PanelQuery(f"max({metric_names.CATALOGUE_COVERAGE})", "covered")],
+                    "it falls, everybody is shown the same. Explored: of all shown items those "
+                    "that are new and stand there to learn whom they please.",
+                    [
+                        PanelQuery(f"max({metric_names.CATALOGUE_COVERAGE})", "covered"),
+                        PanelQuery(
+                            share(
+                                rate(metric_names.EXPLORED_ITEMS),
+                                rate(metric_names.LIST_ITEMS),
+                            ),
+                            "explored",
+                        ),
+                    ],
                     "percentunit",
                 ),
                 Panel(
