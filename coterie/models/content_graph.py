@@ -117,8 +117,8 @@ def nearest_in_vectors(vectors: Floats, neighbours: int) -> Matrix:
     """Find the items with the largest products, over 0, of unit vectors, (items, items).
 
     In a large catalogue items are put into groups of like ones, and compared with those of the
-    nearest groups, ``VECTOR_REACH`` items at most, so that twice the items take twice as long. Zeros say
-    nothing, and are compared with nothing.
+    nearest groups, ``VECTOR_REACH`` items at most, so that twice the items take twice as long.
+    Zeros say nothing, and are compared with nothing.
     """
     num_items, known = len(vectors), np.flatnonzero(vectors.any(axis=1))
     given = vectors if len(known) == num_items else vectors[known]
