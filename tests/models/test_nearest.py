@@ -102,7 +102,7 @@ def test_few_vectors_are_compared_with_all_but_those_that_say_nothing(vectors):
 
 
 def test_many_vectors_are_compared_with_those_of_the_nearest_groups(vectors, monkeypatch):
-    monkeypatch.setattr(content_graph, "REACH", 600)
+    monkeypatch.setattr(content_graph, "VECTOR_REACH", 600)
     asked = []
 
     def heard(given, reach):
