@@ -86,7 +86,8 @@ class Shop:
         return lambda: self._http.post("/v1/events", json=body), self._lacks(first)
 
     def _tie(self) -> tuple[Write, Knows]:
-        path, other = f"/v1/users/{self._shopper}", uuid.uuid4().hex
+        # Somebody new each time: lists draw on so many friends, and no more.
+        path, other = f"/v1/users/{uuid.uuid4().hex}", self._shopper
 
         def friends() -> int:
             return int(self._http.get(path).raise_for_status().json()["num_friends"])
