@@ -25,18 +25,17 @@ def with_rules(
 
     Args:
         reasons: Of the item's own score.
-        moves: What each cause added to it.
+        moves: What each cause added to it, of those that are to be told.
         texts: The language to tell it in.
         coarse_score: What all adds up to, where numbers are rounded; None: they are exact.
     """
     told = [
         ToldReason(_kind(cause), texts.say(sentences.BY_RULE[cause]), added, abs(added))
         for cause, added in moves.items()
-        if added
     ]
     if not told:
         return [*reasons]
-    told.sort(key=lambda one: -one.gross)
+    told.sort(key=lambda one: (one.kind is not ReasonKind.SPONSORED, -one.gross))
     whole = [*told, *reasons]
     gross = [one.gross for one in whole]
     for reason, share in zip(

@@ -60,6 +60,8 @@ class Reranked:
     """With what rules did; never rising."""
     moves: Mapping[RuleEffect, Doubles]
     """What each cause did to the scores, each of shape (m,)."""
+    sponsored: npt.NDArray[np.bool_]
+    """Whether each stands where it is paid to, even where its own score had it, shape (m,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class CompiledRules:
             moved = np.where(of_cause, score - value, 0.0)
             if moved.any():
                 moves[cause] = moves.get(cause, np.zeros(len(order))) + moved
-        return Reranked(pool.item_idx[order], score, moves)
+        sponsored = np.array([cause is RuleEffect.SPONSORED for cause in pinned_as], np.bool_)
+        return Reranked(pool.item_idx[order], score, moves, sponsored)
 
     def _gained_by_age(self, rows: Ints, now_ms: int) -> Doubles:
         assert self._freshness is not None

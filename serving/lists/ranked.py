@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from coterie.data.dataset import Ints
 from coterie.recommend.columns import ItemColumns
@@ -21,25 +22,29 @@ class RankedList:
     lists: Lists
     moves: Mapping[RuleEffect, Doubles]
     """What each cause did to the scores, each as long as the list."""
+    sponsored: npt.NDArray[np.bool_]
+    """See ``Reranked``."""
     best: float | None
     """The best score that the release gave, whatever rules did then; None: there is no item."""
 
     @classmethod
     def plain(cls, lists: Lists) -> Self:
         """Take a list that no rule touched."""
-        return cls(lists, {}, _best(lists))
+        return cls(lists, {}, np.zeros(lists.item_idx.shape[1], np.bool_), _best(lists))
 
     @classmethod
     def by_rules(cls, made: Reranked, pool: Lists) -> Self:
         """Take a list that rules made of a pool."""
         score = made.score[None].astype(np.float32)
-        return cls(Lists(made.item_idx[None], score, pool.source), made.moves, _best(pool))
+        lists = Lists(made.item_idx[None], score, pool.source)
+        return cls(lists, made.moves, made.sponsored, _best(pool))
 
     def take(self, places: Ints) -> Self:
         """Keep the items at some places."""
         lists = self.lists
         kept = Lists(lists.item_idx[:, places], lists.score[:, places], lists.source)
-        return type(self)(kept, {c: moved[places] for c, moved in self.moves.items()}, self.best)
+        moves = {cause: moved[places] for cause, moved in self.moves.items()}
+        return type(self)(kept, moves, self.sponsored[places], self.best)
 
     def cut(self, k: int) -> tuple[Self, bool]:
         """Keep the first k items, and tell whether there are more."""
@@ -78,7 +83,9 @@ class RankedList:
             np.insert(scores[others], place, score)[None],
             self.lists.source,
         )
-        return type(self)(lists, moves, self.best)
+        paid = self.sponsored[at[0]] if len(at) else False
+        sponsored = np.insert(self.sponsored[others], place, paid)
+        return type(self)(lists, moves, sponsored, self.best)
 
     def explored(self, position: int) -> bool:
         """Tell whether the item at a position is there to be explored."""
@@ -86,8 +93,10 @@ class RankedList:
         return moved is not None and bool(moved[position])
 
     def moves_at(self, position: int) -> dict[RuleEffect, float]:
-        """Say what rules did to the item at a position."""
-        return {cause: float(moved[position]) for cause, moved in self.moves.items()}
+        """Say what rules did to the item at a position; of what is paid for also where that was
+        nothing."""
+        moved = {cause: float(of[position]) for cause, of in self.moves.items() if of[position]}
+        return {RuleEffect.SPONSORED: 0.0, **moved} if self.sponsored[position] else moved
 
 
 class CompiledCache:

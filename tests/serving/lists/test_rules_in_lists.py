@@ -81,6 +81,20 @@ def test_what_is_paid_for_is_called_so_first_and_never_a_friends(shop):
     assert not any(reasons(entry, "sponsored", "shop") for entry in others)
 
 
+def test_a_paid_place_is_called_so_even_where_the_item_would_have_had_it(shop):
+    shop.open("rules: []")
+    own = shop.list()
+    second = ids(own)[1]
+    text = f"rules: [{{rule: pin, items: [{second}], position: 2, label: sponsored}}]"
+    listed = shop.open(text).list()
+    assert ids(listed) == ids(own)
+    first, *others = listed["items"][1]["reasons"]
+    assert (first["kind"], first["share"], first["contribution"]) == ("sponsored", 0.0, 0.0)
+    assert others == own["items"][1]["reasons"]
+    more = shop.open(text.replace("[{", "[{rule: diversity, weight: 0.3}, {")).list()
+    assert more["items"][1]["reasons"][0]["kind"] == "sponsored"
+
+
 def test_what_the_shop_chose_is_called_so(shop):
     listed = shop.open(f"rules: [{{rule: pin, items: [{item(101)}]}}]").list()
     assert listed["items"][0]["reasons"][0]["text"] == "Chosen by the shop"
