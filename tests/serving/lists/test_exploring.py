@@ -78,6 +78,14 @@ def test_as_many_shoppers_as_the_share_says_and_the_same_all_day(shop):
     assert shop.metrics._registry.get_sample_value("coterie_explored_items_total") == len(exploring)
 
 
+def test_a_shopper_is_shown_the_same_new_item_again(shop):
+    explorer = shop.open().explorer
+    many = [f"new-{n}" for n in range(50)]
+    first = {user: explorer.choose(user, many) for user in USERS[:20]}
+    assert {user: explorer.choose(user, many[::-1]) for user in first} == first
+    assert len(set(first.values())) > 5
+
+
 def test_pages_show_each_item_once_and_the_new_one_first_page_alone(shop):
     shop.open()
     read, after, pages = [], "", 0
