@@ -7,12 +7,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from coterie.data.circle import CircleRule
 from coterie.data.locks import SQLITE, check_log_url
 from coterie.errors import BadInputError
-from coterie.reasons.discretion import Discretion
+
+if TYPE_CHECKING:
+    from coterie.reasons.discretion import Discretion
 
 PREFIX: Final = "COTERIE_"
 KUBERNETES: Final = "kubernetes://"
@@ -170,8 +171,11 @@ class Settings:
         return tuple(self.cors_origins.replace(",", " ").split())
 
     @property
-    def discretion(self) -> Discretion:
+    def discretion(self) -> "Discretion":
         """Whom lists draw on, and how much reasons tell of friends."""
+        from coterie.data.circle import CircleRule
+        from coterie.reasons.discretion import Discretion
+
         return Discretion(
             self.reason_min_people,
             self.reason_min_share,

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from coterie.data.ragged import Ints, Ragged
 from coterie.errors import BadInputError
+
+if TYPE_CHECKING:  # settings of serving are read before anything large is loaded
+    import pyarrow as pa
 
 Bools = npt.NDArray[np.bool_]
 
@@ -116,7 +118,7 @@ class Circle:
     """Shape (users,)."""
 
     @classmethod
-    def of(cls, rule: CircleRule, people: pa.Table) -> "Circle":
+    def of(cls, rule: CircleRule, people: "pa.Table") -> "Circle":
         """Take what people said, ``schema.USERS``, row i of user i; who said nothing agrees."""
         said = people["may_be_named"].combine_chunks().fill_null(True)
         return cls(rule, np.asarray(said.to_numpy(zero_copy_only=False), dtype=np.bool_))

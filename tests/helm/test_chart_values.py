@@ -317,7 +317,8 @@ def test_schedules_are_those_of_the_values(chart):
 def test_steps_find_what_they_ask_the_config_map_for(chart):
     cluster = pytest.importorskip("pipelines.kubernetes")
     data = one(chart.objects(CI["gpu"]), "ConfigMap", "coterie-training")["data"]
-    assert set(data) == {cluster.TRAINING_KEY, *cluster.S3_SETTINGS, *cluster.FEATURES}
+    asked = {*cluster.S3_SETTINGS, *cluster.FEATURES, *cluster.VARIABLES}
+    assert set(data) == {cluster.TRAINING_KEY, *asked}
 
 
 def test_steps_hand_features_over_to_the_store_that_serving_reads(chart):

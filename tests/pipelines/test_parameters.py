@@ -127,7 +127,7 @@ def test_past_weeks_are_foreseen_with_what_the_content_step_left(tmp_path, monke
     class SeenError(Exception):
         """Ends the step once it has handed on what it was given."""
 
-    def hand_on(clean, out, weeks, models, config, progress, content):
+    def hand_on(clean, out, weeks, models, config, progress, content, circle):
         raise SeenError(content)
 
     monkeypatch.setattr("coterie.workflow.backtest.backtest", hand_on)
