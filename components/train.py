@@ -58,13 +58,7 @@ def train(
                 clean.path, training_features.path, challenger.path, how, checkpoints, cluster, pod
             )
         else:
-            fit_challenger(
-                clean.path,
-                challenger.path,
-                how,
-                print_progress,
-                training_features.path,
-                checkpoints,
-            )
+            features = training_features.path
+            fit_challenger(clean.path, challenger.path, how, print_progress, features, checkpoints)
     for name, value in load_challenger(challenger.path).validation.items():
         validation.log_metric(name, value)
