@@ -30,7 +30,7 @@ PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: chart images test-cluster setup demo test test-quick check format bench-accuracy bench-training bench-rollout bench-forms pipelines docs clean help
+.PHONY: chart images test-cluster setup demo test test-quick check format bench-accuracy bench-training bench-serving bench-rollout bench-forms pipelines docs clean help
 
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
@@ -44,7 +44,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_INDEX) \
 	  --constraint constraints.txt --editable ".[train,serve,pipelines,content,dev]"
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # on all cores, as pip does not; some are templates
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib coterie components feature_repo pipelines serving benchmarks || true  # on all cores, as pip does not; some are templates
 	@touch $(STAMP)
 
 demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASET= MAPPING= ONCE=1 PORT= WORK= ARGS=)
@@ -72,8 +72,14 @@ format: setup ## Put the code into its form
 bench-training: setup ## How fast models learn (DATA= the folder of the data sets)
 	@$(BIN)/python -m benchmarks.training --data "$(DATA)" --sets lastfm douban_book simulated_1m
 
+bench-serving: setup ## What lists and events cost: the whole service under load, some minutes on an idle machine
+	@$(BIN)/python -m benchmarks.lists
+	@$(BIN)/python -m benchmarks.feature_reads
+	@$(BIN)/python -m benchmarks.serving --redis --shoppers 10000
+
 bench-rollout: setup ## How often rollouts are wrong, and how soon they are right
 	@$(BIN)/python -m benchmarks.rollout
+	@$(BIN)/python -m benchmarks.faults
 
 bench-forms: setup ## From published forms to a release in three commands each
 	@$(BIN)/python -m benchmarks.any_export

@@ -42,17 +42,24 @@ def write_models(results: Mapping[str, Any]) -> str:
 def write_known(results: Mapping[str, Any]) -> str:
     """Write what it does that content counts more for items that few people had."""
     lines = [
-        "| data | power that the first half chose | NDCG@20 of the others | alike for all | "
-        "difference (p) |",
-        "|---|---|---|---|---|",
+        "| data | powers that the halves chose | NDCG@20 alike for all | one power | (p) | "
+        "a power a part | (p) |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, title in SETS.items():
-        if name in results:
-            cell = results[name]
-            lines.append(
-                f"| {title} | {cell['chosen']['power']:g} | {cell['ndcg']['chosen']:.4f} | "
-                f"{cell['ndcg']['even']:.4f} | {cell['relative']:+.1%} ({cell['p']:.3f}) |"
-            )
+        if name not in results:
+            continue
+        cell = results[name]
+        powers = (max(half["one power"]["powers"].values()) for half in cell["chosen"])
+        told = [
+            f"{cell['ndcg'][arm]:.4f} | {cell['against'][arm]['relative']:+.1%} "
+            f"({cell['against'][arm]['p']:.3f})"
+            for arm in ("one power", "a power a part")
+        ]
+        lines.append(
+            f"| {title} | {', '.join(f'{power:g}' for power in powers)} | "
+            f"{cell['ndcg']['alike']:.4f} | {' | '.join(told)} |"
+        )
     return "\n".join(lines)
 
 

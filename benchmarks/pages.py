@@ -1,7 +1,8 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
 into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach and
-cost, into docs/search.md what search finds, into docs/rules.md what rules cost, and into
-docs/discretion.md what it costs that lists draw on fewer friends.
+cost, into docs/search.md what search finds, into docs/rules.md what rules cost, into
+docs/discretion.md what it costs that lists draw on fewer friends, into docs/performance.md and
+docs/operations-sizing.md what the service costs, and into docs/rollout.md what catches faults.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -32,17 +33,27 @@ from typing import Any, Final
 
 from benchmarks import (
     accuracy_tables,
+    all_lists_table,
     content_goals,
     content_models_table,
     content_table,
     discretion_table,
     dislikes_table,
     encoders_table,
+    events_table,
     exploring_table,
+    faults_table,
+    feature_reads_table,
+    harmless_pairs_table,
+    lists_table,
     planted_table,
+    rollout_table,
     rules_table,
     search_table,
+    serving_table,
     settings_table,
+    shadow_quality_chart,
+    start_table,
     vectors_table,
 )
 from benchmarks.accuracy_chart import draw_chart
@@ -65,9 +76,14 @@ PAGES: Final = tuple(
         "docs/search.md",
         "docs/rules.md",
         "docs/discretion.md",
+        "docs/performance.md",
+        "docs/operations-sizing.md",
+        "docs/rollout.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
+CURVES: Final = "shadow-quality.svg"
+"""Beside the chart."""
 MARKED: Final = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
 Results = Mapping[str, Any]
@@ -95,12 +111,39 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "search speed": lambda _: search_table.write_speed(_read("search.json")),
     "search live": lambda _: search_table.write_live(_read("search.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
+    "shadow quality": lambda _: shadow_quality_chart.write_table(_read("shadow_quality.json")),
     "rules": lambda _: rules_table.write_losses(_read("rules.json")),
     "rules diversity": lambda _: rules_table.write_chosen(_read("rules.json")),
     "rules latency": lambda _: rules_table.write_latency(_read("rules.json")),
     "discretion": lambda _: discretion_table.write_table(_read("discretion.json")),
     "discretion too few": lambda _: discretion_table.write_too_few(_read("discretion.json")),
     "discretion fits": lambda _: discretion_table.write_fits(_read("discretion.json")),
+    "all lists": lambda _: all_lists_table.write_whole(_read("all_lists.json")),
+    "all lists stages": lambda _: all_lists_table.write_stages(_read("all_lists.json")),
+    "feature reads": lambda _: feature_reads_table.write_table(_read("feature_reads.json")),
+    "events": lambda _: events_table.write_table(_read("events.json")),
+    "starts": lambda _: start_table.write_starts(_read("start.json")),
+    "list cost": lambda _: lists_table.write_cost(_read("lists.json")),
+    "list large": lambda _: lists_table.write_large(_read("lists.json")),
+    "list turns": lambda _: lists_table.write_turns(_read("lists.json")),
+    "list memory": lambda _: lists_table.write_memory(_read("lists.json")),
+    "start parts": lambda _: start_table.write_parts(_read("start.json")),
+    "serving run": lambda _: serving_table.write_run(_read("serving.json")),
+    "serving lists": lambda _: serving_table.write_lists(_read("serving.json")),
+    "serving stages": lambda _: serving_table.write_stages(_read("serving.json")),
+    "serving pictures": lambda _: serving_table.write_pictures(ROOT / "docs" / "images"),
+    "serving live": lambda _: serving_table.write_live(_read("serving.json")),
+    "serving memory": lambda _: serving_table.write_memory(_read("serving.json")),
+    "serving sizes": lambda _: serving_table.write_sizes(_read("serving.json")),
+    "rollouts": lambda _: rollout_table.write_table(_read("rollout.json")),
+    "rollouts run": lambda _: rollout_table.write_run(_read("rollout.json")),
+    "rollouts clicks": lambda _: rollout_table.write_clicks(_read("rollout.json")),
+    "harmless pairs": lambda _: harmless_pairs_table.write_table(_read("harmless_pairs.json")),
+    "harmless shops": lambda _: harmless_pairs_table.write_shops(_read("harmless_pairs.json")),
+    "faults": lambda _: faults_table.write_faults(_read("faults.json")),
+    "faults count": lambda _: faults_table.write_summary(_read("faults.json")),
+    "faults missed": lambda _: faults_table.write_missed(_read("faults.json")),
+    "faults not": lambda _: faults_table.write_harmless(_read("faults.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""
@@ -152,7 +195,10 @@ def write_pages(results: Results, pages: Iterable[Path], chart: Path | None) -> 
 def draw_all(results: Results, pages: Iterable[Path], chart: Path | None) -> dict[Path, str]:
     """Draw what each file should hold."""
     drawn = {page: fill_page(page.read_text(), results) for page in pages}
-    return drawn | ({chart: draw_chart(results)} if chart else {})
+    if chart is None:
+        return drawn
+    curves = shadow_quality_chart.draw_curves(_read("shadow_quality.json"))
+    return drawn | {chart: draw_chart(results), chart.with_name(CURVES): curves}
 
 
 def fill_page(text: str, results: Results) -> str:

@@ -13,7 +13,8 @@ their documented semantics:
 
 Neither compares with the stable arm, so their thresholds are set half-way between what is usual
 here and what each scenario breaks. They usually watch failures and latency; with clicks as well
-they are measured once more. Figures go to ``benchmarks/results/rollout.json``.
+they are measured once more. Our own plan is measured once more without signals of pairs, which
+shows what they cost the others. Figures go to ``benchmarks/results/rollout.json``.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import platform
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ from scipy.stats import norm
 from coterie.files import write_atomically
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.decide import Observation, decide
-from coterie.rollout.plan import Plan
+from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import Phase, State, Target, Totals
 from coterie.rollout.transitions import CANARY, STABLE
 
@@ -54,24 +55,48 @@ def slower(factor: float, spread: float = 0.5) -> float:
     return float(norm.sf(norm.isf(USUAL["slow"]) - np.log(factor) / spread))
 
 
+PAIRS: Final = {
+    "shorter_lists": (0.0, 0.0),
+    "weaker_sources": (0.005, 0.005),
+    "gone_items": (0.0, 0.0),
+    "fewer_friends": (0.01, 0.01),
+    "narrower_lists": (0.12, 0.12),
+    "unlike_lists": (0.01, 0.0),
+    "unlike_categories": (0.005, 0.0),
+    "unlike_prices": (0.06, 0.0),
+    "missed_purchases": (0.008, 0.008),
+}
+"""Shares of pairs that count for the canary alone, and for stable alone, of releases that were
+trained anew (ADR 50)."""
+ONCE: Final = 0.5
+"""Share of mirrored requests whose shopper is not one of a pair yet."""
 SCENARIOS: Final = {
     "A/A": USUAL,
     "failures .5 -> 1.5 %": USUAL | {"failures": 0.015},
     "latency +30 %": USUAL | {"slow": slower(1.3)},
     "clicks -10 %": USUAL | {"clicks": 0.045},
+    "friends do not count": USUAL | {"fewer_friends": 0.95},
+    "vectors of random numbers": USUAL | {"unlike_lists": 0.95, "unlike_categories": 0.4},
+    "a third of lists too short": USUAL | {"shorter_lists": 0.33},
 }
+"""Rates of the canary where they are not the usual ones; of pairs, what counts for it alone."""
 THRESHOLDS: Final = {
     "failures": 0.010,
     "slow": (USUAL["slow"] + slower(1.3)) / 2,
     "clicks": 0.0475,
 }
+OF_ANSWERS: Final = (("failures", 1.0), ("slow", 1.0), ("clicks", 1.0))
 PLAN: Final = Plan(
-    signals=(("failures", 1.0), ("slow", 1.0), ("clicks", 1.0)),
+    signals=(*OF_ANSWERS, *((name, SIGNALS[name].limit) for name in PAIRS)),
     step_s=300.0,
     bake_s=600.0,
     min_samples=1000,
     deadline_s=7200.0,
 )
+PLANS: Final = {
+    "coterie": PLAN,
+    "coterie, without pairs": replace(PLAN, signals=OF_ANSWERS),
+}
 ARGO_LIMIT: Final = 3
 FLAGGER_THRESHOLD: Final = 5
 RULES: Final = (
@@ -99,7 +124,10 @@ def run(scenario: str, seed: int, requests_s: float) -> dict[str, Verdict]:
     """One rollout by each rule, each on traffic of its own with the same rates and weights."""
     rates = SCENARIOS[scenario]
     return {
-        "coterie": _ours(np.random.default_rng([seed, 0]), rates, requests_s),
+        **{
+            name: _ours(np.random.default_rng([seed, 0]), rates, requests_s, plan)
+            for name, plan in PLANS.items()
+        },
         **{
             name: _theirs(Rule(limit, silence, clicks), [seed, place], rates, requests_s)
             for place, (name, limit, silence, clicks) in enumerate(RULES, start=1)
@@ -107,10 +135,12 @@ def run(scenario: str, seed: int, requests_s: float) -> dict[str, Verdict]:
     }
 
 
-def _ours(rng: np.random.Generator, rates: dict[str, float], requests_s: float) -> Verdict:
+def _ours(
+    rng: np.random.Generator, rates: dict[str, float], requests_s: float, plan: Plan
+) -> Verdict:
     state, live, now, shown = State(stable="old"), Target("old"), 0.0, 0
     totals: dict[str, Totals] = {}
-    start = Command("start", Verb.START, "bench", "measured", "new", PLAN)
+    start = Command("start", Verb.START, "bench", "measured", "new", plan)
     while True:
         now += LOOK_S
         for arm, counts in _serve(rng, rates, live, requests_s * LOOK_S).items():
@@ -175,16 +205,42 @@ def _serve(
     share = 0.2 if live.mirrored else live.weight
     canary = int(rng.binomial(requests, share)) if live.canary else 0
     parts = {CANARY: (canary, rates), STABLE: (requests - canary, USUAL)}
-    return {
-        arm: Totals(n, {name: int(rng.binomial(n, rate)) for name, rate in of.items()}, n)
+    counted = {
+        arm: Totals(n, {name: int(rng.binomial(n, of[name])) for name in USUAL}, n)
         for arm, (n, of) in parts.items()
+    }
+    return _with_pairs(rng, rates, counted) if live.mirrored else counted
+
+
+def _with_pairs(
+    rng: np.random.Generator, rates: dict[str, float], counted: dict[str, Totals]
+) -> dict[str, Totals]:
+    """Add what pairs of the mirrored requests show: each counts for one arm, or for neither."""
+    num = int(rng.binomial(counted[CANARY].samples, ONCE))
+    alone: dict[str, dict[str, int]] = {CANARY: {}, STABLE: {}}
+    for name, (usual, beside) in PAIRS.items():
+        share = rates.get(name, usual)
+        other = min(beside, 1.0 - share)
+        for arm, n in zip(alone, _split(rng, num, share, other), strict=True):
+            alone[arm][name] = n
+    return {
+        arm: replace(one, events={**one.events, **alone[arm]}, pairs=dict.fromkeys(PAIRS, num))
+        for arm, one in counted.items()
     }
 
 
+def _split(rng: np.random.Generator, num: int, *shares: float) -> list[int]:
+    parts: list[int] = rng.multinomial(num, [*shares, 1.0 - sum(shares)])[: len(shares)].tolist()
+    return parts
+
+
 def _added(one: Totals, other: Totals) -> Totals:
-    events = {name: one.events.get(name, 0) + n for name, n in other.events.items()}
     samples = one.samples + other.samples
-    return Totals(samples, events, samples)
+    events, pairs = (
+        {name: known.get(name, 0) + more.get(name, 0) for name in known | more}
+        for known, more in ((dict(one.events), other.events), (dict(one.pairs), other.pairs))
+    )
+    return Totals(samples, events, samples, pairs)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -193,6 +249,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=1000, help="rollouts a scenario")
     parser.add_argument("--requests", type=float, default=200.0, help="a second, over both arms")
     parser.add_argument(
+        "--processes", type=int, default=os.cpu_count(), help="that decide rollouts side by side"
+    )
+    parser.add_argument(
         "--live", metavar="FILE", help="keep only the outcomes that make demo left in rollouts.json"
     )
     asked = parser.parse_args(arguments)
@@ -200,7 +259,7 @@ def main(arguments: list[str] | None = None) -> None:
         _keep({"live": _live(asked.live)})
         return
     started, results = time.perf_counter(), {}
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(asked.processes) as pool:
         for scenario in SCENARIOS:
             seeds = range(asked.runs)
             each = [pool.submit(run, scenario, seed, asked.requests) for seed in seeds]

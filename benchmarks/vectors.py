@@ -3,6 +3,7 @@
     python -m benchmarks.vectors
     python -m benchmarks.vectors --words
     python -m benchmarks.vectors --nearest
+    python -m benchmarks.vectors --nearest 50000
 
 Encodes the texts of a simulated shop, puts the vectors (and drawn ones in the place of pictures')
 into a release, a replica of serving, and a feature store; and finds items that are alike in words,
@@ -70,7 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--words", action="store_true", help="measure words alone, and keep the other results"
     )
     parser.add_argument(
-        "--nearest", action="store_true", help="the nearest in vectors alone, likewise"
+        "--nearest",
+        nargs="*",
+        type=int,
+        metavar="ITEMS",
+        help="the nearest in vectors alone, of so many items, likewise",
     )
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -79,15 +84,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = {"replica": replica, "store": feature_store}[what](options.work, kinds, how == "1")
         print(json.dumps(found))
         return 0
-    if options.words or options.nearest:
+    if options.words or options.nearest is not None:
         results = json.loads(RESULTS.read_text())
     else:
         with tempfile.TemporaryDirectory(prefix="coterie-vectors-") as folder:
             results = measure(Path(folder))
-    if not options.nearest:
+    if options.nearest is None:
         results["words"] = nearest_words()
     if not options.words:
-        results["meaning"] = [nearest_meaning(size) for size in SIZES]
+        sizes = options.nearest or SIZES
+        known: list[dict[str, Any]] = results.get("meaning", [])
+        kept = [one for one in known if one["items"] not in sizes]
+        kept += [nearest_meaning(size) for size in sizes]
+        results["meaning"] = sorted(kept, key=lambda one: int(one["items"]))
     write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
     print(write_table(results))
     return 0

@@ -1,8 +1,10 @@
 """Imports that take less time than they ask for."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 
@@ -16,16 +18,66 @@ def quick_imports() -> Iterator[None]:
     """
     import typeguard
 
-    checked, torch_is_new = typeguard.typechecked, "torch" not in sys.modules
+    checked = typeguard.typechecked
     typeguard.typechecked = _as_it_is
-    if torch_is_new:
-        sys.modules["torch"] = None  # type: ignore[assignment]  # what import refuses
+    try:
+        with without("torch"):
+            yield
+    finally:
+        typeguard.typechecked = checked
+
+
+@contextmanager
+def without(name: str) -> Iterator[None]:
+    """Let modules that could do with another one be imported within, without it.
+
+    Args:
+        name: Of that module, which stays where it is there already.
+    """
+    new = name not in sys.modules
+    if new:
+        sys.modules[name] = None  # type: ignore[assignment]  # what import refuses
     try:
         yield
     finally:
-        typeguard.typechecked = checked
-        if torch_is_new:
-            del sys.modules["torch"]
+        if new:
+            del sys.modules[name]
+
+
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """Let Torch's optimisers step within without its compiler, which takes 2 s to import.
+
+    They import it at each step only to tell it not to look at them. Where it is there already it
+    stays; nothing within may compile, nor wrap a module for several processes.
+    """
+    import torch
+
+    name = "torch._dynamo"
+    if name in sys.modules:
+        yield
+        return
+    absent: Any = ModuleType(name)
+    absent.graph_break = lambda: None
+    absent.disable = lambda function, *_, **__: function
+    sys.modules[name] = torch._dynamo = absent
+    try:
+        yield
+    finally:
+        del sys.modules[name], torch._dynamo
+
+
+def load_feast() -> None:
+    """Import Feast quickly."""
+    with quick_imports():
+        importlib.import_module("feast")
+
+
+def load_serve() -> None:
+    """Import what every process of Ray Serve needs; without pandas, 0.7 s of 1.5, whose frames it
+    could write into answers."""
+    with without("pandas"):
+        importlib.import_module("ray.serve")
 
 
 def _as_it_is(target: Any = None, **_: Any) -> Any:

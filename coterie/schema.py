@@ -292,6 +292,10 @@ TABLES: Final = {table.name: table for table in (EVENTS, TIES, ITEMS, USERS)}
 """The contract. Clean tables are named in this order, and so is their digest: a new one comes
 last."""
 
+ERASED: Final = Table("erased", (Column("mark", pa.string(), True),), ("mark",))
+"""Whom the shop has forgotten, by marks (``coterie.data.suppressed``): none of a shop's tables, but
+changes speak of it, and it is beside them."""
+
 QUARANTINE: Final = pa.schema(
     [
         pa.field("table", pa.string()),
@@ -335,9 +339,19 @@ FRIENDS_MUTUAL: Final = "friends_mutual"
 FRIEND_WEIGHTS: Final = "friend_weights"
 """Flattened: len(TIE_KINDS) numbers a friend, what each kind of tie weighs, 0 where there is none.
 One kind may end while the others go on."""
+FRIEND_WIDTHS: Final = {
+    FRIEND_IDS: 1,
+    FRIEND_STRENGTHS: len(STRENGTHS),
+    FRIENDS_NAMED: 1,
+    FRIENDS_MUTUAL: 1,
+    FRIEND_WEIGHTS: len(TIE_KINDS),
+}
+"""Columns of the view of ties that hold so many values a friend."""
 CONSENT: Final = "consent"
 """Of the shopper: whether they may be named, and used, 1 or 0, in the order of CONSENTS."""
 CONSENTS: Final = ("may_be_named", "may_be_used")
+FEATURE_TIMESTAMP: Final = "event_timestamp"
+"""Up to when a row of a feature view tells what was known."""
 FEATURE_SERVICE: Final = "recommend"
 """Prefix of the feature service of a model version: recommend_v1."""
 MAX_RECENT: Final = 200

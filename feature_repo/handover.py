@@ -25,6 +25,8 @@ from feast import FeatureStore
 from coterie.data.locks import REDIS, SQLITE, Locks, check_log_url, open_locks
 from coterie.data.stores import open_store as open_url
 from coterie.data.stores import reaching
+from coterie.data.suppressed import Suppressed
+from coterie.data.suppression_store import read_suppressed
 from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
 from coterie.recommend.point_in_time import TRAINING_FEATURES
@@ -115,6 +117,10 @@ class SharedStore:
         """Open the locks of those who write to it."""
         return open_locks(self.event_log, self.password)
 
+    def suppressed(self) -> Suppressed:
+        """Read who was erased, as the log of those who serve from it says."""
+        return read_suppressed(self.event_log, self.password)
+
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
@@ -169,7 +175,7 @@ def hand_over(
     with shared.open() as store:
         register(store, shared.offline, version)
         recent, ties = (newest_rows(str(path), view) for view, path in files.items())
-        written = write_online(store, recent, ties, snapshot_ms, locks, told)
+        written = write_online(store, recent, ties, snapshot_ms, locks, told, shared.suppressed)
     return HandedOver(snapshot_ms, 0, written)
 
 
@@ -199,7 +205,9 @@ def refill(shared: SharedStore, told: Progress = silent) -> HandedOver:
     snapshot_ms = min(map(_snapshot_ms, urls.values()))
     recent, ties = (newest_rows(url, view) for view, url in urls.items())
     with shared.open() as store:
-        written = write_online(store, recent, ties, snapshot_ms, shared.locks(), told)
+        written = write_online(
+            store, recent, ties, snapshot_ms, shared.locks(), told, shared.suppressed
+        )
     return HandedOver(snapshot_ms, 0, written)
 
 

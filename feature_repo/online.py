@@ -21,12 +21,13 @@ from feast import FeatureStore
 
 from coterie.data.dataset import Ints
 from coterie.data.locks import PUSH, Locks
+from coterie.data.suppressed import NOBODY, Suppressed
 from coterie.errors import UnavailableError
 from coterie.progress import Progress, silent
 from coterie.recommend.history_merge import HADS, RECENTS, differs, merge_histories, whole
 from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.retries import until_available
-from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
+from coterie.schema import FRIEND_IDS, FRIEND_WIDTHS, SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
 from feature_repo.views import CREATED, TIMESTAMP, shopper_ties
 
 BATCH: Final = 250
@@ -66,6 +67,7 @@ def write_online(
     snapshot_ms: int,
     locks: Locks,
     told: Progress = silent,
+    who_is_gone: Callable[[], Suppressed] = lambda: NOBODY,
 ) -> Written:
     """Bring one moment of both views online, shopper by shopper.
 
@@ -79,6 +81,7 @@ def write_online(
         snapshot_ms: When the shop's tables were read, milliseconds since 1970, UTC.
         locks: Of those who share the event log that serving pushes from.
         told: How far it is.
+        who_is_gone: Reads who was erased: a snapshot of before brings nobody back.
 
     Raises:
         UnavailableError: The online store or the log did not answer for a minute.
@@ -88,7 +91,9 @@ def write_online(
     total = Written(0)
     for first in range(0, len(ids), BATCH):
         some, mine, friends = (rows.slice(first, BATCH) for rows in (ids, *views))
-        total += _again(partial(_write, store, some, mine, friends, snapshot_ms, locks))
+        total += _again(
+            partial(_write, store, some, mine, friends, snapshot_ms, locks, who_is_gone)
+        )
         told("features online", total.shoppers, len(ids))
         time.sleep(_PAUSE_S)
     return total
@@ -110,10 +115,17 @@ def _write(
     ties: pa.Table,
     snapshot_ms: int,
     locks: Locks,
+    who_is_gone: Callable[[], Suppressed],
 ) -> Written:
     """Write rows of the same shoppers; null where a view has none."""
-    ids = shoppers.to_pylist()
     with locks.lock(PUSH, wait_s=PATIENCE_S) as fencing_token:
+        if gone := who_is_gone():
+            left = pc.invert(gone.among(shoppers))
+            shoppers, recent, ties = (one.filter(left) for one in (shoppers, recent, ties))
+            ties = _without(ties, gone)
+        ids = shoppers.to_pylist()
+        if not ids:
+            return Written(0)
         found, known_ms = _read(store, ids)
         merged = merge_histories(recent, found)
         # A row is also written where there was none: a shopper without events is known, too.
@@ -125,6 +137,21 @@ def _write(
         _push(store, SHOPPER_RECENT_VIEW, ids, merged, changed, fencing_token)
         _push(store, SHOPPER_TIES_VIEW, ids, ties.select(_TIES), newer, snapshot_ms * 1000)
     return Written(len(ids), len(changed), len(newer))
+
+
+def _without(ties: pa.Table, gone: Suppressed) -> pa.Table:
+    """Take who was erased out of lists of friends."""
+    rows = ties.to_pylist()
+    for row in rows:
+        ids = row[FRIEND_IDS] or []
+        kept = [place for place, one in enumerate(ids) if one not in gone]
+        if len(kept) == len(ids):
+            continue
+        for name, width in FRIEND_WIDTHS.items():
+            held = row.get(name)
+            if held:
+                row[name] = [held[place * width + at] for place in kept for at in range(width)]
+    return pa.Table.from_pylist(rows, ties.schema)
 
 
 def _read(store: FeatureStore, ids: Sequence[str]) -> tuple[pa.Table, Ints]:

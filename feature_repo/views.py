@@ -14,6 +14,7 @@ from feast.types import Array, Float32, Int64, String
 from coterie.schema import (
     CONSENT,
     CONSENTS,
+    FEATURE_TIMESTAMP,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
     FRIEND_WEIGHTS,
@@ -36,8 +37,7 @@ from coterie.schema import (
 )
 from feature_repo.entities import user
 
-TIMESTAMP: Final = "event_timestamp"
-"""Up to when a row tells what was known."""
+TIMESTAMP: Final = FEATURE_TIMESTAMP
 CREATED: Final = "created_timestamp"
 """When the row was written: later than TIMESTAMP for what was learned too late to be trained on."""
 RECENT_PUSH: Final = f"{SHOPPER_RECENT_VIEW}_push"

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kfp import compiler
 
 from pipelines.backtest import backtest_pipeline
+from pipelines.lists import lists_pipeline
 from pipelines.refresh import refresh_pipeline
 from pipelines.rollback import rollback_pipeline
 from pipelines.train import train_pipeline
@@ -18,6 +19,7 @@ PIPELINES: Final = {
     "refresh": refresh_pipeline,
     "backtest": backtest_pipeline,
     "rollback": rollback_pipeline,
+    "lists": lists_pipeline,
 }
 
 

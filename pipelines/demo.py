@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import socket
 import sys
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from coterie.access.at_home import own_key
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.manifest import MANIFEST
 from pipelines.client import Client
@@ -179,7 +179,7 @@ def _released(demo: Demo, outputs: dict[str, str]) -> tuple[str, str]:
     and is rolled out when there are shoppers.
     """
     from coterie.release.store import ReleaseStore
-    from pipelines.faulty_releases import write_learned_half
+    from pipelines.faulty_releases.library import write_learned_half
 
     store = str(demo.work / "releases")
     shutil.rmtree(store, ignore_errors=True)
@@ -215,11 +215,12 @@ def _served(demo: Demo, outputs: dict[str, str], release: str) -> Iterator[Clien
     ]
     if not demo.data:
         command += ["--pictures", str(demo.work / "raw")]
-    token = secrets.token_hex(16)
+    own = {name: text for name, text in os.environ.items() if name != "COTERIE_KEYS"}
+    given, token = own_key(demo.work / "serving", True, own)
     environment = {
         **QUIET,
         **SERVING,
-        "COTERIE_ADMIN_TOKEN": token,
+        **given,
         "COTERIE_PIPELINE_STATUS": str(demo.work / RUNS),
     }
     client = Client(f"http://{HOST}:{demo.port}", token=token)

@@ -13,7 +13,7 @@ from rich.table import Table
 from coterie.errors import UnavailableError
 from coterie.files import write_atomically
 from pipelines.client import Client
-from pipelines.faulty_releases import FAULTS, write_faulty
+from pipelines.faulty_releases.library import FAULTS, SHOWN, write_faulty
 from pipelines.simulated_traffic import SimulatedTraffic
 
 PLAN: Final = {
@@ -25,14 +25,6 @@ PLAN: Final = {
     "cooldown_s": 0.0,
 }
 """A plan for minutes on a laptop: a shop's own steps take longer, and hundreds of answers."""
-ABOUT: Final = {
-    "not-numbers": "its vectors are not numbers",
-    "shuffled-items": "ids on other items' vectors",
-    "slow": "ten times slower",
-    "raising": "raises for whoever bought something",
-    "same-list": "one list for everybody",
-}
-"""What a person reads of each fault."""
 LONGEST_S: Final = 240.0
 """How long to wait for the end of a rollout, seconds."""
 ENDED: Final = frozenset({"promoted", "rolled_back", "paused", "inconclusive"})
@@ -65,22 +57,38 @@ def roll_out_all(
     Raises:
         UnavailableError: The app did not answer.
     """
-    results = [roll_out(shop, good, "the better one", traffic)]
-    for fault in FAULTS:
+    # What is live is a part of it, and was written after it.
+    results = [roll_out(shop, good, "the better one", traffic, ["older_than_live"])]
+    for fault in SHOWN:
         version = f"{good}-{fault}"
         write_faulty(f"{store}/{good}", fault, f"{store}/{version}", version)
-        results.append(roll_out(shop, version, ABOUT[fault], traffic))
+        # Most differ too far from what is live to begin with. Here the next line of defence shows.
+        results.append(roll_out(shop, version, FAULTS[fault].about, traffic, ["all"]))
     return results
 
 
-def roll_out(shop: Client, version: str, about: str, traffic: SimulatedTraffic) -> RolloutResult:
+def roll_out(
+    shop: Client,
+    version: str,
+    about: str,
+    traffic: SimulatedTraffic,
+    override: Sequence[str] = (),
+) -> RolloutResult:
     """Roll out one release of the store, and wait for its end.
+
+    Args:
+        shop: The app.
+        version: Of the release.
+        about: What a person reads of it.
+        traffic: Shoppers who come and go meanwhile.
+        override: Figures of preflight that may exceed their limits.
 
     Raises:
         UnavailableError: The app did not answer, or the rollout did not end.
     """
+    plan = {**PLAN, "override": list(override)} if override else PLAN
     lists, failed, began = traffic.lists, traffic.failed, time.time()
-    body = {"release": version, "reason": f"demo: {about}", "who": "demo", "plan": PLAN}
+    body = {"release": version, "reason": f"demo: {about}", "who": "demo", "plan": plan}
     shop.post("/v1/admin/rollouts", body)
     lines = _await_end(shop, began)
     last = lines[-1]

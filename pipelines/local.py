@@ -1,5 +1,5 @@
 """Run a pipeline on this machine with kfp.local: the steps that compile for the cluster, in
-subprocesses, one after another."""
+processes of their own, one after another."""
 
 import argparse
 import contextlib
@@ -22,6 +22,7 @@ from coterie.errors import BadInputError, CoterieError
 from coterie.files import write_atomically
 from coterie.monitoring.runs import Outcome, Runs
 from pipelines.compile import PIPELINES
+from pipelines.forked_steps import forked_steps
 from pipelines.parameters import write_help
 from pipelines.processes import INTERRUPTED, StopRequestedError, end_children, stoppable
 from pipelines.step_display import StepDisplay, open_display
@@ -238,4 +239,5 @@ def _value(name: str, text: str, kind: str) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with forked_steps():
+        sys.exit(main())

@@ -15,10 +15,13 @@ TRAIN: Final = "train"
 REFRESH: Final = "refresh"
 BACKTEST: Final = "backtest"
 ROLLBACK: Final = "rollback"
+LISTS: Final = "lists"
 RELEASING: Final = (TRAIN, REFRESH)
 """Pipelines that make a release."""
 INGESTING: Final = (*RELEASING, BACKTEST)
 """Pipelines that read a shop's tables."""
+WORKING: Final = (*INGESTING, LISTS)
+"""Pipelines with steps that work on tables."""
 COMMANDING: Final = (*RELEASING, ROLLBACK)
 """Pipelines that command rollouts."""
 
@@ -142,8 +145,9 @@ class Parameters:
     )
     offline: str = parameter(
         "Folder or URL where features are handed over to the store that serving reads, whose "
-        "addresses the step finds in training_config; empty keeps them with the run.",
-        RELEASING,
+        "addresses the step finds in training_config; empty keeps them with the run. In lists: "
+        "where they were handed over, needed.",
+        (*RELEASING, LISTS),
         default="",
     )
     content: str = parameter(
@@ -159,8 +163,26 @@ class Parameters:
         default="",
     )
     release_store: str = parameter(
-        "Folder or URL to publish the release to; empty publishes it nowhere.",
-        RELEASING,
+        "Folder or URL to publish the release to; empty publishes it nowhere. In lists: where "
+        "releases are, needed.",
+        (*RELEASING, LISTS),
+        default="",
+    )
+    listed: str = parameter(
+        "Version in release_store whose lists are made; champion for the one that shoppers get.",
+        (LISTS,),
+        default="champion",
+    )
+    lists: str = parameter(
+        "Folder or URL of everybody's lists, which replace those of before; empty keeps them with "
+        "the run.",
+        (LISTS,),
+        default="",
+    )
+    list_length: int = parameter("Items of a list, at most.", (LISTS,), default=20)
+    list_rules: str = parameter(
+        "File or URL with the shop's rules, as serving has them; empty for none.",
+        (LISTS,),
         default="",
     )
     status: str = parameter(
@@ -195,7 +217,7 @@ class Parameters:
     s3_secret: str = parameter(
         "On Kubernetes: Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; passed over where "
         "it does not exist.",
-        INGESTING,
+        WORKING,
         default="coterie-s3",
     )
     app_secret: str = parameter(
@@ -217,14 +239,14 @@ class Parameters:
     training_config: str = parameter(
         "On Kubernetes: ConfigMap of the chart that says where this cluster trains, where its "
         "feature store is, and on whom served lists draw.",
-        INGESTING,
+        WORKING,
         default="coterie-training",
     )
     cpu: str = parameter(
-        "On Kubernetes: CPUs of each step that works on tables.", INGESTING, default="2"
+        "On Kubernetes: CPUs of each step that works on tables.", WORKING, default="2"
     )
     memory: str = parameter(
-        "On Kubernetes: memory of each step that works on tables.", INGESTING, default="8Gi"
+        "On Kubernetes: memory of each step that works on tables.", WORKING, default="8Gi"
     )
     worker_cpu: str = parameter(
         "On Kubernetes: CPUs of each worker of a RayJob; empty asks for what the chart says.",

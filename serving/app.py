@@ -19,7 +19,9 @@ from typing import Any, Final
 
 from coterie.content.encoders import DEFAULT
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.imports import load_serve
 from coterie.local_ray import start_local_ray
+from coterie.local_ray.template import worker_template
 from coterie.release.queries import NONE
 from coterie.rollout.live import Live
 from serving.launch.haproxy import inner_ports, write_launcher
@@ -31,6 +33,19 @@ from serving.settings import Settings, read_settings
 POLL_S: Final = 0.1
 STOP_S: Final = 15.0
 """How long stopping may take before it is done the hard way."""
+PRELOADED: Final = (
+    "coterie.imports:load_serve",
+    "ray.serve._private.controller",
+    "ray.serve._private.proxy",
+    "ray.serve._private.haproxy",
+    "ray.serve._private.replica",
+    "serving.deployments",
+    "torch",
+    "coterie.imports:load_feast",
+    "serving.rollouts.router",
+    "serving.api.application",
+)
+"""What Ray's workers need: those that come first run Ray Serve, replicas come last."""
 STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED: Final = 130
 _asked: Final = threading.Event()
@@ -84,13 +99,14 @@ def serving(settings: Settings) -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
         launcher = write_launcher(Path(folder), settings.host)
         prepare_ray(settings, launcher, inner_ports(settings.host, settings.port))
-        with _ray(settings, live):
+        with worker_template(PRELOADED) as worker, _ray(settings, live, worker):
             yield settings
 
 
 @contextmanager
-def _ray(settings: Settings, live: Live) -> Iterator[None]:
+def _ray(settings: Settings, live: Live, worker: Path | None) -> Iterator[None]:
     # Ray reads the environment when it is imported, so that has to come last.
+    load_serve()
     import ray
     from ray import serve
     from ray.serve.config import HTTPOptions
@@ -100,12 +116,12 @@ def _ray(settings: Settings, live: Live) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     try:
-        start_local_ray(logging_level=logging.ERROR)
+        start_local_ray(worker, logging_level=logging.ERROR)
         # Ray has put handlers of its own in place: SIGTERM would end us, and leave the others.
         _listen_for_stops()
         options = HTTPOptions(host=settings.host, port=settings.port)
         serve.start(proxy_location="HeadOnly", http_options=options)
-        deploy(live)
+        deploy(live, settings.sinks)
         _await_running(lambda: serve.status().applications.get(APP))
         yield
     except (RuntimeError, ray.exceptions.RayError) as error:
@@ -169,6 +185,7 @@ def _with_whole_paths(settings: Settings) -> Settings:
         shoppers=_whole(settings.shoppers) if settings.shoppers else "",
         pictures=_whole(settings.pictures) if settings.pictures else "",
         rules=_whole(settings.rules) if settings.rules else "",
+        keys=_whole(settings.keys) if settings.keys else "",
     )
 
 

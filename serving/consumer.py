@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what takes long to load, and is loaded while it listens
     from serving.features.online_store import OnlineFeatures
     from serving.ingestion.exporter import Exporter
     from serving.ingestion.feature_updater import FeatureUpdater
+    from serving.ingestion.sweep import Sweeper
     from serving.telemetry.instruments import LogMetrics
 
 PORT: Final = 8082
@@ -44,6 +45,7 @@ class Consumer:
     metrics: "LogMetrics"
     open_features: Callable[[], "OnlineFeatures"]
     """Called when they are first needed: on most days the sink leaves nothing behind."""
+    sweeper: "Sweeper"
     export_s: float = 300.0
     """The log has no event for longer before it is exported."""
     take_over_s: float = 10.0
@@ -55,7 +57,9 @@ class Consumer:
     def turn(self) -> None:
         """Export and take over once; trouble is logged, and the next turn tries again."""
         # Each, whatever became of the other.
-        wrong = "; ".join(filter(None, map(self._try, (self._take_over, self._export))))
+        wrong = "; ".join(
+            filter(None, map(self._try, (self._take_over, self._export, self._sweep)))
+        )
         if wrong and wrong != self._said:
             log.warning("the event consumer goes on: %s", wrong)
         self._said, self.came_round = wrong, time.monotonic()
@@ -109,6 +113,11 @@ class Consumer:
             self.metrics.export_failures.inc()
             raise
         self.metrics.oldest_unexported.set(self.log.oldest_unexported_s())
+
+    def _sweep(self) -> None:
+        with suppress(LockTakenError):
+            if swept := self.sweeper.sweep():
+                log.info("erased from exports", extra={"fields": {"rows": swept}})
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -183,22 +192,27 @@ def consume(
         )
     from serving.features.online_store import FeastFeatures
     from serving.ingestion.exporter import Exporter, restore_changes
+    from serving.ingestion.sweep import Sweeper
     from serving.telemetry.instruments import LogMetrics
 
     events, metrics = open_event_log(settings), LogMetrics(registry)
     exporter = Exporter(events, settings.event_export, metrics)
+    sweeper = Sweeper(events, settings.event_export)
     if given.restore:
         restored = restore_changes(events, settings.event_export)
         print(f"{restored} changes restored from {settings.event_export}")
         return
     if given.once:
         print(f"{exporter.export()} events exported to {settings.event_export}")
+        if swept := sweeper.sweep():
+            print(f"{swept} rows of people who were erased are gone from {settings.event_export}")
         return
     probed.work = consumer = Consumer(
         events,
         exporter,
         metrics,
         lambda: FeastFeatures(settings.features),
+        sweeper,
         given.export_every,
         given.take_over,
     )

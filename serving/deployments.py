@@ -1,4 +1,4 @@
-"""What Ray Serve runs: replicas that answer, one that writes events, one that rolls out.
+"""What Ray Serve runs: replicas that answer, some that write events, one that rolls out.
 
 Replicas read their settings from the environment, and what to serve from ``user_config``: a new
 release is data, and reaches them without a restart, here as in a RayService.
@@ -7,53 +7,58 @@ release is data, and reaches them without a restart, here as in a RayService.
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from ray import serve
 from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
 
-from coterie.errors import BadInputError, UnavailableError
+from coterie.errors import BadInputError
 from coterie.rollout.live import Live
 from serving.events.event import Entry
+from serving.events.log import LogBatch
 from serving.events.open import open_event_log, open_live_rows
 from serving.features.live import LiveState
 from serving.features.online_store import FeastFeatures
+from serving.ingestion.eraser import Erased, Eraser
+from serving.ingestion.remote_writer import RemoteWriter, WaitingWrites
 from serving.ingestion.sink import Receipt, Sink
 from serving.rollouts.attribution import Responses
 from serving.rollouts.controller import RolloutController
 from serving.rollouts.release_locator import open_rollout_store, release_locator
-from serving.rollouts.serve_config import API, APP, CONTROLLER, SINK
+from serving.rollouts.serve_config import API, APP, CONTROLLER, sink_names
 from serving.settings import KUBERNETES, Settings, read_settings
 from serving.telemetry.logs import LOGGER, start_logging
-from serving.telemetry.metrics import MULTIPROCESS_VARIABLE, ServingMetrics
+from serving.telemetry.metrics import ServingMetrics, share_counts
 from serving.telemetry.metrics_server import MetricsServer
 from serving.telemetry.pipeline_runs import pipeline_collector
 from serving.telemetry.traces import start_traces
 
 log = logging.getLogger(LOGGER)
+Answer = TypeVar("Answer")
 
 BEAT_S: Final = 1.0
 """Between signs of life."""
 RETRY_S: Final = 1.0
 """Between attempts to tell the feature store what it missed."""
-WRITE_TIMEOUT_S: Final = 10.0
+THREADS: Final = "OMP_NUM_THREADS"
+"""Variable with the number of threads that work on one request's numbers."""
 SINK_S: Final = 60.0
 """A replica that begins waits so long for a sink; then it has lists, and no ear for events."""
-WRITE_MOST: Final = 2000
-"""Events of one transaction, unless one request has more: Redis serves nobody else meanwhile."""
-log = logging.getLogger(LOGGER)
 
 
 class EventSink:
-    """The one replica that writes events: log and merges happen in one thread, in turn."""
+    """Writes events, of all shoppers or of a part: log and merges happen in one thread, in turn."""
 
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
+        share_counts(settings.metrics_folder)
         events, metrics = open_event_log(settings), ServingMetrics()
         self._responses = Responses(settings.attribution_s, metrics.arms)
         self._sink = Sink(
@@ -64,8 +69,11 @@ class EventSink:
             settings.referral_weight,
         )
         self._thread = ThreadPoolExecutor(1, "sink")
-        self._waiting: list[tuple[Sequence[Entry], asyncio.Future[Receipt]]] = []
+        self._settings, self._erasing = settings, ThreadPoolExecutor(1, "eraser")
+        self._eraser: Eraser | None = None
+        self._waiting = WaitingWrites()
         self._working = asyncio.Lock()
+        self._writes: asyncio.Task[None] | None = None
         self._retries = asyncio.create_task(self._retry())
 
     async def reconfigure(self, content: dict[str, Any]) -> None:
@@ -73,44 +81,71 @@ class EventSink:
         live = Live.from_json(content)
         await self._in_thread(lambda: self._responses.adopt(live))
 
-    async def write(self, entries: Sequence[Entry]) -> Receipt:
-        """Keep events or changes; those that wait meanwhile share one transaction."""
-        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entries, receipt))
-        async with self._working:
-            while not receipt.done():
-                await self._write_waiting()
-        return await receipt
+    async def write(self, batches: Sequence[Sequence[Entry]]) -> list[Receipt | str]:
+        """Keep batches of events or changes; those that wait meanwhile share one transaction.
+
+        Returns:
+            Of each batch its receipt, or why it was not kept.
+        """
+        receipts = [self._waiting.add(entries) for entries in batches]
+        if self._writes is None or self._writes.done():
+            # A task of its own: a caller who waits no longer takes nobody's receipt along.
+            self._writes = asyncio.create_task(self._write_all())
+        found = await asyncio.gather(*receipts, return_exceptions=True)
+        return [one if isinstance(one, Receipt) else str(one) for one in found]
 
     async def here(self) -> None:
         """Answer: it takes events."""
 
-    async def catch_up(self) -> bool:
-        """Tell the feature store what it missed; return whether it now knows all."""
+    async def catch_up(self) -> None:
+        """Tell the feature store what it missed, also of a sink that died."""
         async with self._working:
-            return bool(await self._in_thread(self._sink.catch_up))
+            await self._in_thread(self._sink.tend)
 
-    async def _write_waiting(self) -> None:
-        waiting = self._next_waiting()
-        batches = [events for events, _ in waiting]
-        try:
-            receipts = await self._in_thread(lambda: self._sink.write(batches))
-        except Exception as error:  # each of those who wait is told
-            for _, future in waiting:
-                future.set_exception(error)
-            return
-        for (_, future), receipt in zip(waiting, receipts, strict=True):
-            future.set_result(receipt)
+    async def erase(self, user_id: str) -> Erased:
+        """Forget a person; those who write events do not wait for it."""
+        return await self._by_eraser(lambda eraser: eraser.erase(user_id))
 
-    def _next_waiting(self) -> list[tuple[Sequence[Entry], asyncio.Future[Receipt]]]:
-        together = count = 0
-        for events, _ in self._waiting:
-            together += len(events)
-            if count and together > WRITE_MOST:
-                break
-            count += 1
-        waiting, self._waiting = self._waiting[:count], self._waiting[count:]
-        return waiting
+    async def lift(self, user_id: str) -> bool:
+        """Let a person who was erased come back."""
+        return await self._by_eraser(lambda eraser: eraser.lift(user_id))
+
+    async def about(self, user_id: str, after: str, most: int) -> LogBatch:
+        """Read what the log has about a person."""
+        return await self._by_eraser(lambda eraser: eraser.about(user_id, after, most))
+
+    async def forget(self, user_id: str) -> None:
+        """Let go of what is remembered here of a person who was erased."""
+        async with self._working:
+            await self._in_thread(partial(self._sink.forget, user_id))
+
+    async def _by_eraser(self, work: Callable[[Eraser], Answer]) -> Answer:
+        """Do something on connections of their own, which are opened when first needed."""
+
+        def in_turn() -> Answer:
+            if self._eraser is None:
+                features = FeastFeatures(self._settings.features)
+                self._eraser = Eraser(open_event_log(self._settings), features)
+            return work(self._eraser)
+
+        return await asyncio.get_running_loop().run_in_executor(self._erasing, in_turn)
+
+    async def _write_all(self) -> None:
+        while waiting := self._waiting.take():
+            batches = [entries for entries, _ in waiting]
+            answers: Sequence[Receipt | Exception]
+            try:
+                async with self._working:
+                    answers = await self._in_thread(partial(self._sink.write, batches))
+            except Exception as error:  # each of those who wait is told
+                answers = [error] * len(waiting)
+            for (_, receipt), answer in zip(waiting, answers, strict=True):
+                if receipt.done():  # nobody waits any more
+                    continue
+                if isinstance(answer, Receipt):
+                    receipt.set_result(answer)
+                else:
+                    receipt.set_exception(answer)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -129,23 +164,6 @@ class EventSink:
             await asyncio.sleep(RETRY_S)
 
 
-class RemoteWriter:
-    """Hands events to the sink's replica."""
-
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-
-    async def write(self, entries: Sequence[Entry]) -> Receipt:
-        """See EventWriter."""
-        try:
-            receipt: Receipt = await asyncio.wait_for(
-                self._handle.write.remote(entries), WRITE_TIMEOUT_S
-            )
-        except Exception as error:  # the replica died, is full, or passes on its own error
-            raise UnavailableError(f"the event sink did not take events: {error}") from error
-        return receipt
-
-
 async def await_sink(handle: Any, seconds: float = SINK_S) -> None:
     """Return once the sink takes events, or when it took too long.
 
@@ -156,6 +174,11 @@ async def await_sink(handle: Any, seconds: float = SINK_S) -> None:
     except Exception as error:  # whatever Ray raises where none comes: lists need no sink
         fields = {"waited_s": seconds, "error": type(error).__name__}
         log.warning("no event sink", extra={"fields": fields})
+
+
+def _sink_handles(settings: Settings) -> list[Any]:
+    names = sink_names(settings.sinks)
+    return [serve.get_deployment_handle(name, app_name=APP) for name in names]
 
 
 class Api:
@@ -175,6 +198,7 @@ class Api:
         self._settings = settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
         start_traces(settings.traces)
+        share_counts(settings.metrics_folder)
         self._metrics = ServingMetrics(pipeline_collector(settings))
         self._router = ReleaseRouter(
             FeastFeatures(settings.features),
@@ -196,7 +220,7 @@ class Api:
         """Serve this; quick, but for the first time: a replica answers nobody meanwhile."""
         self._router.adopt(Live.from_json(content))
         if not self._begun:
-            await await_sink(serve.get_deployment_handle(SINK, app_name=APP))
+            await asyncio.gather(*map(await_sink, _sink_handles(self._settings)))
         self._begun = True
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
@@ -204,8 +228,8 @@ class Api:
         from serving.api.dependencies import AppParts
         from serving.api.directory import directory_of
 
-        writer = RemoteWriter(serve.get_deployment_handle(SINK, app_name=APP))
         settings = self._settings
+        writer = RemoteWriter(_sink_handles(settings))
         rollouts = (open_rollout_store(settings), release_locator(settings))
         directory = directory_of(settings)
         return create_app(
@@ -225,10 +249,10 @@ class Api:
 def build(_: dict[str, Any] | None = None) -> serve.Application:
     """Bind the deployments: a Serve config names this as its import path."""
     settings = read_settings()
-    options = {
-        "num_cpus": 0,
-        "runtime_env": {"env_vars": _replica_environment(settings)},
-    }
+    options: dict[str, Any] = {"num_cpus": 0}
+    if os.environ.get(THREADS) != "1":
+        # A runtime environment costs each replica a process that makes it, and another start.
+        options["runtime_env"] = {"env_vars": {THREADS: "1"}}
     # Ray Serve's own access log holds paths, so people's ids.
     quiet = LoggingConfig(enable_access_log=False, log_level="WARNING")
     common: dict[str, Any] = {
@@ -236,9 +260,12 @@ def build(_: dict[str, Any] | None = None) -> serve.Application:
         "logging_config": quiet,
         "max_constructor_retry_count": 2,
     }
-    sink = serve.deployment(
-        name=SINK, num_replicas=1, max_ongoing_requests=1000, max_queued_requests=1000, **common
-    )(EventSink).bind()
+    sinks = [
+        serve.deployment(
+            name=name, num_replicas=1, max_ongoing_requests=1000, max_queued_requests=1000, **common
+        )(EventSink).bind()
+        for name in sink_names(settings.sinks)
+    ]
     api = serve.deployment(
         name=API,
         num_replicas=settings.replicas,
@@ -249,14 +276,6 @@ def build(_: dict[str, Any] | None = None) -> serve.Application:
         **common,
     )(serve.ingress()(Api))
     if settings.rollouts.startswith(KUBERNETES):
-        return api.bind(sink)  # a controller outside rolls out
+        return api.bind(*sinks)  # a controller outside rolls out
     controller = serve.deployment(name=CONTROLLER, num_replicas=1, **common)(RolloutController)
-    return api.bind(sink, controller.bind())
-
-
-def _replica_environment(settings: Settings) -> dict[str, str]:
-    # Only for replicas: Ray's own processes use prometheus_client too, and would join in.
-    return {
-        MULTIPROCESS_VARIABLE: str(settings.metrics_folder),
-        "OMP_NUM_THREADS": "1",
-    }
+    return api.bind(*sinks, controller.bind())

@@ -1,17 +1,19 @@
 """What goes over the wire: the bodies of requests and answers."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     PrivateAttr,
     SkipValidation,
     WithJsonSchema,
 )
+from pydantic_core import core_schema
 
 from coterie.data.columns import MAX_TEXT
 from coterie.data.ids import MAX_ID, normal_id
@@ -33,6 +35,18 @@ IdIn = Annotated[
     str | int, WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_ID})
 ]
 """An id of an event; a number stands for its digits."""
+
+
+class _WrittenAsText:
+    """Marks an enumeration of texts: its members are written as the texts that they are. By itself
+    pydantic asks each for its value, in Python, which took half of writing a list."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(
+        source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        written = {**handler(source), "serialization": core_schema.simple_ser_schema("str")}
+        return cast(core_schema.CoreSchema, written)
 
 
 class StrictBody(BaseModel):
@@ -66,7 +80,7 @@ class Item(BaseModel):
 class Reason(BaseModel):
     """One part of an item's score. The contributions of all parts add up to the score."""
 
-    kind: ReasonKind = Field(
+    kind: Annotated[ReasonKind, _WrittenAsText] = Field(
         description="Own history, friends', what most people had, or others: what is too small, or "
         "too private, to be told"
     )

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
+from coterie.access.scopes import read_scopes
 from coterie.data.locks import SQLITE, check_log_url
 from coterie.errors import BadInputError
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from coterie.reasons.discretion import Discretion
 
 PREFIX: Final = "COTERIE_"
+AT_HOME: Final = ("127.0.0.1", "localhost", "::1")
+"""Hosts that only this machine reaches."""
 KUBERNETES: Final = "kubernetes://"
 """Of ``rollouts``: what follows names a RayService whose controller is not in this app."""
 
@@ -42,6 +46,9 @@ class Settings:
     port: int = 8000
     replicas: int = 1
     """Processes that answer requests."""
+    sinks: int = 1
+    """Processes that write events, each those of a part of the shoppers; more than one where the
+    event log is a Redis."""
     state: str = "var/serving"
     """Folder for the event log, metrics and the proxy's files; keep it: it holds events."""
     event_log: str = ""
@@ -65,11 +72,28 @@ class Settings:
     none are shown if empty, but those behind https."""
     rules: str = ""
     """YAML file of the shop's rules for its lists, read again when it changes; none if empty."""
+    keys: str = ""
+    """File of keys that open this app, read again when it changes; without one everybody may do all
+    that ``open_scopes`` and the two tokens below leave open."""
+    open_scopes: str = ""
+    """Scopes that everybody has without a key, divided by spaces or commas. If empty: none where
+    there is a file of keys, else all that no token opens, but ``admin``."""
+    page_key: str = ""
+    """Id of a key of the file with which the storefront's pages begin a session by themselves, for
+    whoever opens them: on this machine alone."""
     admin_token: str = field(default="", repr=False)
-    """Secret that callers of ``/v1/admin`` send as a bearer token; without one nobody may."""
+    """A key of before files of keys, for this version: opens ``admin``."""
     change_token: str = field(default="", repr=False)
-    """Secret that callers who change items, ties and people send as a bearer token; whoever reaches
-    the app may if empty, as for events."""
+    """A key of before files of keys, for this version: opens ``catalogue:write`` and
+    ``people:write``."""
+    rate_per_key: float = 0.0
+    """Requests a second that one key may send to a replica, and five seconds' worth at once; 0: no
+    limit."""
+    rate_per_address: float = 0.0
+    """Likewise of one address, by callers whose key is missing or opens nothing."""
+    proxies: int = 0
+    """Proxies before this app, each of which adds to X-Forwarded-For who asked it: what others
+    wrote there is not believed. 0: addresses are of who connects."""
     rollouts: str = ""
     """Where rollouts are written down: a folder, ``rollouts`` in ``state`` if empty; or
     ``kubernetes://NAMESPACE/NAME``, where a controller outside this app acts."""
@@ -138,6 +162,11 @@ class Settings:
                 )
         if self.event_log:
             check_log_url(self.event_log)
+        if self.sinks > 1 and urlsplit(self.event_log_url).scheme == SQLITE:
+            raise BadInputError(
+                f"{PREFIX}SINKS is {self.sinks}, and the event log is a file, which has one writer "
+                f"at a time: expected 1, or a Redis in {PREFIX}EVENT_LOG"
+            )
         for name, token in (("ADMIN", self.admin_token), ("CHANGE", self.change_token)):
             if token and len(token) < _MIN_SALT:
                 raise BadInputError(
@@ -145,6 +174,16 @@ class Settings:
                     f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
                 )
         _check_origins(self.origins)
+        if self.open_scopes:
+            try:
+                read_scopes(self.open_scopes.replace(",", " ").split())
+            except BadInputError as error:
+                raise BadInputError(f"{PREFIX}OPEN_SCOPES: {error}") from error
+        if self.page_key and self.host not in AT_HOME:
+            raise BadInputError(
+                f"{PREFIX}PAGE_KEY is set and {PREFIX}HOST is {self.host}: pages let in whoever "
+                f"opens them on this machine alone, so expected one of {', '.join(AT_HOME)}"
+            )
         if not self.release:
             raise BadInputError(f"{PREFIX}RELEASE is empty: name the folder of a release")
         if not self.host:
@@ -199,6 +238,11 @@ class Settings:
         return Path(self.state) / "replicas"
 
     @property
+    def state_folder(self) -> Path:
+        """Folder of the app's state."""
+        return Path(self.state)
+
+    @property
     def event_log_url(self) -> str:
         """URL of the event log."""
         return self.event_log or f"{SQLITE}://{Path(self.state) / 'events.sqlite'}"
@@ -218,6 +262,7 @@ _BOUNDS: Final = {
     "port": (1, 65535),
     "metrics_port": (0, 65535),
     "replicas": (1, 1000),
+    "sinks": (1, 100),
     "max_event_age_days": (0.01, 36500),
     "max_event_lead_s": (0, 300),  # what the contract calls the future begins there
     "reason_min_people": (1, 1000),
@@ -227,6 +272,9 @@ _BOUNDS: Final = {
     "referral_weight": (0, 10),
     "explore_share": (0, 1),
     "explore_lists": (1, 1_000_000),
+    "rate_per_key": (0, 1_000_000),
+    "rate_per_address": (0, 1_000_000),
+    "proxies": (0, 10),
     "max_ongoing": (1, 10000),
     "max_queued": (0, 100000),
     "drain_s": (0, 3600),

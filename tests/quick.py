@@ -8,6 +8,7 @@ NEVER: Final = ("slow", "gpu", "browser", "cluster")
 LONG: Final = frozenset(
     {
         "tests/cli/test_serve.py",
+        "tests/serving/rollouts/test_pairs.py",
         # Real helm, for chart after chart.
         "tests/helm/test_chart_installed.py",
         "tests/helm/test_chart_kubeflow.py",
@@ -45,6 +46,7 @@ LONG: Final = frozenset(
         "tests/data/test_consent.py",
         "tests/data/test_ingest_crash.py",
         # Measured: over nine seconds each.
+        "tests/benchmarks/test_faults_benchmark.py",
         "tests/cluster/test_stated.py",
         "tests/serving/api/test_api.py",
         "tests/serving/api/test_filters_and_pages.py",
@@ -61,10 +63,13 @@ LONG: Final = frozenset(
         "tests/data/test_s3.py",
         "tests/data/test_splits.py",
         "tests/docs/test_examples.py",
+        "tests/feature_repo/test_forgotten.py",
         "tests/feature_repo/test_handover.py",
         "tests/helm/test_chart_schemas.py",
         "tests/models/test_conformance.py",
         "tests/recipes/test_item_signal.py",
+        # Trains five releases.
+        "tests/release/test_retrained_passes.py",
         "tests/recipes/test_pipeline_step.py",
         "tests/rollout/test_decide.py",
         "tests/rollout/test_store_and_controller.py",

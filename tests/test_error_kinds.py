@@ -48,14 +48,14 @@ def test_the_feature_store():
     redis = pytest.importorskip("redis")
     features = pytest.importorskip("serving.features.online_store")
 
-    class Store:
-        """Of Feast's, what reads: it lets the client's errors through."""
+    class Rows:
+        """What reads: it lets the client's errors through."""
 
-        def get_online_features(self, **_):
+        def read(self, _):
             redis.Redis(HOST).ping()
 
     found = object.__new__(features.FeastFeatures)
-    found._store = Store()
+    found._rows, found._list = Rows(), None
     with pytest.raises(UnavailableError, match=SAID):
         found.ping()
 

@@ -65,6 +65,27 @@ def test_what_ray_runs_comes_without_torch_that_replicas_alone_need():
     assert said == ["[]"]
 
 
+def test_optimisers_step_without_torchs_compiler_and_it_can_come_later():
+    said = run(
+        """
+        import sys, torch
+        from coterie.imports import without_compiler
+
+        weights = torch.nn.Parameter(torch.ones(3))
+        with without_compiler():
+            optimizer = torch.optim.AdamW([weights], lr=0.5)
+            optimizer.zero_grad()
+            weights.sum().backward()
+            optimizer.step()
+            optimizer.load_state_dict(optimizer.state_dict())
+        print("torch._dynamo" in sys.modules, "sympy" in sys.modules, weights[0].item() < 1)
+        optimizer.step()
+        print("sympy" in sys.modules, torch._dynamo.is_compiling())
+        """
+    )
+    assert said == ["False", "False", "True", "True", "False"]
+
+
 def test_the_command_line_comes_without_what_asks_others():
     """``coterie --help`` and what trains here ask nobody."""
     said = run(

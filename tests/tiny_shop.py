@@ -34,7 +34,7 @@ class Trained:
 
 def train(raw: Path, home: Path, version: str, **config) -> Trained:
     """Ingest, features, train and release as the pipeline's steps do them, within this process:
-    for tests of what comes after. Five processes that import all anew take twenty seconds."""
+    for tests of what comes after, which need no pipeline."""
     from coterie import workflow
     from feature_repo.materialise import materialise
 

@@ -67,11 +67,26 @@ def ingest(options: argparse.Namespace) -> None:
         source = _convert(options.dataset, source, options.out)
     if options.mapping:
         mapping = read_mapping(options.mapping)
-    config = IngestConfig(max_bad_share=options.max_bad_share, runner=options.runner)
+    config = IngestConfig(
+        max_bad_share=options.max_bad_share, runner=options.runner, keep_days=options.keep_days
+    )
     with bar() as progress:
         report = ingest(source, options.out, config, progress, mapping)
     show.ingested(report)
     show.say(f"The clean tables are in {options.out}")
+
+
+def forget(options: argparse.Namespace) -> None:
+    """Take a person out of files, and say what is left."""
+    from coterie.privacy.forget import forget
+
+    found = forget(options.user, options.folders)
+    for name, num in found.rows.items():
+        show.say(f"{num:>8,} rows: {name}")
+    show.say(f"{found.num_files:,} files were looked at, {len(found.rows):,} rewritten")
+    if found.left:
+        left = "; ".join(f"{name} ({why})" for name, why in found.left.items())
+        raise BadInputError(f"{len(found.left):,} files still hold the id, or may: {left}")
 
 
 def content(options: argparse.Namespace) -> None:
@@ -179,7 +194,12 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def recommend(options: argparse.Namespace) -> None:
-    """Show one shopper's list."""
+    """Show one shopper's list, or write everybody's."""
+    if options.all:
+        _recommend_all(options)
+        return
+    if not options.data:
+        raise BadInputError("--features goes with --all: one shopper's list is made from --data")
     from coterie.data.circle import CircleRule
     from coterie.data.load import load_dataset
     from coterie.languages.texts import texts_for
@@ -196,12 +216,30 @@ def recommend(options: argparse.Namespace) -> None:
         show.listed(answer, release.version)
 
 
+def _recommend_all(options: argparse.Namespace) -> None:
+    from coterie.data.circle import CircleRule
+    from coterie.workflow.all_lists import AllListsSettings, list_everyone
+
+    if not options.out:
+        raise BadInputError("--all writes files: name a folder or URL with --out")
+    settings = AllListsSettings(options.k, options.rules, CircleRule.read(os.environ))
+    folder = release_folder(options.release)
+    with bar() as progress:
+        made = list_everyone(
+            folder, options.out, settings, options.features, options.data, progress
+        )
+    show.say(
+        f"Lists of {made.shoppers:,} shoppers by release {made.release} are in {options.out}, "
+        f"{made.files} file{'s' if made.files > 1 else ''}"
+    )
+
+
 def serve(options: argparse.Namespace) -> None:
     """Serve a release until Ctrl-C."""
     from coterie.cli.serve import serve
     from coterie.release.bundle import load_release
 
-    folder = _release_folder(options.model)
+    folder = release_folder(options.model)
     serve(options, load_release(folder), folder)
 
 
@@ -221,8 +259,22 @@ def rollout(options: argparse.Namespace) -> None:
     rollout.ACTIONS[options.action](options)
 
 
+def release(options: argparse.Namespace) -> None:
+    """Look at releases."""
+    from coterie.cli import release
+
+    release.ACTIONS[options.action](options)
+
+
 def _content(options: argparse.Namespace) -> str:
     return f"--content {options.content} " if options.content else ""
+
+
+def keys(options: argparse.Namespace) -> None:
+    """Make, list, rotate or revoke keys that open the app."""
+    from coterie.cli.keys import ACTIONS
+
+    ACTIONS[options.action](options)
 
 
 def _convert(dataset: str, source: str, out: str) -> str:
@@ -236,10 +288,10 @@ def _convert(dataset: str, source: str, out: str) -> str:
 def _find_release(folder: str) -> "Release":
     from coterie.release.bundle import load_release
 
-    return load_release(_release_folder(folder))
+    return load_release(release_folder(folder))
 
 
-def _release_folder(folder: str) -> str:
+def release_folder(folder: str) -> str:
     """Find a release: the folder itself, or the newest of those that ``train`` left there."""
     from coterie.release.manifest import MANIFEST
     from coterie.release.store import ReleaseStore

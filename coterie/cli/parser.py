@@ -4,6 +4,7 @@ import argparse
 from typing import Final
 
 import coterie
+from coterie.cli.keys_parser import add_keys
 from coterie.cli.options import (
     Commands,
     Parser,
@@ -34,6 +35,7 @@ def make_parser() -> Parser:
         _simulate,
         _inspect,
         _ingest,
+        _forget,
         _content,
         _tune,
         _train,
@@ -41,7 +43,9 @@ def make_parser() -> Parser:
         _recommend,
         _serve,
         _report,
+        _release,
         add_rollout,
+        add_keys,
     ):
         add(commands)
     return parser
@@ -108,8 +112,26 @@ def _ingest(commands: "Commands[Parser]") -> None:
         help="stop when more of a table's rows are bad (%(default)s)",
     )
     parser.add_argument(
+        "--keep-days",
+        type=float,
+        default=0.0,
+        metavar="DAYS",
+        help="leave out events that are older; 0 keeps all (%(default)s)",
+    )
+    parser.add_argument(
         "--runner", choices=("native", "ray"), default="native", help="where Daft works"
     )
+
+
+def _forget(commands: "Commands[Parser]") -> None:
+    parser = add_command(
+        commands,
+        "forget",
+        "Take a person out of tables in folders, and name files that still hold their id.",
+        "coterie forget shopper-7 var/shop/raw var/shop/store var/shop/release",
+    )
+    parser.add_argument("user", help="their id, as tables write it")
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="of this machine")
 
 
 def _content(commands: "Commands[Parser]") -> None:
@@ -246,21 +268,39 @@ def _recommend(commands: "Commands[Parser]") -> None:
     parser = add_command(
         commands,
         "recommend",
-        "Show one shopper's list, with the share of the score that each reason has.",
-        "coterie recommend shopper-0042 --release var/shop/model --data var/shop/clean",
+        "Show one shopper's list, with the share of the score that each reason has; or write the "
+        "lists of all shoppers to Parquet files.",
+        "coterie recommend shopper-0042 --release var/shop/model --data var/shop/clean\n"
+        "  coterie recommend --all --release var/shop/model --data var/shop/clean "
+        "--out var/shop/lists -k 20",
     )
-    parser.add_argument("user", metavar="USER", help="id of the shopper")
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("user", metavar="USER", nargs="?", help="id of the shopper")
+    who.add_argument("--all", action="store_true", help="all shoppers, into files")
     parser.add_argument(
         "--release", required=True, metavar="FOLDER", help="a release, or what coterie train wrote"
     )
-    parser.add_argument(
-        "--data", required=True, metavar="CLEAN", help="folder that coterie ingest wrote"
+    known = parser.add_mutually_exclusive_group(required=True)
+    known.add_argument(
+        "--data", default="", metavar="CLEAN", help="folder that coterie ingest wrote"
+    )
+    known.add_argument(
+        "--features",
+        default="",
+        metavar="FOLDER",
+        help="with --all: folder or URL of the features step's rows, in place of --data",
     )
     parser.add_argument("-k", type=count, default=10, help="length of the list (%(default)s)")
     parser.add_argument(
         "--language", default="en", metavar="TAG", help="of the reasons, such as zh (%(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="for programs instead of people")
+    parser.add_argument(
+        "--out", default="", metavar="FOLDER", help="with --all: folder or URL of the lists"
+    )
+    parser.add_argument(
+        "--rules", default="", metavar="FILE", help="with --all: the shop's rules, as serving has"
+    )
 
 
 def _serve(commands: "Commands[Parser]") -> None:
@@ -290,6 +330,33 @@ def _serve(commands: "Commands[Parser]") -> None:
         metavar="FOLDER",
         help="where relative names in image_uri begin: the page shows these files",
     )
+
+
+def _release(commands: "Commands[Parser]") -> None:
+    example = "coterie release diff v7 v8 --store var/shop/model/releases"
+    about = "Look at releases: how one differs from another."
+    actions = add_command(commands, "release", about, example).add_subparsers(
+        dest="action", metavar="ACTION", required=True
+    )
+    diff = add_command(
+        actions,
+        "diff",
+        "Show how a release differs from what is live, as preflight sees it.",
+        example,
+        argparse.SUPPRESS,
+    )
+    diff.add_argument("live", metavar="LIVE", help="folder or URL of a release, or its version")
+    diff.add_argument("canary", metavar="CANARY", help="the same, of what would be rolled out")
+    diff.add_argument("--store", default="", metavar="STORE", help="where versions are looked up")
+    diff.add_argument(
+        "--limits",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="limits that differ from the usual ones, as in a rollout's plan",
+    )
+    diff.add_argument("--json", action="store_true", help="for programs")
 
 
 def _report(commands: "Commands[Parser]") -> None:

@@ -39,6 +39,8 @@ def start(options: argparse.Namespace) -> None:
     api = _api(options)
     body = {"release": options.release, "reason": options.reason, "who": _who(options.who)}
     plan = _read_plan(options.plan)
+    if options.override:
+        plan["override"] = options.override
     receipt = api.post("", body | ({"plan": plan} if plan else {}))
     if not _told(receipt, f"{options.release} is being rolled out") or not options.wait:
         if options.wait:

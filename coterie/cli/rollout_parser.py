@@ -26,6 +26,14 @@ def add_rollout(commands: "Commands[Parser]") -> None:
         help='NAME=VALUE or a JSON file: step_s=60 weights=[0.1,0.5] signals={"failures":1.2}',
     )
     start.add_argument(
+        "--override",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIGURE",
+        help="figures of preflight that may exceed their limits, such as titles_changed; or all",
+    )
+    start.add_argument(
         "--wait", action="store_true", help="until it has ended; code 2 if rolled back"
     )
     _add_reason(start)

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from coterie.cli.figures_view import figures_table
 from coterie.rollout.api import stage_status
 
 BAR: Final = 8
@@ -27,6 +28,9 @@ def rollout_status(told: Mapping[str, Any], trouble: str = "") -> RenderableType
         trouble: Why there is nothing newer.
     """
     parts: list[RenderableType] = [_head(told), _track(told), Text(), _arms(told)]
+    exceeded = _exceeded(told)
+    if exceeded:
+        parts += [Text(), figures_table(exceeded)]
     if told["signals"]:
         parts += [Text(), _signals(told)]
     parts += [Text(), _line("next", told["next_step"], "bold")]
@@ -71,6 +75,12 @@ def by(transition: Mapping[str, Any]) -> str:
 def clean(text: str) -> str:
     """Blank out what would move a terminal's cursor."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _exceeded(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Find what exceeds its limit in preflight; an app of the version before compares nothing."""
+    compared = told.get("comparison") or {"figures": []}
+    return [one for one in compared["figures"] if one["verdict"] in ("bad", "overridden")]
 
 
 def _head(told: Mapping[str, Any]) -> Text:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from coterie.access.at_home import KEY_FILE, own_key
 from coterie.cli import show
 from coterie.data.load import fingerprint_of
 from coterie.errors import BadInputError
@@ -60,14 +61,20 @@ def serve(options: argparse.Namespace, release: Release, folder: str) -> None:
         show.say(f"Filling the feature store in {features}")
         _fill(options.data, features, release.version, environment)
         write_atomically(features / FILLED, json.dumps({"data_fingerprint": fingerprint}) + "\n")
+    alone = options.host in _AT_HOME
+    given, key = own_key(state, alone, environment)
+    environment |= given
     command = [
         *(sys.executable, "-m", _APP, "--release", folder, "--features", str(features)),
         *("--state", str(state), "--host", options.host, "--port", str(options.port)),
     ]
-    if options.host in _AT_HOME if options.storefront is None else options.storefront:
+    if alone if options.storefront is None else options.storefront:
         command += ["--storefront", "--shoppers", options.data]
         command += ["--pictures", options.pictures] if options.pictures else []
     show.say(f"Release {release.version} will answer at http://{options.host}:{options.port}/")
+    if key:
+        opens = "what else there is" if alone else "it"
+        show.say(f"A key that opens {opens} is in {state / KEY_FILE}; coterie keys makes others")
     show.say("Ctrl-C stops it; what shoppers do until then is kept in " + str(state))
     sys.stdout.flush()
     # In our place, not beside us: Ctrl-C and SIGTERM reach the one who has to stop cleanly.

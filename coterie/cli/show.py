@@ -69,6 +69,11 @@ def ingested(report: "IngestReport") -> None:
         numbers = (counts.read, counts.kept, counts.bad, counts.duplicates)
         table.add_row(name, *(f"{number:,}" for number in numbers))
     _screen().print(table)
+    for name, counts in report.tables.items():
+        if counts.erased:
+            say(f"{counts.erased:>8,} of {name} left out: of people who were erased")
+        if counts.too_old:
+            say(f"{counts.too_old:>8,} of {name} left out: older than what is kept")
     for reason, count in report.reasons.items():
         say(f"{count:>8,} in quarantine: {reason}")
     shared = report.shared

@@ -21,6 +21,7 @@ from coterie.cluster.arms import RayServiceArms
 from coterie.cluster.lease import ClusterLease
 from coterie.cluster.pending import PendingPods
 from coterie.cluster.served import told
+from coterie.cluster.stated import states
 from coterie.cluster.statements import Statements
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.errors import CoterieError
@@ -139,6 +140,11 @@ class Loop:
         if settled.transitions or settled.waits:
             self._tell(settled.state, settled.transitions)
         self.arms.taken = settled.install.taken if settled.install else None
+        self.arms.stated = settled.install is not None
+        if self.arms.stated and not states(service):
+            self.exported.hide()
+            self._wait("rollouts were switched off: values say what is live")
+            return False
         if settled.waits:
             self._wait("no release may run yet: the one that values state has to be read")
             return False

@@ -15,7 +15,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.cluster.api import PODS, RAY_SERVICES, Cluster, ConflictError, Object, logger
 from coterie.cluster.check import Check
 from coterie.cluster.served import APPLICATION, DEPLOYMENT, compose, read_live, template_of, told
-from coterie.cluster.stated import Statement
+from coterie.cluster.stated import Statement, states
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.rollout.figures import ComparedFigure
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.state import Target
 
@@ -65,6 +66,8 @@ class RayServiceArms:
         self._may_act, self._settled_s, self._clock = may_act, settled_s, clock
         self.taken: ReleaseRef | None = None
         """A release that may lie outside the store, since a person named its folder."""
+        self.stated = False
+        """Whether values were read: once the RayService has none, rollouts were switched off."""
         self._well: tuple[str, float] = ("", 0.0)
         self._check: Check | None = None
         self._said = ""
@@ -116,14 +119,31 @@ class RayServiceArms:
         Raises:
             UnavailableError: The store did not answer, or the API.
         """
-        if not self._settled(self._service()):
+        service = self._service()
+        if not self._settled(service):
             return None
         if self._check is None or self._check.digest != digest:
-            self._check = Check(digest, lambda: self._store.by_digest(digest), self._text_encoder)
+            self._check = self._begin(digest, told(service))
         check = self._check
-        if check.over:
+        # One that passed is kept until it is asked how the release differs from what is live.
+        if check.over and not check.passed:
             self._check = None
         return check.answer()
+
+    def compare(self, canary: str, stable: str) -> Sequence[ComparedFigure] | None:  # noqa: ARG002 - it is what runs
+        """Tell how a canary differs from what is live: ``preflight`` has compared them."""
+        check, self._check = self._check, None
+        return check.figures if check and check.digest == canary and check.passed else None
+
+    def _begin(self, digest: str, now: Live | None) -> Check:
+        """Begin to read a release, and to compare it with what runs, wherever that lies."""
+        live = now.stable.folder if now else None
+        return Check(
+            digest,
+            lambda: self._store.by_digest(digest),
+            self._text_encoder,
+            (lambda: live) if live else None,
+        )
 
     def crashed(self, digest: str) -> str:
         """Ask Ray Serve, and pods since it came, why the canary cannot run."""
@@ -176,6 +196,9 @@ class RayServiceArms:
 
     def _apply(self, target: Target) -> None:
         service = self._service()
+        if self.stated and not states(service):
+            # Helm wrote what is live in the same request, and takes the controller away after it.
+            raise UnavailableError("rollouts were switched off: values say what is live")
         now = told(service)
         text = compose(template_of(service), self._located(target, now, service))
         if text == service["spec"].get("serveConfigV2"):

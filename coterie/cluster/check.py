@@ -1,10 +1,11 @@
-"""A release read whole before it may run, beside the controller's turns."""
+"""A release read whole before it may run, and compared, beside the controller's turns."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from coterie.errors import BadInputError, CoterieError, UnavailableError
+from coterie.rollout.figures import ComparedFigure
 
 
 @dataclass
@@ -16,6 +17,10 @@ class Check:
     """Where it lies: a store may have to be searched."""
     text_encoder: str | None = None
     """What replicas encode queries with, as ``QueryEncoders`` takes it; None: nobody said."""
+    live: Callable[[], str] | None = None
+    """Where the release lies that it is compared with, once it was read; None: there is none."""
+    figures: tuple[ComparedFigure, ...] = ()
+    """How it differs from ``live``; once there is an answer."""
     _over: bool = False
     _refused: str = ""
     _unavailable: str = ""
@@ -27,6 +32,11 @@ class Check:
     def over(self) -> bool:
         """Whether there is an answer."""
         return self._over
+
+    @property
+    def passed(self) -> bool:
+        """Whether the release was read, and may run."""
+        return self._over and not self._refused and not self._unavailable
 
     def answer(self) -> str | None:
         """Tell why the release may not run; empty: it may; None: that is not known yet.
@@ -43,6 +53,7 @@ class Check:
     def _run(self) -> None:
         try:
             self._load()
+            self._compare()
         except BadInputError as error:
             self._refused = str(error)
         except CoterieError as error:
@@ -66,6 +77,12 @@ class Check:
         if self.text_encoder is not None and _is_looked_at(self.text_encoder):
             # Opened and dropped: here nobody searches. An API is not asked.
             QueryEncoders(self.text_encoder).open(release)
+
+    def _compare(self) -> None:
+        if self.live is not None:
+            from coterie.release.difference import compare_releases
+
+            self.figures = compare_releases(self.live, self.folder)
 
 
 def _is_looked_at(place: str) -> bool:

@@ -20,6 +20,11 @@ STATED: Final = "coterie.rollout/stated"
 """Annotation: a statement as JSON."""
 
 
+def states(service: Object) -> bool:
+    """Tell whether a RayService states anything, as each does whose chart has rollouts on."""
+    return STATED in (service["metadata"].get("annotations") or {})
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """The values' ``release``, of one revision of the install."""

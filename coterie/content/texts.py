@@ -23,6 +23,8 @@ class TextSettings:
     max_characters: int = 1_000
     """Of the whole."""
     max_description: int = 500
+    reviews: bool = False
+    """Whether what shoppers wrote of it is read as well."""
     max_review: int = 200
     """Of each review."""
     max_reviews: int = 3

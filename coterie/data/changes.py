@@ -12,12 +12,15 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from coterie.schema import ITEMS, TIES, UNDIRECTED_TIES, USERS, Table, TieKind
+from coterie.schema import ERASED, ITEMS, TIES, UNDIRECTED_TIES, USERS, Table, TieKind
 
 CHANGES: Final = "changes"
 """Folder of exported changes, beside the tables that they change."""
-CHANGEABLE: Final[Mapping[str, Table]] = {table.name: table for table in (TIES, ITEMS, USERS)}
-"""Tables whose rows may change live; events are added to, never changed."""
+CHANGEABLE: Final[Mapping[str, Table]] = {
+    table.name: table for table in (TIES, ITEMS, USERS, ERASED)
+}
+"""Tables whose rows may change live; events are added to, never changed. The last one is no table
+of a shop's: it says who is forgotten."""
 EXISTS: Final = ""
 """Field of a row's state that says whether there is such a row."""
 STRENGTHS_FIELD: Final = "strengths"
@@ -75,6 +78,13 @@ class Change:
             src, dst, kind = self.key
             return ((src, dst, kind), (dst, src, kind))
         return (self.key,)
+
+
+def people_of(change: Change) -> RowKey:
+    """Name the people whom a change speaks of."""
+    if change.table == TIES.name:
+        return change.key[:2]
+    return change.key if change.table == USERS.name else ()
 
 
 def tie_key(src: str, dst: str, kind: TieKind) -> RowKey:

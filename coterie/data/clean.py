@@ -19,8 +19,9 @@ from coterie.data.chunks import Chunk
 from coterie.data.engine import Runner, daft_on
 from coterie.data.ids import normal_ids
 from coterie.data.spill import ROW_OFFSET, Keys, Spill, all_of_each, first_of_each, last_of_each
+from coterie.data.suppressed import NOBODY, REFERRING, Suppressed, people_in
 from coterie.data.tables import TableSource, refuse_columns
-from coterie.schema import QUARANTINE, BadRow, Duplicates, Mirror, Table
+from coterie.schema import EVENTS, QUARANTINE, TIMESTAMP, BadRow, Duplicates, Mirror, Table
 
 FILE, ROW = "_file", "_row"
 _GROUP = 16
@@ -29,7 +30,8 @@ _GROUP = 16
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of one table's rows: read + added = kept + bad + duplicates."""
+    """What became of one table's rows: read + added = kept + bad + duplicates + erased +
+    too_old."""
 
     read: int = 0
     kept: int = 0
@@ -42,6 +44,10 @@ class Counts:
     """Texts cut to their limit, in rows that are not bad."""
     taken_as_no: int = 0
     """Rows with a consent that is neither yes nor no."""
+    erased: int = 0
+    """Rows left out since they are of people who were erased."""
+    too_old: int = 0
+    """Events left out since they are older than what is kept, where a shop says so."""
     unknown_columns: tuple[str, ...] = ()
 
 
@@ -84,12 +90,22 @@ class Clean:
             self.counts,
             kept=num_kept,
             added=num_added,
-            duplicates=read - bad - (num_kept - num_added),
+            duplicates=read
+            - bad
+            - self.counts.erased
+            - self.counts.too_old
+            - (num_kept - num_added),
         )
 
 
 def clean_table(
-    table: Table, source: TableSource, scratch: Path, now: datetime, runner: Runner = "native"
+    table: Table,
+    source: TableSource,
+    scratch: Path,
+    now: datetime,
+    runner: Runner = "native",
+    gone: Suppressed = NOBODY,
+    oldest: datetime | None = None,
 ) -> Clean:
     """Check all rows of a table.
 
@@ -99,6 +115,8 @@ def clean_table(
         scratch: Folder for what memory should not hold.
         now: Nothing happens after it.
         runner: Where rows are checked.
+        gone: Who was erased: their rows are left out, bad ones too, and names of theirs.
+        oldest: Events before it are left out; None: none are.
 
     Raises:
         BadInputError: A file cannot be read, and where.
@@ -116,7 +134,8 @@ def clean_table(
     with pa.ipc.new_file(str(bad_file), QUARANTINE) as quarantine:
         on_cluster = runner == "ray"
         for checked in (_on_cluster if on_cluster else _here)(table, _counted(clean, source), now):
-            _sift(clean, checked, quarantine)
+            kept = _young(clean, _spared(clean, checked, gone), oldest)
+            _sift(clean, kept, quarantine)
     return clean
 
 
@@ -200,6 +219,39 @@ def _checked_by_daft(table: Table, group: list[pa.Table], now: datetime) -> pa.T
     ]
     # Daft gives texts back in a wider type.
     return frame.sort(ROW_OFFSET).to_arrow().cast(pa.schema([*checked_type(table), *more]))
+
+
+def _spared(clean: Clean, checked: pa.Table, gone: Suppressed) -> pa.Table:
+    """Leave out rows of people who were erased, and their names from rows of others."""
+    if not gone:
+        return checked
+    table = clean.table
+    left = pa.array([True]).take(pa.array(np.zeros(checked.num_rows, np.int64)))
+    for name in people_in(table):
+        left = pc.and_(left, pc.invert(gone.among(checked[name])))
+    found = checked.filter(left)
+    for name in table.arrow.names:
+        if name in REFERRING:
+            named = pc.if_else(gone.among(found[name]), None, found[name].combine_chunks())
+            found = found.set_column(found.column_names.index(name), name, named)
+    counts, num = clean.counts, checked.num_rows
+    clean.counts = replace(
+        counts, read=counts.read + num - len(found), erased=counts.erased + num - len(found)
+    )
+    return found
+
+
+def _young(clean: Clean, checked: pa.Table, oldest: datetime | None) -> pa.Table:
+    """Leave out events that are older than what is kept."""
+    if oldest is None or clean.table is not EVENTS:
+        return checked
+    # A row whose time cannot be read is bad, whenever it was.
+    left = pc.fill_null(pc.greater_equal(checked["ts"], pa.scalar(oldest, TIMESTAMP)), True)
+    found = checked.filter(left)
+    num = checked.num_rows - found.num_rows
+    counts = clean.counts
+    clean.counts = replace(counts, read=counts.read + num, too_old=counts.too_old + num)
+    return found
 
 
 def _sift(clean: Clean, checked: pa.Table, quarantine: Any) -> None:

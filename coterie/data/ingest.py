@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -33,6 +33,7 @@ from coterie.data.shared_ids import SharedIds, count_distinct, judge_shared
 from coterie.data.spill import sorted_by
 from coterie.data.staging import staged
 from coterie.data.stores import open_store, reaching
+from coterie.data.suppressed import suppressed_in, without_suppressed
 from coterie.data.table_files import PassedOver
 from coterie.data.tables import TableSource, open_folder
 from coterie.errors import BadInputError
@@ -48,6 +49,7 @@ from coterie.schema import (
     Table,
 )
 
+_MOST_DAYS: Final = 36_500
 _FIRST: Final = (ITEMS, USERS, TIES, EVENTS)
 """Tables that are known by name here, in the order that they are read."""
 
@@ -67,10 +69,14 @@ class IngestConfig:
     """Where rows are checked: this machine, or the Ray cluster of the process."""
     now: datetime | None = None
     """Times after it are impossible; None takes the clock's, once a run."""
+    keep_days: float = 0.0
+    """Events that are older are left out, and counted; 0: all are kept."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.max_bad_share <= 1.0:
             raise BadInputError(f"max_bad_share is {self.max_bad_share}, expected 0 to 1")
+        if not 0.0 <= self.keep_days <= _MOST_DAYS:
+            raise BadInputError(f"keep_days is {self.keep_days}, expected 0 to {_MOST_DAYS}")
         if self.now is not None and self.now.tzinfo is None:
             raise BadInputError("now has no time zone: give it one, e.g. UTC")
 
@@ -155,7 +161,10 @@ def ingest_source(
         states: What was changed live; it stands over what the tables say.
     """
     _refuse_missing(source, name)
+    gone = suppressed_in(states)
+    states = without_suppressed(states, gone)
     now = config.now or datetime.now(UTC)
+    oldest = now - timedelta(days=config.keep_days) if config.keep_days else None
     order = (*_FIRST, *_others())
     steps = len(order) + 1
     # Reading is within as well: who else writes there, or what else lies there, is found first.
@@ -165,7 +174,9 @@ def ingest_source(
         cleaned: dict[str, Clean] = {}
         for step, table in enumerate(order):
             progress(f"ingest {table.name}", step, steps)
-            cleaned[table.name] = clean_table(table, source, scratch, now, config.runner)
+            cleaned[table.name] = clean_table(
+                table, source, scratch, now, config.runner, gone, oldest
+            )
         judge(list(cleaned.values()), config.max_bad_share, out)
         _refuse_nothing(cleaned, name)
         progress("write clean tables", len(order), steps)

@@ -26,6 +26,9 @@ LOG_KEYS: Final = "{coterie:events}"
 """What all keys of a log in Redis begin with: one hash tag, so that a script may touch all."""
 PUSH: Final = "push"
 """The lock of those who change online features."""
+EXPORT: Final = "export"
+"""The lock of those who write what the log has into files: two at once would do the same work
+twice."""
 LOCK_TTL_S: Final = 10.0
 """Seconds after which a lock in Redis is free again. One whose holder died holds up the others for
 so long, so it is not longer."""
@@ -33,6 +36,10 @@ WAIT_S: Final = 2.0
 """Seconds that a lock is waited for."""
 _POLL_S: Final = 0.01
 """Seconds between two trials to take a lock."""
+_WANTED_MS: Final = 200
+"""After a trial to hold a shared lock alone nobody new shares it for so long; trials renew it."""
+SHARED: Final = "shared"
+"""What the key of a lock holds that is shared."""
 
 
 class LockTakenError(UnavailableError):
@@ -46,8 +53,15 @@ class LockLostError(UnavailableError):
 class Locks(Protocol):
     """Locks by name, each held by one process at a time; one holds one of them, in one thread."""
 
-    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+    def lock(
+        self, name: str, wait_s: float = WAIT_S, shared: bool = False
+    ) -> AbstractContextManager[int]:
         """Hold a lock within a context, for ``LOCK_TTL_S`` seconds at most.
+
+        Args:
+            name: Of the lock.
+            wait_s: For so long it is waited for.
+            shared: Others who share it may hold it too; nobody else.
 
         Yields:
             The fencing token: microseconds since 1970, above that of every holder before, whatever
@@ -73,8 +87,8 @@ class FileLocks:
         self._path, self._last = path, 0
 
     @contextmanager
-    def lock(self, name: str, wait_s: float = WAIT_S) -> Iterator[int]:
-        """Hold a lock; see Locks."""
+    def lock(self, name: str, wait_s: float = WAIT_S, shared: bool = False) -> Iterator[int]:  # noqa: ARG002
+        """Hold a lock, always alone; see Locks."""
         with self._open(name) as file:
             last = time.monotonic() + wait_s
             while True:
@@ -112,12 +126,20 @@ class RedisLocks:
         """What the key of the lock holds as long as it is ours; empty outside a lock."""
 
     @contextmanager
-    def lock(self, name: str, wait_s: float = WAIT_S, ttl_s: float = LOCK_TTL_S) -> Iterator[int]:
+    def lock(
+        self,
+        name: str,
+        wait_s: float = WAIT_S,
+        shared: bool = False,
+        ttl_s: float = LOCK_TTL_S,
+    ) -> Iterator[int]:
         """Hold a lock for ``ttl_s`` seconds at most; see Locks."""
         key, owner = lock_key(name), secrets.token_hex(8)
         last = time.monotonic() + wait_s
-        keys, values = [key, f"{LOG_KEYS}:time"], [owner, round(ttl_s * 1000)]
-        while not (fencing_token := self._asked.run(_ACQUIRE, keys, values)):
+        acquire = _SHARE if shared else _ACQUIRE
+        keys = [key, f"{LOG_KEYS}:time", sharers_key(name), f"{key}:wanted"]
+        values = [owner, round(ttl_s * 1000), _WANTED_MS]
+        while not (fencing_token := self._asked.run(acquire, keys, values)):
             if time.monotonic() >= last:
                 raise LockTakenError(f"another process holds the lock {name!r}")
             time.sleep(_POLL_S)
@@ -128,10 +150,10 @@ class RedisLocks:
             self.owner = ""
             # It runs out by itself.
             with suppress(UnavailableError):
-                self._asked.run(_RELEASE, [key], [owner])
+                self._asked.run(_RELEASE, [key, sharers_key(name)], [owner])
 
     def check_held(self) -> None:
-        """Ask Redis whether the lock is still ours; see Locks."""
+        """Ask Redis whether the lock is still ours, and ours alone; see Locks."""
         with self._asked.asking():
             found = self._asked.ask("GET", self._key)
         if not self.owner or found != self.owner.encode():
@@ -143,6 +165,11 @@ def lock_key(name: str) -> str:
     # It says turn, as it did before locks were called so: while an upgrade rolls, old and new
     # processes run at once, and under two keys each of them would hold the lock.
     return f"{LOG_KEYS}:turn:{name}"
+
+
+def sharers_key(name: str) -> str:
+    """Spell the key that holds who shares a lock in Redis, by when their share runs out."""
+    return f"{lock_key(name)}:shared"
 
 
 def check_log_url(url: str) -> None:
@@ -182,9 +209,7 @@ def open_locks(url: str, password: str = "") -> Locks:
     return RedisLocks(ScriptedRedis(url, password))
 
 
-# Let through by a full Redis, too: they make room.
-_ACQUIRE: Final = """#!lua flags=allow-oom
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return false end
+_STAMP: Final = """
 -- A clock may be put back, or be another machine's since the last holder.
 local now = redis.call('TIME')
 local at = now[1] * 1000000 + now[2]
@@ -194,7 +219,31 @@ local text = string.format('%.0f', at)
 redis.call('SET', KEYS[2], text)
 return text
 """
-_RELEASE: Final = """#!lua flags=allow-oom
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+# Let through by a full Redis, too: they make room.
+_ACQUIRE: Final = f"""#!lua flags=allow-oom
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  if redis.call('GET', KEYS[1]) == '{SHARED}' then
+    redis.call('SET', KEYS[4], '', 'PX', ARGV[3])
+  end
+  return false
+end
+redis.call('DEL', KEYS[4])
+{_STAMP}"""
+_SHARE: Final = f"""#!lua flags=allow-oom
+local held = redis.call('GET', KEYS[1])
+if (held and held ~= '{SHARED}') or redis.call('EXISTS', KEYS[4]) == 1 then return false end
+local clock = redis.call('TIME')
+local ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+redis.call('SET', KEYS[1], '{SHARED}', 'PX', ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', ms)
+redis.call('ZADD', KEYS[3], ms + ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[3], ARGV[2])
+{_STAMP}"""
+_RELEASE: Final = f"""#!lua flags=allow-oom
+local held = redis.call('GET', KEYS[1])
+if held == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+redis.call('ZREM', KEYS[2], ARGV[1])
+-- Of one who shared it and died the share runs out by itself.
+if held == '{SHARED}' and redis.call('EXISTS', KEYS[2]) == 0 then redis.call('DEL', KEYS[1]) end
 return 0
 """

@@ -23,6 +23,10 @@ _DISLIKE = EVENT_KINDS.index(EventKind.DISLIKE)
 # Whatever speaks against an item tells less of it than anything else that was done with it.
 _BY_STRENGTH = np.lexsort((np.arange(len(EVENT_KINDS)), ~_IS_AGAINST)).astype(np.int8)
 _STRENGTH = np.argsort(_BY_STRENGTH).astype(np.int8)
+# The same, of single entries: to look a number up in an array takes longer than all that is asked.
+_STRENGTHS: list[int] = _STRENGTH.tolist()
+_SIGNS: list[int] = (_IS_TARGET.astype(np.int64) - _IS_AGAINST).tolist()
+_RATED: list[bool] = _IS_RATED.tolist()
 
 
 def meant(kind: Codes, value: Floats) -> Codes:
@@ -163,6 +167,32 @@ def wanted_at(kind: Codes, ts_ms: Ints) -> Ints:
     """Write what single events say as ``Entries.wanted_ms``, shape (n,); kinds as meant."""
     sign = is_target(kind).astype(np.int64) - is_against(kind)
     return np.asarray(sign * ts_ms)
+
+
+Told = tuple[int, int, int]
+"""Of one entry the kind, as ``meant`` has it, the time, and the time of wanting: see Entries."""
+
+
+def told_by(kind: int, value: float | None, ts_ms: int) -> Told:
+    """Make the entry of a single event, as ``Entries.of`` makes them of many."""
+    if value is not None and _RATED[kind] and np.float32(value) < LIKED_RATING:
+        kind = _DISLIKE
+    return kind, ts_ms, _SIGNS[kind] * ts_ms
+
+
+def both_told(one: Told, other: Told) -> Told:
+    """Merge two entries of a person and an item, as ``Entries.collapse`` merges many."""
+    kind = one[0] if _STRENGTHS[one[0]] >= _STRENGTHS[other[0]] else other[0]
+    # Of equal times the word against holds.
+    mine, theirs = one[2], other[2]
+    size = abs(mine) - abs(theirs)
+    wanted_ms = mine if size > 0 or (size == 0 and mine < 0) else theirs
+    return kind, max(one[1], other[1]), wanted_ms
+
+
+def told_had(kind: int, wanted_ms: int) -> bool:
+    """Tell whether an item is not shown again after a single entry: see ``was_had``."""
+    return _SIGNS[kind] != 0 or wanted_ms < 0
 
 
 def _pairs(events: Interactions) -> Ints:

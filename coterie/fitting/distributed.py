@@ -24,7 +24,7 @@ from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.fitting.dataset_file import pack, pack_start, unpack, unpack_start
 from coterie.fitting.runs import RayWorkers, run_identity
-from coterie.local_ray import start_local_ray
+from coterie.local_ray import ray_at
 from coterie.models import MODELS, Learned
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import newest_state, newest_state_at, write_state
@@ -35,6 +35,8 @@ CHECKPOINTS = "checkpoint_[0-9]*"  # Ray's own naming, by time
 SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray's list of them
 
 LOOK_AT_BUCKET_S = 5.0
+PRELOADED = ("ray.train.torch", "ray.data", "coterie.fitting.distributed")
+"""What Ray's workers on this machine need: those that come first run Ray Train, and train last."""
 
 log = logging.getLogger(__name__)
 
@@ -183,20 +185,12 @@ def cluster(workers: RayWorkers) -> Iterator[None]:
     # third of a second took 1.7 s each.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")
     interrupt = signal.getsignal(signal.SIGINT)
-    ours = not ray.is_initialized()
-    if ours and workers.address == "local":
-        start_local_ray(
-            num_cpus=workers.count,
-            num_gpus=workers.count if workers.use_gpu else 0,
-            logging_level=logging.ERROR,
-        )
-    elif ours:
-        ray.init(address=workers.address, log_to_driver=False, logging_level=logging.ERROR)
+    gpus = workers.count if workers.use_gpu else 0
+    resources = {"num_cpus": workers.count, "num_gpus": gpus}
     try:
-        yield
+        with ray_at(workers.address, PRELOADED, logging.ERROR, **resources):
+            yield
     finally:
-        if ours:
-            ray.shutdown()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt)  # Ray Train puts its own in place
 

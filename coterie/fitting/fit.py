@@ -9,6 +9,7 @@ import torch
 from coterie.data.dataset import Split, TrainingSet
 from coterie.errors import BadInputError
 from coterie.fitting.runs import RayWorkers, run_identity
+from coterie.imports import without_compiler
 from coterie.models import MODELS, Learned, Model
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import checkpoints_in
@@ -80,7 +81,8 @@ def _learn_here(
     trainee = model.trainee(data, torch.device(where.device))
     if start is not None:
         trainee.start_from(start)
-    model.history = run_epochs(trainee, model.config.loop, checkpoints, tell)
+    with without_compiler():
+        model.history = run_epochs(trainee, model.config.loop, checkpoints, tell)
     model.adopt(trainee, data)
     return model
 

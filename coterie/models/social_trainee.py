@@ -5,7 +5,7 @@ shopper's entries are left out, and a softmax over the items is to find them fro
 friends.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from coterie.data.dataset import Floats, Ints, TrainingSet
 from coterie.data.polarity import is_target
 from coterie.errors import BadInputError
+from coterie.models.device_batches import DeviceBatches
 from coterie.models.engagement import engagement
+from coterie.models.masked_batch import ItemSample, MaskedBatch
 from coterie.models.social_config import SocialConfig
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, to_device
@@ -26,40 +28,9 @@ from coterie.recommend.linear import DISLIKE_WEIGHT
 from coterie.recommend.recommender import Recommender
 from coterie.recommend.shoppers import Shoppers
 from coterie.recommend.terms import Parameters, renew_tensors
+from coterie.training.cosine_softmax import Targets, cosine_softmax_loss
 from coterie.training.loop import Start, Trainee
 from coterie.training.validation import Validation
-
-
-@dataclass(frozen=True, slots=True)
-class MaskedBatch:
-    """Shoppers with the people they draw on, and what was left out of their histories; each head
-    has another one in a step."""
-
-    people: ShopperTensors
-    keep: torch.Tensor
-    """Shape (entries,): 0 for what was left out, and is to be found."""
-    row: torch.Tensor
-    """Shape (t,): the target's shopper."""
-    target: torch.Tensor
-    """Shape (t,): its index among the candidates."""
-    weight: torch.Tensor
-    """Shape (t,)."""
-    known_row: torch.Tensor
-    """Shape (m,): shoppers of the targets that were kept: no list would show these again."""
-    known: torch.Tensor
-    """Shape (m,): their indices among the candidates."""
-    sample: "ItemSample | None"
-    """What the softmax is over; None for all items."""
-
-
-@dataclass(frozen=True, slots=True)
-class ItemSample:
-    """Items of one step's softmax, in their order."""
-
-    items: torch.Tensor
-    """Shape (n,)."""
-    log_odds: torch.Tensor
-    """Shape (n,): log of how likely each was to be among them."""
 
 
 class SocialTrainee(Trainee):
@@ -87,9 +58,10 @@ class SocialTrainee(Trainee):
             # softplus is 0 there, and so is its gradient: no decay with age, now or later.
             self.encoder.rate.data.fill_(-100.0)
         had = engagement(data)
-        self._item_share = np.asarray(had.sum(axis=0)).ravel() / had.nnz
+        self._log_not_asked = np.log1p(-np.asarray(had.sum(axis=0)).ravel() / had.nnz)
         self._learners = np.flatnonzero(np.diff(had.indptr) > 0)
         self._epoch, self._order = -1, self._learners
+        self._on_device: DeviceBatches | None = None
         self._validation = Validation(data, device)
         self.to(device)
 
@@ -97,13 +69,28 @@ class SocialTrainee(Trainee):
         """Count the steps in which every shopper with a target comes once."""
         return -(-len(self._learners) // (self.config.batch_size * world))
 
-    def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[MaskedBatch, ...]:
-        """Draw a step's shoppers for each head: every world-th of the epoch from ``rank`` on."""
+    def device_batches(self) -> DeviceBatches:
+        """See ``Trainee``: all learners, made where the parameters are."""
+        if self._on_device is None:
+            self._on_device = DeviceBatches(
+                self.config,
+                self.community,
+                self._log_not_asked,
+                lambda epoch: self.order(epoch, 1),
+                self.device,
+            )
+        return self._on_device
+
+    def order(self, epoch: int, world: int) -> Ints:
+        """Put the learners of an epoch in their order, filled up to whole batches."""
         if epoch != self._epoch:
             rng = np.random.default_rng([self.config.loop.seed, epoch])
             self._epoch, self._order = epoch, rng.permutation(self._learners)
-        size = self.config.batch_size
-        padded = np.resize(self._order, self.num_batches(world) * size * world)
+        return np.resize(self._order, self.num_batches(world) * self.config.batch_size * world)
+
+    def batch(self, epoch: int, step: int, rank: int, world: int) -> tuple[MaskedBatch, ...]:
+        """Draw a step's shoppers for each head: every world-th of the epoch from ``rank`` on."""
+        size, padded = self.config.batch_size, self.order(epoch, world)
         users = padded[step * size * world + rank :: world][:size]
         shoppers = self.community.shoppers(users).counting(self.config.dislike_weight)
         drawn = [self.config.loop.seed, epoch, step, rank]
@@ -130,11 +117,16 @@ class SocialTrainee(Trainee):
         target, known_row, known_item = item[left_out], row[known], item[known]
         sample = None
         if self.num_items > self.config.softmax_items:
-            items = self._sample(target, rng)
+            drawn = self._drawn(target, rng)
+            items = np.flatnonzero(drawn)
             sample = ItemSample(self._there(items), self._there(self._log_odds(items, len(target))))
-            target, index = np.searchsorted(items, target), np.searchsorted(items, known_item)
-            there = items[np.minimum(index, len(items) - 1)] == known_item
-            known_row, known_item = known_row[there], index[there]
+            place = np.cumsum(drawn) - 1  # of each item, where it was drawn
+            there = drawn[known_item]
+            target, known_row, known_item = (
+                place[target],
+                known_row[there],
+                place[known_item[there]],
+            )
         ages = shoppers.histories.age_days.copy()
         ages[: len(row)] = _since_newest(age, kept, row, len(shoppers))
         histories = replace(shoppers.histories, age_days=ages)
@@ -143,11 +135,13 @@ class SocialTrainee(Trainee):
         return MaskedBatch(
             people=ShopperTensors.of(seen, self.device, dislike_weight=self.config.dislike_weight),
             keep=self._there(keep),
-            row=self._there(row[left_out]),
-            target=self._there(target),
-            weight=self._there(weight[left_out].astype(np.float32)),
-            known_row=self._there(known_row),
-            known=self._there(known_item),
+            targets=Targets(
+                row=self._there(row[left_out]),
+                candidate=self._there(target),
+                weight=self._there(weight[left_out].astype(np.float32)),
+                known_row=self._there(known_row),
+                known=self._there(known_item),
+            ),
             sample=sample,
         )
 
@@ -164,14 +158,17 @@ class SocialTrainee(Trainee):
         rank = np.arange(len(row)) - bounds[:-1][row]
         return np.where(looks_ahead[row], rank >= hidden[row], kept)
 
-    def _sample(self, asked: Ints, rng: np.random.Generator) -> Ints:
-        drawn = rng.choice(self.num_items, self.config.softmax_items, replace=False)
-        return np.union1d(asked, drawn)
+    def _drawn(self, asked: Ints, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+        """Choose the items of one softmax, shape (items,): a random sample, and what is asked."""
+        drawn = np.zeros(self.num_items, np.bool_)
+        drawn[rng.choice(self.num_items, self.config.softmax_items, replace=False)] = True
+        drawn[asked] = True
+        return drawn
 
     def _log_odds(self, items: Ints, num_asked: int) -> npt.NDArray[np.float32]:
         """Compute the log of the chance that an item is drawn, or a target asks for it."""
         missed = (1.0 - self.config.softmax_items / self.num_items) * np.exp(
-            num_asked * np.log1p(-self._item_share[items])
+            num_asked * self._log_not_asked[items]
         )
         return np.asarray(np.log1p(-missed), np.float32)
 
@@ -186,24 +183,19 @@ class SocialTrainee(Trainee):
     def _loss(
         self, batch: MaskedBatch, item_in: torch.Tensor, item_out: torch.Tensor
     ) -> torch.Tensor:
-        encoded = self.encoder(item_in, batch.people, batch.keep)
         b = batch.people.num_shoppers
-        state = self.encoder.states(
-            encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
-        )
+        # Half precision is for the softmax: here it would change numbers' kind and save nothing.
+        with torch.autocast(self.device.type, enabled=False):
+            encoded = self.encoder(item_in, batch.people, batch.keep)
+            state = self.encoder.states(
+                encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
+            )
         bias: torch.Tensor = self.item_bias
         if batch.sample is not None:
             item_out = item_out.index_select(0, batch.sample.items)
             bias = bias.index_select(0, batch.sample.items) - batch.sample.log_odds
         query = self.config.inverse_temperature * F.normalize(state, dim=1)
-        logits = torch.addmm(bias, query, F.normalize(item_out, dim=1).T)
-        logits = logits.float()
-        never = logits.new_full((), -1e4)  # made there: a copy of a number would be waited for
-        logits = logits.index_put((batch.known_row, batch.known), never)
-        chances = F.log_softmax(logits, dim=1)
-        # A step's shoppers may all have kept everything: a sum over nothing is 0, its mean nan.
-        found = chances[batch.row, batch.target] @ batch.weight
-        return -found / batch.weight.sum().clamp_min(1.0)
+        return cosine_softmax_loss(query, item_out, bias, batch.targets)
 
     def validate(self) -> float | None:
         """Measure NDCG@20 of the lists of the learned half as it is now."""

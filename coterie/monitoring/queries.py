@@ -57,6 +57,10 @@ LISTS: Final = f'route="{LISTS_ROUTE}"'
 def signal_share(signal: str) -> str:
     """Ask for the share of an arm's lists that a signal of rollouts counts."""
     whole = metric_names.ARM_SHOWN if SIGNALS[signal].of_shown else metric_names.ARM_ANSWERS
+    if SIGNALS[signal].paired:
+        chosen = f'signal="{signal}"'
+        pairs = rate(metric_names.ARM_PAIRS, "arm", where=chosen)
+        return f"{rate(metric_names.ARM_SIGNALS, 'arm', where=chosen)} / {pairs}"
     earlier = [old for old, name in EARLIER_NAMES.items() if name == signal]
     # Of before an upgrade, a Prometheus has samples under the earlier name.
     chosen = f'signal=~"{"|".join([signal, *earlier])}"' if earlier else f'signal="{signal}"'

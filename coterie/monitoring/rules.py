@@ -25,6 +25,12 @@ FEWEST: Final = 10
 """Bad requests in the long window before an objective wakes anybody: three requests an hour, one
 of them bad, burn any budget."""
 STALE_FEATURES_S: Final = 7 * 86400
+STRANGERS: Final = 0.95
+"""Share of lists of shoppers of whom nothing is known."""
+FRIENDS_SHARE: Final = 0.01
+"""Friends' part of all items of a list together; a list of ten has a whole of 10."""
+FEWEST_LISTS: Final = 100
+"""Before it is said whom lists know, and what they draw on."""
 LATE_EVENTS_S: Final = 120
 MANY_EVENTS: Final = 10_000
 LATE_EXPORT_S: Final = 1800
@@ -89,6 +95,9 @@ _EMPTY_TENTH: Final = 0.456
 _CLAMPED: Final = f"clamp_min({SCORE_SHARE}, 0.001)"
 _PSI: Final = (
     f"sum(({_CLAMPED} - 0.1) * ln({_CLAMPED} / 0.1)) + (10 - count({SCORE_SHARE})) * {_EMPTY_TENTH}"
+)
+_STRANGERS: Final = (
+    f"sum(rate({metric_names.ARM_STRANGERS}[10m])) / sum(rate({metric_names.ARM_ANSWERS}[10m]))"
 )
 _SCORE_RATE: Final = f"rate({metric_names.BEST_SCORE_BIN}[6h])"
 _SCORES: Final = f"sum(increase({metric_names.BEST_SCORE_BIN}[6h]))"
@@ -190,6 +199,27 @@ SERVING: Final = RuleGroup(
             f"histogram_quantile(0.5, sum by (le) (rate({metric_names.FEATURE_AGE}_bucket[1h])))",
         ),
         Alert(
+            "CoterieTooManyStrangers",
+            f"{_STRANGERS} > {STRANGERS} "
+            f"and sum(increase({metric_names.ARM_ANSWERS}[10m])) > {FEWEST_LISTS}",
+            "page",
+            "Lists know nobody",
+            "Of {{ $value | humanizePercentage }} of shoppers there is no history and no friend: "
+            "all get what is popular. Is the online store filled?",
+            "5m",
+        ),
+        Alert(
+            "CoterieFriendsWithoutShare",
+            f'sum(increase({metric_names.REASON_SHARE}{{kind="friend"}}[1h])) '
+            f"/ sum(increase({metric_names.BEFRIENDED_LISTS}[1h])) < {FRIENDS_SHARE} "
+            f"and sum(increase({metric_names.BEFRIENDED_LISTS}[1h])) > {FEWEST_LISTS}",
+            "ticket",
+            "Friends count for nothing",
+            "Shoppers have friends with tastes, and no list draws on them: the release does not, "
+            "or ties have lost their weight.",
+            "30m",
+        ),
+        Alert(
             "CoterieFeaturesStale",
             f"{FEATURE_AGE} > {STALE_FEATURES_S}",
             "ticket",
@@ -269,8 +299,9 @@ ROLLOUT: Final = RuleGroup(
             f"max({metric_names.ROLLOUT_DATA_UNAVAILABLE}) > {NO_DATA_S}",
             "page",
             "A rollout is blind",
-            "The controller has had no metrics for {{ $value | humanizeDuration }}: the weight is "
-            "held, and a bad canary would be noticed by its replicas' health alone.",
+            "The controller has had nothing to decide by for {{ $value | humanizeDuration }}: no "
+            "metrics, or lists that know nobody. The weight is held, and a bad canary would hardly "
+            "be noticed.",
         ),
         Alert(
             "CoterieCanaryShielded",

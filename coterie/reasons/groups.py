@@ -1,14 +1,16 @@
 """Parts of the scores of a list, grouped: for all its items at once, as a list with reasons is
 mostly made of these."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from coterie.data.dataset import Ints
+from coterie.data.distinct import Distinct
 from coterie.reasons.discretion import Discretion
 from coterie.recommend.recommender import Contributions
 from coterie.schema import EVENT_KINDS
@@ -74,9 +76,13 @@ class PartGroups:
     num_friends: int
     """People of the class FRIENDS."""
 
-    def parts(self, group: int) -> Ints:
-        """Find the parts of a group."""
-        return self.order[self.offsets[group] : self.offsets[group + 1]]
+    def sums(self, of: Mapping[str, Sums]) -> dict[str, Sums]:
+        """Add up some shares of parts, each of shape (n, s), by group: (g, s) each."""
+        if not of:
+            return {}
+        num = len(next(iter(of.values())))
+        by_group = _adder(self.order, self.offsets, num)
+        return {name: np.asarray(by_group @ added) for name, added in of.items()}
 
     def told(self, of: int, whole: Sums, min_share: float, most: int) -> Ints:
         """Choose what is told of a class for each listed item: what adds most, if it adds enough.
@@ -108,6 +114,7 @@ class PartGroups:
 
 def group_parts(
     parts: Contributions,
+    size: Sums,
     shown: Ints,
     named: Bools,
     mutual: Bools,
@@ -122,6 +129,7 @@ def group_parts(
 
     Args:
         parts: Of the list.
+        size: Their contributions without signs.
         shown: Rows of its items, shape (s,).
         named: Whether each friend may be named, shape (friends,); person 1 stands first.
         mutual: Whether each follows the shopper in turn: of others nothing is told.
@@ -130,22 +138,23 @@ def group_parts(
     """
     keys, did, same = _keys(parts, shown, items)
     is_friend = parts.person >= 0
-    unnamed, one_sided = np.zeros_like(is_friend), np.zeros_like(is_friend)
-    unnamed[is_friend] = ~named[parts.person[is_friend] - 1]
-    one_sided[is_friend] = ~mutual[parts.person[is_friend] - 1]
-    people = np.unique(parts.person[unnamed & ~one_sided])
+    unnamed, one_sided = _of_parts(~named, parts), _of_parts(~mutual, parts)
+    people = _each_once(parts.person[unnamed & ~one_sided])
     hidden = one_sided if discretion.may_tell(len(people)) else one_sided | unnamed
     whose = np.where(is_friend, np.where(hidden, HIDDEN, FRIENDS), OWN)
     secret = _Secret(parts, unnamed & ~hidden, len(people), discretion)
     untold = hidden | (is_friend & parts.against)
-    keys = np.where(untold | ~secret.may_count(keys), -1, keys)
-    # The first three groups are what is not told further, then come the others.
-    _, group = np.unique(np.where(keys < 0, whose, keys + CLASSES), return_inverse=True)
-    first = np.unique(whose[keys < 0])
-    group = np.where(keys < 0, whose, group - len(first) + CLASSES)
+    # What is not told further stands first, class by class.
+    keys = np.where(untold | ~secret.may_count(keys), whose - CLASSES, keys)
     about = np.flatnonzero((same >= 0) & ~untold)
     about, uncounted = secret.may_say(about, did, items.num_had)
-    return _summed(parts, group, whose, (about, did[about], same[about], uncounted), len(shown))
+    return _summed(parts, size, keys, whose, (about, did[about], same[about], uncounted))
+
+
+def _of_parts(of_friends: Bools, parts: Contributions) -> Bools:
+    """Tell of each part what holds of its friend, shape (n,); of the shopper's own nothing does."""
+    # The shopper is person -1.
+    return np.concatenate([[False], of_friends, [False]])[parts.person]
 
 
 def _keys(parts: Contributions, shown: Ints, items: ItemFacts) -> tuple[Ints, Ints, Ints]:
@@ -184,6 +193,8 @@ class _Secret:
         """Tell which parts are in a group that may be told: named ones, and those of as many
         people as are counted, shape (n,)."""
         told = ~self.unnamed
+        if told.all():
+            return told
         rows = np.flatnonzero(self.unnamed & ~self.parts.against)
         groups, which = np.unique(keys[rows], return_inverse=True)
         people, person = np.unique(self.parts.person[rows], return_inverse=True)
@@ -200,6 +211,8 @@ class _Secret:
         Returns:
             These parts, and which of them are told without a number.
         """
+        if not self.unnamed.any():
+            return about, np.zeros(len(about), np.bool_)
         keys = np.full(len(did), -1)
         keys[about] = did[about]
         counted = self.may_count(keys)[about]
@@ -212,50 +225,50 @@ class _Secret:
 
 def _summed(
     parts: Contributions,
-    group: Ints,
+    size: Sums,
+    keys: Ints,
     whose: Ints,
     listed: tuple[Ints, Ints, Ints, Bools],
-    num_shown: int,
 ) -> PartGroups:
     """Add up parts by group, and once more those of which a listed item is told: in the score of
     this item they count there alone.
 
     Args:
         parts: Of the list.
-        group: Of each part, shape (n,).
+        size: Their contributions without signs.
+        keys: Of each part, the number of what it is told as, shape (n,); that of its class, less
+            ``CLASSES``, where it is not told further.
         whose: Of each part, the class.
         listed: Of a parts: which they are, what was done with which item, the item's listed
             position, and whether no number is told.
-        num_shown: Listed items.
     """
-    count, num = max(int(group.max(initial=-1)) + 1, CLASSES), len(group)
     about, did, place, uncounted = listed
-    found, which = np.unique(did, return_inverse=True)
-    order, offsets = _by_group(group, count)
-    net, gross = (
-        np.asarray(
-            sparse.csr_matrix((np.ones(num), order, offsets), shape=(count, num)) @ added
-        ).reshape(count, num_shown)
-        for added in (parts.contribution, np.abs(parts.contribution))
-    )
-    added = parts.contribution[about, place]
-    own = np.zeros((2, len(found), num_shown))
-    for sums, of_listed, values in ((net, own[0], added), (gross, own[1], np.abs(added))):
+    order, offsets = _by_key(keys)
+    count, num = len(offsets) - 1, len(order)
+    found = Distinct.of(did)
+    order = np.concatenate([order, about[found.order]])
+    offsets = np.concatenate([offsets, num + found.offsets[1:]])
+    whole = len(offsets) - 1
+    # Of the groups of listed items only what counts for these items.
+    net, gross = np.zeros((2, whole, size.shape[1]))
+    group = np.empty(num, np.int64)
+    group[order[:num]] = np.repeat(np.arange(count), np.diff(offsets[: count + 1]))
+    by_group = _adder(order[:num], offsets[: count + 1], num)
+    for sums, added in ((net, parts.contribution), (gross, size)):
+        sums[:count] = by_group @ added
+        values = added[about, place]
         np.subtract.at(sums, (group[about], place), values)
-        np.add.at(of_listed, (which, place), values)
-    order_of, offsets_of = _by_group(which, len(found))
-    kind, position = np.arange(count) % CLASSES, np.full(count + len(found), -1)
-    kind[group] = whose
-    against, counted = np.zeros(count + len(found), np.bool_), np.ones(count + len(found), np.bool_)
-    against[group] = parts.against
-    against[:CLASSES] = False
-    position[count + which], counted[count + which[uncounted]] = place, False
-    kind = np.concatenate([kind, np.full(len(found), FRIENDS)])
-    net, gross = np.concatenate([net, own[0]]), np.concatenate([gross, own[1]])
+        np.add.at(sums, (count + found.which, place), values)
+    first = order[offsets[CLASSES:count]]
+    kind, position = np.full(whole, FRIENDS), np.full(whole, -1)
+    kind[:CLASSES], kind[CLASSES:count] = np.arange(CLASSES), whose[first]
+    against, counted = np.zeros(whole, np.bool_), np.ones(whole, np.bool_)
+    against[CLASSES:count] = parts.against[first]
+    position[count + found.which], counted[count + found.which[uncounted]] = place, False
     of_class = (np.arange(CLASSES)[:, None] == kind).astype(np.float64)
     return PartGroups(
-        np.concatenate([order, about[order_of]]),
-        np.concatenate([offsets, offsets[-1] + offsets_of[1:]]),
+        order,
+        offsets,
         kind,
         position,
         counted,
@@ -263,14 +276,28 @@ def _summed(
         net,
         gross,
         (of_class @ net, of_class @ gross),
-        len(np.unique(parts.person[whose == FRIENDS])),
+        len(_each_once(parts.person[whose == FRIENDS])),
     )
 
 
-def _by_group(group: Ints, count: int) -> tuple[Ints, Ints]:
-    """Order entries by group: the entries, and where each of ``count`` groups begins."""
-    sizes = np.bincount(group, minlength=count)
-    return np.argsort(group, kind="stable"), np.append(0, np.cumsum(sizes))
+def _adder(order: Ints, offsets: Ints, num: int) -> Any:
+    """Make what adds rows up by group, a ``scipy.sparse.csr_matrix`` of shape (groups, num)."""
+    shape = (len(offsets) - 1, num)
+    return sparse.csr_matrix((np.ones(len(order)), order, offsets), shape=shape)
+
+
+def _each_once(numbers: Ints) -> Ints:
+    """List small numbers once each, ascending."""
+    return np.flatnonzero(np.bincount(numbers))
+
+
+def _by_key(keys: Ints) -> tuple[Ints, Ints]:
+    """Order parts by key: the parts, and where each group begins; there is one of each class of
+    what is not told further, be it empty."""
+    found = Distinct.of(keys)
+    before = np.searchsorted(found.values, np.arange(1 - CLASSES, 1))
+    told = found.offsets[before[-1] :]
+    return found.order, np.concatenate([[0], found.offsets[before[:-1]], told])
 
 
 def _largest(values: Sums, rows: Ints, most: int) -> Ints:

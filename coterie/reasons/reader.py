@@ -1,13 +1,12 @@
 """From exact parts of a score to a few reasons that a person can read; the sums stay exact."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from coterie.data.dataset import Ints
-from coterie.languages.texts import Plural, Texts
+from coterie.languages.texts import Texts
 from coterie.reasons import sentences
 from coterie.reasons.discretion import Discretion
 from coterie.reasons.groups import (
@@ -17,104 +16,23 @@ from coterie.reasons.groups import (
     MAX_OWN,
     OWN,
     ItemFacts,
+    Sums,
     group_parts,
 )
-from coterie.reasons.rounding import coarsely, in_steps, in_units, step_of
-from coterie.recommend.content import ALIKE_IN
+from coterie.reasons.likeness import likeness_of
+from coterie.reasons.portions import Portions
+from coterie.reasons.told import ReasonAbout, ToldReason
+from coterie.reasons.wording import GroupWords
 from coterie.recommend.recommender import Contributions, ReasonKind
-from coterie.schema import EVENT_KINDS, EventKind
 
-MOSTLY: Final = 0.5
-"""Part of what a group adds above which it is told that items are alike, and in what."""
-MAX_ITEM_IDS: Final = 10
 _DIGITS: Final = 6
-
-
-@dataclass(slots=True)
-class ToldReason:
-    """One reason of an item: a group of parts of its score.
-
-    Not frozen: thousands are made a second, and filled in afterwards.
-    """
-
-    kind: ReasonKind
-    text: str
-    net: float
-    """What it adds to the score."""
-    gross: float
-    """The same without signs."""
-    share: float = 0.0
-    """Of the score; those of an item add up to 1."""
-    item_id: str | None = None
-    """The item in the history, where it is one."""
-    item_ids: Sequence[str] | None = None
-    """Up to ``MAX_ITEM_IDS`` of the shopper's own items that it adds up, newest first."""
-    category: str | None = None
-    """Path of the category, where it is several items of one."""
-    num_items: int | None = None
-    """Items of the shopper's own that it adds up."""
-    friend: str | None = None
-    """The friend who is named."""
-    num_friends: int | None = None
-    """Friends that it adds up, where that may be told."""
-    likeness: Mapping[str, float] | None = None
-    """In what items are alike, as shares of 1."""
-    likeness_text: str | None = None
-    """The same in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class _FriendSentences:
-    """What friends did with an item, by how much of them may be told."""
-
-    friend: str
-    friends: Plural
-    people: Plural
-    some: str
-
-
-def _friend_sentences(
-    friend: Mapping[EventKind, str],
-    friends: Mapping[EventKind, Plural],
-    people: Mapping[EventKind, Plural],
-    some: Mapping[EventKind, str],
-) -> dict[EventKind, _FriendSentences]:
-    return {
-        kind: _FriendSentences(friend[kind], friends[kind], people[kind], some[kind])
-        for kind in friend
-    }
-
-
-_OF_THIS: Final = _friend_sentences(
-    sentences.FRIEND_THIS, sentences.FRIENDS_THIS, sentences.PEOPLE_THIS, sentences.SOME_THIS
-)
-_OF_ITEM: Final = _friend_sentences(
-    sentences.FRIEND_ITEM, sentences.FRIENDS_ITEM, sentences.PEOPLE_ITEM, sentences.SOME_THIS
-)
-
-
-@dataclass(slots=True)
-class _GroupFacts:
-    """What a group is about, whatever the listed item."""
-
-    parts: Ints
-    person: list[int]
-    """Of each part."""
-    people: list[int]
-    """Each once."""
-    named: list[int]
-    """Those of them who may be named."""
-    num_items: int
-    did: int
-    """Code of what was done with all items; -1 where it was not the same."""
-    item_id: str
-    """Of the first item, as the title and the category."""
-    title: str
-    category: str
-    text: str = ""
-    """What is said of own items."""
-    item_ids: Sequence[str] = ()
-    """Of own items."""
+_OWN_REST: Final = MAX_OWN + 1
+"""Rows of what a list may tell: groups of own items and the one that was turned down, what is left
+of own ones, then friends' groups likewise, popularity, and what is too small."""
+_FIRST_FRIENDS: Final = _OWN_REST + 1
+_FRIENDS_REST: Final = _FIRST_FRIENDS + MAX_FRIENDS
+_POPULAR: Final = _FRIENDS_REST + 1
+_NAMED: Final = np.array([row not in {_OWN_REST, _FRIENDS_REST, _POPULAR} for row in range(10)])
 
 
 class ReasonReader:
@@ -144,244 +62,137 @@ class ReasonReader:
                 if not given.
             coarse: Round contributions to two digits and shares to a percent.
         """
-        self._coarse = coarse
-        self._parts, self._names, self._items, self._texts = parts, names, items, texts
+        self._parts, self._items, self._texts = parts, items, texts
         self._shown: list[int] = shown.tolist()
-        self._min_share = discretion.min_share
-        whole = np.abs(parts.contribution).sum(axis=0) + np.abs(parts.popular)
-        self._whole: list[float] = whole.tolist()
+        size = np.abs(parts.contribution)
+        self._whole = size.sum(axis=0) + np.abs(parts.popular)
         named = np.array([name is not None for name in names], np.bool_)
         both = np.ones(len(names), np.bool_) if mutual is None else np.array(mutual, np.bool_)
-        self._facts: dict[int, _GroupFacts] = {}
         self._num_own = int((parts.person < 0).sum())
-        self._groups = group_parts(parts, shown, named, both, items, discretion)
+        self._groups = group_parts(parts, size, shown, named, both, items, discretion)
         least = discretion.min_share
-        self._num_friends = self._groups.num_friends
-        self._told = {
-            OWN: np.concatenate(
-                [
-                    self._groups.told(OWN, whole, least, MAX_OWN),
-                    self._groups.told_against(whole, least),
-                ]
-            ),
-            FRIENDS: self._groups.told(FRIENDS, whole, least, MAX_FRIENDS),
-        }
+        own = self._groups.told(OWN, self._whole, least, MAX_OWN)
+        against = self._groups.told_against(self._whole, least)
+        friends = self._groups.told(FRIENDS, self._whole, least, MAX_FRIENDS)
+        mine = np.concatenate([own, against])
+        words = GroupWords(self._groups, parts, names, items, texts)
+        own_words = words.own(set(mine.ravel().tolist()) - {-1})
+        self._left = self._num_own - self._items_told(mine, own_words)
+        self._portions = self._portioned(mine, friends, least, coarse)
+        # Row by row, then position by position.
+        self._abouts = list(zip(*self._said(words, own_words, mine, friends), strict=True))
+        self._told_at = np.concatenate([mine, mine[:1], friends]).T.tolist()
+        self._alike = self._groups.sums(parts.alike)
 
     def read(self, position: int) -> list[ToldReason]:
         """Name the reasons of the item at a position: the named ones first, by share."""
-        told = [*self._own(position), *self._friends(position), *self._popular(position)]
-        least = self._min_share * self._whole[position]
-        reasons = [one for one in told if one.gross > 0 and one.gross >= least]
-        hidden = [one for one in told if 0 < one.gross < least]
-        net, gross = (float(sums[HIDDEN, position]) for sums in self._groups.totals)
-        others = ToldReason(
-            ReasonKind.OTHERS,
-            self._texts.say(sentences.OTHERS),
-            sum((one.net for one in hidden), net),
-            sum((one.gross for one in hidden), gross),
-        )
-        reasons.sort(key=lambda one: (one.item_id is None and one.category is None, -one.gross))
-        if others.gross > 0:
-            reasons.append(others)
-        shares = in_units([one.gross for one in reasons], 2 if self._coarse else _DIGITS)
-        for reason, share in zip(reasons, shares, strict=True):
-            reason.share = share
-        if self._coarse:
-            added = [one.net for one in reasons]
-            step = step_of(self._whole[position])
-            for reason, net in zip(
-                reasons, in_steps(added, coarsely(sum(added)), step), strict=True
-            ):
-                reason.net = net
-            reasons = [one for one in reasons if one.share or one.net]
-        return reasons
-
-    def _own(self, position: int) -> Iterator[ToldReason]:
-        told = [self._own_group(group, position) for group in self._groups_told(OWN, position)]
-        yield from told
-        num = self._num_own - sum(one.num_items or 0 for one in told)
-        rest = sentences.YOU_REST if told else sentences.YOU_ALL
-        if num:
-            text = self._texts.count(rest, num)
-            yield self._rest(OWN, ReasonKind.OWN, position, told, text, num_items=num)
-
-    def _own_group(self, group: int, position: int) -> ToldReason:
-        facts = self._facts_of(group)
-        if not facts.text:
-            facts.text = self._own_text(group, facts)
-            items = self._parts.item_idx[facts.parts[:MAX_ITEM_IDS]].tolist()
-            facts.item_ids = [self._items.item_id(item) for item in items]
-        return self._reason(
-            ReasonKind.OWN,
-            group,
-            position,
-            facts.text,
-            item_id=facts.item_id if facts.num_items == 1 else None,
-            item_ids=facts.item_ids,
-            category=facts.category if facts.num_items > 1 else None,
-            num_items=facts.num_items,
-        )
-
-    def _own_text(self, group: int, facts: "_GroupFacts") -> str:
-        """Say what the shopper did with the items of a group: the same in every listed item's."""
-        if facts.num_items == 1:
-            turned_down = bool(self._groups.against[group])
-            table = sentences.YOU_TURNED_DOWN if turned_down else sentences.YOU_ITEM
-            return self._texts.say(table[EVENT_KINDS[facts.did]], title=facts.title)
-        of_kind = sentences.YOU_ITEMS.get(EVENT_KINDS[facts.did]) if facts.did >= 0 else None
-        sentence = of_kind or sentences.YOU_CATEGORY
-        return self._texts.count(sentence, facts.num_items, category=_leaf(facts.category))
-
-    def _friends(self, position: int) -> Iterator[ToldReason]:
+        portions, abouts = self._portions, self._abouts[position]
         told = [
-            self._friends_group(group, position) for group in self._groups_told(FRIENDS, position)
-        ]
-        yield from told
-        if self._num_friends:
-            rest = sentences.FRIENDS_REST if told else sentences.FRIENDS_ALL
-            text = self._texts.count(rest, self._num_friends)
-            yield self._rest(FRIENDS, ReasonKind.FRIEND, position, told, text)
-
-    def _friends_group(self, group: int, position: int) -> ToldReason:
-        facts = self._facts_of(group)
-        friend = self._friend(facts, position)
-        num, counted = len(facts.people), bool(self._groups.counted[group])
-        one_item = facts.did >= 0 and facts.num_items == 1
-        if one_item:
-            tables = _OF_ITEM if self._groups.same[group] < 0 else _OF_THIS
-            kind = EVENT_KINDS[facts.did]
-            text = self._did(tables[kind], friend, num if counted else 0, facts.title)
-        else:
-            text = self._interested(friend, num, _leaf(facts.category))
-        return self._reason(
-            ReasonKind.FRIEND,
-            group,
-            position,
-            text,
-            item_id=facts.item_id if one_item else None,
-            category=None if one_item else facts.category,
-            friend=friend,
-            num_friends=num if counted else None,
-        )
-
-    def _friend(self, facts: "_GroupFacts", position: int) -> str | None:
-        """Name the friend who adds most to an item, of those who may be named."""
-        if len(facts.named) < 2:
-            return self._names[facts.named[0] - 1] if facts.named else None
-        added = self._parts.contribution[facts.parts, position].tolist()
-        best = max(
-            zip(added, facts.person, strict=True),
-            key=lambda one: one[0] if one[1] in facts.named else -np.inf,
-        )
-        return self._names[best[1] - 1]
-
-    def _facts_of(self, group: int) -> "_GroupFacts":
-        """Look a group up: most are told of several listed items."""
-        facts = self._facts.get(group)
-        if facts is None:
-            parts = self._groups.parts(group)
-            items = self._parts.item_idx[parts].tolist()
-            person = self._parts.person[parts].tolist()
-            people = list(dict.fromkeys(person))
-            kinds = set(self._parts.kind[parts].tolist())
-            code = int(self._items.category_codes[items[0]])
-            facts = self._facts[group] = _GroupFacts(
-                parts,
-                person,
-                people,
-                [who for who in people if who > 0 and self._names[who - 1] is not None],
-                len(set(items)),
-                kinds.pop() if len(kinds) == 1 else -1,
-                self._items.item_id(items[0]),
-                self._items.title(items[0]),
-                self._items.category(code) if code >= 0 else "",
+            ToldReason(abouts[row], net, gross, share)
+            for row, net, gross, share in zip(
+                portions.rows[position],
+                portions.net[position],
+                portions.gross[position],
+                portions.share[position],
+                strict=True,
             )
-        return facts
+        ]
+        if self._alike:
+            for row, reason in zip(portions.rows[position], told, strict=True):
+                if row < _POPULAR and _NAMED[row]:
+                    self._liken(reason, self._told_at[position][row], position)
+        return told
 
-    def _did(self, did: "_FriendSentences", friend: str | None, num: int, title: str) -> str:
-        """Say what friends did with an item; ``num`` of 0: people who are not counted."""
-        if friend is not None and num == 1:
-            return self._texts.say(did.friend, friend=friend, title=title)
-        if friend is not None:
-            return self._texts.count(did.friends, num - 1, friend=friend, title=title)
-        if num:
-            return self._texts.count(did.people, num, title=title)
-        return self._texts.say(did.some, title=title)
+    def _portioned(
+        self, told_own: Ints, told_friends: Ints, least: float, coarse: bool
+    ) -> Portions:
+        """Lay out what may be told of each listed item, and choose."""
+        sums = (self._groups.net, self._groups.gross)
+        popular = self._parts.popular
+        rows = []
+        for number, (of, added) in enumerate(zip(sums, (popular, np.abs(popular)), strict=True)):
+            of_class = self._groups.totals[number]
+            mine, theirs = _at(of, told_own), _at(of, told_friends)
+            rows.append(
+                [
+                    *mine,
+                    of_class[OWN] - _added_up(mine),
+                    *theirs,
+                    of_class[FRIENDS] - _added_up(theirs),
+                    added,
+                ]
+            )
+        net, gross = np.array(rows[0]), np.array(rows[1])
+        # What is left of nothing is not quite nothing.
+        nothing = gross[[_OWN_REST, _FRIENDS_REST]] < 1e-9 * self._whole
+        nothing[0] |= self._left == 0
+        nothing[1] |= not self._groups.num_friends
+        for row, none in zip((_OWN_REST, _FRIENDS_REST), nothing, strict=True):
+            net[row, none] = gross[row, none] = 0.0
+        untold = (self._groups.totals[0][HIDDEN], self._groups.totals[1][HIDDEN])
+        digits = 2 if coarse else _DIGITS
+        found = Portions.of(net, gross, _NAMED, untold, least * self._whole, digits)
+        return found.coarse(self._whole.tolist()) if coarse else found
 
-    def _interested(self, friend: str | None, num: int, category: str) -> str:
-        """Say whom a category interests."""
-        if friend is None:
-            return self._texts.count(sentences.PEOPLE_CATEGORY, num, category=category)
-        if num == 1:
-            return self._texts.say(sentences.FRIEND_CATEGORY, friend=friend, category=category)
-        return self._texts.count(
-            sentences.FRIENDS_CATEGORY, num - 1, friend=friend, category=category
-        )
+    def _items_told(self, told: Ints, words: Mapping[int, ReasonAbout]) -> Ints:
+        """Count the own items of the groups that each listed item tells, shape (s,)."""
+        num_items = np.zeros(len(self._groups.kind) + 1, np.int64)  # the last, at -1, is none
+        num_items[list(words)] = [about.num_items or 0 for about in words.values()]
+        return np.asarray(num_items[told].sum(axis=0))
 
-    def _popular(self, position: int) -> Iterator[ToldReason]:
-        added = float(self._parts.popular[position])
+    def _said(
+        self, words: GroupWords, own_words: Mapping[int, ReasonAbout], own: Ints, friends: Ints
+    ) -> list[Sequence[ReasonAbout | None]]:
+        """Say in words what may be told, row by row: of each what holds at each position."""
+        num = len(self._shown)
+        own_alone, friends_alone = ((of.max(axis=0) < 0).tolist() for of in (own, friends))
+        rests = (sentences.FRIENDS_REST, sentences.FRIENDS_ALL)
+        of_friends = [words.friends_rest(self._groups.num_friends, one) for one in rests]
+        popular = [
+            words.plain(ReasonKind.POPULAR, one) for one in (sentences.POPULAR, sentences.NEW)
+        ]
+        return [
+            *([own_words.get(group) for group in row] for row in own.tolist()),
+            [
+                words.own_rest(left, sentences.YOU_ALL if alone else sentences.YOU_REST)
+                for left, alone in zip(self._left.tolist(), own_alone, strict=True)
+            ],
+            *words.friends(friends.tolist()),
+            [of_friends[alone] for alone in friends_alone],
+            [popular[self._is_new(position)] for position in range(num)],
+            [words.plain(ReasonKind.OTHERS, sentences.OTHERS)] * num,
+        ]
+
+    def _is_new(self, position: int) -> bool:
+        """Tell whether what popularity adds is added for want of it."""
+        if self._parts.popular[position] <= 0:
+            return False
         row = self._shown[position]
         # Only where content counts are items that nobody had lifted among others.
-        lifted = self._parts.alike and not self._items.num_had[row]
-        new = added > 0 and (lifted or self._items.is_new(row))
-        text = self._texts.say(sentences.NEW if new else sentences.POPULAR)
-        yield ToldReason(ReasonKind.POPULAR, text, added, abs(added))
+        lifted = bool(self._parts.alike) and not self._items.num_had[row]
+        return lifted or self._items.is_new(row)
 
-    def _rest(
-        self,
-        of: int,
-        kind: ReasonKind,
-        position: int,
-        told: Sequence[ToldReason],
-        text: str,
-        num_items: int | None = None,
-    ) -> ToldReason:
-        """Add up what of a class is not told."""
-        net, gross = (float(sums[of, position]) for sums in self._groups.totals)
-        net -= sum(one.net for one in told)
-        gross -= sum(one.gross for one in told)
-        # What is left of nothing is not quite nothing.
-        if gross < 1e-9 * self._whole[position]:
-            net = gross = 0.0
-        return ToldReason(kind, text, net, gross, num_items=num_items)
-
-    def _groups_told(self, of: int, position: int) -> list[int]:
-        return [group for group in self._told[of][:, position].tolist() if group >= 0]
-
-    def _reason(
-        self, kind: ReasonKind, group: int, position: int, text: str, **about: Any
-    ) -> ToldReason:
-        groups = self._groups
-        net, gross = float(groups.net[group, position]), float(groups.gross[group, position])
-        likeness, likeness_text = None, None
-        if self._parts.alike:
-            parts = groups.parts(group)
-            of_kind = {
-                name: float(part[parts, position].sum()) for name, part in self._parts.alike.items()
-            }
-            likeness = _likeness(of_kind, gross)
-            if likeness:
-                most = max(likeness, key=lambda name: likeness[name])
-                likeness_text = self._texts.say(sentences.ALIKE[most])
-        return ToldReason(
-            kind, text, net, gross, likeness=likeness, likeness_text=likeness_text, **about
-        )
+    def _liken(self, reason: ToldReason, group: int, position: int) -> None:
+        """Say in what items are alike where that is most of a reason."""
+        of_kind: Mapping[str, float] = {
+            name: float(added[group, position]) for name, added in self._alike.items()
+        }
+        likeness = likeness_of(of_kind, float(self._groups.gross[group, position]))
+        if likeness:
+            most = max(likeness, key=lambda name: likeness[name])
+            reason.likeness = likeness
+            reason.likeness_text = self._texts.say(sentences.ALIKE[most])
 
 
-def _likeness(of_kind: Mapping[str, float], gross: float) -> dict[str, float] | None:
-    """Say in what items are alike where that is most of what entries add: shares of 1.
-
-    Args:
-        of_kind: What comes of being alike, by kind of content.
-        gross: All that the entries add, without signs.
-    """
-    there = {ALIKE_IN[kind]: part for kind, part in of_kind.items() if part > 0}
-    whole = sum(there.values())
-    # What was turned down takes away: it is told as such, whatever it was alike in.
-    if not there or whole <= MOSTLY * gross:
-        return None
-    return {name: round(part / whole, _DIGITS) for name, part in there.items()}
+def _at(sums: Sums, told: Ints) -> Sums:
+    """Look up what groups add to the items that they are told of, shape (told, s); 0 for -1."""
+    found = sums[told, np.arange(told.shape[1])]
+    return np.where(told >= 0, found, 0.0)
 
 
-def _leaf(category: str) -> str:
-    return category.rpartition("/")[2]
+def _added_up(rows: Sums) -> Sums:
+    """Add rows up one after the other."""
+    found = np.zeros(rows.shape[1])
+    for row in rows:
+        found += row
+    return found

@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 _DIGITS: Final = 9
 """More than any score has that was rounded."""
 
@@ -24,6 +27,25 @@ def in_units(parts: Sequence[float], digits: int) -> list[float]:
     for place in sorted(range(len(parts)), key=lambda one: whole_units[one] - exact[one])[:left]:
         whole_units[place] += 1
     return [one / units for one in whole_units]
+
+
+def in_units_by_column(parts: npt.NDArray[np.float64], digits: int) -> npt.NDArray[np.float64]:
+    """Share out each column, as ``in_units`` does one; parts of 0 that stand last get nothing.
+
+    >>> in_units_by_column(np.array([[1.0, 3.0], [1.0, 0.0], [1.0, 0.0]]), 2).T.tolist()
+    [[0.34, 0.33, 0.33], [1.0, 0.0, 0.0]]
+    """
+    units = 10**digits
+    # Added up row by row, as a sum of each column alone.
+    whole = parts.sum(axis=0)
+    exact = parts / np.where(whole > 0, whole, 1.0) * units
+    whole_units = np.floor(exact)
+    left = np.where(whole > 0, units - whole_units.sum(axis=0), 0.0)
+    order = np.argsort(whole_units - exact, axis=0, kind="stable")
+    place = order * order.shape[1] + np.arange(order.shape[1])
+    some = place[np.arange(len(parts))[:, None] < left]
+    np.put(whole_units, some, whole_units.take(some) + 1)
+    return np.asarray(whole_units / units)
 
 
 def step_of(value: float) -> float:

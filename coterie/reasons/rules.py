@@ -5,8 +5,8 @@ from typing import Final
 
 from coterie.languages.texts import Texts
 from coterie.reasons import sentences
-from coterie.reasons.reader import ToldReason
 from coterie.reasons.rounding import in_steps, in_units, step_of
+from coterie.reasons.told import ReasonAbout, ToldReason
 from coterie.recommend.recommender import ReasonKind
 from coterie.recommend.rerank import RuleEffect
 
@@ -30,7 +30,9 @@ def with_rules(
         coarse_score: What all adds up to, where numbers are rounded; None: they are exact.
     """
     told = [
-        ToldReason(_kind(cause), texts.say(sentences.BY_RULE[cause]), added, abs(added))
+        ToldReason(
+            ReasonAbout(_kind(cause), texts.say(sentences.BY_RULE[cause])), added, abs(added)
+        )
         for cause, added in moves.items()
     ]
     if not told:

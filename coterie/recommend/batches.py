@@ -1,12 +1,13 @@
 """Shoppers in batches: from a training set's events and ties, or from one request's features."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from coterie.data.dataset import Floats, Ints, TrainingSet
+from coterie.data.dataset import Codes, Floats, Ints, TrainingSet
+from coterie.data.distinct import Distinct
 from coterie.data.hidden import hides
 from coterie.data.polarity import wanted_at
 from coterie.data.ragged import Ragged
@@ -73,6 +74,55 @@ class Recent:
     """When that was wanted, likewise; None where nobody knows: then none of it comes back."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecentColumns:
+    """Recent lists of several people one after the other, of items that the release knows."""
+
+    rows: Ragged
+    """The entries of each person."""
+    item: Ints
+    kind: Codes
+    ts_ms: Ints
+    wanted_ms: Ints
+
+    @classmethod
+    def of(
+        cls,
+        counts: list[int],
+        item_idx: Iterable[int],
+        kinds: Sequence[Sequence[int]],
+        ts_ms: Sequence[Sequence[int]],
+        wanted_ms: Sequence[Sequence[int]],
+    ) -> "RecentColumns":
+        """Read lists all at once, since there are many of them and little in each.
+
+        Args:
+            counts: Entries of each person.
+            item_idx: Of all entries; -1 for one of which the release knows nothing.
+            kinds: Person by person, as the following; see ``Recent``.
+            ts_ms: When.
+            wanted_ms: When wanted.
+
+        Raises:
+            BadInputError: A person's lists differ in length.
+        """
+        for numbers, what in ((kinds, "kinds"), (ts_ms, "times"), (wanted_ms, "times of wanting")):
+            found = list(map(len, numbers))
+            if found != counts:
+                one = next(at for at, num in enumerate(counts) if found[at] != num)
+                raise BadInputError(
+                    f"a recent list has {counts[one]} items, but {found[one]} {what}"
+                )
+        size, chain = sum(counts), itertools.chain.from_iterable
+        item = np.fromiter(item_idx, np.int64, size)
+        kind = np.fromiter(chain(kinds), np.int8, size)
+        times, wanted = (np.fromiter(chain(of), np.int64, size) for of in (ts_ms, wanted_ms))
+        rows, known = Ragged.of(np.array(counts)), item >= 0
+        if known.all():
+            return cls(rows, item, kind, times, wanted)
+        return cls(rows.where(known), item[known], kind[known], times[known], wanted[known])
+
+
 def shopper_from_features(
     own: Recent,
     friends: Sequence[Recent],
@@ -90,52 +140,73 @@ def shopper_from_features(
     Raises:
         BadInputError: Lists differ in length.
     """
+    columns = _columns((own, *friends))
+    before = had_before(own.had_idx, own.had_wanted_ms, again)
+    return shopper_from_columns(columns, before, strengths, again)
+
+
+def shopper_from_columns(
+    columns: RecentColumns,
+    before: Ints,
+    strengths: Sequence[float] | Floats,
+    again: Again | None = None,
+) -> Shoppers:
+    """Make a batch of one served shopper of columns.
+
+    Args:
+        columns: The shopper's list, then the friends', strongest first.
+        before: Items of before the shopper's list that are not to be shown.
+        strengths: See ``shopper_from_features``.
+        again: Likewise.
+
+    Raises:
+        BadInputError: There are strengths of more friends, or of fewer.
+    """
     table = np.asarray(strengths, dtype=np.float32).reshape(-1, len(STRENGTHS))
-    if len(table) != len(friends):
+    friends = len(columns.rows) - 1
+    if len(table) != friends:
         raise BadInputError(
-            f"{len(friends)} friends, but strengths of {len(table)}: "
+            f"{friends} friends, but strengths of {len(table)}: "
             f"expected {len(STRENGTHS)} numbers a friend"
         )
-    columns = [_columns(recent) for recent in (own, *friends)]
-    rows = Ragged.of(np.array([len(item) for item, *_ in columns]))
-    parts = (np.concatenate(column) for column in zip(*columns, strict=True))
-    histories = Histories.of(rows.offsets, *parts)
-    bounds, person = np.array([0, len(friends)], np.int64), np.arange(1, len(friends) + 1)
-    own_item, own_kind, _, wanted_ms = columns[0]
-    hidden = own_item[hides(own_kind, wanted_ms, own_item, again)]
-    seen = np.unique(np.concatenate([hidden, _had_before(own, again)]))
+    rows, item, kind = columns.rows, columns.item, columns.kind
+    wanted_ms = columns.wanted_ms
+    histories = Histories.of(rows.offsets, item, kind, columns.ts_ms, wanted_ms)
+    bounds, person = np.array([0, friends], np.int64), np.arange(1, friends + 1)
+    mine = slice(0, int(rows.offsets[1]))
+    hidden = item[mine][hides(kind[mine], wanted_ms[mine], item[mine], again)]
+    seen = Distinct.of(np.concatenate([hidden, before])).values
     listed = FriendLists(bounds, person, table)
     return Shoppers(histories, listed, np.array([0, len(seen)], np.int64), seen)
 
 
-def _had_before(own: Recent, again: Again | None) -> Ints:
+def had_before(
+    had_idx: Sequence[int], had_wanted_ms: Sequence[int] | None, again: Again | None
+) -> Ints:
     """Find items of before the recent list that are not to be shown."""
-    item = np.asarray(own.had_idx, dtype=np.int64)
-    if again is None or own.had_wanted_ms is None:
+    item = np.asarray(had_idx, dtype=np.int64)
+    if again is None or had_wanted_ms is None:
         return item[item >= 0]
-    wanted_ms = np.asarray(own.had_wanted_ms, dtype=np.int64)
+    wanted_ms = np.asarray(had_wanted_ms, dtype=np.int64)
     if len(wanted_ms) != len(item):
         raise BadInputError(f"{len(item)} items of before, but {len(wanted_ms)} times of them")
     known = item >= 0
     return item[known][~again.allows(item[known], wanted_ms[known])]
 
 
-def _columns(
-    recent: Recent,
-) -> tuple[Ints, npt.NDArray[np.int8], Ints, Ints]:
-    item = np.asarray(recent.item_idx, dtype=np.int64)
-    kind = np.asarray(recent.kind, dtype=np.int8)
-    ts = np.asarray(recent.ts_ms, dtype=np.int64)
-    if not len(item) == len(kind) == len(ts):
-        raise BadInputError(
-            f"a recent list has {len(item)} items, {len(kind)} kinds and {len(ts)} times"
-        )
-    wanted = wanted_at(kind, ts)
-    if recent.wanted_ms is not None:
-        wanted = np.asarray(recent.wanted_ms, dtype=np.int64)
-    if len(wanted) != len(item):
-        raise BadInputError(
-            f"a recent list has {len(item)} items, but {len(wanted)} times when they were wanted"
-        )
-    known = item >= 0
-    return item[known], kind[known], ts[known], wanted[known]
+def _columns(people: Sequence[Recent]) -> RecentColumns:
+    """Put recent lists one after the other, with what nobody wrote down."""
+    wanted_ms = [
+        wanted_at(np.asarray(one.kind, np.int8), np.asarray(one.ts_ms, np.int64)).tolist()
+        if one.wanted_ms is None
+        else one.wanted_ms
+        for one in people
+    ]
+    items = [one.item_idx for one in people]
+    return RecentColumns.of(
+        list(map(len, items)),
+        itertools.chain.from_iterable(items),
+        [one.kind for one in people],
+        [one.ts_ms for one in people],
+        wanted_ms,
+    )

@@ -21,6 +21,7 @@ from scipy import sparse
 
 from coterie.errors import BadInputError
 from coterie.recommend.linear import near_matrix
+from coterie.recommend.nearest import NearScores, among
 from coterie.recommend.terms import Asked, Query, Sources, TermContributions
 
 Matrix = Any  # scipy.sparse.csr_matrix of doubles
@@ -62,18 +63,20 @@ class ContentTerm:
 
     def query(self, asked: Asked) -> Query:
         """See ScoreTerm."""
-        scores = asked.item_weights(self.near.shape[0]) @ self.near
-        nothing = torch.zeros(scores.shape[0], 0, dtype=torch.float64)
-        return Query(nothing, torch.from_numpy(np.asarray(scores.toarray(), np.float64)))
+        nothing = torch.zeros(len(asked.shoppers), 0, dtype=torch.float64)
+        near = NearScores(self.near, asked.listed.offsets, asked.source_items, asked.weight)
+        return Query(nothing, near=near)
 
-    def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
+    def split(
+        self,
+        asked: Asked,  # noqa: ARG002 - others read it
+        sources: Sources,
+        items: torch.Tensor,
+    ) -> TermContributions:
         """See ScoreTerm."""
-        # Friends have much in common: each item of theirs is looked up once.
-        entry_items = asked.shoppers.histories.item_idx[sources.entries]
-        had, place = np.unique(entry_items, return_inverse=True)
         weight = sources.weight.numpy()[:, None]
         parts = {
-            kind: near[had][:, items.numpy()].toarray()[place] * weight
+            kind: among(near, sources.of.items, items.numpy())[sources.of.place] * weight
             for kind, near in self.kinds.items()
         }
         whole = functools.reduce(operator.add, parts.values())
@@ -81,7 +84,7 @@ class ContentTerm:
 
     def times(self, factor: float) -> "ContentTerm":
         """See ScoreTerm."""
-        return ContentTerm({kind: near * factor for kind, near in self.kinds.items()})
+        return ContentTerm({k: near.astype(np.float64) * factor for k, near in self.kinds.items()})
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """See ScoreTerm: kinds one below the other, an empty one where items have none."""

@@ -154,9 +154,8 @@ class Encoder(nn.Module):
         total = total[:, 0]
         tastes = self.tastes(sums, total)
         raw = (batch.strengths @ self.strength).exp()
-        indices = torch.arange(len(raw), device=raw.device)
-        tie_total = _bag(indices, raw[:, None], batch.friend_offsets, None)[:, 0]
         shopper = torch.repeat_interleave(batch.friend_offsets.diff(), output_size=len(raw))
+        tie_total = raw.new_zeros(batch.num_shoppers).index_add(0, shopper, raw)
         tie_weight = raw * self._shrink(tie_total, self.friend_power).index_select(0, shopper)
         friends = _bag(batch.person, tastes, batch.friend_offsets, tie_weight)
         return Encoded(entry_weight, total, sums, tie_weight, tie_total, friends)

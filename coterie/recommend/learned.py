@@ -7,14 +7,16 @@ from typing import ClassVar, Final
 import numpy as np
 import torch
 
-from coterie.data.ragged import Ragged
 from coterie.errors import BadInputError
-from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, unit
+from coterie.recommend.encoder import Encoder, of_all_kinds
 from coterie.recommend.linear import DISLIKE_WEIGHT
 from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.source_items import SourceItems
 from coterie.recommend.terms import Asked, Parameters, Query, Sources, TermContributions
+from coterie.recommend.weighing import Doubles, EncoderWeights
 
 ENCODER: Final = "encoder."
+_ITEM_IN: Final = "item_in"
 
 
 class FriendsFor(IntEnum):
@@ -25,6 +27,19 @@ class FriendsFor(IntEnum):
     NEWCOMERS = 1
     """Who has no history of their own."""
     EVERYONE = 2
+
+
+def encoder_weights(tensors: Parameters) -> EncoderWeights:
+    """Read the weights of the encoder among a release's tensors."""
+    encoder = Encoder()
+    weights = {
+        name.removeprefix(ENCODER): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(ENCODER)
+    }
+    weights["kind"] = of_all_kinds(weights["kind"], loudest=0.0)
+    encoder.load_state_dict(weights)
+    return EncoderWeights.of(encoder)
 
 
 class LearnedTerm:
@@ -45,19 +60,11 @@ class LearnedTerm:
     def __init__(self, tensors: Parameters):
         """Make tensors that were checked, of ``names`` and ``may_lack``, ready to be asked."""
         self._tensors = tensors
-        self._encoder = Encoder()
-        weights = {
-            name.removeprefix(ENCODER): tensor
-            for name, tensor in tensors.items()
-            if name.startswith(ENCODER)
-        }
-        weights["kind"] = of_all_kinds(weights["kind"], loudest=0.0)
-        self._encoder.load_state_dict(weights)
         # Ranking sums in double precision: float32 sums differ with the size of a batch, and an
-        # offline list would then not be the served one.
-        self._encoder.double().requires_grad_(False)
-        self._item_in = tensors["item_in"].double()
-        self._item_out = tensors["item_out"].double()
+        # offline list would then not be the served one. Vectors stay as they are until then.
+        self._encoder = encoder_weights(tensors)
+        self._item_in = tensors["item_in"]
+        self._item_out = tensors["item_out"]
         self._bias = tensors["item_bias"].double()
         self._heads = int(tensors.get("heads", 1))
         self._scale = float(tensors["inverse_temperature"]) / self._heads
@@ -91,18 +98,29 @@ class LearnedTerm:
         """See ScoreTerm."""
         return self._item_out
 
+    @property
+    def bias(self) -> Doubles:
+        """What each item has whoever asks, shape (items,): it stands beside all products."""
+        return np.asarray(self._bias.numpy())
+
     def read(self, shoppers: Shoppers) -> Asked:
         """Weigh what shoppers bring, in double precision, without what does not count."""
         shoppers = self._counting(shoppers)
-        batch = ShopperTensors.of(
-            shoppers, torch.device("cpu"), torch.float64, self._dislike_weight
+        weighed, listed = self._encoder.weigh(shoppers, self._dislike_weight), shoppers.sources()
+        tie = np.append(
+            weighed.tie_weight * np.repeat(weighed.gate, np.diff(shoppers.friends.offsets)), 1.0
         )
-        encoded = self._encoder(self._item_in, batch)
-        b = batch.num_shoppers
-        state = self._encoder.states(
-            encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
-        )
-        return Asked(shoppers, encoded, state, self._encoder)
+        # The last, at -1, is what own entries count.
+        of_person = weighed.shrink[listed.person] * tie[listed.ties]
+        weight = weighed.entry_weight[listed.entries] * of_person
+        items, table = shoppers.histories.item_idx[listed.entries], self._item_in.numpy()
+        state = np.empty((len(shoppers), table.shape[1]))
+        for row in range(len(shoppers)):
+            some = listed.of(row)
+            drawn_on = SourceItems(items[some], kept=len(shoppers) == 1)
+            state[row] = drawn_on.weighted_sum(_ITEM_IN, table, weight[some])
+        only = drawn_on if len(shoppers) == 1 else None
+        return Asked(shoppers, weighed, listed, weight, torch.from_numpy(state), only)
 
     def _counting(self, shoppers: Shoppers) -> Shoppers:
         """Leave out the shoppers' entries and friends that do not count."""
@@ -112,36 +130,26 @@ class LearnedTerm:
         nobodys = self._friends_for is FriendsFor.NOBODY
         return replace(shoppers, friends=shoppers.friends.without(shoppers.known | nobodys))
 
-    def sources(self, asked: Asked, row: int) -> Sources:
-        """List the history entries that a shopper's state is the sum of."""
-        encoded, friends = asked.encoded, asked.shoppers.friends
-        histories = asked.shoppers.histories
-        bounds = friends.offsets[row : row + 2].tolist()
-        theirs = slice(*bounds)
-        people = np.concatenate([[row], friends.person[theirs]])
-        gate = self._encoder.gates(encoded.total[row], encoded.tie_total[row])
-        of_person = torch.cat([torch.ones(1).double(), gate * encoded.tie_weight[theirs]])
-        shrink = self._encoder.tastes(torch.ones(len(people), 1).double(), encoded.total[people])
-        taken, entries = Ragged(histories.offsets).take(people)
-        weight = encoded.entry_weight[entries] * (of_person * shrink[:, 0])[taken.row]
-        ties = np.concatenate([[-1], np.arange(*bounds)])[taken.row]
-        return Sources(row, entries, ties, weight)
-
     def query(self, asked: Asked) -> Query:
         """See ScoreTerm."""
-        return Query(self._scale * unit(asked.state, self._heads), self._bias[None])
+        num, width = asked.state.shape
+        parts = asked.state.numpy().reshape(num, self._heads, width // self._heads)
+        length = np.maximum(np.sqrt(np.einsum("bhd,bhd->bh", parts, parts)), 1e-12)
+        vector = self._scale * (parts / length[:, :, None]).reshape(num, width)
+        return Query(torch.from_numpy(vector), self._bias[None])
 
     def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
-        source = torch.from_numpy(asked.shoppers.histories.item_idx[sources.entries])
-        vectors = self._item_in[source] * sources.weight[:, None]
-        state = asked.state[sources.row].view(self._heads, -1)
-        length = state.norm(dim=1).clamp_min(1e-12)
+        rows, width = items.numpy(), self._item_out.shape[1]
         # -1 could not be told of no items, which are the list of who had everything.
-        size = self._item_out.shape[1] // self._heads
-        heads = self._item_out[items].view(len(items), self._heads, size)
-        out = (heads / length[:, None]).flatten(1)
-        return TermContributions((vectors @ out.T * self._scale).numpy(), self._bias[items].numpy())
+        shape = (self._heads, width // self._heads)
+        state = asked.state.numpy()[sources.row].reshape(shape)
+        length = np.maximum(np.sqrt(np.einsum("hd,hd->h", state, state)), 1e-12)
+        heads = self._item_out.numpy()[rows].astype(np.float64).reshape(len(rows), *shape)
+        out = (heads * (self._scale / length)[:, None]).reshape(len(rows), width)
+        added = (sources.of.rows(_ITEM_IN, self._item_in.numpy()) @ out.T)[sources.of.place]
+        added *= sources.weight.numpy()[:, None]
+        return TermContributions(added, self._bias.numpy()[rows])
 
     def times(self, factor: float) -> "LearnedTerm":
         """See ScoreTerm."""

@@ -15,7 +15,7 @@ No item speaks for itself (it was fitted to rebuild what it sees). A plain sum o
 every part of a score is known exactly.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -23,17 +23,20 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from coterie.data.dataset import Ints
 from coterie.errors import BadInputError
 from coterie.recommend.encoder import of_all_kinds
-from coterie.recommend.shoppers import Shoppers
-from coterie.recommend.terms import Asked, Query, Sources, TermContributions
+from coterie.recommend.nearest import NearScores, among
+from coterie.recommend.shoppers import Shoppers, SourceRows
+from coterie.recommend.source_items import SourceItems
+from coterie.recommend.terms import Asked, Query, Sources, TermContributions, all_scores
+from coterie.recommend.weighing import Doubles
 
 Matrix = Any  # scipy.sparse.csr_matrix of doubles
 DISLIKE_WEIGHT: Final = "dislike_weight"
 """Name of a release's tensor: both halves have one weight."""
 PREFIX: Final = "linear."
 VECTORS: Final = ("own", "friend", "out")
+_FRIEND: Final = f"{PREFIX}friend"
 _NEAR: Final = ("near", "near_item", "near_offsets")
 _POWERS: Final = ("rate", "friend_power", "history_power")
 NAMES: Final = frozenset(f"{PREFIX}{name}" for name in (*VECTORS, *_NEAR, "kind", *_POWERS))
@@ -74,12 +77,17 @@ class InputWeights:
         decay = (1.0 + histories.age_days.astype(np.float64)) ** -self.rate
         return np.asarray(self.kind[histories.kind] * decay * histories.signs(self.dislike_weight))
 
-    def of_ties(self, shoppers: Shoppers) -> npt.NDArray[np.float64]:
-        """Compute a_f, the weights of friends, shape (ties,); 0 for one without a history."""
+    def of_ties(self, shoppers: Shoppers, of_entries: Doubles) -> Doubles:
+        """Compute a_f, the weights of friends, shape (ties,); 0 for one without a history.
+
+        Args:
+            shoppers: Whose.
+            of_entries: The weights of their entries.
+        """
         friends, offsets = shoppers.friends, shoppers.histories.offsets
         counts = np.diff(friends.offsets)
         person = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-        sizes = np.abs(self.of_entries(shoppers))
+        sizes = np.abs(of_entries)
         whole = np.bincount(person, sizes, len(offsets) - 1)[friends.person]
         spread = np.repeat(counts.astype(np.float64) ** self.friend_power, counts)
         return np.where(
@@ -95,13 +103,14 @@ class InputWeights:
     def _ties(self, shoppers: Shoppers) -> Matrix:
         friends = shoppers.friends
         shape = (len(shoppers), shoppers.histories.num_people)
-        return sparse.csr_matrix((self.of_ties(shoppers), friends.person, friends.offsets), shape)
+        weights = self.of_ties(shoppers, self.of_entries(shoppers))
+        return sparse.csr_matrix((weights, friends.person, friends.offsets), shape)
 
 
 @dataclass(frozen=True, slots=True)
 class LinearPart:
     """The closed form as a term of a score (``terms.ScoreTerm``); its vectors have shape
-    (items, rank), in double precision."""
+    (items, rank), in the precision that they came in."""
 
     names: ClassVar[frozenset[str]] = NAMES
 
@@ -111,12 +120,6 @@ class LinearPart:
     out: torch.Tensor
     near: Matrix
     """Own item by answer, (items, items)."""
-    itself: Matrix = field(init=False)
-    """What an item's vectors say for itself, a diagonal: to sum it up takes longer than a list."""
-
-    def __post_init__(self) -> None:
-        itself = sparse.diags_array((self.own * self.out).sum(1).numpy()).tocsr()
-        object.__setattr__(self, "itself", itself)
 
     @property
     def vectors(self) -> torch.Tensor:
@@ -125,55 +128,63 @@ class LinearPart:
 
     def query(self, asked: Asked) -> Query:
         """See ScoreTerm."""
-        return Query(self.states(asked.shoppers), self.direct(asked.shoppers))
+        return self._query(asked.shoppers, asked.listed, asked.only)
 
     def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
-        parts = self.contributions(asked.shoppers, sources.entries, sources.ties, items.numpy())
+        shoppers, columns = asked.shoppers, items.numpy()
+        counts = self.weights.of_entries(shoppers)
+        # The last, at -1, is what own entries count.
+        of_ties = np.append(self.weights.of_ties(shoppers, counts), 1.0)
+        out = self.out.numpy()[columns].astype(np.float64, copy=False).T
+        num_own = int(np.count_nonzero(sources.ties < 0))  # they stand first
+        had = shoppers.histories.item_idx[sources.entries[:num_own]]
+        parts = np.empty((len(sources.entries), len(columns)))
+        of_own = self.own.numpy()[had].astype(np.float64, copy=False) @ out
+        of_own += among(self.near, had, columns)
+        of_own[had[:, None] == columns] = 0.0
+        parts[:num_own] = of_own
+        of_friends = sources.of.rows(_FRIEND, self.friend.numpy()) @ out
+        np.take(of_friends, sources.of.place[num_own:], axis=0, out=parts[num_own:])
+        parts *= (counts[sources.entries] * of_ties[sources.ties])[:, None]
         return TermContributions(parts)
-
-    def states(self, shoppers: Shoppers) -> torch.Tensor:
-        """Compute s, shape (b, rank), summed row by row: so the same in any batch."""
-        num_items = len(self.out)
-        own = self.weights.own(shoppers, num_items) @ self.own.numpy()
-        friends = self.weights.friends(shoppers, num_items) @ self.friend.numpy()
-        return torch.from_numpy(own + friends)
-
-    def direct(self, shoppers: Shoppers) -> torch.Tensor:
-        """Score items by what own entries say beside their vectors, shape (b, items)."""
-        own = self.weights.own(shoppers, len(self.out))
-        return torch.from_numpy((own @ self.near - own @ self.itself).toarray())
 
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
         """Score all items, shape (b, items)."""
-        return self.states(shoppers) @ self.out.T + self.direct(shoppers)
+        return all_scores(self, self._query(shoppers, shoppers.sources()))
 
-    def contributions(
-        self, shoppers: Shoppers, entries: Ints, ties: Ints, items: Ints
-    ) -> npt.NDArray[np.float64]:
-        """Compute what history entries add to some items' scores, shape (entries, items).
-
-        Args:
-            shoppers: The batch.
-            entries: Rows of its histories, shape (n,).
-            ties: The tie through which each counts, a row of its friends; -1 for own entries.
-            items: Whose scores.
-        """
-        source = torch.from_numpy(shoppers.histories.item_idx[entries])
-        is_own = ties < 0
-        weight = self.weights.of_entries(shoppers)[entries]
-        weight[~is_own] *= self.weights.of_ties(shoppers)[ties[~is_own]]
-        vectors = torch.where(
-            torch.from_numpy(is_own)[:, None], self.own[source], self.friend[source]
-        )
-        parts: npt.NDArray[np.float64] = (vectors @ self.out[torch.from_numpy(items)].T).numpy()
-        parts[is_own] += self.near[source.numpy()[is_own]][:, items].toarray()
-        parts[is_own[:, None] & (source.numpy()[:, None] == items)] = 0.0
-        return np.asarray(parts * weight[:, None])
+    def _query(
+        self, shoppers: Shoppers, listed: SourceRows, only: SourceItems | None = None
+    ) -> Query:
+        """Sum up s of each shopper, row by row: so the same in any batch."""
+        own, friend, out = self.own.numpy(), self.friend.numpy(), self.out.numpy()
+        counts = self.weights.of_entries(shoppers)
+        # The last, at -1, is what own entries count.
+        ties = np.append(self.weights.of_ties(shoppers, counts), 1.0)
+        weights = counts[listed.entries] * ties[listed.ties]
+        items = shoppers.histories.item_idx[listed.entries]
+        states = np.empty((len(shoppers), self.out.shape[1]))
+        itself = [np.zeros(0)]
+        for row in range(len(shoppers)):
+            some = listed.of(row)
+            mine = slice(some.start, int(listed.friends_from[row]))
+            had = own[items[mine]].astype(np.float64, copy=False)
+            states[row] = np.einsum("e,ed->d", weights[mine], had)
+            num_own = mine.stop - mine.start
+            states[row] += (only or SourceItems(items[some])).weighted_sum(
+                _FRIEND, friend, weights[mine.stop : some.stop], num_own
+            )
+            itself.append(weights[mine] * np.einsum("ed,ed->e", had, out[items[mine]]))
+        offsets = shoppers.histories.offsets[: len(shoppers) + 1]
+        mine = slice(0, int(offsets[-1]))
+        mine_items, mine_weights = shoppers.histories.item_idx[mine], counts[mine]
+        near = NearScores(self.near, offsets, mine_items, mine_weights, np.concatenate(itself))
+        return Query(torch.from_numpy(states), near=near)
 
     def times(self, factor: float) -> "LinearPart":
         """Multiply all scores by a factor."""
-        return replace(self, out=self.out * factor, near=self.near * factor)
+        near = self.near.astype(np.float64) * factor
+        return replace(self, out=self.out.double() * factor, near=near)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Name the tensors that a release keeps of it."""
@@ -194,7 +205,7 @@ class LinearPart:
         Raises:
             BadInputError: Their shapes do not fit this many items.
         """
-        vectors = [tensors[f"{PREFIX}{name}"].double() for name in VECTORS]
+        vectors = [tensors[f"{PREFIX}{name}"] for name in VECTORS]
         shapes = {tuple(vector.shape) for vector in vectors}
         if len(shapes) > 1 or not all(len(s) == 2 and s[0] == num_items for s in shapes):
             raise BadInputError(
@@ -237,4 +248,9 @@ def near_matrix(
             f"nearest items of a term are rows {low} to {high}, "
             f"expected 0 to {num_items - 1}: make the release again"
         )
-    return sparse.csr_matrix((weight.astype(np.float64), item, offsets), (rows, num_items))
+    # Made empty and filled after: scipy would copy what lies in a file to bring it to one type.
+    found = sparse.csr_matrix((rows, num_items), dtype=weight.dtype)
+    small = item.size <= np.iinfo(item.dtype).max
+    found.data, found.indices = weight, item
+    found.indptr = offsets.astype(item.dtype) if small else offsets
+    return found

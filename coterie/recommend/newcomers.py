@@ -49,9 +49,9 @@ class NewcomerTerm:
 
 def newness(asked: Asked, first: int, stop: int) -> torch.Tensor:
     """Compute shares of popularity that count for shoppers from ``first`` to before ``stop``."""
-    encoded, listed = asked.encoded, asked.shoppers.friends
+    total, listed = asked.weighed.total, asked.shoppers.friends
     bounds = listed.offsets[first : stop + 1]
     person = listed.person[bounds[0] : bounds[-1]]
-    so_far = np.concatenate([[0], np.cumsum(encoded.total.numpy()[person] > 0)])
-    friends = torch.from_numpy(np.diff(so_far[bounds - bounds[0]]))
-    return (1.0 + encoded.total[first:stop]) ** -2 / (1.0 + friends)
+    so_far = np.concatenate([[0], np.cumsum(total[person] > 0)])
+    friends = np.diff(so_far[bounds - bounds[0]])
+    return torch.from_numpy((1.0 + total[first:stop]) ** -2 / (1.0 + friends))

@@ -15,12 +15,13 @@ from coterie.data.dataset import Codes, Floats, Ints
 from coterie.errors import BadInputError
 from coterie.recommend.encoder import unit
 from coterie.recommend.newcomers import newness
+from coterie.recommend.retrieval import Recall
 from coterie.recommend.score import Score
 from coterie.recommend.shoppers import Shoppers
 from coterie.recommend.terms import Asked, Parameters
 
 RETRIEVE_MARGIN = 50
-"""Candidates beyond k that single precision retrieves for double precision to rank."""
+"""Items of a pool beyond those asked for."""
 _RESOLUTION = 1e-6
 """Scores are rounded to it before ranking, so that one batch and another agree on ties."""
 
@@ -121,6 +122,7 @@ class Recommender:
         parameters: Parameters,
         popularity: Floats,
         available: npt.NDArray[np.bool_] | None = None,
+        before: "Recommender | None" = None,
     ):
         """Make parameters ready to be asked.
 
@@ -128,24 +130,38 @@ class Recommender:
             parameters: As trained, on the CPU.
             popularity: How many people had each item, shape (items,).
             available: Items that may be shown, shape (items,); all if None.
+            before: Of a release whose items these are, but for new ones behind them: what was made
+                of its vectors is not made again.
 
         Raises:
             BadInputError: Tensors are missing, or differ in their number of items.
         """
-        self._score = Score.of_tensors(parameters, popularity)
-        self._hidden = torch.zeros(len(popularity), dtype=torch.bool)
-        if available is not None:
-            self._hidden = torch.from_numpy(~available)
-        self._popularity = torch.from_numpy(popularity.astype(np.float64))
+        known = before._score if before else None
+        self._score: Score = Score.of_tensors(parameters, popularity, known)
+        self._available = np.ones(len(popularity), np.bool_) if available is None else available
+        self._popularity = popularity.astype(np.float64)
 
     @property
     def num_items(self) -> int:
         """Items of the release."""
         return self._score.num_items
 
-    @torch.inference_mode()
+    def read(self, shoppers: Shoppers) -> Asked:
+        """Read shoppers once, for all that is asked of them.
+
+        Raises:
+            BadInputError: A history names an item that the release lacks.
+        """
+        items = shoppers.histories.item_idx
+        if len(items) and not 0 <= items.min() <= items.max() < self.num_items:
+            raise BadInputError(
+                f"histories name items up to row {items.max()}: "
+                f"expected rows below {self.num_items}"
+            )
+        return self._score.read(shoppers)
+
     def recommend(
-        self, shoppers: Shoppers, k: int, allowed: npt.NDArray[np.bool_] | None = None
+        self, shoppers: Shoppers | Asked, k: int, allowed: npt.NDArray[np.bool_] | None = None
     ) -> Lists:
         """Make the list of each shopper: the k best unseen, available items.
 
@@ -158,11 +174,10 @@ class Recommender:
         Raises:
             BadInputError: k is not over 0, or a history names an item that the release lacks.
         """
-        return self._ranked(shoppers, k, k + RETRIEVE_MARGIN, allowed)
+        return self._ranked(shoppers, k, allowed)
 
-    @torch.inference_mode()
     def pool(
-        self, shoppers: Shoppers, num: int, allowed: npt.NDArray[np.bool_], also: Ints
+        self, shoppers: Shoppers | Asked, num: int, allowed: npt.NDArray[np.bool_], also: Ints
     ) -> Lists:
         """List what rules may choose from: the best items, and some wherever they rank.
 
@@ -175,66 +190,82 @@ class Recommender:
         Raises:
             BadInputError: See ``recommend``.
         """
-        width = num + RETRIEVE_MARGIN + len(also)
-        return self._ranked(shoppers, width, width, allowed, also)
+        return self._ranked(shoppers, num + RETRIEVE_MARGIN + len(also), allowed, also)
 
     def _ranked(
         self,
-        shoppers: Shoppers,
+        shoppers: Shoppers | Asked,
         k: int,
-        width: int,
         allowed: npt.NDArray[np.bool_] | None,
         also: Ints | None = None,
+        by_codes: bool = True,
     ) -> Lists:
-        """Retrieve so many candidates (``width``) and what is asked for ``also``; rank k."""
-        self._check_request(shoppers, k)
-        asked = self._score.read(shoppers)
-        queries = self._score.queries(asked)
-        coarse = self._score.coarse(queries)
-        coarse[asked.lost] = self._popularity.float()
-        self._mask(coarse, shoppers, allowed)
-        if also is not None and len(also):
-            there = coarse[:, also] > -torch.inf
-            coarse[:, also] = torch.where(there, torch.inf, -torch.inf)
-        width = min(width, self.num_items)
-        candidates = coarse.topk(width, dim=1)
-        exact = self._score.exact(queries, candidates.indices)
-        popular = self._popularity[candidates.indices]
-        exact = torch.where(asked.lost[:, None], popular, exact)
-        exact[candidates.values == -torch.inf] = -torch.inf
-        item, score = _best(candidates.indices, exact, k)
-        item[score == -torch.inf] = -1
-        return Lists(item.numpy(), score.float().numpy(), self._sources(asked))
+        """Find candidates, and rank the k best of them, with some others wherever they rank."""
+        if k < 1:
+            raise BadInputError(f"asked for {k} items: expected k over 0")
+        asked = self._asked(shoppers)
+        allowed = self._allowed(allowed)
+        count = int(np.count_nonzero(allowed))
 
-    @torch.inference_mode()
-    def score(self, shoppers: Shoppers, rows: Ints) -> Lists:
+        def listable(row: int) -> npt.NDArray[np.bool_]:
+            there = allowed.copy()
+            bounds = asked.shoppers.seen_offsets[row : row + 2]
+            there[asked.shoppers.seen[bounds[0] : bounds[1]]] = False
+            return there
+
+        lost = asked.lost.numpy()
+        queries = self._score.queries(asked)
+        found = self._score.find(queries, k, count, listable, also, by_codes)
+        item_idx = np.full((len(lost), k), -1, np.int64)
+        score = np.full((len(lost), k), -np.inf, np.float32)
+        for row, candidates in enumerate(found):
+            items, scores = candidates.items, candidates.scores
+            if lost[row]:
+                items = np.flatnonzero(listable(row))
+                scores = self._popularity[items]
+            order = _best(items, scores, k, also)
+            item_idx[row, : len(order)], score[row, : len(order)] = items[order], scores[order]
+        return Lists(item_idx, score, self._sources(asked))
+
+    def check(
+        self, shoppers: Shoppers | Asked, lists: Lists, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> Recall | None:
+        """Compare lists that ``recommend`` made with what reading all vectors brings; None where
+        they came from that. Where too many items are missing, all lists do from now on."""
+        retriever = self._score.retriever
+        if retriever.codes() is None:
+            return None
+        best = self._ranked(shoppers, lists.item_idx.shape[1], allowed, by_codes=False).item_idx
+        there = (best[:, :, None] == lists.item_idx[:, None, :]).any(axis=2) & (best >= 0)
+        return retriever.note_check(int((best >= 0).sum()), int(there.sum()))
+
+    def score(self, shoppers: Shoppers | Asked, rows: Ints) -> Lists:
         """Score the same items for each shopper, seen and hidden ones too, in the order given."""
-        self._check_request(shoppers, 1)
-        asked = self._score.read(shoppers)
-        items = torch.from_numpy(rows)[None].expand(len(shoppers), -1)
-        exact = self._score.exact(self._score.queries(asked), items)
-        exact = torch.where(asked.lost[:, None], self._popularity[items], exact)
-        return Lists(items.numpy(), exact.float().numpy(), self._sources(asked))
+        asked = self._asked(shoppers)
+        exact = self._score.exact(self._score.queries(asked), rows)
+        exact[asked.lost.numpy()] = self._popularity[rows]
+        items = np.broadcast_to(rows, exact.shape)
+        return Lists(items, exact.astype(np.float32), self._sources(asked))
 
     def directions(self, rows: Ints) -> npt.NDArray[np.float64]:
         """Read vectors of length 1 of some items: products near 1 where the same people like them,
         shape (rows, d)."""
-        found: npt.NDArray[np.float64] = unit(self._score.item_vectors[rows]).double().numpy()
+        found: npt.NDArray[np.float64] = unit(self._score.item_vectors[rows].double()).numpy()
         return found
 
     @torch.inference_mode()
     def scores(self, shoppers: Shoppers) -> torch.Tensor:
         """Score all items, seen and hidden ones too, in single precision, shape (b, items)."""
-        self._check_request(shoppers, 1)
-        asked = self._score.read(shoppers)
+        asked = self.read(shoppers)
         scores = self._score.every(self._score.queries(asked))
-        scores[asked.lost] = self._popularity.float()
+        scores[asked.lost] = torch.from_numpy(self._popularity).float()
         return scores
 
     @torch.inference_mode()
-    def newness(self, shoppers: Shoppers) -> torch.Tensor:
+    def newness(self, shoppers: Shoppers | Asked) -> torch.Tensor:
         """Compute the shares of popularity that count, shape (b,): 1 where nothing is known."""
-        return newness(self._score.read(shoppers), 0, len(shoppers))
+        asked = self._asked(shoppers)
+        return newness(asked, 0, len(asked.shoppers))
 
     @torch.inference_mode()
     def explain(self, shoppers: Shoppers, lists: Lists) -> list[list[list[Contribution]]]:
@@ -243,13 +274,14 @@ class Recommender:
         Returns:
             Per shopper, per item of the list (padding left out), the contributions.
         """
-        asked = self._score.read(shoppers)
+        asked = self.read(shoppers)
         return [self._explain_one(asked, lists, row) for row in range(len(shoppers))]
 
-    @torch.inference_mode()
-    def contributions(self, shoppers: Shoppers, lists: Lists, row: int = 0) -> Contributions:
+    def contributions(
+        self, shoppers: Shoppers | Asked, lists: Lists, row: int = 0
+    ) -> Contributions:
         """Split the scores of one shopper's list (padding left out) into arrays, for speed."""
-        return self._parts(self._score.read(shoppers), lists, row)
+        return self._parts(self._asked(shoppers), lists, row)
 
     @torch.inference_mode()
     def similar(
@@ -271,41 +303,24 @@ class Recommender:
                 f"expected k over 0 and a row below {self.num_items}"
             )
         vectors = self._score.item_vectors
-        cosine = unit(vectors) @ unit(vectors[item_idx][None])[0]
-        cosine[self._hidden_by(allowed)] = -torch.inf
-        cosine[item_idx] = -torch.inf
-        k = min(k, int((cosine > -torch.inf).sum()))
-        item, score = _best(torch.arange(self.num_items)[None], cosine[None], k)
-        return item[0].numpy(), score[0].float().numpy()
+        cosine = (unit(vectors) @ unit(vectors[item_idx][None])[0]).double().numpy()
+        there = self._allowed(allowed).copy()
+        there[item_idx] = False
+        items = np.flatnonzero(there)
+        best = items[_best(items, cosine[items], k)]
+        return best, cosine[best].astype(np.float32)
 
-    def _check_request(self, shoppers: Shoppers, k: int) -> None:
-        items = shoppers.histories.item_idx
-        if k < 1 or (len(items) and not 0 <= items.min() <= items.max() < self.num_items):
-            raise BadInputError(
-                f"asked for {k} items by histories up to row {items.max(initial=-1)}: "
-                f"expected k over 0 and rows below {self.num_items}"
-            )
+    def _asked(self, shoppers: Shoppers | Asked) -> Asked:
+        return shoppers if isinstance(shoppers, Asked) else self.read(shoppers)
 
-    def _hidden_by(self, allowed: npt.NDArray[np.bool_] | None) -> torch.Tensor:
+    def _allowed(self, allowed: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
         if allowed is None:
-            return self._hidden
+            return self._available
         # Who asked may not know yet of items that were added: they are not to be listed.
-        hidden = torch.ones(self.num_items, dtype=torch.bool)
-        hidden[: len(allowed)] = torch.from_numpy(~allowed)
-        return hidden
-
-    def _mask(
-        self,
-        scores: torch.Tensor,
-        shoppers: Shoppers,
-        allowed: npt.NDArray[np.bool_] | None = None,
-    ) -> None:
-        counts = np.diff(shoppers.seen_offsets)
-        scores[:, self._hidden_by(allowed)] = -torch.inf
-        scores[np.repeat(np.arange(len(shoppers)), counts), shoppers.seen] = -torch.inf
+        return np.pad(allowed, (0, self.num_items - len(allowed)))
 
     def _sources(self, asked: Asked) -> tuple[ListSource, ...]:
-        own = (asked.encoded.total[: len(asked.shoppers)] > 0).tolist()
+        own = (asked.weighed.total[: len(asked.shoppers)] > 0).tolist()
         return tuple(
             ListSource.POPULAR if none else ListSource.OWN if has else ListSource.FRIENDS
             for none, has in zip(asked.lost.tolist(), own, strict=True)
@@ -324,16 +339,16 @@ class Recommender:
         ]
 
     def _parts(self, asked: Asked, lists: Lists, row: int) -> Contributions:
-        items = torch.from_numpy(lists.item_idx[row][lists.item_idx[row] >= 0])
+        items = lists.item_idx[row][lists.item_idx[row] >= 0]
         if lists.source[row] is ListSource.POPULAR:
             none = np.zeros(0, np.int64)
-            had = self._popularity[items].numpy()
+            had = self._popularity[items]
             nothing = np.zeros((0, len(items)))
             return Contributions(
                 none, none, none.astype(np.int8), nothing, had, none.astype(np.bool_)
             )
-        sources = self._score.sources(asked, row)
-        contribution, popular, alike = self._score.split(asked, sources, items)
+        sources = asked.sources(row)
+        contribution, popular, alike = self._score.split(asked, sources, torch.from_numpy(items))
         histories, ties = asked.shoppers.histories, sources.ties
         person = np.full(len(ties), -1)
         person[ties >= 0] = asked.shoppers.friends.person[ties[ties >= 0]]
@@ -367,15 +382,13 @@ def _kind(item: int, person: int) -> ReasonKind:
     return ReasonKind.OWN if person < 0 else ReasonKind.FRIEND
 
 
-def _best(items: torch.Tensor, scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take the k highest of each row, of equal scores the lower item; shapes (b, k), padded."""
-    rounded = torch.round(scores / _RESOLUTION)
-    by_item = items.argsort(dim=1, stable=True)
-    by_score = rounded.gather(1, by_item).argsort(dim=1, descending=True, stable=True)
-    order = by_item.gather(1, by_score)[:, :k]
-    item, score = items.gather(1, order), scores.gather(1, order)
-    short = k - item.shape[1]
-    if short > 0:
-        item = torch.nn.functional.pad(item, (0, short), value=-1)
-        score = torch.nn.functional.pad(score, (0, short), value=-torch.inf)
-    return item, score
+def _best(items: Ints, scores: npt.NDArray[np.float64], k: int, also: Ints | None = None) -> Ints:
+    """Order the places of k items: of some whatever their scores, and of those with the highest; of
+    equal scores the lower item comes first."""
+    order = np.lexsort((items, -np.rint(scores / _RESOLUTION)))
+    if also is None or not len(also):
+        return order[:k]
+    kept = np.isin(items[order], also)
+    best = np.flatnonzero(~kept)[: max(k - int(kept.sum()), 0)]
+    kept[best] = True
+    return order[kept][:k]

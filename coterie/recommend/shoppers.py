@@ -121,6 +121,27 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRows:
+    """The history entries that the lists of b shoppers draw on: of each the own ones, then friends'
+    in their order. One entry stands here as often as somebody draws on it."""
+
+    offsets: Ints
+    """Where each shopper's begin, shape (b + 1,)."""
+    friends_from: Ints
+    """Where each shopper's friends' begin, shape (b,)."""
+    entries: Ints
+    """Shape (n,): rows of the batch's histories."""
+    ties: Ints
+    """Shape (n,): the tie through which each counts, a row of the batch's friends; -1: own."""
+    person: Ints
+    """Shape (n,): whose entry it is, a row of the batch's histories."""
+
+    def of(self, row: int) -> slice:
+        """Find the places of one shopper's."""
+        return slice(int(self.offsets[row]), int(self.offsets[row + 1]))
+
+
+@dataclass(frozen=True, slots=True)
 class Shoppers:
     """A batch of b shoppers: all that a list is made from, offline and served alike."""
 
@@ -140,6 +161,23 @@ class Shoppers:
     def known(self) -> npt.NDArray[np.bool_]:
         """Who has a history, shape (b,)."""
         return np.asarray(np.diff(self.histories.offsets[: len(self) + 1]) > 0)
+
+    def sources(self) -> SourceRows:
+        """List the entries that each shopper's list draws on."""
+        b, friends = len(self), self.friends
+        ends = friends.offsets + np.arange(b + 1)
+        people = np.empty(b + len(friends.person), np.int64)
+        ties = np.empty_like(people)
+        own = ends[:-1]
+        is_friend = np.ones(len(people), np.bool_)
+        is_friend[own] = False
+        people[own], ties[own] = np.arange(b), -1
+        people[is_friend], ties[is_friend] = friends.person, np.arange(len(friends.person))
+        taken, entries = Ragged(self.histories.offsets).take(people)
+        which = taken.row
+        return SourceRows(
+            taken.offsets[ends], taken.offsets[own + 1], entries, ties[which], people[which]
+        )
 
     def counting(self, dislike_weight: float) -> "Shoppers":
         """Leave out entries against their items, where a dislike has no weight."""

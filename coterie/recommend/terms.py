@@ -14,8 +14,10 @@ import torch
 from scipy import sparse
 
 from coterie.data.dataset import Ints
-from coterie.recommend.encoder import Encoded, Encoder
-from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.nearest import NearScores
+from coterie.recommend.shoppers import Shoppers, SourceRows
+from coterie.recommend.source_items import SourceItems
+from coterie.recommend.weighing import Doubles, Weighed
 from coterie.renamed import under_new_names
 
 Parameters = dict[str, torch.Tensor]
@@ -38,17 +40,37 @@ class Asked:
 
     shoppers: Shoppers
     """With the entries and friends that count."""
-    encoded: Encoded
+    weighed: Weighed
     """The weights of entries, people and ties that the encoder learned."""
+    listed: SourceRows
+    """The entries that each shopper's scores draw on."""
+    weight: Doubles
+    """How much each of these counts in the shopper's ``state``, shape (n,)."""
     state: torch.Tensor
     """x_u of the encoder's formulas, shape (b, d)."""
-    encoder: Encoder
+    only: SourceItems | None = None
+    """What the only shopper of a batch of one draws on: read once, for scores and reasons."""
 
     @property
     def lost(self) -> torch.Tensor:
         """Shoppers of whom nothing is known, shape (b,): popularity alone ranks for them."""
-        none: torch.Tensor = self.state.norm(dim=1) == 0
-        return none
+        return torch.from_numpy(~self.state.numpy().any(axis=1))
+
+    @property
+    def source_items(self) -> Ints:
+        """The item of each entry of ``listed``, shape (n,)."""
+        return self.shoppers.histories.item_idx[self.listed.entries]
+
+    def sources(self, row: int) -> "Sources":
+        """List the entries that one shopper's scores split into."""
+        some = self.listed.of(row)
+        weight = torch.from_numpy(self.weight[some])
+        entries, ties = self.listed.entries[some], self.listed.ties[some]
+        return Sources(row, entries, ties, weight, self.items_of(row))
+
+    def items_of(self, row: int) -> SourceItems:
+        """List the items of the entries that one shopper's scores draw on."""
+        return self.only or SourceItems(self.source_items[self.listed.of(row)])
 
     def item_weights(self, num_items: int) -> Any:
         """Sum how much each item of own and friends' histories counts in a shopper's state.
@@ -58,23 +80,11 @@ class Asked:
         Returns:
             ``scipy.sparse.csr_matrix`` of doubles, (b, items); sums of ``Sources.weight``.
         """
-        encoded, histories, listed = self.encoded, self.shoppers.histories, self.shoppers.friends
-        b = len(self.shoppers)
-        ones = torch.ones(histories.num_people, 1, dtype=torch.float64)
-        shrink = self.encoder.tastes(ones, encoded.total)[:, 0]
-        counts = torch.from_numpy(np.diff(histories.offsets))
-        of_entries = encoded.entry_weight * shrink.repeat_interleave(counts)
-        entries = sparse.csr_matrix(
-            (of_entries.numpy(), histories.item_idx, histories.offsets),
-            (histories.num_people, num_items),
-        )
-        gates = self.encoder.gates(encoded.total[:b], encoded.tie_total)
-        of_ties = gates.repeat_interleave(torch.from_numpy(np.diff(listed.offsets)))
-        friends = sparse.csr_matrix(
-            ((of_ties * encoded.tie_weight).numpy(), listed.person, listed.offsets),
-            (b, histories.num_people),
-        )
-        return entries[:b] + friends @ entries
+        shape = (len(self.shoppers), num_items)
+        parts = (self.weight, self.source_items, self.listed.offsets)
+        found = sparse.csr_matrix(parts, shape, copy=True)
+        found.sum_duplicates()
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,15 @@ class Query:
     """Shape (b, d): its products with the term's ``vectors`` are scores."""
     beside: torch.Tensor | None = None
     """Scores that are no such product, shape (b, items), or (1, items) where all have the same."""
+    near: NearScores | None = None
+    """Scores that come of items' nearest, which are no such product either."""
+
+    def all_beside(self) -> torch.Tensor | None:
+        """Score all items for all shoppers by what is no product, shape (b or 1, items)."""
+        if self.near is None:
+            return self.beside
+        near = torch.from_numpy(self.near.rows())
+        return near if self.beside is None else self.beside + near
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +118,8 @@ class Sources:
     """Shape (n,): the tie through which each counts, a row of the batch's friends; -1: own."""
     weight: torch.Tensor
     """Shape (n,): how much each counts in the shopper's ``state``."""
+    of: SourceItems
+    """The items of the entries, each once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +146,8 @@ class ScoreTerm(Protocol):
 
     @property
     def vectors(self) -> torch.Tensor:
-        """What queries are multiplied with, shape (items, d), double precision."""
+        """What queries are multiplied with, shape (items, d); single precision, as releases hold
+        it, stays what it is until it is multiplied."""
 
     def query(self, asked: Asked) -> Query:
         """Make the shoppers' query, each row the same in any batch."""
@@ -160,5 +182,5 @@ class OptionalTerm(ScoreTerm, Protocol):
 
 def all_scores(term: ScoreTerm, query: Query) -> torch.Tensor:
     """Score all items by one term, shape (b, items), in double precision."""
-    scores = query.vector @ term.vectors.T
-    return scores if query.beside is None else scores + query.beside
+    scores, beside = query.vector @ term.vectors.double().T, query.all_beside()
+    return scores if beside is None else scores + beside

@@ -22,6 +22,7 @@ from coterie.errors import BadInputError, UnavailableError
 from coterie.files import atomic_folder
 from coterie.release.encoders import ReleasedEncoder
 from coterie.release.files import ReleaseFiles, read_files
+from coterie.release.kept import let_go
 from coterie.release.manifest import (
     CATALOGUE,
     CONTENT,
@@ -32,6 +33,7 @@ from coterie.release.manifest import (
     Manifest,
     check_version,
 )
+from coterie.release.tensors import tensors_of
 from coterie.release.vectors import Vectors, pack_vectors, unpack_vectors
 from coterie.schema import RELEASED_ITEMS, SCHEMA_VERSION
 
@@ -143,13 +145,16 @@ def load_release(folder: str) -> Release:
 
 def _parse(files: ReleaseFiles, where: str) -> Release:
     manifest, content = files.manifest, files.content
-    parameters = _tensors(content[PARAMETERS], f"{where}/{PARAMETERS}")
-    popularity = _tensors(content[POPULARITY], f"{where}/{POPULARITY}").get("popularity")
+    held = content[PARAMETERS]
+    held = bytearray(held) if isinstance(held, bytes) else held
+    parameters = tensors_of(held, f"{where}/{PARAMETERS}")
+    popularity = _tensors(bytes(content[POPULARITY]), f"{where}/{POPULARITY}").get("popularity")
     if popularity is None:
         raise BadInputError(f"{where}/{POPULARITY} holds no tensor named popularity")
-    catalogue = _catalogue(content[CATALOGUE], manifest.num_items, f"{where}/{CATALOGUE}")
+    catalogue = _catalogue(bytes(content[CATALOGUE]), manifest.num_items, f"{where}/{CATALOGUE}")
     popular = popularity.to(torch.float32).numpy()
     _check_fit(parameters, manifest.per_item, catalogue, popular, where)
+    let_go(held)
     vectors = _vectors(files, where)
     ids = catalogue.column("item_id").combine_chunks()
     return Release(manifest, parameters, catalogue, popular, Vocab(ids), files.digest, vectors)
@@ -159,7 +164,7 @@ def _vectors(files: ReleaseFiles, where: str) -> Vectors:
     if CONTENT not in files.content:
         return {}
     manifest = files.manifest
-    data = files.content[CONTENT]
+    data = bytes(files.content[CONTENT])
     return unpack_vectors(data, manifest.encoders, manifest.num_items, f"{where}/{CONTENT}")
 
 

@@ -6,14 +6,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from coterie.data.stores import answering, options_of
 from coterie.errors import BadInputError
+from coterie.release.kept import Buffer, keep, kept
 from coterie.release.manifest import (
     CONTENT,
     FILES,
     MANIFEST,
     MAX_MANIFEST_BYTES,
+    PARAMETERS,
     FileDigest,
     Manifest,
     parse_manifest,
@@ -25,8 +28,8 @@ class ReleaseFiles:
     """The files of a release, each the one that its manifest names."""
 
     manifest: Manifest
-    content: Mapping[str, bytes]
-    """Content of each file that the manifest names, by name."""
+    content: Mapping[str, bytes | Buffer]
+    """Content of each file that the manifest names, by name; what is large is mapped."""
     digest: str
     """SHA-256 of the manifest."""
 
@@ -61,15 +64,21 @@ def _read(folder: str) -> ReleaseFiles:
                 f"{folder}: {name} has {sizes[name]} bytes, its manifest says {digest.size}: "
                 "truncated or changed; fetch the release again from its store"
             )
-    files = {name: fs.cat_file(f"{root}/{name}") for name in manifest.files}
-    # What was checked is what is parsed: the bytes in hand, not a second reading.
-    for name, data in files.items():
-        if FileDigest.of(data) != manifest.files[name]:
-            raise BadInputError(
-                f"{folder}: {name} does not match the digest in its manifest: "
-                "changed after it was made; fetch the release again from its store"
-            )
-    return ReleaseFiles(manifest, files, FileDigest.of(described).sha256)
+    content: dict[str, bytes | Buffer] = {}
+    for name, digest in manifest.files.items():
+        # What was checked is what is parsed: the bytes in hand, not a second reading.
+        held = kept(digest) if name == PARAMETERS else None
+        if held is None or isinstance(fs, LocalFileSystem):
+            data = fs.cat_file(f"{root}/{name}")
+            if FileDigest.of(data) != digest:
+                raise BadInputError(
+                    f"{folder}: {name} does not match the digest in its manifest: "
+                    "changed after it was made; fetch the release again from its store"
+                )
+            content[name] = keep(data, digest) if name == PARAMETERS and held is None else data
+        if held is not None:
+            content[name] = held
+    return ReleaseFiles(manifest, content, FileDigest.of(described).sha256)
 
 
 def _sizes(fs: Any, root: str, folder: str) -> dict[str, int]:

@@ -14,7 +14,8 @@ from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.languages.texts import Texts, texts_for
 from coterie.reasons.discretion import Discretion
-from coterie.reasons.reader import ReasonReader, ToldReason
+from coterie.reasons.reader import ReasonReader
+from coterie.reasons.told import ToldReason
 from coterie.recommend.batches import Community, Recent, shopper_from_features
 from coterie.recommend.recommender import Contribution, Lists, ListSource, Recommender
 from coterie.recommend.shoppers import Histories, Shoppers

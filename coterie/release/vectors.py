@@ -1,6 +1,7 @@
 """Vectors of a release's items, by kind: written as one file, and read without trusting it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,10 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from coterie.errors import BadInputError
+
+MAX_WIDTH: Final = 8192
+"""Numbers of a vector: to search by wider ones takes their square in memory, 8 GB at 30,000, so
+that one such release would end whoever looks into it."""
 
 Vectors = Mapping[str, npt.NDArray[np.float16]]
 """By kind: shape (items, width), all finite; row i is of item i of the catalogue, and zeros where
@@ -65,6 +70,11 @@ def _check_form(kind: str, dtype: str, shape: Sequence[int], num_items: int, whe
         raise BadInputError(
             f"{where}: vectors of {kind} are {dtype} of shape {tuple(shape)}: expected F16 of "
             f"shape ({num_items}, width), one row an item: were both made from the same data?"
+        )
+    if shape[1] > MAX_WIDTH:
+        raise BadInputError(
+            f"{where}: vectors of {kind} have {shape[1]} numbers: expected at most {MAX_WIDTH}; "
+            "encode with a model of fewer"
         )
 
 

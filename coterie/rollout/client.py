@@ -9,6 +9,7 @@ from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
 from coterie.retries import until_available
 from coterie.rollout.api import ENDED, RolloutApi, stage_status
+from coterie.rollout.figures import ALL
 
 LOOK_S: Final = 5.0
 PATIENCE_S: Final = 600.0
@@ -92,7 +93,9 @@ class RolloutClient:
     def _return(self, told: Mapping[str, Any], reason: str, wait_s: float) -> str:
         """Roll the release before out, and promote it as soon as it is known to run."""
         release = self._before(told)
-        body = {"release": release, "reason": reason, "who": self.who}
+        # What is live may be what is wrong: it says nothing against the release before it.
+        plan = {"override": [ALL]}
+        body = {"release": release, "reason": reason, "who": self.who, "plan": plan}
         receipt = self._patiently(lambda: self.api.post("", body))
         self.say(f"going back to {release}")
         decided = _Verdict(release, bool(receipt["carried_out"]))

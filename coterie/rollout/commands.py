@@ -8,7 +8,7 @@ from typing import Final
 from coterie.errors import BadInputError
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import HELD, UNDER_WAY, Phase, State, TransitionCause
-from coterie.rollout.transitions import TransitionLog, Trigger, promote, roll_back
+from coterie.rollout.transitions import REFUSED, TransitionLog, Trigger, promote, roll_back
 
 
 class Verb(StrEnum):
@@ -62,19 +62,23 @@ def _start(state: State, command: Command, log: TransitionLog) -> State:
         raise BadInputError(f"{state.canary} is being rolled out: wait, or roll it back")
     if not digest or digest == state.stable:
         raise BadInputError(f"release {digest or 'without a digest'} is no other than what is live")
-    if digest in state.quarantine:
-        raise BadInputError(
-            f"{digest} is in quarantine ({state.quarantine[digest]}): unquarantine it with a reason"
-        )
-    plan = command.plan or Plan()
-    if state.phase is Phase.ROLLED_BACK and log.now - state.since < state.plan.cooldown_s:
+    plan, why = command.plan or Plan(), state.quarantine.get(digest, "")
+    # It never ran, and whoever overrides has said why: nothing has to be waited for.
+    overridden = bool(plan.override) and why.startswith(REFUSED)
+    if why and not overridden:
+        raise BadInputError(f"{digest} is in quarantine ({why}): unquarantine it with a reason")
+    waited = log.now - state.since >= state.plan.cooldown_s
+    if state.phase is Phase.ROLLED_BACK and not waited and not overridden:
         left = state.plan.cooldown_s - (log.now - state.since)
         raise BadInputError(f"a rollback was just made: wait {left:.0f} s more")
+    what = f"start, overriding {', '.join(plan.override)}" if plan.override else "start"
     return log.go(
         state,
         Phase.PREFLIGHT,
-        _trigger(command, "start"),
+        _trigger(command, what),
         canary=digest,
+        comparison=None,
+        quarantine={d: told for d, told in state.quarantine.items() if d != digest},
         plan=plan,
         step=0,
         held=None,

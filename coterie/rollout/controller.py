@@ -1,12 +1,13 @@
 """One turn of the controller: look, decide, write, act. It talks to two small interfaces."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from coterie.errors import UnavailableError
+from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.decide import Decision, MetricsStatus, Observation, decide
+from coterie.rollout.figures import ComparedFigure
 from coterie.rollout.history import Snapshot, snapshot
 from coterie.rollout.state import Phase, State, Target, Totals
 from coterie.rollout.store import RolloutStore
@@ -41,6 +42,21 @@ class ServingArms(Protocol):
 
         Returns:
             Empty if it may; None while it is not known yet.
+        """
+
+    def compare(self, canary: str, stable: str) -> Sequence[ComparedFigure] | None:
+        """Compare a canary that passed these checks with what is live.
+
+        Args:
+            canary: Its digest.
+            stable: Digest of the live release; empty: there is none to compare with.
+
+        Returns:
+            None while it is not known yet.
+
+        Raises:
+            BadInputError: The canary cannot be compared.
+            UnavailableError: A store did not answer.
         """
 
     def crashed(self, digest: str) -> str:
@@ -114,14 +130,25 @@ class Controller:
         except UnavailableError:
             return None
         metrics, totals = self._count(live)
-        preflight, crashed = None, ""
+        preflight, compared, crashed = None, None, ""
         if state.active is Phase.PREFLIGHT:
-            preflight = self._ask(lambda: self.arms.preflight(state.canary))
+            preflight, compared = self._check_canary(state)
         elif state.canary:
             crashed = self._ask(lambda: self.arms.crashed(state.canary)) or ""
-        return Observation(
-            live, metrics, totals, preflight, crashed, self.rollout_store.commands(state)
-        )
+        commands = self.rollout_store.commands(state)
+        return Observation(live, metrics, totals, preflight, crashed, commands, compared)
+
+    def _check_canary(self, state: State) -> tuple[str | None, Sequence[ComparedFigure] | None]:
+        """Look at a canary by itself, and then at how it differs from what is live."""
+        preflight = self._ask(lambda: self.arms.preflight(state.canary))
+        if preflight is None or preflight:
+            return preflight, None
+        try:
+            return preflight, self.arms.compare(state.canary, state.stable)
+        except BadInputError as error:
+            return str(error), None
+        except UnavailableError:
+            return preflight, None
 
     def _count(self, live: Target) -> tuple[MetricsStatus, Mapping[str, Totals]]:
         try:

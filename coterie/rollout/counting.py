@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from coterie.rollout.evidence import ArmCounts, Evidence
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import WATCHED, Phase, State, Totals
 from coterie.rollout.transitions import CANARY, STABLE
+
+FEWEST_ANSWERS: Final = 100
+"""Before the share of strangers among them is judged."""
 
 
 def take_in(state: State, counted: Mapping[str, Totals]) -> State:
@@ -21,12 +25,16 @@ def take_in(state: State, counted: Mapping[str, Totals]) -> State:
     # Marks of an instance that is not seen now stay: it may be back, and have counted on.
     if not all(_instances(state.totals, arm) for arm in (CANARY, STABLE)):
         # The first look only sets the marks.
-        return replace(state, totals={**state.totals, **counted})
+        marks = {**state.totals, **counted}
+        return replace(state, totals=marks, strangers=(0, 0), stranger_share=0.0)
+    state = _count_strangers(state, counted)
     totals = {**state.totals, **_marks(state, counted)}
     evidence = dict(state.evidence)
     for name in _counted(state):
         arms = [_window(state, counted, arm, name) for arm in (CANARY, STABLE)]
-        evidence[name] = evidence.get(name, Evidence()).add(*arms)
+        # Nothing new leaves what there is, also in what is written at each look.
+        if any(arm.samples for arm in arms):
+            evidence[name] = evidence.get(name, Evidence()).add(*arms)
     if not state.live_since:
         return replace(state, evidence=evidence, totals=totals)
     grown = {
@@ -34,6 +42,19 @@ def take_in(state: State, counted: Mapping[str, Totals]) -> State:
         for arm in (CANARY, STABLE)
     }
     return replace(state, evidence=evidence, totals=totals, step_samples=grown)
+
+
+def _count_strangers(state: State, counted: Mapping[str, Totals]) -> State:
+    """Note the share of strangers, of so many answers each time that it says something."""
+    answers, strangers = state.strangers
+    answers += sum(_window(state, counted, arm, "").samples for arm in (CANARY, STABLE))
+    strangers += sum(
+        totals.strangers_since(state.totals.get(instance, Totals()))
+        for instance, totals in counted.items()
+    )
+    if answers < FEWEST_ANSWERS:
+        return replace(state, strangers=(answers, strangers))
+    return replace(state, strangers=(0, 0), stranger_share=strangers / answers)
 
 
 def _counted(state: State) -> list[str]:
@@ -47,7 +68,7 @@ def _marks(state: State, counted: Mapping[str, Totals]) -> dict[str, Totals]:
     marks = {}
     for instance, totals in counted.items():
         before = state.totals.get(instance, Totals())
-        room = {s: totals.since(before, s, SIGNALS[s].of_shown).events for s in _counted(state)}
+        room = {s: totals.since(before, s).events for s in _counted(state)}
         marks[instance] = totals.mark(before, room)
     return marks
 
@@ -59,9 +80,8 @@ def _instances(totals: Mapping[str, Totals], arm: str) -> list[str]:
 
 def _window(state: State, counted: Mapping[str, Totals], arm: str, signal: str) -> ArmCounts:
     """Add up what all instances counted since the last look; a new one counted from nothing."""
-    of_shown = signal in SIGNALS and SIGNALS[signal].of_shown
     windows = [
-        counted[name].since(state.totals.get(name, Totals()), signal, of_shown)
+        counted[name].since(state.totals.get(name, Totals()), signal)
         for name in _instances(counted, arm)
     ]
     return sum(windows, ArmCounts(0, 0))

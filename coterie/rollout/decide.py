@@ -13,7 +13,8 @@ from typing import Final
 from coterie.errors import BadInputError
 from coterie.rollout.commands import Command, Verb, obey
 from coterie.rollout.counting import take_in
-from coterie.rollout.evidence import ArmCounts, Evidence, Worse
+from coterie.rollout.evidence import Evidence
+from coterie.rollout.figures import ComparedFigure, PreflightComparison, judge_figures, refusal
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import (
     HELD,
@@ -26,15 +27,18 @@ from coterie.rollout.state import (
     Transition,
     TransitionCause,
 )
+from coterie.rollout.strength import e_value, over
 from coterie.rollout.transitions import (
     CANARY,
     CONTROLLER,
+    REFUSED,
     STABLE,
     TransitionLog,
     Trigger,
     promote,
     roll_back,
 )
+from coterie.rollout.words import in_percent
 
 KEPT_COMMANDS: Final = 50
 
@@ -67,6 +71,8 @@ class Observation:
     crashed: str = ""
     """What replicas say themselves: why the canary cannot run. Known without metrics."""
     commands: Sequence[Command] = ()
+    compared: Sequence[ComparedFigure] | None = ()
+    """How the canary differs from what is live, once ``preflight`` lets it; None: not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +189,20 @@ def _judge(state: State, observation: Observation, now: float, log: TransitionLo
         why = f"the canary cannot run: {observation.crashed}"
         return roll_back(state, Trigger(why, TransitionCause.CRASHED), log)
     if observation.metrics is not MetricsStatus.OK:
-        return _without_data(state, observation.metrics, now, log)
+        status = observation.metrics
+        why = f"metrics are {status}{_ADVICE.get(status, '')}"
+        return _without_data(state, why, f"metrics {status}", now, log)
     harm = _harm(state)
     if harm:
         return roll_back(state, harm, log)
+    if state.stranger_share > state.plan.max_strangers:
+        share = in_percent(state.stranger_share)
+        why = f"lists know nobody: of {share} of shoppers there is no history and no friend{_EMPTY}"
+        return _without_data(state, why, f"{share} of shoppers strangers", now, log)
     if state.phase is Phase.DATA_UNAVAILABLE:
-        state = log.release(state, Trigger("metrics are back", TransitionCause.METRICS))
+        state = log.release(
+            state, Trigger("what there is to decide by is back", TransitionCause.METRICS)
+        )
     return state if state.phase in HELD else _advance(state, now, log)
 
 
@@ -196,26 +210,43 @@ def _preflight(state: State, observation: Observation, log: TransitionLog) -> St
     if state.phase in HELD or observation.preflight is None:
         return state
     if observation.preflight:
-        why = f"preflight: {observation.preflight}"
-        return roll_back(state, Trigger(why, TransitionCause.PREFLIGHT), log)
-    return log.go(state, Phase.SHADOW, Trigger("preflight passed", TransitionCause.PREFLIGHT))
+        return _refuse(state, observation.preflight, log)
+    if observation.compared is None:
+        return state
+    figures = tuple(observation.compared)
+    if figures:
+        compared = PreflightComparison(state.stable, state.canary, figures)
+        state = replace(state, comparison=compared)
+    judged = judge_figures(figures, dict(state.plan.preflight), state.plan.override)
+    refused = refusal(judged)
+    if refused:
+        return _refuse(state, refused, log)
+    let_pass = "; ".join(one.said for one in judged if one.verdict == "overridden")
+    why = "preflight passed" + (f", though {let_pass}: overridden" if let_pass else "")
+    return log.go(state, Phase.SHADOW, Trigger(why, TransitionCause.PREFLIGHT))
 
 
-def _without_data(state: State, metrics: MetricsStatus, now: float, log: TransitionLog) -> State:
+def _refuse(state: State, why: str, log: TransitionLog) -> State:
+    return roll_back(state, Trigger(f"{REFUSED}{why}", TransitionCause.PREFLIGHT), log)
+
+
+def _without_data(state: State, why: str, short: str, now: float, log: TransitionLog) -> State:
     """Hold the weight, as it is neither a pass nor a failure; then the plan's policy decides."""
     if state.phase is Phase.DATA_UNAVAILABLE:
         if now - state.held_since < state.plan.hold_s:
             return state
-        why = f"metrics {metrics} for {now - state.held_since:.0f} s"
+        trigger = Trigger(f"{short} for {now - state.held_since:.0f} s", TransitionCause.METRICS)
         if state.plan.on_hold == "rollback":
-            return roll_back(state, Trigger(why, TransitionCause.METRICS), log)
-        return log.hold(state, Phase.PAUSED, Trigger(why, TransitionCause.METRICS))
+            return roll_back(state, trigger, log)
+        return log.hold(state, Phase.PAUSED, trigger)
     if state.phase in HELD:
         return state
-    why = f"metrics are {metrics}{_ADVICE.get(metrics, '')}"
     return log.hold(state, Phase.DATA_UNAVAILABLE, Trigger(why, TransitionCause.METRICS))
 
 
+_EMPTY: Final = (
+    ". Is the online store filled? Where all shoppers are new, start with max_strangers=1"
+)
 _ADVICE: Final = {
     MetricsStatus.SPARSE: ": let Prometheus scrape each 30 s or sooner (monitoring.interval)"
 }
@@ -232,31 +263,18 @@ def _harm(state: State) -> Trigger | None:
     if canary.events >= plan.fast_failures and rate >= plan.fast_ratio * usual:
         said = f"{canary.events} of {canary.samples} answers, stable {usual:.2%}"
         return _against("failures", said)
-    enough = 1 / plan.alpha_each
     for name, limit in plan.signals:
         evidence, signal = state.evidence.get(name, Evidence()), SIGNALS[name]
-        e_value = evidence.against(limit, signal.worse)
-        if e_value >= enough:
-            return _against(name, f"{_told(evidence)}, e-value {e_value:.3g} over {enough:.3g}")
-        if signal.ceiling is not None and _over(evidence.canary, signal.ceiling) >= enough:
+        enough, found = 1 / plan.alpha_of(name), e_value(name, evidence, limit)
+        if found >= enough:
+            return _against(name, f"{_told(evidence)}, e-value {found:.3g} over {enough:.3g}")
+        if signal.ceiling is not None and over(evidence.canary, signal.ceiling) >= enough:
             return _against(name, f"{_told(evidence)}, over {signal.ceiling:.0%} of answers")
     return None
 
 
 def _against(signal: str, said: str) -> Trigger:
     return Trigger(f"{signal}: {said}", TransitionCause.SIGNAL, signal=signal)
-
-
-def _over(arm: ArmCounts, ceiling: float) -> float:
-    """Give the e-value of a share above the ceiling: stable is a coin of that share.
-
-    A fair comparison with a known rate is one with an arm so large that it has no noise.
-    """
-    if arm.samples == 0:
-        return 0.0
-    large = 1_000_000
-    known = Evidence().add(arm, ArmCounts(large, round(ceiling * large)))
-    return known.against(1.0, Worse.MORE)
 
 
 def _told(evidence: Evidence) -> str:

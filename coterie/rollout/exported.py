@@ -45,7 +45,7 @@ class RolloutMetrics:
         )
         self._unavailable_s = Gauge(
             metric_names.ROLLOUT_DATA_UNAVAILABLE,
-            "For how long there have been no metrics to decide by",
+            "For how long there has been nothing to decide by: no metrics, or strangers alone",
             multiprocess_mode="mostrecent",
             registry=registry,
         )

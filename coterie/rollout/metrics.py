@@ -1,6 +1,6 @@
 """Where a controller's counts come from: the app's own endpoint, or Prometheus.
 
-Both read the same metrics of ``serving.telemetry.instruments``, and tell apart a source that is
+Both read the same metrics of ``serving.telemetry.arm_metrics``, and tell apart a source that is
 down, one that knows no such series, one whose newest sample is old, and one that looks too seldom
 to tell.
 """
@@ -86,6 +86,8 @@ class PrometheusMetrics:
                 metric_names.ARM_ANSWERS,
                 metric_names.ARM_SIGNALS,
                 metric_names.ARM_SHOWN,
+                metric_names.ARM_PAIRS,
+                metric_names.ARM_STRANGERS,
                 metric_names.HEARTBEAT,
             )
         )
@@ -134,6 +136,8 @@ def read(
     answers: dict[str, int] = {}
     shown: dict[str, int] = {}
     events: dict[str, dict[str, int]] = {}
+    pairs: dict[str, dict[str, int]] = {}
+    strangers: dict[str, int] = {}
     beat = -math.inf
     for sample in samples:
         if sample.name == metric_names.HEARTBEAT:
@@ -146,6 +150,10 @@ def read(
             answers[key] = int(sample.value)
         elif sample.name == metric_names.ARM_SHOWN:
             shown[key] = int(sample.value)
+        elif sample.name == metric_names.ARM_STRANGERS:
+            strangers[key] = int(sample.value)
+        elif sample.name == metric_names.ARM_PAIRS:
+            pairs.setdefault(key, {})[sample.labels["signal"]] = int(sample.value)
         elif sample.name == metric_names.ARM_SIGNALS:
             # Replicas of before an upgrade count under the earlier name.
             signal = EARLIER_NAMES.get(sample.labels["signal"], sample.labels["signal"])
@@ -155,7 +163,16 @@ def read(
         return MetricsStatus.EMPTY, {}
     if now - beat > stale_s:
         return MetricsStatus.STALE, {}
-    totals = {k: Totals(n, events.get(k, {}), shown.get(k, 0)) for k, n in answers.items()}
+    totals = {
+        key: Totals(
+            count,
+            events.get(key, {}),
+            shown.get(key, 0),
+            pairs.get(key, {}),
+            strangers.get(key, 0),
+        )
+        for key, count in answers.items()
+    }
     return MetricsStatus.OK, totals
 
 

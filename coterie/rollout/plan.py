@@ -3,11 +3,12 @@
 import itertools
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, TypeVar
 
 from coterie.errors import BadInputError
 from coterie.rollout.evidence import WIDEST, Worse
+from coterie.rollout.figures import ALL, FIGURES, check_limits, usual_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,16 @@ class Signal:
     """Share of answers that is never acceptable, whatever stable does; None: there is none."""
     of_shown: bool = False
     """What shoppers did with a list: it means nothing in shadow, where they see stable's."""
+    paired: bool = False
+    """Counted of pairs: two lists that both arms made of one request, in shadow. A pair counts for
+    the arm that alone has what is counted: without harm the canary in one pair of two."""
+    harmless: float = 0.0
+    """Share of the canary's pairs that speaks against nothing, whatever stable's is: without it
+    the rarest difference would be found in the end."""
+
+
+def _pairs(about: str, limit: float, harmless: float) -> Signal:
+    return Signal(about, Worse.MORE, limit, paired=True, harmless=harmless)
 
 
 SIGNALS: Final[dict[str, Signal]] = {
@@ -36,8 +47,23 @@ SIGNALS: Final[dict[str, Signal]] = {
     ),
     "clicks": Signal("lists that were followed by a click", Worse.LESS, 1.0, of_shown=True),
     "purchases": Signal("lists that were followed by a purchase", Worse.LESS, 1.0, of_shown=True),
+    "shorter_lists": _pairs("lists shorter than the other arm's", 1.5, 0.05),
+    "weaker_sources": _pairs("lists that draw on less than the other arm's", 1.5, 0.05),
+    "gone_items": _pairs("lists most of which the other arm knows is gone", 2.0, 0.25),
+    "fewer_friends": _pairs("lists with under half of the other arm's share of friends", 2.0, 0.33),
+    "narrower_lists": _pairs("lists of nothing but what others had lately", 2.0, 0.33),
+    "unlike_lists": _pairs("lists that have nearly nothing of stable's", 1.0, 0.12),
+    "unlike_categories": _pairs("lists of other categories than stable's", 1.0, 0.12),
+    "missed_purchases": _pairs("lists without what the other's had and was bought", 1.1, 0.01),
+    "unlike_prices": _pairs("lists of twice or half of stable's price, or of none", 1.0, 0.25),
 }
-"""All that a plan may name, with the limits that hold unless it says otherwise."""
+"""All that a plan may name, with the limits that hold unless it says otherwise. The shares that are
+harmless in pairs were measured on releases that were trained anew (``docs/rollout.md``)."""
+PAIRED: Final = tuple(name for name, meant in SIGNALS.items() if meant.paired)
+"""Signals of pairs. The version before knows none of them."""
+PAIRED_ALPHA: Final = 0.2
+"""Share of alpha that signals of pairs have together: a fifth makes the others hardly later, and
+thirty pairs are enough for what is left (ADR 50)."""
 EARLIER_NAMES: Final = {"repeated": "duplicate_lists", "odd_scores": "score_out_of_range"}
 """Signals as the version before called them: still read, by this version alone."""
 
@@ -56,6 +82,11 @@ def stored_names(by_signal: Mapping[str, Value]) -> dict[str, Value]:
     """
     earlier = {name: old for old, name in EARLIER_NAMES.items()}
     return {earlier.get(name, name): value for name, value in by_signal.items()}
+
+
+def told_before(by_signal: Mapping[str, Value]) -> dict[str, Value]:
+    """Leave out signals that the version before does not know."""
+    return {name: value for name, value in by_signal.items() if name not in PAIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +111,19 @@ class Plan:
     fast_ratio: float = 10.0
     hold_s: float = 900.0
     """How long unavailable data only hold the weight; then ``on_hold`` decides."""
+    max_strangers: float = 0.95
+    """Share of answers to shoppers of whom nothing is known, above which nothing is decided; 1: it
+    always is. Where the online store is empty, both arms do equally well."""
     on_hold: str = "pause"
     """``pause`` or ``rollback``."""
     approval: bool = False
     """Whether a person has to resume before the release is promoted."""
     cooldown_s: float = 600.0
     """After a rollback nothing is started for so long."""
+    preflight: tuple[tuple[str, float], ...] = usual_limits()
+    """Names of FIGURES with their limits: how far a canary may differ from what is live."""
+    override: tuple[str, ...] = ()
+    """Figures that a person lets pass whatever their limit says; ``all``: every one."""
 
     def __post_init__(self) -> None:
         steps = (0.0, *self.weights, 1.0)
@@ -111,22 +149,45 @@ class Plan:
                 f"deadline_s {self.deadline_s}: expected alpha in (0, .5), samples from 1 on, "
                 "a deadline not before step_s"
             )
+        check_limits(dict(self.preflight), self.override)
+        if not 0 < self.max_strangers <= 1:
+            raise BadInputError(
+                f"max_strangers is {self.max_strangers}: expected a share, over 0 and up to 1"
+            )
         if self.on_hold not in ("pause", "rollback"):
             raise BadInputError(f"on_hold is {self.on_hold!r}: expected pause or rollback")
 
-    @property
-    def alpha_each(self) -> float:
-        """Share of ``alpha`` that one test has (Bonferroni): a ceiling is a test beside a limit."""
-        tests = len(self.signals) + sum(SIGNALS[n].ceiling is not None for n, _ in self.signals)
-        return self.alpha / tests
+    def alpha_of(self, signal: str) -> float:
+        """Share of ``alpha`` that one test of a signal has: a ceiling is a test beside a limit.
+
+        Bonferroni within two groups, each of which has its part whatever is in the other (ADR 50);
+        a plan that names signals of one group alone gives that all.
+        """
+        paired = SIGNALS[signal].paired
+        tests = {False: 0, True: 0}
+        for name, _ in self.signals:
+            tests[SIGNALS[name].paired] += 1 + (SIGNALS[name].ceiling is not None)
+        part = PAIRED_ALPHA if paired else 1.0 - PAIRED_ALPHA
+        return self.alpha * (part if all(tests.values()) else 1.0) / tests[paired]
+
+    def told_before(self) -> "Plan":
+        """Give as much of it as the version before can read."""
+        known = tuple(told_before(dict(self.signals)).items())
+        # A plan has to name a signal; failures are in all of that version's.
+        return replace(self, signals=known or (("failures", SIGNALS["failures"].limit),))
 
     def as_json(self) -> dict[str, Any]:
-        """Make plain values for a file."""
-        return {**asdict(self), "signals": list(stored_names(dict(self.signals)).items())}
+        """Make plain values for a file; what the version before lacks is left out where it says
+        nothing, since that version could not read it."""
+        told = {**asdict(self), "signals": list(stored_names(dict(self.signals)).items())}
+        usual = {"preflight": usual_limits(), "override": ()}
+        return {name: told[name] for name in told if told[name] != usual.get(name)}
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Plan":
-        """Read plain values; ``signals`` as name to limit, or as pairs.
+        """Read plain values; ``signals`` and ``preflight`` as name to limit, or as pairs.
+
+        Signals that are not named are not judged; figures that are not named keep their limits.
 
         Raises:
             BadInputError: A field or a signal is unknown, or a value is refused.
@@ -144,6 +205,11 @@ class Plan:
             found = values["signals"]
             pairs = found.items() if isinstance(found, Mapping) else found
             values["signals"] = tuple((_current(str(n)), float(x)) for n, x in pairs)
+        if "preflight" in values:
+            given = {str(name): float(x) for name, x in dict(values["preflight"]).items()}
+            values["preflight"] = tuple({**dict(usual_limits()), **given}.items())
+        if "override" in values:
+            values["override"] = tuple(str(name) for name in values["override"])
         return cls(**values)
 
     @classmethod
@@ -153,9 +219,17 @@ class Plan:
         Raises:
             BadInputError: It is not one.
         """
-        if "signals" not in content:
-            return cls.of(content)
-        return cls.of({**content, "signals": current_names(dict(content["signals"]))})
+        known = {field.name for field in fields(cls)}
+        # A later version may know more: an image that is rolled back reads what it left.
+        read = {name: value for name, value in content.items() if name in known}
+        if "signals" in read:
+            read["signals"] = current_names(dict(read["signals"]))
+        if "preflight" in read:
+            limits = dict(read["preflight"])
+            read["preflight"] = {name: limits[name] for name in limits if name in FIGURES}
+        if "override" in read:
+            read["override"] = [n for n in read["override"] if n in FIGURES or n == ALL]
+        return cls.of(read)
 
 
 def _current(name: str) -> str:

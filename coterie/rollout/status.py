@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
+from coterie.rollout.figures import JudgedFigure, judge_figures
 from coterie.rollout.history import LAST, phase_under
 from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import HELD, Phase, State, Transition
@@ -70,6 +71,15 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparisonStatus:
+    """How a canary differs from what was live when it was started."""
+
+    live: NamedRelease
+    canary: NamedRelease
+    figures: tuple[JudgedFigure, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutStatus:
     """How a rollout stands: all that terminal, HTTP API and page show."""
 
@@ -92,6 +102,8 @@ class RolloutStatus:
     since: float
     lasted_s: float
     samples: Samples
+    comparison: ComparisonStatus | None
+    """Of the last rollout; None: its canary was compared with nothing."""
     signals: tuple[SignalStatus, ...]
     plan: Mapping[str, Any]
     frozen: str
@@ -141,13 +153,28 @@ def rollout_status(
             state.step_samples.get(CANARY, 0),
             state.step_samples.get(STABLE, 0),
         ),
+        comparison=_comparison(state, versions),
         signals=_signal_statuses(state),
-        plan={**asdict(state.plan), "signals": dict(state.plan.signals)},
+        plan=_plan(state),
         frozen=state.frozen,
         quarantine=dict(state.quarantine),
         last=tuple(itertools.islice(reversed(history), LAST)),
         versions={d: versions[d] for d in _digests(state, history) if d in versions},
     )
+
+
+def _plan(state: State) -> dict[str, Any]:
+    named = {name: dict(getattr(state.plan, name)) for name in ("signals", "preflight")}
+    return {**asdict(state.plan), **named}
+
+
+def _comparison(state: State, versions: Mapping[str, str]) -> ComparisonStatus | None:
+    found, plan = state.comparison, state.plan
+    if found is None:
+        return None
+    live, canary = (NamedRelease(d, versions.get(d)) for d in (found.live, found.canary))
+    judged = judge_figures(found.figures, dict(plan.preflight), plan.override)
+    return ComparisonStatus(live, canary, judged)
 
 
 def _named(digest: str, versions: Mapping[str, str]) -> NamedRelease | None:
@@ -231,7 +258,7 @@ def _verdict(
     if signal.of_shown and state.active is Phase.SHADOW:
         return "unknown", "means nothing in shadow"
     if not (judged["canary"][0] and judged["stable"][0]):
-        return "unknown", "nothing counted yet"
+        return "unknown", "is told in shadow" if signal.paired else "nothing counted yet"
     low, high = judged["interval"]
     if high <= judged["limit"] if signal.worse == "more" else low >= judged["limit"]:
         return "good", "within the limit"

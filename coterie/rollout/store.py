@@ -126,7 +126,7 @@ class FileRolloutStore:
         return [read_transition(json.loads(line)) for line in lines]
 
     def note_snapshot(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot for the charts. Over the limit every other one goes, not the oldest."""
+        """Keep a snapshot for the charts. Over the limit every other one goes, never the first."""
         path = self._folder / SNAPSHOTS
         with self._writing():
             if self._snapshots_file() != path:
@@ -134,7 +134,8 @@ class FileRolloutStore:
             length = _add_line(path, json.dumps(asdict(snapshot)), sync=False)
             if length > KEPT_SNAPSHOTS_BYTES:
                 lines = path.read_bytes().splitlines(keepends=True)
-                write_atomically(path, b"".join(lines[len(lines) % 2 :: 2]))
+                kept = [lines[0], *lines[1 + len(lines) % 2 :: 2]]
+                write_atomically(path, b"".join(kept))
 
     def snapshots(self) -> list[Snapshot]:
         """Read the snapshots that were kept, oldest first."""

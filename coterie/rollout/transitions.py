@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from coterie.rollout.evidence import Evidence
-from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import HELD, WATCHED, Phase, State, Transition, TransitionCause
+from coterie.rollout.strength import e_value
 
 CANARY: Final = "canary"
 STABLE: Final = "stable"
 CONTROLLER: Final = "controller"
+REFUSED: Final = "preflight: "
+"""How it begins why a release is in quarantine that never ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,16 @@ def judgement(state: State) -> dict[str, dict[str, Any]]:
     judged: dict[str, dict[str, Any]] = {}
     for name, limit in state.plan.signals:
         evidence = state.evidence.get(name, Evidence())
-        held = evidence.interval(state.plan.alpha_each)
+        alpha = state.plan.alpha_of(name)
+        held = evidence.interval(alpha)
         judged[name] = {
             "canary": [evidence.canary.samples, evidence.canary.events],
             "stable": [evidence.stable.samples, evidence.stable.events],
             "ratio": held.ratio,
             "interval": [held.low, held.high],
             "limit": limit,
-            "e_value": evidence.against(limit, SIGNALS[name].worse),
-            "rolls_back_at": 1 / state.plan.alpha_each,
+            "e_value": e_value(name, evidence, limit),
+            "rolls_back_at": 1 / alpha,
         }
     return judged
 

@@ -43,7 +43,7 @@ def where(state: State) -> str:
 _HELD_WORDS: Final = {
     Phase.PAUSED: "paused",
     Phase.INCONCLUSIVE: "inconclusive",
-    Phase.DATA_UNAVAILABLE: "without metrics",
+    Phase.DATA_UNAVAILABLE: "without data",
 }
 
 

@@ -14,6 +14,7 @@ import torch.distributed
 from torch import nn
 
 from coterie.errors import BadInputError
+from coterie.training.captured_steps import CapturedSteps, DrawnBatches
 from coterie.training.history import (
     Checkpoints,
     EpochRecord,
@@ -44,6 +45,11 @@ class Trainee(nn.Module):
     def batch(self, epoch: int, step: int, rank: int, world: int) -> Any:
         """Make one step's input for one of ``world`` workers, the same whenever it is asked for."""
         raise NotImplementedError
+
+    def device_batches(self) -> DrawnBatches | None:
+        """Give batches that are drawn on a GPU, if this trainee knows how to: its steps are then
+        captured once and replayed. They need not be those of ``batch``, only as good."""
+        return None
 
     def validate(self) -> float | None:
         """Measure NDCG@20 on the validation targets; None where there are none."""
@@ -121,20 +127,25 @@ def run_epochs(
     Raises:
         BadInputError: The loss is no longer finite.
     """
+    device = next(trainee.parameters()).device
+    drawn = trainee.device_batches() if device.type == "cuda" and world == 1 else None
     # Fused: one pass over weights, gradients and moments instead of one an operation, which took a
     # quarter of a step on Douban-Book.
     optimizer = torch.optim.AdamW(
-        trainee.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
+        trainee.parameters(),
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        fused=True,
+        capturable=drawn is not None,
     )
     state = checkpoints.load() if checkpoints else None
     history, best = _resume(trainee, optimizer, state)
     mean = _Mean(trainee, config.ema_decay, state.average if state else {})
-    mean.steps = len(history.epochs) * trainee.num_batches(world)
-    stepper = wrap(trainee)
+    mean.follow(len(history.epochs) * trainee.num_batches(world))
+    step = _Step(wrap(trainee), optimizer, mean, config.max_grad_norm, device)
+    epochs = _Epochs(trainee, step, drawn, rank, world)
     while len(history.epochs) < config.max_epochs and not _is_done(history, config):
-        record = _run_epoch(
-            trainee, stepper, optimizer, mean, config, len(history.epochs), rank, world
-        )
+        record = _run_epoch(epochs, mean, config, len(history.epochs))
         history = history.add(record)
         if history.best_epoch == record.epoch:
             with mean.in_place():
@@ -155,17 +166,24 @@ class _Mean:
         self._live, self._decay = dict(trainee.named_parameters()), decay
         device = next(trainee.parameters()).device
         self.weights = {name: tensor.to(device) for name, tensor in known.items()}
-        self.steps = 0
+        # On the device: a captured step counts by itself.
+        self._steps = torch.zeros((), dtype=torch.float64, device=device)
         if decay and not self.weights:
             self.weights = {name: p.detach().clone() for name, p in self._live.items()}
+
+    def follow(self, steps: int) -> None:
+        """Go on after so many steps of the optimiser."""
+        self._steps.fill_(steps)
 
     @torch.no_grad()
     def step(self) -> None:
         """Follow one of the optimiser's steps. The first are forgotten sooner than later ones."""
-        self.steps += 1
-        decay = min(self._decay, self.steps / (self.steps + 10))
+        if not self.weights:
+            return
+        self._steps.add_(1)
+        share = 1.0 - (self._steps / (self._steps + 10)).clamp_max(self._decay)
         for name, mean in self.weights.items():
-            mean.lerp_(self._live[name].detach(), 1.0 - decay)
+            mean.lerp_(self._live[name].detach(), share.to(mean.dtype))
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -196,58 +214,79 @@ def _is_done(history: TrainingHistory, config: LoopConfig) -> bool:
     return history.validations_since_best() >= config.patience
 
 
-def _run_epoch(
-    trainee: Trainee,
-    stepper: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    mean: _Mean,
-    config: LoopConfig,
-    done: int,
-    rank: int,
-    world: int,
-) -> EpochRecord:
+class _Step:
+    """One step of the optimiser, and what all of an epoch's have lost."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        mean: _Mean,
+        max_grad_norm: float,
+        device: torch.device,
+    ):
+        self._module, self._optimizer, self._mean = module, optimizer, mean
+        self._max_grad_norm, self.device = max_grad_norm, device
+        self.total = torch.zeros((), device=device)
+        """Sum of the losses; to be fetched once an epoch."""
+
+    def train(self) -> None:
+        self._module.train()
+        self.total.zero_()
+
+    def __call__(self, batch: Any) -> None:
+        on_gpu = self.device.type == "cuda"
+        # Weights in half precision that autocast keeps would outlive a captured step.
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=on_gpu, cache_enabled=not on_gpu
+        ):
+            loss = self._module(batch)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self._max_grad_norm > 0:
+            nn.utils.clip_grad_norm_(self._module.parameters(), self._max_grad_norm)
+        self._optimizer.step()
+        self._mean.step()
+        self.total += loss.detach().float()
+
+
+class _Epochs:
+    """Passes over the data of one worker, from batches of the host or of the device."""
+
+    def __init__(
+        self, trainee: Trainee, step: _Step, drawn: DrawnBatches | None, rank: int, world: int
+    ):
+        self.trainee, self.rank, self.world = trainee, rank, world
+        self._step, self._drawn = step, drawn
+        self._captured = CapturedSteps(drawn.draw, step) if drawn else None
+
+    def run(self, epoch: int) -> float:
+        """Pass over the data once; the mean loss is all that is ever fetched from the device."""
+        self._step.train()
+        steps = self.trainee.num_batches(self.world)
+        if self._drawn and self._captured:
+            self._captured.run(steps, self._drawn.begin(epoch))
+        else:
+            for batch in _batches(self.trainee, epoch, self.rank, self.world):
+                self._step(batch)
+        total = float(self._step.total)
+        return _from_rank_0(total / max(1, steps), self.world, self._step.device)
+
+
+def _run_epoch(epochs: _Epochs, mean: _Mean, config: LoopConfig, done: int) -> EpochRecord:
     started = time.perf_counter()
     # Seeded anew each epoch: a resumed run then draws what the undisturbed one would have.
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed((config.seed * 1_000_003 + done) * 1_009 + rank)
-        loss = _train_once(trainee, stepper, optimizer, mean, config, done, rank, world)
+        torch.manual_seed((config.seed * 1_000_003 + done) * 1_009 + epochs.rank)
+        loss = epochs.run(done)
+        if not math.isfinite(loss):
+            raise BadInputError(
+                f"the loss of epoch {done + 1} is {loss}: use a lower lr than {config.lr}"
+            )
         with mean.in_place():
-            score = _score(trainee, config, done, rank, world)
+            score = _score(epochs.trainee, config, done, epochs.rank, epochs.world)
     return EpochRecord(done + 1, loss, score, time.perf_counter() - started)
-
-
-def _train_once(
-    trainee: Trainee,
-    stepper: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    mean: _Mean,
-    config: LoopConfig,
-    epoch: int,
-    rank: int,
-    world: int,
-) -> float:
-    """Pass over the data once; the mean loss is all that is ever fetched from the device."""
-    stepper.train()
-    device = next(trainee.parameters()).device
-    steps = trainee.num_batches(world)
-    total = torch.zeros((), device=device)
-    for batch in _batches(trainee, epoch, rank, world):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = stepper(batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if config.max_grad_norm > 0:
-            nn.utils.clip_grad_norm_(trainee.parameters(), config.max_grad_norm)
-        optimizer.step()
-        mean.step()
-        total += loss.detach().float()
-    loss_of_epoch = _from_rank_0(float(total) / max(1, steps), world, device)
-    if not math.isfinite(loss_of_epoch):
-        raise BadInputError(
-            f"the loss of epoch {epoch + 1} is {loss_of_epoch}: use a lower lr than {config.lr}"
-        )
-    return loss_of_epoch
 
 
 def _batches(trainee: Trainee, epoch: int, rank: int, world: int) -> Iterator[Any]:

@@ -24,7 +24,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from coterie.data.dataset import TrainingSet
 from coterie.fitting.dataset_file import pack
-from coterie.local_ray import start_local_ray
+from coterie.local_ray import ray_at
 from coterie.tuning.search import Replayable, decode, distributions, encode, quiet, told
 from coterie.tuning.study import Study
 from coterie.tuning.study_progress import Watch, unwatched
@@ -42,6 +42,8 @@ REDUCTION: Final = 3
 """One trial of so many goes on after each look; each comes so many times later than the last."""
 RETRIES: Final = 1
 """Of a trial whose process died: its machine may have gone, and its settings be as good as any."""
+PRELOADED: Final = ("coterie.tuning.tune",)
+"""What Ray's workers on this machine need."""
 QUIET: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the study's own lines are what is kept
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends this command as it does all others
@@ -256,20 +258,10 @@ class _Enough(_Here, ray.tune.Stopper):  # type: ignore[misc]
 @contextmanager
 def _cluster(bounds: Bounds) -> Iterator[None]:
     """Start Ray for the time of a run, unless the caller has it up already."""
-    ours = not ray.is_initialized()
-    if ours and bounds.address == "local":
-        start_local_ray(
-            num_cpus=max(cores(), bounds.at_once * bounds.threads),
-            num_gpus=torch.cuda.device_count() if bounds.use_gpu else 0,
-            logging_level=logging.CRITICAL,
-        )
-    elif ours:
-        ray.init(address=bounds.address, log_to_driver=False, logging_level=logging.CRITICAL)
-    try:
+    cpus = max(cores(), bounds.at_once * bounds.threads)
+    gpus = torch.cuda.device_count() if bounds.use_gpu else 0
+    with ray_at(bounds.address, PRELOADED, logging.CRITICAL, num_cpus=cpus, num_gpus=gpus):
         yield
-    finally:
-        if ours:
-            ray.shutdown()
 
 
 @contextmanager

@@ -31,12 +31,15 @@ from coterie.schema import ITEMS, QUARANTINE
 from coterie.workflow.config_values import read_config
 from coterie.workflow.content_folder import content_folder, earlier_content
 from coterie.workflow.content_workers import ContentWorkers, encode_by_workers, encode_here
+from coterie.workflow.item_reviews import reviews_of
 from coterie.workflow.settings import change
 
 COLUMNS: Final = {"image": "image_uri", "audio": "audio_uri"}
 """Of a catalogue: where each kind of file lies."""
 QUARANTINE_FILE: Final = "quarantine.parquet"
 Make = Callable[[str, EncoderChoice, str], ContentEncoder]
+Reviews = Mapping[str, Sequence[str]]
+"""By item, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +149,20 @@ def encode_catalogue(
         How it went, by kind; nothing where no encoder is chosen.
 
     Raises:
-        BadInputError: The folder is not clean, or an encoder cannot be had.
+        BadInputError: The folder is not clean, an encoder cannot be had, or reviews are to be read
+            of events without times.
         UnavailableError: A store or an API does not answer.
     """
     _, tables = read_clean(clean)
     items = tables[ITEMS.name].sort_by("item_id")
+    reviews: Reviews = {}
+    if settings.texts.reviews and settings.text.place:
+        reviews = reviews_of(clean, tables, settings.texts.max_reviews)
     found: dict[str, ContentCoverage] = {}
     with TemporaryDirectory(prefix="coterie-content-") as near, earlier_content(keep) as earlier:
         made, bad = Path(near), []
         for kind, choice in settings.chosen.items():
-            work = _Work(kind, partial(make, kind, choice, key), settings)
+            work = _Work(kind, partial(make, kind, choice, key), settings, reviews)
             kept, faults, encoded = work.encode(items, KeptVectors.read(earlier, kind), progress)
             encoder = work.encoder
             kept.write(made)
@@ -183,9 +190,13 @@ class _Work:
     """Encodes one kind of a catalogue."""
 
     def __init__(
-        self, kind: str, make: Callable[[], ContentEncoder], settings: ContentSettings
+        self,
+        kind: str,
+        make: Callable[[], ContentEncoder],
+        settings: ContentSettings,
+        reviews: Reviews,
     ) -> None:
-        self._kind, self._settings = kind, settings
+        self._kind, self._settings, self._reviews = kind, settings, reviews
         self._make = partial(_make_reader, make, settings.fetch)
         self._reader = self._make()
 
@@ -227,7 +238,7 @@ class _Work:
         if self._kind in FETCHED:
             values = pc.fill_null(items[COLUMNS[self._kind]], "").to_pylist()
         else:
-            values = item_texts(items, self._settings.texts)
+            values = item_texts(items, self._settings.texts, self._reviews)
         return ItemInputs.of(self._kind, ids, values, self._reader.stamps(values))
 
     def _quarantine(

@@ -11,7 +11,10 @@ import pyarrow as pa
 from coterie.content.batches import BatchReader
 from coterie.content.encoder import EncodedBatch
 from coterie.errors import BadInputError
-from coterie.local_ray import start_local_ray
+from coterie.local_ray import ray_at
+
+PRELOADED = ("ray.data", "coterie.workflow.content_workers", "torch")
+"""What Ray's workers on this machine need; encoders of texts, pictures and sounds come on top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +109,7 @@ def _joined(workers: ContentWorkers) -> Iterator[None]:
     """Start Ray, or join it, for as long as it is needed, unless the caller has it up already."""
     import ray
 
-    ours = not ray.is_initialized()
-    if ours and workers.address == "local":
-        # One core more: Ray Data's own small tasks need one beside the workers.
-        start_local_ray(num_cpus=workers.count + 1, logging_level=logging.ERROR)
-    elif ours:
-        ray.init(address=workers.address, log_to_driver=False, logging_level=logging.ERROR)
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    try:
+    # One core more: Ray Data's own small tasks need one beside the workers.
+    with ray_at(workers.address, PRELOADED, logging.ERROR, num_cpus=workers.count + 1):
+        ray.data.DataContext.get_current().enable_progress_bars = False
         yield
-    finally:
-        if ours:
-            ray.shutdown()

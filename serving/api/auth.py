@@ -1,104 +1,236 @@
-"""Who may ask: the one guard of HTTP. A token of another kind is one entry of ``TOKENS``."""
+"""The one guard of HTTP: finds who asks, and whether they may."""
 
-import secrets
-from collections.abc import Mapping, Sequence
+import math
+import time
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+from http.cookies import CookieError, SimpleCookie
+from typing import Final, NoReturn
+from urllib.parse import unquote
 
-from fastapi import HTTPException, Request, Security
-from fastapi.security import HTTPBearer
+from starlette.types import Scope as Asgi
 
-from serving.api.problems import ProblemError, problem_responses
-from serving.settings import PREFIX, Settings
+from coterie.access.keys import Key
+from coterie.access.last_use import FOLDER, LastUses
+from coterie.access.scopes import MEANING, Scope, read_scopes
+from coterie.access.tokens import Purpose, read_token
+from coterie.data.ids import normal_id
+from coterie.errors import BadInputError
+from serving.api.access import Need
+from serving.api.key_ring import TOKENS, KeyRing, variable_of
+from serving.api.problems import ProblemError
+from serving.api.rates import Buckets
+from serving.settings import Settings
 
-REFUSED: Final = problem_responses(401, 403)
-"""What a guarded router may answer, for its description."""
-_BEARER: Final = HTTPBearer(auto_error=False)
-
-
-class Scope(StrEnum):
-    """What a token lets its holder do, in words that follow "may"."""
-
-    ROLLOUTS = "command rollouts"
-    CHANGES = "change items, ties and people"
+SESSION: Final = "coterie_session"
+"""The cookie that keeps a session."""
+_REALM: Final = 'Bearer realm="coterie"'
+_SAME_SITE: Final = (b"same-origin", b"none")
+"""What a browser says of a request by a page of ours, or typed by its user."""
+_LONGEST_ADDRESS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class TokenKind:
-    """A token that an operator sets, and what its holders may do."""
+class Caller:
+    """Who asks, by what they sent."""
 
-    scheme: str
-    """Its name in the OpenAPI description."""
-    setting: str
-    """Field of ``Settings`` that holds it; where that is empty, nobody has such a token."""
-    scopes: frozenset[Scope]
-
-    @property
-    def variable(self) -> str:
-        """Environment variable that sets it."""
-        return f"{PREFIX}{self.setting.upper()}"
-
-
-TOKENS: Final = (
-    TokenKind("AdminToken", "admin_token", frozenset({Scope.ROLLOUTS})),
-    TokenKind("ChangeToken", "change_token", frozenset({Scope.CHANGES})),
-)
+    key: Key
+    shopper: str = ""
+    """Whom their token is bound to; nobody if empty."""
 
 
 class Guard:
-    """Lets in whoever sends a token of the right scope, as ``Authorization: Bearer TOKEN``."""
+    """Lets in whoever sends a key of the right scope, as ``Authorization: Bearer KEY``."""
 
-    def __init__(self, tokens: Mapping[str, str], kinds: Sequence[TokenKind] = TOKENS) -> None:
-        """Take the tokens that the app was started with.
+    def __init__(
+        self,
+        ring: KeyRing,
+        is_open: frozenset[Scope] = frozenset(),
+        per_key: float = 0.0,
+        per_address: float = 0.0,
+        proxies: int = 0,
+        uses: LastUses | None = None,
+        page_key: str = "",
+    ) -> None:
+        """Take what opens the app.
 
         Args:
-            tokens: By setting; empty ones let nobody in.
-            kinds: What each is for.
+            ring: Keys.
+            is_open: Scopes that everybody has.
+            per_key: Requests a second of one key; 0 for no limit.
+            per_address: Likewise of one address that sends no key.
+            proxies: Of ours before the app, each of which adds who asked it to X-Forwarded-For.
+            uses: Where it is noted which key was used.
+            page_key: Id of the key with which pages begin a session by themselves; none if empty.
         """
-        self._tokens, self._kinds = tokens, kinds
+        self.ring, self.is_open, self.page_key = ring, is_open, page_key
+        self._per_key, self._per_address = Buckets(per_key), Buckets(per_address)
+        self._proxies = proxies
+        self._uses = uses or LastUses(None)
 
     @classmethod
     def of(cls, settings: Settings) -> "Guard":
-        """Take all tokens from an app's settings."""
-        return cls({kind.setting: getattr(settings, kind.setting) for kind in TOKENS})
+        """Do as an app's settings say."""
+        ring = KeyRing.of(settings)
+        return cls(
+            ring,
+            open_scopes(settings, ring.token_scopes),
+            settings.rate_per_key,
+            settings.rate_per_address,
+            settings.proxies,
+            LastUses(settings.state_folder / FOLDER),
+            settings.page_key,
+        )
 
-    def require(self, scope: Scope, open_without: bool = False) -> list[Any]:
-        """Make the dependencies of a router, or of a route, that only holders of a scope may use.
-
-        They name the tokens that have it in the OpenAPI description.
+    def admit(self, scope: Asgi, need: Need) -> None:
+        """Let a request pass, or refuse it.
 
         Args:
-            scope: What its callers do.
-            open_without: Let everybody in where no token of the scope is set.
+            scope: Of the request; ``state`` gets the key's id and what was needed.
+            need: Of the route.
+
+        Raises:
+            ProblemError: 401 without a key that opens anything, 403 with one that does not open
+                this, 429 where it was asked for too often.
         """
-        kinds = [kind for kind in self._kinds if scope in kind.scopes]
-        variables = " or ".join(kind.variable for kind in kinds)
-        known = [token.encode() for kind in kinds if (token := self._tokens.get(kind.setting))]
-        if not known and open_without:
-            return []
+        if need.scope is None:
+            return
+        state = scope["state"]
+        state["need"] = need
+        sent = _Sent(scope)
+        caller = self._caller(sent)
+        if caller is None:
+            self._count(self._per_address, self._address(sent, scope))
+            if need.scope not in self.is_open:
+                self._refuse(need.scope, bool(sent.bearer or sent.session))
+            return
+        key = caller.key
+        state["key"], state["caller"] = key.id, caller
+        self._uses.note(key.id, time.time())
+        self._count(self._per_key, key.id)
+        if need.scope in self.is_open and not caller.shopper:
+            return
+        own = need.own and bool(caller.shopper) and caller.shopper == _shopper(scope)
+        # What is a shopper's own their token opens, whatever else its key may.
+        if need.scope not in key.scopes and not (own and Scope.LISTS in key.scopes):
+            _forbid(need.scope, f"key {key.id} has {' '.join(key.scopes)}")
+        if caller.shopper and not own:
+            _forbid(
+                need.scope, "a shopper's token opens lists, searches and data of that shopper alone"
+            )
 
-        async def check(request: Request) -> None:
-            if not known:
-                raise ProblemError(
-                    403,
-                    f"this app was started without a token, so nobody may {scope}: set "
-                    f"{variables}, for example to the output of `openssl rand -hex 16`, and "
-                    "start it again",
-                )
-            given = await _BEARER(request)
-            sent = given.credentials.encode() if given else b""
-            # All of them, each in constant time: how long it takes tells nothing of a token.
-            matches = [secrets.compare_digest(sent, token) for token in known]
-            if not any(matches):
-                raise HTTPException(
-                    401,
-                    f"send `Authorization: Bearer TOKEN`, with the app's {variables}",
-                    {"WWW-Authenticate": 'Bearer realm="coterie"'},
-                )
+    def _caller(self, sent: "_Sent") -> Caller | None:
+        if sent.bearer:
+            if sent.bearer.count(".") == 2 and (found := self._by_token(sent.bearer)):
+                return found
+            key = self.ring.of_credential(sent.bearer)
+            return Caller(key) if key else None
+        if sent.session and (read := read_token(sent.session, Purpose.SESSION, self.ring.find)):
+            return Caller(read[0])
+        return None
 
-        schemes = [
-            HTTPBearer(scheme_name=kind.scheme, description=kind.variable, auto_error=False)
-            for kind in kinds
+    def _by_token(self, token: str) -> Caller | None:
+        read = read_token(token, Purpose.SHOPPER, self.ring.find)
+        return Caller(*read) if read else None
+
+    def _refuse(self, scope: Scope, sent: bool) -> NoReturn:
+        tokens = [
+            variable_of(setting)
+            for setting, scopes in TOKENS.items()
+            if scope in scopes and scope in self.ring.token_scopes | {Scope.ADMIN}
         ]
-        return [*map(Security, schemes), Security(check)]
+        beside = f", or the app's {' or '.join(tokens)}" if tokens else ""
+        if not self.ring.opened_by(scope):
+            old = f", or set {' or '.join(tokens)}" if tokens else ""
+            raise ProblemError(
+                403,
+                f"this app was started without keys, so nobody may {MEANING[scope]}: make one with "
+                f"`coterie keys create`, name its file in {variable_of('keys')}{old}, and start it "
+                "again",
+                headers={"WWW-Authenticate": _REALM},
+            )
+        raise ProblemError(
+            401,
+            f"{'what was sent opens nothing' if sent else 'no key was sent'}: send "
+            f"`Authorization: Bearer KEY` with a key that has {scope}{beside}",
+            headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"' if sent else _REALM},
+        )
+
+    def _count(self, buckets: Buckets, who: str) -> None:
+        wait = buckets.wait_s(who, time.monotonic())
+        if wait:
+            raise ProblemError(
+                429,
+                "this was asked for too often: wait as Retry-After says, and ask less often",
+                headers={"Retry-After": str(math.ceil(wait))},
+            )
+
+    def _address(self, sent: "_Sent", scope: Asgi) -> str:
+        """Find who asks without a key; only what proxies of ours have added is believed."""
+        if self._proxies and len(sent.forwarded) >= self._proxies:
+            return sent.forwarded[-self._proxies][:_LONGEST_ADDRESS]
+        client = scope.get("client")
+        return str(client[0]) if client else ""
+
+
+class _Sent:
+    """What a request says of who sends it."""
+
+    def __init__(self, scope: Asgi) -> None:
+        self.bearer = self.session = ""
+        self._forwarded: list[bytes] = []
+        cookies, site = [], b"same-origin"
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                kind, _, credential = value.partition(b" ")
+                if kind.lower() == b"bearer":
+                    self.bearer = credential.strip().decode("utf-8", "replace")
+            elif name == b"cookie":
+                cookies.append(value)
+            elif name == b"sec-fetch-site":
+                site = value
+            elif name == b"x-forwarded-for":
+                self._forwarded.append(value)
+        # SameSite=Strict keeps pages of others from sending it; browsers say so once more.
+        if cookies and not self.bearer and site in _SAME_SITE:
+            self.session = _session_in(b"; ".join(cookies))
+
+    @property
+    def forwarded(self) -> list[str]:
+        """Addresses that proxies added, nearest last."""
+        whole = b",".join(self._forwarded).decode("latin-1")
+        return [part.strip() for part in whole.split(",") if part.strip()]
+
+
+def open_scopes(settings: Settings, of_tokens: frozenset[Scope]) -> frozenset[Scope]:
+    """Find what everybody may: what settings say; without any keys all that no token opens."""
+    if settings.open_scopes:
+        return frozenset(read_scopes(settings.open_scopes.replace(",", " ").split()))
+    if settings.keys:
+        return frozenset()
+    return frozenset(Scope) - {Scope.ADMIN} - of_tokens
+
+
+def _session_in(header: bytes) -> str:
+    if SESSION.encode() not in header:
+        return ""
+    try:
+        found = SimpleCookie(header.decode("latin-1")).get(SESSION)
+    except CookieError:
+        return ""
+    return found.value if found else ""
+
+
+def _shopper(scope: Asgi) -> str:
+    """Read whom a path names, in the form that ids are kept in; empty if it names nobody."""
+    try:
+        return normal_id(unquote(scope["path_params"]["user_id"]))
+    except (BadInputError, KeyError):
+        return ""
+
+
+def _forbid(scope: Scope, why: str) -> NoReturn:
+    raise ProblemError(
+        403,
+        f"{why}, and this needs {scope}",
+        headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{scope}"'},
+    )

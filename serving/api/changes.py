@@ -34,7 +34,7 @@ _SOME: Any = {
 }
 
 api = APIRouter(
-    prefix="/v1", tags=["changes"], responses=problem_responses(401, 503), route_class=StrictRoute
+    prefix="/v1", tags=["changes"], responses=problem_responses(503), route_class=StrictRoute
 )
 
 
@@ -150,7 +150,8 @@ async def _many(
 
 def _sort(using: AppParts, table: Table, rows: Sequence[Any]) -> SortedChanges:
     settings = using.settings
-    intake = ChangeIntake(Intake(settings.max_event_age_days, settings.max_event_lead_s))
+    taken = Intake(settings.max_event_age_days, settings.max_event_lead_s, using.router.erased)
+    intake = ChangeIntake(taken)
     return intake.sort(table, rows, datetime.now(UTC))
 
 

@@ -35,9 +35,14 @@ class AppParts:
         return self.router.stable
 
 
-def _parts(request: Request) -> AppParts:
+def parts_of(request: Request) -> AppParts:
+    """Find what the app that was asked works with."""
     parts: AppParts = request.app.state.parts
     return parts
+
+
+async def _parts(request: Request) -> AppParts:
+    return parts_of(request)
 
 
 Using = Annotated[AppParts, Depends(_parts)]

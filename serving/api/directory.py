@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from coterie.data.suppressed import NOBODY, Suppressed
 from coterie.errors import BadInputError
 from serving.schemas import ShopperSample
 from serving.settings import Settings
@@ -22,6 +23,7 @@ class ShopperDirectory:
 
     def __init__(self, ids: pa.Array) -> None:
         self._ids = ids
+        self._left_out: Suppressed | None = None
 
     @classmethod
     def empty(cls) -> "ShopperDirectory":
@@ -51,14 +53,24 @@ class ShopperDirectory:
         spread = ids.filter(has_ties), ids.filter(pc.invert(has_ties))
         return cls(pa.concat_arrays([_spread(part) for part in spread]))
 
-    def find(self, part: str, limit: int, withdrawn: Collection[str] = ()) -> ShopperSample:
+    def find(
+        self,
+        part: str,
+        limit: int,
+        withdrawn: Collection[str] = (),
+        erased: Suppressed = NOBODY,
+    ) -> ShopperSample:
         """Find ids that contain ``part``; a sample of all if it is empty.
 
         Args:
             part: Of an id.
             limit: Ids to name.
             withdrawn: Who may not be used any more: not found.
+            erased: Who was erased: not known any more, also when they come back.
         """
+        if erased and erased is not self._left_out:
+            self._ids = self._ids.filter(pc.invert(erased.among(self._ids)))
+            self._left_out = erased
         part = unicodedata.normalize("NFC", part).strip()  # ids are; a part need not be one
         found = self._ids.filter(pc.match_substring(self._ids, part)) if part else self._ids
         if withdrawn:

@@ -26,7 +26,7 @@ _Words = Annotated[
 _Price = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
 
 
-def item_filter(
+async def item_filter(
     category: Annotated[
         _Words, Query(description="A path: items of it and of what is below it; repeat it for more")
     ] = None,
@@ -75,7 +75,7 @@ class Page:
         return Wanted(self.filter, shown=Shown.read(self.after, digest), about=digest)
 
 
-def page(filtered: Filter, after: After = "") -> Page:
+async def page(filtered: Filter, after: After = "") -> Page:
     """Read filter and page."""
     return Page(filtered, after)
 
@@ -97,7 +97,7 @@ class Place:
         return replace(read, surface=self.surface, context=self.item_ids)
 
 
-def place(
+async def place(
     paged: Paged,
     surface: Annotated[Surface, Query(description="Where in the shop it is shown")] = "home",
     item_id: Annotated[

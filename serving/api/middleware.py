@@ -4,22 +4,25 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from opentelemetry.trace import Span
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coterie.data.ids import normal_id
 from coterie.errors import BadInputError
+from serving.api.access import Need
 from serving.api.problems import OUR_FAULT, send_problem
 from serving.telemetry.instruments import OTHER
-from serving.telemetry.logs import LOGGER, Pseudonyms
+from serving.telemetry.logs import AUDIT, LOGGER, Pseudonyms
 from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.traces import span
 
 REQUEST_ID: Final = "X-Request-ID"
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 SAFE_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -31,6 +34,14 @@ SAFE_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+_Header = tuple[bytes, bytes]
+_ID: Final = REQUEST_ID.lower().encode()
+_SAFE: Final = [(name.lower().encode(), value.encode()) for name, value in SAFE_HEADERS.items()]
+_SHARED: Final = [
+    (name, b"cross-origin" if name == b"cross-origin-resource-policy" else value)
+    for name, value in _SAFE
+]
+
 
 class TelemetryMiddleware:
     """ASGI middleware; the outermost, so that nothing escapes it."""
@@ -39,7 +50,7 @@ class TelemetryMiddleware:
         self._app = app
         self._metrics = metrics
         self._pseudonyms = pseudonyms
-        self._logger = logging.getLogger(LOGGER)
+        self._logger, self._audit = logging.getLogger(LOGGER), logging.getLogger(AUDIT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and watch it."""
@@ -80,7 +91,8 @@ class TelemetryMiddleware:
             }
         )
         level = logging.DEBUG if route in _QUIET else logging.INFO
-        if not self._logger.isEnabledFor(level):
+        told, written = self._logger.isEnabledFor(level), _writes(request)
+        if not (told or written):
             return
         fields = {
             "request_id": request.request_id,
@@ -90,10 +102,30 @@ class TelemetryMiddleware:
             "ms": round(seconds * 1000, 2),
         }
         fields |= made_by
-        user_id = request.scope.get("path_params", {}).get("user_id")
-        if user_id is not None:
-            fields["user"] = self._pseudonyms.of(_one_form(user_id))
-        self._logger.log(level, "request", extra={"fields": fields})
+        if key := request.scope["state"].get("key"):
+            fields["key"] = key
+        named = request.scope.get("path_params", {})
+        if "user_id" in named:
+            fields["user"] = self._pseudonyms.of(_one_form(named["user_id"]))
+        if told:
+            self._logger.log(level, "request", extra={"fields": fields})
+        if written:
+            self._audit.info("audit", extra={"fields": fields | self._written(named, written)})
+
+    def _written(self, named: Mapping[str, str], need: Need) -> dict[str, str]:
+        """Say what a write was about: people by their pseudonyms."""
+        found = {"scope": str(need.scope)}
+        if "other_id" in named:
+            found["other"] = self._pseudonyms.of(_one_form(named["other_id"]))
+        if "item_id" in named:
+            found["item"] = named["item_id"]
+        return found
+
+
+def _writes(request: "_ObservedRequest") -> Need | None:
+    """Find what a request needed that writes, or wanted to; None for those that only read."""
+    need: Need | None = request.scope["state"].get("need")
+    return need if request.method not in _READS else None
 
 
 class _ObservedRequest:
@@ -115,13 +147,17 @@ class _ObservedRequest:
         if message["type"] == "http.response.start":
             self.answered = True
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers[REQUEST_ID] = self.request_id
-            if "Access-Control-Allow-Origin" in headers:
-                headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-            for name, value in SAFE_HEADERS.items():
-                headers.setdefault(name, value)
+            message["headers"] = _with_ours(message.get("headers", ()), self.request_id)
         await self._send(message)
+
+
+def _with_ours(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[_Header]:
+    """Add our headers to those of an answer, which keeps its own."""
+    found = [header for header in headers if header[0] != _ID]
+    there = {name for name, _ in found}
+    found.append((_ID, request_id.encode()))
+    safe = _SHARED if b"access-control-allow-origin" in there else _SAFE
+    return [*found, *(header for header in safe if header[0] not in there)]
 
 
 def _request_id(sent: str | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
@@ -18,6 +18,7 @@ from coterie.rollout.store import RolloutStore
 from coterie.rollout.transitions import CONTROLLER
 from serving.api.problems import problem_responses
 from serving.api.strict_routes import StrictRoute
+from serving.api.tokens import keep_session
 
 STATIC: Final = Path(__file__).parent / "static"
 FRESH_S: Final = 0.5
@@ -61,9 +62,11 @@ def operations_router(
         return cached.get()
 
     @shown.get("/operations", include_in_schema=False)
-    async def page() -> FileResponse:
+    async def page(request: Request) -> FileResponse:
         """Show the operations page."""
-        return FileResponse(STATIC / "operations.html")
+        answer = FileResponse(STATIC / "operations.html")
+        keep_session(request, answer)
+        return answer
 
     return shown
 

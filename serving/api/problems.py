@@ -3,7 +3,6 @@
 import http
 import logging
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -117,13 +116,14 @@ def answer_with_problems(app: FastAPI) -> None:
 
 _ABOUT: Final = {
     400: "The path, the query or the compression cannot be decoded",
-    401: "The token is missing, or another one",
-    403: "This app has no token, so nobody may",
+    401: "A key is missing, or opens nothing",
+    403: "The key does not open this, or nobody may",
     404: "There is no such thing",
     409: "Not as things stand: the controller refuses, or the release lacks it; `detail` says why",
     413: "The body is over 1 MiB, or would be once decompressed",
     415: "The body's Content-Type or Content-Encoding is not one that is taken",
     422: "The request does not fit; `errors` says where",
+    429: "Asked for too often; try again after Retry-After",
     503: "Something behind this service does not answer; try again",
 }
 """What each status says in the OpenAPI description."""
@@ -133,28 +133,6 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe statuses as problem details, as FastAPI takes it for ``responses``."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": _ABOUT[status], "content": content} for status in statuses}
-
-
-def describe_problems(app: FastAPI) -> None:
-    """Put the form of problems into the OpenAPI description: FastAPI lists only JSON of its own.
-
-    The description is made when it is first asked for, half a second that no start waits for.
-    """
-    plain = app.openapi
-
-    @cache
-    def described() -> dict[str, Any]:
-        whole = plain()
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas = whole.setdefault("components", {}).setdefault("schemas", {})
-        schemas |= problem.pop("$defs") | {"Problem": problem}
-        for operation in (one for path in whole["paths"].values() for one in path.values()):
-            statuses = (400, 413, 415, 422) if "requestBody" in operation else (400, 422)
-            for status, response in problem_responses(*statuses).items():
-                operation["responses"][str(status)] = response
-        return whole
-
-    app.openapi = described  # type: ignore[method-assign]
 
 
 _DETAILS: Final = {

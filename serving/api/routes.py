@@ -2,43 +2,45 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
 from coterie.languages.texts import texts_for
 from serving import schemas
-from serving.api.dependencies import ItemId, K, UserId, Using
-from serving.api.list_parameters import Paged, Placed
+from serving.api.dependencies import AppParts, ItemId, K, UserId, Using, parts_of
+from serving.api.list_parameters import Paged, Place, Placed
 from serving.api.problems import FieldError, ProblemError, problem_responses
+from serving.api.remembering_routes import RememberingRoute, remember
 from serving.api.strict_routes import StrictRoute
 from serving.ingestion.intake import Intake, SortedBatch
 from serving.lists.search import By
 from serving.rollouts.router import ReleaseRouter
-from serving.settings import Settings
 
 MAX_SEARCH: Final = 64
 
 api = APIRouter(prefix="/v1", responses=problem_responses(503), route_class=StrictRoute)
 
 
-@api.get(
-    "/users/{user_id}/recommendations",
-    tags=["lists"],
-    response_model=schemas.RecommendationList,
-)
 async def recommend(
     request: Request,
-    using: Using,
     user_id: UserId,
     placed: Placed,
     k: K = 20,
     explain: Annotated[bool, Query(description="Say why, item by item")] = True,
 ) -> Response:
     """Recommend items, best first. Strangers get a list too; `source` says what it draws on."""
+    remember(request, partial(_recommend, placed=placed, k=k, explain=explain))
+    return await _recommend(request, user_id, placed, k, explain)
+
+
+async def _recommend(
+    request: Request, user_id: str, placed: Place, k: int, explain: bool
+) -> Response:
     language = texts_for(request.headers.get("accept-language")).language
     wanted = replace(placed.wanted("list", user_id), language=language)
-    arm, listed = await using.router.answer(user_id, k, explain, wanted)
+    arm, listed = await parts_of(request).router.answer(user_id, k, explain, wanted)
     request.state.release, request.state.arm = listed.release, arm
     # Ours already: FastAPI would check it all over again, which took as long as making it.
     return Response(
@@ -46,6 +48,16 @@ async def recommend(
         media_type="application/json",
         headers={"Content-Language": language, "Vary": "Accept-Language"},
     )
+
+
+api.add_api_route(
+    "/users/{user_id}/recommendations",
+    recommend,
+    methods=["GET"],
+    tags=["lists"],
+    response_model=schemas.RecommendationList,
+    route_class_override=RememberingRoute,
+)
 
 
 @api.get("/users/{user_id}/search", tags=["lists"], response_model=schemas.SearchResults)
@@ -88,7 +100,7 @@ async def write_events(
 ) -> schemas.EventReceipt:
     """Keep what shoppers did. Each event stands for itself: one that does not fit is named, and the
     others are kept; the next list knows."""
-    taken = _intake(using.settings).sort(batch.events, datetime.now(UTC))
+    taken = _intake(using).sort(batch.events, datetime.now(UTC))
     using.metrics.events.count_refused(one.kind for one in taken.refused)
     if taken.refused and (atomic or not taken.kept):
         raise _nothing_kept(taken, atomic)
@@ -160,8 +172,9 @@ async def find_items(
     return schemas.ItemPage(items=[catalogue.item(row) for row in there])
 
 
-def _intake(settings: Settings) -> Intake:
-    return Intake(settings.max_event_age_days, settings.max_event_lead_s)
+def _intake(using: AppParts) -> Intake:
+    settings = using.settings
+    return Intake(settings.max_event_age_days, settings.max_event_lead_s, using.router.erased)
 
 
 def _unknown(router: ReleaseRouter, taken: SortedBatch) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from pydantic import BaseModel
 
 from coterie.data.ids import MAX_ID
@@ -20,6 +20,7 @@ from serving.api.operations import STATIC
 from serving.api.picture_files import PICTURES
 from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
+from serving.api.tokens import keep_session
 
 SHOWN_HISTORY: Final = 24
 """Entries of a shopper's history, and of each friend's."""
@@ -67,7 +68,17 @@ async def index(
     """Show the storefront page, in the reader's language."""
     texts = _texts_of(request, lang)
     page = _page(texts.language, bool(using.settings.pictures))
-    return HTMLResponse(page, headers={**_HEADERS, "Vary": "Accept-Language, Cookie"})
+    answer = HTMLResponse(page, headers={**_HEADERS, "Vary": "Accept-Language, Cookie"})
+    keep_session(request, answer)
+    return answer
+
+
+@api.get("/privacy", include_in_schema=False)
+async def privacy(
+    shopper: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads it
+) -> FileResponse:
+    """Show the page of one shopper's own data."""
+    return FileResponse(STATIC / "privacy.html")
 
 
 def _texts_of(request: Request, lang: str) -> Texts:
@@ -107,7 +118,7 @@ async def find_shoppers(
     limit: Annotated[int, Query(ge=1, le=MAX_SAMPLE)] = 12,
 ) -> schemas.ShopperSample:
     """List some shoppers to try. For demonstrations only: COTERIE_STOREFRONT."""
-    return using.directory.find(q, limit, using.router.withdrawn)
+    return using.directory.find(q, limit, using.router.withdrawn, using.router.erased)
 
 
 @api.get("/v1/users/{user_id}", tags=["storefront"])

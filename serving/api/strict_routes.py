@@ -15,16 +15,35 @@ from fastapi.staticfiles import StaticFiles
 from pydantic.fields import FieldInfo
 from starlette.types import Scope
 
+from serving.api.access import need_of
 from serving.api.problems import FieldError, ProblemError
 
 _MAX_NAMED: Final = 20
 _MAX_SHOWN: Final = 60
 
 
-class StrictRoute(APIRoute):
-    """A route whose query parameters and body's type are checked against what it takes."""
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+
+class StrictRoute(APIRoute):
+    """A route that asks who asks, then checks query parameters and the body's type against what it
+    takes."""
+
+    def get_route_handler(self) -> Handler:
+        """Put the app's guard in front of everything else.
+
+        Raises:
+            LookupError: Nobody has said who may use this route.
+        """
+        need, answer = need_of(self.path, self.methods or ()), self.checked_handler()
+
+        async def guarded(request: Request) -> Response:
+            request.app.state.guard.admit(request.scope, need)
+            return await answer(request)
+
+        return guarded
+
+    def checked_handler(self) -> Handler:
         """Put the checks in front of the route's own handler."""
         answer = super().get_route_handler()
         known = _query_parameters(self.dependant)

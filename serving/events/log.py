@@ -5,13 +5,15 @@ One protocol, two logs: a SQLite file on one machine, a Redis stream on a cluste
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
 from coterie.data.locks import WAIT_S
 
 if TYPE_CHECKING:  # the consumer opens a log before it loads what takes seconds
     from coterie.data.changes import Change, RowState
+    from coterie.data.suppressed import Suppressed
+    from serving.events.erasure import ErasedEntries
     from serving.events.event import Entry, Event
 
 
@@ -24,6 +26,11 @@ class LogBatch:
     entries: tuple["Entry", ...] = ()
     log: str = ""
     """Which log it is: random, made with it."""
+
+    @classmethod
+    def of(cls, kept: Sequence[tuple[str, "Entry"]]) -> "LogBatch":
+        """Put offsets and their entries together."""
+        return cls(tuple(offset for offset, _ in kept), tuple(entry for _, entry in kept))
 
     @property
     def events(self) -> tuple["Event", ...]:
@@ -47,6 +54,16 @@ class LogBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptEntries:
+    """What a log made of entries that were added."""
+
+    fresh: list[bool]
+    """Of each, whether it is new."""
+    unpushed: LogBatch
+    """The new events, which features are not told of yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedRows:
     """Rows of items and users that changed after some version of them all."""
 
@@ -54,6 +71,8 @@ class ChangedRows:
     """Up to which these are."""
     items: Mapping[str, "RowState"]
     users: Mapping[str, "RowState"]
+    erased: Mapping[str, "RowState"] = field(default_factory=dict)
+    """Marks of people who were forgotten, or may come back (``coterie.data.suppressed``)."""
 
 
 class LiveRows(Protocol):
@@ -66,13 +85,22 @@ class LiveRows(Protocol):
         """Read the version of all rows: it grows with every change that is kept."""
 
     def since(self, version: int) -> ChangedRows:
-        """Read the items and users that changed after a version; 0: all that ever changed."""
+        """Read the items, users and marks that changed after a version; 0: all that ever did."""
 
     def ties_of(self, user_id: str) -> Mapping[tuple[str, str], "RowState"]:
         """Read the changed ties of a follower, by followee and kind."""
 
+    def ties_to(self, user_id: str) -> list[tuple[str, "RowState"]]:
+        """Read the changed ties of others to a person, each with its kind; whose they are is not
+        told, since it is not the person's to know."""
+
     def turned_to(self, user_id: str, others: Sequence[str]) -> frozenset[str]:
         """Find those of some people whose own tie to a person changed, one way: made or ended."""
+
+    def ties_around(
+        self, user_id: str, others: Sequence[str]
+    ) -> tuple[Mapping[tuple[str, str], "RowState"], frozenset[str]]:
+        """Read what ``ties_of`` and ``turned_to`` do, at one go."""
 
     def close(self) -> None:
         """Let go of file or connection."""
@@ -82,23 +110,34 @@ class EventLog(Protocol):
     """A durable log: an entry is in it once, and known to be pushed and exported, or not.
 
     A change is in effect for every reader of ``LiveRows`` as soon as it is in the log: both are one
-    transaction. Events are pushed to features after.
+    transaction. Events are pushed to features after. Nothing is kept of who is forgotten: that is
+    looked up in the same transaction, so no entry slips in beside an erasure.
 
     Every method may raise UnavailableError: the log does not answer, or refuses.
     """
 
     def append(self, entries: Sequence["Entry"]) -> list[bool]:
-        """Add all events or none, and all changes or none.
+        """Add entries as ``keep`` does; return of each whether it is new."""
 
-        Returns:
-            Of each entry, whether it is new; an id that is known stays as it was.
+    def keep(self, entries: Sequence["Entry"]) -> KeptEntries:
+        """Add all events or none, and all changes or none; an id that is known stays as it was.
+
+        What is about a person who is forgotten is not kept, as if it were known; of an event that
+        names one as who referred, all but that name is.
 
         Raises:
             UnavailableError: They may not have been kept: send them again, which adds none twice.
         """
 
-    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+    def lock(
+        self, name: str, wait_s: float = WAIT_S, shared: bool = False
+    ) -> AbstractContextManager[int]:
         """Hold the lock of a name among all processes, for ``LOCK_TTL_S`` seconds at most.
+
+        Args:
+            name: Of the lock.
+            wait_s: For so long it is waited for.
+            shared: Others who share it may hold it too, where the log can tell them apart.
 
         Yields:
             The fencing token: microseconds since 1970, above that of every holder before.
@@ -141,6 +180,35 @@ class EventLog(Protocol):
 
     def oldest_unexported_s(self) -> float:
         """Tell how many seconds the log has had the oldest event that was not exported; 0: none."""
+
+    def suppressed(self) -> "Suppressed":
+        """Read who is forgotten at this moment."""
+
+    def erase(self, user_id: str) -> "ErasedEntries":
+        """Forget a person: keep their mark, and remove what is about them. Nothing of theirs is
+        kept from then on. Again, it changes nothing.
+
+        The caller holds the lock of exports: what one of them has read would be written.
+
+        Raises:
+            UnavailableError: Some may be left: do it again.
+        """
+
+    def compact(self) -> None:
+        """Write what is kept anew, so that files of the log hold nothing that was removed; a Redis
+        that lets us not do so does it by itself, later."""
+
+    def lift(self, user_id: str) -> bool:
+        """Let a person who is forgotten come back; return whether they were."""
+
+    def about(self, user_id: str, after: str, most: int) -> LogBatch:
+        """Read entries about a person, oldest first.
+
+        Args:
+            user_id: Who.
+            after: The offset of the last one that was read; empty: from the first on.
+            most: Entries.
+        """
 
     def ping(self) -> None:
         """Answer, if only that nothing is known."""

@@ -17,9 +17,9 @@ Why it is so: docs/adr/0011-event-log-on-redis-streams.md.
 import hashlib
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import redis
 
@@ -32,12 +32,16 @@ from coterie.data.locks import (
     LockLostError,
     RedisLocks,
     lock_key,
+    sharers_key,
 )
 from coterie.data.redis_scripts import ScriptedRedis
+from coterie.data.suppressed import Suppressed
 from coterie.errors import BadInputError, UnavailableError
+from serving.events.erasure import ErasedEntries, count_gone, is_about, spared
 from serving.events.event import Entry, Event, entry_id, from_json, to_json
-from serving.events.log import LogBatch
-from serving.events.redis_rows import RowWriter
+from serving.events.log import KeptEntries, LogBatch
+from serving.events.redis_erasure import SuppressedKeys, remove_entries, remove_rows, rewrite_files
+from serving.events.redis_rows import GONE, RowWriter
 
 STREAM: Final = LOG_KEYS
 GROUP: Final = "features"
@@ -47,6 +51,8 @@ KNOWN_S: Final = 3600
 """For so long an event id is known again, longer than senders try again; it takes 200 bytes. A
 second event after that is counted as new, but merges and ingest know it: it changes nothing."""
 _PAGE: Final = 1000
+_ATTEMPTS: Final = 20
+_Kept = TypeVar("_Kept", Event, Change)
 
 
 class RedisLog:
@@ -65,38 +71,63 @@ class RedisLog:
         asked = ScriptedRedis(url, password, sync_s)
         self._run, self._ask, self._asking = asked.run, asked.ask, asked.asking
         self._redis, self._locks = asked.client, RedisLocks(asked)
-        self._rows = RowWriter(asked)
+        self._asked, self._rows, self._suppressed = asked, RowWriter(asked), SuppressedKeys(asked)
 
     def append(self, entries: Sequence[Entry]) -> list[bool]:
         """See EventLog."""
+        return self.keep(entries).fresh
+
+    def keep(self, entries: Sequence[Entry]) -> KeptEntries:
+        """See EventLog."""
         events = [entry for entry in entries if isinstance(entry, Event)]
         changes = [entry for entry in entries if isinstance(entry, Change)]
-        # Changes first: who dies in between has answered nobody, and what an event refers to is
-        # there when it comes again.
-        changed = iter(self._append(changes))
-        fresh = {Change: changed, Event: iter(self._append_events(events))}
+        # Changes first: who dies in between has answered nobody; what an event refers to is there.
+        changed = self._keep(changes, self._append)
+        added = self._keep(events, self._append_events)
+        fresh = {Change: iter([new for _, new in changed]), Event: iter([at for _, at in added])}
         if self._sync_ms and entries:
             self._wait_for_disk()
-        return [next(fresh[type(entry)]) for entry in entries]
-
-    def _append_events(self, events: Sequence[Event]) -> list[bool]:
-        if not events:
-            return []
-        keys = [STREAM, *map(_id_key, events)]
-        texts = [to_json(event) for event in events]
-        fresh = self._run(_APPEND, keys, [GROUP, CONSUMER, KNOWN_S * 1000, *texts])
-        return [is_new == 1 for is_new in fresh]
-
-    def _append(self, changes: Sequence[Change]) -> list[bool]:
-        if not changes:
-            return []
-        return self._rows.append(
-            STREAM, [(_id_key(one), to_json(one)) for one in changes], changes, KNOWN_S * 1000
+        new = [(_offset(place), event) for event, place in added if event and place]
+        return KeptEntries(
+            [bool(next(fresh[type(entry)])) for entry in entries],
+            LogBatch.of(new),
         )
 
-    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+    def _keep(
+        self,
+        entries: Sequence[_Kept],
+        add: Callable[[Sequence[_Kept]], Sequence[Any] | None],
+    ) -> list[tuple[_Kept | None, Any]]:
+        """Add what may be kept; of each what was, and what adding it gave."""
+        if not entries:
+            return []
+        for _ in range(_ATTEMPTS):
+            left: list[Any] = [spared(entry, self._suppressed.people) for entry in entries]
+            kept = [entry for entry in left if entry is not None]
+            added = add(kept) if kept else []
+            if added is not None:
+                of_each = iter(added)
+                return [(one, None if one is None else next(of_each)) for one in left]
+            self._suppressed.read()
+        raise UnavailableError("people are being erased at this moment: send it again")
+
+    def _append_events(self, events: Sequence[Event]) -> list[str] | None:
+        """Add events; return where each is that is new, nothing of the others, and None where
+        somebody was forgotten since."""
+        keys = [STREAM, GONE, *map(_id_key, events)]
+        texts = [to_json(event) for event in events]
+        given = [GROUP, CONSUMER, KNOWN_S * 1000, self._suppressed.version, *texts]
+        return None if (added := self._run(_APPEND, keys, given)) == 0 else [*map(_text, added)]
+
+    def _append(self, changes: Sequence[Change]) -> list[bool] | None:
+        texts, gone = [(_id_key(c), to_json(c)) for c in changes], self._suppressed.version
+        return self._rows.append(STREAM, texts, changes, KNOWN_S * 1000, gone)
+
+    def lock(
+        self, name: str, wait_s: float = WAIT_S, shared: bool = False
+    ) -> AbstractContextManager[int]:
         """See EventLog."""
-        return self._locks.lock(name, wait_s, LOCK_TTL_S)
+        return self._locks.lock(name, wait_s, shared, LOCK_TTL_S)
 
     def unpushed(self, limit: int) -> LogBatch:
         """See EventLog."""
@@ -108,7 +139,7 @@ class RedisLog:
 
     def mark_pushed(self, batch: LogBatch) -> None:
         """See EventLog."""
-        keys = [STREAM, lock_key(PUSH)]
+        keys = [STREAM, lock_key(PUSH), sharers_key(PUSH)]
         if not self._run(_ACKNOWLEDGE, keys, [self._locks.owner, GROUP, *map(_id, batch.offsets)]):
             raise LockLostError("the lock ran out before all was pushed: it is pushed again")
 
@@ -146,6 +177,44 @@ class RedisLog:
         """See EventLog."""
         found = self._entries(f"({self._marks()[1]}", "+", 1)
         return self._age_s(found[0][0]) if found else 0.0
+
+    def suppressed(self) -> Suppressed:
+        """See EventLog."""
+        return self._suppressed.read()
+
+    def erase(self, user_id: str) -> ErasedEntries:
+        """See EventLog."""
+        self._suppressed.read()
+        erased_ms, change = self._suppressed.erasing(user_id, self._now_ms())
+        if change is not None:
+            self.append([change])
+        found = remove_entries(self._asked, STREAM, GROUP, CONSUMER, user_id)
+        rows = remove_rows(self._asked, user_id)
+        return ErasedEntries(erased_ms, change is None, *count_gone(found, user_id), rows)
+
+    def compact(self) -> None:
+        """See EventLog."""
+        rewrite_files(self._redis)
+
+    def lift(self, user_id: str) -> bool:
+        """See EventLog."""
+        self._suppressed.read()
+        changes = self._suppressed.lifting(user_id, self._now_ms())
+        self.append(changes)
+        return bool(changes)
+
+    def about(self, user_id: str, after: str, most: int) -> LogBatch:
+        """See EventLog."""
+        found: list[tuple[str, Entry]] = []
+        first = f"({_id(after)}" if after else "-"
+        while len(found) < most:
+            page = self._entries(first, "+", _PAGE)
+            read = [(_offset(at), from_json(fields[b"e"])) for at, fields in page if fields]
+            found += [(at, entry) for at, entry in read if is_about(entry, user_id)]
+            if len(page) < _PAGE:
+                break
+            first = f"({page[-1][0]}"
+        return LogBatch.of(found[:most])
 
     def ping(self) -> None:
         """See EventLog."""
@@ -197,11 +266,14 @@ class RedisLog:
         """Tell an entry's age in seconds, by the clock that gave it its id."""
         if not entry:
             return 0.0
+        logged_ms = int(_text(entry).partition("-")[0])
+        return max(0.0, (self._now_ms() - logged_ms) / 1000)
+
+    def _now_ms(self) -> int:
+        """Tell the time by the clock that gives entries their ids."""
         with self._asking():
             seconds, microseconds = self._ask("TIME")
-        logged_ms = int(_text(entry).partition("-")[0])
-        age_s: float = seconds + microseconds / 1e6 - logged_ms / 1000
-        return max(0.0, age_s)
+        return int(seconds) * 1000 + int(microseconds) // 1000
 
     def _batch(self, entries: Sequence[tuple[Any, Any]], identity: str = "") -> LogBatch:
         return LogBatch(
@@ -254,21 +326,22 @@ def _id(offset: str) -> str:
 # the first are let through then, too: they make room.
 
 _APPEND: Final = """
+if (redis.call('GET', KEYS[2]) or '') ~= ARGV[4] then return 0 end
 -- The group may be gone with a Redis that was made anew.
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
-local fresh, claim = {}, {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0}
+local added, claim = {}, {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0}
 local last
-for i = 2, #KEYS do
+for i = 3, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 1 then
     -- Also, so that WAITAOF after a resend waits for something.
     redis.call('PEXPIRE', KEYS[i], ARGV[3])
-    fresh[#fresh + 1] = 0
+    added[#added + 1] = ''
   else
     last = redis.call('XADD', KEYS[1], '*', 'e', ARGV[i + 2])
     redis.call('SET', KEYS[i], '', 'PX', ARGV[3])
     claim[#claim + 1] = last
-    fresh[#fresh + 1] = 1
+    added[#added + 1] = last
   end
   -- A call takes some thousands of arguments.
   if last and (i == #KEYS or #claim > 1000) then
@@ -277,11 +350,20 @@ for i = 2, #KEYS do
     claim, last = {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0}, nil
   end
 end
-return fresh
+return added
 """
 _ACKNOWLEDGE: Final = """#!lua flags=allow-oom
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call('XACK', KEYS[1], ARGV[2], unpack(ARGV, 3))
+local held = redis.call('GET', KEYS[2])
+if held ~= ARGV[1] then
+  local until_ms = held == 'shared' and redis.call('ZSCORE', KEYS[3], ARGV[1])
+  local clock = redis.call('TIME')
+  local ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  if not until_ms or tonumber(until_ms) <= ms then return 0 end
+end
+-- A call takes some thousands of arguments.
+for i = 3, #ARGV, 1000 do
+  redis.call('XACK', KEYS[1], ARGV[2], unpack(ARGV, i, math.min(i + 999, #ARGV)))
+end
 return 1
 """
 _MARKS: Final = """#!lua flags=allow-oom
@@ -307,7 +389,7 @@ if redis.call('HGET', KEYS[2], 'planned') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[2], 'exported', ARGV[1])
 -- Never by length: what was not pushed stays, however much there is of it.
 local ms, number = parts(ARGV[1])
-local pending = redis.call('XPENDING', KEYS[1], ARGV[2])
+local pending = redis.pcall('XPENDING', KEYS[1], ARGV[2])
 local keep = string.format('%.0f-%.0f', ms, number + 1)
 if pending[2] then
   local oldest_ms, oldest = parts(pending[2])

@@ -1,19 +1,23 @@
 """The event log of one machine: a SQLite file."""
 
+import json
 import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
 from coterie.data.changes import Change
 from coterie.data.locks import WAIT_S, FileLocks
+from coterie.data.suppressed import Suppressed
 from coterie.errors import UnavailableError
+from serving.events.erasure import ErasedEntries, is_about, spared
 from serving.events.event import Entry, Event, entry_id, from_json, to_json
-from serving.events.log import LogBatch
+from serving.events.log import KeptEntries, LogBatch
+from serving.events.sqlite_erasure import SuppressedRows, erase_person, lift, rewrite
+from serving.events.sqlite_file import open_file
 from serving.events.sqlite_rows import TABLES as ROW_TABLES
 from serving.events.sqlite_rows import keep_changes
 
@@ -29,33 +33,40 @@ class SqliteLog:
         """
         self._path, self._locks = path, FileLocks(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Used by one thread at a time, but not always the one that opened it.
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            # An acknowledged event survives a power cut, not only a crash of ours.
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_TABLES)
-            self._db.executescript(ROW_TABLES)
-            self._add_column()
-            self._db.execute(_IDENTITY, (secrets.token_hex(4),))
+            self._db = open_file(path, _prepare)
         except (OSError, sqlite3.Error) as error:
             raise UnavailableError(
                 f"cannot open the event log {path}: {error}; "
                 "check the folder's rights, or set COTERIE_STATE to another"
             ) from error
+        self._suppressed = SuppressedRows(self._db)
 
     def append(self, entries: Sequence[Entry]) -> list[bool]:
         """See EventLog."""
+        return self.keep(entries).fresh
+
+    def keep(self, entries: Sequence[Entry]) -> KeptEntries:
+        """See EventLog."""
         now = _now_ms()
         with self._writing():
-            fresh = [self._db.execute(_INSERT, _row(e, now)).rowcount == 1 for e in entries]
-            keep_changes(self._db, [e for e in compress(entries, fresh) if isinstance(e, Change)])
-            return fresh
+            gone = self._suppressed.read()
+            left = [spared(entry, gone) for entry in entries]
+            places = [None if entry is None else self._add(entry, now) for entry in left]
+            new = [(p, e) for p, e in zip(places, left, strict=True) if p and e is not None]
+            keep_changes(self._db, [entry for _, entry in new if isinstance(entry, Change)])
+        events = [(_offset(place), entry) for place, entry in new if isinstance(entry, Event)]
+        return KeptEntries([bool(place) for place in places], LogBatch.of(events))
 
-    def lock(self, name: str, wait_s: float = WAIT_S) -> AbstractContextManager[int]:
+    def _add(self, entry: Entry, now_ms: int) -> int | None:
+        """Add an entry; return its place if it is new."""
+        cursor = self._db.execute(_INSERT, _row(entry, now_ms))
+        return cursor.lastrowid if cursor.rowcount == 1 else None
+
+    def lock(
+        self, name: str, wait_s: float = WAIT_S, shared: bool = False
+    ) -> AbstractContextManager[int]:
         """See EventLog; the lock of a process that dies is free at once."""
-        return self._locks.lock(name, wait_s)
+        return self._locks.lock(name, wait_s, shared)
 
     def unpushed(self, limit: int) -> LogBatch:
         """See EventLog."""
@@ -108,6 +119,43 @@ class SqliteLog:
             "SELECT logged_ms FROM events, marks WHERE place > exported ORDER BY place LIMIT 1"
         )
 
+    def suppressed(self) -> Suppressed:
+        """See EventLog."""
+        with self._reading():
+            return self._suppressed.read()
+
+    def erase(self, user_id: str) -> ErasedEntries:
+        """See EventLog."""
+        with self._writing():
+            return erase_person(self._db, self._suppressed, user_id, _now_ms())
+
+    def compact(self) -> None:
+        """See EventLog."""
+        try:
+            rewrite(self._db)
+        except sqlite3.Error as error:
+            raise UnavailableError(
+                f"what was erased is still in free pages of {self._path}: {error}; erase again"
+            ) from error
+
+    def lift(self, user_id: str) -> bool:
+        """See EventLog."""
+        with self._writing():
+            return lift(self._db, self._suppressed, user_id, _now_ms())
+
+    def about(self, user_id: str, after: str, most: int) -> LogBatch:
+        """See EventLog."""
+        needle = json.dumps(user_id, ensure_ascii=False)
+        found: list[tuple[str, Entry]] = []
+        while len(found) < most:
+            page = self._batch("place > ? AND instr(event, ?)", (int(after or 0), needle), most)
+            pairs = zip(page.offsets, page.entries, strict=True)
+            found += [pair for pair in pairs if is_about(pair[1], user_id)]
+            if len(page) < most:
+                break
+            after = page.offsets[-1]
+        return LogBatch.of(found[:most])
+
     def ping(self) -> None:
         """See EventLog."""
         self._one("SELECT 1")
@@ -120,7 +168,7 @@ class SqliteLog:
         query = f"SELECT place, event FROM events WHERE {where} ORDER BY place LIMIT ?"  # noqa: S608
         rows = self._read(query, (*values, limit))
         return LogBatch(
-            tuple(f"{offset:015d}" for offset, _ in rows),
+            tuple(_offset(place) for place, _ in rows),
             tuple(from_json(text) for _, text in rows),
             str(self._one("SELECT identity FROM marks")),
         )
@@ -134,8 +182,13 @@ class SqliteLog:
         return rows[0][0] if rows else None
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        try:
+        with self._reading():
             return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as error:
             raise UnavailableError(
                 f"cannot read the event log {self._path}: {error}; is its disk full?"
@@ -144,12 +197,6 @@ class SqliteLog:
     def _age_s(self, query: str) -> float:
         logged_ms = self._one(query)
         return 0.0 if logged_ms is None else max(0.0, (_now_ms() - logged_ms) / 1000)
-
-    def _add_column(self) -> None:
-        # Logs of earlier versions did not know when an event came: long ago, for all they know.
-        known = {row[1] for row in self._db.execute("PRAGMA table_info (events)")}
-        if "logged_ms" not in known:
-            self._db.execute("ALTER TABLE events ADD COLUMN logged_ms INTEGER NOT NULL DEFAULT 0")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -166,11 +213,25 @@ class SqliteLog:
                 self._db.execute("ROLLBACK")
 
 
+def _prepare(db: sqlite3.Connection) -> None:
+    db.executescript(_TABLES)
+    db.executescript(ROW_TABLES)
+    # Logs of earlier versions did not know when an event came: long ago, for all they know.
+    known = {row[1] for row in db.execute("PRAGMA table_info (events)")}
+    if "logged_ms" not in known:
+        db.execute("ALTER TABLE events ADD COLUMN logged_ms INTEGER NOT NULL DEFAULT 0")
+    db.execute(_IDENTITY, (secrets.token_hex(4),))
+
+
 def _row(entry: Entry, now_ms: int) -> tuple[Any, ...]:
     """Write an entry as a row of the log; features need not be told of a change."""
     is_event = isinstance(entry, Event)
     who = entry.user_id if isinstance(entry, Event) else entry.key[0]
     return (entry_id(entry), who, entry.ts_ms, to_json(entry), not is_event, now_ms)
+
+
+def _offset(place: int) -> str:
+    return f"{place:015d}"
 
 
 def _now_ms() -> int:

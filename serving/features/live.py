@@ -1,7 +1,7 @@
 """What changed live, over what features and releases say: the same on every replica."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of, weight_of
+from coterie.data.suppressed import Suppressed
 from coterie.schema import MAX_FRIENDS, STRENGTHS, TIE_KINDS, UNDIRECTED_TIES
 from serving.events.log import LiveRows
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
@@ -32,6 +33,11 @@ class LiveState:
         self._items: dict[str, tuple[int, RowState]] = {}
         self._users: dict[str, RowState] = {}
         self._withdrawn: frozenset[str] = frozenset()
+        self._marks: dict[str, RowState] = {}
+        self.erased = Suppressed()
+        """Who was forgotten, as far as this replica knows."""
+        self.when_erased: list[Callable[[], None]] = []
+        """Called when somebody was forgotten since the last time."""
 
     def refresh(self) -> None:
         """Read what changed since the last time.
@@ -45,7 +51,7 @@ class LiveState:
                 return
             if latest < self.version:  # another store, or one that was made anew
                 self._items, self._users, self.version = {}, {}, 0
-                self._withdrawn = frozenset()
+                self._withdrawn, self._marks, self.erased = frozenset(), {}, Suppressed()
             changed = self.rows.since(self.version)
             for item_id, state in changed.items.items():
                 self._items.pop(item_id, None)
@@ -54,7 +60,17 @@ class LiveState:
                 self._users.update(changed.users)
                 refused = {user for user in changed.users if not self._may_be_used(user)}
                 self._withdrawn = self._withdrawn.difference(changed.users) | refused
+            if changed.erased:
+                self._forget(changed.erased)
             self.version = max(changed.version, latest)
+
+    def _forget(self, marks: Mapping[str, RowState]) -> None:
+        self._marks.update(marks)
+        self.erased = Suppressed.of(self._marks)
+        self._users = {user: of for user, of in self._users.items() if user not in self.erased}
+        self._withdrawn = self._withdrawn.intersection(self._users)
+        for told in self.when_erased:
+            told()
 
     def items_since(self, version: int) -> tuple[dict[str, RowState], int]:
         """Give the items that changed after a version, and up to which version these are."""
@@ -64,15 +80,31 @@ class LiveState:
 
     def ties_of(self, user_id: str) -> Mapping[tuple[str, str], RowState]:
         """Read the changed ties of a follower, by followee and kind."""
+        if self.version == 0:  # nothing ever changed
+            return {}
         with self._lock:
             return self.rows.ties_of(user_id)
 
+    def ties_to(self, user_id: str) -> list[tuple[str, RowState]]:
+        """Read the changed ties of others to a person, each with its kind."""
+        with self._lock:
+            return self.rows.ties_to(user_id)
+
     def turned_to(self, user_id: str, others: Sequence[str]) -> frozenset[str]:
         """Find those of some people whose own tie to a person changed, one way."""
-        if self.version == 0 or not others:  # nothing ever changed
+        if self.version == 0 or not others:
             return frozenset()
         with self._lock:
             return self.rows.turned_to(user_id, others)
+
+    def ties_around(
+        self, user_id: str, others: Sequence[str]
+    ) -> tuple[Mapping[tuple[str, str], RowState], frozenset[str]]:
+        """Read what ``ties_of`` and ``turned_to`` do, at one go."""
+        if self.version == 0:
+            return {}, frozenset()
+        with self._lock:
+            return self.rows.ties_around(user_id, others)
 
     @property
     def withdrawn(self) -> frozenset[str]:
@@ -81,6 +113,11 @@ class LiveState:
 
     def _may_be_used(self, user_id: str) -> bool:
         return self.consent(user_id).get("may_be_used", True)
+
+    @property
+    def knows_consents(self) -> bool:
+        """Whether anybody ever said live what they consent to."""
+        return bool(self._users)
 
     def consent(self, user_id: str) -> Mapping[str, bool]:
         """Tell what a person said live of their consent, by column of ``schema.USERS``."""
@@ -93,13 +130,34 @@ class LiveFeatures:
 
     def __init__(self, features: OnlineFeatures, live: LiveState) -> None:
         self._features, self._live = features, live
+        live.when_erased.append(features.forget_read)
 
     def shopper(self, user_id: str) -> ShopperRow:
         """See OnlineFeatures."""
-        row = self._features.shopper(user_id)
-        ties = self._live.ties_of(user_id)
-        friends = self._tied(row.friends, ties) if ties else row.friends
-        turned = self._live.turned_to(user_id, _one_way(friends))
+        return self._changed(user_id, self._features.shopper(user_id))
+
+    def with_friends(self, user_id: str) -> tuple[ShopperRow, list[RecentList]]:
+        """See OnlineFeatures."""
+        known, lists = self._features.with_friends(user_id)
+        row = self._changed(user_id, known)
+        if row.friends.ids == known.friends.ids:
+            return row, lists
+        found = dict(zip(known.friends.ids, lists, strict=True))
+        new = [friend for friend in row.friends.ids if friend not in found]
+        found.update(zip(new, self._features.recent_lists(new, had=False), strict=True))
+        return row, [found[friend] for friend in row.friends.ids]
+
+    def _changed(self, user_id: str, row: ShopperRow) -> ShopperRow:
+        """Put in place what changed live of a shopper's ties, and of consents."""
+        if user_id in self._live.erased:
+            return ShopperRow()
+        asked = _one_way(row.friends)
+        ties, turned = self._live.ties_around(user_id, asked)
+        friends = row.friends
+        if ties:
+            friends = self._tied(friends, ties)
+            new = [friend for friend in _one_way(friends) if friend not in asked]
+            turned = turned.intersection(friends.ids) | self._live.turned_to(user_id, new)
         if ties or turned:
             friends = self._both_ways(user_id, row.friends, friends, ties, turned)
         return replace(row, friends=self._consenting(friends))
@@ -123,6 +181,10 @@ class LiveFeatures:
         found = self._features.friends_of(user_ids)
         tied = zip(found, map(self._live.ties_of, user_ids), strict=True)
         return [self._tied(friends, ties) if ties else friends for friends, ties in tied]
+
+    def forget_read(self) -> None:
+        """See OnlineFeatures."""
+        self._features.forget_read()
 
     def ping(self) -> None:
         """See OnlineFeatures."""
@@ -159,7 +221,12 @@ class LiveFeatures:
         return _strongest_first(strengths, may_be_named)
 
     def _consenting(self, friends: Friends) -> Friends:
-        """Leave out who may not be used, and names of who may not be named."""
+        """Leave out who was erased or may not be used, and names of who may not be named."""
+        if self._live.erased:
+            gone = self._live.erased
+            friends = friends.take([p for p, one in enumerate(friends.ids) if one not in gone])
+        if not self._live.knows_consents:
+            return friends
         said = [self._live.consent(friend) for friend in friends.ids]
         if not any(said):
             return friends
@@ -202,12 +269,11 @@ class LiveFeatures:
 
 def _one_way(friends: Friends) -> tuple[str, ...]:
     """Find the friends whose tie back is one of its own, which may change by itself."""
+    if not friends.weights:
+        return friends.ids
     undirected = [TIE_KINDS.index(kind) for kind in UNDIRECTED_TIES]
-    return tuple(
-        friend
-        for place, friend in enumerate(friends.ids)
-        if not any(friends.weights and friends.weights_of(place)[kind] for kind in undirected)
-    )
+    weights = zip(*(friends.weights[kind :: len(TIE_KINDS)] for kind in undirected), strict=True)
+    return tuple(friend for friend, both in zip(friends.ids, weights, strict=True) if not any(both))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What is known of shoppers right now: a small protocol, Feast behind it, and a fake for tests."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -10,6 +11,8 @@ from coterie import schema
 from coterie.errors import BadInputError, UnavailableError, unresolved
 from coterie.imports import quick_imports
 from serving.features.recent import RecentList
+from serving.features.row_memo import RowMemo, Values, decoder
+from serving.features.stored_rows import Asked, Columns, RawRow, stored_rows
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 PUSH_SOURCE: Final = f"{schema.SHOPPER_RECENT_VIEW}_push"
@@ -65,6 +68,10 @@ class OnlineFeatures(Protocol):
     def shopper(self, user_id: str) -> ShopperRow:
         """Read one shopper's own row; an empty one for a stranger."""
 
+    def with_friends(self, user_id: str) -> tuple[ShopperRow, list[RecentList]]:
+        """Read one shopper's row and the recent lists of its friends, in their order and without
+        what fell out of them: all that a list draws on, at one go where the store can."""
+
     def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
         """Read recent lists of several people, in the order asked, in one call.
 
@@ -92,8 +99,19 @@ class OnlineFeatures(Protocol):
                 higher one stays as it is.
         """
 
+    def forget_read(self) -> None:
+        """Let go of all rows that were read before: somebody was erased."""
+
     def ping(self) -> None:
         """Answer, if only that nothing is known."""
+
+
+def shopper_and_friends(
+    features: OnlineFeatures, user_id: str
+) -> tuple[ShopperRow, list[RecentList]]:
+    """Read what a list draws on in two steps: the shopper first, which names the friends."""
+    row = features.shopper(user_id)
+    return row, features.recent_lists(row.friends.ids, had=False)
 
 
 @dataclass(slots=True)
@@ -114,6 +132,10 @@ class FakeFeatures:
         return ShopperRow(
             self.recent.get(user_id, RecentList()), self.friends.get(user_id, Friends())
         )
+
+    def with_friends(self, user_id: str) -> tuple[ShopperRow, list[RecentList]]:
+        """See OnlineFeatures."""
+        return shopper_and_friends(self, user_id)
 
     def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:  # noqa: ARG002
         """See OnlineFeatures."""
@@ -139,6 +161,9 @@ class FakeFeatures:
             if fencing_token > self.pushed.get(user_id, 0):
                 self.recent[user_id], self.pushed[user_id] = recent, fencing_token
 
+    def forget_read(self) -> None:
+        """See OnlineFeatures; nothing is kept beside the store."""
+
     def ping(self) -> None:
         """See OnlineFeatures."""
         if self.down:
@@ -152,6 +177,7 @@ _RECENT: Final = (
     schema.RECENT_WANTED,
 )
 _HAD: Final = (schema.HAD_ITEMS, schema.HAD_KINDS, schema.HAD_WANTED)
+_ALL: Final = (*_RECENT, *_HAD)
 _TIES: Final = (
     schema.FRIEND_IDS,
     schema.FRIEND_STRENGTHS,
@@ -159,14 +185,14 @@ _TIES: Final = (
     schema.FRIENDS_MUTUAL,
     schema.FRIEND_WEIGHTS,
 )
-_CONSENT_REFS: Final = [
-    f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in (schema.FRIEND_IDS, schema.CONSENT)
-]
-_PING_REFS: Final = [f"{schema.SHOPPER_RECENT_VIEW}:{schema.RECENT_ITEMS}"]
 
 
 class FeastFeatures:
-    """The Feast online store: two reads a list, one read and one push a batch of events."""
+    """The Feast online store: one read a list, or two, one read and one push a batch of events.
+
+    What it holds is read each time, so nothing is ever older than the store. Only the work of
+    reading bytes that are the same as before is saved.
+    """
 
     def __init__(self, folder: str) -> None:
         """Open the store that ``folder``'s ``feature_store.yaml`` describes.
@@ -194,50 +220,88 @@ class FeastFeatures:
                 f"the feature store in {folder} lacks {sorted(missing)}, has {sorted(views)}: "
                 "apply its definitions first"
             )
+        self._rows = stored_rows(self._store)
         # A store of before some columns were there is read, and written, without them.
-        recent = views[schema.SHOPPER_RECENT_VIEW]
-        known = {feature.name for feature in recent.features}
-        self._columns = tuple(name for name in (*_RECENT, *_HAD) if name in known)
-        self._recent_refs = [f"{schema.SHOPPER_RECENT_VIEW}:{name}" for name in self._columns]
-        tied = {feature.name for feature in views[schema.SHOPPER_TIES_VIEW].features}
-        self._ties_refs = [f"{schema.SHOPPER_TIES_VIEW}:{name}" for name in _TIES if name in tied]
-        self._knows_consent = schema.CONSENT in tied
-        self._list_refs = self._recent_refs[: len(_RECENT)]
+        recent, tied = views[schema.SHOPPER_RECENT_VIEW], views[schema.SHOPPER_TIES_VIEW]
+        self._whole = _columns_in(recent, _ALL)
+        self._list = _columns_in(recent, _RECENT)
+        self._ties = _columns_in(tied, _TIES)
+        self._consent = _columns_in(tied, (schema.FRIEND_IDS, schema.CONSENT))
+        self._decode = decoder()
+        whole, part = (self._in_place(self._whole, _ALL), self._in_place(self._list, _RECENT))
+        ties = self._in_place(self._ties, _TIES)
+        self._wholes = RowMemo(lambda raw: RecentList(*whole(raw)))
+        self._lists = RowMemo(lambda raw: RecentList(*part(raw)))
+        self._friends = RowMemo(lambda raw: _friends(ties(raw)))
         source = recent.batch_source
         times = (source.timestamp_field, source.created_timestamp_column)
         self._times: tuple[str, ...] = tuple(name for name in times if name)
 
+    @property
+    def store(self) -> Any:
+        """Give Feast's own store, whose rows ``recent_rows`` writes."""
+        return self._store
+
+    @property
+    def recents(self) -> tuple[Any, tuple[str, ...]]:
+        """Give Feast's view of recent lists, and name the columns that the store has."""
+        return self._whole.view, self._whole.names
+
+    @property
+    def views(self) -> tuple[Any, Any]:
+        """Give Feast's views of recent lists and of ties, in which shoppers have rows."""
+        return self._whole.view, self._ties.view
+
+    def forget_read(self) -> None:
+        """See OnlineFeatures."""
+        for memo in (self._wholes, self._lists, self._friends):
+            memo.clear()
+
     def shopper(self, user_id: str) -> ShopperRow:
         """See OnlineFeatures."""
-        columns = self._read([*self._recent_refs, *self._ties_refs], [user_id])
-        return ShopperRow(_recent(columns, 0), _friends(columns, 0))
+        [[whole], [ties]] = self._read([(self._whole, [user_id]), (self._ties, [user_id])])
+        return ShopperRow(self._wholes.of(user_id, whole), self._friends.of(user_id, ties))
+
+    def with_friends(self, user_id: str) -> tuple[ShopperRow, list[RecentList]]:
+        """See OnlineFeatures."""
+        with self._asking():
+            found = self._rows.read_around((self._whole, self._ties), self._list, user_id)
+        if found is None:
+            return shopper_and_friends(self, user_id)
+        whole, ties = found.own
+        row = ShopperRow(self._wholes.of(user_id, whole), self._friends.of(user_id, ties))
+        ids = row.friends.ids
+        if len(found.theirs) != len(ids):  # named in a form that the store does not read
+            return row, self.recent_lists(ids, had=False)
+        return row, list(map(self._lists.of, ids, found.theirs))
 
     def recent_lists(self, user_ids: Sequence[str], had: bool = True) -> list[RecentList]:
         """See OnlineFeatures."""
         if not user_ids:
             return []
-        columns = self._read(self._recent_refs if had else self._list_refs, user_ids)
-        return [_recent(columns, row) for row in range(len(user_ids))]
+        columns, memo = (self._whole, self._wholes) if had else (self._list, self._lists)
+        [found] = self._read([(columns, user_ids)])
+        return list(map(memo.of, user_ids, found))
 
     def consents(self, user_ids: Sequence[str]) -> list[tuple[bool, bool]]:
         """See OnlineFeatures."""
         if not user_ids:
             return []
-        refs = _CONSENT_REFS if self._knows_consent else _CONSENT_REFS[:1]
-        columns = self._read(refs, user_ids)
+        [found] = self._read([(self._consent, user_ids)])
         # A shopper of a store has a list of friends, be it empty.
-        told = columns.get(schema.CONSENT, [None] * len(user_ids))
         return [
-            (bool(said[0]), bool(said[1])) if said else (known is None, known is None)
-            for said, known in zip(told, columns[schema.FRIEND_IDS], strict=True)
+            (bool(told[0][0]), bool(told[0][1]))
+            if told and told[0]
+            else (known is None, known is None)
+            for known, *told in map(self._decode, found)
         ]
 
     def friends_of(self, user_ids: Sequence[str]) -> list[Friends]:
         """See OnlineFeatures."""
         if not user_ids:
             return []
-        columns = self._read(self._ties_refs, user_ids)
-        return [_friends(columns, row) for row in range(len(user_ids))]
+        [found] = self._read([(self._ties, user_ids)])
+        return list(map(self._friends.of, user_ids, found))
 
     def push_recent(
         self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
@@ -250,7 +314,7 @@ class FeastFeatures:
         frame = pd.DataFrame(
             {
                 USER_ID: list(user_ids),
-                **{name: [value[name] for value in values] for name in self._columns},
+                **{name: [value[name] for value in values] for name in self._whole.names},
                 # On Redis, Feast leaves a row alone that has a later time.
                 **dict.fromkeys(self._times, _EPOCH + timedelta(microseconds=fencing_token)),
             }
@@ -264,41 +328,49 @@ class FeastFeatures:
 
     def ping(self) -> None:
         """See OnlineFeatures."""
-        self._read(_PING_REFS, [PING_USER])
+        self._read([(self._list, [PING_USER])])
 
-    def _read(self, refs: list[str], user_ids: Sequence[str]) -> Mapping[str, list[Any]]:
-        rows = [{USER_ID: user_id} for user_id in user_ids]
+    def _in_place(
+        self, columns: Columns, wanted: Sequence[str]
+    ) -> Callable[[RawRow], Sequence[Values]]:
+        """Make what reads a row's lists in the order wanted; empty for a stranger, and where there
+        is no such column."""
+        names, decode = columns.names, self._decode
+        if names == tuple(wanted):
+            return lambda raw: [one or () for one in decode(raw)]
+
+        def read(raw: RawRow) -> Sequence[Values]:
+            found = dict(zip(names, decode(raw), strict=True))
+            return [found.get(name) or () for name in wanted]
+
+        return read
+
+    def _read(self, asked: Sequence[Asked]) -> list[list[RawRow]]:
+        with self._asking():
+            return self._rows.read(asked)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
         try:
-            columns: Mapping[str, list[Any]] = self._store.get_online_features(
-                features=refs, entity_rows=rows
-            ).to_dict()
+            yield
         except Exception as error:  # whatever the store's client raises
             raise UnavailableError(
                 f"the feature store did not answer: {error}{unresolved(error)}"
             ) from error
-        return columns
 
 
-def _recent(columns: Mapping[str, list[Any]], row: int) -> RecentList:
-    return RecentList(*(tuple(_list(columns, name, row)) for name in (*_RECENT, *_HAD)))
+def _columns_in(view: Any, names: Sequence[str]) -> Columns:
+    """Take those columns that a view has."""
+    known = {feature.name for feature in view.features}
+    return Columns(view, tuple(name for name in names if name in known))
 
 
-def _friends(columns: Mapping[str, list[Any]], row: int) -> Friends:
-    return Friends(
-        tuple(_list(columns, schema.FRIEND_IDS, row)),
-        tuple(_list(columns, schema.FRIEND_STRENGTHS, row)),
-        tuple(bool(named) for named in _list(columns, schema.FRIENDS_NAMED, row)),
-        tuple(bool(both) for both in _list(columns, schema.FRIENDS_MUTUAL, row)),
-        tuple(_list(columns, schema.FRIEND_WEIGHTS, row)),
-    )
+def _friends(read: Sequence[Values]) -> Friends:
+    ids, strengths, named, mutual, weights = read
+    return Friends(ids, strengths, tuple(map(bool, named)), tuple(map(bool, mutual)), weights)
 
 
 def _columns_of(recent: RecentList) -> dict[str, list[Any]]:
     """Write a recent list as values of the feature view, by column."""
     values = (getattr(recent, field.name) for field in fields(RecentList))
-    return dict(zip((*_RECENT, *_HAD), map(list, values), strict=True))
-
-
-def _list(columns: Mapping[str, list[Any]], name: str, row: int) -> list[Any]:
-    """Read one list; empty for a stranger, and where its column is missing or not asked for."""
-    return columns[name][row] or [] if name in columns else []
+    return dict(zip(_ALL, map(list, values), strict=True))

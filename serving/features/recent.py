@@ -1,14 +1,12 @@
 """The recent list of a shopper, and how events change it."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from coterie.data.dataset import Ints
-from coterie.data.polarity import Entries, meant, wanted_at
-from coterie.recommend.shoppers import last_had
+from coterie.data.polarity import Told, both_told, told_by, told_had, wanted_at
 from coterie.schema import MAX_HAD, MAX_RECENT
 from serving.events.event import KIND_CODES, Event
 
@@ -47,7 +45,9 @@ def merge(
 ) -> RecentList:
     """Take events into a recent list: what ``polarity.Entries`` leaves of an item, newest first.
 
-    The order in which events come, and how often one comes, make no difference.
+    The order in which events come, and how often one comes, make no difference. It is the rule of
+    ``coterie.recommend.history_merge``, for one shopper: a list has some hundred entries at most,
+    and columns of so few cost more to set up than to fill.
 
     Args:
         recent: What is known.
@@ -55,37 +55,32 @@ def merge(
         most: Entries kept.
         most_had: Of those that then fall out and were had, how many are remembered beside them.
     """
-    new = list(events)
-    ids, row = np.unique(
-        np.array([*recent.item_ids, *recent.had_ids, *(e.item_id for e in new)], object),
-        return_inverse=True,
-    )
-    known = _entries(recent, new, row).collapse()[0]
+    known = _known(recent)
+    for event in events:
+        told = told_by(KIND_CODES[event.event], event.value, event.ts_ms)
+        before = known.get(event.item_id)
+        known[event.item_id] = told if before is None else both_told(before, told)
     # Equal times fall in the order of ids: any order will do, as long as it is always the same.
-    known = known.take(np.lexsort((known.item, -known.ts_ms)))
-    kept, rest = known.take(np.arange(len(known)) < most), known.take(np.arange(len(known)) >= most)
-    had = last_had(rest, most_had)
+    # What is known is nearly in this order already, which sorting is quick with.
+    rows = sorted([(-ts_ms, item, kind, at) for item, (kind, ts_ms, at) in known.items()])
+    had = [(-abs(at), item, kind, at) for _, item, kind, at in rows[most:] if told_had(kind, at)]
+    times, ids, kinds, wanted = _columns(rows[:most])
+    _, had_ids, had_kinds, had_wanted = _columns(sorted(had)[:most_had])
     return RecentList(
-        tuple(ids[kept.item].tolist()),
-        tuple(kept.kind.tolist()),
-        tuple(kept.ts_ms.tolist()),
-        tuple(kept.wanted_ms.tolist()),
-        tuple(ids[had.item].tolist()),
-        tuple(had.kind.tolist()),
-        tuple(had.wanted_ms.tolist()),
+        ids, kinds, tuple([-ms for ms in times]), wanted, had_ids, had_kinds, had_wanted
     )
 
 
-def _entries(recent: RecentList, events: Sequence[Event], item: Ints) -> Entries:
-    """Put entries of the list, remembered items and events into rows, in this order."""
-    did = np.array([KIND_CODES[event.event] for event in events], np.int8)
-    value = np.array([math.nan if e.value is None else e.value for e in events], np.float32)
-    kind, ts_ms = meant(did, value), np.array([event.ts_ms for event in events], np.int64)
-    had_ms = np.array(recent.had_wanted_ms, np.int64)
-    return Entries(
-        np.zeros(len(item), np.int64),
-        item.astype(np.int64),
-        np.concatenate([np.array([*recent.kinds, *recent.had_kinds], np.int8), kind]),
-        np.concatenate([np.array(recent.ts_ms, np.int64), np.abs(had_ms), ts_ms]),
-        np.concatenate([np.array(recent.wanted_ms, np.int64), had_ms, wanted_at(kind, ts_ms)]),
-    )
+def _known(recent: RecentList) -> dict[str, Told]:
+    """Put what is known by item: entries of the list, then what fell out of it."""
+    told = zip(recent.kinds, recent.ts_ms, recent.wanted_ms, strict=True)
+    known = dict(zip(recent.item_ids, told, strict=True))
+    for item, kind, at in zip(recent.had_ids, recent.had_kinds, recent.had_wanted_ms, strict=True):
+        entry = (kind, abs(at), at)
+        before = known.get(item)
+        known[item] = entry if before is None else both_told(before, entry)
+    return known
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(zip(*rows, strict=True)) if rows else ((), (), (), ())

@@ -16,7 +16,7 @@ from coterie.data.changes import Change, tie_key
 from coterie.data.checks import COLUMN, NOTED, REASON, check
 from coterie.data.ids import normal_ids
 from coterie.schema import ITEMS, TIES, TIMESTAMP, USERS, Column, Table, TieKind
-from serving.ingestion.intake import Intake
+from serving.ingestion.intake import ERASED, USER_ID, Intake
 from serving.ingestion.sent_rows import Fault, SentRows, odd, told
 
 CHANGE_ID: Final = "change_id"
@@ -112,7 +112,7 @@ class ChangeIntake:
         values = checked.to_pylist()
         judged = zip(unlike, rows, values, stamps.to_pylist(), wrong_ids.to_pylist(), strict=True)
         faults = [
-            fault or self._fault(row, found, stamp, wrong_id, now)
+            fault or self._fault(row, found, stamp, wrong_id, now) or self._erased(table, found)
             for fault, row, found, stamp, wrong_id in judged
         ]
         made = zip(rows, ops, values, stamps.to_pylist(), ids.to_pylist(), faults, strict=True)
@@ -120,6 +120,12 @@ class ChangeIntake:
             tuple(_change(table, *one) for *one, fault in made if not fault),
             tuple(UnfitChange(index, *fault) for index, fault in enumerate(faults) if fault),
         )
+
+    def _erased(self, table: Table, values: Mapping[str, Any]) -> Fault | None:
+        """Refuse what is said of somebody who was erased."""
+        named = (name for name in table.key if name.endswith(USER_ID))
+        found = next((name for name in named if values[name] in self.intake.gone), None)
+        return None if found is None else (found, ERASED)
 
     def _fault(
         self,

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 
 from coterie.data.changed_tables import exported_changes
 from coterie.data.changes import CHANGES, changes_as_table
+from coterie.data.locks import EXPORT
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.files import write_atomically
-from coterie.schema import EVENTS
+from coterie.schema import ERASED, EVENTS
 from serving.events.event import Event
 from serving.events.log import EventLog, LogBatch
 from serving.telemetry.instruments import LogMetrics
@@ -21,8 +22,6 @@ MOST: Final = 50_000
 """Events and changes in a file: some megabytes, and a moment's memory."""
 _RESTORED: Final = 500
 """Changes of one transaction."""
-EXPORT: Final = "export"
-"""Its lock: two at once would do the same work twice, and no harm."""
 
 
 class Exporter:
@@ -81,7 +80,7 @@ class Exporter:
         content = io.BytesIO()
         pq.write_table(table, content, compression="zstd")
         with reaching(f"{self._root}/{folder}"):
-            _put(self._fs, f"{self._root}/{folder}/{name}.parquet", content.getvalue())
+            put_file(self._fs, f"{self._root}/{folder}/{name}.parquet", content.getvalue())
 
 
 def restore_changes(log: EventLog, folder: str) -> int:
@@ -99,8 +98,11 @@ def restore_changes(log: EventLog, folder: str) -> int:
         UnavailableError: Log or store do not answer: do it again.
     """
     changes = list({one.entry_id: one for one in exported_changes(folder)}.values())
+    # Who is forgotten first: what older files say of them is left out then.
+    restored = sum(log.append([one for one in changes if one.table == ERASED.name]))
+    changes = [one for one in changes if one.table != ERASED.name]
     starts = range(0, len(changes), _RESTORED)
-    return sum(sum(log.append(changes[start : start + _RESTORED])) for start in starts)
+    return restored + sum(sum(log.append(changes[start : start + _RESTORED])) for start in starts)
 
 
 def as_table(events: Sequence[Event]) -> pa.Table:
@@ -120,7 +122,7 @@ def as_table(events: Sequence[Event]) -> pa.Table:
     return pa.table(columns, schema=schema).append_column("list_id", lists)
 
 
-def _put(fs: Any, path: str, content: bytes) -> None:
+def put_file(fs: Any, path: str, content: bytes) -> None:
     """Write a file that is whole, or not there."""
     if not is_local(fs):
         fs.pipe_file(path, content)  # one PUT, or a multipart upload that counts when it is ended

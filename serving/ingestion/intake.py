@@ -6,7 +6,7 @@ does not know.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import compress
 from typing import Any, Final
@@ -14,14 +14,20 @@ from typing import Any, Final
 import pyarrow as pa
 
 from coterie.data.checks import COLUMN, CUT, REASON, check
+from coterie.data.columns import EARLIEST
+from coterie.data.suppressed import Suppressed
 from coterie.schema import EVENTS, TIMESTAMP, EventKind
 from serving.events.event import Event
+from serving.ingestion.plain_events import plain_event
 from serving.ingestion.sent_rows import Fault, SentRows, odd, shown, text_of, timed, told
 
 LIST_ID: Final = "list_id"
+USER_ID: Final = "user_id"
+ERASED: Final = "this person was erased: nothing is kept of them until that is lifted"
 _COLUMNS: Final = tuple(name for name in EVENTS.arrow.names if name != "split")
 """That a sender may fill: splits are of public data sets."""
 FIELDS: Final = (*_COLUMNS, LIST_ID)
+_EARLIEST_MS: Final = int(EARLIEST.timestamp() * 1000)
 _EXPECTED: Final = {
     "event": "one of " + ", ".join(EventKind),
     "value": "a number from 0 up, of a rating or review from 0 to 5",
@@ -65,6 +71,8 @@ class Intake:
 
     max_age_days: float
     max_lead_s: float
+    gone: Suppressed = field(default_factory=Suppressed)
+    """Who was erased: nothing of theirs is taken."""
 
     def sort(self, batch: Sequence[Any], now: datetime) -> SortedBatch:
         """Tell the events that fit from those that do not.
@@ -73,6 +81,36 @@ class Intake:
             batch: JSON values, at least one.
             now: What an event without a time has for its time.
         """
+        now_ms = int(now.timestamp() * 1000)
+        oldest_ms = max(self._oldest_ms(now_ms), _EARLIEST_MS)
+        events = [plain_event(given, oldest_ms, now_ms) for given in batch]
+        rest = [index for index, event in enumerate(events) if event is None]
+        if not rest:
+            return self._spared(events, (), ())
+        judged, refused, cut = self._judge([batch[index] for index in rest], now)
+        for index, event in zip(rest, judged, strict=True):
+            events[index] = event
+        unfit = tuple(replace(one, index=rest[one.index]) for one in refused)
+        return self._spared(events, unfit, tuple(rest[index] for index in cut))
+
+    def _spared(
+        self, events: Sequence[Event | None], refused: tuple[Refused, ...], cut: tuple[int, ...]
+    ) -> SortedBatch:
+        """Refuse events of people who were erased, too."""
+        if not self.gone:
+            return SortedBatch(tuple(filter(None, events)), refused, cut)
+        of_gone = {i: e for i, e in enumerate(events) if e is not None and e.user_id in self.gone}
+        more = (Refused(i, e.event_id, USER_ID, ERASED, e.event) for i, e in of_gone.items())
+        return SortedBatch(
+            tuple(e for i, e in enumerate(events) if e is not None and i not in of_gone),
+            tuple(sorted((*refused, *more), key=lambda one: one.index)),
+            tuple(index for index in cut if index not in of_gone),
+        )
+
+    def _judge(
+        self, batch: Sequence[Any], now: datetime
+    ) -> tuple[list[Event | None], list[Refused], list[int]]:
+        """Ask the contract's check; return events, who is none of them, and whose text was cut."""
         unlike = [odd(given, FIELDS) for given in batch]
         sent = SentRows(
             [{} if fault else given for given, fault in zip(batch, unlike, strict=True)], FIELDS
@@ -94,25 +132,27 @@ class Intake:
         found = zip(*(values[name] for name in _COLUMNS), lists, strict=True)
         cut = enumerate(checked.field(CUT).to_pylist())
         refused = zip(batch, faults, values["event"], strict=True)
-        return SortedBatch(
-            tuple(_event(*one) for one in compress(found, good)),
-            tuple(
+        return (
+            [_event(*one) if is_good else None for one, is_good in zip(found, good, strict=True)],
+            [
                 Refused(index, _name_of(given), fault[0], fault[1], kind)
                 for index, (given, fault, kind) in enumerate(refused)
                 if fault
-            ),
-            tuple(index for index, texts in compress(cut, good) if texts),
+            ],
+            [index for index, texts in compress(cut, good) if texts],
         )
 
     def untimely(self, row: Mapping[str, Any], ts_ms: int, now_ms: int) -> Fault | None:
         """Find what is wrong with a time that a live shop does not take."""
-        oldest = now_ms - int(self.max_age_days * 86_400_000)
-        if oldest <= ts_ms <= now_ms + int(self.max_lead_s * 1000):
+        if self._oldest_ms(now_ms) <= ts_ms <= now_ms + int(self.max_lead_s * 1000):
             return None
         return "ts", (
             f"found {shown(row.get('ts'))}, expected a time from {self.max_age_days:g} days ago "
             f"to {self.max_lead_s:g} s ahead of our clock"
         )
+
+    def _oldest_ms(self, now_ms: int) -> int:
+        return now_ms - int(self.max_age_days * 86_400_000)
 
 
 def _name_of(given: Any) -> str | None:

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from coterie.data.changes import Change, referral
 from serving.events.event import Entry, Event
-from serving.events.log import EventLog
+from serving.events.log import EventLog, LogBatch
 from serving.features.online_store import OnlineFeatures
+from serving.ingestion.eraser import Erased
 from serving.ingestion.feature_updater import FeatureUpdater
 from serving.telemetry.metrics import ServingMetrics
 
@@ -20,7 +21,7 @@ class Receipt:
     accepted: int
     """New, and kept for good."""
     duplicate: int
-    """Known by their ``event_id``: nothing changed."""
+    """Known by their ``event_id``, or of somebody who is erased just now: nothing changed."""
     applied: bool
     """Whether the next list will take all of them into account; if not, a later one will."""
 
@@ -34,6 +35,15 @@ class EventWriter(Protocol):
         Raises:
             UnavailableError: They were not kept; may be sent again.
         """
+
+    async def erase(self, user_id: str) -> Erased:
+        """Forget a person; see Eraser."""
+
+    async def lift(self, user_id: str) -> bool:
+        """Let a person who was erased come back; see Eraser."""
+
+    async def about(self, user_id: str, after: str, most: int) -> LogBatch:
+        """Read what the log has about a person; see EventLog."""
 
 
 class Sink:
@@ -74,9 +84,11 @@ class Sink:
         """
         entries = [self._stamped(entry) for batch in batches for entry in batch]
         # One transaction with the events that they come of, and after them in what is answered.
-        fresh = iter(self._log.append([*entries, *self._referrals(entries)]))
+        kept = self._log.keep([*entries, *self._referrals(entries)])
+        fresh = iter(kept.fresh)
         new = [[next(fresh) for _ in batch] for batch in batches]
-        applied = self.catch_up()
+        # What was kept before may not have been pushed when it was: then it is now.
+        applied = self._updater.push(kept.unpushed) if all(kept.fresh) else self.catch_up()
         flags = [flag for batch in new for flag in batch]
         events = [(e, n) for e, n in zip(entries, flags, strict=True) if isinstance(e, Event)]
         for event, is_new in events:
@@ -102,6 +114,14 @@ class Sink:
             return entry
         self._stamp_ms = max(self._stamp_ms + 1, time.time_ns() // 1_000_000)
         return replace(entry, ts_ms=self._stamp_ms)
+
+    def forget(self, user_id: str) -> None:
+        """Let go of what is remembered here of a person who was erased."""
+        self._updater.forget(user_id)
+
+    def tend(self) -> None:
+        """Push what was left behind, here or by a sink that died."""
+        self._updater.tend()
 
     def catch_up(self) -> bool:
         """Push what the feature store was not told of; return whether it now knows all."""

@@ -5,6 +5,7 @@ import socket
 import sys
 from pathlib import Path
 
+from coterie.access.keys import read_keys
 from coterie.errors import BadInputError, UnavailableError
 from coterie.recommend.rules import read_rules_file
 from coterie.release.files import read_files
@@ -20,7 +21,7 @@ def check(settings: Settings) -> None:
 
     Raises:
         BadInputError: The port is taken, or the release, the feature store, the folder of
-            shoppers or the file of rules is not as it should be.
+            shoppers, the file of rules or that of keys is not as it should be.
         UnavailableError: The release's store did not answer.
     """
     check_port(settings.host, settings.port)
@@ -30,6 +31,8 @@ def check(settings: Settings) -> None:
     _check_shoppers(settings)
     if settings.rules:
         read_rules_file(settings.rules)
+    if settings.keys:
+        read_keys(settings.keys)
 
 
 def check_port(host: str, port: int) -> None:
@@ -66,7 +69,7 @@ def check_text_encoder(settings: Settings, release: str) -> None:
     if TEXT not in manifest.encoders:
         return
     vectors = unpack_vectors(
-        files.content[CONTENT], manifest.encoders, manifest.num_items, f"{release}/{CONTENT}"
+        bytes(files.content[CONTENT]), manifest.encoders, manifest.num_items, f"{release}/{CONTENT}"
     )
     try:
         encoders = QueryEncoders(place, settings.content_key)

@@ -19,6 +19,8 @@ def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) ->
     folder = launcher.parent
     # Replicas read them again; Ray's processes hand the environment on.
     os.environ.update(settings.as_environment())
+    # One request at a time a process: more threads only take turns on the same cores.
+    os.environ["OMP_NUM_THREADS"] = "1"
     path = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", ""))
     os.environ["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
     switches = {

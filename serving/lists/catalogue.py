@@ -21,10 +21,77 @@ _COLUMNS: Final = (
     *("item_id", "title", "description", "price", "category", "brand", "available"),
     "image_uri",
 )
+_MADE: Final = 20_000
+"""Items that are kept ready, at most: about 40 MB."""
 _CHANGEABLE: Final = frozenset({"title", "description", "price", "category", "brand"})
 _WEB_PICTURE: Final = re.compile(r"https://[^\s/@\\\"'<>]+/[^\s\\\"'<>]*")
 _OWN_PICTURE: Final = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\\:?#]+")
 """Names within a folder: nothing absolute, no way out of it, no address of any other kind."""
+
+
+class _RowsById(dict[str, int]):
+    """Rows by id: -1 for any that is not there, without a call of Python for those that are."""
+
+    def __missing__(self, item_id: str) -> int:
+        return -1
+
+
+class ItemRows:
+    """A catalogue's items by row: made when they are asked for, since a table takes a tenth of the
+    memory, and kept while they are asked for often."""
+
+    def __init__(self, table: pa.Table) -> None:
+        columns = table.select(list(_COLUMNS)).combine_chunks()
+        self._columns = [columns.column(name).chunk(0) if len(table) else [] for name in _COLUMNS]
+        self._released = len(table)
+        self._later: list[Item] = []
+        self._changed: dict[int, Item] = {}
+        self._made: dict[int, Item] = {}
+
+    def __len__(self) -> int:
+        return self._released + len(self._later)
+
+    def __getitem__(self, row: int) -> Item:
+        item = self._changed.get(row) or self._made.get(row)
+        if item is not None:
+            return item
+        if not 0 <= row < self._released:
+            return self._later[row - self._released if row >= 0 else row]
+        values = (column[row].as_py() for column in self._columns)
+        item = _item(dict(zip(_COLUMNS, values, strict=True)))
+        if len(self._made) >= _MADE:
+            self._made = {}
+        self._made[row] = item
+        return item
+
+    def __setitem__(self, row: int, item: Item) -> None:
+        if row >= self._released:
+            self._later[row - self._released] = item
+        else:
+            self._changed[row] = item
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Add items behind all others."""
+        self._later += items
+
+    def texts(self) -> pa.Array:
+        """Write the title and category of every item, in the order of rows."""
+        title, category = (self._columns[_COLUMNS.index(name)] for name in ("title", "category"))
+        known = pa.array([], pa.string())
+        if self._released:
+            known = pc.binary_join_element_wise(title, pc.fill_null(category, ""), " ")
+        changed = sorted(self._changed)
+        if changed:
+            mask = np.zeros(self._released, np.bool_)
+            mask[changed] = True
+            said = pa.array([_text(self._changed[row]) for row in changed], known.type)
+            known = pc.replace_with_mask(known, pa.array(mask), said)
+        later = pa.array([_text(item) for item in self._later], known.type)
+        return pa.concat_arrays([known, later])
+
+
+def _text(item: Item) -> str:
+    return f"{item.title} {item.category or ''}"
 
 
 class Catalogue:
@@ -34,13 +101,13 @@ class Catalogue:
     """
 
     def __init__(self, release: Release) -> None:
-        rows = release.catalogue.select(list(_COLUMNS)).to_pylist()
-        self._items = [_item(row) for row in rows]
+        self._items = ItemRows(release.catalogue)
         self._gone: set[int] = set()
         self.columns = ItemColumns.of(release.catalogue, release.available)
         """What filters ask, and what is available at this moment: to be replaced, never changed."""
         self._newest: tuple[ItemColumns, npt.NDArray[np.int64]] | None = None
-        self._row_of = {item.item_id: row for row, item in enumerate(self._items)}
+        self._ids: list[str] = release.catalogue.column("item_id").to_pylist()
+        self._row_of = _RowsById(zip(self._ids, range(len(self._ids)), strict=True))
         self.num_had: Ints = release.popularity.astype(np.int64)
         coded = pc.dictionary_encode(release.catalogue.column("category")).combine_chunks()
         self.category_codes: Ints = pc.fill_null(coded.indices, -1).to_numpy().astype(np.int64)
@@ -72,7 +139,8 @@ class Catalogue:
         self.num_had = np.append(self.num_had, np.zeros(len(items), np.int64))
         codes = [self._code(item.category) for item in items]
         self.category_codes = np.append(self.category_codes, np.array(codes, np.int64))
-        self._items += items
+        self._items.add(items)
+        self._ids += [item.item_id for item in items]
         self._take(list(range(first, len(self._items))), list(states.values()))
         for row, item in enumerate(items, first):
             self._row_of[item.item_id] = row
@@ -116,15 +184,15 @@ class Catalogue:
 
     def row(self, item_id: str) -> int:
         """Find the row of an item; -1 where the release lacks it."""
-        return self._row_of.get(item_id, -1)
+        return self._row_of[item_id]
 
     def rows(self, item_ids: Sequence[str]) -> list[int]:
         """Find the rows of items; -1 for each that the release lacks."""
-        return [self._row_of.get(item_id, -1) for item_id in item_ids]
+        return list(map(self._row_of.__getitem__, item_ids))
 
     def item_id(self, row: int) -> str:
         """Name the item of a row by its id."""
-        return self._items[row].item_id
+        return self._ids[row]
 
     def title(self, row: int) -> str:
         """Name the item of a row by its title."""
@@ -182,8 +250,7 @@ class Catalogue:
         """Give the words of items, made anew after they changed."""
         haystack = self._haystack
         if haystack is None:
-            texts = [f"{item.title} {item.category or ''}" for item in self._items]
-            self._haystack = haystack = pc.utf8_lower(pa.array(texts, pa.string()))
+            self._haystack = haystack = pc.utf8_lower(self._items.texts())
         return haystack
 
 

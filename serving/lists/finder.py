@@ -21,9 +21,15 @@ class ItemFinder:
         self._items, self._metrics = items, metrics
 
     def search(
-        self, known: ShopperFeatures, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
+        self,
+        known: ShopperFeatures,
+        query: str,
+        k: int,
+        explain: bool,
+        wanted: Wanted = PLAIN,
+        words_alone: bool = False,
     ) -> tuple[SearchResults, bool]:
-        """Find items for a shopper.
+        """Find items for a shopper; with ``words_alone`` no encoder is asked.
 
         Returns:
             What fits the query, and whether its meaning had to be left out.
@@ -32,7 +38,7 @@ class ItemFinder:
             taste = self._taste(known)
         num = k + len(wanted.shown) + 1
         allowed = self._items.catalogue.allowed(wanted)
-        found, left_out = self._items.searcher.find(query, num, taste, allowed)
+        found, left_out = self._items.searcher.find(query, num, taste, allowed, words_alone)
         fresh = np.flatnonzero(self._items.fresh(found.item_idx, wanted))
         items = self._found(found, fresh[:k], explain, 1 + len(wanted.shown))
         return SearchResults(

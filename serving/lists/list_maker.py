@@ -1,8 +1,11 @@
 """From a shopper's features to an answer: recommender asked, words found. No web in here."""
 
+import itertools
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +20,15 @@ from coterie.reasons.rounding import coarsely
 from coterie.reasons.rules import with_rules
 from coterie.recommend.recommender import Lists
 from coterie.recommend.rerank import DEPTH, Pool
-from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.retrieval import LEAST_RECALL
+from coterie.recommend.terms import Asked
 from coterie.release.bundle import Release
 from serving.features.online_store import OnlineFeatures
 from serving.lists.exploring import PLACE
 from serving.lists.finder import ItemFinder
 from serving.lists.histories import shown_shopper
 from serving.lists.ranked import CompiledCache, RankedList
-from serving.lists.reasons import as_reason
+from serving.lists.reasons import ReasonBodies, unchecked
 from serving.lists.search import By
 from serving.lists.served_items import ServedItems, next_page
 from serving.lists.shopper_features import ShopperFeatures, gather, in_context
@@ -37,8 +41,13 @@ from serving.schemas import (
     ShopperItem,
     SimilarItems,
 )
+from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 from serving.telemetry.traces import span
+
+CHECKED: Final = 200
+"""One list in so many is compared with what reading all vectors brings."""
+log = logging.getLogger(LOGGER)
 
 
 class ListMaker:
@@ -73,6 +82,7 @@ class ListMaker:
         self._metrics = metrics
         self._discretion = discretion or Discretion()
         self._compiled = CompiledCache()
+        self._made = itertools.count(1)
 
     @property
     def release(self) -> Release:
@@ -111,19 +121,19 @@ class ListMaker:
         with self._timed("recommend"):
             row = in_context(known.row, wanted)
             allowed = self.catalogue.allowed(wanted)
-            shoppers = self.items.shoppers(row, known.friends)
+            asked = self.items.read(row, known.friends)
             # One more than is shown tells whether there is a next page.
             num = k + len(wanted.shown) + 1
-            ranked = self._ranked(shoppers, num, allowed, wanted)
+            ranked = self._ranked(asked, num, allowed, wanted)
             ranked = ranked.take(self._unshown(ranked.lists, wanted))
-            ranked, more = self._explored(ranked, known, shoppers, allowed, wanted).cut(k)
+            ranked, more = self._explored(ranked, known, asked, allowed, wanted).cut(k)
         lists = ranked.lists
         items = self._listed(lists, 1 + len(wanted.shown))
-        for position, listed in enumerate(items):
-            listed.explored = ranked.explored(position) or None
+        for position in ranked.all_explored:
+            items[position].explored = True
         if explain:
             with self._timed("explain"):
-                self._explain(items, shoppers, ranked, known, languages()[wanted.language])
+                self._explain(items, asked, ranked, known, languages()[wanted.language])
         if known.counts_unnamed:
             for item in items:
                 item.score = coarsely(item.score)
@@ -139,10 +149,10 @@ class ListMaker:
 
     def about(self, known: ShopperFeatures, row: int, texts: Texts) -> ShopperItem:
         """Say what one item is to a shopper, whether they had it or not: as reasons would."""
-        shoppers = self.items.shoppers(known.row, known.friends)
-        lists = self.items.recommender.score(shoppers, np.array([row], np.int64))
+        asked = self.items.read(known.row, known.friends)
+        lists = self.items.recommender.score(asked, np.array([row], np.int64))
         [listed] = items = self._listed(lists, 1)
-        self._explain(items, shoppers, RankedList.plain(lists), known, texts)
+        self._explain(items, asked, RankedList.plain(lists), known, texts)
         return ShopperItem(
             user_id=known.user_id,
             source=lists.source[0],
@@ -153,10 +163,16 @@ class ListMaker:
         )
 
     def search(
-        self, known: ShopperFeatures, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
+        self,
+        known: ShopperFeatures,
+        query: str,
+        k: int,
+        explain: bool,
+        wanted: Wanted = PLAIN,
+        words_alone: bool = False,
     ) -> tuple[SearchResults, bool]:
         """Find items for a shopper; see ``ItemFinder``."""
-        return self._finder.search(known, query, k, explain, wanted)
+        return self._finder.search(known, query, k, explain, wanted, words_alone)
 
     def similar(self, row: int, k: int, by: By = "taste", wanted: Wanted = PLAIN) -> SimilarItems:
         """List items like the one in a row; see ``ItemFinder``."""
@@ -174,25 +190,41 @@ class ListMaker:
         return np.flatnonzero(kept)
 
     def _ranked(
-        self, shoppers: Shoppers, num: int, allowed: npt.NDArray[np.bool_], wanted: Wanted
+        self, asked: Asked, num: int, allowed: npt.NDArray[np.bool_], wanted: Wanted
     ) -> RankedList:
         """List the best items, as the shop's rules leave them."""
         rules = self._compiled.of(wanted.rules, wanted.surface, self.catalogue)
         recommender = self.items.recommender
         if rules is None:
-            return RankedList.plain(recommender.recommend(shoppers, num, allowed))
-        lists = recommender.pool(shoppers, DEPTH, allowed, rules.pinned)
+            lists = recommender.recommend(asked, num, allowed)
+            if next(self._made) % CHECKED == 0:
+                self._check(asked, lists, allowed)
+            return RankedList.plain(lists)
+        lists = recommender.pool(asked, DEPTH, allowed, rules.pinned)
         rows = lists.item_idx[0][lists.item_idx[0] >= 0]
         score = lists.score[0][: len(rows)].astype(np.float64)
         pool = Pool(rows, score, recommender.directions(rows))
         made = rules.rerank(pool, num, int(time.time() * 1000))
         return RankedList.by_rules(made, lists)
 
+    def _check(self, asked: Asked, lists: Lists, allowed: npt.NDArray[np.bool_]) -> None:
+        """Count how many of the best items a list has, and say so where codes are given up."""
+        recall = self.items.recommender.check(asked, lists, allowed)
+        if recall is None:
+            return
+        self._metrics.lists.count_check(recall.best, recall.found)
+        if recall.ended:
+            release = self.release.version
+            log.warning(
+                "codes missed too many of the best items: all vectors are read from now on",
+                extra={"fields": {"release": release, "least_recall": LEAST_RECALL}},
+            )
+
     def _explored(
         self,
         ranked: RankedList,
         known: ShopperFeatures,
-        shoppers: Shoppers,
+        asked: Asked,
         allowed: npt.NDArray[np.bool_],
         wanted: Wanted,
     ) -> RankedList:
@@ -208,13 +240,22 @@ class ListMaker:
         if chosen is None:
             return ranked
         row = self.catalogue.row(chosen)
-        own = self.items.recommender.score(shoppers, np.array([row], np.int64)).score[0, 0]
+        own = self.items.recommender.score(asked, np.array([row], np.int64)).score[0, 0]
         return ranked.exploring(row, float(own), PLACE)
 
     def _listed(self, lists: Lists, first_rank: int) -> list[ListedItem]:
         rows = lists.item_idx[0]
         return [
-            ListedItem(rank=rank, score=score, item=self.catalogue.item(item))
+            unchecked(
+                ListedItem,
+                {
+                    "rank": rank,
+                    "score": score,
+                    "item": self.catalogue.item(item),
+                    "explored": None,
+                    "reasons": None,
+                },
+            )
             for rank, (item, score) in enumerate(
                 zip(rows[rows >= 0].tolist(), lists.score[0].tolist(), strict=False), first_rank
             )
@@ -223,7 +264,7 @@ class ListMaker:
     def _explain(
         self,
         items: Sequence[ListedItem],
-        shoppers: Shoppers,
+        asked: Asked,
         ranked: RankedList,
         known: ShopperFeatures,
         texts: Texts,
@@ -234,7 +275,7 @@ class ListMaker:
             friend if named else None
             for friend, named in zip(friends.ids, friends.named, strict=True)
         ]
-        parts = self.items.recommender.contributions(shoppers, ranked.lists)
+        parts = self.items.recommender.contributions(asked, ranked.lists)
         shown = ranked.lists.item_idx[0, : len(items)]
         reader = ReasonReader(
             parts,
@@ -246,7 +287,7 @@ class ListMaker:
             friends.mutual or None,
             known.counts_unnamed,
         )
-        coarse = known.counts_unnamed
+        coarse, bodies = known.counts_unnamed, ReasonBodies()
         for position, listed in enumerate(items):
             told = with_rules(
                 reader.read(position),
@@ -254,7 +295,7 @@ class ListMaker:
                 texts,
                 coarsely(listed.score) if coarse else None,
             )
-            listed.reasons = [as_reason(one) for one in told]
+            listed.reasons = bodies.of(told)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ remembers.
 
 import base64
 import binascii
+import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ def _damaged() -> BadInputError:
     )
 
 
+@functools.lru_cache(100_000)
 def _hash(item_id: str) -> bytes:
     return hashlib.blake2b(item_id.encode(), digest_size=_HASH).digest()
 

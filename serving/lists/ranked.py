@@ -87,10 +87,12 @@ class RankedList:
         sponsored = np.insert(self.sponsored[others], place, paid)
         return type(self)(lists, moves, sponsored, self.best)
 
-    def explored(self, position: int) -> bool:
-        """Tell whether the item at a position is there to be explored."""
+    @property
+    def all_explored(self) -> list[int]:
+        """Find the positions of items that are there to be explored."""
         moved = self.moves.get(RuleEffect.EXPLORED)
-        return moved is not None and bool(moved[position])
+        found: list[int] = [] if moved is None else np.flatnonzero(moved).tolist()
+        return found
 
     def moves_at(self, position: int) -> dict[RuleEffect, float]:
         """Say what rules did to the item at a position; of what is paid for also where that was

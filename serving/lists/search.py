@@ -139,7 +139,12 @@ class ItemSearch:
         return None if found is None else found[: self._num_released]
 
     def find(
-        self, query: str, k: int, taste: npt.ArrayLike | None, allowed: Mask
+        self,
+        query: str,
+        k: int,
+        taste: npt.ArrayLike | None,
+        allowed: Mask,
+        words_alone: bool = False,
     ) -> tuple[Found, bool]:
         """Find the k items that fit a query best.
 
@@ -148,12 +153,13 @@ class ItemSearch:
             k: How many at most.
             taste: The shopper's scores of all items; None: of a stranger.
             allowed: Items that may be found, shape (items,).
+            words_alone: Whether no encoder is to be asked.
 
         Returns:
             What fits, and whether the query's meaning had to be left out: its encoder, which there
             is, did not answer.
         """
-        vector, left_out = self._encoded(query)
+        vector, left_out = (None, False) if words_alone else self._encoded(query)
         with self._metrics.search.timed("find"):
             return self.index().search(query, k, vector, taste, allowed), left_out
 

@@ -12,9 +12,10 @@ from coterie.content.encoder import ContentEncoder
 from coterie.data.changes import RowState
 from coterie.data.dataset import Ints
 from coterie.data.repurchase import Again
-from coterie.recommend.batches import Recent, shopper_from_features
+from coterie.recommend.batches import RecentColumns, had_before, shopper_from_columns
 from coterie.recommend.recommender import Recommender
 from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.terms import Asked
 from coterie.release.bundle import Release
 from serving.features.online_store import ShopperRow
 from serving.features.recent import RecentList
@@ -87,7 +88,9 @@ class ServedItems:
                     [None] * len(rows) if vectors is None else map(self.searcher.meanings, vectors)
                 )
                 grown = grow(self.release, rows, self._stand_ins, list(meanings))
-                recommender = Recommender(grown.parameters, grown.popularity)
+                recommender = Recommender(
+                    grown.parameters, grown.popularity, before=self.recommender
+                )
                 days = grown.days_until_again
                 with self._changing:
                     # Lists ask the catalogue first, so whatever that names has to be known here.
@@ -112,26 +115,37 @@ class ServedItems:
 
     def shoppers(self, row: ShopperRow, friends: Sequence[RecentList]) -> Shoppers:
         """Say in rows of items what is known of one shopper and their friends."""
-        return shopper_from_features(
-            self._recent(row.recent),
-            [self._recent(friend) for friend in friends],
-            row.friends.strengths,
-            Again.at(self._days_until_again, int(time.time() * 1000)),
+        own, people = row.recent, (row.recent, *friends)
+        again = Again.at(self._days_until_again, int(time.time() * 1000))
+        counts = list(map(len, people))
+        item_ids = [item_id for one in people for item_id in one.item_ids]
+        columns = RecentColumns.of(
+            counts,
+            self.catalogue.rows(item_ids),
+            [one.kinds for one in people],
+            [one.ts_ms for one in people],
+            [one.wanted_ms for one in people],
         )
+        before = had_before(self.catalogue.rows(own.had_ids), own.had_wanted_ms, again)
+        return shopper_from_columns(columns, before, row.friends.strengths, again)
+
+    def hidden(self, row: ShopperRow, item_ids: Sequence[str]) -> list[str]:
+        """Name those of some items that a shopper had and that may not be listed again yet."""
+        recent = row.recent
+        had = {i for i, ms in zip(recent.item_ids, recent.wanted_ms, strict=True) if ms}
+        found = had.union(recent.had_ids).intersection(item_ids)
+        if not found:
+            return []
+        seen = set(self.shoppers(ShopperRow(recent), ()).seen.tolist())
+        return [one for one in found if self.catalogue.row(one) in seen]
+
+    def read(self, row: ShopperRow, friends: Sequence[RecentList]) -> Asked:
+        """Read what is known of one shopper and their friends, for all that is asked of them."""
+        return self.recommender.read(self.shoppers(row, friends))
 
     def fresh(self, rows: Ints, wanted: Wanted) -> npt.NDArray[np.bool_]:
         """Tell which of these rows no earlier page showed."""
         return wanted.shown.misses([self.catalogue.item_id(row) for row in rows.tolist()])
-
-    def _recent(self, recent: RecentList) -> Recent:
-        return Recent(
-            self.catalogue.rows(recent.item_ids),
-            recent.kinds,
-            recent.ts_ms,
-            recent.wanted_ms,
-            self.catalogue.rows(recent.had_ids),
-            recent.had_wanted_ms,
-        )
 
 
 def next_page(shown: Iterable[Item], wanted: Wanted) -> str | None:

@@ -27,8 +27,21 @@ class ShopperFeatures:
     @property
     def counts_unnamed(self) -> bool:
         """Whether lists draw on people who may not be named: exact numbers would tell of them."""
+        if all(self.row.friends.named):
+            return False
         named = zip(self.row.friends.named, self.friends, strict=True)
         return any(recent.item_ids and not may for may, recent in named)
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether nothing is known that a list could draw on."""
+        recent = self.row.recent
+        return not (recent.item_ids or recent.had_ids or self.row.friends.ids)
+
+    @property
+    def has_friends(self) -> bool:
+        """Whether friends are known who have a taste."""
+        return any(recent.item_ids for recent in self.friends)
 
     def drawn_on(self, rule: CircleRule, row_of: Callable[[str], int]) -> "ShopperFeatures":
         """Leave out friends whom lists may not draw on.
@@ -39,6 +52,8 @@ class ShopperFeatures:
                 else hides nobody.
         """
         friends = self.row.friends
+        if all(friends.named):  # whom lists draw on whatever the rule
+            return self
         known = [any(row_of(item) >= 0 for item in recent.item_ids) for recent in self.friends]
         kept = rule.drawn_on(
             Ragged(np.array([0, len(known)], np.int64)),
@@ -59,8 +74,7 @@ def gather(features: OnlineFeatures, user_id: str) -> ShopperFeatures:
     Raises:
         UnavailableError: The feature store did not answer.
     """
-    row = features.shopper(user_id)
-    return ShopperFeatures(user_id, row, features.recent_lists(row.friends.ids, had=False))
+    return ShopperFeatures(user_id, *features.with_friends(user_id))
 
 
 def in_context(row: ShopperRow, wanted: Wanted) -> ShopperRow:

@@ -1,5 +1,6 @@
 """What a list is asked for beside shopper and length: filters, a page, a place in the shop."""
 
+import functools
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
@@ -105,6 +106,15 @@ PLAIN: Final = Wanted()
 
 def digest_of(*parts: object) -> bytes:
     """Digest what a list is about: pages of one list have it in common, and of no other."""
-    told = [asdict(part) if isinstance(part, ItemFilter) else part for part in parts]
-    whole = json.dumps(told, ensure_ascii=False, sort_keys=True)
+    told = (_filter_json(part) if isinstance(part, ItemFilter) else _json(part) for part in parts)
+    whole = f"[{', '.join(told)}]"
     return hashlib.blake2b(whole.encode(), digest_size=ABOUT_BYTES).digest()
+
+
+@functools.lru_cache(256)
+def _filter_json(part: ItemFilter) -> str:
+    """Write a filter down; callers send the same few for all of their shoppers."""
+    return _json(asdict(part))
+
+
+_json: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode

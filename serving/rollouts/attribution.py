@@ -16,7 +16,7 @@ from typing import Final
 from coterie.rollout.live import Live
 from coterie.schema import EventKind
 from serving.events.event import Event
-from serving.telemetry.instruments import SHORT_DIGEST, ArmMetrics, ArmName
+from serving.telemetry.arm_metrics import SHORT_DIGEST, ArmMetrics, ArmName
 
 CLICKS: Final = frozenset({EventKind.CLICK, EventKind.CART, EventKind.PURCHASE})
 """What follows from a list that pleased. A dislike that names its list is no click, and a return no

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from coterie.errors import BadInputError, CoterieError, UnavailableError
 from coterie.release.champion import ChampionPointer
 from coterie.rollout.controller import Controller, MetricsSource
 from coterie.rollout.exported import RolloutMetrics
+from coterie.rollout.figures import ComparedFigure
 from coterie.rollout.live import Live
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.state import Target
@@ -23,7 +24,7 @@ from serving.rollouts.release_locator import ReleaseLocator, release_locator
 from serving.rollouts.serve_config import deploy
 from serving.settings import Settings, read_settings
 from serving.telemetry.logs import LOGGER, start_logging
-from serving.telemetry.metrics import set_room_aside
+from serving.telemetry.metrics import set_room_aside, share_counts
 
 SILENT_S: Final = 10.0
 """A replica that has not said anything for so long is gone."""
@@ -35,7 +36,12 @@ class ServeArms:
     """What this machine's replicas serve; the ``ServingArms`` of ``coterie.rollout.controller``."""
 
     def __init__(
-        self, replicas: Path, locator: ReleaseLocator, text_encoder: str = "", key: str = ""
+        self,
+        replicas: Path,
+        locator: ReleaseLocator,
+        text_encoder: str = "",
+        key: str = "",
+        sinks: int = 1,
     ) -> None:
         """Prepare to tell replicas what to serve.
 
@@ -43,8 +49,9 @@ class ServeArms:
             replicas: Folder where each replica says what it serves.
             locator: Finds releases.
             text_encoder: What replicas encode queries with, and ``key`` for an API.
+            sinks: How many processes write events.
         """
-        self._folder, self._locator = replicas, locator
+        self._folder, self._locator, self._sinks = replicas, locator, sinks
         self._text_encoder, self._key = text_encoder, key
         self._applied: Live | None = None
 
@@ -72,21 +79,31 @@ class ServeArms:
         except BadInputError as error:
             raise UnavailableError(str(error)) from error
         if live != self._applied:
-            deploy(live)
+            deploy(live, self._sinks)
             self._applied = live
 
     def preflight(self, digest: str) -> str | None:
-        """Load a release here first, and make some lists of nobody; return what is wrong."""
+        """Load a release here first, make some lists of nobody and search for some items; return
+        what is wrong."""
         from coterie.release.queries import QueryEncoders
-        from serving.rollouts.loaded_release import load_arm
+        from serving.rollouts.loaded_release import check_search, load_arm
 
         try:
             # Opened anew, and dropped: here nobody searches, so its weights take no memory.
             encoders = QueryEncoders(self._text_encoder, self._key)
-            load_arm(self._locator.locate(digest), encoders=encoders)
+            check_search(load_arm(self._locator.locate(digest), encoders=encoders).maker)
         except BadInputError as error:
             return str(error)
         return ""
+
+    def compare(self, canary: str, stable: str) -> Sequence[ComparedFigure] | None:
+        """Read both releases here, and compare them."""
+        from coterie.release.difference import compare_releases
+
+        if not stable:
+            return ()
+        locate = self._locator.locate
+        return compare_releases(lambda: locate(stable).folder, lambda: locate(canary).folder)
 
     def crashed(self, digest: str) -> str:  # noqa: ARG002 - there is one canary
         """Read what a replica says that could not load a release."""
@@ -124,6 +141,7 @@ def controller_of(settings: Settings, rollout_store: FileRolloutStore) -> Contro
             release_locator(settings),
             settings.text_encoder,
             settings.content_key,
+            settings.sinks,
         ),
         note_snapshot=rollout_store.note_snapshot,
         follow=ChampionPointer(settings.releases_root, log).follow,
@@ -136,6 +154,7 @@ class RolloutController:
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
+        share_counts(settings.metrics_folder)
         self._interval_s = settings.rollout_interval_s
         self._rollout_store = FileRolloutStore(settings.rollouts_root)
         self._controller = controller_of(settings, self._rollout_store)

@@ -23,17 +23,36 @@ MEASURED: Final = 100
 """Of stable's answers, from the moment at which a canary is there: both work beside each other."""
 TENTHS: Final = 11
 """Borders of the tenths of a release's best scores offline."""
+TOO_SHORT: Final = "too short"
+CLEARLY: Final = 0.5
+"""A list is clearly short under this part of what the other release could list."""
 
 
-def flaw(answer: RecommendationList, k: int, known: ShopperFeatures, num_available: int) -> str:
-    """Find what is wrong with a list, in a few words; empty: nothing."""
+def flaw(
+    answer: RecommendationList,
+    k: int,
+    known: ShopperFeatures,
+    num_available: int,
+    num_beside: int = 0,
+) -> str:
+    """Find what is wrong with a list, in a few words; empty: nothing.
+
+    Args:
+        answer: The list.
+        k: Items that were asked for.
+        known: Of its shopper.
+        num_available: Items that its own release could list.
+        num_beside: Items that the other release could: a catalogue that lost nearly everything
+            makes short lists which are all that it has.
+    """
     scores = [item.score for item in answer.items]
     ids = [item.item.item_id for item in answer.items]
     if not all(math.isfinite(score) for score in scores):
         return "scores are not finite"
     recent = known.row.recent
-    if len(ids) < min(k, num_available - len(recent) - len(recent.had_ids)):
-        return "too short"
+    had = len(recent) + len(recent.had_ids)
+    if len(ids) < max(min(k, num_available - had), CLEARLY * min(k, num_beside - had)):
+        return TOO_SHORT
     if len(set(ids)) < len(ids):
         return "an item twice"
     if any(a < b for a, b in itertools.pairwise(scores)):
@@ -111,17 +130,23 @@ class CatalogueCoverage:
 
     def __init__(self, num_items: int, num_available: int, lists: int = 1000) -> None:
         self._times = np.zeros(num_items, np.int64)
+        self._shown = 0
         self._available = max(num_available, 1)
         self._lists: deque[Sequence[int]] = deque()
         self._most = lists
 
     def note(self, rows: Sequence[int]) -> float:
         """Take in one list more; return the share of available items that the last ones show."""
+        # Of these rows alone: where items are many, to count all takes longer than to make a list.
+        rows = list(set(rows))
         self._lists.append(rows)
+        self._shown += int(np.count_nonzero(self._times[rows] == 0))
         self._times[rows] += 1
         if len(self._lists) > self._most:
-            self._times[self._lists.popleft()] -= 1
-        return float(np.count_nonzero(self._times)) / self._available
+            gone = self._lists.popleft()
+            self._times[gone] -= 1
+            self._shown -= int(np.count_nonzero(self._times[gone] == 0))
+        return self._shown / self._available
 
 
 def _tenths(release: Release) -> np.ndarray | None:

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,10 +20,13 @@ from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live, ReleaseRef
 from serving.features.live import LiveState
 from serving.features.online_store import OnlineFeatures
+from serving.rollouts.joining import JoiningItems
 from serving.rollouts.list_checks import LatencyLimit
-from serving.rollouts.loaded_release import LoadedRelease, load_arm
+from serving.rollouts.loaded_release import LoadedRelease, check_search, load_arm
+from serving.rollouts.pairs import Pairs
+from serving.rollouts.purchases import JudgedByPurchases
 from serving.rollouts.workers import ArmWorkers
-from serving.telemetry.instruments import ARMS
+from serving.telemetry.arm_metrics import ARMS
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 
@@ -47,6 +49,8 @@ class LoadedArms:
     """There only while there are two arms: one alone answers in the event loop."""
     canary_workers: ArmWorkers | None = None
     latency: LatencyLimit = field(default_factory=LatencyLimit)
+    pairs: Pairs = field(default_factory=Pairs)
+    purchases: JudgedByPurchases = field(default_factory=JudgedByPurchases)
 
     @property
     def comparable(self) -> bool:
@@ -89,7 +93,7 @@ class ReplicaReleases:
             live: What changed since releases were made; nothing if not given.
         """
         self._discretion, self._live = discretion, live
-        self._joining = ThreadPoolExecutor(1, "items")
+        self._joining = JoiningItems(_add)
         self._features, self._metrics = features, metrics
         self._encoders = encoders or QueryEncoders()
         self._file = Path(state, f"{os.getpid()}.json") if state else None
@@ -133,7 +137,7 @@ class ReplicaReleases:
         new = arm.maker.items.change(states)
         arm.maker.items.version = version
         if new or arm.maker.items.searcher.waits_for_encoder:
-            self._joining.submit(_add, arm, new)
+            self._joining.put(arm, new)
 
     def adopt(self, live: Live) -> None:
         """Serve this: at once what is loaded, the rest as soon as it is.
@@ -191,7 +195,11 @@ class ReplicaReleases:
             for ref in (live.stable, live.canary):
                 if ref and ref.digest not in loaded:
                     broken = ref
-                    loaded[ref.digest] = self._load(ref)
+                    arm = self._load(ref)
+                    if ref is live.canary:
+                        # In a cluster nobody tried it before; what is stable answers all the same.
+                        check_search(arm.maker)
+                    loaded[ref.digest] = arm
             broken, error = None, ""
         except CoterieError as failure:
             error = str(failure)
@@ -224,6 +232,8 @@ class ReplicaReleases:
                 stable_workers=before.stable_workers,
                 canary_workers=before.canary_workers,
                 latency=before.latency,
+                pairs=before.pairs,
+                purchases=before.purchases,
             )
         elif canary is not None:
             arms = replace(

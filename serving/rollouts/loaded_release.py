@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -22,6 +23,10 @@ from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 
 log = logging.getLogger(LOGGER)
+SEARCHED: Final = 20
+"""Items that are searched for before a release runs."""
+FOUND: Final = 0.25
+"""Share of them that it has to find; a search at work finds nearly all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,27 @@ def arm_of(ref: ReleaseRef, maker: ListMaker) -> LoadedRelease:
     bits = -np.log2(popularity / popularity.sum())
     coverage = CatalogueCoverage(len(popularity), maker.num_available)
     return LoadedRelease(ref, maker, ListChecks(maker.release), coverage, bits)
+
+
+def check_search(maker: ListMaker) -> None:
+    """Search for some items by their own titles, by words alone: an encoder may be far away.
+
+    Raises:
+        BadInputError: Hardly one of them is found.
+    """
+    columns = maker.catalogue.columns
+    rows = [int(row) for row in np.flatnonzero(columns.available)]
+    some = [maker.catalogue.item(row) for row in rows[:: max(len(rows) // SEARCHED, 1)]]
+    titles = [one.title for one in some if any(map(str.isalnum, one.title))][:SEARCHED]
+    nobody, found = ShopperFeatures("nobody", ShopperRow(), []), 0
+    for title in titles:
+        results, _ = maker.search(nobody, title, 10, False, words_alone=True)
+        found += any(one.item.title == title for one in results.items)
+    if found < FOUND * len(titles):
+        raise BadInputError(
+            f"release {maker.release.version} finds {found} of {len(titles)} items that are "
+            "searched for by their own titles: do not roll it out"
+        )
 
 
 def warm_up(maker: ListMaker) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from coterie.data.suppressed import Suppressed
 from coterie.errors import UnavailableError
 from coterie.reasons.discretion import Discretion
 from coterie.recommend.recommender import ListSource
@@ -27,13 +28,15 @@ from serving.lists.shopper_features import ShopperFeatures
 from serving.lists.wanted import PLAIN, Wanted
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Impressions, new_list_id
-from serving.rollouts.list_checks import flaw
+from serving.rollouts.list_checks import TOO_SHORT, flaw
 from serving.rollouts.loaded_arms import LoadedArms, ReplicaReleases
 from serving.rollouts.loaded_release import LoadedRelease
+from serving.rollouts.pairs import pair_side
+from serving.rollouts.purchases import longer_lists
 from serving.rollouts.searches import Searches
-from serving.rollouts.workers import THREADS, DismissedError
+from serving.rollouts.workers import THREADS, ArmWorkers, DismissedError
 from serving.schemas import RecommendationList, SearchResults
-from serving.telemetry.instruments import ArmName
+from serving.telemetry.arm_metrics import ArmName
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 
@@ -50,6 +53,14 @@ class ListRequest:
     k: int
     explain: bool
     wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryList:
+    """A list that the canary made, and what is wrong with it."""
+
+    answer: RecommendationList
+    flawed: str
 
 
 class ReleaseRouter:
@@ -91,7 +102,7 @@ class ReleaseRouter:
         self._impressions = Impressions(window_s, metrics.arms)
         self._releases = ReplicaReleases(features, metrics, state, encoders, discretion, live)
         self._searches = Searches(self._releases, metrics, timeout_s)
-        self._mirrors: set[asyncio.Task[RecommendationList | None]] = set()
+        self._mirrors: set[asyncio.Task[None]] = set()
 
     @property
     def stable(self) -> ListMaker:
@@ -115,10 +126,27 @@ class ReleaseRouter:
         Raises:
             UnavailableError: The store of changes does not answer.
         """
-        if self._live is None:
-            return frozenset()
-        self._live.refresh()
-        return self._live.withdrawn
+        self.refresh()
+        return frozenset() if self._live is None else self._live.withdrawn
+
+    def refresh(self) -> None:
+        """Read what changed until now.
+
+        Raises:
+            UnavailableError: The store of changes does not answer.
+        """
+        if self._live is not None:
+            self._live.refresh()
+
+    @property
+    def live(self) -> LiveState | None:
+        """What changed since releases were made; None: nothing does."""
+        return self._live
+
+    @property
+    def erased(self) -> Suppressed:
+        """People who were erased, as far as this replica knows: within a second all of them."""
+        return Suppressed() if self._live is None else self._live.erased
 
     def adopt(self, live: Live) -> None:
         """Serve this: at once what is loaded, the rest as soon as it is.
@@ -153,7 +181,7 @@ class ReleaseRouter:
             self._metrics.arms.shielded.inc()
         made = await self._by_stable(arms, asked)
         if digest and arms.mirrored:
-            self._mirror(arms, asked)
+            self._mirror(arms, asked, made)
         return "stable", self._show("stable", arms.stable, asked, made)
 
     async def search(
@@ -193,6 +221,11 @@ class ReleaseRouter:
 
     async def _by_canary(self, arms: LoadedArms, asked: ListRequest) -> RecommendationList | None:
         """Ask the canary; None where stable has to answer: why is counted and logged."""
+        made = await self._canary_list(arms, asked)
+        return None if made is None or made.flawed else made.answer
+
+    async def _canary_list(self, arms: LoadedArms, asked: ListRequest) -> CanaryList | None:
+        """Have the canary make a list; None where it makes none."""
         canary, workers = arms.canary, arms.canary_workers
         if canary is None or workers is None or workers.waiting >= MOST_WAITING:
             self._metrics.arms.count_answer("canary", self._timeout_s, ["failures"])
@@ -210,8 +243,7 @@ class ReleaseRouter:
                 extra={"fields": {"arm": "canary", "release": canary.maker.release.version}},
             )
             return None
-        flawed = self._count("canary", arms, canary, asked, made)
-        return None if flawed else made[0]
+        return CanaryList(made[0], self._count("canary", arms, canary, asked, made))
 
     def _count(
         self,
@@ -223,23 +255,90 @@ class ReleaseRouter:
     ) -> str:
         """Count one answer; return what is wrong with it, or an empty text."""
         found, seconds = made
-        flawed = flaw(found, asked.k, asked.known, arm.maker.items.num_allowed(asked.wanted))
+        allowed = arm.maker.items.num_allowed(asked.wanted)
+        beside = arms.stable.maker.items.num_allowed(asked.wanted) if name == "canary" else 0
+        flawed = flaw(found, asked.k, asked.known, allowed, beside) or _had(arm, found, asked)
         signals = ["malformed"] if flawed else _signals(arm, found, asked.wanted)
         if "score_out_of_range" in signals and not arms.comparable:
             signals.remove("score_out_of_range")
         if arms.latency.slow(seconds):
             signals.append("slow")
         self._metrics.arms.count_answer(name, seconds, signals)
+        if asked.known.is_stranger:
+            self._metrics.arms.count_stranger(name)
         return flawed
 
-    def _mirror(self, arms: LoadedArms, asked: ListRequest) -> None:
-        """Put a request to the canary as well; its answer is counted and thrown away."""
+    def _mirror(self, arms: LoadedArms, asked: ListRequest, by_stable: RecommendationList) -> None:
+        """Put a request to the canary as well; its answer is counted, compared and thrown away."""
+        shown = [one.item.item_id for one in by_stable.items]
+        arms.purchases.note_shown(asked.known.user_id, shown)
         if arms.canary_workers is not None and arms.canary_workers.waiting >= THREADS:
             self._metrics.arms.unmirrored.inc()
             return
-        task = asyncio.ensure_future(self._by_canary(arms, asked))
+        task = asyncio.ensure_future(self._mirrored(arms, asked, by_stable))
         self._mirrors.add(task)  # the loop alone would forget it
         task.add_done_callback(self._mirrors.discard)
+
+    async def _mirrored(
+        self, arms: LoadedArms, asked: ListRequest, by_stable: RecommendationList
+    ) -> None:
+        made = await self._canary_list(arms, asked)
+        if made is None or made.flawed not in ("", TOO_SHORT) or not asked.wanted.plain:
+            return
+        if arms.canary is None or arms.canary_workers is None:
+            return
+        makers = arms.canary.maker, arms.stable.maker
+        try:
+            await self._compare(arms, arms.canary_workers, makers, asked, (made.answer, by_stable))
+            await self._hold_against_purchases(arms, arms.canary_workers, makers, asked, by_stable)
+        except DismissedError:
+            return
+        except Exception as error:  # whatever a bad release makes of it
+            log.warning("the canary's list could not be compared", exc_info=error)
+
+    async def _compare(
+        self,
+        arms: LoadedArms,
+        workers: ArmWorkers,
+        makers: tuple[ListMaker, ListMaker],
+        asked: ListRequest,
+        lists: tuple[RecommendationList, RecommendationList],
+    ) -> None:
+        """Count what is noticed of the canary's list and stable's, once a shopper."""
+        if not arms.pairs.take(asked.known.user_id):
+            return
+        both = list(zip(makers, lists, strict=True))
+        sides = await workers.run(
+            lambda: [pair_side(maker, one, asked.known) for maker, one in both], None
+        )
+        for signal, (by_canary, beside) in arms.pairs.compare(*sides).items():
+            self._metrics.arms.count_pair(signal, by_canary, beside)
+
+    async def _hold_against_purchases(
+        self,
+        arms: LoadedArms,
+        workers: ArmWorkers,
+        makers: tuple[ListMaker, ListMaker],
+        asked: ListRequest,
+        by_stable: RecommendationList,
+    ) -> None:
+        """Judge earlier lists by what was bought since, or keep what both arms would list next."""
+        user_id = asked.known.user_id
+        shown = [one.item.item_id for one in by_stable.items]
+        first = arms.purchases.first_wanted(asked.known)
+        if first is not None:
+            elsewhere = await workers.run(
+                lambda: first.shown_elsewhere(makers[1], asked.k, asked.wanted), None
+            )
+            judged = arms.purchases.judge(user_id, first, elsewhere)
+            if judged is not None:
+                self._metrics.arms.count_pair("missed_purchases", *judged)
+        elif arms.purchases.wants(user_id):
+            made_ms = int(time.time() * 1000)
+            ids = await workers.run(
+                lambda: longer_lists(makers, asked.known, asked.k, asked.wanted), None
+            )
+            arms.purchases.keep(user_id, made_ms, shown, *ids)
 
     def _show(
         self, name: ArmName, arm: LoadedRelease, asked: ListRequest, answer: RecommendationList
@@ -249,6 +348,8 @@ class ReleaseRouter:
         answer.list_id = new_list_id(arm.ref.digest, now)
         self._impressions.note(name, now)
         reasons = [r for item in answer.items for r in item.reasons or ()]
+        if reasons and asked.known.has_friends:
+            self._metrics.lists.befriended.inc()
         self._metrics.lists.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
         rows = arm.maker.catalogue.rows([item.item.item_id for item in answer.items])
         # What is newer than the release counts in neither: nobody could have had it.
@@ -265,6 +366,16 @@ class ReleaseRouter:
             age = now - max(asked.known.row.recent.ts_ms) / 1000
             self._metrics.lists.feature_age.observe(max(age, 0.0))
         return answer
+
+
+def _had(arm: LoadedRelease, answer: RecommendationList, asked: ListRequest) -> str:
+    """Say that a list names what its shopper had and its own release would not list again.
+
+    In a place of the shop what is in front of a shopper counts as well: there nothing is told.
+    """
+    ids = [one.item.item_id for one in answer.items]
+    shown = asked.wanted.plain and arm.maker.items.hidden(asked.known.row, ids)
+    return "an item that the shopper had" if shown else ""
 
 
 def _signals(arm: LoadedRelease, answer: RecommendationList, wanted: Wanted) -> list[str]:

@@ -16,7 +16,8 @@ from serving.rollouts.assignment import bucket
 from serving.rollouts.loaded_arms import ReplicaReleases
 from serving.rollouts.workers import ArmWorkers, DismissedError
 from serving.schemas import SearchResults
-from serving.telemetry.instruments import ArmName, SearchOutcome
+from serving.telemetry.arm_metrics import ArmName
+from serving.telemetry.instruments import SearchOutcome
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 

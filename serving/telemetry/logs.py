@@ -10,6 +10,8 @@ from typing import Final
 from coterie.json_logs import JsonFormatter
 
 LOGGER: Final = "coterie.serving"
+AUDIT: Final = f"{LOGGER}.audit"
+"""Tells of every write, and who asked for it, whatever the level is."""
 STANDARD_ERROR: Final = "-"
 _LENGTH: Final = 16
 
@@ -36,6 +38,7 @@ def start_logging(level: str, path: str) -> logging.Logger:
     """
     logger = logging.getLogger(LOGGER)
     logger.setLevel(level)
+    logging.getLogger(AUDIT).setLevel(logging.INFO)
     logger.propagate = False
     if not logger.handlers:
         handler = _handler(path)

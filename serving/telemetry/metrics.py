@@ -15,22 +15,22 @@ from prometheus_client import (
     Metric,
     disable_created_metrics,
     generate_latest,
+    values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from prometheus_client.values import ValueClass
 
 from coterie import metric_names
 from coterie.errors import UnavailableError
+from serving.telemetry.arm_metrics import ArmMetrics
 from serving.telemetry.instruments import (
-    ArmMetrics,
     EventMetrics,
     HttpMetrics,
-    ListMetrics,
     LogMetrics,
     RulesMetrics,
     SearchMetrics,
 )
+from serving.telemetry.list_metrics import ListMetrics
 
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -38,6 +38,13 @@ ROOM_BYTES: Final = 1 << 20
 """Of a process's file of counts: all series that our labels can make take half of it."""
 _FILES: Final = ("counter", "gauge_mostrecent", "histogram")
 """How the files of counts are called, before the number of the process."""
+
+
+def share_counts(folder: Path) -> None:
+    """Have this process, which has counted nothing yet, count in files of a folder."""
+    os.environ[MULTIPROCESS_VARIABLE] = str(folder)
+    # Decided when prometheus-client was imported: Ray does that before we are asked.
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
 class ServingMetrics:
@@ -63,7 +70,7 @@ class ServingMetrics:
         """What is shown: of all processes of this machine, where they share a folder."""
         # Decided when prometheus-client was imported; the variable may have been set later (Feast
         # does so), and a folder that nobody counted in would be all that is shown.
-        if not ValueClass._multiprocess:
+        if not values.ValueClass._multiprocess:
             return self._registry
         shared = CollectorRegistry()
         shared.register(_OursOnly())
@@ -85,7 +92,7 @@ def set_room_aside() -> None:
     Raises:
         UnavailableError: There is not enough.
     """
-    if not ValueClass._multiprocess:
+    if not values.ValueClass._multiprocess:
         return
     folder = Path(os.environ[MULTIPROCESS_VARIABLE])
     try:

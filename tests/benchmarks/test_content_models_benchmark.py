@@ -7,16 +7,21 @@ import pyarrow as pa
 import pytest
 from test_content_benchmark import write_tiktok
 
-from benchmarks import content_models
+from benchmarks import content_known, content_models
 from benchmarks.content_absent import content_taken_out, digest
 from benchmarks.content_dated import _told_by, read_lastfm_by_time
 from benchmarks.content_goals import write_goals
 from benchmarks.content_models import SOCIAL, WITH_CONTENT, measure, measure_social
+from benchmarks.content_models_table import write_known
 from benchmarks.content_sets import read_tiktok
+from coterie.evaluation.protocols import evaluate_model
+from coterie.models.content import ContentConfig, ContentModel
 from coterie.models.content_signal import ContentSignal
+from coterie.models.engagement import engagement
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
 from coterie.training.loop import LoopConfig
+from coterie.training.validation import Validation
 
 QUICK = {"embedding_size": 8, "loop.max_epochs": 2, "linear.rank": 4}
 
@@ -134,3 +139,46 @@ def test_goals_are_told_by_the_row_that_is_best_on_validation():
     assert "they lose 2.00% | no |" in table
     assert "| Beidian | without content nothing moves | something moved | no |" in table
     assert "| Ciao | without content nothing moves | not measured | not measured |" in table
+
+
+def test_who_judges_powers_of_content_did_not_choose_them(pictured, monkeypatch):
+    weights = {"ease": 1.0, "image": 0.5}
+    rows = {"l2": 10.0, "rows": {"taste and content": {"validation": 0.1, "weights": weights}}}
+    chose, judged = [], []
+
+    def validation(data, device):
+        chose.append(np.unique(data.validation.user_idx))
+        return Validation(data, device)
+
+    def evaluate(model, data, held_out, ks):
+        judged.append(np.unique(held_out.user_idx))
+        return evaluate_model(model, data, held_out, ks)
+
+    monkeypatch.setattr(content_known, "Validation", validation)
+    monkeypatch.setattr(content_known, "evaluate_model", evaluate)
+    cell = content_known.measure(pictured, rows)
+    assert len(chose) == 2
+    for mine, theirs in zip(np.repeat([0, 1], 3), judged, strict=True):
+        assert not np.intersect1d(chose[mine], theirs).size
+    everybody = np.unique(pictured.validation.held_out.user_idx)
+    assert np.unique(np.concatenate(judged)).tolist() == everybody.tolist()
+    assert cell["ndcg"].keys() == {"alike", "one power", "a power a part"}
+    assert all(half["alike"]["powers"] == {"image": 0.0} for half in cell["chosen"])
+    assert "| TikTok |" in write_known({"tiktok": cell})
+
+
+def test_content_counts_on_average_what_it_counted_and_more_for_what_few_had(pictured):
+    task = pictured.validation
+    model = ContentModel(ContentConfig(("ease", "image"), (1.0, 0.5)))
+    model.fit(task.fit)
+    had = np.asarray(engagement(task.fit).sum(axis=0)).ravel()
+    had[:2] = 0.0, 9.0
+    parts = content_known.Parts(model, had)
+    users = np.arange(4)
+    alike, rare = (content_known.Arm({"image": power}, 1.0) for power in (0.0, 0.4))
+    np.testing.assert_allclose(parts.at(alike).scores(users), model.scores(users), rtol=1e-5)
+    apart = parts.apart(users)
+    say = (parts.at(rare).scores(users) - apart[""]) / np.where(apart["image"], apart["image"], 1.0)
+    told = say.max(axis=0)
+    assert told[0] > told[1] * 2.0
+    np.testing.assert_allclose(parts._say(0.4, 1.0) @ had, had.sum(), rtol=1e-5)

@@ -45,6 +45,22 @@ def test_a_shopper_gets_a_list_with_reasons_that_add_up(shop, capsys):
         assert total == pytest.approx(item["score"], abs=1e-4)
 
 
+def test_the_lists_of_all_shoppers_are_written_to_files(shop, capsys):
+    from coterie.all_lists.output import read_lists
+
+    run(f"recommend --all --release {shop}/model --data {shop}/clean --out {shop}/lists -k 5")
+    assert "Lists of 200 shoppers by release v1" in capsys.readouterr().out
+    lists = {row["user_id"]: row for row in read_lists(f"{shop}/lists").to_pylist()}
+    answer = recommend(shop, "shopper-0004", capsys)
+    assert lists["shopper-0004"]["item_ids"] == [item["item_id"] for item in answer["items"]]
+    for typed, expected in (
+        (f"--all --release {shop}/model --data {shop}/clean", "--out"),
+        (f"shopper-0004 --release {shop}/model --features {shop}/clean", "goes with --all"),
+    ):
+        assert main(["recommend", *typed.split()]) == 2
+        assert expected in capsys.readouterr().err
+
+
 def test_the_list_is_shown_to_people_as_a_table(shop, capsys):
     capsys.readouterr()
     run(f"recommend shopper-0004 --release {shop}/model/releases/v1 --data {shop}/clean -k 3")

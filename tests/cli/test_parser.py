@@ -12,6 +12,7 @@ COMMANDS = (
     "simulate",
     "inspect",
     "ingest",
+    "forget",
     "content",
     "tune",
     "train",
@@ -19,7 +20,9 @@ COMMANDS = (
     "recommend",
     "serve",
     "report",
+    "release",
     "rollout",
+    "keys",
 )
 
 
@@ -76,6 +79,9 @@ def test_help_lists_the_models_and_data_sets_that_exist():
         "tune x --out y --seed -1",
         "recommend --release x --data y",
         "recommend u --release x --data y -k 0",
+        "recommend u --all --release x --data y --out z",
+        "recommend --all --release x --out z",
+        "recommend --all --release x --data y --features w --out z",
     ],
 )
 def test_what_cannot_be_understood_ends_with_one_line_and_code_2(typed, capsys):

@@ -5,7 +5,7 @@ import itertools
 import time
 
 import pytest
-from cluster_shop import Shop
+from cluster_shop import Shop, release
 
 from coterie.cluster.api import Cluster
 from coterie.cluster.store import ClusterRolloutStore
@@ -28,10 +28,14 @@ def turns(shop, cluster, until=lambda state: state.phase in ENDS, most=120):
             decision = controller.turn()
             if decision and until(decision.state):
                 break
-        # A release is read in a thread of its own.
-        while (check := controller.arms._check) and not check.over:
-            time.sleep(0.001)
+        await_check(controller)
     return controller
+
+
+def await_check(controller):
+    """A release is read in a thread of its own, which a busy machine lets wait for many turns."""
+    while (check := controller.arms._check) and not check.over:
+        time.sleep(0.001)
 
 
 def run_to_the_end(shop, cluster):
@@ -86,6 +90,45 @@ def test_a_release_that_is_not_in_the_store_is_refused_in_preflight(shop, cluste
     state = run_to_the_end(shop, cluster)
     assert "holds no release" in state.quarantine[shop.new]
     assert shop.live == Target(shop.old)
+
+
+def test_a_release_that_differs_too_far_from_what_runs_is_refused_in_preflight(
+    api, cluster, tmp_path
+):
+    """Whole by itself, but none of its items is one that shoppers know."""
+    store = str(tmp_path)
+    old, new = release(store, "v1"), release(store, "v2", items=("c", "d"))
+    shop = Shop(api, store, old, new)
+    shop.start(cluster)
+    state = run_to_the_end(shop, cluster)
+    assert state.phase is Phase.ROLLED_BACK
+    assert "items_lost 100 % (at most 25 %)" in state.quarantine[new]
+    assert shop.live == Target(old)
+    assert not any(new in event["message"] for event in api.events("RolloutApplied"))
+    figures = {one.name: one.value for one in state.comparison.figures}
+    assert (figures["items_lost"], figures["items_gained"]) == (1.0, 1.0)
+
+
+def test_a_person_may_override_what_it_differs_in(api, cluster, tmp_path):
+    store = str(tmp_path)
+    old, new = release(store, "v1"), release(store, "v2", items=("c", "d"))
+    shop = Shop(api, store, old, new, failures=0.0)
+    shop.start(cluster, override=("all",))
+    state = run_to_the_end(shop, cluster)
+    assert (state.phase, state.stable) == (Phase.PROMOTED, new)
+    passed = ClusterRolloutStore(cluster, "shop").history()[1].why
+    assert passed.startswith("preflight passed, though items_lost 100 % (at most 25 %)")
+
+
+def test_what_runs_is_compared_with_wherever_it_lies(api, cluster, tmp_path):
+    """A person named its folder, and the store has never had it."""
+    outside, store = tmp_path / "outside", tmp_path / "store"
+    old = release(str(outside), "v1")
+    shop = Shop(api, str(outside), old, release(str(store), "v2", items=("c", "d")))
+    shop.store = str(store)
+    shop.start(cluster)
+    state = run_to_the_end(shop, cluster)
+    assert "items_lost" in state.quarantine[shop.new]
 
 
 def kill_at(patch, nth, after):
@@ -211,6 +254,7 @@ def test_two_controllers_with_one_lease_never_both_act(api, shop, connect):
             before = len(api.writes())
             with contextlib.suppress(UnavailableError):
                 controller.turn()
+            await_check(controller)
             if any(plural != "leases" for _, plural, _ in api.writes()[before:]):
                 acted.append((turn, place))
         assert not (pairs[0][0] and pairs[1][0])

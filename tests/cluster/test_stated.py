@@ -10,9 +10,11 @@ from cluster_shop import CONFIG, OLD_TEXT, PLAN, ray_service, release, stated
 from prometheus_client import CollectorRegistry
 
 from coterie.cluster import __main__ as program
+from coterie.cluster.served import read_live
 from coterie.cluster.stated import STATED
 from coterie.cluster.statements import Statements
 from coterie.cluster.store import INSTALL, ClusterRolloutStore
+from coterie.errors import UnavailableError
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live, ReleaseRef
@@ -457,3 +459,34 @@ def test_killed_at_any_write_a_forced_release_is_taken_once(helm, shop, api, mon
         assert shop.live == Target(shop.new)
         assert len([why for _, _, why in helm.history if "release.force" in why]) == 1
     assert over, "there are more writes than were tried"
+
+
+def switched_off(shop, release):
+    """As helm writes the RayService where values say ``rollouts.enabled=false``."""
+    live = Live(ReleaseRef(release, f"{shop.store}/v2"))
+    off = ray_service({}, live)
+    off["metadata"] = {"annotations": {}}
+    return off
+
+
+def test_what_values_say_is_live_stays_once_rollouts_are_switched_off(helm, shop, api):
+    """The controller is taken away last, so it turns with the new values for a moment."""
+    helm.install("v1")
+    helm.turns()
+    off = switched_off(shop, shop.new)
+    api.put("rayservices", "shop", off)
+    helm.turns()
+    assert read_live(api.objects["rayservices", "shop"]).target == Target(shop.new)
+    helm.restart()
+    helm.turns()
+    assert read_live(api.objects["rayservices", "shop"]).target == Target(shop.new)
+
+
+def test_a_turn_in_which_rollouts_are_switched_off_writes_nothing(helm, shop, api):
+    helm.install("v1")
+    helm.turns()
+    helm.loop._begun()
+    api.put("rayservices", "shop", switched_off(shop, shop.new))
+    with pytest.raises(UnavailableError, match="switched off"):
+        helm.loop.arms.apply(Target(shop.old))
+    assert read_live(api.objects["rayservices", "shop"]).target == Target(shop.new)

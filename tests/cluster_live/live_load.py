@@ -52,6 +52,7 @@ def load(
     given = {
         "url": f"{url}/v1/users/USER/recommendations?k=5",
         "users": users,
+        "key": cluster.key(instance),
         "seconds": seconds,
         "patience_s": PATIENCE_S,
         "pause_s": 0.02,

@@ -381,7 +381,7 @@ def test_the_relay_passes_on_what_comes(shop):
     running = subprocess.Popen([sys.executable, "-c", code, str(path), there, str(own)])
     try:
         send = program("send")
-        assert send.wait_for_answers(f"http://127.0.0.1:{own}/ana", 20) < 20
+        assert send.wait_for_answers(f"http://127.0.0.1:{own}/ana", "", 20) < 20
         assert kind.asked >= 5
     finally:
         running.terminate()

@@ -379,3 +379,30 @@ def test_a_share_outside_0_and_1_is_refused(share):
 def test_the_contract_s_tables_are_all_written():
     assert {f"{t.name}.parquet" for t in (EVENTS, TIES, ITEMS, USERS)} < set(clean_files())
     assert pa.types.is_string(QUARANTINE.field("reason").type)
+
+
+def test_events_that_are_too_old_are_left_out_and_counted(tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "items.csv").write_text("item_id,title\np,Pan\n")
+    (raw / "ties.csv").write_text("src_user_id,dst_user_id,kind,since\na,b,friend,2020-01-01\n")
+    times = (
+        "2026-01-01",
+        "2025-12-30T23:59:59Z",
+        "2025-12-31",
+        "2026-01-01",
+        "never",
+        "2020-02-02",
+    )
+    rows = "".join(f"{n},a,p,view,{ts}\n" for n, ts in enumerate(times))
+    (raw / "events.csv").write_text(
+        f"event_id,user_id,item_id,event,ts\n{rows}0,b,p,view,2026-01-01\n"
+    )
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    config = IngestConfig(max_bad_share=0.5, now=now, keep_days=2)
+    report = ingest(str(raw), str(tmp_path / "clean"), config)
+    of = report.tables["events"]
+    assert (of.read, of.kept, of.bad, of.duplicates, of.too_old) == (7, 3, 1, 1, 2)
+    assert report.tables["ties"].too_old == 0
+    with pytest.raises(BadInputError, match="keep_days"):
+        IngestConfig(keep_days=-1)

@@ -15,8 +15,9 @@ ON_RAY = """
 import sys
 import ray
 from coterie.data.ingest import IngestConfig, ingest
+from coterie.local_ray import start_local_ray
 
-ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+start_local_ray(num_cpus=1)
 ingest(*sys.argv[1:], IngestConfig(runner="ray"))
 ray.shutdown()
 """

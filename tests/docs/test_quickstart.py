@@ -20,9 +20,10 @@ from benchmarks.published_forms import make_world, online_retail
 from coterie.cli import main
 from coterie.cli import serve as cli_serve
 from coterie.release.store import ReleaseStore
+from coterie.rollout.plan import PAIRED
 from pipelines import demo as demo_module
 from pipelines import processes
-from pipelines.faulty_releases import FAULTS
+from pipelines.faulty_releases.library import SHOWN
 from serving import app
 
 ROOT = Path(__file__).parents[2]
@@ -36,11 +37,11 @@ ENOUGH = ["--users", "600", "--items", "500", "--events", "30000"]
 """Enough that ids on other items' vectors are told from the right ones."""
 CAUGHT_BY = {
     "not-numbers": ("preflight",),
-    "shuffled-items": ("score_out_of_range", "clicks", "purchases", "duplicate_lists"),
+    "shuffled-items": ("score_out_of_range", "clicks", "purchases", "duplicate_lists", *PAIRED),
     # So slow that it is not even an answer.
     "slow": ("slow", "failures"),
     "raising": ("failures",),
-    "same-list": ("duplicate_lists", "score_out_of_range"),
+    "same-list": ("duplicate_lists", "score_out_of_range", *PAIRED),
 }
 """What may find each fault that the demo rolls out."""
 FEW = """'settings={"loop.max_epochs": 3}' 'baselines=popularity social'"""
@@ -91,8 +92,8 @@ def check_rollouts(demo):
     good, *bad = json.loads((demo / "rollouts.json").read_text())
     assert (good["phase"], good["failed"]) == ("promoted", 0), good
     assert good["lists"] > 100
-    assert set(FAULTS) == set(CAUGHT_BY)
-    for fault, one in zip(FAULTS, bad, strict=True):
+    assert set(SHOWN) == set(CAUGHT_BY)
+    for fault, one in zip(SHOWN, bad, strict=True):
         assert one["version"].endswith(fault)
         assert one["phase"] == "rolled_back", one
         assert one["why"].startswith(CAUGHT_BY[fault]), one

@@ -1,6 +1,7 @@
 """An install of the chart without its cluster: real Redis, an S3 server, and what pods would be
 told, taken from what helm renders."""
 
+import base64
 import json
 import os
 import subprocess
@@ -41,6 +42,8 @@ class Install:
             **STORES,
             **NAMES,
             "redis.address": f"127.0.0.1:{redis.port}",
+            # Events of some shoppers go through one sink, of others through the second.
+            "serving.sink.count": "2",
             "s3.endpoint": s3.endpoint,
             **{name.replace("__", "."): value for name, value in more.items()},
         }
@@ -51,7 +54,13 @@ class Install:
             folder.mkdir(parents=True, exist_ok=True)
             for name, text in one(install.objects, "ConfigMap", f"coterie-{part}")["data"].items():
                 (folder / name).write_text(text)
+        install.mounted("keys").mkdir(exist_ok=True)
+        (install.mounted("keys") / "keys.json").write_bytes(install.of_keys("keys.json"))
         return install
+
+    def of_keys(self, name: str) -> bytes:
+        """What the secret of keys holds, which the chart has made."""
+        return base64.b64decode(one(self.objects, "Secret", "coterie-keys")["data"][name])
 
     def mounted(self, part: str) -> Path:
         """Where pods have a ConfigMap mounted."""
@@ -117,6 +126,7 @@ class Install:
         settings = one(self.objects, "ConfigMap", "coterie-settings")["data"]
         here = {
             "COTERIE_FEATURES": str(self.mounted("features")),
+            "COTERIE_KEYS": str(self.mounted("keys") / "keys.json"),
             "COTERIE_RULES": str(self.mounted("rules") / "rules.yaml"),
             "COTERIE_STATE": str(self.home / "state"),
             "COTERIE_ROLLOUTS": "",

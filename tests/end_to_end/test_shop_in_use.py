@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from shop_in_use import RUNS, run_training, serve
@@ -18,13 +19,13 @@ from coterie.data.simulate import SimulatedShop
 from coterie.evaluation.results import Comparison
 from coterie.monitoring.runs import Outcome, Runs
 from coterie.reasons.rounding import coarsely
-from coterie.release.bundle import load_release
+from coterie.release.bundle import ReleaseContent, load_release, write_release
 from coterie.release.offline import OfflineLists
 from coterie.release.store import ReleaseStore
 from coterie.workflow.comparison import COMPARISON
 from pipelines.client import Client
 from pipelines.demo_rollouts import PLAN
-from pipelines.faulty_releases import write_copy
+from pipelines.faulty_releases.library import write_copy
 from pipelines.simulated_traffic import SimulatedTraffic
 
 TOKEN = "a-token-for-this-test-alone"
@@ -300,6 +301,48 @@ def someone_with_friends(made):
     active = set(dataset.events.user_idx.tolist())
     followers = dataset.ties.src_idx.tolist()
     return dataset.users.ids[next(user for user in followers if user in active)].as_py()
+
+
+def write_damaged(folder, out, version):
+    """A copy whose titles and prices were lost on the way: no list differs by it."""
+    good = load_release(folder)
+    catalogue = good.catalogue
+    for name, value in (("title", "?"), ("price", 0.0)):
+        place, field = catalogue.column_names.index(name), catalogue.schema.field(name)
+        lost = pa.array([value] * catalogue.num_rows, field.type)
+        catalogue = catalogue.set_column(place, field, lost)
+    content = ReleaseContent(
+        version,
+        good.parameters,
+        catalogue,
+        good.popularity,
+        good.manifest.metrics,
+        good.manifest.data_fingerprint,
+        good.manifest.limits,
+    )
+    write_release(out, content)
+
+
+def test_a_catalogue_that_was_damaged_is_refused_before_anybody_is_shown_it(served, made, home):
+    store = str(Path(made.bundle).parent)
+    write_damaged(made.bundle, f"{store}/v1-damaged", "v1-damaged")
+    shop = Client(str(served.http.base_url).rstrip("/"), timeout_s=30, token=TOKEN)
+    body = {"release": "v1-damaged", "reason": "a new catalogue", "plan": PLAN}
+    shop.post("/v1/admin/rollouts", body)
+    assert await_phase(shop, "rolled_back", "shadow", "promoted") == "rolled_back"
+    told = shop.get("/v1/admin/rollouts/history", limit=10)["transitions"]
+    back = next(line for line in told if line["after"] == "rolling_back")
+    assert (back["before"], back["cause"]) == ("preflight", "preflight")
+    assert {"blank_titles", "titles_changed", "zero_prices"} <= set(re.findall(r"\w+", back["why"]))
+    verdicts = {
+        one["name"]: one["verdict"]
+        for one in shop.get("/v1/admin/rollouts")["comparison"]["figures"]
+    }
+    assert verdicts["zero_prices"] == "bad"
+    assert verdicts["lists_agree"] == "good"
+    said = [file.read_text() for file in (home / "state").glob("replicas/*.json")]
+    assert not any(back["canary"] in text for text in said), "no replica has loaded it"
+    assert served.list_of("shopper-0001")["items"][0]["item"]["title"] != "?"
 
 
 def test_a_controller_that_is_killed_comes_back_and_ends_what_it_began(served, made, home):

@@ -10,7 +10,7 @@ import yaml
 from coterie.data.dataset import Ties
 from coterie.data.locks import PUSH, LockTakenError, lock_key
 from coterie.errors import BadInputError, UnavailableError
-from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW, EventKind
+from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW, STRENGTHS, EventKind
 from coterie.workflow.shop import CleanShop
 from feature_repo import handover, online
 from feature_repo.build import snapshots
@@ -21,6 +21,7 @@ from serving.events.event import Event
 from serving.events.open import open_log
 from serving.features.online_store import FeastFeatures
 from serving.features.recent import RecentList, merge
+from serving.ingestion.eraser import Eraser
 from serving.ingestion.sink import Sink
 from serving.telemetry.metrics import ServingMetrics
 
@@ -140,6 +141,30 @@ def test_what_comes_after_is_added_and_the_same_again_changes_nothing(live, fill
     assert (handed.online.recent, handed.online.ties) == (0, 0)
     assert refill(live.shared).online == handed.online
     assert live.recent(ana) == expected
+
+
+def test_a_snapshot_of_before_brings_nobody_back_who_was_erased(
+    live, filled, friends, ana, redis, tmp_path
+):
+    hand_over(str(filled.store), live.shared, "1")
+    live.did(ana, "brand-new")
+    theirs = {user for user, of in friends.items() if ana in of}
+    assert theirs
+    erased = Eraser(open_log(live.shared.event_log, PASSWORD), live.features).erase(ana)
+    assert (erased.entries.events, erased.features, erased.friends) == (1, 1, len(theirs))
+    for again in (refill(live.shared), hand_over(str(filled.store), live.shared, "1")):
+        assert (again.online.recent, again.online.ties) == (0, 0)
+    for user, of in friends.items():
+        left = () if user == ana else tuple(one for one in of if one != ana)
+        assert live.friends(user).ids == left
+    assert live.recent(ana) == RecentList()
+    found = live.friends(next(iter(theirs)))
+    assert len(found.strengths) == len(STRENGTHS) * len(found.ids)
+
+    redis_key = live.features.store.config.online_store.type == "redis"
+    if redis_key:
+        gone = live.features._rows._key(ana)
+        assert not [key for key in redis.client().scan_iter() if key.startswith(gone)]
 
 
 def test_events_between_batches_are_not_lost(live, filled, known, monkeypatch):

@@ -31,16 +31,43 @@ SCRIPT = Path(__file__).with_name("two_workers.py")
 
 @pytest.fixture(scope="module")
 def one_ray(tmp_path_factory):
-    """One for all runs of this file, which would start one each; its address."""
+    """One for all runs of this process, which would start one each. Those that are to be killed
+    are processes of their own, with a Ray of their own: workers of theirs are forks there too."""
     with cluster(RayWorkers(str(tmp_path_factory.mktemp("runs")), count=2)):
-        yield ray.get_runtime_context().gcs_address
+        yield
 
 
-def kill_after(epochs, storage, address):
+def test_workers_are_forks_that_have_what_they_need(one_ray):
+    @ray.remote(num_cpus=0)
+    class Worker:
+        def tell(self):
+            import sys
+
+            import psutil
+
+            needed = {"ray.train.torch", "coterie.fitting.distributed", "coterie.models"}
+            return needed - sys.modules.keys(), psutil.Process().parent().cmdline()
+
+    def missing():
+        """Of another worker each time: the first are forked while the template still imports."""
+        workers.append(Worker.remote())
+        lacking, parent = ray.get(workers[-1].tell.remote())
+        assert "coterie.local_ray.template" in parent
+        return lacking
+
+    workers = []
+    try:
+        wait_until(lambda: not missing(), every=0.5)
+    finally:
+        for worker in workers:
+            ray.kill(worker)
+
+
+def kill_after(epochs, storage):
     """Run the script until its states hold so many epochs, then kill it; the epochs it had."""
     path = os.pathsep.join([str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(storage), address],
+        [sys.executable, str(SCRIPT), str(storage)],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -52,19 +79,13 @@ def kill_after(epochs, storage, address):
         finally:
             kill(run)
         assert run.returncode == -signal.SIGKILL, run.stderr.read()[-3000:]
-    await_idle_workers()
     return _epochs_in(states)
-
-
-def await_idle_workers():
-    """Those of a run that was killed die with it, once Ray has seen that it is gone."""
-    wait_until(lambda: ray.available_resources().get("CPU") == 2)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_path, one_ray):
-    before = kill_after(2, tmp_path, one_ray)
+    before = kill_after(2, tmp_path)
     data = planted().data
     total = before + 2
     seen = []
@@ -111,7 +132,7 @@ def job(url, log):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(tmp_path, one_ray):
+def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(tmp_path):
     """As a RayJob runs it: killed with all its workers, then run again by its URL alone."""
     clean, known = str(write_clean(tmp_path)), str(tmp_path / "known")
     materialise(clean, str(tmp_path / "store"), known, "v1")
@@ -121,14 +142,13 @@ def test_a_job_whose_cluster_is_lost_goes_on_from_its_checkpoint(tmp_path, one_r
     def send(patience):
         """It ends by patience alone, which is no part of a run's name."""
         config = {"loop.max_epochs": 10**6, "loop.patience": patience, "embedding_size": 16}
-        settings = FitSettings(config=config, workers=1, address=one_ray)
+        settings = FitSettings(config=config, workers=1)
         remote.send(url, clean, known, settings, f"file://{kept}")
 
     send(10**6)  # on a busy machine it would come to any nearer end before it is killed
     with (tmp_path / "first").open("w") as log, job(url, log) as first:
         wait_until(lambda: epochs_in(kept) >= 2 or first.poll() is not None, 400)
         kill(first)
-    await_idle_workers()
     before = epochs_in(kept)
     assert before >= 2, (tmp_path / "first").read_text()[-3000:]
     with pytest.raises(UnavailableError):

@@ -1,4 +1,4 @@
-"""A training run on two workers of a cluster that is there, as a process to be killed by a test."""
+"""A training run on two workers, as a process to be killed by a test."""
 
 import sys
 from dataclasses import replace
@@ -24,7 +24,7 @@ def for_epochs(epochs):
 
 
 if __name__ == "__main__":
-    storage, address = sys.argv[1:]
-    workers = RayWorkers(storage, "killed", count=2, address=address)
+    [storage] = sys.argv[1:]
+    workers = RayWorkers(storage, "killed", count=2)
     # Without an end that it could come to before the test, on a busy machine, kills it.
     fit(planted().data, "lightgcn", for_epochs(10**6), workers)

@@ -18,7 +18,10 @@ CI: Final = {
     path.name.removesuffix("-values.yaml"): path for path in FOLDER.glob("ci/*-values.yaml")
 }
 NAMESPACE: Final = "shop"
-SECRETS: Final = ("--set", "secrets.existingSecret=app", "--set", "redis.existingSecret=redis")
+SECRETS: Final = (
+    *("--set", "secrets.existingSecret=app", "--set", "secrets.existingKeys=keys"),
+    *("--set", "redis.existingSecret=redis"),
+)
 """Without them, passwords differ each time."""
 OF_REVISION: Final = re.compile(r"-[0-9]+-[0-9a-f]{5}$")
 """The end of a Job's name: its revision, and what its pod reads."""

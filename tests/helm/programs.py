@@ -72,6 +72,7 @@ class Programs:
         env = {**os.environ, "KUBECONFIG": str(credentials), "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(words, env=env)
         self.started.append(process)
+        self.cluster.world.running.append(process)
         return Process(exits=process.poll, stop=process.kill)
 
     def _prepare(self, program: Any) -> None:

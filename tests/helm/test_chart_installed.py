@@ -214,7 +214,7 @@ def test_an_uninstall_leaves_nothing_that_runs(either, monkeypatch):
     assert went[-1] - went[0] < 120, "KubeRay waited for what was gone already"
     assert "Complete" in ends_of(either, "redis-cleanup")
     kept = {name for plural, name in either.api.objects if plural == "secrets"}
-    assert kept == {"coterie-app", "coterie-redis", "minio-user"}
+    assert kept == {"coterie-app", "coterie-keys", "coterie-redis", "minio-user"}
     assert ("persistentvolumeclaims", "data-coterie-redis-0") in either.api.objects
 
 

@@ -15,7 +15,7 @@ from chart import ROOT, one
 pytest.importorskip("kfp")
 from kubeflow_api import KubeflowApi, RefusedError, check, operations, pipeline_of, serving
 
-PIPELINES = ("backtest", "refresh", "rollback", "train")
+PIPELINES = ("backtest", "lists", "refresh", "rollback", "train")
 STORE = ("--set", "release.store=s3://shop/releases", "--set", "training.source=s3://shop/tables")
 NIGHTLY = (
     "--set", "pipelines.recurring.refresh.enabled=true",

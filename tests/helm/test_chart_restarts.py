@@ -26,6 +26,7 @@ RESTARTS = {
     "release.store": RAY | {"controller", "consumer"},
     "s3": OURS,
     "secrets.existingSecret": RAY,
+    "secrets.existingKeys": RAY,
     "serving": RAY,
     "serving.logLevel": FEAST,
     "serving.textEncoder": RAY | {"controller"},  # which tries what a release was made with
@@ -52,7 +53,7 @@ IN_PLACE = {
     "serving.api",
     # Replicas read the file again.
     "serving.rules",
-    "serving.sink",
+    "serving.sink.cpus",
     "serving.upgradeStrategy",
     "serving.oldClusterSeconds",
     "serving.workers.maxUnavailable",
@@ -75,6 +76,7 @@ TOLD = {
     "serving.reasons.minShare": 0.2,
     "serving.maxEventLeadSeconds": 200,
     "serving.corsOrigins": ["https://shop.example"],
+    "serving.access.openScopes": ["lists:read"],
     "serving.extraEnv": [{"name": "A", "value": "b"}],
     "serving.upgradeStrategy": "None",
     "serving.workers.spreadZones": "DoNotSchedule",
@@ -110,9 +112,24 @@ WITH = {
     "httpRoute.enabled": {"httpRoute.gateway.name": "public"},
 }
 """What else has to be set for a value to count, or to be taken."""
+SEEN_BY_RAY = {
+    # Ray Serve and KubeRay take these in place.
+    "serving.api",
+    "serving.sink.cpus",
+    "serving.upgradeStrategy",
+    "serving.oldClusterSeconds",
+    # Read again where the file changes.
+    "serving.rules",
+    # The controller tells replicas, as a person's release or as the first.
+    "release.folder",
+    "release.digest",
+    "release.force",
+}
+"""Values that bring up no other RayCluster, and yet stand in what Ray or its pods read."""
 BASE = {
     # Passwords that are made differ each time; and what is not looked at need not be rendered.
     "secrets.existingSecret": "app",
+    "secrets.existingKeys": "keys",
     "redis.existingSecret": "redis",
     "monitoring.enabled": False,
     "monitoring.dashboards": False,
@@ -209,6 +226,54 @@ def test_all_other_values_restart_nobody(chart):
     pytest.fail(f"these restart pods that do not read them: {guilty}")
 
 
+@functools.cache
+def read_by_ray(chart, *given):
+    """All that KubeRay, Ray and its pods read: the RayService, and what its pods take in."""
+    objects = list(filter(None, yaml.load_all(chart.text(CI["gpu"], *given), yaml.CSafeLoader)))
+    [service] = (o for o in objects if o["kind"] == "RayService")
+    text = json.dumps(service["spec"])
+    maps = set(
+        re.findall(
+            r'"(?:configMap|configMapRef|secretRef|secretKeyRef)": [{][^}]*?"name": "([^"]+)"', text
+        )
+    )
+    assert len(maps) >= 5, maps
+    found = {o["metadata"]["name"]: o.get("data") for o in objects if o["kind"] == "ConfigMap"}
+    # Labels of the service itself are no part of it: no pod has them.
+    written = {"spec": service["spec"], "annotations": service["metadata"].get("annotations")}
+    return written, {name: found[name] for name in maps & found.keys()}
+
+
+UNSEEN = [
+    leaf
+    for leaf in VALUES
+    if not expected(leaf) & RAY and not longest(SEEN_BY_RAY, leaf) and leaf not in WITH
+]
+"""Values that Ray's pods have nothing to do with."""
+
+
+def test_the_values_of_the_controller_alone_are_among_those_that_ray_never_sees():
+    controllers = {leaf for leaf in VALUES if leaf.startswith("rollouts.")} - {"rollouts.enabled"}
+    assert controllers <= set(UNSEEN)
+    assert {"rollouts.prometheusUrl", "monitoring.enabled", "monitoring.interval"} <= set(UNSEEN)
+
+
+@pytest.mark.parametrize("monitored", [False, True])
+def test_what_ray_does_not_read_changes_nothing_that_it_sees(chart, monitored):
+    """Not only in the RayCluster: another annotation would make the controller write anew."""
+    base = {**BASE, "monitoring.enabled": monitored, "monitoring.dashboards": monitored}
+    before = read_by_ray(chart, *options(base))
+    changes = {leaf: another(leaf, VALUES[leaf]) for leaf in UNSEEN} | {"redis.enabled": True}
+    if read_by_ray(chart, *options({**base, **changes})) == before:
+        return
+    guilty = [
+        leaf
+        for leaf in UNSEEN
+        if read_by_ray(chart, *options({**base, leaf: changes[leaf]})) != before
+    ]
+    pytest.fail(f"Ray's pods see these, and need not: {guilty}")
+
+
 def test_every_name_in_the_tables_is_one_of_a_value():
-    for name in (*RESTARTS, *IN_PLACE, *TOLD, *URLS, *PLACES, *WITH):
+    for name in (*RESTARTS, *IN_PLACE, *SEEN_BY_RAY, *TOLD, *URLS, *PLACES, *WITH):
         assert [leaf for leaf in VALUES if leaf == name or leaf.startswith(f"{name}.")], name

@@ -11,10 +11,12 @@ import threading
 import urllib.error
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from chart import FOLDER
+
+from coterie.local_ray import start_local_ray
 
 FILES = FOLDER / "files"
 
@@ -33,6 +35,7 @@ class Shop(BaseHTTPRequestHandler):
     items: Any = ({"rank": 1, "score": 0.5, "item": {"item_id": "item-1", "title": "A"}},)
     accepted = 1
     duplicate = 0
+    sent: ClassVar[list[str | None]] = []
     at_first: Any = ()
     """What comes before the shop answers: statuses, and 0 for a connection that is cut."""
 
@@ -48,6 +51,7 @@ class Shop(BaseHTTPRequestHandler):
         return False
 
     def do_GET(self):
+        self.sent.append(self.headers.get("Authorization"))
         if self.path == "/readyz":
             return self._answer(200, {"release": "7", "digest": "a" * 64})
         return self._answer(200, {"items": self.items})
@@ -114,6 +118,20 @@ def test_helm_test_asks_again_until_the_shop_is_reached(capsys):
     assert said.count("asking again") == 4
     assert "answered 503" in said
     assert "an event was taken" in said
+
+
+def test_helm_test_sends_the_key_that_it_was_given_and_without_one_asks_for_nothing_more(
+    capsys, monkeypatch
+):
+    monkeypatch.setenv("SHOP_KEY", "ck_1_2")
+    Shop.sent.clear()
+    with shop() as address:
+        script("ask").main(address, needs_key=True)
+    assert set(Shop.sent) == {"Bearer ck_1_2"}
+    monkeypatch.delenv("SHOP_KEY")
+    with shop() as address:
+        script("ask").main(address, needs_key=True)
+    assert capsys.readouterr().out.endswith("no shop-key to ask for lists with: this was all\n")
 
 
 def test_an_event_that_is_sent_again_is_taken_as_well():
@@ -237,11 +255,11 @@ def test_ray_takes_the_request_to_drain(monkeypatch):
     ray = pytest.importorskip("ray")
     drain = script("drain")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    context = ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    start_local_ray(num_cpus=1)
     try:
         from ray._raylet import GcsClient
 
-        address = context.address_info["gcs_address"]
+        address = ray.get_runtime_context().gcs_address
         nodes = GcsClient(address=address).get_all_node_info()
         (node,) = nodes.values()
         assert len(drain.own_node(nodes, node.node_manager_address)) == 56

@@ -9,6 +9,7 @@ from chart import CI, deployments, one, pods, serve_config, variables
 
 from coterie.data.circle import VARIABLES, CircleRule
 from coterie.rollout.live import Live, ReleaseRef
+from serving.api.auth import open_scopes
 from serving.launch.ray_environment import prepare_ray
 from serving.settings import PREFIX, Settings, read_settings
 
@@ -17,6 +18,7 @@ LEFT_OUT = {
     "COTERIE_MAX_ONGOING",  # serveConfigV2 says it, so it can change in place
     "COTERIE_MAX_QUEUED",
     "COTERIE_SHOPPERS",  # of the demonstration
+    "COTERIE_PAGE_KEY",  # of an app that this machine alone reaches
     "COTERIE_PICTURES",  # likewise: a folder beside its tables
     "COTERIE_CONTENT_KEY",  # by serving.extraEnv, where an API that encodes queries asks for one
 }
@@ -71,6 +73,24 @@ def test_serving_takes_the_settings_as_they_are(example):
     settings = read_settings({**data, **dict.fromkeys(IN_SECRET, "x" * 32)})
     assert settings.rollouts == "kubernetes://shop/coterie"
     assert settings.log_path == "-"
+
+
+def test_nothing_is_open_by_default_and_pods_have_digests_alone(example, chart):
+    data = one(example, "ConfigMap", "coterie-settings")["data"]
+    settings = read_settings({**data, **dict.fromkeys(IN_SECRET, "x" * 32)})
+    assert open_scopes(settings, frozenset()) == set()
+    folder, _, name = settings.keys.rpartition("/")
+    serving = [o for o in example if o["kind"] == "RayService"]
+    for pod in pods(serving):
+        (volume,) = (v for v in pod.spec["volumes"] if v["name"] == "keys")
+        assert volume["secret"]["items"] == [{"key": name, "path": name}]
+        for container in pod.containers:
+            if container["name"] in {"ray-head", "ray-worker"}:
+                mounted = {m["mountPath"]: m for m in container["volumeMounts"]}
+                assert mounted[folder]["readOnly"]
+    bare = chart.objects(CI["minimal"], "--set", "serving.access.keys=false")
+    assert one(bare, "ConfigMap", "coterie-settings")["data"]["COTERIE_KEYS"] == ""
+    assert "coterie-keys" not in str(bare)
 
 
 def test_pipelines_measure_the_lists_that_are_served(chart):
@@ -223,13 +243,17 @@ def test_serving_builds_what_the_chart_names(chart):
     from ray.serve.schema import ServeDeploySchema
 
     import serving.deployments as code
+    from serving.rollouts.serve_config import sink_names
 
-    config = ServeDeploySchema.model_validate(serve_config(chart.objects(CI["gpu"])))
+    objects = chart.objects(CI["gpu"], "--set", "serving.sink.count=3")
+    config = ServeDeploySchema.model_validate(serve_config(objects))
     (application,) = config.applications
     module, _, function = application.import_path.partition(":")
     assert (module, application.name) == ("serving.deployments", code.APP)
     assert callable(getattr(code, function))
-    assert {d.name for d in application.deployments} == {"Api", code.SINK}
+    sinks = int(one(objects, "ConfigMap", "coterie-settings")["data"]["COTERIE_SINKS"])
+    assert sinks == 3
+    assert {d.name for d in application.deployments} == {"Api", *sink_names(sinks)}
 
 
 def test_feasts_settings_are_those_that_feast_takes(chart, tmp_path, monkeypatch):

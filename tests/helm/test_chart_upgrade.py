@@ -4,11 +4,16 @@ import base64
 import json
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from chart import CI, OF_REVISION, SECRETS, deployments, one, parse, pods
 from fake_kubernetes import kubernetes
+
+from coterie.access.keys import id_in, parse_keys
+from coterie.access.scopes import Scope
+from coterie.access.tokens import Purpose, mint
 
 GOLDEN = Path(__file__).parent / "golden"
 """What the chart rendered when it was last released; written anew by UPDATE_GOLDEN=1."""
@@ -78,13 +83,33 @@ def test_passwords_stay(chart, tmp_path):
     with kubernetes(tmp_path, []) as kubeconfig:
         first = parse(chart.text(CI["gpu"], *ASKING, KUBECONFIG=str(kubeconfig), RUN="first"))
     secrets = [o for o in first if o["kind"] == "Secret"]
-    assert len(secrets) == 2
+    assert len(secrets) == 3
     for secret in secrets:
-        for value in secret["data"].values():
-            assert len(base64.b64decode(value)) == 32
+        for name, value in secret["data"].items():
+            assert len(base64.b64decode(value)) == 32 or name in ("keys.json", "shop-key")
     second = upgraded(chart, tmp_path, secrets)
     for secret in secrets:
         assert one(second, "Secret", secret["metadata"]["name"])["data"] == secret["data"]
+
+
+def test_the_first_key_opens_what_a_shop_needs_and_its_file_holds_no_key(chart):
+    data = one(chart.objects(CI["gpu"]), "Secret", "coterie-keys")["data"]
+    key = base64.b64decode(data["shop-key"]).decode()
+    content = base64.b64decode(data["keys.json"])
+    (kept,) = parse_keys(content, "keys.json")
+    assert kept.is_of(key)
+    assert kept.id == id_in(key)
+    assert kept.holds(datetime.now(UTC))
+    assert set(kept.scopes) == set(Scope) - {Scope.ADMIN}
+    assert key.encode() not in content
+    assert mint(kept, Purpose.SHOPPER, datetime.now(UTC), subject="ana")
+
+
+def test_keys_that_a_person_changed_stay(chart, tmp_path):
+    changed = {"keys.json": base64.b64encode(b"{}").decode()}
+    secret = one(chart.objects(CI["gpu"]), "Secret", "coterie-keys") | {"data": changed}
+    second = upgraded(chart, tmp_path, [secret])
+    assert one(second, "Secret", "coterie-keys")["data"] == changed
 
 
 def test_passwords_differ_from_each_other_and_each_time(chart):
@@ -95,7 +120,7 @@ def test_passwords_differ_from_each_other_and_each_time(chart):
         if o["kind"] == "Secret"
         for value in o["data"].values()
     ]
-    assert len(set(values)) == len(values) == 8
+    assert len(set(values)) == len(values) == 12
 
 
 def test_monitors_are_made_where_the_cluster_knows_them(chart, tmp_path):

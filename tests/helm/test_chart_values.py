@@ -352,6 +352,7 @@ def test_secrets_and_the_book_are_kept_unless_told_otherwise(chart, keep):
     }
     expected = {
         "Secret/coterie-app",
+        "Secret/coterie-keys",
         "Secret/coterie-redis",
         "ConfigMap/coterie-rollout",
         "ConfigMap/coterie-rollout-commands",

@@ -74,9 +74,23 @@ class Change:
 
 
 def difference(kind: str, before: Any, after: Any) -> Change:
-    old, new = leaves(kind, before), leaves(kind, after)
+    old, new = (leaves(kind, side) for side in _differing(before, after))
     changed = {path for path, value in new.items() if path not in old or old[path] != value}
     return Change(changed, old.keys() - new.keys())
+
+
+def _differing(before: Any, after: Any) -> tuple[Any, Any]:
+    """Two maps without what is alike in both, which is nearly all where a status was written."""
+    old, new = {}, {}
+    for name in before.keys() | after.keys():
+        one, other = before.get(name), after.get(name)
+        if one == other:
+            continue
+        if isinstance(one, dict) and isinstance(other, dict) and one and other:
+            # A map of which nothing is left is not one that was empty.
+            one, other = (side or None for side in _differing(one, other))
+        old[name], new[name] = one, other
+    return old, new
 
 
 def owners(content: Any) -> dict[Writer, set[Path]]:

@@ -6,6 +6,7 @@ quantities take their shortest form.
 
 import re
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 DROPPED = {
@@ -52,6 +53,7 @@ def _plain(value: Any, name: str = "") -> Any:
     return result
 
 
+@cache
 def quantity(value: Any) -> str:
     """The shortest form of the same number, as ``resource.Quantity`` writes it.
 

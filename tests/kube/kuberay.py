@@ -36,6 +36,8 @@ class Operator:
         """Why replicas cannot hold a configuration."""
         self._looked: dict[str, float] = {}
         self._goes_at: dict[str, float] = {}
+        self._hashes: dict[str, tuple[int, str]] = {}
+        """By uid: generation of a RayService, and hash of what a cluster is made for."""
         nodes.roles.append(self._worker)
 
     def step(self, now: float) -> None:
@@ -116,10 +118,18 @@ class Operator:
             if self.now > goes_at and "deletionTimestamp" not in cluster["metadata"]:
                 self.api.delete("rayclusters", cluster)
 
+    def _hash(self, service: Object) -> str:
+        uid, generation = service["metadata"]["uid"], service["metadata"]["generation"]
+        known, made = self._hashes.get(uid, (-1, ""))
+        if known != generation:
+            made = _hash(service)
+            self._hashes[uid] = (generation, made)
+        return made
+
     def _make_cluster(self, service: Object, name: str) -> Object:
         spec = golang.written(service)["spec"]["rayClusterConfig"]
         metadata = service["metadata"]
-        made = owned_by(service, name) | {"annotations": {"ray.io/hash": _hash(service)}}
+        made = owned_by(service, name) | {"annotations": {"ray.io/hash": self._hash(service)}}
         made["labels"] = dict(metadata.get("labels", {}))
         made["labels"]["ray.io/originated-from-cr-name"] = metadata["name"]
         content = {"metadata": made, "spec": spec}
@@ -164,7 +174,7 @@ class Operator:
         ]
         newest = mine.get(next(filter(None, names), ""))
         kind = service["spec"].get("upgradeStrategy", {}).get("type")
-        same = newest and newest["metadata"]["annotations"]["ray.io/hash"] == _hash(service)
+        same = newest and newest["metadata"]["annotations"]["ray.io/hash"] == self._hash(service)
         if newest is None or not (same or kind == "None" or (moved and names[0])):
             end = "".join(random.choices(string.ascii_lowercase, k=5))
             name = f"{service['metadata']['name']}-{end}"

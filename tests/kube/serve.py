@@ -1,5 +1,6 @@
 """What KubeRay does with ``serveConfigV2``, and what it tells of Serve."""
 
+import json
 import math
 from collections.abc import Callable
 
@@ -103,6 +104,10 @@ def told(state, why=""):
 
 
 def user_config(text):
-    (app,) = [a for a in yaml.safe_load(text)["applications"] if a["name"] == "coterie"]
+    try:
+        applications = json.loads(text)["applications"]  # as the controller writes it: much faster
+    except ValueError:
+        applications = yaml.load(text, yaml.CSafeLoader)["applications"]
+    (app,) = [a for a in applications if a["name"] == "coterie"]
     (api,) = [d for d in app["deployments"] if d["name"] == "Api"]
     return api["user_config"]

@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,8 @@ class Store:
         self.news: list[tuple[int, str, str, Object]] = []
         """What happened: version, type, plural and the object, for whoever watches."""
         self.clock: Callable[[], float] = time.time
+        self._by_owner: dict[str, tuple[tuple[int, int], dict[str, list[tuple[str, Object]]]]] = {}
+        """By namespace: its version and size, and what each uid owned then."""
         self.on_write: Callable[[str, str], None] = lambda plural, name: None
         """Told of each write; a test may write from it."""
 
@@ -134,14 +136,12 @@ class Store:
         if "deletionTimestamp" not in metadata:
             return
         namespace = metadata.get("namespace", "")
-        owned = list(self.owned_by(content))
+        owned = self.owned_by(content)
         if FOREGROUND in metadata.get("finalizers", ()):
             for kind, one in owned:
                 if "deletionTimestamp" not in one["metadata"]:
                     self.delete(kind, one, "Foreground")
-            if list(self.owned_by(content)) or (plural, metadata["name"]) not in self.space(
-                namespace
-            ):
+            if self.owned_by(content) or (plural, metadata["name"]) not in self.space(namespace):
                 return
             metadata["finalizers"].remove(FOREGROUND)
         if metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds"):
@@ -164,11 +164,20 @@ class Store:
             if owner is not None:
                 self.finish(kind, owner)
 
-    def owned_by(self, owner: Object) -> Iterator[tuple[str, Object]]:
-        uid = owner["metadata"].get("uid")
-        for (plural, _), one in list(self.space(owner["metadata"].get("namespace", "")).items()):
-            if any(r["uid"] == uid for r in one["metadata"].get("ownerReferences", ())):
-                yield plural, one
+    def owned_by(self, owner: Object) -> list[tuple[str, Object]]:
+        metadata = owner["metadata"]
+        namespace = metadata.get("namespace", "")
+        space = self.space(namespace)
+        # Looked up far oftener than anything is written; tests take things out by hand as well.
+        state = (self.version, len(space))
+        known, by_owner = self._by_owner.get(namespace, (None, {}))
+        if known != state:
+            by_owner = {}
+            for (plural, _), one in space.items():
+                for uid in {r["uid"] for r in one["metadata"].get("ownerReferences", ())}:
+                    by_owner.setdefault(uid, []).append((plural, one))
+            self._by_owner[namespace] = (state, by_owner)
+        return list(by_owner.get(metadata.get("uid"), ()))
 
 
 def _timeless(content: Object) -> Object:

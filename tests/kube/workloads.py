@@ -26,6 +26,8 @@ class Workloads:
     def __init__(self, api: FakeApi):
         self.api = api
         self._began: dict[str, float] = {}
+        self._forms: dict[str, tuple[int, str]] = {}
+        """By uid: generation, and hash of the template."""
         self._tried: dict[str, float] = {}
         self._number = 0
 
@@ -44,7 +46,7 @@ class Workloads:
     def _deployment(self, one: Object, now: float) -> None:
         """A ReplicaSet for each form of its pods; the newest grows before others shrink."""
         wanted = one["spec"].get("replicas", 1)
-        form = _hash(one["spec"]["template"])
+        form = self._form(one)
         sets = [s for s in self._owned("replicasets", one) if not _goes(s)]
         newest = {s["metadata"]["labels"]["pod-template-hash"]: s for s in sets}.get(form)
         if newest is None:
@@ -74,6 +76,15 @@ class Workloads:
             status = {"observedGeneration": seen, "replicas": len(there)}
             self._tell("replicasets", s, status | {"readyReplicas": ready})
 
+    def _form(self, one: Object) -> str:
+        """Of its pods, known anew where its specification is another."""
+        uid, generation = one["metadata"]["uid"], one["metadata"]["generation"]
+        known, form = self._forms.get(uid, (-1, ""))
+        if known != generation:
+            form = _hash(one["spec"]["template"])
+            self._forms[uid] = (generation, form)
+        return form
+
     def _replica_set(self, one: Object, form: str) -> Object:
         name = f"{one['metadata']['name']}-{form}"
         spec = {k: one["spec"][k] for k in ("replicas", "selector", "template") if k in one["spec"]}
@@ -102,7 +113,7 @@ class Workloads:
         })  # fmt: skip
 
     def _stateful_set(self, one: Object, now: float) -> None:
-        form, name = _hash(one["spec"]["template"]), one["metadata"]["name"]
+        form, name = self._form(one), one["metadata"]["name"]
         pods = {p["metadata"]["name"]: p for p in self._owned("pods", one)}
         wanted = one["spec"].get("replicas", 1)
         for n in range(wanted):

@@ -1,5 +1,6 @@
 """What works behind the API, moved on by a clock of the test."""
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ class World:
         )  # fmt: skip
         self.looks: list[Callable[[], None]] = []
         """Called after each step: what a test measures."""
+        self.running: list[subprocess.Popen[bytes]] = []
+        """Programs that really run for a container."""
 
     def step(self, seconds: float = 0.5) -> None:
         with self.api.lock:
@@ -58,13 +61,20 @@ class World:
             self.step()
         return self.now - begin
 
+    @property
+    def busy(self) -> bool:
+        return any(process.poll() is None for process in self.running)
+
     @contextmanager
-    def going_on(self, pace_s: float = 0.005) -> Iterator[None]:
-        """It goes on by itself, while helm or kubectl waits: half a second each ``pace_s``."""
+    def going_on(self, pace_s: float = 0.01) -> Iterator[None]:
+        """It goes on by itself, while helm or kubectl waits: half a second each ``pace_s``.
+
+        Its hours would be over before a program that really runs has begun: then it goes slowly.
+        """
         over, broken = threading.Event(), []
 
         def run() -> None:
-            while not over.wait(pace_s):
+            while not over.wait(0.1 if self.busy else pace_s):
                 try:
                     self.step()
                 except Exception as error:

@@ -60,6 +60,23 @@ def ages(young: float, old: float, minutes: int) -> Series:
     return {f'{name}{{le="{le}"}}': f"0+{n}x{minutes}" for le, n in counts.items()}
 
 
+def strangers(unknown: float, lists: float) -> Series:
+    """Lists a minute, without any canary, and those of shoppers of whom nothing is known."""
+    return {
+        'coterie_arm_answers_total{arm="stable"}': f"0+{lists}x180",
+        'coterie_arm_strangers_total{arm="stable"}': f"0+{unknown}x180",
+    }
+
+
+def friends(befriended: float, share: float) -> Series:
+    """Lists a minute of shoppers with friends, and what these add to their items' scores."""
+    return {
+        "coterie_befriended_lists_total": f"0+{befriended}x180",
+        'coterie_reason_share_total{kind="friend"}': f"0+{share}x180",
+        'coterie_reason_share_total{kind="own"}': "0+700x180",
+    }
+
+
 def scores(*lists_a_minute: float, minutes: int) -> Series:
     """By tenth; a tenth without any has no series."""
     return {
@@ -185,6 +202,13 @@ FAULTS = (
         # The store was away for ten minutes; then all is exported at once.
         {"coterie_oldest_unexported_seconds": "0+60x15 0x60"},
     ),
+    # The online store is empty; and a shop half of whose shoppers are new.
+    Fault("CoterieTooManyStrangers", strangers(990, 1000), "30m", strangers(500, 1000)),
+    # Too few lists to tell.
+    Fault("CoterieTooManyStrangers", strangers(990, 1000), "30m", strangers(5, 5)),
+    Fault("CoterieFriendsWithoutShare", friends(100, 0.0), "2h", friends(100, 300.0)),
+    # Nobody has friends: none are missed.
+    Fault("CoterieFriendsWithoutShare", friends(100, 0.0), "2h", friends(0, 0.0)),
     Fault("CoterieFeaturesStale", ages(10, 90, 120), "2h", ages(90, 10, 120)),
     Fault(
         "CoterieReleaseOld",

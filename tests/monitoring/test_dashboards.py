@@ -9,7 +9,7 @@ from watched_shop import make_shop
 from coterie.monitoring.dashboards import DASHBOARDS
 from coterie.monitoring.files import write_files
 from coterie.monitoring.rules import LISTS_ROUTE, QUICK_S, expressions, recordings
-from serving.telemetry.instruments import LATENCY_BUCKETS
+from serving.telemetry.series import LATENCY_BUCKETS
 
 
 def test_dashboards_and_rules_name_only_what_is_exported():

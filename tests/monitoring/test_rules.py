@@ -61,10 +61,17 @@ def cases(fault_of, coarse):
             yield case(f"{name} is silent", fault.good, fault.at, [], coarse)
 
 
+def touched(rules, alert):
+    """Files of an alert, of what its faults' series are read by, and of what misses series."""
+    series = [one for fault in FAULTS if fault.alert == alert for one in (*fault.good, *fault.bad)]
+    names = {one.partition("{")[0] for one in (*series, ALIVE)} | {alert, "absent"}
+    return [path for path in rules if any(name in path.read_text() for name in names)]
+
+
 def run_cases(folder, rules, alert):
     coarse = any(fault.coarse for fault in FAULTS if fault.alert == alert)
     content = {
-        "rule_files": [str(path) for path in rules],
+        "rule_files": [str(path) for path in touched(rules, alert)],
         "evaluation_interval": "1h" if coarse else "1m",
         "tests": list(cases(alert, coarse)),
     }

@@ -19,6 +19,7 @@ from small_shop import item, make_router, people, ref_of, write_clean_tables, wr
 from coterie.monitoring.runs import Run, Runs
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
+from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import Phase, State
 from serving.api.application import create_app
 from serving.api.dependencies import AppParts
@@ -117,6 +118,8 @@ def use(client, n: int, metrics: ServingMetrics) -> None:
         metrics.arms.count_answer(arm, 0.01, ["duplicate_lists", "score_out_of_range"])
         for signal in ("clicks", "purchases"):
             metrics.arms.count_response(arm, signal)
+        for signal in (name for name, meant in SIGNALS.items() if meant.paired):
+            metrics.arms.count_pair(signal, arm == "canary", arm == "stable")
     metrics.arms.shielded.inc()
     metrics.arms.heartbeat.set(time.time())
 

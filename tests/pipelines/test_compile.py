@@ -13,8 +13,9 @@ STEPS = {
     "refresh": {"ingest", "features", "content", "train", "evaluate", "release", "rollout"},
     "backtest": {"ingest", "content", "backtest"},
     "rollback": {"rollback"},
+    "lists": {"recommend"},
 }
-MANDATORY = {name: ["source"] for name in STEPS} | {"rollback": ["reason"]}
+MANDATORY = {name: ["source"] for name in STEPS} | {"rollback": ["reason"], "lists": []}
 ALL = sorted(STEPS)
 
 
@@ -237,7 +238,8 @@ def test_the_step_that_trains_knows_its_pod_and_the_cluster(specs):
 
 
 @pytest.mark.parametrize(
-    ("name", "step"), [("train", "train"), ("refresh", "train"), ("backtest", "backtest")]
+    ("name", "step"),
+    [("train", "train"), ("refresh", "train"), ("backtest", "backtest"), ("lists", "recommend")],
 )
 def test_the_step_that_measures_knows_on_whom_served_lists_draw(specs, name, step):
     told = [

@@ -218,6 +218,6 @@ def ray_jobs(api):
 
 
 def step_of(pid):
-    """The process that runs the component: the last of those that lead to it."""
-    family = psutil.Process(pid).children(recursive=True)
-    return [one for one in family if "kfp.dsl.executor_main" in one.cmdline()][-1]
+    """The process that runs the component: a fork of the run's, or the last of those that KFP
+    starts where processes cannot be forked."""
+    return psutil.Process(pid).children(recursive=True)[-1]

@@ -68,7 +68,7 @@ def texts(reasons):
 def test_an_own_item_says_what_was_done_with_it():
     reasons = read([(3, -1, VIEWED, 2.0)], popular=0.5)
     assert texts(reasons) == ["You viewed Thing 3", "Popular with all shoppers"]
-    assert (reasons[0].item_id, reasons[0].share) == ("item-3", 0.8)
+    assert (reasons[0].about.item_id, reasons[0].share) == ("item-3", 0.8)
 
 
 @pytest.mark.parametrize("kind", EventKind)
@@ -85,8 +85,12 @@ def test_own_items_of_one_kind_are_added_up():
     lamps = [(10 + n, -1, LOOKED, 0.2) for n in range(5)]
     [lamp, pan] = read([*lamps, (20, -1, BOUGHT, 0.5)])
     assert lamp.text == "You looked at 5 items from Lamps"
-    assert (lamp.category, lamp.num_items, lamp.item_id) == ("Home/Lamps", 5, None)
-    assert lamp.item_ids == [f"item-{10 + n}" for n in range(5)]
+    assert (lamp.about.category, lamp.about.num_items, lamp.about.item_id) == (
+        "Home/Lamps",
+        5,
+        None,
+    )
+    assert lamp.about.item_ids == [f"item-{10 + n}" for n in range(5)]
     assert lamp.share == pytest.approx(2 / 3, abs=1e-6)
     assert pan.text == "You bought Thing 20"
 
@@ -121,7 +125,11 @@ def test_a_named_friend_with_the_very_item_comes_before_stronger_groups():
 def test_the_named_friend_is_who_adds_most_and_the_others_are_counted():
     [reason] = read([(9, 1, BOUGHT, 0.1), (9, 2, BOUGHT, 0.9)])
     assert reason.text == "cleo and 1 more person you know bought this"
-    assert (reason.friend, reason.num_friends, reason.item_id) == ("cleo", 2, "item-9")
+    assert (reason.about.friend, reason.about.num_friends, reason.about.item_id) == (
+        "cleo",
+        2,
+        "item-9",
+    )
 
 
 def test_those_who_bought_and_those_who_viewed_are_told_apart():
@@ -135,7 +143,7 @@ def test_friends_are_added_up_by_what_interests_them():
     entries = [(10, 1, BOUGHT, 1.0), (11, 2, VIEWED, 0.5), (12, 2, VIEWED, 0.2)]
     [reason] = read(entries)
     assert reason.text == "bea and 1 more person you know are interested in Lamps"
-    assert (reason.category, reason.num_friends) == ("Home/Lamps", 2)
+    assert (reason.about.category, reason.about.num_friends) == ("Home/Lamps", 2)
 
 
 NOBODY = (None,) * 5
@@ -149,33 +157,33 @@ def unnamed(num, item=9, kind=BOUGHT, pool=5):
 
 def test_who_may_not_be_named_is_counted_from_three_people_on():
     told = read(unnamed(3), NOBODY)[0]
-    assert (told.text, told.num_friends) == ("3 people you know bought this", 3)
+    assert (told.text, told.about.num_friends) == ("3 people you know bought this", 3)
     told = read(unnamed(2), NOBODY)[0]
-    assert (told.text, told.num_friends) == ("People you know bought this", None)
+    assert (told.text, told.about.num_friends) == ("People you know bought this", None)
     told = read(unnamed(4), NOBODY, discretion=Discretion(min_people=5))[0]
-    assert (told.text, told.num_friends) == ("People you know bought this", None)
+    assert (told.text, told.about.num_friends) == ("People you know bought this", None)
 
 
 def test_a_rare_item_is_not_named_below_three_people():
     reasons = read(unnamed(2, RARE), NOBODY, shown=RARE)
     assert texts(reasons) == ["What 5 people you know did lately"]
-    assert all(reason.item_id is None for reason in reasons)
+    assert all(reason.about.item_id is None for reason in reasons)
     assert read(unnamed(3, RARE), NOBODY, shown=RARE)[0].text == "3 people you know bought this"
 
 
 def test_what_everybody_did_is_not_counted():
     """Their number would say it of each of them."""
     [reason] = read(unnamed(3, pool=3), NOBODY[:3])
-    assert (reason.text, reason.num_friends) == ("People you know bought this", None)
+    assert (reason.text, reason.about.num_friends) == ("People you know bought this", None)
     [reason] = read(unnamed(3, RARE, pool=3), NOBODY[:3], shown=RARE)
-    assert (reason.text, reason.item_id) == ("What 3 people you know did lately", None)
+    assert (reason.text, reason.about.item_id) == ("What 3 people you know did lately", None)
 
 
 @pytest.mark.parametrize("pool", [1, 2])
 def test_of_fewer_than_three_people_who_are_not_named_nothing_is_said(pool):
     [own, rest] = read([(3, -1, BOUGHT, 1.0), *unnamed(pool, pool=pool)], NOBODY[:pool])
     assert (own.text, rest.kind) == ("You bought Thing 3", "others")
-    assert (rest.item_id, rest.num_friends) == (None, None)
+    assert (rest.about.item_id, rest.about.num_friends) == (None, None)
 
 
 def test_a_named_friend_never_stands_for_those_who_are_not():
@@ -185,7 +193,7 @@ def test_a_named_friend_never_stands_for_those_who_are_not():
     others = [(30 + person, person, VIEWED, 0.1) for person in (4, 5, 6)]
     reasons = read([*entries, *others], names)
     assert texts(reasons) == ["bea bought this", "What else 6 people you know did lately"]
-    assert reasons[0].num_friends == 1
+    assert reasons[0].about.num_friends == 1
     reasons = read([*entries, (9, 4, BOUGHT, 1.0), *others[1:]], names)
     assert reasons[0].text == "bea and 3 more people you know bought this"
 

@@ -66,15 +66,14 @@ def test_one_product_says_what_the_terms_say_one_by_one(parameters, asked, witho
     kept = {n: t for n, t in parameters.items() if not without or not n.startswith(without)}
     score = Score.of_tensors(kept, popularity(planted().data))
     queries = score.queries(asked)
-    every = torch.arange(NUM_ITEMS).expand(len(asked.shoppers), -1)
+    every = np.arange(NUM_ITEMS)
     exact = score.exact(queries, every)
     assert exact.std() > 1
-    torch.testing.assert_close(score.coarse(queries).double(), exact, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(score.every(queries).double(), exact, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(score.every(queries).double(), exact, rtol=1e-4, atol=1e-4)
 
 
 def test_all_terms_count(parameters, asked):
-    every = torch.arange(NUM_ITEMS).expand(len(asked.shoppers), -1)
+    every = np.arange(NUM_ITEMS)
     names = (
         "item_out",
         "item_bias",
@@ -89,15 +88,15 @@ def test_all_terms_count(parameters, asked):
         less = {n: t * 0 if n == name else t for n, t in parameters.items()}
         score = Score.of_tensors(less, popularity(planted().data))
         found[name] = score.exact(score.queries(asked), every)
-    assert all((found[name] - found[""]).abs().max() > 0.1 for name in names)
+    assert all(np.abs(found[name] - found[""]).max() > 0.1 for name in names)
 
 
 def test_entries_and_popularity_add_up_to_the_exact_score(score, asked):
     queries = score.queries(asked)
     items = torch.arange(0, NUM_ITEMS, 7)
-    exact = score.exact(queries, items.expand(len(asked.shoppers), -1))
+    exact = score.exact(queries, items.numpy())
     for row in torch.nonzero(~asked.lost)[:, 0].tolist():
-        of_entries, popular, _ = score.split(asked, score.sources(asked, row), items)
+        of_entries, popular, _ = score.split(asked, asked.sources(row), items)
         np.testing.assert_allclose(of_entries.sum(axis=0) + popular, exact[row], atol=1e-9)
 
 
@@ -107,7 +106,7 @@ def test_kinds_of_content_add_up_to_what_content_adds(parameters, asked):
     scores = [Score.of_tensors(tensors, whole) for tensors in (parameters, kept)]
     items = torch.arange(0, NUM_ITEMS, 7)
     for row in torch.nonzero(~asked.lost)[:, 0].tolist():
-        told, without = (s.split(asked, s.sources(asked, row), items) for s in scores)
+        told, without = (s.split(asked, asked.sources(row), items) for s in scores)
         assert told.alike.keys() == {"words", "image"}
         assert not without.alike
         alike = told.alike["words"] + told.alike["image"]
@@ -120,9 +119,9 @@ def test_a_release_that_does_not_tell_kinds_apart_is_read(parameters, asked):
     one = torch.cat([offsets[:NUM_ITEMS], offsets[-1:]])  # the last item's are all of looks, too
     old = Score.of_tensors(parameters | {"content.near_offsets": one}, popularity(planted().data))
     items = torch.arange(0, NUM_ITEMS, 7)
-    exact = old.exact(old.queries(asked), items.expand(len(asked.shoppers), -1))
+    exact = old.exact(old.queries(asked), items.numpy())
     row = int(torch.nonzero(~asked.lost)[0, 0])
-    of_entries, popular, alike = old.split(asked, old.sources(asked, row), items)
+    of_entries, popular, alike = old.split(asked, asked.sources(row), items)
     np.testing.assert_allclose(of_entries.sum(axis=0) + popular, exact[row], atol=1e-9)
     assert not alike
 
@@ -131,7 +130,7 @@ def test_weights_by_item_are_those_that_reasons_have(score, asked):
     weights = asked.item_weights(NUM_ITEMS).toarray()
     assert (weights > 0).any()
     for row in range(len(asked.shoppers)):
-        sources = score.sources(asked, row)
+        sources = asked.sources(row)
         items = asked.shoppers.histories.item_idx[sources.entries]
         expected = np.bincount(items, sources.weight.numpy(), NUM_ITEMS)
         np.testing.assert_allclose(weights[row], expected, atol=1e-12)

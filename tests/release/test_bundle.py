@@ -335,6 +335,7 @@ HALVES = np.zeros((7, 2), np.float16)
         (as_file(text=HALVES, image=HALVES[:5]), "image are F16 of shape .5, 2."),
         (as_file(text=HALVES, image=HALVES.view(np.int16)), "image are I16"),
         (as_file(text=HALVES, image=HALVES.ravel()), "of shape .14,."),
+        (as_file(text=HALVES, image=np.zeros((7, 8193), np.float16)), "image have 8193 numbers"),
         (as_file(text=HALVES, image=HALVES + np.float16("inf")), "not finite"),
     ],
 )

@@ -30,6 +30,7 @@ class World:
     source: MetricsStatus = MetricsStatus.OK
     crashed: str = ""
     preflight: str | None = ""
+    compared: tuple | None = ()
     state: State = field(default_factory=lambda: State(stable=OLD))
     live: Target = field(default_factory=lambda: Target(OLD))
     now: float = 1000.0
@@ -51,7 +52,7 @@ class World:
             known = self.scraped if self.source is MetricsStatus.OK else {}
             asked = commands if look == 0 else ()
             observation = Observation(
-                self.live, self.source, known, self.preflight, self.crashed, asked
+                self.live, self.source, known, self.preflight, self.crashed, asked, self.compared
             )
             decision = decide(self.state, observation, self.now)
             self.log += decision.transitions

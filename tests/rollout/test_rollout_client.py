@@ -13,6 +13,7 @@ from ports import free_port
 from coterie.errors import BadInputError, UnavailableError
 from coterie.rollout.api import RolloutApi
 from coterie.rollout.client import RolloutClient
+from coterie.rollout.figures import ComparedFigure
 from coterie.rollout.store import FileRolloutStore
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
@@ -136,6 +137,18 @@ def test_after_a_promotion_the_release_before_comes_back(rollout_store, shop, ro
         assert rollout_client.back("clicks fell overnight", 20) == "v7"
         assert rollout_client.api.get()["stable"]["version"] == "v7"
     assert any("clicks fell overnight" in line.why for line in rollout_store.history())
+
+
+def test_the_release_before_comes_back_however_much_what_is_live_differs_from_it(
+    rollout_store, shop, rollout_client
+):
+    with turning(rollout_store, shop):
+        assert rollout_client.start("v8", "better offline", QUICK, 20)
+        shop.figures = ComparedFigure("titles_changed", 1.0), ComparedFigure("older_than_live", 1.0)
+        assert rollout_client.back("all of its titles are ?", 20) == "v7"
+    state, _ = rollout_store.read()
+    assert not state.quarantine
+    assert any("overriding all" in line.why for line in rollout_store.history())
 
 
 def test_there_may_be_nothing_to_go_back_to(rollout_store, shop, rollout_client):

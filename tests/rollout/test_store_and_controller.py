@@ -59,6 +59,9 @@ class Shop:
     def preflight(self, digest):
         return ""
 
+    def compare(self, canary, stable):
+        return ()
+
     def crashed(self, digest):
         return ""
 

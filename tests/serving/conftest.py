@@ -17,6 +17,7 @@ from serving.events.sqlite_log import SqliteLog
 from serving.events.sqlite_rows import SqliteRows
 from serving.features.live import LiveState
 from serving.features.online_store import FakeFeatures
+from serving.ingestion.eraser import Eraser
 from serving.ingestion.sink import Receipt, Sink
 from serving.lists.rules_file import RulesFile
 from serving.rollouts.release_locator import ReleaseLocator
@@ -27,11 +28,22 @@ from serving.telemetry.metrics import ServingMetrics
 class LocalWriter:
     """The sink in this process."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, sink: Sink, eraser: Eraser) -> None:
+        self._sink, self._eraser = sink, eraser
 
     async def write(self, events) -> Receipt:
         return self._sink.write([events])[0]
+
+    async def erase(self, user_id):
+        erased = self._eraser.erase(user_id)
+        self._sink.forget(user_id)
+        return erased
+
+    async def lift(self, user_id):
+        return self._eraser.lift(user_id)
+
+    async def about(self, user_id, after, most):
+        return self._eraser.about(user_id, after, most)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +81,8 @@ def make_client(release, features, tmp_path) -> Iterator[Callable[..., TestClien
         if canary is not None:
             router.adopt(Live(ref_of(served), ref_of(canary), 0.5))
             wait_until(lambda: len(router.makers) == 2)
-        writer = LocalWriter(Sink(log, features, metrics, None, chosen.referral_weight))
+        sink = Sink(log, features, metrics, None, chosen.referral_weight)
+        writer = LocalWriter(sink, Eraser(log, features))
         rollout_store = FileRolloutStore(tmp_path / "rollouts")
         rollouts = (rollout_store, ReleaseLocator(str(tmp_path / "releases"), ref_of(release)))
         directory = ShopperDirectory.read(str(clean))

@@ -2,21 +2,25 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from coterie.access.scopes import Scope
 from coterie.errors import BadInputError
 from coterie.rollout.controller import Controller, nobody
 from coterie.rollout.decide import MetricsStatus
+from coterie.rollout.figures import ComparedFigure
 from coterie.rollout.live import ReleaseRef
+from coterie.rollout.plan import PAIRED
 from coterie.rollout.state import State, Target, Totals
 from coterie.rollout.store import FileRolloutStore
 from serving.api.admin import admin_router
 from serving.api.auth import Guard
+from serving.api.key_ring import KeyRing
 from serving.api.middleware import TelemetryMiddleware
 from serving.api.operations import STATIC, operations_router
 from serving.api.problems import answer_with_problems
@@ -36,6 +40,8 @@ RATES = {
     "clicks": 0.06,
     "purchases": 0.01,
 }
+PAIR_RATE = 0.02
+"""Of pairs, those that count for an arm alone."""
 
 
 class Shop:
@@ -46,9 +52,11 @@ class Shop:
         self.step_s, self.requests = step_s, requests
         self.now = time.time() if begins is None else begins
         self.counted: dict[str, Totals] = {}
-        self.rng = np.random.default_rng(4)
+        # No noise: of a thousand rollouts some are rolled back by chance, and that is no test's.
+        self.expected: Counter[tuple[str, str]] = Counter()
         self.source = MetricsStatus.OK
         self.unfit = ""
+        self.figures: tuple[ComparedFigure, ...] = ()
 
     def clock(self) -> float:
         self.now += self.step_s
@@ -59,13 +67,19 @@ class Shop:
             ("stable", self.requests - canary, RATES),
         ):
             before = self.counted.get(arm, Totals())
-            events = {
-                name: before.events.get(name, 0) + int(self.rng.binomial(n, rate))
-                for name, rate in rates.items()
-            }
+            events = {name: self.count(arm, name, n * rate) for name, rate in rates.items()}
             shown = 0 if self.target.mirrored and arm == "canary" else n
-            self.counted[arm] = Totals(before.samples + n, events, before.shown + shown)
+            pairs = canary // 2 if self.target.mirrored else 0
+            for name in PAIRED:
+                events[name] = self.count(arm, name, pairs * self.rates.get(name, PAIR_RATE))
+            asked = {name: before.pairs.get(name, 0) + pairs for name in PAIRED}
+            self.counted[arm] = Totals(before.samples + n, events, before.shown + shown, asked)
         return self.now
+
+    def count(self, arm: str, name: str, more: float) -> int:
+        """Add what is expected of a signal; whole events so far."""
+        self.expected[arm, name] += more
+        return int(self.expected[arm, name])
 
     def totals(self, target):
         return self.source, dict(self.counted) if self.source is MetricsStatus.OK else {}
@@ -76,10 +90,14 @@ class Shop:
     def apply(self, target: Target) -> None:
         if target.canary != self.target.canary:
             self.counted = {}
+            self.expected.clear()
         self.target = target
 
     def preflight(self, digest: str) -> str:
         return self.unfit
+
+    def compare(self, canary: str, stable: str):
+        return self.figures
 
     def crashed(self, digest: str) -> str:
         return ""
@@ -133,9 +151,8 @@ def find(release: str) -> ReleaseRef:
 def make_app(rollout_store: FileRolloutStore, token: str = TOKEN, storefront: bool = True):
     app = FastAPI()
     answer_with_problems(app)
-    app.include_router(
-        admin_router(rollout_store, Guard({"admin_token": token}), find, lambda: VERSIONS)
-    )
+    app.state.guard = Guard(KeyRing(tokens={"admin_token": token}), frozenset({Scope.LISTS}))
+    app.include_router(admin_router(rollout_store, find, lambda: VERSIONS))
     if storefront:
         app.include_router(
             operations_router(rollout_store, lambda: VERSIONS, rollout_store.snapshots)

@@ -30,6 +30,7 @@ from serving.events.redis_log import STREAM, RedisLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion import exporter as exporting
 from serving.ingestion.exporter import Exporter
+from serving.ingestion.sweep import Sweeper
 from serving.telemetry.instruments import LogMetrics
 
 HERE = Path(__file__).parent
@@ -61,7 +62,10 @@ def consumer_of(log, folder, features=None, **more):
     numbers = LogMetrics(registry)
     exporter = Exporter(log, str(folder / "shop"), numbers)
     given = {"export_s": 0.0, "take_over_s": 0.0} | more
-    consumer = Consumer(log, exporter, numbers, lambda: features or FakeFeatures(), **given)
+    sweeper = Sweeper(log, str(folder / "shop"))
+    consumer = Consumer(
+        log, exporter, numbers, lambda: features or FakeFeatures(), sweeper, **given
+    )
     consumer.registry = registry
     return consumer
 
@@ -135,7 +139,7 @@ def test_a_sink_that_is_at_it_is_left_alone(log, folder):
 
 
 KILLED_EXPORTS = {
-    "before the file": "exporting._put = lambda *_: die()",
+    "before the file": "exporting.put_file = lambda *_: die()",
     "in the middle of the file": "pathlib.Path.replace = lambda *_: die()",
     "after the file": "redis_log.RedisLog.mark_exported = lambda *_: die()",
 }

@@ -13,7 +13,7 @@ from serving.launch import haproxy
 from serving.launch.haproxy import inner_ports, write_launcher
 from serving.launch.preflight import check_port
 from serving.launch.ray_environment import prepare_ray
-from serving.settings import read_settings
+from serving.settings import Settings, read_settings
 
 
 def test_variables_become_settings():
@@ -165,3 +165,9 @@ def test_a_folder_without_shoppers_is_one_line_before_anything_starts(folder, ca
     assert capsys.readouterr().err == (
         f"error: no shoppers in {folder}: name a folder that ingest wrote\n"
     )
+
+
+def test_a_file_of_events_has_one_writer():
+    with pytest.raises(BadInputError, match="COTERIE_SINKS is 2"):
+        Settings("r", sinks=2)
+    assert Settings("r", sinks=2, event_log="redis://cache:6379/0").sinks == 2

@@ -1,6 +1,5 @@
 """Ray Tune: what it makes of a study, and what it survives."""
 
-import logging
 import os
 import shutil
 import signal
@@ -25,7 +24,7 @@ from coterie.tuning.study import TRIALS as LINES
 from coterie.tuning.study import Ending, Study, StudyPlan, Trial, open_study
 from coterie.tuning.trial_recorder import TrialRecorder
 from coterie.tuning.trials import Bounds
-from coterie.tuning.tune import Halving, _searcher, run_study
+from coterie.tuning.tune import Halving, _cluster, _searcher, run_study
 from coterie.workflow.settings import change
 
 SCRIPT = Path(__file__).with_name("study_to_kill.py")
@@ -35,18 +34,28 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module", autouse=True)
 def one_ray():
     """One for all studies of this file, which take whatever is up; its address."""
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.CRITICAL,
-    )
-    # Ray's processes cannot import what lies in a folder of tests.
-    ray.cloudpickle.register_pickle_by_value(study_to_kill)
-    yield ray.get_runtime_context().gcs_address
-    ray.cloudpickle.unregister_pickle_by_value(study_to_kill)
-    ray.shutdown()
+    with _cluster(Bounds(trials=TRIALS, parallel=1)):
+        # Ray's processes cannot import what lies in a folder of tests.
+        ray.cloudpickle.register_pickle_by_value(study_to_kill)
+        yield ray.get_runtime_context().gcs_address
+        ray.cloudpickle.unregister_pickle_by_value(study_to_kill)
+
+
+def test_processes_of_trials_are_forks_that_have_what_they_need():
+    """Also those with variables of their own, as Ray Tune's are."""
+
+    def tell():
+        import sys
+
+        import psutil
+
+        there = {"coterie.tuning.tune", "coterie.models"} <= sys.modules.keys()
+        return os.environ["TOLD"], there, psutil.Process().parent().cmdline()
+
+    told = ray.remote(tell).options(runtime_env={"env_vars": {"TOLD": "so"}})
+    variable, there, parent = ray.get(told.remote())
+    assert (variable, there) == ("so", True)
+    assert "coterie.local_ray.template" in parent
 
 
 def kill_after(trials, folder, address):
@@ -64,7 +73,7 @@ def kill_after(trials, folder, address):
         kill(process)
     assert process.returncode == -signal.SIGKILL
     # Its trial dies with it, once Ray has seen that it is gone.
-    wait_until(lambda: ray.available_resources().get("CPU") == 2)
+    wait_until(lambda: ray.available_resources().get("CPU") == ray.cluster_resources()["CPU"])
     return lines_in(folder)
 
 

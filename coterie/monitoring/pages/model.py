@@ -14,6 +14,7 @@ from coterie.monitoring.rules import (
     STALE_FEATURES_S,
 )
 
+_MISSED: Final = rate(metric_names.CHECKED_ITEMS, where='found="no"')
 MODEL: Final = Dashboard(
     "model",
     "Coterie / Model",
@@ -68,6 +69,19 @@ MODEL: Final = Dashboard(
                             ),
                             "explored",
                         ),
+                    ],
+                    "percentunit",
+                ),
+                Panel(
+                    "Recall of codes",
+                    "Of the best items of lists that were checked, those that codes had found. "
+                    "Below 99 % a replica reads all vectors instead, and says so in its log.",
+                    [
+                        # Where none was checked, none was missed.
+                        PanelQuery(
+                            f"1 - {_MISSED} / clamp_min({rate(metric_names.CHECKED_ITEMS)}, 1e-9)",
+                            "found",
+                        )
                     ],
                     "percentunit",
                 ),

@@ -14,8 +14,12 @@ def _signal(signal: str) -> Panel:
     whole = (
         "lists whose time to be followed is over" if meant.of_shown else "lists it was asked for"
     )
+    if meant.paired:
+        whole = "the requests that both arms answered in shadow, where the other arm's list was not"
     text = f"By arm: {meant.about}, as a share of {whole}. The rollout compares both arms."
     steps = FINE
+    if meant.harmless:
+        text += f" Up to {meant.harmless:.0%} of the canary's are harmless."
     if meant.ceiling is not None:
         text += f" Over {meant.ceiling:.0%} on the canary it is rolled back whatever stable does."
         steps = above(meant.ceiling)

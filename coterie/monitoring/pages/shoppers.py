@@ -4,8 +4,8 @@ from typing import Final
 
 from coterie import metric_names
 from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
-from coterie.monitoring.queries import above, quantiles, rate, share, signal_share
-from coterie.monitoring.rules import STALE_FEATURES_S
+from coterie.monitoring.queries import above, below, quantiles, rate, share, signal_share
+from coterie.monitoring.rules import FRIENDS_SHARE, STALE_FEATURES_S, STRANGERS
 
 SHOPPERS: Final = Dashboard(
     "shoppers",
@@ -51,6 +51,42 @@ SHOPPERS: Final = Dashboard(
                     "percentunit",
                     stacked=True,
                     most=1,
+                ),
+            ),
+        ),
+        Row(
+            "Whom lists know",
+            (
+                Panel(
+                    "Strangers",
+                    "Share of lists of shoppers of whom nothing is known: no history, no friends. "
+                    "All of them at once is an online store that is empty.",
+                    [
+                        PanelQuery(
+                            share(rate(metric_names.ARM_STRANGERS), rate(metric_names.ARM_ANSWERS)),
+                            "strangers",
+                        )
+                    ],
+                    "percentunit",
+                    steps=above(STRANGERS),
+                    width=12,
+                ),
+                Panel(
+                    "Friends' share of lists that have friends to draw on",
+                    "Friends' part of the scores of all items of such a list, added up: a list of "
+                    "ten has a whole of 10.",
+                    [
+                        PanelQuery(
+                            share(
+                                rate(metric_names.REASON_SHARE, where='kind="friend"'),
+                                rate(metric_names.BEFRIENDED_LISTS),
+                            ),
+                            "friends",
+                        )
+                    ],
+                    "none",
+                    steps=below(FRIENDS_SHARE),
+                    width=12,
                 ),
             ),
         ),

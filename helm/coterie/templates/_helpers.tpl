@@ -19,6 +19,10 @@
 {{- default (include "coterie.name" (list . "app")) .Values.secrets.existingSecret -}}
 {{- end }}
 
+{{- define "coterie.keysSecret" -}}
+{{- default (include "coterie.name" (list . "keys")) .Values.secrets.existingKeys -}}
+{{- end }}
+
 {{- define "coterie.redisSecret" -}}
 {{- default (include "coterie.name" (list . "redis")) .Values.redis.existingSecret -}}
 {{- end }}
@@ -216,6 +220,23 @@ securityContext:
 {{- $found := lookup "v1" "Secret" (index . 0).Release.Namespace (index . 1) -}}
 {{- $known := dig "data" (index . 2) "" ($found | default dict) -}}
 {{- if $known }}{{ $known }}{{ else }}{{ randAlphaNum 32 | b64enc }}{{ end -}}
+{{- end }}
+
+{{/* The data of the secret of keys: what is there already, whoever changed it, or a first key, which
+     opens all but rollouts. keys.json has its digest, as coterie/access/keys.py reads it. */}}
+{{- define "coterie.keysData" -}}
+{{- $found := lookup "v1" "Secret" .Release.Namespace (include "coterie.keysSecret" .) -}}
+{{- $known := dig "data" dict ($found | default dict) -}}
+{{- if hasKey $known "keys.json" }}
+{{- toYaml $known }}
+{{- else }}
+{{- $id := randAlphaNum 8 | lower -}}
+{{- $key := printf "ck_%s_%s" $id (randAlphaNum 43) -}}
+{{- $scopes := list "lists:read" "events:write" "catalogue:write" "people:write" -}}
+{{- $kept := dict "id" $id "name" "shop" "scopes" $scopes "digest" (sha256sum $key) "signing" (randAlphaNum 43) "created" (dateInZone "2006-01-02T15:04:05Z" now "UTC") -}}
+keys.json: {{ dict "version" 1 "keys" (list $kept) | toPrettyJson | b64enc }}
+shop-key: {{ $key | b64enc }}
+{{- end }}
 {{- end }}
 
 {{/* What a person states, as coterie/cluster/stated.py reads it. A revision states anew what it states:

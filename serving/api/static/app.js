@@ -1,5 +1,5 @@
 import { beginLanguage, count, language, marked, say } from "/static/languages.js";
-import { closeFinder, onChoice } from "/static/finder.js";
+import { closeFinder, isLooking, onChoice } from "/static/finder.js";
 import { chosen, isFiltered, offer, onFilter, readAddress } from "/static/filters.js";
 import { itemPage, loadItem } from "/static/item.js";
 import { ask, leaf, make, money, path, percent, tongue } from "/static/parts.js";
@@ -158,6 +158,8 @@ function askList(k, after) {
 
 // As long as the list was, so that whoever read on goes on where they were.
 async function refresh() {
+  // The page still begins: it asks as soon as it is known who shops.
+  if (!state.user) return 0;
   const turn = ++state.turn;
   const { query, item } = state;
   const long = Math.min(Math.max(SHOWN, state.ranks.size), LONGEST);
@@ -280,11 +282,15 @@ function miniCard(item, about, { close = () => {}, reasons = null } = {}) {
       make("button", { type: "button", text: say("Similar"), "aria-label": say("Items similar to {title}", item), on: { click: () => showSimilar(item) } })));
 }
 
-async function choose(user) {
-  state.user = user;
-  state.ranks = new Map();
+function choose(user) {
   closeFinder();
   at("find").value = user ?? "";
+  return shopAs(user);
+}
+
+async function shopAs(user) {
+  state.user = user;
+  state.ranks = new Map();
   skeleton();
   const url = new URL(location);
   url.searchParams.set("shopper", user);
@@ -373,21 +379,23 @@ at("befriend").addEventListener("submit", async (event) => {
 
 /* ------------------------------------------------------------- beginning */
 
+// Whoever types, searches or chooses while the page still begins is neither overwritten nor overtaken.
 async function begin() {
+  const address = new URL(location).searchParams;
+  state.item = address.get("item") ?? "";
+  state.query = address.get("q")?.trim() ?? "";
+  at("words").value = state.query;
+  readAddress();
   await beginLanguage();
   skeleton();
   showNew();
-  readAddress();
   offer();
-  state.item = new URL(location).searchParams.get("item") ?? "";
-  const given = new URL(location).searchParams.get("shopper");
-  state.query = new URL(location).searchParams.get("q")?.trim() ?? "";
-  at("words").value = state.query;
   at("new").classList.toggle("off", Boolean(state.query));
-  if (given) return choose(given);
   try {
-    const sample = await ask("/v1/shoppers?limit=1");
-    await choose(sample.shoppers[0] ?? "guest");
+    const first = address.get("shopper") || (await ask("/v1/shoppers?limit=1")).shoppers[0] || "guest";
+    if (state.user) return;
+    if (!isLooking()) at("find").value = first;
+    await shopAs(first);
   } catch (error) {
     failed(error);
   }

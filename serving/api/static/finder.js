@@ -46,6 +46,11 @@ export function closeFinder() {
   finder.removeAttribute("aria-activedescendant");
 }
 
+// Whether somebody is about to choose, whose words and offers are theirs.
+export function isLooking() {
+  return document.activeElement === finder;
+}
+
 // Nobody was chosen: the field says again who shops.
 function leave() {
   closeFinder();

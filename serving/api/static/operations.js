@@ -3,7 +3,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const WIDE = 300, HIGH = 92;
 const MARKS = { done: "✓", stopped: "×" };
 const PHASES = { idle: "Idle", preflight: "Preflight", shadow: "Shadow", step: "Step", bake: "Bake", promoted: "Promoted", paused: "Paused", inconclusive: "Inconclusive",
-  data_unavailable: "Metrics unavailable", rolling_back: "Rolling back", rolled_back: "Rolled back" };
+  data_unavailable: "Without data", rolling_back: "Rolling back", rolled_back: "Rolled back" };
 const HELD = ["paused", "inconclusive", "data_unavailable"];
 const BACK = ["rolling_back", "rolled_back"];
 const at = (id) => document.getElementById(id);
@@ -77,6 +77,37 @@ function arm(role, one, share, none, hint) {
   return make("article", { class: `card arm ${role}` }, head, make("strong", { text: release(one) }), make("code", { text: one.digest.slice(0, 12), title: one.digest }),
     make("span", { class: "share", text: percent(share) }), bar(share, `Share of shoppers on ${role}`), hint && make("span", { class: "hint", text: hint }));
 }
+
+/* ------------------------------------------------------------- preflight */
+
+const VERDICTS = { good: "within", bad: "over its limit", overridden: "overridden", unknown: "cannot be told" };
+
+function showCompared(compared) {
+  at("compared-part").hidden = !compared;
+  if (!compared) return;
+  const over = compared.figures.filter((one) => ["bad", "overridden"].includes(one.verdict));
+  const rest = compared.figures.filter((one) => !over.includes(one));
+  at("compared-said").textContent = `${release(compared.canary)} held against ${release(compared.live)} before it ran`;
+  at("exceeded").hidden = !over.length;
+  at("exceeded").replaceChildren(...(over.length ? figures(over) : []));
+  const [title, table] = at("within").children;
+  title.textContent = `${counted(rest.length)} figures within their limits`;
+  table.replaceChildren(...figures(rest));
+}
+
+function figures(some) {
+  const head = ["Figure", "Stable", "Canary", "Value", "Limit", ""].map((text) => make("th", { scope: "col", text }));
+  return [make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...some.map(figure))];
+}
+
+function figure(one) {
+  const said = one.examples.length ? `${VERDICTS[one.verdict]}: ${one.examples.join(", ")}` : VERDICTS[one.verdict];
+  const cells = [amount(one.live, one.of_numbers), amount(one.canary, one.of_numbers), amount(one.value, one.is_factor), `${one.at_most ? "≤" : "≥"} ${amount(one.limit, one.is_factor)}`];
+  return make("tr", { class: one.verdict }, make("th", { scope: "row" }, named(one.name), make("small", { text: one.about })),
+    ...cells.map((text) => make("td", { text })), make("td", { class: "said", text: one.verdict === "good" ? "" : said }));
+}
+
+const amount = (value, isNumber) => (value === null ? "" : isNumber ? value.toLocaleString("en", { maximumSignificantDigits: 4 }) : percent(value));
 
 /* ------------------------------------------------------------- signals */
 
@@ -175,6 +206,7 @@ function show({ status, history, series }) {
   const { versions, quarantine } = status;
   showNow(status);
   ifNew("arms", [status.stable, status.canary, status.weight, status.samples, status.phase], () => showArms(status));
+  ifNew("compared", [status.comparison], () => showCompared(status.comparison));
   ifNew("signals", [status.signals, series], () => showSignals(status, series));
   ifNew("story", [history, versions], () => showStory(history, versions));
   ifNew("quarantine", [quarantine, versions], () => showQuarantine(status));

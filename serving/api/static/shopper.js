@@ -17,6 +17,7 @@ const DID = {
 const at = (id) => document.getElementById(id);
 
 export function showShopper(shopper, { choose, act }) {
+  at("privacy").href = `/privacy?shopper=${encodeURIComponent(shopper.user_id)}`;
   at("who").replaceChildren(
     face(shopper.user_id),
     make("div", {}, make("strong", { text: shopper.user_id }), make("span", { class: "hint", text: summary(shopper) })),

@@ -54,10 +54,13 @@ class Counts:
         }
 
 
-def send(url: str) -> str:
+def send(url: str, key: str = "") -> str:
     """Ask once, and return what was wrong; empty where nothing was."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S
+        ) as answer:
             return "" if json.load(answer).get("items") else "empty list"
     except urllib.error.HTTPError as error:
         return f"HTTP {error.code}"
@@ -67,7 +70,7 @@ def send(url: str) -> str:
         return type(error).__name__
 
 
-def wait_for_answers(url: str, seconds: float, in_a_row: int = 5) -> float:
+def wait_for_answers(url: str, key: str, seconds: float, in_a_row: int = 5) -> float:
     """Wait until answers come one after another; seconds that it took.
 
     Raises:
@@ -75,7 +78,7 @@ def wait_for_answers(url: str, seconds: float, in_a_row: int = 5) -> float:
     """
     began, good, why = time.monotonic(), 0, ""
     while good < in_a_row:
-        why = send(url)
+        why = send(url, key)
         good = 0 if why else good + 1
         if why and time.monotonic() - began > seconds:
             sys.exit(f"{url} does not answer within {seconds:g} s: {why}")
@@ -86,7 +89,8 @@ def wait_for_answers(url: str, seconds: float, in_a_row: int = 5) -> float:
 def main(given: dict[str, Any]) -> None:
     """Send, and print the figures as the last line."""
     urls = [given["url"].replace("USER", user) for user in given["users"]]
-    waited = wait_for_answers(urls[0], given["patience_s"])
+    key = given.get("key", "")
+    waited = wait_for_answers(urls[0], key, given["patience_s"])
     print("began", flush=True)
     began, counts = time.monotonic(), Counts()
 
@@ -94,7 +98,7 @@ def main(given: dict[str, Any]) -> None:
         sent = number
         while not STOP.exists() and time.monotonic() - began < given["seconds"]:
             at = time.monotonic()
-            failure = send(urls[sent % len(urls)])
+            failure = send(urls[sent % len(urls)], key)
             counts.add(at - began, time.monotonic() - at, failure)
             if failure:
                 print(f"failed at {at - began:.2f} s: {failure}", flush=True)

@@ -13,12 +13,13 @@ from rollout_shop import NEW, OLD, TOKEN, Shop, make_app, make_controller, turni
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from coterie.rollout.commands import Verb
+from coterie.rollout.figures import ComparedFigure
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Transition
 from coterie.rollout.store import FileRolloutStore
 from serving.api import admin
 from serving.api.admin import CommandIn, PlanIn
-from serving.api.problems import describe_problems
+from serving.api.described import describe_api
 from serving.rollouts.assignment import bucket
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -151,6 +152,37 @@ def test_the_plan_of_the_call_is_the_plan_of_the_rollout(client):
     assert told["plan"]["weights"] == [0.2, 0.4]
     assert told["plan"]["signals"] == {"failures": 1.5}
     assert told["samples"]["needed"] == 100
+
+
+def test_a_release_that_differs_too_far_is_refused_and_a_person_overrides(client, shop):
+    shop.figures = (ComparedFigure("titles_changed", 1.0, examples=("Tea → ?",)),)
+    start(client)
+    told = wait_for(client, Phase.ROLLED_BACK)
+    assert told["quarantine"][NEW].startswith("preflight: titles_changed 100 %")
+    [figure] = told["comparison"]["figures"]
+    assert (figure["verdict"], figure["limit"], figure["examples"]) == ("bad", 0.3, ["Tea → ?"])
+    assert told["comparison"]["live"]["version"] == "v7"
+    assert start(client).status_code == 409
+    answer = start(client, reason="renamed", plan={**QUICK, "override": ["titles_changed"]})
+    assert answer.json()["carried_out"]
+    told = wait_for(client, Phase.SHADOW, Phase.STEP, Phase.BAKE, Phase.PROMOTED)
+    assert told["plan"]["override"] == ["titles_changed"]
+    assert told["comparison"]["figures"][0]["verdict"] == "overridden"
+    lines = client.get("/v1/admin/rollouts/history").json()["transitions"]
+    assert next(one["why"] for one in lines if one["after"] == "preflight") == (
+        "start, overriding titles_changed: renamed"
+    )
+
+
+def test_limits_of_preflight_are_the_plans(client, shop):
+    shop.figures = (ComparedFigure("titles_changed", 0.8),)
+    start(client, plan={**QUICK, "preflight": {"titles_changed": 0.9}})
+    told = wait_for(client, Phase.SHADOW, Phase.STEP, Phase.BAKE, Phase.PROMOTED)
+    assert told["plan"]["preflight"]["titles_changed"] == 0.9
+    assert told["plan"]["preflight"]["zero_prices"] == 0.02
+    refused = start(client, plan={**QUICK, "preflight": {"titels_changed": 0.9}})
+    assert refused.status_code == 422
+    assert "no figure titels_changed: known are" in refused.json()["detail"]
 
 
 def test_harm_is_told_and_a_person_takes_the_release_out_of_quarantine(client, shop):
@@ -363,7 +395,7 @@ def test_every_answer_to_made_up_requests_is_as_described(rollout_store, monkeyp
     monkeypatch.setattr(admin, "WAIT_S", 0.0)
     make_controller(rollout_store, Shop())
     app = make_app(rollout_store, token=token)
-    describe_problems(app._app)
+    describe_api(app._app, app._app.state.guard.is_open)
     schema, asked = schemathesis.openapi.from_asgi("/openapi.json", app), set()
     for found in schema.get_all_operations():
         operation = found.ok()

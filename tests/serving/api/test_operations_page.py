@@ -11,6 +11,7 @@ from rollout_shop import NEW, OLD, Shop, make_app, make_controller
 
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.decide import MetricsStatus
+from coterie.rollout.figures import ComparedFigure
 from coterie.rollout.plan import SIGNALS, Plan
 from coterie.rollout.state import Phase
 from coterie.rollout.store import FileRolloutStore
@@ -127,6 +128,55 @@ def test_a_rollback_shows_where_why_and_the_quarantine(rollout_store, look):
     picture(look("dark", 390, 844), "rolled-back-phone-dark")
 
 
+TOO_FAR = (
+    ComparedFigure("items_lost", 0.01, examples=("i-0017",)),
+    ComparedFigure("available", 0.99, 0.95, 0.94),
+    ComparedFigure(
+        "titles_changed", 1.0, examples=("Ceramic pour-over set → ?", "Chalk bag → ?", "Trowel → ?")
+    ),
+    ComparedFigure("zero_prices", 1.0, 0.0, 1.0, ("i-0001", "i-0002", "i-0003")),
+    ComparedFigure("size_ratio", 1.02, 5206.0, 5310.0),
+    ComparedFigure("friends_share", None, 0.0, 0.0),
+)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_preflight_refused_shows_which_limits_it_exceeds(rollout_store, look, scheme, width):
+    from playwright.sync_api import expect
+
+    shop = Shop(begins=time.time() - 60)
+    shop.figures = TOO_FAR
+    roll(rollout_store, shop, lambda s: s.phase is Phase.ROLLED_BACK)
+    page = look(scheme, width)
+    expect(page.locator("#compared-said")).to_have_text("v8 held against v7 before it ran")
+    rows = page.locator("#exceeded tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("Titles changed")
+    expect(rows.first).to_contain_text("100 %≤ 30 %over its limit: Ceramic pour-over set → ?")
+    expect(page.locator("#within summary")).to_have_text("4 figures within their limits")
+    expect(page.locator("#within table")).to_be_hidden()
+    page.locator("#within summary").click()
+    expect(page.locator("#within tr.unknown")).to_contain_text("cannot be told")
+    expect(page.locator("#within")).to_contain_text("5,206" if width > 640 else "1.02")
+    assert fits(page)
+    assert too_faint(page) == []
+    assert nameless(page) == []
+    assert cut_words(page) == []
+    picture(page, f"preflight-{scheme}-{width}")
+
+
+@pytest.mark.browser
+def test_a_rollout_that_was_compared_with_nothing_shows_no_figures(rollout_store, look):
+    from playwright.sync_api import expect
+
+    roll(rollout_store, Shop(begins=time.time() - 60), lambda s: s.phase is Phase.SHADOW)
+    page = look()
+    expect(page.locator("#signals-part")).to_be_visible()
+    expect(page.locator("#compared-part")).to_be_hidden()
+
+
 @pytest.mark.browser
 def test_holds_and_freezes_are_said(rollout_store, look):
     from playwright.sync_api import expect
@@ -136,9 +186,7 @@ def test_holds_and_freezes_are_said(rollout_store, look):
     shop.source = MetricsStatus.DOWN
     controller.turn()
     page = look()
-    expect(page.get_by_role("heading", level=1)).to_have_text(
-        "Without metrics in step 2 of 5 at 5 %"
-    )
+    expect(page.get_by_role("heading", level=1)).to_have_text("Without data in step 2 of 5 at 5 %")
     expect(page.locator("#next")).to_contain_text("held at 5 %")
     picture(page, "held")
     rollout_store.command(Command("c2", Verb.FREEZE, "ana", "audit"))

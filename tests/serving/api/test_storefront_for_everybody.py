@@ -151,6 +151,30 @@ def test_escape_leads_back_to_where_one_was(look):
 
 
 @pytest.mark.browser
+def test_who_types_while_the_page_begins_is_not_overtaken_by_it(browser, shop):
+    from playwright.sync_api import expect
+
+    with served(shop.app) as url:
+        page = browser.new_page()
+        held = []
+        page.route("**/v1/shoppers?limit=1", lambda route: held.append(route))
+        page.goto(url)
+        page.locator("#words").fill("pan")
+        page.locator("#words").press("Enter")
+        page.locator("#find").fill("ana")
+        offered = page.get_by_role("option", name="ana").first
+        expect(offered).to_be_visible()
+        [begins] = held
+        begins.continue_()
+        expect(page.locator("#items[aria-busy=false]")).to_be_attached()
+        expect(page.locator("#find")).to_have_value("ana")
+        offered.click()
+        expect(page.locator("#who")).to_contain_text("ana")
+        expect(page.locator("#words")).to_have_value("pan")
+        page.close()
+
+
+@pytest.mark.browser
 def test_an_item_that_is_gone_leaves_the_shopper_and_a_way_back(browser, shop):
     from playwright.sync_api import expect
 

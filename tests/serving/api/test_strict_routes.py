@@ -1,9 +1,12 @@
 """What a route does not know is refused by name, on every route there is."""
 
+import inspect
+
 import pytest
 from asking import assert_problem
 from small_shop import item
 
+from serving.api import changes, routes, service, storefront
 from serving.api.operations import STATIC
 
 TOKEN = "t" * 16
@@ -17,6 +20,7 @@ VALUES = {
     "ids": item(2),
     "q": "thing",
     "limit": "2",
+    "seconds": "60",
     "before": "5",
     "at": "2026-01-31T12:00:00Z",
     "user": "ana",
@@ -125,7 +129,7 @@ def test_the_nearest_parameter_is_named(client, query, where, meant):
 
 def test_the_pages_own_link_to_a_shopper_is_taken(client):
     assert client.get("/?shopper=ana").status_code == 200
-    assert 'searchParams.get("shopper")' in (STATIC / "app.js").read_text()
+    assert 'address.get("shopper")' in (STATIC / "app.js").read_text()
 
 
 def test_a_token_is_asked_for_wherever_a_parameter_is_known(make_client):
@@ -154,3 +158,17 @@ def test_a_key_that_is_there_twice_is_refused_by_name(client):
 def test_what_is_no_json_is_no_fault_of_ours(client, body):
     sent = {"content": body, "headers": {"Content-Type": "application/json"}}
     assert_problem(client.post("/v1/events", **sent), 422)
+
+
+def test_nothing_that_a_request_needs_waits_for_a_thread(client):
+    """A function that is no coroutine is called in a thread, which takes longer than its work."""
+
+    def called(dependant):
+        yield from (one.call for one in dependant.dependencies)
+        for one in dependant.dependencies:
+            yield from called(one)
+
+    apis = [routes.api, changes.api, service.api, storefront.api]
+    found = {call for api in apis for route in api.routes for call in called(route.dependant)}
+    assert len(found) > 3
+    assert {call for call in found if not inspect.iscoroutinefunction(call)} == set()

@@ -1,5 +1,7 @@
 """What every event log does, on one machine and on a cluster."""
 
+import contextlib
+import sqlite3
 import threading
 import time
 from dataclasses import replace
@@ -13,10 +15,12 @@ from waiting import PATIENCE_S, not_for_as_long_as
 
 from coterie.data.ingest import ingest
 from coterie.data.locks import LockLostError, LockTakenError, lock_key
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, CoterieError
 from coterie.schema import EVENTS, EventKind
 from serving.events.event import Event
 from serving.events.open import open_log
+from serving.events.sqlite_log import SqliteLog
+from serving.events.sqlite_rows import SqliteRows
 from serving.features.online_store import FakeFeatures
 from serving.ingestion.exporter import Exporter
 from serving.ingestion.feature_updater import PUSH_BATCH, FeatureUpdater
@@ -326,3 +330,34 @@ def test_a_password_is_in_no_text(log):
     assert "hunter2" not in repr(settings)
     assert read_settings(settings.as_environment()) == settings
     assert "hunter2" not in repr(log)
+
+
+@pytest.mark.parametrize("column", ["there", "missing"])
+def test_a_file_is_opened_by_many_at_once(folder, column):
+    """A replica, sinks and an exporter begin together, also on a file of an earlier version."""
+    for n in range(40):
+        path = folder / f"{n}.sqlite"
+        if column == "missing":
+            with contextlib.closing(sqlite3.connect(path)) as db:
+                db.execute(
+                    "CREATE TABLE events (place INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE,"
+                    " user_id TEXT, ts_ms INTEGER, event TEXT, pushed INTEGER NOT NULL DEFAULT 0)"
+                )
+        ready, failed = threading.Barrier(6), []
+
+        def opens(kind, path=path, ready=ready, failed=failed):
+            ready.wait()
+            try:
+                kind(path).close()
+            except CoterieError as error:
+                failed.append(str(error))
+
+        threads = [threading.Thread(target=opens, args=(kind,)) for kind in 3 * _OPENERS]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failed
+
+
+_OPENERS = [SqliteLog, SqliteRows]

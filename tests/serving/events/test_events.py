@@ -14,6 +14,7 @@ from coterie.schema import (
 from serving.events.event import Event
 from serving.events.sqlite_log import SqliteLog
 from serving.features.online_store import FakeFeatures
+from serving.ingestion.remote_writer import WRITE_MOST, WaitingWrites
 from serving.ingestion.sink import Sink
 from serving.telemetry.metrics import ServingMetrics
 
@@ -134,21 +135,15 @@ def test_a_full_disk_is_said_so_and_nothing_is_pushed(folder):
         log.count()
 
 
-# Ray's own use of pydantic.
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("sizes", "together"),
     [([], 0), ([1, 500, 500], 3), ([1500, 500, 1], 2), ([5000, 1], 1), ([1, 5000], 1)],
 )
 def test_one_transaction_is_not_longer_than_others_bear(sizes, together):
-    from serving.deployments import WRITE_MOST, EventSink
-
     assert WRITE_MOST == 2000
-    sink = object.__new__(EventSink)
-    sink._waiting = [([event()] * size, n) for n, size in enumerate(sizes)]
-    taken = sink._next_waiting()
-    assert [n for _, n in taken] == list(range(together))
-    assert [n for _, n in sink._waiting] == list(range(together, len(sizes)))
+    waiting = WaitingWrites([([event()] * size, n) for n, size in enumerate(sizes)])
+    assert [n for _, n in waiting.take()] == list(range(together))
+    assert [n for _, n in waiting.batches] == list(range(together, len(sizes)))
 
 
 class SinkHandle:

@@ -113,6 +113,10 @@ def test_who_follows_or_left_somebody_is_found_among_those_that_are_asked_about(
     assert rows.turned_to("dora", ["ana"]) == {"ana"}
     assert rows.turned_to("bea", ["ana"]) == frozenset(), "a friendship is no tie of its own"
     assert rows.turned_to("ana", []) == frozenset()
+    ties, turned = rows.ties_around("bea", ["ana", "cleo", "dora"])
+    assert (set(ties), turned) == ({("ana", "follow"), ("ana", "friend")}, frozenset())
+    assert rows.ties_around("ana", ["dora", "eve", "bea"])[1] == {"bea", "eve"}
+    assert rows.ties_around("nobody", []) == ({}, frozenset())
 
 
 def test_a_change_that_is_known_changes_nothing(log, rows):

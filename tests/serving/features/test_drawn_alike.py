@@ -11,7 +11,8 @@ from coterie.data.simulate import ShopConfig, simulate
 from coterie.recommend.batches import Community
 from coterie.workflow.shop import CleanShop, in_circle
 from feature_repo.build import friend_rows, recent_rows, snapshots
-from serving.features.online_store import ShopperRow, _friends, _recent
+from serving.features.online_store import _ALL, _TIES, ShopperRow, _friends
+from serving.features.recent import RecentList
 from serving.lists.shopper_features import ShopperFeatures
 
 
@@ -32,12 +33,19 @@ def served(shop):
     friends = friend_rows(shop.dataset, moment).to_pydict()
     recent = recent_rows(shop.dataset, moment).to_pydict()
     users = shop.dataset.users.ids.to_pylist()
-    lists = {user: _recent(recent, row) for row, user in enumerate(users)}
-    rows = [ShopperRow(lists[user], _friends(friends, row)) for row, user in enumerate(users)]
+    lists = {user: RecentList(*_row(recent, _ALL, place)) for place, user in enumerate(users)}
+    rows = [
+        ShopperRow(lists[user], _friends(_row(friends, _TIES, place)))
+        for place, user in enumerate(users)
+    ]
     return [
         ShopperFeatures(user, row, [lists[friend] for friend in row.friends.ids])
         for user, row in zip(users, rows, strict=True)
     ]
+
+
+def _row(columns, names, place):
+    return [tuple(columns[name][place]) for name in names]
 
 
 @pytest.mark.parametrize(

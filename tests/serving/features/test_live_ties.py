@@ -16,6 +16,7 @@ from coterie.schema import STRENGTHS, TIE_KINDS, UNDIRECTED_TIES, TieKind
 from serving.events.log import ChangedRows
 from serving.features.live import LiveFeatures, LiveState
 from serving.features.online_store import FakeFeatures, Friends
+from serving.features.recent import RecentList
 
 PEOPLE = ("ana", "bea", "cleo")
 INTS = np.zeros(0, np.int64)
@@ -37,6 +38,9 @@ class Rows:
     def turned_to(self, user_id, others):
         turned = {s for s, d, k in self._ties if d == user_id and k not in UNDIRECTED_TIES}
         return frozenset(turned.intersection(others))
+
+    def ties_around(self, user_id, others):
+        return self.ties_of(user_id), self.turned_to(user_id, others)
 
     def version(self):
         return 1
@@ -110,6 +114,25 @@ def test_one_kind_that_ends_leaves_the_other():
     assert served(ties, [ended("ana", "bea", TieKind.FRIEND)], "bea").ids == ()
     both = [ended("ana", "bea", kind) for kind in (TieKind.FRIEND, TieKind.FOLLOW)]
     assert served(ties, both, "ana").ids == ()
+
+
+def test_recent_lists_are_those_of_the_friends_as_they_are_now():
+    recent = {name: RecentList((f"of {name}",), (0,), (1,)) for name in PEOPLE}
+    for ties, changes, expected in (
+        ({("ana", "bea", TieKind.FRIEND): 1.0}, [], {"bea"}),
+        ({}, [put("ana", "cleo", TieKind.FRIEND)], {"cleo"}),
+        ({("ana", "bea", TieKind.FRIEND): 1.0}, [ended("ana", "bea", TieKind.FRIEND)], set()),
+        (
+            {("ana", "bea", TieKind.FRIEND): 1.0},
+            [put("ana", "cleo", TieKind.FRIEND, 3.0)],
+            {"bea", "cleo"},
+        ),
+    ):
+        features = FakeFeatures(recent, as_features(both_ways(ties)))
+        row, lists = live(features, changes).with_friends("ana")
+        assert row == live(features, changes).shopper("ana")
+        assert set(row.friends.ids) == expected
+        assert lists == [recent[friend] for friend in row.friends.ids]
 
 
 def test_a_store_that_does_not_tell_kinds_takes_a_word_on_one_for_one_on_the_pair():

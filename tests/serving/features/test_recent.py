@@ -128,6 +128,14 @@ def test_a_merged_list_keeps_the_newest(events, most):
     assert kept.item_ids == whole.item_ids[:most]
 
 
+def test_of_equal_times_the_word_against_an_item_holds_whichever_came_first():
+    bought, returned = (
+        Event(str(kind), "ana", "a", kind, 7) for kind in (EventKind.PURCHASE, EventKind.RETURN)
+    )
+    for events in ([bought, returned], [returned, bought]):
+        assert merge(RecentList(), events).wanted_ms == (-7,)
+
+
 def test_a_list_never_outgrows_the_features():
     many = [event(f"e{n}", item_id=f"i{n}", ts_ms=n) for n in range(MAX_RECENT + 50)]
     assert merge(RecentList(), many).item_ids[0] == f"i{MAX_RECENT + 49}"

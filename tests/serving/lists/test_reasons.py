@@ -2,11 +2,15 @@ import numpy as np
 import pytest
 from small_shop import NOON_MS, friends_named, item, people, recent
 
+from coterie.reasons.told import ReasonAbout, ToldReason
+from coterie.recommend.recommender import ReasonKind
 from coterie.schema import EventKind
 from serving.events.event import Event
 from serving.features.recent import RecentList, merge
 from serving.lists.list_maker import ListMaker
+from serving.lists.reasons import ReasonBodies
 from serving.rollouts.list_checks import flaw
+from serving.schemas import Reason
 from serving.telemetry.metrics import ServingMetrics
 
 
@@ -65,3 +69,23 @@ def test_what_was_had_before_the_recent_list_is_not_shown(release):
     assert len(listed.items) == maker.num_available - 1
     assert item(16) not in [entry.item.item_id for entry in listed.items]
     assert not flaw(listed, 120, maker.gather("ana"), maker.num_available)
+
+
+def test_a_reason_that_is_not_checked_is_one_that_would_pass():
+    about = ReasonAbout(ReasonKind.FRIEND, "Ana bought this", "a", ["b"], friend="ana")
+    told = ToldReason(about, 0.25, 0.5, 0.125, {"looks": 1.0})
+    [made] = ReasonBodies().of([told])
+    assert made.model_fields_set == set(Reason.model_fields)
+    assert Reason.model_validate_json(made.model_dump_json()) == made
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ReasonKind)
+def test_a_kind_is_written_as_the_text_that_it_is_and_described_as_one_of_a_few(kind):
+    [made] = ReasonBodies().of([ToldReason(ReasonAbout(kind, "why"), 0.25, 0.5, 1.0)])
+    assert f'"kind":"{kind.value}",' in made.model_dump_json()
+    assert Reason.model_validate_json(made.model_dump_json()).kind is kind
+    for mode in ("validation", "serialization"):
+        described = Reason.model_json_schema(mode=mode)
+        assert described["properties"]["kind"]["$ref"].endswith("/ReasonKind")
+        assert described["$defs"]["ReasonKind"]["enum"] == [str(one) for one in ReasonKind]

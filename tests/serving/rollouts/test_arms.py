@@ -10,7 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_shop import NUM_ITEMS, make_router, people, ref_of, write_small_release
+from small_shop import (
+    NUM_ITEMS,
+    item,
+    make_router,
+    people,
+    recent,
+    ref_of,
+    write_small_release,
+)
 from waiting import PATIENCE_S, not_for_as_long_as, wait_until
 
 from coterie.content.encoders import EncoderChoice, make_encoder
@@ -22,6 +30,8 @@ from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.schema import EventKind
 from serving.events.event import Event
+from serving.features.online_store import ShopperRow
+from serving.features.recent import RecentList
 from serving.lists.list_maker import ListMaker
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import ListId, Responses, new_list_id
@@ -159,6 +169,14 @@ def twice(make, known):
     return answer
 
 
+def had(make, known):
+    """Put what the shopper bought last in the place of the best item."""
+    answer = make()
+    bought = answer.items[0].item.model_copy(update={"item_id": known.row.recent.item_ids[0]})
+    answer.items[0] = answer.items[0].model_copy(update={"item": bought})
+    return answer
+
+
 @pytest.mark.parametrize(
     ("fault", "signal", "users"),
     [
@@ -167,6 +185,7 @@ def twice(make, known):
         (not_finite, "malformed", USERS),
         (short, "malformed", USERS),
         (twice, "malformed", USERS),
+        (had, "malformed", ["ana", "max"]),
     ],
 )
 def test_stable_answers_for_a_canary_that_cannot_and_the_canary_is_blamed(
@@ -181,6 +200,19 @@ def test_stable_answers_for_a_canary_that_cannot_and_the_canary_is_blamed(
     assert shop.signal("canary", signal) == len(users)
     assert shop.counted("coterie_shielded_total") == len(users)
     assert shop.signal("stable", signal) == 0
+
+
+def test_what_may_be_bought_again_and_what_was_only_viewed_is_nothing_that_one_had(tmp_path):
+    rule = {"Home": 30.0}
+    release = write_small_release(tmp_path / "ruled", version="ruled", repurchase=rule)
+    items = make_router(release, people(), ServingMetrics()).stable.items
+    bought = people().shopper("ana")  # items 0, 4 and 12, of Home, years ago
+    assert items.hidden(bought, [item(0), item(1)]) == []
+    sports = ShopperRow(recent(1, 5))
+    assert items.hidden(sports, [item(0), item(1)]) == [item(1)]
+    assert items.hidden(ShopperRow(recent(1, kind=EventKind.VIEW)), [item(1)]) == []
+    before = ShopperRow(RecentList(had_ids=(item(1),), had_kinds=(2,), had_wanted_ms=(1,)))
+    assert items.hidden(before, [item(1), "new"]) == [item(1)]
 
 
 def test_a_canary_that_hangs_holds_up_nobody_for_long(shop, monkeypatch):
@@ -211,7 +243,10 @@ def test_one_list_for_everybody_is_noticed_as_repeated(shop, monkeypatch):
     shop.spoil(monkeypatch, same)
     shop.ask()
     answers = shop.counted("coterie_arm_answers_total", arm="canary")
-    assert shop.signal("canary", "duplicate_lists") == answers - 1
+    # Whoever had one of its items is not shown it at all.
+    flawed = shop.signal("canary", "malformed")
+    assert flawed < 0.1 * answers
+    assert shop.signal("canary", "duplicate_lists") == answers - 1 - flawed
 
 
 def test_an_answer_is_slow_if_it_takes_longer_than_most_of_stables_beside_it(shop, monkeypatch):
@@ -265,6 +300,25 @@ def test_a_canary_that_cannot_be_loaded_is_blamed_for_each_request_that_was_its(
     blamed = sum(bucket(user, missing.digest) < 0.5 for user in USERS)
     assert {one.release for one in lists} == {"old"}
     assert shop.signal("canary", "failures") == blamed
+
+
+def test_a_canary_that_finds_items_by_chance_serves_nobody(shop, monkeypatch):
+    """What is stable is not held to it: a replica that begins has nothing better."""
+    search = ListMaker.search
+
+    def by_chance(maker, *asked, **options):
+        found, left_out = search(maker, *asked, **options)
+        some = [
+            one.model_copy(update={"item": maker.catalogue.item(place)})
+            for place, one in enumerate(found.items)
+        ]
+        return found.model_copy(update={"items": some}), left_out
+
+    monkeypatch.setattr(ListMaker, "search", by_chance)
+    make_router(load_release(shop.old.folder), people(), ServingMetrics())
+    shop.adopt(0.5)
+    assert {one.release for one in shop.ask()} == {"old"}
+    assert "searched for by their own titles" in shop.router._releases._error
 
 
 def test_a_release_that_is_another_than_was_meant_is_not_served(shop):

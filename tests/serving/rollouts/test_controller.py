@@ -4,18 +4,22 @@ import json
 import time
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 from small_shop import ref_of, write_small_release
 
 from coterie.errors import BadInputError, UnavailableError
+from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.encoders import ReleasedEncoder
 from coterie.release.store import ReleaseStore
 from coterie.rollout.commands import Command, Verb
+from coterie.rollout.figures import judge_figures, usual_limits
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.rollout.metrics import EndpointMetrics, PrometheusMetrics
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target
 from coterie.rollout.store import FileRolloutStore
+from serving.lists.list_maker import ListMaker
 from serving.rollouts import controller
 from serving.rollouts.controller import ServeArms, controller_of, metrics_of
 from serving.rollouts.release_locator import ReleaseLocator, first_live
@@ -44,7 +48,7 @@ def target(releases):
 def told(monkeypatch):
     """What Ray Serve was told."""
     configurations = []
-    monkeypatch.setattr(controller, "deploy", configurations.append)
+    monkeypatch.setattr(controller, "deploy", lambda live, _sinks: configurations.append(live))
     return configurations
 
 
@@ -136,6 +140,20 @@ def test_a_release_is_loaded_before_it_runs_anywhere(arms, releases, tmp_path):
     assert "parameters" in arms.preflight(broken.digest)
 
 
+def test_a_release_whose_search_finds_nothing_is_refused_before_it_runs_anywhere(
+    arms, releases, monkeypatch
+):
+    _, (_, new) = releases
+    search = ListMaker.search
+
+    def finds_nothing(maker, *asked, **options):
+        found, left_out = search(maker, *asked, **options)
+        return found.model_copy(update={"items": []}), left_out
+
+    monkeypatch.setattr(ListMaker, "search", finds_nothing)
+    assert "v2 finds 0 of 20 items" in arms.preflight(new.digest)
+
+
 def test_a_release_of_another_text_encoder_is_refused_before_it_runs_anywhere(
     releases, locator, tmp_path
 ):
@@ -146,6 +164,24 @@ def test_a_release_of_another_text_encoder_is_refused_before_it_runs_anywhere(
         made.digest
     )
     assert ServeArms(tmp_path, locator, "none").preflight(made.digest) == ""
+
+
+def test_a_canary_is_compared_with_what_is_live_and_the_first_release_with_nothing(
+    arms, locator, releases
+):
+    folder, (old, new) = releases
+    table = new.catalogue
+    place, field = table.column_names.index("title"), table.schema.field("title")
+    marks = table.set_column(place, field, pa.array(["?"] * len(table), field.type))
+    content = ReleaseContent("v2-marks", new.parameters, marks, new.popularity, {}, "small", {})
+    damaged = write_release(str(folder / "v2-marks"), content)
+    assert list(arms.compare(old.digest, "")) == []
+    for canary, exceeded in ((new, set()), (damaged, {"titles_changed", "blank_titles"})):
+        figures = arms.compare(canary.digest, old.digest)
+        judged = judge_figures(figures, dict(usual_limits()))
+        assert {one.name for one in judged if one.verdict == "bad"} == exceeded
+    [figure] = arms.compare(new.digest, "f" * 64)
+    assert (figure.name, figure.value) == ("live_unread", 1.0)
 
 
 @pytest.fixture

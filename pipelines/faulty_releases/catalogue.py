@@ -1,0 +1,96 @@
+"""Faults of the catalogue: lists are ranked as before, and name or hide the wrong things."""
+
+from typing import Final
+
+import numpy as np
+
+from coterie.release.bundle import Release
+from pipelines.faulty_releases.fault import Changes, Fault, column, with_column, with_rows
+
+FAMILY: Final = "catalogue"
+IN_STOCK: Final = 0.05
+"""Share of items that is left where most are said to be sold out."""
+
+
+def _blank_titles(release: Release) -> Changes:
+    return with_column(release, "title", ["?"] * release.catalogue.num_rows)
+
+
+def _zero_prices(release: Release) -> Changes:
+    return with_column(release, "price", [0.0] * release.catalogue.num_rows)
+
+
+def _cents(release: Release) -> Changes:
+    prices = column(release, "price")
+    return with_column(release, "price", [None if p is None else 100.0 * p for p in prices])
+
+
+def _shuffled_prices(release: Release) -> Changes:
+    prices = np.array(column(release, "price"), dtype=object)
+    return with_column(release, "price", np.random.default_rng(0).permutation(prices).tolist())
+
+
+def _no_categories(release: Release) -> Changes:
+    return with_column(release, "category", [None] * release.catalogue.num_rows)
+
+
+def _available(release: Release, kept: int) -> Changes:
+    """Leave a few items in stock, drawn at random of those that are."""
+    rows = np.flatnonzero(release.available)
+    left = np.zeros(release.catalogue.num_rows, dtype=np.bool_)
+    left[np.random.default_rng(0).choice(rows, kept, replace=False)] = True
+    return with_column(release, "available", left.tolist())
+
+
+def _sold_out(release: Release) -> Changes:
+    return _available(release, max(int(IN_STOCK * release.available.sum()), 1))
+
+
+def _one_left(release: Release) -> Changes:
+    return _available(release, 1)
+
+
+def _back_on_sale(release: Release) -> Changes:
+    return with_column(release, "available", [True] * release.catalogue.num_rows)
+
+
+def _half(release: Release) -> Changes:
+    """Lose every other item, as a table of which one file of two was read."""
+    return with_rows(release, np.arange(0, release.catalogue.num_rows, 2))
+
+
+FAULTS: Final = (
+    Fault("blank-titles", FAMILY, 'every title is "?"', ("preflight",), _blank_titles),
+    Fault("zero-prices", FAMILY, "every price is 0", ("preflight",), _zero_prices),
+    Fault("cents", FAMILY, "prices are in cents", ("preflight",), _cents),
+    Fault(
+        "shuffled-prices",
+        FAMILY,
+        "every item has the price of another",
+        ("preflight",),
+        _shuffled_prices,
+    ),
+    Fault("no-categories", FAMILY, "no item has a category", ("preflight",), _no_categories),
+    Fault(
+        "sold-out",
+        FAMILY,
+        f"{1 - IN_STOCK:.0%} of the items are said to be sold out",
+        ("preflight", "duplicate_lists"),
+        _sold_out,
+    ),
+    Fault(
+        "one-left",
+        FAMILY,
+        "one item alone is said to be in stock, so lists have one item",
+        ("preflight", "duplicate_lists"),
+        _one_left,
+    ),
+    Fault(
+        "back-on-sale",
+        FAMILY,
+        "all that the shop no longer sells is said to be in stock",
+        ("preflight",),
+        _back_on_sale,
+    ),
+    Fault("half-catalogue", FAMILY, "every other item is missing", ("preflight",), _half),
+)

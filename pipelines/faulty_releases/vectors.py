@@ -1,0 +1,129 @@
+"""Faults of items' vectors: what training left, or what was lost of it on the way."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import torch as safetensors
+
+from coterie.recommend import linear
+from coterie.release.bundle import Release, load_release
+from coterie.release.manifest import MANIFEST, PARAMETERS, FileDigest, parse_manifest
+from pipelines.faulty_releases.fault import Changes, Fault
+
+FAMILY: Final = "vectors"
+_LINEAR: Final = tuple(f"{linear.PREFIX}{name}" for name in linear.VECTORS)
+LEARNED: Final = ("item_in", "item_out")
+
+
+def names_of(release: Release) -> list[str]:
+    """Name the vectors that a release has, of both halves of its score."""
+    return [name for name in (*LEARNED, *_LINEAR) if name in release.parameters]
+
+
+def _not_numbers(folder: str) -> None:
+    """Write vectors that diverged in files that are whole, as by another writer than ours."""
+    release = load_release(folder)
+    parameters = {name: tensor.clone() for name, tensor in release.parameters.items()}
+    parameters["item_out"][:: len(parameters["item_out"]) // 20] = torch.nan
+    data = safetensors.save(parameters)
+    Path(folder, PARAMETERS).write_bytes(data)
+    manifest = parse_manifest(Path(folder, MANIFEST).read_bytes(), folder)
+    files = {**manifest.files, PARAMETERS: FileDigest.of(data)}
+    Path(folder, MANIFEST).write_bytes(replace(manifest, files=files).to_json())
+
+
+def _random(release: Release) -> Changes:
+    """Draw all vectors anew, as long as they were on average."""
+    draws = torch.Generator().manual_seed(0)
+    parameters = dict(release.parameters)
+    for name in names_of(release):
+        old = parameters[name]
+        parameters[name] = torch.randn(old.shape, generator=draws, dtype=old.dtype) * old.std()
+    return {"parameters": parameters}
+
+
+def _negated(release: Release) -> Changes:
+    """List first what suits least."""
+    parameters = dict(release.parameters)
+    for name in ("item_out", f"{linear.PREFIX}out"):
+        if name in parameters:
+            parameters[name] = -parameters[name]
+    return {"parameters": parameters}
+
+
+def _collapsed(release: Release) -> Changes:
+    """Give all items the same vectors, as where training found nothing to tell them apart by."""
+    parameters = dict(release.parameters)
+    for name in names_of(release):
+        parameters[name] = (
+            parameters[name].mean(dim=0, keepdim=True).repeat(len(parameters[name]), 1)
+        )
+    return {"parameters": parameters}
+
+
+def _half_lost(release: Release) -> Changes:
+    """Leave the second half of the rows at 0, as where one of two parts was never filled in."""
+    parameters = dict(release.parameters)
+    for name in names_of(release):
+        parameters[name] = parameters[name].clone()
+        parameters[name][len(parameters[name]) // 2 :] = 0
+    return {"parameters": parameters}
+
+
+def _swapped(release: Release) -> Changes:
+    """Let what items ask for and what they answer to change places."""
+    parameters = dict(release.parameters)
+    parameters["item_in"], parameters["item_out"] = parameters["item_out"], parameters["item_in"]
+    return {"parameters": parameters}
+
+
+def _too_long(release: Release) -> Changes:
+    """Make vectors of answers four times as long, as where a scale is applied twice."""
+    parameters = dict(release.parameters)
+    for name in ("item_out", f"{linear.PREFIX}out"):
+        if name in parameters:
+            parameters[name] = 4.0 * parameters[name]
+    return {"parameters": parameters}
+
+
+FAULTS: Final = (
+    Fault("not-numbers", FAMILY, "its vectors are not numbers", ("preflight",), after=_not_numbers),
+    Fault("random-vectors", FAMILY, "vectors are random", ("score_out_of_range",), _random),
+    Fault(
+        "negated-vectors",
+        FAMILY,
+        "vectors are negated",
+        ("preflight", "score_out_of_range"),
+        _negated,
+    ),
+    Fault(
+        "collapsed-vectors",
+        FAMILY,
+        "all items have the same vectors",
+        ("score_out_of_range", "duplicate_lists"),
+        _collapsed,
+    ),
+    Fault(
+        "half-lost",
+        FAMILY,
+        "half of the items have vectors of zeros",
+        ("preflight", "score_out_of_range"),
+        _half_lost,
+    ),
+    Fault(
+        "swapped-vectors",
+        FAMILY,
+        "input and output vectors changed places",
+        ("score_out_of_range", "missed_purchases"),
+        _swapped,
+    ),
+    Fault(
+        "long-vectors",
+        FAMILY,
+        "output vectors are four times as long as they were trained",
+        ("score_out_of_range",),
+        _too_long,
+    ),
+)

@@ -1,0 +1,94 @@
+"""Exported files, without people who were erased since."""
+
+import io
+import re
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from coterie.data.changes import CHANGES
+from coterie.data.locks import EXPORT
+from coterie.data.stores import open_store, reaching
+from coterie.data.suppressed import NOBODY, REFERRING, Suppressed, people_in
+from coterie.schema import EVENTS, TIES, USERS
+from serving.events.log import EventLog
+from serving.ingestion.exporter import put_file
+
+_OURS: Final = re.compile(r"[0-9a-f]{8}(-[0-9]{15}(_[0-9]{8})?){2}\.parquet")
+"""Names of files that an exporter wrote: what the shop put beside them is the shop's."""
+_PEOPLE_OF: Final = {TIES.name: 2, USERS.name: 1}
+"""How many parts of a change's key are people."""
+
+
+class Sweeper:
+    """Rewrites exported files when somebody was erased."""
+
+    def __init__(self, log: EventLog, folder: str) -> None:
+        """Take a folder that is exported to.
+
+        Raises:
+            BadInputError: Nothing installed knows this kind of path.
+        """
+        self._log = log
+        self._fs, self._root = open_store(folder)
+        self._swept = NOBODY
+
+    def sweep(self) -> int:
+        """Take out who was erased since the last time; all of them after a start.
+
+        Returns:
+            Rows that were removed, or lost a name.
+
+        Raises:
+            BadInputError: The store does not let us.
+            LockTakenError: Another process exports.
+            UnavailableError: Log or store do not answer.
+        """
+        gone = self._log.suppressed()
+        if not gone or gone is self._swept:
+            return 0
+        with self._log.lock(EXPORT, wait_s=0.0):
+            swept = self._sweep(EVENTS.name, gone) + self._sweep(CHANGES, gone)
+        self._swept = gone
+        return swept
+
+    def _sweep(self, name: str, gone: Suppressed) -> int:
+        folder, swept = f"{self._root}/{name}", 0
+        with reaching(folder):
+            found = self._fs.find(folder) if self._fs.exists(folder) else []
+            for path in sorted(one for one in found if _OURS.fullmatch(PurePosixPath(one).name)):
+                swept += self._sweep_file(path, name, gone)
+        return swept
+
+    def _sweep_file(self, path: str, name: str, gone: Suppressed) -> int:
+        rows = pq.read_table(pa.BufferReader(self._fs.cat_file(path)))
+        left, num_named = _events(rows, gone) if name == EVENTS.name else (_changes(rows, gone), 0)
+        swept: int = rows.num_rows - left.num_rows + num_named
+        if left.num_rows == 0:
+            self._fs.rm_file(path)
+        elif swept:
+            content = io.BytesIO()
+            pq.write_table(left, content, compression="zstd")
+            put_file(self._fs, path, content.getvalue())
+        return swept
+
+
+def _events(rows: pa.Table, gone: Suppressed) -> tuple[pa.Table, int]:
+    for name in people_in(EVENTS):
+        rows = rows.filter(pc.invert(gone.among(rows[name])))
+    num_named = 0
+    for name in REFERRING:
+        named = gone.among(rows[name])
+        num_named += pc.sum(named).as_py() or 0
+        without: Any = pc.if_else(named, None, rows[name].combine_chunks())
+        rows = rows.set_column(rows.column_names.index(name), name, without)
+    return rows, num_named
+
+
+def _changes(rows: pa.Table, gone: Suppressed) -> pa.Table:
+    keys = zip(rows["table"].to_pylist(), rows["key"].to_pylist(), strict=True)
+    left = [not any(one in gone for one in key[: _PEOPLE_OF.get(table, 0)]) for table, key in keys]
+    return rows.filter(pa.array(left, pa.bool_()))
