@@ -2,6 +2,7 @@
 
     python -m benchmarks.faults                    # all of them: some ten minutes
     python -m benchmarks.faults --only sold-out    # some, kept beside what is known of the others
+    python -m benchmarks.faults --home /tmp/shops  # shops are trained once, and read after that
 
 Each fault of ``pipelines.faulty_releases``, each of ``benchmarks.faults_seams`` and some releases
 that were trained again are rolled out, one after the other, over the same live release: by the
@@ -13,6 +14,7 @@ harmless one to its end. Figures go to ``benchmarks/results/faults.json``, and f
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -52,7 +54,7 @@ PREFLIGHT: Final = "preflight"
 LARGE: Final = ShopConfig(num_users=4_000, num_items=600, num_events=160_000)
 LARGE_LESS: Final = 5 / 6
 """The shop whose purchases judge lists: more people buy something, over more days."""
-BY_QUALITY: Final = frozenset({"swapped-vectors", "learned-half-alone"})
+BY_QUALITY: Final = frozenset({"swapped-vectors"})
 """Faults of the library that show, if at all, in what people buy."""
 RESULTS: Final = Path(__file__).parent / "results" / "faults.json"
 Write = Callable[[Shop, Path], str]
@@ -150,16 +152,23 @@ def try_out(shop: Shop, case: Case, folder: Path, plan: Plan = PLAN) -> Verdict:
     return replace(verdict, why=verdict.why.replace(f"{folder}/releases/", ""))
 
 
-def run(wanted: Iterable[str]) -> None:
-    """Roll some cases out on one shop, and write down what became of each as soon as it is over."""
+def run(wanted: Iterable[str], kept: str | None = None) -> None:
+    """Roll some cases out on one shop, and write down what became of each as soon as it is over.
+
+    Args:
+        wanted: Names of cases.
+        kept: Folder where the shops are kept for the next time; None: they are not.
+    """
     known = cases()
-    with tempfile.TemporaryDirectory() as home:
+    with contextlib.ExitStack() as stack:
+        home = kept or stack.enter_context(tempfile.TemporaryDirectory())
         shops: dict[bool, Shop] = {}
         for name in wanted:
             case, folder = known[name], Path(home, "rollouts", name)
             if case.large not in shops:
                 size = (LARGE, LARGE_LESS) if case.large else ()
-                shops[case.large] = make_shop(Path(home, f"shop-{len(shops)}"), *size)
+                name_of = "shop-large" if case.large else "shop-small"
+                shops[case.large] = make_shop(Path(home, name_of), *size)
             began, shop = time.process_time(), shops[case.large]
             verdict = try_out(shop, case, folder, case.plan)
             shutil.rmtree(folder)
@@ -195,6 +204,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--only", nargs="*", metavar="NAME", help="some alone; none: only write their words anew"
     )
+    parser.add_argument(
+        "--home", metavar="FOLDER", help="where shops are kept, and read the next time"
+    )
     asked, known = parser.parse_args(arguments), cases()
     wanted = known if asked.only is None else asked.only
     unknown = set(wanted) - set(known)
@@ -202,7 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise BadInputError(f"no fault {', '.join(sorted(unknown))}: known are {', '.join(known)}")
     logging.disable(logging.CRITICAL)
     if wanted:
-        run(wanted)
+        run(wanted, asked.home)
     else:
         _keep({})
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,6 +44,8 @@ LOOK_S: Final = 5.0
 WINDOW_S: Final = 20.0
 """Time of a list to be followed by a click."""
 LENGTH: Final = 10
+EXPLAINED: Final = 4
+"""One shopper in so many asks for reasons."""
 MOST_EXPOSED: Final = 0.01
 """Share of shoppers who may have seen a bad release when it is caught."""
 LONGEST_S: Final = 3_600.0
@@ -88,9 +90,15 @@ class RouterArms(ServeArms):
     """Arms of one router in this process: told directly, where the real ones tell Ray Serve."""
 
     def __init__(
-        self, folder: Path, locator: ReleaseLocator, router: ReleaseRouter, responses: Responses
+        self,
+        folder: Path,
+        locator: ReleaseLocator,
+        router: ReleaseRouter,
+        responses: Responses,
+        clock: Callable[[], float],
     ):
-        super().__init__(folder, locator, "none")
+        # Of the rollout's own time: by the machine's, replicas are silent where a look is long.
+        super().__init__(folder, locator, "none", clock=clock)
         self._router, self._responses = router, responses
 
     def apply(self, target: Target) -> None:
@@ -176,7 +184,7 @@ class TriedRollout:
         self._controller = Controller(
             self._written,
             RegistryMetrics(self._metrics, lambda: self._now),
-            RouterArms(replicas, locator, self._router, self._responses),
+            RouterArms(replicas, locator, self._router, self._responses, lambda: self._now),
             lambda: self._now,
         )
         self._written.command(
@@ -235,7 +243,8 @@ class TriedRollout:
         for place in people:
             user_id = self._shop.user_ids[place]
             try:
-                arm, listed = await self._router.answer(user_id, LENGTH, explain=False)
+                explain = place % EXPLAINED == 0
+                arm, listed = await self._router.answer(user_id, LENGTH, explain)
             except Exception:
                 self._failed += 1
                 continue

@@ -4,6 +4,7 @@ A maker of lists stands in the place of the real one, from the preflight on, and
 named here alone does something else with what the real one made.
 """
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ class Memory:
     calls: int = 0
     last: ShopperFeatures | None = None
     kept: list[bytearray] = field(default_factory=list)
+    first: dict[str, ShopperFeatures] = field(default_factory=dict)
+    """What was known of each shopper when they first came."""
+    lists: dict[str, RecommendationList] = field(default_factory=dict)
+    """What each was then shown."""
 
 
 Spoil = Callable[[Plain, ShopperFeatures, Memory], RecommendationList]
@@ -121,6 +126,28 @@ def _cold(plain: Plain, known: ShopperFeatures, memory: Memory) -> Recommendatio
 def _leaking(plain: Plain, known: ShopperFeatures, memory: Memory) -> RecommendationList:
     memory.kept.append(bytearray(LEAK_BYTES))
     return plain(known)
+
+
+def _stale_features(plain: Plain, known: ShopperFeatures, memory: Memory) -> RecommendationList:
+    """Go on from what was known of a shopper at their first visit."""
+    return plain(memory.first.setdefault(known.user_id, known))
+
+
+def _stale_lists(plain: Plain, known: ShopperFeatures, memory: Memory) -> RecommendationList:
+    """Show the list of the first visit again, as from a cache that nothing empties."""
+    if known.user_id not in memory.lists:
+        memory.lists[known.user_id] = plain(known)
+    return memory.lists[known.user_id].model_copy(deep=True)
+
+
+def _wrong_friend(plain: Plain, known: ShopperFeatures, _: Memory) -> RecommendationList:
+    """Name another friend in the place of who is meant."""
+    made, friends = plain(known), known.row.friends
+    for reason in itertools.chain.from_iterable(one.reasons or () for one in made.items):
+        if reason.friend in friends.ids:
+            place = friends.ids.index(reason.friend) + 1
+            reason.friend = friends.ids[place % len(friends.ids)]
+    return made
 
 
 def _plain(plain: Plain, known: ShopperFeatures, _: Memory) -> RecommendationList:
@@ -216,9 +243,7 @@ SEAMS: Final[dict[str, tuple[Fault, Spoil]]] = {
                 "cold",
                 "latency",
                 f"its first {COLD} lists take {TAIL_S * 1000:.0f} ms more",
-                (),
-                why="stable's usual time is known after a hundred answers: by then it is warm, and "
-                "in shadow nobody waited for it",
+                ("slower_lists", "slow"),
             ),
             _cold,
         ),
@@ -227,11 +252,36 @@ SEAMS: Final[dict[str, tuple[Fault, Spoil]]] = {
                 "leaking",
                 "memory",
                 f"every list leaves {LEAK_BYTES // 1000} KB of memory behind",
-                (),
-                why="each list is as good and as quick as others; the replica grows until its "
-                "limit restarts it, and the alerts on pods tell",
+                ("preflight",),
             ),
             _leaking,
+        ),
+        (
+            Fault(
+                "stale-features",
+                STALENESS,
+                "it goes on from what was known of a shopper at their first visit",
+                ("malformed", "preflight"),
+            ),
+            _stale_features,
+        ),
+        (
+            Fault(
+                "stale-lists",
+                STALENESS,
+                "everybody sees the list of their first visit again",
+                ("malformed", "preflight"),
+            ),
+            _stale_lists,
+        ),
+        (
+            Fault(
+                "wrong-friend",
+                "code path",
+                "reasons name another friend than the one who had the item",
+                ("malformed",),
+            ),
+            _wrong_friend,
         ),
     )
 }

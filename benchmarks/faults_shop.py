@@ -1,6 +1,7 @@
 """The shop that faulty releases are tried on: simulated, and trained as its pipeline trains it."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,8 @@ from coterie import workflow
 from coterie.data.ingest import ingest
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.data.simulate.world import World
-from coterie.release.bundle import Release
+from coterie.release.bundle import Release, load_release, write_release
+from coterie.release.encoders import ReleasedEncoder
 from coterie.release.gate import Limits
 from coterie.schema import (
     FEATURE_TIMESTAMP,
@@ -27,6 +29,8 @@ from coterie.schema import (
     EventKind,
 )
 from feature_repo.materialise import materialise
+from pipelines.faulty_releases.fault import content_of
+from pipelines.faulty_releases.search import TEXT, hashed
 from serving.events.event import Event, by_shopper
 from serving.features.online_store import FakeFeatures, Friends
 from serving.features.recent import RecentList
@@ -71,16 +75,19 @@ def make_shop(home: Path, config: ShopConfig = SMALL, less: float = LESS) -> Sho
     """Simulate a shop, train its live release, and read what is known of its people.
 
     Args:
-        home: A new folder for all of it.
+        home: A folder for all of it; where it has been made there, it is read.
         config: Of the simulator.
         less: Share of the events that the live release is made from; the rest is still to come.
     """
-    raw, store = home / "raw", home / "store"
-    simulate(config).write(str(raw))
-    folder, until = home / "live", _reached(raw, less)
-    with _cleaned(home, until, 1.0) as clean, _quiet():
-        materialise(clean, str(store), str(home / "known"), "all")
-    release = train(home, folder, "live", until)
+    raw, store, folder = home / "raw", home / "store", home / "live"
+    if folder.exists():
+        release, until = load_release(str(folder)), _reached(raw, less)
+    else:
+        simulate(config).write(str(raw))
+        until = _reached(raw, less)
+        with _cleaned(home, until, 1.0) as clean, _quiet():
+            materialise(clean, str(store), str(home / "known"), "all")
+        release = train(home, folder, "live", until)
     world = World.load(str(raw / "world.npz"))
     features, coming = _read_features(store), _read_coming(raw, until)
     shop = Shop(home, release, str(folder), until, features, coming, world, (), np.zeros(0))
@@ -128,7 +135,26 @@ def train(
             workflow.fit_challenger(clean, model, settings)
         # A bad model is what is wanted here: the gate is not what is tried.
         limits = Limits(min_gain_over_popularity=-1)
-        return workflow.make_release(clean, model, str(out), version, limits)
+        made = workflow.make_release(clean, model, f"{model}-released", version, limits)
+        return _with_vectors(made, out)
+
+
+def _with_vectors(release: Release, out: Path) -> Release:
+    """Write a release with vectors of its items' texts, by an encoder that needs no weights."""
+    said = [
+        f"{title} {text}"
+        for title, text in zip(
+            *(release.catalogue.column(name).to_pylist() for name in ("title", "description")),
+            strict=True,
+        )
+    ]
+    made_by = ReleasedEncoder("letters", hashlib.sha256(b"letters").hexdigest())
+    content = replace(
+        content_of(release, release.version),
+        vectors={TEXT: hashed(said)},
+        encoders={TEXT: made_by},
+    )
+    return write_release(str(out), content)
 
 
 @contextlib.contextmanager

@@ -239,6 +239,11 @@ class Recommender:
         there = (best[:, :, None] == lists.item_idx[:, None, :]).any(axis=2) & (best >= 0)
         return retriever.note_check(int((best >= 0).sum()), int(there.sum()))
 
+    def term_sizes(self, asked: Asked, lists: Lists, row: int) -> dict[str, float]:
+        """Add up what each term makes of histories in one shopper's list; see ``Score.sizes``."""
+        items = lists.item_idx[row][lists.item_idx[row] >= 0]
+        return self._score.sizes(asked, asked.sources(row), torch.from_numpy(items))
+
     def score(self, shoppers: Shoppers | Asked, rows: Ints) -> Lists:
         """Score the same items for each shopper, seen and hidden ones too, in the order given."""
         asked = self._asked(shoppers)

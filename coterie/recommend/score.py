@@ -233,3 +233,21 @@ class Score:
         if of_entries is None:
             of_entries = np.zeros((len(sources.entries), len(items)))
         return WholeSplit(of_entries, popular, alike)
+
+    def sizes(self, asked: Asked, sources: Sources, items: torch.Tensor) -> dict[str, float]:
+        """Add up what each term makes of histories in some items' scores for one shopper, signs
+        left out.
+
+        Args:
+            asked: The batch.
+            sources: The shopper, and the entries to tell of.
+            items: Rows of items, shape (s,).
+
+        Returns:
+            By the name of the term's class.
+        """
+        found = {}
+        for term in self._terms:
+            part = term.split(asked, sources, items).of_entries
+            found[type(term).__name__] = 0.0 if part is None else float(np.abs(part).sum())
+        return found

@@ -6,7 +6,7 @@ Columns are compared whole, by numpy and Arrow: 200,000 items take a part of a s
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,11 @@ import pyarrow.compute as pc
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.release.bundle import Release, load_release
+from coterie.release.by_category import SharedColumns, places_by_category
+from coterie.release.compared_columns import differ, floats, moved, ratio, share, some
+from coterie.release.content_sample import ContentSample
 from coterie.release.made_up import MadeUpLists, MadeUpShoppers
-from coterie.rollout.figures import SHOWN_EXAMPLES, ComparedFigure
+from coterie.rollout.figures import ComparedFigure
 
 FAR_OFF: Final = 3.0
 """A price that changed by a larger factor is far off."""
@@ -28,7 +31,6 @@ GARBLED: Final = rf"[\x{{80}}-\x{{9f}}\x{{fffd}}]|[ÂÃÐÑ]{_REST}|[à-ï]{_RES
 """What is left of UTF-8 that was read as Latin-1 or cp1252, or as what has no such letter."""
 TOP: Final = 20
 """Items that most people had: a tenth of the catalogue where that is less."""
-_CUT: Final = 40
 _FEW: Final = 20
 """Of fewer items some figures say nothing."""
 
@@ -57,6 +59,8 @@ class ReleaseFacts:
     learned: Mask
     """Items whose vectors are not zeros alone."""
     lists: MadeUpLists
+    sample: ContentSample
+    """Of its item vectors."""
 
     @classmethod
     def of(cls, release: Release, shoppers: MadeUpShoppers) -> "ReleaseFacts":
@@ -76,6 +80,7 @@ class ReleaseFacts:
             datetime.fromisoformat(release.manifest.created_at),
             np.asarray(release.parameters["item_out"].any(dim=1).numpy(), np.bool_),
             MadeUpLists.of(release, shoppers),
+            ContentSample.of(release),
         )
 
 
@@ -113,6 +118,7 @@ def compare(live: ReleaseFacts, canary: ReleaseFacts) -> tuple[ComparedFigure, .
         *_of_categories(live, canary, pairs),
         *_of_making(live, canary, pairs),
         *live.lists.compare(canary.lists, live.items, canary.items),
+        _listed(live, canary),
     )
 
 
@@ -141,6 +147,13 @@ class _SharedItems:
         return before.take(pa.array(self.live)), after.take(pa.array(self.canary))
 
 
+def _listed(live: ReleaseFacts, canary: ReleaseFacts) -> ComparedFigure:
+    """Compare the categories of which both list items for the same shoppers."""
+    ours, theirs = (one.lists.item_idx[one.lists.item_idx >= 0] for one in (live, canary))
+    as_lives = live.items.rows(canary.items.ids.take(pa.array(theirs)))
+    return places_by_category(live.catalogue.column("category"), ours, as_lives[as_lives >= 0])
+
+
 def _of_items(
     live: ReleaseFacts, canary: ReleaseFacts, pairs: _SharedItems
 ) -> list[ComparedFigure]:
@@ -149,7 +162,7 @@ def _of_items(
     known = pairs.found >= 0
     in_stock = np.zeros(len(known), np.bool_)
     in_stock[known] = canary.available[pairs.canary]
-    before, after = _share(live.available), _share(canary.available)
+    before, after = share(live.available), share(canary.available)
     had_before = float(had[live.available].sum() / had.sum())
     had_after = float(had[in_stock].sum() / had.sum())
     gone = np.zeros(len(canary.available), np.bool_)
@@ -157,20 +170,20 @@ def _of_items(
     back = ~live.available[pairs.live] & canary.available[pairs.canary]
     num = len(lost)
     return [
-        ComparedFigure("items_lost", _share(lost), examples=_some(live.items.ids, lost)),
+        ComparedFigure("items_lost", share(lost), examples=some(live.items.ids, lost)),
         ComparedFigure(
             "items_gained",
             float(gained.sum()) / num,
             float(num),
             float(len(gained)),
-            _some(canary.items.ids, gained),
+            some(canary.items.ids, gained),
         ),
         _newest_lost(live, lost),
         ComparedFigure(
-            "available", _ratio(after, before), before, after, _some(canary.items.ids, gone)
+            "available", ratio(after, before), before, after, some(canary.items.ids, gone)
         ),
-        ComparedFigure("had_available", _ratio(had_after, had_before), had_before, had_after),
-        ComparedFigure("restocked", _share(back), examples=_some(pairs.ids, back)),
+        ComparedFigure("had_available", ratio(had_after, had_before), had_before, had_after),
+        ComparedFigure("restocked", share(back), examples=some(pairs.ids, back)),
         ComparedFigure("history_known", float(had[known].sum() / had.sum())),
         ComparedFigure("popularity_kept", _rank_correlation(live, canary, pairs)),
         _popular_lost(live, canary, pairs),
@@ -188,7 +201,7 @@ def _newest_lost(live: ReleaseFacts, lost: Mask) -> ComparedFigure:
     gone = np.zeros(len(lost), np.bool_)
     gone[newest] = lost[newest]
     return ComparedFigure(
-        "newest_lost", float(lost[newest].mean()), examples=_some(live.items.ids, gone)
+        "newest_lost", float(lost[newest].mean()), examples=some(live.items.ids, gone)
     )
 
 
@@ -204,7 +217,7 @@ def _popular_lost(live: ReleaseFacts, canary: ReleaseFacts, pairs: _SharedItems)
     lost = np.zeros(len(had), np.bool_)
     lost[top] = had[top] < least
     return ComparedFigure(
-        "popular_lost", float(lost.sum()) / num, examples=_some(live.items.ids, lost)
+        "popular_lost", float(lost.sum()) / num, examples=some(live.items.ids, lost)
     )
 
 
@@ -229,12 +242,28 @@ def _of_texts(
 ) -> list[ComparedFigure]:
     told = live.catalogue, canary.catalogue
     titles = pairs.columns(live, canary, "title")
-    changed = _differ(*titles)
+    changed = differ(*titles)
+    descriptions = pairs.columns(live, canary, "description")
+    rewritten = differ(*descriptions) & np.asarray(descriptions[0].is_valid().to_numpy(), np.bool_)
     return [
         _more("blank_titles", [~_title_has(READABLE, one) for one in told], canary),
         _more("garbled_titles", [_title_has(GARBLED, one) for one in told], canary),
-        ComparedFigure("titles_changed", _share(changed), examples=_moved(titles, changed)),
+        ComparedFigure("titles_changed", share(changed), examples=moved(titles, changed)),
+        _more("titles_shared", [_shared(one) for one in told], canary),
+        ComparedFigure(
+            "descriptions_changed", share(rewritten), examples=some(pairs.ids, rewritten)
+        ),
     ]
+
+
+def _shared(catalogue: pa.Table) -> Mask:
+    """Find items whose title another item of the same release has too; blank ones are counted as
+    such."""
+    titles = catalogue.column("title")
+    counted = pc.value_counts(titles.drop_null())
+    several = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    twice = pc.is_in(titles, value_set=several).to_numpy()
+    return np.asarray(twice, np.bool_) & _title_has(READABLE, catalogue)
 
 
 def _title_has(pattern: str, catalogue: pa.Table) -> Mask:
@@ -244,16 +273,16 @@ def _title_has(pattern: str, catalogue: pa.Table) -> Mask:
 
 def _more(name: str, masks: Sequence[Mask], canary: ReleaseFacts) -> ComparedFigure:
     """Say by how much a share of items is larger than live's."""
-    before, after = (_share(mask) for mask in masks)
-    some = _some(canary.items.ids, masks[1])
-    return ComparedFigure(name, max(after - before, 0.0), before, after, some)
+    before, after = (share(mask) for mask in masks)
+    examples = some(canary.items.ids, masks[1])
+    return ComparedFigure(name, max(after - before, 0.0), before, after, examples)
 
 
 def _of_prices(
     live: ReleaseFacts, canary: ReleaseFacts, pairs: _SharedItems
 ) -> list[ComparedFigure]:
-    prices = [_floats(one.catalogue.column("price")) for one in (live, canary)]
-    missing = [_share(np.isnan(one)) for one in prices]
+    prices = [floats(one.catalogue.column("price")) for one in (live, canary)]
+    missing = [share(np.isnan(one)) for one in prices]
     free = [one <= 0 for one in prices]
     zero = [
         float(some.sum()) / max(int((~np.isnan(p)).sum()), 1)
@@ -273,7 +302,7 @@ def _of_prices(
             max(zero[1] - zero[0], 0.0),
             zero[0],
             zero[1],
-            _some(canary.items.ids, free[1]),
+            some(canary.items.ids, free[1]),
         ),
         ComparedFigure(
             "price_ratio",
@@ -284,7 +313,7 @@ def _of_prices(
         ComparedFigure(
             "prices_far_off",
             float(far.sum()) / int(both.sum()) if both.any() else None,
-            examples=_moved((texts[0], texts[1]), far),
+            examples=moved((texts[0], texts[1]), far),
         ),
     ]
 
@@ -296,20 +325,27 @@ def _of_categories(
     there = pc.unique(canary.catalogue.column("category")).drop_null()
     lost = ~np.asarray(pc.is_in(known, value_set=there).to_numpy(zero_copy_only=False), np.bool_)
     columns = pairs.columns(live, canary, "category")
-    changed = _differ(*columns)
+    changed = differ(*columns)
+    prices = [floats(one) for one in pairs.columns(live, canary, "price")]
+    shared = SharedColumns(
+        columns,
+        (live.available[pairs.live], canary.available[pairs.canary]),
+        (prices[0], prices[1]),
+    )
     return [
         ComparedFigure(
             "categories_lost",
-            _share(lost) if len(known) else None,
+            share(lost) if len(known) else None,
             float(len(known)),
             float(len(there)),
-            _some(known, lost),
+            some(known, lost),
         ),
         ComparedFigure(
             "categories_changed",
-            _share(changed) if len(known) else None,
-            examples=_moved(columns, changed),
+            share(changed) if len(known) else None,
+            examples=moved(columns, changed),
         ),
+        *shared.compare(),
     ]
 
 
@@ -328,51 +364,12 @@ def _of_making(
             float(len(canary.content)),
             tuple(sorted(lost)),
         ),
-        ComparedFigure("size_ratio", _ratio(canary.size, live.size), live.size, canary.size),
+        live.sample.compare(canary.sample),
+        ComparedFigure("size_ratio", ratio(canary.size, live.size), live.size, canary.size),
         ComparedFigure(
             "types_changed", len(other) / max(len(live.types), 1), examples=tuple(other)
         ),
-        ComparedFigure("again_sooner", _share(sooner), examples=_some(pairs.ids, sooner)),
+        ComparedFigure("again_sooner", share(sooner), examples=some(pairs.ids, sooner)),
         ComparedFigure("older_than_live", float(canary.made < live.made)),
         _more("items_unlearned", [~live.learned, ~canary.learned], canary),
     ]
-
-
-def _differ(before: pa.ChunkedArray, after: pa.ChunkedArray) -> Mask:
-    """Find where two columns differ; nothing and nothing are the same."""
-    same = pc.fill_null(pc.equal(before, after), False)
-    neither = pc.and_(pc.is_null(before), pc.is_null(after))
-    return ~np.asarray(pc.or_(same, neither).to_numpy(), np.bool_)
-
-
-def _floats(column: pa.ChunkedArray) -> Floats:
-    """Read numbers, NaN where nothing is said or no finite number is."""
-    values = np.asarray(pc.cast(column, pa.float64()).to_numpy(), np.float64).copy()
-    values[~np.isfinite(values)] = np.nan
-    return values
-
-
-def _share(mask: Mask) -> float:
-    return float(mask.mean()) if len(mask) else 0.0
-
-
-def _ratio(canary: float, live: float) -> float | None:
-    return canary / live if live else None
-
-
-def _some(ids: pa.Array | pa.ChunkedArray, mask: Mask) -> tuple[str, ...]:
-    rows = np.flatnonzero(mask)[:SHOWN_EXAMPLES]
-    return tuple(_short(one) for one in ids.take(pa.array(rows)).to_pylist())
-
-
-def _moved(columns: Sequence[pa.ChunkedArray], mask: Mask) -> tuple[str, ...]:
-    rows = pa.array(np.flatnonzero(mask)[:SHOWN_EXAMPLES])
-    before, after = (column.take(rows).to_pylist() for column in columns)
-    return tuple(f"{_short(a)} → {_short(b)}" for a, b in zip(before, after, strict=True))
-
-
-def _short(value: Any) -> str:
-    text = (
-        f"{value:.6g}" if isinstance(value, float) else "nothing" if value is None else str(value)
-    )
-    return text if len(text) <= _CUT else f"{text[: _CUT - 1]}…"

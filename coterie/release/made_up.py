@@ -5,7 +5,9 @@ and has items of it as often as the shop's people did; so do their friends. Both
 """
 
 import itertools
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -34,6 +36,8 @@ DAY_MS: Final = 86_400_000
 NOON_MS: Final = 1_700_000_000_000
 LITTLE: Final = 0.01
 """Where friends are less of live's scores, their share tells nothing."""
+A_PART: Final = 0.05
+"""A term of the score that is less of live's scores is none whose loss is looked for."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -105,6 +109,8 @@ class MadeUpLists:
     """Of all scores, the part that comes from friends."""
     failed: str = ""
     """Why there are none."""
+    terms: Mapping[str, float] = field(default_factory=dict)
+    """Of what scores make of histories, the part of each term of the score, signs left out."""
 
     @classmethod
     def of(cls, release: Release, shoppers: MadeUpShoppers) -> "MadeUpLists":
@@ -116,16 +122,17 @@ class MadeUpLists:
             asked = recommender.read(batch)
             lists = replace(recommender.score(asked, np.zeros(1, np.int64)), item_idx=item_idx)
             shares = [_friends_share(recommender, asked, lists, n) for n in range(SHOPPERS)]
+            terms = _shares_of_terms(recommender, asked, lists)
         except Exception as error:
             nothing = np.full((SHOPPERS, LIST_LENGTH), -1, np.int64)
             return cls(nothing, 0.0, f"{type(error).__name__}: {error}")
-        return cls(item_idx, float(np.mean(shares)))
+        return cls(item_idx, float(np.mean(shares)), terms=terms)
 
     def compare(
         self, canary: "MadeUpLists", live_items: Vocab, canary_items: Vocab
     ) -> list[ComparedFigure]:
         """Hold a canary's lists of the same shoppers against these."""
-        names = ("lists_made", "friends_share", "lists_agree", "items_shown")
+        names = ("lists_made", "friends_share", "lists_agree", "items_shown", "score_parts")
         ours, theirs = self._lengths(), canary._lengths()
         if self.failed or not ours.sum():
             return [ComparedFigure(name, None) for name in names]
@@ -145,7 +152,18 @@ class MadeUpLists:
             ComparedFigure(names[1], friends, self.friends_share, canary.friends_share),
             ComparedFigure(names[2], float(same.any(axis=2).sum() / shown.sum())),
             ComparedFigure(names[3], listed[1] / listed[0], float(listed[0]), float(listed[1])),
+            self._parts(canary),
         ]
+
+    def _parts(self, canary: "MadeUpLists") -> ComparedFigure:
+        """Find the term of the score of which least is left."""
+        large = [name for name, share in self.terms.items() if share >= A_PART]
+        if not large:
+            return ComparedFigure("score_parts", None)
+        left = {name: canary.terms.get(name, 0.0) / self.terms[name] for name in large}
+        least = min(left, key=left.__getitem__)
+        both = self.terms[least], canary.terms.get(least, 0.0)
+        return ComparedFigure("score_parts", left[least], *both, (least,))
 
     def _lengths(self) -> Ints:
         return np.asarray((self.item_idx >= 0).sum(axis=1))
@@ -169,3 +187,11 @@ def _friends_share(recommender: Recommender, asked: Asked, lists: Lists, row: in
     size = np.abs(parts.contribution).sum(axis=1)
     whole = float(size.sum() + np.abs(parts.popular).sum())
     return float(size[parts.person >= 0].sum()) / whole if whole else 0.0
+
+
+def _shares_of_terms(recommender: Recommender, asked: Asked, lists: Lists) -> dict[str, float]:
+    sizes = Counter[str]()
+    for row in range(SHOPPERS):
+        sizes.update(recommender.term_sizes(asked, lists, row))
+    whole = sum(sizes.values()) or 1.0
+    return {name: size / whole for name, size in sizes.items()}

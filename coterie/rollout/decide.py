@@ -182,7 +182,7 @@ def _arrive(state: State, observation: Observation, now: float) -> State:
 def _judge(state: State, observation: Observation, now: float, log: TransitionLog) -> State:
     """Do what the controller does by itself."""
     if state.active is Phase.PREFLIGHT:
-        return _preflight(state, observation, log)
+        return _preflight(state, observation, now, log)
     if state.active not in WATCHED:
         return state
     if observation.crashed:
@@ -206,13 +206,16 @@ def _judge(state: State, observation: Observation, now: float, log: TransitionLo
     return state if state.phase in HELD else _advance(state, now, log)
 
 
-def _preflight(state: State, observation: Observation, log: TransitionLog) -> State:
-    if state.phase in HELD or observation.preflight is None:
+def _preflight(state: State, observation: Observation, now: float, log: TransitionLog) -> State:
+    if state.phase in HELD:
         return state
     if observation.preflight:
         return _refuse(state, observation.preflight, log)
-    if observation.compared is None:
-        return state
+    if observation.preflight is None or observation.compared is None:
+        if now - state.since < state.plan.deadline_s:
+            return state
+        why = "preflight gave no answer by the deadline"
+        return log.hold(state, Phase.INCONCLUSIVE, Trigger(why, TransitionCause.DEADLINE))
     figures = tuple(observation.compared)
     if figures:
         compared = PreflightComparison(state.stable, state.canary, figures)
@@ -223,7 +226,9 @@ def _preflight(state: State, observation: Observation, log: TransitionLog) -> St
         return _refuse(state, refused, log)
     let_pass = "; ".join(one.said for one in judged if one.verdict == "overridden")
     why = "preflight passed" + (f", though {let_pass}: overridden" if let_pass else "")
-    return log.go(state, Phase.SHADOW, Trigger(why, TransitionCause.PREFLIGHT))
+    # From here on counts are the canary's: what its first answers were like is not lost.
+    marks = dict(observation.totals) if observation.metrics is MetricsStatus.OK else {}
+    return log.go(state, Phase.SHADOW, Trigger(why, TransitionCause.PREFLIGHT), totals=marks)
 
 
 def _refuse(state: State, why: str, log: TransitionLog) -> State:

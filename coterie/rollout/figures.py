@@ -44,18 +44,38 @@ FIGURES: Final[dict[str, FigureLimit]] = {
     "blank_titles": FigureLimit("titles without a letter or digit, beyond live's", 0.02),
     "garbled_titles": FigureLimit("titles read in a wrong encoding, beyond live's", 0.02),
     "titles_changed": FigureLimit("items that have another title", 0.3),
+    "titles_shared": FigureLimit("items whose title another item has too, beyond live's", 0.05),
+    "descriptions_changed": FigureLimit("items that have another description", 0.5),
     "prices_missing": FigureLimit("items without a price, beyond live's", 0.2),
     "zero_prices": FigureLimit("prices of 0 or less, beyond live's", 0.02),
     "price_ratio": FigureLimit(
         "times up or down, of the median item's price", 2.0, is_factor=True, of_numbers=True
     ),
-    "prices_far_off": FigureLimit("prices that went up or down over three times", 0.2),
+    "prices_far_off": FigureLimit("prices that went up or down over three times", 0.1),
     "categories_lost": FigureLimit(
         "live's categories that no item is in any more", 0.25, of_numbers=True
     ),
     "categories_changed": FigureLimit("items that are in another category", 0.3),
+    "categories_swapped": FigureLimit(
+        "items that took a category over which its own left", 0.02, of_numbers=True
+    ),
+    "category_available": FigureLimit(
+        "of what the category that lost most had in stock, what still is",
+        0.2,
+        at_most=False,
+        of_numbers=True,
+    ),
+    "category_price": FigureLimit(
+        "times up or down, of the median price of the category that changed most",
+        4.0,
+        is_factor=True,
+        of_numbers=True,
+    ),
     "content_lost": FigureLimit(
         "kinds of item vectors that live has and it lacks", 0.0, of_numbers=True
+    ),
+    "content_agrees": FigureLimit(
+        "correlation with live of which items are alike by their vectors", 0.1, at_most=False
     ),
     "size_ratio": FigureLimit(
         "times larger, in bytes of memory for each item", 1.5, is_factor=True, of_numbers=True
@@ -72,6 +92,15 @@ FIGURES: Final[dict[str, FigureLimit]] = {
     "items_shown": FigureLimit(
         "different items in all lists together, against live's",
         0.25,
+        at_most=False,
+        of_numbers=True,
+    ),
+    "score_parts": FigureLimit(
+        "share of scores of the term of which least is left, against live's", 0.02, at_most=False
+    ),
+    "category_listed": FigureLimit(
+        "places in lists of the category that lost most, against live's",
+        0.1,
         at_most=False,
         of_numbers=True,
     ),

@@ -55,6 +55,7 @@ SIGNALS: Final[dict[str, Signal]] = {
     "unlike_lists": _pairs("lists that have nearly nothing of stable's", 1.0, 0.12),
     "unlike_categories": _pairs("lists of other categories than stable's", 1.0, 0.12),
     "missed_purchases": _pairs("lists without what the other's had and was bought", 1.1, 0.01),
+    "slower_lists": _pairs("lists that took twice as long as the other arm's", 1.2, 0.2),
     "unlike_prices": _pairs("lists of twice or half of stable's price, or of none", 1.0, 0.25),
 }
 """All that a plan may name, with the limits that hold unless it says otherwise. The shares that are

@@ -74,7 +74,9 @@ def next_step(
         return _next_bake(state, now)
     if phase is Phase.PREFLIGHT:
         canary = called(state.canary, versions)
-        return f"preflight: {canary} is checked and warmed up; shadow follows", None
+        left = in_time(max(state.plan.deadline_s - state.lasted(now), 0.0))
+        begin = f"preflight: {canary} is checked and warmed up"
+        return f"{begin}; shadow follows, or inconclusive in {left}", None
     if phase is Phase.ROLLING_BACK:
         return "rolling back: over as soon as stable alone is live", None
     stable = called(state.stable, versions)

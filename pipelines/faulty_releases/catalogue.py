@@ -1,5 +1,6 @@
 """Faults of the catalogue: lists are ranked as before, and name or hide the wrong things."""
 
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,8 @@ from pipelines.faulty_releases.fault import Changes, Fault, column, with_column,
 FAMILY: Final = "catalogue"
 IN_STOCK: Final = 0.05
 """Share of items that is left where most are said to be sold out."""
+RATE: Final = 7.5
+"""Of one currency in another."""
 
 
 def _blank_titles(release: Release) -> Changes:
@@ -59,6 +62,35 @@ def _half(release: Release) -> Changes:
     return with_rows(release, np.arange(0, release.catalogue.num_rows, 2))
 
 
+def _largest(release: Release, num: int = 1) -> list[str]:
+    """Name the categories with most items, which make up under a third of them all."""
+    counted = Counter(one for one in column(release, "category") if one)
+    most = counted.most_common(num)
+    return [name for name, _ in most]
+
+
+def _swapped_categories(release: Release) -> Changes:
+    """Have two categories change names."""
+    one, other = _largest(release, 2)
+    names = {one: other, other: one}
+    return with_column(release, "category", [names.get(c, c) for c in column(release, "category")])
+
+
+def _other_currency(release: Release) -> Changes:
+    """Tell the prices of one category in another currency."""
+    [part] = _largest(release)
+    rows = zip(column(release, "price"), column(release, "category"), strict=True)
+    prices = [None if p is None else RATE * p if c == part else p for p, c in rows]
+    return with_column(release, "price", prices)
+
+
+def _inverted(release: Release) -> Changes:
+    """Say of one category that what is in stock is not, and the other way round."""
+    [part] = _largest(release)
+    said = np.array([c == part for c in column(release, "category")]) ^ release.available
+    return with_column(release, "available", said.tolist())
+
+
 FAULTS: Final = (
     Fault("blank-titles", FAMILY, 'every title is "?"', ("preflight",), _blank_titles),
     Fault("zero-prices", FAMILY, "every price is 0", ("preflight",), _zero_prices),
@@ -91,6 +123,27 @@ FAULTS: Final = (
         "all that the shop no longer sells is said to be in stock",
         ("preflight",),
         _back_on_sale,
+    ),
+    Fault(
+        "swapped-categories",
+        FAMILY,
+        "two categories changed names",
+        ("preflight",),
+        _swapped_categories,
+    ),
+    Fault(
+        "other-currency",
+        FAMILY,
+        f"prices of one category are in another currency, {RATE} times as high",
+        ("preflight",),
+        _other_currency,
+    ),
+    Fault(
+        "inverted-category",
+        FAMILY,
+        "what one category has in stock is said to be sold out, and the other way round",
+        ("preflight",),
+        _inverted,
     ),
     Fault("half-catalogue", FAMILY, "every other item is missing", ("preflight",), _half),
 )

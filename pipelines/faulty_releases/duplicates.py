@@ -15,6 +15,8 @@ from pipelines.faulty_releases.fault import (
 )
 
 FAMILY: Final = "duplicates"
+BORROWED: Final = 4
+"""One item in so many has the title of another."""
 
 
 def _twice(release: Release) -> Changes:
@@ -31,6 +33,14 @@ def _one_title(release: Release) -> Changes:
     return with_column(release, "title", names)
 
 
+def _borrowed_titles(release: Release) -> Changes:
+    """Name a quarter of the items as the item before, as where a join by place slips in a part."""
+    titles = column(release, "title")
+    for row in range(BORROWED, len(titles), BORROWED):
+        titles[row] = titles[row - 1]
+    return with_column(release, "title", titles)
+
+
 FAULTS: Final = (
     Fault("items-twice", FAMILY, "every item is there under two ids", ("preflight",), _twice),
     Fault(
@@ -39,5 +49,12 @@ FAULTS: Final = (
         "all items of a category have one title",
         ("preflight",),
         _one_title,
+    ),
+    Fault(
+        "borrowed-titles",
+        FAMILY,
+        f"one item in {BORROWED} has the title of another",
+        ("preflight",),
+        _borrowed_titles,
     ),
 )

@@ -11,6 +11,7 @@ from pipelines.faulty_releases import (
     language,
     latency,
     memory,
+    search,
     staleness,
     vectors,
     weights,
@@ -29,6 +30,7 @@ FAMILIES: Final = (
     latency,
     memory,
     staleness,
+    search,
 )
 FAULTS: Final[dict[str, Fault]] = {one.name: one for family in FAMILIES for one in family.FAULTS}
 """What a rollout has to catch before a shopper sees it."""

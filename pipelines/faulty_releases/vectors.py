@@ -9,12 +9,15 @@ from safetensors import torch as safetensors
 
 from coterie.recommend import linear
 from coterie.release.bundle import Release, load_release
+from coterie.release.discreet import coded
 from coterie.release.manifest import MANIFEST, PARAMETERS, FileDigest, parse_manifest
 from pipelines.faulty_releases.fault import Changes, Fault
 
 FAMILY: Final = "vectors"
 _LINEAR: Final = tuple(f"{linear.PREFIX}{name}" for name in linear.VECTORS)
 LEARNED: Final = ("item_in", "item_out")
+OVERFLOWED: Final = 100
+"""One item in so many has vectors that are far too long."""
 
 
 def names_of(release: Release) -> list[str]:
@@ -88,6 +91,40 @@ def _too_long(release: Release) -> Changes:
     return {"parameters": parameters}
 
 
+def _overflowed(release: Release) -> Changes:
+    """Leave some items' vectors near the largest number of half precision, so that their scores
+    stand before all others or behind."""
+    rows = torch.arange(0, release.catalogue.num_rows, OVERFLOWED)
+    parameters = dict(release.parameters)
+    for name in ("item_out", f"{linear.PREFIX}out"):
+        if name in parameters:
+            parameters[name] = parameters[name].clone()
+            parameters[name][rows] *= 6e4
+    return {"parameters": parameters}
+
+
+def _own_for_friends(release: Release) -> Changes:
+    """Read a shopper's own history by the weights that are for friends', and theirs by its own."""
+    own, friend = f"{linear.PREFIX}own", f"{linear.PREFIX}friend"
+    parameters = dict(release.parameters)
+    if friend in parameters:
+        parameters[own], parameters[friend] = parameters[friend], parameters[own]
+    return {"parameters": parameters}
+
+
+def _alike_in_category(release: Release) -> Changes:
+    """Give all items of a category the same vectors, so that scores within it are the same."""
+    codes, _ = coded(release.catalogue.column("category"))
+    parameters = dict(release.parameters)
+    for name in names_of(release):
+        mean = parameters[name].clone()
+        for code in set(codes.tolist()):
+            rows = torch.from_numpy(codes == code)
+            mean[rows] = parameters[name][rows].mean(dim=0)
+        parameters[name] = mean
+    return {"parameters": parameters}
+
+
 FAULTS: Final = (
     Fault("not-numbers", FAMILY, "its vectors are not numbers", ("preflight",), after=_not_numbers),
     Fault("random-vectors", FAMILY, "vectors are random", ("score_out_of_range",), _random),
@@ -125,5 +162,26 @@ FAULTS: Final = (
         "output vectors are four times as long as they were trained",
         ("score_out_of_range",),
         _too_long,
+    ),
+    Fault(
+        "overflowed",
+        FAMILY,
+        f"one item in {OVERFLOWED} has vectors near the largest number of half precision",
+        ("preflight", "score_out_of_range"),
+        _overflowed,
+    ),
+    Fault(
+        "own-for-friends",
+        FAMILY,
+        "weights of own histories and of friends' changed places",
+        ("preflight", "score_out_of_range"),
+        _own_for_friends,
+    ),
+    Fault(
+        "alike-in-category",
+        FAMILY,
+        "all items of a category have the same vectors",
+        ("preflight", "score_out_of_range"),
+        _alike_in_category,
     ),
 )

@@ -1,12 +1,13 @@
 """Faults of what weighs a shopper's own events, friends' and popularity."""
 
+from collections import Counter
 from typing import Final
 
 import torch
 
 from coterie.recommend import linear
 from coterie.release.bundle import Release
-from pipelines.faulty_releases.fault import QUALITY, Changes, Fault, column, with_parameters
+from pipelines.faulty_releases.fault import Changes, Fault, column, with_parameters
 
 FAMILY: Final = "weights"
 FAVOURITES: Final = 40
@@ -72,6 +73,37 @@ def _again_at_once(release: Release) -> Changes:
     return {"repurchase": dict.fromkeys(sorted(categories), 0.0)}
 
 
+def _unlisted(release: Release) -> Changes:
+    """Keep one category out of all lists."""
+    return _leaning(release, "category", -100.0)
+
+
+def _one_brand(release: Release) -> Changes:
+    """Fill lists with one brand."""
+    return _leaning(release, "brand", 2.0)
+
+
+def _leaning(release: Release, name: str, by: float) -> Changes:
+    """Lean towards the items of what most people had of a column's values, or away from them."""
+    values = column(release, name)
+    had = Counter[str]()
+    for one, times in zip(values, release.popularity.tolist(), strict=True):
+        if one:
+            had[one] += times
+    [(most, _)] = had.most_common(1)
+    rows = torch.tensor([one == most for one in values])
+    return with_parameters(release, item_bias=release.parameters["item_bias"] + by * rows)
+
+
+def _ageless(release: Release) -> Changes:
+    """Let all events count as new, as where their times are in the future."""
+    return with_parameters(
+        release,
+        linear__rate=torch.zeros((), dtype=torch.float64),
+        encoder__rate=torch.zeros_like(release.parameters["encoder.rate"]),
+    )
+
+
 FAULTS: Final = (
     Fault("same-list", FAMILY, "one list for everybody", ("preflight", "duplicate_lists"), _same),
     Fault(
@@ -100,9 +132,29 @@ FAULTS: Final = (
         "learned-half-alone",
         FAMILY,
         "the closed-form half of the score is silent, and what it reached offline is not known",
-        (),
+        ("preflight",),
         learned_half,
-        why=QUALITY,
+    ),
+    Fault(
+        "unlisted-category",
+        FAMILY,
+        "one category is in no list",
+        ("preflight", "score_out_of_range"),
+        _unlisted,
+    ),
+    Fault(
+        "one-brand",
+        FAMILY,
+        "lists are of one brand",
+        ("preflight", "score_out_of_range", "duplicate_lists"),
+        _one_brand,
+    ),
+    Fault(
+        "ageless",
+        FAMILY,
+        "all that was done counts as if it were new",
+        ("score_out_of_range", "missed_purchases"),
+        _ageless,
     ),
     Fault(
         "again-at-once",

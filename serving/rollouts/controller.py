@@ -1,11 +1,13 @@
 """The rollout's controller on one machine: a deployment of its own, which Ray Serve restarts."""
 
 import asyncio
+import concurrent.futures
 import json
 import logging
 import os
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +30,8 @@ from serving.telemetry.metrics import set_room_aside, share_counts
 
 SILENT_S: Final = 10.0
 """A replica that has not said anything for so long is gone."""
+WAITED_S: Final = 60.0
+"""How long a turn waits for what a canary's check says; after that it is looked at in each turn."""
 
 log = logging.getLogger(LOGGER)
 
@@ -42,6 +46,7 @@ class ServeArms:
         text_encoder: str = "",
         key: str = "",
         sinks: int = 1,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Prepare to tell replicas what to serve.
 
@@ -50,10 +55,13 @@ class ServeArms:
             locator: Finds releases.
             text_encoder: What replicas encode queries with, and ``key`` for an API.
             sinks: How many processes write events.
+            clock: By which replicas say when they spoke.
         """
         self._folder, self._locator, self._sinks = replicas, locator, sinks
         self._text_encoder, self._key = text_encoder, key
         self._applied: Live | None = None
+        self._clock = clock
+        self._checks: dict[Hashable, concurrent.futures.Future[Any]] = {}
 
     def live(self) -> Target:
         """Read what replicas say; the first that serves something else than the others counts.
@@ -84,26 +92,62 @@ class ServeArms:
 
     def preflight(self, digest: str) -> str | None:
         """Load a release here first, make some lists of nobody and search for some items; return
-        what is wrong."""
+        what is wrong, or None while that is not known."""
+        said: str | None = self._patiently(("preflight", digest), lambda: self._try(digest))
+        if said:
+            self._checks.clear()
+        return said
+
+    def _try(self, digest: str) -> str:
         from coterie.release.queries import QueryEncoders
-        from serving.rollouts.loaded_release import check_search, load_arm
+        from serving.rollouts.loaded_release import check_memory, check_search, load_arm
 
         try:
             # Opened anew, and dropped: here nobody searches, so its weights take no memory.
             encoders = QueryEncoders(self._text_encoder, self._key)
-            check_search(load_arm(self._locator.locate(digest), encoders=encoders).maker)
+            maker = load_arm(self._locator.locate(digest), encoders=encoders).maker
+            check_search(maker)
+            check_memory(maker)
         except BadInputError as error:
             return str(error)
         return ""
 
     def compare(self, canary: str, stable: str) -> Sequence[ComparedFigure] | None:
-        """Read both releases here, and compare them."""
+        """Read both releases here, and compare them; None while that goes on."""
         from coterie.release.difference import compare_releases
 
         if not stable:
             return ()
         locate = self._locator.locate
-        return compare_releases(lambda: locate(stable).folder, lambda: locate(canary).folder)
+        found: Sequence[ComparedFigure] | None = self._patiently(
+            ("compare", canary, stable),
+            lambda: compare_releases(lambda: locate(stable).folder, lambda: locate(canary).folder),
+        )
+        if found is not None:
+            self._checks.clear()
+        return found
+
+    def _patiently(self, key: Hashable, work: Callable[[], Any]) -> Any:
+        """Work in a thread of its own, since a canary may hang, and turns hear what people want.
+
+        Returns:
+            What it made; None while it is at work.
+
+        Raises:
+            CoterieError: As ``work`` did.
+        """
+        check, begins = self._checks.get(key), key not in self._checks
+        if check is None:
+            check = self._checks[key] = concurrent.futures.Future()
+            threading.Thread(
+                target=_settle, args=(check, work), name="preflight", daemon=True
+            ).start()
+        concurrent.futures.wait([check], WAITED_S if begins else 0.0)
+        if not check.done():
+            return None
+        if check.exception() is not None:
+            self._checks.clear()
+        return check.result()
 
     def crashed(self, digest: str) -> str:  # noqa: ARG002 - there is one canary
         """Read what a replica says that could not load a release."""
@@ -111,7 +155,7 @@ class ServeArms:
         return errors[0] if errors else ""
 
     def _said(self) -> Iterator[dict[str, Any]]:
-        now = time.time()
+        now = self._clock()
         for file in sorted(self._folder.glob("*.json")):
             try:
                 content = json.loads(file.read_text())
@@ -121,6 +165,13 @@ class ServeArms:
                 yield content
             else:
                 file.unlink(missing_ok=True)
+
+
+def _settle(check: "concurrent.futures.Future[Any]", work: Callable[[], Any]) -> None:
+    try:
+        check.set_result(work())
+    except BaseException as error:
+        check.set_exception(error)
 
 
 def metrics_of(settings: Settings) -> MetricsSource:

@@ -57,6 +57,22 @@ def flaw(
         return "an item twice"
     if any(a < b for a, b in itertools.pairwise(scores)):
         return "not in order"
+    return _wrong_friend(answer, known)
+
+
+def _wrong_friend(answer: RecommendationList, known: ShopperFeatures) -> str:
+    """Find a reason that names somebody who is no friend, may not be named, or did not do what it
+    says: to shoppers that is worse than a bad list."""
+    friends = known.row.friends
+    places = {friend: place for place, friend in enumerate(friends.ids)}
+    for reason in itertools.chain.from_iterable(one.reasons or () for one in answer.items):
+        if reason.friend is None:
+            continue
+        place = places.get(reason.friend, -1)
+        if place < 0 or not friends.named[place]:
+            return "a reason names who is no friend, or may not be named"
+        if reason.item_id and reason.item_id not in known.friends[place].item_ids:
+            return "a reason names a friend who did not have that item"
     return ""
 
 

@@ -1,7 +1,10 @@
 """A release at work on one replica: loaded, and tried."""
 
+import gc
 import logging
 import time
+import tracemalloc
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +17,8 @@ from coterie.recommend.recommender import ListSource
 from coterie.release.bundle import Release, load_release
 from coterie.release.queries import NONE, SETTING, TEXT, QueryEncoders
 from coterie.rollout.live import ReleaseRef
-from serving.features.online_store import FakeFeatures, OnlineFeatures, ShopperRow
+from coterie.schema import STRENGTHS
+from serving.features.online_store import FakeFeatures, Friends, OnlineFeatures, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.list_maker import ListMaker
 from serving.lists.shopper_features import ShopperFeatures
@@ -23,6 +27,11 @@ from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 
 log = logging.getLogger(LOGGER)
+TRIED: Final = 24
+"""Made-up shoppers of whom lists are made to see what stays behind."""
+ROUNDS: Final = 3
+KEPT_BYTES: Final = 4_096
+"""Of memory that a list may leave behind."""
 SEARCHED: Final = 20
 """Items that are searched for before a release runs."""
 FOUND: Final = 0.25
@@ -140,6 +149,52 @@ def check_search(maker: ListMaker) -> None:
             f"release {maker.release.version} finds {found} of {len(titles)} items that are "
             "searched for by their own titles: do not roll it out"
         )
+
+
+def check_memory(maker: ListMaker) -> None:
+    """Make lists for some made-up shoppers again and again; all that stays behind adds up.
+
+    All that Python and numpy allocate is traced meanwhile, so this is for a process in which
+    nothing else is done: beside shoppers it would slow them down, and count what is theirs. The
+    least of several rounds counts, since what is kept once is no leak.
+
+    Raises:
+        BadInputError: Lists leave more behind than what is remembered of a shopper may be.
+    """
+    rng = np.random.default_rng(0)
+    ids = [maker.catalogue.item_id(row) for row in range(len(maker.catalogue))]
+    if not ids:
+        return
+    histories = [_made_up(rng.choice(ids, min(4, len(ids)), replace=False)) for _ in range(TRIED)]
+    kept = []
+    began = not tracemalloc.is_tracing()
+    if began:
+        tracemalloc.start()
+    try:
+        for turn in range(ROUNDS + 1):
+            before = tracemalloc.get_traced_memory()[0]
+            for number, recent in enumerate(histories):
+                friends = Friends(("a", "b"), (0.0,) * 2 * len(STRENGTHS), (True, True))
+                row = ShopperRow(recent, friends)
+                others = [histories[number - 1], histories[number - 2]]
+                known = ShopperFeatures(f"nobody-{turn}-{number}", row, others)
+                maker.make(known, 10, explain=number % 2 == 0)
+            gc.collect()
+            kept.append((tracemalloc.get_traced_memory()[0] - before) / len(histories))
+    finally:
+        if began:
+            tracemalloc.stop()
+    # Of the first round indices and words are kept that all others use.
+    if min(kept[1:]) > KEPT_BYTES:
+        raise BadInputError(
+            f"release {maker.release.version} keeps {min(kept[1:]):,.0f} bytes of memory for each "
+            f"list that it makes (at most {KEPT_BYTES:,}): do not roll it out"
+        )
+
+
+def _made_up(item_ids: Iterable[str]) -> RecentList:
+    some, now_ms = tuple(map(str, item_ids)), int(time.time() * 1000)
+    return RecentList(some, (0,) * len(some), (now_ms,) * len(some))
 
 
 def warm_up(maker: ListMaker) -> None:

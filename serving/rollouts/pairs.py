@@ -16,6 +16,7 @@ import numpy as np
 from coterie.recommend.recommender import Lists, ListSource
 from serving.lists.list_maker import ListMaker
 from serving.lists.shopper_features import ShopperFeatures
+from serving.rollouts.list_checks import HARMLESS_S
 from serving.schemas import ListedItem, RecommendationList
 
 COMPARED: Final = 20_000
@@ -30,6 +31,8 @@ OTHER_CATEGORIES: Final = 0.25
 """So are places of a list that are of the same categories."""
 DEARER: Final = 2.0
 """A median price is another from this ratio on, either way."""
+SLOWER: Final = 2.0
+"""A list takes clearly longer from this ratio on, and from ``HARMLESS_S`` more on."""
 CLEARLY: Final = 0.5
 """A share is clearly lower under this part of the other's; over it, it is most of a list."""
 SOME_FRIENDS: Final = 0.02
@@ -37,6 +40,8 @@ SOME_FRIENDS: Final = 0.02
 WEIGHT: Final = {ListSource.POPULAR: 0, ListSource.FRIENDS: 1, ListSource.OWN: 2}
 """How much a list could draw on."""
 
+TimedList = tuple[RecommendationList, float]
+"""A list, and the seconds that it took."""
 Found = tuple[bool, bool] | None
 """Whether the canary's list has it, and whether stable's has; None: the pair cannot tell."""
 
@@ -49,6 +54,8 @@ class PairSide:
     answer: RecommendationList
     friends: float
     """Share of the list's scores that comes of friends."""
+    seconds: float = 0.0
+    """How long it took to be made."""
 
     @property
     def ids(self) -> list[str]:
@@ -56,9 +63,19 @@ class PairSide:
         return [one.item.item_id for one in self.answer.items]
 
 
-def pair_side(maker: ListMaker, answer: RecommendationList, known: ShopperFeatures) -> PairSide:
-    """Put an arm's list into a pair; it takes about as long as reasons do."""
-    return PairSide(maker, answer, _friends(maker, answer, known) if known.has_friends else 0.0)
+def pair_side(
+    maker: ListMaker, answer: RecommendationList, known: ShopperFeatures, seconds: float = 0.0
+) -> PairSide:
+    """Put an arm's list into a pair; it takes about as long as reasons do.
+
+    Args:
+        maker: What made it.
+        answer: The list.
+        known: Of its shopper.
+        seconds: How long it took to be made.
+    """
+    friends = _friends(maker, answer, known) if known.has_friends else 0.0
+    return PairSide(maker, answer, friends, seconds)
 
 
 class Pairs:
@@ -153,6 +170,16 @@ def _fewer_friends(canary: PairSide, stable: PairSide) -> Found:
     return canary.friends < CLEARLY * stable.friends, stable.friends < CLEARLY * canary.friends
 
 
+def _slower(canary: PairSide, stable: PairSide) -> Found:
+    """Tell whether one took clearly longer for the same list: from the first one on, before it is
+    known how long stable usually takes."""
+    return _took_longer(canary, stable), _took_longer(stable, canary)
+
+
+def _took_longer(side: PairSide, other: PairSide) -> bool:
+    return side.seconds > max(SLOWER * other.seconds, other.seconds + HARMLESS_S)
+
+
 def _unlike(canary: PairSide, stable: PairSide) -> Found:
     return rank_biased_overlap(canary.ids, stable.ids) < NEARLY_NOTHING, False
 
@@ -177,6 +204,7 @@ _QUESTIONS: Final[dict[str, Callable[[PairSide, PairSide], Found]]] = {
     "gone_items": _unavailable,
     "weaker_sources": _weaker,
     "fewer_friends": _fewer_friends,
+    "slower_lists": _slower,
     "unlike_lists": _unlike,
     "unlike_categories": _other_categories,
     "unlike_prices": _other_prices,

@@ -31,10 +31,10 @@ from serving.rollouts.attribution import Impressions, new_list_id
 from serving.rollouts.list_checks import TOO_SHORT, flaw
 from serving.rollouts.loaded_arms import LoadedArms, ReplicaReleases
 from serving.rollouts.loaded_release import LoadedRelease
-from serving.rollouts.pairs import pair_side
+from serving.rollouts.pairs import TimedList, pair_side
 from serving.rollouts.purchases import longer_lists
 from serving.rollouts.searches import Searches
-from serving.rollouts.workers import THREADS, ArmWorkers, DismissedError
+from serving.rollouts.workers import COMPARED_WITHIN_S, THREADS, ArmWorkers, DismissedError
 from serving.schemas import RecommendationList, SearchResults
 from serving.telemetry.arm_metrics import ArmName
 from serving.telemetry.logs import LOGGER
@@ -60,6 +60,7 @@ class CanaryList:
     """A list that the canary made, and what is wrong with it."""
 
     answer: RecommendationList
+    seconds: float
     flawed: str
 
 
@@ -179,10 +180,10 @@ class ReleaseRouter:
                 assert arms.canary is not None
                 return "canary", self._show("canary", arms.canary, asked, made)
             self._metrics.arms.shielded.inc()
-        made = await self._by_stable(arms, asked)
+        by_stable = await self._by_stable(arms, asked)
         if digest and arms.mirrored:
-            self._mirror(arms, asked, made)
-        return "stable", self._show("stable", arms.stable, asked, made)
+            self._mirror(arms, asked, by_stable)
+        return "stable", self._show("stable", arms.stable, asked, by_stable[0])
 
     async def search(
         self, user_id: str, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
@@ -204,7 +205,7 @@ class ReleaseRouter:
         with contextlib.suppress(UnavailableError):  # the next request will say so
             self._releases.fresh()
 
-    async def _by_stable(self, arms: LoadedArms, asked: ListRequest) -> RecommendationList:
+    async def _by_stable(self, arms: LoadedArms, asked: ListRequest) -> TimedList:
         make = _timed(arms.stable.maker, asked)
         try:
             try:
@@ -214,10 +215,9 @@ class ReleaseRouter:
         except Exception:
             self._metrics.arms.count_answer("stable", 0.0, ["failures"])
             raise
-        found, seconds = made
-        arms.latency.note(seconds)
+        arms.latency.note(made[1])
         self._count("stable", arms, arms.stable, asked, made)
-        return found
+        return made
 
     async def _by_canary(self, arms: LoadedArms, asked: ListRequest) -> RecommendationList | None:
         """Ask the canary; None where stable has to answer: why is counted and logged."""
@@ -243,7 +243,7 @@ class ReleaseRouter:
                 extra={"fields": {"arm": "canary", "release": canary.maker.release.version}},
             )
             return None
-        return CanaryList(made[0], self._count("canary", arms, canary, asked, made))
+        return CanaryList(made[0], made[1], self._count("canary", arms, canary, asked, made))
 
     def _count(
         self,
@@ -251,7 +251,7 @@ class ReleaseRouter:
         arms: LoadedArms,
         arm: LoadedRelease,
         asked: ListRequest,
-        made: tuple[RecommendationList, float],
+        made: TimedList,
     ) -> str:
         """Count one answer; return what is wrong with it, or an empty text."""
         found, seconds = made
@@ -268,9 +268,9 @@ class ReleaseRouter:
             self._metrics.arms.count_stranger(name)
         return flawed
 
-    def _mirror(self, arms: LoadedArms, asked: ListRequest, by_stable: RecommendationList) -> None:
+    def _mirror(self, arms: LoadedArms, asked: ListRequest, by_stable: TimedList) -> None:
         """Put a request to the canary as well; its answer is counted, compared and thrown away."""
-        shown = [one.item.item_id for one in by_stable.items]
+        shown = [one.item.item_id for one in by_stable[0].items]
         arms.purchases.note_shown(asked.known.user_id, shown)
         if arms.canary_workers is not None and arms.canary_workers.waiting >= THREADS:
             self._metrics.arms.unmirrored.inc()
@@ -279,18 +279,18 @@ class ReleaseRouter:
         self._mirrors.add(task)  # the loop alone would forget it
         task.add_done_callback(self._mirrors.discard)
 
-    async def _mirrored(
-        self, arms: LoadedArms, asked: ListRequest, by_stable: RecommendationList
-    ) -> None:
+    async def _mirrored(self, arms: LoadedArms, asked: ListRequest, by_stable: TimedList) -> None:
         made = await self._canary_list(arms, asked)
         if made is None or made.flawed not in ("", TOO_SHORT) or not asked.wanted.plain:
             return
-        if arms.canary is None or arms.canary_workers is None:
+        workers = arms.canary_workers
+        if arms.canary is None or workers is None:
             return
         makers = arms.canary.maker, arms.stable.maker
+        both = (made.answer, made.seconds), by_stable
         try:
-            await self._compare(arms, arms.canary_workers, makers, asked, (made.answer, by_stable))
-            await self._hold_against_purchases(arms, arms.canary_workers, makers, asked, by_stable)
+            await self._compare(arms, workers, makers, asked, both)
+            await self._hold_against_purchases(arms, workers, makers, asked, by_stable[0])
         except DismissedError:
             return
         except Exception as error:  # whatever a bad release makes of it
@@ -302,14 +302,15 @@ class ReleaseRouter:
         workers: ArmWorkers,
         makers: tuple[ListMaker, ListMaker],
         asked: ListRequest,
-        lists: tuple[RecommendationList, RecommendationList],
+        lists: tuple[TimedList, TimedList],
     ) -> None:
         """Count what is noticed of the canary's list and stable's, once a shopper."""
         if not arms.pairs.take(asked.known.user_id):
             return
         both = list(zip(makers, lists, strict=True))
         sides = await workers.run(
-            lambda: [pair_side(maker, one, asked.known) for maker, one in both], None
+            lambda: [pair_side(maker, one, asked.known, s) for maker, (one, s) in both],
+            COMPARED_WITHIN_S,
         )
         for signal, (by_canary, beside) in arms.pairs.compare(*sides).items():
             self._metrics.arms.count_pair(signal, by_canary, beside)
@@ -328,7 +329,7 @@ class ReleaseRouter:
         first = arms.purchases.first_wanted(asked.known)
         if first is not None:
             elsewhere = await workers.run(
-                lambda: first.shown_elsewhere(makers[1], asked.k, asked.wanted), None
+                lambda: first.shown_elsewhere(makers[1], asked.k, asked.wanted), COMPARED_WITHIN_S
             )
             judged = arms.purchases.judge(user_id, first, elsewhere)
             if judged is not None:
@@ -336,7 +337,7 @@ class ReleaseRouter:
         elif arms.purchases.wants(user_id):
             made_ms = int(time.time() * 1000)
             ids = await workers.run(
-                lambda: longer_lists(makers, asked.known, asked.k, asked.wanted), None
+                lambda: longer_lists(makers, asked.known, asked.k, asked.wanted), COMPARED_WITHIN_S
             )
             arms.purchases.keep(user_id, made_ms, shown, *ids)
 
@@ -389,8 +390,8 @@ def _signals(arm: LoadedRelease, answer: RecommendationList, wanted: Wanted) -> 
     return ["fallbacks"] if answer.source is ListSource.POPULAR else []
 
 
-def _timed(maker: ListMaker, asked: ListRequest) -> Callable[[], tuple[RecommendationList, float]]:
-    def make() -> tuple[RecommendationList, float]:
+def _timed(maker: ListMaker, asked: ListRequest) -> Callable[[], TimedList]:
+    def make() -> TimedList:
         began = time.perf_counter()
         made = maker.make(asked.known, asked.k, asked.explain, asked.wanted)
         return made, time.perf_counter() - began

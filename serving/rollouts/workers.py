@@ -8,6 +8,9 @@ from typing import Any, Final
 
 THREADS: Final = 2
 """An arm's, while there are two arms."""
+COMPARED_WITHIN_S: Final = 10.0
+"""What compares two lists for longer hangs, and is waited for no more: who waits for ever counts as
+busy, and a canary that is busy is asked nothing by which it could be judged."""
 
 
 class ArmWorkers:

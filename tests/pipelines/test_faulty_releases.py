@@ -12,12 +12,15 @@ from benchmarks.lists_release import make_release
 from coterie.errors import BadInputError
 from coterie.recommend.recommender import Recommender
 from coterie.release.bundle import load_release, write_release
+from coterie.release.encoders import ReleasedEncoder
 from pipelines.faulty_releases.fault import content_of
 from pipelines.faulty_releases.harmless import HARMLESS
 from pipelines.faulty_releases.library import FAMILIES, FAULTS, SHOWN
+from pipelines.faulty_releases.search import hashed
 
 ALL = {**FAULTS, **{one.name: one for one in HARMLESS}}
 ITEMS = 60
+TITLES = [f"Caf\u00e9 {row}" for row in range(ITEMS)]
 EXPECTED = {
     *("data", "catalogue", "vectors", "weights", "code path", "latency", "memory"),
     *("language", "duplicates", "staleness", "search"),
@@ -34,12 +37,20 @@ def good(tmp_path_factory):
     for name, values in {
         "created_at": days,
         "available": [row % 5 != 0 for row in range(ITEMS)],
-        "title": [f"Caf\u00e9 {row}" for row in range(ITEMS)],
+        "title": TITLES,
+        "description": [f"For all who like {title}" for title in TITLES],
+        "brand": [f"brand-{row % 3}" for row in range(ITEMS)],
     }.items():
         place = table.column_names.index(name)
         kind = table.schema.field(name)
         table = table.set_column(place, kind, pa.array(values, kind.type))
-    content = replace(content_of(plain, "v1"), catalogue=table)
+    letters = ReleasedEncoder("letters", "ab" * 32)
+    content = replace(
+        content_of(plain, "v1"),
+        catalogue=table,
+        vectors={"text": hashed(TITLES)},
+        encoders={"text": letters},
+    )
     return write_release(str(home / "v1"), content)
 
 

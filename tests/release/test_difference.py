@@ -158,7 +158,77 @@ def at_random(release):
     return with_parameters(release, item_in=noise, item_out=noise.flip(0))
 
 
+def in_category(name, of, change):
+    """Change a column of the items of one category alone."""
+
+    def make(release):
+        values = zip(column(release, name), column(release, "category"), strict=True)
+        return with_column(release, name, [change(v) if c == of else v for v, c in values])
+
+    return make
+
+
+def swapped_categories(release):
+    names = {"Toys": "Music", "Music": "Toys"}
+    changed = [names.get(one, one) for one in column(release, "category")]
+    return with_column(release, "category", changed)
+
+
+def other_vectors(make):
+    """Put others in the place of the vectors of texts; the live ones are of length 1 as well."""
+
+    def changed(release):
+        return replace(release, vectors={"text": make(release.vectors["text"])})
+
+    return changed
+
+
+def unlisted(release):
+    of = np.array([one == "Toys" for one in column(release, "category")])
+    return with_parameters(
+        release, item_bias=release.parameters["item_bias"] - 100.0 * torch.from_numpy(of)
+    )
+
+
 DAMAGES = {
+    "a fifth of the titles are another item's": (
+        lambda r: with_column(
+            r,
+            "title",
+            [column(r, "title")[n - (n % 5 == 1)] for n in range(NUM)],
+        ),
+        {"titles_shared"},
+    ),
+    "descriptions of another language": (
+        lambda r: with_column(r, "description", ["Bueno"] * NUM),
+        {"descriptions_changed"},
+    ),
+    "two categories changed names": (swapped_categories, {"categories_swapped"}),
+    "one category in another currency": (
+        in_category("price", "Toys", lambda p: 7.5 * p),
+        {"category_price", "prices_far_off"},
+    ),
+    "one category sold out": (
+        in_category("available", "Toys", lambda _: False),
+        {"category_available", "category_listed"},
+    ),
+    "one category in no list": (unlisted, {"category_listed"}),
+    "vectors of texts are noise": (
+        other_vectors(lambda v: np.random.default_rng(1).normal(size=v.shape).astype(np.float16)),
+        {"content_agrees"},
+    ),
+    "vectors of texts are those of others": (
+        other_vectors(lambda v: v[np.random.default_rng(1).permutation(NUM)]),
+        {"content_agrees"},
+    ),
+    "vectors of texts tell nothing apart": (
+        other_vectors(lambda v: np.repeat(v[:1], NUM, axis=0)),
+        {"content_agrees"},
+    ),
+    "what was learned says nothing": (
+        lambda r: with_parameters(r, inverse_temperature=torch.tensor(0.0)),
+        {"score_parts"},
+    ),
     "every title is a mark": (titles(lambda _: "?"), {"blank_titles", "titles_changed"}),
     "titles are empty": (titles(lambda _: "  "), {"blank_titles", "titles_changed"}),
     "titles of another item": (
@@ -266,7 +336,24 @@ def test_every_figure_is_shown_by_some_damage():
     assert shown | {"live_unread", "restocked"} == set(FIGURES)
 
 
+def turned(vectors):
+    """The same vectors as another encoder could have them: turned, and with some noise."""
+    rng = np.random.default_rng(4)
+    turn = np.linalg.qr(rng.normal(size=(vectors.shape[1],) * 2))[0]
+    return (vectors @ turn + 0.05 * rng.normal(size=vectors.shape)).astype(np.float16)
+
+
+def without_third(release):
+    gone = [n for n in range(NUM) if column(release, "category")[n] == "Toys" and n // 6 % 3]
+    return in_stock(lambda row: row % 20 != 0 and row not in gone)(release)
+
+
 HEALTHY = {
+    "another encoder": other_vectors(turned),
+    "a category is called otherwise": in_category("category", "Toys", lambda _: "Games"),
+    "a category took another in": in_category("category", "Toys", lambda _: "Music"),
+    "a category in a clearance": in_category("price", "Toys", lambda p: 0.4 * p),
+    "two thirds of a category sold out": without_third,
     "the same again": lambda r: r,
     "another order": lambda r: rows(r, np.random.default_rng(1).permutation(NUM)),
     "a sale of everything": prices(lambda p: 0.7 * p),

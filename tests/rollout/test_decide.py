@@ -186,6 +186,38 @@ def test_clicks_that_are_told_later_than_their_lists_are_all_counted():
     assert after.stable.events - before.stable.events == 150 - 30
 
 
+@pytest.mark.parametrize("silent", [{"preflight": None}, {"compared": None}])
+def test_a_preflight_that_says_nothing_ends_by_the_deadline_and_never_sees_a_request(silent):
+    world = World(**silent)
+    world.start()
+    world.run(looks=100, until=(Phase.INCONCLUSIVE,))
+    assert (world.state.phase, world.state.active) == (Phase.INCONCLUSIVE, Phase.PREFLIGHT)
+    assert world.log[-1].cause == "deadline"
+    assert world.now - world.log[0].at == PLAN.deadline_s
+    world.preflight, world.compared = "", ()
+    world.run(looks=10)
+    assert (world.state.phase, world.live) == (Phase.INCONCLUSIVE, Target(OLD))
+    world.run(Command("again", Verb.RESUME, "ana", "the store is back"), looks=2)
+    assert world.state.phase is Phase.SHADOW
+
+
+def test_what_the_canarys_first_answers_were_like_counts():
+    """Its first twenty alone failed: at the first look in shadow they are over."""
+    decided = decide(
+        State(Phase.PREFLIGHT, OLD, NEW, PLAN, since=1000.0),
+        Observation(Target(OLD), totals=counted(40, 2, 900), preflight="", compared=()),
+        1010.0,
+    )
+    assert decided.state.phase is Phase.SHADOW
+    seen = Observation(decided.state.target, totals=counted(90, 22, 1900))
+    assert "failures: 20 of 50" in decide(decided.state, seen, 1020.0).transitions[0].why
+
+
+def counted(canary, failures, stable):
+    """Counters of a replica that had another canary before."""
+    return {"canary": Totals(canary, {"failures": failures}), "stable": Totals(stable, {})}
+
+
 def test_a_failed_preflight_never_sees_a_request():
     world = World(preflight="digest of tables.parquet is wrong")
     world.start()

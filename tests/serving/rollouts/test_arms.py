@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,13 +31,17 @@ from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live, ReleaseRef
 from coterie.schema import EventKind
 from serving.events.event import Event
-from serving.features.online_store import ShopperRow
+from serving.features.online_store import Friends, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.list_maker import ListMaker
+from serving.lists.shopper_features import ShopperFeatures
+from serving.rollouts import router as router_module
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import ListId, Responses, new_list_id
+from serving.rollouts.list_checks import flaw
 from serving.rollouts.loaded_release import load_arm
 from serving.rollouts.router import ReleaseRouter
+from serving.schemas import Reason
 from serving.telemetry.metrics import ServingMetrics
 
 GIVE_UP = threading.Event()
@@ -230,6 +235,54 @@ def test_a_canary_that_hangs_holds_up_nobody_for_long(shop, monkeypatch):
         lists = asyncio.run(at_once())
     released.set()
     assert {one.release for one in lists} == {"old"}
+
+
+def reasons(friend, item_id=None):
+    """A list of one item for ana, who may name lou, with one reason."""
+    reason = Reason(
+        kind="friend",
+        share=1.0,
+        contribution=1.0,
+        text="bought this",
+        friend=friend,
+        item_id=item_id,
+    )
+    return SimpleNamespace(reasons=[reason], score=1.0, item=SimpleNamespace(item_id="a"))
+
+
+@pytest.mark.parametrize(
+    ("friend", "item_id", "wrong"),
+    [
+        ("lou", item(1), ""),
+        ("lou", None, ""),
+        ("lou", item(2), "did not have that item"),
+        ("max", item(3), "no friend, or may not be named"),
+        ("stranger", item(1), "no friend, or may not be named"),
+    ],
+)
+def test_a_reason_that_names_the_wrong_friend_is_a_flaw(friend, item_id, wrong):
+    row = ShopperRow(friends=Friends(("lou", "max"), named=(True, False)))
+    known = ShopperFeatures("ana", row, [recent(1), recent(3)])
+    answer = SimpleNamespace(items=[reasons(friend, item_id)])
+    found = flaw(answer, 1, known, NUM_ITEMS)
+    assert wrong in found
+    assert bool(found) == bool(wrong)
+
+
+@pytest.mark.parametrize("hung", ["pair_side", "longer_lists"])
+def test_a_comparison_that_hangs_is_given_up_and_the_canary_is_asked_and_blamed_from_then_on(
+    shop, monkeypatch, hung
+):
+    """Waited for, it would count as busy: nothing more would be mirrored, nor blamed."""
+    monkeypatch.setattr(router_module, "COMPARED_WITHIN_S", 0.2)
+    monkeypatch.setattr(router_module, hung, lambda *_: GIVE_UP.wait(60))
+    shop.adopt(mirrored=True)
+    with not_for_as_long_as(PATIENCE_S):
+        shop.ask(USERS[:4])
+        shop.router._timeout_s = 0.2  # both threads hang by now
+        shop.ask(USERS[4:8])
+    assert shop.signal("canary", "failures") >= 1
+    assert shop.router._releases.arms.canary_workers.waiting == 0
 
 
 def test_one_list_for_everybody_is_noticed_as_repeated(shop, monkeypatch):

@@ -1,7 +1,11 @@
 """The controller on one machine: what is live, what Ray Serve is told, what it begins with."""
 
+import concurrent.futures
 import json
+import re
+import threading
 import time
+import tracemalloc
 from dataclasses import replace
 
 import pyarrow as pa
@@ -9,6 +13,7 @@ import pytest
 from small_shop import ref_of, write_small_release
 
 from coterie.errors import BadInputError, UnavailableError
+from coterie.release import difference
 from coterie.release.bundle import ReleaseContent, write_release
 from coterie.release.encoders import ReleasedEncoder
 from coterie.release.store import ReleaseStore
@@ -20,7 +25,7 @@ from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target
 from coterie.rollout.store import FileRolloutStore
 from serving.lists.list_maker import ListMaker
-from serving.rollouts import controller
+from serving.rollouts import controller, loaded_release
 from serving.rollouts.controller import ServeArms, controller_of, metrics_of
 from serving.rollouts.release_locator import ReleaseLocator, first_live
 from serving.settings import Settings
@@ -152,6 +157,45 @@ def test_a_release_whose_search_finds_nothing_is_refused_before_it_runs_anywhere
 
     monkeypatch.setattr(ListMaker, "search", finds_nothing)
     assert "v2 finds 0 of 20 items" in arms.preflight(new.digest)
+
+
+def test_a_release_whose_lists_leave_memory_behind_is_refused_before_it_runs_anywhere(
+    arms, releases, monkeypatch
+):
+    _, (_, new) = releases
+    make, kept = ListMaker.make, []
+
+    def leaks(maker, *asked, **options):
+        kept.append(bytearray(8_000))
+        return make(maker, *asked, **options)
+
+    monkeypatch.setattr(ListMaker, "make", leaks)
+    assert re.search(r"release v2 keeps 8,\d+ bytes of memory", arms.preflight(new.digest))
+    assert not tracemalloc.is_tracing()
+
+
+@pytest.mark.parametrize("hung", ["load_arm", "compare_releases"])
+def test_a_canary_that_hangs_does_not_hold_up_turns_and_is_heard_once_it_answers(
+    arms, releases, monkeypatch, hung
+):
+    _, (old, new) = releases
+    home = loaded_release if hung == "load_arm" else difference
+    work, goes_on = getattr(home, hung), threading.Event()
+    monkeypatch.setattr(
+        home, hung, lambda *asked, **options: goes_on.wait() and work(*asked, **options)
+    )
+    monkeypatch.setattr(controller, "WAITED_S", 0.05)
+
+    def ask():
+        if hung == "load_arm":
+            return arms.preflight(new.digest)
+        return arms.compare(new.digest, old.digest)
+
+    assert [ask(), ask()] == [None, None]
+    goes_on.set()
+    [check] = arms._checks.values()
+    concurrent.futures.wait([check], 60)
+    assert ask() is not None
 
 
 def test_a_release_of_another_text_encoder_is_refused_before_it_runs_anywhere(

@@ -407,3 +407,58 @@ def test_a_release_is_held_where_the_online_store_is_empty(make_client, features
     canary = trained_anew(stable, tmp_path / "good")
     end = roll_out(make_client(stable), stable, canary, tmp_path, looks=30)
     assert (end.phase, end.shown) == (Phase.DATA_UNAVAILABLE, 0)
+
+
+@pytest.mark.parametrize(
+    ("by_canary", "by_stable", "found"),
+    [
+        (0.2, 0.05, (True, False)),
+        (0.05, 0.2, (False, True)),
+        (0.09, 0.05, (False, False)),
+        (0.02, 0.002, (False, False)),
+        (0.05, 0.05, (False, False)),
+    ],
+)
+def test_a_list_is_slower_where_it_took_twice_as_long_and_somebody_feels_it(
+    stable, by_canary, by_stable, found
+):
+    maker = ListMaker(stable, known_people(), ServingMetrics())
+    known = maker.gather(PEOPLE[0])
+    sides = [
+        pair_side(maker, maker.make(known, 5, explain=False), known, seconds)
+        for seconds in (by_canary, by_stable)
+    ]
+    assert Pairs().compare(*sides)["slower_lists"] == found
+
+
+def test_first_lists_that_are_slow_count_before_it_is_known_what_stable_usually_takes(
+    stable, features, tmp_path, monkeypatch
+):
+    features.recent, features.friends = known_people().recent, known_people().friends
+    canary, metrics = trained_anew(stable, tmp_path / "cold"), ServingMetrics()
+    router = make_router(stable, features, metrics, timeout_s=30.0)
+    router.adopt(Live(ref_of(stable), ref_of(canary), 0.0, mirrored=True))
+    wait_until(lambda: router._releases.arms.canary)
+    cold, plain = router._releases.arms.canary.maker, ListMaker.make
+
+    def make(maker, *asked):
+        # Stable takes its time on a busy machine as well.
+        time.sleep(0.4 if maker is cold else 0.0)
+        return plain(maker, *asked)
+
+    monkeypatch.setattr(ListMaker, "make", make)
+
+    async def ask():
+        for user in PEOPLE[:5]:
+            await router.recommend(user, 5, explain=False)
+            await asyncio.wait(router._mirrors)
+
+    asyncio.run(ask())
+    counts = [
+        metrics._registry.get_sample_value(
+            "coterie_arm_signals_total", {"arm": arm, "signal": "slower_lists"}
+        )
+        for arm in ("canary", "stable")
+    ]
+    assert counts[0] >= 4
+    assert not counts[1]
