@@ -87,7 +87,8 @@ class Parameters:
         "Name of the release; empty takes the time of day in UTC.", RELEASING, default=""
     )
     model: str = parameter(
-        "What to fit: social, or one of the baselines, which cannot be released.",
+        "What to fit: social; bounded, which promises something to everybody in the data and takes "
+        "epsilon and delta in settings; or one of the baselines, which cannot be released.",
         (TRAIN,),
         default="social",
     )
