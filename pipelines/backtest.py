@@ -11,6 +11,7 @@ from pipelines._base import pipeline
 from pipelines.kubernetes import (
     give_circle,
     give_content_key,
+    give_keep_days,
     give_object_stores,
     request_resources,
     set_caching,
@@ -33,6 +34,7 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         dataset=given.dataset,
         mapping=given.mapping,
         max_bad_share=given.max_bad_share,
+        keep_days=given.keep_days,
         runner=given.runner,
         content=given.content,
         pipeline="",
@@ -60,6 +62,8 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
     for task in tasks.values():
         give_object_stores(task, given.s3_secret, given.training_config)
         request_resources(task, given.cpu, given.memory)
+    give_keep_days(taken, given.training_config)
+    give_keep_days(taken, given.training_config)
     give_content_key(encoded, given.content_secret)
     give_circle(measured, given.training_config)
     set_caching(tasks, decided=frozenset({"backtest"}))
