@@ -277,7 +277,7 @@ def _with_content(
     """Put rows of content below those of shoppers; nobody's friends had them."""
     answered = content.of_size(own, scale)
     said = _scaled(np.ones(len(content)), answered, scale)
-    nothing = sparse.csr_matrix((len(content), int(ties.shape[1])), dtype=np.float32)
+    nothing = sparse.csr_matrix((len(content), int(ties.shape[1]))).astype(np.float32)
     return _below(own, said), _below(likes, said), _below(targets, answered), _below(ties, nothing)
 
 
