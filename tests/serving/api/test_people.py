@@ -73,6 +73,19 @@ def test_page_by_page_each_thing_comes_once(client, limit):
     assert [page["recent"] is None for page in found] == [False] + [True] * (len(found) - 1)
 
 
+@pytest.mark.parametrize("limit", [1, 2, 500])
+def test_what_only_looks_like_an_id_is_somebody_elses(client, limit):
+    """Others' events with an item, a text or a list that is called like the person."""
+    alike = [
+        event("alike", "ana", WHO),
+        event("said", "ana", item(1), "review", value=5, text=WHO),
+        event("named", "ana", item(1), list_id=WHO),
+    ]
+    assert post(client, *alike[:2], event("own", WHO, item(2)), alike[2]).status_code == 200
+    log = [one for page in pages(client, limit) for one in page["log"]]
+    assert [one["fields"]["event_id"] for one in log] == ["own"]
+
+
 def test_a_page_that_no_page_named_is_refused(client):
     for after in ("ties:", "log:x", "7", "ties:1x"):
         assert_problem(client.get(f"/v1/users/{WHO}/data", params={"after": after}), 422)
