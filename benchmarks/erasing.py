@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--out", default=str(RESULTS))
     given = parser.parse_args()
     machine = {"cores": os.cpu_count(), "platform": platform.platform(), "python": sys.version}
-    found = {
+    found: dict[str, Any] = {
         "command": "python -m benchmarks.erasing " + " ".join(sys.argv[1:]),
         "machine": machine,
         "friends": FRIENDS,
