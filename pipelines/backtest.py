@@ -12,6 +12,7 @@ from pipelines.kubernetes import (
     give_circle,
     give_content_key,
     give_object_stores,
+    give_pseudonym_key,
     request_resources,
     set_caching,
 )
@@ -35,6 +36,7 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         max_bad_share=given.max_bad_share,
         runner=given.runner,
         content=given.content,
+        pseudonyms=given.pseudonyms,
         pipeline="",
         version="backtest",
         status="",
@@ -61,6 +63,7 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         give_object_stores(task, given.s3_secret, given.training_config)
         request_resources(task, given.cpu, given.memory)
     give_content_key(encoded, given.content_secret)
+    give_pseudonym_key(taken, given.pseudonym_secret)
     give_circle(measured, given.training_config)
     set_caching(tasks, decided=frozenset({"backtest"}))
     return BacktestOutputs(figures=measured.outputs["figures"], report=measured.outputs["report"])

@@ -20,6 +20,7 @@ from pipelines.kubernetes import (
     give_content_key,
     give_feature_store,
     give_object_stores,
+    give_pseudonym_key,
     give_training_cluster,
     request_resources,
     set_caching,
@@ -51,6 +52,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         max_bad_share=given.max_bad_share,
         runner=given.runner,
         content=given.content,
+        pseudonyms=given.pseudonyms,
         pipeline=pipeline,
         version=given.version,
         status=given.status,
@@ -164,6 +166,7 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
     for name in ("features", "content"):
         give_feature_store(tables[name], given.redis_secret, given.training_config)
     give_content_key(tables["content"], given.content_secret)
+    give_pseudonym_key(tables["ingest"], given.pseudonym_secret)
     give_training_cluster(tables["train"], given.training_config)
     give_circle(tables["train"], given.training_config)
     give_admin_token(begun, given.app_secret)

@@ -118,7 +118,25 @@ def test_content_that_its_step_could_not_take_is_told_before_tables_are_read(
     texts = dict.fromkeys(("dataset", "mapping", "pipeline", "version", "status"), "")
     with pytest.raises(BadInputError, match=why):
         ingest.python_func(
-            clean, "no such shop", content=content, max_bad_share=0.1, runner="native", **texts
+            clean,
+            "no such shop",
+            content=content,
+            max_bad_share=0.1,
+            runner="native",
+            pseudonyms=False,
+            **texts,
+        )
+
+
+def test_a_run_that_is_to_keep_pseudonyms_reads_nothing_without_their_key(tmp_path, monkeypatch):
+    for name in ("COTERIE_PSEUDONYM_KEY", "COTERIE_PSEUDONYM_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    clean = SimpleNamespace(path=str(tmp_path / "clean"))
+    names = ("dataset", "mapping", "pipeline", "version", "status", "content")
+    texts = dict.fromkeys(names, "")
+    with pytest.raises(BadInputError, match="is pseudonym_secret the name of a secret"):
+        ingest.python_func(
+            clean, "no such shop", max_bad_share=0.1, runner="native", pseudonyms=True, **texts
         )
 
 
