@@ -26,6 +26,8 @@ PASSWORDS: Final = ("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD")
 """Variables with the passwords of event log and online store, which are one Redis."""
 CONTENT_KEY: Final = "COTERIE_CONTENT_KEY"
 """Variable with what an API that encodes texts asks of its callers."""
+KEEP_DAYS: Final = "COTERIE_KEEP_DAYS"
+"""Variable with the days that what people did is kept for."""
 POD: Final = {
     "COTERIE_POD_NAME": "metadata.name",
     "COTERIE_POD_UID": "metadata.uid",
@@ -71,6 +73,27 @@ def pseudonym_keys(needed: bool) -> "PseudonymKeys":
             f"{FILE_VARIABLE} is set: is pseudonym_secret the name of a secret that is there?"
         )
     return keys
+
+
+def kept_days(said: float) -> float:
+    """Tell for how many days events are kept: what was said, or what this install keeps; 0: all.
+
+    Args:
+        said: -1 for what stands in the environment.
+
+    Raises:
+        BadInputError: The variable holds no number.
+    """
+    found = os.environ.get(KEEP_DAYS, "").strip()
+    if said != -1:
+        return said
+    try:
+        return float(found or 0)
+    except ValueError as error:
+        raise BadInputError(
+            f"{KEEP_DAYS} is {found!r}: expected days as a number, 0 to keep all; the chart writes "
+            "it from events.keepDays"
+        ) from error
 
 
 def circle_rule() -> "CircleRule":

@@ -14,6 +14,7 @@ def ingest(
     dataset: str,
     mapping: str,
     max_bad_share: float,
+    keep_days: float,
     runner: str,
     content: str,
     pseudonyms: bool,
@@ -25,7 +26,7 @@ def ingest(
     it read them, milliseconds since 1970, UTC."""
     import time
 
-    from components.environment import pseudonym_keys
+    from components.environment import kept_days, pseudonym_keys
     from components.progress import print_note, print_progress
     from coterie.data.ingest import IngestConfig, put_aside
     from coterie.workflow.sources import name_version, take_in
@@ -36,6 +37,7 @@ def ingest(
         max_bad_share=max_bad_share,
         runner=runner,  # type: ignore[arg-type]
         pseudonyms=pseudonym_keys(pseudonyms),
+        keep_days=kept_days(keep_days),
     )
     name, read_ms = name_version(version), time.time_ns() // 1_000_000
     with recorded(status, name, "ingest", pipeline):

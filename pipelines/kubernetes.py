@@ -16,6 +16,7 @@ from components.environment import (
     CONTENT_KEY,
     EVENT_LOG,
     FEATURE_STORE,
+    KEEP_DAYS,
     PASSWORDS,
     POD,
     TRAINING,
@@ -60,6 +61,12 @@ def give_feature_store(task: PipelineTask, redis_secret: Any, training_config: A
 def give_circle(task: PipelineTask, training_config: Any) -> PipelineTask:
     """Tell a step on whom the lists of this install draw; where nothing is set, the default."""
     same = {variable: variable for variable in VARIABLES}
+    return kubernetes.use_config_map_as_env(task, training_config, same, optional=True)
+
+
+def give_keep_days(task: PipelineTask, training_config: Any) -> PipelineTask:
+    """Tell a step for how long this install keeps what people did; nothing: for ever."""
+    same = {KEEP_DAYS: KEEP_DAYS}
     return kubernetes.use_config_map_as_env(task, training_config, same, optional=True)
 
 

@@ -72,6 +72,12 @@ class Parameters:
         INGESTING,
         default=0.05,
     )
+    keep_days: float = parameter(
+        "Events that are older are left out, and counted; 0 keeps all, -1 does what the chart "
+        "says (events.keepDays), and keeps all where none is.",
+        INGESTING,
+        default=-1.0,
+    )
     runner: str = parameter(
         "Where Daft cleans the tables: native (in the step itself) or ray.",
         INGESTING,
@@ -81,7 +87,8 @@ class Parameters:
         "Name of the release; empty takes the time of day in UTC.", RELEASING, default=""
     )
     model: str = parameter(
-        "What to fit: social, or one of the baselines, which cannot be released.",
+        "What to fit: social; bounded, which promises something to everybody in the data and takes "
+        "epsilon and delta in settings; or one of the baselines, which cannot be released.",
         (TRAIN,),
         default="social",
     )

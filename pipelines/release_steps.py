@@ -19,6 +19,7 @@ from pipelines.kubernetes import (
     give_circle,
     give_content_key,
     give_feature_store,
+    give_keep_days,
     give_object_stores,
     give_pseudonym_key,
     give_training_cluster,
@@ -50,6 +51,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         dataset=given.dataset,
         mapping=given.mapping,
         max_bad_share=given.max_bad_share,
+        keep_days=given.keep_days,
         runner=given.runner,
         content=given.content,
         pseudonyms=given.pseudonyms,
@@ -165,6 +167,7 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
         give_object_stores(task, given.s3_secret, given.training_config)
     for name in ("features", "content"):
         give_feature_store(tables[name], given.redis_secret, given.training_config)
+    give_keep_days(tables["ingest"], given.training_config)
     give_content_key(tables["content"], given.content_secret)
     give_pseudonym_key(tables["ingest"], given.pseudonym_secret)
     give_training_cluster(tables["train"], given.training_config)

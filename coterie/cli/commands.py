@@ -167,6 +167,8 @@ def train(options: argparse.Namespace) -> None:
     show.fitted(challenger)
     show.say(RepurchaseRule(challenger.repurchase).in_words())
     show.say(challenger.rule.in_words())
+    if challenger.promise is not None:
+        show.say(challenger.promise.in_words())
     version = options.release_version or datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     folder = f"{options.out}/{workflow.RELEASES}/{version}"
     limits = Limits(min_gain_over_popularity=options.min_gain)

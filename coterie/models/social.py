@@ -9,16 +9,12 @@ learns it. The closed-form half is ``social_linear``. How much each counts is ch
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from coterie.data.dataset import Ints, TrainingSet
-from coterie.errors import BadInputError
-from coterie.models.base import Scores
+from coterie.data.dataset import TrainingSet
 from coterie.models.blending import LINEAR_WEIGHTS, Added, Blend, PopularityBlend, popularity
 from coterie.models.content_map import ContentMap
-from coterie.models.engagement import check_users
+from coterie.models.listing import Listing
 from coterie.models.new_items import fill_new, lift_new
 from coterie.models.signals import signals_of
 from coterie.models.social_config import TUNING, SocialConfig
@@ -26,15 +22,12 @@ from coterie.models.social_linear import fit_linear
 from coterie.models.social_trainee import SocialTrainee
 from coterie.models.space import Tuning
 from coterie.progress import Progress, silent
-from coterie.recommend.batches import Community
-from coterie.recommend.recommender import Recommender
-from coterie.recommend.shoppers import Shoppers
 from coterie.recommend.terms import Parameters
 from coterie.training.history import TrainingHistory
 from coterie.training.loop import Trainee, run_epochs
 
 
-class SocialModel:
+class SocialModel(Listing):
     """Fits both halves, then scores and lists through the recommender, as serving does."""
 
     name: ClassVar[str] = "social"
@@ -43,6 +36,7 @@ class SocialModel:
     tuning: ClassVar[Tuning] = TUNING
 
     def __init__(self, config: SocialConfig | None = None):
+        super().__init__()
         self.config = config or self.config_class()
         self.history = TrainingHistory()
         self.shares: dict[str, float] = {
@@ -55,10 +49,6 @@ class SocialModel:
         """How much popularity counts there for who is new."""
         self.new_item_bonus = self.config.content.new_item_bonus
         """See ``ContentSignal``; where content counts, what was found."""
-        self.parameters: Parameters = {}
-        """See ``base.Releasable``; empty before it is fitted."""
-        self._recommender: Recommender | None = None
-        self._community: Community | None = None
 
     @property
     def item_columns(self) -> tuple[str, ...]:
@@ -142,44 +132,4 @@ class SocialModel:
 
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """See ``base.Releasable``."""
-        self.parameters = parameters
-        self._recommender = Recommender(parameters, popularity(data))
-        self._community = Community.of(data)  # not without ties: the recommender knows whose count
-
-    def serve(self, data: TrainingSet) -> None:
-        """See ``base.Inductive``."""
-        assert self.recommender
-        self._community = Community.of(data)
-
-    @property
-    def recommender(self) -> Recommender:
-        """The one path, loaded with what was learned.
-
-        Raises:
-            BadInputError: Not fitted yet.
-        """
-        if self._recommender is None:
-            raise BadInputError("the model is not fitted: call fit first")
-        return self._recommender
-
-    def shoppers(self, user_idx: Ints) -> Shoppers:
-        """Make a batch of the training set's users.
-
-        Raises:
-            BadInputError: As ``base.Model.scores`` says.
-        """
-        people = self._community.histories.num_people if self._community else 0
-        check_users(user_idx, people)
-        assert self._community is not None
-        return self._community.shoppers(user_idx)
-
-    def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
-        """See ``base.Model.scores``."""
-        shoppers = self.shoppers(user_idx)
-        scores: Scores = self.recommender.scores(shoppers).numpy()
-        return scores
-
-    def lists(self, user_idx: npt.NDArray[np.int64], k: int) -> Ints:
-        """Make the lists that serving would show, shape (users, k), -1 where short."""
-        shoppers = self.shoppers(user_idx)
-        return self.recommender.recommend(shoppers, k).item_idx
+        self.use_with(parameters, popularity(data), data)

@@ -164,9 +164,7 @@ async def _many(
 
 def _sort(using: AppParts, table: Table, rows: Sequence[Any], door: PeopleDoor) -> SortedChanges:
     settings = using.settings
-    taken = Intake(
-        settings.max_event_age_days, settings.max_event_lead_s, using.router.erased, door
-    )
+    taken = Intake(settings.taken_days, settings.max_event_lead_s, using.router.erased, door)
     intake = ChangeIntake(taken)
     return intake.sort(table, rows, datetime.now(UTC))
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 
 from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of
+from coterie.languages.texts import marked
 from coterie.schema import EVENT_KINDS, STRENGTHS, TieKind
 from serving.api import people_bodies as bodies
 from serving.api.dependencies import AppParts, UserId, Using
@@ -22,22 +23,40 @@ from serving.ingestion.people_door import PeopleDoor
 MOST: Final = 500
 """Ties, or entries of the log, on a page."""
 _PLACE: Final = re.compile(r"ties:(?P<ties>[0-9]{1,9})|log:(?P<log>[0-9]{1,15}(_[0-9]{8})?)")
+# The page of one's own data says them in the reader's language.
 _REMAINS: Final = (
     (
-        "exported tables (events/, changes/ of the export folder)",
-        "the event consumer's next turn, within seconds; without one, "
-        "python -m serving.consumer --once",
+        marked("exported tables (events/, changes/ of the export folder)"),
+        marked(
+            "the event consumer's next turn, within seconds; without one, "
+            "python -m serving.consumer --once"
+        ),
     ),
-    ("clean tables and quarantine", "the next ingest, which reads the mark that is exported"),
     (
-        "features that pipelines wrote, checkpoints, lists for everyone",
-        "the next run of the pipeline; at once by coterie forget",
+        marked("clean tables and quarantine"),
+        marked("the next ingest, which reads the mark that is exported"),
     ),
-    ("tables that the shop hands in", "the shop removes them; ingest leaves them out"),
-    ("releases", "no id is in them; what was learned of all people goes with the next training"),
-    ("files and replicas of a Redis", "the rewrite that was asked for ends, within seconds"),
-    ("log lines", "pseudonyms alone; until the shop throws them away"),
-    ("backups", "the shop throws them away; ingest and log leave out what comes back"),
+    (
+        marked("features that pipelines wrote, checkpoints, lists for everyone"),
+        marked("the next run of the pipeline; at once by coterie forget"),
+    ),
+    (
+        marked("tables that the shop hands in"),
+        marked("the shop removes them; ingest leaves them out"),
+    ),
+    (
+        marked("releases"),
+        marked("no id is in them; what was learned of all people goes with the next training"),
+    ),
+    (
+        marked("files and replicas of a Redis"),
+        marked("the rewrite that was asked for ends, within seconds"),
+    ),
+    (marked("log lines"), marked("pseudonyms alone; until the shop throws them away")),
+    (
+        marked("backups"),
+        marked("the shop throws them away; ingest and log leave out what comes back"),
+    ),
 )
 
 api = APIRouter(

@@ -176,7 +176,7 @@ async def find_items(
 def _intake(using: AppParts) -> Intake:
     settings = using.settings
     return Intake(
-        settings.max_event_age_days,
+        settings.taken_days,
         settings.max_event_lead_s,
         using.router.erased,
         door_of(settings),

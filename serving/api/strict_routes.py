@@ -18,6 +18,7 @@ from starlette.types import Scope
 from serving.api.access import need_of
 from serving.api.problems import FieldError, ProblemError
 
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _MAX_NAMED: Final = 20
 _MAX_SHOWN: Final = 60
 
@@ -59,7 +60,9 @@ class StrictRoute(APIRoute):
             parameters = request.scope["path_params"]
             parameters.update({name: unquote(text) for name, text in parameters.items()})
             refuse_unknown(request.scope, known)
-            if self.body_field is not None and await request.body():
+            # Also where nothing is done with it: what is too much is refused alike.
+            has_body = request.method in _WITH_BODY and bool(await request.body())
+            if has_body and self.body_field is not None:
                 _expect_json(request.headers.getlist("content-type"))
                 # What is no JSON at all is told where the body's form is looked at.
                 with suppress(ValueError, RecursionError):

@@ -4,6 +4,7 @@ traces. Then the key is rotated, and lists stay what they were."""
 
 import json
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +16,17 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
 from tiny_shop import Trained, train, write_raw
 
 from coterie.data.ingest import IngestConfig, ingest
 from coterie.data.pseudonyms import PseudonymKeys
 from coterie.privacy.renew import renew
+from coterie.probes import Starting
 from coterie.release.bundle import load_release
 from coterie.rollout.live import Live, ReleaseRef
 from feature_repo.materialise import materialise
+from serving import consumer
 from serving.api.application import create_app
 from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
@@ -30,7 +34,7 @@ from serving.events.open import open_log, open_rows
 from serving.features.live import LiveState
 from serving.features.online_store import FeastFeatures
 from serving.ingestion.eraser import Eraser
-from serving.ingestion.exporter import Exporter, restore_changes
+from serving.ingestion.exporter import Exporter
 from serving.ingestion.sink import Sink
 from serving.rollouts.router import ReleaseRouter
 from serving.settings import Settings
@@ -228,8 +232,14 @@ def test_a_rotated_key_leaves_lists_as_they_were(story):
     assert old == {"events": [], "changes": []}
     rotated = replace(again, clean=str(home / "clean-3"), store=str(home / "store-3"))
     state.mkdir()
-    log = open_log(f"sqlite://{state}/events.sqlite")
-    assert restore_changes(log, str(source), keys) > 0
+    settings = Settings(
+        "none",
+        state=str(state),
+        event_export=str(source),
+        pseudonym_key=f"{FIRST}\n{SECOND}",
+    )
+    given = consumer.options(["--restore"])
+    consumer.consume(settings, given, threading.Event(), CollectorRegistry(), Starting())
     report = ingest(str(source), rotated.clean, IngestConfig(pseudonyms=keys))
     materialise(rotated.clean, rotated.store, str(home / "known-3"), "v1")
     after = Replica(rotated, state, source, f"{FIRST}\n{SECOND}")

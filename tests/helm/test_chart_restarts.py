@@ -39,6 +39,7 @@ RESTARTS = {
     "rollouts.resources": {"controller"},
     "events": {"consumer"},
     "events.syncSeconds": RAY,  # how long a receipt waits
+    "events.keepDays": RAY | {"consumer"},  # which events are refused, and which removed
     "redis": {"redis"},
     "redis.address": FEAST,
     "redis.database": FEAST,
