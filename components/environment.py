@@ -12,6 +12,7 @@ from coterie.errors import BadInputError
 if TYPE_CHECKING:
     from coterie.cluster.rayjob import Pod, TrainingCluster
     from coterie.data.circle import CircleRule
+    from coterie.data.pseudonyms import PseudonymKeys
     from feature_repo.handover import SharedStore
 
 ADMIN_TOKEN: Final = "COTERIE_ADMIN_TOKEN"  # noqa: S105
@@ -52,6 +53,26 @@ def admin_token() -> str:
 def content_key() -> str:
     """Read the key of an API that encodes texts; empty where none was given."""
     return os.environ.get(CONTENT_KEY, "").strip()
+
+
+def pseudonym_keys(needed: bool) -> "PseudonymKeys":
+    """Read the keys that make pseudonyms of people's ids; none where none were given.
+
+    Args:
+        needed: Whether ids may not be kept as they are.
+
+    Raises:
+        BadInputError: The step was given none and needs one, or one is no key.
+    """
+    from coterie.data.pseudonyms import FILE_VARIABLE, VARIABLE, PseudonymKeys
+
+    keys = PseudonymKeys.read(os.environ)
+    if needed and not keys:
+        raise BadInputError(
+            f"pseudonyms are to be kept in place of ids, but neither {VARIABLE} nor "
+            f"{FILE_VARIABLE} is set: is pseudonym_secret the name of a secret that is there?"
+        )
+    return keys
 
 
 def kept_days(said: float) -> float:

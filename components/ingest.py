@@ -17,6 +17,7 @@ def ingest(
     keep_days: float,
     runner: str,
     content: str,
+    pseudonyms: bool,
     pipeline: str,
     version: str,
     status: str,
@@ -25,7 +26,7 @@ def ingest(
     it read them, milliseconds since 1970, UTC."""
     import time
 
-    from components.environment import kept_days
+    from components.environment import kept_days, pseudonym_keys
     from components.progress import print_note, print_progress
     from coterie.data.ingest import IngestConfig, put_aside
     from coterie.workflow.sources import name_version, take_in
@@ -35,6 +36,7 @@ def ingest(
     config = IngestConfig(
         max_bad_share=max_bad_share,
         runner=runner,  # type: ignore[arg-type]
+        pseudonyms=pseudonym_keys(pseudonyms),
         keep_days=kept_days(keep_days),
     )
     name, read_ms = name_version(version), time.time_ns() // 1_000_000

@@ -13,6 +13,7 @@ from pipelines.kubernetes import (
     give_content_key,
     give_keep_days,
     give_object_stores,
+    give_pseudonym_key,
     request_resources,
     set_caching,
 )
@@ -37,6 +38,7 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         keep_days=given.keep_days,
         runner=given.runner,
         content=given.content,
+        pseudonyms=given.pseudonyms,
         pipeline="",
         version="backtest",
         status="",
@@ -65,6 +67,7 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
     give_keep_days(taken, given.training_config)
     give_keep_days(taken, given.training_config)
     give_content_key(encoded, given.content_secret)
+    give_pseudonym_key(taken, given.pseudonym_secret)
     give_circle(measured, given.training_config)
     set_caching(tasks, decided=frozenset({"backtest"}))
     return BacktestOutputs(figures=measured.outputs["figures"], report=measured.outputs["report"])

@@ -243,6 +243,18 @@ class Parameters:
         INGESTING,
         default="coterie-content",
     )
+    pseudonyms: bool = parameter(
+        "Keep pseudonyms in place of people's ids. True refuses to run without a key; with a key "
+        "in the environment, false makes pseudonyms, too.",
+        INGESTING,
+        default=False,
+    )
+    pseudonym_secret: str = parameter(
+        "On Kubernetes: Secret with COTERIE_PSEUDONYM_KEY, which makes pseudonyms; passed over "
+        "where it does not exist and pseudonyms is false.",
+        INGESTING,
+        default="coterie-pseudonyms",
+    )
     training_config: str = parameter(
         "On Kubernetes: ConfigMap of the chart that says where this cluster trains, where its "
         "feature store is, and on whom served lists draw.",

@@ -21,6 +21,7 @@ from pipelines.kubernetes import (
     give_feature_store,
     give_keep_days,
     give_object_stores,
+    give_pseudonym_key,
     give_training_cluster,
     request_resources,
     set_caching,
@@ -53,6 +54,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         keep_days=given.keep_days,
         runner=given.runner,
         content=given.content,
+        pseudonyms=given.pseudonyms,
         pipeline=pipeline,
         version=given.version,
         status=given.status,
@@ -167,6 +169,7 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
         give_feature_store(tables[name], given.redis_secret, given.training_config)
     give_keep_days(tables["ingest"], given.training_config)
     give_content_key(tables["content"], given.content_secret)
+    give_pseudonym_key(tables["ingest"], given.pseudonym_secret)
     give_training_cluster(tables["train"], given.training_config)
     give_circle(tables["train"], given.training_config)
     give_admin_token(begun, given.app_secret)

@@ -196,6 +196,7 @@ def consume(
             "there is nowhere to export events to: set COTERIE_EVENT_EXPORT, or give --export, "
             "to the folder of tables that pipelines have as their source"
         )
+    from coterie.data.pseudonyms import PseudonymKeys
     from serving.features.online_store import FeastFeatures
     from serving.ingestion.exporter import Exporter, restore_changes
     from serving.ingestion.retention import Retention
@@ -211,7 +212,8 @@ def consume(
 
     retention = Retention(events, features, sweeper, settings.keep_days, metrics)
     if given.restore:
-        restored = restore_changes(events, settings.event_export)
+        keys = PseudonymKeys.given(settings.pseudonym_key, settings.pseudonym_key_file)
+        restored = restore_changes(events, settings.event_export, keys)
         print(f"{restored} changes restored from {settings.event_export}")
         return
     if given.once:

@@ -117,6 +117,11 @@ class Settings:
     spaces or commas; ``*`` alone lets every page; none if empty."""
     log_salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     """Secret that turns ids in logs into pseudonyms; random, so new at each start, if not set."""
+    pseudonym_key: str = field(default="", repr=False)
+    """Keys that turn people's ids into pseudonyms before anything keeps them, oldest first, a line
+    each; if empty, ids are kept as the shop has them."""
+    pseudonym_key_file: str = ""
+    """File that holds these keys, in place of ``pseudonym_key``; read when a process starts."""
     log_level: str = "INFO"
     log_file: str = ""
     """Where JSON lines go; ``-`` is standard error, empty is ``serving.log`` in ``state``."""

@@ -65,6 +65,7 @@ LONG: Final = frozenset(
         "tests/data/test_splits.py",
         "tests/docs/test_examples.py",
         "tests/feature_repo/test_forgotten.py",
+        "tests/feature_repo/test_pseudonyms_everywhere.py",
         "tests/feature_repo/test_handover.py",
         "tests/helm/test_chart_schemas.py",
         "tests/models/test_conformance.py",

@@ -14,6 +14,7 @@ from coterie.cli.options import (
     minutes,
     share,
 )
+from coterie.cli.pseudonyms_parser import add_pseudonyms
 from coterie.cli.rollout_parser import add_rollout
 
 MODELS: Final = (
@@ -55,6 +56,7 @@ def make_parser() -> Parser:
         _release,
         add_rollout,
         add_keys,
+        add_pseudonyms,
     ):
         add(commands)
     return parser

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of
 from coterie.languages.texts import marked
@@ -18,6 +18,7 @@ from serving.api.strict_routes import StrictRoute
 from serving.events.event import Entry, Event
 from serving.features.online_store import Friends
 from serving.features.recent import RecentList
+from serving.ingestion.people_door import PeopleDoor
 
 MOST: Final = 500
 """Ties, or entries of the log, on a page."""
@@ -91,6 +92,7 @@ class _DataPage:
 
 @api.get("/data")
 async def person_data(
+    request: Request,
     using: Using,
     user_id: UserId,
     after: Annotated[str, Query(max_length=40, description="`next` of the page before")] = "",
@@ -99,9 +101,8 @@ async def person_data(
     """Give all that is kept online of a person, page by page."""
     using.router.refresh()
     place, live = _DataPage.read(after), using.router.live
-    found = bodies.PersonData(
-        user_id=user_id, erased=user_id in using.router.erased, ties=[], log=[]
-    )
+    erased = any(text in using.router.erased for text in _names(request, user_id))
+    found = bodies.PersonData(user_id=user_id, erased=erased, ties=[], log=[])
     if not after and found.erased:
         found.recent, found.had, found.friends = [], [], []
     elif not after:
@@ -141,11 +142,19 @@ async def erase_person(using: Using, user_id: UserId) -> bodies.ErasureReceipt:
 
 
 @api.delete("/erasure")
-async def lift_erasure(using: Using, user_id: UserId) -> bodies.LiftReceipt:
+async def lift_erasure(request: Request, using: Using, user_id: UserId) -> bodies.LiftReceipt:
     """Let a person who was erased come back, as somebody of whom nothing is known."""
-    lifted = await using.writer.lift(user_id)
+    lifted = False
+    for text in _names(request, user_id):
+        lifted = await using.writer.lift(text) or lifted
     using.router.refresh()
     return bodies.LiftReceipt(user_id=user_id, lifted=lifted)
+
+
+def _names(request: Request, user_id: str) -> tuple[str, ...]:
+    """Say what stands for a person, and stood for them under older keys, or before there were any:
+    a mark of who was erased is of what stood for them then."""
+    return (*PeopleDoor.stood_for(request.scope).get("user_id", ()), user_id)
 
 
 def _describe(using: AppParts, user_id: str, found: bodies.PersonData) -> None:

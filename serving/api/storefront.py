@@ -21,6 +21,7 @@ from serving.api.picture_files import PICTURES
 from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
 from serving.api.tokens import keep_session
+from serving.ingestion.people_door import door_of
 
 SHOWN_HISTORY: Final = 24
 """Entries of a shopper's history, and of each friend's."""
@@ -139,7 +140,9 @@ async def find_shoppers(
     limit: Annotated[int, Query(ge=1, le=MAX_SAMPLE)] = 12,
 ) -> schemas.ShopperSample:
     """List some shoppers to try. For demonstrations only: COTERIE_STOREFRONT."""
-    return using.directory.find(q, limit, using.router.withdrawn, using.router.erased)
+    # Whole ids are found as well where the directory has pseudonyms alone.
+    part = using.directory.part_of(q, door_of(using.settings))
+    return using.directory.find(part, limit, using.router.withdrawn, using.router.erased)
 
 
 @api.get("/v1/users/{user_id}", tags=["storefront"])

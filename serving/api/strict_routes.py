@@ -39,7 +39,12 @@ class StrictRoute(APIRoute):
         need, answer = need_of(self.path, self.methods or ()), self.checked_handler()
 
         async def guarded(request: Request) -> Response:
-            request.app.state.guard.admit(request.scope, need)
+            app = request.app.state
+            # First, since a token is bound to what stands for its shopper inside.
+            wrong = app.door.enter_path(request.scope) if app.door else {}
+            app.guard.admit(request.scope, need)
+            if wrong:
+                raise _unfit_path(wrong)
             return await answer(request)
 
         return guarded
@@ -65,6 +70,12 @@ class StrictRoute(APIRoute):
             return await answer(request)
 
         return checked
+
+
+def _unfit_path(wrong: Mapping[str, str]) -> ProblemError:
+    errors = [FieldError(where=f"path.{name}", message=why) for name, why in wrong.items()]
+    told = "; ".join(f"{one.where}: {one.message}" for one in errors)
+    return ProblemError(422, f"the request does not fit: {told}", errors)
 
 
 class StrictRequest(Request):

@@ -126,6 +126,25 @@ def test_content_that_its_step_could_not_take_is_told_before_tables_are_read(
             max_bad_share=0.1,
             keep_days=0.0,
             runner="native",
+            pseudonyms=False,
+            **texts,
+        )
+
+
+def test_a_run_that_is_to_keep_pseudonyms_reads_nothing_without_their_key(tmp_path, monkeypatch):
+    for name in ("COTERIE_PSEUDONYM_KEY", "COTERIE_PSEUDONYM_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    clean = SimpleNamespace(path=str(tmp_path / "clean"))
+    names = ("dataset", "mapping", "pipeline", "version", "status", "content")
+    texts = dict.fromkeys(names, "")
+    with pytest.raises(BadInputError, match="is pseudonym_secret the name of a secret"):
+        ingest.python_func(
+            clean,
+            "no such shop",
+            max_bad_share=0.1,
+            keep_days=0.0,
+            runner="native",
+            pseudonyms=True,
             **texts,
         )
 
@@ -149,7 +168,13 @@ def test_the_step_leaves_out_events_by_age_as_said_or_as_the_chart_says(
     texts = dict.fromkeys(("dataset", "mapping", "pipeline", "version", "status", "content"), "")
     clean = SimpleNamespace(path=str(tmp_path / "clean"))
     ingest.python_func(
-        clean, str(shop), max_bad_share=0.0, keep_days=said, runner="native", **texts
+        clean,
+        str(shop),
+        max_bad_share=0.0,
+        keep_days=said,
+        runner="native",
+        pseudonyms=False,
+        **texts,
     )
     assert pq.read_table(tmp_path / "clean" / "events.parquet")["event_id"].to_pylist() == left
 

@@ -263,6 +263,31 @@ def test_a_shoppers_token_opens_that_shoppers_lists_alone(shop, keys):
     assert shop.get(LIST).status_code == 401
 
 
+@pytest.mark.parametrize("opens", [[], ["lists:read"], ["people:write"]])
+def test_no_token_reads_or_erases_another_shopper_whatever_its_key_may(make_client, folder, opens):
+    """Also where everybody may ask for lists: who sends a token asks as that shopper."""
+    kept, key = make_key("whole", list(Scope), now())
+    path = folder / "whole.json"
+    path.write_text(written([kept]))
+    shop = make_client(keys=str(path), open_scopes=" ".join(opens))
+    headers = bearer(mint(kept, Purpose.SHOPPER, now(), subject="ana"))
+    reads = ("/recommendations", "/search?q=pan", "/data")
+    for rest in reads:
+        assert shop.get(f"/v1/users/ana{rest}", headers=headers).is_success, rest
+    others = ("bea", "ANA", "an", "anab", "ana%00", "ana%2F..%2Fbea", "%2561na", "ana%252Fbea")
+    for other in others:
+        for rest in reads:
+            answer = shop.get(f"/v1/users/{other}{rest}", headers=headers)
+            assert answer.status_code in (403, 422), (other, rest)
+        assert shop.delete(f"/v1/users/{other}", headers=headers).status_code in (403, 422), other
+    # Nor does a phone forget its own shopper, or change what they agree to.
+    for method, rest in (("DELETE", ""), ("PUT", ""), ("DELETE", "/erasure"), ("PUT", "/ties/bea")):
+        answer = shop.request(method, f"/v1/users/ana{rest}", headers=headers, json={})
+        assert_problem(answer, 403)
+    for user in ("ana", "bea"):
+        assert not shop.get(f"/v1/users/{user}/data", headers=bearer(key)).json()["erased"]
+
+
 def test_a_token_ends_with_its_key_and_with_its_time(shop, keys_file, keys):
     kept, key = keys[Scope.LISTS]
     token = shopper_token(shop, key)

@@ -1,6 +1,9 @@
 """What is too old is in no byte of log, features or exports, and what is younger stays."""
 
+import asyncio
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from logged import event, exported, push_all
 from prometheus_client import CollectorRegistry
 from redis_server import PASSWORD, RedisServer
 from scanning import found_in_folder, found_in_redis
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 import feature_repo
 from coterie.data.changes import Change
@@ -31,7 +34,9 @@ from serving.ingestion.exporter import Exporter
 from serving.ingestion.feature_updater import FeatureUpdater
 from serving.ingestion.retention import EVERY_S, Retention
 from serving.ingestion.sweep import Sweeper
+from serving.settings import Settings
 from serving.telemetry.instruments import LogMetrics
+from serving.telemetry.metrics import ServingMetrics
 
 DAY_MS = 86_400_000
 NOW_S = 1_900_000_000.0
@@ -341,6 +346,42 @@ def test_a_store_that_nobody_here_removes_from_is_told(folder):
     }
     assert features.recent["ana"] == RecentList()
     log.close()
+
+
+# Ray's own use of pydantic.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_on_one_machine_the_sink_does_it_by_itself(stores, shop, monkeypatch):
+    """Beside its other work; where the log is a Redis, the consumer does."""
+    from serving import deployments
+
+    shop.say(*mixed())
+    monkeypatch.setattr(deployments, "AGE_S", 0.0)
+    monkeypatch.setattr(deployments, "Retention", lambda *given: shop.retention())
+    place = shop.place
+    settings = Settings(
+        "none", features=str(stores[0]), event_log=place, event_log_password=PASSWORD, keep_days=10
+    )
+
+    async def story():
+        sink = object.__new__(deployments.EventSink)
+        sink._settings, sink._metrics, sink._eraser = settings, ServingMetrics(), None
+        sink._erasing = ThreadPoolExecutor(1)
+        aging = asyncio.create_task(sink._age())
+        if shop.server:
+            await asyncio.wait_for(aging, PATIENCE_S)
+            return
+        last = time.monotonic() + PATIENCE_S
+        while not shop.registry.get_sample_value(PASSED) and time.monotonic() < last:
+            await asyncio.sleep(0.01)
+        aging.cancel()
+
+    asyncio.run(story())
+    done = not shop.server
+    assert shop.registry.get_sample_value(PASSED) == (NOW_S if done else 0)
+    assert len(shop.features.recent_lists(["bea"])[0]) == (0 if done else 1)
+
+
+PASSED = "coterie_aged_passed_timestamp_seconds"
 
 
 def test_files_of_the_shop_itself_stay(shop):
