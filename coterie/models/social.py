@@ -14,6 +14,8 @@ import torch
 from coterie.data.dataset import TrainingSet
 from coterie.models.blending import LINEAR_WEIGHTS, Added, Blend, PopularityBlend, popularity
 from coterie.models.content_map import ContentMap
+from coterie.models.content_rows import ContentRows, best_rows
+from coterie.models.content_signal import ContentSignal
 from coterie.models.listing import Listing
 from coterie.models.new_items import fill_new, lift_new
 from coterie.models.signals import signals_of
@@ -22,6 +24,7 @@ from coterie.models.social_linear import fit_linear
 from coterie.models.social_trainee import SocialTrainee
 from coterie.models.space import Tuning
 from coterie.progress import Progress, silent
+from coterie.recommend.linear import LinearPart
 from coterie.recommend.terms import Parameters
 from coterie.training.history import TrainingHistory
 from coterie.training.loop import Trainee, run_epochs
@@ -49,11 +52,16 @@ class SocialModel(Listing):
         """How much popularity counts there for who is new."""
         self.new_item_bonus = self.config.content.new_item_bonus
         """See ``ContentSignal``; where content counts, what was found."""
+        self.row_weight = self.config.content.row_weight
+        """Likewise."""
 
     @property
     def item_columns(self) -> tuple[str, ...]:
         """See ``base.Model``: what its item signals read."""
-        return tuple(sorted({c for s in signals_of(self.config).values() for c in s.columns}))
+        read = {c for s in signals_of(self.config).values() for c in s.columns}
+        return tuple(
+            sorted(read.union(ContentSignal.columns if self.config.content.is_read else ()))
+        )
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """See ``base.Model.fit``; in this process, on the CPU."""
@@ -73,7 +81,7 @@ class SocialModel(Listing):
     def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
         """See ``base.Learned``; solves the closed form, and finds both shares on validation."""
         assert isinstance(trainee, SocialTrainee)
-        content = self.config.content.map_of(data) if self.config.content.share != 0 else None
+        content = self.config.content.map_of(data) if self.config.content.is_read else None
         parameters, others = self._terms(trainee, data, content)
         if others:
             blend = Blend(parameters, [*others.values()], trainee.served, data)
@@ -99,7 +107,7 @@ class SocialModel(Listing):
         community, device = trainee.community, trainee.device
         parameters, others, solved = trainee.release_parameters(), dict[str, Added](), None
         if self.config.linear_weight != 0:
-            solved = fit_linear(self.config.closed_form(), data, community, device)
+            solved, self.row_weight = self._closed_form(trainee, data)
         if content is not None:
             parameters, solved = fill_new(parameters, solved, content)
         if solved is not None:
@@ -107,6 +115,20 @@ class SocialModel(Listing):
         for name, signal in signals_of(self.config).items():
             others[name] = Added(signal.fit(data, community, device), signal.share)
         return parameters, others
+
+    def _closed_form(self, trainee: SocialTrainee, data: TrainingSet) -> tuple[LinearPart, float]:
+        """Solve the closed form, with what words say of items as validation weighs it."""
+        config, signal = self.config.closed_form(), self.config.content
+
+        def fitted(rows: ContentRows | None) -> LinearPart:
+            return fit_linear(config, data, trainee.community, trainee.device, rows)
+
+        words = signal.rows_of(data) if signal.is_read and signal.row_weight != 0 else None
+        if words is None or not words.nnz:
+            return fitted(None), 0.0
+        if signal.row_weight is not None:
+            return fitted(ContentRows(words, signal.row_weight)), signal.row_weight
+        return best_rows(words, fitted, trainee.served, data)
 
     @property
     def linear_weight(self) -> float:
@@ -119,8 +141,11 @@ class SocialModel(Listing):
             name: replace(cast(Any, signal), share=self.shares[name])
             for name, signal in signals_of(self.config).items()
         }
-        if "content" in signals:
-            signals["content"] = replace(signals["content"], new_item_bonus=self.new_item_bonus)
+        if self.config.content.is_read:
+            content = cast(ContentSignal, signals.get("content", self.config.content))
+            signals["content"] = replace(
+                content, new_item_bonus=self.new_item_bonus, row_weight=self.row_weight
+            )
         loop = self.config.loop.for_refit(self.history)
         return replace(
             self.config,
