@@ -47,6 +47,7 @@ LONG: Final = frozenset(
         "tests/data/test_ingest_crash.py",
         # Measured: over nine seconds each.
         "tests/benchmarks/test_faults_benchmark.py",
+        "tests/benchmarks/test_membership_benchmark.py",
         "tests/cluster/test_stated.py",
         "tests/serving/api/test_api.py",
         "tests/serving/api/test_filters_and_pages.py",
