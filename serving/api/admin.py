@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, StringConstraints
 
 from coterie.errors import BadInputError
@@ -195,6 +195,7 @@ def _add_questions(
 
     @admin.get("/rollouts/explain")
     def explain(
+        request: Request,
         at: Annotated[AwareDatetime, Query(description="ISO 8601 with an offset")],
         user: Annotated[Id | None, Query(description="A shopper: on which arm?")] = None,
     ) -> explanation.Explanation:
@@ -203,7 +204,8 @@ def _add_questions(
             raise ProblemError(422, f"at: {at.isoformat()} is still to come")
         state, _ = rollout_store.read()
         then = past_state(state, rollout_store.history(), at.timestamp())
-        return explanation.explain(then, user, versions())
+        inside = request.app.state.door.enter(user) if user else None
+        return explanation.explain(then, inside, versions())
 
 
 def _add_commands(
