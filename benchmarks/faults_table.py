@@ -49,13 +49,14 @@ def _behind(one: Mapping[str, Any]) -> str:
 
 def write_missed(results: Results) -> str:
     """Write the faults that too many had seen, and why nothing caught them before."""
-    lines = ["| fault | family | why nothing catches it |", "|---|---|---|"]
-    lines += [
+    lines = [
         f"| {one['about']} | {one['family']} | {one['why_missed']} |"
         for one in _bad(results)
         if not one["as_it_should"]
     ]
-    return "\n".join(lines)
+    if not lines:
+        return "None of those that are in the library."
+    return "\n".join(["| fault | family | why nothing catches it |", "|---|---|---|", *lines])
 
 
 def write_harmless(results: Results) -> str:
