@@ -7,7 +7,7 @@ import pytest
 from browsing import fits, quiet_pages, served, take_picture
 from fastapi.testclient import TestClient
 from page_checks import cut_words, nameless, skipped_levels, too_faint
-from rollout_shop import NEW, OLD, Shop, make_app, make_controller
+from rollout_shop import NEW, OLD, TOKEN, Shop, make_app, make_controller
 
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.decide import MetricsStatus
@@ -247,3 +247,14 @@ def test_the_page_knows_every_phase(client):
     block = re.search(r"const PHASES = \{(.*?)\};", script, re.S).group(1)
     assert set(re.findall(r"(\w+): \"", block)) == {str(phase) for phase in Phase}
     assert OLD[:12] in client.get("/v1/rollouts").text
+
+
+def test_each_app_of_a_process_tells_of_its_own_rollout(tmp_path, client):
+    """They share their routes."""
+    other_store = FileRolloutStore(tmp_path / "other")
+    roll(other_store, Shop(begins=time.time() - 60), lambda s: s.phase is Phase.SHADOW)
+    other = TestClient(make_app(other_store))
+    for one, phase in ((other, Phase.SHADOW), (client, Phase.IDLE), (other, Phase.SHADOW)):
+        told = one.get("/v1/rollouts").json()
+        admins = one.get("/v1/admin/rollouts", headers={"Authorization": f"Bearer {TOKEN}"}).json()
+        assert (told["status"]["phase"], admins["phase"]) == (phase, phase)
