@@ -102,6 +102,7 @@ def content_taken_out() -> Iterator[None]:
         patch("coterie.models.social.signals_of", lambda _: {}),
         patch.object(ContentSignal, "map_of", fail),
         patch.object(ContentSignal, "fit", fail),
+        patch.object(ContentSignal, "rows_of", fail),
         patch.object(ContentMap, "of", fail),
         patch("coterie.models.social.lift_new", fail),
         patch("coterie.models.social.fill_new", fail),

@@ -2,13 +2,16 @@
 
     python -m benchmarks.content_models --data DIR
     python -m benchmarks.content_models --data DIR --sets yelp_core40 --models item_knn lightgcn
+    python -m benchmarks.content_models --data DIR --sets yelp_core40 --models social_content
 
 Protocol: docs/accuracy.md. A baseline's settings are the best on validation of the few in
 ``GRIDS``; ``social`` has those that tuning found for the set (``accuracy.json``), else its own, and
 learns for ``--epochs`` at most: twenty are enough to tell its arms apart. Both arms are made of the
-same trained half: that with content has one term more, whose share, and what new items get, are
-found on validation. Then each is fitted on training and validation, once a seed, and looked at on
-test. Sets have the words of ``benchmarks.content_sets``, and their vectors by the default encoder.
+same trained half: that with content has one term more, whose share is found on validation, with
+what words weigh in the closed form and what new items get. ``social_content`` is the arm with
+content alone, from a half of its own, in which content speaks too. Then each is fitted on training
+and validation, once a seed, and looked at on test. Sets have the words of
+``benchmarks.content_sets``, and their vectors by the default encoder.
 A run replaces its own rows in ``benchmarks/results/content_models.json``.
 """
 
@@ -53,6 +56,7 @@ READERS: Final = {
 FIGURES: Final = ("recall@20", "ndcg@20")
 SOCIAL: Final = "social"
 WITH_CONTENT: Final = "social with content"
+IN_TRAINING: Final = "social_content"
 GRIDS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "popularity": ({},),
     "item_knn": tuple(
@@ -82,7 +86,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--sets", nargs="+", choices=READERS, default=list(READERS))
-    parser.add_argument("--models", nargs="+", choices=(*GRIDS, SOCIAL), default=[*GRIDS, SOCIAL])
+    parser.add_argument(
+        "--models", nargs="+", choices=(*GRIDS, SOCIAL, IN_TRAINING), default=[*GRIDS, SOCIAL]
+    )
     parser.add_argument("--seeds", type=int, default=3, help="of models that learn from chance")
     parser.add_argument("--epochs", type=int, help="of social, at most; its own if not given")
     parser.add_argument("--work", type=Path, default=Path("var/content_models"))
@@ -107,9 +113,10 @@ def measure(
     found: ContentSet, model: str, seeds: int, epochs: int | None = None
 ) -> Iterator[dict[str, Run]]:
     """Measure a model on a set, a seed at a time: one row, or two of the social one."""
-    if model == SOCIAL:
+    if model in (SOCIAL, IN_TRAINING):
         most = {} if epochs is None else {"loop.max_epochs": epochs}
-        yield from measure_social(found, seeds, _settings_of(found.name) | most)
+        arms = measure_social if model == SOCIAL else measure_in_training
+        yield from arms(found, seeds, _settings_of(found.name) | most)
         return
     data, held_out = found.validation.fit, found.validation.held_out
     tried = []
@@ -133,10 +140,6 @@ def measure_social(
     reached = _judge(plain, found.validation.fit, found.validation.held_out)[0]["ndcg@20"]
     best = _adopted(trained, ContentSignal(share=None), found.validation)
     with_content = _judge(best, found.validation.fit, found.validation.held_out)[0]["ndcg@20"]
-    content = {
-        "content.share": best.shares.get("content"),
-        "content.new_item_bonus": best.new_item_bonus,
-    }
     looks: dict[str, list[Any]] = {SOCIAL: [], WITH_CONTENT: []}
     for seed in range(seeds):
         final = _trained(found.test, _seeded(plain.refit_config(), seed))
@@ -146,8 +149,34 @@ def measure_social(
         looks[WITH_CONTENT].append(_judge(more, found.test.fit, found.test.held_out))
         yield {
             SOCIAL: _run(reached, settings, looks[SOCIAL]),
-            WITH_CONTENT: _run(with_content, settings | content, looks[WITH_CONTENT]),
+            WITH_CONTENT: _run(with_content, settings | _found(best), looks[WITH_CONTENT]),
         }
+
+
+def measure_in_training(
+    found: ContentSet, seeds: int, settings: dict[str, Any]
+) -> Iterator[dict[str, Run]]:
+    """Measure the social model with content that speaks in training, too."""
+    config = change(SocialConfig(), settings)
+    content = ContentSignal(share=None, in_training=True)
+    best: Any = fit(found.validation.fit, SOCIAL, replace(config, content=content))
+    reached = _judge(best, found.validation.fit, found.validation.held_out)[0]["ndcg@20"]
+    print(found.name, WITH_CONTENT, "validation", reached, _found(best), flush=True)
+    looks = []
+    for seed in range(seeds):
+        final = fit(found.test.fit, SOCIAL, _seeded(best.refit_config(), seed))
+        looks.append(_judge(final, found.test.fit, found.test.held_out))
+        yield {WITH_CONTENT: _run(reached, settings | _found(best), looks)}
+
+
+def _found(model: SocialModel) -> dict[str, Any]:
+    """Name what of content validation found."""
+    return {
+        "content.share": model.shares.get("content"),
+        "content.new_item_bonus": model.new_item_bonus,
+        "content.row_weight": model.row_weight,
+        "content.in_training": model.config.content.in_training,
+    }
 
 
 def _trained(task: Task, config: SocialConfig) -> tuple[SocialModel, Any]:
@@ -218,6 +247,9 @@ def _keep(name: str, runs: Mapping[str, Run], command: str, seconds: int, work: 
             "versions": {"python": platform.python_version()}
             | {one: version(one) for one in ("numpy", "scipy", "torch")},
         }
+    for cell in rows.values():  # of those that have no figures here none is about an older run
+        told = cell.get("against", {})
+        cell["against"] = {other: told[other] for other in told if other not in runs}
     known = {row: np.load(file) for row in rows if (file := work / f"{row}.npy").exists()}
     for row in known:
         rows[row]["against"] = {

@@ -1,7 +1,8 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
 into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach and
 cost, into docs/search.md what search finds, into docs/rules.md what rules cost, into
-docs/discretion.md what it costs that lists draw on fewer friends, into docs/performance.md and
+docs/discretion.md what it costs that lists draw on fewer friends, into docs/privacy.md what a
+bound costs, into docs/performance.md and
 docs/operations-sizing.md what the service costs, and into docs/rollout.md what catches faults.
 
     python -m benchmarks.pages           # write what has changed
@@ -46,6 +47,7 @@ from benchmarks import (
     feature_reads_table,
     harmless_pairs_table,
     lists_table,
+    membership_table,
     planted_table,
     rollout_table,
     rules_table,
@@ -76,6 +78,7 @@ PAGES: Final = tuple(
         "docs/search.md",
         "docs/rules.md",
         "docs/discretion.md",
+        "docs/privacy.md",
         "docs/performance.md",
         "docs/operations-sizing.md",
         "docs/rollout.md",
@@ -84,6 +87,8 @@ PAGES: Final = tuple(
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
 CURVES: Final = "shadow-quality.svg"
 """Beside the chart."""
+PRICE: Final = "bound-price.svg"
+"""Likewise."""
 MARKED: Final = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
 Results = Mapping[str, Any]
@@ -144,6 +149,10 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "faults count": lambda _: faults_table.write_summary(_read("faults.json")),
     "faults missed": lambda _: faults_table.write_missed(_read("faults.json")),
     "faults not": lambda _: faults_table.write_harmless(_read("faults.json")),
+    "bound price": lambda accuracy: membership_table.write_price(
+        _read("membership.json"), accuracy
+    ),
+    "membership": lambda _: membership_table.write_attacks(_read("membership.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""
@@ -198,7 +207,12 @@ def draw_all(results: Results, pages: Iterable[Path], chart: Path | None) -> dic
     if chart is None:
         return drawn
     curves = shadow_quality_chart.draw_curves(_read("shadow_quality.json"))
-    return drawn | {chart: draw_chart(results), chart.with_name(CURVES): curves}
+    price = membership_table.draw_price(_read("membership.json"), results)
+    return drawn | {
+        chart: draw_chart(results),
+        chart.with_name(CURVES): curves,
+        chart.with_name(PRICE): price,
+    }
 
 
 def fill_page(text: str, results: Results) -> str:

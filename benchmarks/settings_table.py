@@ -56,6 +56,8 @@ OTHERS: Final = {
     "content.neighbours": "in content, of each item and kind",
     "content.new_item_bonus": "of items that nobody had, in spreads of the scores; "
     "none: chosen on validation",
+    "content.row_weight": "weight of words as rows of the closed form; none: chosen on validation",
+    "content.in_training": "true: a map of content is learned with the embeddings",
     "linear.neighbours": "nearest items that are kept of each, fewer where memory ends",
     "linear.friend_power": "0: friends' events add up; 1: their mean counts",
     "linear.history_power": "0: a friend with a long history counts more; 1: all count alike",

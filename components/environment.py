@@ -12,6 +12,7 @@ from coterie.errors import BadInputError
 if TYPE_CHECKING:
     from coterie.cluster.rayjob import Pod, TrainingCluster
     from coterie.data.circle import CircleRule
+    from coterie.data.pseudonyms import PseudonymKeys
     from feature_repo.handover import SharedStore
 
 ADMIN_TOKEN: Final = "COTERIE_ADMIN_TOKEN"  # noqa: S105
@@ -25,6 +26,8 @@ PASSWORDS: Final = ("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD")
 """Variables with the passwords of event log and online store, which are one Redis."""
 CONTENT_KEY: Final = "COTERIE_CONTENT_KEY"
 """Variable with what an API that encodes texts asks of its callers."""
+KEEP_DAYS: Final = "COTERIE_KEEP_DAYS"
+"""Variable with the days that what people did is kept for."""
 POD: Final = {
     "COTERIE_POD_NAME": "metadata.name",
     "COTERIE_POD_UID": "metadata.uid",
@@ -50,6 +53,47 @@ def admin_token() -> str:
 def content_key() -> str:
     """Read the key of an API that encodes texts; empty where none was given."""
     return os.environ.get(CONTENT_KEY, "").strip()
+
+
+def pseudonym_keys(needed: bool) -> "PseudonymKeys":
+    """Read the keys that make pseudonyms of people's ids; none where none were given.
+
+    Args:
+        needed: Whether ids may not be kept as they are.
+
+    Raises:
+        BadInputError: The step was given none and needs one, or one is no key.
+    """
+    from coterie.data.pseudonyms import FILE_VARIABLE, VARIABLE, PseudonymKeys
+
+    keys = PseudonymKeys.read(os.environ)
+    if needed and not keys:
+        raise BadInputError(
+            f"pseudonyms are to be kept in place of ids, but neither {VARIABLE} nor "
+            f"{FILE_VARIABLE} is set: is pseudonym_secret the name of a secret that is there?"
+        )
+    return keys
+
+
+def kept_days(said: float) -> float:
+    """Tell for how many days events are kept: what was said, or what this install keeps; 0: all.
+
+    Args:
+        said: -1 for what stands in the environment.
+
+    Raises:
+        BadInputError: The variable holds no number.
+    """
+    found = os.environ.get(KEEP_DAYS, "").strip()
+    if said != -1:
+        return said
+    try:
+        return float(found or 0)
+    except ValueError as error:
+        raise BadInputError(
+            f"{KEEP_DAYS} is {found!r}: expected days as a number, 0 to keep all; the chart writes "
+            "it from events.keepDays"
+        ) from error
 
 
 def circle_rule() -> "CircleRule":

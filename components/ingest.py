@@ -14,8 +14,10 @@ def ingest(
     dataset: str,
     mapping: str,
     max_bad_share: float,
+    keep_days: float,
     runner: str,
     content: str,
+    pseudonyms: bool,
     pipeline: str,
     version: str,
     status: str,
@@ -24,13 +26,19 @@ def ingest(
     it read them, milliseconds since 1970, UTC."""
     import time
 
+    from components.environment import kept_days, pseudonym_keys
     from components.progress import print_note, print_progress
     from coterie.data.ingest import IngestConfig, put_aside
     from coterie.workflow.sources import name_version, take_in
     from coterie.workflow.status import record_rows, recorded
 
     # Any other runner than these two is refused where it is chosen.
-    config = IngestConfig(max_bad_share=max_bad_share, runner=runner)  # type: ignore[arg-type]
+    config = IngestConfig(
+        max_bad_share=max_bad_share,
+        runner=runner,  # type: ignore[arg-type]
+        pseudonyms=pseudonym_keys(pseudonyms),
+        keep_days=kept_days(keep_days),
+    )
     name, read_ms = name_version(version), time.time_ns() // 1_000_000
     with recorded(status, name, "ingest", pipeline):
         if content.strip():

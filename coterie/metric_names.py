@@ -38,6 +38,8 @@ PUSH_DURATION: Final = "coterie_push_duration_seconds"
 PUSH_FAILURES: Final = "coterie_push_failures_total"
 EXPORTED_EVENTS: Final = "coterie_exported_events_total"
 EXPORT_FAILURES: Final = "coterie_export_failures_total"
+AGED: Final = "coterie_aged_total"
+AGED_PASSED: Final = "coterie_aged_passed_timestamp_seconds"
 
 # Releases and the two arms of a rollout.
 RELEASE_INFO: Final = "coterie_release_info"

@@ -11,7 +11,9 @@ from pipelines._base import pipeline
 from pipelines.kubernetes import (
     give_circle,
     give_content_key,
+    give_keep_days,
     give_object_stores,
+    give_pseudonym_key,
     request_resources,
     set_caching,
 )
@@ -33,8 +35,10 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         dataset=given.dataset,
         mapping=given.mapping,
         max_bad_share=given.max_bad_share,
+        keep_days=given.keep_days,
         runner=given.runner,
         content=given.content,
+        pseudonyms=given.pseudonyms,
         pipeline="",
         version="backtest",
         status="",
@@ -60,7 +64,10 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
     for task in tasks.values():
         give_object_stores(task, given.s3_secret, given.training_config)
         request_resources(task, given.cpu, given.memory)
+    give_keep_days(taken, given.training_config)
+    give_keep_days(taken, given.training_config)
     give_content_key(encoded, given.content_secret)
+    give_pseudonym_key(taken, given.pseudonym_secret)
     give_circle(measured, given.training_config)
     set_caching(tasks, decided=frozenset({"backtest"}))
     return BacktestOutputs(figures=measured.outputs["figures"], report=measured.outputs["report"])

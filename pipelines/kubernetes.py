@@ -16,11 +16,13 @@ from components.environment import (
     CONTENT_KEY,
     EVENT_LOG,
     FEATURE_STORE,
+    KEEP_DAYS,
     PASSWORDS,
     POD,
     TRAINING,
 )
 from coterie.data.circle import VARIABLES
+from coterie.data.pseudonyms import VARIABLE as PSEUDONYM_KEY
 
 S3_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 """Keys of the secret with S3's credentials, and the variables that a step finds them in."""
@@ -62,6 +64,12 @@ def give_circle(task: PipelineTask, training_config: Any) -> PipelineTask:
     return kubernetes.use_config_map_as_env(task, training_config, same, optional=True)
 
 
+def give_keep_days(task: PipelineTask, training_config: Any) -> PipelineTask:
+    """Tell a step for how long this install keeps what people did; nothing: for ever."""
+    same = {KEEP_DAYS: KEEP_DAYS}
+    return kubernetes.use_config_map_as_env(task, training_config, same, optional=True)
+
+
 def give_training_cluster(task: PipelineTask, training_config: Any) -> PipelineTask:
     """Let a step make RayJobs where this cluster trains; they go when its pod does."""
     kubernetes.use_config_map_as_env(task, training_config, {TRAINING_KEY: TRAINING}, optional=True)
@@ -74,6 +82,12 @@ def give_content_key(task: PipelineTask, content_secret: Any) -> PipelineTask:
     """Give a step the key of the API that encodes texts."""
     same = {CONTENT_KEY: CONTENT_KEY}
     return kubernetes.use_secret_as_env(task, content_secret, same, optional=True)
+
+
+def give_pseudonym_key(task: PipelineTask, pseudonym_secret: Any) -> PipelineTask:
+    """Give a step the keys that make pseudonyms of people's ids."""
+    same = {PSEUDONYM_KEY: PSEUDONYM_KEY}
+    return kubernetes.use_secret_as_env(task, pseudonym_secret, same, optional=True)
 
 
 def give_admin_token(task: PipelineTask, app_secret: Any) -> PipelineTask:

@@ -72,6 +72,12 @@ class Parameters:
         INGESTING,
         default=0.05,
     )
+    keep_days: float = parameter(
+        "Events that are older are left out, and counted; 0 keeps all, -1 does what the chart "
+        "says (events.keepDays), and keeps all where none is.",
+        INGESTING,
+        default=-1.0,
+    )
     runner: str = parameter(
         "Where Daft cleans the tables: native (in the step itself) or ray.",
         INGESTING,
@@ -81,7 +87,8 @@ class Parameters:
         "Name of the release; empty takes the time of day in UTC.", RELEASING, default=""
     )
     model: str = parameter(
-        "What to fit: social, or one of the baselines, which cannot be released.",
+        "What to fit: social; bounded, which promises something to everybody in the data and takes "
+        "epsilon and delta in settings; or one of the baselines, which cannot be released.",
         (TRAIN,),
         default="social",
     )
@@ -235,6 +242,18 @@ class Parameters:
         "over where it does not exist.",
         INGESTING,
         default="coterie-content",
+    )
+    pseudonyms: bool = parameter(
+        "Keep pseudonyms in place of people's ids. True refuses to run without a key; with a key "
+        "in the environment, false makes pseudonyms, too.",
+        INGESTING,
+        default=False,
+    )
+    pseudonym_secret: str = parameter(
+        "On Kubernetes: Secret with COTERIE_PSEUDONYM_KEY, which makes pseudonyms; passed over "
+        "where it does not exist and pseudonyms is false.",
+        INGESTING,
+        default="coterie-pseudonyms",
     )
     training_config: str = parameter(
         "On Kubernetes: ConfigMap of the chart that says where this cluster trains, where its "

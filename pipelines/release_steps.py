@@ -19,7 +19,9 @@ from pipelines.kubernetes import (
     give_circle,
     give_content_key,
     give_feature_store,
+    give_keep_days,
     give_object_stores,
+    give_pseudonym_key,
     give_training_cluster,
     request_resources,
     set_caching,
@@ -49,8 +51,10 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         dataset=given.dataset,
         mapping=given.mapping,
         max_bad_share=given.max_bad_share,
+        keep_days=given.keep_days,
         runner=given.runner,
         content=given.content,
+        pseudonyms=given.pseudonyms,
         pipeline=pipeline,
         version=given.version,
         status=given.status,
@@ -163,7 +167,9 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
         give_object_stores(task, given.s3_secret, given.training_config)
     for name in ("features", "content"):
         give_feature_store(tables[name], given.redis_secret, given.training_config)
+    give_keep_days(tables["ingest"], given.training_config)
     give_content_key(tables["content"], given.content_secret)
+    give_pseudonym_key(tables["ingest"], given.pseudonym_secret)
     give_training_cluster(tables["train"], given.training_config)
     give_circle(tables["train"], given.training_config)
     give_admin_token(begun, given.app_secret)

@@ -186,6 +186,9 @@ def _with_whole_paths(settings: Settings) -> Settings:
         pictures=_whole(settings.pictures) if settings.pictures else "",
         rules=_whole(settings.rules) if settings.rules else "",
         keys=_whole(settings.keys) if settings.keys else "",
+        pseudonym_key_file=_whole(settings.pseudonym_key_file)
+        if settings.pseudonym_key_file
+        else "",
     )
 
 

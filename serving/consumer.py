@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what takes long to load, and is loaded while it listens
     from serving.features.online_store import OnlineFeatures
     from serving.ingestion.exporter import Exporter
     from serving.ingestion.feature_updater import FeatureUpdater
+    from serving.ingestion.retention import Retention
     from serving.ingestion.sweep import Sweeper
     from serving.telemetry.instruments import LogMetrics
 
@@ -46,6 +47,7 @@ class Consumer:
     open_features: Callable[[], "OnlineFeatures"]
     """Called when they are first needed: on most days the sink leaves nothing behind."""
     sweeper: "Sweeper"
+    retention: "Retention"
     export_s: float = 300.0
     """The log has no event for longer before it is exported."""
     take_over_s: float = 10.0
@@ -57,9 +59,8 @@ class Consumer:
     def turn(self) -> None:
         """Export and take over once; trouble is logged, and the next turn tries again."""
         # Each, whatever became of the other.
-        wrong = "; ".join(
-            filter(None, map(self._try, (self._take_over, self._export, self._sweep)))
-        )
+        parts = (self._take_over, self._export, self._sweep, self.retention.turn)
+        wrong = "; ".join(filter(None, map(self._try, parts)))
         if wrong and wrong != self._said:
             log.warning("the event consumer goes on: %s", wrong)
         self._said, self.came_round = wrong, time.monotonic()
@@ -128,6 +129,11 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--export", dest="event_export", help="folder or URL of tables (COTERIE_EVENT_EXPORT)"
     )
+    parser.add_argument(
+        "--keep-days",
+        type=float,
+        help="what people did longer ago is removed, days (COTERIE_KEEP_DAYS)",
+    )
     parser.add_argument("--features", help="folder with Feast's feature_store.yaml")
     parser.add_argument("--once", action="store_true", help="export all there is, and end")
     parser.add_argument(
@@ -155,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry, probed = CollectorRegistry(), Starting()
     try:
-        names = ("event_log", "event_export", "features", "state")
+        names = ("event_log", "event_export", "features", "state", "keep_days")
         named = {name: getattr(given, name) for name in names}
         # It serves no release; which one is set makes no difference.
         settings = read_settings(release="none", **named)
@@ -190,29 +196,40 @@ def consume(
             "there is nowhere to export events to: set COTERIE_EVENT_EXPORT, or give --export, "
             "to the folder of tables that pipelines have as their source"
         )
+    from coterie.data.pseudonyms import PseudonymKeys
     from serving.features.online_store import FeastFeatures
     from serving.ingestion.exporter import Exporter, restore_changes
+    from serving.ingestion.retention import Retention
     from serving.ingestion.sweep import Sweeper
     from serving.telemetry.instruments import LogMetrics
 
     events, metrics = open_event_log(settings), LogMetrics(registry)
     exporter = Exporter(events, settings.event_export, metrics)
     sweeper = Sweeper(events, settings.event_export)
+
+    def features() -> FeastFeatures:
+        return FeastFeatures(settings.features)
+
+    retention = Retention(events, features, sweeper, settings.keep_days, metrics)
     if given.restore:
-        restored = restore_changes(events, settings.event_export)
+        keys = PseudonymKeys.given(settings.pseudonym_key, settings.pseudonym_key_file)
+        restored = restore_changes(events, settings.event_export, keys)
         print(f"{restored} changes restored from {settings.event_export}")
         return
     if given.once:
         print(f"{exporter.export()} events exported to {settings.event_export}")
         if swept := sweeper.sweep():
             print(f"{swept} rows of people who were erased are gone from {settings.event_export}")
+        for where, removed in retention.finish().items():
+            print(f"{removed} removed from {where}: older than {settings.keep_days:g} days")
         return
     probed.work = consumer = Consumer(
         events,
         exporter,
         metrics,
-        lambda: FeastFeatures(settings.features),
+        features,
         sweeper,
+        retention,
         given.export_every,
         given.take_over,
     )

@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from ray import serve
 from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
 
+from coterie.data.locks import SQLITE
 from coterie.errors import BadInputError
 from coterie.rollout.live import Live
 from serving.events.event import Entry
@@ -27,7 +29,9 @@ from serving.features.live import LiveState
 from serving.features.online_store import FeastFeatures
 from serving.ingestion.eraser import Erased, Eraser
 from serving.ingestion.remote_writer import RemoteWriter, WaitingWrites
+from serving.ingestion.retention import Retention
 from serving.ingestion.sink import Receipt, Sink
+from serving.ingestion.sweep import Sweeper
 from serving.rollouts.attribution import Responses
 from serving.rollouts.controller import RolloutController
 from serving.rollouts.release_locator import open_rollout_store, release_locator
@@ -46,6 +50,8 @@ BEAT_S: Final = 1.0
 """Between signs of life."""
 RETRY_S: Final = 1.0
 """Between attempts to tell the feature store what it missed."""
+AGE_S: Final = 2.0
+"""Between two looks at what is too old."""
 THREADS: Final = "OMP_NUM_THREADS"
 """Variable with the number of threads that work on one request's numbers."""
 SINK_S: Final = 60.0
@@ -60,6 +66,7 @@ class EventSink:
         start_logging(settings.log_level, settings.log_path)
         share_counts(settings.metrics_folder)
         events, metrics = open_event_log(settings), ServingMetrics()
+        self._metrics = metrics
         self._responses = Responses(settings.attribution_s, metrics.arms)
         self._sink = Sink(
             events,
@@ -75,6 +82,7 @@ class EventSink:
         self._working = asyncio.Lock()
         self._writes: asyncio.Task[None] | None = None
         self._retries = asyncio.create_task(self._retry())
+        self._ageing = asyncio.create_task(self._age())
 
     async def reconfigure(self, content: dict[str, Any]) -> None:
         """Take note of the releases whose lists clicks may follow from."""
@@ -162,6 +170,31 @@ class EventSink:
                 if said != (said := f"{type(error).__name__}: {error}"):
                     log.exception("the event sink goes on")
             await asyncio.sleep(RETRY_S)
+
+    async def _age(self) -> None:
+        """Remove what is too old where nobody else does: on one machine no consumer need run."""
+        settings, said = self._settings, ""
+        if not settings.keep_days or urlsplit(settings.event_log_url).scheme != SQLITE:
+            return
+        retention: Retention | None = None
+        while True:
+            try:
+                # Opened and used by the thread that erases, with a log of its own.
+                if retention is None:
+                    retention = await self._by_eraser(lambda _: _retention(settings, self._metrics))
+                await self._by_eraser(lambda _, going=retention: going.turn())  # type: ignore[misc]
+                said = ""
+            except Exception as error:
+                # As in _retry: the next turn may go better.
+                if said != (said := f"{type(error).__name__}: {error}"):
+                    log.exception("what is too old stays for now")
+            await asyncio.sleep(AGE_S)
+
+
+def _retention(settings: Settings, metrics: ServingMetrics) -> Retention:
+    events, features = open_event_log(settings), FeastFeatures(settings.features)
+    sweeper = Sweeper(events, settings.event_export) if settings.event_export else None
+    return Retention(events, lambda: features, sweeper, settings.keep_days, metrics.log)
 
 
 async def await_sink(handle: Any, seconds: float = SINK_S) -> None:

@@ -117,11 +117,19 @@ class Settings:
     spaces or commas; ``*`` alone lets every page; none if empty."""
     log_salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     """Secret that turns ids in logs into pseudonyms; random, so new at each start, if not set."""
+    pseudonym_key: str = field(default="", repr=False)
+    """Keys that turn people's ids into pseudonyms before anything keeps them, oldest first, a line
+    each; if empty, ids are kept as the shop has them."""
+    pseudonym_key_file: str = ""
+    """File that holds these keys, in place of ``pseudonym_key``; read when a process starts."""
     log_level: str = "INFO"
     log_file: str = ""
     """Where JSON lines go; ``-`` is standard error, empty is ``serving.log`` in ``state``."""
     max_event_age_days: float = 3650.0
     """Events older than this are refused."""
+    keep_days: float = 0.0
+    """What people did longer ago than this is not kept: neither in the log nor in features, nor in
+    what was exported, and older events are refused; 0: it is kept."""
     max_event_lead_s: float = 300.0
     """Events further ahead of our clock than this are refused."""
     reason_min_people: int = 3
@@ -223,6 +231,11 @@ class Settings:
         )
 
     @property
+    def taken_days(self) -> float:
+        """Events older than this are refused, days: those of which nothing would be kept, too."""
+        return min(self.max_event_age_days, self.keep_days or self.max_event_age_days)
+
+    @property
     def releases_root(self) -> str:
         """Folder or URL of the store whose releases may be rolled out."""
         return self.releases or self.release.rstrip("/").rpartition("/")[0] or "."
@@ -264,6 +277,7 @@ _BOUNDS: Final = {
     "replicas": (1, 1000),
     "sinks": (1, 100),
     "max_event_age_days": (0.01, 36500),
+    "keep_days": (0, 36500),
     "max_event_lead_s": (0, 300),  # what the contract calls the future begins there
     "reason_min_people": (1, 1000),
     "list_min_people": (0, 1000),

@@ -47,6 +47,7 @@ LONG: Final = frozenset(
         "tests/data/test_ingest_crash.py",
         # Measured: over nine seconds each.
         "tests/benchmarks/test_faults_benchmark.py",
+        "tests/benchmarks/test_membership_benchmark.py",
         "tests/cluster/test_stated.py",
         "tests/serving/api/test_api.py",
         "tests/serving/api/test_filters_and_pages.py",
@@ -64,6 +65,7 @@ LONG: Final = frozenset(
         "tests/data/test_splits.py",
         "tests/docs/test_examples.py",
         "tests/feature_repo/test_forgotten.py",
+        "tests/feature_repo/test_pseudonyms_everywhere.py",
         "tests/feature_repo/test_handover.py",
         "tests/helm/test_chart_schemas.py",
         "tests/models/test_conformance.py",

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from coterie.data.ingest import ingest
+from coterie.data.ingest import IngestConfig, ingest
+from coterie.data.pseudonyms import NO_KEYS, PseudonymKeys
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.release.gate import Limits
 
@@ -32,7 +33,9 @@ class Trained:
     bundle: str
 
 
-def train(raw: Path, home: Path, version: str, **config) -> Trained:
+def train(
+    raw: Path, home: Path, version: str, pseudonyms: PseudonymKeys = NO_KEYS, **config
+) -> Trained:
     """Ingest, features, train and release as the pipeline's steps do them, within this process:
     for tests of what comes after, which need no pipeline."""
     from coterie import workflow
@@ -41,7 +44,7 @@ def train(raw: Path, home: Path, version: str, **config) -> Trained:
     clean, store, known, model, bundle = (
         str(home / name) for name in ("clean", "store", "known", "model", "bundle")
     )
-    ingest(str(raw), clean)
+    ingest(str(raw), clean, IngestConfig(pseudonyms=pseudonyms))
     materialise(clean, store, known, version)
     workflow.fit_challenger(
         clean, model, workflow.FitSettings(config=config), training_features=known

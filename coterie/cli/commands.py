@@ -59,6 +59,7 @@ def ingest(options: argparse.Namespace) -> None:
     """Clean a shop's tables, after bringing a public set into the contract."""
     from coterie.data.ingest import IngestConfig, ingest
     from coterie.data.mapping.document import read_mapping
+    from coterie.data.pseudonyms import PseudonymKeys
 
     source, mapping = options.source, None
     if options.dataset and options.mapping:
@@ -68,7 +69,10 @@ def ingest(options: argparse.Namespace) -> None:
     if options.mapping:
         mapping = read_mapping(options.mapping)
     config = IngestConfig(
-        max_bad_share=options.max_bad_share, runner=options.runner, keep_days=options.keep_days
+        max_bad_share=options.max_bad_share,
+        runner=options.runner,
+        keep_days=options.keep_days,
+        pseudonyms=PseudonymKeys.read(os.environ),
     )
     with bar() as progress:
         report = ingest(source, options.out, config, progress, mapping)
@@ -78,9 +82,10 @@ def ingest(options: argparse.Namespace) -> None:
 
 def forget(options: argparse.Namespace) -> None:
     """Take a person out of files, and say what is left."""
+    from coterie.data.pseudonyms import PseudonymKeys
     from coterie.privacy.forget import forget
 
-    found = forget(options.user, options.folders)
+    found = forget(options.user, options.folders, PseudonymKeys.read(os.environ))
     for name, num in found.rows.items():
         show.say(f"{num:>8,} rows: {name}")
     show.say(f"{found.num_files:,} files were looked at, {len(found.rows):,} rewritten")
@@ -162,6 +167,8 @@ def train(options: argparse.Namespace) -> None:
     show.fitted(challenger)
     show.say(RepurchaseRule(challenger.repurchase).in_words())
     show.say(challenger.rule.in_words())
+    if challenger.promise is not None:
+        show.say(challenger.promise.in_words())
     version = options.release_version or datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     folder = f"{options.out}/{workflow.RELEASES}/{version}"
     limits = Limits(min_gain_over_popularity=options.min_gain)
@@ -201,7 +208,9 @@ def recommend(options: argparse.Namespace) -> None:
     if not options.data:
         raise BadInputError("--features goes with --all: one shopper's list is made from --data")
     from coterie.data.circle import CircleRule
+    from coterie.data.ids import normal_id
     from coterie.data.load import load_dataset
+    from coterie.data.pseudonyms import PseudonymKeys
     from coterie.languages.texts import texts_for
     from coterie.reasons.discretion import Discretion
     from coterie.release.offline import OfflineLists
@@ -209,7 +218,8 @@ def recommend(options: argparse.Namespace) -> None:
     discretion = Discretion(circle=CircleRule.read(os.environ))
     release = _find_release(options.release)
     lists = OfflineLists(release, load_dataset(options.data), discretion=discretion)
-    answer = lists.recommend(options.user, options.k, texts_for(options.language))
+    user = PseudonymKeys.read(os.environ).of(normal_id(options.user))
+    answer = lists.recommend(user, options.k, texts_for(options.language))
     if options.json:
         show.as_json(answer)
     else:
@@ -273,6 +283,13 @@ def _content(options: argparse.Namespace) -> str:
 def keys(options: argparse.Namespace) -> None:
     """Make, list, rotate or revoke keys that open the app."""
     from coterie.cli.keys import ACTIONS
+
+    ACTIONS[options.action](options)
+
+
+def pseudonyms(options: argparse.Namespace) -> None:
+    """Make or rotate keys of pseudonyms, or look pseudonyms up."""
+    from coterie.cli.pseudonyms import ACTIONS
 
     ACTIONS[options.action](options)
 

@@ -70,12 +70,15 @@ def token(options: argparse.Namespace) -> None:
     """Make a shopper's token and print it."""
     from coterie.access.tokens import Purpose, mint
     from coterie.data.ids import normal_id
+    from coterie.data.pseudonyms import PseudonymKeys
 
     key = _key(options)
     if Scope.LISTS not in key.scopes:
         raise BadInputError(f"key {key.id} lacks {Scope.LISTS}: a token opens what its key does")
     lasts, now = timedelta(minutes=options.minutes), datetime.now(UTC)
-    print(mint(key, Purpose.SHOPPER, now, lasts, normal_id(options.user)))
+    # The app compares what stands for a shopper inside.
+    user = PseudonymKeys.read(os.environ).of(normal_id(options.user))
+    print(mint(key, Purpose.SHOPPER, now, lasts, user))
 
 
 def link(options: argparse.Namespace) -> None:

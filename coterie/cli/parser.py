@@ -14,9 +14,19 @@ from coterie.cli.options import (
     minutes,
     share,
 )
+from coterie.cli.pseudonyms_parser import add_pseudonyms
 from coterie.cli.rollout_parser import add_rollout
 
-MODELS: Final = ("social", "social_linear", "lightgcn", "content", "ease", "item_knn", "popularity")
+MODELS: Final = (
+    "social",
+    "bounded",
+    "social_linear",
+    "lightgcn",
+    "content",
+    "ease",
+    "item_knn",
+    "popularity",
+)
 """Names of ``coterie.models.MODELS``, spelt again so that help need not import torch."""
 DATASETS: Final = ("beidian", "lastfm", "ciao", "douban_book", "split_csv")
 """Names of ``coterie.data.public.READERS``, likewise."""
@@ -46,6 +56,7 @@ def make_parser() -> Parser:
         _release,
         add_rollout,
         add_keys,
+        add_pseudonyms,
     ):
         add(commands)
     return parser

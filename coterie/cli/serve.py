@@ -15,7 +15,8 @@ from typing import Final
 
 from coterie.access.at_home import KEY_FILE, own_key
 from coterie.cli import show
-from coterie.data.load import fingerprint_of
+from coterie.data.load import fingerprint_of, refuse_other_key
+from coterie.data.pseudonyms import PseudonymKeys
 from coterie.errors import BadInputError
 from coterie.files import write_atomically
 from coterie.release.bundle import Release
@@ -51,6 +52,7 @@ def serve(options: argparse.Namespace, release: Release, folder: str) -> None:
     state = Path(options.state or Path(options.model, "serving"))
     features = state / "features"
     fingerprint = fingerprint_of(options.data)
+    refuse_other_key(options.data, PseudonymKeys.read(os.environ))
     if release.manifest.data_fingerprint != fingerprint:
         show.say(
             f"Release {release.version} was trained on other tables than those in {options.data}: "

@@ -85,6 +85,11 @@ def ingested(report: "IngestReport") -> None:
     for name, dropped in report.dropped.items():
         for reason, count in dropped.items():
             say(f"{count:>8,} rows of {name} left out, as the mapping says: {reason}")
+    say(
+        f"People are pseudonyms under key {report.pseudonym_key}"
+        if report.pseudonym_key
+        else "People's ids are kept as the shop has them: COTERIE_PSEUDONYM_KEY is not set"
+    )
     for note in report.notes:
         say(note)
     for found in report.passed_over:

@@ -24,6 +24,8 @@ from coterie.data.changes import (
     values_of,
     weight_of,
 )
+from coterie.data.pseudonymous import renewed_changes
+from coterie.data.pseudonyms import NO_KEYS, PseudonymKeys
 from coterie.data.spill import sorted_by
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
@@ -34,10 +36,10 @@ States = Mapping[str, Mapping[RowKey, RowState]]
 _SEPARATOR: Final = "\x1f"
 
 
-def read_changes(source: str) -> States:
+def read_changes(source: str, keys: PseudonymKeys = NO_KEYS) -> States:
     """Read what was changed live of the tables in a folder; each change once, however often it is
-    there. See ``exported_changes``."""
-    return states_of(exported_changes(source))
+    there, and people by their newest pseudonyms where there are keys. See ``exported_changes``."""
+    return states_of(renewed_changes(exported_changes(source), keys))
 
 
 def exported_changes(source: str) -> list[Change]:
@@ -55,12 +57,21 @@ def exported_changes(source: str) -> list[Change]:
     with reaching(source):
         found = fs.find(f"{root}/{CHANGES}") if fs.exists(f"{root}/{CHANGES}") else []
         names = sorted(n for n in found if PurePosixPath(n).name[0] not in "._")
-        return [change for name in names for change in _read(fs, name)]
+        return [change for name in names for change in changes_in(fs.cat_file(name), name)]
 
 
-def _read(fs: Any, name: str) -> list[Change]:
+def changes_in(content: bytes, name: str) -> list[Change]:
+    """Read the changes of an exported file.
+
+    Args:
+        content: Its bytes.
+        name: What errors call it.
+
+    Raises:
+        BadInputError: It is none of the consumer's.
+    """
     try:
-        rows = pq.read_table(pa.BufferReader(fs.cat_file(name)), schema=EXPORTED).to_pylist()
+        rows = pq.read_table(pa.BufferReader(content), schema=EXPORTED).to_pylist()
         return [_change(row) for row in rows]
     except (pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise BadInputError(

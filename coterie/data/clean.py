@@ -18,6 +18,7 @@ from coterie.data.checks import COLUMN, CUT, FOUND, NOTED, REASON, check, checke
 from coterie.data.chunks import Chunk
 from coterie.data.engine import Runner, daft_on
 from coterie.data.ids import normal_ids
+from coterie.data.pseudonymous import AS_THEY_ARE, PseudonymousRows
 from coterie.data.spill import ROW_OFFSET, Keys, Spill, all_of_each, first_of_each, last_of_each
 from coterie.data.suppressed import NOBODY, REFERRING, Suppressed, people_in
 from coterie.data.tables import TableSource, refuse_columns
@@ -106,6 +107,7 @@ def clean_table(
     runner: Runner = "native",
     gone: Suppressed = NOBODY,
     oldest: datetime | None = None,
+    people: PseudonymousRows = AS_THEY_ARE,
 ) -> Clean:
     """Check all rows of a table.
 
@@ -117,6 +119,7 @@ def clean_table(
         runner: Where rows are checked.
         gone: Who was erased: their rows are left out, bad ones too, and names of theirs.
         oldest: Events before it are left out; None: none are.
+        people: Gives their pseudonyms, where there are any.
 
     Raises:
         BadInputError: A file cannot be read, and where.
@@ -134,8 +137,9 @@ def clean_table(
     with pa.ipc.new_file(str(bad_file), QUARANTINE) as quarantine:
         on_cluster = runner == "ray"
         for checked in (_on_cluster if on_cluster else _here)(table, _counted(clean, source), now):
-            kept = _young(clean, _spared(clean, checked, gone), oldest)
-            _sift(clean, kept, quarantine)
+            spared = people.of(table, _spared(clean, checked, gone), FILE)
+            _sift(clean, _young(clean, spared, oldest), quarantine)
+    clean.suspects = people.ids(clean.suspects)
     return clean
 
 

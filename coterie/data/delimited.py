@@ -31,7 +31,12 @@ def delimited_columns(file: Path, name: str, form: FileForm) -> list[str]:
     if not form.header:
         return list(form.names)
     with _text(file, name, form) as lines:
-        header: list[str] = next(_rows(lines, form), [])
+        try:
+            header: list[str] = next(_rows(lines, form), [])
+        except csv.Error as error:
+            raise BadInputError(
+                f"{name} has a first line that is no header: {error}; expected names of columns"
+            ) from error
     columns = [column.strip() for column in header]
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:

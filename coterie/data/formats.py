@@ -125,7 +125,7 @@ def _kind(file: Path, name: str) -> str:
 def _parquet(file: Path, name: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (ValueError, OSError) as error:  # pyarrow's are, and those of names that are no UTF-8
         raise BadInputError(
             f"{name} is no whole Parquet file: {error}: was it cut short while it was copied?"
         ) from error
@@ -145,7 +145,7 @@ def _parquet_chunks(file: Path, name: str, wanted: Collection[str] | None) -> It
             found = {column: _plain(batch.column(column)) for column in columns}
             yield Chunk(name, rows, found, {})
             first += batch.num_rows
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except (ValueError, pa.ArrowNotImplementedError, OSError) as error:
         raise BadInputError(f"{name} cannot be read from row {first} on: {error}") from error
 
 

@@ -22,6 +22,8 @@ from coterie.data.formats import FORMATS
 from coterie.data.mapping.folder import open_mapped
 from coterie.data.mapping.model import Mapping
 from coterie.data.parquet import ROW_GROUP, table_writer
+from coterie.data.pseudonymous import PseudonymousRows, suppressed_before
+from coterie.data.pseudonyms import NO_KEYS, PseudonymKeys
 from coterie.data.quarantine import (
     QUARANTINE_FILE,
     count_reasons,
@@ -71,6 +73,8 @@ class IngestConfig:
     """Times after it are impossible; None takes the clock's, once a run."""
     keep_days: float = 0.0
     """Events that are older are left out, and counted; 0: all are kept."""
+    pseudonyms: PseudonymKeys = NO_KEYS
+    """What makes pseudonyms of people's ids; without keys ids are kept as they are."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.max_bad_share <= 1.0:
@@ -106,6 +110,8 @@ class IngestReport:
     """Tables that the mapping says there are none of, and what follows."""
     warnings: list[str] = field(default_factory=list)
     """What a person should look at."""
+    pseudonym_key: str = ""
+    """Name of the key that ids are pseudonyms under; empty where they are the shop's own."""
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
@@ -137,7 +143,7 @@ def ingest(
         UnavailableError: A store does not answer.
     """
     _refuse_overlap(source, out)
-    states = read_changes(source)
+    states = read_changes(source, config.pseudonyms)
     with open_mapped(source, mapping) if mapping else open_folder(source) as found:
         return ingest_source(found, source, out, config, progress, states)
 
@@ -161,8 +167,9 @@ def ingest_source(
         states: What was changed live; it stands over what the tables say.
     """
     _refuse_missing(source, name)
-    gone = suppressed_in(states)
-    states = without_suppressed(states, gone)
+    keys, gone = config.pseudonyms, suppressed_in(states)
+    states, gone = without_suppressed(states, gone), suppressed_before(gone, keys)
+    people = PseudonymousRows(keys)
     now = config.now or datetime.now(UTC)
     oldest = now - timedelta(days=config.keep_days) if config.keep_days else None
     order = (*_FIRST, *_others())
@@ -175,12 +182,12 @@ def ingest_source(
         for step, table in enumerate(order):
             progress(f"ingest {table.name}", step, steps)
             cleaned[table.name] = clean_table(
-                table, source, scratch, now, config.runner, gone, oldest
+                table, source, scratch, now, config.runner, gone, oldest, people
             )
         judge(list(cleaned.values()), config.max_bad_share, out)
         _refuse_nothing(cleaned, name)
         progress("write clean tables", len(order), steps)
-        report = _write(folder, cleaned, source, states)
+        report = _write(folder, cleaned, source, states, keys.name)
         shutil.rmtree(scratch)
     forget_rejected(out)
     progress("ingest", steps, steps)
@@ -211,7 +218,7 @@ def _most_often(reasons: dict[str, int], table: str) -> str:
 
 
 def _write(
-    folder: Path, cleaned: dict[str, Clean], source: TableSource, states: States
+    folder: Path, cleaned: dict[str, Clean], source: TableSource, states: States, key: str
 ) -> IngestReport:
     """Write all tables into a folder, the report last."""
     for table in (EVENTS, TIES, *_others()):
@@ -252,6 +259,7 @@ def _write(
         changed=num_changed(states),
         notes=list(source.notes),
         warnings=[*_of_consent(cleaned[USERS.name]), *warnings],
+        pseudonym_key=key,
     )
     (folder / INGEST_REPORT).write_text(report.to_json(), encoding="utf-8")
     return report

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from coterie.data.dataset import Codes, Dataset, Floats, Interactions, Ints, Ties
+from coterie.data.pseudonyms import PseudonymKeys
 from coterie.data.staging import settled
 from coterie.data.stores import open_store, reaching
 from coterie.data.vocab import Vocab
@@ -91,6 +92,24 @@ def fingerprint_of(clean: str) -> str:
     """
     fs, folder = open_store(settled(clean))
     return str(_read_report(fs, folder, clean).get("fingerprint"))
+
+
+def refuse_other_key(clean: str, keys: PseudonymKeys) -> None:
+    """Refuse clean tables in which people stand under another key than the newest given: everybody
+    would be a stranger.
+
+    Raises:
+        BadInputError: They do, or it is no clean folder.
+        UnavailableError: The store does not answer.
+    """
+    fs, folder = open_store(settled(clean))
+    made = str(_read_report(fs, folder, clean).get("pseudonym_key", ""))
+    if made != keys.name:
+        found, expected = (f"pseudonyms under key {k}" if k else "ids" for k in (made, keys.name))
+        raise BadInputError(
+            f"people in {clean} are {found}, and here {expected} are expected: give the key that "
+            "ingest had, or run ingest again with that of here (COTERIE_PSEUDONYM_KEY)"
+        )
 
 
 def _read_report(fs: Any, folder: str, clean: str) -> dict[str, Any]:

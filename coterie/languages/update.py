@@ -14,8 +14,13 @@ from coterie.languages.page_texts import sentences_of_page
 from coterie.languages.texts import CATALOGUES, DOMAIN
 
 ROOT: Final = Path(__file__).parents[2]
-SOURCES: Final = ("coterie/languages/texts.py", "coterie/reasons/*.py", "serving/api/static/*.js")
-PAGES: Final = ("serving/api/static/index.html",)
+SOURCES: Final = (
+    "coterie/languages/texts.py",
+    "coterie/reasons/*.py",
+    "serving/api/people.py",
+    "serving/api/static/*.js",
+)
+PAGES: Final = tuple(f"serving/api/static/{name}.html" for name in ("index", "privacy", "sign-in"))
 KEYWORDS: Final = {
     "marked": None,
     "marked_plural": (1, 2),

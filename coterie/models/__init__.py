@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from coterie.models.base import Inductive, Learned, Model, Releasable
+from coterie.models.base import Bounded, Inductive, Learned, Model, Releasable
+from coterie.models.bounded import BoundedModel
 from coterie.models.content import ContentModel
 from coterie.models.ease import EASE
 from coterie.models.item_knn import ItemKNN
@@ -13,7 +14,16 @@ from coterie.models.social_linear import SocialLinear
 
 MODELS: Final[dict[str, type[Any]]] = {
     model.name: model
-    for model in (Popularity, ItemKNN, EASE, ContentModel, LightGCN, SocialLinear, SocialModel)
+    for model in (
+        Popularity,
+        ItemKNN,
+        EASE,
+        ContentModel,
+        LightGCN,
+        SocialLinear,
+        SocialModel,
+        BoundedModel,
+    )
 }
 """Each a ``Model``, made from its ``config_class``."""
 
@@ -23,4 +33,16 @@ def is_releasable(name: str) -> bool:
     return hasattr(MODELS[name], "use")
 
 
-__all__ = ["MODELS", "Inductive", "Learned", "Model", "Releasable", "is_releasable"]
+COMPARED: Final = tuple(name for name in MODELS if name != BoundedModel.name)
+"""Models that an evaluation compares where nobody names any: a bound is asked for."""
+
+__all__ = [
+    "COMPARED",
+    "MODELS",
+    "Bounded",
+    "Inductive",
+    "Learned",
+    "Model",
+    "Releasable",
+    "is_releasable",
+]

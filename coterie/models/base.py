@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from coterie.data.dataset import TrainingSet
+from coterie.data.dataset import Floats, TrainingSet
 from coterie.models.space import Tuning
+from coterie.privacy.promise import Promise
 from coterie.progress import Progress, silent
 from coterie.recommend.terms import Parameters
 from coterie.training.history import TrainingHistory
@@ -77,6 +78,17 @@ class Releasable(Model, Protocol):
 
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """Score the users of ``data`` with what was kept, without fitting."""
+
+
+@runtime_checkable
+class Bounded(Releasable, Protocol):
+    """A releasable model that bounds what it tells of any one person."""
+
+    popularity: Floats
+    """How many people had each item, with noise, shape (items,): a release holds it in place of
+    the true numbers."""
+    promise: Promise | None
+    """What was promised when it was fitted; None where nothing can be."""
 
 
 @runtime_checkable

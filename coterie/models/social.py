@@ -9,16 +9,14 @@ learns it. The closed-form half is ``social_linear``. How much each counts is ch
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from coterie.data.dataset import Ints, TrainingSet
-from coterie.errors import BadInputError
-from coterie.models.base import Scores
+from coterie.data.dataset import TrainingSet
 from coterie.models.blending import LINEAR_WEIGHTS, Added, Blend, PopularityBlend, popularity
 from coterie.models.content_map import ContentMap
-from coterie.models.engagement import check_users
+from coterie.models.content_rows import ContentRows, best_rows
+from coterie.models.content_signal import ContentSignal
+from coterie.models.listing import Listing
 from coterie.models.new_items import fill_new, lift_new
 from coterie.models.signals import signals_of
 from coterie.models.social_config import TUNING, SocialConfig
@@ -26,15 +24,13 @@ from coterie.models.social_linear import fit_linear
 from coterie.models.social_trainee import SocialTrainee
 from coterie.models.space import Tuning
 from coterie.progress import Progress, silent
-from coterie.recommend.batches import Community
-from coterie.recommend.recommender import Recommender
-from coterie.recommend.shoppers import Shoppers
+from coterie.recommend.linear import LinearPart
 from coterie.recommend.terms import Parameters
 from coterie.training.history import TrainingHistory
 from coterie.training.loop import Trainee, run_epochs
 
 
-class SocialModel:
+class SocialModel(Listing):
     """Fits both halves, then scores and lists through the recommender, as serving does."""
 
     name: ClassVar[str] = "social"
@@ -43,6 +39,7 @@ class SocialModel:
     tuning: ClassVar[Tuning] = TUNING
 
     def __init__(self, config: SocialConfig | None = None):
+        super().__init__()
         self.config = config or self.config_class()
         self.history = TrainingHistory()
         self.shares: dict[str, float] = {
@@ -55,15 +52,16 @@ class SocialModel:
         """How much popularity counts there for who is new."""
         self.new_item_bonus = self.config.content.new_item_bonus
         """See ``ContentSignal``; where content counts, what was found."""
-        self.parameters: Parameters = {}
-        """See ``base.Releasable``; empty before it is fitted."""
-        self._recommender: Recommender | None = None
-        self._community: Community | None = None
+        self.row_weight = self.config.content.row_weight
+        """Likewise."""
 
     @property
     def item_columns(self) -> tuple[str, ...]:
         """See ``base.Model``: what its item signals read."""
-        return tuple(sorted({c for s in signals_of(self.config).values() for c in s.columns}))
+        read = {c for s in signals_of(self.config).values() for c in s.columns}
+        return tuple(
+            sorted(read.union(ContentSignal.columns if self.config.content.is_read else ()))
+        )
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """See ``base.Model.fit``; in this process, on the CPU."""
@@ -83,7 +81,7 @@ class SocialModel:
     def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
         """See ``base.Learned``; solves the closed form, and finds both shares on validation."""
         assert isinstance(trainee, SocialTrainee)
-        content = self.config.content.map_of(data) if self.config.content.share != 0 else None
+        content = self.config.content.map_of(data) if self.config.content.is_read else None
         parameters, others = self._terms(trainee, data, content)
         if others:
             blend = Blend(parameters, [*others.values()], trainee.served, data)
@@ -109,7 +107,7 @@ class SocialModel:
         community, device = trainee.community, trainee.device
         parameters, others, solved = trainee.release_parameters(), dict[str, Added](), None
         if self.config.linear_weight != 0:
-            solved = fit_linear(self.config.closed_form(), data, community, device)
+            solved, self.row_weight = self._closed_form(trainee, data)
         if content is not None:
             parameters, solved = fill_new(parameters, solved, content)
         if solved is not None:
@@ -117,6 +115,20 @@ class SocialModel:
         for name, signal in signals_of(self.config).items():
             others[name] = Added(signal.fit(data, community, device), signal.share)
         return parameters, others
+
+    def _closed_form(self, trainee: SocialTrainee, data: TrainingSet) -> tuple[LinearPart, float]:
+        """Solve the closed form, with what words say of items as validation weighs it."""
+        config, signal = self.config.closed_form(), self.config.content
+
+        def fitted(rows: ContentRows | None) -> LinearPart:
+            return fit_linear(config, data, trainee.community, trainee.device, rows)
+
+        words = signal.rows_of(data) if signal.is_read and signal.row_weight != 0 else None
+        if words is None or not words.nnz:
+            return fitted(None), 0.0
+        if signal.row_weight is not None:
+            return fitted(ContentRows(words, signal.row_weight)), signal.row_weight
+        return best_rows(words, fitted, trainee.served, data)
 
     @property
     def linear_weight(self) -> float:
@@ -129,8 +141,11 @@ class SocialModel:
             name: replace(cast(Any, signal), share=self.shares[name])
             for name, signal in signals_of(self.config).items()
         }
-        if "content" in signals:
-            signals["content"] = replace(signals["content"], new_item_bonus=self.new_item_bonus)
+        if self.config.content.is_read:
+            content = cast(ContentSignal, signals.get("content", self.config.content))
+            signals["content"] = replace(
+                content, new_item_bonus=self.new_item_bonus, row_weight=self.row_weight
+            )
         loop = self.config.loop.for_refit(self.history)
         return replace(
             self.config,
@@ -142,44 +157,4 @@ class SocialModel:
 
     def use(self, parameters: Parameters, data: TrainingSet) -> None:
         """See ``base.Releasable``."""
-        self.parameters = parameters
-        self._recommender = Recommender(parameters, popularity(data))
-        self._community = Community.of(data)  # not without ties: the recommender knows whose count
-
-    def serve(self, data: TrainingSet) -> None:
-        """See ``base.Inductive``."""
-        assert self.recommender
-        self._community = Community.of(data)
-
-    @property
-    def recommender(self) -> Recommender:
-        """The one path, loaded with what was learned.
-
-        Raises:
-            BadInputError: Not fitted yet.
-        """
-        if self._recommender is None:
-            raise BadInputError("the model is not fitted: call fit first")
-        return self._recommender
-
-    def shoppers(self, user_idx: Ints) -> Shoppers:
-        """Make a batch of the training set's users.
-
-        Raises:
-            BadInputError: As ``base.Model.scores`` says.
-        """
-        people = self._community.histories.num_people if self._community else 0
-        check_users(user_idx, people)
-        assert self._community is not None
-        return self._community.shoppers(user_idx)
-
-    def scores(self, user_idx: npt.NDArray[np.int64]) -> Scores:
-        """See ``base.Model.scores``."""
-        shoppers = self.shoppers(user_idx)
-        scores: Scores = self.recommender.scores(shoppers).numpy()
-        return scores
-
-    def lists(self, user_idx: npt.NDArray[np.int64], k: int) -> Ints:
-        """Make the lists that serving would show, shape (users, k), -1 where short."""
-        shoppers = self.shoppers(user_idx)
-        return self.recommender.recommend(shoppers, k).item_idx
+        self.use_with(parameters, popularity(data), data)

@@ -33,6 +33,7 @@ from scipy import sparse
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
+from coterie.models.content_rows import ContentRows
 from coterie.models.engagement import check_users, engagement
 from coterie.models.kernel_ridge import Inputs, solve
 from coterie.models.neighbours import nearest
@@ -204,8 +205,11 @@ def fit_linear(
     data: TrainingSet,
     community: Community,
     device: torch.device | str = "cpu",
+    content: ContentRows | None = None,
 ) -> LinearPart:
     """Solve for the closed form's vectors, on ``device``.
+
+    Rows of ``content`` are to be rebuilt beside what shoppers had.
 
     Raises:
         BadInputError: There is nothing to learn from.
@@ -227,6 +231,8 @@ def fit_linear(
     l2 = config.l2 * float((answers @ sparse.diags_array(scale)).power(2).sum()) / len(learners)
     share = _share(config, own, ties, entries)
     targets = _scaled(row_weight, answers, scale**0)
+    if content is not None:
+        own, likes, targets, ties = _with_content(content, scale, own, likes, targets, ties)
     x, f = Inputs(device, own), Inputs(device, ties, entries * share)
     rank = min(config.rank, *own.shape, max(64, MAX_NUMBERS // data.num_items))
     solved = solve(
@@ -263,6 +269,21 @@ def _input_weights(config: SocialLinearConfig) -> InputWeights:
 def _scaled(rows: npt.NDArray[Any], inputs: Any, columns: npt.NDArray[Any]) -> Any:
     scaled = sparse.diags_array(rows) @ inputs @ sparse.diags_array(columns)
     return scaled.tocsr().astype(np.float32)
+
+
+def _with_content(
+    content: ContentRows, scale: npt.NDArray[Any], own: Any, likes: Any, targets: Any, ties: Any
+) -> tuple[Any, Any, Any, Any]:
+    """Put rows of content below those of shoppers; nobody's friends had them."""
+    answered = content.of_size(own, scale)
+    said = _scaled(np.ones(len(content)), answered, scale)
+    nothing = sparse.csr_matrix((len(content), int(ties.shape[1]))).astype(np.float32)
+    return _below(own, said), _below(likes, said), _below(targets, answered), _below(ties, nothing)
+
+
+def _below(rows: Any, more: Any) -> Any:
+    stacked: Any = sparse.vstack([rows, more])
+    return stacked.tocsr()
 
 
 def _share(config: SocialLinearConfig, own: Any, ties: Any, entries: Any) -> float:

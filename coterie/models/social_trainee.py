@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from coterie.data.dataset import Floats, Ints, TrainingSet
 from coterie.data.polarity import is_target
 from coterie.errors import BadInputError
+from coterie.models.content_map import content_features
 from coterie.models.device_batches import DeviceBatches
 from coterie.models.engagement import engagement
 from coterie.models.masked_batch import ItemSample, MaskedBatch
@@ -53,6 +54,7 @@ class SocialTrainee(Trainee):
         self.item_in = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
         self.item_out = nn.ParameterList([*torch.randn(shape, generator=rng) * 0.1])
         self.item_bias = nn.Parameter(torch.zeros(data.num_items))
+        self._begin_content_map(data)
         self.encoder = Encoder()
         if not config.use_times:
             # softplus is 0 there, and so is its gradient: no decay with age, now or later.
@@ -64,6 +66,37 @@ class SocialTrainee(Trainee):
         self._on_device: DeviceBatches | None = None
         self._validation = Validation(data, device)
         self.to(device)
+
+    def _begin_content_map(self, data: TrainingSet) -> None:
+        """Let content speak in training, where it is asked to: of no item anything at the start."""
+        self._features: torch.Tensor | None = None
+        if not self.config.content.in_training:
+            return
+        features = content_features(data, self.config.content.kinds)
+        if features.shape[1]:
+            size = (features.shape[1], self.config.embedding_size // self.config.heads)
+            self._features = torch.from_numpy(features).float().to(self.device)
+            self.content_in, self.content_out = (
+                nn.ParameterList([torch.zeros(size) for _ in range(self.config.heads)])
+                for _ in range(2)
+            )
+            self.content_bias = nn.Parameter(torch.zeros(size[0]))
+
+    def _tables(self) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
+        """Make the items' input and output vectors, head by head, and their biases: what is learned
+        of each, and what the map makes of its content."""
+        if self._features is None:
+            return list(self.item_in), list(self.item_out), self.item_bias
+        # Half precision is for the softmax.
+        with torch.autocast(self.device.type, enabled=False):
+            item_in, item_out = (
+                [own + self._features @ more for own, more in zip(tables, maps, strict=True)]
+                for tables, maps in (
+                    (self.item_in, self.content_in),
+                    (self.item_out, self.content_out),
+                )
+            )
+            return item_in, item_out, self.item_bias + self._features @ self.content_bias
 
     def num_batches(self, world: int) -> int:
         """Count the steps in which every shopper with a target comes once."""
@@ -177,11 +210,16 @@ class SocialTrainee(Trainee):
 
     def forward(self, batch: tuple[MaskedBatch, ...]) -> torch.Tensor:
         """Compute the softmax loss of what was left out, given what was kept, over all heads."""
-        each = zip(batch, self.item_in, self.item_out, strict=True)
-        return torch.stack([self._loss(*one) for one in each]).mean()
+        item_in, item_out, bias = self._tables()
+        each = zip(batch, item_in, item_out, strict=True)
+        return torch.stack([self._loss(*one, bias) for one in each]).mean()
 
     def _loss(
-        self, batch: MaskedBatch, item_in: torch.Tensor, item_out: torch.Tensor
+        self,
+        batch: MaskedBatch,
+        item_in: torch.Tensor,
+        item_out: torch.Tensor,
+        bias: torch.Tensor,
     ) -> torch.Tensor:
         b = batch.people.num_shoppers
         # Half precision is for the softmax: here it would change numbers' kind and save nothing.
@@ -190,7 +228,6 @@ class SocialTrainee(Trainee):
             state = self.encoder.states(
                 encoded.sums[:b], encoded.total[:b], encoded.friends, encoded.tie_total
             )
-        bias: torch.Tensor = self.item_bias
         if batch.sample is not None:
             item_out = item_out.index_select(0, batch.sample.items)
             bias = bias.index_select(0, batch.sample.items) - batch.sample.log_odds
@@ -241,10 +278,11 @@ class SocialTrainee(Trainee):
     @torch.no_grad()
     def release_parameters(self) -> Parameters:
         """Name all that was learned as a release does."""
+        item_in, item_out, bias = self._tables()
         parameters = {
-            "item_in": torch.cat(list(self.item_in), dim=1),
-            "item_out": torch.cat([F.normalize(p, dim=1) for p in self.item_out], dim=1),
-            "item_bias": self.item_bias,
+            "item_in": torch.cat(item_in, dim=1),
+            "item_out": torch.cat([F.normalize(p, dim=1) for p in item_out], dim=1),
+            "item_bias": bias,
             "inverse_temperature": torch.tensor(self.config.inverse_temperature),
             "popularity_weight": torch.tensor(0.0),
             **{f"encoder.{name}": p for name, p in self.encoder.named_parameters()},

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from coterie.data.ids import normal_id
+from coterie.data.pseudonyms import NO_KEYS, PseudonymKeys
 from coterie.data.suppressed import REFERRING
 from coterie.errors import BadInputError
 from coterie.files import write_atomically
@@ -39,7 +40,7 @@ class Forgotten:
     """Files that were looked at."""
 
 
-def forget(user_id: str, folders: Sequence[str]) -> Forgotten:
+def forget(user_id: str, folders: Sequence[str], keys: PseudonymKeys = NO_KEYS) -> Forgotten:
     """Remove a person from the tables in folders, and look for their id in every other file.
 
     Tables that ``ingest`` wrote stay as they are, since their digests are written down: they are
@@ -48,18 +49,20 @@ def forget(user_id: str, folders: Sequence[str]) -> Forgotten:
     Args:
         user_id: Who, as tables write it.
         folders: Of this machine; what lies in folders in them, too.
+        keys: Pseudonyms of theirs under these are looked for as well.
 
     Raises:
         BadInputError: A folder is none, or the id is none.
     """
-    who, found = normal_id(user_id), Forgotten()
+    names, found = keys.lineage(normal_id(user_id)), Forgotten()
     for name in folders:
         folder = Path(name)
         if not folder.is_dir():
             raise BadInputError(f"{name} is no folder of this machine: name one with files")
         for file in sorted(one for one in folder.rglob("*") if one.is_file()):
             found.num_files += 1
-            _forget_in(file, who, found)
+            for who in names:
+                _forget_in(file, who, found)
     return found
 
 
@@ -68,7 +71,7 @@ def _forget_in(file: Path, who: str, found: Forgotten) -> None:
     clean = _CLEANERS.get(file.suffix)
     try:
         if clean is not None and not made and (num := clean(file, who)):
-            found.rows[str(file)] = num
+            found.rows[str(file)] = found.rows.get(str(file), 0) + num
         holds = any(who in part for part in _texts(file))
     except _DAMAGED as error:
         # Others go on: one file that is spoilt must not keep a person in all that follow.

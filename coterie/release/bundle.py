@@ -20,6 +20,7 @@ from coterie.data.repurchase import RepurchaseRule
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError, UnavailableError
 from coterie.files import atomic_folder
+from coterie.privacy.promise import Promise
 from coterie.release.encoders import ReleasedEncoder
 from coterie.release.files import ReleaseFiles, read_files
 from coterie.release.kept import let_go
@@ -61,6 +62,8 @@ class ReleaseContent:
     nothing is known; none where the shop encodes nothing."""
     encoders: Mapping[str, ReleasedEncoder] = field(default_factory=dict)
     """What made the vectors of each kind."""
+    bound: Promise | None = None
+    """What is promised of any one person whose events it was made of; None: nothing."""
     code_version: str = coterie.__version__
     schema_version: int = SCHEMA_VERSION
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -234,6 +237,7 @@ def _to_files(content: ReleaseContent, where: str) -> dict[str, bytes]:
         repurchase=dict(RepurchaseRule(content.repurchase).days),
         files={name: FileDigest.of(data) for name, data in files.items()},
         encoders=content.encoders,
+        bound=content.bound,
     )
     return files | {MANIFEST: manifest.to_json()}
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from coterie.data.repurchase import RepurchaseRule
 from coterie.errors import BadInputError
+from coterie.privacy.promise import Promise
 from coterie.release.encoders import ReleasedEncoder, parse_encoders
 from coterie.schema import SCHEMA_VERSION
 
@@ -68,6 +69,8 @@ class Manifest:
     it was known, whose lists never show again what was had."""
     encoders: Mapping[str, ReleasedEncoder] = field(default_factory=dict)
     """What made the vectors of items in ``CONTENT``, by kind; none in a release without."""
+    bound: Promise | None = None
+    """What is promised of any one person whose events it was made of; None: nothing."""
 
     def to_json(self) -> bytes:
         """Write the bytes of ``manifest.json``.
@@ -79,6 +82,8 @@ class Manifest:
         if not self.encoders:
             # Without content a release is, byte for byte, what it was before there was any.
             del told["encoders"]
+        if self.bound is None:
+            del told["bound"]
         try:
             text = json.dumps(told, indent=2, allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -136,6 +141,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
             files={name: _digest(files[name]) for name in expected},
             repurchase=dict(RepurchaseRule(fields.get("repurchase", {})).days),
             encoders=parse_encoders(fields.get("encoders", {})),
+            bound=Promise.from_json(fields["bound"]) if "bound" in fields else None,
         )
     except BadInputError as error:
         raise BadInputError(f"{where}: {error}") from error

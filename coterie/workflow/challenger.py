@@ -7,20 +7,25 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
+import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
 
 import coterie
 from coterie.data.circle import CircleRule
+from coterie.data.dataset import Floats
 from coterie.data.repurchase import RepurchaseSetting, read_repurchase
 from coterie.data.vector_columns import encoders_of, vector_digests
 from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
 from coterie.files import write_atomically
 from coterie.fitting.fit import chosen_config, fit_twice
-from coterie.models import MODELS, Learned, Model, Releasable, is_releasable
+from coterie.models import MODELS, Bounded, Learned, Model, Releasable, is_releasable
+from coterie.models.bounded import BoundedModel
 from coterie.models.popularity import Popularity
+from coterie.privacy.promise import Promise
 from coterie.progress import Progress, silent
 from coterie.recommend.terms import Parameters
 from coterie.workflow.features import check_features
@@ -31,6 +36,8 @@ from coterie.workflow.start import open_start
 CHALLENGER: Final = "challenger.json"
 """Written last: a folder without it holds no challenger yet."""
 PARAMETERS: Final = "parameters.safetensors"
+POPULARITY: Final = "popularity.safetensors"
+"""Of bounded models: how many people had each item, with noise."""
 CHECKPOINTS: Final = "checkpoints"
 
 
@@ -63,6 +70,25 @@ class Challenger:
     """Digest of these vectors, by kind."""
     circle: Mapping[str, Any] = field(default_factory=dict)
     """Whom lists drew on: ``CircleRule.as_json``; empty, as it was once: all friends."""
+
+    bound: Mapping[str, Any] = field(default_factory=dict)
+    """What is promised of any one person: ``Promise.as_json``; empty: nothing."""
+
+    @property
+    def promise(self) -> Promise | None:
+        """What is promised of any one person, for whoever makes a release of it.
+
+        Raises:
+            BadInputError: The model bounds nothing although it is one of those that do.
+        """
+        if self.bound:
+            return Promise.from_json(self.bound)
+        if issubclass(MODELS[self.model], BoundedModel):
+            raise BadInputError(
+                f"the {self.model} model was trained with {dict(self.config)}, which promises "
+                "nothing: give an epsilon and no noise_seed, and train again"
+            )
+        return None
 
     @property
     def rule(self) -> CircleRule:
@@ -144,6 +170,7 @@ def fit_challenger(
         encoders=encoders_of(shop.split.items),
         vectors=vector_digests(shop.split.items),
         circle=settings.circle.as_json(),
+        bound=_bound(fitted.final),
     )
     _save(challenger, fitted.final, Path(out))
     return challenger
@@ -184,6 +211,26 @@ def load_parameters(folder: str) -> Parameters:
         raise BadInputError(f"{path} is damaged ({error}): train again") from error
 
 
+def load_popularity(folder: str) -> Floats:
+    """Read how many people had each item as a bounded challenger has it, shape (items,).
+
+    Raises:
+        BadInputError: There is no such file, or it is damaged.
+    """
+    path = Path(folder, POPULARITY)
+    try:
+        found = safetensors.load(path.read_bytes())["popularity"].numpy()
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise BadInputError(f"{path} is missing or damaged ({error}): train again") from error
+    return np.asarray(found, np.float32)
+
+
+def _bound(final: Model) -> dict[str, Any]:
+    """Tell what the model that may be released promises."""
+    promise = final.promise if isinstance(final, Bounded) else None
+    return promise.as_json() if promise else {}
+
+
 def _releasable() -> str:
     return " or ".join(name for name in MODELS if is_releasable(name))
 
@@ -202,7 +249,11 @@ def _save(challenger: Challenger, final: Model, folder: Path) -> None:
     """Write parameters first: a folder with ``challenger.json`` is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CHALLENGER).unlink(missing_ok=True)
-    (folder / PARAMETERS).unlink(missing_ok=True)
+    for name in (PARAMETERS, POPULARITY):
+        (folder / name).unlink(missing_ok=True)
     if isinstance(final, Releasable):
         write_atomically(folder / PARAMETERS, safetensors.save(final.parameters))
+    if isinstance(final, Bounded):
+        told = {"popularity": torch.from_numpy(final.popularity)}
+        write_atomically(folder / POPULARITY, safetensors.save(told))
     write_atomically(folder / CHALLENGER, json.dumps(asdict(challenger), indent=2) + "\n")

@@ -24,9 +24,15 @@ from coterie.evaluation.shop import shop_figures
 from coterie.files import write_atomically
 from coterie.fitting.fit import chosen_config, fit, fit_twice
 from coterie.graph.figures import degree_counts, graph_figures
-from coterie.models import MODELS, Inductive, Model, Releasable, is_releasable
+from coterie.models import COMPARED, MODELS, Bounded, Inductive, Model, Releasable, is_releasable
 from coterie.progress import Progress, silent
-from coterie.workflow.challenger import Challenger, history_of, load_challenger, load_parameters
+from coterie.workflow.challenger import (
+    Challenger,
+    history_of,
+    load_challenger,
+    load_parameters,
+    load_popularity,
+)
 from coterie.workflow.config_values import flatten
 from coterie.workflow.settings import FitSettings, change
 from coterie.workflow.shop import CleanShop
@@ -73,7 +79,8 @@ def evaluate_all(
     if known:
         known.check_content(shop.split.items)
     runs: dict[str, _Run] = {}
-    for name in models or (*MODELS, WITHOUT_TIES):
+    theirs = () if known is None or known.model in COMPARED else (known.model,)
+    for name in models or (*COMPARED, *theirs, WITHOUT_TIES):
         if challenger and known and name == known.model and is_releasable(name):
             runs[name] = _restore(known, challenger, shop)
         else:
@@ -160,6 +167,8 @@ class _Run:
 def _restore(known: Challenger, folder: str, shop: CleanShop) -> _Run:
     kind = MODELS[known.model]
     model = kind(change(kind.config_class(), flatten(known.config)))
+    if isinstance(model, Bounded):
+        model.popularity = load_popularity(folder)
     model.use(load_parameters(folder), shop.split.for_test())
     return _Run(model, change(kind.config_class(), flatten(known.chosen)), known.training)
 

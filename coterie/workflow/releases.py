@@ -17,7 +17,12 @@ from coterie.recommend.terms import Parameters
 from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.release.encoders import ReleasedEncoder
 from coterie.release.gate import Limits, judge
-from coterie.workflow.challenger import Challenger, load_challenger, load_parameters
+from coterie.workflow.challenger import (
+    Challenger,
+    load_challenger,
+    load_parameters,
+    load_popularity,
+)
 from coterie.workflow.comparison import load_comparison
 from coterie.workflow.content_folder import encoder_choices, near_content
 from coterie.workflow.shop import CleanShop
@@ -62,8 +67,11 @@ def make_release(
     verdict = judge(known.validation, known.popularity, limits=limits)
     if not verdict.wins:
         raise BadInputError(f"no release is made of {challenger}: on validation {verdict.reason}")
+    promise = known.promise
     had = engagement(shop.split.for_test())
     popularity = np.asarray(had.sum(axis=0), dtype=np.float32).ravel()
+    if promise is not None:
+        popularity = load_popularity(challenger)
     parameters = load_parameters(challenger)
     released = ReleaseContent(
         version=version or datetime.now(UTC).strftime("%Y%m%d%H%M%S"),
@@ -77,6 +85,7 @@ def make_release(
         repurchase=known.repurchase,
         vectors=halves_of(shop.split.items),
         encoders=_encoders(known, content),
+        bound=promise,
     )
     return write_release(out, released)
 

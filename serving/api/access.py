@@ -68,6 +68,9 @@ ACCESS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/"): _PAGE,
     ("GET", "/operations"): _PAGE,
     ("GET", "/privacy"): _PAGE,
+    ("GET", "/sign-in"): _PAGE,
+    ("POST", "/session"): Need(None, why="the key in the body is the secret: it begins a session"),
+    ("DELETE", "/session"): Need(None, why="a browser lets go of its own session"),
     ("GET", "/session"): Need(None, why="the link itself is the secret: it begins a session"),
     ("GET", "/languages/{language}"): _TEXTS,
 }

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, StringConstraints
 
 from coterie.errors import BadInputError
@@ -179,6 +179,7 @@ def read_history(
 
 @api.get("/rollouts/explain")
 def explain(
+    request: Request,
     rollouts: Rollouts,
     at: Annotated[AwareDatetime, Query(description="ISO 8601 with an offset")],
     user: Annotated[Id | None, Query(description="A shopper: on which arm?")] = None,
@@ -188,7 +189,8 @@ def explain(
         raise ProblemError(422, f"at: {at.isoformat()} is still to come")
     state, _ = rollouts.store.read()
     then = past_state(state, rollouts.store.history(), at.timestamp())
-    return explanation.explain(then, user, rollouts.versions())
+    inside = request.app.state.door.enter(user) if user else None
+    return explanation.explain(then, inside, rollouts.versions())
 
 
 @api.post("/rollouts", status_code=202, responses=_REFUSED)

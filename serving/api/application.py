@@ -17,6 +17,7 @@ from serving.api.operations import STATIC, CachedOverview
 from serving.api.picture_files import PICTURES, PictureFiles
 from serving.api.problems import answer_with_problems
 from serving.api.strict_routes import StrictFiles
+from serving.ingestion.people_door import door_of
 from serving.settings import Settings
 from serving.telemetry.logs import Pseudonyms
 
@@ -39,6 +40,7 @@ def create_app(parts: AppParts) -> ASGIApp:
     )
     app.state.parts = parts
     app.state.guard = guard = Guard.of(parts.settings)
+    app.state.door = door_of(parts.settings)
     answer_with_problems(app)
     routers = [routes.api, changes.api, people.api, tokens.api, service.api]
     if parts.rollouts is not None:

@@ -24,7 +24,8 @@ from serving.settings import Settings
 SESSION: Final = "coterie_session"
 """The cookie that keeps a session."""
 _REALM: Final = 'Bearer realm="coterie"'
-_SAME_SITE: Final = (b"same-origin", b"none")
+SAME_ORIGIN: Final = "same-origin"
+_SAME_SITE: Final = (SAME_ORIGIN.encode(), b"none")
 """What a browser says of a request by a page of ours, or typed by its user."""
 _LONGEST_ADDRESS: Final = 64
 
@@ -117,6 +118,30 @@ class Guard:
             _forbid(
                 need.scope, "a shopper's token opens lists, searches and data of that shopper alone"
             )
+
+    def sign_in(self, scope: Asgi, credential: str) -> Key:
+        """Find the key that a person typed in, to begin a session with.
+
+        Args:
+            scope: Of the request; ``state`` gets the key's id.
+            credential: The key.
+
+        Raises:
+            ProblemError: 401 where it opens nothing, or can stand behind no session; 429 where an
+                address tried too often.
+        """
+        self._count(self._per_address, self._address(_Sent(scope), scope))
+        key = self.ring.of_credential(credential.strip())
+        if key is None or not key.signing:
+            raise ProblemError(
+                401,
+                "this key opens nothing: it is mistyped, was revoked, has ended, or is none of the "
+                "file that COTERIE_KEYS names",
+                headers={"WWW-Authenticate": _REALM},
+            )
+        scope["state"]["key"] = key.id
+        self._uses.note(key.id, time.time())
+        return key
 
     def _caller(self, sent: "_Sent") -> Caller | None:
         if sent.bearer:

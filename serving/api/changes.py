@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathPart
 
 from coterie.data.changes import Change
 from coterie.schema import ITEMS, TIES, USERS, Table, TieKind
 from serving import schemas
 from serving.api import change_bodies as bodies
-from serving.api.dependencies import AppParts, ItemId, UserId, Using
+from serving.api.dependencies import AppParts, ItemId, UserId, Using, parts_of
 from serving.api.problems import FieldError, ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
 from serving.features.new_ties import with_strengths
 from serving.ingestion.change_intake import ChangeIntake, Op, SortedChanges
-from serving.ingestion.intake import Intake
+from serving.ingestion.intake import ERASED, Intake
+from serving.ingestion.people_door import NO_DOOR, PeopleDoor, door_of
 
 OtherId = Annotated[schemas.Id, PathPart(description="The other person; encode as user_id")]
 Ts = Annotated[
@@ -38,7 +39,20 @@ api = APIRouter(
 )
 
 
-@api.put("/users/{user_id}/ties/{other_id}")
+async def _refuse_erased(request: Request) -> None:
+    """Refuse what is said of who was erased under another name: what stood for them before there
+    was the key that there is."""
+    gone = parts_of(request).router.erased
+    for name, texts in PeopleDoor.stood_for(request.scope).items():
+        if gone and any(text in gone for text in texts):
+            why = [FieldError(where=f"path.{name}", message=ERASED)]
+            raise ProblemError(422, f"nothing was changed: path.{name}: {ERASED}", why)
+
+
+_OF_PEOPLE: Any = {"dependencies": [Depends(_refuse_erased)]}
+
+
+@api.put("/users/{user_id}/ties/{other_id}", **_OF_PEOPLE)
 async def put_tie(
     using: Using, user_id: UserId, other_id: OtherId, tie: bodies.TieIn
 ) -> bodies.ChangeReceipt:
@@ -47,7 +61,7 @@ async def put_tie(
     return await _one(using, TIES, [_said(tie) | ends])
 
 
-@api.delete("/users/{user_id}/ties/{other_id}")
+@api.delete("/users/{user_id}/ties/{other_id}", **_OF_PEOPLE)
 async def delete_tie(
     using: Using,
     user_id: UserId,
@@ -105,7 +119,7 @@ async def write_items(
     return await _many(using, ITEMS, batch.items, response)
 
 
-@api.put("/users/{user_id}")
+@api.put("/users/{user_id}", **_OF_PEOPLE)
 async def put_user(
     using: Using, user_id: UserId, consent: bodies.ConsentIn
 ) -> bodies.ChangeReceipt:
@@ -118,8 +132,8 @@ def _said(body: schemas.StrictBody) -> dict[str, Any]:
 
 
 async def _one(using: AppParts, table: Table, rows: Sequence[Any]) -> bodies.ChangeReceipt:
-    """Keep changes of one row, or say what is wrong."""
-    sorted_out = _sort(using, table, rows)
+    """Keep changes of one row, or say what is wrong. Whom its path names is inside already."""
+    sorted_out = _sort(using, table, rows, NO_DOOR)
     if sorted_out.refused:
         first = sorted_out.refused[0]
         where = f"body.{first.field}" if first.field else "body"
@@ -134,7 +148,7 @@ async def _one(using: AppParts, table: Table, rows: Sequence[Any]) -> bodies.Cha
 async def _many(
     using: AppParts, table: Table, rows: Sequence[Any], response: Response
 ) -> bodies.ChangeReceipt:
-    sorted_out = _sort(using, table, rows)
+    sorted_out = _sort(using, table, rows, door_of(using.settings))
     if not sorted_out.kept:
         errors = [FieldError(where=r.where, message=r.reason) for r in _refused(table, sorted_out)]
         raise ProblemError(
@@ -148,9 +162,9 @@ async def _many(
     return await _keep(using, table, sorted_out)
 
 
-def _sort(using: AppParts, table: Table, rows: Sequence[Any]) -> SortedChanges:
+def _sort(using: AppParts, table: Table, rows: Sequence[Any], door: PeopleDoor) -> SortedChanges:
     settings = using.settings
-    taken = Intake(settings.max_event_age_days, settings.max_event_lead_s, using.router.erased)
+    taken = Intake(settings.taken_days, settings.max_event_lead_s, using.router.erased, door)
     intake = ChangeIntake(taken)
     return intake.sort(table, rows, datetime.now(UTC))
 

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from coterie.data.ids import normal_id
 from coterie.data.suppressed import NOBODY, Suppressed
 from coterie.errors import BadInputError
+from serving.ingestion.people_door import PeopleDoor
 from serving.schemas import ShopperSample
 from serving.settings import Settings
 
@@ -52,6 +54,14 @@ class ShopperDirectory:
         has_ties = pc.is_in(ids, value_set=tied)
         spread = ids.filter(has_ties), ids.filter(pc.invert(has_ties))
         return cls(pa.concat_arrays([_spread(part) for part in spread]))
+
+    def part_of(self, text: str, door: PeopleDoor) -> str:
+        """Say what to look for: what stands for somebody whom a text names, else the text."""
+        try:
+            inside = door.enter(normal_id(text))
+        except BadInputError:
+            return text
+        return inside if pc.is_in(pa.scalar(inside), value_set=self._ids).as_py() else text
 
     def find(
         self,

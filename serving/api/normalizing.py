@@ -10,7 +10,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.api.bodies import read_body
 from serving.api.problems import ProblemError, send_problem
 
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HALF_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PLAIN_IN_PATH: Final = "!$&'()*+,;=:@-._~"
 
@@ -32,13 +31,11 @@ class NormalizingMiddleware:
         try:
             scope["path"] = _one_form(scope)
             _text_of(scope.get("query_string", b"").replace(b"+", b" "), "query")
-            if scope["method"] in _WITH_BODY:
-                body = await read_body(Headers(scope=scope), receive)
-                receive = _once(body, receive)
         except ProblemError as error:
             await send_problem(scope, send, error.status, error.detail, error.headers)
             return
-        await self._app(scope, receive, send)
+        # Read when a route asks for it: who may not ask is refused by the headers alone.
+        await self._app(scope, _whole(Headers(scope=scope), receive), send)
 
 
 def _one_form(scope: Scope) -> str:
@@ -76,14 +73,21 @@ def _text_of(encoded: bytes, where: str) -> str:
         ) from error
 
 
-def _once(body: bytes, receive: Receive) -> Receive:
-    """Give the body that was read ahead, then whatever follows."""
-    ahead = [body]
+def _whole(headers: Headers, receive: Receive) -> Receive:
+    """Give the body in one piece, then whatever follows.
+
+    Raises:
+        ProblemError: Where it is first asked for, as ``read_body`` does.
+    """
+    was_read = False
 
     async def next_message() -> Message:
-        if not ahead:
+        nonlocal was_read
+        if was_read:
             return await receive()
-        return {"type": "http.request", "body": ahead.pop(), "more_body": False}
+        was_read = True
+        body = await read_body(headers, receive)
+        return {"type": "http.request", "body": body, "more_body": False}
 
     return next_message
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of
+from coterie.languages.texts import marked
 from coterie.schema import EVENT_KINDS, STRENGTHS, TieKind
 from serving.api import people_bodies as bodies
 from serving.api.dependencies import AppParts, UserId, Using
@@ -17,26 +18,45 @@ from serving.api.strict_routes import StrictRoute
 from serving.events.event import Entry, Event
 from serving.features.online_store import Friends
 from serving.features.recent import RecentList
+from serving.ingestion.people_door import PeopleDoor
 
 MOST: Final = 500
 """Ties, or entries of the log, on a page."""
 _PLACE: Final = re.compile(r"ties:(?P<ties>[0-9]{1,9})|log:(?P<log>[0-9]{1,15}(_[0-9]{8})?)")
+# The page of one's own data says them in the reader's language.
 _REMAINS: Final = (
     (
-        "exported tables (events/, changes/ of the export folder)",
-        "the event consumer's next turn, within seconds; without one, "
-        "python -m serving.consumer --once",
+        marked("exported tables (events/, changes/ of the export folder)"),
+        marked(
+            "the event consumer's next turn, within seconds; without one, "
+            "python -m serving.consumer --once"
+        ),
     ),
-    ("clean tables and quarantine", "the next ingest, which reads the mark that is exported"),
     (
-        "features that pipelines wrote, checkpoints, lists for everyone",
-        "the next run of the pipeline; at once by coterie forget",
+        marked("clean tables and quarantine"),
+        marked("the next ingest, which reads the mark that is exported"),
     ),
-    ("tables that the shop hands in", "the shop removes them; ingest leaves them out"),
-    ("releases", "no id is in them; what was learned of all people goes with the next training"),
-    ("files and replicas of a Redis", "the rewrite that was asked for ends, within seconds"),
-    ("log lines", "pseudonyms alone; until the shop throws them away"),
-    ("backups", "the shop throws them away; ingest and log leave out what comes back"),
+    (
+        marked("features that pipelines wrote, checkpoints, lists for everyone"),
+        marked("the next run of the pipeline; at once by coterie forget"),
+    ),
+    (
+        marked("tables that the shop hands in"),
+        marked("the shop removes them; ingest leaves them out"),
+    ),
+    (
+        marked("releases"),
+        marked("no id is in them; what was learned of all people goes with the next training"),
+    ),
+    (
+        marked("files and replicas of a Redis"),
+        marked("the rewrite that was asked for ends, within seconds"),
+    ),
+    (marked("log lines"), marked("pseudonyms alone; until the shop throws them away")),
+    (
+        marked("backups"),
+        marked("the shop throws them away; ingest and log leave out what comes back"),
+    ),
 )
 
 api = APIRouter(
@@ -72,6 +92,7 @@ class _DataPage:
 
 @api.get("/data")
 async def person_data(
+    request: Request,
     using: Using,
     user_id: UserId,
     after: Annotated[str, Query(max_length=40, description="`next` of the page before")] = "",
@@ -80,9 +101,8 @@ async def person_data(
     """Give all that is kept online of a person, page by page."""
     using.router.refresh()
     place, live = _DataPage.read(after), using.router.live
-    found = bodies.PersonData(
-        user_id=user_id, erased=user_id in using.router.erased, ties=[], log=[]
-    )
+    erased = any(text in using.router.erased for text in _names(request, user_id))
+    found = bodies.PersonData(user_id=user_id, erased=erased, ties=[], log=[])
     if not after and found.erased:
         found.recent, found.had, found.friends = [], [], []
     elif not after:
@@ -122,11 +142,19 @@ async def erase_person(using: Using, user_id: UserId) -> bodies.ErasureReceipt:
 
 
 @api.delete("/erasure")
-async def lift_erasure(using: Using, user_id: UserId) -> bodies.LiftReceipt:
+async def lift_erasure(request: Request, using: Using, user_id: UserId) -> bodies.LiftReceipt:
     """Let a person who was erased come back, as somebody of whom nothing is known."""
-    lifted = await using.writer.lift(user_id)
+    lifted = False
+    for text in _names(request, user_id):
+        lifted = await using.writer.lift(text) or lifted
     using.router.refresh()
     return bodies.LiftReceipt(user_id=user_id, lifted=lifted)
+
+
+def _names(request: Request, user_id: str) -> tuple[str, ...]:
+    """Say what stands for a person, and stood for them under older keys, or before there were any:
+    a mark of who was erased is of what stood for them then."""
+    return (*PeopleDoor.stood_for(request.scope).get("user_id", ()), user_id)
 
 
 def _describe(using: AppParts, user_id: str, found: bodies.PersonData) -> None:

@@ -15,6 +15,7 @@ from serving.api.problems import FieldError, ProblemError, problem_responses
 from serving.api.remembering_routes import RememberingRoute, remember
 from serving.api.strict_routes import StrictRoute
 from serving.ingestion.intake import Intake, SortedBatch
+from serving.ingestion.people_door import door_of
 from serving.lists.search import By
 from serving.rollouts.router import ReleaseRouter
 
@@ -174,7 +175,12 @@ async def find_items(
 
 def _intake(using: AppParts) -> Intake:
     settings = using.settings
-    return Intake(settings.max_event_age_days, settings.max_event_lead_s, using.router.erased)
+    return Intake(
+        settings.taken_days,
+        settings.max_event_lead_s,
+        using.router.erased,
+        door_of(settings),
+    )
 
 
 def _unknown(router: ReleaseRouter, taken: SortedBatch) -> list[str]:

@@ -2,11 +2,11 @@
 
 import functools
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from coterie.data.ids import MAX_ID
@@ -21,6 +21,7 @@ from serving.api.picture_files import PICTURES
 from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
 from serving.api.tokens import keep_session
+from serving.ingestion.people_door import door_of
 
 SHOWN_HISTORY: Final = 24
 """Entries of a shopper's history, and of each friend's."""
@@ -28,7 +29,10 @@ MAX_SAMPLE: Final = 50
 MAX_NEW: Final = 24
 CHOSEN_LANGUAGE: Final = "coterie_language"
 """The cookie by which the page remembers which language was chosen (static/languages.js)."""
-_PAGE: Final = (STATIC / "index.html").read_text(encoding="utf-8")
+_PAGES: Final = {
+    name: (STATIC / name).read_text(encoding="utf-8")
+    for name in ("index.html", "privacy.html", "sign-in.html")
+}
 _NO_PICTURES: Final = '<meta name="pictures" content="">'
 _ENGLISH_ALONE: Final = '<option value="en">English</option>'
 _CSP: Final = "Content-Security-Policy"
@@ -37,6 +41,7 @@ _HEADERS: Final = {
     _CSP: SAFE_HEADERS[_CSP].replace("img-src 'self' data:", "img-src 'self' data: https:"),
     "Cache-Control": "no-cache",
 }
+_PLAIN: Final = {"Cache-Control": "no-cache"}
 
 
 class PageTexts(BaseModel):
@@ -66,19 +71,36 @@ async def index(
     price_max: Annotated[str, Query()] = "",  # noqa: ARG001
 ) -> HTMLResponse:
     """Show the storefront page, in the reader's language."""
-    texts = _texts_of(request, lang)
-    page = _page(texts.language, bool(using.settings.pictures))
-    answer = HTMLResponse(page, headers={**_HEADERS, "Vary": "Accept-Language, Cookie"})
+    answer = _shown("index.html", request, lang, _HEADERS, bool(using.settings.pictures))
     keep_session(request, answer)
     return answer
 
 
 @api.get("/privacy", include_in_schema=False)
 async def privacy(
+    request: Request,
     shopper: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads it
-) -> FileResponse:
-    """Show the page of one shopper's own data."""
-    return FileResponse(STATIC / "privacy.html")
+    lang: Annotated[str, Query()] = "",
+) -> HTMLResponse:
+    """Show the page of one shopper's own data, in the reader's language."""
+    return _shown("privacy.html", request, lang, _PLAIN)
+
+
+@api.get("/sign-in", include_in_schema=False)
+async def sign_in(
+    request: Request,
+    next: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads it
+    lang: Annotated[str, Query()] = "",
+) -> HTMLResponse:
+    """Show where a session is begun with a key, in the reader's language."""
+    return _shown("sign-in.html", request, lang, _PLAIN)
+
+
+def _shown(
+    name: str, request: Request, lang: str, headers: Mapping[str, str], pictures: bool = False
+) -> HTMLResponse:
+    page = _page(name, _texts_of(request, lang).language, pictures)
+    return HTMLResponse(page, headers={**headers, "Vary": "Accept-Language, Cookie"})
 
 
 def _texts_of(request: Request, lang: str) -> Texts:
@@ -91,9 +113,9 @@ def _texts_of(request: Request, lang: str) -> Texts:
 
 
 @functools.cache
-def _page(language: str, pictures: bool) -> str:
-    """Say the page in a language; it is told where pictures are, if there are any."""
-    page = page_in(_PAGE, languages()[language])
+def _page(name: str, language: str, pictures: bool) -> str:
+    """Say a page in a language; it is told where pictures are, if there are any."""
+    page = page_in(_PAGES[name], languages()[language])
     if pictures:
         page = page.replace(_NO_PICTURES, f'<meta name="pictures" content="{PICTURES}/">')
     return page.replace(_ENGLISH_ALONE, "".join(_choices()))
@@ -118,7 +140,9 @@ async def find_shoppers(
     limit: Annotated[int, Query(ge=1, le=MAX_SAMPLE)] = 12,
 ) -> schemas.ShopperSample:
     """List some shoppers to try. For demonstrations only: COTERIE_STOREFRONT."""
-    return using.directory.find(q, limit, using.router.withdrawn, using.router.erased)
+    # Whole ids are found as well where the directory has pseudonyms alone.
+    part = using.directory.part_of(q, door_of(using.settings))
+    return using.directory.find(part, limit, using.router.withdrawn, using.router.erased)
 
 
 @api.get("/v1/users/{user_id}", tags=["storefront"])

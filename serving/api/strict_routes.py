@@ -18,6 +18,7 @@ from starlette.types import Scope
 from serving.api.access import need_of
 from serving.api.problems import FieldError, ProblemError
 
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _MAX_NAMED: Final = 20
 _MAX_SHOWN: Final = 60
 
@@ -38,7 +39,12 @@ class StrictRoute(APIRoute):
         need, answer = need_of(self.path, self.methods or ()), self.checked_handler()
 
         async def guarded(request: Request) -> Response:
-            request.app.state.guard.admit(request.scope, need)
+            app = request.app.state
+            # First, since a token is bound to what stands for its shopper inside.
+            wrong = app.door.enter_path(request.scope) if app.door else {}
+            app.guard.admit(request.scope, need)
+            if wrong:
+                raise _unfit_path(wrong)
             return await answer(request)
 
         return guarded
@@ -54,7 +60,9 @@ class StrictRoute(APIRoute):
             parameters = request.scope["path_params"]
             parameters.update({name: unquote(text) for name, text in parameters.items()})
             refuse_unknown(request.scope, known)
-            if self.body_field is not None and await request.body():
+            # Also where nothing is done with it: what is too much is refused alike.
+            has_body = request.method in _WITH_BODY and bool(await request.body())
+            if has_body and self.body_field is not None:
                 _expect_json(request.headers.getlist("content-type"))
                 # What is no JSON at all is told where the body's form is looked at.
                 with suppress(ValueError, RecursionError):
@@ -62,6 +70,12 @@ class StrictRoute(APIRoute):
             return await answer(request)
 
         return checked
+
+
+def _unfit_path(wrong: Mapping[str, str]) -> ProblemError:
+    errors = [FieldError(where=f"path.{name}", message=why) for name, why in wrong.items()]
+    told = "; ".join(f"{one.where}: {one.message}" for one in errors)
+    return ProblemError(422, f"the request does not fit: {told}", errors)
 
 
 class StrictRequest(Request):

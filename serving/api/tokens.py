@@ -5,11 +5,11 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from coterie.access.keys import Key
 from coterie.access.tokens import LONGEST, MAX_CHARACTERS, Purpose, mint, read_token
-from serving.api.auth import SESSION, Caller, Guard
+from serving.api.auth import SAME_ORIGIN, SESSION, Caller, Guard
 from serving.api.dependencies import UserId, Using
 from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
@@ -67,6 +67,48 @@ async def begin_session(
     _set_session(answer, read[0], _is_https(request, using.settings.proxies))
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+class SignIn(BaseModel):
+    """What begins a session from the page that asks for a key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str = Field(max_length=MAX_CHARACTERS, description="A key of the file")
+
+
+@api.post("/session", include_in_schema=False, status_code=204)
+async def sign_in(request: Request, using: Using, given: SignIn) -> Response:
+    """Begin a browser's session with a key that was typed in."""
+    _expect_own_page(request)
+    guard: Guard = request.app.state.guard
+    answer = Response(status_code=204, headers={"Cache-Control": "no-store"})
+    key = guard.sign_in(request.scope, given.key)
+    _set_session(answer, key, _is_https(request, using.settings.proxies))
+    return answer
+
+
+@api.delete("/session", include_in_schema=False, status_code=204)
+async def sign_out(request: Request) -> Response:
+    """End a browser's session: it lets go of the cookie, which opens something until its time."""
+    _expect_own_page(request)
+    answer = Response(status_code=204, headers={"Cache-Control": "no-store"})
+    answer.delete_cookie(SESSION, httponly=True, samesite="strict")
+    return answer
+
+
+def _expect_own_page(request: Request) -> None:
+    """Refuse what a page of somebody else makes a browser send: it would sign its user in as
+    another one, or out.
+
+    Raises:
+        ProblemError: 403.
+    """
+    site = request.headers.get("sec-fetch-site", SAME_ORIGIN)
+    if site != SAME_ORIGIN:
+        raise ProblemError(
+            403, "a session begins and ends by this app's own pages alone: open them, and sign in"
+        )
 
 
 def keep_session(request: Request, answer: Response) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the consumer opens a log before it loads what takes seconds
     from coterie.data.suppressed import Suppressed
     from serving.events.erasure import ErasedEntries
     from serving.events.event import Entry, Event
+    from serving.events.old_entries import OldEntries
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,21 @@ class EventLog(Protocol):
 
         Raises:
             UnavailableError: Some may be left: do it again.
+        """
+
+    def remove_older(self, oldest_ms: int, after: str = "", most: int = 5000) -> "OldEntries":
+        """Remove events that happened before a time, whether they were exported or not; changes
+        stay.
+
+        The caller holds the lock of exports, as for ``erase``.
+
+        Args:
+            oldest_ms: Milliseconds since 1970.
+            after: Where the look before ended; empty: from the first entry on.
+            most: Entries that are looked at, or fewer.
+
+        Raises:
+            UnavailableError: Do it again.
         """
 
     def compact(self) -> None:

@@ -17,7 +17,7 @@ from serving.events.redis_rows import CHANGED, ERASED_HASH, GONE, LIVE, REST, ti
 _PAGE: Final = 1000
 _REWRITE_S: Final = 20.0
 _POLL_S: Final = 0.05
-_BESIDE: Final = 101
+BESIDE: Final = 101
 """Entries on each side of one: Redis stores a hundred together at most, unless it was told else."""
 
 
@@ -60,14 +60,29 @@ def remove_entries(
         found += [(at, entry) for at, entry in read if is_about(entry, user_id)]
     for at, _ in found:
         with asked.asking():
-            before = asked.ask("XREVRANGE", stream, at, "-", "COUNT", _BESIDE)
-            after = asked.ask("XRANGE", stream, f"({at}", "+", "COUNT", _BESIDE)
+            before = asked.ask("XREVRANGE", stream, at, "-", "COUNT", BESIDE)
+            after = asked.ask("XRANGE", stream, f"({at}", "+", "COUNT", BESIDE)
         moved: list[str] = []
         for place, fields in (*reversed(before), *after):
             left = without(from_json(fields[b"e"]), user_id)
             moved += [place.decode(), "" if left is None else to_json(left)]
-        asked.run(_MOVE, [stream, f"{stream}:marks"], [group, consumer, *moved])
+        move_entries(asked, stream, group, consumer, moved)
     return [entry for _, entry in found]
+
+
+def move_entries(
+    asked: ScriptedRedis, stream: str, group: str, consumer: str, moved: Sequence[str]
+) -> None:
+    """Take entries out of the stream; those of which something stays come in anew, behind all.
+
+    Args:
+        asked: The Redis.
+        stream: Of the log.
+        group: Whose pending entries stay pending,
+        consumer: and of whom.
+        moved: Of each, oldest first, its id and what stays of it, as a text; empty: nothing.
+    """
+    asked.run(_MOVE, [stream, f"{stream}:marks"], [group, consumer, *moved])
 
 
 def _pages(asked: ScriptedRedis, stream: str) -> Iterator[Sequence[tuple[str, Any]]]:

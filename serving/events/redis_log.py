@@ -14,7 +14,6 @@ What is in it, all under one hash tag, so that a script may touch all of it:
 Why it is so: docs/adr/0011-event-log-on-redis-streams.md.
 """
 
-import hashlib
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -38,9 +37,11 @@ from coterie.data.redis_scripts import ScriptedRedis
 from coterie.data.suppressed import Suppressed
 from coterie.errors import BadInputError, UnavailableError
 from serving.events.erasure import ErasedEntries, count_gone, is_about, spared
-from serving.events.event import Entry, Event, entry_id, from_json, to_json
+from serving.events.event import Entry, Event, from_json, to_json
 from serving.events.log import KeptEntries, LogBatch
+from serving.events.old_entries import OldEntries, remove_from_redis
 from serving.events.redis_erasure import SuppressedKeys, remove_entries, remove_rows, rewrite_files
+from serving.events.redis_ids import id_at, id_key, offset_of, text
 from serving.events.redis_rows import GONE, RowWriter
 
 STREAM: Final = LOG_KEYS
@@ -87,7 +88,7 @@ class RedisLog:
         fresh = {Change: iter([new for _, new in changed]), Event: iter([at for _, at in added])}
         if self._sync_ms and entries:
             self._wait_for_disk()
-        new = [(_offset(place), event) for event, place in added if event and place]
+        new = [(offset_of(place), event) for event, place in added if event and place]
         return KeptEntries(
             [bool(next(fresh[type(entry)])) for entry in entries],
             LogBatch.of(new),
@@ -114,13 +115,13 @@ class RedisLog:
     def _append_events(self, events: Sequence[Event]) -> list[str] | None:
         """Add events; return where each is that is new, nothing of the others, and None where
         somebody was forgotten since."""
-        keys = [STREAM, GONE, *map(_id_key, events)]
+        keys = [STREAM, GONE, *map(id_key, events)]
         texts = [to_json(event) for event in events]
         given = [GROUP, CONSUMER, KNOWN_S * 1000, self._suppressed.version, *texts]
-        return None if (added := self._run(_APPEND, keys, given)) == 0 else [*map(_text, added)]
+        return None if (added := self._run(_APPEND, keys, given)) == 0 else [*map(text, added)]
 
     def _append(self, changes: Sequence[Change]) -> list[bool] | None:
-        texts, gone = [(_id_key(c), to_json(c)) for c in changes], self._suppressed.version
+        texts, gone = [(id_key(c), to_json(c)) for c in changes], self._suppressed.version
         return self._rows.append(STREAM, texts, changes, KNOWN_S * 1000, gone)
 
     def lock(
@@ -140,7 +141,9 @@ class RedisLog:
     def mark_pushed(self, batch: LogBatch) -> None:
         """See EventLog."""
         keys = [STREAM, lock_key(PUSH), sharers_key(PUSH)]
-        if not self._run(_ACKNOWLEDGE, keys, [self._locks.owner, GROUP, *map(_id, batch.offsets)]):
+        if not self._run(
+            _ACKNOWLEDGE, keys, [self._locks.owner, GROUP, *map(id_at, batch.offsets)]
+        ):
             raise LockLostError("the lock ran out before all was pushed: it is pushed again")
 
     def count_unpushed(self) -> int:
@@ -171,7 +174,7 @@ class RedisLog:
 
     def mark_exported(self, batch: LogBatch) -> None:
         """See EventLog."""
-        self._run(_EXPORTED, [STREAM, f"{STREAM}:marks"], [_id(batch.offsets[-1]), GROUP])
+        self._run(_EXPORTED, [STREAM, f"{STREAM}:marks"], [id_at(batch.offsets[-1]), GROUP])
 
     def oldest_unexported_s(self) -> float:
         """See EventLog."""
@@ -192,6 +195,13 @@ class RedisLog:
         rows = remove_rows(self._asked, user_id)
         return ErasedEntries(erased_ms, change is None, *count_gone(found, user_id), rows)
 
+    def remove_older(self, oldest_ms: int, after: str = "", most: int = 5000) -> OldEntries:  # noqa: ARG002
+        """See EventLog; so many entries are looked at as Redis can move at once."""
+        first = id_at(after) if after else ""
+        place = self._asked, STREAM, GROUP, CONSUMER
+        removed, last = remove_from_redis(*place, oldest_ms, first)
+        return OldEntries(removed, offset_of(last) if last else "")
+
     def compact(self) -> None:
         """See EventLog."""
         rewrite_files(self._redis)
@@ -206,10 +216,10 @@ class RedisLog:
     def about(self, user_id: str, after: str, most: int) -> LogBatch:
         """See EventLog."""
         found: list[tuple[str, Entry]] = []
-        first = f"({_id(after)}" if after else "-"
+        first = f"({id_at(after)}" if after else "-"
         while len(found) < most:
             page = self._entries(first, "+", _PAGE)
-            read = [(_offset(at), from_json(fields[b"e"])) for at, fields in page if fields]
+            read = [(offset_of(at), from_json(fields[b"e"])) for at, fields in page if fields]
             found += [(at, entry) for at, entry in read if is_about(entry, user_id)]
             if len(page) < _PAGE:
                 break
@@ -228,7 +238,7 @@ class RedisLog:
     def _marks(self) -> tuple[str, str, str]:
         """Read which log it is, and up to where exported and planned: equal between exports."""
         found = self._run(_MARKS, [f"{STREAM}:marks"], [secrets.token_hex(4)])
-        identity, exported, planned = map(_text, found)
+        identity, exported, planned = map(text, found)
         return identity, exported, planned
 
     def _entries(self, first: str, last: str, most: int) -> list[tuple[str, Any]]:
@@ -238,7 +248,7 @@ class RedisLog:
             with self._asking():
                 wanted = min(_PAGE, most - len(found))
                 page = self._ask("XRANGE", STREAM, first, last, "COUNT", wanted)
-            found += [(_text(entry), fields) for entry, fields in page]
+            found += [(text(entry), fields) for entry, fields in page]
             if len(page) < wanted:
                 break
             first = f"({found[-1][0]}"
@@ -266,7 +276,7 @@ class RedisLog:
         """Tell an entry's age in seconds, by the clock that gave it its id."""
         if not entry:
             return 0.0
-        logged_ms = int(_text(entry).partition("-")[0])
+        logged_ms = int(text(entry).partition("-")[0])
         return max(0.0, (self._now_ms() - logged_ms) / 1000)
 
     def _now_ms(self) -> int:
@@ -277,7 +287,7 @@ class RedisLog:
 
     def _batch(self, entries: Sequence[tuple[Any, Any]], identity: str = "") -> LogBatch:
         return LogBatch(
-            tuple(_offset(_text(entry)) for entry, _ in entries),
+            tuple(offset_of(text(entry)) for entry, _ in entries),
             # Of an entry that somebody deleted by hand, its offset alone is pending.
             tuple(from_json(fields[b"e"]) for _, fields in entries if fields),
             identity,
@@ -299,26 +309,6 @@ class RedisLog:
                 f"{self._url} did not write events to its disk within {self._sync_ms} ms: "
                 "they may be sent again"
             )
-
-
-def _id_key(entry: Entry) -> str:
-    """Name the key that knows an entry again; ids may be long, so it has their digest."""
-    return f"{STREAM}:id:{hashlib.blake2b(entry_id(entry).encode(), digest_size=16).hexdigest()}"
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _offset(entry: str) -> str:
-    """Write an entry's id so that texts sort as ids do."""
-    ms, _, number = entry.partition("-")
-    return f"{int(ms):015d}_{int(number):08d}"
-
-
-def _id(offset: str) -> str:
-    ms, _, number = offset.partition("_")
-    return f"{int(ms)}-{int(number)}"
 
 
 # Redis runs a script as a whole, writes what it did to its log as one transaction, and refuses for

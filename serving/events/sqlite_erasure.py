@@ -18,7 +18,7 @@ DELETE FROM live WHERE (kind = ? AND owner = ?)
 OR (kind = ? AND (owner = ? OR substr(rest, 1, ?) = ?))
 """
 # An entry whose place is the planned one may be gone: then an export that was begun ends before.
-_REPLAN: Final = """
+REPLAN: Final = """
 UPDATE marks SET planned = max(exported, coalesce(
     (SELECT max(place) FROM events WHERE place <= marks.planned), 0))
 """
@@ -60,7 +60,7 @@ def erase_person(
             db.execute("DELETE FROM events WHERE place = ?", (place,))
         else:
             db.execute("UPDATE events SET event = ? WHERE place = ?", (to_json(left), place))
-    db.execute(_REPLAN)
+    db.execute(REPLAN)
     counts = count_gone([entry for _, entry in found], user_id)
     return ErasedEntries(erased_ms, change is None, *counts, rows)
 

@@ -16,6 +16,7 @@ from coterie.errors import UnavailableError
 from serving.events.erasure import ErasedEntries, is_about, spared
 from serving.events.event import Entry, Event, entry_id, from_json, to_json
 from serving.events.log import KeptEntries, LogBatch
+from serving.events.old_entries import OldEntries, remove_from_sqlite
 from serving.events.sqlite_erasure import SuppressedRows, erase_person, lift, rewrite
 from serving.events.sqlite_file import open_file
 from serving.events.sqlite_rows import TABLES as ROW_TABLES
@@ -128,6 +129,12 @@ class SqliteLog:
         """See EventLog."""
         with self._writing():
             return erase_person(self._db, self._suppressed, user_id, _now_ms())
+
+    def remove_older(self, oldest_ms: int, after: str = "", most: int = 5000) -> OldEntries:
+        """See EventLog; the newest entry of all stays until there is another one."""
+        with self._writing():
+            removed, last = remove_from_sqlite(self._db, oldest_ms, int(after or 0), most)
+        return OldEntries(removed, "" if last is None else _offset(last))
 
     def compact(self) -> None:
         """See EventLog."""

@@ -178,6 +178,7 @@ class RedisErasedRows:
         self._begins = self._key("")[:-4]
         self._client = features.store.provider.online_store._get_client(config.online_store)
         self._script = self._client.register_script(_REPLACE_IN_REDIS)
+        self._naming = self._client.register_script(_NAMING_IN_REDIS)
 
     def remove(self, user_id: str) -> int:
         """See ErasedRows."""
@@ -186,16 +187,14 @@ class RedisErasedRows:
 
     def remove_from_others(self, user_id: str) -> int:
         """See ErasedRows."""
-        text, changed = user_id.encode(), 0
-        names = list(self._fields.values())
+        changed, names = 0, list(self._fields.values())
+        named = [self._fields[schema.FRIEND_IDS], user_id.encode()]
         with _asking("the Redis of features"):
             for keys in self._pages():
-                pipe = self._client.pipeline(transaction=False)
-                for key in keys:
-                    pipe.hmget(key, names)
-                for key, values in zip(keys, pipe.execute(), strict=True):
-                    if values[0] and text in values[0]:
-                        changed += self._rewrite(key, values, user_id)
+                # Looked for where they lie: to fetch all rows takes ten times as long.
+                for place in self._naming(keys=keys, args=named):
+                    key = keys[place - 1]
+                    changed += self._rewrite(key, self._client.hmget(key, names), user_id)
         return changed
 
     def compact(self) -> None:
@@ -241,6 +240,14 @@ _NAMING: Final = "SELECT entity_key FROM {table} WHERE feature_name = ? AND inst
 _REPLACE: Final = (
     "UPDATE {table} SET value = ?, value_text = NULL WHERE entity_key = ? AND feature_name = ?"
 )
+_NAMING_IN_REDIS: Final = """
+local found = {}
+for i = 1, #KEYS do
+  local ids = redis.call('HGET', KEYS[i], ARGV[1])
+  if ids and string.find(ids, ARGV[2], 1, true) then found[#found + 1] = i end
+end
+return found
+"""
 _REPLACE_IN_REDIS: Final = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end

@@ -154,8 +154,13 @@ def _entries(row: RecentRow) -> int:
     return 1 + len(row.recent.item_ids) + len(row.recent.had_ids)
 
 
-def recent_rows(features: OnlineFeatures) -> RecentRows:
-    """Open the rows beside the features that lists are made from."""
+def recent_rows(features: OnlineFeatures, most: int = REMEMBERED) -> RecentRows:
+    """Open the rows beside the features that lists are made from.
+
+    Args:
+        features: Whose.
+        most: Entries that are remembered; 0 for who reads each row once.
+    """
     if not isinstance(features, FeastFeatures):
         return PushedRows(features)
     # Feast is loaded by whoever made features of it.
@@ -164,7 +169,7 @@ def recent_rows(features: OnlineFeatures) -> RecentRows:
 
     for kind in (SqliteRecents, RedisRecents):
         if found := kind.of(features.store, *features.recents):
-            return RememberedRows(found)
+            return RememberedRows(found, most)
     return PushedRows(features)
 
 

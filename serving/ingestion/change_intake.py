@@ -15,6 +15,7 @@ import pyarrow as pa
 from coterie.data.changes import Change, tie_key
 from coterie.data.checks import COLUMN, NOTED, REASON, check
 from coterie.data.ids import normal_ids
+from coterie.errors import BadInputError
 from coterie.schema import ITEMS, TIES, TIMESTAMP, USERS, Column, Table, TieKind
 from serving.ingestion.intake import ERASED, USER_ID, Intake
 from serving.ingestion.sent_rows import Fault, SentRows, odd, told
@@ -112,7 +113,7 @@ class ChangeIntake:
         values = checked.to_pylist()
         judged = zip(unlike, rows, values, stamps.to_pylist(), wrong_ids.to_pylist(), strict=True)
         faults = [
-            fault or self._fault(row, found, stamp, wrong_id, now) or self._erased(table, found)
+            fault or self._fault(row, found, stamp, wrong_id, now) or self._enter(table, found)
             for fault, row, found, stamp, wrong_id in judged
         ]
         made = zip(rows, ops, values, stamps.to_pylist(), ids.to_pylist(), faults, strict=True)
@@ -121,11 +122,17 @@ class ChangeIntake:
             tuple(UnfitChange(index, *fault) for index, fault in enumerate(faults) if fault),
         )
 
-    def _erased(self, table: Table, values: Mapping[str, Any]) -> Fault | None:
-        """Refuse what is said of somebody who was erased."""
-        named = (name for name in table.key if name.endswith(USER_ID))
-        found = next((name for name in named if values[name] in self.intake.gone), None)
-        return None if found is None else (found, ERASED)
+    def _enter(self, table: Table, values: dict[str, Any]) -> Fault | None:
+        """Let in whom a change names, in place; refuse what is said of who was erased."""
+        gone, door = self.intake.door.known(self.intake.gone), self.intake.door
+        for name in (one for one in table.key if one.endswith(USER_ID)):
+            if values[name] in gone:
+                return name, ERASED
+            try:
+                values[name] = door.enter(values[name])
+            except BadInputError as error:
+                return name, str(error)
+        return None
 
     def _fault(
         self,

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from coterie.data.changed_tables import exported_changes
 from coterie.data.changes import CHANGES, changes_as_table
 from coterie.data.locks import EXPORT
+from coterie.data.pseudonymous import renewed_changes
+from coterie.data.pseudonyms import NO_KEYS, PseudonymKeys
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.files import write_atomically
 from coterie.schema import ERASED, EVENTS
@@ -83,12 +85,13 @@ class Exporter:
             put_file(self._fs, f"{self._root}/{folder}/{name}.parquet", content.getvalue())
 
 
-def restore_changes(log: EventLog, folder: str) -> int:
+def restore_changes(log: EventLog, folder: str, keys: PseudonymKeys = NO_KEYS) -> int:
     """Put exported changes back into a log that has lost them; one that is known changes nothing.
 
     Args:
         log: Where to.
         folder: Of tables, to which they were exported.
+        keys: People are brought to the newest pseudonyms under them, where there are any.
 
     Returns:
         Changes that the log did not know.
@@ -97,7 +100,8 @@ def restore_changes(log: EventLog, folder: str) -> int:
         BadInputError: A file is none of an exporter's.
         UnavailableError: Log or store do not answer: do it again.
     """
-    changes = list({one.entry_id: one for one in exported_changes(folder)}.values())
+    found = renewed_changes(exported_changes(folder), keys)
+    changes = list({one.entry_id: one for one in found}.values())
     # Who is forgotten first: what older files say of them is left out then.
     restored = sum(log.append([one for one in changes if one.table == ERASED.name]))
     changes = [one for one in changes if one.table != ERASED.name]

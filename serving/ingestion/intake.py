@@ -16,13 +16,16 @@ import pyarrow as pa
 from coterie.data.checks import COLUMN, CUT, REASON, check
 from coterie.data.columns import EARLIEST
 from coterie.data.suppressed import Suppressed
+from coterie.errors import BadInputError
 from coterie.schema import EVENTS, TIMESTAMP, EventKind
 from serving.events.event import Event
+from serving.ingestion.people_door import NO_DOOR, PeopleDoor
 from serving.ingestion.plain_events import plain_event
 from serving.ingestion.sent_rows import Fault, SentRows, odd, shown, text_of, timed, told
 
 LIST_ID: Final = "list_id"
 USER_ID: Final = "user_id"
+REFERRER: Final = "referrer_user_id"
 ERASED: Final = "this person was erased: nothing is kept of them until that is lifted"
 _COLUMNS: Final = tuple(name for name in EVENTS.arrow.names if name != "split")
 """That a sender may fill: splits are of public data sets."""
@@ -73,6 +76,8 @@ class Intake:
     max_lead_s: float
     gone: Suppressed = field(default_factory=Suppressed)
     """Who was erased: nothing of theirs is taken."""
+    door: PeopleDoor = NO_DOOR
+    """What makes pseudonyms of the ids that come."""
 
     def sort(self, batch: Sequence[Any], now: datetime) -> SortedBatch:
         """Tell the events that fit from those that do not.
@@ -96,16 +101,39 @@ class Intake:
     def _spared(
         self, events: Sequence[Event | None], refused: tuple[Refused, ...], cut: tuple[int, ...]
     ) -> SortedBatch:
-        """Refuse events of people who were erased, too."""
-        if not self.gone:
+        """Refuse events of people who were erased, too, and let in whom the others name."""
+        if not self.gone and not self.door:
             return SortedBatch(tuple(filter(None, events)), refused, cut)
-        of_gone = {i: e for i, e in enumerate(events) if e is not None and e.user_id in self.gone}
-        more = (Refused(i, e.event_id, USER_ID, ERASED, e.event) for i, e in of_gone.items())
+        gone = self.door.known(self.gone)
+        met = {i: (e, self._enter(e, gone)) for i, e in enumerate(events) if e is not None}
+        more = [
+            Refused(i, event.event_id, *fault, event.event)
+            for i, (event, fault) in met.items()
+            if isinstance(fault, tuple)
+        ]
+        unfit = {one.index for one in more}
         return SortedBatch(
-            tuple(e for i, e in enumerate(events) if e is not None and i not in of_gone),
+            tuple(found for _, found in met.values() if isinstance(found, Event)),
             tuple(sorted((*refused, *more), key=lambda one: one.index)),
-            tuple(index for index in cut if index not in of_gone),
+            tuple(index for index in cut if index not in unfit),
         )
+
+    def _enter(self, event: Event, gone: Suppressed) -> Event | Fault:
+        """Let in whom an event names, or say what is wrong."""
+        if event.user_id in gone:
+            return USER_ID, ERASED
+        if not self.door:
+            return event
+        # A referrer who was erased under an older key: the log knows by the newest alone.
+        led_by = None if event.referrer_user_id in gone else event.referrer_user_id
+        name = USER_ID
+        try:
+            user_id = self.door.enter(event.user_id)
+            name = REFERRER
+            inside = self.door.enter(led_by) if led_by else None
+        except BadInputError as error:
+            return name, str(error)
+        return replace(event, user_id=user_id, referrer_user_id=inside)
 
     def _judge(
         self, batch: Sequence[Any], now: datetime

@@ -1,7 +1,9 @@
-"""Exported files, without people who were erased since."""
+"""Exported files, without people who were erased since, and without events that are too old."""
 
 import io
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -24,7 +26,7 @@ _PEOPLE_OF: Final = {TIES.name: 2, USERS.name: 1}
 
 
 class Sweeper:
-    """Rewrites exported files when somebody was erased."""
+    """Rewrites exported files when somebody was erased, or what they hold is too old."""
 
     def __init__(self, log: EventLog, folder: str) -> None:
         """Take a folder that is exported to.
@@ -55,25 +57,73 @@ class Sweeper:
         self._swept = gone
         return swept
 
-    def _sweep(self, name: str, gone: Suppressed) -> int:
-        folder, swept = f"{self._root}/{name}", 0
+    def files(self, name: str = EVENTS.name) -> list[str]:
+        """Name the files that exporters wrote into a folder of tables, oldest first."""
+        folder = f"{self._root}/{name}"
         with reaching(folder):
             found = self._fs.find(folder) if self._fs.exists(folder) else []
-            for path in sorted(one for one in found if _OURS.fullmatch(PurePosixPath(one).name)):
-                swept += self._sweep_file(path, name, gone)
-        return swept
+            return sorted(one for one in found if _OURS.fullmatch(PurePosixPath(one).name))
+
+    def remove_older(self, paths: Sequence[str], oldest_ms: int) -> int:
+        """Take events of before a time out of files; return how many there were.
+
+        Args:
+            paths: Of ``files()``; one that is not there any more has none.
+            oldest_ms: Milliseconds since 1970.
+
+        Raises:
+            BadInputError: The store does not let us.
+            LockTakenError: Another process exports.
+            UnavailableError: Log or store do not answer.
+        """
+        oldest = datetime.fromtimestamp(oldest_ms / 1000, UTC)
+        removed = 0
+        with self._log.lock(EXPORT, wait_s=0.0), reaching(self._root):
+            for path in paths:
+                removed += self._remove_older(path, oldest) if self._fs.exists(path) else 0
+        return removed
+
+    def _remove_older(self, path: str, oldest: datetime) -> int:
+        with self._fs.open(path, "rb") as file:
+            if _earliest(pq.ParquetFile(file).metadata, "ts") >= oldest:
+                return 0
+        rows = pq.read_table(pa.BufferReader(self._fs.cat_file(path)))
+        left = rows.filter(pc.greater_equal(rows["ts"], pa.scalar(oldest, rows["ts"].type)))
+        removed: int = rows.num_rows - left.num_rows
+        if removed:
+            self._put(path, left)
+        return removed
+
+    def _sweep(self, name: str, gone: Suppressed) -> int:
+        with reaching(self._root):
+            return sum(self._sweep_file(path, name, gone) for path in self.files(name))
 
     def _sweep_file(self, path: str, name: str, gone: Suppressed) -> int:
         rows = pq.read_table(pa.BufferReader(self._fs.cat_file(path)))
         left, num_named = _events(rows, gone) if name == EVENTS.name else (_changes(rows, gone), 0)
         swept: int = rows.num_rows - left.num_rows + num_named
+        if swept or left.num_rows == 0:
+            self._put(path, left)
+        return swept
+
+    def _put(self, path: str, left: pa.Table) -> None:
+        """Write what is left of a file; a file of nothing goes."""
         if left.num_rows == 0:
             self._fs.rm_file(path)
-        elif swept:
-            content = io.BytesIO()
-            pq.write_table(left, content, compression="zstd")
-            put_file(self._fs, path, content.getvalue())
-        return swept
+            return
+        content = io.BytesIO()
+        pq.write_table(left, content, compression="zstd")
+        put_file(self._fs, path, content.getvalue())
+
+
+def _earliest(metadata: pq.FileMetaData, name: str) -> datetime:
+    """Read the earliest time of a column from the end of a file; where that tells none, time's
+    beginning."""
+    place = metadata.schema.to_arrow_schema().get_field_index(name)
+    parts = [metadata.row_group(n).column(place).statistics for n in range(metadata.num_row_groups)]
+    if not all(part is not None and part.has_min_max for part in parts):
+        return datetime.min.replace(tzinfo=UTC)
+    return min((part.min for part in parts), default=datetime.max.replace(tzinfo=UTC))
 
 
 def _events(rows: pa.Table, gone: Suppressed) -> tuple[pa.Table, int]:

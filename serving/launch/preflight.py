@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 from coterie.access.keys import read_keys
+from coterie.data.load import refuse_other_key
+from coterie.data.pseudonyms import PseudonymKeys
 from coterie.errors import BadInputError, UnavailableError
 from coterie.recommend.rules import read_rules_file
 from coterie.release.files import read_files
 from coterie.release.manifest import CONTENT
 from coterie.release.queries import NONE, SETTING, TEXT, QueryEncoders, is_address
 from coterie.release.vectors import unpack_vectors
-from coterie.schema import EVENTS
+from coterie.schema import EVENTS, INGEST_REPORT
 from serving.settings import Settings
 
 
@@ -33,6 +35,21 @@ def check(settings: Settings) -> None:
         read_rules_file(settings.rules)
     if settings.keys:
         read_keys(settings.keys)
+    _check_pseudonyms(settings)
+
+
+def _check_pseudonyms(settings: Settings) -> None:
+    """Refuse keys that are none, and tables whose people stand under others; say where ids are
+    kept."""
+    keys = PseudonymKeys.given(settings.pseudonym_key, settings.pseudonym_key_file)
+    if not keys:
+        print(
+            "note: people's ids are kept as the shop has them, since COTERIE_PSEUDONYM_KEY is not "
+            "set (docs/privacy.md)",
+            file=sys.stderr,
+        )
+    if settings.storefront and Path(settings.shoppers, INGEST_REPORT).is_file():
+        refuse_other_key(settings.shoppers, keys)
 
 
 def check_port(host: str, port: int) -> None:

@@ -18,6 +18,8 @@ from serving.telemetry.traces import span
 METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
 OTHER: Final = "other"
 """Stands for every route, method or kind that is not ours, so that callers cannot add labels."""
+AGED_IN: Final = ("log", "features", "exports")
+"""Where what is too old is removed from."""
 SearchStage = Literal["taste", "encode", "find", "all"]
 SearchOutcome = Literal["found", "nothing", "words_alone", "shielded", "failed"]
 SEARCH_OUTCOMES: Final[tuple[SearchOutcome, ...]] = get_args(SearchOutcome)
@@ -167,3 +169,17 @@ class LogMetrics:
         self.export_failures = Counter(
             metric_names.EXPORT_FAILURES, "Exports that the store did not take.", registry=registry
         )
+        self.aged = Counter(
+            metric_names.AGED,
+            "What was removed for its age: events of the log, recent lists that lost entries, rows "
+            "of exports.",
+            ("where",),
+            registry=registry,
+        )
+        self.aged_passed = gauge(
+            registry,
+            metric_names.AGED_PASSED,
+            "When all was last looked through for what is too old to be kept; 0: not yet.",
+        )
+        for where in AGED_IN:
+            self.aged.labels(where)

@@ -11,7 +11,13 @@ from benchmarks import content_known, content_models
 from benchmarks.content_absent import content_taken_out, digest
 from benchmarks.content_dated import _told_by, read_lastfm_by_time
 from benchmarks.content_goals import write_goals
-from benchmarks.content_models import SOCIAL, WITH_CONTENT, measure, measure_social
+from benchmarks.content_models import (
+    SOCIAL,
+    WITH_CONTENT,
+    measure,
+    measure_in_training,
+    measure_social,
+)
 from benchmarks.content_models_table import write_known
 from benchmarks.content_sets import read_tiktok
 from coterie.evaluation.protocols import evaluate_model
@@ -84,6 +90,15 @@ def test_both_arms_of_social_are_one_trained_half(pictured, monkeypatch, tmp_pat
     rows = content_models.json.loads(content_models.RESULTS.read_text())["set"]
     assert rows.keys() == {SOCIAL, WITH_CONTENT, "item_knn"}
     assert rows[SOCIAL]["against"].keys() == rows.keys() - {SOCIAL}
+
+
+def test_content_that_speaks_in_training_has_a_half_of_its_own(pictured):
+    *_, runs = measure_in_training(pictured, 1, QUICK)
+    *_, shared = measure_social(pictured, 1, QUICK)
+    assert runs.keys() == {WITH_CONTENT}
+    assert runs[WITH_CONTENT].settings["content.in_training"]
+    assert not shared[WITH_CONTENT].settings["content.in_training"]
+    assert runs[WITH_CONTENT].ndcg.tolist() != shared[WITH_CONTENT].ndcg.tolist()
 
 
 def test_what_moves_without_content_would_be_seen(pictured):

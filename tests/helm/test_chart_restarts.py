@@ -27,6 +27,7 @@ RESTARTS = {
     "s3": OURS,
     "secrets.existingSecret": RAY,
     "secrets.existingKeys": RAY,
+    "secrets.existingPseudonymKey": RAY,
     "serving": RAY,
     "serving.logLevel": FEAST,
     "serving.textEncoder": RAY | {"controller"},  # which tries what a release was made with
@@ -38,6 +39,7 @@ RESTARTS = {
     "rollouts.resources": {"controller"},
     "events": {"consumer"},
     "events.syncSeconds": RAY,  # how long a receipt waits
+    "events.keepDays": RAY | {"consumer"},  # which events are refused, and which removed
     "redis": {"redis"},
     "redis.address": FEAST,
     "redis.database": FEAST,
@@ -130,6 +132,7 @@ BASE = {
     # Passwords that are made differ each time; and what is not looked at need not be rendered.
     "secrets.existingSecret": "app",
     "secrets.existingKeys": "keys",
+    "secrets.existingPseudonymKey": "pseudonyms",
     "redis.existingSecret": "redis",
     "monitoring.enabled": False,
     "monitoring.dashboards": False,

@@ -317,7 +317,7 @@ def test_schedules_are_those_of_the_values(chart):
 def test_steps_find_what_they_ask_the_config_map_for(chart):
     cluster = pytest.importorskip("pipelines.kubernetes")
     data = one(chart.objects(CI["gpu"]), "ConfigMap", "coterie-training")["data"]
-    asked = {*cluster.S3_SETTINGS, *cluster.FEATURES, *cluster.VARIABLES}
+    asked = {*cluster.S3_SETTINGS, *cluster.FEATURES, *cluster.VARIABLES, cluster.KEEP_DAYS}
     assert set(data) == {cluster.TRAINING_KEY, *asked}
 
 

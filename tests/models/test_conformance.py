@@ -67,6 +67,12 @@ CASES = (
         social=True,
         closed_form=False,
     ),
+    Case(
+        "bounded, nothing hidden",
+        "bounded",
+        (("epsilon", None), ("noise_seed", 0), ("friend_weight", 0.5)),
+        social=True,
+    ),
     Case("social without ties", "social", (*SOCIAL, ("use_ties", False)), closed_form=False),
 )
 

@@ -255,7 +255,9 @@ def test_the_refit_keeps_the_bonus_of_new_items():
     config = SocialConfig(embedding_size=8, loop=loop, content=ContentSignal(share=0.3))
     first = SocialModel(config)
     first.fit(shop(validation=events([0, 7], [1, 3])))
-    assert first.refit_config().content == ContentSignal(0.3, new_item_bonus=first.new_item_bonus)
+    assert first.refit_config().content == ContentSignal(
+        0.3, new_item_bonus=first.new_item_bonus, row_weight=first.row_weight
+    )
     biases = []
     for bonus in (0.0, 2.0):
         again = SocialModel(replace(config, content=ContentSignal(0.3, new_item_bonus=bonus)))

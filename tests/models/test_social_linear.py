@@ -8,6 +8,7 @@ from scipy import sparse
 
 from coterie.errors import BadInputError
 from coterie.models import neighbours, social_linear
+from coterie.models.content_rows import ContentRows
 from coterie.models.engagement import engagement
 from coterie.models.social_linear import SocialLinearConfig, fit_linear
 from coterie.recommend.batches import Community
@@ -60,6 +61,24 @@ def test_at_full_rank_it_is_the_ridge_regression(data, tie_coupling, off):
     np.testing.assert_allclose((part.friend @ part.out.T).numpy(), friend, rtol=0, atol=off)
     assert np.abs(own).max() > 0.05
     assert np.abs(friend).max() > 0.01
+
+
+@pytest.mark.parametrize("weight", [0.2, 1.0])
+def test_rows_of_content_are_rebuilt_as_if_shoppers_had_had_their_items(data, weight):
+    config, community = replace(WHOLE, tie_coupling=1.0), Community.of(data)
+    words = np.random.default_rng(0).random((12, data.num_items)).astype(np.float32)
+    words[words < 0.8] = 0.0
+    part = fit_linear(
+        config, data, community, content=ContentRows(sparse.csr_matrix(words), weight)
+    )
+    x, f, y, l2, scale, g, discount = problem(config, data, community)
+    words *= np.sqrt(weight * (x**2).sum() / ((words * scale) ** 2).sum())
+    x, y = np.vstack([x, words * scale]), np.vstack([y, words])
+    f = np.vstack([f, np.zeros((12, f.shape[1]))])
+    a = np.linalg.solve((x + f) @ (x + f).T + l2 * np.eye(len(x)), y) * discount
+    own, friend = scale[:, None] * ((x + f).T @ a), (g * scale)[:, None] * ((f + x).T @ a)
+    np.testing.assert_allclose((part.own @ part.out.T).numpy(), own, rtol=0, atol=1e-5)
+    np.testing.assert_allclose((part.friend @ part.out.T).numpy(), friend, rtol=0, atol=1e-5)
 
 
 def test_friends_inputs_are_told_by_a_sample_of_shoppers(data, monkeypatch):

@@ -213,11 +213,13 @@ def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
     keys = {"AWS_ACCESS_KEY_ID": "s3_secret", "AWS_SECRET_ACCESS_KEY": "s3_secret"}
     token = {"COTERIE_ADMIN_TOKEN": "app_secret"}
     content = {"COTERIE_CONTENT_KEY": "content_secret"}
+    people = {"COTERIE_PSEUDONYM_KEY": "pseudonym_secret"}
     redis = dict.fromkeys(("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD"), "redis_secret")
     for step, asked in kubernetes_of(specs, name).items():
         expected = {} if step == "rollback" else keys
         expected = expected | (token if step in ("rollout", "rollback") else {})
         expected = expected | (content if step == "content" else {})
+        expected = expected | (people if step == "ingest" else {})
         hands_over = step in ("features", "content") and name != "backtest"
         expected = expected | (redis if hands_over else {})
         assert secrets_of(asked) == expected, step

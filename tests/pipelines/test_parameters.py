@@ -1,9 +1,11 @@
 """What Kubeflow, the command line and the docs say of parameters is what one list says."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -118,8 +120,66 @@ def test_content_that_its_step_could_not_take_is_told_before_tables_are_read(
     texts = dict.fromkeys(("dataset", "mapping", "pipeline", "version", "status"), "")
     with pytest.raises(BadInputError, match=why):
         ingest.python_func(
-            clean, "no such shop", content=content, max_bad_share=0.1, runner="native", **texts
+            clean,
+            "no such shop",
+            content=content,
+            max_bad_share=0.1,
+            keep_days=0.0,
+            runner="native",
+            pseudonyms=False,
+            **texts,
         )
+
+
+def test_a_run_that_is_to_keep_pseudonyms_reads_nothing_without_their_key(tmp_path, monkeypatch):
+    for name in ("COTERIE_PSEUDONYM_KEY", "COTERIE_PSEUDONYM_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    clean = SimpleNamespace(path=str(tmp_path / "clean"))
+    names = ("dataset", "mapping", "pipeline", "version", "status", "content")
+    texts = dict.fromkeys(names, "")
+    with pytest.raises(BadInputError, match="is pseudonym_secret the name of a secret"):
+        ingest.python_func(
+            clean,
+            "no such shop",
+            max_bad_share=0.1,
+            keep_days=0.0,
+            runner="native",
+            pseudonyms=True,
+            **texts,
+        )
+
+
+@pytest.mark.parametrize(
+    ("said", "installed", "left"),
+    [(-1.0, "10", ["young"]), (-1.0, None, ["old", "young"]), (0.0, "10", ["old", "young"])],
+)
+def test_the_step_leaves_out_events_by_age_as_said_or_as_the_chart_says(
+    tmp_path, monkeypatch, said, installed, left
+):
+    monkeypatch.delenv("COTERIE_KEEP_DAYS", raising=False)
+    if installed:
+        monkeypatch.setenv("COTERIE_KEEP_DAYS", installed)
+    shop, now = tmp_path / "shop", datetime.now(UTC)
+    shop.mkdir()
+    (shop / "items.csv").write_text("item_id,title\ni,Pan\n")
+    (shop / "ties.csv").write_text("src_user_id,dst_user_id,kind\nana,bea,trust\n")
+    rows = [f"{name},ana,i,view,{(now - timedelta(days=n)).isoformat()}" for name, n in AGES]
+    (shop / "events.csv").write_text("event_id,user_id,item_id,event,ts\n" + "\n".join(rows))
+    texts = dict.fromkeys(("dataset", "mapping", "pipeline", "version", "status", "content"), "")
+    clean = SimpleNamespace(path=str(tmp_path / "clean"))
+    ingest.python_func(
+        clean,
+        str(shop),
+        max_bad_share=0.0,
+        keep_days=said,
+        runner="native",
+        pseudonyms=False,
+        **texts,
+    )
+    assert pq.read_table(tmp_path / "clean" / "events.parquet")["event_id"].to_pylist() == left
+
+
+AGES = (("old", 11), ("young", 9))
 
 
 @pytest.mark.parametrize("encoded", [True, False])

@@ -25,6 +25,8 @@ from serving.api.key_ring import KeyRing
 from serving.api.middleware import TelemetryMiddleware
 from serving.api.operations import STATIC, CachedOverview
 from serving.api.problems import answer_with_problems
+from serving.ingestion.people_door import door_of
+from serving.settings import Settings
 from serving.telemetry.logs import Pseudonyms
 from serving.telemetry.metrics import ServingMetrics
 
@@ -153,6 +155,7 @@ def make_app(rollout_store: FileRolloutStore, token: str = TOKEN, storefront: bo
     app = FastAPI()
     answer_with_problems(app)
     app.state.guard = Guard(KeyRing(tokens={"admin_token": token}), frozenset({Scope.LISTS}))
+    app.state.door = door_of(Settings(release="unused"))
     app.state.rollouts = RolloutParts(rollout_store, find, lambda: VERSIONS)
     app.state.overview = CachedOverview(app.state.rollouts)
     app.router.routes.extend(admin.api.routes)

@@ -30,6 +30,7 @@ from serving.events.redis_log import STREAM, RedisLog
 from serving.features.online_store import FakeFeatures
 from serving.ingestion import exporter as exporting
 from serving.ingestion.exporter import Exporter
+from serving.ingestion.retention import Retention
 from serving.ingestion.sweep import Sweeper
 from serving.telemetry.instruments import LogMetrics
 
@@ -63,9 +64,10 @@ def consumer_of(log, folder, features=None, **more):
     exporter = Exporter(log, str(folder / "shop"), numbers)
     given = {"export_s": 0.0, "take_over_s": 0.0} | more
     sweeper = Sweeper(log, str(folder / "shop"))
-    consumer = Consumer(
-        log, exporter, numbers, lambda: features or FakeFeatures(), sweeper, **given
-    )
+    found = FakeFeatures() if features is None else features
+    keep_days = given.pop("keep_days", 0.0)
+    retention = Retention(log, lambda: found, sweeper, keep_days, numbers)
+    consumer = Consumer(log, exporter, numbers, lambda: found, sweeper, retention, **given)
     consumer.registry = registry
     return consumer
 
@@ -247,6 +249,18 @@ def test_a_store_that_refuses_is_said_once_and_tried_again(log, folder, caplog, 
     assert len(exported(folder / "shop")) == 10
     assert number(consumer, "coterie_exported_events_total") == 10
     assert number(consumer, "coterie_oldest_unexported_seconds") == 0
+
+
+def test_what_is_too_old_goes_turn_by_turn(log, folder):
+    log.append(numbered(10))
+    features = FakeFeatures()
+    consumer = consumer_of(log, folder, features, keep_days=30.0)
+    for _ in range(10):
+        consumer.turn()
+    assert number(consumer, "coterie_aged_passed_timestamp_seconds") > 0
+    assert exported(folder / "shop") == []
+    assert all(one.item_ids == () for one in features.recent.values())
+    assert consumer.ready()
 
 
 def test_features_that_are_away_hold_up_no_export(log, folder):

@@ -170,3 +170,13 @@ def test_a_file_of_events_has_one_writer():
     with pytest.raises(BadInputError, match="COTERIE_SINKS is 2"):
         Settings("r", sinks=2)
     assert Settings("r", sinks=2, event_log="redis://cache:6379/0").sinks == 2
+
+
+@pytest.mark.parametrize(
+    ("age", "keep", "taken"), [(3650.0, 0.0, 3650.0), (3650.0, 730.0, 730.0), (7.0, 730.0, 7.0)]
+)
+def test_events_of_which_nothing_would_be_kept_are_not_taken(age, keep, taken):
+    settings = Settings("r", max_event_age_days=age, keep_days=keep)
+    assert settings.taken_days == taken
+    with pytest.raises(BadInputError, match="COTERIE_KEEP_DAYS"):
+        Settings("r", keep_days=-1.0)

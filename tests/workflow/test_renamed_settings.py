@@ -34,7 +34,7 @@ def test_every_old_name_leads_to_a_field_and_is_none(name):
     renamed, known = renamed_fields(config), flatten(asdict(config))
     assert set(renamed.values()) <= known.keys()
     assert renamed.keys().isdisjoint(known)
-    assert name in ("popularity", "item_knn", "ease", "content") or renamed
+    assert name in ("popularity", "item_knn", "ease", "content", "bounded") or renamed
 
 
 def test_old_settings_are_read_with_one_warning_that_names_the_new_ones(caplog):

@@ -271,6 +271,24 @@ SERVICE: Final = Dashboard(
                     "cps",
                     width=8,
                 ),
+                Panel(
+                    "Removed for its age",
+                    "In a day, by where it was: events of the log, recent lists that lost entries, "
+                    "rows of exports. Nothing where all is kept (COTERIE_KEEP_DAYS, keepDays).",
+                    [
+                        PanelQuery(
+                            f"sum by (where) (increase({metric_names.AGED}[1d]))", "{{where}}"
+                        )
+                    ],
+                    width=16,
+                ),
+                Panel(
+                    "Last look for what is too old",
+                    "How long ago all was looked through; once a day where not all is kept.",
+                    [PanelQuery(f"time() - (max({metric_names.AGED_PASSED}) > 0)", "ago")],
+                    "s",
+                    width=8,
+                ),
             ),
         ),
         Row(

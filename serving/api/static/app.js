@@ -2,7 +2,7 @@ import { beginLanguage, count, language, marked, say } from "/static/languages.j
 import { closeFinder, isLooking, onChoice } from "/static/finder.js";
 import { chosen, isFiltered, offer, onFilter, readAddress } from "/static/filters.js";
 import { itemPage, loadItem } from "/static/item.js";
-import { ask, leaf, make, money, path, percent, tongue } from "/static/parts.js";
+import { ask, leaf, make, money, path, percent, signIn, tongue } from "/static/parts.js";
 import { picture } from "/static/pictures.js";
 import { bar, headline, lifted, liftedBy, matched, why } from "/static/reasons.js";
 import { showShopper } from "/static/shopper.js";
@@ -109,12 +109,13 @@ function skeleton() {
 }
 
 function failed(error) {
+  const enter = error.status === 401 && make("a", { href: signIn(), text: say("Sign in") });
   const back = state.item && { text: say("Back to the list"), on: { click: () => openItem("") } };
   showItem(null);
   at("items").setAttribute("aria-busy", "false");
   at("items").replaceChildren(make("li", { class: "note error", role: "alert" },
     make("b", { text: say("That did not work.") }), make("p", { text: error.message }),
-    make("button", { type: "button", ...(back || { text: say("Try again"), on: { click: () => choose(state.user) } }) })));
+    enter || make("button", { type: "button", ...(back || { text: say("Try again"), on: { click: () => choose(state.user) } }) })));
 }
 
 /* --------------------------------------------------------------- acting */

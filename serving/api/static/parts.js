@@ -4,6 +4,7 @@ import { language, marked, say } from "/static/languages.js";
 
 // What went wrong, by the status: what the API says of it is for who writes programs, and English.
 const FAULTS = {
+  401: marked("This page needs a key: sign in first."),
   404: marked("The shop does not have this (any more)."),
   409: marked("The shop cannot tell that at the moment."),
   413: marked("That is too long for the shop."),
@@ -13,7 +14,7 @@ const FAULTS = {
 const REFUSED = marked("The shop does not let this page do that.");
 const OURS = marked("Something went wrong in the shop.");
 const NUMBERED = marked("{fault} (request {request})");
-const faultOf = (status) => FAULTS[status] ?? ([401, 403].includes(status) ? REFUSED : status < 500 ? FAULTS[422] : OURS);
+const faultOf = (status) => FAULTS[status] ?? (status === 403 ? REFUSED : status < 500 ? FAULTS[422] : OURS);
 
 export async function ask(path, options = {}) {
   let answer;
@@ -22,11 +23,20 @@ export async function ask(path, options = {}) {
   } catch {
     throw new Error(say("The shop does not answer. Is it still running?"));
   }
-  if (answer.ok) return answer.json();
+  if (answer.ok) return answer.status === 204 ? null : answer.json();
   const { request_id: request } = await answer.json().catch(() => ({}));
   const fault = say(faultOf(answer.status));
   // By the number its log is found.
-  throw new Error(request && answer.status >= 500 ? say(NUMBERED, { fault, request }) : fault);
+  throw Object.assign(new Error(request && answer.status >= 500 ? say(NUMBERED, { fault, request }) : fault), { status: answer.status });
+}
+
+// Where somebody signs in, and comes back from.
+export const signIn = () => within("/sign-in", { next: location.pathname + location.search });
+
+// An address of ours, in the language that this page's address asks for, if it does.
+export function within(page, asked) {
+  const lang = new URLSearchParams(location.search).get("lang");
+  return `${page}?${new URLSearchParams(lang ? { ...asked, lang } : asked)}`;
 }
 
 export const path = (...parts) => "/v1/" + parts.map(encodeURIComponent).join("/");

@@ -1,35 +1,23 @@
 // What the shop knows of one shopper: to see, to have, to decide on, to end.
 
+import { beginLanguage, language, marked, say } from "/static/languages.js";
+import { ask, make, signIn, within } from "/static/parts.js";
+
 const at = (id) => document.getElementById(id);
 const CONSENTS = ["may_be_named", "may_be_used"];
-const VERBS = { view: "Viewed", click: "Looked at", share: "Shared", cart: "In the cart", review: "Reviewed", rating: "Rated", purchase: "Bought",
-  return: "Sent back", dislike: "Not for you" };
-const REFUSED = "The shop does not let this page do that.";
+const DID = {
+  view: marked("Viewed {title}"), click: marked("Looked at {title}"), share: marked("Shared {title}"), cart: marked("Put {title} in the cart"),
+  review: marked("Reviewed {title}"), rating: marked("Rated {title}"), purchase: marked("Bought {title}"), return: marked("Sent back {title}"),
+  dislike: marked("Did not want {title}"),
+};
 let who = "";
-
-function make(tag, text) {
-  const element = document.createElement(tag);
-  element.textContent = text;
-  return element;
-}
 
 const path = (rest = "") => `/v1/users/${encodeURIComponent(who)}${rest}`;
 
 function tell(text, bad = false) {
   at("said").textContent = text;
   at("said").classList.toggle("bad", bad);
-}
-
-async function ask(where, options) {
-  let answer;
-  try {
-    answer = await fetch(where, options);
-  } catch {
-    throw new Error("The shop does not answer. Is it still running?");
-  }
-  if (answer.ok) return answer.json();
-  const problem = await answer.json().catch(() => ({}));
-  throw new Error([401, 403].includes(answer.status) ? REFUSED : problem.detail ?? "Something went wrong in the shop.");
+  at("enter").hidden = true;
 }
 
 // Each does one thing, and says it where that did not work.
@@ -39,16 +27,18 @@ const trying = (act) => async (event) => {
     await act(event);
   } catch (error) {
     tell(error.message, true);
+    at("enter").hidden = error.status !== 401;
+    at("enter").firstElementChild.href = signIn();
   }
 };
 
-function count(list, pairs) {
-  list.replaceChildren(...pairs.flatMap(([name, number]) => [make("dt", name), make("dd", number.toLocaleString("en"))]));
+function tally(list, pairs) {
+  list.replaceChildren(...pairs.flatMap(([name, number]) => [make("dt", { text: name }), make("dd", { text: number.toLocaleString(language) })]));
 }
 
 function fill(name, lines) {
   at(`${name}-part`).hidden = !lines.length;
-  at(name).replaceChildren(...lines.map((line) => make("li", line)));
+  at(name).replaceChildren(...lines.map((text) => make("li", { text })));
 }
 
 async function everything() {
@@ -68,24 +58,23 @@ async function show() {
   const known = await ask(path("/data"));
   at("receipt").hidden = true;
   at("parts").hidden = known.erased;
-  if (known.erased) return tell("The shop has forgotten this shopper, and keeps nothing of them.");
+  if (known.erased) return tell(say("The shop has forgotten this shopper, and keeps nothing of them."));
   for (const name of CONSENTS) at(name).checked = known.consents[name];
-  const more = known.next ? "at least " : "";
-  count(at("counts"), [
-    ["Items in your history", known.recent.length + known.had.length],
-    ["People whose taste your list draws on", known.friends.length],
-    ["Ties that changed lately", known.ties.length],
-    [`Entries of the shop's log that name you${more && ", " + more}`, known.log.length],
+  tally(at("counts"), [
+    [say("Items in your history"), known.recent.length + known.had.length],
+    [say("People whose taste your list draws on"), known.friends.length],
+    [say("Ties that changed lately"), known.ties.length],
+    [known.next ? say("Entries of the shop's log that name you, at least") : say("Entries of the shop's log that name you"), known.log.length],
   ]);
-  fill("recent", known.recent.map((one) => `${VERBS[one.event]} ${one.item_id}, ${new Date(one.ts).toLocaleDateString("en")}`));
+  fill("recent", known.recent.map((one) => say("{did}, {day}", { did: say(DID[one.event], { title: one.item_id }), day: new Date(one.ts).toLocaleDateString(language) })));
   fill("friends", known.friends.map((one) => one.user_id));
 }
 
 async function choose(shopper) {
   who = shopper;
   at("shopper").value = shopper;
-  at("back").href = `/?shopper=${encodeURIComponent(shopper)}`;
-  history.replaceState(null, "", `/privacy?shopper=${encodeURIComponent(shopper)}`);
+  at("back").href = within("/", { shopper });
+  history.replaceState(null, "", within("/privacy", { shopper }));
   tell("");
   at("parts").hidden = true;
   await show();
@@ -99,7 +88,7 @@ async function agree(event) {
     event.target.checked = !checked;
     throw error;
   }
-  tell("Kept: the next lists go by it.");
+  tell(say("Kept: the next lists go by it."));
 }
 
 async function download() {
@@ -109,34 +98,35 @@ async function download() {
   link.download = "my-data.json";
   link.click();
   URL.revokeObjectURL(link.href);
-  tell("Downloaded as my-data.json.");
+  tell(say("Downloaded as my-data.json."));
 }
 
 async function forget() {
   const receipt = await ask(path(), { method: "DELETE" });
   at("parts").hidden = true;
   at("receipt").hidden = false;
-  count(at("removed"), [
-    ["Your events in the log", receipt.log_events],
-    ["Events of others that named you", receipt.log_referrals],
-    ["Changes of your ties and choices", receipt.log_changes + receipt.states],
-    ["Your history and friends", receipt.features],
-    ["Lists of friends that you were taken out of", receipt.friends],
+  tally(at("removed"), [
+    [say("Your events in the log"), receipt.log_events],
+    [say("Events of others that named you"), receipt.log_referrals],
+    [say("Changes of your ties and choices"), receipt.log_changes + receipt.states],
+    [say("Your history and friends"), receipt.features],
+    [say("Lists of friends that you were taken out of"), receipt.friends],
   ]);
-  at("remains").replaceChildren(...receipt.remains.map(({ where, until }) => make("li", `${where}: ${until}`)));
+  at("remains").replaceChildren(...receipt.remains.map(({ where, until }) => make("li", { text: say("{where}: {until}", { where: say(where), until: say(until) }) })));
   tell("");
   at("receipt").focus();
 }
 
-at("whose").addEventListener("submit", trying(() => choose(at("shopper").value.trim())));
+at("whose").addEventListener("submit", trying(() => at("shopper").value.trim() && choose(at("shopper").value.trim())));
 for (const name of CONSENTS) at(name).addEventListener("change", trying(agree));
 at("download").addEventListener("click", trying(download));
 at("forget").addEventListener("click", () => {
-  at("sure-who").textContent = `The shop keeps nothing of ${who} then, and takes nothing new.`;
+  at("sure-who").textContent = say("The shop keeps nothing of {who} then, and takes nothing new.", { who });
   at("sure").returnValue = "";
   at("sure").showModal();
 });
 at("sure").addEventListener("close", trying(async () => at("sure").returnValue === "yes" && forget()));
 
+await beginLanguage();
 const asked = new URLSearchParams(location.search).get("shopper");
 if (asked) trying(() => choose(asked))();

@@ -1,5 +1,6 @@
 """Who may ask: every route with every scope, keys that come and go, tokens and sessions."""
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -84,6 +85,7 @@ def test_there_is_no_route_without_a_line_and_no_line_without_a_route(shop):
             "/operations",
             "/privacy",
             "/session",
+            "/sign-in",
             "/languages/{language}",
         )
     }
@@ -109,6 +111,56 @@ def test_each_route_opens_for_its_scope_and_for_no_other(shop, keys, route):
         answer = asked(shop, route, headers=headers)
         assert_problem(answer, 401)
         assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="coterie"')
+
+
+WRITING = [route for route in GUARDED if route[0] != "GET"]
+
+
+def said_before_a_body_was_asked_for(app, route, headers):
+    """The status of a request whose body never comes; 0 where it was waited for."""
+    method, path = route
+    named = {"user_id": "ana", "other_id": "bea", "item_id": item(3), "verb": "pause"}
+    told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    told.append((b"content-length", b"999999"))
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path.format(**named),
+        "query_string": b"",
+        "headers": told,
+        "client": ("203.0.113.7", 1),
+    }
+    sent = []
+
+    class WaitedForError(Exception):
+        pass
+
+    async def receive():
+        raise WaitedForError
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(app({**scope, "app": None}, receive, send))
+    # What a wait for a body ends in is ours to answer, as any failure.
+    status = sent[0]["status"]
+    return 0 if status == 500 else status
+
+
+@pytest.mark.parametrize("route", WRITING, ids=" ".join)
+def test_who_may_not_ask_is_refused_before_any_of_the_body_is_read(shop, keys, route):
+    needed = GUARDED[route].scope
+    other = next(key for scope, (_, key) in keys.items() if scope != needed)
+    app = shop.app
+    assert said_before_a_body_was_asked_for(app, route, {}) == 401
+    assert said_before_a_body_was_asked_for(app, route, bearer("ck_00000000_x")) == 401
+    assert said_before_a_body_was_asked_for(app, route, bearer(other)) == 403
+    assert said_before_a_body_was_asked_for(app, route, bearer(keys[needed][1])) == 0
+
+
+def test_a_route_that_there_is_not_reads_no_body(shop):
+    assert said_before_a_body_was_asked_for(shop.app, ("POST", "/v1/nothing"), {}) == 404
+    assert said_before_a_body_was_asked_for(shop.app, ("POST", "/static/app.js"), {}) == 405
 
 
 @pytest.mark.parametrize("route", OPEN, ids=" ".join)
@@ -209,6 +261,31 @@ def test_a_shoppers_token_opens_that_shoppers_lists_alone(shop, keys):
     assert shop.get(LIST, headers=headers).is_success
     assert shop.get("/v1/users/bea/recommendations", headers=headers).status_code == 403
     assert shop.get(LIST).status_code == 401
+
+
+@pytest.mark.parametrize("opens", [[], ["lists:read"], ["people:write"]])
+def test_no_token_reads_or_erases_another_shopper_whatever_its_key_may(make_client, folder, opens):
+    """Also where everybody may ask for lists: who sends a token asks as that shopper."""
+    kept, key = make_key("whole", list(Scope), now())
+    path = folder / "whole.json"
+    path.write_text(written([kept]))
+    shop = make_client(keys=str(path), open_scopes=" ".join(opens))
+    headers = bearer(mint(kept, Purpose.SHOPPER, now(), subject="ana"))
+    reads = ("/recommendations", "/search?q=pan", "/data")
+    for rest in reads:
+        assert shop.get(f"/v1/users/ana{rest}", headers=headers).is_success, rest
+    others = ("bea", "ANA", "an", "anab", "ana%00", "ana%2F..%2Fbea", "%2561na", "ana%252Fbea")
+    for other in others:
+        for rest in reads:
+            answer = shop.get(f"/v1/users/{other}{rest}", headers=headers)
+            assert answer.status_code in (403, 422), (other, rest)
+        assert shop.delete(f"/v1/users/{other}", headers=headers).status_code in (403, 422), other
+    # Nor does a phone forget its own shopper, or change what they agree to.
+    for method, rest in (("DELETE", ""), ("PUT", ""), ("DELETE", "/erasure"), ("PUT", "/ties/bea")):
+        answer = shop.request(method, f"/v1/users/ana{rest}", headers=headers, json={})
+        assert_problem(answer, 403)
+    for user in ("ana", "bea"):
+        assert not shop.get(f"/v1/users/{user}/data", headers=bearer(key)).json()["erased"]
 
 
 def test_a_token_ends_with_its_key_and_with_its_time(shop, keys_file, keys):

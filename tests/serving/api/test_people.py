@@ -1,5 +1,7 @@
 """What is kept of a person, to have and to have removed, over HTTP."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from asking import assert_problem, event, ids, list_of, post
 from small_shop import item
@@ -71,6 +73,31 @@ def test_page_by_page_each_thing_comes_once(client, limit):
     # What somebody else did is theirs.
     assert [one["fields"] for one in log if one["referred"]] == [{"event_id": "e3"}]
     assert [page["recent"] is None for page in found] == [False] + [True] * (len(found) - 1)
+
+
+def test_an_event_that_is_older_than_what_is_kept_is_refused(make_client):
+    client, now = make_client(keep_days=10), datetime.now(UTC)
+    old, young = (
+        event(name, WHO, item(3), ts=(now - timedelta(days=days)).isoformat())
+        for name, days in (("old", 11), ("young", 9))
+    )
+    answer = post(client, old, young)
+    assert answer.status_code == 207
+    assert "from 10 days ago" in answer.text
+    assert [one["fields"]["event_id"] for one in data(client)["log"]] == ["young"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 500])
+def test_what_only_looks_like_an_id_is_somebody_elses(client, limit):
+    """Others' events with an item, a text or a list that is called like the person."""
+    alike = [
+        event("alike", "ana", WHO),
+        event("said", "ana", item(1), "review", value=5, text=WHO),
+        event("named", "ana", item(1), list_id=WHO),
+    ]
+    assert post(client, *alike[:2], event("own", WHO, item(2)), alike[2]).status_code == 200
+    log = [one for page in pages(client, limit) for one in page["log"]]
+    assert [one["fields"]["event_id"] for one in log] == ["own"]
 
 
 def test_a_page_that_no_page_named_is_refused(client):

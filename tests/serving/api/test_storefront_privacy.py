@@ -62,6 +62,47 @@ def test_a_shopper_sees_has_decides_and_is_forgotten(look, client):
 
 
 @pytest.mark.browser
+def test_what_is_downloaded_is_everything_on_all_pages(look, client):
+    """More than a page of the API has, each once; and of nobody else."""
+    for first in (0, 300):
+        events = [
+            event(f"e{n}", "bea", item(n % 20), ts=NOON_MS + n) for n in range(first, first + 300)
+        ]
+        assert post(client, *events).status_code == 200
+    assert post(client, event("other", "ana", item(1), ts=NOON_MS)).status_code == 200
+    page = look("bea")
+    expected = page.locator("#counts dt").last.inner_text()
+    assert expected == "Entries of the shop's log that name you, at least"
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download everything").click()
+    told = json.loads(saved.value.path().read_text())
+    found = [one["fields"]["event_id"] for one in told["log"] if one["kind"] == "event"]
+    assert sorted(found) == sorted(f"e{n}" for n in range(600))
+    assert (told["user_id"], len(told["recent"]) > 0) == ("bea", True)
+
+
+@pytest.mark.browser
+def test_an_id_is_that_persons_whatever_is_in_it(look, client):
+    """None of it is a part of the address."""
+    odd = "../bea?x=1#y/data &amp; 50%"
+    assert post(client, event("odd", odd, item(2), ts=NOON_MS)).status_code == 200
+    page = look("ana")
+    page.locator("#shopper").fill(odd)
+    with page.expect_response(lambda answer: "/data" in answer.url) as heard:
+        page.locator("#whose [type=submit]").click()
+    assert heard.value.json()["user_id"] == odd
+    page.reload()
+    page.locator("#counts dd").first.wait_for()
+    assert page.locator("#shopper").input_value() == odd
+    page.locator("#forget").click()
+    assert odd in page.locator("#sure-who").inner_text()
+    page.locator("#sure .yes").click()
+    page.locator("#receipt").wait_for()
+    assert client.get("/v1/users/bea/data").json()["erased"] is False
+    assert client.get("/v1/users/ana/data").json()["erased"] is False
+
+
+@pytest.mark.browser
 def test_it_fits_a_phone_in_the_dark_and_the_storefront_leads_to_it(look, browser, client):
     page = look("ana", scheme="dark", width=360, height=800)
     assert fits(page)
