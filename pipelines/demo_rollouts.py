@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,14 +58,23 @@ def roll_out_all(
     Raises:
         UnavailableError: The app did not answer.
     """
-    # What is live is a part of it, and was written after it.
-    results = [roll_out(shop, good, "the better one", traffic, ["older_than_live"])]
-    for fault in SHOWN:
-        version = f"{good}-{fault}"
-        write_faulty(f"{store}/{good}", fault, f"{store}/{version}", version)
-        # Most differ too far from what is live to begin with. Here the next line of defence shows.
-        results.append(roll_out(shop, version, FAULTS[fault].about, traffic, ["all"]))
+    with ThreadPoolExecutor(1, "faults") as writer:
+        # Ahead, while the rollouts before wait for time and shoppers to pass.
+        written = [writer.submit(_write, store, good, fault) for fault in SHOWN]
+        # What is live is a part of it, and was written after it.
+        results = [roll_out(shop, good, "the better one", traffic, ["older_than_live"])]
+        for fault, version in zip(SHOWN, written, strict=True):
+            about = FAULTS[fault].about
+            # Most differ too far from what is live to begin with. Here the next line of defence
+            # shows.
+            results.append(roll_out(shop, version.result(), about, traffic, ["all"]))
     return results
+
+
+def _write(store: str, good: str, fault: str) -> str:
+    version = f"{good}-{fault}"
+    write_faulty(f"{store}/{good}", fault, f"{store}/{version}", version)
+    return version
 
 
 def roll_out(

@@ -1,7 +1,8 @@
 """Codes of half a byte for each number of items' vectors, or for two: see ``retrieval``.
 
 To make them takes some thirty times as long as to read them, so they are kept once a machine, by
-the digest of the vectors that they are of. They are read only if they are what was written.
+the digest of the vectors that they are of, and mapped: processes share their memory. They are taken
+only if they are what was written.
 """
 
 import contextlib
@@ -20,14 +21,17 @@ import numpy.typing as npt
 from coterie.data.dataset import Ints
 from coterie.files import write_atomically
 from coterie.kept_folder import forget_unused, kept_folder
+from coterie.recommend.mapped_codes import ALIGNED, Bytes, give_codes, take_codes
 
 LARGE: Final = 100_000
 """Items from which on two numbers share a code: reading codes takes most of the time there."""
 _TRAINED_ON: Final = 8_192
 _ROUNDS: Final = 8
-_FORM: Final = "1"
+_FORM: Final = "2"
 """Of what is kept: another where codes are made in another way."""
 _DIGEST_BYTES: Final = 32
+_HEAD: Final = 64
+"""Bytes of the digest and of the number that says where the index without codes ends."""
 Singles = npt.NDArray[np.float32]
 
 
@@ -67,9 +71,11 @@ class Codes:
             path = kept_folder() / f"codes-{_digest(faiss, blocks)}"
         found = cls._kept(faiss, path, blocks) if path else None
         if found is None:
-            found = cls._made(faiss, blocks)
+            made = cls._made(faiss, blocks)
             if path:
-                found._keep(faiss, path)
+                made._keep(faiss, path)
+                found = cls._kept(faiss, path, blocks)  # whoever makes them maps them as well
+            found = found or made
         return found
 
     @classmethod
@@ -90,23 +96,31 @@ class Codes:
 
     @classmethod
     def _kept(cls, faiss: Any, path: Path, blocks: Sequence[Singles]) -> "Codes | None":
-        """Read what ``_keep`` wrote, if it is there and every byte as it should be."""
+        """Map what ``_keep`` wrote, if it is there and every byte as it should be."""
         try:
-            data = path.read_bytes()
+            data: Bytes = np.asarray(np.memmap(path, np.uint8, "r"))
             os.utime(path)
-        except OSError:
+        except (OSError, ValueError):
             return None
-        if hashlib.sha256(data[_DIGEST_BYTES:]).digest() != data[:_DIGEST_BYTES]:
+        if hashlib.sha256(data[_DIGEST_BYTES:].data).digest() != bytes(data[:_DIGEST_BYTES]):
             return None
-        width = sum(one.shape[1] for one in blocks)
-        numbers = width * (width + width % 2)
-        turned = np.frombuffer(data, np.float32, numbers, _DIGEST_BYTES).reshape(width, -1)
-        rest = np.frombuffer(data, np.uint8, offset=_DIGEST_BYTES + turned.nbytes)
-        return cls(faiss.deserialize_index(rest), turned, len(blocks[0]))
+        width, num = sum(one.shape[1] for one in blocks), len(blocks[0])
+        shape = width, width + width % 2
+        untold = int.from_bytes(bytes(data[_DIGEST_BYTES:_HEAD]), "little")
+        turned = data[_HEAD : _HEAD + 4 * shape[0] * shape[1]].view(np.float32).reshape(shape)
+        index = faiss.deserialize_index(data[_HEAD + turned.nbytes : untold].copy())
+        give_codes(faiss, index, data[-(-untold // ALIGNED) * ALIGNED :], num)
+        return cls(index, turned, num)
 
     def _keep(self, faiss: Any, path: Path) -> None:
-        """Write codes for whoever serves these vectors next; a disk that refuses is no trouble."""
-        data = self.turned.tobytes() + faiss.serialize_index(self.index).tobytes()
+        """Write codes for whoever serves these vectors next, the index without them first; a disk
+        that refuses is no trouble."""
+        codes = take_codes(faiss, self.index)
+        index = self.turned.tobytes() + faiss.serialize_index(self.index).tobytes()
+        give_codes(faiss, self.index, codes, self.num_items)
+        until = _HEAD + len(index)
+        data = until.to_bytes(_HEAD - _DIGEST_BYTES, "little") + index
+        data += bytes(-until % ALIGNED) + codes.tobytes()
         with contextlib.suppress(OSError):
             forget_unused(path.parent)
             write_atomically(path, hashlib.sha256(data).digest() + data, durable=False)

@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 import pyarrow as pa
@@ -13,14 +12,14 @@ import pyarrow.parquet as pq
 
 from coterie.data.changes import CHANGES
 from coterie.data.locks import EXPORT
+from coterie.data.pseudonymous import EXPORTED_NAME
 from coterie.data.stores import open_store, reaching
 from coterie.data.suppressed import NOBODY, REFERRING, Suppressed, people_in
 from coterie.schema import EVENTS, TIES, USERS
 from serving.events.log import EventLog
 from serving.ingestion.exporter import put_file
 
-_OURS: Final = re.compile(r"[0-9a-f]{8}(-[0-9]{15}(_[0-9]{8})?){2}\.parquet")
-"""Names of files that an exporter wrote: what the shop put beside them is the shop's."""
+_OURS: Final = re.compile(EXPORTED_NAME)
 _PEOPLE_OF: Final = {TIES.name: 2, USERS.name: 1}
 """How many parts of a change's key are people."""
 
@@ -62,7 +61,7 @@ class Sweeper:
         folder = f"{self._root}/{name}"
         with reaching(folder):
             found = self._fs.find(folder) if self._fs.exists(folder) else []
-            return sorted(one for one in found if _OURS.fullmatch(PurePosixPath(one).name))
+            return sorted(one for one in found if _OURS.search(one))
 
     def remove_older(self, paths: Sequence[str], oldest_ms: int) -> int:
         """Take events of before a time out of files; return how many there were.

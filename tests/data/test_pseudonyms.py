@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import stat
+from itertools import combinations
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coterie.data.changes import Change
+from coterie.data.changes import Change, tie_key
 from coterie.data.ids import normal_id
 from coterie.data.ingest import IngestConfig, ingest
 from coterie.data.pseudonymous import PseudonymousRows, renewed_changes, suppressed_before
@@ -24,6 +25,7 @@ from coterie.data.pseudonyms import (
 )
 from coterie.data.suppressed import Suppressed
 from coterie.errors import BadInputError
+from coterie.schema import TieKind
 
 FIRST, SECOND = "1" * 32, "second-key-0123456789abcdef0123456"
 ONE, BOTH = PseudonymKeys([FIRST]), PseudonymKeys([FIRST, SECOND])
@@ -171,6 +173,15 @@ def test_changes_are_brought_to_the_newest_key_and_the_erased_left_out():
         (mark,),
     ]
     assert renewed_changes(changes, NO_KEYS) == changes
+
+
+def test_a_friendship_has_one_key_whichever_friend_comes_first_inside():
+    pairs = list(combinations(("ana", "bea", "cleo", "dan", "eve", "fay"), 2))
+    ties = [Change(a + b, "ties", (a, b, "friend"), 1, True) for a, b in pairs]
+    found = [one.key for one in renewed_changes(ties, ONE)]
+    assert found == [tie_key(ONE.of(a), ONE.of(b), TieKind.FRIEND) for a, b in pairs]
+    # Both orders are among them.
+    assert {key[0] == ONE.of(a) for key, (a, _) in zip(found, pairs, strict=True)} == {True, False}
 
 
 def raw(folder, **events):
