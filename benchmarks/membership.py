@@ -103,6 +103,7 @@ def measure_price(split: Split, epsilon: float | None, trials: int, seeds: int) 
     return {
         "settings": best,
         "trials": trials,
+        "tuned_by": len(np.unique(some.validation.user_idx)) if some.validation is not None else 0,
         "validation": round(reached, 5),
         "test": [round(one, 5) for one in tested],
         "cpu_s": round(time.process_time() - started, 1),

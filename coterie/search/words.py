@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from coterie.content.words import Codes, Matrix, cut_text, cut_words
+from coterie.content.words import Codes, Matrix, are_ascii, cut_text, cut_words
 from coterie.search.live_words import LiveWords
 from coterie.search.spelling import Spelling
 
@@ -182,6 +182,8 @@ def folded(texts: pa.Array) -> pa.Array:
     >>> folded(pa.array(["Café", "\\uff2e\\uff49\\uff4b\\uff45"])).to_pylist()
     ['Cafe', 'Nike']
     """
+    if are_ascii(texts):
+        return texts
     apart = pc.utf8_normalize(texts, "NFKD")
     bare = pc.replace_substring_regex(apart, _ACCENTS, "")
     return pc.utf8_normalize(bare, "NFKC")

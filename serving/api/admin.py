@@ -22,6 +22,7 @@ from coterie.rollout.status import RolloutStatus, rollout_status
 from coterie.rollout.store import RolloutStore
 from coterie.rollout.transitions import CONTROLLER
 from serving.api import explanation
+from serving.api.dependencies import Rollouts
 from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
 from serving.schemas import Id, StrictBody
@@ -149,89 +150,68 @@ _Verb = Literal[
 ]
 
 
-def admin_router(
-    rollout_store: RolloutStore,
-    find_release: Callable[[str], ReleaseRef],
-    versions: Callable[[], Mapping[str, str]] = dict,
-) -> APIRouter:
-    """Make the routes that command rollouts, and tell all of them to who may.
-
-    Args:
-        rollout_store: Where the rollout is written down.
-        find_release: From a version, or a folder in the store, to where a release lies; raises
-            BadInputError for others.
-        versions: Digest to version of the releases that are known.
-    """
-    admin = APIRouter(
-        prefix="/v1/admin",
-        route_class=StrictRoute,
-        tags=["rollouts"],
-        responses=problem_responses(503),
-    )
-    _add_questions(admin, rollout_store, versions)
-    _add_commands(admin, rollout_store, find_release)
-    return admin
+api = APIRouter(
+    prefix="/v1/admin",
+    route_class=StrictRoute,
+    tags=["rollouts"],
+    responses=problem_responses(503),
+)
+_REFUSED: Final = problem_responses(409)
 
 
-def _add_questions(
-    admin: APIRouter, rollout_store: RolloutStore, versions: Callable[[], Mapping[str, str]]
-) -> None:
-    """Add the routes that change nothing."""
-
-    @admin.get("/rollouts")
-    def read_status() -> RolloutStatus:
-        """Tell how the rollout stands, and what happens next."""
-        return _status(rollout_store, versions())
-
-    @admin.get("/rollouts/history")
-    def read_history(
-        limit: Annotated[int, Query(ge=1, le=MAX_HISTORY, description="How many")] = 50,
-        before: Annotated[
-            float | None, Query(ge=0, le=1e12, description="Only earlier than this Unix time")
-        ] = None,
-    ) -> History:
-        """List the audit log: every transition with its reason, and the evidence of that moment."""
-        return _page(rollout_store.history(), limit, before, versions())
-
-    @admin.get("/rollouts/explain")
-    def explain(
-        request: Request,
-        at: Annotated[AwareDatetime, Query(description="ISO 8601 with an offset")],
-        user: Annotated[Id | None, Query(description="A shopper: on which arm?")] = None,
-    ) -> explanation.Explanation:
-        """Tell which release was live, for a shopper where one is named, and why."""
-        if at.timestamp() > time.time() + LEAD_S:
-            raise ProblemError(422, f"at: {at.isoformat()} is still to come")
-        state, _ = rollout_store.read()
-        then = past_state(state, rollout_store.history(), at.timestamp())
-        inside = request.app.state.door.enter(user) if user else None
-        return explanation.explain(then, inside, versions())
+@api.get("/rollouts")
+def read_status(rollouts: Rollouts) -> RolloutStatus:
+    """Tell how the rollout stands, and what happens next."""
+    return _status(rollouts.store, rollouts.versions())
 
 
-def _add_commands(
-    admin: APIRouter, rollout_store: RolloutStore, find_release: Callable[[str], ReleaseRef]
-) -> None:
-    """Add the routes that leave a command in the rollout store."""
-    refused = problem_responses(409)
+@api.get("/rollouts/history")
+def read_history(
+    rollouts: Rollouts,
+    limit: Annotated[int, Query(ge=1, le=MAX_HISTORY, description="How many")] = 50,
+    before: Annotated[
+        float | None, Query(ge=0, le=1e12, description="Only earlier than this Unix time")
+    ] = None,
+) -> History:
+    """List the audit log: every transition with its reason, and the evidence of that moment."""
+    return _page(rollouts.store.history(), limit, before, rollouts.versions())
 
-    @admin.post("/rollouts", status_code=202, responses=refused)
-    def start(body: StartIn) -> CommandReceipt:
-        """Begin a rollout. The answer waits up to 3 s for the controller."""
-        plan = body.plan.plan() if body.plan else None
-        digest = find_release(body.release).digest
-        return _leave(rollout_store, Verb.START, body.who, body.reason, digest, plan)
 
-    @admin.post("/rollouts/{verb}", status_code=202, responses=refused)
-    def command(verb: _Verb, body: CommandIn) -> CommandReceipt:
-        """Command the rollout. The answer waits up to 3 s for the controller."""
-        digest = ""
-        if verb is Verb.UNQUARANTINE:
-            if body.release is None:
-                raise ProblemError(422, "body.release: which release leaves quarantine?")
-            digest = _quarantined(body.release, rollout_store.read()[0].quarantine, find_release)
-        elif body.release is not None:
-            raise ProblemError(422, f"body.release: {verb} takes none, it is of what runs")
-        return _leave(rollout_store, verb, body.who, body.reason, digest)
+@api.get("/rollouts/explain")
+def explain(
+    request: Request,
+    rollouts: Rollouts,
+    at: Annotated[AwareDatetime, Query(description="ISO 8601 with an offset")],
+    user: Annotated[Id | None, Query(description="A shopper: on which arm?")] = None,
+) -> explanation.Explanation:
+    """Tell which release was live, for a shopper where one is named, and why."""
+    if at.timestamp() > time.time() + LEAD_S:
+        raise ProblemError(422, f"at: {at.isoformat()} is still to come")
+    state, _ = rollouts.store.read()
+    then = past_state(state, rollouts.store.history(), at.timestamp())
+    inside = request.app.state.door.enter(user) if user else None
+    return explanation.explain(then, inside, rollouts.versions())
+
+
+@api.post("/rollouts", status_code=202, responses=_REFUSED)
+def start(rollouts: Rollouts, body: StartIn) -> CommandReceipt:
+    """Begin a rollout. The answer waits up to 3 s for the controller."""
+    plan = body.plan.plan() if body.plan else None
+    digest = rollouts.find(body.release).digest
+    return _leave(rollouts.store, Verb.START, body.who, body.reason, digest, plan)
+
+
+@api.post("/rollouts/{verb}", status_code=202, responses=_REFUSED)
+def command(rollouts: Rollouts, verb: _Verb, body: CommandIn) -> CommandReceipt:
+    """Command the rollout. The answer waits up to 3 s for the controller."""
+    digest = ""
+    if verb is Verb.UNQUARANTINE:
+        if body.release is None:
+            raise ProblemError(422, "body.release: which release leaves quarantine?")
+        digest = _quarantined(body.release, rollouts.store.read()[0].quarantine, rollouts.find)
+    elif body.release is not None:
+        raise ProblemError(422, f"body.release: {verb} takes none, it is of what runs")
+    return _leave(rollouts.store, verb, body.who, body.reason, digest)
 
 
 def _status(rollout_store: RolloutStore, versions: Mapping[str, str]) -> RolloutStatus:

@@ -1,6 +1,5 @@
 """The whole HTTP app: routes, errors, and what surrounds each request."""
 
-from collections.abc import Callable, Sequence
 from typing import Final
 
 from fastapi import FastAPI
@@ -8,16 +7,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import coterie
-from coterie.rollout.history import Snapshot
-from coterie.rollout.store import FileRolloutStore, RolloutStore
-from serving.api import changes, people, routes, service, storefront, tokens
-from serving.api.admin import admin_router
+from serving.api import admin, changes, operations, people, routes, service, storefront, tokens
 from serving.api.auth import Guard
-from serving.api.dependencies import AppParts
+from serving.api.dependencies import AppParts, RolloutParts
 from serving.api.described import describe_api
 from serving.api.middleware import REQUEST_ID, TelemetryMiddleware
 from serving.api.normalizing import NormalizingMiddleware
-from serving.api.operations import STATIC, operations_router
+from serving.api.operations import STATIC, CachedOverview
 from serving.api.picture_files import PICTURES, PictureFiles
 from serving.api.problems import answer_with_problems
 from serving.api.strict_routes import StrictFiles
@@ -49,13 +45,15 @@ def create_app(parts: AppParts) -> ASGIApp:
     routers = [routes.api, changes.api, people.api, tokens.api, service.api]
     if parts.rollouts is not None:
         rollout_store, locator = parts.rollouts
-        routers.append(admin_router(rollout_store, locator.find, locator.versions))
+        rollouts = RolloutParts(rollout_store, locator.find, locator.versions)
+        app.state.rollouts, app.state.overview = rollouts, CachedOverview(rollouts)
+        routers.append(admin.api)
         if parts.settings.storefront:
-            snapshots = _snapshots_of(rollout_store)
-            routers.append(operations_router(rollout_store, locator.versions, snapshots))
+            routers.append(operations.api)
     if parts.settings.storefront:
         routers.append(storefront.api)
-    # Not by include_router, which prepares every route once more at an app's first request.
+    # Not by include_router, which prepares every route once more at an app's first request. All
+    # apps of a process share the routes, so what a route works with is its app's state.
     app.router.routes.extend(route for router in routers for route in router.routes)
     if parts.settings.storefront and parts.settings.pictures:
         app.mount(PICTURES, PictureFiles(parts.settings.pictures), name="pictures")
@@ -83,8 +81,3 @@ def _shared(app: ASGIApp, settings: Settings) -> ASGIApp:
         expose_headers=[REQUEST_ID, "Retry-After", "Accept-Encoding"],
         max_age=PREFLIGHT_S,
     )
-
-
-def _snapshots_of(rollout_store: RolloutStore) -> Callable[[], Sequence[Snapshot]]:
-    """Find who reads signals over time: only the rollout store on this machine keeps them."""
-    return rollout_store.snapshots if isinstance(rollout_store, FileRolloutStore) else tuple

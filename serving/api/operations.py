@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -11,11 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from coterie.rollout.history import Series, Snapshot, series, snapshots_in
+from coterie.rollout.history import Series, series, snapshots_in
 from coterie.rollout.state import Transition
 from coterie.rollout.status import RolloutStatus, rollout_status
-from coterie.rollout.store import RolloutStore
+from coterie.rollout.store import FileRolloutStore, RolloutStore
 from coterie.rollout.transitions import CONTROLLER
+from serving.api.dependencies import RolloutParts
 from serving.api.problems import problem_responses
 from serving.api.strict_routes import StrictRoute
 from serving.api.tokens import keep_session
@@ -39,43 +40,13 @@ class Overview(BaseModel):
     series: Series
 
 
-def operations_router(
-    rollout_store: RolloutStore,
-    versions: Callable[[], Mapping[str, str]] = dict,
-    snapshots: Callable[[], Sequence[Snapshot]] = tuple,
-) -> APIRouter:
-    """Make the routes of the page and of what it shows; only for where the storefront is on.
+class CachedOverview:
+    """An overview that is made anew only when it is no longer fresh: ``app.state.overview``."""
 
-    Args:
-        rollout_store: Where the rollout is written down.
-        versions: Digest to version of the releases that are known.
-        snapshots: Signals over time; without any, the audit log has a few points of each.
-    """
-    shown = APIRouter(
-        tags=["storefront"], responses=problem_responses(503), route_class=StrictRoute
-    )
-    cached = _CachedOverview(lambda: _overview(rollout_store, versions(), snapshots()))
-
-    @shown.get("/v1/rollouts")
-    def overview() -> Overview:
-        """Show how the rollout stands, its history, and its signals over time."""
-        return cached.get()
-
-    @shown.get("/operations", include_in_schema=False)
-    async def page(request: Request) -> FileResponse:
-        """Show the operations page."""
-        answer = FileResponse(STATIC / "operations.html")
-        keep_session(request, answer)
-        return answer
-
-    return shown
-
-
-class _CachedOverview:
-    """An overview that is made anew only when it is no longer fresh."""
-
-    def __init__(self, make: Callable[[], Overview]) -> None:
-        self._make = make
+    def __init__(self, rollouts: RolloutParts) -> None:
+        """Take what is shown; only the rollout store on this machine keeps signals over time, of
+        another the audit log has a few points of each."""
+        self._rollouts = rollouts
         self._lock = threading.Lock()
         self._made: Overview | None = None
         self._until = 0.0
@@ -84,14 +55,31 @@ class _CachedOverview:
         """Return one that is at most FRESH_S old; who asks meanwhile waits for the same."""
         with self._lock:
             if self._made is None or time.monotonic() > self._until:
-                self._made = self._make()
+                self._made = _overview(self._rollouts.store, self._rollouts.versions())
                 self._until = time.monotonic() + FRESH_S
             return self._made
 
 
-def _overview(
-    rollout_store: RolloutStore, versions: Mapping[str, str], snapshots: Sequence[Snapshot]
-) -> Overview:
+api = APIRouter(tags=["storefront"], responses=problem_responses(503), route_class=StrictRoute)
+
+
+@api.get("/v1/rollouts")
+def overview(request: Request) -> Overview:
+    """Show how the rollout stands, its history, and its signals over time."""
+    cached: CachedOverview = request.app.state.overview
+    return cached.get()
+
+
+@api.get("/operations", include_in_schema=False)
+async def page(request: Request) -> FileResponse:
+    """Show the operations page."""
+    answer = FileResponse(STATIC / "operations.html")
+    keep_session(request, answer)
+    return answer
+
+
+def _overview(rollout_store: RolloutStore, versions: Mapping[str, str]) -> Overview:
+    snapshots = rollout_store.snapshots() if isinstance(rollout_store, FileRolloutStore) else ()
     state, _ = rollout_store.read()
     history = rollout_store.history()
     told = [_nameless(one) for one in reversed(history[-SHOWN_HISTORY:])]

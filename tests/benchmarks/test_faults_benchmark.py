@@ -20,7 +20,6 @@ from coterie.schema import TARGET_KINDS
 from pipelines.faulty_releases.harmless import FAMILY as HARMLESS
 
 SHOP = ShopConfig(num_users=400, num_items=300, num_events=16_000)
-NOW_MS = time.time() * 1000
 SHORT = replace(PLAN, weights=(0.1, 0.5), step_s=30.0, bake_s=15.0)
 ONE_A_FAMILY = {
     "data": "renamed-items",
@@ -86,6 +85,7 @@ def test_a_sale_is_promoted_and_shoppers_were_on_it_on_the_way(shop, tmp_path):
 
 
 def test_who_comes_goes_on_as_they_really_did_and_the_next_rollout_begins_anew(shop, tmp_path):
+    begun_ms = time.time() * 1000
     digest = faults.cases()["leaking"].write(shop, tmp_path / "releases" / "leaking")
     ref = ReleaseRef(digest, str(tmp_path / "releases" / "leaking"))
     tried = TriedRollout(shop, ref, tmp_path, False, SHORT)
@@ -95,8 +95,8 @@ def test_who_comes_goes_on_as_they_really_did_and_the_next_rollout_begins_anew(s
     [now] = tried._shop.features.recent_lists([user_id])
     first = next(n for n, one in enumerate(shop.coming[user_id]) if one.event in TARGET_KINDS)
     done = {one.item_id for one in shop.coming[user_id][: first + 1]}
-    assert {i for i, ms in zip(now.item_ids, now.ts_ms, strict=True) if ms > NOW_MS} == done
-    assert now.wanted_ms[now.item_ids.index(shop.coming[user_id][first].item_id)] > NOW_MS
+    assert {i for i, ms in zip(now.item_ids, now.ts_ms, strict=True) if ms > begun_ms} == done
+    assert now.wanted_ms[now.item_ids.index(shop.coming[user_id][first].item_id)] > begun_ms
     assert shop.features.recent_lists([user_id]) == before
 
 

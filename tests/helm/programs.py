@@ -1,7 +1,6 @@
 """Containers of the chart whose program really runs here, with the arguments of the chart."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,8 @@ from kube.containers import Process
 from kube.rbac import ACCOUNT
 from kube.server import kubeconfig
 from kubernetes import client, config
+from ports import free_port
+from waiting import PATIENCE_S
 
 from coterie.errors import CoterieError
 
@@ -86,7 +87,7 @@ class Programs:
         program = pytest.importorskip("coterie.cluster.__main__")
         if not self.controllers:
             self._prepare(program)
-        port, stop = _free_port(), threading.Event()
+        port, stop = free_port(), threading.Event()
         given = program.options([*arguments[3:], f"--port={port}", "--interval=0.05"])
         codes: list[int] = []
 
@@ -132,15 +133,9 @@ def _connecting(kind: Any) -> Any:
     return Connecting
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=2) as answer:
+        with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -21,7 +21,7 @@ from kube.nodes import is_ready
 from kube.traffic import Traffic
 from programs import Programs, scripts
 from tools import HELM_3, NEWEST
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 pytest.importorskip("coterie.cluster.store")
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
@@ -32,6 +32,9 @@ from coterie.cluster.store import ClusterRolloutStore
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase
+
+WHOLE = f"--timeout={PATIENCE_S:.0f}s"
+"""By our clock, not the cluster's: helm and kubectl wait for what a busy machine does slowly."""
 
 
 @pytest.fixture(params=["helm 4", "helm 3"])
@@ -52,7 +55,7 @@ def test_an_install_that_waits_ends_while_nothing_is_served(installed, tmp_path,
     with Programs(installed.cluster, monkeypatch) as programs:
         programs.run["controller"] = programs.controller
         values = ("--values", CI["minimal"], "--set", f"release.store={tmp_path}/releases")
-        installed.install("--wait", "--timeout=15s", values=values)
+        installed.install("--wait", WHOLE, values=values)
         assert len(programs.controllers) == 2
         # One of them leads, and stays ready.
         with installed.world.going_on():
@@ -100,7 +103,7 @@ def test_an_upgrade_can_be_rolled_back(either):
     either.install()
     either.serves()
     before = cluster_of(either)
-    either.upgrade("--set", "serving.logLevel=DEBUG", "--wait", "--timeout=20s")
+    either.upgrade("--set", "serving.logLevel=DEBUG", "--wait", WHOLE)
     either.serves()
     assert cluster_of(either) != before
     either.helm("rollback", "coterie", "1")
@@ -191,9 +194,7 @@ def test_all_nodes_can_be_drained_under_load(serving):
     traffic = Traffic(serving.world, asked_service(serving))
     drained = {pod["metadata"]["name"] for pod in serving.pods("worker")}
     for node in ("node-1", "node-2", "node-3"):
-        serving.kubectl(
-            "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=12s"
-        )
+        serving.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", WHOLE)
         serving.kubectl("uncordon", node)
         serving.world.until(lambda: all(map(is_ready, serving.pods("worker"))), SERVED)
     assert not drained & {pod["metadata"]["name"] for pod in serving.pods("worker")}
@@ -208,7 +209,7 @@ def test_an_uninstall_leaves_nothing_that_runs(either, monkeypatch):
     either.world.looks.append(lambda: going(either) and went.append(either.world.now))
     with Programs(either.cluster, monkeypatch) as programs:
         programs.run["removal"] = programs.command
-        either.helm("uninstall", "coterie", "--wait", "--timeout=30s")
+        either.helm("uninstall", "coterie", "--wait", WHOLE)
     kinds = {plural for plural, _ in either.api.objects}
     assert not kinds & {"rayservices", "rayclusters", "pods", "jobs", "deployments"}
     assert went[-1] - went[0] < 120, "KubeRay waited for what was gone already"
@@ -252,10 +253,10 @@ def test_jobs_that_hang_stop_no_install_and_outlive_no_uninstall(installed, monk
     with Programs(installed.cluster, monkeypatch) as programs:
         programs.run["upload"] = programs.run["features"] = lambda *_: Process()
         programs.run["removal"] = programs.command
-        installed.install("--timeout=5s")
+        installed.install(WHOLE)
         installed.serves()
         assert installed.api.every("jobs")
-        installed.helm("uninstall", "coterie", "--wait", "--timeout=30s")
+        installed.helm("uninstall", "coterie", "--wait", WHOLE)
     assert not installed.api.every("jobs")
     assert not installed.api.every("pods")
 
@@ -270,7 +271,7 @@ def test_helm_test_waits_until_the_network_lets_it_through(serving, tmp_path, mo
             return programs.command(["python", str(script), address], credentials)
 
         programs.run["test"] = run
-        serving.helm("test", "coterie", "--timeout=20s")
+        serving.helm("test", "coterie", WHOLE)
 
 
 @contextmanager

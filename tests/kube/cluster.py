@@ -27,7 +27,7 @@ class Cluster:
     def api(self) -> FakeApi:
         return self.world.api
 
-    def run(self, *command: str | Path, timeout_s: float = 60) -> str:
+    def run(self, *command: str | Path, timeout_s: float = 200) -> str:
         """What a command says; hours may pass meanwhile, by the cluster's clock.
 
         Raises:

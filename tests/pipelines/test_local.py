@@ -133,7 +133,7 @@ def test_a_run_that_is_asked_to_stop_takes_its_step_along(tmp_path):
         said = running.communicate(timeout=PATIENCE_S)[1]
     assert (running.returncode, said) == (130, "pipeline: stopped\n")
     assert family
-    assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert psutil.wait_procs(family, timeout=PATIENCE_S)[1] == []
 
 
 def log_of(root):

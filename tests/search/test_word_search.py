@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from coterie.content.words import cut_text, cut_words
-from coterie.search.words import MAX_WORDS, WordIndex, WordSettings, words_of
+from coterie.search.words import MAX_WORDS, WordIndex, WordSettings, folded, words_of
 
 ITEMS = pa.table(
     {
@@ -74,6 +74,26 @@ def test_the_word_itself_goes_before_one_spelt_like_it():
     table = pa.table({"title": ["nurse bag", "purse bag"]})
     scores = WordIndex(table).scores("purse")
     assert scores[1] > scores[0] > 0
+
+
+def cut(texts):
+    """Words of each text, and whether each is one character of a script without borders."""
+    found = cut_words(folded(pa.array(texts)))
+    single, words = found.are_characters(), found.words.to_pylist()
+    said = [[] for _ in texts]
+    for row, code in zip(found.row.tolist(), found.code.tolist(), strict=True):
+        said[row].append((words[code], bool(single[code])))
+    return said
+
+
+def test_texts_in_ascii_are_cut_alike_whatever_stands_beside_them():
+    texts = [f"{chr(one)}a{chr(one)}B {chr(one)}{chr(one)} 7" for one in range(1, 128)]
+    *beside, other = cut([*texts, "Café 红"])
+    assert cut(texts) == beside
+    assert cut(texts) == [cut_text(text) for text in texts]
+    assert other == [("cafe", False), ("红", True)]
+    assert cut(["", "  "]) == [[], []]
+    assert cut(["", None]) == [[], []]
 
 
 def test_a_query_is_cut_as_the_catalogue_is():

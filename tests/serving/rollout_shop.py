@@ -18,12 +18,15 @@ from coterie.rollout.live import ReleaseRef
 from coterie.rollout.plan import PAIRED
 from coterie.rollout.state import State, Target, Totals
 from coterie.rollout.store import FileRolloutStore
-from serving.api.admin import admin_router
+from serving.api import admin, operations
 from serving.api.auth import Guard
+from serving.api.dependencies import RolloutParts
 from serving.api.key_ring import KeyRing
 from serving.api.middleware import TelemetryMiddleware
-from serving.api.operations import STATIC, operations_router
+from serving.api.operations import STATIC, CachedOverview
 from serving.api.problems import answer_with_problems
+from serving.ingestion.people_door import door_of
+from serving.settings import Settings
 from serving.telemetry.logs import Pseudonyms
 from serving.telemetry.metrics import ServingMetrics
 
@@ -152,10 +155,11 @@ def make_app(rollout_store: FileRolloutStore, token: str = TOKEN, storefront: bo
     app = FastAPI()
     answer_with_problems(app)
     app.state.guard = Guard(KeyRing(tokens={"admin_token": token}), frozenset({Scope.LISTS}))
-    app.include_router(admin_router(rollout_store, find, lambda: VERSIONS))
+    app.state.door = door_of(Settings(release="unused"))
+    app.state.rollouts = RolloutParts(rollout_store, find, lambda: VERSIONS)
+    app.state.overview = CachedOverview(app.state.rollouts)
+    app.router.routes.extend(admin.api.routes)
     if storefront:
-        app.include_router(
-            operations_router(rollout_store, lambda: VERSIONS, rollout_store.snapshots)
-        )
+        app.router.routes.extend(operations.api.routes)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return TelemetryMiddleware(app, ServingMetrics(), Pseudonyms("0123456789abcdef"))

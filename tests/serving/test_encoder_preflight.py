@@ -1,9 +1,8 @@
 """A text encoder that does not fit is told of before anything is started."""
 
-import socket
-
 import numpy as np
 import pytest
+from ports import free_port
 from search_shop import write_release_with_vectors
 from small_shop import CATEGORIES, FOLDERS, NUM_ITEMS, write_small_release
 
@@ -55,8 +54,7 @@ def test_another_encoder_is_one_line_and_nothing_is_started(words, folder, capsy
     pytest.importorskip("sentencepiece", reason="the extra content is not installed")
     (folder / "feature_store.yaml").write_text("")
     monkeypatch.setenv("COTERIE_TEXT_ENCODER", "default")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     state = folder / "state"
     given = {"release": words, "features": folder, "state": state, "port": port}
     arguments = [part for name, value in given.items() for part in (f"--{name}", str(value))]
@@ -99,8 +97,7 @@ def test_an_api_whose_vectors_have_another_form_is_refused(api, by_api):
 
 
 def test_an_api_that_is_away_is_a_warning_since_words_can_still_be_searched(by_api, capsys):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     check(by_api(f"http://127.0.0.1:{port}/v1", 4), f"http://127.0.0.1:{port}/v1", KEY)
     said = capsys.readouterr().err
     assert said.startswith("warning: COTERIE_TEXT_ENCODER: tiny-meaning@127.0.0.1 does not answer")

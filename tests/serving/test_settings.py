@@ -90,8 +90,7 @@ def test_an_address_that_is_not_ours_is_refused():
 
 def test_a_damaged_release_and_a_missing_store_are_one_line_each(folder, capsys):
     write_small_release(folder / "release")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     arguments = ["--release", str(folder / "release"), "--port", port, "--features", str(folder)]
     assert main(arguments) == 1
     assert "feature_store.yaml" in capsys.readouterr().err

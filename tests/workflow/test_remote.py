@@ -4,11 +4,12 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tiny_shop import write_clean
-from waiting import PATIENCE_S
+from waiting import PATIENCE_S, wait_until
 
 from coterie.content.vectors import ItemVectors
 from coterie.errors import BadInputError, UnavailableError
@@ -91,14 +92,25 @@ def test_nothing_sent_is_nothing_to_do(url):
         remote.fit_sent(url)
 
 
-def test_work_that_nobody_waits_for_any_more_is_given_up(url):
-    gone = threading.Event()
-    with remote.awaited(url, gone.set, silent_s=0.4, look_s=0.02):
-        until = time.monotonic() + 0.8
-        while time.monotonic() < until:
+def test_work_that_nobody_waits_for_any_more_is_given_up(url, monkeypatch):
+    gone, now, looks, read = threading.Event(), [0.0], [], remote._read
+    clock = SimpleNamespace(time=time.time, monotonic=lambda: now[0])
+    monkeypatch.setattr(remote, "time", clock)
+    monkeypatch.setattr(remote, "_read", lambda place: looks.append(place) or read(place))
+
+    def look():
+        """Until it was looked at what is there now: a look may have begun before."""
+        seen = len(looks)
+        wait_until(lambda: len(looks) > seen + 1 or gone.is_set())
+
+    with remote.awaited(url, gone.set, silent_s=10.0, look_s=0.002):
+        for _ in range(3):
             remote.beat(url)
-            time.sleep(0.05)
+            look()
+            now[0] += 9.0
+            look()
         assert not gone.is_set()
+        now[0] += 2.0
         assert gone.wait(PATIENCE_S)
 
 

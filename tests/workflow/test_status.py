@@ -93,19 +93,21 @@ def test_a_step_that_kubernetes_ends_has_failed(place):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def at(place, seconds):
-    [run] = Runs(place, lambda: time.time() + seconds).read()
+def at(place, seconds, begun=None):
+    """The run so long after it began, or from now on."""
+    [run] = Runs(place, lambda: (begun or time.time()) + seconds).read()
     return run
 
 
 def test_a_step_that_fell_silent_was_killed(place):
     run_all(place, "v1", STEPS[:2])
-    Runs(place).change("v1", lambda run: run.step_started("train", time.time()))
-    assert at(place, SILENT_S - 5).outcome is Outcome.RUNNING
-    run = at(place, SILENT_S + 5)
+    begun = time.time()
+    Runs(place).change("v1", lambda run: run.step_started("train", begun))
+    assert at(place, SILENT_S - 5, begun).outcome is Outcome.RUNNING
+    run = at(place, SILENT_S + 5, begun)
     assert run.outcome is Outcome.FAILED
     assert run.why.startswith("train: no sign of it for 600 s: killed")
-    assert run.ended == pytest.approx(time.time() + SILENT_S, abs=5)
+    assert run.ended == pytest.approx(begun + SILENT_S, abs=5)
 
 
 def test_a_run_whose_next_step_never_begins_has_failed(place):
@@ -142,9 +144,10 @@ def test_a_killed_step_is_exported_as_a_failure(place):
 
     with recorded(place, "v1", STEPS[0], "refresh"):
         pass
-    Runs(place).change("v1", lambda run: run.step_started("train", time.time()))
-    now = time.time() + SILENT_S + 5
-    told = {one.name: one for one in families([at(place, SILENT_S + 5)], now, now)}
+    begun = time.time()
+    Runs(place).change("v1", lambda run: run.step_started("train", begun))
+    now = begun + SILENT_S + 5
+    told = {one.name: one for one in families([at(place, SILENT_S + 5, begun)], now, now)}
     (running,) = told["coterie_pipeline_running_seconds"].samples
     assert running.value == 0
     (failed,) = told["coterie_pipeline_last_failure_timestamp_seconds"].samples

@@ -56,7 +56,7 @@ def parse_mapping(text: str, name: str = "mapping.yaml") -> Mapping:
     """Parse the text of a mapping; see ``read_mapping``."""
     try:
         content = yaml.load(text, _Loader)  # noqa: S506 (builds nothing but text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:  # of what is nested without an end
         raise BadInputError(
             f"{name} is no YAML: {error}; what begins with a mark, such as *.csv, stands in quotes"
         ) from error

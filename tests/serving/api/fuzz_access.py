@@ -23,7 +23,6 @@ from serving.api.access import ACCESS
 from serving.api.auth import SESSION
 
 EXAMPLES = int(os.environ.get("COTERIE_EXAMPLES", "100"))
-NOW = datetime.now(UTC)
 REFUSED = {401, 403, 400, 404, 405, 413, 415}
 """Those beside 401 and 403 are of what no route can read, or of no route: of nobody's data."""
 pytestmark = pytest.mark.timeout(3600)
@@ -31,18 +30,18 @@ pytestmark = pytest.mark.timeout(3600)
 
 def callers():
     """Headers by who sends them, with what they open, and the file of keys."""
-    kept, found = [], {}
+    kept, found, now = [], {}, datetime.now(UTC)
     for scope in Scope:
-        one, key = make_key(f"only {scope}", [scope], NOW)
+        one, key = make_key(f"only {scope}", [scope], now)
         kept.append(one)
         found[f"key of {scope}"] = ({"Authorization": f"Bearer {key}"}, {scope})
-    ended, old = make_key("ended", [*Scope], NOW, NOW - timedelta(hours=1))
-    gone, taken = make_key("revoked", [*Scope], NOW)
-    (gone,) = revoked([gone], gone.id, NOW)
+    ended, old = make_key("ended", [*Scope], now, now - timedelta(hours=1))
+    gone, taken = make_key("revoked", [*Scope], now)
+    (gone,) = revoked([gone], gone.id, now)
     kept += [ended, gone]
     lists = kept[0]
-    token = mint(lists, Purpose.SHOPPER, NOW, subject="ana")
-    session = mint(lists, Purpose.SESSION, NOW)
+    token = mint(lists, Purpose.SHOPPER, now, subject="ana")
+    session = mint(lists, Purpose.SESSION, now)
     for who, sent in {
         "no key": {},
         "a key of nobody": {"Authorization": "Bearer ck_00000000_x"},

@@ -11,13 +11,14 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from rollout_shop import NEW, OLD, TOKEN, Shop, make_app, make_controller, turning
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+from waiting import wait_until
 
-from coterie.rollout.commands import Verb
+from coterie.rollout.commands import Command, Verb
 from coterie.rollout.figures import ComparedFigure
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Transition
 from coterie.rollout.store import FileRolloutStore
-from serving.api import admin
+from serving.api import admin, operations
 from serving.api.admin import CommandIn, PlanIn
 from serving.api.described import describe_api
 from serving.rollouts.assignment import bucket
@@ -328,7 +329,8 @@ def ask_at(client, at, **query):
 
 
 def test_which_release_was_live_for_whom_and_why(rollout_store):
-    shop = Shop(begins=time.time() - 10_000)
+    # The controller's clock leaps as long as a busy machine lets it: it must not come to now.
+    shop = Shop(begins=time.time() - 90_000)
     controller = make_controller(rollout_store, shop)
     client = client_of(rollout_store)
     client.headers.update(BEARER)
@@ -419,8 +421,19 @@ def test_every_answer_to_made_up_requests_is_as_described(rollout_store, monkeyp
 def test_many_who_look_at_the_page_cost_the_book_one_look(rollout_store, monkeypatch):
     make_controller(rollout_store, Shop())
     client, reads = client_of(rollout_store), []
+    monkeypatch.setattr(operations, "FRESH_S", 3600.0)  # twenty requests may take a while
     history = FileRolloutStore.history
     monkeypatch.setattr(FileRolloutStore, "history", lambda self: reads.append(1) or history(self))
     for _ in range(20):
         assert client.get("/v1/rollouts").status_code == 200
-    assert len(reads) <= 3
+    assert len(reads) == 1
+
+
+def test_a_look_at_the_page_is_soon_taken_anew(rollout_store, monkeypatch):
+    controller = make_controller(rollout_store, Shop())
+    client = client_of(rollout_store)
+    monkeypatch.setattr(operations, "FRESH_S", 0.0)
+    assert client.get("/v1/rollouts").json()["status"]["frozen"] == ""
+    rollout_store.command(Command("c1", Verb.FREEZE, "ana", "audit"))
+    controller.turn()
+    wait_until(lambda: client.get("/v1/rollouts").json()["status"]["frozen"] == "audit")

@@ -7,7 +7,8 @@ import pytest
 from browsing import fits, quiet_pages, served, take_picture
 from fastapi.testclient import TestClient
 from page_checks import cut_words, nameless, skipped_levels, too_faint
-from rollout_shop import NEW, OLD, Shop, make_app, make_controller
+from rollout_shop import NEW, OLD, TOKEN, Shop, make_app, make_controller
+from waiting import PATIENCE_S
 
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.decide import MetricsStatus
@@ -17,6 +18,7 @@ from coterie.rollout.state import Phase
 from coterie.rollout.store import FileRolloutStore
 
 PLAN = Plan(step_s=120, bake_s=300, min_samples=400, deadline_s=3600, cooldown_s=600)
+PATIENCE_MS = PATIENCE_S * 1000
 FILES = ("/operations", "/static/operations.js", "/static/operations.css")
 
 
@@ -103,7 +105,7 @@ def test_a_step_lights_its_stop_and_every_signal_has_a_chart(rollout_store, look
     weight = page.locator(".arm.canary .share")
     while rollout_store.read()[0].step == 2:
         controller.turn()
-    expect(weight).to_have_text("25 %", timeout=4000)
+    expect(weight).to_have_text("25 %", timeout=PATIENCE_MS)
 
 
 @pytest.mark.browser
@@ -191,7 +193,7 @@ def test_holds_and_freezes_are_said(rollout_store, look):
     picture(page, "held")
     rollout_store.command(Command("c2", Verb.FREEZE, "ana", "audit"))
     controller.turn()
-    expect(page.locator("#frozen")).to_have_text("Frozen: audit", timeout=4000)
+    expect(page.locator("#frozen")).to_have_text("Frozen: audit", timeout=PATIENCE_MS)
 
 
 @pytest.mark.browser
@@ -216,7 +218,7 @@ def test_an_app_that_is_gone_is_said_to_be_gone(rollout_store, browser):
     with served(make_app(rollout_store)) as url:
         page.goto(f"{url}/operations")
         page.get_by_text("Live", exact=True).wait_for()
-    expect(page.locator("#live")).to_contain_text("No answer for", timeout=4000)
+    expect(page.locator("#live")).to_contain_text("No answer for", timeout=PATIENCE_MS)
     expect(page.locator(".arm.stable")).to_contain_text("v7")
     page.close()
 
@@ -247,3 +249,14 @@ def test_the_page_knows_every_phase(client):
     block = re.search(r"const PHASES = \{(.*?)\};", script, re.S).group(1)
     assert set(re.findall(r"(\w+): \"", block)) == {str(phase) for phase in Phase}
     assert OLD[:12] in client.get("/v1/rollouts").text
+
+
+def test_each_app_of_a_process_tells_of_its_own_rollout(tmp_path, client):
+    """They share their routes."""
+    other_store = FileRolloutStore(tmp_path / "other")
+    roll(other_store, Shop(begins=time.time() - 60), lambda s: s.phase is Phase.SHADOW)
+    other = TestClient(make_app(other_store))
+    for one, phase in ((other, Phase.SHADOW), (client, Phase.IDLE), (other, Phase.SHADOW)):
+        told = one.get("/v1/rollouts").json()
+        admins = one.get("/v1/admin/rollouts", headers={"Authorization": f"Bearer {TOKEN}"}).json()
+        assert (told["status"]["phase"], admins["phase"]) == (phase, phase)

@@ -1,7 +1,6 @@
 """A batch of events: the bad ones are named, the good ones are kept."""
 
 import json
-import time
 
 import pytest
 from asking import assert_problem, event, ids, list_of, post, receipt
@@ -42,7 +41,7 @@ BAD = {
     "empty time": ({"ts": ""}, "ts", "expected ISO 8601"),
     "day number": ({"ts": 45678}, "ts", "day number"),
     "old": ({"ts": "2001-01-01"}, "ts", "from 3650 days ago"),
-    "future": ({"ts": time.time() + 3600}, "ts", "in the future"),
+    "future": ({"ts": "2199-01-01"}, "ts", "in the future"),
 }
 
 
