@@ -224,7 +224,7 @@ class TriedRollout:
         A comparison of two arms knows how many answers each gave, so it holds at any share; a list
         of somebody on stable costs as long as one of the canary, and there are a hundred of them.
         """
-        people = self._rng.choice(
+        people: list[int] = self._rng.choice(
             len(self._shop.user_ids), int(REQUESTS_S * LOOK_S), p=self._shop.weight
         ).tolist()
         self._requests += len(people)

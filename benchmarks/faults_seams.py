@@ -205,7 +205,9 @@ SEAMS: Final[dict[str, tuple[Fault, Spoil]]] = {
             _had,
         ),
         (
-            Fault("slower", "latency", f"{SLOWER_S * 1000:.0f} ms slower", ("slow",)),
+            Fault(
+                "slower", "latency", f"{SLOWER_S * 1000:.0f} ms slower", ("slow", "slower_lists")
+            ),
             _slower,
         ),
         (

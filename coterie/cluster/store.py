@@ -81,7 +81,7 @@ class ClusterRolloutStore:
             UnavailableError: Somebody else wrote meanwhile: read again, and decide anew. Or the API
                 did not answer: whether it was written, reading tells.
         """
-        data = {STATE: json.dumps({"format": FORMAT, "state": state.as_json()})}
+        data = {STATE: _compact({"format": FORMAT, "state": state.as_json()})}
         if install:
             data[INSTALL] = json.dumps({"format": FORMAT, **install.as_json()})
         try:
@@ -235,6 +235,12 @@ def _audit(found: Object | None) -> list[str]:
 
 def _line(transition: Transition) -> str:
     return json.dumps(asdict(transition))
+
+
+def _compact(content: dict[str, Any]) -> str:
+    """Write without blanks: of a thousand replicas' counts these are a tenth, and a ConfigMap holds
+    a megabyte."""
+    return json.dumps(content, separators=(",", ":"))
 
 
 def _shortened(lines: Iterable[str]) -> str:

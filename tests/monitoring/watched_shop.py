@@ -120,6 +120,7 @@ def use(client, n: int, metrics: ServingMetrics) -> None:
             metrics.arms.count_response(arm, signal)
         for signal in (name for name, meant in SIGNALS.items() if meant.paired):
             metrics.arms.count_pair(signal, arm == "canary", arm == "stable")
+    metrics.log.aged_passed.set(time.time())
     metrics.arms.shielded.inc()
     metrics.arms.heartbeat.set(time.time())
 

@@ -35,8 +35,8 @@ def clean(folder, keys):
     return str(folder / "clean")
 
 
-def look(shoppers, key):
-    settings = Settings("r", storefront=True, shoppers=shoppers, pseudonym_key=key)
+def look(shoppers, key, host="192.0.2.1"):
+    settings = Settings("r", host=host, storefront=True, shoppers=shoppers, pseudonym_key=key)
     preflight._check_pseudonyms(settings)
 
 
@@ -50,6 +50,8 @@ def test_tables_are_served_under_the_key_that_they_were_made_with(tmp_path, caps
     look(shoppers, own)
     kept = "people's ids are kept as the shop has them" in capsys.readouterr().err
     assert kept is not bool(keys)
+    look(shoppers, own, "127.0.0.1")
+    assert not capsys.readouterr().err
     for other in {"", FIRST, f"{FIRST}\n{SECOND}"} - {own}:
         with pytest.raises(BadInputError, match="give the key that ingest had") as refused:
             look(shoppers, other)

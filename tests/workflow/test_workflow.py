@@ -172,7 +172,9 @@ def test_a_model_for_comparison_cannot_be_released(clean, tmp_path):
     out = str(tmp_path / "model")
     known = workflow.fit_challenger(clean, out, FitSettings("ease"))
     assert known.best_epoch == 0
-    with pytest.raises(BadInputError, match=r"only the social model|not over popularity"):
+    with pytest.raises(
+        BadInputError, match=r"only the social or bounded model|not over popularity"
+    ):
         workflow.make_release(clean, out, str(tmp_path / "v1"))
 
 
