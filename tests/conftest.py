@@ -63,6 +63,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: ranks[item.path])
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their place: what is packed holds the second at which it was, and processes
+    that share the tests refuse to begin where one of them has other names for them."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
     """A test leaves the environment as it was: serving hands Ray its switches and token in it."""
