@@ -23,4 +23,5 @@ def test_no_name_of_a_class_means_two_things():
 
 @pytest.mark.parametrize("content", [b"as it came", b"packed at a second"])
 def test_a_test_is_not_named_after_bytes(request, content):
-    assert content and request.node.name.split("[")[1] in ("content0]", "content1]")
+    assert content
+    assert request.node.name.split("[")[1] in ("content0]", "content1]")
