@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import IPv6Address, ip_address
 from typing import Final, NoReturn
 from urllib.parse import unquote
 
@@ -28,6 +29,8 @@ SAME_ORIGIN: Final = "same-origin"
 _SAME_SITE: Final = (SAME_ORIGIN.encode(), b"none")
 """What a browser says of a request by a page of ours, or typed by its user."""
 _LONGEST_ADDRESS: Final = 64
+_HOST_BITS: Final = 64
+"""Of an address of IPv6, those that its network gives out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +195,9 @@ class Guard:
     def _address(self, sent: "_Sent", scope: Asgi) -> str:
         """Find who asks without a key; only what proxies of ours have added is believed."""
         if self._proxies and len(sent.forwarded) >= self._proxies:
-            return sent.forwarded[-self._proxies][:_LONGEST_ADDRESS]
+            return network_of(sent.forwarded[-self._proxies][:_LONGEST_ADDRESS])
         client = scope.get("client")
-        return str(client[0]) if client else ""
+        return network_of(str(client[0])) if client else ""
 
 
 class _Sent:
@@ -224,6 +227,30 @@ class _Sent:
         """Addresses that proxies added, nearest last."""
         whole = b",".join(self._forwarded).decode("latin-1")
         return [part.strip() for part in whole.split(",") if part.strip()]
+
+
+def network_of(address: str) -> str:
+    """Say whose an address is: without a port, and of IPv6 the network, the least that anybody is
+    given. Whoever has one has 2^64 addresses, and would never wait.
+
+    >>> network_of("2001:db8:0:7:1::9"), network_of("[2001:db8::1]:443")
+    ('2001:db8:0:7::', '2001:db8::')
+    >>> network_of("::ffff:192.0.2.7"), network_of("192.0.2.7:5000"), network_of("unknown")
+    ('192.0.2.7', '192.0.2.7', 'unknown')
+    """
+    if ":" not in address:
+        return address
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        return address.partition(":")[0]
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> _HOST_BITS << _HOST_BITS))
 
 
 def open_scopes(settings: Settings, of_tokens: frozenset[Scope]) -> frozenset[Scope]:

@@ -448,6 +448,13 @@ def test_whatever_bytes_a_file_of_keys_has_they_are_keys_or_refused(content):
             assert isinstance(parse_keys(whole, "keys.json"), tuple)
 
 
+@pytest.mark.parametrize("digest", ["é" * 64, "A" * 64, "a" * 63, "a" * 64 + "\n"])
+def test_a_digest_that_nothing_could_be_compared_with_is_told_with_the_file(digest):
+    kept, _ = make_key("k", [Scope.LISTS], now())
+    with pytest.raises(BadInputError, match="no SHA-256 digest"):
+        parse_keys(written([replace(kept, digest=digest)]).encode(), "keys.json")
+
+
 def test_who_asks_too_often_waits(make_client, keys_file, keys):
     client = make_client(keys=str(keys_file), rate_per_key=0.1, rate_per_address=0.1)
     for key in (keys[Scope.LISTS][1], keys[Scope.EVENTS][1]):
@@ -470,6 +477,13 @@ def test_addresses_are_those_that_our_own_proxies_saw(make_client, keys_file):
     assert statuses(one, "10.0.0.1", "10.0.0.2", "evil, 10.0.0.1", "10.0.0.1") == [
         *(401, 401, 429, 429)
     ]
+
+
+def test_a_network_of_many_addresses_waits_like_one(make_client, keys_file):
+    one = make_client(keys=str(keys_file), rate_per_address=0.1, proxies=1)
+    asks = ("2001:db8::1", "2001:db8::2", "[2001:db8::3]:99", "2001:db8:0:1::1", "192.0.2.1:5")
+    found = [one.get(LIST, headers={"X-Forwarded-For": ask}) for ask in (*asks, "192.0.2.1:6")]
+    assert [answer.status_code for answer in found] == [401, 429, 429, 401, 401, 429]
 
 
 def test_a_bucket_fills_as_time_goes_by_and_there_are_only_so_many():
