@@ -2,11 +2,13 @@
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import IPv6Address, ip_address
 from typing import Final, NoReturn
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from starlette.types import Scope as Asgi
 
@@ -15,6 +17,8 @@ from coterie.access.last_use import FOLDER, LastUses
 from coterie.access.scopes import MEANING, Scope, read_scopes
 from coterie.access.tokens import Purpose, read_token
 from coterie.data.ids import normal_id
+from coterie.data.key_uses import share_uses
+from coterie.data.locks import REDIS
 from coterie.errors import BadInputError
 from serving.api.access import Need
 from serving.api.key_ring import TOKENS, KeyRing, variable_of
@@ -81,7 +85,7 @@ class Guard:
             settings.rate_per_key,
             settings.rate_per_address,
             settings.proxies,
-            LastUses(settings.state_folder / FOLDER),
+            LastUses(settings.state_folder / FOLDER, _sharing(settings)),
             settings.page_key,
         )
 
@@ -251,6 +255,13 @@ def network_of(address: str) -> str:
     if not isinstance(found, IPv6Address):
         return address
     return str(found.ipv4_mapped or IPv6Address(int(found) >> _HOST_BITS << _HOST_BITS))
+
+
+def _sharing(settings: Settings) -> Callable[[Mapping[str, float]], None] | None:
+    """Find where processes of this service tell each other of keys: a Redis, where there is one."""
+    if urlsplit(settings.event_log_url).scheme not in REDIS:
+        return None
+    return partial(share_uses, settings.event_log_url, settings.event_log_password)
 
 
 def open_scopes(settings: Settings, of_tokens: frozenset[Scope]) -> frozenset[Scope]:

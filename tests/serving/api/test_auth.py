@@ -4,6 +4,8 @@ import asyncio
 import base64
 import contextlib
 import json
+import queue
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +24,7 @@ from coterie.access.keys import changing, make_key, parse_keys, read_keys, revok
 from coterie.access.last_use import EVERY_S, FOLDER, LastUses, last_uses
 from coterie.access.scopes import Scope
 from coterie.access.tokens import Purpose, mint
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, UnavailableError
 from serving.api import key_ring
 from serving.api.access import ACCESS, MOUNTED, access_table, need_of
 from serving.api.auth import SESSION, Guard, open_scopes
@@ -532,6 +534,35 @@ def test_when_a_key_was_used_is_kept_beside_and_written_once_a_minute(shop, keys
     assert last_uses(folder / "other") == {"a": 1000.0}
     uses.note("a", 1000.0 + EVERY_S)
     assert last_uses(folder / "other") == {"a": 1000.0 + EVERY_S}
+    # Else who asks once a day would never be seen, where others ask all the time.
+    uses.note("b", 1001.0 + EVERY_S)
+    assert last_uses(folder / "other")["b"] == 1001.0 + EVERY_S
+
+
+def test_when_a_key_was_used_is_shared_without_anybody_waiting_for_it():
+    told, away, may_go_on = queue.Queue(), [True], threading.Event()
+
+    def share(times):
+        may_go_on.wait(60)
+        if away.pop():
+            away.append(False)
+            told.put("away")
+            raise UnavailableError("away")
+        away.append(False)
+        told.put(times)
+
+    uses = LastUses(None, share)
+    uses.note("a", 1000.0)
+    may_go_on.set()
+    assert told.get(timeout=60) == "away"
+    uses.note("b", 1001.0)
+    assert told.get(timeout=60) == {"a": 1000.0, "b": 1001.0}
+
+
+@pytest.mark.parametrize(("log", "shared"), [("", False), ("redis://h:1/0", True)])
+def test_a_service_with_a_redis_shares_when_keys_were_used(folder, log, shared):
+    guard = Guard.of(Settings(release="x", state=str(folder), event_log=log))
+    assert (guard._uses._share is not None) is shared
 
 
 def test_a_disk_that_refuses_hinders_nobody(make_client, keys_file, keys, folder):
