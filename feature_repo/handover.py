@@ -133,7 +133,7 @@ class SharedStore:
         """
         with _reading(path) as file:
             ids = pq.ParquetFile(file).iter_batches(_FEW, columns=["user_id"])
-            few = next((batch.column(0).to_pylist() for batch in ids), [])
+            few: list[str] = next((batch.column(0).to_pylist() for batch in ids), [])
         if few:
             name = key_of_ids(few)
             agree_on_key(self.event_log, self.password, name, "the features to hand over")

@@ -215,7 +215,9 @@ class _Sent:
             if name == b"authorization":
                 kind, _, credential = value.partition(b" ")
                 if kind.lower() == b"bearer":
-                    self.bearer = credential.strip().decode("utf-8", "replace")
+                    # Of two neither is taken: a proxy before us may have looked at the other one.
+                    found = credential.strip().decode("utf-8", "replace")
+                    self.bearer = f"{self.bearer} {found}".strip()
             elif name == b"cookie":
                 cookies.append(value)
             elif name == b"sec-fetch-site":

@@ -290,6 +290,14 @@ def test_no_token_reads_or_erases_another_shopper_whatever_its_key_may(make_clie
         assert not shop.get(f"/v1/users/{user}/data", headers=bearer(key)).json()["erased"]
 
 
+def test_of_two_keys_in_one_request_neither_is_taken(shop, keys):
+    both = [("Authorization", f"Bearer {keys[scope][1]}") for scope in (Scope.ADMIN, Scope.LISTS)]
+    for sent in (both, both[::-1], [both[1], both[1]]):
+        assert_problem(shop.get(LIST, headers=sent), 401)
+    beside = [("Authorization", "Basic YTpi"), both[1]]
+    assert shop.get(LIST, headers=beside).status_code == 200
+
+
 def test_a_token_ends_with_its_key_and_with_its_time(shop, keys_file, keys):
     kept, key = keys[Scope.LISTS]
     token = shopper_token(shop, key)
