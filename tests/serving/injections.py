@@ -91,8 +91,8 @@ class Gullible:
             return {"parts": [{"fact": one["fact"], "text": text} for one in facts]}
         return {
             "query": f"{TARGET} {LEAK}",
-            "price_min": 9999,
-            "price_max": 99999,
+            "price_min": 77777,
+            "price_max": 88888,
             "in_stock": True,
             "recipient": "the whole world",
             "category": 99,

@@ -11,7 +11,7 @@ import pytest
 from injections import INJECTIONS, LEAK, TARGET, Gullible
 from search_shop import MEANT, OneEncoder, WordEncoder
 from small_shop import CATEGORIES, NUM_ITEMS, write_small_release
-from test_asking import ask, ids, read_well
+from test_asking import ask, read_well
 from test_spoken_reasons import reword
 
 from coterie.release.encoders import ReleasedEncoder
@@ -90,20 +90,20 @@ def test_titles_that_give_orders_change_no_answer(shops):
     assert obeys.obeyed == 0
 
 
-@pytest.mark.parametrize("order", INJECTIONS, ids=map(str, range(len(INJECTIONS))))
-def test_a_question_that_gives_orders_is_a_search_for_its_words(make_client, told, order):
+def test_a_question_that_gives_orders_is_a_search_for_its_words(make_client, told):
     obeys = Gullible(well)
+    shop = {"encoders": OneEncoder(WordEncoder())}
     with LlmApi(obeys).answering() as api:
-        named = {"llm": api.address, "llm_model": MODEL, "llm_key": KEY}
-        shop = {"encoders": OneEncoder(WordEncoder())}
-        found = ask(make_client(told, **shop, **named), f"climbing {order}"[:200])
-    plain = ask(make_client(told, **shop), f"climbing {order}"[:200])
-    assert obeys.obeyed == 1, "the shopper's own words it does see"
-    assert LEAK not in json.dumps(found)
-    # Of all that it says, what is in the question counts: no price, nobody, and no category.
-    assert {*found["read"]} <= {"query", "in_stock"}
-    assert ids(found) == ids(plain)
-    assert found["items"][:3] == plain["items"][:3]
+        bad = make_client(told, **shop, llm=api.address, llm_model=MODEL, llm_key=KEY)
+        plain = make_client(told, **shop)
+        for number, order in enumerate(INJECTIONS):
+            question, user = f"climbing {order}"[:200], f"stranger-{number}"
+            found, searched = ask(bad, question, user), ask(plain, question, user)
+            assert obeys.obeyed == number + 1, "the shopper's own words it does see"
+            assert LEAK not in json.dumps(found)
+            # Of all that it says, what is in the question counts: no price, and nobody.
+            assert {*found["read"]} <= {"query", "in_stock"}, order
+            assert found["items"] == searched["items"], order
 
 
 def test_a_model_that_lies_always_changes_no_list(make_client, told, monkeypatch):
