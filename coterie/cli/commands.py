@@ -117,6 +117,24 @@ def content(options: argparse.Namespace) -> None:
     show.say(f"Train with them: coterie train {options.clean} --content {options.out} --out FOLDER")
 
 
+def describe(options: argparse.Namespace) -> None:
+    """Describe a catalogue by a language model, but for what its folder has already."""
+    from coterie.llm.endpoint import KEY_VARIABLE
+    from coterie.llm.models import open_model, read_key
+    from coterie.workflow.describe import ASKED_S, describe_catalogue
+
+    key = read_key(os.environ.get(KEY_VARIABLE, ""), os.environ.get(f"{KEY_VARIABLE}_FILE", ""))
+    model = open_model(
+        options.llm, options.llm_model, key, lambda _: None, ASKED_S, options.tokens_per_hour
+    )
+    if model is None:
+        raise BadInputError("no language model is named: give --llm an address, or a folder")
+    with bar() as progress:
+        found = describe_catalogue(options.clean, options.out, model, options.most, progress)
+    show.say(found.in_words())
+    show.say(f"Put {options.out}/items.parquet in the place of the shop's items, and ingest.")
+
+
 def tune(options: argparse.Namespace) -> None:
     """Search a model's settings."""
     from coterie import workflow
