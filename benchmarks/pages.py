@@ -1,7 +1,8 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
 into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach and
 cost, into docs/search.md what search finds, into docs/rules.md what rules cost, into
-docs/discretion.md what it costs that lists draw on fewer friends, into docs/privacy.md what a
+docs/discretion.md what it costs that lists draw on fewer friends, into docs/language.md what
+guards catch and models cost, into docs/privacy.md what a
 bound costs, into docs/performance.md and
 docs/operations-sizing.md what the service costs, and into docs/rollout.md what catches faults.
 
@@ -46,6 +47,7 @@ from benchmarks import (
     faults_table,
     feature_reads_table,
     harmless_pairs_table,
+    language_table,
     lists_table,
     membership_table,
     planted_table,
@@ -78,6 +80,7 @@ PAGES: Final = tuple(
         "docs/search.md",
         "docs/rules.md",
         "docs/discretion.md",
+        "docs/language.md",
         "docs/privacy.md",
         "docs/performance.md",
         "docs/operations-sizing.md",
@@ -109,6 +112,8 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "content": lambda _: content_table.write_tables(_read("content.json")),
     "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
+    "language guards": lambda _: language_table.write_guards(_read("language.json")),
+    "language costs": lambda _: language_table.write_costs(_read("language.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
     "search with pictures": lambda _: search_table.write_pictures(_read("search.json")),
