@@ -118,21 +118,17 @@ def content(options: argparse.Namespace) -> None:
 
 
 def describe(options: argparse.Namespace) -> None:
-    """Describe a catalogue by a language model, but for what its folder has already."""
-    from coterie.llm.endpoint import KEY_VARIABLE
-    from coterie.llm.models import open_model, read_key
-    from coterie.workflow.describe import ASKED_S, describe_catalogue
+    """Describe a catalogue by a language model."""
+    from coterie.cli.describe import describe as by_model
 
-    key = read_key(os.environ.get(KEY_VARIABLE, ""), os.environ.get(f"{KEY_VARIABLE}_FILE", ""))
-    model = open_model(
-        options.llm, options.llm_model, key, lambda _: None, ASKED_S, options.tokens_per_hour
-    )
-    if model is None:
-        raise BadInputError("no language model is named: give --llm an address, or a folder")
-    with bar() as progress:
-        found = describe_catalogue(options.clean, options.out, model, options.most, progress)
-    show.say(found.in_words())
-    show.say(f"Put {options.out}/items.parquet in the place of the shop's items, and ingest.")
+    by_model(options)
+
+
+def network(options: argparse.Namespace) -> None:
+    """Look at who knows whom."""
+    from coterie.cli.network import network as analyse
+
+    analyse(options)
 
 
 def tune(options: argparse.Namespace) -> None:
