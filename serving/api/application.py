@@ -7,7 +7,17 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import coterie
-from serving.api import admin, changes, operations, people, routes, service, storefront, tokens
+from serving.api import (
+    admin,
+    changes,
+    operations,
+    people,
+    routes,
+    service,
+    storefront,
+    together,
+    tokens,
+)
 from serving.api.auth import Guard
 from serving.api.dependencies import AppParts, RolloutParts
 from serving.api.described import describe_api
@@ -42,7 +52,7 @@ def create_app(parts: AppParts) -> ASGIApp:
     app.state.guard = guard = Guard.of(parts.settings)
     app.state.door = door_of(parts.settings)
     answer_with_problems(app)
-    routers = [routes.api, changes.api, people.api, tokens.api, service.api]
+    routers = [routes.api, changes.api, people.api, together.api, tokens.api, service.api]
     if parts.rollouts is not None:
         rollout_store, locator = parts.rollouts
         rollouts = RolloutParts(rollout_store, locator.find, locator.versions)

@@ -230,7 +230,16 @@ def _entry(entry: Entry, user_id: str) -> bodies.KeptEntry:
     fields: dict[str, Any]
     if isinstance(entry, Event):
         referred = entry.user_id != user_id
-        names = ("event_id", "item_id", "event", "value", "text", "referrer_user_id", "list_id")
+        names = (
+            "event_id",
+            "item_id",
+            "event",
+            "value",
+            "text",
+            "referrer_user_id",
+            "list_id",
+            "invited_user_id",
+        )
         fields = (
             {"event_id": entry.event_id}
             if referred

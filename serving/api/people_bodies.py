@@ -52,7 +52,9 @@ class KeptEntry(BaseModel):
 
     kind: Literal["event", "change"]
     ts: datetime
-    referred: bool = Field(description="Somebody else's event, which names the person as referrer")
+    referred: bool = Field(
+        description="Somebody else's event, which names the person: as referrer, or as invited"
+    )
     fields: dict[str, Any] = Field(description="As they came; of another's event its id alone")
 
 

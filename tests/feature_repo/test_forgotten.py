@@ -106,6 +106,8 @@ def say(replica, friend):
         for n in range(20)
     ]
     events.append({**events[0], "event_id": "led", "user_id": friend, "referrer_user_id": WHO})
+    asked = {"event_id": "asked", "user_id": friend, "event": "share", "invited_user_id": WHO}
+    events.append({**events[0], **asked})
     assert replica.http.post("/v1/events", json={"events": events}).status_code == 200
     for path in (f"/v1/users/{WHO}/ties/{friend}", f"/v1/users/{friend}/ties/{WHO}"):
         assert replica.http.put(path, json={"kind": "follow"}).status_code == 200
