@@ -288,7 +288,7 @@ _BOUNDS: Final = {
     "explore_lists": (1, 1_000_000),
     "rate_per_key": (0, 1_000_000),
     "rate_per_address": (0, 1_000_000),
-    "proxies": (0, 10),
+    "proxies": (0, 11),  # ten of the shop's, and the HAProxy that the app starts
     "max_ongoing": (1, 10000),
     "max_queued": (0, 100000),
     "drain_s": (0, 3600),
