@@ -8,7 +8,7 @@ from benchmarks.together_world import ClosedForm, Doubles, World, alone, compare
 from coterie.data.dataset import Interactions, Ints, TrainingSet
 from coterie.recommend.batches import Community
 from coterie.schema import STRENGTHS
-from coterie.together.groups import GroupRule, choose_together, wishes
+from coterie.together.groups import GroupRule, choose_together, satisfaction, wishes
 
 K: Final = 20
 POOL: Final = 200
@@ -25,7 +25,7 @@ def measure_groups(world: World) -> dict[str, Any]:
     test = _served(world.after, split.test, world.model_after)
     figures = {
         figure: compared({str(way): test[way][:, place] for way in WAYS}, str(ours))
-        for place, figure in enumerate(("mean", "least"))
+        for place, figure in enumerate(("mean", "least", "least_wish"))
     }
     return {
         "groups": len(test[ours]),
@@ -58,7 +58,12 @@ def groups_of(data: TrainingSet, targets: Interactions) -> list[Ints]:
 
 
 def _served(data: TrainingSet, targets: Interactions, model: ClosedForm) -> dict[str, Doubles]:
-    """Make every group's list in every way; mean and least NDCG of members, shape (groups, 2)."""
+    """Make every group's list in every way.
+
+    Returns:
+        Mean and least NDCG of members, and how much the least happy have by their own order, each
+        of shape (groups, 3).
+    """
     community = Community.of(data)
     wanted, items = rows_of(pairs_of(targets, data.num_items), data.num_users, data.num_items)
     had = pairs_of(data.interactions, data.num_items)
@@ -76,12 +81,13 @@ def _served(data: TrainingSet, targets: Interactions, model: ClosedForm) -> dict
         lists = {str(rule): rows[choose_together(wish, K, rule)] for rule in GroupRule}
         lists["popularity"] = popular[allowed[popular]][:K]
         lists["one_member"] = own[0][:K]
-        bounds = wanted.offsets
+        bounds, whole = wanted.offsets, wishes(np.where(allowed, scores, -np.inf))
         theirs = [items[bounds[one] : bounds[one + 1]] for one in members.tolist()]
         for way, listed in lists.items():
-            found[way].append(_figures([ndcg(listed, one) for one in theirs]))
+            least = float(satisfaction(whole, listed).min())
+            found[way].append([*_figures([ndcg(listed, one) for one in theirs]), least])
         apart = [ndcg(line[:K], one) for line, one in zip(own, theirs, strict=True)]
-        found["each_alone"].append(_figures(apart))
+        found["each_alone"].append([*_figures(apart), 1.0])
     return {way: np.array(of) for way, of in found.items()}
 
 

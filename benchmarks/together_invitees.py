@@ -13,6 +13,7 @@ from coterie.data.ragged import Ragged
 from coterie.recommend.batches import Community
 from coterie.together.invitees import (
     AskedFriends,
+    AskingRule,
     InviteWeights,
     as_shoppers,
     fits,
@@ -31,6 +32,8 @@ WAYS: Final = (
     "both",
 )
 METRICS: Final = ("auc", "recall@1", "recall@3")
+SHARES: Final = (0.0, 0.1, 0.25, 0.5, 1.0)
+"""Of the weights beside the item's score."""
 _MOST_ITEMS: Final = 400
 """Items of one person that are asked for."""
 
@@ -53,7 +56,7 @@ def measure_invitees(world: World) -> dict[str, Any]:
     """Choose weights on validation, look at test once."""
     split = world.split
     validation = _questions(world.before, split.val, world.model_before)
-    weights = _learned(validation)
+    weights = _chosen(validation)
     test = _questions(world.after, split.test, world.model_after)
     scores = _scores(test, weights)
     figures: dict[str, Any] = {}
@@ -61,6 +64,7 @@ def measure_invitees(world: World) -> dict[str, Any]:
         values = {way: _by_person(test, scores[way])[:, place] for way in WAYS}
         figures[metric] = compared(values, "both")
     chosen = _scores(validation, weights)
+    below = test.features["fit"] < AskingRule().least_fit
     return {
         "questions": len(test.rows),
         "people": len(np.unique(test.person)),
@@ -73,6 +77,8 @@ def measure_invitees(world: World) -> dict[str, Any]:
         "validation_auc": {
             w: round(float(_by_person(validation, chosen[w])[:, 0].mean()), 4) for w in WAYS
         },
+        # Whom the least fit leaves out: of those who took the item, and of all.
+        "left_out": [round(float(below[test.took > 0].mean()), 4), round(float(below.mean()), 4)],
         "test": figures,
     }
 
@@ -154,6 +160,21 @@ def _scores(asked: Asked, weights: InviteWeights) -> dict[str, Doubles]:
         "shipped": log_odds(friends),
         "both": log_odds(friends, weights),
     }
+
+
+def _chosen(asked: Asked) -> InviteWeights:
+    """Choose how much of what likelihood says of histories and ties counts, by AUC."""
+    learned = _learned(asked)
+    return max(
+        (_less(learned, share) for share in SHARES),
+        key=lambda weights: _by_person(asked, _scores(asked, weights)["both"])[:, 0].mean(),
+    )
+
+
+def _less(weights: InviteWeights, share: float) -> InviteWeights:
+    return InviteWeights(
+        weights.want, weights.history * share, tuple(one * share for one in weights.strengths)
+    )
 
 
 def _learned(asked: Asked) -> InviteWeights:

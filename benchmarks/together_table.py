@@ -38,7 +38,7 @@ _PEOPLE: Final = {
 def write_invitees(results: Results) -> str:
     """Write how well ways find the friends who take an item."""
     return _table(
-        results["invitees"],
+        results.get("invitees", {}),
         _INVITEES,
         {"auc": "AUC", "recall@1": "recall@1", "recall@3": "recall@3"},
     )
@@ -47,13 +47,19 @@ def write_invitees(results: Results) -> str:
 def write_groups(results: Results) -> str:
     """Write how satisfied members are."""
     return _table(
-        results["groups"], _GROUPS, {"mean": "NDCG@20, mean", "least": "NDCG@20, the least happy"}
+        results.get("groups", {}),
+        _GROUPS,
+        {
+            "mean": "NDCG@20, mean",
+            "least": "NDCG@20, the least happy",
+            "least_wish": "by their own order, the least happy",
+        },
     )
 
 
 def write_people(results: Results) -> str:
     """Write how well ways find ties that were held out."""
-    return _table(results["people"], _PEOPLE, {"auc": "AUC", "hits@20": "hits@20"})
+    return _table(results.get("people", {}), _PEOPLE, {"auc": "AUC", "hits@20": "hits@20"})
 
 
 def write_sizes(results: Results) -> str:

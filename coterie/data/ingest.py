@@ -230,7 +230,7 @@ def _write(
         _write_parts(clean.parts() if whole is None else iter([whole]), table, folder)
     events, ties = (folder / f"{table.name}.parquet" for table in (EVENTS, TIES))
     people, tied = (
-        count_distinct(events, ("user_id", "referrer_user_id", "invited_user_id")),
+        count_distinct(events, ("user_id", "referrer_user_id")),
         count_distinct(ties, ("src_user_id", "dst_user_id")),
     )
     event_items = count_distinct(events, ("item_id",))

@@ -35,7 +35,7 @@ class InviteWeights:
 
 @dataclass(frozen=True, slots=True)
 class AskingRule:
-    """Whom a shopper may be told to ask; what an operator may set."""
+    """Whom a shopper may be told to ask."""
 
     most_asked: int = 5
     """Invitations that one person gets, from everybody together, within ``days``."""
