@@ -18,6 +18,7 @@ SOURCES: Final = (
     "coterie/languages/texts.py",
     "coterie/reasons/*.py",
     "coterie/together/words.py",
+    "serving/api/asking.py",
     "serving/api/people.py",
     "serving/api/static/*.js",
 )

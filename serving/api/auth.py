@@ -114,7 +114,8 @@ class Guard:
         key = caller.key
         state["key"], state["caller"] = key.id, caller
         self._uses.note(key.id, time.time())
-        self._count(self._per_key, key.id)
+        # A shopper who asks too often holds up nobody but themselves.
+        self._count(self._per_key, f"{key.id} {caller.shopper}" if caller.shopper else key.id)
         if need.scope in self.is_open and not caller.shopper:
             return
         own = need.own and bool(caller.shopper) and caller.shopper == _shopper(scope)

@@ -68,7 +68,8 @@ def test_a_log_that_does_not_answer_is_told_as_that(tmp_path):
 def test_the_log_knows_the_key_after_its_file_was_written_anew(tmp_path):
     path = tmp_path / "events.sqlite"
     log = open_log(f"sqlite://{path}")
-    agree_on_key(f"sqlite://{path}", "", ONE.name, "serving")
+    for whose in ("serving", "the tables"):
+        agree_on_key(f"sqlite://{path}", "", ONE.name, whose)
     log.erase(ONE.of("ana"))
     log.compact()
     log.close()

@@ -459,7 +459,11 @@ def test_whatever_bytes_a_file_of_keys_has_they_are_keys_or_refused(content):
             assert isinstance(parse_keys(whole, "keys.json"), tuple)
 
 
-@pytest.mark.parametrize("digest", ["é" * 64, "A" * 64, "a" * 63, "a" * 64 + "\n"])
+@pytest.mark.parametrize(
+    "digest",
+    ["é" * 64, "A" * 64, "a" * 63, "a" * 64 + "\n"],
+    ids=["letters", "capitals", "short", "line"],
+)
 def test_a_digest_that_nothing_could_be_compared_with_is_told_with_the_file(digest):
     kept, _ = make_key("k", [Scope.LISTS], now())
     with pytest.raises(BadInputError, match="no SHA-256 digest"):
@@ -475,6 +479,23 @@ def test_who_asks_too_often_waits(make_client, keys_file, keys):
         assert 1 <= int(second.headers["Retry-After"]) <= 10
     assert [client.get(LIST).status_code for _ in range(2)] == [401, 429]
     assert client.get("/healthz").is_success
+
+
+def test_a_shopper_who_asks_too_often_holds_up_nobody_else(make_client, keys_file, keys):
+    client = make_client(keys=str(keys_file), rate_per_key=0.1)
+    kept, key = keys[Scope.LISTS]
+    tokens = [mint(kept, Purpose.SHOPPER, now(), subject=who) for who in ("ana", "bea")]
+    asks = [("ana", tokens[0]), ("ana", tokens[0]), ("bea", tokens[1]), ("ana", key), ("ana", key)]
+    found = [client.get(LIST.replace("ana", who), headers=bearer(sent)) for who, sent in asks]
+    assert [answer.status_code for answer in found] == [200, 429, 200, 200, 429]
+
+
+def test_nothing_on_the_way_may_keep_what_not_everybody_may_ask(shop, keys):
+    lists, people = bearer(keys[Scope.LISTS][1]), bearer(keys[Scope.PEOPLE][1])
+    guarded = [shop.get(LIST, headers=lists), shop.get(LIST, headers=lists), shop.get(LIST)]
+    guarded.append(shop.get("/v1/users/ana/data", headers=people))
+    assert {answer.headers.get("cache-control") for answer in guarded} == {"no-store"}
+    assert "cache-control" not in shop.get("/openapi.json").headers
 
 
 def test_addresses_are_those_that_our_own_proxies_saw(make_client, keys_file):
