@@ -95,7 +95,10 @@ def _table(cells: Mapping[str, Any], ways: Mapping[str, str], figures: Mapping[s
 def _figures(cells: Mapping[str, Any], way: str, figures: Mapping[str, str]) -> Iterator[str]:
     for cell in cells.values():
         for figure in figures:
-            found = cell["test"][figure][way]
+            found = cell["test"].get(figure, {}).get(way)
+            if found is None:
+                yield ""
+                continue
             text = f"{found['mean']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
             p = found.get("p")
             yield text if p is None else f"{text}, p {p:.4f}"

@@ -25,7 +25,7 @@ class PeopleWeights:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class FriendsOfFriends:
     """Friends of friends, those with most in common first."""
 
     ids: tuple[str, ...]
@@ -37,7 +37,7 @@ class Candidates:
 
 def friends_of_friends(
     friends: Sequence[Sequence[str]], left_out: Sequence[str], most: int = LOOKED_AT
-) -> Candidates:
+) -> FriendsOfFriends:
     """Find who has friends in common with somebody.
 
     Args:
@@ -48,7 +48,7 @@ def friends_of_friends(
     sizes = np.array([len(of) for of in friends], np.int64)
     listed = np.array([one for of in friends for one in of], np.object_)
     if not len(listed):
-        return Candidates((), np.zeros(0, np.int64), np.zeros(0))
+        return FriendsOfFriends((), np.zeros(0, np.int64), np.zeros(0))
     # One friend alone, whom a bridge knows beside the one who asks, is the least there can be.
     weight = np.repeat(1.0 / np.log(np.maximum(sizes, 2)), sizes)
     ids, index = np.unique(listed, return_inverse=True)
@@ -56,7 +56,7 @@ def friends_of_friends(
     rare = np.bincount(index, weights=weight).astype(np.float64)
     kept = np.flatnonzero(~np.isin(ids, np.array(list(left_out), np.object_)))
     order = kept[np.lexsort((ids[kept], -np.round(rare[kept], 9)))][:most]
-    return Candidates(tuple(ids[order].tolist()), common[order].astype(np.int64), rare[order])
+    return FriendsOfFriends(tuple(ids[order].tolist()), common[order].astype(np.int64), rare[order])
 
 
 def cosines(states: Doubles) -> Doubles:
