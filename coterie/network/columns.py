@@ -1,5 +1,7 @@
 """What is known of each person and of each tie of a network, as tables."""
 
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 
@@ -8,6 +10,9 @@ from coterie.network.communities import participation
 from coterie.network.diffusion import Diffused
 from coterie.network.study import NetworkStructure
 from coterie.schema import NETWORK_COMMUNITY, NETWORK_CORE, NETWORK_PAGERANK
+
+PEOPLE_FILE: Final = "people.parquet"
+TIES_FILE: Final = "ties.parquet"
 
 
 def people_table(dataset: Dataset, built: NetworkStructure, found: Diffused | None) -> pa.Table:

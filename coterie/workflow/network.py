@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from coterie.data.load import load_dataset
 from coterie.evaluation.network_report import write_network_report
 from coterie.files import atomic_file, write_atomically
-from coterie.network.columns import people_table, ties_table
+from coterie.network.columns import PEOPLE_FILE, TIES_FILE, people_table, ties_table
 from coterie.network.diffusion import Diffused, find_diffusion
 from coterie.network.figures import network_figures
 from coterie.network.layout import draw
@@ -23,8 +23,6 @@ from coterie.progress import Progress, silent
 from coterie.workflow.config_values import read_config
 from coterie.workflow.settings import change
 
-PEOPLE_FILE: Final = "people.parquet"
-TIES_FILE: Final = "ties.parquet"
 FIGURES_FILE: Final = "network.json"
 REPORT_FILE: Final = "network.html"
 

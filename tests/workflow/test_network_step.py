@@ -1,13 +1,16 @@
 """The network step: clean tables in, columns, figures and a page out."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from kfp.dsl import HTML, Dataset
 
+from components.network import network
 from coterie.cli import main
 from coterie.data.ingest import ingest
 from coterie.errors import BadInputError
@@ -143,3 +146,40 @@ def test_picture_and_ties_lie_where_they_should(made):
     assert np.abs(drawn[1]["x"]).max() <= 1.2
     steps = figures["plot-0"]["layout"]["sliders"][0]["steps"]
     assert steps[1]["label"] == "chosen: 5"
+
+
+class Artifacts:
+    """What Kubeflow hands to a step."""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        self.columns = Dataset(uri=str(folder / "columns"))
+        self.page = HTML(uri=str(folder / "page.html"))
+
+    def run(self, clean, asked):
+        network.python_func(
+            clean=Dataset(uri=clean),
+            columns=self.columns,
+            page=self.page,
+            network=asked,
+            read_ms=0,
+            offline="",
+            version="v1",
+            status="",
+        )
+        return Path(self.columns.path), Path(self.page.path).read_text()
+
+
+def test_the_component_leaves_columns_and_the_page(clean, tmp_path):
+    given = Artifacts(tmp_path / "run")
+    asked = '{"influence": false, "seeds": 1, "picture": 10, "resolutions": [1]}'
+    columns, page = given.run(clean, asked)
+    assert pq.read_table(columns / "people.parquet").num_rows == 150
+    assert '<section id="communities"' in page
+    assert given.columns.metadata["people"] == 150
+
+
+def test_the_component_looks_at_nothing_that_was_not_asked_for(tmp_path):
+    columns, page = Artifacts(tmp_path / "run").run("nowhere", " ")
+    assert list(columns.iterdir()) == []
+    assert "No network was asked for" in page
