@@ -84,6 +84,26 @@ def write_spread(results: Results) -> str:
     return _table(rows)
 
 
+def write_use(results: Results) -> str:
+    """Write how lists change with whom they draw on."""
+    sets = results["use"]
+    ways = next(iter(sets.values()))["ways"]
+    rows = [["lists draw on", *(f"{name} ({one['split']})" for name, one in sets.items())]]
+    rows.append(["---"] * len(rows[0]))
+    for way in ways:
+        rows.append([way, *(_use(one["ways"][way]) for one in sets.values())])
+    rows.append(["*shoppers*", *(f"*{one['shoppers']:,}*" for one in sets.values())])
+    return _table(rows)
+
+
+def _use(cell: Mapping[str, Any]) -> str:
+    if "left_out" in cell:
+        return "undated"
+    if not cell["change"]:
+        return f"{cell['ndcg@20']:.4f}"
+    return f"{cell['change']:+.1%} (p = {cell['p']:.2g})"
+
+
 def _by_share(results: Results) -> dict[float, list[Mapping[str, Any]]]:
     shops: dict[float, list[Mapping[str, Any]]] = {}
     for one in results["influence"]:

@@ -6,12 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from coterie.data.dataset import Ints
 from coterie.evaluation.phrases import escape
 from coterie.evaluation.plots import ROW_PX, Figure, axis_title, plain_layout
 from coterie.network.diffusion import Diffused
 from coterie.network.layout import Picture
-from coterie.network.spread import waves
+from coterie.network.spread import waves as spread_of
 from coterie.network.study import NetworkStructure
 
 COLOURS: Final = (
@@ -20,26 +19,38 @@ COLOURS: Final = (
 )  # fmt: skip
 """Of the largest communities; all others are grey."""
 _GREY: Final = "#8d8b86"
-_STEPS: Final = 12
+_WAVES: Final = 12
 
 
-def network(picture: Picture, built: NetworkStructure, found: Diffused | None) -> Figure:
-    """Draw people where the picture has them."""
+def picture_data(
+    picture: Picture, built: NetworkStructure, found: Diffused | None
+) -> dict[str, Any]:
+    """Tell the page's script who is drawn where, how, and who is reached when.
+
+    No id of anybody is among it.
+    """
     people = picture.people
     label = built.chosen.label[people]
-    size = _sizes(picture, built, found)
-    x, y = (np.round(picture.place[:, axis], 4) for axis in (0, 1))
-    traces = [_ties(picture, x, y), _people(label, built.core[people], size, x, y)]
-    layout = plain_layout(720)
-    for axis in ("xaxis", "yaxis"):
-        layout[axis] = {"visible": False, "range": [-1.2, 1.2]}
-    layout |= {"showlegend": False, "hovermode": "closest", "dragmode": "pan"}
-    layout["yaxis"]["scaleanchor"] = "x"
+    waves: list[list[int]] = []
+    reached: list[int] = []
     if found is not None and found.seeds is not None:
-        steps = waves(found.cascade, found.seeds.people, seed=1)[:_STEPS]
-        traces.append(_reached())
-        layout["sliders"] = [_slider(steps, picture, x, y, built.network.num_people)]
-    return {"data": traces, "layout": layout, "config": {"scrollZoom": True}}
+        position = np.full(built.network.num_people, -1, np.int64)
+        position[people] = np.arange(len(people))
+        for wave in spread_of(found.cascade, found.seeds.people, seed=1)[:_WAVES]:
+            drawn = position[wave]
+            waves.append(drawn[drawn >= 0].tolist())
+            reached.append(len(wave))
+    return {
+        "x": np.round(picture.place[:, 0], 4).tolist(),
+        "y": np.round(picture.place[:, 1], 4).tolist(),
+        "size": _sizes(picture, built, found),
+        "colour": [COLOURS[one] if one < len(COLOURS) else _GREY for one in label.tolist()],
+        "community": (label + 1).tolist(),
+        "core": built.core[people].tolist(),
+        "pairs": picture.pairs.tolist(),
+        "waves": waves,
+        "reached": reached,
+    }
 
 
 def _sizes(picture: Picture, built: NetworkStructure, found: Diffused | None) -> list[float]:
@@ -48,85 +59,8 @@ def _sizes(picture: Picture, built: NetworkStructure, found: Diffused | None) ->
     weight = degree if found is None else found.influence.given(built.network)
     weight = weight[picture.people]
     most = max(float(weight.max(initial=0.0)), 1e-9)
-    sized: list[float] = np.round(4 + 18 * np.sqrt(weight / most), 1).tolist()
+    sized: list[float] = np.round(1.6 + 7 * np.sqrt(weight / most), 1).tolist()
     return sized
-
-
-def _ties(picture: Picture, x: Any, y: Any) -> dict[str, Any]:
-    left, right = picture.pairs.T
-
-    def line(values: Any) -> list[float | None]:
-        both = np.stack([values[left], values[right], np.full(len(left), np.nan)], axis=1).ravel()
-        return [None if np.isnan(one) else one for one in both.tolist()]
-
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": line(x),
-        "y": line(y),
-        "line": {"color": "@other", "width": 0.6},
-        "opacity": 0.35,
-        "hoverinfo": "skip",
-    }
-
-
-def _people(label: Ints, core: Ints, size: list[float], x: Any, y: Any) -> dict[str, Any]:
-    coloured = [COLOURS[one] if one < len(COLOURS) else _GREY for one in label.tolist()]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": x.tolist(),
-        "y": y.tolist(),
-        "marker": {"color": coloured, "size": size, "opacity": 0.9, "line": {"width": 0}},
-        "customdata": np.stack([label + 1, core], axis=1).tolist(),
-        "hovertemplate": "community %{customdata[0]}, core %{customdata[1]}<extra></extra>",
-    }
-
-
-def _reached() -> dict[str, Any]:
-    """Draw rings around who was reached; the slider fills it."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [],
-        "y": [],
-        "marker": {
-            "color": "rgba(0,0,0,0)",
-            "size": 13,
-            "line": {"color": "@ink", "width": 2},
-        },
-        "hoverinfo": "skip",
-    }
-
-
-def _slider(
-    steps: Sequence[Ints], picture: Picture, x: Any, y: Any, num_people: int
-) -> dict[str, Any]:
-    position = np.full(num_people, -1, np.int64)
-    position[picture.people] = np.arange(len(picture.people))
-    found = [{"label": "before", "method": "restyle", "args": [{"x": [[]], "y": [[]]}, [2]]}]
-    reached: list[int] = []
-    total = 0
-    for number, wave in enumerate(steps):
-        total += len(wave)
-        rows = position[wave]
-        reached = reached + rows[rows >= 0].tolist()
-        args = [{"x": [x[reached].tolist()], "y": [y[reached].tolist()]}, [2]]
-        name = "chosen" if number == 0 else f"wave {number}"
-        found.append({"label": f"{name}: {total:,}", "method": "restyle", "args": args})
-    return {
-        "active": 0,
-        "steps": found,
-        "x": 0.05,
-        "len": 0.9,
-        "pad": {"t": 10},
-        "currentvalue": {"prefix": "reached, ", "font": {"size": 14, "color": "@ink"}},
-        "font": {"color": "@soft"},
-        "bgcolor": "@line",
-        "activebgcolor": "@ours",
-        "bordercolor": "@line",
-        "tickcolor": "@line",
-    }
 
 
 def columns(values: Sequence[float], across: str, up: str) -> Figure:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from coterie.evaluation import blocks, network_plots, plots
 from coterie.evaluation.blocks import Cell, Plots
@@ -12,7 +12,13 @@ from coterie.network.diffusion import Diffused
 from coterie.network.layout import Picture
 from coterie.network.study import NetworkStructure
 
-_WAYS = {
+_SCRIPTS: Final = (
+    "vendor/graphology-0.26.0.min.js",
+    "vendor/sigma-3.0.2.min.js",
+    "network.js",
+)
+"""Whoever draws the picture, by WebGL."""
+_WAYS: Final = {
     "imm": "chosen for spread (IMM)",
     "influence": "most influence given",
     "followers": "most followers",
@@ -39,8 +45,9 @@ def write_network_report(
     """
     drawn = Plots()
     size = figures["size"]
+    data = network_plots.picture_data(picture, built, found)
     parts = [
-        _picture(picture, built, found, drawn),
+        _picture(data),
         _communities(figures, drawn),
         _structure(figures, drawn),
         _influence(figures, drawn),
@@ -59,7 +66,9 @@ def write_network_report(
         f"network.json.</p></noscript>{''.join(text for _, text in shown)}</main>\n"
         "<footer>Made by Coterie. This file loads nothing from anywhere.</footer>"
     )
-    write_atomically(path, blocks.page("The network", body, drawn))
+    write_atomically(
+        path, blocks.page("The network", body, drawn, _SCRIPTS, {"network-data": data})
+    )
 
 
 def _cards(figures: Mapping[str, Any]) -> str:
@@ -90,24 +99,32 @@ def _chosen(figures: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _picture(
-    picture: Picture, built: NetworkStructure, found: Diffused | None, drawn: Plots
-) -> tuple[tuple[str, str], str]:
+def _picture(data: Mapping[str, Any]) -> tuple[tuple[str, str], str]:
     named = ("picture", "Who knows whom")
-    if not len(picture.people):
+    if not data["x"]:
         return named, ""
-    figure = network_plots.network(picture, built, found)
-    about = f"{len(picture.people):,} people, {len(picture.pairs):,} of their ties"
     note = (
         "A dot is a person, coloured by community; the larger, the more others took because of "
-        "them. Drag to move, scroll to zoom."
+        "them. Drag to move, scroll to zoom, point at somebody to see whom they know."
     )
-    if found is not None and found.seeds is not None:
+    play = ""
+    if data["waves"]:
         note += (
-            " The slider lets something spread from the people chosen for it, one wave at a time, "
-            "as one run of the simulation went."
+            " The slider gives something to the people chosen for it, and lets it spread, a wave "
+            "at a time, as one run of the simulation went."
         )
-    return named, blocks.section(*named, note, drawn.add(figure, "The network", about))
+        play = (
+            '<div class="network-play"><button type="button" id="network-play">Play</button>'
+            '<label for="network-wave">Waves</label><input type="range" id="network-wave" min="0" '
+            f'max="{len(data["waves"])}" value="0" step="1"></div>'
+        )
+    about = f"{len(data['x']):,} people, {len(data['pairs']):,} of their ties"
+    figure = (
+        f"<figure><figcaption><h3>The network</h3><span>{about}</span></figcaption>"
+        f'<div class="network" id="network-canvas" role="img" aria-label="The network: {about}">'
+        f'</div>{play}<p id="network-about" aria-live="polite"></p></figure>'
+    )
+    return named, blocks.section(*named, note, figure)
 
 
 def _communities(figures: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str], str]:

@@ -1,6 +1,7 @@
 """The network step: clean tables in, columns, figures and a page out."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -135,17 +136,43 @@ def test_settings_that_make_no_sense_are_refused(given, said):
         read_network_settings(given)
 
 
-def test_picture_and_ties_lie_where_they_should(made):
+def drawn_of(page):
+    held = page.split('id="network-data" type="application/json">')[1]
+    return json.loads(held.split("</script>")[0])
+
+
+def test_the_picture_is_told_who_stands_where_and_is_reached_when(made):
     out, _, _ = made
-    page = (out / "network.html").read_text()
-    figures = json.loads(
-        page.split('id="figures" type="application/json">')[1].split("</script>")[0]
-    )
-    drawn = figures["plot-0"]["data"]
-    assert [len(trace["x"]) for trace in drawn[1:]] == [60, 0]
-    assert np.abs(drawn[1]["x"]).max() <= 1.2
-    steps = figures["plot-0"]["layout"]["sliders"][0]["steps"]
-    assert steps[1]["label"] == "chosen: 5"
+    told = drawn_of((out / "network.html").read_text())
+    assert {len(told[name]) for name in ("x", "y", "size", "colour", "community", "core")} == {60}
+    assert np.abs([told["x"], told["y"]]).max() <= 1.2
+    assert np.max(told["pairs"]) < 60
+    assert told["reached"][0] == 5, "the slider begins with those who were chosen"
+    everybody = [one for wave in told["waves"] for one in wave]
+    assert len(set(everybody)) == len(everybody) <= 60
+
+
+@pytest.mark.browser
+def test_the_picture_is_drawn_and_the_slider_moves(made):
+    out, _, _ = made
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("no browser that knows WebGL here: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
+        )
+        page = browser.new_page()
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: problems.append(said.text) if said.type == "error" else 0)
+        page.goto((out / "network.html").as_uri())
+        page.wait_for_selector("#network-canvas[data-drawn=yes]", timeout=60_000)
+        page.fill("#network-wave", "1")
+        assert page.text_content("#network-about") == "5 people were given it."
+        assert problems == []
 
 
 class Artifacts:

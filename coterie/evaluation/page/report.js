@@ -20,13 +20,13 @@
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("ink") },
     hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") } },
-    dragmode: layout.dragmode ?? false,
+    dragmode: false,
   });
 
   const draw = () => {
     for (const element of document.querySelectorAll("[data-figure]")) {
       const figure = figures[element.dataset.figure];
-      Plotly.react(element, coloured(figure.data), dressed(figure.layout), { ...config, ...figure.config });
+      Plotly.react(element, coloured(figure.data), dressed(figure.layout), config);
     }
   };
 
