@@ -147,7 +147,9 @@ def test_who_was_asked_keeps_their_own_history_and_gets_no_new_taste(client, cir
 
 def test_who_was_invited_finds_it_in_their_data_and_has_it_forgotten(client, circle):
     share(client, "bea")
-    log = answer(client, "/v1/users/bea/data")["log"]
+    told = answer(client, "/v1/users/bea/data")
+    log, asked = told["log"], told["asked"]
+    assert [one.split(".")[0] for one in asked] == [log[0]["ts"].split(".")[0]]
     assert [(one["referred"], one["fields"]) for one in log] == [(True, {"event_id": "s1"})]
     own = answer(client, "/v1/users/ana/data")["log"]
     assert own[0]["fields"]["invited_user_id"] == "bea"
