@@ -104,7 +104,8 @@ async def person_data(
     erased = any(text in using.router.erased for text in _names(request, user_id))
     found = bodies.PersonData(user_id=user_id, erased=erased, ties=[], log=[])
     if not after and found.erased:
-        found.recent, found.had, found.friends, found.network = [], [], [], {}
+        found.recent, found.had, found.asked, found.friends = [], [], [], []
+        found.network = {}
     elif not after:
         _describe(using, user_id, found)
     if place.ties is not None:
