@@ -11,10 +11,12 @@ from typing import Final
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from feast import FeatureStore, FeatureView, Field
 from feast.types import Float64, Int64, String
 
+from coterie.data.locks import PUSH
 from coterie.data.suppressed import Suppressed
 from coterie.network.columns import PEOPLE_FILE
 from coterie.progress import Progress, silent
@@ -29,8 +31,10 @@ from feature_repo.entities import user
 from feature_repo.handover import SharedStore, asking_feast, put_rows
 from feature_repo.views import CREATED, TIMESTAMP, file_of, file_source
 
-ONLINE_ROWS: Final = 5_000
-"""Shoppers of one write to the online store."""
+ONLINE_ROWS: Final = 500
+"""Shoppers of one write to the online store, for which pushes of serving wait."""
+_PATIENCE_S: Final = 60.0
+"""For so long pushes and erasures are waited for."""
 COLUMNS: Final = (NETWORK_COMMUNITY, NETWORK_PAGERANK, NETWORK_CORE)
 
 
@@ -108,10 +112,12 @@ def hand_over_network(
         told: How far it is.
 
     Raises:
-        BadInputError: The store is not as it should be.
+        BadInputError: The store is not as it should be, or people stand under another key than
+            those of serving.
         UnavailableError: A part of the store does not answer.
     """
     shared.check()
+    shared.agree_on_key(str(Path(folder, PEOPLE_FILE)))
     url, read_s = file_of(shared.offline, SHOPPER_NETWORK_VIEW), read_ms // 1000
     rows = network_rows(str(Path(folder, PEOPLE_FILE)), read_s, shared.suppressed())
     with tempfile.TemporaryDirectory(prefix="coterie-network-") as near:
@@ -124,7 +130,7 @@ def hand_over_network(
         with asking_feast("register the network in", str(store.config.registry.path)):
             store.apply([user, shopper_network(shared.offline)])
         if online:
-            _bring_online(store, rows, told)
+            _bring_online(store, rows, shared, told)
     return HandedNetwork(len(rows), online, newer=False)
 
 
@@ -137,15 +143,26 @@ def network_rows(people: str, read_s: int, gone: Suppressed) -> pa.Table:
         gone: Who was erased.
     """
     rows = pq.read_table(people, columns=["user_id", *COLUMNS])
-    if gone:
-        rows = rows.filter(pa.array([one not in gone for one in rows["user_id"].to_pylist()]))
+    rows = _without(rows, gone)
     when = pa.repeat(pa.scalar(read_s * 1_000_000, pa.int64()).cast(TIMESTAMP_TYPE), len(rows))
     return rows.append_column(TIMESTAMP, when).append_column(CREATED, when)
 
 
-def _bring_online(store: FeatureStore, rows: pa.Table, told: Progress) -> None:
+def _bring_online(store: FeatureStore, rows: pa.Table, shared: SharedStore, told: Progress) -> None:
+    locks = shared.locks()
     for at in range(0, len(rows), ONLINE_ROWS):
-        frame: pd.DataFrame = rows.slice(at, ONLINE_ROWS).to_pandas()
-        with asking_feast(f"write {SHOPPER_NETWORK_VIEW} to", str(store.config.online_store.type)):
-            store.write_to_online_store(SHOPPER_NETWORK_VIEW, frame)
+        # An erasure removes rows under this lock, so it comes before the look or after the write.
+        with locks.lock(PUSH, wait_s=_PATIENCE_S):
+            left = _without(rows.slice(at, ONLINE_ROWS), shared.suppressed())
+            if len(left):
+                _write_online(store, left.to_pandas())
         told("network online", min(at + ONLINE_ROWS, len(rows)), len(rows))
+
+
+def _write_online(store: FeatureStore, frame: pd.DataFrame) -> None:
+    with asking_feast(f"write {SHOPPER_NETWORK_VIEW} to", str(store.config.online_store.type)):
+        store.write_to_online_store(SHOPPER_NETWORK_VIEW, frame)
+
+
+def _without(rows: pa.Table, gone: Suppressed) -> pa.Table:
+    return rows.filter(pc.invert(gone.among(rows["user_id"]))) if gone else rows

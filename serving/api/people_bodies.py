@@ -52,7 +52,9 @@ class KeptEntry(BaseModel):
 
     kind: Literal["event", "change"]
     ts: datetime
-    referred: bool = Field(description="Somebody else's event, which names the person as referrer")
+    referred: bool = Field(
+        description="Somebody else's event, which names the person: as referrer, or as invited"
+    )
     fields: dict[str, Any] = Field(description="As they came; of another's event its id alone")
 
 
@@ -68,7 +70,15 @@ class PersonData(BaseModel):
     had: list[RecentItem] | None = Field(
         default=None, description="What fell out of the recent list, and is not shown again"
     )
+    asked: list[datetime] | None = Field(
+        default=None, description="When others shared something with them, newest first"
+    )
     friends: list[TiedPerson] | None = None
+    network: dict[str, float] | None = Field(
+        default=None,
+        description="Where they stand in the shop's network, by column; empty where that is not "
+        "online. No list draws on it",
+    )
     ties: list[ChangedTie]
     log: list[KeptEntry] = Field(description="Oldest first; on a cluster what is not exported yet")
     next: str | None = Field(

@@ -89,7 +89,8 @@ class FakeErasedRows:
     def remove(self, user_id: str) -> int:
         """See ErasedRows."""
         self._features.ping()
-        held = (self._features.recent, self._features.friends, self._features.consent)
+        known = self._features
+        held = (known.recent, known.friends, known.consent, known.stands)
         found = [part.pop(user_id, None) for part in held]
         return int(any(one is not None for one in found))
 

@@ -7,12 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from coterie.data.people_key import agree_on_key
 from coterie.data.suppressed import Suppressed
+from coterie.errors import BadInputError
 from coterie.network.columns import PEOPLE_FILE
 from coterie.schema import SHOPPER_NETWORK_VIEW
 from feature_repo import network
 from feature_repo.handover import SharedStore
 from feature_repo.network import COLUMNS, HandedNetwork, hand_over_network, network_rows
+from serving.events.open import open_log
 from serving.features.erased_rows import erased_rows
 from serving.features.online_store import FeastFeatures
 
@@ -80,14 +83,8 @@ def test_tables_that_were_read_earlier_take_nothing_back(shared, folder, tmp_pat
 def test_who_was_erased_is_not_handed_over(folder):
     gone, *left = ids_of(folder)
 
-    class Gone(Suppressed):
-        def __len__(self):
-            return 1
-
-        def __contains__(self, user_id):
-            return user_id == gone
-
-    rows = network_rows(str(folder / PEOPLE_FILE), READ_MS // 1000, Gone())
+    marks = Suppressed([Suppressed().mark_for(gone)])
+    rows = network_rows(str(folder / PEOPLE_FILE), READ_MS // 1000, marks)
     assert rows["user_id"].to_pylist() == left
 
 
@@ -96,3 +93,34 @@ def test_who_is_erased_online_is_erased_from_this_view_too(shared, folder):
     gone, left = ids_of(folder)[:2]
     assert erased_rows(FeastFeatures(shared.offline)).remove(gone)
     assert online(shared, gone, left)["community"] == [None, 1]
+
+
+def test_who_is_erased_while_rows_go_online_stays_out(shared, folder, monkeypatch):
+    monkeypatch.setattr(network, "ONLINE_ROWS", 3)
+    log, last = open_log(shared.event_log), ids_of(folder)[6]
+    hand_over_network(str(folder), shared, READ_MS)
+
+    def erase(_what, done, _whole):
+        if done == 3:
+            log.erase(last)
+            erased_rows(FeastFeatures(shared.offline)).remove(last)
+
+    hand_over_network(str(folder), shared, READ_MS + 9000, online=True, told=erase)
+    log.close()
+    assert online(shared, *ids_of(folder)[5:])["community"] == [5, None]
+
+
+def test_a_person_is_told_where_they_stand(shared, folder):
+    first = ids_of(folder)[0]
+    assert FeastFeatures(shared.offline).network(first) == {}
+    hand_over_network(str(folder), shared, READ_MS, online=True)
+    features = FeastFeatures(shared.offline)
+    assert features.network(first) == {"community": 0, "pagerank": 0.5, "core_number": 3}
+    assert features.network("nobody") == {}
+
+
+def test_people_under_another_key_than_servings_are_not_handed_over(shared, folder):
+    open_log(shared.event_log).close()
+    agree_on_key(shared.event_log, "", "0a1b2c3d", "serving")
+    with pytest.raises(BadInputError, match="own ids in the features to hand over"):
+        hand_over_network(str(folder), shared, READ_MS)
