@@ -124,7 +124,7 @@ def embed(network: Network, config: Node2VecConfig | None = None) -> Floats:
             loss = -functional.logsigmoid(near).mean() - functional.logsigmoid(-far).sum(1).mean()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimiser.step()  # type: ignore[no-untyped-call]
     vectors = inner.weight.detach().numpy().copy()
     vectors[network.degree == 0] = 0.0
     return np.asarray(vectors, np.float32)
@@ -143,4 +143,7 @@ def _pairs(
     one, other = walks[kept], walks[row[kept], there[kept]]
     order = rng.permutation(len(one))
     pairs = torch.from_numpy(np.stack([one[order], other[order]]))
-    return [(part[0], part[1]) for part in pairs.split(config.batch, dim=1)]
+    return [
+        (pairs[0, at : at + config.batch], pairs[1, at : at + config.batch])
+        for at in range(0, pairs.shape[1], config.batch)
+    ]
