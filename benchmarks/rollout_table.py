@@ -37,7 +37,7 @@ def write_clicks(results: Results) -> str:
     found = results["scenarios"]["clicks -10 %"]
     ours, without = found["coterie"]["share"], found["coterie, without pairs"]["share"]
     return (
-        f"A drop of a tenth in clicks is found in {ours:.0%} of rollouts ({without:.0%} without "
+        f"A drop of a tenth in clicks is found in {ours:.1%} of rollouts ({without:.1%} without "
         "signals of pairs), since the plan's steps show it to some 50,000 shoppers in all; "
         "thresholds that find it always roll nearly every harmless release back."
     )

@@ -16,6 +16,7 @@ from coterie.rollout.state import Phase, State, Target, Totals
 SHORT = replace(PLAN, weights=(0.05, 0.5), step_s=45.0, bake_s=45.0, min_samples=400)
 FEW = replace(SHORT, min_samples=4_000, deadline_s=120.0)
 WORSE = {"malformed": 0.03, "purchases": 0.02, "fallbacks": 0.4}
+ILL = {"slow": 0.32}
 EVERYTHING = Rates(rollout.CANARY | WORSE, rollout.STABLE)
 
 
@@ -61,6 +62,7 @@ def replayed(plan, seen, run):
         (SCENARIOS["a third of lists take twice as long"], PLAN),
         (Rates(rollout.CANARY | {"failures": 0.4}, rollout.STABLE), PLAN),
         (Rates(rollout.CANARY | {"clicks": 0.02}, rollout.STABLE), SHORT),
+        (Rates(rollout.CANARY | ILL, rollout.STABLE | ILL), SHORT),
         (EVERYTHING, SHORT),
         (SCENARIOS["A/A"], FEW),
     ],
@@ -73,6 +75,7 @@ def replayed(plan, seen, run):
         "slower",
         "failing fast",
         "clicks",
+        "both are ill",
         "several",
         "inconclusive",
     ],
