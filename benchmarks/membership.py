@@ -2,10 +2,12 @@
 
     python -m benchmarks.membership --data DIR
     python -m benchmarks.membership --data DIR --sets lastfm --models ease bounded
+    python -m benchmarks.membership --data DIR --parts membership --models released
 
 Price: the bounded model is tuned on validation at each epsilon (a random search of
-``bounded_config.TUNING``), fitted on train and validation with noise of several seeds, and asked
-for test lists once a seed. Epsilon "none" clips people and hides nothing.
+``bounded_config.TUNING``, of whose best few the noise is drawn again, so that nothing is chosen for
+lucky noise), fitted on train and validation with noise of several seeds, and asked for test lists
+once a seed. Epsilon "none" clips people and hides nothing.
 
 Membership: a model is fitted on a random half of the people, over and over, so that each person is
 in half of the fits. The attacker holds the release and a person's whole history, and asks how well
@@ -14,7 +16,9 @@ those members of whom it finds most (Yeom et al., 2018, arXiv:1709.01604). ``sha
 what other fits, with and without that person, find of them: a likelihood ratio of two normal
 distributions (LiRA, Carlini et al., 2022, arXiv:2112.03570; shadow models are Shokri et al., 2017,
 arXiv:1610.05820; against recommenders: Zhang et al., 2021, arXiv:2109.08045). Every fit is the
-target once, and a shadow of all others. Intervals are 95 %, by a bootstrap over people. Writes
+target once, and a shadow of all others. Intervals are 95 %, by a bootstrap over people.
+Of the social model, ``social`` is a small one of few epochs, and ``released`` one with the settings
+and epochs of the accuracy benchmark, as releases are made. Writes
 ``benchmarks/results/membership.json``, cell by cell; ``benchmarks.pages`` writes the page.
 """
 
@@ -40,7 +44,7 @@ from benchmarks.accuracy import RESULTS as ACCURACY
 from benchmarks.accuracy import prepare
 from coterie.data.dataset import Ints, Split, TrainingSet
 from coterie.files import write_atomically
-from coterie.fitting.fit import fit
+from coterie.fitting.fit import chosen_config, fit
 from coterie.models import MODELS, Inductive
 from coterie.models.engagement import engagement
 from coterie.models.space import Choice, Field, LogUniform
@@ -56,6 +60,11 @@ TUNED_BY: Final = 600
 """Shoppers of validation by whom settings are chosen, at most: all are scored on test."""
 BOOTSTRAPS: Final = 500
 FALSE_ALARMS: Final = 0.01
+AGAIN: Final = 5
+"""Of the best trials, whose noise is drawn again."""
+REDRAWN: Final = 4
+"""So often."""
+RELEASED: Final = "released"
 
 Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -75,8 +84,11 @@ def main(arguments: list[str] | None = None) -> int:
             for model in asked.models:
                 for label, config in _configs(name, model, asked.epochs).items():
                     if not _is_there(name, "membership", label, asked):
+                        kind = "social" if model == RELEASED else model
+                        if model == RELEASED:
+                            config = chosen_config(fit(split.for_validation(), kind, config))
                         cell = measure_membership(
-                            split.for_test(), model, config, asked.fits, asked.attacked
+                            split.for_test(), kind, config, asked.fits, asked.attacked
                         )
                         _keep(name, "membership", label, cell, asked)
     return 0
@@ -91,12 +103,15 @@ def measure_price(split: Split, epsilon: float | None, trials: int, seeds: int) 
     """Tune at one epsilon on validation, then look at test once a seed of noise."""
     started = time.process_time()
     data, rng = split.for_validation(), np.random.default_rng(0)
-    some, best, reached = _of_some(data, rng), dict[str, Any](), -1.0
-    for trial in range(trials):
-        drawn = {} if trial == 0 else _draw(rng)
-        found = _ndcg(data, some, _bounded(epsilon, drawn, seed=1000 + trial))
-        if found > reached:
-            best, reached = drawn, found
+    some = _of_some(data, rng)
+    drawn = [{} if trial == 0 else _draw(rng) for trial in range(trials)]
+    once = [_ndcg(data, some, _bounded(epsilon, one, 1000 + n)) for n, one in enumerate(drawn)]
+    again = {
+        n: float(np.mean([_ndcg(data, some, _bounded(epsilon, drawn[n], s)) for s in _fresh(n)]))
+        for n in np.argsort(once)[::-1][:AGAIN].tolist()
+    }
+    chosen = max(again, key=lambda n: again[n])
+    best, reached = drawn[chosen], again[chosen]
     data = split.for_test()
     judged = replace(data, validation=split.test)
     tested = [_ndcg(data, judged, _bounded(epsilon, best, seed)) for seed in range(seeds)]
@@ -108,6 +123,11 @@ def measure_price(split: Split, epsilon: float | None, trials: int, seeds: int) 
         "test": [round(one, 5) for one in tested],
         "cpu_s": round(time.process_time() - started, 1),
     }
+
+
+def _fresh(trial: int) -> range:
+    """Give seeds of noise that no other trial has, nor test."""
+    return range(10_000 + trial * REDRAWN, 10_000 + (trial + 1) * REDRAWN)
 
 
 def _of_some(data: TrainingSet, rng: np.random.Generator) -> TrainingSet:
@@ -152,8 +172,9 @@ def _configs(dataset: str, model: str, epochs: int) -> dict[str, Any]:
         return {
             f"bounded {told(e)}": _bounded(e, price[told(e)]["settings"], seed=0) for e in EPSILONS
         }
-    cell = json.loads(ACCURACY.read_text())["protocols"]["train+val"][dataset][model]
-    config = change(MODELS[model].config_class(), flatten(renew(model, cell["settings"])))
+    kind = "social" if model == RELEASED else model
+    cell = json.loads(ACCURACY.read_text())["protocols"]["train+val"][dataset][kind]
+    config = change(MODELS[kind].config_class(), flatten(renew(kind, cell["settings"])))
     if model == "social":
         loop = replace(config.loop, max_epochs=epochs, seed=0)
         config = replace(config, loop=loop, embedding_size=128, heads=1)
@@ -285,9 +306,10 @@ def most_auc(config: Any) -> float | None:
     return round(float(ndtr(np.sqrt(sum(one**-2 for one in multipliers) / 2))), 4)
 
 
-def _command(dataset: str, part: str, asked: Any) -> str:
+def _command(dataset: str, part: str, label: str, asked: Any) -> str:
     return (
         f"python -m benchmarks.membership --data DIR --sets {dataset} --parts {part}"
+        + (f" --models {RELEASED}" if label == RELEASED else "")
         + (f" --trials {asked.trials} --seeds {asked.seeds}" if part == "price" else "")
         + (
             f" --fits {asked.fits} --attacked {asked.attacked} --epochs {asked.epochs}"
@@ -300,12 +322,12 @@ def _command(dataset: str, part: str, asked: Any) -> str:
 def _is_there(dataset: str, part: str, label: str, asked: Any) -> bool:
     """Tell whether a run that was broken off has measured a cell with the same command."""
     cell = _results()["sets"].get(dataset, {}).get(part, {}).get(label, {})
-    return not asked.again and cell.get("command") == _command(dataset, part, asked)
+    return not asked.again and cell.get("command") == _command(dataset, part, label, asked)
 
 
 def _keep(dataset: str, part: str, label: str, cell: dict[str, Any], asked: Any) -> None:
     cell |= {
-        "command": _command(dataset, part, asked),
+        "command": _command(dataset, part, label, asked),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "versions": {one: version(one) for one in ("numpy", "opacus", "scipy", "torch")},
     }
@@ -325,9 +347,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--data", required=True, help="folder of public sets")
     parser.add_argument("--sets", nargs="+", default=list(SETS))
-    parser.add_argument("--models", nargs="+", default=["ease", "social", "bounded"])
+    parser.add_argument("--models", nargs="+", default=["ease", "social", RELEASED, "bounded"])
     parser.add_argument("--parts", nargs="+", default=["price", "membership"])
-    parser.add_argument("--trials", type=int, default=8, help="of each epsilon (%(default)s)")
+    parser.add_argument("--trials", type=int, default=40, help="of each epsilon (%(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="of noise on test (%(default)s)")
     parser.add_argument("--fits", type=int, default=8, help="on halves (%(default)s)")
     parser.add_argument("--attacked", type=int, default=1000, help="people (%(default)s)")

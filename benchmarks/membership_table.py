@@ -10,7 +10,7 @@ from benchmarks.accuracy_figures import TITLES
 
 EPSILONS: Final = ("none", "10", "3", "1")
 """Labels of bounds, the weakest first; ``none`` clips people and hides nothing."""
-MODELS: Final = {"ease": "EASE", "social": "Social"}
+MODELS: Final = {"ease": "EASE", "social": "Social, small", "released": "Social, as released"}
 UNBOUNDED: Final = ("popularity", "ease", "social")
 """Rows of the accuracy benchmark beside which the price stands."""
 WIDTH, HEIGHT = 640, 330

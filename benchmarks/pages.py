@@ -3,7 +3,8 @@ into docs/pipelines.md the pipelines' parameters, into docs/content.md what enco
 cost, into docs/search.md what search finds, into docs/rules.md what rules cost, into
 docs/discretion.md what it costs that lists draw on fewer friends, into docs/privacy.md what a
 bound costs, into docs/performance.md and
-docs/operations-sizing.md what the service costs, and into docs/rollout.md what catches faults.
+docs/operations-sizing.md what the service costs, into docs/rollout.md what catches faults, and
+into docs/network.md how near influence comes to the truth.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -48,6 +49,7 @@ from benchmarks import (
     harmless_pairs_table,
     lists_table,
     membership_table,
+    network_table,
     planted_table,
     rollout_table,
     rules_table,
@@ -83,6 +85,7 @@ PAGES: Final = tuple(
         "docs/performance.md",
         "docs/operations-sizing.md",
         "docs/rollout.md",
+        "docs/network.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
@@ -159,6 +162,12 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
         _read("membership.json"), accuracy
     ),
     "membership": lambda _: membership_table.write_attacks(_read("membership.json")),
+    "network shares": lambda _: network_table.write_shares(_read("network.json")),
+    "network ranks": lambda _: network_table.write_ranks(_read("network.json")),
+    "network spread": lambda _: network_table.write_spread(_read("network.json")),
+    "network scale": lambda _: network_table.write_scale(_read("network.json")),
+    "network use": lambda _: network_table.write_use(_read("network.json")),
+    "network libraries": lambda _: network_table.write_libraries(_read("network.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""

@@ -6,7 +6,9 @@ httpx comes with the first request: most programs ask nobody.
 import functools
 import json
 import logging
+import math
 import ssl
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,7 +76,14 @@ class Answer:
 class HttpClient:
     """One address to ask. Each request is tried once; ``coterie.retries`` asks again."""
 
-    def __init__(self, url: str, timeout_s: float, token: str = "", max_bytes: int = MAX_BYTES):
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float,
+        token: str = "",
+        max_bytes: int = MAX_BYTES,
+        whole_s: float = math.inf,
+    ):
         """Ask nobody yet.
 
         Args:
@@ -82,6 +91,8 @@ class HttpClient:
             timeout_s: Most time for the connection, and for each wait for a part of the answer.
             token: Sent as a bearer token to this address alone, and never written to a log.
             max_bytes: Of an answer.
+            whole_s: Most time until all of an answer is there, where one that comes bit by bit
+                would take any time.
 
         Raises:
             BadInputError: It is no address of HTTP.
@@ -89,7 +100,7 @@ class HttpClient:
         if not url.startswith(("http://", "https://")):
             raise BadInputError(f"{url} is no address: expected one like http://127.0.0.1:8000")
         self.url = url.rstrip("/")
-        self._timeout_s, self._max_bytes = timeout_s, max_bytes
+        self._timeout_s, self._max_bytes, self._whole_s = timeout_s, max_bytes, whole_s
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str = "", **query: Any) -> Answer:
@@ -114,23 +125,25 @@ class HttpClient:
     def _send(self, method: str, path: str, **content: Any) -> Answer:
         import httpx
 
-        where = f"{self.url}{path}"
+        where, until = f"{self.url}{path}", time.monotonic() + self._whole_s
         try:
             with (
                 self._opened() as client,
                 client.stream(method, where, headers=self._headers, **content) as answer,
             ):
-                return Answer(where, answer.status_code, self._read(answer, where))
+                return Answer(where, answer.status_code, self._read(answer, where, until))
         except httpx.InvalidURL as error:
             raise BadInputError(f"{where} is no address: {error}") from error
         except (httpx.HTTPError, OSError) as error:
             why = str(error) or type(error).__name__
             raise UnavailableError(f"{where} did not answer: {why}{unresolved(error)}") from error
 
-    def _read(self, answer: "httpx.Response", where: str) -> bytes:
+    def _read(self, answer: "httpx.Response", where: str, until: float) -> bytes:
         content = bytearray()
         for part in answer.iter_bytes():
             content += part
+            if time.monotonic() > until:
+                raise UnavailableError(f"{where} did not answer within {self._whole_s:g} s")
             if len(content) > self._max_bytes:
                 raise UnavailableError(f"{where} answered more than {self._max_bytes} bytes")
         return bytes(content)

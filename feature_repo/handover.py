@@ -23,6 +23,7 @@ import yaml  # type: ignore[import-untyped]
 from feast import FeatureStore
 
 from coterie.data.locks import REDIS, SQLITE, Locks, check_log_url, open_locks
+from coterie.data.people_key import agree_on_key, key_of_ids
 from coterie.data.stores import open_store as open_url
 from coterie.data.stores import reaching
 from coterie.data.suppressed import Suppressed
@@ -54,6 +55,8 @@ _TYPES: Final = {
     FRIEND_WEIGHTS: pa.list_(pa.float32()),
     **{column.name: column.type for column in TRAINING_FEATURES},
 }
+_FEW: Final = 1000
+"""Rows of a file by which it is told what stands for people in it."""
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 
 
@@ -121,6 +124,20 @@ class SharedStore:
         """Read who was erased, as the log of those who serve from it says."""
         return read_suppressed(self.event_log, self.password)
 
+    def agree_on_key(self, path: str) -> None:
+        """Refuse a view's file whose people stand under another key than those of serving.
+
+        Raises:
+            BadInputError: They do.
+            UnavailableError: The log does not answer.
+        """
+        with _reading(path) as file:
+            ids = pq.ParquetFile(file).iter_batches(_FEW, columns=["user_id"])
+            few: list[str] = next((batch.column(0).to_pylist() for batch in ids), [])
+        if few:
+            name = key_of_ids(few)
+            agree_on_key(self.event_log, self.password, name, "the features to hand over")
+
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
@@ -161,12 +178,14 @@ def hand_over(
         told: How far it is.
 
     Raises:
-        BadInputError: See ``SharedStore.check``; or a store does not let us in.
+        BadInputError: See ``SharedStore.check`` and ``agree_on_key``; or a store does not let us
+            in.
         UnavailableError: A store does not answer.
     """
     shared.check()
     locks = shared.locks()
     files = {view: Path(file_of(folder, view)) for view in VIEWS}
+    shared.agree_on_key(str(files[SHOPPER_TIES_VIEW]))
     snapshot_ms = min(_snapshot_ms(str(path)) for path in files.values())
     for view, path in files.items():
         newer_ms = put_rows(path, file_of(shared.offline, view), snapshot_ms, locks)
@@ -201,6 +220,7 @@ def refill(shared: SharedStore, told: Progress = silent) -> HandedOver:
     """
     shared.check()
     urls = {view: file_of(shared.offline, view) for view in VIEWS}
+    shared.agree_on_key(urls[SHOPPER_TIES_VIEW])
     # Both before either is read: a younger run may be putting its own there.
     snapshot_ms = min(map(_snapshot_ms, urls.values()))
     recent, ties = (newest_rows(url, view) for view, url in urls.items())

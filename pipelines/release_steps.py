@@ -10,6 +10,7 @@ from components.content import content
 from components.evaluate import evaluate
 from components.features import features
 from components.ingest import ingest
+from components.network import network
 from components.release import release
 from components.rollout import rollout
 from components.train import train
@@ -70,7 +71,10 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
     # Features first, which serving waits for: a catalogue may take hours.
     encoded = _encode(given, clean, taken.outputs["read_ms"], version).after(filled)
     vectors = encoded.outputs["vectors"]
+    looked = _look(given, clean, taken.outputs["read_ms"], version).after(encoded)
     fitted = _train(given, clean, filled.outputs["training_features"], vectors, version)
+    # One after the other, as each writes how the run stands.
+    fitted.after(looked)
     measured = evaluate(
         clean=clean,
         challenger=fitted.outputs["challenger"],
@@ -90,7 +94,13 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         status=given.status,
     )
     begun = _roll_out(given, made.outputs["bundle"], version)
-    tables = {"ingest": taken, "features": filled, "content": encoded, "train": fitted}
+    tables = {
+        "ingest": taken,
+        "features": filled,
+        "content": encoded,
+        "network": looked,
+        "train": fitted,
+    }
     tables |= {"evaluate": measured, "release": made}
     _provide(given, tables, begun)
     return ReleaseOutputs(
@@ -107,6 +117,17 @@ def _encode(given: Parameters, clean: Dataset, read_ms: int, version: str) -> Pi
         clean=clean,
         content=given.content,
         content_store=given.content_store,
+        read_ms=read_ms,
+        offline=given.offline,
+        version=version,
+        status=given.status,
+    )
+
+
+def _look(given: Parameters, clean: Dataset, read_ms: int, version: str) -> PipelineTask:
+    return network(
+        clean=clean,
+        network=given.network,
         read_ms=read_ms,
         offline=given.offline,
         version=version,
@@ -165,7 +186,7 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
     tasks = {**tables, "rollout": begun}
     for task in tasks.values():
         give_object_stores(task, given.s3_secret, given.training_config)
-    for name in ("features", "content"):
+    for name in ("features", "content", "network"):
         give_feature_store(tables[name], given.redis_secret, given.training_config)
     give_keep_days(tables["ingest"], given.training_config)
     give_content_key(tables["content"], given.content_secret)

@@ -201,6 +201,7 @@ def consume(
     from serving.ingestion.exporter import Exporter, restore_changes
     from serving.ingestion.retention import Retention
     from serving.ingestion.sweep import Sweeper
+    from serving.launch.people_key import agree_on_people
     from serving.telemetry.instruments import LogMetrics
 
     events, metrics = open_event_log(settings), LogMetrics(registry)
@@ -213,6 +214,7 @@ def consume(
     retention = Retention(events, features, sweeper, settings.keep_days, metrics)
     if given.restore:
         keys = PseudonymKeys.given(settings.pseudonym_key, settings.pseudonym_key_file)
+        agree_on_people(settings)
         restored = restore_changes(events, settings.event_export, keys)
         print(f"{restored} changes restored from {settings.event_export}")
         return

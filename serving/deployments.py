@@ -32,6 +32,7 @@ from serving.ingestion.remote_writer import RemoteWriter, WaitingWrites
 from serving.ingestion.retention import Retention
 from serving.ingestion.sink import Receipt, Sink
 from serving.ingestion.sweep import Sweeper
+from serving.launch.people_key import compare_people
 from serving.rollouts.attribution import Responses
 from serving.rollouts.controller import RolloutController
 from serving.rollouts.release_locator import open_rollout_store, release_locator
@@ -64,9 +65,10 @@ class EventSink:
     def __init__(self) -> None:
         settings = read_settings()
         start_logging(settings.log_level, settings.log_path)
+        events = open_event_log(settings)
+        compare_people(settings)
         share_counts(settings.metrics_folder)
-        events, metrics = open_event_log(settings), ServingMetrics()
-        self._metrics = metrics
+        self._metrics = metrics = ServingMetrics()
         self._responses = Responses(settings.attribution_s, metrics.arms)
         self._sink = Sink(
             events,

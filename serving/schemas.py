@@ -117,6 +117,16 @@ class Reason(BaseModel):
     )
 
 
+class Sentence(BaseModel):
+    """The reasons of an item in a sentence."""
+
+    text: str = Field(description="For people to read; plain text")
+    by: Literal["model", "template"] = Field(
+        description="model: worded by a language model, which may say nothing that the reasons do "
+        "not; template: the first reason as it stands"
+    )
+
+
 class ListedItem(BaseModel):
     """One position of a list."""
 
@@ -130,6 +140,7 @@ class ListedItem(BaseModel):
     reasons: list[Reason] | None = Field(
         default=None, description="Those with an item first, by share"
     )
+    sentence: Sentence | None = Field(default=None, description="Only with `wording=model`")
 
 
 class RecommendationList(BaseModel):

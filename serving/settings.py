@@ -41,6 +41,19 @@ class Settings:
     release's vectors is refused with that release."""
     content_key: str = field(default="", repr=False)
     """What the API asks of its callers, where ``text_encoder`` is an address."""
+    llm: str = ""
+    """Language model that words reasons and reads questions: the address of an API like OpenAI's,
+    up to ``/v1``, or a folder of weights; if empty there is none, and templates and search do."""
+    llm_model: str = ""
+    """What the API calls the model, where ``llm`` is an address."""
+    llm_key: str = field(default="", repr=False)
+    """What the API asks of its callers."""
+    llm_key_file: str = ""
+    """File that holds this key, in place of ``llm_key``; read when a process starts."""
+    llm_timeout_s: float = 5.0
+    """A question that was not answered by then is answered without the model."""
+    llm_tokens_per_hour: int = 1_000_000
+    """Of questions and answers, in each replica; 0: no bound."""
     host: str = "127.0.0.1"
     """Address to listen on; this machine alone unless told otherwise."""
     port: int = 8000
@@ -284,11 +297,13 @@ _BOUNDS: Final = {
     "reason_min_share": (0, 0.5),
     "reason_rare_below": (0, 1_000_000_000),
     "referral_weight": (0, 10),
+    "llm_timeout_s": (0.05, 60),
+    "llm_tokens_per_hour": (0, 1_000_000_000),
     "explore_share": (0, 1),
     "explore_lists": (1, 1_000_000),
     "rate_per_key": (0, 1_000_000),
     "rate_per_address": (0, 1_000_000),
-    "proxies": (0, 10),
+    "proxies": (0, 11),  # ten of the shop's, and the HAProxy that the app starts
     "max_ongoing": (1, 10000),
     "max_queued": (0, 100000),
     "drain_s": (0, 3600),

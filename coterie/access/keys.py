@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ MAX_BYTES: Final = 1 << 20
 MAX_NAME: Final = 64
 _MARK: Final = "ck"
 _HIDDEN: Final = 0o600
+_DIGEST: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ def _key(given: Any, where: str) -> Key:
     except ValueError as error:
         said = str(error) if isinstance(error, BadInputError) else "a time is not ISO 8601 in UTC"
         raise BadInputError(f"{where}: {said}") from error
-    if not key.id.isalnum() or len(key.digest) != hashlib.sha256().digest_size * 2:
+    if not key.id.isalnum() or not _DIGEST.fullmatch(key.digest):
         raise BadInputError(f"{where} has no id, or no SHA-256 digest")
     return key
 

@@ -117,6 +117,13 @@ def content(options: argparse.Namespace) -> None:
     show.say(f"Train with them: coterie train {options.clean} --content {options.out} --out FOLDER")
 
 
+def network(options: argparse.Namespace) -> None:
+    """Look at who knows whom."""
+    from coterie.cli.network import network as analyse
+
+    analyse(options)
+
+
 def tune(options: argparse.Namespace) -> None:
     """Search a model's settings."""
     from coterie import workflow

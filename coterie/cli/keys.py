@@ -15,9 +15,10 @@ from coterie.access.keys import Key, changing, make_key, read_keys, revoked, rot
 from coterie.access.last_use import last_uses
 from coterie.access.scopes import Scope, read_scopes
 from coterie.cli import show
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, UnavailableError
 
 VARIABLE: Final = "COTERIE_KEYS"
+LOG_VARIABLE: Final = "COTERIE_EVENT_LOG"
 _LONGEST_H: Final = 24 * 365
 
 
@@ -33,7 +34,7 @@ def create(options: argparse.Namespace) -> None:
 
 def list_all(options: argparse.Namespace) -> None:
     """Show all keys but what opens anything of them."""
-    keys, uses = read_keys(_file(options)), last_uses(options.state) if options.state else {}
+    keys, uses = read_keys(_file(options)), _uses(options)
     now = datetime.now(UTC)
     rows = [_row(key, now, uses.get(key.id)) for key in keys]
     if options.json:
@@ -104,6 +105,22 @@ def _file(options: argparse.Namespace) -> str:
     if not found:
         raise BadInputError(f"which file of keys? Name it with --file, or in {VARIABLE}")
     return found
+
+
+def _uses(options: argparse.Namespace) -> dict[str, float]:
+    """Read when keys were last used: here, and on other machines where they share a Redis."""
+    found = last_uses(options.state) if options.state else {}
+    log = options.log or os.environ.get(LOG_VARIABLE, "")
+    if not log.startswith("redis"):
+        return found
+    from coterie.data.key_uses import shared_uses
+
+    try:
+        shared = shared_uses(log, os.environ.get(f"{LOG_VARIABLE}_PASSWORD", ""))
+    except UnavailableError as error:
+        sys.stderr.write(f"warning: when keys were last used is not known: {error}\n")
+        return found
+    return {one: max(found.get(one, 0.0), shared.get(one, 0.0)) for one in {*found, *shared}}
 
 
 def _key(options: argparse.Namespace) -> Key:

@@ -46,6 +46,13 @@ def add_keys(commands: "Commands[Parser]") -> None:
     made["list"].add_argument(
         "--state", metavar="FOLDER", default="", help="of the app: when each was last used"
     )
+    made["list"].add_argument(
+        "--log",
+        metavar="URL",
+        default="",
+        help="of the app's event log in Redis: when each was last used on any machine "
+        "(COTERIE_EVENT_LOG, with COTERIE_EVENT_LOG_PASSWORD)",
+    )
     made["list"].add_argument("--json", action="store_true", help="for programs")
     for name in ("rotate", "revoke", "token", "link"):
         made[name].add_argument("key", metavar="ID", help="of the key, as list shows it")

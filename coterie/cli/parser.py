@@ -5,6 +5,7 @@ from typing import Final
 
 import coterie
 from coterie.cli.keys_parser import add_keys
+from coterie.cli.network_parser import add_network
 from coterie.cli.options import (
     Commands,
     Parser,
@@ -47,6 +48,7 @@ def make_parser() -> Parser:
         _ingest,
         _forget,
         _content,
+        add_network,
         _tune,
         _train,
         _evaluate,

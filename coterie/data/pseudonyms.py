@@ -46,6 +46,16 @@ def is_pseudonym(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
+def key_named_in(text: str) -> str:
+    """Read which key a pseudonym was made under; empty where a text is none.
+
+    >>> key_named_in("ps-6e98c39f-Ny1inIsUqAcujnPkET_Vxw"), key_named_in("shopper-7")
+    ('6e98c39f', '')
+    """
+    found = _FORM.fullmatch(text)
+    return found[1] if found else ""
+
+
 def base64_for_addresses(content: bytes) -> bytes:
     """Write bytes in base64, with - and _ where it has what an address may not hold."""
     return binascii.b2a_base64(content, newline=False).translate(_FOR_ADDRESSES)

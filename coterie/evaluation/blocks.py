@@ -104,15 +104,35 @@ def facts(pairs: Mapping[str, str]) -> str:
     return f'<div class="card"><dl class="facts">{rows}</dl></div>'
 
 
-def page(title: str, body: str, plots: Plots) -> str:
+def page(
+    title: str,
+    body: str,
+    plots: Plots,
+    more: Sequence[str] = (),
+    data: Mapping[str, Any] | None = None,
+) -> str:
     """Write a whole HTML file that asks no other host for anything.
 
-    Its security policy forbids loading, and runs the two scripts of this page and no other, so
-    that a name in the data that got through as HTML could still do nothing.
+    Its security policy forbids loading, and runs the scripts of this page and no other, so that a
+    name in the data that got through as HTML could still do nothing.
+
+    Args:
+        title: Of the file.
+        body: HTML.
+        plots: Figures of the body.
+        more: Files of further scripts, in the folder ``page``.
+        data: What these read, by the id of an element.
     """
     from plotly.offline import get_plotlyjs  # five megabytes of text: only when it is needed
 
-    scripts = [get_plotlyjs(), (_PAGE / "report.js").read_text(encoding="utf-8")]
+    names = ("report.js", *more)
+    scripts = [get_plotlyjs(), *((_PAGE / one).read_text(encoding="utf-8") for one in names)]
+    held = {"figures": plots.figures, **(data or {})}
+    embedded = "".join(
+        f'<script id="{key}" type="application/json">{_embed(one)}</script>\n'
+        for key, one in held.items()
+    )
+    run = "".join(f"<script>{one}</script>\n" for one in scripts)
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
         f"base-uri 'none'; form-action 'none'; script-src {' '.join(map(_digest, scripts))}"
@@ -129,10 +149,7 @@ def page(title: str, body: str, plots: Plots) -> str:
 </head>
 <body>
 {body}
-<script id="figures" type="application/json">{_embed(plots.figures)}</script>
-<script>{scripts[0]}</script>
-<script>{scripts[1]}</script>
-</body>
+{embedded}{run}</body>
 </html>
 """
 

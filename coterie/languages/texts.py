@@ -60,6 +60,12 @@ class Texts:
         """Say a sentence in the form that goes with ``num``, which fills in its ``{num}``."""
         return self._catalogue.ngettext(*sentence, num).format_map({"num": num, **values})
 
+    def unfilled(self, sentence: str | Plural, num: int = 1) -> str:
+        """Give a sentence, in the form that goes with ``num``, with its places in braces."""
+        if isinstance(sentence, str):
+            return self._catalogue.gettext(sentence)
+        return self._catalogue.ngettext(*sentence, num)
+
     def entries(self) -> dict[str, str | list[str]]:
         """List what a page needs to say the same: each sentence, or its forms, by its key.
 

@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).parents[2]
 SOURCES: Final = (
     "coterie/languages/texts.py",
     "coterie/reasons/*.py",
+    "serving/api/asking.py",
     "serving/api/people.py",
     "serving/api/static/*.js",
 )

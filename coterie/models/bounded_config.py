@@ -84,6 +84,7 @@ TUNING: Final = Tuning(
     {
         "max_entries": Choice((1, 3, 10, 30, 100)),
         "row_length": Choice((1.0, 2.0, 3.0, 5.0)),
+        "popularity_share": Uniform(0.05, 0.95),
         "max_items": Choice((250, 500, 1000, 2000)),
         "l2": LogUniform(0.05, 20.0),
         "item_power": Uniform(0.0, 0.5),

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,15 +18,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coterie.data.ids import normal_id
+from coterie.data.ids import normal_id, normal_ids
 from coterie.data.pseudonyms import NO_KEYS, PseudonymKeys
 from coterie.data.suppressed import REFERRING
 from coterie.errors import BadInputError
 from coterie.files import write_atomically
-from coterie.schema import FRIEND_IDS, FRIEND_WIDTHS, INGEST_REPORT
+from coterie.schema import FRIEND_IDS, FRIEND_WIDTHS, INGEST_REPORT, TABLES
 
 _PERSON: Final = "user_id"
 """Columns whose names end so say whose a row is, but for ``REFERRING``."""
+
+_NOT_PEOPLE: Final = frozenset(
+    name for table in TABLES.values() for name in table.arrow.names if not name.endswith(_PERSON)
+)
+"""Columns of the contract that hold nobody."""
 
 
 @dataclass(slots=True)
@@ -72,7 +78,8 @@ def _forget_in(file: Path, who: str, found: Forgotten) -> None:
     try:
         if clean is not None and not made and (num := clean(file, who)):
             found.rows[str(file)] = found.rows.get(str(file), 0) + num
-        holds = any(who in part for part in _texts(file))
+        spelt = _spellings(who)
+        holds = any(one in part for part in _texts(file, who) for one in spelt)
     except _DAMAGED as error:
         # Others go on: one file that is spoilt must not keep a person in all that follow.
         found.left[str(file)] = f"it could not be rewritten ({error}): mend it, or remove it"
@@ -83,22 +90,65 @@ def _forget_in(file: Path, who: str, found: Forgotten) -> None:
         )
 
 
-def _texts(file: Path) -> Iterator[str]:
+def _spellings(who: str) -> set[str]:
+    """Write an id as it may stand in files: plainly, or as JSON and CSV write it in a text."""
+    written = (json.dumps(who, ensure_ascii=ascii_)[1:-1] for ascii_ in (True, False))
+    return {who, *written, who.replace('"', '""')}
+
+
+def _texts(file: Path, who: str) -> Iterator[str]:
     """Yield what a file says, as texts in which an id would be found."""
     if file.suffix == ".parquet":
-        for column in pq.read_table(file).columns:
-            yield (
-                json.dumps(column.unique().to_pylist(), ensure_ascii=False, default=str)
-                if (pa.types.is_string(column.type))
-                else repr(column.to_pylist())
-                if pa.types.is_list(column.type)
-                else ""
-            )
+        for name, column in zip(*_columns(file), strict=True):
+            yield unicodedata.normalize("NFC", _text_of(name, column, who))
         return
     content = file.read_bytes()
     if file.suffix == ".gz":
         content = gzip.decompress(content)
-    yield content.decode("utf-8", "replace")
+    yield unicodedata.normalize("NFC", content.decode("utf-8", "replace"))
+
+
+def _columns(file: Path) -> tuple[list[str], list[pa.ChunkedArray]]:
+    rows = pq.read_table(file)
+    return rows.column_names, rows.columns
+
+
+def _text_of(name: str, column: pa.ChunkedArray, who: str) -> str:
+    """Write a column as one text; of numbers only those that are the id, in columns of no table of
+    the contract: a price of 42 is not the person 42."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_nested(kind):
+        return "\n".join(map(str, _leaves(column.to_pylist())))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        is_it = name not in _NOT_PEOPLE and pc.any(pc.equal(_ids(column), who)).as_py()
+        return who if is_it else ""
+    if pa.types.is_null(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind):
+        return ""
+    return "\n".join(_leaves(column.unique().to_pylist()))
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """Yield all texts in a value, at whatever depth."""
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _leaves(one)
+    elif isinstance(value, bytes):
+        yield value.decode("utf-8", "replace")
+    elif value is not None:
+        yield str(value)
+
+
+def _ids(column: pa.ChunkedArray) -> pa.Array:
+    """Bring a column into the form that ids have, whatever its type; null where there is none."""
+    whole = column.combine_chunks()
+    if pa.types.is_dictionary(whole.type):
+        whole = whole.dictionary_decode()
+    ids, _ = normal_ids(whole.cast(pa.string()))
+    return ids
 
 
 def _parquet(file: Path, who: str) -> int:
@@ -107,9 +157,9 @@ def _parquet(file: Path, who: str) -> int:
     left, changed = rows, 0
     for name in names:
         if name not in REFERRING:
-            left = left.filter(pc.fill_null(pc.not_equal(left[name], who), True))
+            left = left.filter(pc.fill_null(pc.not_equal(_ids(left[name]), who), True))
     for name in REFERRING.intersection(names):
-        named = pc.fill_null(pc.equal(left[name], who), False)
+        named = pc.fill_null(pc.equal(_ids(left[name]), who), False)
         changed += pc.sum(named).as_py() or 0
         left = _with(left, name, pc.if_else(named, None, left[name].combine_chunks()))
     if FRIEND_IDS in left.column_names:
@@ -179,10 +229,18 @@ def _jsonl(file: Path, who: str) -> int:
 def _row(row: dict[str, Any], who: str) -> dict[str, Any] | None:
     """Give what stays of a row: nothing of one that is the person's, and no name of theirs."""
     said = {name: value for name, value in row.items() if name.endswith(_PERSON)}
-    if any(str(value) == who for name, value in said.items() if name not in REFERRING):
+    named = {name for name, value in said.items() if _is_of(value, who)}
+    if named - REFERRING:
         return None
-    named = {name for name, value in said.items() if str(value) == who}
     return {name: None if name in named else value for name, value in row.items()}
+
+
+def _is_of(value: Any, who: str) -> bool:
+    """Tell whether a value of a row is an id, in whatever form ingest takes it."""
+    try:
+        return normal_id(str(value)) == who
+    except BadInputError:
+        return False
 
 
 _DAMAGED: Final = (OSError, EOFError, ValueError, csv.Error, pa.ArrowException, zlib.error)

@@ -15,6 +15,8 @@ from coterie.errors import BadInputError
 
 MAX_BYTES: Final = 256 * 1024
 MAX_RULES: Final = 100
+MAX_DEPTH: Final = 20
+"""Levels of YAML, one in another; what is taken needs five."""
 MAX_NAMED: Final = 200
 """Items, categories or brands of one rule."""
 MAX_POSITION: Final = 100
@@ -149,14 +151,26 @@ def read_rules_file(path: str) -> ListRules:
 
 
 class _StrictLoader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML without aliases, which can make a small file huge, and without keys that stand twice."""
+    """YAML without aliases, which can make a small file huge, without keys that stand twice, and
+    of few levels."""
+
+    depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse an alias."""
+        """Refuse an alias, and what is nested too deep, before the rest of it is read."""
+        problem = ""
         if self.check_event(yaml.AliasEvent):
+            problem = "an alias, which is not taken"
+        elif self.depth >= MAX_DEPTH:
+            problem = f"nested over {MAX_DEPTH} levels deep: no rule needs as many"
+        if problem:
             mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(problem="an alias, which is not taken", problem_mark=mark)
-        return super().compose_node(parent, index)
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         """Refuse a key that stands twice."""
@@ -170,7 +184,7 @@ class _StrictLoader(yaml.SafeLoader):  # type: ignore[misc]
 def _parsed(text: str, name: str) -> Any:
     try:
         return yaml.load(text, _StrictLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         why = getattr(error, "problem", None) or type(error).__name__

@@ -35,6 +35,7 @@ _ADMIN: Final = Need(Scope.ADMIN)
 ACCESS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/users/{user_id}/recommendations"): _OWN,
     ("GET", "/v1/users/{user_id}/search"): _OWN,
+    ("POST", "/v1/users/{user_id}/ask"): _OWN,
     ("POST", "/v1/users/{user_id}/tokens"): _LISTS,
     ("POST", "/v1/events"): _EVENTS,
     ("GET", "/v1/items/{item_id}/similar"): _LISTS,

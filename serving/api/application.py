@@ -7,7 +7,17 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import coterie
-from serving.api import admin, changes, operations, people, routes, service, storefront, tokens
+from serving.api import (
+    admin,
+    asking,
+    changes,
+    operations,
+    people,
+    routes,
+    service,
+    storefront,
+    tokens,
+)
 from serving.api.auth import Guard
 from serving.api.dependencies import AppParts, RolloutParts
 from serving.api.described import describe_api
@@ -16,8 +26,10 @@ from serving.api.normalizing import NormalizingMiddleware
 from serving.api.operations import STATIC, CachedOverview
 from serving.api.picture_files import PICTURES, PictureFiles
 from serving.api.problems import answer_with_problems
+from serving.api.rates import Buckets
 from serving.api.strict_routes import StrictFiles
 from serving.ingestion.people_door import door_of
+from serving.lists.language_parts import LanguageParts
 from serving.settings import Settings
 from serving.telemetry.logs import Pseudonyms
 
@@ -42,7 +54,9 @@ def create_app(parts: AppParts) -> ASGIApp:
     app.state.guard = guard = Guard.of(parts.settings)
     app.state.door = door_of(parts.settings)
     answer_with_problems(app)
-    routers = [routes.api, changes.api, people.api, tokens.api, service.api]
+    app.state.language = LanguageParts.of(parts.settings, parts.metrics.llm)
+    app.state.asking = Buckets(asking.READ_PER_S)
+    routers = [routes.api, asking.api, changes.api, people.api, tokens.api, service.api]
     if parts.rollouts is not None:
         rollout_store, locator = parts.rollouts
         rollouts = RolloutParts(rollout_store, locator.find, locator.versions)

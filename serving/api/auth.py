@@ -2,10 +2,13 @@
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import IPv6Address, ip_address
 from typing import Final, NoReturn
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from starlette.types import Scope as Asgi
 
@@ -14,6 +17,8 @@ from coterie.access.last_use import FOLDER, LastUses
 from coterie.access.scopes import MEANING, Scope, read_scopes
 from coterie.access.tokens import Purpose, read_token
 from coterie.data.ids import normal_id
+from coterie.data.key_uses import share_uses
+from coterie.data.locks import REDIS
 from coterie.errors import BadInputError
 from serving.api.access import Need
 from serving.api.key_ring import TOKENS, KeyRing, variable_of
@@ -28,6 +33,8 @@ SAME_ORIGIN: Final = "same-origin"
 _SAME_SITE: Final = (SAME_ORIGIN.encode(), b"none")
 """What a browser says of a request by a page of ours, or typed by its user."""
 _LONGEST_ADDRESS: Final = 64
+_HOST_BITS: Final = 64
+"""Of an address of IPv6, those that its network gives out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class Guard:
             settings.rate_per_key,
             settings.rate_per_address,
             settings.proxies,
-            LastUses(settings.state_folder / FOLDER),
+            LastUses(settings.state_folder / FOLDER, _sharing(settings)),
             settings.page_key,
         )
 
@@ -107,7 +114,8 @@ class Guard:
         key = caller.key
         state["key"], state["caller"] = key.id, caller
         self._uses.note(key.id, time.time())
-        self._count(self._per_key, key.id)
+        # A shopper who asks too often holds up nobody but themselves.
+        self._count(self._per_key, f"{key.id} {caller.shopper}" if caller.shopper else key.id)
         if need.scope in self.is_open and not caller.shopper:
             return
         own = need.own and bool(caller.shopper) and caller.shopper == _shopper(scope)
@@ -192,9 +200,9 @@ class Guard:
     def _address(self, sent: "_Sent", scope: Asgi) -> str:
         """Find who asks without a key; only what proxies of ours have added is believed."""
         if self._proxies and len(sent.forwarded) >= self._proxies:
-            return sent.forwarded[-self._proxies][:_LONGEST_ADDRESS]
+            return network_of(sent.forwarded[-self._proxies][:_LONGEST_ADDRESS])
         client = scope.get("client")
-        return str(client[0]) if client else ""
+        return network_of(str(client[0])) if client else ""
 
 
 class _Sent:
@@ -208,7 +216,9 @@ class _Sent:
             if name == b"authorization":
                 kind, _, credential = value.partition(b" ")
                 if kind.lower() == b"bearer":
-                    self.bearer = credential.strip().decode("utf-8", "replace")
+                    # Of two neither is taken: a proxy before us may have looked at the other one.
+                    found = credential.strip().decode("utf-8", "replace")
+                    self.bearer = f"{self.bearer} {found}".strip()
             elif name == b"cookie":
                 cookies.append(value)
             elif name == b"sec-fetch-site":
@@ -224,6 +234,37 @@ class _Sent:
         """Addresses that proxies added, nearest last."""
         whole = b",".join(self._forwarded).decode("latin-1")
         return [part.strip() for part in whole.split(",") if part.strip()]
+
+
+def network_of(address: str) -> str:
+    """Say whose an address is: without a port, and of IPv6 the network, the least that anybody is
+    given. Whoever has one has 2^64 addresses, and would never wait.
+
+    >>> network_of("2001:db8:0:7:1::9"), network_of("[2001:db8::1]:443")
+    ('2001:db8:0:7::', '2001:db8::')
+    >>> network_of("::ffff:192.0.2.7"), network_of("192.0.2.7:5000"), network_of("unknown")
+    ('192.0.2.7', '192.0.2.7', 'unknown')
+    """
+    if ":" not in address:
+        return address
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        return address.partition(":")[0]
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> _HOST_BITS << _HOST_BITS))
+
+
+def _sharing(settings: Settings) -> Callable[[Mapping[str, float]], None] | None:
+    """Find where processes of this service tell each other of keys: a Redis, where there is one."""
+    if urlsplit(settings.event_log_url).scheme not in REDIS:
+        return None
+    return partial(share_uses, settings.event_log_url, settings.event_log_password)
 
 
 def open_scopes(settings: Settings, of_tokens: frozenset[Scope]) -> frozenset[Scope]:

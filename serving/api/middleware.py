@@ -37,6 +37,7 @@ SAFE_HEADERS: Final = {
 _Header = tuple[bytes, bytes]
 _ID: Final = REQUEST_ID.lower().encode()
 _SAFE: Final = [(name.lower().encode(), value.encode()) for name, value in SAFE_HEADERS.items()]
+_KEPT: Final = (b"cache-control", b"no-store")
 _SHARED: Final = [
     (name, b"cross-origin" if name == b"cross-origin-resource-policy" else value)
     for name, value in _SAFE
@@ -147,16 +148,28 @@ class _ObservedRequest:
         if message["type"] == "http.response.start":
             self.answered = True
             self.status = message["status"]
-            message["headers"] = _with_ours(message.get("headers", ()), self.request_id)
+            guarded = "need" in self.scope["state"]
+            message["headers"] = _with_ours(message.get("headers", ()), self.request_id, guarded)
         await self._send(message)
 
 
-def _with_ours(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[_Header]:
-    """Add our headers to those of an answer, which keeps its own."""
+def _with_ours(
+    headers: Iterable[tuple[bytes, bytes]], request_id: str, guarded: bool
+) -> list[_Header]:
+    """Add our headers to those of an answer, which keeps its own.
+
+    Args:
+        headers: Of the answer.
+        request_id: To say which it was.
+        guarded: It is of a route that not everybody may ask: nothing on the way may keep it. A
+            cookie alone does not tell caches so, as a key does.
+    """
     found = [header for header in headers if header[0] != _ID]
     there = {name for name, _ in found}
     found.append((_ID, request_id.encode()))
     safe = _SHARED if b"access-control-allow-origin" in there else _SAFE
+    if guarded and _KEPT[0] not in there:
+        found.append(_KEPT)
     return [*found, *(header for header in safe if header[0] not in there)]
 
 

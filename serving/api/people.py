@@ -104,7 +104,7 @@ async def person_data(
     erased = any(text in using.router.erased for text in _names(request, user_id))
     found = bodies.PersonData(user_id=user_id, erased=erased, ties=[], log=[])
     if not after and found.erased:
-        found.recent, found.had, found.friends = [], [], []
+        found.recent, found.had, found.friends, found.network = [], [], [], {}
     elif not after:
         _describe(using, user_id, found)
     if place.ties is not None:
@@ -170,6 +170,7 @@ def _describe(using: AppParts, user_id: str, found: bodies.PersonData) -> None:
     row = features.shopper(user_id)
     found.recent, found.had = _recent(row.recent), _had(row.recent)
     found.friends = _friends(row.friends)
+    found.network = features.network(user_id)
 
 
 def _recent(recent: RecentList) -> list[bodies.RecentItem]:

@@ -69,6 +69,11 @@ class PersonData(BaseModel):
         default=None, description="What fell out of the recent list, and is not shown again"
     )
     friends: list[TiedPerson] | None = None
+    network: dict[str, float] | None = Field(
+        default=None,
+        description="Where they stand in the shop's network, by column; empty where that is not "
+        "online. No list draws on it",
+    )
     ties: list[ChangedTie]
     log: list[KeptEntry] = Field(description="Oldest first; on a cluster what is not exported yet")
     next: str | None = Field(

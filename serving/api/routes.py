@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -30,18 +30,30 @@ async def recommend(
     placed: Placed,
     k: K = 20,
     explain: Annotated[bool, Query(description="Say why, item by item")] = True,
+    wording: Annotated[
+        Literal["template", "model"],
+        Query(
+            description="model: say each item's reasons in a `sentence` too, in a language model's "
+            "words where they hold against the reasons; takes up to a second longer"
+        ),
+    ] = "template",
 ) -> Response:
     """Recommend items, best first. Strangers get a list too; `source` says what it draws on."""
-    remember(request, partial(_recommend, placed=placed, k=k, explain=explain))
-    return await _recommend(request, user_id, placed, k, explain)
+    spoken = explain and wording == "model"
+    remember(request, partial(_recommend, placed=placed, k=k, explain=explain, spoken=spoken))
+    return await _recommend(request, user_id, placed, k, explain, spoken)
 
 
 async def _recommend(
-    request: Request, user_id: str, placed: Place, k: int, explain: bool
+    request: Request, user_id: str, placed: Place, k: int, explain: bool, spoken: bool
 ) -> Response:
-    language = texts_for(request.headers.get("accept-language")).language
+    texts = texts_for(request.headers.get("accept-language"))
+    language = texts.language
     wanted = replace(placed.wanted("list", user_id), language=language)
     arm, listed = await parts_of(request).router.answer(user_id, k, explain, wanted)
+    if spoken:
+        title_of = parts_of(request).lists.catalogue.title_of
+        await request.app.state.language.reasons.speak(listed.items, texts, title_of)
     request.state.release, request.state.arm = listed.release, arm
     # Ours already: FastAPI would check it all over again, which took as long as making it.
     return Response(

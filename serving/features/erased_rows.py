@@ -14,6 +14,7 @@ from serving.features.stored_rows import key_maker
 
 _PAGE: Final = 1000
 _BUSY_S: Final = 30.0
+_IS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 
 
 class ErasedRows(Protocol):
@@ -88,7 +89,8 @@ class FakeErasedRows:
     def remove(self, user_id: str) -> int:
         """See ErasedRows."""
         self._features.ping()
-        held = (self._features.recent, self._features.friends, self._features.consent)
+        known = self._features
+        held = (known.recent, known.friends, known.consent, known.stands)
         found = [part.pop(user_id, None) for part in held]
         return int(any(one is not None for one in found))
 
@@ -120,13 +122,17 @@ class SqliteErasedRows:
             for view in features.views
         ]
         self._ties = self._tables[1]
+        # Of a view that no list is made of, where the network step brought it online.
+        self._network = self._ties.replace(schema.SHOPPER_TIES_VIEW, schema.SHOPPER_NETWORK_VIEW)
 
     def remove(self, user_id: str) -> int:
         """See ErasedRows."""
         key = self._key(user_id)
         with _asking(self._path), _opened(self._path) as db:
             db.execute("BEGIN IMMEDIATE")
-            deletes = (f'DELETE FROM "{name}" WHERE entity_key = ?' for name in self._tables)  # noqa: S608
+            there = db.execute(_IS_TABLE, (self._network.replace('""', '"'),)).fetchone()
+            tables = [*self._tables, self._network] if there else self._tables
+            deletes = (f'DELETE FROM "{name}" WHERE entity_key = ?' for name in tables)  # noqa: S608
             found = sum(db.execute(delete, (key,)).rowcount for delete in deletes)
             db.execute("COMMIT")
         return int(found > 0)

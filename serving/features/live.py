@@ -172,6 +172,10 @@ class LiveFeatures:
         """See OnlineFeatures."""
         self._features.push_recent(user_ids, lists, fencing_token)
 
+    def network(self, user_id: str) -> dict[str, float]:
+        """See OnlineFeatures."""
+        return {} if user_id in self._live.erased else self._features.network(user_id)
+
     def consents(self, user_ids: Sequence[str]) -> list[tuple[bool, bool]]:
         """See OnlineFeatures."""
         return self._features.consents(user_ids)

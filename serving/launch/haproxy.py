@@ -22,9 +22,11 @@ QUIET_PORTS: Final = range(10_000, 32_768)
 """None of those that systems lend to outgoing connections: seconds go by before ours are taken."""
 
 _SCRIPT: Final = """#!/bin/sh
-# Ray Serve lets HAProxy's metrics and statistics listen on every address; keep them to ours.
+# Ray Serve lets HAProxy's metrics and statistics listen on every address; keep them to ours. And
+# it hides who asks: the app counts callers without a key by their address.
 for last in "$@"; do
-  [ "$previous" = -f ] && sed -i -e 's/^\\( *bind \\)\\*\\{{0,1\\}}:/\\1'{host}':/' "$last"
+  [ "$previous" = -f ] && sed -i -e 's/^\\( *bind \\)\\*\\{{0,1\\}}:/\\1'{host}':/' \\
+    -e 's/^\\( *\\)option httplog$/&\\n\\1option forwardfor/' "$last"
   previous=$last
 done
 exec {binary} "$@"

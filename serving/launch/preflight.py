@@ -15,6 +15,7 @@ from coterie.release.manifest import CONTENT
 from coterie.release.queries import NONE, SETTING, TEXT, QueryEncoders, is_address
 from coterie.release.vectors import unpack_vectors
 from coterie.schema import EVENTS, INGEST_REPORT
+from serving.launch.people_key import compare_people
 from serving.settings import AT_HOME, Settings
 
 
@@ -23,7 +24,8 @@ def check(settings: Settings) -> None:
 
     Raises:
         BadInputError: The port is taken, or the release, the feature store, the folder of
-            shoppers, the file of rules or that of keys is not as it should be.
+            shoppers, the file of rules or that of keys is not as it should be; or the event log's
+            people stand under another key.
         UnavailableError: The release's store did not answer.
     """
     check_port(settings.host, settings.port)
@@ -50,6 +52,7 @@ def _check_pseudonyms(settings: Settings) -> None:
         )
     if settings.storefront and Path(settings.shoppers, INGEST_REPORT).is_file():
         refuse_other_key(settings.shoppers, keys)
+    compare_people(settings)
 
 
 def check_port(host: str, port: int) -> None:

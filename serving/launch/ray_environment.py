@@ -4,8 +4,12 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-from serving.settings import Settings
+from serving.settings import PREFIX, Settings
+
+_ENABLED: Final = "RAY_SERVE_ENABLE_HA_PROXY"
+_PROGRAM: Final = "RAY_SERVE_HAPROXY_BINARY_PATH"
 
 
 def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) -> None:
@@ -26,9 +30,9 @@ def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) ->
     switches = {
         **ports,
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-        "RAY_SERVE_ENABLE_HA_PROXY": "1" if settings.haproxy else "0",
+        _ENABLED: "1" if settings.haproxy else "0",
         "RAY_SERVE_HAPROXY_NBTHREAD": "2",
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(launcher),
+        _PROGRAM: str(launcher),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
@@ -52,3 +56,6 @@ def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) ->
     }
     for name, value in switches.items():
         os.environ.setdefault(name, value)
+    if os.environ[_ENABLED] == "1" and os.environ[_PROGRAM] == str(launcher):
+        # Of whom it adds who asked it: with nobody before it, the last of X-Forwarded-For is true.
+        os.environ[f"{PREFIX}PROXIES"] = str(settings.proxies + 1)

@@ -198,6 +198,11 @@ class Catalogue:
         """Name the item of a row by its title."""
         return self._items[row].title
 
+    def title_of(self, item_id: str) -> str | None:
+        """Name an item by its title; None where the release lacks it."""
+        row = self.row(item_id)
+        return self.title(row) if row >= 0 else None
+
     def category(self, code: int) -> str:
         """Name the category of a code by its path."""
         return self._categories[code]

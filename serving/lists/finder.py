@@ -35,7 +35,7 @@ class ItemFinder:
             What fits the query, and whether its meaning had to be left out.
         """
         with self._metrics.search.timed("taste"):
-            taste = self._taste(known)
+            taste = self._taste(known) if wanted.own_taste else None
         num = k + len(wanted.shown) + 1
         allowed = self._items.catalogue.allowed(wanted)
         found, left_out = self._items.searcher.find(query, num, taste, allowed, words_alone)

@@ -35,6 +35,7 @@ from serving.lists.shopper_features import ShopperFeatures, gather, in_context
 from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import (
     ListedItem,
+    Reason,
     RecommendationList,
     SearchResults,
     Shopper,
@@ -162,6 +163,19 @@ class ListMaker:
             reasons=listed.reasons or [],
         )
 
+    def reasons(
+        self, known: ShopperFeatures, item_ids: Sequence[str], texts: Texts
+    ) -> dict[str, list[Reason]]:
+        """Say of some items of the release, by id, why they would suit a shopper."""
+        rows = np.array([row for row in self.catalogue.rows(item_ids) if row >= 0], np.int64)
+        if not len(rows):
+            return {}
+        asked = self.items.read(known.row, known.friends)
+        lists = self.items.recommender.score(asked, rows)
+        listed = self._listed(lists, 1)
+        self._explain(listed, asked, RankedList.plain(lists), known, texts)
+        return {one.item.item_id: one.reasons or [] for one in listed}
+
     def search(
         self,
         known: ShopperFeatures,
@@ -254,6 +268,7 @@ class ListMaker:
                     "item": self.catalogue.item(item),
                     "explored": None,
                     "reasons": None,
+                    "sentence": None,
                 },
             )
             for rank, (item, score) in enumerate(

@@ -80,6 +80,8 @@ class Wanted:
     """Says which new item a list shows once, and whose lists do."""
     about: bytes = bytes(ABOUT_BYTES)
     """What pages of one list have in common: see ``digest_of``."""
+    own_taste: bool = True
+    """Whether a search asks the shopper's taste as well: not where it is for somebody else."""
     language: str = SOURCE
     """Of the reasons: one of ``languages()``."""
 

@@ -31,6 +31,7 @@ from serving.telemetry.instruments import (
     SearchMetrics,
 )
 from serving.telemetry.list_metrics import ListMetrics
+from serving.telemetry.llm_metrics import LlmMetrics
 
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -60,6 +61,7 @@ class ServingMetrics:
         self.http = HttpMetrics(self._registry)
         self.lists = ListMetrics(self._registry)
         self.search = SearchMetrics(self._registry)
+        self.llm = LlmMetrics(self._registry)
         self.rules = RulesMetrics(self._registry)
         self.arms = ArmMetrics(self._registry)
         self.events = EventMetrics(self._registry)

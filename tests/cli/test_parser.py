@@ -14,6 +14,7 @@ COMMANDS = (
     "ingest",
     "forget",
     "content",
+    "network",
     "tune",
     "train",
     "evaluate",

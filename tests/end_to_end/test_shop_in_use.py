@@ -4,12 +4,12 @@ import gzip
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from browsers import browsing
 from prometheus_client.parser import text_string_to_metric_families
 from shop_in_use import RUNS, run_training, serve
 from waiting import PATIENCE_S, wait_until
@@ -251,17 +251,10 @@ def requests_counted(served):
 
 @pytest.mark.browser
 def test_a_shopper_buys_in_the_storefront_and_sees_the_list_change(served, made, tmp_path):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
     shopper = someone_with_friends(made)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-quic"],
-        )
+    with browsing() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         heard = []
         page.on("console", lambda line: heard.append(line.text))
@@ -290,7 +283,6 @@ def test_a_shopper_buys_in_the_storefront_and_sees_the_list_change(served, made,
         assert unwanted not in ids
         if folder := os.environ.get("COTERIE_SCREENSHOTS"):
             page.screenshot(path=Path(folder, "storefront.png"))
-        browser.close()
     assert heard == []
     assert {url for url in asked if not url.startswith(str(served.http.base_url))} == set()
 

@@ -2,13 +2,13 @@
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from browsers import chromium
 
 from coterie.data.circle import CircleRule
 from coterie.data.dataset import Interactions
@@ -376,9 +376,7 @@ def test_invented_times_make_no_history():
 
 @pytest.mark.browser
 def test_a_browser_draws_every_plot(comparison, tmp_path):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
+    program = chromium()
     path = tmp_path / "report.html"
     report(comparison, FIGURES, path, shop=SHOP, training={"social": HISTORY})
     flags = (
@@ -388,7 +386,7 @@ def test_a_browser_draws_every_plot(comparison, tmp_path):
     )
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     done = subprocess.run(
-        [chromium, *flags.split(), profile, f"file://{path}"],
+        [program, *flags.split(), profile, f"file://{path}"],
         capture_output=True,
         text=True,
         timeout=120,

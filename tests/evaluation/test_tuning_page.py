@@ -2,11 +2,11 @@
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 
 import pytest
+from browsers import chromium
 from test_report import EVIL, Reader, figures_of
 
 from coterie.evaluation.tuning import render, write_page
@@ -194,9 +194,7 @@ def test_the_file_is_written_whole(study, tmp_path):
 @pytest.mark.browser
 @pytest.mark.parametrize("runs_off", [False, True])
 def test_a_browser_draws_every_plot(study, tmp_path, runs_off):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
+    program = chromium()
     path = tmp_path / "tuning.html"
     write_page(runoff(study) if runs_off else study, SPACE, OWN, SHARES, path)
     flags = (
@@ -206,7 +204,7 @@ def test_a_browser_draws_every_plot(study, tmp_path, runs_off):
     )
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     done = subprocess.run(
-        [chromium, *flags.split(), profile, f"file://{path}"],
+        [program, *flags.split(), profile, f"file://{path}"],
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,5 +1,6 @@
 """What a pipeline knows and what serving pushed meet online, whichever store that is."""
 
+import sqlite3
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import yaml
 
 from coterie.data.dataset import Ties
 from coterie.data.locks import PUSH, LockTakenError, lock_key
+from coterie.data.people_key import KEY, agree_on_key
 from coterie.errors import BadInputError, UnavailableError
 from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW, STRENGTHS, EventKind
 from coterie.workflow.shop import CleanShop
@@ -46,6 +48,7 @@ class Live:
     shared: SharedStore
     features: FeastFeatures
     log: object
+    redis: object
 
     def __post_init__(self):
         self.sink = Sink(self.log, self.features, ServingMetrics())
@@ -55,6 +58,14 @@ class Live:
         (receipt,) = self.sink.write([[event]])
         assert receipt.applied
         return event
+
+    def forget_key(self):
+        """As a log that was begun anew."""
+        if self.shared.event_log.startswith("redis"):
+            self.redis.ask("DEL", KEY)
+        else:
+            with sqlite3.connect(self.shared.event_log.removeprefix("sqlite://")) as db:
+                db.execute("DELETE FROM people")
 
     def recent(self, user_id):
         return self.features.shopper(user_id).recent
@@ -93,7 +104,7 @@ def live(request, tmp_path, redis, monkeypatch):
     with shared.open() as store:  # as the chart's hook does
         register(store, shared.offline)
     log = open_log(shared.event_log, PASSWORD)
-    yield Live(shared, FeastFeatures(str(served)), log)
+    yield Live(shared, FeastFeatures(str(served)), log, redis)
     log.close()
 
 
@@ -118,6 +129,17 @@ def friends(filled):
 def ana(known, friends):
     """Who has a history and friends."""
     return next(user for user, recent in known.items() if len(recent) > 3 and friends[user])
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["handed over", "brought back"])
+def test_people_under_another_key_than_servings_are_not_handed_over(live, filled, ana, again):
+    if again:  # what was handed over before serving had a key
+        hand_over(str(filled.store), live.shared, "1")
+        live.forget_key()
+    agree_on_key(live.shared.event_log, PASSWORD, "0a1b2c3d", "serving")
+    with pytest.raises(BadInputError, match="own ids in the features to hand over"):
+        refill(live.shared) if again else hand_over(str(filled.store), live.shared, "1")
+    assert again or not live.friends(ana).ids
 
 
 def test_history_and_what_came_before_it_become_one(live, filled, known, friends, ana):

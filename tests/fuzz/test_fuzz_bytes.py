@@ -61,10 +61,11 @@ def spoilt_parquet(folder):
     return samples[1].replace(b"item_id", b"it\xffm_id")
 
 
+@pytest.mark.parametrize("form", ["mapping", "rules"])
 @pytest.mark.parametrize("nested", ["[", '{"a":', "- "])
-def test_a_mapping_without_an_end_is_refused(tmp_path, nested):
-    read, _ = readers(tmp_path)["mapping"]
-    assert tried(read, b"events: " + nested.encode() * 3000) == "refused"
+def test_what_is_nested_without_an_end_is_refused(tmp_path, nested, form):
+    read, _ = readers(tmp_path)[form]
+    assert tried(read, b"events: " + nested.encode() * 20_000) == "refused"
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ RESTARTS = {
     "s3": OURS,
     "secrets.existingSecret": RAY,
     "secrets.existingKeys": RAY,
+    "secrets.existingLlmKey": RAY,
     "secrets.existingPseudonymKey": RAY,
     "serving": RAY,
     "serving.logLevel": FEAST,
@@ -98,7 +99,13 @@ TOLD = {
     "monitoring.interval": "9s",
 }
 """Values for which no other of their kind will do."""
-URLS = {"s3.endpoint", "serving.traces", "rollouts.prometheusUrl", "pipelines.endpoint"}
+URLS = {
+    "s3.endpoint",
+    "serving.traces",
+    "serving.llm.address",
+    "rollouts.prometheusUrl",
+    "pipelines.endpoint",
+}
 PLACES = {
     "release.folder",
     "events.export",
@@ -132,6 +139,7 @@ BASE = {
     # Passwords that are made differ each time; and what is not looked at need not be rendered.
     "secrets.existingSecret": "app",
     "secrets.existingKeys": "keys",
+    "secrets.existingLlmKey": "words",
     "secrets.existingPseudonymKey": "pseudonyms",
     "redis.existingSecret": "redis",
     "monitoring.enabled": False,

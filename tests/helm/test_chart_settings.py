@@ -22,6 +22,8 @@ LEFT_OUT = {
     "COTERIE_PICTURES",  # likewise: a folder beside its tables
     "COTERIE_PSEUDONYM_KEY",  # by a variable of pods, from a secret of the operator's alone
     "COTERIE_PSEUDONYM_KEY_FILE",  # on one machine
+    "COTERIE_LLM_KEY",  # by a variable of pods, from a secret of the operator's alone
+    "COTERIE_LLM_KEY_FILE",  # on one machine
     "COTERIE_CONTENT_KEY",  # by serving.extraEnv, where an API that encodes queries asks for one
 }
 TOLD_TO_OTHERS = {

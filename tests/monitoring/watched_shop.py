@@ -16,6 +16,7 @@ sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
 from small_shop import item, make_router, people, ref_of, write_clean_tables, write_small_release
 
+from coterie.llm.question import Usage
 from coterie.monitoring.runs import Run, Runs
 from coterie.rollout.exported import RolloutMetrics
 from coterie.rollout.live import Live
@@ -120,6 +121,10 @@ def use(client, n: int, metrics: ServingMetrics) -> None:
             metrics.arms.count_response(arm, signal)
         for signal in (name for name, meant in SIGNALS.items() if meant.paired):
             metrics.arms.count_pair(signal, arm == "canary", arm == "stable")
+    client.post("/v1/users/ana/ask", json={"question": "kitchen thing"})
+    client.get("/v1/users/ana/recommendations?k=5&wording=model")
+    metrics.llm.note(Usage("ask", "answered", 0.4, 400, 60))
+    metrics.llm.note(Usage("wording", "away", 5.0))
     metrics.log.aged_passed.set(time.time())
     metrics.arms.shielded.inc()
     metrics.arms.heartbeat.set(time.time())

@@ -9,8 +9,26 @@ from coterie.data.circle import VARIABLES
 from pipelines.compile import PIPELINES, compile_pipelines
 
 STEPS = {
-    "train": {"ingest", "features", "content", "train", "evaluate", "release", "rollout"},
-    "refresh": {"ingest", "features", "content", "train", "evaluate", "release", "rollout"},
+    "train": {
+        "ingest",
+        "features",
+        "content",
+        "network",
+        "train",
+        "evaluate",
+        "release",
+        "rollout",
+    },
+    "refresh": {
+        "ingest",
+        "features",
+        "content",
+        "network",
+        "train",
+        "evaluate",
+        "release",
+        "rollout",
+    },
     "backtest": {"ingest", "content", "backtest"},
     "rollback": {"rollback"},
     "lists": {"recommend"},
@@ -142,7 +160,8 @@ def test_steps_run_in_their_order(specs, name):
         "ingest": set(),
         "features": {"ingest"},
         "content": {"ingest", "features"},
-        "train": {"ingest", "features", "content"},
+        "network": {"ingest", "content"},
+        "train": {"ingest", "features", "content", "network"},
         "evaluate": {"ingest", "content", "train"},
         "release": {"ingest", "content", "train", "evaluate"},
         "condition-1": {"ingest", "release"},
@@ -220,7 +239,7 @@ def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
         expected = expected | (token if step in ("rollout", "rollback") else {})
         expected = expected | (content if step == "content" else {})
         expected = expected | (people if step == "ingest" else {})
-        hands_over = step in ("features", "content") and name != "backtest"
+        hands_over = step in ("features", "content", "network") and name != "backtest"
         expected = expected | (redis if hands_over else {})
         assert secrets_of(asked) == expected, step
         assert all(secret["optional"] for secret in asked["secretAsEnv"])

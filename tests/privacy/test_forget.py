@@ -104,3 +104,71 @@ def test_a_spoilt_file_is_named_and_all_others_are_rewritten(shop, name, content
     assert "mend it, or remove it" in found.left[str(spoilt)]
     assert spoilt.read_bytes() == content
     assert len(found.rows) == 3
+
+
+def table_of(tmp_path, **columns):
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("who", "ids"),
+    [
+        ("42", [42, 43]),
+        ("42", [42.0, 43.0]),
+        ("42", ["42.0", "43"]),
+        ("42", pa.array(["42", "43"], pa.large_string())),
+        ("42", pa.array(["42", "43"]).dictionary_encode()),
+        ("zoë", [" zoe\u0308", "bea"]),
+        ('a"b\\', ['a"b\\', "bea"]),
+    ],
+    ids=["numbers", "fractions", "texts of numbers", "large", "coded", "composed", "quoted"],
+)
+def test_an_id_is_found_in_whatever_form_ingest_would_take_it(tmp_path, who, ids):
+    found = forget(who, [str(table_of(tmp_path, user_id=ids, item_id=["p", "q"]))])
+    assert [*found.rows.values()] == [1]
+    assert found.left == {}
+    assert pq.read_table(tmp_path / "t.parquet")["item_id"].to_pylist() == ["q"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_lines_are_found_in_whatever_form_ingest_would_take_them(tmp_path, suffix):
+    rows = [{"user_id": " zoe\u0308", "item_id": "p"}, {"user_id": "bea", "item_id": "q"}]
+    lines = {
+        "csv": ["user_id,item_id", *(",".join(row.values()) for row in rows)],
+        "jsonl": [json.dumps(row) for row in rows],
+    }
+    (tmp_path / f"t.{suffix}").write_text("\n".join(lines[suffix]))
+    found = forget("zoë", [str(tmp_path)])
+    assert ([*found.rows.values()], found.left) == ([1], {})
+    assert "zoe" not in (tmp_path / f"t.{suffix}").read_text()
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        pa.array(["for zoë", ""], pa.large_string()),
+        pa.array(["for zoë", ""]).dictionary_encode(),
+        pa.array([b"for zo\xc3\xab", b""]),
+        [{"by": ["zoë"]}, {"by": []}],
+        [["zoe\u0308"], []],
+    ],
+    ids=["large", "coded", "bytes", "nested", "composed"],
+)
+def test_a_file_that_says_it_anywhere_is_named(tmp_path, note):
+    found = forget("zoë", [str(table_of(tmp_path, note=note))])
+    assert [why.partition(":")[0] for why in found.left.values()] == [
+        "of no form that is known here"
+    ]
+
+
+def test_a_number_is_a_person_only_where_people_may_stand(tmp_path):
+    assert forget("42", [str(table_of(tmp_path, price=[42.0], value=[42.0]))]).left == {}
+    assert forget("42", [str(table_of(tmp_path, buyer=[42]))]).left
+    assert forget("42", [str(table_of(tmp_path, buyer=[142]))]).left == {}
+
+
+@pytest.mark.parametrize("text", ['{"who": "zo\\u00eb"}', '{"who": "zoë"}'], ids=["escaped", "not"])
+def test_other_files_are_named_however_they_spell_it(tmp_path, text):
+    (tmp_path / "notes.json").write_text(text)
+    assert forget("zoë", [str(tmp_path)]).left

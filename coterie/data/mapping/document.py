@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import yaml  # type: ignore[import-untyped]
 
@@ -14,10 +14,47 @@ from coterie.errors import BadInputError
 from coterie.schema import EVENTS, ITEMS, TABLES, Table
 
 NONE: Final = "none"
+MAX_BYTES: Final = 1 << 20
+"""Of a mapping; one of a hundred files takes some ten thousand."""
+MAX_DEPTH: Final = 20
+"""Levels of a mapping, one in another; what is taken needs seven."""
+MAX_NODES: Final = 100_000
+"""Words, lists and mappings in it, those that an alias stands for counted each time."""
 
 
 class _Loader(yaml.BaseLoader):  # type: ignore[misc]
     """All scalars stay text: ``yes``, ``1`` and ``2010-12-01`` are words of a shop."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse what is nested too deep before the rest of it is read, and aliases by which a few
+        lines stand for millions; YAML itself refuses those that stand for themselves."""
+        mark = self.peek_event().start_mark
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            _refuse_node(f"nested over {MAX_DEPTH} levels deep, which no mapping is", mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if id(node) not in self._sizes:  # else it was composed before: this is an alias
+            parts = [] if isinstance(node.value, str) else _parts_of(node)
+            self._sizes[id(node)] = 1 + sum(self._sizes[id(part)] for part in parts)
+        if self._sizes[id(node)] > MAX_NODES:
+            _refuse_node(f"over {MAX_NODES:,} words and lists, those of aliases each time", mark)
+        return node
+
+
+def _parts_of(node: Any) -> list[Any]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    return [part for pair in node.value for part in pair]
+
+
+def _refuse_node(why: str, mark: Any) -> NoReturn:
+    raise yaml.composer.ComposerError(None, None, why, mark)
 
 
 def _pairs(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
@@ -54,9 +91,13 @@ def read_mapping(file: str) -> Mapping:
 
 def parse_mapping(text: str, name: str = "mapping.yaml") -> Mapping:
     """Parse the text of a mapping; see ``read_mapping``."""
+    if len(text) > MAX_BYTES:
+        raise BadInputError(
+            f"{name} has {len(text):,} characters, expected up to {MAX_BYTES:,}: is it a mapping?"
+        )
     try:
         content = yaml.load(text, _Loader)  # noqa: S506 (builds nothing but text)
-    except (yaml.YAMLError, RecursionError) as error:  # of what is nested without an end
+    except yaml.YAMLError as error:
         raise BadInputError(
             f"{name} is no YAML: {error}; what begins with a mark, such as *.csv, stands in quotes"
         ) from error

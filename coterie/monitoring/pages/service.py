@@ -3,6 +3,7 @@
 from typing import Final
 
 from coterie import metric_names
+from coterie.monitoring.pages.language import LANGUAGE
 from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
 from coterie.monitoring.queries import (
     LISTS,
@@ -210,6 +211,7 @@ SERVICE: Final = Dashboard(
                 ),
             ),
         ),
+        LANGUAGE,
         Row(
             "Events on their way into features",
             (

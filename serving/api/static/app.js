@@ -1,3 +1,4 @@
+import { askShop, readAs } from "/static/ask.js";
 import { beginLanguage, count, language, marked, say } from "/static/languages.js";
 import { closeFinder, isLooking, onChoice } from "/static/finder.js";
 import { chosen, isFiltered, offer, onFilter, readAddress } from "/static/filters.js";
@@ -22,7 +23,7 @@ const LEADS = {
 const ALIKE = { taste: marked("Liked by the same"), words: marked("Reads like it"), looks: marked("Looks like it") };
 
 const at = (id) => document.getElementById(id);
-const state = { user: null, query: "", item: "", list: null, next: null, ranks: new Map(), rules: new Map(), turn: 0 };
+const state = { user: null, query: "", asked: "", item: "", list: null, next: null, ranks: new Map(), rules: new Map(), turn: 0 };
 
 /* -------------------------------------------------------------- the API */
 
@@ -55,12 +56,13 @@ function showHead(title, lead) {
   at("list-title").textContent = title;
   at("list-title").lang = tongue(title).lang ?? language;
   at("lead").textContent = lead;
-  at("legend").hidden = Boolean(state.query);
+  at("legend").hidden = Boolean(state.query || state.asked);
 }
 
 function showFound(found) {
   const num = found.items.length;
-  showHead(say("Results for “{query}”", found), num ? say("By words, by meaning, and by your taste.") : "");
+  if (state.asked) showHead(say("For “{question}”", found), readAs(found));
+  else showHead(say("Results for “{query}”", found), num ? say("By words, by meaning, and by your taste.") : "");
   at("items").replaceChildren(...found.items.map((entry) => productCard(entry, null)));
   if (!num) at("items").append(make("li", { class: "note", text: say("Nothing fits. Try other words, in English or Chinese.") }));
   at("items").setAttribute("aria-busy", "false");
@@ -153,6 +155,7 @@ function focusAfter(kind, item, place) {
 }
 
 function askList(k, after) {
+  if (state.asked) return askShop(state.user, state.asked);
   const wanted = new URLSearchParams({ ...(state.query && { q: state.query }), ...chosen(), k, ...(after && { after }) });
   return ask(`${path("users", state.user, state.query ? "search" : "recommendations")}?${wanted}`);
 }
@@ -162,7 +165,7 @@ async function refresh() {
   // The page still begins: it asks as soon as it is known who shops.
   if (!state.user) return 0;
   const turn = ++state.turn;
-  const { query, item } = state;
+  const { query, asked, item } = state;
   const long = Math.min(Math.max(SHOWN, state.ranks.size), LONGEST);
   const [shopper, list, page] = await Promise.all([ask(path("users", state.user)), askList(long), item && loadItem(state.user, item).catch((error) => error)]);
   // A later choice has overtaken this one.
@@ -170,7 +173,7 @@ async function refresh() {
   showShopper(shopper, { choose, act });
   if (page instanceof Error) throw page;
   state.list = list.list_id || null;
-  const moved = query ? showFound(list) : showList(list);
+  const moved = query || asked ? showFound(list) : showList(list);
   showNext(list);
   showItem(page);
   // A list that somebody asked for is told to who does not see it; what an act changed, the toast says.
@@ -233,11 +236,12 @@ async function openItem(id) {
 function showItem(page) {
   const there = Boolean(page);
   at("item").hidden = !there;
-  for (const id of ["items", "filters", "foot"]) at(id).classList.toggle("off", there);
-  at("new").classList.toggle("off", there || Boolean(state.query));
+  for (const id of ["items", "foot", "ask"]) at(id).classList.toggle("off", there);
+  at("filters").classList.toggle("off", there || Boolean(state.asked));
+  at("new").classList.toggle("off", there || Boolean(state.query || state.asked));
   at("list-title").parentElement.classList.toggle("off", there);
   document.title = `${there ? page.about.item.title : state.user} · Coterie`;
-  at("back").hidden = !there && !state.query;
+  at("back").hidden = !there && !state.query && !state.asked;
   at("back").textContent = there ? say("Back to the list") : say("Back to what is picked for you");
   if (!there) return at("item").replaceChildren();
   const { item } = page.about;
@@ -250,8 +254,9 @@ function showItem(page) {
 }
 
 // Words that are looked for, or none: what is picked for the shopper. Both stand in the address.
-async function lookFor(words) {
+async function lookFor(words, asked = "") {
   state.query = words;
+  state.asked = at("asked").value = asked;
   state.ranks = new Map();
   at("words").value = words;
   state.item = "";
@@ -351,8 +356,14 @@ at("search").addEventListener("submit", (event) => {
   // On a narrow screen the shopper stands above: what was found would be out of sight.
   if (at("list").getBoundingClientRect().top > innerHeight / 2) at("list").scrollIntoView({ block: "start" });
 });
+at("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  lookFor("", at("asked").value.trim());
+  at("list").focus({ preventScroll: true });
+});
 // The cross of a search field empties it: then what is picked comes back.
 at("words").addEventListener("search", () => { if (!at("words").value && state.query) lookFor(""); });
+at("asked").addEventListener("search", () => { if (!at("asked").value && state.asked) lookFor(""); });
 at("back").addEventListener("click", () => { if (state.item) return openItem(""); lookFor(""); at("list").focus({ preventScroll: true }); });
 onChoice({ current: () => state.user, choose, say: toast });
 at("item").addEventListener("keydown", (event) => { if (event.key === "Escape") openItem(""); });

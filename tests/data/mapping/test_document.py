@@ -1,6 +1,8 @@
+from itertools import pairwise
+
 import pytest
 
-from coterie.data.mapping.document import parse_mapping
+from coterie.data.mapping.document import MAX_BYTES, parse_mapping
 from coterie.data.mapping.model import ColumnRule
 from coterie.errors import BadInputError
 
@@ -101,3 +103,31 @@ def test_words_that_yaml_would_take_for_others_stay_words():
     )
     words = mapping.events[0].columns["event"].words
     assert words == {"yes": "purchase", "1": "view", "2010-12-01": "cart"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("events: " + "[" * 5000, "nested over 20 levels deep"),
+        ("events: " + '{"a":' * 5000, "nested over 20 levels deep"),
+        ("\n".join(" " * n + "a:" for n in range(200)), "nested over 20 levels deep"),
+        ("events: &a [*a]", "recursive"),
+        (f"# {'x' * MAX_BYTES}", "characters, expected up to"),
+    ],
+    ids=["lists", "mappings", "lines", "itself", "long"],
+)
+def test_what_no_mapping_is_like_is_one_error(text, told):
+    assert told in faults_of(text)
+
+
+def test_a_few_lines_do_not_stand_for_millions():
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{c}: &{c} [{', '.join([f'*{b}'] * 9)}]" for b, c in pairwise("abcdefghi")]
+    assert "100,000 words and lists" in faults_of("\n".join(lines))
+
+
+def test_an_alias_stands_for_what_it_names():
+    text = GOOD.replace("    columns:\n", "    columns: &all\n")
+    text = text.replace("ties:", "  - {file: more.txt, columns: *all}\nties:")
+    first, second = parse_mapping(text).events
+    assert first.columns == second.columns

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import contextlib
 import json
+import queue
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +24,7 @@ from coterie.access.keys import changing, make_key, parse_keys, read_keys, revok
 from coterie.access.last_use import EVERY_S, FOLDER, LastUses, last_uses
 from coterie.access.scopes import Scope
 from coterie.access.tokens import Purpose, mint
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, UnavailableError
 from serving.api import key_ring
 from serving.api.access import ACCESS, MOUNTED, access_table, need_of
 from serving.api.auth import SESSION, Guard, open_scopes
@@ -288,6 +290,14 @@ def test_no_token_reads_or_erases_another_shopper_whatever_its_key_may(make_clie
         assert not shop.get(f"/v1/users/{user}/data", headers=bearer(key)).json()["erased"]
 
 
+def test_of_two_keys_in_one_request_neither_is_taken(shop, keys):
+    both = [("Authorization", f"Bearer {keys[scope][1]}") for scope in (Scope.ADMIN, Scope.LISTS)]
+    for sent in (both, both[::-1], [both[1], both[1]]):
+        assert_problem(shop.get(LIST, headers=sent), 401)
+    beside = [("Authorization", "Basic YTpi"), both[1]]
+    assert shop.get(LIST, headers=beside).status_code == 200
+
+
 def test_a_token_ends_with_its_key_and_with_its_time(shop, keys_file, keys):
     kept, key = keys[Scope.LISTS]
     token = shopper_token(shop, key)
@@ -448,6 +458,17 @@ def test_whatever_bytes_a_file_of_keys_has_they_are_keys_or_refused(content):
             assert isinstance(parse_keys(whole, "keys.json"), tuple)
 
 
+@pytest.mark.parametrize(
+    "digest",
+    ["é" * 64, "A" * 64, "a" * 63, "a" * 64 + "\n"],
+    ids=["letters", "capitals", "short", "line"],
+)
+def test_a_digest_that_nothing_could_be_compared_with_is_told_with_the_file(digest):
+    kept, _ = make_key("k", [Scope.LISTS], now())
+    with pytest.raises(BadInputError, match="no SHA-256 digest"):
+        parse_keys(written([replace(kept, digest=digest)]).encode(), "keys.json")
+
+
 def test_who_asks_too_often_waits(make_client, keys_file, keys):
     client = make_client(keys=str(keys_file), rate_per_key=0.1, rate_per_address=0.1)
     for key in (keys[Scope.LISTS][1], keys[Scope.EVENTS][1]):
@@ -457,6 +478,23 @@ def test_who_asks_too_often_waits(make_client, keys_file, keys):
         assert 1 <= int(second.headers["Retry-After"]) <= 10
     assert [client.get(LIST).status_code for _ in range(2)] == [401, 429]
     assert client.get("/healthz").is_success
+
+
+def test_a_shopper_who_asks_too_often_holds_up_nobody_else(make_client, keys_file, keys):
+    client = make_client(keys=str(keys_file), rate_per_key=0.1)
+    kept, key = keys[Scope.LISTS]
+    tokens = [mint(kept, Purpose.SHOPPER, now(), subject=who) for who in ("ana", "bea")]
+    asks = [("ana", tokens[0]), ("ana", tokens[0]), ("bea", tokens[1]), ("ana", key), ("ana", key)]
+    found = [client.get(LIST.replace("ana", who), headers=bearer(sent)) for who, sent in asks]
+    assert [answer.status_code for answer in found] == [200, 429, 200, 200, 429]
+
+
+def test_nothing_on_the_way_may_keep_what_not_everybody_may_ask(shop, keys):
+    lists, people = bearer(keys[Scope.LISTS][1]), bearer(keys[Scope.PEOPLE][1])
+    guarded = [shop.get(LIST, headers=lists), shop.get(LIST, headers=lists), shop.get(LIST)]
+    guarded.append(shop.get("/v1/users/ana/data", headers=people))
+    assert {answer.headers.get("cache-control") for answer in guarded} == {"no-store"}
+    assert "cache-control" not in shop.get("/openapi.json").headers
 
 
 def test_addresses_are_those_that_our_own_proxies_saw(make_client, keys_file):
@@ -470,6 +508,13 @@ def test_addresses_are_those_that_our_own_proxies_saw(make_client, keys_file):
     assert statuses(one, "10.0.0.1", "10.0.0.2", "evil, 10.0.0.1", "10.0.0.1") == [
         *(401, 401, 429, 429)
     ]
+
+
+def test_a_network_of_many_addresses_waits_like_one(make_client, keys_file):
+    one = make_client(keys=str(keys_file), rate_per_address=0.1, proxies=1)
+    asks = ("2001:db8::1", "2001:db8::2", "[2001:db8::3]:99", "2001:db8:0:1::1", "192.0.2.1:5")
+    found = [one.get(LIST, headers={"X-Forwarded-For": ask}) for ask in (*asks, "192.0.2.1:6")]
+    assert [answer.status_code for answer in found] == [401, 429, 429, 401, 401, 429]
 
 
 def test_a_bucket_fills_as_time_goes_by_and_there_are_only_so_many():
@@ -518,6 +563,35 @@ def test_when_a_key_was_used_is_kept_beside_and_written_once_a_minute(shop, keys
     assert last_uses(folder / "other") == {"a": 1000.0}
     uses.note("a", 1000.0 + EVERY_S)
     assert last_uses(folder / "other") == {"a": 1000.0 + EVERY_S}
+    # Else who asks once a day would never be seen, where others ask all the time.
+    uses.note("b", 1001.0 + EVERY_S)
+    assert last_uses(folder / "other")["b"] == 1001.0 + EVERY_S
+
+
+def test_when_a_key_was_used_is_shared_without_anybody_waiting_for_it():
+    told, away, may_go_on = queue.Queue(), [True], threading.Event()
+
+    def share(times):
+        may_go_on.wait(60)
+        if away.pop():
+            away.append(False)
+            told.put("away")
+            raise UnavailableError("away")
+        away.append(False)
+        told.put(times)
+
+    uses = LastUses(None, share)
+    uses.note("a", 1000.0)
+    may_go_on.set()
+    assert told.get(timeout=60) == "away"
+    uses.note("b", 1001.0)
+    assert told.get(timeout=60) == {"a": 1000.0, "b": 1001.0}
+
+
+@pytest.mark.parametrize(("log", "shared"), [("", False), ("redis://h:1/0", True)])
+def test_a_service_with_a_redis_shares_when_keys_were_used(folder, log, shared):
+    guard = Guard.of(Settings(release="x", state=str(folder), event_log=log))
+    assert (guard._uses._share is not None) is shared
 
 
 def test_a_disk_that_refuses_hinders_nobody(make_client, keys_file, keys, folder):

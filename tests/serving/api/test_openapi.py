@@ -77,6 +77,10 @@ def test_the_document_names_every_field_of_what_goes_over_the_wire(described, te
         "SearchResults",
         "FoundItem",
         "SearchParts",
+        "Sentence",
+        "ShopAnswer",
+        "ReadQuestion",
+        "AskedItem",
         "Problem",
         "ChangeReceipt",
     ):

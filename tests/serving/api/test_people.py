@@ -38,9 +38,11 @@ def say_something(client, who=WHO):
         assert client.put(path, json=body).status_code == 200
 
 
-def test_a_person_gets_all_that_is_kept_of_them(client):
+def test_a_person_gets_all_that_is_kept_of_them(client, features):
     say_something(client)
+    features.stands[WHO] = {"community": 3.0}
     found = data(client)
+    assert found["network"] == {"community": 3.0}
     assert found["erased"] is False
     assert found["consents"] == {"may_be_named": False, "may_be_used": True, "said_live": True}
     assert {one["item_id"] for one in found["recent"]} >= {item(3), item(4), item(1)}
