@@ -107,8 +107,10 @@ def had_by_category(category: pa.ChunkedArray, live: Floats, canary: Floats) -> 
         np.bincount(codes[known], one[known], len(names)) / max(float(one[known].sum()), 1e-9)
         for one in (live, canary)
     )
-    enough = np.flatnonzero((items >= LEAST) & (after >= PART))
-    if len(enough) < 2:
+    large = items >= LEAST
+    enough = np.flatnonzero(large & (after >= PART))
+    # Of one category alone nothing grows.
+    if large.sum() < 2 or not len(enough):
         return ComparedFigure("category_had", None)
     grown = after[enough] / np.maximum(before[enough], _NOTHING)
     most = enough[int(np.argmax(grown))]
