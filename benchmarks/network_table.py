@@ -84,6 +84,21 @@ def write_spread(results: Results) -> str:
     return _table(rows)
 
 
+def write_ties(results: Results) -> str:
+    """Write how well each way finds ties that were held out."""
+    sets = results["ties"]
+    heads = [f"{name}, {metric}" for name in sets for metric in ("AUC", "hits@20")]
+    rows = [["", *heads], ["---"] * (len(heads) + 1)]
+    for way in next(iter(sets.values()))["ways"]:
+        cells = [
+            f"{mean:.3f} ({low:.3f} to {high:.3f})"
+            for one in sets.values()
+            for mean, low, high in (one["ways"][way]["auc"], one["ways"][way]["hits@20"])
+        ]
+        rows.append([way, *cells])
+    return _table(rows)
+
+
 def write_use(results: Results) -> str:
     """Write how lists change with whom they draw on."""
     sets = results["use"]

@@ -1,10 +1,11 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
 into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach and
 cost, into docs/search.md what search finds, into docs/rules.md what rules cost, into
-docs/discretion.md what it costs that lists draw on fewer friends, into docs/privacy.md what a
-bound costs, into docs/performance.md and
-docs/operations-sizing.md what the service costs, into docs/rollout.md what catches faults, and
-into docs/network.md how near influence comes to the truth.
+docs/discretion.md what it costs that lists draw on fewer friends, into docs/together.md how
+well friends, groups and people are brought together, into docs/privacy.md what a bound costs,
+into docs/performance.md and docs/operations-sizing.md what the service costs, into
+docs/rollout.md what catches faults, and into docs/network.md how near influence comes to the
+truth.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -59,6 +60,7 @@ from benchmarks import (
     shadow_quality_chart,
     slower_lists_table,
     start_table,
+    together_table,
     vectors_table,
 )
 from benchmarks.accuracy_chart import draw_chart
@@ -81,6 +83,7 @@ PAGES: Final = tuple(
         "docs/search.md",
         "docs/rules.md",
         "docs/discretion.md",
+        "docs/together.md",
         "docs/privacy.md",
         "docs/performance.md",
         "docs/operations-sizing.md",
@@ -124,6 +127,10 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "rules": lambda _: rules_table.write_losses(_read("rules.json")),
     "rules diversity": lambda _: rules_table.write_chosen(_read("rules.json")),
     "rules latency": lambda _: rules_table.write_latency(_read("rules.json")),
+    "together invitees": lambda _: together_table.write_invitees(_read("together.json")),
+    "together groups": lambda _: together_table.write_groups(_read("together.json")),
+    "together people": lambda _: together_table.write_people(_read("together.json")),
+    "together sizes": lambda _: together_table.write_sizes(_read("together.json")),
     "discretion": lambda _: discretion_table.write_table(_read("discretion.json")),
     "discretion too few": lambda _: discretion_table.write_too_few(_read("discretion.json")),
     "discretion fits": lambda _: discretion_table.write_fits(_read("discretion.json")),
@@ -166,6 +173,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network ranks": lambda _: network_table.write_ranks(_read("network.json")),
     "network spread": lambda _: network_table.write_spread(_read("network.json")),
     "network scale": lambda _: network_table.write_scale(_read("network.json")),
+    "network ties": lambda _: network_table.write_ties(_read("network.json")),
     "network use": lambda _: network_table.write_use(_read("network.json")),
     "network libraries": lambda _: network_table.write_libraries(_read("network.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),

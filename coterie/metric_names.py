@@ -36,6 +36,7 @@ HEARTBEAT: Final = "coterie_heartbeat_timestamp_seconds"
 
 # Events, from the log to the feature store and to the table that training reads.
 EVENTS: Final = "coterie_events_total"
+INVITATIONS: Final = "coterie_invitations_total"
 UNPUSHED_EVENTS: Final = "coterie_unpushed_events"
 OLDEST_UNPUSHED: Final = "coterie_oldest_unpushed_seconds"
 OLDEST_UNEXPORTED: Final = "coterie_oldest_unexported_seconds"

@@ -181,6 +181,7 @@ def _is(kinds: Collection[str]) -> Callable[[Mapping[str, pa.Array]], pa.Array]:
 
 
 _is_rating, _has_stars = _is([EventKind.RATING]), _is([EventKind.RATING, EventKind.REVIEW])
+_is_share = _is([EventKind.SHARE])
 
 EVENTS: Final = Table(
     "events",
@@ -193,6 +194,7 @@ EVENTS: Final = Table(
         Column("text", pa.string(), False, "of a review, or a tag"),
         Column("ts", TIMESTAMP, True, "when, UTC"),
         Column("referrer_user_id", pa.string(), False, "who shared or invited"),
+        Column("invited_user_id", pa.string(), False, "of a share: with whom"),
         Column("split", pa.string(), False, "bundled split, in public data sets only", PARTS),
     ),
     ("event_id",),
@@ -209,6 +211,16 @@ EVENTS: Final = Table(
             "value",
             f"over {MAX_RATING:g}",
             lambda row: pc.and_(_has_stars(row), pc.greater(row["value"], MAX_RATING)),
+        ),
+        Rule(
+            "invited_user_id",
+            "of an event that is no share",
+            lambda row: pc.and_(pc.is_valid(row["invited_user_id"]), pc.invert(_is_share(row))),
+        ),
+        Rule(
+            "invited_user_id",
+            "a share with oneself",
+            lambda row: pc.equal(row["user_id"], row["invited_user_id"]),
         ),
     ),
 )
@@ -334,6 +346,8 @@ HAD_ITEMS: Final = "had_item_ids"
 """What fell out of the recent list, and was wanted or turned down: never shown again."""
 HAD_KINDS: Final = "had_kinds"
 HAD_WANTED: Final = "had_wanted_ms"
+ASKED_TS: Final = "asked_ts_ms"
+"""When somebody shared an item with them, newest first: nobody is to be asked all the time."""
 FRIEND_IDS: Final = "friend_ids"
 FRIEND_STRENGTHS: Final = "friend_strengths"
 """Flattened: len(STRENGTHS) numbers a friend, in the order of FRIEND_IDS."""
@@ -363,5 +377,7 @@ MAX_RECENT: Final = 200
 """Items of one shopper's history that a list draws on, newest first."""
 MAX_HAD: Final = 5_000
 """Items remembered beside these, so that what was had long ago does not come back."""
+MAX_ASKED: Final = 50
+"""Invitations that are remembered of a person."""
 MAX_FRIENDS: Final = 50
 """Friends that a list draws on, strongest tie first."""

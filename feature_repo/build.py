@@ -14,6 +14,7 @@ from coterie.graph.strength import tie_strengths
 from coterie.graph.tie_weights import weights_by_kind
 from coterie.recommend.shoppers import remembered
 from coterie.schema import (
+    ASKED_TS,
     CONSENT,
     CONSENTS,
     FRIEND_IDS,
@@ -98,6 +99,8 @@ def recent_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
             HAD_ITEMS: _lists(bounds, dataset.items.ids.take(had.item)),
             HAD_KINDS: _lists(bounds, pa.array(had.kind, pa.int64())),
             HAD_WANTED: _lists(bounds, pa.array(had.wanted_ms)),
+            # Known online alone, for a month: what a handover finds there stays.
+            ASKED_TS: _lists(np.zeros_like(rows.offsets), pa.array([], pa.int64())),
         },
     )
 

@@ -32,6 +32,7 @@ from coterie.errors import BadInputError, UnavailableError
 from coterie.progress import Progress, silent
 from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.schema import (
+    ASKED_TS,
     CONSENT,
     FRIEND_WEIGHTS,
     FRIENDS_MUTUAL,
@@ -50,6 +51,7 @@ EVENT_LOGS: Final[dict[str, frozenset[str]]] = {"redis": REDIS, "sqlite": frozen
 """Online stores by Feast's type, and the event logs whose locks all who write to them take."""
 _TYPES: Final = {
     # Which training has no use for.
+    ASKED_TS: pa.list_(pa.int64()),
     CONSENT: pa.list_(pa.int64()),
     FRIENDS_MUTUAL: pa.list_(pa.int64()),
     FRIEND_WEIGHTS: pa.list_(pa.float32()),

@@ -27,7 +27,13 @@ from coterie.progress import Progress, silent
 from coterie.recommend.history_merge import HADS, RECENTS, differs, merge_histories, whole
 from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.retries import until_available
-from coterie.schema import FRIEND_IDS, FRIEND_WIDTHS, SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW
+from coterie.schema import (
+    ASKED_TS,
+    FRIEND_IDS,
+    FRIEND_WIDTHS,
+    SHOPPER_RECENT_VIEW,
+    SHOPPER_TIES_VIEW,
+)
 from feature_repo.views import CREATED, TIMESTAMP, shopper_ties
 
 BATCH: Final = 250
@@ -40,7 +46,8 @@ _PAUSE_S: Final = 0.05
 """Seconds between two batches: longer than a push that waits sleeps before it tries the lock."""
 _TIES: Final = tuple(field.name for field in shopper_ties.schema)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NAMES: Final = {SHOPPER_RECENT_VIEW: (*RECENTS, *HADS), SHOPPER_TIES_VIEW: _TIES}
+_RECENT: Final = (*RECENTS, *HADS, ASKED_TS)
+_NAMES: Final = {SHOPPER_RECENT_VIEW: _RECENT, SHOPPER_TIES_VIEW: _TIES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,8 @@ def _write(
         merged = merge_histories(recent, found)
         # A row is also written where there was none: a shopper without events is known, too.
         changed = np.flatnonzero(differs(merged, whole(found)) | (known_ms[0] == 0))
+        # Tables do not tell who was asked when: that is known online alone.
+        merged = merged.append_column(ASKED_TS, pc.fill_null(found[ASKED_TS], []))
         told = ties["user_id"].is_valid().to_numpy()
         newer = np.flatnonzero(told & (known_ms[1] < snapshot_ms))
         # A process that stood still for longer than its lock lasts has read what is no longer so.
@@ -165,7 +174,10 @@ def _read(store: FeatureStore, ids: Sequence[str]) -> tuple[pa.Table, Ints]:
         raise UnavailableError(f"the online store did not answer: {error}") from error
     columns = answer.to_dict()
     recents = pa.table(
-        {n: pa.array(columns[n], TRAINING_FEATURES.field(n).type) for n in (*RECENTS, *HADS)}
+        {
+            **{n: pa.array(columns[n], TRAINING_FEATURES.field(n).type) for n in (*RECENTS, *HADS)},
+            ASKED_TS: pa.array(columns[ASKED_TS], pa.list_(pa.int64())),
+        }
     )
     names = list(answer.proto.metadata.feature_names.val)
     known_ms = [

@@ -12,6 +12,7 @@ from feast import FeatureView, Field, FileSource, PushSource
 from feast.types import Array, Float32, Int64, String
 
 from coterie.schema import (
+    ASKED_TS,
     CONSENT,
     CONSENTS,
     FEATURE_TIMESTAMP,
@@ -23,6 +24,7 @@ from coterie.schema import (
     HAD_ITEMS,
     HAD_KINDS,
     HAD_WANTED,
+    MAX_ASKED,
     MAX_FRIENDS,
     MAX_HAD,
     MAX_RECENT,
@@ -101,6 +103,12 @@ shopper_recent = FeatureView(
             name=HAD_WANTED,
             dtype=Array(Int64),
             description=f"of each of these, as {RECENT_WANTED}",
+        ),
+        Field(
+            name=ASKED_TS,
+            dtype=Array(Int64),
+            description="when somebody shared an item with the shopper, milliseconds since 1970, "
+            f"UTC, newest first, at most {MAX_ASKED}",
         ),
     ],
     source=shopper_recent_push,

@@ -263,6 +263,9 @@ class EventIn(StrictBody):
         description=f"Of a review, or a tag; cut after {MAX_TEXT['text']} characters",
     )
     referrer_user_id: IdIn | None = Field(default=None, description="Who shared or invited")
+    invited_user_id: IdIn | None = Field(
+        default=None, description="Of a share: with whom; nobody else is told"
+    )
     list_id: IdIn | None = Field(
         default=None, description="Of the list that it follows from: how releases are compared"
     )

@@ -21,7 +21,7 @@ _DIGEST_BYTES: Final = 20
 _REMEMBERED: Final = 50_000
 
 
-REFERRING: Final = frozenset({"referrer_user_id"})
+REFERRING: Final = frozenset({"referrer_user_id", "invited_user_id"})
 """Columns in which somebody else's row may name a person."""
 
 

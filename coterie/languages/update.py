@@ -17,11 +17,14 @@ ROOT: Final = Path(__file__).parents[2]
 SOURCES: Final = (
     "coterie/languages/texts.py",
     "coterie/reasons/*.py",
+    "coterie/together/words.py",
     "serving/api/asking.py",
     "serving/api/people.py",
     "serving/api/static/*.js",
 )
-PAGES: Final = tuple(f"serving/api/static/{name}.html" for name in ("index", "privacy", "sign-in"))
+PAGES: Final = tuple(
+    f"serving/api/static/{name}.html" for name in ("index", "privacy", "sign-in", "together")
+)
 KEYWORDS: Final = {
     "marked": None,
     "marked_plural": (1, 2),

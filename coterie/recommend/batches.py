@@ -122,6 +122,11 @@ class RecentColumns:
             return cls(rows, item, kind, times, wanted)
         return cls(rows.where(known), item[known], kind[known], times[known], wanted[known])
 
+    @property
+    def histories(self) -> Histories:
+        """Give the histories of these people."""
+        return Histories.of(self.rows.offsets, self.item, self.kind, self.ts_ms, self.wanted_ms)
+
 
 def shopper_from_features(
     own: Recent,
@@ -171,13 +176,12 @@ def shopper_from_columns(
         )
     rows, item, kind = columns.rows, columns.item, columns.kind
     wanted_ms = columns.wanted_ms
-    histories = Histories.of(rows.offsets, item, kind, columns.ts_ms, wanted_ms)
     bounds, person = np.array([0, friends], np.int64), np.arange(1, friends + 1)
     mine = slice(0, int(rows.offsets[1]))
     hidden = item[mine][hides(kind[mine], wanted_ms[mine], item[mine], again)]
     seen = Distinct.of(np.concatenate([hidden, before])).values
     listed = FriendLists(bounds, person, table)
-    return Shoppers(histories, listed, np.array([0, len(seen)], np.int64), seen)
+    return Shoppers(columns.histories, listed, np.array([0, len(seen)], np.int64), seen)
 
 
 def had_before(

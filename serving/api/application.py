@@ -16,6 +16,7 @@ from serving.api import (
     routes,
     service,
     storefront,
+    together,
     tokens,
 )
 from serving.api.auth import Guard
@@ -56,7 +57,15 @@ def create_app(parts: AppParts) -> ASGIApp:
     answer_with_problems(app)
     app.state.language = LanguageParts.of(parts.settings, parts.metrics.llm)
     app.state.asking = Buckets(asking.READ_PER_S)
-    routers = [routes.api, asking.api, changes.api, people.api, tokens.api, service.api]
+    routers = [
+        routes.api,
+        asking.api,
+        changes.api,
+        people.api,
+        together.api,
+        tokens.api,
+        service.api,
+    ]
     if parts.rollouts is not None:
         rollout_store, locator = parts.rollouts
         rollouts = RolloutParts(rollout_store, locator.find, locator.versions)

@@ -104,7 +104,8 @@ async def person_data(
     erased = any(text in using.router.erased for text in _names(request, user_id))
     found = bodies.PersonData(user_id=user_id, erased=erased, ties=[], log=[])
     if not after and found.erased:
-        found.recent, found.had, found.friends, found.network = [], [], [], {}
+        found.recent, found.had, found.asked, found.friends = [], [], [], []
+        found.network = {}
     elif not after:
         _describe(using, user_id, found)
     if place.ties is not None:
@@ -169,6 +170,7 @@ def _describe(using: AppParts, user_id: str, found: bodies.PersonData) -> None:
     )
     row = features.shopper(user_id)
     found.recent, found.had = _recent(row.recent), _had(row.recent)
+    found.asked = [_time(ms) for ms in row.recent.asked_ms]
     found.friends = _friends(row.friends)
     found.network = features.network(user_id)
 
@@ -231,7 +233,16 @@ def _entry(entry: Entry, user_id: str) -> bodies.KeptEntry:
     fields: dict[str, Any]
     if isinstance(entry, Event):
         referred = entry.user_id != user_id
-        names = ("event_id", "item_id", "event", "value", "text", "referrer_user_id", "list_id")
+        names = (
+            "event_id",
+            "item_id",
+            "event",
+            "value",
+            "text",
+            "referrer_user_id",
+            "list_id",
+            "invited_user_id",
+        )
         fields = (
             {"event_id": entry.event_id}
             if referred

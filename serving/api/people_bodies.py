@@ -52,7 +52,9 @@ class KeptEntry(BaseModel):
 
     kind: Literal["event", "change"]
     ts: datetime
-    referred: bool = Field(description="Somebody else's event, which names the person as referrer")
+    referred: bool = Field(
+        description="Somebody else's event, which names the person: as referrer, or as invited"
+    )
     fields: dict[str, Any] = Field(description="As they came; of another's event its id alone")
 
 
@@ -67,6 +69,9 @@ class PersonData(BaseModel):
     recent: list[RecentItem] | None = Field(default=None, description="Newest first")
     had: list[RecentItem] | None = Field(
         default=None, description="What fell out of the recent list, and is not shown again"
+    )
+    asked: list[datetime] | None = Field(
+        default=None, description="When others shared something with them, newest first"
     )
     friends: list[TiedPerson] | None = None
     network: dict[str, float] | None = Field(

@@ -31,7 +31,7 @@ CHOSEN_LANGUAGE: Final = "coterie_language"
 """The cookie by which the page remembers which language was chosen (static/languages.js)."""
 _PAGES: Final = {
     name: (STATIC / name).read_text(encoding="utf-8")
-    for name in ("index.html", "privacy.html", "sign-in.html")
+    for name in ("index.html", "privacy.html", "sign-in.html", "together.html")
 }
 _NO_PICTURES: Final = '<meta name="pictures" content="">'
 _ENGLISH_ALONE: Final = '<option value="en">English</option>'
@@ -84,6 +84,20 @@ async def privacy(
 ) -> HTMLResponse:
     """Show the page of one shopper's own data, in the reader's language."""
     return _shown("privacy.html", request, lang, _PLAIN)
+
+
+@api.get("/together", include_in_schema=False)
+async def together(
+    request: Request,
+    using: Using,
+    user: Annotated[list[str] | None, Query()] = None,  # noqa: ARG001 - the page's script reads it
+    rule: Annotated[str, Query()] = "",  # noqa: ARG001
+    lang: Annotated[str, Query()] = "",
+) -> HTMLResponse:
+    """Show the page of a group's list, in the reader's language."""
+    answer = _shown("together.html", request, lang, _HEADERS, bool(using.settings.pictures))
+    keep_session(request, answer)
+    return answer
 
 
 @api.get("/sign-in", include_in_schema=False)

@@ -20,7 +20,8 @@ class ErasedEntries:
     events: int = 0
     """Events of theirs."""
     referrals: int = 0
-    """Events of others that named them as who referred, which stay without that name."""
+    """Events of others that named them, as who referred or was invited; they stay without that
+    name."""
     changes: int = 0
     """Changes of their ties, in both directions, and of their consents."""
     rows: int = 0
@@ -35,8 +36,11 @@ def spared(entry: Entry, gone: Suppressed) -> Entry | None:
         return None if any(one in gone for one in people_of(entry)) else entry
     if entry.user_id in gone:
         return None
-    if entry.referrer_user_id is not None and entry.referrer_user_id in gone:
-        return replace(entry, referrer_user_id=None)
+    referrer, invited = entry.referrer_user_id, entry.invited_user_id
+    if referrer is not None and referrer in gone:
+        entry = replace(entry, referrer_user_id=None)
+    if invited is not None and invited in gone:
+        entry = replace(entry, invited_user_id=None)
     return entry
 
 
@@ -47,7 +51,9 @@ def without(entry: Entry, user_id: str) -> Entry | None:
     if entry.user_id == user_id:
         return None
     if entry.referrer_user_id == user_id:
-        return replace(entry, referrer_user_id=None)
+        entry = replace(entry, referrer_user_id=None)
+    if entry.invited_user_id == user_id:
+        entry = replace(entry, invited_user_id=None)
     return entry
 
 
@@ -87,7 +93,7 @@ class Marks:
 def is_about(entry: Entry, user_id: str) -> bool:
     """Tell whether an entry is of a person: theirs, or one that names them."""
     if isinstance(entry, Event):
-        return user_id in (entry.user_id, entry.referrer_user_id)
+        return user_id in (entry.user_id, entry.referrer_user_id, entry.invited_user_id)
     return user_id in people_of(entry)
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -40,7 +41,9 @@ def without_old(recent: RecentList, oldest_ms: int) -> RecentList | None:
         if abs(one[2]) >= oldest_ms
     ]
     items, kinds, times, wanted = _columns(left, 4)
+    asked = tuple(ms for ms in recent.asked_ms if ms >= oldest_ms)
     found = RecentList(items, kinds, times, wanted, *_columns(had, 3))
+    found = replace(found, asked_ms=asked)
     return None if found == recent else found
 
 

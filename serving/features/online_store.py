@@ -188,7 +188,7 @@ _RECENT: Final = (
     schema.RECENT_WANTED,
 )
 _HAD: Final = (schema.HAD_ITEMS, schema.HAD_KINDS, schema.HAD_WANTED)
-_ALL: Final = (*_RECENT, *_HAD)
+_ALL: Final = (*_RECENT, *_HAD, schema.ASKED_TS)
 _TIES: Final = (
     schema.FRIEND_IDS,
     schema.FRIEND_STRENGTHS,

@@ -1,13 +1,13 @@
 """The recent list of a shopper, and how events change it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from coterie.data.polarity import Told, both_told, told_by, told_had, wanted_at
-from coterie.schema import MAX_HAD, MAX_RECENT
+from coterie.schema import MAX_ASKED, MAX_HAD, MAX_RECENT
 from serving.events.event import KIND_CODES, Event
 
 
@@ -27,6 +27,8 @@ class RecentList:
     """What fell out of the list, and was wanted or turned down: never to be shown again."""
     had_kinds: tuple[int, ...] = ()
     had_wanted_ms: tuple[int, ...] = ()
+    asked_ms: tuple[int, ...] = ()
+    """When somebody shared an item with them, newest first: by whom, and what, is not kept."""
 
     def __post_init__(self) -> None:
         if len(self.wanted_ms) != len(self.item_ids):
@@ -67,8 +69,21 @@ def merge(
     times, ids, kinds, wanted = _columns(rows[:most])
     _, had_ids, had_kinds, had_wanted = _columns(sorted(had)[:most_had])
     return RecentList(
-        ids, kinds, tuple([-ms for ms in times]), wanted, had_ids, had_kinds, had_wanted
+        ids,
+        kinds,
+        tuple([-ms for ms in times]),
+        wanted,
+        had_ids,
+        had_kinds,
+        had_wanted,
+        recent.asked_ms,
     )
+
+
+def note_asked(recent: RecentList, times: Iterable[int], most: int = MAX_ASKED) -> RecentList:
+    """Note when somebody shared items with this person; the same time twice counts once."""
+    asked = tuple(sorted({*recent.asked_ms, *times}, reverse=True)[:most])
+    return replace(recent, asked_ms=asked)
 
 
 def _known(recent: RecentList) -> dict[str, Told]:

@@ -22,6 +22,7 @@ _NAMES: Final = (
     schema.HAD_ITEMS,
     schema.HAD_KINDS,
     schema.HAD_WANTED,
+    schema.ASKED_TS,
 )
 """Columns of the view, in the order of a RecentList's fields."""
 FIELDS: Final = {name: part.name for name, part in zip(_NAMES, fields(RecentList), strict=True)}

@@ -120,6 +120,7 @@ def as_table(events: Sequence[Event]) -> pa.Table:
         "text": [e.text for e in events],
         "ts": [datetime.fromtimestamp(e.ts_ms / 1000, UTC) for e in events],
         "referrer_user_id": [e.referrer_user_id for e in events],
+        "invited_user_id": [e.invited_user_id for e in events],
     }
     schema = pa.schema([field for field in EVENTS.arrow if field.name in columns])
     lists = pa.array([e.list_id for e in events], pa.string())

@@ -7,10 +7,10 @@ from typing import Final
 
 from coterie.data.locks import PUSH, LockTakenError
 from coterie.errors import UnavailableError
-from serving.events.event import Event, by_shopper
+from serving.events.event import Event, by_person
 from serving.events.log import EventLog, LogBatch
 from serving.features.online_store import OnlineFeatures
-from serving.features.recent import merge
+from serving.features.recent import RecentList, merge, note_asked
 from serving.features.recent_rows import RememberedRows, recent_rows
 from serving.telemetry.instruments import LogMetrics
 from serving.telemetry.logs import LOGGER
@@ -97,7 +97,7 @@ class FeatureUpdater:
 
     def _push(self, batch: LogBatch) -> None:
         began = time.perf_counter()
-        groups = by_shopper(batch.events)
+        groups = by_person(batch.events)
         left = 0
         for attempt in range(_ATTEMPTS):
             shared = self._rows.shared and attempt < _TOGETHER
@@ -121,7 +121,8 @@ class FeatureUpdater:
         users = list(groups)
         known = self._rows.read(users)
         lists = [
-            merge(row.recent, events) for row, events in zip(known, groups.values(), strict=True)
+            _told(user, row.recent, events)
+            for row, (user, events) in zip(known, groups.items(), strict=True)
         ]
         return self._rows.write(users, known, lists, fencing_token).count(None)
 
@@ -137,3 +138,12 @@ class FeatureUpdater:
         if said != self._said:
             log.warning("events wait in the log: %s", said)
         self._said = said
+
+
+def _told(user_id: str, recent: RecentList, events: Sequence[Event]) -> RecentList:
+    """Take in what somebody did, and when others shared items with them."""
+    asked = [event.ts_ms for event in events if event.user_id != user_id]
+    if not asked:
+        return merge(recent, events)
+    own = [event for event in events if event.user_id == user_id]
+    return note_asked(merge(recent, own) if own else recent, asked)

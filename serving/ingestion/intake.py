@@ -26,6 +26,7 @@ from serving.ingestion.sent_rows import Fault, SentRows, odd, shown, text_of, ti
 LIST_ID: Final = "list_id"
 USER_ID: Final = "user_id"
 REFERRER: Final = "referrer_user_id"
+INVITED: Final = "invited_user_id"
 ERASED: Final = "this person was erased: nothing is kept of them until that is lifted"
 _COLUMNS: Final = tuple(name for name in EVENTS.arrow.names if name != "split")
 """That a sender may fill: splits are of public data sets."""
@@ -124,16 +125,19 @@ class Intake:
             return USER_ID, ERASED
         if not self.door:
             return event
-        # A referrer who was erased under an older key: the log knows by the newest alone.
+        # Others who were erased under an older key: the log knows by the newest alone.
         led_by = None if event.referrer_user_id in gone else event.referrer_user_id
+        invited = None if event.invited_user_id in gone else event.invited_user_id
         name = USER_ID
         try:
             user_id = self.door.enter(event.user_id)
             name = REFERRER
             inside = self.door.enter(led_by) if led_by else None
+            name = INVITED
+            with_whom = self.door.enter(invited) if invited else None
         except BadInputError as error:
             return name, str(error)
-        return replace(event, user_id=user_id, referrer_user_id=inside)
+        return replace(event, user_id=user_id, referrer_user_id=inside, invited_user_id=with_whom)
 
     def _judge(
         self, batch: Sequence[Any], now: datetime
@@ -205,6 +209,7 @@ def _event(
     text: str | None,
     ts_ms: int,
     referrer_user_id: str | None,
+    invited_user_id: str | None,
     list_id: str | None,
 ) -> Event:
     return Event(
@@ -217,4 +222,5 @@ def _event(
         text,
         referrer_user_id,
         list_id,
+        invited_user_id,
     )

@@ -93,6 +93,12 @@ class Sink:
         events = [(e, n) for e, n in zip(entries, flags, strict=True) if isinstance(e, Event)]
         for event, is_new in events:
             self._metrics.events.count_event(event.event, is_new)
+            if is_new:
+                self._metrics.events.count_invitation(
+                    event.event,
+                    event.invited_user_id is not None,
+                    event.referrer_user_id is not None,
+                )
         if self._on_new is not None:
             self._on_new([event for event, is_new in events if is_new], time.time())
         return [

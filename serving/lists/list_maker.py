@@ -82,7 +82,7 @@ class ListMaker:
         self._finder = ItemFinder(self.items, metrics)
         self._metrics = metrics
         self._discretion = discretion or Discretion()
-        self._compiled = CompiledCache()
+        self.compiled = CompiledCache()
         self._made = itertools.count(1)
 
     @property
@@ -207,7 +207,7 @@ class ListMaker:
         self, asked: Asked, num: int, allowed: npt.NDArray[np.bool_], wanted: Wanted
     ) -> RankedList:
         """List the best items, as the shop's rules leave them."""
-        rules = self._compiled.of(wanted.rules, wanted.surface, self.catalogue)
+        rules = self.compiled.of(wanted.rules, wanted.surface, self.catalogue)
         recommender = self.items.recommender
         if rules is None:
             lists = recommender.recommend(asked, num, allowed)

@@ -12,12 +12,14 @@ from coterie.content.encoder import ContentEncoder
 from coterie.data.changes import RowState
 from coterie.data.dataset import Ints
 from coterie.data.repurchase import Again
+from coterie.graph.friends import FriendLists
 from coterie.recommend.batches import RecentColumns, had_before, shopper_from_columns
 from coterie.recommend.columns import Mask
 from coterie.recommend.recommender import Recommender
 from coterie.recommend.shoppers import Shoppers
 from coterie.recommend.terms import Asked
 from coterie.release.bundle import Release
+from coterie.schema import STRENGTHS
 from serving.features.online_store import ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.catalogue import Catalogue
@@ -121,19 +123,28 @@ class ServedItems:
 
     def shoppers(self, row: ShopperRow, friends: Sequence[RecentList]) -> Shoppers:
         """Say in rows of items what is known of one shopper and their friends."""
-        own, people = row.recent, (row.recent, *friends)
+        own = row.recent
+        columns, again = self.columns((own, *friends))
+        before = had_before(self.catalogue.rows(own.had_ids), own.had_wanted_ms, again)
+        return shopper_from_columns(columns, before, row.friends.strengths, again)
+
+    def columns(self, people: Sequence[RecentList]) -> tuple[RecentColumns, Again | None]:
+        """Say in rows of items what several people did lately, and what may be had again now."""
         again = Again.at(self._days_until_again, int(time.time() * 1000))
-        counts = list(map(len, people))
         item_ids = [item_id for one in people for item_id in one.item_ids]
-        columns = RecentColumns.of(
-            counts,
+        return RecentColumns.of(
+            list(map(len, people)),
             self.catalogue.rows(item_ids),
             [one.kinds for one in people],
             [one.ts_ms for one in people],
             [one.wanted_ms for one in people],
-        )
-        before = had_before(self.catalogue.rows(own.had_ids), own.had_wanted_ms, again)
-        return shopper_from_columns(columns, before, row.friends.strengths, again)
+        ), again
+
+    def alone(self, columns: RecentColumns) -> Asked:
+        """Read several people, each by their own history alone."""
+        nothing = np.zeros(len(columns.rows) + 1, np.int64)
+        friends = FriendLists(nothing, nothing[:0], np.zeros((0, len(STRENGTHS)), np.float32))
+        return self.recommender.read(Shoppers(columns.histories, friends, nothing, nothing[:0]))
 
     def hidden(self, row: ShopperRow, item_ids: Sequence[str]) -> list[str]:
         """Name those of some items that a shopper had and that may not be listed again yet."""

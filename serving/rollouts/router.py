@@ -95,7 +95,7 @@ class ReleaseRouter:
             explorer: Of new items, for both arms alike; nothing is explored if not given.
         """
         self.explorer = explorer or Explorer()
-        self._rules = rules or RulesFile("", metrics)
+        self.rules_file = rules or RulesFile("", metrics)
         self._live = live
         if live is not None:
             features = LiveFeatures(features, live)
@@ -171,7 +171,7 @@ class ReleaseRouter:
         """
         arms = self._releases.fresh()
         # Both arms go by the rules of this moment, or they would be judged by these.
-        wanted = replace(wanted, rules=self._rules.rules, explorer=self.explorer)
+        wanted = replace(wanted, rules=self.rules_file.rules, explorer=self.explorer)
         asked = ListRequest(arms.stable.maker.gather(user_id), k, explain, wanted)
         digest = arms.canary_digest
         if digest and bucket(user_id, digest) < arms.weight:
@@ -199,7 +199,7 @@ class ReleaseRouter:
         """Say that this replica lives, and count lists whose time is over; once a second."""
         now = time.time() if now is None else now
         self._metrics.arms.heartbeat.set(now)
-        self._rules.look()
+        self.rules_file.look()
         self._impressions.mature(now)
         self._releases.tell(now)
         with contextlib.suppress(UnavailableError):  # the next request will say so

@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 from prometheus_client import CollectorRegistry
 
 from coterie import metric_names
-from coterie.schema import EVENT_KINDS, EventKind
+from coterie.schema import EVENT_KINDS, TARGET_KINDS, EventKind
 from serving.telemetry.series import LATENCY_BUCKETS, Counter, Histogram, gauge
 from serving.telemetry.traces import span
 
@@ -121,6 +121,28 @@ class EventMetrics:
             ("kind", "outcome"),
             registry=registry,
         )
+        self._invitations = Counter(
+            metric_names.INVITATIONS,
+            "Items shared with a person (sent), what somebody came to through another (visited), "
+            "and of that what they took (taken).",
+            ("step",),
+            registry=registry,
+        )
+
+    def count_invitation(self, kind: EventKind, invites: bool, invited: bool) -> None:
+        """Count what a new event is of an invitation, if it is of one.
+
+        Args:
+            kind: Of the event.
+            invites: Whether it shares something with a person.
+            invited: Whether it names who referred.
+        """
+        if invites:
+            self._invitations.labels("sent").inc()
+        if invited:
+            self._invitations.labels("visited").inc()
+            if kind in TARGET_KINDS:
+                self._invitations.labels("taken").inc()
 
     def count_event(self, kind: EventKind, is_new: bool) -> None:
         """Count one event received."""

@@ -106,6 +106,8 @@ def say(replica, friend):
         for n in range(20)
     ]
     events.append({**events[0], "event_id": "led", "user_id": friend, "referrer_user_id": WHO})
+    asked = {"event_id": "asked", "user_id": friend, "event": "share", "invited_user_id": WHO}
+    events.append({**events[0], **asked})
     assert replica.http.post("/v1/events", json={"events": events}).status_code == 200
     for path in (f"/v1/users/{WHO}/ties/{friend}", f"/v1/users/{friend}/ties/{WHO}"):
         assert replica.http.put(path, json={"kind": "follow"}).status_code == 200
@@ -132,7 +134,7 @@ def story(made):
     friend = replica.http.get(f"/v1/users/{WHO}/data").json()["friends"][0]["user_id"]
     say(replica, friend)
     told = replica.http.get(f"/v1/users/{WHO}/data").json()
-    assert (len(told["recent"]) >= 20, len(told["log"])) == (True, 24)
+    assert (len(told["recent"]) >= 20, len(told["log"])) == (True, 25)
     replica.export()
     freed(trained.store)
     before = scan()
@@ -160,7 +162,7 @@ def test_the_log_and_online_features_let_go_at_once(story):
     assert at_once["log"] == []
     # What the pipeline wrote offline is left until it runs again.
     assert [file for file in at_once["features"] if not file.endswith(".parquet")] == []
-    assert (receipt["features"], receipt["log_events"], receipt["log_referrals"]) == (1, 20, 1)
+    assert (receipt["features"], receipt["log_events"], receipt["log_referrals"]) == (1, 20, 2)
     assert receipt["friends"] > 0
     assert WHO not in lists
 

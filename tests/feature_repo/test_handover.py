@@ -12,7 +12,13 @@ from coterie.data.dataset import Ties
 from coterie.data.locks import PUSH, LockTakenError, lock_key
 from coterie.data.people_key import KEY, agree_on_key
 from coterie.errors import BadInputError, UnavailableError
-from coterie.schema import SHOPPER_RECENT_VIEW, SHOPPER_TIES_VIEW, STRENGTHS, EventKind
+from coterie.schema import (
+    ASKED_TS,
+    SHOPPER_RECENT_VIEW,
+    SHOPPER_TIES_VIEW,
+    STRENGTHS,
+    EventKind,
+)
 from coterie.workflow.shop import CleanShop
 from feature_repo import handover, online
 from feature_repo.build import snapshots
@@ -112,7 +118,7 @@ def live(request, tmp_path, redis, monkeypatch):
 def known(filled):
     """What the features step knows of each shopper now."""
     rows = newest_rows(file_of(str(filled.store), SHOPPER_RECENT_VIEW), SHOPPER_RECENT_VIEW)
-    names = (*online.RECENTS, *online.HADS)
+    names = (*online.RECENTS, *online.HADS, ASKED_TS)
     return {
         row["user_id"]: RecentList(*(tuple(row[name]) for name in names))
         for row in rows.to_pylist()
@@ -163,6 +169,14 @@ def test_what_comes_after_is_added_and_the_same_again_changes_nothing(live, fill
     assert (handed.online.recent, handed.online.ties) == (0, 0)
     assert refill(live.shared).online == handed.online
     assert live.recent(ana) == expected
+
+
+def test_who_was_asked_before_a_handover_is_known_to_be_asked_after_it(live, filled, known, ana):
+    share = Event("s1", "somebody", "brand-new", EventKind.SHARE, LATER, invited_user_id=ana)
+    live.sink.write([[share]])
+    assert live.recent(ana) == RecentList(asked_ms=(LATER,))
+    hand_over(str(filled.store), live.shared, "1")
+    assert live.recent(ana) == replace(known[ana], asked_ms=(LATER,))
 
 
 def test_a_snapshot_of_before_brings_nobody_back_who_was_erased(

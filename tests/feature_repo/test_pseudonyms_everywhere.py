@@ -125,11 +125,13 @@ def say(replica, who, friend):
     ]
     events += [
         {**events[0], "event_id": "led", "user_id": NEWCOMER, "referrer_user_id": who},
+        {**events[0], "event_id": "asked", "user_id": NEWCOMER, "event": "share"}
+        | {"invited_user_id": who},
         {**events[0], "event_id": "checked", "user_id": f" {who} ", "text": "fine"},
         {**events[0], "event_id": "unfit", "event": f"{RAW}kind"},
     ]
     sent = replica.http.post("/v1/events", json={"events": events})
-    assert (sent.status_code, sent.json()["accepted"]) == (207, 7), sent.text
+    assert (sent.status_code, sent.json()["accepted"]) == (207, 8), sent.text
     paths = (f"/v1/users/{who}/ties/{friend}", f"/v1/users/{NEWCOMER}/ties/{who}")
     for path in paths:
         assert replica.http.put(path, json={"kind": "friend"}).status_code == 200

@@ -111,6 +111,10 @@ def use(client, n: int, metrics: ServingMetrics) -> None:
         one = {"event_id": event_id, "user_id": "ana", "item_id": item(20 + n % 90)}
         kind = ("view", "click", "purchase")[n % 3]
         client.post("/v1/events", json={"events": [one | {"event": kind}, {"event": "like"}]})
+    shared = {"user_id": "ana", "item_id": item(5), "event": "share", "invited_user_id": "max"}
+    taken = {"user_id": "max", "item_id": item(5), "event": "purchase", "referrer_user_id": "ana"}
+    body = {"events": [shared | {"event_id": f"s{n}"}, taken | {"event_id": f"t{n}"}]}
+    client.post("/v1/events", json=body)
     for place in range(10):
         metrics.lists.count_best_score(place)
     for arm in ("stable", "canary"):

@@ -90,10 +90,12 @@ def test_reciprocity_and_pairs_count_each_once():
 
 
 def test_growth_counts_ties_from_when_they_are():
-    network = Network.of(ties_of([[0, 1], [2, 3], [1, 2]], since=[0, 100, 300]), 4)
+    pairs = [[0, 1], [2, 3], [1, 2], [3, 2]]
+    network = Network.of(ties_of(pairs, since=[0, 100, 300, 300]), 4)
     first, last = growth(network, 2)
     assert (first.ts_ms, first.ties, first.people, first.largest_part) == (100, 2, 4, 0.5)
-    assert (last.ts_ms, last.ties, last.mean_degree, last.largest_part) == (300, 3, 1.5, 1.0)
+    assert first.mean_degree == 1.0
+    assert (last.ts_ms, last.ties, last.mean_degree, last.largest_part) == (300, 4, 1.5, 1.0)
     assert growth(Network.of(ties_of([[0, 1]]), 2)) == []
 
 

@@ -36,6 +36,7 @@ COLUMNS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             *("reviewtime", "eventdate", "orderedat", "checkintime"),
         ),
         "referrer_user_id": ("referreruserid", "referrerid", "invitedby", "sharedby"),
+        "invited_user_id": ("inviteduserid", "invitedid", "sharedwith"),
     },
     "ties": {
         "src_user_id": (

@@ -125,6 +125,7 @@ def event_table(
         "text": log.text,
         "ts": as_times(log.ts_ms, start_ms),
         "referrer_user_id": users.take(pa.array(friend, mask=~told)),
+        "invited_user_id": pa.nulls(len(log.visit), pa.string()),
         "split": pa.nulls(len(log.visit), pa.string()),
     }
     return pa.table(columns, schema=schema.EVENTS.arrow)

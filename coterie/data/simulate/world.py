@@ -204,6 +204,7 @@ class World:
             "text": pa.nulls(len(user), pa.string()),
             "ts": pa.array(ts * 1000, pa.int64()).cast(schema.TIMESTAMP),
             "referrer_user_id": pa.nulls(len(user), pa.string()),
+            "invited_user_id": pa.nulls(len(user), pa.string()),
             "split": pa.nulls(len(user), pa.string()),
         }
         return pa.table(columns, schema=schema.EVENTS.arrow)

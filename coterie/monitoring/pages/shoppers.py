@@ -173,6 +173,15 @@ SHOPPERS: Final = Dashboard(
                     height=6,
                 ),
                 Panel(
+                    "Invitations",
+                    "Items that shoppers shared with a person, what people came to through "
+                    "somebody, and what of that they took, a second.",
+                    [PanelQuery(rate(metric_names.INVITATIONS, "step"), "{{step}}")],
+                    "cps",
+                    width=12,
+                    height=6,
+                ),
+                Panel(
                     "Age of a shopper's newest event",
                     "When their list was made; half of the shoppers are below the median. It grows "
                     "second by second when events do not arrive.",

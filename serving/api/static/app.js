@@ -2,8 +2,9 @@ import { askShop, readAs } from "/static/ask.js";
 import { beginLanguage, count, language, marked, say } from "/static/languages.js";
 import { closeFinder, isLooking, onChoice } from "/static/finder.js";
 import { chosen, isFiltered, offer, onFilter, readAddress } from "/static/filters.js";
+import { showPeople } from "/static/invite.js";
 import { itemPage, loadItem } from "/static/item.js";
-import { ask, leaf, make, money, path, percent, signIn, tongue } from "/static/parts.js";
+import { ask, leaf, make, money, path, percent, signIn, tongue, within } from "/static/parts.js";
 import { picture } from "/static/pictures.js";
 import { bar, headline, lifted, liftedBy, matched, why } from "/static/reasons.js";
 import { showShopper } from "/static/shopper.js";
@@ -302,6 +303,8 @@ async function shopAs(user) {
   url.searchParams.set("shopper", user);
   history.replaceState(null, "", url);
   document.title = `${user} · Coterie`;
+  at("together").href = within("/together", { user });
+  showPeople(user, befriend);
   try {
     await refresh();
   } catch (error) {
@@ -375,19 +378,23 @@ addEventListener("popstate", () => {
   refresh().catch(failed);
 });
 
-at("befriend").addEventListener("submit", async (event) => {
+at("befriend").addEventListener("submit", (event) => {
   event.preventDefault();
-  const other = at("friend").value.trim();
+  return befriend(at("friend").value.trim());
+});
+
+async function befriend(other) {
   if (!other) return toast(say("Say whom you know, by their id."), true);
   try {
     const receipt = await ask(path("users", state.user, "ties", other), { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind: "friend" }) });
     const moved = await refresh();
     at("friend").value = "";
+    showPeople(state.user, befriend);
     toast(said(say("You and {friend} know each other now.", { friend: other }), receipt.applied, moved));
   } catch (error) {
     toast(error.message, true);
   }
-});
+}
 
 /* ------------------------------------------------------------- beginning */
 

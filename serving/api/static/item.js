@@ -1,6 +1,7 @@
 // The page of one item: what it is, who of one's friends has it, what is like it, what goes with it.
 
 import { say } from "/static/languages.js";
+import { loadInvitees, shareWith } from "/static/invite.js";
 import { ask, leaf, make, money, path, percent, tongue } from "/static/parts.js";
 import { face, picture } from "/static/pictures.js";
 import { bar, lifted, why } from "/static/reasons.js";
@@ -10,12 +11,13 @@ const BESIDE = 5;
 // What the page needs; each list may fail by itself.
 export async function loadItem(user, id) {
   const nothing = () => ({ items: [] });
-  const [about, alike, beside] = await Promise.all([
+  const [about, alike, beside, invitees] = await Promise.all([
     ask(path("users", user, "items", id)),
     ask(`${path("items", id, "similar")}?k=${BESIDE}`).catch(nothing),
     ask(`${path("users", user, "recommendations")}?k=${BESIDE}&surface=product&item_id=${encodeURIComponent(id)}`).catch(nothing),
+    loadInvitees(user, id),
   ]);
-  return { about, alike: alike.items, beside: beside.items };
+  return { about, alike: alike.items, beside: beside.items, invitees };
 }
 
 // Only what reasons may tell: named friends, or a number where it betrays nobody.
@@ -33,7 +35,7 @@ function shelf(title, entries, card, about) {
 }
 
 // `acts` are buttons: what they say, what they are called for a reader, what they do. `rule` is what lifted it in the list.
-export function itemPage({ about, alike, beside }, acts, card, rule) {
+export function itemPage({ about, alike, beside, invitees }, acts, card, rule) {
   const { item, reasons } = about;
   const title = make("h1", { id: "item-title", class: "item-name", text: item.title, ...tongue(item.title) });
   return [
@@ -46,6 +48,7 @@ export function itemPage({ about, alike, beside }, acts, card, rule) {
         !item.available && make("p", { class: "gone", text: say("Not for sale at the moment") }),
         make("div", { class: "actions" }, ...acts.map(({ text, label, name = "", act }) => make("button", { type: "button", class: name, text, "aria-label": label, on: { click: act } }))),
         make("h2", { text: say("Who of the people you know has it") }), whoHasIt(about),
+        make("h2", { text: say("Share with") }), shareWith(about.user_id, item, invitees),
         make("h2", { text: say("Why it suits you, or not") }), bar(reasons), why(reasons))),
     shelf(say("Goes with it, for you"), beside, card, (entry) => leaf(entry.item.category)),
     shelf(say("Similar items"), alike, card, (entry) => say("{category} · {share} alike", { category: leaf(entry.item.category), share: percent(Math.max(entry.similarity, 0)) })),

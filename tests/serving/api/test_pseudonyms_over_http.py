@@ -51,9 +51,17 @@ def test_events_are_kept_of_pseudonyms_and_the_next_list_knows(shop):
     before = ids(list_of(shop, "ana"))
     plain = event("e1", "ana", before[0], referrer_user_id="bea")
     checked = event("e2", "12.0", item(7), text="read by the check")
-    assert post(shop, plain, checked).status_code == 200
-    found = {one.event_id: (one.user_id, one.referrer_user_id) for one in logged(shop)}
-    assert found == {"e1": (ANA, BEA), "e2": (KEYS.of("12"), None)}
+    asked = event("e3", "ana", item(9), "share", invited_user_id="bea")
+    assert post(shop, plain, checked, asked).status_code == 200
+    found = {
+        one.event_id: (one.user_id, one.referrer_user_id, one.invited_user_id)
+        for one in logged(shop)
+    }
+    assert found == {
+        "e1": (ANA, BEA, None),
+        "e2": (KEYS.of("12"), None, None),
+        "e3": (ANA, None, BEA),
+    }
     assert before[0] not in ids(list_of(shop, "ana"))
 
 
@@ -153,8 +161,11 @@ def test_who_was_erased_before_there_was_this_key_stays_out(make_client):
         assert_problem(after.post("/v1/ties", json={"ties": ties}), 422)
         assert after.get(f"/v1/users/{who}/data").json()["erased"] is True
         led = event(f"led-{who}", "bea", item(30), referrer_user_id=who)
-        assert post(after, led).json()["accepted"] == 1
-    assert [one.referrer_user_id for one in logged(after) if hasattr(one, "event_id")] == [None] * 2
+        asked = event(f"asked-{who}", "bea", item(30), "share", invited_user_id=who)
+        assert post(after, led, asked).json()["accepted"] == 2
+    events = [one for one in logged(after) if hasattr(one, "event_id")]
+    assert len(events) == 4
+    assert {(one.referrer_user_id, one.invited_user_id) for one in events} == {(None, None)}
     for who in ("ana", "max"):
         assert after.delete(f"/v1/users/{who}/erasure").json()["lifted"] is True
         assert post(after, event(f"back-{who}", who)).status_code == 200

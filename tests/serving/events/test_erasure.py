@@ -14,7 +14,7 @@ from coterie.data.changed_tables import read_changes
 from coterie.data.changes import Change
 from coterie.data.ingest import IngestConfig, ingest
 from coterie.data.suppressed import suppressed_in
-from coterie.schema import STRENGTHS
+from coterie.schema import STRENGTHS, EventKind
 from serving.events.open import open_log, open_rows
 from serving.events.sqlite_log import SqliteLog
 from serving.features.live import LiveFeatures, LiveState
@@ -77,6 +77,7 @@ def of_person():
     return [
         *(event(f"own{n}", WHO, f"i{n}") for n in range(40)),
         replace(event("brought", "ana"), referrer_user_id=WHO),
+        replace(event("asked", "ana", kind=EventKind.SHARE), invited_user_id=WHO),
         event("others", "ana"),
         tie("to", WHO, "ana"),
         tie("from", "bea", WHO),
@@ -99,14 +100,16 @@ def test_nothing_of_a_person_is_in_any_byte_of_a_log(opened, scan):
     log.append(of_person())
     assert scan() != []
     found = forget(log)
-    assert (found.events, found.referrals, found.changes, found.again) == (40, 1, 4, False)
+    assert (found.events, found.referrals, found.changes, found.again) == (40, 2, 4, False)
     assert found.rows == 5
     wait_until(lambda: scan() == [])
     left = log.unpushed(100).events
     assert {one.event_id: one.referrer_user_id for one in left} == {
         "brought": None,
+        "asked": "bea",
         "others": "bea",
     }
+    assert {one.invited_user_id for one in left} == {None}
     rows = opened(open_rows)
     assert list(rows.ties_of("ana")) == [("bea", "follow")]
     assert rows.since(0).users == {}
@@ -129,6 +132,7 @@ def test_nothing_of_who_is_forgotten_is_kept_by_any_writer(opened, scan):
     # The other one has not heard of it.
     assert other.append(of_person()) == [
         *[False] * 40,
+        True,
         True,
         True,
         False,
@@ -216,7 +220,7 @@ def test_exported_files_lose_a_person_and_keep_the_mark(opened, folder):
     assert found_in_folder(shop, WHO) != []
     forget(log)
     exporter.export()
-    assert sweeper.sweep() == 45
+    assert sweeper.sweep() == 46
     assert found_in_folder(shop, WHO) == []
     assert sweeper.sweep() == 0
     assert (shop / "events" / "of-the-shop.csv").exists()

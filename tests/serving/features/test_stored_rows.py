@@ -68,7 +68,8 @@ def write(features, seed, later=0):
         kinds = values(lambda: rng.randrange(9), size)
         told = (values(lambda: rng.choice(words), size), kinds, times, times[::-1])
         had_times = values(lambda: rng.randrange(-9, 9), had)
-        return *told, values(lambda: rng.choice(words), had), kinds[:had], had_times
+        asked = values(lambda: rng.randrange(2**40), rng.randrange(4))
+        return *told, values(lambda: rng.choice(words), had), kinds[:had], had_times, asked
 
     def ties():
         size = rng.randrange(30)
@@ -80,7 +81,9 @@ def write(features, seed, later=0):
 
     for (view, names), make in ((RECENTS, recent), (TIES, ties)):
         # What belongs together is there together.
-        parts = ((0, 1, 2), (3,), (4, 5, 6)) if names is _ALL else tuple((n,) for n in range(6))
+        parts = (
+            ((0, 1, 2), (3,), (4, 5, 6), (7,)) if names is _ALL else tuple((n,) for n in range(6))
+        )
         rows = []
         for _ in IDS:
             gone = {place for part in parts if rng.random() < 0.15 for place in part}

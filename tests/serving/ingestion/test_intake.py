@@ -33,6 +33,17 @@ BAD = {
     "word for nothing": ({"item_id": "NULL"}, "item_id", "'NULL'"),
     "digits lost": ({"item_id": "1.2E+11"}, "item_id", "'1.2E+11'"),
     "control": ({"referrer_user_id": "a\nb"}, "referrer_user_id", "control characters"),
+    "no share": ({"invited_user_id": "bea"}, "invited_user_id", "of an event that is no share"),
+    "with oneself": (
+        {"event": "share", "user_id": "bea", "invited_user_id": "bea"},
+        "invited_user_id",
+        "a share with oneself",
+    ),
+    "invited control": (
+        {"event": "share", "invited_user_id": "a\nb"},
+        "invited_user_id",
+        "control characters",
+    ),
     "half a character": ({"text": "\ud800"}, "text", "half of a character"),
     "half in an id": ({"user_id": "\ud800"}, "user_id", "half of a character"),
     "list": ({"list_id": "a\0"}, "list_id", "control characters"),

@@ -111,7 +111,7 @@ def spoilt(**fields):
 
 
 FILED = {
-    **dict.fromkeys(("referrer_user_id", "user_id", "item_id"), IDS),
+    **dict.fromkeys(("referrer_user_id", "invited_user_id", "user_id", "item_id"), IDS),
     **{"value": VALUES, "event": KINDS, "ts": TIMES, "text": TEXTS},
 }
 ROWS = st.lists(spoilt(**FILED), min_size=4, max_size=12)

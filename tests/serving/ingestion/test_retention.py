@@ -321,6 +321,8 @@ def test_the_lock_of_an_export_is_waited_for(shop):
             RecentList((), (), (), (), ("b", "c", "d"), (PURCHASE,) * 3, (YOUNG, OLD, -OLD)),
             RecentList((), (), (), (), ("b",), (PURCHASE,), (YOUNG,)),
         ),
+        # Asked by others, who shared something.
+        (RecentList(asked_ms=(YOUNG, OLD)), RecentList(asked_ms=(YOUNG,))),
         (RecentList(("a",), (PURCHASE,), (YOUNG,), (YOUNG,)), None),
         (RecentList(), None),
     ],
