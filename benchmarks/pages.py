@@ -1,11 +1,11 @@
 """Write the benchmarks' figures into the pages that show them: README, models, accuracy, appendix;
 into docs/pipelines.md the pipelines' parameters, into docs/content.md what encoders reach and
 cost, into docs/search.md what search finds, into docs/rules.md what rules cost, into
-docs/discretion.md what it costs that lists draw on fewer friends, into docs/together.md how
-well friends, groups and people are brought together, into docs/privacy.md what a bound costs,
-into docs/performance.md and docs/operations-sizing.md what the service costs, into
-docs/rollout.md what catches faults, and into docs/network.md how near influence comes to the
-truth.
+docs/discretion.md what it costs that lists draw on fewer friends, into docs/language.md what
+guards catch and models cost, into docs/together.md how well friends, groups and people are brought
+together, into docs/privacy.md what a bound costs, into docs/performance.md and
+docs/operations-sizing.md what the service costs, into docs/rollout.md what catches faults, and into
+docs/network.md how near influence comes to the truth.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -48,6 +48,7 @@ from benchmarks import (
     faults_table,
     feature_reads_table,
     harmless_pairs_table,
+    language_table,
     lists_table,
     membership_table,
     network_table,
@@ -83,6 +84,7 @@ PAGES: Final = tuple(
         "docs/search.md",
         "docs/rules.md",
         "docs/discretion.md",
+        "docs/language.md",
         "docs/together.md",
         "docs/privacy.md",
         "docs/performance.md",
@@ -116,6 +118,8 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "content": lambda _: content_table.write_tables(_read("content.json")),
     "planted": lambda _: planted_table.write_table(_read("planted.json")),
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
+    "language guards": lambda _: language_table.write_guards(_read("language.json")),
+    "language costs": lambda _: language_table.write_costs(_read("language.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
     "search with pictures": lambda _: search_table.write_pictures(_read("search.json")),

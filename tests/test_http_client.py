@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -131,3 +132,23 @@ def test_patience_ends_with_the_last_error():
 
     with pytest.raises(UnavailableError, match="still not"):
         until_available(ask, 0.05, 0.01, lambda _: None)
+
+
+def test_an_answer_that_drips_is_given_up_as_a_whole():
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def drip():
+        with listening, contextlib.suppress(OSError), listening.accept()[0] as one:
+            one.recv(4096)
+            one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while True:
+                one.sendall(b"x")
+                time.sleep(0.02)
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with pytest.raises(UnavailableError, match=r"within 0\.3 s"):
+        HttpClient(url, 60.0, whole_s=0.3).get()
+    thread.join(60)
+    assert not thread.is_alive()

@@ -117,6 +117,13 @@ def content(options: argparse.Namespace) -> None:
     show.say(f"Train with them: coterie train {options.clean} --content {options.out} --out FOLDER")
 
 
+def describe(options: argparse.Namespace) -> None:
+    """Describe a catalogue by a language model."""
+    from coterie.cli.describe import describe as by_model
+
+    by_model(options)
+
+
 def network(options: argparse.Namespace) -> None:
     """Look at who knows whom."""
     from coterie.cli.network import network as analyse

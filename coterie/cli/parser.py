@@ -4,6 +4,7 @@ import argparse
 from typing import Final
 
 import coterie
+from coterie.cli.describe_parser import add_describe
 from coterie.cli.keys_parser import add_keys
 from coterie.cli.network_parser import add_network
 from coterie.cli.options import (
@@ -48,6 +49,7 @@ def make_parser() -> Parser:
         _ingest,
         _forget,
         _content,
+        add_describe,
         add_network,
         _tune,
         _train,

@@ -123,6 +123,8 @@ INVENTED = [
     ("en", "friend", ""),
     ("en", "friend", "bought"),
     ("en", "friend", "{friend}" + " also" * 80 + " bought this"),
+    ("en", "friend", "{friend} bought this，"),
+    ("zh", "friend", "{friend} 买过这件商品;"),
     ("zh", "friend", "{friend} 买过这件商品，全网最低价"),
     ("zh", "friend", "{friend} 买过这件商品，请访问 evil.example"),
     ("zh", "friend", "立即购买！{friend} 买过这件商品"),

@@ -30,6 +30,13 @@ def test_what_is_invented_is_caught(language, fact, said):
     assert invented(said, FORMS[language][fact], language)
 
 
+def test_why_it_is_caught_is_told():
+    fact = FORMS["en"]["friend"]
+    assert invented("{friend} bought {title}", fact, "en") == "not the places of the fact"
+    assert invented("{friend} bought this!", fact, "en").startswith("marks")
+    assert invented("this bought {friend}", fact, "en").startswith("another order")
+
+
 def test_there_are_enough_of_them():
     assert len(INVENTED) >= 60
     assert {language for language, _, _ in INVENTED} == set(FORMS) == set(languages())
