@@ -12,8 +12,9 @@ NOBODY = "Nobody to share this with right now."
 def look(browser, client, features):
     """Open a page of a shop where ana has friends, and they have others."""
     features.recent |= {"bea": recent(1, 5, 9), "cleo": recent(1, 13, 17), "dora": recent(2, 4)}
+    features.recent |= {"kai": recent(0, 4), "mia": recent(0, 12)}
     features.friends |= {
-        "ana": friends_named("bea", "cleo"),
+        "ana": friends_named("bea", "cleo", "kai", "mia"),
         "bea": friends_named("ana", "dora"),
         "cleo": friends_named("ana", "dora"),
         "dora": friends_named("bea", "cleo"),
