@@ -27,6 +27,7 @@ from coterie.rollout.store import FileRolloutStore
 from coterie.schema import TARGET_KINDS, EventKind
 from serving.events.event import Event
 from serving.features.recent import RecentList, merge
+from serving.lists.wanted import PLAIN, ItemFilter, Wanted
 from serving.rollouts import loaded_release, router
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Responses
@@ -46,6 +47,8 @@ WINDOW_S: Final = 20.0
 LENGTH: Final = 10
 EXPLAINED: Final = 4
 """One shopper in so many asks for reasons."""
+FILTERED: Final = 8
+"""One request in so many is for items of one category."""
 MOST_EXPOSED: Final = 0.01
 """Share of shoppers who may have seen a bad release when it is caught."""
 LONGEST_S: Final = 3_600.0
@@ -190,7 +193,9 @@ class TriedRollout:
         self._written.command(
             Command("start", Verb.START, "benchmark", "to see", candidate.digest, plan)
         )
-        self._requests = self._failed = 0
+        self._requests = self._failed = self._asked = 0
+        told = shop.release.catalogue.column("category").to_pylist()
+        self._categories = sorted({one for one in told if one})
         self._exposed: set[str] = set()
         self._answers: list[tuple[str, list[str], str]] = []
 
@@ -244,7 +249,7 @@ class TriedRollout:
             user_id = self._shop.user_ids[place]
             try:
                 explain = place % EXPLAINED == 0
-                arm, listed = await self._router.answer(user_id, LENGTH, explain)
+                arm, listed = await self._router.answer(user_id, LENGTH, explain, self._wanted())
             except Exception:
                 self._failed += 1
                 continue
@@ -256,6 +261,14 @@ class TriedRollout:
             # Waited for without looking on: a loop that polls takes its time from the canary's.
             if self._router._mirrors:
                 await asyncio.wait(self._router._mirrors)
+
+    def _wanted(self) -> Wanted:
+        """Draw what is asked for: a list of everything, or of one category now and then."""
+        self._asked += 1
+        if self._asked % FILTERED:
+            return PLAIN
+        category = self._categories[self._asked // FILTERED % len(self._categories)]
+        return Wanted(ItemFilter(categories=(category,)))
 
     def _click(self) -> None:
         """Have shoppers answer their lists as their tastes say."""

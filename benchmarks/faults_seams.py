@@ -7,11 +7,12 @@ named here alone does something else with what the real one made.
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.faults_mixed_up import MIXED_UP
+from benchmarks.faults_spoilt import Memory, Plain, Spoil
 from coterie.errors import BadInputError
 from pipelines.faulty_releases.fault import Fault
 from pipelines.faulty_releases.staleness import FAMILY as STALENESS
@@ -20,23 +21,6 @@ from serving.lists.shopper_features import ShopperFeatures
 from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import RecommendationList, SearchResults
 
-Plain = Callable[[ShopperFeatures], RecommendationList]
-
-
-@dataclass(slots=True)
-class Memory:
-    """What a spoilt maker remembers."""
-
-    calls: int = 0
-    last: ShopperFeatures | None = None
-    kept: list[bytearray] = field(default_factory=list)
-    first: dict[str, ShopperFeatures] = field(default_factory=dict)
-    """What was known of each shopper when they first came."""
-    lists: dict[str, RecommendationList] = field(default_factory=dict)
-    """What each was then shown."""
-
-
-Spoil = Callable[[Plain, ShopperFeatures, Memory], RecommendationList]
 SLOWER_S: Final = 0.04
 TAIL_S: Final = 0.15
 ONE_IN: Final = 8
@@ -285,6 +269,7 @@ SEAMS: Final[dict[str, tuple[Fault, Spoil]]] = {
             ),
             _wrong_friend,
         ),
+        *MIXED_UP,
     )
 }
 """Faults with what spoils lists, by name."""
@@ -301,10 +286,7 @@ class SpoiltMaker(ListMaker):
         self, known: ShopperFeatures, k: int, explain: bool, wanted: Wanted = PLAIN
     ) -> RecommendationList:
         """Make a list, and spoil it where the release's version names a fault of SEAMS."""
-
-        def plain(asked: ShopperFeatures) -> RecommendationList:
-            return ListMaker.make(self, asked, k, explain, wanted)
-
+        plain = Plain(self, k, explain, wanted)
         _, spoil = SEAMS.get(self.release.version, (None, None))
         if spoil is None:
             return plain(known)

@@ -59,6 +59,7 @@ from benchmarks import (
     serving_table,
     settings_table,
     shadow_quality_chart,
+    slower_lists_table,
     start_table,
     together_table,
     vectors_table,
@@ -159,6 +160,11 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "rollouts clicks": lambda _: rollout_table.write_clicks(_read("rollout.json")),
     "harmless pairs": lambda _: harmless_pairs_table.write_table(_read("harmless_pairs.json")),
     "harmless shops": lambda _: harmless_pairs_table.write_shops(_read("harmless_pairs.json")),
+    "rollouts no harm": lambda _: rollout_table.write_no_harm(_read("rollout.json")),
+    "slower lists": lambda _: slower_lists_table.write_table(_read("slower_lists.json")),
+    "slower lists harmless": lambda _: slower_lists_table.write_harmless(
+        _read("slower_lists.json")
+    ),
     "faults": lambda _: faults_table.write_faults(_read("faults.json")),
     "faults count": lambda _: faults_table.write_summary(_read("faults.json")),
     "faults missed": lambda _: faults_table.write_missed(_read("faults.json")),

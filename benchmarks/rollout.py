@@ -2,7 +2,8 @@
 
     python -m benchmarks.rollout --runs 1000
 
-Every run is a whole rollout of our own plan, decided by ``coterie.rollout.decide`` on simulated
+Every run is a whole rollout of our own plan, with all of its signals, decided as
+``coterie.rollout.decide`` does (``benchmarks.rollout_runs``: all runs at once) on simulated
 traffic, beside two rules that the field uses, at the same weights and for the same times, from
 their documented semantics:
 
@@ -23,7 +24,7 @@ import os
 import platform
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -33,17 +34,22 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
 
+from benchmarks.rollout_runs import LOOK_S, Ints, Mask, Rates, decide_runs, draw
 from coterie.files import write_atomically
-from coterie.rollout.commands import Command, Verb
-from coterie.rollout.decide import Observation, decide
 from coterie.rollout.plan import SIGNALS, Plan
-from coterie.rollout.state import Phase, State, Target, Totals
-from coterie.rollout.transitions import CANARY, STABLE
 
 RESULTS: Final = Path(__file__).parent / "results" / "rollout.json"
-LOOK_S: Final = 15.0
 INTERVAL_S: Final = 60.0
-USUAL: Final = {"failures": 0.005, "slow": 0.02, "clicks": 0.05}
+USUAL: Final = {
+    "failures": 0.005,
+    "slow": 0.02,
+    "fallbacks": 0.15,
+    "malformed": 0.0005,
+    "duplicate_lists": 0.02,
+    "score_out_of_range": 0.02,
+    "clicks": 0.05,
+    "purchases": 0.01,
+}
 """Shares of answers; slow: over the limit of latency."""
 
 
@@ -63,39 +69,66 @@ PAIRS: Final = {
     "narrower_lists": (0.12, 0.12),
     "unlike_lists": (0.01, 0.0),
     "unlike_categories": (0.005, 0.0),
-    "unlike_prices": (0.06, 0.0),
     "missed_purchases": (0.008, 0.008),
+    "slower_lists": (0.06, 0.06),
+    "unlike_prices": (0.06, 0.0),
 }
 """Shares of pairs that count for the canary alone, and for stable alone, of releases that were
-trained anew (ADR 50)."""
-ONCE: Final = 0.5
-"""Share of mirrored requests whose shopper is not one of a pair yet."""
-SCENARIOS: Final = {
-    "A/A": USUAL,
-    "failures .5 -> 1.5 %": USUAL | {"failures": 0.015},
-    "latency +30 %": USUAL | {"slow": slower(1.3)},
-    "clicks -10 %": USUAL | {"clicks": 0.045},
-    "friends do not count": USUAL | {"fewer_friends": 0.95},
-    "vectors of random numbers": USUAL | {"unlike_lists": 0.95, "unlike_categories": 0.4},
-    "a third of lists too short": USUAL | {"shorter_lists": 0.33},
+trained anew (ADR 50); slower lists: on a busy machine (ADR 72)."""
+STABLE: Final = USUAL | {name: beside for name, (_, beside) in PAIRS.items()}
+CANARY: Final = USUAL | {name: usual for name, (usual, _) in PAIRS.items()}
+MOST_PAIRS: Final = 0.9
+"""Share of pairs that tell, where every ratio is at its limit."""
+
+
+def _at_limits() -> Rates:
+    """Give the largest ratios that the plan calls harmless, of every signal at once."""
+    canary, stable = dict(CANARY), dict(STABLE)
+    for name, limit in PLAN.signals:
+        if SIGNALS[name].paired:
+            stable[name] = MOST_PAIRS / (1.0 + limit)
+            canary[name] = MOST_PAIRS - stable[name]
+        else:
+            canary[name] = limit * stable[name]
+    return Rates(canary, stable)
+
+
+def _at_shares() -> Rates:
+    """Give the largest shares of pairs that the plan calls harmless, none of them stable's."""
+    shares = {name: SIGNALS[name].harmless for name in PAIRS}
+    return Rates(CANARY | shares, STABLE | dict.fromkeys(PAIRS, 0.0))
+
+
+PLAN: Final = Plan(step_s=300.0, bake_s=600.0, min_samples=1000, deadline_s=7200.0)
+PLANS: Final = {
+    "coterie": PLAN,
+    "coterie, without pairs": replace(
+        PLAN, signals=tuple(one for one in PLAN.signals if not SIGNALS[one[0]].paired)
+    ),
 }
-"""Rates of the canary where they are not the usual ones; of pairs, what counts for it alone."""
+NO_HARM: Final = {
+    "A/A": Rates(CANARY, STABLE),
+    "every ratio at its limit": _at_limits(),
+    "every share of pairs at its limit": _at_shares(),
+}
+"""What the plan calls harmless: the first is what is usual, the others the worst of it."""
+SCENARIOS: Final = NO_HARM | {
+    name: Rates(CANARY | worse, STABLE)
+    for name, worse in {
+        "failures .5 -> 1.5 %": {"failures": 0.015},
+        "latency +30 %": {"slow": slower(1.3)},
+        "clicks -10 %": {"clicks": 0.045},
+        "friends do not count": {"fewer_friends": 0.95},
+        "vectors of random numbers": {"unlike_lists": 0.95, "unlike_categories": 0.4},
+        "a third of lists too short": {"shorter_lists": 0.33},
+        "a third of lists take twice as long": {"slower_lists": 0.33},
+    }.items()
+}
+"""Rates of both arms; of pairs, what counts for one alone."""
 THRESHOLDS: Final = {
     "failures": 0.010,
     "slow": (USUAL["slow"] + slower(1.3)) / 2,
     "clicks": 0.0475,
-}
-OF_ANSWERS: Final = (("failures", 1.0), ("slow", 1.0), ("clicks", 1.0))
-PLAN: Final = Plan(
-    signals=(*OF_ANSWERS, *((name, SIGNALS[name].limit) for name in PAIRS)),
-    step_s=300.0,
-    bake_s=600.0,
-    min_samples=1000,
-    deadline_s=7200.0,
-)
-PLANS: Final = {
-    "coterie": PLAN,
-    "coterie, without pairs": replace(PLAN, signals=OF_ANSWERS),
 }
 ARGO_LIMIT: Final = 3
 FLAGGER_THRESHOLD: Final = 5
@@ -111,136 +144,79 @@ FEWEST: Final = 1
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Of one rule, on one run."""
+class Verdicts:
+    """Of one rule, on all runs."""
 
-    rolled_back: bool
-    seconds: float
-    samples: int
+    rolled_back: Mask
+    seconds: np.ndarray
+    samples: np.ndarray
     """Answers that the canary gave to shoppers by then."""
+    signals: tuple[str, ...] = ()
+    """What spoke against each that was rolled back; empty: the rule does not say."""
 
 
-def run(scenario: str, seed: int, requests_s: float) -> dict[str, Verdict]:
-    """One rollout by each rule, each on traffic of its own with the same rates and weights."""
-    rates = SCENARIOS[scenario]
-    return {
-        **{
-            name: _ours(np.random.default_rng([seed, 0]), rates, requests_s, plan)
-            for name, plan in PLANS.items()
-        },
-        **{
-            name: _theirs(Rule(limit, silence, clicks), [seed, place], rates, requests_s)
-            for place, (name, limit, silence, clicks) in enumerate(RULES, start=1)
-        },
-    }
+def verdicts(scenario: str, runs: int, requests_s: float) -> dict[str, Verdicts]:
+    """Roll out by each rule, each on traffic of its own with the same rates and weights."""
+    rates, place = SCENARIOS[scenario], list(SCENARIOS).index(scenario)
+    found = {}
+    for number, (name, plan) in enumerate(PLANS.items()):
+        rng = np.random.default_rng([place, number])
+        made = decide_runs(rng, plan, rates, runs, requests_s)
+        told = [plan.signals[n][0] for n in made.signal[made.rolled_back].tolist()]
+        found[name] = Verdicts(made.rolled_back, made.seconds, made.shown, tuple(told))
+    for number, (name, limit, silence, clicks) in enumerate(RULES, start=len(PLANS)):
+        rng = np.random.default_rng([place, number])
+        found[name] = _theirs(Rule(limit, silence, clicks), rng, rates, runs, requests_s)
+    return found
 
 
-def _ours(
-    rng: np.random.Generator, rates: dict[str, float], requests_s: float, plan: Plan
-) -> Verdict:
-    state, live, now, shown = State(stable="old"), Target("old"), 0.0, 0
-    totals: dict[str, Totals] = {}
-    start = Command("start", Verb.START, "bench", "measured", "new", plan)
-    while True:
-        now += LOOK_S
-        for arm, counts in _serve(rng, rates, live, requests_s * LOOK_S).items():
-            totals[arm] = _added(totals.get(arm, Totals()), counts)
-            shown += counts.samples if arm == CANARY and live.weight > 0 else 0
-        observation = Observation(live, totals=totals, preflight="", commands=(start,))
-        decision = decide(state, observation, now)
-        state = decision.state
-        if state.phase in (Phase.ROLLING_BACK, Phase.PROMOTED, Phase.INCONCLUSIVE):
-            return Verdict(state.phase is Phase.ROLLING_BACK, now, shown)
-        if decision.apply:
-            totals = totals if decision.apply.canary == live.canary else {}
-            live = decision.apply
-
-
-def _theirs(rule: "Rule", seed: list[int], rates: dict[str, float], requests_s: float) -> Verdict:
-    """Plan the same steps for the same time, without shadow, which neither has."""
-    rng, now, shown = np.random.default_rng(seed), 0.0, 0
-    for weight in (*PLAN.weights, 1.0):
-        lasts = PLAN.bake_s if weight == 1.0 else PLAN.step_s
-        for _ in range(int(lasts / LOOK_S)):
-            now += LOOK_S
-            window = _serve(rng, rates, Target("old", "new", weight), requests_s * LOOK_S)
-            shown += window[CANARY].samples
-            if rule.look(window[CANARY], now):
-                return Verdict(True, now, shown)
-    return Verdict(False, now, shown)
-
-
+@dataclass(frozen=True)
 class Rule:
     """Failed measurements of the canary alone, counted over the whole rollout."""
 
-    def __init__(self, limit: int, silence_fails: bool, clicks: bool):
-        self._limit, self._silence_fails, self._clicks = limit, silence_fails, clicks
-        self._failed, self._since = 0, 0.0
-        self._window = Totals()
+    limit: int
+    silence_fails: bool
+    clicks: bool
 
-    def look(self, canary: Totals, now: float) -> bool:
-        """Whether the rule has had enough."""
-        self._window = _added(self._window, canary)
-        if now - self._since < INTERVAL_S:
-            return False
-        window, self._window, self._since = self._window, Totals(), now
-        self._failed += self._fails(window)
-        return self._failed > self._limit
+    def fails(self, samples: Ints, events: Ints) -> Mask:
+        """Tell of each interval whether its measurement fails.
 
-    def _fails(self, window: Totals) -> bool:
-        if window.samples < FEWEST:
-            return self._silence_fails
-        rates = {name: window.events[name] / window.samples for name in USUAL}
-        return (
-            rates["failures"] > THRESHOLDS["failures"]
-            or rates["slow"] > THRESHOLDS["slow"]
-            or (self._clicks and rates["clicks"] < THRESHOLDS["clicks"])
+        Args:
+            samples: Answers of the canary, shape (intervals, runs).
+            events: Of THRESHOLDS' signals, shape (signals, intervals, runs).
+        """
+        rate = events / np.maximum(samples, 1)
+        failures, slow, clicks = (
+            rate[n] < limit if name == "clicks" else rate[n] > limit
+            for n, (name, limit) in enumerate(THRESHOLDS.items())
         )
+        failed = failures | slow | (clicks & self.clicks)
+        return np.where(samples < FEWEST, self.silence_fails, failed)
 
 
-def _serve(
-    rng: np.random.Generator, rates: dict[str, float], live: Target, mean: float
-) -> dict[str, Totals]:
-    requests = int(rng.poisson(mean))
-    share = 0.2 if live.mirrored else live.weight
-    canary = int(rng.binomial(requests, share)) if live.canary else 0
-    parts = {CANARY: (canary, rates), STABLE: (requests - canary, USUAL)}
-    counted = {
-        arm: Totals(n, {name: int(rng.binomial(n, of[name])) for name in USUAL}, n)
-        for arm, (n, of) in parts.items()
-    }
-    return _with_pairs(rng, rates, counted) if live.mirrored else counted
-
-
-def _with_pairs(
-    rng: np.random.Generator, rates: dict[str, float], counted: dict[str, Totals]
-) -> dict[str, Totals]:
-    """Add what pairs of the mirrored requests show: each counts for one arm, or for neither."""
-    num = int(rng.binomial(counted[CANARY].samples, ONCE))
-    alone: dict[str, dict[str, int]] = {CANARY: {}, STABLE: {}}
-    for name, (usual, beside) in PAIRS.items():
-        share = rates.get(name, usual)
-        other = min(beside, 1.0 - share)
-        for arm, n in zip(alone, _split(rng, num, share, other), strict=True):
-            alone[arm][name] = n
-    return {
-        arm: replace(one, events={**one.events, **alone[arm]}, pairs=dict.fromkeys(PAIRS, num))
-        for arm, one in counted.items()
-    }
-
-
-def _split(rng: np.random.Generator, num: int, *shares: float) -> list[int]:
-    parts: list[int] = rng.multinomial(num, [*shares, 1.0 - sum(shares)])[: len(shares)].tolist()
-    return parts
-
-
-def _added(one: Totals, other: Totals) -> Totals:
-    samples = one.samples + other.samples
-    events, pairs = (
-        {name: known.get(name, 0) + more.get(name, 0) for name in known | more}
-        for known, more in ((dict(one.events), other.events), (dict(one.pairs), other.pairs))
-    )
-    return Totals(samples, events, samples, pairs)
+def _theirs(
+    rule: Rule, rng: np.random.Generator, rates: Rates, runs: int, requests_s: float
+) -> Verdicts:
+    """Plan the same steps for the same time, without shadow, which neither has."""
+    looks = [
+        weight
+        for weight in (*PLAN.weights, 1.0)
+        for _ in range(int((PLAN.bake_s if weight == 1.0 else PLAN.step_s) / LOOK_S))
+    ]
+    none, of = np.zeros(runs, np.bool_), int(INTERVAL_S / LOOK_S)
+    seen = [
+        draw(rng, tuple(THRESHOLDS), rates, np.full(runs, weight), none, requests_s * LOOK_S)
+        for weight in looks
+    ]
+    samples = np.stack([one.samples[0] for one in seen])
+    events = np.stack([one.events[:, 0] for one in seen], axis=1)
+    shown = samples.cumsum(axis=0)[of - 1 :: of]
+    samples = samples.reshape(-1, of, runs).sum(axis=1)
+    events = events.reshape(len(THRESHOLDS), -1, of, runs).sum(axis=2)
+    over = rule.fails(samples, events).cumsum(axis=0) > rule.limit
+    back, at = over.any(axis=0), over.argmax(axis=0)
+    last = np.where(back, at, len(over) - 1)
+    return Verdicts(back, (last + 1) * INTERVAL_S, shown[last, np.arange(runs)])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -249,21 +225,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=1000, help="rollouts a scenario")
     parser.add_argument("--requests", type=float, default=200.0, help="a second, over both arms")
     parser.add_argument(
-        "--processes", type=int, default=os.cpu_count(), help="that decide rollouts side by side"
-    )
-    parser.add_argument(
         "--live", metavar="FILE", help="keep only the outcomes that make demo left in rollouts.json"
     )
     asked = parser.parse_args(arguments)
     if asked.live:
         _keep({"live": _live(asked.live)})
         return
-    started, results = time.perf_counter(), {}
-    with ProcessPoolExecutor(asked.processes) as pool:
-        for scenario in SCENARIOS:
-            seeds = range(asked.runs)
-            each = [pool.submit(run, scenario, seed, asked.requests) for seed in seeds]
-            results[scenario] = _summary([one.result() for one in each])
+    started = time.process_time()
+    results = {
+        scenario: {
+            rule: _summary(made)
+            for rule, made in verdicts(scenario, asked.runs, asked.requests).items()
+        }
+        for scenario in SCENARIOS
+    }
     content = {
         "about": "share of rollouts rolled back with its 95 % Wilson interval, median seconds and "
         "canary answers to the verdict of those",
@@ -271,7 +246,9 @@ def main(arguments: list[str] | None = None) -> None:
         "command": f"python -m benchmarks.rollout --runs {asked.runs} "
         f"--requests {asked.requests:g}",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "seconds": round(time.perf_counter() - started, 1),
+        "cpu_s": round(time.process_time() - started, 1),
+        "alpha": PLAN.alpha,
+        "no_harm": list(NO_HARM),
     }
     _keep(content)
     _show(results)
@@ -294,19 +271,18 @@ def _keep(content: dict[str, Any]) -> None:
     write_atomically(RESULTS, json.dumps(whole | content, indent=1) + "\n")
 
 
-def _summary(runs: list[dict[str, Verdict]]) -> dict[str, Any]:
-    told = {}
-    for rule in runs[0]:
-        back = [one[rule] for one in runs if one[rule].rolled_back]
-        told[rule] = {
-            "runs": len(runs),
-            "rolled_back": len(back),
-            "share": len(back) / len(runs),
-            "interval": _wilson(len(back), len(runs)),
-            "median_s": float(np.median([v.seconds for v in back])) if back else None,
-            "median_samples": float(np.median([v.samples for v in back])) if back else None,
-        }
-    return told
+def _summary(made: Verdicts) -> dict[str, Any]:
+    runs, back = len(made.rolled_back), made.rolled_back
+    num = int(back.sum())
+    return {
+        "runs": runs,
+        "rolled_back": num,
+        "share": num / runs,
+        "interval": _wilson(num, runs),
+        "median_s": float(np.median(made.seconds[back])) if num else None,
+        "median_samples": float(np.median(made.samples[back])) if num else None,
+        "signals": dict(Counter(made.signals).most_common()),
+    }
 
 
 def _wilson(hits: int, n: int, z: float = 1.96) -> list[float]:

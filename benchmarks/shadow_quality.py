@@ -14,6 +14,7 @@ the arms by chance. Figures go to ``benchmarks/results/shadow_quality.json``.
 """
 
 import argparse
+import functools
 import json
 import platform
 import sys
@@ -70,7 +71,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument(
+        "--redraw",
+        action="store_true",
+        help="only the curves, of the purchases that were counted before: alpha is another now",
+    )
     asked = parser.parse_args(arguments)
+    if asked.redraw:
+        redraw(asked.runs)
+        return
     torch.set_num_threads(1)
     console = Console(width=120)
     with tempfile.TemporaryDirectory() as folder:
@@ -85,6 +94,20 @@ def main(arguments: list[str] | None = None) -> None:
     found = judged_lists(lists, bought, asked.runs)
     console.print(table(found))
     write(found, len(bought), asked.runs)
+
+
+def redraw(runs: int) -> None:
+    """Draw rollouts anew of the purchases that results count, at the signal's alpha of now."""
+    whole = json.loads(RESULTS.read_text())
+    found = {}
+    for name, one in whole["canaries"].items():
+        missed = np.zeros((one["shoppers"], 2), np.bool_)
+        by_canary, by_stable = one["missed"]
+        missed[:by_canary, 0] = missed[by_canary : by_canary + by_stable, 1] = True
+        found[name] = told(Judged(missed), one["ndcg"], runs, swap=name == "A/A")
+    Console(width=120).print(table(found))
+    content = whole | {"alpha": alpha(), "runs": runs, "canaries": found}
+    write_atomically(RESULTS, json.dumps(content, sort_keys=True) + "\n")
 
 
 def judged_lists(lists: dict[str, Ints], bought: Interactions, runs: int) -> dict[str, Any]:
@@ -201,14 +224,15 @@ def first_found(judged: Judged, rng: np.random.Generator, swap: bool) -> int:
     return int(strong[0] + 1) * EVERY if len(strong) else MOST + 1
 
 
-def e_values(counts: Ints, pairs: Ints) -> npt.NDArray[np.float64]:
+def e_values(counts: Ints, pairs: Ints, name: str = SIGNAL) -> npt.NDArray[np.float64]:
     """Give the evidence after so many pairs, shape (n,), as ``strength.e_value`` has it.
 
     Args:
         counts: Pairs that the canary alone missed, and stable alone, shape (n, 2).
         pairs: All of them, shape (n,).
+        name: Of the signal.
     """
-    signal, canary = SIGNALS[SIGNAL], counts[:, :1].astype(float)
+    signal, canary = SIGNALS[name], counts[:, :1].astype(float)
     beside = _against(canary, counts[:, 1:].astype(float), np.ones((len(pairs), 1)), signal.limit)
     known = np.full_like(canary, round(signal.harmless * LARGE))
     return np.minimum(beside, _against(canary, known, pairs[:, None] / LARGE, 1.0))
@@ -221,15 +245,23 @@ def _against(
     limit: float,
 ) -> npt.NDArray[np.float64]:
     """See ``Evidence.against``; ``samples`` of the canary for each of stable's, (n, 1)."""
-    share = RATIOS * samples / (RATIOS * samples + 1.0)
-    likelihood = canary * np.log(share) + stable * np.log1p(-share)
     at = int(np.argmin(np.abs(np.log(RATIOS) - np.log(limit))))
-    beyond_it = likelihood[:, at + 1 :] - likelihood[:, at : at + 1]
+    ours, theirs = _logs(samples.tobytes())
+    likelihood = canary * ours[:, at:] + stable * theirs[:, at:]
+    beyond_it = likelihood[:, 1:] - likelihood[:, :1]
     top = beyond_it.max(axis=1, keepdims=True)
     whole: npt.NDArray[np.float64] = np.exp(np.minimum(top[:, 0], 690.0)) * np.exp(
         beyond_it - top
     ).mean(axis=1)
     return whole
+
+
+@functools.lru_cache(4)
+def _logs(samples: bytes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Give the logarithms of both arms' parts at each ratio: the same in all runs."""
+    share = RATIOS * np.frombuffer(samples)[:, None]
+    share = share / (share + 1.0)
+    return np.log(share), np.log1p(-share)
 
 
 def alpha() -> float:

@@ -76,6 +76,9 @@ def _size(cell: Mapping[str, Any]) -> tuple[str, str]:
         weights = cell["weights"]
         ties = ", ".join(f"{one:g}" for one in weights["strengths"])
         asked = f"{cell['questions']:,} items of {cell['people']:,} people"
+        if "left_out" in cell:
+            took, everybody = cell["left_out"]
+            asked += f"; the least fit leaves out {took:.0%} of who took it, {everybody:.0%} of all"
         return asked, f"{weights['want']:g}, {weights['history']:g}; ties {ties}"
     if "groups" in cell:
         return f"{cell['groups']:,} groups", str(cell["chosen"]).replace("_", " ")

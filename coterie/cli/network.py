@@ -32,4 +32,9 @@ def network(options: argparse.Namespace) -> None:
             f"{100 * told['share_caused']:.1f} % of first purchases because of a friend; a naive "
             f"count says {100 * told['share_naive']:.1f} %"
         )
+        if told["alike"] is None:
+            show.say(
+                "the log is too short to tell how alike friends are by themselves: less may be "
+                "because of them"
+            )
     show.say(f"Open {options.out}/{REPORT_FILE} in a browser")

@@ -209,6 +209,11 @@ def _influence(figures: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str
         f"an item's buyers {shuffled['expected']:,.0f} pairs would be expected, "
         f"{shuffled['observed']:,} were seen (p = {shuffled['p_value']:.3g})."
     )
+    if told["alike"] is None:
+        note += (
+            " The log is too short to tell how alike friends are by themselves, so the cascade may "
+            "hold likeness for influence: trust the shuffled times."
+        )
     shown = [
         drawn.add(
             network_plots.shares(shares), "Taken because of a friend", "share of first purchases"

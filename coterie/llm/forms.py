@@ -1,7 +1,6 @@
 """From what a model wrote to a value of a JSON schema, or to why it is none."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
@@ -9,7 +8,7 @@ from coterie.errors import BadInputError
 
 MAX_ANSWER: Final = 40_000
 """Characters of an answer that are looked at."""
-_FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+_FENCE: Final = "```"
 
 
 def read_form(text: str, form: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,11 +23,8 @@ def read_form(text: str, form: Mapping[str, Any]) -> dict[str, Any]:
     """
     if len(text) > MAX_ANSWER:
         raise BadInputError(f"an answer of {len(text)} characters: expected at most {MAX_ANSWER}")
-    fenced = _FENCED.fullmatch(text)
     try:
-        value = json.loads(
-            fenced[1] if fenced else text, object_pairs_hook=_once, parse_constant=_no_number
-        )
+        value = json.loads(_without_fence(text), object_pairs_hook=_once, parse_constant=_no_number)
     except RecursionError as error:
         raise BadInputError("the answer is nested too deeply") from error
     except BadInputError:
@@ -45,6 +41,18 @@ def read_form(text: str, form: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadInputError("the answer is no JSON object")
     return value
+
+
+def _without_fence(text: str) -> str:
+    """Give what stands between two fences; a text without them as it is.
+
+    No pattern: one that tries all ends takes minutes of an answer that is nothing but lines.
+    """
+    begun, ended = text.strip().removeprefix(_FENCE), text.strip().endswith(_FENCE)
+    kind, line, rest = begun.partition("\n")
+    if not (ended and line and len(begun) < len(text.strip()) and kind.strip() in ("", "json")):
+        return text
+    return rest.removesuffix(_FENCE)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from coterie.network.adoptions import DAY_MS, Adoptions
 from coterie.network.people import Doubles, add_up
 
 _SMOOTHING_DAYS = 3
+_MAX_STEPS = 400
+"""In which popularity is counted: bounds memory, items times steps."""
 _PRIOR = 5.0
 """Adoptions in the proportions of everybody's that each one's own are mixed with."""
 
@@ -23,6 +25,8 @@ class Background:
     """
 
     start_ms: int
+    step_ms: int
+    """Length of what is called a day here: longer, where a log is of years."""
     came_ms: Ints
     """Time of each person's first event, shape (num_people,)."""
     active: Doubles
@@ -61,15 +65,16 @@ class Background:
         there = np.clip((end - came_ms) / (end - start), 0.02, 1.0)
         mean = max(total.sum() / there.sum(), 1e-9)
         active = (total / mean + 1.0) / (there + 1.0)
-        day = (adoptions.ts_ms - start) // DAY_MS
+        step = max(DAY_MS, (end - start) // _MAX_STEPS)
+        day = (adoptions.ts_ms - start) // step
         days = int(day.max()) + 1
         sold = add_up(adoptions.item * days + day, own, items * days)
         # Those who were there on a day are fewer than all.
-        among = np.bincount(np.clip((came_ms - start) // DAY_MS, 0, days), minlength=days + 1)
+        among = np.bincount(np.clip((came_ms - start) // step, 0, days), minlength=days + 1)
         among = np.maximum(np.cumsum(among)[:days], 1)
         smooth = _smooth(sold.reshape(items, days)) / among
         taken = np.concatenate([np.zeros((items, 1)), np.cumsum(smooth, axis=1)], axis=1)
-        return cls(start, came_ms, active, fondness, category, taken)
+        return cls(start, step, came_ms, active, fondness, category, taken)
 
     def expected(self, user: Ints, item: Ints, from_ms: Ints, to_ms: Ints) -> Doubles:
         """Count the adoptions to expect between two moments, shape (n,)."""
@@ -86,7 +91,7 @@ class Background:
 
     def _until(self, item: Ints, ts_ms: Ints) -> Doubles:
         last = self.taken.shape[1] - 1
-        days = np.clip((ts_ms - self.start_ms) / DAY_MS, 0, last)
+        days = np.clip((ts_ms - self.start_ms) / self.step_ms, 0, last)
         whole = np.minimum(days.astype(np.int64), last - 1)
         low, high = self.taken[item, whole], self.taken[item, whole + 1]
         found: Doubles = low + (high - low) * (days - whole)

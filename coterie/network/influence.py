@@ -20,6 +20,8 @@ WINDOW_DAYS = 21
 _ROUNDS = 40
 _TURNS = 3
 _PRECISION = 1e-4
+_FEWEST = 3.0
+"""Late adoptions that have to be expected before likeness is measured by them."""
 _PRIOR = 4.0
 """Adoptions seen along an average tie that each tie's own are mixed with."""
 _RECEIVER = 2.0
@@ -42,7 +44,7 @@ class Influence:
     """Of all adoptions: by somebody one of whose followees took the same within the window."""
     alike: float
     """How much more often tied people take the same, too late to be moved, than activity and
-    category tell."""
+    category tell; nan where the log is too short for that: all influence is then at most so."""
     by_day: Doubles
     """Share of caused adoptions by days after the followee's, shape (WINDOW_DAYS + 1,)."""
     background: Background
@@ -98,7 +100,10 @@ def estimate(
         background = Background.of(adoptions, category, came_ms, own)
         alike = likeness(network, adoptions, exposures, background, own)
         rate = np.zeros(len(adoptions))
-        rate[touched] = alike * np.maximum(background.rate(*rows), 1e-12)
+        # Not known: no more than the background tells.
+        rate[touched] = (1.0 if np.isnan(alike) else alike) * np.maximum(
+            background.rate(*rows), 1e-12
+        )
         fitted = _maximise(network, adoptions, exposures, contact, rate)
         own = 1.0 - add_up(contact.answer, fitted.credit, len(adoptions))
     return Influence(
@@ -140,7 +145,7 @@ def likeness(
     item = adoptions.item[exposures.adoption[rows]]
     expected = float(background.expected(follower, item, start[rows], end[rows]).sum())
     observed = float(own[exposures.answer[late & still]].sum())
-    return (observed + 1.0) / (expected + 1.0)
+    return (observed + 1.0) / (expected + 1.0) if expected >= _FEWEST else float("nan")
 
 
 @dataclass(frozen=True, slots=True)

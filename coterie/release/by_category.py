@@ -17,6 +17,8 @@ PART: Final = 0.02
 """So much of what is counted has to be of a category that is looked at alone."""
 PLACES: Final = 0.02
 """The same of places of lists, which are few."""
+_NOTHING: Final = 0.001
+"""A smaller part of what people had is next to none."""
 LEFT: Final = 0.5
 """A category that so many of its items left is another one now."""
 
@@ -88,6 +90,35 @@ class SharedColumns:
         most = max(medians, key=lambda n: max(medians[n], 1 / medians[n]))
         found = medians[most]
         return ComparedFigure("category_price", max(found, 1 / found), 1.0, found, (names[most],))
+
+
+def had_by_category(category: pa.ChunkedArray, live: Floats, canary: Floats) -> ComparedFigure:
+    """Find the category whose part of all that people had grew most, as where one season counts.
+
+    Args:
+        category: Of the items that both releases have.
+        live: How many people had each of them.
+        canary: The same, by the canary.
+    """
+    codes, names = coded(category)
+    known = codes >= 0
+    items = np.bincount(codes[known], minlength=len(names))
+    before, after = (
+        np.bincount(codes[known], one[known], len(names)) / max(float(one[known].sum()), 1e-9)
+        for one in (live, canary)
+    )
+    large = items >= LEAST
+    enough = np.flatnonzero(large & (after >= PART))
+    # Of one category alone nothing grows.
+    if large.sum() < 2 or not len(enough):
+        return ComparedFigure("category_had", None)
+    grown = after[enough] / np.maximum(before[enough], _NOTHING)
+    most = enough[int(np.argmax(grown))]
+    # One that fell is no season.
+    times = max(float(grown.max()), 1.0)
+    return ComparedFigure(
+        "category_had", times, float(before[most]), float(after[most]), (names[most],)
+    )
 
 
 def places_by_category(

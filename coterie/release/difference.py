@@ -16,9 +16,21 @@ import pyarrow.compute as pc
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.release.bundle import Release, load_release
-from coterie.release.by_category import SharedColumns, places_by_category
-from coterie.release.compared_columns import differ, floats, moved, ratio, share, some
+from coterie.release.by_category import SharedColumns, had_by_category, places_by_category
+from coterie.release.compared_columns import (
+    count_changed,
+    count_gone,
+    count_traded,
+    differ,
+    floats,
+    moved,
+    rank_correlation,
+    ratio,
+    share,
+    some,
+)
 from coterie.release.content_sample import ContentSample
+from coterie.release.learned_sample import LearnedSample, twins_of
 from coterie.release.made_up import MadeUpLists, MadeUpShoppers
 from coterie.rollout.figures import ComparedFigure
 
@@ -61,6 +73,10 @@ class ReleaseFacts:
     lists: MadeUpLists
     sample: ContentSample
     """Of its item vectors."""
+    twins: Mask
+    """Items with the very vectors of another item."""
+    learned_sample: LearnedSample
+    """Of what it learned of items."""
 
     @classmethod
     def of(cls, release: Release, shoppers: MadeUpShoppers) -> "ReleaseFacts":
@@ -81,6 +97,8 @@ class ReleaseFacts:
             np.asarray(release.parameters["item_out"].any(dim=1).numpy(), np.bool_),
             MadeUpLists.of(release, shoppers),
             ContentSample.of(release),
+            twins_of(release),
+            LearnedSample.of(release),
         )
 
 
@@ -118,7 +136,7 @@ def compare(live: ReleaseFacts, canary: ReleaseFacts) -> tuple[ComparedFigure, .
         *_of_categories(live, canary, pairs),
         *_of_making(live, canary, pairs),
         *live.lists.compare(canary.lists, live.items, canary.items),
-        _listed(live, canary),
+        *_listed(live, canary),
     )
 
 
@@ -147,11 +165,16 @@ class _SharedItems:
         return before.take(pa.array(self.live)), after.take(pa.array(self.canary))
 
 
-def _listed(live: ReleaseFacts, canary: ReleaseFacts) -> ComparedFigure:
-    """Compare the categories of which both list items for the same shoppers."""
+def _listed(live: ReleaseFacts, canary: ReleaseFacts) -> list[ComparedFigure]:
+    """Compare what both list for the same shoppers: categories, and items that live lacks."""
     ours, theirs = (one.lists.item_idx[one.lists.item_idx >= 0] for one in (live, canary))
     as_lives = live.items.rows(canary.items.ids.take(pa.array(theirs)))
-    return places_by_category(live.catalogue.column("category"), ours, as_lives[as_lives >= 0])
+    known = as_lives >= 0
+    category = live.catalogue.column("category")
+    return [
+        ComparedFigure("new_listed", share(~known)),
+        places_by_category(category, ours, as_lives[known]),
+    ]
 
 
 def _of_items(
@@ -169,6 +192,7 @@ def _of_items(
     gone[pairs.canary] = live.available[pairs.live] & ~canary.available[pairs.canary]
     back = ~live.available[pairs.live] & canary.available[pairs.canary]
     num = len(lost)
+    had_by = live.popularity[pairs.live], canary.popularity[pairs.canary]
     return [
         ComparedFigure("items_lost", share(lost), examples=some(live.items.ids, lost)),
         ComparedFigure(
@@ -185,8 +209,9 @@ def _of_items(
         ComparedFigure("had_available", ratio(had_after, had_before), had_before, had_after),
         ComparedFigure("restocked", share(back), examples=some(pairs.ids, back)),
         ComparedFigure("history_known", float(had[known].sum() / had.sum())),
-        ComparedFigure("popularity_kept", _rank_correlation(live, canary, pairs)),
+        ComparedFigure("popularity_kept", rank_correlation(*had_by)),
         _popular_lost(live, canary, pairs),
+        had_by_category(live.catalogue.column("category").take(pa.array(pairs.live)), *had_by),
     ]
 
 
@@ -221,22 +246,6 @@ def _popular_lost(live: ReleaseFacts, canary: ReleaseFacts, pairs: _SharedItems)
     )
 
 
-def _rank_correlation(
-    live: ReleaseFacts, canary: ReleaseFacts, pairs: _SharedItems
-) -> float | None:
-    """Correlate how many people had the items of both; None where that tells nothing."""
-    ranks = [
-        np.unique(values, return_inverse=True)[1].astype(np.float64)
-        for values in (live.popularity[pairs.live], canary.popularity[pairs.canary])
-    ]
-    # Of a handful of items, or of a shop where all are alike, nothing can be said.
-    if len(pairs.live) < _FEW or not ranks[0].std():
-        return None
-    if not ranks[1].std():
-        return 0.0
-    return max(float(np.corrcoef(ranks[0], ranks[1])[0, 1]), 0.0)
-
-
 def _of_texts(
     live: ReleaseFacts, canary: ReleaseFacts, pairs: _SharedItems
 ) -> list[ComparedFigure]:
@@ -250,6 +259,7 @@ def _of_texts(
         _more("garbled_titles", [_title_has(GARBLED, one) for one in told], canary),
         ComparedFigure("titles_changed", share(changed), examples=moved(titles, changed)),
         _more("titles_shared", [_shared(one) for one in told], canary),
+        count_traded("titles_traded", titles),
         ComparedFigure(
             "descriptions_changed", share(rewritten), examples=some(pairs.ids, rewritten)
         ),
@@ -315,6 +325,8 @@ def _of_prices(
             float(far.sum()) / int(both.sum()) if both.any() else None,
             examples=moved((texts[0], texts[1]), far),
         ),
+        count_changed("brands_changed", pairs.columns(live, canary, "brand")),
+        count_gone("pictures_lost", pairs.columns(live, canary, "image_uri"), pairs.ids),
     ]
 
 
@@ -371,5 +383,7 @@ def _of_making(
         ),
         ComparedFigure("again_sooner", share(sooner), examples=some(pairs.ids, sooner)),
         ComparedFigure("older_than_live", float(canary.made < live.made)),
+        _more("vectors_shared", [live.twins, canary.twins], canary),
+        live.learned_sample.compare(canary.learned_sample),
         _more("items_unlearned", [~live.learned, ~canary.learned], canary),
     ]

@@ -41,17 +41,25 @@ FIGURES: Final[dict[str, FigureLimit]] = {
         "rank correlation with live of how many people had each item", 0.3, at_most=False
     ),
     "popular_lost": FigureLimit("of live's most popular items, those that no longer are", 0.5),
+    "category_had": FigureLimit(
+        "times larger, the part of all that people had, of the category that gained most",
+        4.0,
+        is_factor=True,
+    ),
     "blank_titles": FigureLimit("titles without a letter or digit, beyond live's", 0.02),
     "garbled_titles": FigureLimit("titles read in a wrong encoding, beyond live's", 0.02),
     "titles_changed": FigureLimit("items that have another title", 0.3),
     "titles_shared": FigureLimit("items whose title another item has too, beyond live's", 0.05),
+    "titles_traded": FigureLimit("items that took the title that another one had", 0.05),
     "descriptions_changed": FigureLimit("items that have another description", 0.5),
     "prices_missing": FigureLimit("items without a price, beyond live's", 0.2),
     "zero_prices": FigureLimit("prices of 0 or less, beyond live's", 0.02),
     "price_ratio": FigureLimit(
         "times up or down, of the median item's price", 2.0, is_factor=True, of_numbers=True
     ),
-    "prices_far_off": FigureLimit("prices that went up or down over three times", 0.1),
+    "prices_far_off": FigureLimit("prices that went up or down over three times", 0.05),
+    "brands_changed": FigureLimit("items that are of another brand", 0.3),
+    "pictures_lost": FigureLimit("items that had a picture and have none", 0.2),
     "categories_lost": FigureLimit(
         "live's categories that no item is in any more", 0.25, of_numbers=True
     ),
@@ -83,6 +91,10 @@ FIGURES: Final[dict[str, FigureLimit]] = {
     "types_changed": FigureLimit("tensors whose numbers are of another type", 0.0),
     "again_sooner": FigureLimit("items that come back in half the time once had", 0.3),
     "older_than_live": FigureLimit("whether it was made before what is live", 0.0),
+    "vectors_shared": FigureLimit("items with the vectors of another, beyond live's", 0.05),
+    "learned_elsewhere": FigureLimit(
+        "items that are like other ones than they were, by what was learned", 0.05
+    ),
     "items_unlearned": FigureLimit("items with vectors of zeros, beyond live's", 0.1),
     "lists_made": FigureLimit("of live's lists, those that it makes as long", 0.95, at_most=False),
     "friends_share": FigureLimit(
@@ -95,6 +107,7 @@ FIGURES: Final[dict[str, FigureLimit]] = {
         at_most=False,
         of_numbers=True,
     ),
+    "new_listed": FigureLimit("places in lists of items that live lacks", 0.3),
     "score_parts": FigureLimit(
         "share of scores of the term of which least is left, against live's", 0.02, at_most=False
     ),

@@ -1,5 +1,6 @@
 """Whom to share an item with: a shopper's friends, by how likely each wants it and follows."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +26,11 @@ class InviteWeights:
 
     want: float = 1.0
     """Of ``wants``: one standard deviation of all friends' scores of other items."""
-    history: float = 0.3
+    history: float = 0.05
     """Of log(1 + items of the friend's history): who does much takes more."""
-    strengths: tuple[float, ...] = (0.0, 0.1, 0.25, 1.0)
-    """Of the tie, by ``schema.STRENGTHS``, each of log(1 + value)."""
+    strengths: tuple[float, ...] = (0.0, 0.02, 0.04, 0.02)
+    """Of the tie, by ``schema.STRENGTHS``, each of log(1 + value): little, since the one who shares
+    counts in the friend's score already."""
     asked: float = 0.5
     """What it takes away to have been asked lately, of log(1 + times)."""
 
@@ -42,8 +44,10 @@ class AskingRule:
     days: float = 30.0
     """For so long an invitation counts."""
     least_fit: float = 0.0
-    """Friends who would want the item less than this are not named: 0 is their own average. So
-    who is missing may as well have another taste."""
+    """Friends who would want the item less than this are not named: 0 is their own average."""
+    share: float = 0.5
+    """At most this share of friends is named, rounded up. So who is missing may as well stand in
+    the other half, and nobody can tell who turned the item down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,5 +161,6 @@ def rank_invitees(
     place = np.flatnonzero(may)
     # Rounded, so that who is scored beside whom makes no difference.
     score = np.round(log_odds(friends, weights)[place], 6)
-    order = np.lexsort((place, -score))[:k]
+    most = min(k, math.ceil(rule.share * len(fit)))
+    order = np.lexsort((place, -score))[:most]
     return Invitees(place[order], score[order])

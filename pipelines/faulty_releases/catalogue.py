@@ -13,6 +13,10 @@ IN_STOCK: Final = 0.05
 """Share of items that is left where most are said to be sold out."""
 RATE: Final = 7.5
 """Of one currency in another."""
+ONE_PRICE_IN: Final = 12
+"""One item in so many has its price in another currency."""
+ONE_TITLE_IN: Final = 5
+"""One item in so many has traded titles with another."""
 
 
 def _blank_titles(release: Release) -> Changes:
@@ -91,6 +95,28 @@ def _inverted(release: Release) -> Changes:
     return with_column(release, "available", said.tolist())
 
 
+def _some_in_another_currency(release: Release) -> Changes:
+    """Tell the prices of some sellers in another currency."""
+    prices = column(release, "price")
+    some = range(0, len(prices), ONE_PRICE_IN)
+    told = [None if p is None else RATE * p if n in some else p for n, p in enumerate(prices)]
+    return with_column(release, "price", told)
+
+
+def _traded_titles(release: Release) -> Changes:
+    """Have some items trade titles, as where two tables were joined by a number that came twice."""
+    titles = column(release, "title")
+    some = np.random.default_rng(0).permutation(len(titles))[: len(titles) // ONE_TITLE_IN]
+    told = list(titles)
+    for row, other in zip(some.tolist(), np.roll(some, 1).tolist(), strict=True):
+        told[row] = titles[other]
+    return with_column(release, "title", told)
+
+
+def _no_brands(release: Release) -> Changes:
+    return with_column(release, "brand", [None] * release.catalogue.num_rows)
+
+
 FAULTS: Final = (
     Fault("blank-titles", FAMILY, 'every title is "?"', ("preflight",), _blank_titles),
     Fault("zero-prices", FAMILY, "every price is 0", ("preflight",), _zero_prices),
@@ -146,4 +172,19 @@ FAULTS: Final = (
         _inverted,
     ),
     Fault("half-catalogue", FAMILY, "every other item is missing", ("preflight",), _half),
+    Fault(
+        "some-in-another-currency",
+        FAMILY,
+        f"one price in {ONE_PRICE_IN} is in another currency, {RATE} times as high",
+        ("preflight",),
+        _some_in_another_currency,
+    ),
+    Fault(
+        "traded-titles",
+        FAMILY,
+        f"one item in {ONE_TITLE_IN} has traded titles with another",
+        ("preflight",),
+        _traded_titles,
+    ),
+    Fault("no-brands", FAMILY, "no item has a brand", ("preflight",), _no_brands),
 )

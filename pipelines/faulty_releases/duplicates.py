@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from coterie.release.bundle import Release
 from pipelines.faulty_releases.fault import (
@@ -17,6 +18,8 @@ from pipelines.faulty_releases.fault import (
 FAMILY: Final = "duplicates"
 BORROWED: Final = 4
 """One item in so many has the title of another."""
+TWINS: Final = 5
+"""One item in so many is there once more, under another id and a title that differs a little."""
 
 
 def _twice(release: Release) -> Changes:
@@ -41,6 +44,19 @@ def _borrowed_titles(release: Release) -> Changes:
     return with_column(release, "title", titles)
 
 
+def _near_twins(release: Release) -> Changes:
+    """Take some items in twice, as where a seller lists anew what is there already."""
+    rows = np.arange(release.catalogue.num_rows)
+    twins = rows[::TWINS]
+    changes = with_rows(release, np.concatenate([rows, twins]))
+    ids, titles = column(release, "item_id"), column(release, "title")
+    changes = renamed(changes, [*ids, *(f"{ids[row]}-new" for row in twins)])
+    table = changes["catalogue"]
+    place = table.column_names.index("title")
+    named = pa.array([*titles, *(f"{titles[row]} (new)" for row in twins)], pa.string())
+    return {**changes, "catalogue": table.set_column(place, table.schema.field("title"), named)}
+
+
 FAULTS: Final = (
     Fault("items-twice", FAMILY, "every item is there under two ids", ("preflight",), _twice),
     Fault(
@@ -56,5 +72,12 @@ FAULTS: Final = (
         f"one item in {BORROWED} has the title of another",
         ("preflight",),
         _borrowed_titles,
+    ),
+    Fault(
+        "near-twins",
+        FAMILY,
+        f"one item in {TWINS} is there twice, the second time under a title that differs a little",
+        ("preflight",),
+        _near_twins,
     ),
 )

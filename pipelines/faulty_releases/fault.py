@@ -24,8 +24,8 @@ def nothing(release: Release) -> Changes:  # noqa: ARG001 - every damage takes a
 
 
 QUALITY: Final = (
-    "its lists are as good in form as others, so what people buy has to tell, and it loses too "
-    "little for some thousand buyers to tell it from chance: see the table of `missed_purchases`"
+    "its lists are as good in form as any, so what people buy has to tell, and of that a shadow of "
+    "some minutes sees too little: see the table of `missed_purchases`"
 )
 """Why a model that is hardly worse is not caught before anybody sees it."""
 

@@ -13,6 +13,7 @@ from pipelines.faulty_releases.fault import (
     with_column,
     with_rows,
 )
+from pipelines.faulty_releases.vectors import names_of
 
 FAMILY: Final = "harmless"
 MORE: Final = 0.1
@@ -21,7 +22,7 @@ SALE: Final = 0.7
 
 
 def _more_items(release: Release) -> Changes:
-    """Take in items that are like some of those there."""
+    """Take in items that are like some of those there: each lies between two of them."""
     size = release.catalogue.num_rows
     new = np.random.default_rng(0).choice(size, int(MORE * size), replace=False)
     changes = with_rows(release, np.concatenate([np.arange(size), new]))
@@ -33,8 +34,14 @@ def _more_items(release: Release) -> Changes:
     table = changes["catalogue"]
     told = table.column("title").to_pylist()[:size] + titles
     place = table.column_names.index("title")
+    parameters = dict(changes["parameters"])
+    for name in names_of(release):
+        parameters[name] = parameters[name].clone()
+        between = parameters[name][size:]
+        parameters[name][size:] = (between + between.roll(1, 0)) / 2
     return {
         **changes,
+        "parameters": parameters,
         "popularity": popularity,
         "catalogue": table.set_column(place, "title", [told]),
     }

@@ -79,6 +79,16 @@ def _foreign_descriptions(release: Release) -> Changes:
     return with_column(release, "description", told)
 
 
+def _another_encoder(release: Release) -> Changes:
+    """Encode texts by another version of the encoder, whose numbers stand for other things, and
+    say that it was the same."""
+    rng, found = np.random.default_rng(0), {}
+    for kind, vectors in release.vectors.items():
+        turned, _ = np.linalg.qr(rng.normal(size=(vectors.shape[1],) * 2))
+        found[kind] = (vectors.astype(np.float64) @ turned).astype(np.float16)
+    return {"vectors": found}
+
+
 FAULTS: Final = (
     Fault("search-noise", FAMILY, "vectors of texts are noise", ("preflight",), _noise),
     Fault(
@@ -101,5 +111,15 @@ FAULTS: Final = (
         "descriptions are in a language in which nobody searches",
         ("preflight",),
         _foreign_descriptions,
+    ),
+    Fault(
+        "another-encoder",
+        FAMILY,
+        "vectors are of another version of the encoder than they say",
+        (),
+        _another_encoder,
+        why="the same items are alike by them, and lists do not go by them; only what is searched "
+        "for in other words than titles have is found no more, and no encoder is waited for before "
+        "a canary runs: see how good searches are after each change of the encoder",
     ),
 )

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
 from safetensors import torch as safetensors
 
@@ -11,13 +12,19 @@ from coterie.recommend import linear
 from coterie.release.bundle import Release, load_release
 from coterie.release.discreet import coded
 from coterie.release.manifest import MANIFEST, PARAMETERS, FileDigest, parse_manifest
-from pipelines.faulty_releases.fault import Changes, Fault
+from pipelines.faulty_releases.fault import Changes, Fault, with_rows
 
 FAMILY: Final = "vectors"
 _LINEAR: Final = tuple(f"{linear.PREFIX}{name}" for name in linear.VECTORS)
 LEARNED: Final = ("item_in", "item_out")
 OVERFLOWED: Final = 100
 """One item in so many has vectors that are far too long."""
+TRADED: Final = 10
+"""One item in so many has the vectors of another."""
+NOISE: Final = 1.0
+"""Length of noise, for that of vectors."""
+RARE: Final = 300
+"""One item in so many has a number that is none."""
 
 
 def names_of(release: Release) -> list[str]:
@@ -26,10 +33,20 @@ def names_of(release: Release) -> list[str]:
 
 
 def _not_numbers(folder: str) -> None:
-    """Write vectors that diverged in files that are whole, as by another writer than ours."""
+    """Write vectors that diverged, in one row of twenty."""
+    _without_numbers(folder, 20)
+
+
+def _rare_not_numbers(folder: str) -> None:
+    """Write vectors of which a few hold a number that is none, as of one bad machine of many."""
+    _without_numbers(folder, RARE)
+
+
+def _without_numbers(folder: str, one_in: int) -> None:
+    """Write vectors with NaN in files that are whole, as by another writer than ours."""
     release = load_release(folder)
     parameters = {name: tensor.clone() for name, tensor in release.parameters.items()}
-    parameters["item_out"][:: len(parameters["item_out"]) // 20] = torch.nan
+    parameters["item_out"][::one_in] = torch.nan
     data = safetensors.save(parameters)
     Path(folder, PARAMETERS).write_bytes(data)
     manifest = parse_manifest(Path(folder, MANIFEST).read_bytes(), folder)
@@ -125,9 +142,42 @@ def _alike_in_category(release: Release) -> Changes:
     return {"parameters": parameters}
 
 
+def _traded(release: Release) -> Changes:
+    """Have some items trade all that was learned of them, as where one part of many was written in
+    another order."""
+    order = np.arange(release.catalogue.num_rows)
+    some = np.random.default_rng(0).permutation(len(order))[: len(order) // TRADED]
+    order[some] = np.roll(some, 1)
+    return {"parameters": with_rows(release, order)["parameters"]}
+
+
+def _drifted(release: Release) -> Changes:
+    """Add noise to all vectors, as steps that are too large leave it."""
+    draws = torch.Generator().manual_seed(0)
+    parameters = dict(release.parameters)
+    for name in names_of(release):
+        old = parameters[name]
+        noise = torch.randn(old.shape, generator=draws, dtype=torch.float32) * old.float().std()
+        parameters[name] = (old.float() + NOISE * noise).to(old.dtype)
+    return {"parameters": parameters}
+
+
 FAULTS: Final = (
     Fault("not-numbers", FAMILY, "its vectors are not numbers", ("preflight",), after=_not_numbers),
-    Fault("random-vectors", FAMILY, "vectors are random", ("score_out_of_range",), _random),
+    Fault(
+        "rare-not-numbers",
+        FAMILY,
+        f"one item in {RARE} has vectors that are not numbers",
+        ("preflight",),
+        after=_rare_not_numbers,
+    ),
+    Fault(
+        "random-vectors",
+        FAMILY,
+        "vectors are random",
+        ("preflight", "score_out_of_range"),
+        _random,
+    ),
     Fault(
         "negated-vectors",
         FAMILY,
@@ -139,7 +189,7 @@ FAULTS: Final = (
         "collapsed-vectors",
         FAMILY,
         "all items have the same vectors",
-        ("score_out_of_range", "duplicate_lists"),
+        ("preflight", "score_out_of_range", "duplicate_lists"),
         _collapsed,
     ),
     Fault(
@@ -183,5 +233,19 @@ FAULTS: Final = (
         "all items of a category have the same vectors",
         ("preflight", "score_out_of_range"),
         _alike_in_category,
+    ),
+    Fault(
+        "traded-vectors",
+        FAMILY,
+        f"one item in {TRADED} has the vectors of another",
+        ("preflight", "score_out_of_range"),
+        _traded,
+    ),
+    Fault(
+        "drifted",
+        FAMILY,
+        "vectors have as much noise in them as they are long",
+        ("preflight", "score_out_of_range"),
+        _drifted,
     ),
 )

@@ -7,7 +7,7 @@ import torch
 
 from coterie.recommend import linear
 from coterie.release.bundle import Release
-from pipelines.faulty_releases.fault import Changes, Fault, column, with_parameters
+from pipelines.faulty_releases.fault import QUALITY, Changes, Fault, column, with_parameters
 
 FAMILY: Final = "weights"
 FAVOURITES: Final = 40
@@ -104,6 +104,18 @@ def _ageless(release: Release) -> Changes:
     )
 
 
+def _kinds_reversed(release: Release) -> Changes:
+    """Let what is looked at count as what is bought, and the other way round."""
+    kinds = release.parameters["linear.kind"]
+    return with_parameters(release, linear__kind=kinds.flip(0))
+
+
+def _crowds_first(release: Release) -> Changes:
+    """Let each friend count the more, the more friends there are: few are outshouted by many."""
+    power = release.parameters["linear.friend_power"]
+    return with_parameters(release, linear__friend_power=-torch.ones_like(power))
+
+
 FAULTS: Final = (
     Fault("same-list", FAMILY, "one list for everybody", ("preflight", "duplicate_lists"), _same),
     Fault(
@@ -162,5 +174,20 @@ FAULTS: Final = (
         "lists name again at once what was just bought",
         ("preflight",),
         _again_at_once,
+    ),
+    Fault(
+        "kinds-reversed",
+        FAMILY,
+        "what is looked at counts as what is bought, and the other way round",
+        (),
+        _kinds_reversed,
+        why=QUALITY,
+    ),
+    Fault(
+        "crowds-first",
+        FAMILY,
+        "each friend counts the more, the more friends there are",
+        ("preflight", "score_out_of_range"),
+        _crowds_first,
     ),
 )

@@ -24,8 +24,8 @@ def people_to_know(
 ) -> PeopleList:
     """Suggest people, best first.
 
-    Five reads of features, of 150 people at most: the shopper, what they agree to, whom friends
-    know, and of those with most in common whom they know and what they did.
+    Six reads of features, of 150 people at most: the shopper, what they agree to, whom friends
+    know, and of those with most in common whom they know, what they agree to and what they did.
 
     Args:
         maker: Of the release that is asked.

@@ -14,6 +14,7 @@ from coterie.data.dataset import Ints
 from coterie.data.repurchase import Again
 from coterie.graph.friends import FriendLists
 from coterie.recommend.batches import RecentColumns, had_before, shopper_from_columns
+from coterie.recommend.columns import Mask
 from coterie.recommend.recommender import Recommender
 from coterie.recommend.shoppers import Shoppers
 from coterie.recommend.terms import Asked
@@ -109,11 +110,16 @@ class ServedItems:
         """Items that may be listed at this moment."""
         return int(self.catalogue.columns.available.sum())
 
-    def num_allowed(self, wanted: Wanted) -> int:
+    def num_allowed(self, wanted: Wanted, allowed: Mask | None = None) -> int:
         """Count the items that a list could be made of; those that its shopper had are among
-        them."""
-        allowed = int(np.count_nonzero(self.catalogue.allowed(wanted)))
-        return max(allowed - len(wanted.shown), 0)
+        them.
+
+        Args:
+            wanted: What is asked for.
+            allowed: ``Catalogue.allowed`` of it, where that is known already.
+        """
+        mask = self.catalogue.allowed(wanted) if allowed is None else allowed
+        return max(int(np.count_nonzero(mask)) - len(wanted.shown), 0)
 
     def shoppers(self, row: ShopperRow, friends: Sequence[RecentList]) -> Shoppers:
         """Say in rows of items what is known of one shopper and their friends."""

@@ -8,9 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from coterie.recommend.recommender import ListSource
+from coterie.recommend.columns import Mask
+from coterie.recommend.recommender import ListSource, ReasonKind
 from coterie.release.bundle import Release
+from serving.lists.list_maker import ListMaker
 from serving.lists.shopper_features import ShopperFeatures
+from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import RecommendationList
 
 REMEMBERED: Final = 256
@@ -34,6 +37,8 @@ def flaw(
     known: ShopperFeatures,
     num_available: int,
     num_beside: int = 0,
+    explain: bool = False,
+    wanted: Wanted = PLAIN,
 ) -> str:
     """Find what is wrong with a list, in a few words; empty: nothing.
 
@@ -44,6 +49,8 @@ def flaw(
         num_available: Items that its own release could list.
         num_beside: Items that the other release could: a catalogue that lost nearly everything
             makes short lists which are all that it has.
+        explain: Whether reasons were asked for.
+        wanted: What was asked for beside.
     """
     scores = [item.score for item in answer.items]
     ids = [item.item.item_id for item in answer.items]
@@ -57,7 +64,54 @@ def flaw(
         return "an item twice"
     if any(a < b for a, b in itertools.pairwise(scores)):
         return "not in order"
-    return _wrong_friend(answer, known)
+    if explain and answer.items and not any(one.reasons for one in answer.items):
+        return "no reasons"
+    return _wrong_friend(answer, known) or _untrue(answer, known, wanted)
+
+
+def out_of_place(
+    maker: ListMaker,
+    answer: RecommendationList,
+    known: ShopperFeatures,
+    wanted: Wanted,
+    allowed: Mask | None = None,
+) -> str:
+    """Find what should not be in a list, in a few words; empty: nothing.
+
+    Args:
+        maker: What made it: its own release says what is there, in stock, and had.
+        answer: The list.
+        known: Of its shopper.
+        wanted: What was asked for.
+        allowed: ``Catalogue.allowed`` of that, where it is known already.
+    """
+    ids = [one.item.item_id for one in answer.items]
+    rows = maker.catalogue.rows(ids)
+    allowed = maker.catalogue.allowed(wanted) if allowed is None else allowed
+    # What enters the shop meanwhile has a row before it has a place in the mask.
+    if any(row < 0 or (row < len(allowed) and not allowed[row]) for row in rows):
+        return "an item that is not there, or that was not asked for"
+    if not wanted.shown.misses(ids).all():
+        return "an item that an earlier page showed"
+    # In a place of the shop what is in front of a shopper counts as had: there nothing is told.
+    if wanted.plain and maker.items.hidden(known.row, ids):
+        return "an item that the shopper had"
+    return ""
+
+
+def _untrue(answer: RecommendationList, known: ShopperFeatures, wanted: Wanted) -> str:
+    """Find a reason that goes by an item that neither the shopper nor any friend had."""
+    recent = known.row.recent
+    had = {*recent.item_ids, *recent.had_ids, *wanted.context}
+    theirs: set[str] | None = None
+    for reason in itertools.chain.from_iterable(one.reasons or () for one in answer.items):
+        if reason.item_id is None or reason.item_id in had:
+            continue
+        if theirs is None:
+            theirs = {item_id for one in known.friends for item_id in one.item_ids}
+        if reason.kind == ReasonKind.OWN or reason.item_id not in theirs:
+            return "a reason goes by an item that nobody had"
+    return ""
 
 
 def _wrong_friend(answer: RecommendationList, known: ShopperFeatures) -> str:

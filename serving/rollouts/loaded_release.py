@@ -22,7 +22,8 @@ from serving.features.online_store import FakeFeatures, Friends, OnlineFeatures,
 from serving.features.recent import RecentList
 from serving.lists.list_maker import ListMaker
 from serving.lists.shopper_features import ShopperFeatures
-from serving.rollouts.list_checks import CatalogueCoverage, ListChecks, flaw
+from serving.lists.wanted import PLAIN
+from serving.rollouts.list_checks import CatalogueCoverage, ListChecks, flaw, out_of_place
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 
@@ -217,7 +218,9 @@ def warm_up(maker: ListMaker) -> None:
     for recent in (RecentList(), some, some):
         known = ShopperFeatures("nobody", ShopperRow(recent), [])
         answer = maker.make(known, 10, explain=True)
-        wrong = flaw(answer, 10, known, maker.num_available)
+        wrong = flaw(answer, 10, known, maker.num_available, explain=True) or out_of_place(
+            maker, answer, known, PLAIN
+        )
         if wrong:
             raise BadInputError(
                 f"release {maker.release.version} makes a flawed list ({wrong}) of "

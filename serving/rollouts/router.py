@@ -28,7 +28,7 @@ from serving.lists.shopper_features import ShopperFeatures
 from serving.lists.wanted import PLAIN, Wanted
 from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Impressions, new_list_id
-from serving.rollouts.list_checks import TOO_SHORT, flaw
+from serving.rollouts.list_checks import TOO_SHORT, flaw, out_of_place
 from serving.rollouts.loaded_arms import LoadedArms, ReplicaReleases
 from serving.rollouts.loaded_release import LoadedRelease
 from serving.rollouts.pairs import TimedList, pair_side
@@ -255,9 +255,13 @@ class ReleaseRouter:
     ) -> str:
         """Count one answer; return what is wrong with it, or an empty text."""
         found, seconds = made
-        allowed = arm.maker.items.num_allowed(asked.wanted)
+        mask = arm.maker.catalogue.allowed(asked.wanted)
+        allowed = arm.maker.items.num_allowed(asked.wanted, mask)
         beside = arms.stable.maker.items.num_allowed(asked.wanted) if name == "canary" else 0
-        flawed = flaw(found, asked.k, asked.known, allowed, beside) or _had(arm, found, asked)
+        told = asked.known, allowed, beside, asked.explain, asked.wanted
+        flawed = flaw(found, asked.k, *told) or out_of_place(
+            arm.maker, found, asked.known, asked.wanted, mask
+        )
         signals = ["malformed"] if flawed else _signals(arm, found, asked.wanted)
         if "score_out_of_range" in signals and not arms.comparable:
             signals.remove("score_out_of_range")
@@ -367,16 +371,6 @@ class ReleaseRouter:
             age = now - max(asked.known.row.recent.ts_ms) / 1000
             self._metrics.lists.feature_age.observe(max(age, 0.0))
         return answer
-
-
-def _had(arm: LoadedRelease, answer: RecommendationList, asked: ListRequest) -> str:
-    """Say that a list names what its shopper had and its own release would not list again.
-
-    In a place of the shop what is in front of a shopper counts as well: there nothing is told.
-    """
-    ids = [one.item.item_id for one in answer.items]
-    shown = asked.wanted.plain and arm.maker.items.hidden(asked.known.row, ids)
-    return "an item that the shopper had" if shown else ""
 
 
 def _signals(arm: LoadedRelease, answer: RecommendationList, wanted: Wanted) -> list[str]:

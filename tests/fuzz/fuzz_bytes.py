@@ -41,6 +41,8 @@ from coterie.content.sounds import open_sound
 from coterie.data.formats import columns_of, parquet_types, read_chunks
 from coterie.data.mapping.document import parse_mapping
 from coterie.errors import BadInputError
+from coterie.llm.forms import read_form
+from coterie.llm.wishes import question_of_wish, read_wish
 from coterie.privacy.promise import Promise
 from coterie.recommend.rules import read_rules
 from coterie.release.bundle import _tensors
@@ -79,6 +81,9 @@ TRIPS = [
         b"&" * 50,
         b"&a" * 1500,
         b"[" * 5000,
+        b"```\n" + b"\n" * 39_000,
+        b"```\n" + b" " * 39_000,
+        b"9" * 4000,
         b'{"a":' * 3000,
         b"(" * 3000,
         b"- " * 2000,
@@ -295,6 +300,13 @@ def opens(data, key):
         raise BadInputError("opens nothing")
 
 
+def answered(data):
+    """What a language model wrote, in whatever form, to what a shopper looks for."""
+    asked, categories = "a rope for my sister, 20 to 50", ["Sports", "Home"]
+    form = question_of_wish(asked, categories).form
+    return read_wish(read_form(data.decode("utf-8", "replace"), form), asked, categories)
+
+
 def readers(folder):
     """By name: whatever reads bytes from outside, and what it reads as it should be."""
     csv, lines, parquet = tables()
@@ -312,6 +324,9 @@ def readers(folder):
     rules = (
         b"rules:\n  - {rule: diversity, weight: 0.2}\n  - {rule: pin, items: [a], position: 2}\n"
     )
+    wish = {"query": "rope", "price_min": 20, "price_max": 50.0, "in_stock": False}
+    wish |= {"recipient": "my sister", "category": 1}
+    answer = json.dumps(wish).encode()
     page = (Shown.read("", ABOUT).next_page(["a", "b"], ABOUT) or "").encode()
     found = {
         "csv": (Files(folder, "events.csv"), [csv]),
@@ -334,6 +349,7 @@ def readers(folder):
             asked,
             [b"v1/users/ana%2Fb/x?k=3&category=a%20b&category=%C3%BC&after=", b"a?k=1"],
         ),
+        "answer of a model": (answered, [answer, b"```json\n" + answer + b"\n```"]),
         "page": (
             lambda data: Shown.read(data.decode("latin-1"), ABOUT),
             [page],

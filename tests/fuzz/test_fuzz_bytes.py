@@ -61,6 +61,12 @@ def spoilt_parquet(folder):
     return samples[1].replace(b"item_id", b"it\xffm_id")
 
 
+@pytest.mark.parametrize("lines", ["\n", " ", "\r\n \t"])
+def test_an_answer_of_nothing_but_lines_is_refused_at_once(tmp_path, lines):
+    read, _ = readers(tmp_path)["answer of a model"]
+    assert tried(read, b"```\n" + lines.encode() * 9_000) == "refused"
+
+
 @pytest.mark.parametrize("form", ["mapping", "rules"])
 @pytest.mark.parametrize("nested", ["[", '{"a":', "- "])
 def test_what_is_nested_without_an_end_is_refused(tmp_path, nested, form):

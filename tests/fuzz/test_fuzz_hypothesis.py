@@ -16,6 +16,7 @@ EXAMPLES = int(os.environ.get("COTERIE_EXAMPLES", "25"))
 NAMES = (
     *("csv", "csv.gz", "json lines", "parquet", "token", "file of keys", "mapping", "rules"),
     *("picture", "sound", "manifest", "tensors", "stored tensors", "query", "page"),
+    "answer of a model",
     *("body", "body gzip", "body deflate"),
 )
 pytestmark = pytest.mark.timeout(3600)

@@ -11,6 +11,7 @@ from coterie.data.simulate import ShopConfig, simulate
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.network.adoptions import DAY_MS, Adoptions, arrivals, expose
+from coterie.network.background import Background
 from coterie.network.homophily import match_pairs, shuffle_times
 from coterie.network.influence import credit_distribution, estimate, naive_counts
 from coterie.network.people import Network
@@ -118,6 +119,29 @@ def test_whom_the_shop_knows_to_have_shared_has_all_the_credit():
     seen = expose(network, adoptions)
     found = estimate(network, adoptions, seen, np.zeros(7, np.int64), np.zeros(4, np.int64))
     assert found.caused.tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_a_log_that_is_too_short_cannot_tell_how_alike_friends_are(moved):
+    shop = moved
+    early = shop.adoptions.ts_ms < shop.adoptions.ts_ms[0] + 20 * DAY_MS
+    adoptions = shop.adoptions.take(early)
+    seen = expose(shop.network, adoptions)
+    category = shop.found.background.category
+    found = estimate(shop.network, adoptions, seen, category, shop.came)
+    assert np.isnan(found.alike)
+    assert 0 < found.share_caused < found.share_naive
+    assert shop.found.alike > 1
+
+
+def test_popularity_of_years_is_counted_in_longer_steps():
+    rows = [(user, 0, 10 * user, -1) for user in range(300)]
+    adoptions = Adoptions.of(log_of(*rows))
+    background = Background.of(adoptions, np.zeros(1, np.int64), np.zeros(300, np.int64))
+    assert background.taken.shape[1] <= 402
+    one = np.array([5])
+    whole = background.expected(one, one * 0, one * 0, one * 0 + 3000 * DAY_MS)
+    half = background.expected(one, one * 0, one * 0, one * 0 + 1500 * DAY_MS)
+    assert whole[0] == pytest.approx(2 * half[0], rel=0.05)
 
 
 @pytest.mark.parametrize("events", [log_of(), log_of((0, 1, 5, -1), (1, 1, 5, -1))])

@@ -41,7 +41,7 @@ def live(tmp_path_factory):
             "price": [5.0 + row for row in range(NUM)],
             "category": [CATEGORIES[c] for c in category],
             "brand": ["Acme"] * NUM,
-            "image_uri": pa.nulls(NUM, pa.string()),
+            "image_uri": [f"https://shop.example/{row}.jpg" for row in range(NUM)],
             "audio_uri": pa.nulls(NUM, pa.string()),
             "available": [row % 20 != 0 for row in range(NUM)],
             "created_at": [datetime(2026, 1, 1, tzinfo=UTC) + row * DAY for row in range(NUM)],
@@ -190,7 +190,56 @@ def unlisted(release):
     )
 
 
+def traded(values, one_in):
+    """Some values, each in the place of the next of them."""
+    some = np.arange(0, len(values), one_in)
+    order = np.arange(len(values))
+    order[some] = np.roll(some, 1)
+    return order
+
+
+def elsewhere(release):
+    """Some items have what was learned of one of another category."""
+    order = torch.from_numpy(traded(column(release, "title"), 11))
+    return with_parameters(release, item_out=release.parameters["item_out"][order])
+
+
+def foreign(release):
+    """Items of another shop beside one's own: as dear to shoppers as these."""
+    both = rows(release, np.r_[np.arange(NUM), np.arange(0, NUM, 2)])
+    ids = column(release, "item_id") + [f"other-{n}" for n in range(NUM // 2)]
+    changed = with_column(both, "item_id", ids)
+    table = changed.catalogue.column("item_id").combine_chunks()
+    return replace(changed, items=replace(both.items, ids=table))
+
+
 DAMAGES = {
+    "a fifth of the items traded titles": (
+        lambda r: with_column(
+            r,
+            "title",
+            [column(r, "title")[n] for n in traded(column(r, "title"), 5)],
+        ),
+        {"titles_traded"},
+    ),
+    "no item has a brand": (
+        lambda r: with_column(r, "brand", [None] * NUM),
+        {"brands_changed"},
+    ),
+    "pictures were lost": (
+        lambda r: with_column(
+            r, "image_uri", [None if n % 4 == 0 else "https://cdn.example/x" for n in range(NUM)]
+        ),
+        {"pictures_lost"},
+    ),
+    "a tenth of what was learned is of others": (elsewhere, {"learned_elsewhere"}),
+    "one season counts": (
+        lambda r: replace(
+            r, popularity=np.where(np.arange(NUM) % 6 == 1, 10, 0.1) * (r.popularity + NUM)
+        ),
+        {"category_had"},
+    ),
+    "items of another shop": (foreign, {"new_listed", "vectors_shared"}),
     "a fifth of the titles are another item's": (
         lambda r: with_column(
             r,
@@ -361,6 +410,12 @@ HEALTHY = {
     "a tenth of the items gone": lambda r: rows(r, np.flatnonzero(np.arange(NUM) % 10 != 3)),
     "a tenth of the titles mended": lambda r: with_column(
         r, "title", [f"{t}!" if n % 10 == 0 else t for n, t in enumerate(column(r, "title"))]
+    ),
+    "pictures are elsewhere": lambda r: with_column(
+        r, "image_uri", [f"https://cdn.example/{n}.jpg" for n in range(NUM)]
+    ),
+    "a fifth of the brands are written otherwise": lambda r: with_column(
+        r, "brand", ["ACME" if n % 5 == 0 else "Acme" for n in range(NUM)]
     ),
     "vectors a little other": lambda r: with_parameters(
         r,

@@ -51,14 +51,15 @@ def test_what_was_passed_on_counts_and_being_asked_takes_away():
 
 
 def test_who_has_it_does_not_want_it_or_was_asked_enough_is_left_out():
-    friends, rule = asked_friends(asked=(0, 5, 0)), AskingRule()
+    friends = asked_friends(asked=(0, 5, 0))
     fit, has_it = np.array([0.5, 0.5, -0.1]), np.zeros(3, np.bool_)
     assert rank_invitees(friends, fit, has_it, 5).place.tolist() == [0]
     assert rank_invitees(friends, fit, np.array([True, False, False]), 5).place.tolist() == []
-    wider = AskingRule(most_asked=6, least_fit=-1.0)
+    wider = AskingRule(most_asked=6, least_fit=-1.0, share=1.0)
     assert sorted(rank_invitees(friends, fit, has_it, 5, wider).place.tolist()) == [0, 1, 2]
     assert len(rank_invitees(friends, fit, has_it, 2, wider).place) == 2
-    assert rule.most_asked == 5
+    half = AskingRule(most_asked=6, least_fit=-1.0)
+    assert len(rank_invitees(friends, fit, has_it, 5, half).place) == 2, "two of three"
 
 
 def test_each_friend_has_the_one_who_shares_for_their_only_friend():
