@@ -82,7 +82,7 @@ def _world(name: str, home: Path) -> World:
 
 
 def _targets_alone(data: TrainingSet) -> TrainingSet:
-    """Leave out clicks: Beidian's tell of items that a friend shared, of later parts too."""
+    """Leave out clicks: Beidian's say that a second friend shared what was bought anyway."""
     return replace(data, interactions=targets_of(data.interactions), validation=None)
 
 

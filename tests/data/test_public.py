@@ -166,7 +166,15 @@ def test_beidian_has_its_published_numbers(tmp_path):
     # 4,000 different shares: one a purchase as its referrer, the others clicks.
     assert (split.train.referrer_idx >= 0).sum() == 4_000
     assert sizes(split) == (22_321 + 1_025, 4_673, 8_152)
+    # All shares are of purchases in train: no click tells of what is to be found.
+    learned = pairs(split.train)
+    assert not learned & pairs(split.val)
+    assert not learned & pairs(split.test)
     assert not report.reasons
+
+
+def pairs(events):
+    return set(zip(events.user_idx.tolist(), events.item_idx.tolist(), strict=True))
 
 
 def test_lastfm_has_its_published_numbers(tmp_path):
