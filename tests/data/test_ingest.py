@@ -46,6 +46,7 @@ def test_good_tables_come_through_in_the_contract_s_form(tmp_path):
         "text": None,
         "ts": datetime(2024, 1, 1, 10, 0, tzinfo=UTC),
         "referrer_user_id": "u1",
+        "invited_user_id": None,
         "split": None,
     }
     assert tables["ties.parquet"]["weight"].to_pylist() == [1.0] * 10

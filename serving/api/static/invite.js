@@ -13,8 +13,8 @@ export const loadInvitees = (user, id) => ask(`${path("users", user, "items", id
 const told = (reasons) => make("small", { text: reasons.map((reason) => reason.text).join(" · ") });
 
 export function shareWith(user, item, invitees) {
-  const status = make("p", { class: "hint", role: "status", text: invitees.length ? "" : say("Nobody to share this with right now.") });
-  return make("div", {}, make("ul", { class: "having" }, ...invitees.map((friend) => make("li", {},
+  const status = make("p", { class: "hint shared", "aria-live": "polite", text: invitees.length ? "" : say("Nobody to share this with right now.") });
+  return make("div", {}, make("ul", { class: "people" }, ...invitees.map((friend) => make("li", {},
     face(friend.user_id),
     make("span", { class: "what" }, make("b", { text: friend.user_id }), told(friend.reasons)),
     make("button", {

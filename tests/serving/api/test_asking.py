@@ -167,7 +167,19 @@ def test_what_the_question_does_not_have_does_not_count(shop, api, said):
     api.speak = lambda *_: plain
     wanted = ids(ask(client, "climbing thing", user="zoe"))
     api.speak = lambda *_: plain | said
-    assert ids(ask(client, "climbing thing", user="yan")) == wanted
+    found = ask(client, "climbing thing", user="yan")
+    assert ids(found) == wanted
+    assert {*found["read"]} == {"query", "in_stock"}
+
+
+def test_for_somebody_else_ones_own_taste_does_not_count(shop, api):
+    said = read_well("ask", '{"question": "thing", "categories": []}') | {"query": "thing"}
+    answers = []
+    for user, recipient in (("zoe", None), ("ana", "my sister"), ("max", None)):
+        api.speak = lambda *_, to=recipient: said | {"recipient": to}
+        answers.append(ids(ask(shop(), "thing for my sister", user=user)))
+    assert answers[1] == answers[0], "a stranger's"
+    assert answers[2] != answers[0], "who asks for himself has a taste"
 
 
 def test_a_category_in_which_nothing_fits_is_let_go(shop, api):

@@ -35,11 +35,11 @@ def test_an_item_is_shared_with_a_friend_who_is_then_known_to_be_asked(look, fea
     take_picture(page, "share-with")
     share.focus()
     page.keyboard.press("Enter")
-    expect(article.get_by_role("status")).to_have_text("Shared with bea.")
+    expect(article.locator(".shared")).to_have_text("Shared with bea.")
     expect(share).to_be_disabled()
     assert len(features.recent["bea"].asked_ms) == 1
     page.goto(page.url.replace(item(29), item(30)))
-    expect(article.get_by_role("status")).to_have_text(NOBODY)
+    expect(article.locator(".shared")).to_have_text(NOBODY)
 
 
 @pytest.mark.browser
