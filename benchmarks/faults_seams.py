@@ -199,12 +199,17 @@ SEAMS: Final[dict[str, tuple[Fault, Spoil]]] = {
                 "slow-tail",
                 "latency",
                 f"one list in {ONE_IN} takes {TAIL_S * 1000:.0f} ms more",
-                ("slow",),
+                ("slow", "slower_lists"),
             ),
             _slow_tail,
         ),
         (
-            Fault("slow-for-some", "latency", "6 ms slower for each friend", ("slow",)),
+            Fault(
+                "slow-for-some",
+                "latency",
+                "6 ms slower for each friend",
+                ("slow", "slower_lists"),
+            ),
             _slow_for_some,
         ),
         (
