@@ -5,11 +5,13 @@ import sys
 
 from components.progress import print_progress
 from coterie.errors import CoterieError
+from coterie.imports import expect_little_garbage
 from coterie.workflow.remote import awaited, fit_sent
 
 
 def main(url: str) -> int:
     """Fit what was sent there; 1, and why, where it cannot."""
+    expect_little_garbage()
     try:
         with awaited(url, _give_up):
             fit_sent(url, print_progress)

@@ -8,6 +8,7 @@ steps need the same. Here the process that runs the pipeline imports it when the
 import ast
 import atexit
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -61,6 +62,8 @@ def run_step(full_command: Sequence[str], env_vars: Mapping[str, str] | None = N
         with contextlib.suppress(Exception), warnings.catch_warnings():
             importlib.import_module(module)
     reading, writing = os.pipe()
+    # Or a step would look through all that is there for garbage, and copy the memory on the way.
+    gc.freeze()
     pid = os.fork()
     if pid == 0:
         os.close(reading)

@@ -20,6 +20,7 @@ from kfp import local
 from components.progress import parse_note, parse_progress
 from coterie.errors import BadInputError, CoterieError
 from coterie.files import write_atomically
+from coterie.imports import expect_little_garbage
 from coterie.monitoring.runs import Outcome, Runs
 from pipelines.compile import PIPELINES
 from pipelines.forked_steps import forked_steps
@@ -168,6 +169,7 @@ def _write(path: Path, content: Any) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, showing a line a step; 0, 1 after a failure, 130 when asked to stop."""
+    expect_little_garbage()
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.local",
         description=__doc__,

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from coterie.content.encoders import DEFAULT
 from coterie.errors import BadInputError, CoterieError, UnavailableError
-from coterie.imports import load_serve
+from coterie.imports import expect_little_garbage, load_serve
 from coterie.local_ray import start_local_ray
 from coterie.local_ray.template import worker_template
 from coterie.release.queries import NONE
@@ -54,6 +54,7 @@ _asked: Final = threading.Event()
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C or SIGTERM; return 130 where that came before all was up, 1 on error."""
+    expect_little_garbage()
     try:
         settings = read_settings(**vars(_parser().parse_args(arguments)))
         run(settings)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 
 def run(script):
     done = subprocess.run(
@@ -26,6 +28,21 @@ def test_feast_comes_without_torch_and_torch_can_come_later():
         """
     )
     assert said == ["False", "False", "2.0"]
+
+
+@pytest.mark.parametrize("program", ["coterie.cli.main", "pipelines.local", "serving.app"])
+def test_programs_look_for_garbage_a_tenth_as_often(program):
+    said = run(
+        f"""
+        import contextlib, gc
+        from {program} import main
+        print(gc.get_threshold()[0])
+        with contextlib.suppress(SystemExit):
+            main(["--no-such-option"])
+        print(gc.get_threshold()[0])
+        """
+    )
+    assert said == ["700", "10000"]
 
 
 def test_torch_that_is_there_stays_and_typeguard_is_put_back():

@@ -10,6 +10,7 @@ from typing import Final
 
 from coterie.cli.parser import make_parser
 from coterie.errors import BadInputError, UnavailableError
+from coterie.imports import expect_little_garbage
 
 EXIT_BAD_INPUT: Final = 2
 EXIT_UNAVAILABLE: Final = 75
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or why not: 2 the input is wrong, 75 something did not answer this time, 130
         interrupted, 70 a fault of ours.
     """
+    expect_little_garbage()
     options = make_parser().parse_args(arguments)
     # Before Torch comes: threads that wait busily for each other made training twenty times slower
     # wherever somebody else had one of the cores.

@@ -18,6 +18,7 @@ from pipelines.forked_steps import forked_steps
 @dsl.component(base_image="python", install_kfp_package=False)
 def step(kind: str) -> str:
     import colorsys  # what the first step imports is there for the second
+    import gc
     import json
     import os
     import signal
@@ -36,6 +37,7 @@ def step(kind: str) -> str:
     handlers = [signal.getsignal(one) == signal.SIG_DFL for one in (signal.SIGTERM, signal.SIGHUP)]
     os.environ["OF_A_STEP"] = "left behind"
     told = {"parent": os.getppid(), "handlers": handlers, "drawn": float(numpy.random.random())}
+    told["frozen"] = gc.get_freeze_count()
     return json.dumps(told)
 
 def never(*given):
@@ -82,6 +84,7 @@ def test_a_step_is_a_child_that_prints_returns_and_leaves_nothing_behind(tmp_pat
     assert there
     assert one["handlers"] == other["handlers"] == [True, True]
     assert one["drawn"] != other["drawn"], "they draw the same"
+    assert one["frozen"] > 1_000, "steps look for garbage in what was imported for them"
     assert "the first speaks\n" in said
     assert "and complains\n" in said
     assert "LEFT False True" in said
