@@ -1,15 +1,21 @@
 """Ray's workers as forks of one process that has imported what they need."""
 
+import json
+import os
 import subprocess
 import sys
 import textwrap
 
 import psutil
 import pytest
+from ray._private.parameter import RayParams
 from waiting import wait_until
 
+from coterie.local_ray import node as ray_node
+from coterie.local_ray import worker
+from coterie.local_ray.node import lean_nodes
 from coterie.local_ray.template import FIRST_JOB, JOB, worker_template
-from coterie.local_ray.worker import SOCKET, ask, usual_worker
+from coterie.local_ray.worker import SETUP, SOCKET, WORKER, ask, usual, without_setup
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 
@@ -98,6 +104,47 @@ def test_a_template_ends_with_who_started_it():
 
 
 def test_what_ray_would_run_is_found_without_ray():
-    from ray._private.workers import default_worker
+    from ray._private.workers import default_worker, setup_worker
 
-    assert usual_worker() == default_worker.__file__
+    assert usual(WORKER) == default_worker.__file__
+    assert usual(SETUP) == setup_worker.__file__
+
+
+@pytest.mark.parametrize(
+    ("told", "variables"),
+    [
+        (None, {}),
+        ({}, {}),
+        ({"py_executable": sys.executable, "env_vars": {}, "command_prefix": []}, {}),
+        ({"env_vars": {"A": "b"}}, {"A": "b"}),
+        ({"env_vars": {"A": "${HOME}/b"}}, None),
+        ({"command_prefix": ["nice"]}, None),
+        ({"py_executable": "/another/python"}, None),
+        ({"what another Ray says": True}, None),
+    ],
+)
+def test_a_worker_is_set_up_by_ray_where_it_asks_for_more_than_variables(told, variables):
+    context = [] if told is None else [f"--serialized-runtime-env-context={json.dumps(told)}"]
+    given = ["--node-ip-address=127.0.0.1", *context, "--language=PYTHON", "--startup-token=3"]
+    left = ["--node-ip-address=127.0.0.1", "--startup-token=3"]
+    assert without_setup(given) == (None if variables is None else (left, variables))
+    assert without_setup([*left, *context, "--language=JAVA"]) is None
+    assert without_setup(left) is None
+
+
+def test_workers_ask_the_template_without_rays_set_up(tmp_path, monkeypatch):
+    """Arguments as Ray gives them; the fork has the variables, and Ray is not loaded for it."""
+    asked = []
+    monkeypatch.setattr(worker, "ask", lambda _, arguments: not asked.append(arguments))
+    monkeypatch.setattr(worker, "become", lambda *given: pytest.fail(f"{given}"))
+    monkeypatch.delenv("SAID", raising=False)
+    told = json.dumps({"env_vars": {"SAID": "to Ray"}, "py_executable": sys.executable})
+    setup = ["--node-id=1", "--language=PYTHON", f"--serialized-runtime-env-context={told}"]
+    worker.main([worker.__file__, *setup])
+    assert asked == [["--node-id=1"]]
+    assert os.environ.pop("SAID") == "to Ray"
+    params = RayParams()
+    with lean_nodes(tmp_path / "worker.py"), monkeypatch.context() as patched:
+        patched.setattr(ray_node.LeanNode.__base__, "__init__", lambda *_, **__: None)
+        ray_node.LeanNode(params)
+    assert params.worker_path == params.setup_worker_path == str(tmp_path / "worker.py")

@@ -41,7 +41,7 @@ class LeanNode(node.Node):  # type: ignore[misc]  # Ray's classes have no types
     def __init__(self, ray_params: Any, **how: Any) -> None:
         ray_params.update(no_monitor=True, include_log_monitor=False)
         if self.worker is not None:
-            ray_params.update(worker_path=str(self.worker))
+            ray_params.update(worker_path=str(self.worker), setup_worker_path=str(self.worker))
         super().__init__(ray_params, **how)
 
     def start_api_server(self, **_: Any) -> None:

@@ -141,7 +141,7 @@ def become_worker(told: dict[str, Any]) -> None:
     if "numpy.random" in sys.modules:
         # Python's own generator takes a new seed in a fork; NumPy's does not.
         sys.modules["numpy.random"].seed()
-    script = worker.usual_worker()
+    script = worker.usual(worker.WORKER)
     sys.argv = [script, *told["arguments"]]
     sys.path[0] = str(Path(script).parent)
     runpy.run_path(script, run_name="__main__")
