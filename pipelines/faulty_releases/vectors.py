@@ -226,6 +226,8 @@ FAULTS: Final = (
         "weights of own histories and of friends' changed places",
         ("preflight", "score_out_of_range"),
         _own_for_friends,
+        why="where a shop's own histories and friends weigh alike, lists hardly differ: scores out "
+        "of range told in one run of three",
     ),
     Fault(
         "alike-in-category",
