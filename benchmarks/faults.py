@@ -124,7 +124,7 @@ _TRAINED: Final[tuple[tuple[Fault, Write], ...]] = (
             "tenth-of-data",
             data.FAMILY,
             "trained on a tenth of the events",
-            ("missed_purchases", "score_out_of_range"),
+            ("preflight", "missed_purchases", "score_out_of_range"),
         ),
         _tenth_of_data,
     ),
