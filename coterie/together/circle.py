@@ -31,7 +31,7 @@ def ties_among(
 
 
 def groups_of(num_people: int, ties: Sequence[tuple[int, int]]) -> list[int]:
-    """Number the groups of people who know each other, be it through others.
+    """Find the groups of people who know each other, be it through others.
 
     Args:
         num_people: How many there are.

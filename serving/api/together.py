@@ -1,4 +1,4 @@
-"""Routes that bring people together: whom to share with, a group's list, people to know, a circle."""
+"""Routes that bring people together: whom to share with, lists of groups, people, circles."""
 
 from dataclasses import replace
 from typing import Annotated, Final
