@@ -9,7 +9,7 @@ from coterie.errors import BadInputError
 from coterie.offpolicy.intervals import IntervalSettings, Ratios, interval
 from coterie.offpolicy.logged import LoggedLists
 from coterie.offpolicy.overlap import OverlapLimits, require_overlap
-from coterie.offpolicy.weights import ListModel, Weights, usual_clip, weigh
+from coterie.offpolicy.weights import ListModel, ListWeights, usual_clip, weigh
 
 
 class Estimator(StrEnum):
@@ -101,7 +101,7 @@ def shown_value(
     return figure.value(), *interval(figure, logged.shopper, settings)
 
 
-def ratios(logged: LoggedLists, weights: Weights, estimator: Estimator) -> Ratios:
+def ratios(logged: LoggedLists, weights: ListWeights, estimator: Estimator) -> Ratios:
     """Write an estimate as a sum of ratios: its value and its spread follow from that.
 
     Raises:

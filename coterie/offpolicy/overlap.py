@@ -7,7 +7,7 @@ import numpy as np
 from coterie.errors import BadInputError
 from coterie.offpolicy.intervals import Ratios
 from coterie.offpolicy.logged import LoggedLists
-from coterie.offpolicy.weights import ListModel, Weights
+from coterie.offpolicy.weights import ListModel, ListWeights
 
 _ERRORS = 4.0
 """Standard errors by which a mean may miss what it is held against."""
@@ -39,7 +39,7 @@ class Overlap:
     """The place where fewest lists tell, from 0."""
 
 
-def overlap_of(logged: LoggedLists, weights: Weights) -> Overlap:
+def overlap_of(logged: LoggedLists, weights: ListWeights) -> Overlap:
     """Measure what a log shows of a policy, before anything is clipped."""
     there = logged.shown.sum(axis=0)
     used = np.flatnonzero(there)
@@ -51,7 +51,7 @@ def overlap_of(logged: LoggedLists, weights: Weights) -> Overlap:
 
 def require_overlap(
     logged: LoggedLists,
-    weights: Weights,
+    weights: ListWeights,
     model: ListModel,
     limits: OverlapLimits = OverlapLimits(),
 ) -> Overlap:
@@ -93,7 +93,7 @@ def require_overlap(
     return found
 
 
-def _bounds(logged: LoggedLists, weights: Weights) -> tuple[float, float]:
+def _bounds(logged: LoggedLists, weights: ListWeights) -> tuple[float, float]:
     """Bound mean weights: the highest that the worst place may have, the lowest of the best."""
     there = logged.shown.astype(np.float64)
     used = np.flatnonzero(there.sum(axis=0))

@@ -32,8 +32,8 @@ class ListModel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """Weights of each place."""
+class ListWeights:
+    """ListWeights of each place."""
 
     here: Matrix
     """Shape (n, k): for what the place earned; 0 where nothing stood."""
@@ -45,16 +45,16 @@ class Weights:
         total, squares = self.here.sum(axis=0), (self.here**2).sum(axis=0)
         return np.where(squares > 0, total**2 / np.where(squares > 0, squares, 1.0), 0.0)
 
-    def clipped(self, most: float) -> "Weights":
+    def clipped(self, most: float) -> "ListWeights":
         """Bound weights from above: less variance for some bias towards 0."""
-        return Weights(np.minimum(self.here, most), np.minimum(self.above, most))
+        return ListWeights(np.minimum(self.here, most), np.minimum(self.above, most))
 
     def share_over(self, most: float) -> float:
         """Give the share of weights over a bound."""
         return float((self.here > most).mean())
 
 
-def weigh(logged: LoggedLists, model: ListModel) -> Weights:
+def weigh(logged: LoggedLists, model: ListModel) -> ListWeights:
     """Weigh each place of each list under what is assumed of shoppers."""
     ratio: Matrix = np.ones(logged.shown.shape)
     np.divide(logged.target, logged.propensity, out=ratio, where=logged.shown)
@@ -67,7 +67,7 @@ def weigh(logged: LoggedLists, model: ListModel) -> Weights:
         here, above = np.repeat(logged.whole[:, None], ratio.shape[1], axis=1), np.ones_like(ratio)
     elif model is not ListModel.CASCADE:
         here = np.repeat(down[:, -1:], ratio.shape[1], axis=1)
-    return Weights(np.where(logged.shown, here, 0.0), np.where(logged.shown, above, 0.0))
+    return ListWeights(np.where(logged.shown, here, 0.0), np.where(logged.shown, above, 0.0))
 
 
 def _running(ratio: Matrix, model: ListModel) -> Matrix:
