@@ -24,6 +24,7 @@ from coterie.recommend.retrieval import LEAST_RECALL
 from coterie.recommend.terms import Asked
 from coterie.release.bundle import Release
 from serving.features.online_store import OnlineFeatures
+from serving.lists.explored import Exploration
 from serving.lists.exploring import PLACE
 from serving.lists.finder import ItemFinder
 from serving.lists.histories import shown_shopper
@@ -127,7 +128,8 @@ class ListMaker:
             num = k + len(wanted.shown) + 1
             ranked = self._ranked(asked, num, allowed, wanted)
             ranked = ranked.take(self._unshown(ranked.lists, wanted))
-            ranked, more = self._explored(ranked, known, asked, allowed, wanted).cut(k)
+            ranked, chance = Exploration(ranked, self.items, known, asked, allowed, wanted).made()
+            ranked, more = ranked.cut(k)
         lists = ranked.lists
         items = self._listed(lists, 1 + len(wanted.shown))
         for position in ranked.all_explored:
@@ -146,6 +148,8 @@ class ListMaker:
             next=next_page((one.item for one in items), wanted) if more else None,
         )
         answer.note_best_score(ranked.best)
+        if len(items) > PLACE:
+            answer.note_chance(PLACE, chance)
         return answer
 
     def about(self, known: ShopperFeatures, row: int, texts: Texts) -> ShopperItem:
@@ -233,29 +237,6 @@ class ListMaker:
                 "codes missed too many of the best items: all vectors are read from now on",
                 extra={"fields": {"release": release, "least_recall": LEAST_RECALL}},
             )
-
-    def _explored(
-        self,
-        ranked: RankedList,
-        known: ShopperFeatures,
-        asked: Asked,
-        allowed: npt.NDArray[np.bool_],
-        wanted: Wanted,
-    ) -> RankedList:
-        """Show one new item on the first page, at home, of those whose lists explore."""
-        if wanted.surface != "home" or wanted.shown or not wanted.explorer.explores(known.user_id):
-            return ranked
-        first = self.items.num_released
-        new = [self.catalogue.item_id(first + row) for row in np.flatnonzero(allowed[first:])]
-        recent = known.row.recent
-        chosen = wanted.explorer.choose(
-            known.user_id, list(set(new).difference(recent.item_ids, recent.had_ids))
-        )
-        if chosen is None:
-            return ranked
-        row = self.catalogue.row(chosen)
-        own = self.items.recommender.score(asked, np.array([row], np.int64)).score[0, 0]
-        return ranked.exploring(row, float(own), PLACE)
 
     def _listed(self, lists: Lists, first_rank: int) -> list[ListedItem]:
         rows = lists.item_idx[0]
