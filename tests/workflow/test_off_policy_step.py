@@ -249,3 +249,34 @@ def test_a_release_may_be_asked_to_earn_more_than_what_was_shown(shop, tmp_path,
     assert not (tmp_path / "v2").exists()
     made = release("v3", -3.0)
     assert made.manifest.limits["min_gain_over_shown"] == -3.0
+
+
+def test_training_knows_what_lists_showed_before_the_test_part(shop, tmp_path, monkeypatch):
+    from coterie.models.exposure import EXPOSURE
+    from coterie.workflow import feedback as step
+    from coterie.workflow.feedback import with_exposure
+    from coterie.workflow.shop import CleanShop
+
+    opened = CleanShop.open(shop.clean)
+    end = int(opened.split.for_test().interactions.ts_ms.max())
+    rows = pq.read_table(f"{shop.log}/impressions.parquet")
+    late = int(np.asarray(rows["shown_ts_ms"]).max())
+    # Half of the lists, as if they had been shown two days before what is known ends.
+    early = np.asarray(rows["shown_ts_ms"]) - (late - end) - 2 * 86_400_000
+    early[len(early) // 2 :] = late + 86_400_000
+    rows = rows.set_column(2, "shown_ts_ms", pa.array(early))
+    pq.write_table(rows, tmp_path / "log.parquet")
+    monkeypatch.setattr(step, "followed", lambda shown, *given: shown.shown.astype(float))
+    found = with_exposure(opened, str(tmp_path / "log.parquet"))
+    seen = np.asarray(found.split.items[EXPOSURE])
+    known = opened.split.for_test().interactions
+    done = np.bincount(known.item_idx, minlength=len(seen))
+    more = seen - done
+    shown = set(rows["item_id"].to_pylist()[: len(early) // 2])
+    items = found.split.items["item_id"].to_pylist()
+    assert {items[row] for row in np.flatnonzero(more > 1e-9)} == shown
+    assert more.sum() == pytest.approx(len(early) // 2, rel=0.05), "places are alike, so clicked"
+    late_rows = rows.set_column(2, "shown_ts_ms", pa.array(early * 0 + late + 86_400_000))
+    pq.write_table(late_rows, tmp_path / "log.parquet")
+    with pytest.raises(BadInputError, match="no list of before the test part"):
+        with_exposure(opened, str(tmp_path / "log.parquet"))
