@@ -4,6 +4,7 @@ import argparse
 from typing import Final
 
 import coterie
+from coterie.cli.behaviour_parser import add_behaviour
 from coterie.cli.describe_parser import add_describe
 from coterie.cli.keys_parser import add_keys
 from coterie.cli.network_parser import add_network
@@ -51,6 +52,7 @@ def make_parser() -> Parser:
         _content,
         add_describe,
         add_network,
+        add_behaviour,
         _tune,
         _train,
         _evaluate,
