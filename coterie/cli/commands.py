@@ -124,6 +124,13 @@ def describe(options: argparse.Namespace) -> None:
     by_model(options)
 
 
+def finetune(options: argparse.Namespace) -> None:
+    """Fine-tune an encoder of texts."""
+    from coterie.cli.finetune import finetune as by_pairs
+
+    by_pairs(options)
+
+
 def network(options: argparse.Namespace) -> None:
     """Look at who knows whom."""
     from coterie.cli.network import network as analyse

@@ -5,6 +5,7 @@ from typing import Final
 
 import coterie
 from coterie.cli.describe_parser import add_describe
+from coterie.cli.finetune_parser import add_finetune
 from coterie.cli.keys_parser import add_keys
 from coterie.cli.network_parser import add_network
 from coterie.cli.options import (
@@ -50,6 +51,7 @@ def make_parser() -> Parser:
         _forget,
         _content,
         add_describe,
+        add_finetune,
         add_network,
         _tune,
         _train,
