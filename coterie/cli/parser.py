@@ -5,7 +5,9 @@ from typing import Final
 
 import coterie
 from coterie.cli import off_policy
+from coterie.cli.behaviour_parser import add_behaviour
 from coterie.cli.describe_parser import add_describe
+from coterie.cli.finetune_parser import add_finetune
 from coterie.cli.keys_parser import add_keys
 from coterie.cli.network_parser import add_network
 from coterie.cli.options import (
@@ -51,7 +53,9 @@ def make_parser() -> Parser:
         _forget,
         _content,
         add_describe,
+        add_finetune,
         add_network,
+        add_behaviour,
         _tune,
         _train,
         _evaluate,
