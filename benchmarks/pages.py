@@ -47,6 +47,7 @@ from benchmarks import (
     exploring_table,
     faults_table,
     feature_reads_table,
+    harmless_answers_table,
     harmless_pairs_table,
     language_table,
     lists_table,
@@ -158,6 +159,13 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "rollouts": lambda _: rollout_table.write_table(_read("rollout.json")),
     "rollouts run": lambda _: rollout_table.write_run(_read("rollout.json")),
     "rollouts clicks": lambda _: rollout_table.write_clicks(_read("rollout.json")),
+    "harmless answers": lambda _: harmless_answers_table.write_table(
+        _read("harmless_answers.json")
+    ),
+    "harmless answers run": lambda _: harmless_answers_table.write_run(
+        _read("harmless_answers.json")
+    ),
+    "harmless roles": lambda _: harmless_answers_table.write_roles(_read("harmless_answers.json")),
     "harmless pairs": lambda _: harmless_pairs_table.write_table(_read("harmless_pairs.json")),
     "harmless shops": lambda _: harmless_pairs_table.write_shops(_read("harmless_pairs.json")),
     "rollouts no harm": lambda _: rollout_table.write_no_harm(_read("rollout.json")),
