@@ -37,7 +37,7 @@ def write_roles(results: Mapping[str, Any]) -> str:
     traded = max(one["roles_traded"] for one in found)
     agree = min(one["kinds_agree"] for one in found)
     return (
-        f"Of the same {len(found)} releases, beside what is live, `roles_traded` is {traded:.1%} "
+        f"Of the {len(found)} releases above that were trained anew, beside what is live, `roles_traded` is {traded:.1%} "
         f"at most (limit {FIGURES['roles_traded'].limit:.0%}) and `kinds_agree` {agree:.1%} at "
         f"least (limit {FIGURES['kinds_agree'].limit:.0%})."
     )
