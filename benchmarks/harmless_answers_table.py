@@ -37,8 +37,8 @@ def write_roles(results: Mapping[str, Any]) -> str:
     traded = max(one["roles_traded"] for one in found)
     agree = min(one["kinds_agree"] for one in found)
     return (
-        f"Of the {len(found)} releases above that were trained anew, beside what is live, `roles_traded` is {traded:.1%} "
-        f"at most (limit {FIGURES['roles_traded'].limit:.0%}) and `kinds_agree` {agree:.1%} at "
+        f"Of the {len(found)} releases above that were trained anew, beside what is live, "
+        f"`roles_traded` is {traded:.1%} at most (limit {FIGURES['roles_traded'].limit:.0%}) and `kinds_agree` {agree:.1%} at "
         f"least (limit {FIGURES['kinds_agree'].limit:.0%})."
     )
 
