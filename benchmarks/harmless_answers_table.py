@@ -36,10 +36,11 @@ def write_roles(results: Mapping[str, Any]) -> str:
     found = [one for shop in results["shops"].values() for one in shop["figures"].values()]
     traded = max(one["roles_traded"] for one in found)
     agree = min(one["kinds_agree"] for one in found)
+    most, least = (FIGURES[name].limit for name in ("roles_traded", "kinds_agree"))
     return (
         f"Of the {len(found)} releases above that were trained anew, beside what is live, "
-        f"`roles_traded` is {traded:.1%} at most (limit {FIGURES['roles_traded'].limit:.0%}) and `kinds_agree` {agree:.1%} at "
-        f"least (limit {FIGURES['kinds_agree'].limit:.0%})."
+        f"`roles_traded` is {traded:.1%} at most (limit {most:.0%}) and `kinds_agree` "
+        f"{agree:.1%} at least (limit {least:.0%})."
     )
 
 
