@@ -21,10 +21,10 @@ from feast import FeatureStore
 
 from coterie.data.dataset import AskedTimes, Ints
 from coterie.data.locks import PUSH, Locks
+from coterie.data.ragged import Ragged
 from coterie.data.suppressed import NOBODY, Suppressed
 from coterie.errors import UnavailableError
 from coterie.progress import Progress, silent
-from coterie.data.ragged import Ragged
 from coterie.recommend.history_merge import (
     HADS,
     RECENTS,
