@@ -22,6 +22,7 @@ from coterie.network.study import study
 from coterie.progress import Progress, silent
 from coterie.workflow.config_values import read_config
 from coterie.workflow.settings import change
+from coterie.workflow.stages import Stages
 
 FIGURES_FILE: Final = "network.json"
 REPORT_FILE: Final = "network.html"
@@ -59,7 +60,7 @@ def analyse_network(
         UnavailableError: A store does not answer.
     """
     settings = settings or NetworkSettings()
-    told = _Stages(progress, 6 + len(settings.resolutions))
+    told = Stages("network", progress, 6 + len(settings.resolutions))
     told("reading")
     dataset = load_dataset(clean)
     network = Network.of(dataset.ties, len(dataset.users))
@@ -85,19 +86,3 @@ def analyse_network(
 def _write(rows: pa.Table, path: Path) -> None:
     with atomic_file(path) as file:
         pq.write_table(rows, file, compression="zstd")
-
-
-class _Stages:
-    """Counts stages for whoever watches."""
-
-    def __init__(self, progress: Progress, stages: int) -> None:
-        self._progress, self._stages, self._done, self._what = progress, stages, 0, ""
-
-    def __call__(self, what: str) -> None:
-        if self._what:
-            self._done += 1
-        self._what = what
-        self._progress(f"network: {what}", self._done, self._stages)
-
-    def end(self) -> None:
-        self._progress(f"network: {self._what}", self._stages, self._stages)
