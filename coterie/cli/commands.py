@@ -99,6 +99,7 @@ def content(options: argparse.Namespace) -> None:
     from coterie import workflow
     from coterie.content.encoders import KEY_VARIABLE
     from coterie.content.vectors import KINDS
+    from coterie.llm.endpoint import KEY_VARIABLE as LLM_KEY_VARIABLE
     from coterie.workflow.content import ContentSettings, encode_catalogue
 
     key = os.environ.get(KEY_VARIABLE, "").strip()
@@ -111,7 +112,10 @@ def content(options: argparse.Namespace) -> None:
         )
     with bar() as progress:
         # The folder is at once what is found again the next time and what is made.
-        found = encode_catalogue(options.clean, "", settings, options.out, key, progress)
+        llm_key = os.environ.get(LLM_KEY_VARIABLE, "").strip()
+        found = encode_catalogue(
+            options.clean, "", settings, options.out, key, progress, llm_key=llm_key
+        )
     for kind, coverage in found.items():
         show.say(coverage.in_words(kind))
     show.say(f"Train with them: coterie train {options.clean} --content {options.out} --out FOLDER")
@@ -124,9 +128,23 @@ def describe(options: argparse.Namespace) -> None:
     by_model(options)
 
 
+def finetune(options: argparse.Namespace) -> None:
+    """Fine-tune an encoder of texts."""
+    from coterie.cli.finetune import finetune as by_pairs
+
+    by_pairs(options)
+
+
 def network(options: argparse.Namespace) -> None:
     """Look at who knows whom."""
     from coterie.cli.network import network as analyse
+
+    analyse(options)
+
+
+def behaviour(options: argparse.Namespace) -> None:
+    """Look at what shoppers are like and may do."""
+    from coterie.cli.behaviour import behaviour as analyse
 
     analyse(options)
 
@@ -185,15 +203,26 @@ def train(options: argparse.Namespace) -> None:
         show.say(challenger.promise.in_words())
     version = options.release_version or datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     folder = f"{options.out}/{workflow.RELEASES}/{version}"
-    limits = Limits(min_gain_over_popularity=options.min_gain)
+    limits = Limits("ndcg@20", options.min_gain, options.min_gain_over_shown)
     workflow.make_release(
-        options.clean, options.out, folder, version, limits, content=options.content
+        options.clean,
+        options.out,
+        folder,
+        version,
+        limits,
+        content=options.content,
+        log=options.log,
     )
     show.say(f"Release {version} is in {folder}")
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Compare models on the test part."""
+    """Compare models on the test part, or judge a release by a log."""
+    if options.off_policy or options.candidate:
+        from coterie.cli.off_policy import evaluate_off_policy
+
+        evaluate_off_policy(options)
+        return
     from coterie import workflow
     from coterie.data.circle import CircleRule
 

@@ -1,0 +1,1 @@
+"""What lists showed: one row an item, and what shoppers then did with it."""
