@@ -48,6 +48,7 @@ from benchmarks import (
     exploring_table,
     faults_table,
     feature_reads_table,
+    finetuning_table,
     harmless_pairs_table,
     language_table,
     lists_table,
@@ -123,6 +124,10 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
     "language guards": lambda _: language_table.write_guards(_read("language.json")),
     "language costs": lambda _: language_table.write_costs(_read("language.json")),
+    "language million": lambda _: language_table.write_million(
+        _read("language.json"), _read("encoders.json"), _read("finetuning.json")
+    ),
+    "finetuning": lambda _: finetuning_table.write_finetuning(_read("finetuning.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
     "search with pictures": lambda _: search_table.write_pictures(_read("search.json")),
