@@ -201,6 +201,8 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network scale": lambda _: network_table.write_scale(_read("network.json")),
     "network ties": lambda _: network_table.write_ties(_read("network.json")),
     "network use": lambda _: network_table.write_use(_read("network.json")),
+    "network strengths": lambda _: network_table.write_strengths(_read("network.json")),
+    "network newcomers": lambda _: network_table.write_newcomers(_read("network.json")),
     "network libraries": lambda _: network_table.write_libraries(_read("network.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
