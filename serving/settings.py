@@ -16,6 +16,7 @@ from coterie.errors import BadInputError
 
 if TYPE_CHECKING:
     from coterie.reasons.discretion import Discretion
+    from coterie.together.invitees import AskingRule
 
 PREFIX: Final = "COTERIE_"
 AT_HOME: Final = ("127.0.0.1", "localhost", "::1")
@@ -157,6 +158,11 @@ class Settings:
     list_min_people: int = 0
     """From so many on do lists draw on friends who may not be named; 0: ``reason_min_people``.
     Below it reasons tell nothing of those whom lists draw on."""
+    most_invitations: int = 5
+    """Invitations that one person gets, from everybody together, within ``invitation_days``; 0:
+    nobody is told whom to invite."""
+    invitation_days: float = 30.0
+    """For so long an invitation counts."""
     referral_weight: float = 0.0
     """What each event adds to the tie of its shopper to whom its ``referrer_user_id`` names, a
     ``referral``, up to 20 events; 0: referrals make no ties. A friendship weighs 1."""
@@ -244,6 +250,13 @@ class Settings:
         )
 
     @property
+    def asking_rule(self) -> "AskingRule":
+        """Whom a shopper may be told to ask."""
+        from coterie.together.invitees import AskingRule
+
+        return AskingRule(self.most_invitations, self.invitation_days)
+
+    @property
     def taken_days(self) -> float:
         """Events older than this are refused, days: those of which nothing would be kept, too."""
         return min(self.max_event_age_days, self.keep_days or self.max_event_age_days)
@@ -296,6 +309,8 @@ _BOUNDS: Final = {
     "list_min_people": (0, 1000),
     "reason_min_share": (0, 0.5),
     "reason_rare_below": (0, 1_000_000_000),
+    "most_invitations": (0, 50),  # schema.MAX_ASKED: of no more is kept when they came
+    "invitation_days": (0.01, 365),
     "referral_weight": (0, 10),
     "llm_timeout_s": (0.05, 60),
     "llm_tokens_per_hour": (0, 1_000_000_000),

@@ -16,6 +16,7 @@ from serving.api import (
     routes,
     service,
     storefront,
+    taste,
     together,
     tokens,
 )
@@ -62,6 +63,7 @@ def create_app(parts: AppParts) -> ASGIApp:
         asking.api,
         changes.api,
         people.api,
+        taste.api,
         together.api,
         tokens.api,
         service.api,

@@ -184,6 +184,9 @@ def test_what_followed_counts_for_the_last_list_that_showed_it(shop):
 
     assert found(24) == [0, 0, 1, 0]
     assert found(0.5) == [0, 0, 0, 0]
+    at_once = replace(shown, ts_ms=np.where(shown.ts_ms == done - hour, done, shown.ts_ms))
+    told = followed(at_once, dataset.users, dataset.items, event, EventKind.CLICK, hour)
+    assert told[:, 0].tolist() == [0, 0, 1, 0], "in the same moment counts"
 
 
 def test_lists_with_gaps_and_later_pages_are_left_out(shop):
