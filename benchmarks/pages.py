@@ -49,6 +49,7 @@ from benchmarks import (
     faults_table,
     feature_reads_table,
     finetuning_table,
+    harmless_answers_table,
     harmless_pairs_table,
     language_table,
     lists_table,
@@ -172,6 +173,13 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "rollouts": lambda _: rollout_table.write_table(_read("rollout.json")),
     "rollouts run": lambda _: rollout_table.write_run(_read("rollout.json")),
     "rollouts clicks": lambda _: rollout_table.write_clicks(_read("rollout.json")),
+    "harmless answers": lambda _: harmless_answers_table.write_table(
+        _read("harmless_answers.json")
+    ),
+    "harmless answers run": lambda _: harmless_answers_table.write_run(
+        _read("harmless_answers.json")
+    ),
+    "harmless roles": lambda _: harmless_answers_table.write_roles(_read("harmless_answers.json")),
     "harmless pairs": lambda _: harmless_pairs_table.write_table(_read("harmless_pairs.json")),
     "harmless shops": lambda _: harmless_pairs_table.write_shops(_read("harmless_pairs.json")),
     "rollouts no harm": lambda _: rollout_table.write_no_harm(_read("rollout.json")),
@@ -193,6 +201,8 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network scale": lambda _: network_table.write_scale(_read("network.json")),
     "network ties": lambda _: network_table.write_ties(_read("network.json")),
     "network use": lambda _: network_table.write_use(_read("network.json")),
+    "network strengths": lambda _: network_table.write_strengths(_read("network.json")),
+    "network newcomers": lambda _: network_table.write_newcomers(_read("network.json")),
     "network libraries": lambda _: network_table.write_libraries(_read("network.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
