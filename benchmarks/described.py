@@ -43,32 +43,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sources: Counter[str] = Counter()
     in_form = kept = 0
     began = time.process_time()
-    for row in np.random.default_rng(0).permutation(len(told))[: asked.items]:
+    for done, row in enumerate(np.random.default_rng(0).permutation(len(told))[: asked.items], 1):
         item = _item(told[row])
         try:
             value = model.ask(question_of_item(item)).value
+            said = read_description(value, item)
+            in_form += 1
         except BadInputError as error:
-            print(item["title"], "->", error, flush=True)
-            continue
-        in_form += 1
-        said = read_description(value, item)
+            value, said = str(error), []
         kept += bool(said)
         sources.update(one.source for one in said)
         print(item["title"], "->", value, "->", said, flush=True)
-    results = {
-        "model": model.name,
-        "items": asked.items,
-        "in_form": in_form,
-        "items_with_something_kept": kept,
-        "kept_by_source": dict(sources),
-        "tokens_out": sum(one.tokens_out for one in heard),
-        "cpu_seconds": round(time.process_time() - began),
-        "machine": f"{platform.machine()}, one thread",
-        "versions": {name: version(name) for name in ("torch", "transformers", "gguf")},
-        "command": f"python -m benchmarks.described --data DIR --model DIR --items {asked.items}",
-    }
-    write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
-    print(results)
+        # Each takes so long that what is known is written down.
+        results = {
+            "model": model.name,
+            "items": done,
+            "in_form": in_form,
+            "items_with_something_kept": kept,
+            "kept_by_source": dict(sources),
+            "tokens_out": sum(one.tokens_out for one in heard),
+            "cpu_seconds": round(time.process_time() - began),
+            "machine": f"{platform.machine()}, one thread",
+            "versions": {name: version(name) for name in ("torch", "transformers", "gguf")},
+            "command": f"python -m benchmarks.described --data DIR --model DIR --items {done}",
+        }
+        write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
     return 0
 
 
