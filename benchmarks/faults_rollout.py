@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.faults_seams import OLD_CATALOGUE, SOLD_OUT, SpoiltMaker
 from benchmarks.faults_shop import Shop
 from coterie.errors import UnavailableError
+from coterie.experiments.assignment import bucket
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.controller import Controller
@@ -29,7 +30,6 @@ from serving.events.event import Event
 from serving.features.recent import RecentList, merge
 from serving.lists.wanted import PLAIN, ItemFilter, Wanted
 from serving.rollouts import loaded_release, router
-from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Responses
 from serving.rollouts.controller import ServeArms
 from serving.rollouts.release_locator import ReleaseLocator

@@ -44,6 +44,7 @@ from benchmarks import (
     dislikes_table,
     encoders_table,
     events_table,
+    experiments_table,
     exploring_table,
     faults_table,
     feature_reads_table,
@@ -90,6 +91,7 @@ PAGES: Final = tuple(
         "docs/performance.md",
         "docs/operations-sizing.md",
         "docs/rollout.md",
+        "docs/experiments.md",
         "docs/network.md",
     )
 )
@@ -126,6 +128,11 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "search with taste": lambda _: search_table.write_taste(_read("search.json")),
     "search speed": lambda _: search_table.write_speed(_read("search.json")),
     "search live": lambda _: search_table.write_live(_read("search.json")),
+    "experiments alarms": lambda _: experiments_table.write_alarms(_read("experiments.json")),
+    "experiments power": lambda _: experiments_table.write_power(_read("experiments.json")),
+    "experiments friends": lambda _: experiments_table.write_friends(_read("experiments.json")),
+    "experiments cost": lambda _: experiments_table.write_cost(_read("experiments.json")),
+    "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
     "shadow quality": lambda _: shadow_quality_chart.write_table(_read("shadow_quality.json")),
     "rules": lambda _: rules_table.write_losses(_read("rules.json")),

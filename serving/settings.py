@@ -75,6 +75,10 @@ class Settings:
     event_export: str = ""
     """Folder or URL of tables that the event consumer adds events to, in ``events/``; the
     ``source`` of pipelines."""
+    impressions_share: float = 0.0
+    """Share of shoppers whose lists are kept beside exported events; those in experiments are."""
+    impressions_s: float = 60.0
+    """For so long what lists showed waits to be written."""
     storefront: bool = False
     """Serve the demonstration page and the endpoints that list shoppers, friends and histories.
     They show people to whoever asks: never on a public address."""
@@ -200,6 +204,11 @@ class Settings:
                 read_scopes(self.open_scopes.replace(",", " ").split())
             except BadInputError as error:
                 raise BadInputError(f"{PREFIX}OPEN_SCOPES: {error}") from error
+        if self.impressions_share and not self.event_export:
+            raise BadInputError(
+                f"{PREFIX}IMPRESSIONS_SHARE is {self.impressions_share:g} and there is nowhere to "
+                f"keep what lists show: set {PREFIX}EVENT_EXPORT as the event consumer has it"
+            )
         if self.page_key and self.host not in AT_HOME:
             raise BadInputError(
                 f"{PREFIX}PAGE_KEY is set and {PREFIX}HOST is {self.host}: pages let in whoever "
@@ -259,6 +268,12 @@ class Settings:
         return self.rollouts or str(Path(self.state) / "rollouts")
 
     @property
+    def experiments_root(self) -> str:
+        """Folder or URL where experiments are written down: beside what is exported, which all
+        replicas and the consumer share; empty where nothing is exported, so there are none."""
+        return f"{self.event_export.rstrip('/')}/experiments" if self.event_export else ""
+
+    @property
     def replicas_folder(self) -> Path:
         """Folder where each replica says what it serves."""
         return Path(self.state) / "replicas"
@@ -300,6 +315,8 @@ _BOUNDS: Final = {
     "llm_timeout_s": (0.05, 60),
     "llm_tokens_per_hour": (0, 1_000_000_000),
     "explore_share": (0, 1),
+    "impressions_share": (0, 1),
+    "impressions_s": (0.1, 3600),
     "explore_lists": (1, 1_000_000),
     "rate_per_key": (0, 1_000_000),
     "rate_per_address": (0, 1_000_000),

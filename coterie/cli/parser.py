@@ -5,6 +5,7 @@ from typing import Final
 
 import coterie
 from coterie.cli.describe_parser import add_describe
+from coterie.cli.experiment_parser import add_experiment
 from coterie.cli.keys_parser import add_keys
 from coterie.cli.network_parser import add_network
 from coterie.cli.options import (
@@ -59,6 +60,7 @@ def make_parser() -> Parser:
         _report,
         _release,
         add_rollout,
+        add_experiment,
         add_keys,
         add_pseudonyms,
     ):
