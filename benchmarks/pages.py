@@ -4,8 +4,9 @@ cost, into docs/search.md what search finds, into docs/rules.md what rules cost,
 docs/discretion.md what it costs that lists draw on fewer friends, into docs/language.md what
 guards catch and models cost, into docs/together.md how well friends, groups and people are brought
 together, into docs/privacy.md what a bound costs, into docs/performance.md and
-docs/operations-sizing.md what the service costs, into docs/rollout.md what catches faults, and into
-docs/network.md how near influence comes to the truth.
+docs/operations-sizing.md what the service costs, into docs/rollout.md what catches faults, into
+docs/network.md how near influence comes to the truth, and into docs/off-policy.md how near
+estimates do.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -53,6 +54,7 @@ from benchmarks import (
     lists_table,
     membership_table,
     network_table,
+    offpolicy_table,
     planted_table,
     rollout_table,
     rules_table,
@@ -93,6 +95,7 @@ PAGES: Final = tuple(
         "docs/rollout.md",
         "docs/experiments.md",
         "docs/network.md",
+        "docs/off-policy.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
@@ -134,6 +137,12 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "experiments cost": lambda _: experiments_table.write_cost(_read("experiments.json")),
     "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
+    "off-policy shop": lambda _: _off_policy("simulated shop"),
+    "off-policy cascade": lambda _: _off_policy("cascade"),
+    "off-policy bandit": lambda _: offpolicy_table.write_bandit(_read("offpolicy.json")),
+    "off-policy pseudo-inverse": lambda _: offpolicy_table.write_pseudo_inverse(
+        _read("offpolicy.json")
+    ),
     "shadow quality": lambda _: shadow_quality_chart.write_table(_read("shadow_quality.json")),
     "rules": lambda _: rules_table.write_losses(_read("rules.json")),
     "rules diversity": lambda _: rules_table.write_chosen(_read("rules.json")),
@@ -269,6 +278,10 @@ def _ask(asked: str, results: Results) -> str:
             f"a page asks for {asked!r}, which the results do not have ({error}): "
             f"known are {', '.join([*BLOCKS, *FIGURES])}"
         ) from error
+
+
+def _off_policy(world: str) -> str:
+    return offpolicy_table.write_lists(_read("offpolicy.json"), world)
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -124,6 +124,13 @@ def describe(options: argparse.Namespace) -> None:
     by_model(options)
 
 
+def finetune(options: argparse.Namespace) -> None:
+    """Fine-tune an encoder of texts."""
+    from coterie.cli.finetune import finetune as by_pairs
+
+    by_pairs(options)
+
+
 def network(options: argparse.Namespace) -> None:
     """Look at who knows whom."""
     from coterie.cli.network import network as analyse
@@ -185,15 +192,26 @@ def train(options: argparse.Namespace) -> None:
         show.say(challenger.promise.in_words())
     version = options.release_version or datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     folder = f"{options.out}/{workflow.RELEASES}/{version}"
-    limits = Limits(min_gain_over_popularity=options.min_gain)
+    limits = Limits("ndcg@20", options.min_gain, options.min_gain_over_shown)
     workflow.make_release(
-        options.clean, options.out, folder, version, limits, content=options.content
+        options.clean,
+        options.out,
+        folder,
+        version,
+        limits,
+        content=options.content,
+        log=options.log,
     )
     show.say(f"Release {version} is in {folder}")
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Compare models on the test part."""
+    """Compare models on the test part, or judge a release by a log."""
+    if options.off_policy or options.candidate:
+        from coterie.cli.off_policy import evaluate_off_policy
+
+        evaluate_off_policy(options)
+        return
     from coterie import workflow
     from coterie.data.circle import CircleRule
 

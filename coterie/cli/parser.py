@@ -4,8 +4,10 @@ import argparse
 from typing import Final
 
 import coterie
+from coterie.cli import off_policy
 from coterie.cli.describe_parser import add_describe
 from coterie.cli.experiment_parser import add_experiment
+from coterie.cli.finetune_parser import add_finetune
 from coterie.cli.keys_parser import add_keys
 from coterie.cli.network_parser import add_network
 from coterie.cli.options import (
@@ -51,6 +53,7 @@ def make_parser() -> Parser:
         _forget,
         _content,
         add_describe,
+        add_finetune,
         add_network,
         _tune,
         _train,
@@ -261,6 +264,7 @@ def _train(commands: "Commands[Parser]") -> None:
         metavar="SHARE",
         help="NDCG@20 over popularity that a release needs on validation (%(default)s)",
     )
+    off_policy.add_gate(parser)
 
 
 def _evaluate(commands: "Commands[Parser]") -> None:
@@ -279,6 +283,7 @@ def _evaluate(commands: "Commands[Parser]") -> None:
         "--challenger", metavar="FOLDER", help="what coterie train wrote: not trained again"
     )
     _add_content(parser, "the same that the challenger was trained with")
+    off_policy.add_options(parser)
 
 
 def _recommend(commands: "Commands[Parser]") -> None:

@@ -33,6 +33,11 @@ def say(text: str) -> None:
     _screen().print(text, soft_wrap=True)
 
 
+def table(drawn: Table) -> None:
+    """Print a table."""
+    _screen().print(drawn)
+
+
 def as_json(content: Any) -> None:
     """Print a dataclass as JSON, for programs."""
     sys.stdout.write(json.dumps(asdict(content), indent=2) + "\n")

@@ -74,10 +74,12 @@ def make_encoder(kind: str, choice: EncoderChoice, key: str = "") -> ContentEnco
             + (", a folder of weights, or an address" if kind == "text" else "")
             + (", or a folder of weights" if kind == "image" else "")
         )
-    from coterie.content.folders import PictureFolder, TextFolder
-
     if kind == "text":
-        return TextFolder(choice.place, choice.prefix, choice.device)
+        from coterie.content.sentence_folders import open_text_folder
+
+        return open_text_folder(choice.place, choice.prefix, choice.device)
+    from coterie.content.folders import PictureFolder
+
     return PictureFolder(choice.place, choice.device)
 
 

@@ -83,9 +83,9 @@ class TextFolder:
         self.name = _name(place)
         self._prefix, self._device = prefix, device
         with near_folder(place) as folder:
-            self._first_token = _takes_first_token(folder)
-            self._tokens = _load("AutoTokenizer", folder)
-            self._model = _load("AutoModel", folder, use_safetensors=True).eval().to(device)
+            self._first_token = takes_first_token(folder)
+            self._tokens = load_part("AutoTokenizer", folder)
+            self._model = load_part("AutoModel", folder, use_safetensors=True).eval().to(device)
             self.digest = digest_of(
                 folder=folder_digest(folder), prefix=prefix, tokens=MAX_TOKENS, version=1
             )
@@ -144,8 +144,8 @@ class PictureFolder:
         self.name = _name(place)
         self._device = device
         with near_folder(place) as folder:
-            self._processor = _load("AutoImageProcessor", folder, backend="pil")
-            self._model = _load("AutoModel", folder, use_safetensors=True).eval().to(device)
+            self._processor = load_part("AutoImageProcessor", folder, backend="pil")
+            self._model = load_part("AutoModel", folder, use_safetensors=True).eval().to(device)
             self.digest = digest_of(folder=folder_digest(folder), version=1)
         self.width = self._of([Image.new("RGB", (64, 64))]).shape[1]
 
@@ -178,7 +178,12 @@ class PictureFolder:
             return found.flatten(1).float().cpu().numpy()
 
 
-def _load(what: str, folder: Path, **more: Any) -> Any:
+def load_part(what: str, folder: Path, **more: Any) -> Any:
+    """Load a model, tokenizer or processor of a folder, running no code that is in it.
+
+    Raises:
+        BadInputError: It cannot be read.
+    """
     import transformers
 
     try:
@@ -196,7 +201,7 @@ def _tensor(found: Any) -> Any:
     return features.float().cpu().numpy()
 
 
-def _takes_first_token(folder: Path) -> bool:
+def takes_first_token(folder: Path) -> bool:
     """Read how a folder of sentence-transformers makes one vector of many tokens.
 
     Raises:

@@ -6,7 +6,7 @@ dense layers. Its weights are read from a pinned package; the network is written
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ PIECES: Final = PackagedFile(
     "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
 )
 
+NAME: Final = "use-multilingual-3"
 WIDTH: Final = 512
 MAX_PIECES: Final = 256
 """Word pieces of one text that count; a description says what it is about before."""
@@ -40,7 +41,7 @@ _DEEP: Final = 320
 _WINDOWS: Final = (2, 3, 5)
 _BLOCKS: Final = 17
 """Parts of the table of pieces that share a scale; piece p is in part p modulo 17."""
-_EPSILON: Final = 1e-6
+EPSILON: Final = 1e-6
 
 
 class SentenceNetwork(nn.Module):
@@ -50,7 +51,7 @@ class SentenceNetwork(nn.Module):
     scale: Tensor
     low: Tensor
 
-    def __init__(self, pieces: int, epsilon: float = _EPSILON) -> None:
+    def __init__(self, pieces: int, epsilon: float = EPSILON) -> None:
         super().__init__()
         self.register_buffer("table", torch.zeros(pieces, WIDTH, dtype=torch.uint8))
         self.register_buffer("scale", torch.zeros(_BLOCKS))
@@ -147,36 +148,56 @@ def _renamed(arrays: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "skip.1.weight", arrays["p3"].T
 
 
+@dataclass(frozen=True, eq=False)
+class SentenceWeights:
+    """What a sentence encoder is made of: the package's, or what was fine-tuned from it."""
+
+    name: str
+    digest: str
+    """SHA-256 of all that decides its vectors."""
+    network: SentenceNetwork
+    pieces: bytes
+    """A model of SentencePiece."""
+
+
+def packaged_weights() -> SentenceWeights:
+    """Read the default encoder out of its package.
+
+    Raises:
+        BadInputError: The extra ``content`` is not installed.
+    """
+    digest = digest_of(name=NAME, weights=WEIGHTS.sha256, pieces=PIECES.sha256, longest=MAX_PIECES)
+    return SentenceWeights(NAME, digest, load_network(), PIECES.read())
+
+
 class SentenceEncoder:
     """The default for texts: 512 numbers, English, Chinese and fourteen more languages."""
 
     kind: Final = "text"
-    name: Final = "use-multilingual-3"
     width: Final = WIDTH
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str = "cpu", weights: SentenceWeights | None = None) -> None:
         """Load the weights.
+
+        Args:
+            device: Torch device that encodes.
+            weights: Others than those of the package.
 
         Raises:
             BadInputError: The extra ``content`` is not installed.
         """
         from sentencepiece import SentencePieceProcessor
 
-        self._pieces = SentencePieceProcessor(model_proto=PIECES.read())
-        self._network = load_network().to(device)
+        of = weights or packaged_weights()
+        self.name, self.digest = of.name, of.digest
+        self._pieces = SentencePieceProcessor(model_proto=of.pieces)
+        self._network = of.network.to(device)
         self._device = device
-
-    @cached_property
-    def digest(self) -> str:
-        """Of weights, pieces and how many of them count."""
-        return digest_of(
-            name=self.name, weights=WEIGHTS.sha256, pieces=PIECES.sha256, longest=MAX_PIECES
-        )
 
     def encode(self, batch: Sequence[str]) -> EncodedBatch:
         """Encode texts; an empty one has no vector, and is no fault."""
         vectors = np.zeros((len(batch), WIDTH), np.float32)
-        cut = self._cut(batch)
+        cut = cut_pieces(self._pieces, batch)
         # Texts of about one length go together, so that little is padded.
         order = sorted(
             (place for place, text in enumerate(batch) if text.strip()), key=lambda at: len(cut[at])
@@ -190,10 +211,12 @@ class SentenceEncoder:
                 vectors[places] = self._network(pieces.to(self._device), lengths).cpu().numpy()
         return EncodedBatch(vectors)
 
-    def _cut(self, batch: Sequence[str]) -> list[list[int]]:
-        cut = self._pieces.encode(list(batch), add_bos=True, add_eos=True)
-        last = self._pieces.eos_id()
-        return [ids if len(ids) <= MAX_PIECES else [*ids[: MAX_PIECES - 1], last] for ids in cut]
+
+def cut_pieces(pieces: Any, batch: Sequence[str], longest: int = MAX_PIECES) -> list[list[int]]:
+    """Cut texts into word pieces by a processor of SentencePiece, at most ``longest`` of each."""
+    cut = pieces.encode(list(batch), add_bos=True, add_eos=True)
+    last = pieces.eos_id()
+    return [ids if len(ids) <= longest else [*ids[: longest - 1], last] for ids in cut]
 
 
 def _groups(order: Sequence[int], cut: Sequence[Sequence[int]]) -> Iterator[list[int]]:

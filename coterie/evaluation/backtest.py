@@ -1,7 +1,7 @@
 """Week by week: what would have been recommended, against what shoppers then took."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import mean
 from typing import Any
@@ -18,6 +18,7 @@ from coterie.evaluation.phrases import (
 )
 from coterie.evaluation.results import Comparison
 from coterie.files import write_atomically
+from coterie.offpolicy.estimators import ValueEstimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Week:
     events: int
     """Number of events that models had seen."""
     comparison: Comparison
+    earned: Mapping[str, ValueEstimate] = field(default_factory=dict)
+    """By model, what its lists would have earned in the place of those that were shown that week;
+    none where no log was given, or the log tells too little of a model."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By model, why there is none."""
 
     @property
     def day(self) -> str:
@@ -58,6 +64,8 @@ def render(weeks: Sequence[Week]) -> str:
     k = max(first.ks)
     metrics = [first.primary, *(m for m in (f"recall@{k}",) if m != first.primary)]
     parts = [_part(weeks, metric, drawn) for metric in metrics]
+    if any(week.earned or week.refused for week in weeks):
+        parts.append(_earned(weeks))
     body = (
         f"<header>{_headline(weeks)}</header>\n<main>{''.join(parts)}{_method(weeks)}</main>\n"
         "<footer>Made by Coterie. This file loads nothing from anywhere.</footer>"
@@ -114,6 +122,28 @@ def _cells(week: Week, models: Sequence[str], metric: str) -> list[Cell]:
         for model, figure in zip(models, figures, strict=True)
     ]
     return [*cells, Cell(f"{week.comparison.num_shoppers:,}"), Cell(f"{week.events:,}")]
+
+
+def _earned(weeks: Sequence[Week]) -> str:
+    models = list(weeks[0].comparison.models)
+    rows = [("", week.day, [_estimated(week, model) for model in models]) for week in weeks]
+    why = sorted({one for week in weeks for one in week.refused.values()})
+    return blocks.section(
+        "earned",
+        "What their lists would have earned",
+        "Estimated from the lists that were shown that week, a list, with its interval: see "
+        "docs/off-policy.md. " + escape(" ".join(f"{one}." for one in why)),
+        blocks.table(
+            ["week from", *map(name_model, models)], rows, "Estimated earnings a list, by week"
+        ),
+    )
+
+
+def _estimated(week: Week, model: str) -> Cell:
+    found = week.earned.get(model)
+    if found is None:
+        return Cell("too little overlap" if model in week.refused else "")
+    return Cell(f"{found.value:.4f}", f"{found.low:.4f} to {found.high:.4f}")
 
 
 def over_weeks(weeks: Sequence[Week], metric: str) -> plots.Figure:

@@ -7,8 +7,9 @@ import signal
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ from coterie.local_ray import ray_at
 from coterie.models import MODELS, Learned
 from coterie.progress import Progress, silent
 from coterie.training.checkpoint import newest_state, newest_state_at, write_state
-from coterie.training.history import EpochRecord, TrainingHistory, TrainingState
-from coterie.training.loop import Start, run_epochs
+from coterie.training.history import EpochRecord, TrainingHistory, TrainingState, Weights
+from coterie.training.loop import LoopConfig, Start, Trainee, run_epochs
 
 CHECKPOINTS = "checkpoint_[0-9]*"  # Ray's own naming, by time
 SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray's list of them
@@ -67,17 +68,55 @@ def train_distributed(
     if start is not None:
         model.trainee(data, torch.device("cpu")).start_from(start)  # refused here, not on workers
         pack_start(start, begun)
-    with cluster(workers), _watched(workers, model_name, config.loop.max_epochs, progress):
-        _mend_snapshot(workers.folder)
-        result = _run(_trainer(model_name, config, packed, begun, run, workers))
-        state = _newest(workers.folder, run)
+    make = partial(_model_trainee, model_name, config, packed, begun)
+    weights, history = run_on_workers(make, config.loop, run, workers, model_name, progress)
     trainee = model.trainee(data, torch.device("cpu"))
+    trainee.load_state_dict(weights)
+    model.adopt(trainee, data)
+    model.history = history
+    return model
+
+
+def run_on_workers(
+    make: Callable[[torch.device], Trainee],
+    loop: LoopConfig,
+    run: str,
+    workers: RayWorkers,
+    what: str,
+    progress: Progress = silent,
+) -> tuple[Weights, TrainingHistory]:
+    """Run the loop on Ray Train's workers: the best weights, and how it went.
+
+    Args:
+        make: Makes what learns, on a worker's device; pickled to get there.
+        loop: How long and how fast.
+        run: Digest of what is learned from what: only its own states are gone on from.
+        workers: Who they are.
+        what: What ``progress`` is told it is.
+        progress: Told of every epoch that reaches storage.
+
+    Raises:
+        BadInputError: ``run_name`` belongs to another training, or a worker was given nonsense.
+        UnavailableError: Workers died more often than ``retries``.
+    """
+    with cluster(workers), _watched(workers, what, loop.max_epochs, progress):
+        _mend_snapshot(workers.folder)
+        result = _run(_trainer(make, loop, run, workers))
+        state = _newest(workers.folder, run)
     if state is None:
         raise UnavailableError(f"the workers left no state in {workers.folder}: is it shared?")
-    trainee.load_state_dict(state.best_weights)
-    model.adopt(trainee, data)
-    model.history = TrainingHistory.from_json(json.loads(result.return_value))
-    return model
+    return state.best_weights, TrainingHistory.from_json(json.loads(result.return_value))
+
+
+def _model_trainee(
+    model_name: str, config: Any, packed: str, begun: str, device: torch.device
+) -> Trainee:
+    """Make a model's trainee of what was packed, on a worker."""
+    model: Learned = MODELS[model_name](config)
+    trainee = model.trainee(unpack(packed), device)
+    if begun:
+        trainee.start_from(unpack_start(begun))
+    return trainee
 
 
 def _run(trainer: TorchTrainer) -> ray.train.Result:
@@ -97,18 +136,11 @@ def _run(trainer: TorchTrainer) -> ray.train.Result:
 
 
 def _trainer(
-    model_name: str, config: Any, packed: str, begun: str, run: str, workers: RayWorkers
+    make: Callable[[torch.device], Trainee], loop: LoopConfig, run: str, workers: RayWorkers
 ) -> TorchTrainer:
     return TorchTrainer(
         _work,
-        train_loop_config={
-            "model_name": model_name,
-            "config": config,
-            "packed": packed,
-            "begun": begun,
-            "run": run,
-            "folder": workers.folder,
-        },
+        train_loop_config={"make": make, "loop": loop, "run": run, "folder": workers.folder},
         scaling_config=ScalingConfig(num_workers=workers.count, use_gpu=workers.use_gpu),
         run_config=RunConfig(
             name=workers.run_name,
@@ -123,14 +155,11 @@ def _work(job: dict[str, Any]) -> str:
     """Train in one of Ray's workers; what rank 0 returns is the run's history as JSON."""
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
-    model: Learned = MODELS[job["model_name"]](job["config"])
-    trainee = model.trainee(unpack(job["packed"]), get_device())
-    if job["begun"]:
-        trainee.start_from(unpack_start(job["begun"]))
+    trainee = job["make"](get_device())
     reporter = _Reporter(job["folder"], job["run"])
     history = run_epochs(
         trainee,
-        job["config"].loop,
+        job["loop"],
         checkpoints=reporter,
         on_epoch=reporter.report,
         # Without ties the social model leaves the weights of ties unused.

@@ -23,7 +23,8 @@ SOURCES: Final = (
     "serving/api/static/*.js",
 )
 PAGES: Final = tuple(
-    f"serving/api/static/{name}.html" for name in ("index", "privacy", "sign-in", "together")
+    f"serving/api/static/{name}.html"
+    for name in ("index", "privacy", "sign-in", "together", "circle")
 )
 KEYWORDS: Final = {
     "marked": None,

@@ -20,9 +20,17 @@ class Limits:
     min_gain_over_popularity: float = 0.02
     """Relative: .02 asks for 2 % more than popularity reaches on validation."""
 
+    min_gain_over_shown: float | None = None
+    """What a list has to earn more than those that were shown, at the least that an off-policy
+    estimate's interval leaves open: 0 asks for a release that surely earns more, -.01 for one that
+    surely loses less than a hundredth of what a place earns. None: no log is asked."""
+
     def numbers(self) -> dict[str, float]:
         """Give the limits as a release's manifest holds them."""
-        return {"min_gain_over_popularity": self.min_gain_over_popularity}
+        told = {"min_gain_over_popularity": self.min_gain_over_popularity}
+        if self.min_gain_over_shown is not None:
+            told["min_gain_over_shown"] = self.min_gain_over_shown
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,17 @@ def judge(
     sign = "+" if margin >= 0 else "-"
     against = f"popularity {theirs:.4f} {sign} {abs(margin) * 100:.3g} %"
     return Verdict(won, f"{limits.metric} {ours:.4f} is {'over' if won else 'not over'} {against}")
+
+
+def judge_gain(low: float, high: float, least: float) -> Verdict:
+    """Hold the interval of an off-policy estimate's gain a list against what is asked for.
+
+    >>> judge_gain(0.01, 0.05, 0.0)
+    Verdict(wins=True, reason='gain over shown lists +0.0100 to +0.0500 is over +0.0000')
+    """
+    won = low > least
+    found = f"gain over shown lists {low:+.4f} to {high:+.4f}"
+    return Verdict(won, f"{found} is {'over' if won else 'not surely over'} {least:+.4f}")
 
 
 def _figure(metrics: Mapping[str, float], name: str, whose: str) -> float:

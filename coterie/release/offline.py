@@ -1,12 +1,12 @@
 """A release over clean tables: the lists that serving would answer with, without a server."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coterie.data.dataset import Dataset, Ints, TrainingSet
+from coterie.data.dataset import Dataset, Floats, Ints, TrainingSet
 from coterie.data.ids import normal_id
 from coterie.data.repurchase import Again
 from coterie.data.splits import events_of_lists
@@ -131,6 +131,31 @@ class OfflineLists:
             )
         )
         return ShopperList(user_id, row >= 0, lists.source[0], items)
+
+    def ranked(self, user_ids: Sequence[str], k: int, batch: int = 512) -> tuple[Ints, Floats]:
+        """Rank the k best items for each of n shoppers, without reasons.
+
+        Args:
+            user_ids: Who, as the data name them; who is not among them gets popular items.
+            k: Length of the lists.
+            batch: Shoppers at a time.
+
+        Returns:
+            Rows of the release's items, shape (n, k), best first, -1 where a list is shorter; and
+            their scores, -inf there.
+        """
+        rows = self._users.rows(user_ids)
+        item_idx = np.full((len(rows), k), -1, np.int64)
+        score = np.full((len(rows), k), -np.inf, np.float32)
+        known = np.flatnonzero(rows >= 0)
+        for at in range(0, len(known), batch):
+            some = known[at : at + batch]
+            found = self._recommender.recommend(self._people.community.shoppers(rows[some]), k)
+            item_idx[some], score[some] = found.item_idx, found.score
+        if len(known) < len(rows):
+            popular = self._recommender.recommend(_stranger(), k)
+            item_idx[rows < 0], score[rows < 0] = popular.item_idx[0], popular.score[0]
+        return item_idx, score
 
     def _names(self, people: Ints, shoppers: Shoppers) -> dict[int, str | None]:
         """Find what to call each friend, by row in the batch's histories."""

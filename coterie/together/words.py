@@ -55,9 +55,22 @@ def reasons_to_invite(
     told: list[tuple[Kind, str]] = []
     if fit >= MUCH:
         told.append(("taste", texts.say(TASTE, friend=friend)))
+    return told + _of_tie(strengths, texts) or [("tie", texts.say(CLOSE))]
+
+
+def reasons_of_tie(strengths: npt.NDArray[np.float32], texts: Texts) -> list[tuple[Kind, str]]:
+    """Say what lies between two friends: kinds, and sentences; both know it.
+
+    Args:
+        strengths: Of the tie, by ``schema.STRENGTHS``, shape (len(schema.STRENGTHS),).
+        texts: Of the reader's language.
+    """
+    return _of_tie(strengths, texts) or [("tie", texts.say(CLOSE))]
+
+
+def _of_tie(strengths: npt.NDArray[np.float32], texts: Texts) -> list[tuple[Kind, str]]:
     values = dict(zip(STRENGTHS, strengths.tolist(), strict=True))
-    told += [("tie", texts.say(text)) for name, text in _OF_TIES if values[name] > 0]
-    return told or [("tie", texts.say(CLOSE))]
+    return [("tie", texts.say(text)) for name, text in _OF_TIES if values[name] > 0]
 
 
 def reason_for_group(wish: Doubles, usual: Doubles, texts: Texts) -> tuple[Kind, str]:

@@ -1,5 +1,6 @@
 """Make a release of a challenger that deserves one."""
 
+import tempfile
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from coterie.recommend.recommender import Recommender
 from coterie.recommend.terms import Parameters
 from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.release.encoders import ReleasedEncoder
-from coterie.release.gate import Limits, judge
+from coterie.release.gate import Limits, judge, judge_gain
 from coterie.workflow.challenger import (
     Challenger,
     load_challenger,
@@ -25,6 +26,7 @@ from coterie.workflow.challenger import (
 )
 from coterie.workflow.comparison import load_comparison
 from coterie.workflow.content_folder import encoder_choices, near_content
+from coterie.workflow.off_policy import gain_of
 from coterie.workflow.shop import CleanShop
 
 SAMPLED: Final = 2000
@@ -42,6 +44,7 @@ def make_release(
     limits: Limits | None = None,
     evaluation: str | None = None,
     content: str = "",
+    log: str = "",
 ) -> Release:
     """Release a challenger that beats popularity on validation.
 
@@ -54,11 +57,17 @@ def make_release(
         evaluation: Folder that ``evaluate_all`` wrote: its test metrics go into the manifest.
         content: Folder or URL with the vectors of items that the challenger was fitted with, which
             go into the release; empty: there were none.
+        log: Folder of impressions, where ``limits.min_gain_over_shown`` asks for a gain.
 
     Raises:
-        BadInputError: The challenger does not win, cannot be served, or saw other data or vectors.
+        BadInputError: The challenger does not win, cannot be served, or saw other data or vectors,
+            or the log tells too little of it.
     """
     limits = limits or Limits()
+    if (limits.min_gain_over_shown is None) == bool(log):
+        raise BadInputError(
+            "a gain over shown lists is asked for by a limit and a log: give both, or neither"
+        )
     known = load_challenger(challenger)
     shop = CleanShop.open(clean, known.repurchase_setting(), content, known.rule)
     if known.data_fingerprint != shop.dataset.fingerprint:
@@ -87,7 +96,19 @@ def make_release(
         encoders=_encoders(known, content),
         bound=promise,
     )
+    if limits.min_gain_over_shown is not None:
+        _require_gain(released, shop, log, limits.min_gain_over_shown)
     return write_release(out, released)
+
+
+def _require_gain(content: ReleaseContent, shop: CleanShop, log: str, least: float) -> None:
+    """Refuse a release that does not surely earn more than what was shown."""
+    with tempfile.TemporaryDirectory() as home:
+        tried = write_release(f"{home}/tried", content)
+        found = gain_of(tried, shop.dataset, log)
+    verdict = judge_gain(found.gain_low, found.gain_high, least)
+    if not verdict.wins:
+        raise BadInputError(f"no release is made of {content.version}: {verdict.reason}")
 
 
 def _encoders(known: Challenger, content: str) -> dict[str, ReleasedEncoder]:

@@ -31,7 +31,7 @@ CHOSEN_LANGUAGE: Final = "coterie_language"
 """The cookie by which the page remembers which language was chosen (static/languages.js)."""
 _PAGES: Final = {
     name: (STATIC / name).read_text(encoding="utf-8")
-    for name in ("index.html", "privacy.html", "sign-in.html", "together.html")
+    for name in ("index.html", "privacy.html", "sign-in.html", "together.html", "circle.html")
 }
 _NO_PICTURES: Final = '<meta name="pictures" content="">'
 _ENGLISH_ALONE: Final = '<option value="en">English</option>'
@@ -96,6 +96,18 @@ async def together(
 ) -> HTMLResponse:
     """Show the page of a group's list, in the reader's language."""
     answer = _shown("together.html", request, lang, _HEADERS, bool(using.settings.pictures))
+    keep_session(request, answer)
+    return answer
+
+
+@api.get("/circle", include_in_schema=False)
+async def circle(
+    request: Request,
+    shopper: Annotated[str, Query()] = "",  # noqa: ARG001 - the page's script reads it
+    lang: Annotated[str, Query()] = "",
+) -> HTMLResponse:
+    """Show the page of one shopper's circle, in the reader's language."""
+    answer = _shown("circle.html", request, lang, _PLAIN)
     keep_session(request, answer)
     return answer
 

@@ -1,4 +1,4 @@
-"""Routes that bring people together: whom to share with, a group's list, people to know."""
+"""Routes that bring people together: whom to share with, lists of groups, people, circles."""
 
 from dataclasses import replace
 from typing import Annotated, Final
@@ -16,9 +16,10 @@ from serving.api.strict_routes import StrictRoute
 from serving.features.recent import RecentList
 from serving.ingestion.people_door import door_of
 from serving.lists.acquaintances import may_be_used, people_to_know
+from serving.lists.circle import friend_circle
 from serving.lists.group_lists import group_list
 from serving.lists.invitations import invitees
-from serving.lists.together_bodies import GroupList, InviteeList, PeopleList
+from serving.lists.together_bodies import FriendCircle, GroupList, InviteeList, PeopleList
 from serving.lists.wanted import Wanted
 
 MOST_PEOPLE: Final = 50
@@ -56,6 +57,21 @@ async def people(
     agrees to be used and named is shown, and only to who does."""
     maker = using.lists  # brings all changes up to date
     return people_to_know(maker, using.router.live, user_id, k, _texts(request, response))
+
+
+@api.get("/users/{user_id}/circle")
+async def circle(
+    request: Request,
+    response: Response,
+    using: Using,
+    user_id: UserId,
+    k: Annotated[int, Query(ge=1, le=MOST_PEOPLE, description="How many friends, at most")] = 30,
+) -> FriendCircle:
+    """Draw a shopper's circle: friends who may be named, closest first, and who of them know each
+    other. A tie between two of them is told where both agree to be used and named and follow each
+    other."""
+    maker = using.lists  # brings all changes up to date
+    return friend_circle(maker, using.router.live, user_id, k, _texts(request, response))
 
 
 @api.get("/groups/recommendations")

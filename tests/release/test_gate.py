@@ -1,7 +1,7 @@
 import pytest
 
 from coterie.errors import BadInputError
-from coterie.release.gate import Limits, judge
+from coterie.release.gate import Limits, judge, judge_gain
 
 POPULAR = {"ndcg@20": 0.100}
 
@@ -30,3 +30,12 @@ def test_a_challenger_never_wins_against_a_popularity_that_is_no_number():
 def test_a_missing_metric_is_named_with_those_that_are_there():
     with pytest.raises(BadInputError, match=r"hold no ndcg@20, only \['recall@20'\]"):
         judge({"recall@20": 0.2}, POPULAR)
+
+
+def test_a_gain_has_to_be_sure():
+    assert judge_gain(0.01, 0.05, 0.0).wins
+    assert not judge_gain(-0.01, 0.05, 0.0).wins
+    assert judge_gain(-0.01, 0.05, -0.02).wins
+    assert not judge_gain(float("nan"), 1.0, 0.0).wins
+    told = Limits(min_gain_over_popularity=0.05, min_gain_over_shown=-0.02).numbers()
+    assert told == {"min_gain_over_popularity": 0.05, "min_gain_over_shown": -0.02}

@@ -304,6 +304,7 @@ async function shopAs(user) {
   history.replaceState(null, "", url);
   document.title = `${user} · Coterie`;
   at("together").href = within("/together", { user });
+  at("circle").href = within("/circle", { shopper: user });
   showPeople(user, befriend);
   try {
     await refresh();

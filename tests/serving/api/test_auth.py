@@ -89,6 +89,7 @@ def test_there_is_no_route_without_a_line_and_no_line_without_a_route(shop):
             "/session",
             "/sign-in",
             "/together",
+            "/circle",
             "/languages/{language}",
         )
     }

@@ -30,7 +30,7 @@ SHOPS_OWN = re.compile(
     + "|".join(word for path in CATEGORIES for word in path.split("/"))
 )
 NAMES = {"ana", "bea", "cleo", "max", "lou", "zoe2", "nobody", "v1", "coterie", "Coterie", "API"}
-NAMES |= {"JavaScript", "docs", "zzzz"}
+NAMES |= {"JavaScript", "docs", "zzzz", "Esc"}
 LATIN, HAN = re.compile(r"[A-Za-z][A-Za-z0-9]+"), re.compile(r"[\u4e00-\u9fff]+")
 
 

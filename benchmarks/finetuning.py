@@ -1,0 +1,292 @@
+"""Encoders of texts, frozen against fine-tuned: known items, items nobody had yet, and other shops.
+
+    python -m benchmarks.finetuning --data DIR
+    python -m benchmarks.finetuning --data DIR --sets amazon_industrial --encoder DIR --name e5
+    python -m benchmarks.finetuning --data DIR --transfer
+
+Each seed draws a tenth of the items as cold (as ``benchmarks.content_cold`` does) and fine-tunes
+on the training pairs of the others. The budget is small, since two shared cores do all of it: 1,024
+pairs an epoch, at most two epochs, 48 word pieces a text. The learning rate is that of ``RATES`` by
+which seed 0 finds held-out pairs best. Then the content model with texts alone (``--taste``: beside
+taste too, weights found on validation) is looked at on test, once a seed; the frozen encoder is
+measured by the same lines. Transfer encodes one set by encoders that were fine-tuned on another. A
+run replaces its own rows in ``benchmarks/results/finetuning.json``.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmarks.content_cold import DRAWS, SHARE, _draw, _without
+from benchmarks.content_dated import _of_times
+from benchmarks.content_sets import ContentSet, Task, read_amazon, read_lastfm, read_yelp
+from coterie.content.encoders import DEFAULT, EncoderChoice
+from coterie.content.texts import item_texts
+from coterie.data.ingest import ingest
+from coterie.data.simulate import ShopConfig, simulate
+from coterie.data.vector_columns import with_vectors
+from coterie.evaluation.protocols import evaluate_model
+from coterie.files import write_atomically
+from coterie.finetuning.config import LOOP, FinetuneConfig
+from coterie.finetuning.networks import TextNetwork, open_network
+from coterie.finetuning.pairs import ItemPairs
+from coterie.fitting.finetune import finetune
+from coterie.fitting.fit import Here
+from coterie.models.content import ContentConfig, ContentModel
+from coterie.models.engagement import engagement
+from coterie.workflow.shop import CleanShop
+
+RESULTS: Final = Path(__file__).parent / "results" / "finetuning.json"
+
+
+SHOP: Final = ShopConfig(num_users=800, num_items=600, num_events=40_000)
+
+
+def read_simulated(folder: Path, encode: Any = None) -> ContentSet:  # noqa: ARG001
+    """Simulate a shop of 600 items, by time, without pictures."""
+    with TemporaryDirectory() as work:
+        simulate(SHOP).write(f"{work}/raw")
+        ingest(f"{work}/raw", f"{work}/clean")
+        return _of_times("simulated", CleanShop.open(f"{work}/clean").split)
+
+
+READERS: Final = {
+    "amazon_industrial": read_amazon,
+    "yelp_core40": read_yelp,
+    "simulated": read_simulated,
+    "lastfm": read_lastfm,
+}
+TASTE: Final = ("ease", "walk", "next", "popular", "again")
+RATES: Final = (3e-5, 2e-4)
+SMALL: Final = FinetuneConfig(loop=replace(LOOP, max_epochs=2), pairs_per_epoch=1_024)
+FROZEN: Final = "frozen"
+Vectors = npt.NDArray[Any]
+Encode = Callable[[Sequence[str]], Vectors]
+
+
+@dataclass(frozen=True, eq=False)
+class TextSet:
+    """A set, with the texts that its items are encoded by."""
+
+    found: ContentSet
+    texts: list[str]
+
+    @classmethod
+    def read(cls, data: Path, name: str) -> "TextSet":
+        """Read a set; its vectors come later."""
+        said: list[str] = []
+
+        def keep(texts: Sequence[str]) -> Vectors:
+            said.extend(texts)
+            return np.zeros((len(texts), 1), np.float32)
+
+        found = READERS[name](data / name, keep)
+        if not said:
+            assert found.test.fit.items is not None
+            said = item_texts(found.test.fit.items)
+        return cls(found, said)
+
+    def with_vectors(self, vectors: Vectors) -> ContentSet:
+        """Put vectors of its texts beside its items."""
+        return replace(
+            self.found,
+            validation=_told(self.found.validation, vectors),
+            test=_told(self.found.test, vectors),
+        )
+
+
+def _told(task: Task, vectors: Vectors) -> Task:
+    def told(data: Any) -> Any:
+        return replace(data, items=with_vectors(data.items, "text", vectors))
+
+    return Task(told(task.fit), task.held_out, task.serve and told(task.serve))
+
+
+def cold_items(found: ContentSet, seed: int) -> npt.NDArray[np.bool_]:
+    """Draw the cold items of a seed, as ``content_cold`` draws them."""
+    n = found.test.fit.num_items
+    cold = np.zeros(n, bool)
+    cold[np.random.default_rng(seed).choice(n, int(SHARE * n), replace=False)] = True
+    return cold
+
+
+def learned(
+    of: TextSet, choice: EncoderChoice, config: FinetuneConfig, seed: int
+) -> tuple[TextNetwork, dict[str, Any]]:
+    """Fine-tune on training pairs without the seed's cold items; the network, and how it went."""
+    data = _without(of.found.validation.fit, cold_items(of.found, seed))
+    config = replace(config, loop=replace(config.loop, seed=seed))
+    pairs = ItemPairs.of(engagement(data), of.texts, config.held_out_share, seed)
+    began = time.process_time()
+    made = finetune(choice, pairs, config, Here())
+    return made.network, {
+        "frozen": round(made.frozen, 5),
+        "finetuned": round(made.history.best_score or 0.0, 5),
+        "best_epoch": made.history.best_epoch,
+        "epochs": len(made.history.epochs),
+        "pairs": pairs.num_pairs,
+        "cpu_seconds": round(time.process_time() - began),
+    }
+
+
+def encoded(network: TextNetwork, texts: Sequence[str], longest: int = 256) -> Vectors:
+    """Encode texts by a network, each once."""
+    some = sorted(set(texts), key=len)
+    found: dict[str, Vectors] = {}
+    network.eval()
+    for start in range(0, len(some), 64):
+        part = some[start : start + 64]
+        cut = network.tokens(part, longest)
+        lengths = torch.tensor([len(one) for one in cut])
+        ids = torch.zeros(len(cut), int(lengths.max()), dtype=torch.long)
+        for row, one in enumerate(cut):
+            ids[row, : len(one)] = torch.tensor(one)
+        with torch.inference_mode():
+            found |= dict(zip(part, network(ids, lengths).numpy(), strict=True))
+    return np.array([found[text] for text in texts])
+
+
+def measured(found: ContentSet, seeds: Sequence[int], alone: bool) -> dict[str, Any]:
+    """Look at test: texts alone, taste and texts, and cold items of each seed."""
+    decay = 1.0 if found.validation.serve is not None else 0.0
+    parts = ("text",) if alone else (*TASTE, "text")
+    config = ContentConfig(parts, position_decay=decay, l2=100.0)
+    judged, final = ContentModel(config), ContentModel(config)
+    judged.fit(replace(found.validation.fit, validation=None))
+    final.fit(replace(found.test.fit, validation=None))
+    looked: dict[str, Any] = {}
+    weights: dict[str, float] = {}
+    rows = {"texts alone": ("text",)} | ({} if alone else {"taste and texts": parts})
+    for row, some in rows.items():
+        reached = judged.weigh(found.validation.serve or found.validation.fit, some)
+        weights = {name: weight for name, weight in judged.weights.items() if weight}
+        final.weights = weights
+        if found.test.serve is not None:
+            final.serve(found.test.serve)
+        run = evaluate_model(
+            final, found.test.serve or found.test.fit, found.test.held_out, ks=(found.k,)
+        )
+        looked[row] = round(run.mean(f"ndcg@{found.k}"), 5)
+        looked[f"{row}, validation"] = round(reached, 5)
+    given = weights | {"text": weights.get("text", 0.0)}
+    config = ContentConfig(tuple(given), tuple(given.values()), 100.0, position_decay=decay)
+    for seed in seeds:
+        cells = _draw(
+            found, replace(config, map_new=not alone, new_item_bonus=0.0), ("text",), seed
+        )
+        looked.setdefault("cold, texts alone", []).append(round(cells["text"]["ndcg"], 5))
+        if alone:
+            continue
+        looked.setdefault("cold, mapped", []).append(round(cells["all, mapped"]["ndcg"], 5))
+    return looked
+
+
+def measure_set(
+    data: Path,
+    name: str,
+    choice: EncoderChoice,
+    config: FinetuneConfig,
+    rates: Sequence[float],
+    alone: bool,
+) -> tuple[dict[str, Any], list[TextNetwork]]:
+    """Measure the frozen encoder and three fine-tuned ones; also the networks."""
+    of = TextSet.read(data, name)
+    frozen = measured(of.with_vectors(encoded(open_network(choice), of.texts)), range(DRAWS), alone)
+    print(name, FROZEN, frozen, flush=True)
+    tried: dict[float, Any] = {}
+    for rate in rates:
+        tried[rate] = learned(of, choice, _at(config, rate), 0)
+        print(name, rate, tried[rate][1], flush=True)
+    rate = max(tried, key=lambda one: tried[one][1]["finetuned"])
+    rows, networks = [], []
+    for seed in range(DRAWS):
+        network, told = tried[rate] if seed == 0 else learned(of, choice, _at(config, rate), seed)
+        row = measured(of.with_vectors(encoded(network, of.texts)), [seed], alone)
+        rows.append({"learning": told, **row})
+        networks.append(network)
+        print(name, seed, rows[-1], flush=True)
+    tries = {f"{one:g}": told for one, (_, told) in tried.items()}
+    return {FROZEN: frozen, "rates": tries, "rate": rate, "seeds": rows}, networks
+
+
+def _at(config: FinetuneConfig, rate: float) -> FinetuneConfig:
+    return replace(config, loop=replace(config.loop, lr=rate))
+
+
+def measure_transfer(data: Path, networks: Mapping[str, list[TextNetwork]]) -> dict[str, Any]:
+    """Encode each set by the encoders of each other set."""
+    found: dict[str, Any] = {}
+    for target in networks:
+        of = TextSet.read(data, target)
+        for source, some in networks.items():
+            if source != target:
+                rows = [
+                    measured(of.with_vectors(encoded(network, of.texts)), [seed], alone=True)
+                    for seed, network in enumerate(some)
+                ]
+                found.setdefault(target, {})[source] = rows
+                print(target, "by", source, rows, flush=True)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--sets", nargs="+", choices=READERS, default=list(READERS))
+    parser.add_argument("--encoder", default=DEFAULT, help="default, or a folder")
+    parser.add_argument("--name", default=DEFAULT, help="what the results call it")
+    parser.add_argument("--prefix", default="")
+    parser.add_argument("--lora", type=int, default=0)
+    parser.add_argument("--masked", type=float, default=0.0, help="weight of masked pieces")
+    parser.add_argument("--contrastive", type=float, default=1.0)
+    parser.add_argument("--pairs", type=int, default=SMALL.pairs_per_epoch)
+    parser.add_argument("--epochs", type=int, default=SMALL.loop.max_epochs)
+    parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
+    parser.add_argument("--taste", action="store_true", help="also beside taste: EASE takes long")
+    parser.add_argument("--transfer", action="store_true", help="also measure transfer")
+    asked = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    config = replace(
+        SMALL,
+        loop=replace(SMALL.loop, max_epochs=asked.epochs),
+        pairs_per_epoch=asked.pairs,
+        lora_rank=asked.lora,
+        masked_weight=asked.masked,
+        contrastive_weight=asked.contrastive,
+    )
+    choice = EncoderChoice(asked.encoder, prefix=asked.prefix)
+    networks: dict[str, list[TextNetwork]] = {}
+    for name in asked.sets:
+        cell, networks[name] = measure_set(
+            asked.data, name, choice, config, asked.rates, not asked.taste
+        )
+        _keep(asked.name, name, cell)
+    if asked.transfer:
+        _keep(asked.name, "transfer", measure_transfer(asked.data, networks))
+    return 0
+
+
+def _keep(encoder: str, name: str, cell: Any) -> None:
+    whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    rows = whole.setdefault(encoder, {})
+    rows[name] = cell
+    rows["machine"] = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, one thread"
+    rows["versions"] = {one: version(one) for one in ("numpy", "torch")}
+    write_atomically(RESULTS, json.dumps(whole, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
