@@ -46,7 +46,8 @@ class ArmDifference:
 
     def radius(self, alpha: float = 0.05, best_units: int = BEST_UNITS) -> float:
         """Give half the width of the interval that holds at every look together."""
-        if not self.says:
+        # Outcomes that are all the same, as before the first purchase, tell of no error.
+        if not self.says or self.standard_error <= 0.0:
             return math.inf
         r = _information(self.units, alpha, best_units)
         inside = (r + 1.0) / r * (2.0 * math.log(1.0 / alpha) + math.log1p(r))
@@ -112,9 +113,7 @@ def difference(
     for arm in (treated, ~treated):
         of_arm = outcome[arm]
         mean = float(of_arm.mean())
-        # A shopper who was drawn alone is a cluster of one.
-        drawn = np.arange(len(of_arm)) if cluster is None else cluster[arm]
-        variance, count = _of_clusters(of_arm - mean, drawn)
+        variance, count = _spread(of_arm - mean, None if cluster is None else cluster[arm])
         means.append(mean)
         variances.append(variance)
         units += count
@@ -149,13 +148,16 @@ def adjusted(outcome: Floats, before: Floats, arm: Ints) -> tuple[Floats, float]
     return outcome - slope * (before - before.mean()), gone
 
 
-def _of_clusters(residual: Floats, cluster: Ints) -> tuple[float, int]:
-    """Give the variance of a mean whose residuals hang together within clusters, and their number.
+def _spread(residual: Floats, cluster: Ints | None) -> tuple[float, int]:
+    """Give the variance of a mean whose residuals hang together within clusters, and how many
+    clusters there are; who was drawn alone is one.
 
     With G / (G - 1), as is usual where there are few (Liang and Zeger, 1986).
     """
-    _, row = np.unique(cluster, return_inverse=True)
-    sums = np.bincount(row, residual)
+    sums = residual
+    if cluster is not None:
+        _, row = np.unique(cluster, return_inverse=True)
+        sums = np.bincount(row, residual)
     num = len(sums)
     if num < 2:
         return math.inf, num

@@ -99,9 +99,11 @@ class ExperimentWatch:
             if not judged["breached"] or judged["arm"] in stopped:
                 continue
             stopped.add(judged["arm"])
+            ratio = judged["ratio"]
+            seen = "the first arm has none" if ratio is None else f"{ratio:.3g} times the first's"
             why = (
-                f"{judged['guardrail']}: {judged['ratio'] or float('inf'):.3g} times the first "
-                f"arm's, limit {judged['limit']:g}, e-value {judged['e_value']:.3g}"
+                f"{judged['guardrail']}: {seen}, limit {judged['limit']:g}, "
+                f"e-value {judged['e_value']:.3g}"
             )
             self._store.stop_arm(one.name, judged["arm"], why)
             fields = {"experiment": one.name, "arm": judged["arm"], "why": why}

@@ -55,6 +55,8 @@ def test_little_is_not_said_and_nobody_is_refused():
     treated, outcome = arms(np.random.default_rng(5), 60)
     assert difference(treated, outcome).interval() == (-np.inf, np.inf)
     assert difference(treated, outcome).e_value() == 1.0
+    nothing = difference(np.arange(400) % 2 == 0, np.zeros(400))
+    assert (nothing.interval(), nothing.e_value()) == ((-np.inf, np.inf), 1.0)
     with pytest.raises(BadInputError, match="both arms"):
         difference(np.ones(60, np.bool_), outcome)
 

@@ -163,8 +163,8 @@ def visit(url, numbers, seed):
             first = listed["items"][0]["item"]["item_id"]
             if rng.random() < BOUGHT.get(first, USUAL):
                 one = {"user_id": user, "item_id": first, "list_id": listed["list_id"]}
-                sent.append({**one, "event_id": f"{user}-{seed}", "event": "purchase"})
-                if first == LIKED and rng.random() < 0.9:
+                sent.append({**one, "event_id": f"{user}-{seed}", "event": "purchase", "value": 20})
+                if rng.random() < (0.9 if first == LIKED else 0.1):
                     sent.append({**one, "event_id": f"{user}-{seed}-r", "event": "return"})
         for start in range(0, len(sent), 100):
             assert client.post("/v1/events", json={"events": sent[start : start + 100]}).is_success

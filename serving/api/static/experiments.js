@@ -83,7 +83,7 @@ function experiment(one) {
   const bad = result && (result.mismatch.mismatch || result.guardrails.some((each) => each.breached));
   const parts = [
     make("header", {}, make("h2", { text: one.name }), make("span", { class: "hint", text: runs ? "Runs" : `Ended: ${one.stopped_why}` })),
-    make("p", { class: `said${bad ? " bad" : ""}`, text: result ? named(result.verdict) : "Nothing is known yet: the event consumer judges once a minute" }),
+    make("p", { class: `said${bad ? " bad" : ""}`, text: result ? `Found: ${result.verdict}` : "Nothing is known yet: the event consumer judges once a minute" }),
     arms(one),
   ];
   if (result) parts.push(comparisons(result), result.guardrails.length && guardrails(result), segments(result));
