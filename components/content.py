@@ -24,7 +24,7 @@ def content(
     if not content.strip():
         # Most shops begin without: the step is then over before anything large is imported.
         return
-    from components.environment import content_key, shared_store
+    from components.environment import content_key, llm_key, shared_store
     from components.progress import print_note, print_progress
     from coterie.workflow.content import ContentSettings, encode_catalogue
     from coterie.workflow.status import recorded
@@ -32,7 +32,13 @@ def content(
     with recorded(status, version, "content"):
         how = ContentSettings.read(content)
         found = encode_catalogue(
-            clean.path, vectors.path, how, content_store, content_key(), print_progress
+            clean.path,
+            vectors.path,
+            how,
+            content_store,
+            content_key(),
+            print_progress,
+            llm_key=llm_key(),
         )
         if offline:
             from feature_repo.items import hand_over_items

@@ -25,6 +25,7 @@ EVENT_LOG: Final = "COTERIE_EVENT_LOG"
 PASSWORDS: Final = ("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD")
 """Variables with the passwords of event log and online store, which are one Redis."""
 CONTENT_KEY: Final = "COTERIE_CONTENT_KEY"
+LLM_KEY: Final = "COTERIE_LLM_KEY"
 """Variable with what an API that encodes texts asks of its callers."""
 KEEP_DAYS: Final = "COTERIE_KEEP_DAYS"
 """Variable with the days that what people did is kept for."""
@@ -53,6 +54,11 @@ def admin_token() -> str:
 def content_key() -> str:
     """Read the key of an API that encodes texts; empty where none was given."""
     return os.environ.get(CONTENT_KEY, "").strip()
+
+
+def llm_key() -> str:
+    """Read the key of an API that describes items; empty where none was given."""
+    return os.environ.get(LLM_KEY, "").strip()
 
 
 def pseudonym_keys(needed: bool) -> "PseudonymKeys":

@@ -99,6 +99,7 @@ def content(options: argparse.Namespace) -> None:
     from coterie import workflow
     from coterie.content.encoders import KEY_VARIABLE
     from coterie.content.vectors import KINDS
+    from coterie.llm.endpoint import KEY_VARIABLE as LLM_KEY_VARIABLE
     from coterie.workflow.content import ContentSettings, encode_catalogue
 
     key = os.environ.get(KEY_VARIABLE, "").strip()
@@ -111,7 +112,10 @@ def content(options: argparse.Namespace) -> None:
         )
     with bar() as progress:
         # The folder is at once what is found again the next time and what is made.
-        found = encode_catalogue(options.clean, "", settings, options.out, key, progress)
+        llm_key = os.environ.get(LLM_KEY_VARIABLE, "").strip()
+        found = encode_catalogue(
+            options.clean, "", settings, options.out, key, progress, llm_key=llm_key
+        )
     for kind, coverage in found.items():
         show.say(coverage.in_words(kind))
     show.say(f"Train with them: coterie train {options.clean} --content {options.out} --out FOLDER")

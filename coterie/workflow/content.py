@@ -31,6 +31,7 @@ from coterie.schema import ITEMS, QUARANTINE
 from coterie.workflow.config_values import read_config
 from coterie.workflow.content_folder import content_folder, earlier_content
 from coterie.workflow.content_workers import ContentWorkers, encode_by_workers, encode_here
+from coterie.workflow.described_items import DescribeSettings, describe_items
 from coterie.workflow.item_reviews import reviews_of
 from coterie.workflow.settings import change
 
@@ -54,6 +55,8 @@ class ContentSettings:
     batch: int = 256
     """Items at a time; so many files are in memory at once."""
     workers: ContentWorkers = field(default_factory=ContentWorkers)
+    describe: DescribeSettings = field(default_factory=DescribeSettings)
+    """Which language model says what items are, before their texts are encoded."""
     online: bool = False
     """Whether a pipeline that hands features over brings vectors online as well; a release has them
     in any case."""
@@ -132,6 +135,7 @@ def encode_catalogue(
     key: str = "",
     progress: Progress = silent,
     make: Make = make_encoder,
+    llm_key: str = "",
 ) -> dict[str, ContentCoverage]:
     """Encode what is new in a catalogue.
 
@@ -144,6 +148,7 @@ def encode_catalogue(
         key: For an API.
         progress: Told how many inputs are encoded.
         make: Makes encoders.
+        llm_key: What the API of a language model asks of its callers.
 
     Returns:
         How it went, by kind; nothing where no encoder is chosen.
@@ -161,6 +166,7 @@ def encode_catalogue(
     found: dict[str, ContentCoverage] = {}
     with TemporaryDirectory(prefix="coterie-content-") as near, earlier_content(keep) as earlier:
         made, bad = Path(near), []
+        items = describe_items(clean, items, made, earlier, settings.describe, llm_key, progress)
         for kind, choice in settings.chosen.items():
             work = _Work(kind, partial(make, kind, choice, key), settings, reviews)
             kept, faults, encoded = work.encode(items, KeptVectors.read(earlier, kind), progress)

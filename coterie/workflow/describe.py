@@ -25,6 +25,8 @@ from coterie.progress import Progress, silent
 from coterie.schema import ITEMS
 
 DESCRIPTIONS_FILE: Final = "descriptions.parquet"
+ITEMS_FILE: Final = "items.parquet"
+"""The contract's table with what is said behind its tags."""
 DESCRIPTIONS: Final = pa.schema(
     [(name, pa.string()) for name in ("item_id", "key", "field", "value", "source", "model")]
 )
@@ -168,7 +170,7 @@ def _write(
     described = items.set_column(place, "tags", pa.array(tags, pa.string()))
     for name, table in (
         (DESCRIPTIONS_FILE, pa.Table.from_pylist(told, DESCRIPTIONS)),
-        ("items.parquet", described),
+        (ITEMS_FILE, described),
     ):
         with atomic_file(folder / name) as file:
             pq.write_table(table, file)

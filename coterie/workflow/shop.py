@@ -12,6 +12,7 @@ from coterie.data.repurchase import RepurchaseSetting
 from coterie.data.splits import choose
 from coterie.data.vector_columns import with_vectors
 from coterie.workflow.content_folder import near_content
+from coterie.workflow.described_items import with_described_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def in_circle(split: Split, dataset: Dataset, rule: CircleRule) -> Split:
 def with_content(items: pa.Table | None, folder: str) -> pa.Table | None:
     """Put the vectors of a folder or URL beside a catalogue's columns; an empty name adds none.
 
+    Where a language model described items, what it said stands behind their tags.
+
     Raises:
         BadInputError: There are no vectors.
         UnavailableError: The store did not answer.
@@ -67,6 +70,7 @@ def with_content(items: pa.Table | None, folder: str) -> pa.Table | None:
     if not folder or items is None:
         return items
     with near_content(folder) as near:
+        items = with_described_tags(items, near)
         for kind in kinds_in(near):
             found = ItemVectors.read(near, kind)
             vectors = found.for_items(items["item_id"])
