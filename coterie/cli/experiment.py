@@ -69,12 +69,16 @@ def result(options: argparse.Namespace) -> None:
 def _judged(options: argparse.Namespace) -> Any:
     """Judge an experiment by the tables of a folder, which holds its definition too."""
     from coterie.experiments.analysis import result as judge
-    from coterie.experiments.outcomes import read_experiment
+    from coterie.experiments.earned import earned
+    from coterie.experiments.outcomes import experiment_data, read_exported_events
     from coterie.experiments.store import ExperimentStore
+    from coterie.impressions.table import read_impressions
 
     source, now_ms = options.source.rstrip("/"), int(time.time() * 1000)
     found = ExperimentStore(f"{source}/experiments").find(options.name)
-    return judge(found, read_experiment(source, found, now_ms), now_ms)
+    impressions, events = read_impressions(source, found.started_ms), read_exported_events(source)
+    told = judge(found, experiment_data(impressions, events, found, now_ms), now_ms)
+    return {**told, "earned": earned(found, impressions, events, now_ms)}
 
 
 def _api(options: argparse.Namespace) -> RolloutApi:

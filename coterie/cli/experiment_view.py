@@ -42,6 +42,8 @@ def result(told: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [Text(clean(told["verdict"]), style="bold"), Text()]
     parts.append(_arms(told))
     parts += [Text(), _comparisons(told)]
+    if told.get("earned"):
+        parts += [Text(), _earned(told["earned"])]
     if told["guardrails"]:
         parts += [Text(), _guardrails(told)]
     real = [one for one in told["segments"] if one["real"]]
@@ -75,6 +77,22 @@ def _comparisons(told: Mapping[str, Any]) -> Table:
     for one in told["comparisons"]:
         table.add_row(clean(one["arm"]), *_effect(one), f"{one['e_value']:.3g}")
     return table
+
+
+def _earned(told: Mapping[str, Any]) -> RenderableType:
+    table = _table("what recommendations earned", "held out", "more", "interval", "over all")
+    for name, one in told["metrics"].items():
+        base = "-" if one["base"] is None else f"{one['base']:.4g}"
+        whole = "-"
+        if one["whole_low"] is not None:
+            whole = f"{one['whole_low']:+,.0f} to {one['whole_high']:+,.0f}"
+        table.add_row(name.replace("_", " "), base, *_effect(one), whole)
+    notes = []
+    if told["from_lists"] is not None:
+        notes.append(f"{100 * told['from_lists']:.0f} % of purchases followed from a list")
+    if told["discovered"] is not None:
+        notes.append(f"{100 * told['discovered']:.0f} % of these were of something new to them")
+    return Group(table, Text("; ".join(notes), style="dim"))
 
 
 def _guardrails(told: Mapping[str, Any]) -> Table:

@@ -108,6 +108,14 @@ def result(
     return {**told, "verdict": _verdict(told)}
 
 
+def compared(shoppers: ShopperOutcomes, alpha: float) -> dict[str, Any]:
+    """Hold the second arm against the first, and nothing else; plain values."""
+    outcome, _ = adjusted(shoppers.outcome, shoppers.before, shoppers.arm)
+    told = _told(_estimate(shoppers, outcome, 1, None), alpha)
+    first = shoppers.outcome[shoppers.arm == 0]
+    return {**told, "base": float(first.mean()) if len(first) else None}
+
+
 def guardrails(experiment: Experiment, data: ExperimentData) -> list[JudgedGuardrail]:
     """Hold each arm's guardrails against the first arm's."""
     others = range(1, len(experiment.arms))

@@ -157,7 +157,7 @@ def _spread(residual: Floats, cluster: Ints | None) -> tuple[float, int]:
     sums = residual
     if cluster is not None:
         _, row = np.unique(cluster, return_inverse=True)
-        sums = np.bincount(row, residual)
+        sums = np.bincount(row, residual).astype(np.float64)
     num = len(sums)
     if num < 2:
         return math.inf, num

@@ -13,6 +13,7 @@ import numpy as np
 from coterie.errors import BadInputError
 from coterie.experiments.analysis import result
 from coterie.experiments.definition import Experiment, Unit
+from coterie.experiments.earned import earned
 from coterie.experiments.outcomes import experiment_data, read_exported_events
 from coterie.experiments.store import ExperimentStore
 from coterie.impressions.table import read_impressions
@@ -84,6 +85,7 @@ class ExperimentWatch:
             data = experiment_data(impressions, events, one, now_ms)
             community = self._of(data.shoppers.user_id) if one.unit is Unit.COMMUNITY else None
             found = result(one, data, now_ms, community)
+            found["earned"] = earned(one, impressions, events, now_ms)
             self._store.note_result(one.name, found)
             if one.runs:
                 self._stop(one, found)

@@ -255,6 +255,11 @@ def test_a_holdout_gets_popular_items_and_comes_before_all_else(shop, url, said)
     assert set(arm) == {"ana", "lou", "max"}
     for one in lists:
         assert (one["source"] == "popular") == (arm[one["user_id"]] == "popular")
+    # What lists earn: two shoppers of three are too few to say so, and what is known is told.
+    shop.judge(10.0)
+    told = json.loads(said("result", "all-year", "--json"))["earned"]
+    assert told["metrics"]["revenue"]["low"] is None
+    assert "what recommendations earned" in said("result", "all-year")
     for name in ("all-year", "july"):
         said("stop", name, "--reason", "enough")
 

@@ -1,6 +1,7 @@
 """The queries of docs/experiments.md run, and say what was planted."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from coterie.experiments.analysis import result
-from coterie.experiments.definition import Experiment, ExperimentArm, Guardrail
-from coterie.experiments.outcomes import read_experiment
-from coterie.impressions.table import ShownList, impressions_table
+from coterie.experiments.definition import HOLDOUT, Experiment, ExperimentArm, Guardrail
+from coterie.experiments.earned import earned
+from coterie.experiments.outcomes import read_experiment, read_exported_events
+from coterie.impressions.table import ShownList, impressions_table, read_impressions
 from coterie.schema import EventKind
 from coterie.workflow.impressions import FILE, join_impressions
 from serving.events.event import Event
@@ -75,6 +77,20 @@ def test_the_result_is_of_the_same_numbers(shop):
     early = read_experiment(str(shop), tried, NOW_MS + 7 * DAY_MS + 99_500)
     assert len(early.shoppers.arm) == 100
     assert early.drawn.tolist() == [200, 200]
+
+
+def test_what_a_holdout_says_that_lists_earned(shop):
+    arms = ExperimentArm("a", popular=True), ExperimentArm("b")
+    held = Experiment("may", arms, layer=HOLDOUT, started_ms=NOW_MS, share=1.0)
+    impressions, events = read_impressions(str(shop)), read_exported_events(str(shop))
+    told = earned(held, impressions, events, NOW_MS + 8 * DAY_MS)
+    revenue = told["metrics"]["revenue"]
+    assert revenue["base"] == pytest.approx(2.0)
+    assert revenue["low"] < revenue["difference"]
+    assert revenue["difference"] == pytest.approx(2.0)
+    assert revenue["whole_difference"] == pytest.approx(400.0)
+    assert (told["purchases"], told["from_lists"], told["discovered"]) == (80, 1.0, 1.0)
+    assert earned(replace(held, layer="main"), impressions, events, NOW_MS) is None
 
 
 def test_the_component_writes_what_followed_beside_what_was_shown(shop, tmp_path):

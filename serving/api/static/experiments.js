@@ -86,9 +86,18 @@ function experiment(one) {
     make("p", { class: `said${bad ? " bad" : ""}`, text: result ? `Found: ${result.verdict}` : "Nothing is known yet: the event consumer judges once a minute" }),
     arms(one),
   ];
-  if (result) parts.push(comparisons(result), result.guardrails.length && guardrails(result), segments(result));
+  if (result) parts.push(result.earned && earned(result.earned), comparisons(result), result.guardrails.length && guardrails(result), segments(result));
   parts.push(make("p", { class: "hint", text: about }));
   return make("article", { class: `card experiment${runs ? "" : " ended"}` }, ...parts.filter(Boolean));
+}
+
+function earned({ metrics, from_lists, discovered }) {
+  const rows = Object.entries(metrics).map(([name, one]) => make("tr", {}, make("td", { text: named(name) }), cell(short(one.base)),
+    ...(one.low === null ? ["too few yet", "-", "-"] : [signed(one.difference), `${signed(one.low)} to ${signed(one.high)}`, `${signed(one.whole_low)} to ${signed(one.whole_high)}`]).map(cell)));
+  const notes = [from_lists !== null && `${percent(from_lists)} of purchases followed from a list`, discovered !== null && `${percent(discovered)} of these were of something new to the shopper`].filter(Boolean);
+  const shown = table("What recommendations earned, a shopper, against those who get popular items", ["", "Held out", "More with recommendations", "Interval that holds at every look", "Over all who have them"], rows);
+  if (notes.length) shown.append(make("p", { class: "hint", text: notes.join("; ") }));
+  return shown;
 }
 
 async function look() {
