@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from prometheus_client import CollectorRegistry
 
+from coterie import metric_names
 from coterie.experiments.analysis import result
 from coterie.experiments.definition import Experiment, ExperimentArm
 from coterie.experiments.outcomes import experiment_data
@@ -45,7 +46,7 @@ def cost(seed: int) -> dict[str, Any]:
         began = time.process_time()
         rows = writer.flush()
         wrote = time.process_time() - began
-        size = registry.get_sample_value("coterie_impression_bytes_total") or 0.0
+        size = registry.get_sample_value(metric_names.IMPRESSION_BYTES) or 0.0
         began = time.process_time()
         impressions = read_impressions(folder)
         arms = ExperimentArm("a"), ExperimentArm("b", rules="x")

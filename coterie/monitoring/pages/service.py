@@ -314,7 +314,7 @@ SERVICE: Final = Dashboard(
                 ),
                 Panel(
                     "Lists that were not kept",
-                    "A second. Too many waited to be written: does the store answer?",
+                    "A second. Too many waited to be written, as when the store does not answer.",
                     [PanelQuery(rate(metric_names.IMPRESSIONS_DROPPED), "lists")],
                     "cps",
                     width=6,
