@@ -145,7 +145,7 @@ def false_alarms(num: int, seed: int) -> dict[str, Any]:
 def power(num: int, seed: int) -> list[dict[str, Any]]:
     """Find how often, and how soon, a real lift is seen; and how often intervals hold the truth."""
     rows = []
-    for lift in (0.1, 0.2, 0.3, 0.5):
+    for lift in (0.2, 0.3, 0.5):
         # Of two proportions, for 80 % at 5 % (the usual formula).
         one, other = BASE, BASE * (1 + lift)
         spread = one * (1 - one) + other * (1 - other)
@@ -206,8 +206,8 @@ def main() -> int:
     given = parser.parse_args()
     parts: dict[str, Callable[[], Any]] = {
         "aa": lambda: false_alarms(given.experiments, given.seed),
-        "power": lambda: power(given.experiments // 4, given.seed),
-        "friends": lambda: friends(given.experiments // 4, given.seed),
+        "power": lambda: power(given.experiments // 10, given.seed),
+        "friends": lambda: friends(given.experiments // 10, given.seed),
         "cost": lambda: cost(given.seed),
     }
     results = json.loads(RESULTS.read_text()) if given.part and RESULTS.exists() else {}

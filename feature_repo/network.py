@@ -1,23 +1,15 @@
 """Where shoppers stand in the network, as a view of the feature store.
 
-Apart from the views that lists are made of: communities of a large shop take minutes, and nothing
-that answers a shopper waits for them. They are for other programs of the shop.
+For other programs of the shop: no list is made of it.
 """
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from feast import FeatureStore, FeatureView, Field
+from feast import FeatureView, Field
 from feast.types import Float64, Int64, String
 
-from coterie.data.locks import PUSH
-from coterie.data.suppressed import Suppressed
 from coterie.network.columns import PEOPLE_FILE
 from coterie.progress import Progress, silent
 from coterie.schema import (
@@ -26,15 +18,11 @@ from coterie.schema import (
     NETWORK_PAGERANK,
     SHOPPER_NETWORK_VIEW,
 )
-from coterie.schema import TIMESTAMP as TIMESTAMP_TYPE
 from feature_repo.entities import user
-from feature_repo.handover import SharedStore, asking_feast, put_rows
-from feature_repo.views import CREATED, TIMESTAMP, file_of, file_source
+from feature_repo.handover import SharedStore
+from feature_repo.people_columns import hand_over_columns
+from feature_repo.views import file_of, file_source
 
-ONLINE_ROWS: Final = 500
-"""Shoppers of one write to the online store, for which pushes of serving wait."""
-_PATIENCE_S: Final = 60.0
-"""For so long pushes and erasures are waited for."""
 COLUMNS: Final = (NETWORK_COMMUNITY, NETWORK_PAGERANK, NETWORK_CORE)
 
 
@@ -116,53 +104,7 @@ def hand_over_network(
             those of serving.
         UnavailableError: A part of the store does not answer.
     """
-    shared.check()
-    shared.agree_on_key(str(Path(folder, PEOPLE_FILE)))
-    url, read_s = file_of(shared.offline, SHOPPER_NETWORK_VIEW), read_ms // 1000
-    rows = network_rows(str(Path(folder, PEOPLE_FILE)), read_s, shared.suppressed())
-    with tempfile.TemporaryDirectory(prefix="coterie-network-") as near:
-        file = Path(near, "network.parquet")
-        pq.write_table(rows, file, compression="zstd")
-        # To the second, as the times of what is there are told.
-        if put_rows(file, url, read_s * 1000, shared.locks()):
-            return HandedNetwork(len(rows), online, newer=True)
-    with shared.open() as store:
-        with asking_feast("register the network in", str(store.config.registry.path)):
-            store.apply([user, shopper_network(shared.offline)])
-        if online:
-            _bring_online(store, rows, shared, told)
-    return HandedNetwork(len(rows), online, newer=False)
-
-
-def network_rows(people: str, read_s: int, gone: Suppressed) -> pa.Table:
-    """Make the rows of all shoppers but those who are gone.
-
-    Args:
-        people: File that the network step left.
-        read_s: When the shop's tables were read, seconds since 1970, UTC.
-        gone: Who was erased.
-    """
-    rows = pq.read_table(people, columns=["user_id", *COLUMNS])
-    rows = _without(rows, gone)
-    when = pa.repeat(pa.scalar(read_s * 1_000_000, pa.int64()).cast(TIMESTAMP_TYPE), len(rows))
-    return rows.append_column(TIMESTAMP, when).append_column(CREATED, when)
-
-
-def _bring_online(store: FeatureStore, rows: pa.Table, shared: SharedStore, told: Progress) -> None:
-    locks = shared.locks()
-    for at in range(0, len(rows), ONLINE_ROWS):
-        # An erasure removes rows under this lock, so it comes before the look or after the write.
-        with locks.lock(PUSH, wait_s=_PATIENCE_S):
-            left = _without(rows.slice(at, ONLINE_ROWS), shared.suppressed())
-            if len(left):
-                _write_online(store, left.to_pandas())
-        told("network online", min(at + ONLINE_ROWS, len(rows)), len(rows))
-
-
-def _write_online(store: FeatureStore, frame: pd.DataFrame) -> None:
-    with asking_feast(f"write {SHOPPER_NETWORK_VIEW} to", str(store.config.online_store.type)):
-        store.write_to_online_store(SHOPPER_NETWORK_VIEW, frame)
-
-
-def _without(rows: pa.Table, gone: Suppressed) -> pa.Table:
-    return rows.filter(pc.invert(gone.among(rows["user_id"]))) if gone else rows
+    people = str(Path(folder, PEOPLE_FILE))
+    view = shopper_network(shared.offline)
+    handed = hand_over_columns(people, view, shared, read_ms, online, told, "network")
+    return HandedNetwork(handed.shoppers, online, handed.newer)

@@ -175,6 +175,12 @@ class Parameters:
         RELEASING,
         default="",
     )
+    behaviour: str = parameter(
+        'JSON of what is looked at in shoppers\' behaviour, {"weeks": 8} say, with online to bring '
+        "the columns of people online; or the address of a file with it. Empty looks at nothing.",
+        RELEASING,
+        default="",
+    )
     release_store: str = parameter(
         "Folder or URL to publish the release to; empty publishes it nowhere. In lists: where "
         "releases are, needed.",

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Model, PipelineTask
 
+from components.behaviour import behaviour
 from components.content import content
 from components.evaluate import evaluate
 from components.features import features
@@ -74,7 +75,8 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
     looked = _look(given, clean, taken.outputs["read_ms"], version).after(encoded)
     fitted = _train(given, clean, filled.outputs["training_features"], vectors, version)
     # One after the other, as each writes how the run stands.
-    fitted.after(looked)
+    foreseen = _foresee(given, clean, taken.outputs["read_ms"], version).after(looked)
+    fitted.after(foreseen)
     measured = evaluate(
         clean=clean,
         challenger=fitted.outputs["challenger"],
@@ -99,6 +101,7 @@ def learn_and_release(pipeline: str, given: Parameters) -> ReleaseOutputs:
         "features": filled,
         "content": encoded,
         "network": looked,
+        "behaviour": foreseen,
         "train": fitted,
     }
     tables |= {"evaluate": measured, "release": made}
@@ -128,6 +131,17 @@ def _look(given: Parameters, clean: Dataset, read_ms: int, version: str) -> Pipe
     return network(
         clean=clean,
         network=given.network,
+        read_ms=read_ms,
+        offline=given.offline,
+        version=version,
+        status=given.status,
+    )
+
+
+def _foresee(given: Parameters, clean: Dataset, read_ms: int, version: str) -> PipelineTask:
+    return behaviour(
+        clean=clean,
+        behaviour=given.behaviour,
         read_ms=read_ms,
         offline=given.offline,
         version=version,
@@ -186,7 +200,7 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
     tasks = {**tables, "rollout": begun}
     for task in tasks.values():
         give_object_stores(task, given.s3_secret, given.training_config)
-    for name in ("features", "content", "network"):
+    for name in ("features", "content", "network", "behaviour"):
         give_feature_store(tables[name], given.redis_secret, given.training_config)
     give_keep_days(tables["ingest"], given.training_config)
     give_content_key(tables["content"], given.content_secret)

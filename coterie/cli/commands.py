@@ -142,6 +142,13 @@ def network(options: argparse.Namespace) -> None:
     analyse(options)
 
 
+def behaviour(options: argparse.Namespace) -> None:
+    """Look at what shoppers are like and may do."""
+    from coterie.cli.behaviour import behaviour as analyse
+
+    analyse(options)
+
+
 def tune(options: argparse.Namespace) -> None:
     """Search a model's settings."""
     from coterie import workflow

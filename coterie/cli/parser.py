@@ -5,6 +5,7 @@ from typing import Final
 
 import coterie
 from coterie.cli import off_policy
+from coterie.cli.behaviour_parser import add_behaviour
 from coterie.cli.describe_parser import add_describe
 from coterie.cli.experiment_parser import add_experiment
 from coterie.cli.finetune_parser import add_finetune
@@ -55,6 +56,7 @@ def make_parser() -> Parser:
         add_describe,
         add_finetune,
         add_network,
+        add_behaviour,
         _tune,
         _train,
         _evaluate,

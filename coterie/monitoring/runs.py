@@ -22,9 +22,18 @@ from coterie.errors import BadInputError
 
 PIPELINES: Final = ("train", "refresh")
 """That make releases."""
-STEPS: Final = ("ingest", "features", "content", "network", "train", "evaluate", "release")
-"""Of all pipelines; a run starts with the first and has succeeded with the last. Content and
-network have no place in runs of shops that ask for none."""
+STEPS: Final = (
+    "ingest",
+    "features",
+    "content",
+    "network",
+    "behaviour",
+    "train",
+    "evaluate",
+    "release",
+)
+"""Of all pipelines; a run starts with the first and has succeeded with the last. Content,
+network and behaviour have no place in runs of shops that ask for none."""
 KEPT: Final = 50
 SILENT_S: Final = 600.0
 """A step that is at work says so more often; after so long without a sign of it, it was killed."""

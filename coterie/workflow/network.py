@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coterie.data.load import load_dataset
+from coterie.data.load import load_dataset, read_clean
 from coterie.evaluation.network_report import write_network_report
 from coterie.files import atomic_file, write_atomically
 from coterie.network.columns import PEOPLE_FILE, TIES_FILE, people_table, ties_table
 from coterie.network.diffusion import Diffused, find_diffusion
 from coterie.network.figures import network_figures
+from coterie.network.invitations import count_invitations
 from coterie.network.layout import draw
 from coterie.network.people import Network
 from coterie.network.settings import NetworkSettings
@@ -22,6 +23,7 @@ from coterie.network.study import study
 from coterie.progress import Progress, silent
 from coterie.workflow.config_values import read_config
 from coterie.workflow.settings import change
+from coterie.workflow.stages import Stages
 
 FIGURES_FILE: Final = "network.json"
 REPORT_FILE: Final = "network.html"
@@ -59,7 +61,7 @@ def analyse_network(
         UnavailableError: A store does not answer.
     """
     settings = settings or NetworkSettings()
-    told = _Stages(progress, 6 + len(settings.resolutions))
+    told = Stages("network", progress, 7 + len(settings.resolutions))
     told("reading")
     dataset = load_dataset(clean)
     network = Network.of(dataset.ties, len(dataset.users))
@@ -68,6 +70,10 @@ def analyse_network(
     moved = find_diffusion(dataset, built, settings) if settings.influence else None
     told("figures")
     figures = network_figures(dataset, built, moved, settings)
+    told("invitations")
+    if settings.invitation_days:
+        asked = count_invitations(read_clean(clean)[1], settings.invitation_days)
+        figures |= {"invitations": None if asked is None else asked.figures()}
     told("files")
     found = moved if isinstance(moved, Diffused) else None
     given = np.zeros(network.num_people) if found is None else found.influence.given(network)
@@ -85,19 +91,3 @@ def analyse_network(
 def _write(rows: pa.Table, path: Path) -> None:
     with atomic_file(path) as file:
         pq.write_table(rows, file, compression="zstd")
-
-
-class _Stages:
-    """Counts stages for whoever watches."""
-
-    def __init__(self, progress: Progress, stages: int) -> None:
-        self._progress, self._stages, self._done, self._what = progress, stages, 0, ""
-
-    def __call__(self, what: str) -> None:
-        if self._what:
-            self._done += 1
-        self._what = what
-        self._progress(f"network: {what}", self._done, self._stages)
-
-    def end(self) -> None:
-        self._progress(f"network: {self._what}", self._stages, self._stages)

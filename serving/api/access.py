@@ -58,6 +58,7 @@ ACCESS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/users/{user_id}/items/{item_id}/invitees"): _OWN,
     ("GET", "/v1/users/{user_id}/people"): _OWN,
     ("GET", "/v1/users/{user_id}/circle"): _OWN,
+    ("GET", "/v1/users/{user_id}/taste"): _OWN,
     ("GET", "/v1/groups/recommendations"): _LISTS,
     ("GET", "/v1/rollouts"): _LISTS,
     ("GET", "/v1/admin/rollouts"): _ADMIN,

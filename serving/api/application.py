@@ -18,6 +18,7 @@ from serving.api import (
     routes,
     service,
     storefront,
+    taste,
     together,
     tokens,
 )
@@ -64,6 +65,7 @@ def create_app(parts: AppParts) -> ASGIApp:
         asking.api,
         changes.api,
         people.api,
+        taste.api,
         together.api,
         tokens.api,
         service.api,

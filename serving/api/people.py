@@ -10,7 +10,13 @@ from fastapi import APIRouter, Query, Request
 
 from coterie.data.changes import STRENGTHS_FIELD, RowState, is_there, values_of
 from coterie.languages.texts import marked
-from coterie.schema import EVENT_KINDS, STRENGTHS, TieKind
+from coterie.schema import (
+    EVENT_KINDS,
+    SHOPPER_BEHAVIOUR_VIEW,
+    SHOPPER_NETWORK_VIEW,
+    STRENGTHS,
+    TieKind,
+)
 from serving.api import people_bodies as bodies
 from serving.api.dependencies import AppParts, UserId, Using
 from serving.api.problems import FieldError, ProblemError, problem_responses
@@ -105,7 +111,7 @@ async def person_data(
     found = bodies.PersonData(user_id=user_id, erased=erased, ties=[], log=[])
     if not after and found.erased:
         found.recent, found.had, found.asked, found.friends = [], [], [], []
-        found.network = {}
+        found.network, found.behaviour = {}, {}
     elif not after:
         _describe(using, user_id, found)
     if place.ties is not None:
@@ -172,7 +178,8 @@ def _describe(using: AppParts, user_id: str, found: bodies.PersonData) -> None:
     found.recent, found.had = _recent(row.recent), _had(row.recent)
     found.asked = [_time(ms) for ms in row.recent.asked_ms]
     found.friends = _friends(row.friends)
-    found.network = features.network(user_id)
+    found.network = features.studied(SHOPPER_NETWORK_VIEW, user_id)
+    found.behaviour = features.studied(SHOPPER_BEHAVIOUR_VIEW, user_id)
 
 
 def _recent(recent: RecentList) -> list[bodies.RecentItem]:

@@ -74,10 +74,15 @@ class PersonData(BaseModel):
         default=None, description="When others shared something with them, newest first"
     )
     friends: list[TiedPerson] | None = None
-    network: dict[str, float] | None = Field(
+    network: dict[str, float | str] | None = Field(
         default=None,
         description="Where they stand in the shop's network, by column; empty where that is not "
         "online. No list draws on it",
+    )
+    behaviour: dict[str, float | str] | None = Field(
+        default=None,
+        description="Their segment, and the chances that they buy, spend or stay away, by column; "
+        "empty where that is not online. No list draws on it",
     )
     ties: list[ChangedTie]
     log: list[KeptEntry] = Field(description="Oldest first; on a cluster what is not exported yet")

@@ -10,6 +10,7 @@ from coterie import schema
 from coterie.errors import BadInputError, UnavailableError, unresolved
 from serving.events.redis_erasure import rewrite_files
 from serving.features.online_store import FakeFeatures, FeastFeatures, OnlineFeatures
+from serving.features.people_columns import STUDIES
 from serving.features.stored_rows import key_maker
 
 _PAGE: Final = 1000
@@ -90,7 +91,7 @@ class FakeErasedRows:
         """See ErasedRows."""
         self._features.ping()
         known = self._features
-        held = (known.recent, known.friends, known.consent, known.stands)
+        held = (known.recent, known.friends, known.consent, known.studies)
         found = [part.pop(user_id, None) for part in held]
         return int(any(one is not None for one in found))
 
@@ -122,16 +123,17 @@ class SqliteErasedRows:
             for view in features.views
         ]
         self._ties = self._tables[1]
-        # Of a view that no list is made of, where the network step brought it online.
-        self._network = self._ties.replace(schema.SHOPPER_TIES_VIEW, schema.SHOPPER_NETWORK_VIEW)
+        # Of views that no list is made of, where a study brought them online.
+        self._studies = [self._ties.replace(schema.SHOPPER_TIES_VIEW, view) for view in STUDIES]
 
     def remove(self, user_id: str) -> int:
         """See ErasedRows."""
         key = self._key(user_id)
         with _asking(self._path), _opened(self._path) as db:
             db.execute("BEGIN IMMEDIATE")
-            there = db.execute(_IS_TABLE, (self._network.replace('""', '"'),)).fetchone()
-            tables = [*self._tables, self._network] if there else self._tables
+            named = ((table, (table.replace('""', '"'),)) for table in self._studies)
+            there = [table for table, name in named if db.execute(_IS_TABLE, name).fetchone()]
+            tables = [*self._tables, *there]
             deletes = (f'DELETE FROM "{name}" WHERE entity_key = ?' for name in tables)  # noqa: S608
             found = sum(db.execute(delete, (key,)).rowcount for delete in deletes)
             db.execute("COMMIT")

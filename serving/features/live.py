@@ -13,6 +13,7 @@ from coterie.data.suppressed import Suppressed
 from coterie.schema import MAX_FRIENDS, STRENGTHS, TIE_KINDS, UNDIRECTED_TIES
 from serving.events.log import LiveRows
 from serving.features.online_store import Friends, OnlineFeatures, ShopperRow
+from serving.features.people_columns import Found
 from serving.features.recent import RecentList
 
 _WIDTH: Final = len(STRENGTHS)
@@ -172,9 +173,9 @@ class LiveFeatures:
         """See OnlineFeatures."""
         self._features.push_recent(user_ids, lists, fencing_token)
 
-    def network(self, user_id: str) -> dict[str, float]:
+    def studied(self, view: str, user_id: str) -> Found:
         """See OnlineFeatures."""
-        return {} if user_id in self._live.erased else self._features.network(user_id)
+        return {} if user_id in self._live.erased else self._features.studied(view, user_id)
 
     def consents(self, user_ids: Sequence[str]) -> list[tuple[bool, bool]]:
         """See OnlineFeatures."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from coterie import schema
 from coterie.errors import BadInputError, UnavailableError, unresolved
 from coterie.imports import quick_imports
-from serving.features.network_row import read_network
+from serving.features.people_columns import Found, read_columns
 from serving.features.recent import RecentList
 from serving.features.row_memo import RowMemo, Values, decoder
 from serving.features.stored_rows import Asked, Columns, RawRow, stored_rows
@@ -88,9 +88,14 @@ class OnlineFeatures(Protocol):
     def friends_of(self, user_ids: Sequence[str]) -> list[Friends]:
         """Read the friends of several people, in the order asked, in one call."""
 
-    def network(self, user_id: str) -> dict[str, float]:
-        """Read where a shopper stands in the network, by column: no list draws on it. Empty where
-        that is not online."""
+    def studied(self, view: str, user_id: str) -> Found:
+        """Read what a study found of a shopper, by column: no list draws on it. Empty where that
+        is not online.
+
+        Args:
+            view: One of ``people_columns.STUDIES``.
+            user_id: Whose.
+        """
 
     def push_recent(
         self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
@@ -126,7 +131,8 @@ class FakeFeatures:
     recent: dict[str, RecentList] = field(default_factory=dict)
     friends: dict[str, Friends] = field(default_factory=dict)
     consent: dict[str, tuple[bool, bool]] = field(default_factory=dict)
-    stands: dict[str, dict[str, float]] = field(default_factory=dict)
+    studies: dict[str, dict[str, Found]] = field(default_factory=dict)
+    """By shopper, then by view."""
     pushed: dict[str, int] = field(default_factory=dict)
     """Of each shopper, the fencing token under which the recent list was pushed."""
     down: bool = False
@@ -158,10 +164,10 @@ class FakeFeatures:
         self.ping()
         return [self.friends.get(user_id, Friends()) for user_id in user_ids]
 
-    def network(self, user_id: str) -> dict[str, float]:
+    def studied(self, view: str, user_id: str) -> Found:
         """See OnlineFeatures."""
         self.ping()
-        return self.stands.get(user_id, {})
+        return self.studies.get(user_id, {}).get(view, {})
 
     def push_recent(
         self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int
@@ -314,10 +320,10 @@ class FeastFeatures:
         [found] = self._read([(self._ties, user_ids)])
         return list(map(self._friends.of, user_ids, found))
 
-    def network(self, user_id: str) -> dict[str, float]:
+    def studied(self, view: str, user_id: str) -> Found:
         """See OnlineFeatures."""
         with self._asking():
-            return read_network(self._store, self._rows, user_id)
+            return read_columns(self._store, self._rows, view, user_id)
 
     def push_recent(
         self, user_ids: Sequence[str], lists: Sequence[RecentList], fencing_token: int

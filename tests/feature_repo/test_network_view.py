@@ -12,9 +12,10 @@ from coterie.data.suppressed import Suppressed
 from coterie.errors import BadInputError
 from coterie.network.columns import PEOPLE_FILE
 from coterie.schema import SHOPPER_NETWORK_VIEW
-from feature_repo import network
+from feature_repo import people_columns
 from feature_repo.handover import SharedStore
-from feature_repo.network import COLUMNS, HandedNetwork, hand_over_network, network_rows
+from feature_repo.network import COLUMNS, HandedNetwork, hand_over_network
+from feature_repo.people_columns import people_rows
 from serving.events.open import open_log
 from serving.features.erased_rows import erased_rows
 from serving.features.online_store import FeastFeatures
@@ -61,7 +62,7 @@ def ids_of(folder):
 
 
 def test_columns_go_online_where_that_is_wanted_alone(shared, folder, monkeypatch):
-    monkeypatch.setattr(network, "ONLINE_ROWS", 3)
+    monkeypatch.setattr(people_columns, "ONLINE_ROWS", 3)
     one, other = ids_of(folder)[0], ids_of(folder)[5]
     assert hand_over_network(str(folder), shared, READ_MS) == HandedNetwork(7, False, False)
     assert online(shared, one)["community"] == [None]
@@ -84,7 +85,7 @@ def test_who_was_erased_is_not_handed_over(folder):
     gone, *left = ids_of(folder)
 
     marks = Suppressed([Suppressed().mark_for(gone)])
-    rows = network_rows(str(folder / PEOPLE_FILE), READ_MS // 1000, marks)
+    rows = people_rows(str(folder / PEOPLE_FILE), COLUMNS, READ_MS // 1000, marks)
     assert rows["user_id"].to_pylist() == left
 
 
@@ -96,7 +97,7 @@ def test_who_is_erased_online_is_erased_from_this_view_too(shared, folder):
 
 
 def test_who_is_erased_while_rows_go_online_stays_out(shared, folder, monkeypatch):
-    monkeypatch.setattr(network, "ONLINE_ROWS", 3)
+    monkeypatch.setattr(people_columns, "ONLINE_ROWS", 3)
     log, last = open_log(shared.event_log), ids_of(folder)[6]
     hand_over_network(str(folder), shared, READ_MS)
 
@@ -112,11 +113,15 @@ def test_who_is_erased_while_rows_go_online_stays_out(shared, folder, monkeypatc
 
 def test_a_person_is_told_where_they_stand(shared, folder):
     first = ids_of(folder)[0]
-    assert FeastFeatures(shared.offline).network(first) == {}
+    assert FeastFeatures(shared.offline).studied(SHOPPER_NETWORK_VIEW, first) == {}
     hand_over_network(str(folder), shared, READ_MS, online=True)
     features = FeastFeatures(shared.offline)
-    assert features.network(first) == {"community": 0, "pagerank": 0.5, "core_number": 3}
-    assert features.network("nobody") == {}
+    assert features.studied(SHOPPER_NETWORK_VIEW, first) == {
+        "community": 0,
+        "pagerank": 0.5,
+        "core_number": 3,
+    }
+    assert features.studied(SHOPPER_NETWORK_VIEW, "nobody") == {}
 
 
 def test_people_under_another_key_than_servings_are_not_handed_over(shared, folder):

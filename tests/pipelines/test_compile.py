@@ -14,6 +14,7 @@ STEPS = {
         "features",
         "content",
         "network",
+        "behaviour",
         "train",
         "evaluate",
         "release",
@@ -24,6 +25,7 @@ STEPS = {
         "features",
         "content",
         "network",
+        "behaviour",
         "train",
         "evaluate",
         "release",
@@ -161,7 +163,8 @@ def test_steps_run_in_their_order(specs, name):
         "features": {"ingest"},
         "content": {"ingest", "features"},
         "network": {"ingest", "content"},
-        "train": {"ingest", "features", "content", "network"},
+        "behaviour": {"ingest", "network"},
+        "train": {"ingest", "features", "content", "behaviour"},
         "evaluate": {"ingest", "content", "train"},
         "release": {"ingest", "content", "train", "evaluate"},
         "condition-1": {"ingest", "release"},
@@ -239,7 +242,7 @@ def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
         expected = expected | (token if step in ("rollout", "rollback") else {})
         expected = expected | (content if step == "content" else {})
         expected = expected | (people if step == "ingest" else {})
-        hands_over = step in ("features", "content", "network") and name != "backtest"
+        hands_over = step in ("features", "content", "network", "behaviour") and name != "backtest"
         expected = expected | (redis if hands_over else {})
         assert secrets_of(asked) == expected, step
         assert all(secret["optional"] for secret in asked["secretAsEnv"])

@@ -40,9 +40,13 @@ def say_something(client, who=WHO):
 
 def test_a_person_gets_all_that_is_kept_of_them(client, features):
     say_something(client)
-    features.stands[WHO] = {"community": 3.0}
+    features.studies[WHO] = {
+        "shopper_network": {"community": 3.0},
+        "shopper_behaviour": {"segment_name": "come often", "buys_7d": 0.4},
+    }
     found = data(client)
     assert found["network"] == {"community": 3.0}
+    assert found["behaviour"] == {"segment_name": "come often", "buys_7d": 0.4}
     assert found["erased"] is False
     assert found["consents"] == {"may_be_named": False, "may_be_used": True, "said_live": True}
     assert {one["item_id"] for one in found["recent"]} >= {item(3), item(4), item(1)}

@@ -1,0 +1,1 @@
+"""What shoppers are like, what they will do, and what a shop will sell."""
