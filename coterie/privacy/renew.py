@@ -21,7 +21,7 @@ _EXPORTED: Final = re.compile(EXPORTED_NAME)
 
 
 def renew(folder: str, keys: PseudonymKeys) -> int:
-    """Rewrite exported events, changes and impressions that hold ids, or pseudonyms under older keys.
+    """Rewrite exported files that hold ids, or pseudonyms under older keys.
 
     Args:
         folder: Of tables, to which the event consumer exports; local or of a store. Nothing may

@@ -17,7 +17,7 @@ from coterie.experiments.earned import earned
 from coterie.experiments.outcomes import experiment_data, read_exported_events
 from coterie.experiments.store import ExperimentStore
 from coterie.impressions.table import read_impressions
-from coterie.schema import NETWORK_COMMUNITY
+from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
 from serving.features.online_store import OnlineFeatures
 from serving.telemetry.logs import LOGGER
 
@@ -120,6 +120,6 @@ class ExperimentWatch:
                 self._communities.clear()
                 unknown = user_ids.tolist()
             for number, user_id in enumerate(unknown):
-                known = features.network(user_id).get(NETWORK_COMMUNITY)
-                self._communities[user_id] = -1.0 - number if known is None else known
+                known = features.studied(SHOPPER_NETWORK_VIEW, user_id).get(NETWORK_COMMUNITY)
+                self._communities[user_id] = -1.0 - number if known is None else float(known)
         return np.array([self._communities[one] for one in user_ids.tolist()], np.int64)

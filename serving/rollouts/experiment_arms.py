@@ -17,7 +17,7 @@ from coterie.experiments.definition import JOINED, MOST_RELEASES, Experiment
 from coterie.experiments.store import ExperimentStore
 from coterie.recommend.rules import ListRules, read_rules
 from coterie.rollout.live import ReleaseRef
-from coterie.schema import NETWORK_COMMUNITY
+from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
 from serving.features.online_store import OnlineFeatures
 from serving.rollouts.loaded_release import LoadedRelease
 from serving.rollouts.workers import ArmWorkers
@@ -113,8 +113,8 @@ class ExperimentArms:
         return _together(found, running) if found else IN_NONE
 
     def _community(self, user_id: str) -> str:
-        known = self._features.network(user_id).get(NETWORK_COMMUNITY)
-        return "" if known is None else f"{known:g}"
+        known = self._features.studied(SHOPPER_NETWORK_VIEW, user_id).get(NETWORK_COMMUNITY)
+        return "" if known is None else f"{float(known):g}"
 
     def _take(self, experiments: tuple[Experiment, ...]) -> None:
         arms = [(one, arm) for one in experiments for arm in one.arms]
