@@ -49,6 +49,8 @@ from benchmarks import (
     exploring_table,
     faults_table,
     feature_reads_table,
+    finetuning_table,
+    harmless_answers_table,
     harmless_pairs_table,
     language_table,
     lists_table,
@@ -125,6 +127,10 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "encoders": lambda _: encoders_table.write_table(_read("encoders.json")),
     "language guards": lambda _: language_table.write_guards(_read("language.json")),
     "language costs": lambda _: language_table.write_costs(_read("language.json")),
+    "language million": lambda _: language_table.write_million(
+        _read("language.json"), _read("encoders.json"), _read("finetuning.json")
+    ),
+    "finetuning": lambda _: finetuning_table.write_finetuning(_read("finetuning.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
     "search with pictures": lambda _: search_table.write_pictures(_read("search.json")),
@@ -174,6 +180,13 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "rollouts": lambda _: rollout_table.write_table(_read("rollout.json")),
     "rollouts run": lambda _: rollout_table.write_run(_read("rollout.json")),
     "rollouts clicks": lambda _: rollout_table.write_clicks(_read("rollout.json")),
+    "harmless answers": lambda _: harmless_answers_table.write_table(
+        _read("harmless_answers.json")
+    ),
+    "harmless answers run": lambda _: harmless_answers_table.write_run(
+        _read("harmless_answers.json")
+    ),
+    "harmless roles": lambda _: harmless_answers_table.write_roles(_read("harmless_answers.json")),
     "harmless pairs": lambda _: harmless_pairs_table.write_table(_read("harmless_pairs.json")),
     "harmless shops": lambda _: harmless_pairs_table.write_shops(_read("harmless_pairs.json")),
     "rollouts no harm": lambda _: rollout_table.write_no_harm(_read("rollout.json")),
@@ -195,6 +208,8 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network scale": lambda _: network_table.write_scale(_read("network.json")),
     "network ties": lambda _: network_table.write_ties(_read("network.json")),
     "network use": lambda _: network_table.write_use(_read("network.json")),
+    "network strengths": lambda _: network_table.write_strengths(_read("network.json")),
+    "network newcomers": lambda _: network_table.write_newcomers(_read("network.json")),
     "network libraries": lambda _: network_table.write_libraries(_read("network.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
