@@ -10,15 +10,14 @@ from typing import Final
 
 import numpy as np
 
+from coterie.impressions.attribution import CLICKS
 from coterie.recommend.exploration import chances
 from coterie.recommend.exploration import choose as choose_by
 from coterie.recommend.rules import Explore
-from coterie.schema import EventKind
 from serving.events.event import Event
 
 PLACE: Final = 4
 """Where a list shows what it explores, from 0: seen, and not the first. Shorter lists do not."""
-CLICKS: Final = frozenset({EventKind.CLICK, EventKind.CART, EventKind.PURCHASE})
 _REMEMBERED: Final = 100_000
 """Items whose counts are kept."""
 
