@@ -1,7 +1,10 @@
 """The tables of docs/language.md, of what ``benchmarks.language`` found."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+SPEED: Final = 1_000
+"""Tokens a second that a server writes for many at once: for arithmetic, not measured here."""
 
 
 def write_guards(results: Mapping[str, Any]) -> str:
@@ -43,4 +46,31 @@ def write_costs(results: Mapping[str, Any]) -> str:
         f"{items['tokens_out']:.0f} | | | {items['tokens_in']:.0f} in, {items['tokens_out']:.0f} "
         "out |"
     )
+    return "\n".join(lines)
+
+
+def write_million(
+    results: Mapping[str, Any], encoders: Mapping[str, Any], finetuned: Mapping[str, Any]
+) -> str:
+    """Write what a catalogue of a million items costs, as Markdown."""
+    texts, items = encoders["texts"], results["catalogue"]
+    hours = 1e6 / texts["titles_a_second"] / 3600
+    learned = [
+        seed["learning"]["cpu_seconds"]
+        for cell in finetuned["default"].values()
+        if isinstance(cell, dict) and "seeds" in cell
+        for seed in cell["seeds"]
+    ]
+    written = items["tokens_out"] * 1e6
+    lines = [
+        "| what | by | for a million items |",
+        "|---|---|---|",
+        f"| encode titles, frozen or fine-tuned | the default, one core | {hours:.1f} hours |",
+        f"| fine-tune, with the small budget of the table below | the default, one core | "
+        f"{min(learned)} to {max(learned)} s, whatever the catalogue's size |",
+        f"| describe items | a language model | {items['tokens_in']:.0f} M tokens in, "
+        f"{items['tokens_out']:.0f} M out: {written / SPEED / 3600:.0f} hours where "
+        f"{SPEED:,} tokens a second are written |",
+        "| reasons, questions | a language model | none: they go by shoppers, not by items |",
+    ]
     return "\n".join(lines)

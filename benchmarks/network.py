@@ -123,11 +123,11 @@ def scale_one(people: int) -> dict[str, Any]:
 
 def _influence_at(network: Any, clock: Clock) -> None:
     """Measure influence on three adoptions a person, and the choice of 50."""
+    from benchmarks.network_walks import suggest
     from coterie.network.adoptions import Adoptions, expose
     from coterie.network.influence import estimate
     from coterie.network.maximise import choose_seeds
     from coterie.network.spread import Cascade
-    from coterie.network.suggestions import suggest
 
     rng = np.random.default_rng(1)
     people = network.num_people

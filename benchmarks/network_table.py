@@ -119,6 +119,38 @@ def _use(cell: Mapping[str, Any]) -> str:
     return f"{cell['change']:+.1%} (p = {cell['p']:.2g})"
 
 
+def write_strengths(results: Results) -> str:
+    """Write how ``social`` changes with what it reads as weights of ties."""
+    sets = {name: one["ties"] for name, one in results["strengths"].items() if "ties" in one}
+    ways = dict.fromkeys(way for one in sets.values() for way in one["ways"])
+    rows = [["weight of a tie", *(f"{name} ({one['split']})" for name, one in sets.items())]]
+    rows.append(["---"] * len(rows[0]))
+    for way in ways:
+        rows.append([way, *(_changed(one["ways"][way]) for one in sets.values())])
+    rows.append(["*shoppers*", *(f"*{one['shoppers']:,}*" for one in sets.values())])
+    return _table(rows)
+
+
+def write_newcomers(results: Results) -> str:
+    """Write what communities and vectors add for people whom the model never saw."""
+    ways = ("as given", "popularity", "community", "community against popularity", "nearest")
+    rows = [["data", "items known", "people", *ways], ["---"] * (3 + len(ways))]
+    for name, one in results["strengths"].items():
+        for known, cell in one.get("newcomers", {}).items():
+            told = (_changed(cell[way]) for way in ways)
+            rows.append([name, known, f"{cell['people']:,}", *told])
+    return _table(rows)
+
+
+def _changed(cell: Mapping[str, Any]) -> str:
+    if "left_out" in cell:
+        return "undated"
+    mean, low, high = cell["change"]
+    if not (mean or low or high):
+        return f"{cell['ndcg@20']:.4f}"
+    return f"{mean:+.1%} [{low:+.1%}, {high:+.1%}], p {cell['p']:.2g}"
+
+
 def _by_share(results: Results) -> dict[float, list[Mapping[str, Any]]]:
     shops: dict[float, list[Mapping[str, Any]]] = {}
     for one in results["influence"]:

@@ -23,12 +23,13 @@ from scipy import sparse
 
 from benchmarks.accuracy import prepare
 from benchmarks.network import RESULTS, keep
+from benchmarks.network_walks import best, without
 from coterie.data.dataset import Ints, Ties
 from coterie.data.load import load_dataset
 from coterie.graph.ties import tie_matrix
 from coterie.network.node2vec import embed
 from coterie.network.people import Network
-from coterie.network.suggestions import best, steps_of, walk_scores, without
+from coterie.network.walks import steps_of, walk_scores
 
 K: Final = 20
 PEOPLE: Final = 1_000

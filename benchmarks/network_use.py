@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.accuracy import prepare
 from benchmarks.network import RESULTS, keep
+from benchmarks.network_walks import suggest
 from coterie.data.dataset import Dataset, Ints, Ties, TrainingSet
 from coterie.data.load import load_dataset
 from coterie.data.splits import choose
@@ -33,7 +34,7 @@ from coterie.network.communities import find_communities
 from coterie.network.influence import estimate
 from coterie.network.people import Network
 from coterie.network.study import top_categories
-from coterie.network.suggestions import steps_of, suggest, walk_scores
+from coterie.network.walks import steps_of, walk_scores
 
 METRIC: Final = "ndcg@20"
 FEW: Final = 3

@@ -25,6 +25,7 @@ from coterie.schema import (
     HAD_ITEMS,
     HAD_KINDS,
     HAD_WANTED,
+    MAX_ASKED,
     RECENT_ITEMS,
     RECENT_KINDS,
     RECENT_TS,
@@ -88,6 +89,7 @@ def recent_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
     """Make the rows of the recent view, one a shopper, in the order of ``dataset.users``."""
     rows, recent, had = remembered(moment.events, len(dataset.users))
     bounds = np.searchsorted(had.person, np.arange(len(dataset.users) + 1))
+    asked, asked_ms = dataset.asked.newest(len(dataset.users), moment.cutoff_ms, MAX_ASKED)
     return _rows(
         dataset,
         moment,
@@ -99,8 +101,7 @@ def recent_rows(dataset: Dataset, moment: FeatureSnapshot) -> pa.Table:
             HAD_ITEMS: _lists(bounds, dataset.items.ids.take(had.item)),
             HAD_KINDS: _lists(bounds, pa.array(had.kind, pa.int64())),
             HAD_WANTED: _lists(bounds, pa.array(had.wanted_ms)),
-            # Known online alone, for a month: what a handover finds there stays.
-            ASKED_TS: _lists(np.zeros_like(rows.offsets), pa.array([], pa.int64())),
+            ASKED_TS: _lists(asked, pa.array(asked_ms)),
         },
     )
 

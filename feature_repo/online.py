@@ -19,18 +19,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from feast import FeatureStore
 
-from coterie.data.dataset import Ints
+from coterie.data.dataset import AskedTimes, Ints
 from coterie.data.locks import PUSH, Locks
+from coterie.data.ragged import Ragged
 from coterie.data.suppressed import NOBODY, Suppressed
 from coterie.errors import UnavailableError
 from coterie.progress import Progress, silent
-from coterie.recommend.history_merge import HADS, RECENTS, differs, merge_histories, whole
+from coterie.recommend.history_merge import (
+    HADS,
+    RECENTS,
+    differs,
+    merge_histories,
+    split_lists,
+    whole,
+)
 from coterie.recommend.point_in_time import TRAINING_FEATURES
 from coterie.retries import until_available
 from coterie.schema import (
     ASKED_TS,
     FRIEND_IDS,
     FRIEND_WIDTHS,
+    MAX_ASKED,
     SHOPPER_RECENT_VIEW,
     SHOPPER_TIES_VIEW,
 )
@@ -136,9 +145,11 @@ def _write(
         found, known_ms = _read(store, ids)
         merged = merge_histories(recent, found)
         # A row is also written where there was none: a shopper without events is known, too.
-        changed = np.flatnonzero(differs(merged, whole(found)) | (known_ms[0] == 0))
-        # Tables do not tell who was asked when: that is known online alone.
-        merged = merged.append_column(ASKED_TS, pc.fill_null(found[ASKED_TS], []))
+        asked = merge_asked(recent[ASKED_TS], found[ASKED_TS])
+        before = pc.fill_null(found[ASKED_TS], [])
+        new = differs(merged, whole(found)) | differs(_one(asked), _one(before))
+        changed = np.flatnonzero(new | (known_ms[0] == 0))
+        merged = merged.append_column(ASKED_TS, asked)
         told = ties["user_id"].is_valid().to_numpy()
         newer = np.flatnonzero(told & (known_ms[1] < snapshot_ms))
         # A process that stood still for longer than its lock lasts has read what is no longer so.
@@ -146,6 +157,26 @@ def _write(
         _push(store, SHOPPER_RECENT_VIEW, ids, merged, changed, fencing_token)
         _push(store, SHOPPER_TIES_VIEW, ids, ties.select(_TIES), newer, snapshot_ms * 1000)
     return Written(len(ids), len(changed), len(newer))
+
+
+def merge_asked(snapshot: pa.ChunkedArray, online: pa.ChunkedArray) -> pa.ListArray:
+    """Merge when people were asked, row by row: the newest times of both, newest first.
+
+    Args:
+        snapshot: Lists of milliseconds; null where there is no row.
+        online: The same people in the same order.
+    """
+    num = len(snapshot)
+    parts = [split_lists(pc.fill_null(one, [])) for one in (snapshot, online)]
+    person = np.concatenate([Ragged(offsets).row for offsets, _ in parts])
+    times = np.concatenate([values.to_numpy(zero_copy_only=False) for _, values in parts])
+    both = AskedTimes(person.astype(np.int64), times.astype(np.int64))
+    offsets, kept = both.newest(num, np.iinfo(np.int64).max, MAX_ASKED)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(kept, pa.int64()))
+
+
+def _one(asked: pa.ListArray | pa.ChunkedArray) -> pa.Table:
+    return pa.table({ASKED_TS: asked})
 
 
 def _without(ties: pa.Table, gone: Suppressed) -> pa.Table:

@@ -37,4 +37,10 @@ def network(options: argparse.Namespace) -> None:
                 "the log is too short to tell how alike friends are by themselves: less may be "
                 "because of them"
             )
+    if asked := figures.get("invitations"):
+        whole = asked["whole"]
+        show.say(
+            f"{whole['invited']:,} invitations of {whole['people']:,} people, {whole['opened']:,} "
+            f"opened and {whole['taken']:,} taken within {asked['days']:g} days"
+        )
     show.say(f"Open {options.out}/{REPORT_FILE} in a browser")

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from coterie.data.circle import Circle
+from coterie.data.ragged import Ragged
 from coterie.data.repurchase import Again, RepurchaseRule
 from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
@@ -173,6 +174,40 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedTimes:
+    """When somebody shared something with a person, n times: by whom, and what, is not told."""
+
+    user_idx: Ints
+    """Who was asked, shape (n,)."""
+    ts_ms: Ints
+
+    @classmethod
+    def none(cls) -> "AskedTimes":
+        """Make the times of a shop where nobody was asked."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+    def newest(self, num_users: int, until_ms: int, most: int) -> tuple[Ints, Ints]:
+        """Give the newest times of each user as rows, newest first; the same time counts once.
+
+        Args:
+            num_users: Users with a row, be it empty.
+            until_ms: Later times are left out.
+            most: Times kept of a user.
+
+        Returns:
+            Offsets, shape (num_users + 1,), and times.
+        """
+        order = np.lexsort((-self.ts_ms, self.user_idx))
+        user, at = self.user_idx[order], self.ts_ms[order]
+        fine = at <= until_ms
+        fine[1:] &= (user[1:] != user[:-1]) | (at[1:] != at[:-1])
+        user, at = user[fine], at[fine]
+        rows = Ragged.of_rows(user, num_users)
+        kept = rows.position < most
+        return rows.where(kept).offsets, at[kept]
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A whole shop, clean: rows of ``users`` and ``items`` are what ``_idx`` columns hold."""
 
@@ -190,3 +225,5 @@ class Dataset:
     """``schema.USERS``, row i describes user i; who is not named there may be named and used."""
     fingerprint: str
     """Digest of the clean tables: the same data, the same fingerprint."""
+    asked: AskedTimes = field(default_factory=AskedTimes.none)
+    """Of everybody, also of people who may not be used: it is for nobody else."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coterie.data.dataset import Codes, Dataset, Floats, Interactions, Ints, Ties
+from coterie.data.dataset import AskedTimes, Codes, Dataset, Floats, Interactions, Ints, Ties
 from coterie.data.pseudonyms import PseudonymKeys
 from coterie.data.staging import settled
 from coterie.data.stores import open_store, reaching
@@ -63,6 +63,7 @@ def load_dataset(clean: str) -> Dataset:
         catalogue=tables[ITEMS.name].take(pc.sort_indices(tables[ITEMS.name]["item_id"])),
         people=people,
         fingerprint=str(report["fingerprint"]),
+        asked=_asked(events, users),
     )
 
 
@@ -146,6 +147,7 @@ def _people_of(events: pa.Table, ties: pa.Table, users: pa.Table) -> Vocab:
     columns = [
         events["user_id"],
         events["referrer_user_id"],
+        events["invited_user_id"],
         ties["src_user_id"],
         ties["dst_user_id"],
         users["user_id"],
@@ -192,6 +194,11 @@ def _without_referrers(
     told = events.referrer_idx
     hidden = (told >= 0) & ~usable[told]
     return replace(events, referrer_idx=np.where(hidden, -1, told))
+
+
+def _asked(events: pa.Table, users: Vocab) -> AskedTimes:
+    shares = events.filter(pc.is_valid(events["invited_user_id"]))
+    return AskedTimes(users.rows(shares["invited_user_id"]), _millis(shares["ts"]))
 
 
 def _ties(ties: pa.Table, users: Vocab) -> Ties:

@@ -1,6 +1,7 @@
 """The page of a network: figures, plots and a picture of who knows whom; it names nobody."""
 
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from coterie.evaluation.blocks import Cell, Plots
 from coterie.evaluation.phrases import write_number
 from coterie.files import write_atomically
 from coterie.network.diffusion import Diffused
+from coterie.network.invitations import LEAST_PEOPLE, OTHER
 from coterie.network.layout import Picture
 from coterie.network.study import NetworkStructure
 
@@ -51,6 +53,7 @@ def write_network_report(
         _communities(figures, drawn),
         _structure(figures, drawn),
         _influence(figures, drawn),
+        _invitations(figures),
         _growth(figures, drawn),
     ]
     shown = [part for part in parts if part[1]]
@@ -239,6 +242,36 @@ def _influence(figures: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str
             (f"{seeds['people']} people", "reached"), rows, "people reached by way of choosing"
         )
     return named, blocks.section(*named, note, blocks.beside(*shown), extra)
+
+
+def _invitations(figures: Mapping[str, Any]) -> tuple[tuple[str, str], str]:
+    named, told = ("invitations", "Invitations"), figures.get("invitations")
+    if not told:
+        return named, ""
+    rows = [
+        (
+            "ours" if one is told["whole"] else "",
+            escape(one["category"]) or "all",
+            [
+                Cell(f"{one['people']:,}"),
+                Cell(f"{one['invited']:,}"),
+                *(
+                    Cell(_percent(one[step] / one["invited"]), f"{one[step]:,}")
+                    for step in ("opened", "through", "taken")
+                ),
+            ],
+        )
+        for one in (told["whole"], *told["categories"])
+    ]
+    head = ("category", "people", "invitations", "opened", "by the link", "taken")
+    note = (
+        f"What people did within {told['days']:g} days with an item that somebody shared with "
+        "them; each person and item counts once, however often asked. Taken is bought, rated, "
+        "reviewed or put in the cart; who is invited might have taken it anyway. "
+        f"{told['waiting']:,} are too new to tell, and {told['had_it']:,} were to people who had "
+        f"the item. Categories of fewer than {LEAST_PEOPLE} people stand together as {OTHER}."
+    )
+    return named, blocks.section(*named, note, blocks.table(head, rows, "what became of them"))
 
 
 def _growth(figures: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str], str]:

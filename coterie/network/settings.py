@@ -1,8 +1,12 @@
 """What is computed of a network."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from coterie.errors import BadInputError
+
+MOST_DAYS: Final = 365.0
+"""After which nothing is of an invitation any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,9 @@ class NetworkSettings:
     """Of the test whether followers only take the same, or take it after."""
     runs: int = 500
     """Simulated cascades of each way to choose people."""
+    invitation_days: float = 14.0
+    """For so long after an invitation what somebody does with the item is of it; 0: what became of
+    invitations is not counted."""
     picture: int = 2_000
     """People on the picture; 0: no picture."""
     online: bool = False
@@ -44,5 +51,9 @@ class NetworkSettings:
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise BadInputError(f"{name} is {low} or more, got {getattr(self, name)}")
+        if not 0 <= self.invitation_days <= MOST_DAYS:
+            raise BadInputError(
+                f"invitation_days is 0 to {MOST_DAYS:g}, got {self.invitation_days}"
+            )
         if not 0 < self.eps < 0.63:
             raise BadInputError(f"eps is over 0 and under 0.63, got {self.eps}")

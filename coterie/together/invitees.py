@@ -40,7 +40,8 @@ class AskingRule:
     """Whom a shopper may be told to ask."""
 
     most_asked: int = 5
-    """Invitations that one person gets, from everybody together, within ``days``."""
+    """Invitations that one person gets, from everybody together, within ``days``; 0: nobody is
+    asked."""
     days: float = 30.0
     """For so long an invitation counts."""
     least_fit: float = 0.0

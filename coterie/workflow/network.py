@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coterie.data.load import load_dataset
+from coterie.data.load import load_dataset, read_clean
 from coterie.evaluation.network_report import write_network_report
 from coterie.files import atomic_file, write_atomically
 from coterie.network.columns import PEOPLE_FILE, TIES_FILE, people_table, ties_table
 from coterie.network.diffusion import Diffused, find_diffusion
 from coterie.network.figures import network_figures
+from coterie.network.invitations import count_invitations
 from coterie.network.layout import draw
 from coterie.network.people import Network
 from coterie.network.settings import NetworkSettings
@@ -60,7 +61,7 @@ def analyse_network(
         UnavailableError: A store does not answer.
     """
     settings = settings or NetworkSettings()
-    told = Stages("network", progress, 6 + len(settings.resolutions))
+    told = Stages("network", progress, 7 + len(settings.resolutions))
     told("reading")
     dataset = load_dataset(clean)
     network = Network.of(dataset.ties, len(dataset.users))
@@ -69,6 +70,10 @@ def analyse_network(
     moved = find_diffusion(dataset, built, settings) if settings.influence else None
     told("figures")
     figures = network_figures(dataset, built, moved, settings)
+    told("invitations")
+    if settings.invitation_days:
+        asked = count_invitations(read_clean(clean)[1], settings.invitation_days)
+        figures |= {"invitations": None if asked is None else asked.figures()}
     told("files")
     found = moved if isinstance(moved, Diffused) else None
     given = np.zeros(network.num_people) if found is None else found.influence.given(network)

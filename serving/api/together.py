@@ -46,7 +46,8 @@ async def item_invitees(
     row = maker.catalogue.row(item_id)
     if row < 0 or maker.catalogue.is_gone(row):
         raise ProblemError(404, "this release's catalogue has no such item")
-    return invitees(maker, user_id, row, k, _texts(request, response))
+    texts = _texts(request, response)
+    return invitees(maker, user_id, row, k, texts, using.settings.asking_rule)
 
 
 @api.get("/users/{user_id}/people")

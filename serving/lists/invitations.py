@@ -25,13 +25,12 @@ from serving.lists.list_maker import ListMaker
 from serving.lists.together_bodies import Invitee, InviteeList, WhyTogether
 
 _DAY_MS: Final = 86_400_000
-RULE: Final = AskingRule()
 Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
 
 
 def invitees(
-    maker: ListMaker, user_id: str, row: int, k: int, texts: Texts, rule: AskingRule = RULE
+    maker: ListMaker, user_id: str, row: int, k: int, texts: Texts, rule: AskingRule
 ) -> InviteeList:
     """Rank the friends to share an item with, who may be named and want to be.
 

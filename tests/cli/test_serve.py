@@ -60,8 +60,11 @@ def await_ready(process, port, said):
             get(port, "/readyz")
         except OSError:
             time.sleep(0.2)
-        else:
+            continue
+        # It answers a moment before the command knows: who interrupts it then stops a start.
+        if "serving http" in said.read_text():
             return
+        time.sleep(0.2)
     raise AssertionError(f"it did not answer: {said.read_text()[-3000:]}")
 
 

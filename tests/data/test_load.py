@@ -46,8 +46,13 @@ def test_everybody_who_is_named_anywhere_has_a_row(tmp_path):
     shop["events"][0]["referrer_user_id"] = "only-refers"
     shop["ties"].append({"src_user_id": "only-follows", "dst_user_id": "u0", "kind": "follow"})
     shop["users"] = [{"user_id": "only-listed", "may_be_named": "", "may_be_used": ""}]
-    ids = loaded(tmp_path, shop).users.ids.to_pylist()
-    assert ids == ["only-follows", "only-listed", "only-refers", "u0", "u1", "u2", "u3", "u4"]
+    shop["events"][1] |= {"event": "share", "invited_user_id": "only-asked"}
+    data = loaded(tmp_path, shop)
+    ids = data.users.ids.to_pylist()
+    others = ["only-asked", "only-follows", "only-listed", "only-refers"]
+    assert ids == [*others, "u0", "u1", "u2", "u3", "u4"]
+    assert data.users.to_ids(data.asked.user_idx) == ["only-asked"]
+    assert data.asked.ts_ms[0] in data.events.ts_ms
 
 
 def test_who_may_not_be_used_serves_nobody_but_keeps_their_own_ties_and_events(tmp_path):

@@ -5,6 +5,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -177,6 +179,24 @@ def test_who_was_asked_before_a_handover_is_known_to_be_asked_after_it(live, fil
     assert live.recent(ana) == RecentList(asked_ms=(LATER,))
     hand_over(str(filled.store), live.shared, "1")
     assert live.recent(ana) == replace(known[ana], asked_ms=(LATER,))
+
+
+def test_a_store_that_is_filled_anew_knows_from_the_tables_who_was_asked(live, filled, known, ana):
+    hand_over(str(filled.store), live.shared, "1")
+    [file] = Path(live.shared.offline).rglob(f"*{SHOPPER_RECENT_VIEW}*.parquet")
+    rows = pq.read_table(file)
+    place = rows.column_names.index(ASKED_TS)
+    told = [[LATER - 1, LATER - 2] if user == ana else [] for user in rows["user_id"].to_pylist()]
+    column = pa.array(told, rows.schema.field(place).type)
+    pq.write_table(rows.set_column(place, rows.schema.field(place), column), file)
+    assert refill(live.shared).online.recent == 1
+    assert live.recent(ana) == replace(known[ana], asked_ms=(LATER - 1, LATER - 2))
+    share = Event("s1", "somebody", "brand-new", EventKind.SHARE, LATER, invited_user_id=ana)
+    live.sink.write([[share]])
+    for _ in range(2):
+        refill(live.shared)
+        assert live.recent(ana).asked_ms == (LATER, LATER - 1, LATER - 2)
+    assert refill(live.shared).online.recent == 0
 
 
 def test_a_snapshot_of_before_brings_nobody_back_who_was_erased(

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coterie.data.dataset import TrainingSet
+from coterie.data.dataset import AskedTimes, TrainingSet
 from coterie.data.load import load_dataset
 from coterie.data.polarity import speaks_against
 from coterie.data.repurchase import RepurchaseSetting
@@ -12,12 +14,14 @@ from coterie.errors import BadInputError
 from coterie.graph.strength import tie_strengths
 from coterie.recommend.batches import Community
 from coterie.schema import (
+    ASKED_TS,
     EVENT_KINDS,
     FRIEND_IDS,
     FRIEND_STRENGTHS,
     FRIEND_WEIGHTS,
     FRIENDS_MUTUAL,
     FRIENDS_NAMED,
+    MAX_ASKED,
     RECENT_ITEMS,
     RECENT_KINDS,
     RECENT_TS,
@@ -27,6 +31,7 @@ from coterie.schema import (
 )
 from coterie.workflow.features import FOR_VALIDATION, check_features
 from coterie.workflow.shop import CleanShop
+from feature_repo.build import FeatureSnapshot, recent_rows
 from feature_repo.services import service_name
 from feature_repo.store import open_store
 
@@ -65,6 +70,17 @@ def test_online_lists_are_the_histories_that_offline_lists_draw_on(dataset, onli
         assert online[FRIEND_IDS][user] == dataset.users.to_ids(friends.person[part])
         strengths = np.array(online[FRIEND_STRENGTHS][user], np.float32)
         assert np.array_equal(strengths, friends.strengths[part].ravel())
+
+
+def test_who_was_asked_when_is_known_to_the_tables_and_no_other_moment(dataset):
+    asked = AskedTimes(np.array([3, 3, 3, 5, 3]), np.array([20, 30, 30, 25, 90]))
+    moment = FeatureSnapshot(40, dataset.events.take(np.zeros(0, np.int64)), dataset.ties)
+    rows = recent_rows(replace(dataset, asked=asked), moment)[ASKED_TS].to_pylist()
+    assert (rows[3], rows[5]) == ([30, 20], [25])
+    assert not any(of for place, of in enumerate(rows) if place not in (3, 5))
+    many = AskedTimes(np.zeros(60, np.int64), np.arange(60))
+    rows = recent_rows(replace(dataset, asked=many), replace(moment, cutoff_ms=100))
+    assert rows[ASKED_TS].to_pylist()[0] == list(range(59, 59 - MAX_ASKED, -1))
 
 
 def test_strengths_come_in_the_order_of_the_schema(dataset, online):

@@ -100,6 +100,32 @@ def test_events_without_times_leave_influence_out(raw, tmp_path):
     assert people["caused"].null_count == len(people)
 
 
+def test_what_became_of_invitations_is_on_the_page(raw, tmp_path, capsys):
+    events = pq.read_table(raw / "events.parquet").slice(0, 200)
+    first, last = events["ts"][0], events["ts"][-1]
+    ids = sorted(set(events["user_id"].to_pylist()))
+    asked, others = events.slice(0, 20).to_pylist(), []
+    for place, row in enumerate(asked):
+        row |= {"event": "share", "ts": first.as_py(), "event_id": f"share-{place}"}
+        row |= {"user_id": "shopper-who-asks", "invited_user_id": ids[place]}
+        row |= {"referrer_user_id": None, "value": None, "text": None}
+        others.append(row | {"event_id": f"then-{place}", "user_id": ids[place]})
+        others[-1] |= {"event": "purchase", "invited_user_id": None, "ts": last.as_py()}
+    new = pa.Table.from_pylist([*asked, *others], schema=events.schema)
+    clean = written(raw, tmp_path / "asked", events=pa.concat_tables([events, new]))
+    settings = [*QUICK, "influence=false", "invitation_days=0.001"]
+    out = tmp_path / "out"
+    assert main(["network", clean, "--out", str(out), "--config", *settings]) == 0
+    told = json.loads((out / "network.json").read_text())["invitations"]
+    invited = told["whole"]["invited"]
+    assert 20 >= invited == told["whole"]["people"] > 10
+    assert sum(one["invited"] for one in told["categories"]) == invited
+    page = (out / "network.html").read_text()
+    assert '<section id="invitations"' in page
+    assert "shopper-" not in page
+    assert f"{invited} invitations" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_shop_without_ties_is_told_so_in_one_line(raw, tmp_path, capsys):
     ties = pq.read_table(raw / "ties.parquet")
     clean = written(raw, tmp_path / "alone", ties=ties.slice(0, 0))
@@ -127,6 +153,7 @@ def test_the_command_says_what_stands_out(clean, tmp_path, capsys):
         ("resolutions=[]", "over 0"),
         ("eps=0.7", "eps is over 0"),
         ("runs=1", "runs is 2"),
+        ("invitation_days=-1", "invitation_days is 0 to 365"),
         ("colour=3", "no field 'colour'"),
         ('resolutions=["a"]', "resolutions"),
     ],

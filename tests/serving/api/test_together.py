@@ -90,6 +90,17 @@ def test_who_was_asked_often_is_asked_no_more_for_a_while(client, circle):
     assert invited(client, 29) == first
 
 
+def test_a_shop_says_how_often_is_often_and_for_how_long_it_counts(make_client, circle):
+    ago = int(time.time() * 1000) - 8 * 86_400_000
+    for friend in ("bea", "cleo"):
+        circle.recent[friend] = replace(circle.recent[friend], asked_ms=(ago, ago - 1))
+    assert set(invited(make_client(most_invitations=3), 29)) == {"bea", "cleo"}
+    assert invited(make_client(most_invitations=2), 29) == []
+    assert len(invited(make_client(most_invitations=2, invitation_days=7.0), 29)) == 2
+    circle.recent["bea"] = replace(circle.recent["bea"], asked_ms=())
+    assert invited(make_client(most_invitations=0), 29) == []
+
+
 def test_nobody_is_asked_to_what_is_not_for_sale(client, circle):
     assert invited(client, 8) == []
     assert_problem(client.get("/v1/users/ana/items/no-such/invitees"), 404)

@@ -1,12 +1,13 @@
-"""People whom one may know."""
+"""Walks with restart, and people suggested by them."""
 
 import numpy as np
 import pytest
 
+from benchmarks import network_walks
+from benchmarks.network_walks import suggest
 from coterie.data.dataset import Interactions, TrainingSet
 from coterie.errors import BadInputError
-from coterie.network import suggestions
-from coterie.network.suggestions import steps_of, suggest, walk_scores
+from coterie.network.walks import steps_of, walk_scores
 from tests.network.test_network_structure import ties_of
 
 
@@ -49,7 +50,7 @@ def test_people_are_answered_alike_in_batches(monkeypatch):
     rng = np.random.default_rng(0)
     data, users = data_of(rng.integers(0, 30, (90, 2)), 30), np.arange(30)[::-1]
     whole = suggest(data, users, 5)
-    monkeypatch.setattr(suggestions, "_BATCH", 7)
+    monkeypatch.setattr(network_walks, "_BATCH", 7)
     for one, other in zip(whole, suggest(data, users, 5), strict=True):
         np.testing.assert_array_equal(one, other)
 
