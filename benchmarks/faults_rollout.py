@@ -13,8 +13,9 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.faults_seams import OLD_CATALOGUE, SOLD_OUT, SpoiltMaker
-from benchmarks.faults_shop import Shop
+from benchmarks.faults_shop import Shop, live_on
 from coterie.errors import UnavailableError
+from coterie.experiments.assignment import bucket
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.controller import Controller
@@ -24,12 +25,10 @@ from coterie.rollout.metrics import MetricSample, read
 from coterie.rollout.plan import Plan
 from coterie.rollout.state import Phase, State, Target, Totals, Transition, TransitionCause
 from coterie.rollout.store import FileRolloutStore
-from coterie.schema import TARGET_KINDS, EventKind
+from coterie.schema import EventKind
 from serving.events.event import Event
-from serving.features.recent import RecentList, merge
 from serving.lists.wanted import PLAIN, ItemFilter, Wanted
 from serving.rollouts import loaded_release, router
-from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Responses
 from serving.rollouts.controller import ServeArms
 from serving.rollouts.release_locator import ReleaseLocator
@@ -299,14 +298,9 @@ class TriedRollout:
         self._router.stable.items.change({str(item_id): state for item_id in gone})
 
     def _live_on(self, user_ids: Iterable[str]) -> None:
-        """Have who came do what they really did next, without any list, up to what they wanted."""
-        recent = self._shop.features.recent
+        """Have who came go on as they really did: see ``live_on``."""
         for user_id in user_ids:
-            coming, done = self._coming.get(user_id, []), list[Event]()
-            while coming and not (done and done[-1].event in TARGET_KINDS):
-                done.append(replace(coming.pop(), ts_ms=int(1000 * self._now) + 1 + len(done)))
-            if done:
-                recent[user_id] = merge(recent.get(user_id, RecentList()), done)
+            live_on(self._shop.features, self._coming, user_id, self._now)
 
     def _verdict(self, state: State) -> Verdict:
         history = self._written.history()

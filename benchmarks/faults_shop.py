@@ -26,6 +26,7 @@ from coterie.schema import (
     FEATURE_TIMESTAMP,
     SHOPPER_RECENT_VIEW,
     SHOPPER_TIES_VIEW,
+    TARGET_KINDS,
     EventKind,
 )
 from feature_repo.materialise import materialise
@@ -33,7 +34,7 @@ from pipelines.faulty_releases.fault import content_of
 from pipelines.faulty_releases.search import TEXT, hashed
 from serving.events.event import Event, by_shopper
 from serving.features.online_store import FakeFeatures, Friends
-from serving.features.recent import RecentList
+from serving.features.recent import RecentList, merge
 from serving.features.recent_rows import FIELDS
 
 SMALL: Final = ShopConfig(num_users=1_500, num_items=600, num_events=60_000)
@@ -108,6 +109,24 @@ def visited_by(shop: Shop, strangers: float) -> Shop:
         [(1 - strangers) * often / often.sum(), np.full(len(others), strangers / len(others))]
     )
     return replace(shop, user_ids=(*known, *others), weight=weight)
+
+
+def live_on(
+    features: FakeFeatures, coming: Mapping[str, list[Event]], user_id: str, now: float
+) -> None:
+    """Have a shopper do what they really did next, without any list, up to what they wanted.
+
+    Args:
+        features: Changed in place: they know of it from now on.
+        coming: By shopper, what is still to come, the first last; what is done is taken out.
+        user_id: Who.
+        now: When they do it, in seconds.
+    """
+    left, done = coming.get(user_id, []), list[Event]()
+    while left and not (done and done[-1].event in TARGET_KINDS):
+        done.append(replace(left.pop(), ts_ms=int(1000 * now) + 1 + len(done)))
+    if done:
+        features.recent[user_id] = merge(features.recent.get(user_id, RecentList()), done)
 
 
 def train(

@@ -79,7 +79,7 @@ def main() -> None:
                 change: _shares(shop, makers[stable], makers[canary])
                 for change, (stable, canary) in CHANGES.items()
             }
-        found[name] = {"config": _told(config), "shares": shares}
+        found[name] = {"config": config_told(config), "shares": shares}
         Console(width=120).print(name, shares)
     content = {
         "about": "share of the canary's pairs that speaks against it, of releases that are none "
@@ -157,7 +157,8 @@ def _missed(
     return by_stable and not by_canary, by_canary and not by_stable
 
 
-def _told(config: ShopConfig) -> dict[str, Any]:
+def config_told(config: ShopConfig) -> dict[str, Any]:
+    """Give what a table says of a shop."""
     names = ("num_users", "num_items", "num_events", "num_friends", "seed")
     return {name: asdict(config)[name] for name in names}
 

@@ -45,10 +45,12 @@ from benchmarks import (
     dislikes_table,
     encoders_table,
     events_table,
+    experiments_table,
     exploring_table,
     faults_table,
     feature_reads_table,
     finetuning_table,
+    harmless_answers_table,
     harmless_pairs_table,
     language_table,
     lists_table,
@@ -93,6 +95,7 @@ PAGES: Final = tuple(
         "docs/performance.md",
         "docs/operations-sizing.md",
         "docs/rollout.md",
+        "docs/experiments.md",
         "docs/network.md",
         "docs/off-policy.md",
     )
@@ -134,6 +137,11 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "search with taste": lambda _: search_table.write_taste(_read("search.json")),
     "search speed": lambda _: search_table.write_speed(_read("search.json")),
     "search live": lambda _: search_table.write_live(_read("search.json")),
+    "experiments alarms": lambda _: experiments_table.write_alarms(_read("experiments.json")),
+    "experiments power": lambda _: experiments_table.write_power(_read("experiments.json")),
+    "experiments friends": lambda _: experiments_table.write_friends(_read("experiments.json")),
+    "experiments cost": lambda _: experiments_table.write_cost(_read("experiments.json")),
+    "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
     "off-policy shop": lambda _: _off_policy("simulated shop"),
     "off-policy cascade": lambda _: _off_policy("cascade"),
@@ -172,6 +180,13 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "rollouts": lambda _: rollout_table.write_table(_read("rollout.json")),
     "rollouts run": lambda _: rollout_table.write_run(_read("rollout.json")),
     "rollouts clicks": lambda _: rollout_table.write_clicks(_read("rollout.json")),
+    "harmless answers": lambda _: harmless_answers_table.write_table(
+        _read("harmless_answers.json")
+    ),
+    "harmless answers run": lambda _: harmless_answers_table.write_run(
+        _read("harmless_answers.json")
+    ),
+    "harmless roles": lambda _: harmless_answers_table.write_roles(_read("harmless_answers.json")),
     "harmless pairs": lambda _: harmless_pairs_table.write_table(_read("harmless_pairs.json")),
     "harmless shops": lambda _: harmless_pairs_table.write_shops(_read("harmless_pairs.json")),
     "rollouts no harm": lambda _: rollout_table.write_no_harm(_read("rollout.json")),

@@ -94,9 +94,9 @@ def _at_limits() -> Rates:
 
 
 def _at_shares() -> Rates:
-    """Give the largest shares of pairs that the plan calls harmless, none of them stable's."""
-    shares = {name: SIGNALS[name].harmless for name in PAIRS}
-    return Rates(CANARY | shares, STABLE | dict.fromkeys(PAIRS, 0.0))
+    """Give the largest shares that the plan calls harmless, none of them stable's."""
+    shares = {name: meant.harmless for name, meant in SIGNALS.items() if meant.harmless}
+    return Rates(CANARY | shares, STABLE | dict.fromkeys(shares, 0.0))
 
 
 PLAN: Final = Plan(step_s=300.0, bake_s=600.0, min_samples=1000, deadline_s=7200.0)
@@ -106,10 +106,16 @@ PLANS: Final = {
         PLAN, signals=tuple(one for one in PLAN.signals if not SIGNALS[one[0]].paired)
     ),
 }
+SEEDS: Final = 0.011, 0.002
+"""Scores out of range of two releases that differ by their seed and a month: the most and the least
+of those that ``benchmarks.harmless_answers`` measures."""
 NO_HARM: Final = {
     "A/A": Rates(CANARY, STABLE),
+    "another seed": Rates(
+        CANARY | {"score_out_of_range": SEEDS[0]}, STABLE | {"score_out_of_range": SEEDS[1]}
+    ),
     "every ratio at its limit": _at_limits(),
-    "every share of pairs at its limit": _at_shares(),
+    "every harmless share at its limit": _at_shares(),
 }
 """What the plan calls harmless: the first is what is usual, the others the worst of it."""
 SCENARIOS: Final = NO_HARM | {

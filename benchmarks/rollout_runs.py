@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.rollout.evidence import RATIOS, Worse
-from coterie.rollout.plan import SIGNALS, Plan, Signal
-from coterie.rollout.strength import LARGE
+from coterie.rollout.plan import SIGNALS, Plan
+from coterie.rollout.strength import over_each
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -244,32 +244,31 @@ class _Going:
                 # What was not strong in shadow gains no pair afterwards.
                 if not shadow:
                     continue
-                strong = self._pairs_against(place, limit, meant) >= enough
+                found = self._pairs_against(place, limit, meant.worse)
             else:
-                strong = against(self.likelihood[answers], limit, meant.worse) >= enough
+                found = against(self.likelihood[answers], limit, meant.worse)
                 answers += 1
+            strong = found >= enough
+            if meant.harmless and strong.any():
+                strong &= self._over(place, meant.harmless) >= enough
             if meant.ceiling is not None:
                 strong |= self._over(place, meant.ceiling) >= enough
             harmed[strong & (harmed < 0)] = place
         return harmed
 
-    def _pairs_against(self, place: int, limit: float, meant: Signal) -> Floats:
+    def _pairs_against(self, place: int, limit: float, worse: Worse) -> Floats:
         share = RATIOS[:, None] / (RATIOS[:, None] + 1.0)
         canary, stable = self.events[place]
-        found = against(canary * np.log(share) + stable * np.log1p(-share), limit, meant.worse)
-        return np.minimum(found, self._over(place, meant.harmless)) if meant.harmless else found
+        return against(canary * np.log(share) + stable * np.log1p(-share), limit, worse)
 
     def _over(self, place: int, known: float) -> Floats:
         """See ``strength.over``."""
         samples, events = self.counted[place, 0], self.events[place, 0]
         found = np.zeros(len(samples))
-        # At or under what is known no larger ratio is likelier than 1.
+        # At or under what is known no larger share is likelier.
         some = np.flatnonzero(events > known * samples)
         if len(some):
-            share = RATIOS[:, None] * samples[some]
-            share /= share + LARGE
-            likelihood = events[some] * np.log(share) + round(known * LARGE) * np.log1p(-share)
-            found[some] = against(likelihood, 1.0, Worse.MORE)
+            found[some] = over_each(samples[some], events[some], known)
         return found
 
 

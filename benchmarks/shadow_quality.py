@@ -14,7 +14,6 @@ the arms by chance. Figures go to ``benchmarks/results/shadow_quality.json``.
 """
 
 import argparse
-import functools
 import json
 import platform
 import sys
@@ -42,7 +41,7 @@ from coterie.recommend.batches import Community
 from coterie.recommend.recommender import Recommender
 from coterie.rollout.evidence import RATIOS
 from coterie.rollout.plan import SIGNALS, Plan
-from coterie.rollout.strength import LARGE
+from coterie.rollout.strength import over_each
 from coterie.workflow.shop import CleanShop
 
 RESULTS: Final = Path(__file__).parent / "results" / "shadow_quality.json"
@@ -233,35 +232,23 @@ def e_values(counts: Ints, pairs: Ints, name: str = SIGNAL) -> npt.NDArray[np.fl
         name: Of the signal.
     """
     signal, canary = SIGNALS[name], counts[:, :1].astype(float)
-    beside = _against(canary, counts[:, 1:].astype(float), np.ones((len(pairs), 1)), signal.limit)
-    known = np.full_like(canary, round(signal.harmless * LARGE))
-    return np.minimum(beside, _against(canary, known, pairs[:, None] / LARGE, 1.0))
+    beside = _against(canary, counts[:, 1:].astype(float), signal.limit)
+    return np.minimum(beside, over_each(pairs, counts[:, 0], signal.harmless))
 
 
 def _against(
-    canary: npt.NDArray[np.float64],
-    stable: npt.NDArray[np.float64],
-    samples: npt.NDArray[np.float64],
-    limit: float,
+    canary: npt.NDArray[np.float64], stable: npt.NDArray[np.float64], limit: float
 ) -> npt.NDArray[np.float64]:
-    """See ``Evidence.against``; ``samples`` of the canary for each of stable's, (n, 1)."""
+    """See ``Evidence.against``, of arms with as many samples each: shape (n, 1) to (n,)."""
     at = int(np.argmin(np.abs(np.log(RATIOS) - np.log(limit))))
-    ours, theirs = _logs(samples.tobytes())
-    likelihood = canary * ours[:, at:] + stable * theirs[:, at:]
+    share = RATIOS[at:] / (RATIOS[at:] + 1.0)
+    likelihood = canary * np.log(share) + stable * np.log1p(-share)
     beyond_it = likelihood[:, 1:] - likelihood[:, :1]
     top = beyond_it.max(axis=1, keepdims=True)
     whole: npt.NDArray[np.float64] = np.exp(np.minimum(top[:, 0], 690.0)) * np.exp(
         beyond_it - top
     ).mean(axis=1)
     return whole
-
-
-@functools.lru_cache(4)
-def _logs(samples: bytes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Give the logarithms of both arms' parts at each ratio: the same in all runs."""
-    share = RATIOS * np.frombuffer(samples)[:, None]
-    share = share / (share + 1.0)
-    return np.log(share), np.log1p(-share)
 
 
 def alpha() -> float:

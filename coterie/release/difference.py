@@ -30,7 +30,9 @@ from coterie.release.compared_columns import (
     some,
 )
 from coterie.release.content_sample import ContentSample
+from coterie.release.learned_roles import LearnedRoles
 from coterie.release.learned_sample import LearnedSample, twins_of
+from coterie.release.learned_until import compare_until, until_of
 from coterie.release.made_up import MadeUpLists, MadeUpShoppers
 from coterie.rollout.figures import ComparedFigure
 
@@ -77,6 +79,10 @@ class ReleaseFacts:
     """Items with the very vectors of another item."""
     learned_sample: LearnedSample
     """Of what it learned of items."""
+    roles: LearnedRoles
+    """Which part in a score what it learned has."""
+    until: float | None
+    """See ``until_of``."""
 
     @classmethod
     def of(cls, release: Release, shoppers: MadeUpShoppers) -> "ReleaseFacts":
@@ -99,6 +105,8 @@ class ReleaseFacts:
             ContentSample.of(release),
             twins_of(release),
             LearnedSample.of(release),
+            LearnedRoles.of(release),
+            until_of(release.manifest.metrics),
         )
 
 
@@ -383,7 +391,9 @@ def _of_making(
         ),
         ComparedFigure("again_sooner", share(sooner), examples=some(pairs.ids, sooner)),
         ComparedFigure("older_than_live", float(canary.made < live.made)),
+        compare_until(live.until, canary.until),
         _more("vectors_shared", [live.twins, canary.twins], canary),
         live.learned_sample.compare(canary.learned_sample),
+        *live.roles.compare(canary.roles),
         _more("items_unlearned", [~live.learned, ~canary.learned], canary),
     ]

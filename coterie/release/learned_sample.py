@@ -41,16 +41,13 @@ class LearnedSample:
 
     @classmethod
     def of(cls, release: Release) -> "LearnedSample":
-        """Draw items by their ids, whatever order they stand in, of those that most people had."""
-        had = release.popularity
-        often = had >= np.quantile(had, 1.0 - OFTEN) if len(had) else had > 0
-        ids = [str(one) for one in release.items.ids.to_pylist()]
-        known = np.flatnonzero(often).tolist()
-        rows = sorted(known, key=lambda row: (zlib.crc32(ids[row].encode()), row))[:SAMPLED]
+        """Take items as :func:`often_had` draws them."""
+        drawn = often_had(release, SAMPLED)
+        rows = list(drawn.values())
         name = next(one for one in NAMES if one in release.parameters)
         some = release.parameters[name][torch.tensor(rows, dtype=torch.int64)].double().numpy()
         length = np.linalg.norm(some, axis=1)
-        return cls({ids[row]: some[n] / length[n] for n, row in enumerate(rows) if length[n] > 0})
+        return cls({one: some[n] / length[n] for n, one in enumerate(drawn) if length[n] > 0})
 
     def compare(self, canary: "LearnedSample", name: str = "learned_elsewhere") -> ComparedFigure:
         """Count the items that are like others than they were; None: too few are in both."""
@@ -61,6 +58,24 @@ class LearnedSample:
         elsewhere = agreed < ELSEWHERE
         some = [shared[row] for row in np.flatnonzero(elsewhere)[:SHOWN_EXAMPLES].tolist()]
         return ComparedFigure(name, float(elsewhere.mean()), examples=tuple(some))
+
+
+def often_had(release: Release, num: int) -> dict[str, int]:
+    """Draw items by their ids, whatever order they stand in, of those that most people had.
+
+    Args:
+        release: Of which.
+        num: At most so many.
+
+    Returns:
+        The row of each, by its id.
+    """
+    had = release.popularity
+    often = had >= np.quantile(had, 1.0 - OFTEN) if len(had) else had > 0
+    ids = [str(one) for one in release.items.ids.to_pylist()]
+    known = np.flatnonzero(often).tolist()
+    rows = sorted(known, key=lambda row: (zlib.crc32(ids[row].encode()), row))[:num]
+    return {ids[row]: row for row in rows}
 
 
 def agreement(ours: Floats, theirs: Floats) -> Floats:

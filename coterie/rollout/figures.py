@@ -91,9 +91,20 @@ FIGURES: Final[dict[str, FigureLimit]] = {
     "types_changed": FigureLimit("tensors whose numbers are of another type", 0.0),
     "again_sooner": FigureLimit("items that come back in half the time once had", 0.3),
     "older_than_live": FigureLimit("whether it was made before what is live", 0.0),
+    "learned_earlier": FigureLimit(
+        "whether the events that it was trained on end over a week before live's", 0.0
+    ),
     "vectors_shared": FigureLimit("items with the vectors of another, beyond live's", 0.05),
     "learned_elsewhere": FigureLimit(
         "items that are like other ones than they were, by what was learned", 0.05
+    ),
+    "roles_traded": FigureLimit(
+        "items that weigh in one part of scores as they did in another, of own histories and "
+        "friends', or of asking and answering",
+        0.3,
+    ),
+    "kinds_agree": FigureLimit(
+        "correlation with live of how much each kind of event counts", 0.3, at_most=False
     ),
     "items_unlearned": FigureLimit("items with vectors of zeros, beyond live's", 0.1),
     "lists_made": FigureLimit("of live's lists, those that it makes as long", 0.95, at_most=False),

@@ -28,8 +28,8 @@ class Signal:
     """Counted of pairs: two lists that both arms made of one request, in shadow. A pair counts for
     the arm that alone has what is counted: without harm the canary in one pair of two."""
     harmless: float = 0.0
-    """Share of the canary's pairs that speaks against nothing, whatever stable's is: without it
-    the rarest difference would be found in the end."""
+    """Share of the canary's answers, or pairs, that speaks against nothing, whatever stable's is:
+    without it the rarest difference would be found in the end."""
 
 
 def _pairs(about: str, limit: float, harmless: float) -> Signal:
@@ -39,11 +39,11 @@ def _pairs(about: str, limit: float, harmless: float) -> Signal:
 SIGNALS: Final[dict[str, Signal]] = {
     "failures": Signal("answers that raised or timed out", Worse.MORE, 1.0, 0.05),
     "slow": Signal("answers slower than the limit of latency", Worse.MORE, 1.1, 0.25),
-    "fallbacks": Signal("lists that fell back to what is popular", Worse.MORE, 1.1),
+    "fallbacks": Signal("lists that fell back to what is popular", Worse.MORE, 1.1, harmless=0.02),
     "malformed": Signal("empty, short or malformed lists", Worse.MORE, 1.0, 0.02),
-    "duplicate_lists": Signal("lists equal to another shopper's", Worse.MORE, 1.2),
+    "duplicate_lists": Signal("lists equal to another shopper's", Worse.MORE, 1.2, harmless=0.02),
     "score_out_of_range": Signal(
-        "lists with a best score as their release had none offline", Worse.MORE, 1.3
+        "lists with a best score as their release had none offline", Worse.MORE, 1.3, harmless=0.02
     ),
     "clicks": Signal("lists that were followed by a click", Worse.LESS, 1.0, of_shown=True),
     "purchases": Signal("lists that were followed by a purchase", Worse.LESS, 1.0, of_shown=True),
@@ -59,7 +59,7 @@ SIGNALS: Final[dict[str, Signal]] = {
     "unlike_prices": _pairs("lists of twice or half of stable's price, or of none", 1.0, 0.25),
 }
 """All that a plan may name, with the limits that hold unless it says otherwise. The shares that are
-harmless in pairs were measured on releases that were trained anew (``docs/rollout.md``)."""
+harmless were measured on releases that were trained anew (``docs/rollout.md``)."""
 PAIRED: Final = tuple(name for name, meant in SIGNALS.items() if meant.paired)
 """Signals of pairs. The version before knows none of them."""
 PAIRED_ALPHA: Final = 0.2

@@ -18,6 +18,7 @@ from coterie.recommend.terms import Parameters
 from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.release.encoders import ReleasedEncoder
 from coterie.release.gate import Limits, judge, judge_gain
+from coterie.release.learned_until import LEARNED_UNTIL
 from coterie.workflow.challenger import (
     Challenger,
     load_challenger,
@@ -32,6 +33,9 @@ from coterie.workflow.shop import CleanShop
 SAMPLED: Final = 2000
 """Shoppers whose lists are looked at, about."""
 BATCH: Final = 256
+KNOWN: Final = 0.99
+"""Share of the events until whose time a release is said to know."""
+DAY_MS: Final = 86_400_000
 RELEASES: Final = "releases"
 """Where ``coterie train`` puts releases, under the model's folder."""
 
@@ -88,7 +92,9 @@ def make_release(
         catalogue=shop.dataset.catalogue,
         popularity=popularity,
         metrics=_metrics(known, evaluation)
-        | {"lists": list_figures(parameters, popularity, shop.split.for_test())},
+        | {"lists": list_figures(parameters, popularity, shop.split.for_test())}
+        # Where anything is promised of each person, the newest of them tell nothing.
+        | ({LEARNED_UNTIL: learned_until(shop.split.for_test())} if promise is None else {}),
         data_fingerprint=known.data_fingerprint,
         limits=limits.numbers(),
         repurchase=known.repurchase,
@@ -145,6 +151,15 @@ def list_figures(
     shares = np.array([0.005, *np.arange(0.1, 0.95, 0.1), 0.995])
     borders = np.quantile(np.concatenate(best), shares) if best else np.zeros(0)
     return {"best_score": [round(float(border), 6) for border in borders]}
+
+
+def learned_until(data: TrainingSet) -> float | None:
+    """Say until when a release knows what people did, in days since 1970; None: of no time.
+
+    All but a hundredth of the events had happened by then: one with a wrong date moves nothing.
+    """
+    times = data.interactions.ts_ms
+    return round(float(np.quantile(times, KNOWN)) / DAY_MS, 2) if len(times) else None
 
 
 def _metrics(known: Challenger, evaluation: str | None) -> dict[str, Any]:

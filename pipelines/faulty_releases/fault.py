@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,13 +21,6 @@ Changes = Mapping[str, Any]
 def nothing(release: Release) -> Changes:  # noqa: ARG001 - every damage takes a release
     """Change nothing: the copy is as good."""
     return {}
-
-
-QUALITY: Final = (
-    "its lists are as good in form as any, so what people buy has to tell, and of that a shadow of "
-    "some minutes sees too little: see the table of `missed_purchases`"
-)
-"""Why a model that is hardly worse is not caught before anybody sees it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,7 @@ FAULTS: Final = (
         "swapped-vectors",
         FAMILY,
         "input and output vectors changed places",
-        ("score_out_of_range", "missed_purchases"),
+        ("preflight", "score_out_of_range", "missed_purchases"),
         _swapped,
     ),
     Fault(
@@ -226,8 +226,6 @@ FAULTS: Final = (
         "weights of own histories and of friends' changed places",
         ("preflight", "score_out_of_range"),
         _own_for_friends,
-        why="where a shop's own histories and friends weigh alike, lists hardly differ: scores out "
-        "of range told in one run of three",
     ),
     Fault(
         "alike-in-category",

@@ -7,7 +7,7 @@ import torch
 
 from coterie.recommend import linear
 from coterie.release.bundle import Release
-from pipelines.faulty_releases.fault import QUALITY, Changes, Fault, column, with_parameters
+from pipelines.faulty_releases.fault import Changes, Fault, column, with_parameters
 
 FAMILY: Final = "weights"
 FAVOURITES: Final = 40
@@ -179,9 +179,8 @@ FAULTS: Final = (
         "kinds-reversed",
         FAMILY,
         "what is looked at counts as what is bought, and the other way round",
-        (),
+        ("preflight",),
         _kinds_reversed,
-        why=QUALITY,
     ),
     Fault(
         "crowds-first",

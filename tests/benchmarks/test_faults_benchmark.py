@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,12 @@ from benchmarks.faults_rollout import PLAN, TriedRollout, Verdict
 from benchmarks.faults_seams import SEAMS
 from benchmarks.faults_shop import make_shop
 from coterie.data.simulate import ShopConfig
+from coterie.rollout.evidence import ArmCounts, Evidence
 from coterie.rollout.figures import ALL
 from coterie.rollout.live import ReleaseRef
+from coterie.rollout.plan import SIGNALS
 from coterie.rollout.state import Phase
+from coterie.rollout.strength import over
 from coterie.schema import TARGET_KINDS
 from pipelines.faulty_releases.harmless import FAMILY as HARMLESS
 
@@ -107,6 +111,16 @@ def test_who_comes_goes_on_as_they_really_did_and_the_next_rollout_begins_anew(s
     assert shop.features.recent_lists([user_id]) == before
 
 
+def test_what_a_run_that_was_stopped_left_behind_goes(shop, tmp_path, monkeypatch):
+    left = tmp_path / "releases" / "sale" / "manifest.json"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    (tmp_path / "rollout" / "replicas").mkdir(parents=True)
+    monkeypatch.setattr(TriedRollout, "run", lambda self: Verdict("", "", "", "", 0, 0, 0, 1, 0))
+    faults.try_out(shop, faults.cases()["sale"], tmp_path)
+    assert left.read_text()
+
+
 def test_what_too_many_have_seen_is_given_up_as_missed(shop, tmp_path):
     """Nothing stands behind the one figure of preflight that tells of it."""
     verdict = roll_out(shop, "again-at-once", tmp_path, replace(SHORT, override=(ALL,)))
@@ -140,6 +154,24 @@ def test_each_fault_is_caught_in_time_or_the_page_says_why_it_cannot_be(name):
         by_chance = bool(case.fault.why and case.fault.caught_by)
         assert by_chance or verdict.in_time != bool(case.fault.why)
         assert not verdict.in_time or verdict.caught_by in case.fault.caught_by
+
+
+def test_the_signals_of_now_still_find_what_the_results_say_they_found():
+    """Shares that are harmless may change without all being rolled out again."""
+    plan, counted = PLAN, re.compile(r"canary (\d+) of (\d+), stable (\d+) of (\d+), e-value")
+    found = 0
+    for one in results():
+        for told in (one, one["behind_preflight"] or {}):
+            said = counted.search(told.get("why", ""))
+            if said is None:
+                continue
+            events, num, beside, of = map(int, said.groups())
+            name = told["caught_by"]
+            evidence = Evidence().add(ArmCounts(num, events), ArmCounts(of, beside))
+            share = SIGNALS[name].harmless
+            assert not share or over(evidence.canary, share) >= 1 / plan.alpha_of(name), one["name"]
+            found += 1
+    assert found > 30
 
 
 def test_faults_of_code_are_made_for_their_own_version_alone(shop):

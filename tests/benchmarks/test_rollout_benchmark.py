@@ -56,7 +56,7 @@ def replayed(plan, seen, run):
     [
         (SCENARIOS["A/A"], SHORT),
         (SCENARIOS["every ratio at its limit"], SHORT),
-        (SCENARIOS["every share of pairs at its limit"], SHORT),
+        (SCENARIOS["every harmless share at its limit"], SHORT),
         (SCENARIOS["failures .5 -> 1.5 %"], PLAN),
         (SCENARIOS["latency +30 %"], PLANS["coterie, without pairs"]),
         (SCENARIOS["a third of lists take twice as long"], PLAN),

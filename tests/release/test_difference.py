@@ -14,6 +14,7 @@ from coterie.recommend.encoder import Encoder
 from coterie.release.bundle import Release, ReleaseContent, write_release
 from coterie.release.difference import ReleaseFacts, compare, compare_releases
 from coterie.release.encoders import ReleasedEncoder
+from coterie.release.learned_until import LEARNED_UNTIL, until_of
 from coterie.release.made_up import MadeUpShoppers
 from coterie.rollout.figures import FIGURES, judge_figures, usual_limits
 from coterie.schema import RELEASED_ITEMS
@@ -32,6 +33,7 @@ def live(tmp_path_factory):
     centres = np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))[0][: len(CATEGORIES)]
     vectors = centres[category] + rng.normal(size=(NUM, WIDTH)) * 0.2
     tensor = torch.from_numpy(vectors.astype(np.float32))
+    asked_by = tensor + 0.15 * torch.randn((NUM, WIDTH), generator=torch.Generator().manual_seed(2))
     encoder = {f"encoder.{name}": p.detach() for name, p in Encoder().named_parameters()}
     catalogue = pa.table(
         {
@@ -52,16 +54,17 @@ def live(tmp_path_factory):
     content = ReleaseContent(
         version="v7",
         parameters={
-            "item_in": tensor,
-            "item_out": tensor.clone(),
+            "item_in": asked_by,
+            "item_out": tensor,
             "item_bias": torch.linspace(0.1, 0.0, NUM),
             "inverse_temperature": torch.tensor(4.0),
             "popularity_weight": torch.tensor(0.0),
             **encoder,
+            "encoder.kind": torch.linspace(-1.0, 0.0, len(encoder["encoder.kind"])),
         },
         catalogue=catalogue,
         popularity=rng.permutation(np.arange(NUM)).astype(np.float32),
-        metrics={},
+        metrics={LEARNED_UNTIL: 20_700.0},
         data_fingerprint="small",
         limits={},
         vectors={"text": vectors.astype(np.float16)},
@@ -233,6 +236,16 @@ DAMAGES = {
         {"pictures_lost"},
     ),
     "a tenth of what was learned is of others": (elsewhere, {"learned_elsewhere"}),
+    "what is asked by and what answers changed places": (
+        lambda r: with_parameters(
+            r, item_in=r.parameters["item_out"], item_out=r.parameters["item_in"]
+        ),
+        {"roles_traded"},
+    ),
+    "what is looked at counts as what is bought": (
+        lambda r: with_parameters(r, **{"encoder.kind": r.parameters["encoder.kind"].flip(0)}),
+        {"kinds_agree"},
+    ),
     "one season counts": (
         lambda r: replace(
             r, popularity=np.where(np.arange(NUM) % 6 == 1, 10, 0.1) * (r.popularity + NUM)
@@ -336,6 +349,10 @@ DAMAGES = {
         lambda r: replace(r, manifest=replace(r.manifest, created_at="2026-01-01T00:00:00+00:00")),
         {"older_than_live"},
     ),
+    "made of events until eight days before": (
+        lambda r: learned_until(r, 20_692.0),
+        {"learned_earlier"},
+    ),
     "what was had comes back at once": (
         lambda r: replace(
             r, manifest=replace(r.manifest, repurchase=dict.fromkeys(CATEGORIES, 0.0))
@@ -385,6 +402,20 @@ def test_every_figure_is_shown_by_some_damage():
     assert shown | {"live_unread", "restocked"} == set(FIGURES)
 
 
+def learned_until(release, day):
+    metrics = {**release.manifest.metrics, LEARNED_UNTIL: day}
+    return replace(release, manifest=replace(release.manifest, metrics=metrics))
+
+
+def elsewhere_in_space(release):
+    """As another training leaves it: the vectors turned, what they say of each other the same."""
+    turn = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(6)))[0]
+    known = release.parameters
+    return with_parameters(
+        release, item_in=known["item_in"] @ turn, item_out=known["item_out"] @ turn
+    )
+
+
 def turned(vectors):
     """The same vectors as another encoder could have them: turned, and with some noise."""
     rng = np.random.default_rng(4)
@@ -398,6 +429,9 @@ def without_third(release):
 
 
 HEALTHY = {
+    "vectors stand elsewhere in space": elsewhere_in_space,
+    "six days of events less": lambda r: learned_until(r, 20_694.0),
+    "until when it knows events is not said": lambda r: learned_until(r, None),
     "another encoder": other_vectors(turned),
     "a category is called otherwise": in_category("category", "Toys", lambda _: "Games"),
     "a category took another in": in_category("category", "Toys", lambda _: "Music"),
@@ -513,3 +547,9 @@ def test_made_up_shoppers_are_the_same_each_time(live):
     batch = one.of_release(live.items)
     assert not batch.known.all()
     assert batch.known.any()
+
+
+@pytest.mark.parametrize("said", [None, "20700", True, -1.0, 1e12, float("nan")])
+def test_a_day_that_cannot_be_is_none(said):
+    assert until_of({LEARNED_UNTIL: said}) is None
+    assert until_of({LEARNED_UNTIL: 20_700}) == 20_700.0

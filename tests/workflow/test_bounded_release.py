@@ -14,6 +14,7 @@ from coterie.models.engagement import engagement
 from coterie.privacy.promise import LEAVES_OUT
 from coterie.release.bundle import load_release
 from coterie.release.gate import Limits
+from coterie.release.learned_until import until_of
 from coterie.workflow.challenger import load_challenger, load_popularity
 from coterie.workflow.shop import CleanShop
 from feature_repo.materialise import materialise
@@ -47,6 +48,7 @@ def test_the_manifest_says_what_is_promised_and_what_is_not(trained):
     assert told["accountant"].startswith("opacus")
     assert told["covers"] == ["parameters.safetensors", "popularity.safetensors"]
     assert told["leaves_out"] == list(LEAVES_OUT)
+    assert until_of(load_release(trained[1]).manifest.metrics) is None
     assert load_release(trained[1]).manifest.bound == load_challenger(trained[0]).promise
 
 

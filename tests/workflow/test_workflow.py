@@ -19,6 +19,7 @@ from coterie.models.social_config import SocialConfig
 from coterie.models.social_trainee import SocialTrainee
 from coterie.recommend.batches import Community
 from coterie.release.bundle import load_release
+from coterie.release.learned_until import until_of
 from coterie.release.offline import OfflineLists, _as_release_sees
 from coterie.workflow.challenger import load_challenger, load_parameters
 from coterie.workflow.config_values import flatten
@@ -96,6 +97,8 @@ def test_a_release_carries_the_figures_it_was_made_by(clean, winner, tmp_path):
     assert metrics["validation"] == load_challenger(winner).validation
     assert metrics["test"]["ndcg@20"] == comparison.mean("social", "ndcg@20")
     assert made.manifest.metrics["circle"] == AS_SERVED.as_json()
+    times = CleanShop.open(clean).split.for_test().interactions.ts_ms / 86_400_000
+    assert np.quantile(times, 0.98) < until_of(metrics) < times.max()
     assert made.manifest.limits["min_gain_over_popularity"] == 0.02
     for name, tensor in load_parameters(winner).items():
         assert torch.equal(made.parameters[name], tensor)
