@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.faults_seams import OLD_CATALOGUE, SOLD_OUT, SpoiltMaker
 from benchmarks.faults_shop import Shop, live_on
 from coterie.errors import UnavailableError
+from coterie.experiments.assignment import bucket
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.controller import Controller
@@ -28,7 +29,6 @@ from coterie.schema import EventKind
 from serving.events.event import Event
 from serving.lists.wanted import PLAIN, ItemFilter, Wanted
 from serving.rollouts import loaded_release, router
-from serving.rollouts.assignment import bucket
 from serving.rollouts.attribution import Responses
 from serving.rollouts.controller import ServeArms
 from serving.rollouts.release_locator import ReleaseLocator

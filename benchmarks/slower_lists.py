@@ -40,8 +40,9 @@ from pipelines.faulty_releases.library import write_copy
 from serving.lists.list_maker import ListMaker
 from serving.rollouts import pairs, router
 from serving.rollouts.list_checks import HARMLESS_S
+from serving.rollouts.list_request import ListRequest
 from serving.rollouts.pairs import PairSide, TimedList
-from serving.rollouts.router import ListRequest, ReleaseRouter
+from serving.rollouts.router import ReleaseRouter
 from serving.telemetry.metrics import ServingMetrics
 
 RESULTS: Final = Path(__file__).parent / "results" / "slower_lists.json"
@@ -133,7 +134,7 @@ async def shadow(shop: Shop, canary: ReleaseRef, num: int) -> list[Sides]:
     while made._releases.now().canary is None:
         await asyncio.sleep(0.01)
     people = np.random.default_rng(0).permutation(shop.known)[:num].tolist()
-    with patch.object(pairs.Pairs, "compare", compare), patch.object(router, "_timed", _timed):
+    with patch.object(pairs.Pairs, "compare", compare), patch.object(router, "timed", _timed):
         waiting = iter(people)
         await asyncio.gather(*(_ask(made, shop, waiting) for _ in range(AT_ONCE)))
     return kept

@@ -44,6 +44,9 @@ PUSH_DURATION: Final = "coterie_push_duration_seconds"
 PUSH_FAILURES: Final = "coterie_push_failures_total"
 EXPORTED_EVENTS: Final = "coterie_exported_events_total"
 EXPORT_FAILURES: Final = "coterie_export_failures_total"
+IMPRESSIONS: Final = "coterie_impressions_total"
+IMPRESSION_BYTES: Final = "coterie_impression_bytes_total"
+IMPRESSIONS_DROPPED: Final = "coterie_impressions_dropped_total"
 AGED: Final = "coterie_aged_total"
 AGED_PASSED: Final = "coterie_aged_passed_timestamp_seconds"
 
@@ -58,6 +61,8 @@ ARM_SHOWN: Final = "coterie_arm_shown_total"
 ARM_DURATION: Final = "coterie_arm_duration_seconds"
 SHIELDED: Final = "coterie_shielded_total"
 UNMIRRORED: Final = "coterie_unmirrored_total"
+EXPERIMENT_LISTS: Final = "coterie_experiment_lists_total"
+EXPERIMENT_SHIELDED: Final = "coterie_experiment_shielded_total"
 
 # The rollout as its controller decides it.
 ROLLOUT_STATE: Final = "coterie_rollout_state"

@@ -27,6 +27,7 @@ from serving.telemetry.logs import LOGGER, start_logging
 
 if TYPE_CHECKING:  # what takes long to load, and is loaded while it listens
     from serving.features.online_store import OnlineFeatures
+    from serving.ingestion.experiment_watch import ExperimentWatch
     from serving.ingestion.exporter import Exporter
     from serving.ingestion.feature_updater import FeatureUpdater
     from serving.ingestion.retention import Retention
@@ -52,6 +53,8 @@ class Consumer:
     """The log has no event for longer before it is exported."""
     take_over_s: float = 10.0
     """What was not pushed for so long was left behind by the sink."""
+    watch: "ExperimentWatch | None" = None
+    """Judges experiments; nobody does if None."""
     came_round: float = field(default_factory=time.monotonic)
     _said: str | None = None
     _updater: "FeatureUpdater | None" = None
@@ -59,7 +62,7 @@ class Consumer:
     def turn(self) -> None:
         """Export and take over once; trouble is logged, and the next turn tries again."""
         # Each, whatever became of the other.
-        parts = (self._take_over, self._export, self._sweep, self.retention.turn)
+        parts = (self._take_over, self._export, self._sweep, self.retention.turn, self._judge)
         wrong = "; ".join(filter(None, map(self._try, parts)))
         if wrong and wrong != self._said:
             log.warning("the event consumer goes on: %s", wrong)
@@ -114,6 +117,10 @@ class Consumer:
             self.metrics.export_failures.inc()
             raise
         self.metrics.oldest_unexported.set(self.log.oldest_unexported_s())
+
+    def _judge(self) -> None:
+        if self.watch is not None:
+            self.watch.turn()
 
     def _sweep(self) -> None:
         with suppress(LockTakenError):
@@ -197,7 +204,9 @@ def consume(
             "to the folder of tables that pipelines have as their source"
         )
     from coterie.data.pseudonyms import PseudonymKeys
+    from coterie.experiments.store import ExperimentStore
     from serving.features.online_store import FeastFeatures
+    from serving.ingestion.experiment_watch import ExperimentWatch
     from serving.ingestion.exporter import Exporter, restore_changes
     from serving.ingestion.retention import Retention
     from serving.ingestion.sweep import Sweeper
@@ -212,6 +221,9 @@ def consume(
         return FeastFeatures(settings.features)
 
     retention = Retention(events, features, sweeper, settings.keep_days, metrics)
+    watch = ExperimentWatch(
+        ExperimentStore(settings.experiments_root), settings.event_export, features
+    )
     if given.restore:
         keys = PseudonymKeys.given(settings.pseudonym_key, settings.pseudonym_key_file)
         agree_on_people(settings)
@@ -224,6 +236,8 @@ def consume(
             print(f"{swept} rows of people who were erased are gone from {settings.event_export}")
         for where, removed in retention.finish().items():
             print(f"{removed} removed from {where}: older than {settings.keep_days:g} days")
+        if judged := watch.look():
+            print(f"experiments judged: {', '.join(judged)}")
         return
     probed.work = consumer = Consumer(
         events,
@@ -234,6 +248,7 @@ def consume(
         retention,
         given.export_every,
         given.take_over,
+        watch,
     )
     log.info("begins")
     consumer.run(stop, given.interval)

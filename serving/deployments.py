@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from ray import serve
@@ -23,7 +23,7 @@ from coterie.data.locks import SQLITE
 from coterie.errors import BadInputError
 from coterie.rollout.live import Live
 from serving.events.event import Entry
-from serving.events.log import LogBatch
+from serving.events.log import EventLog, LogBatch
 from serving.events.open import open_event_log, open_live_rows
 from serving.features.live import LiveState
 from serving.features.online_store import FeastFeatures
@@ -43,6 +43,9 @@ from serving.telemetry.metrics import ServingMetrics, share_counts
 from serving.telemetry.metrics_server import MetricsServer
 from serving.telemetry.pipeline_runs import pipeline_collector
 from serving.telemetry.traces import start_traces
+
+if TYPE_CHECKING:  # what takes long to load, and sinks do without
+    from serving.ingestion.impression_writer import ImpressionWriter
 
 log = logging.getLogger(LOGGER)
 Answer = TypeVar("Answer")
@@ -223,6 +226,7 @@ class Api:
         # Torch takes seconds to import, and the sink does without it.
         import torch
 
+        from coterie.experiments.store import ExperimentStore
         from coterie.release.queries import QueryEncoders
         from serving.lists.exploring import Explorer
         from serving.lists.rules_file import RulesFile
@@ -235,6 +239,8 @@ class Api:
         start_traces(settings.traces)
         share_counts(settings.metrics_folder)
         self._metrics = ServingMetrics(pipeline_collector(settings))
+        live = LiveState(open_live_rows(settings))
+        self._writer = _impression_writer(settings, self._metrics, live)
         self._router = ReleaseRouter(
             FeastFeatures(settings.features),
             self._metrics,
@@ -243,11 +249,14 @@ class Api:
             str(settings.replicas_folder),
             QueryEncoders(settings.text_encoder, settings.content_key),
             settings.discretion,
-            LiveState(open_live_rows(settings)),
+            live,
             RulesFile(settings.rules, self._metrics),
             # Lists come to replicas by chance, so each explores its part.
             Explorer(settings.explore_share, -(-settings.explore_lists // settings.replicas)),
+            self._writer,
+            ExperimentStore(settings.experiments_root) if settings.experiments_root else None,
         )
+        self._router.experiments.start()
         self._begun = False
         self._beats = asyncio.create_task(self._beat())
 
@@ -271,6 +280,11 @@ class Api:
             AppParts(settings, self._router, writer, self._metrics, directory, rollouts)
         )
 
+    def __del__(self) -> None:
+        # Ray Serve calls it when a replica ends in good order.
+        if (writer := getattr(self, "_writer", None)) is not None:
+            writer.stop()
+
     async def _beat(self) -> None:
         server = MetricsServer(self._settings.host, self._settings.metrics_port, self._metrics)
         while True:
@@ -279,6 +293,29 @@ class Api:
             # Nothing to say before there is something to serve, or while the disk is full.
             with contextlib.suppress(BadInputError, OSError):
                 self._router.beat()
+
+
+def _impression_writer(
+    settings: Settings, metrics: ServingMetrics, live: LiveState
+) -> "ImpressionWriter | None":
+    """Begin to write what lists show, where there is a place for it."""
+    if not settings.event_export:
+        return None
+    from serving.ingestion.impression_writer import ImpressionWriter
+
+    def stores() -> tuple[EventLog, FeastFeatures]:
+        # Of the thread that writes: neither is for two.
+        return open_event_log(settings), FeastFeatures(settings.features)
+
+    writer = ImpressionWriter(
+        settings.event_export,
+        settings.impressions_share,
+        metrics.impressions,
+        stores,
+        lambda: live.withdrawn,
+    )
+    writer.start(settings.impressions_s)
+    return writer
 
 
 def build(_: dict[str, Any] | None = None) -> serve.Application:

@@ -161,6 +161,16 @@ class RecommendationList(BaseModel):
         description="Of the next page: send it back as `after`; left out of the last page",
     )
     _best_score: float | None = PrivateAttr(default=None)
+    _chances: dict[int, float] = PrivateAttr(default_factory=dict)
+
+    def note_chance(self, position: int, chance: float) -> None:
+        """Note how likely it was that the item at a position (from 0) stands there, below 1."""
+        self._chances[position] = chance
+
+    def propensities(self) -> list[float]:
+        """Say of each item how likely it was that it stands there, given what stands above; nobody
+        else is told."""
+        return [self._chances.get(position, 1.0) for position in range(len(self.items))]
 
     def note_best_score(self, score: float | None) -> None:
         """Note the best score that the release gave, before rules of the shop changed it."""

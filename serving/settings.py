@@ -2,14 +2,14 @@
 
 import difflib
 import os
-import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from coterie.access.origins import check_origins
 from coterie.access.scopes import read_scopes
 from coterie.data.locks import SQLITE, check_log_url
 from coterie.errors import BadInputError
@@ -76,6 +76,10 @@ class Settings:
     event_export: str = ""
     """Folder or URL of tables that the event consumer adds events to, in ``events/``; the
     ``source`` of pipelines."""
+    impressions_share: float = 0.0
+    """Share of shoppers whose lists are kept beside exported events; those in experiments are."""
+    impressions_s: float = 60.0
+    """For so long what lists showed waits to be written."""
     storefront: bool = False
     """Serve the demonstration page and the endpoints that list shoppers, friends and histories.
     They show people to whoever asks: never on a public address."""
@@ -200,12 +204,17 @@ class Settings:
                     f"{PREFIX}{name}_TOKEN has {len(token)} characters: expected at least "
                     f"{_MIN_SALT}, for example from `openssl rand -hex 16`"
                 )
-        _check_origins(self.origins)
+        check_origins(self.origins, f"{PREFIX}CORS_ORIGINS")
         if self.open_scopes:
             try:
                 read_scopes(self.open_scopes.replace(",", " ").split())
             except BadInputError as error:
                 raise BadInputError(f"{PREFIX}OPEN_SCOPES: {error}") from error
+        if self.impressions_share and not self.event_export:
+            raise BadInputError(
+                f"{PREFIX}IMPRESSIONS_SHARE is {self.impressions_share:g} and there is nowhere to "
+                f"keep what lists show: set {PREFIX}EVENT_EXPORT as the event consumer has it"
+            )
         if self.page_key and self.host not in AT_HOME:
             raise BadInputError(
                 f"{PREFIX}PAGE_KEY is set and {PREFIX}HOST is {self.host}: pages let in whoever "
@@ -272,6 +281,12 @@ class Settings:
         return self.rollouts or str(Path(self.state) / "rollouts")
 
     @property
+    def experiments_root(self) -> str:
+        """Folder or URL where experiments are written down: beside what is exported, which all
+        replicas and the consumer share; empty where nothing is exported, so there are none."""
+        return f"{self.event_export.rstrip('/')}/experiments" if self.event_export else ""
+
+    @property
     def replicas_folder(self) -> Path:
         """Folder where each replica says what it serves."""
         return Path(self.state) / "replicas"
@@ -315,6 +330,8 @@ _BOUNDS: Final = {
     "llm_timeout_s": (0.05, 60),
     "llm_tokens_per_hour": (0, 1_000_000_000),
     "explore_share": (0, 1),
+    "impressions_share": (0, 1),
+    "impressions_s": (0.1, 3600),
     "explore_lists": (1, 1_000_000),
     "rate_per_key": (0, 1_000_000),
     "rate_per_address": (0, 1_000_000),
@@ -327,27 +344,10 @@ _BOUNDS: Final = {
     "attribution_s": (0.1, 86400),
     "event_log_sync_s": (0, 5),
 }
-_ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIN_SALT: Final = 16
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
-
-
-def _check_origins(origins: Sequence[str]) -> None:
-    """Refuse what a browser would never send: it would be let in silently, or never."""
-    for origin in origins:
-        if origin == "*" and len(origins) > 1:
-            raise BadInputError(
-                f"{PREFIX}CORS_ORIGINS holds * and {len(origins) - 1} more: expected * alone, "
-                "which lets every page read answers, or the origins without it"
-            )
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise BadInputError(
-                f"{PREFIX}CORS_ORIGINS holds {origin!r}: expected scheme and host as browsers "
-                "send them, in small letters, with the port where it is not the usual one, and "
-                "without a path, like https://shop.example or http://localhost:3000"
-            )
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:

@@ -312,6 +312,13 @@ def rollout(options: argparse.Namespace) -> None:
     rollout.ACTIONS[options.action](options)
 
 
+def experiment(options: argparse.Namespace) -> None:
+    """Begin, end and judge experiments of a served shop."""
+    from coterie.cli import experiment
+
+    experiment.ACTIONS[options.action](options)
+
+
 def release(options: argparse.Namespace) -> None:
     """Look at releases."""
     from coterie.cli import release

@@ -7,6 +7,7 @@ import coterie
 from coterie.cli import off_policy
 from coterie.cli.behaviour_parser import add_behaviour
 from coterie.cli.describe_parser import add_describe
+from coterie.cli.experiment_parser import add_experiment
 from coterie.cli.finetune_parser import add_finetune
 from coterie.cli.keys_parser import add_keys
 from coterie.cli.network_parser import add_network
@@ -64,6 +65,7 @@ def make_parser() -> Parser:
         _report,
         _release,
         add_rollout,
+        add_experiment,
         add_keys,
         add_pseudonyms,
     ):

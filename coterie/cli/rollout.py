@@ -30,14 +30,14 @@ def _api(options: argparse.Namespace) -> RolloutApi:
         BadInputError: There is no token, or no such address.
     """
     return RolloutApi(
-        options.url or os.environ.get(URL_VARIABLE) or URL, _token(options.token_file)
+        options.url or os.environ.get(URL_VARIABLE) or URL, token_of(options.token_file)
     )
 
 
 def start(options: argparse.Namespace) -> None:
     """Begin a rollout, and wait for its end if asked to."""
     api = _api(options)
-    body = {"release": options.release, "reason": options.reason, "who": _who(options.who)}
+    body = {"release": options.release, "reason": options.reason, "who": who_of(options.who)}
     plan = _read_plan(options.plan)
     if options.override:
         plan["override"] = options.override
@@ -64,7 +64,7 @@ def status(options: argparse.Namespace) -> None:
 
 def command(options: argparse.Namespace) -> None:
     """Give any command of a person but ``start``."""
-    body = {"reason": options.reason, "who": _who(options.who)}
+    body = {"reason": options.reason, "who": who_of(options.who)}
     if options.action == "unquarantine":
         body["release"] = options.release
     receipt = _api(options).post(f"/{options.action}", body)
@@ -162,7 +162,7 @@ def _why_back(told: Mapping[str, Any]) -> str:
     return view.clean(lines[0]) if lines else "see coterie rollout history"
 
 
-def _token(file: str | None) -> str:
+def token_of(file: str | None) -> str:
     """Read the token; never from the command line, which every process of the machine may read."""
     if file is None:
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
@@ -181,7 +181,8 @@ def _token(file: str | None) -> str:
     return token
 
 
-def _who(given: str | None) -> str:
+def who_of(given: str | None) -> str:
+    """Give the name that stands for who types."""
     if given:
         return given
     try:

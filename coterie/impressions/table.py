@@ -1,5 +1,6 @@
 """The table of impressions: which item stood where, who chose it, and how likely that was."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -21,7 +22,9 @@ IMPRESSIONS: Final = Table(
         Column("shown_ts_ms", pa.int64(), True, "when, milliseconds since 1970"),
         Column("surface", pa.string(), True, "where in the shop: home, product or cart"),
         Column("release", pa.string(), True, "version of the release that made the list"),
-        Column("rules", pa.string(), False, "digest of the shop's rules; empty: none applied"),
+        Column(
+            "rules", pa.string(), False, "name of the rules, or digest of the shop's; empty: none"
+        ),
         Column("experiment", pa.string(), False, "names, + between them; empty: none"),
         Column("arm", pa.string(), False, "of each experiment, + between them"),
         Column("position", pa.int32(), True, "place in the list, from 0"),
@@ -32,6 +35,8 @@ IMPRESSIONS: Final = Table(
             True,
             "probability that this item stood here, given the shopper and what stood above",
         ),
+        Column("made_ms", pa.float64(), False, "how long the list took to make"),
+        Column("shielded", pa.bool_(), False, "whether its arm's release could not make it"),
     ),
     ("list_id", "item_id"),
     optional=True,
@@ -69,6 +74,9 @@ class ShownList:
     """As long as ``item_ids``."""
     first_position: int = 0
     """Place of the page's first item in the whole list."""
+    made_ms: float | None = None
+    shielded: bool = False
+    """Whether the release of its arm could not make it, so that what is live did."""
 
 
 def impressions_table(lists: Iterable[ShownList]) -> pa.Table:
@@ -79,20 +87,22 @@ def impressions_table(lists: Iterable[ShownList]) -> pa.Table:
         num = len(one.item_ids)
         for name in ("list_id", "user_id", "shown_ts_ms", "surface", "release", "rules"):
             columns[name].extend([getattr(one, name)] * num)
-        columns["experiment"].extend([one.experiment] * num)
-        columns["arm"].extend([one.arm] * num)
+        for name in ("experiment", "arm", "made_ms", "shielded"):
+            columns[name].extend([getattr(one, name)] * num)
         columns["position"].extend(range(one.first_position, one.first_position + num))
         columns["item_id"].extend(one.item_ids)
         columns["propensity"].extend(one.propensities)
     return pa.table(columns, schema=IMPRESSIONS.arrow)
 
 
-def read_impressions(source: str) -> pa.Table:
+def read_impressions(source: str, since_ms: int = 0) -> pa.Table:
     """Read what lists showed.
 
     Args:
         source: Folder of tables that has ``impressions/``, that folder itself, or one Parquet file;
             local or of a store.
+        since_ms: Files whose names say that all in them is older are not read, milliseconds since
+            1970.
 
     Returns:
         The columns of ``IMPRESSIONS``, in the order of time, list and position. An item that stands
@@ -112,11 +122,21 @@ def read_impressions(source: str) -> pa.Table:
                 f"{IMPRESSIONS.name}/, which serving writes where COTERIE_IMPRESSIONS_SHARE is "
                 "over 0"
             )
-        parts = [_checked(pq.read_table(pa.BufferReader(fs.cat_file(one))), one) for one in paths]
+        late = [one for one in paths if _last_ms(one) >= since_ms] or paths[-1:]
+        parts = [_checked(pq.read_table(pa.BufferReader(fs.cat_file(one))), one) for one in late]
     return _once(pa.concat_tables(parts)).sort_by([(name, "ascending") for name in _ORDER])
 
 
-_ORDER: Final = ("shown_ts_ms", "list_id", "position")
+_ORDER: Final = IMPRESSIONS.order
+_NAMED: Final = re.compile(r"-([0-9]{15})_[0-9]{8}\.parquet$")
+_NOTHING: Final = {"rules": "", "experiment": "", "arm": "", "shielded": False}
+"""What a column says that a file lacks; null where it is none of these."""
+
+
+def _last_ms(path: str) -> int:
+    """Read the newest time in a file of serving's out of its name; of another it is not known."""
+    told = _NAMED.search(path)
+    return int(told[1]) if told else 1 << 62
 
 
 def _parquet(fs: Any, root: str) -> list[str]:
@@ -132,9 +152,11 @@ def _checked(rows: pa.Table, path: str) -> pa.Table:
     missing = sorted(set(IMPRESSIONS.required) - set(rows.column_names))
     if missing:
         raise BadInputError(f"{path} lacks the columns {', '.join(missing)} of impressions")
-    for name in ("rules", "experiment", "arm"):
-        if name not in rows.column_names:
-            rows = rows.append_column(name, pa.array([""] * rows.num_rows, pa.string()))
+    for one in IMPRESSIONS.columns:
+        if one.name not in rows.column_names:
+            rows = rows.append_column(
+                one.name, pa.array([_NOTHING.get(one.name)] * rows.num_rows, one.type)
+            )
     try:
         rows = rows.select(IMPRESSIONS.arrow.names).cast(IMPRESSIONS.arrow)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -14,13 +14,14 @@ from coterie.data.pseudonyms import PseudonymKeys
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError
 from coterie.files import write_atomically
+from coterie.impressions.table import IMPRESSIONS
 from coterie.schema import EVENTS
 
 _EXPORTED: Final = re.compile(EXPORTED_NAME)
 
 
 def renew(folder: str, keys: PseudonymKeys) -> int:
-    """Rewrite exported events and changes that hold ids, or pseudonyms under older keys.
+    """Rewrite exported files that hold ids, or pseudonyms under older keys.
 
     Args:
         folder: Of tables, to which the event consumer exports; local or of a store. Nothing may
@@ -38,7 +39,7 @@ def renew(folder: str, keys: PseudonymKeys) -> int:
         raise BadInputError("there is no pseudonym key, so there is nothing to renew to")
     fs, root = open_store(folder)
     renewed = 0
-    for name in (EVENTS.name, CHANGES):
+    for name in (EVENTS.name, CHANGES, IMPRESSIONS.name):
         with reaching(folder):
             found = fs.find(f"{root}/{name}") if fs.exists(f"{root}/{name}") else []
             for path in sorted(one for one in found if _EXPORTED.search(one)):
@@ -50,7 +51,7 @@ def _renew_file(fs: Any, path: str, name: str, keys: PseudonymKeys) -> int:
     content = fs.cat_file(path)
     try:
         rows = pq.read_table(pa.BufferReader(content))
-        after = _events(rows, keys) if name == EVENTS.name else _changes(content, path, keys)
+        after = _changes(content, path, keys) if name == CHANGES else _named(rows, keys)
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
     if after.equals(rows):
@@ -64,7 +65,7 @@ def _renew_file(fs: Any, path: str, name: str, keys: PseudonymKeys) -> int:
     return 1
 
 
-def _events(rows: pa.Table, keys: PseudonymKeys) -> pa.Table:
+def _named(rows: pa.Table, keys: PseudonymKeys) -> pa.Table:
     people = PseudonymousRows(keys)
     for place, name in enumerate(rows.column_names):
         if name.endswith(PERSON):

@@ -16,16 +16,21 @@ ENDED: Final = frozenset({"idle", "promoted", "rolled_back"})
 
 
 class RolloutApi:
-    """The rollouts of an app."""
+    """The rollouts of an app, or its experiments."""
 
-    def __init__(self, url: str, token: str):
+    def __init__(self, url: str, token: str, path: str = PATH):
         """Know an address, and the token of those who may command.
+
+        Args:
+            url: Of the app.
+            token: A key of ``admin``.
+            path: What is commanded.
 
         Raises:
             BadInputError: There is no such address.
         """
         self._http = HttpClient(url, TIMEOUT_S, token)
-        self.url = self._http.url
+        self.url, self._path = self._http.url, path
 
     def get(self, path: str = "", **query: Any) -> Any:
         """Read the JSON of an answer.
@@ -34,7 +39,7 @@ class RolloutApi:
             BadInputError: The app refuses it.
             UnavailableError: There is no answer, or none of Coterie's.
         """
-        return self._content(lambda: self._http.get(PATH + path, **query))
+        return self._content(lambda: self._http.get(self._path + path, **query))
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Send a command, and read the JSON of the answer.
@@ -43,7 +48,7 @@ class RolloutApi:
             BadInputError: See ``get``.
             UnavailableError: See ``get``.
         """
-        return self._content(lambda: self._http.post(PATH + path, dict(body)))
+        return self._content(lambda: self._http.post(self._path + path, dict(body)))
 
     def _content(self, ask: Callable[[], Answer]) -> Any:
         try:
@@ -67,7 +72,7 @@ class RolloutApi:
                 f"{self.url} has another token: put its own into {TOKEN_VARIABLE}, or into a file "
                 "for --token-file"
             )
-        if code == 404:
+        if code == 404 and self._path == PATH:
             raise BadInputError(f"{self.url} knows of no rollouts: is it this version of Coterie?")
         if code < 400:
             raise BadInputError(

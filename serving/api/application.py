@@ -7,10 +7,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import coterie
+from coterie.experiments.store import ExperimentStore
 from serving.api import (
     admin,
     asking,
     changes,
+    experiments,
     operations,
     people,
     routes,
@@ -72,9 +74,11 @@ def create_app(parts: AppParts) -> ASGIApp:
         rollout_store, locator = parts.rollouts
         rollouts = RolloutParts(rollout_store, locator.find, locator.versions)
         app.state.rollouts, app.state.overview = rollouts, CachedOverview(rollouts)
-        routers.append(admin.api)
+        root = parts.settings.experiments_root
+        app.state.experiments = ExperimentStore(root) if root else None
+        routers += [admin.api, experiments.api]
         if parts.settings.storefront:
-            routers.append(operations.api)
+            routers += [operations.api, experiments.pages]
     if parts.settings.storefront:
         routers.append(storefront.api)
     # Not by include_router, which prepares every route once more at an app's first request. All

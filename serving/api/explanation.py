@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from coterie.experiments.assignment import bucket
 from coterie.rollout.history import PastState
 from coterie.rollout.status import NamedRelease
 from coterie.rollout.words import called, in_percent
-from serving.rollouts.assignment import bucket
 
 
 class UserArm(BaseModel):

@@ -126,7 +126,7 @@ class Retention:
     def _of_exports(self, oldest_ms: int) -> Iterator[None]:
         if self._sweeper is None:
             return
-        paths = self._sweeper.files()
+        paths = self._sweeper.aged_files()
         for first in range(0, len(paths), FILES):
             some = paths[first : first + FILES]
             self._count("exports", self._sweeper.remove_older(some, oldest_ms))

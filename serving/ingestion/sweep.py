@@ -15,6 +15,7 @@ from coterie.data.locks import EXPORT
 from coterie.data.pseudonymous import EXPORTED_NAME
 from coterie.data.stores import open_store, reaching
 from coterie.data.suppressed import NOBODY, REFERRING, Suppressed, people_in
+from coterie.impressions.table import IMPRESSIONS
 from coterie.schema import EVENTS, TIES, USERS
 from serving.events.log import EventLog
 from serving.ingestion.exporter import put_file
@@ -52,9 +53,15 @@ class Sweeper:
         if not gone or gone is self._swept:
             return 0
         with self._log.lock(EXPORT, wait_s=0.0):
-            swept = self._sweep(EVENTS.name, gone) + self._sweep(CHANGES, gone)
+            swept = sum(
+                self._sweep(name, gone) for name in (EVENTS.name, CHANGES, IMPRESSIONS.name)
+            )
         self._swept = gone
         return swept
+
+    def aged_files(self) -> list[str]:
+        """Name the files of what people did and saw, which is kept for a time."""
+        return [*self.files(), *self.files(IMPRESSIONS.name)]
 
     def files(self, name: str = EVENTS.name) -> list[str]:
         """Name the files that exporters wrote into a folder of tables, oldest first."""
@@ -64,10 +71,10 @@ class Sweeper:
             return sorted(one for one in found if _OURS.search(one))
 
     def remove_older(self, paths: Sequence[str], oldest_ms: int) -> int:
-        """Take events of before a time out of files; return how many there were.
+        """Take events and impressions of before a time out of files; return how many there were.
 
         Args:
-            paths: Of ``files()``; one that is not there any more has none.
+            paths: Of ``aged_files()``; one that is not there any more has none.
             oldest_ms: Milliseconds since 1970.
 
         Raises:
@@ -84,10 +91,17 @@ class Sweeper:
 
     def _remove_older(self, path: str, oldest: datetime) -> int:
         with self._fs.open(path, "rb") as file:
-            if _earliest(pq.ParquetFile(file).metadata, "ts") >= oldest:
-                return 0
+            metadata = pq.ParquetFile(file).metadata
+        names = metadata.schema.to_arrow_schema().names
+        # Impressions hold their time as a number, which events do not.
+        name: str = "ts"
+        limit: Any = oldest
+        if "shown_ts_ms" in names:
+            name, limit = "shown_ts_ms", int(oldest.timestamp() * 1000)
+        if _earliest(metadata, name) >= limit:
+            return 0
         rows = pq.read_table(pa.BufferReader(self._fs.cat_file(path)))
-        left = rows.filter(pc.greater_equal(rows["ts"], pa.scalar(oldest, rows["ts"].type)))
+        left = rows.filter(pc.greater_equal(rows[name], pa.scalar(limit, rows[name].type)))
         removed: int = rows.num_rows - left.num_rows
         if removed:
             self._put(path, left)
@@ -99,7 +113,13 @@ class Sweeper:
 
     def _sweep_file(self, path: str, name: str, gone: Suppressed) -> int:
         rows = pq.read_table(pa.BufferReader(self._fs.cat_file(path)))
-        left, num_named = _events(rows, gone) if name == EVENTS.name else (_changes(rows, gone), 0)
+        num_named = 0
+        if name == EVENTS.name:
+            left, num_named = _events(rows, gone)
+        elif name == CHANGES:
+            left = _changes(rows, gone)
+        else:
+            left = rows.filter(pc.invert(gone.among(rows["user_id"])))
         swept: int = rows.num_rows - left.num_rows + num_named
         if swept or left.num_rows == 0:
             self._put(path, left)
@@ -115,14 +135,15 @@ class Sweeper:
         put_file(self._fs, path, content.getvalue())
 
 
-def _earliest(metadata: pq.FileMetaData, name: str) -> datetime:
+def _earliest(metadata: pq.FileMetaData, name: str) -> Any:
     """Read the earliest time of a column from the end of a file; where that tells none, time's
     beginning."""
     place = metadata.schema.to_arrow_schema().get_field_index(name)
     parts = [metadata.row_group(n).column(place).statistics for n in range(metadata.num_row_groups)]
     if not all(part is not None and part.has_min_max for part in parts):
-        return datetime.min.replace(tzinfo=UTC)
-    return min((part.min for part in parts), default=datetime.max.replace(tzinfo=UTC))
+        return datetime.min.replace(tzinfo=UTC) if name == "ts" else 0
+    never = datetime.max.replace(tzinfo=UTC) if name == "ts" else 1 << 62
+    return min((part.min for part in parts), default=never)
 
 
 def _events(rows: pa.Table, gone: Suppressed) -> tuple[pa.Table, int]:

@@ -9,12 +9,14 @@ from typing import Final
 
 import numpy as np
 
-from coterie.schema import EventKind
+from coterie.impressions.attribution import CLICKS
 from serving.events.event import Event
 
 PLACE: Final = 4
 """Where a list shows what it explores, from 0: seen, and not the first. Shorter lists do not."""
-CLICKS: Final = frozenset({EventKind.CLICK, EventKind.CART, EventKind.PURCHASE})
+DRAWS: Final = 64
+"""By which the chance of an item is estimated."""
+_RNG: Final = np.random.default_rng()
 _REMEMBERED: Final = 10_000
 """Items whose counts are kept."""
 
@@ -62,6 +64,23 @@ class Explorer:
         shown = np.maximum([s for _, s, _ in left], clicked)
         rng = np.random.default_rng(self._drawn(user_id))
         return left[int(rng.beta(1.0 + clicked, 1.0 + shown - clicked).argmax())][0]
+
+    @property
+    def share(self) -> float:
+        """Share of shoppers whose lists show one new item."""
+        return self._share
+
+    def chance(self, item_ids: Sequence[str], item_id: str) -> float:
+        """Estimate how likely it is that a shopper is shown one of these new items by the lot, over
+        all days: as often as so many draws choose it, and never 0."""
+        with self._lock:
+            known = [(one, self._tallies.get(one) or _Tally()) for one in item_ids]
+            left = [(one, t.shown, t.clicked) for one, t in known if t.shown < self._enough]
+        clicked = np.array([c for _, _, c in left], np.float64)
+        shown = np.maximum([s for _, s, _ in left], clicked)
+        drawn = _RNG.beta(1.0 + clicked, 1.0 + shown - clicked, (DRAWS, len(left))).argmax(axis=1)
+        place = next((n for n, (one, _, _) in enumerate(left) if one == item_id), -1)
+        return self._share * (float((drawn == place).sum()) + 1.0) / (DRAWS + 1.0)
 
     def note_shown(self, item_ids: Iterable[str]) -> None:
         """Note new items that a list shows, whatever brought them there."""

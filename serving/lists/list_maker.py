@@ -127,7 +127,8 @@ class ListMaker:
             num = k + len(wanted.shown) + 1
             ranked = self._ranked(asked, num, allowed, wanted)
             ranked = ranked.take(self._unshown(ranked.lists, wanted))
-            ranked, more = self._explored(ranked, known, asked, allowed, wanted).cut(k)
+            ranked, chance = self._explored(ranked, known, asked, allowed, wanted)
+            ranked, more = ranked.cut(k)
         lists = ranked.lists
         items = self._listed(lists, 1 + len(wanted.shown))
         for position in ranked.all_explored:
@@ -146,6 +147,8 @@ class ListMaker:
             next=next_page((one.item for one in items), wanted) if more else None,
         )
         answer.note_best_score(ranked.best)
+        if len(items) > PLACE:
+            answer.note_chance(PLACE, chance)
         return answer
 
     def about(self, known: ShopperFeatures, row: int, texts: Texts) -> ShopperItem:
@@ -241,21 +244,26 @@ class ListMaker:
         asked: Asked,
         allowed: npt.NDArray[np.bool_],
         wanted: Wanted,
-    ) -> RankedList:
-        """Show one new item on the first page, at home, of those whose lists explore."""
-        if wanted.surface != "home" or wanted.shown or not wanted.explorer.explores(known.user_id):
-            return ranked
+    ) -> tuple[RankedList, float]:
+        """Show one new item on the first page, at home, of those whose lists explore; and say how
+        likely it was that its place holds what it holds."""
+        explorer = wanted.explorer
+        if wanted.surface != "home" or wanted.shown or not explorer.share:
+            return ranked, 1.0
         first = self.items.num_released
         new = [self.catalogue.item_id(first + row) for row in np.flatnonzero(allowed[first:])]
         recent = known.row.recent
-        chosen = wanted.explorer.choose(
-            known.user_id, list(set(new).difference(recent.item_ids, recent.had_ids))
-        )
+        left = list(set(new).difference(recent.item_ids, recent.had_ids))
+        chosen = explorer.choose(known.user_id, left)
         if chosen is None:
-            return ranked
+            return ranked, 1.0
+        if not explorer.explores(known.user_id):
+            return ranked, 1.0 - explorer.share
         row = self.catalogue.row(chosen)
         own = self.items.recommender.score(asked, np.array([row], np.int64)).score[0, 0]
-        return ranked.exploring(row, float(own), PLACE)
+        explored = ranked.exploring(row, float(own), PLACE)
+        moved = bool(explored.all_explored)
+        return explored, explorer.chance(left, chosen) if moved else 1.0
 
     def _listed(self, lists: Lists, first_rank: int) -> list[ListedItem]:
         rows = lists.item_idx[0]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -101,19 +101,26 @@ class RankedList:
         return {RuleEffect.SPONSORED: 0.0, **moved} if self.sponsored[position] else moved
 
 
+_COMPILED: Final = 32
+"""Rules of a surface that are kept compiled: the shop's own, and those of experiments."""
+
+
 class CompiledCache:
     """The rules of each surface, compiled once for a catalogue as it is at the moment."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[ListRules, ItemColumns, CompiledRules | None]] = {}
+        self._made: dict[tuple[str, str], tuple[ListRules, ItemColumns, CompiledRules | None]] = {}
 
     def of(self, rules: ListRules, surface: str, catalogue: Catalogue) -> CompiledRules | None:
         """Give the rules of a surface; None: there are none. Several threads may ask."""
-        found, columns = self._made.get(surface), catalogue.columns
+        key, columns = (surface, rules.digest), catalogue.columns
+        found = self._made.get(key)
         if found is None or found[0] is not rules or found[1] is not columns:
             listed = rules.at(surface)
             made = CompiledRules.of(listed, columns, catalogue.rows) if listed else None
-            found = self._made[surface] = rules, columns, made
+            if len(self._made) >= _COMPILED:
+                self._made.clear()
+            found = self._made[key] = rules, columns, made
         return found[2]
 
 

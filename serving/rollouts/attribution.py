@@ -13,15 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from coterie.impressions.attribution import CLICKS
 from coterie.rollout.live import Live
 from coterie.schema import EventKind
 from serving.events.event import Event
 from serving.telemetry.arm_metrics import SHORT_DIGEST, ArmMetrics, ArmName
 
-CLICKS: Final = frozenset({EventKind.CLICK, EventKind.CART, EventKind.PURCHASE})
-"""What follows from a list that pleased. A dislike that names its list is no click, and a return no
-purchase: they are counted as events of their kind, and what was returned leaves the next list. They
-take back no click: most returns come days after the window in which a release is judged."""
 REMEMBERED: Final = 200_000
 """Lists whose clicks are remembered, so that each counts once."""
 _LIST_ID: Final = re.compile(rf"([0-9a-f]{{{SHORT_DIGEST}}})-([0-9a-f]{{1,12}})-[0-9a-f]{{12}}")

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -113,8 +113,11 @@ class ReplicaReleases:
             raise BadInputError("this replica was not told what to serve: call adopt first")
         return self.arms
 
-    def fresh(self) -> LoadedArms:
+    def fresh(self, beside: Iterable[LoadedRelease] = ()) -> LoadedArms:
         """Return what answers at this moment, with all changes of items until now.
+
+        Args:
+            beside: Releases of experiments, which are brought up to date as well.
 
         Raises:
             BadInputError: There is nothing yet.
@@ -124,10 +127,25 @@ class ReplicaReleases:
         arms = self.now()
         if self._live is not None:
             self._live.refresh()
-            for arm in (arms.stable, arms.canary):
+            for arm in (arms.stable, arms.canary, *beside):
                 if arm is not None:
                     self._bring_up_to_date(arm)
         return arms
+
+    def load_beside(self, ref: ReleaseRef) -> LoadedRelease:
+        """Load a release that an experiment shows, and try it; one that a rollout has loaded is
+        not loaded again.
+
+        Raises:
+            BadInputError: It is damaged, or cannot make lists.
+            UnavailableError: Its store did not answer.
+        """
+        known = self._loaded().get(ref.digest)
+        if known is not None:
+            return known
+        arm = self._load(ref)
+        check_search(arm.maker)
+        return arm
 
     def _bring_up_to_date(self, arm: LoadedRelease) -> None:
         """Let an arm know of changes at once, and of new items as soon as they have vectors."""

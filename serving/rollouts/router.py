@@ -4,64 +4,48 @@ Shoppers are shielded: where the canary raises, takes too long, or makes a flawe
 answers that same request from the same features; the canary alone is blamed.
 """
 
-import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, Literal
 
 from coterie.data.suppressed import Suppressed
 from coterie.errors import UnavailableError
+from coterie.experiments.assignment import bucket
+from coterie.experiments.store import ExperimentStore
 from coterie.reasons.discretion import Discretion
 from coterie.recommend.recommender import ListSource
 from coterie.release.queries import QueryEncoders
 from coterie.rollout.live import Live
 from serving.features.live import LiveFeatures, LiveState
-from serving.features.online_store import OnlineFeatures
+from serving.features.online_store import OnlineFeatures, ShopperRow
+from serving.ingestion.impression_writer import ImpressionWriter
 from serving.lists.exploring import Explorer
 from serving.lists.list_maker import ListMaker
-from serving.lists.reasons import shares_by_kind
 from serving.lists.rules_file import RulesFile
 from serving.lists.shopper_features import ShopperFeatures
 from serving.lists.wanted import PLAIN, Wanted
-from serving.rollouts.assignment import bucket
-from serving.rollouts.attribution import Impressions, new_list_id
-from serving.rollouts.list_checks import TOO_SHORT, flaw, out_of_place
+from serving.rollouts.attribution import Impressions
+from serving.rollouts.experiment_arms import Assigned, ExperimentArms
+from serving.rollouts.list_checks import flaw, out_of_place
+from serving.rollouts.list_request import ListRequest, timed
 from serving.rollouts.loaded_arms import LoadedArms, ReplicaReleases
 from serving.rollouts.loaded_release import LoadedRelease
-from serving.rollouts.pairs import TimedList, pair_side
-from serving.rollouts.purchases import longer_lists
+from serving.rollouts.mirroring import CanaryList, CanaryMirror
+from serving.rollouts.pairs import TimedList
 from serving.rollouts.searches import Searches
-from serving.rollouts.workers import COMPARED_WITHIN_S, THREADS, ArmWorkers, DismissedError
+from serving.rollouts.showing import ListDelivery, ServedList
+from serving.rollouts.workers import DismissedError
 from serving.schemas import RecommendationList, SearchResults
 from serving.telemetry.arm_metrics import ArmName
 from serving.telemetry.logs import LOGGER
 from serving.telemetry.metrics import ServingMetrics
 
 MOST_WAITING: Final = 8
-"""Requests of the canary at a time; more are answered by stable at once."""
+"""Requests of the canary at a time, or of experiments' releases; more are answered by stable."""
+AnsweredBy = ArmName | Literal["experiment"]
 log: Final = logging.getLogger(LOGGER)
-
-
-@dataclass(frozen=True, slots=True)
-class ListRequest:
-    """A request, with what is known of its shopper: the same for both arms."""
-
-    known: ShopperFeatures
-    k: int
-    explain: bool
-    wanted: Wanted
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryList:
-    """A list that the canary made, and what is wrong with it."""
-
-    answer: RecommendationList
-    seconds: float
-    flawed: str
 
 
 class ReleaseRouter:
@@ -79,6 +63,8 @@ class ReleaseRouter:
         live: LiveState | None = None,
         rules: RulesFile | None = None,
         explorer: Explorer | None = None,
+        writer: ImpressionWriter | None = None,
+        experiments: ExperimentStore | None = None,
     ) -> None:
         """Begin with nothing to serve, until the first ``adopt``.
 
@@ -93,6 +79,8 @@ class ReleaseRouter:
             live: What changed since releases were made; nothing if not given.
             rules: The shop's, for lists of both arms alike; none if not given.
             explorer: Of new items, for both arms alike; nothing is explored if not given.
+            writer: Keeps what lists show; nothing is kept if not given.
+            experiments: Where they are written down; there are none if not given.
         """
         self.explorer = explorer or Explorer()
         self.rules_file = rules or RulesFile("", metrics)
@@ -101,9 +89,11 @@ class ReleaseRouter:
             features = LiveFeatures(features, live)
         self._metrics, self._timeout_s = metrics, timeout_s
         self._impressions = Impressions(window_s, metrics.arms)
+        self._delivery = ListDelivery(self._impressions, metrics, writer)
         self._releases = ReplicaReleases(features, metrics, state, encoders, discretion, live)
         self._searches = Searches(self._releases, metrics, timeout_s)
-        self._mirrors: set[asyncio.Task[None]] = set()
+        self._mirror = CanaryMirror(metrics, self._canary_list)
+        self.experiments = ExperimentArms(experiments, features, self._releases.load_beside)
 
     @property
     def stable(self) -> ListMaker:
@@ -163,27 +153,39 @@ class ReleaseRouter:
 
     async def answer(
         self, user_id: str, k: int, explain: bool, wanted: Wanted = PLAIN
-    ) -> tuple[ArmName, RecommendationList]:
+    ) -> tuple[AnsweredBy, RecommendationList]:
         """Make one shopper's list by the arm that is theirs, and say which arm made it in the end.
 
         Raises:
             UnavailableError: The feature store did not answer.
         """
-        arms = self._releases.fresh()
+        arms = self._releases.fresh(self.experiments.running.releases.values())
+        assigned = self.experiments.assign(user_id)
         # Both arms go by the rules of this moment, or they would be judged by these.
-        wanted = replace(wanted, rules=self.rules_file.rules, explorer=self.explorer)
+        rules = assigned.rules or self.rules_file.rules
+        wanted = replace(wanted, rules=rules, explorer=self.explorer)
         asked = ListRequest(arms.stable.maker.gather(user_id), k, explain, wanted)
+        # What an experiment has made apart is no matter of a rollout: neither is it counted there,
+        # nor does the canary's weight reach those shoppers.
+        apart = bool(assigned.digest) or assigned.popular
+        if apart:
+            shown = await self._by_experiment(arms, assigned, asked)
+            if shown is not None:
+                return "experiment", shown
+            self._metrics.experiments.shielded.inc()
         digest = arms.canary_digest
-        if digest and bucket(user_id, digest) < arms.weight:
-            made = await self._by_canary(arms, asked)
-            if made is not None:
+        if digest and not apart and bucket(user_id, digest) < arms.weight:
+            made = await self._canary_list(arms, asked)
+            if made is not None and not made.flawed:
                 assert arms.canary is not None
-                return "canary", self._show("canary", arms.canary, asked, made)
+                served = ServedList(made.answer, made.seconds, "canary", assigned)
+                return "canary", self._delivery.show(served, arms.canary, asked)
             self._metrics.arms.shielded.inc()
         by_stable = await self._by_stable(arms, asked)
         if digest and arms.mirrored:
-            self._mirror(arms, asked, by_stable)
-        return "stable", self._show("stable", arms.stable, asked, by_stable[0])
+            self._mirror.put(arms, asked, by_stable)
+        served = ServedList(*by_stable, "stable", assigned, shielded=apart)
+        return "stable", self._delivery.show(served, arms.stable, asked)
 
     async def search(
         self, user_id: str, query: str, k: int, explain: bool, wanted: Wanted = PLAIN
@@ -206,7 +208,7 @@ class ReleaseRouter:
             self._releases.fresh()
 
     async def _by_stable(self, arms: LoadedArms, asked: ListRequest) -> TimedList:
-        make = _timed(arms.stable.maker, asked)
+        make = timed(arms.stable.maker, asked)
         try:
             try:
                 made = await arms.stable_workers.run(make, None) if arms.stable_workers else make()
@@ -219,10 +221,29 @@ class ReleaseRouter:
         self._count("stable", arms, arms.stable, asked, made)
         return made
 
-    async def _by_canary(self, arms: LoadedArms, asked: ListRequest) -> RecommendationList | None:
-        """Ask the canary; None where stable has to answer: why is counted and logged."""
-        made = await self._canary_list(arms, asked)
-        return None if made is None or made.flawed else made.answer
+    async def _by_experiment(
+        self, arms: LoadedArms, assigned: Assigned, asked: ListRequest
+    ) -> RecommendationList | None:
+        """Make the list of an experiment's arm, apart from any rollout; None where stable has to:
+        the arm is blamed."""
+        by, workers = arms.stable, self.experiments.workers
+        if assigned.digest:
+            found = self.experiments.running.releases.get(assigned.digest)
+            if found is None or workers.waiting >= MOST_WAITING:
+                return None
+            by = found
+        if assigned.popular:
+            asked = of_nobody(asked)
+        try:
+            made = await workers.run(timed(by.maker, asked), self._timeout_s)
+        except Exception as error:  # whatever a bad release makes of it
+            fields = {"experiment": assigned.experiments, "arm": assigned.arms}
+            log.warning("an experiment's arm failed", exc_info=error, extra={"fields": fields})
+            return None
+        if _flaw(by, asked, made[0], None if by is arms.stable else arms.stable):
+            return None
+        answer, seconds = made
+        return self._delivery.show(ServedList(answer, seconds, None, assigned), by, asked)
 
     async def _canary_list(self, arms: LoadedArms, asked: ListRequest) -> CanaryList | None:
         """Have the canary make a list; None where it makes none."""
@@ -232,7 +253,7 @@ class ReleaseRouter:
             return None
         began = time.perf_counter()
         try:
-            made = await workers.run(_timed(canary.maker, asked), self._timeout_s)
+            made = await workers.run(timed(canary.maker, asked), self._timeout_s)
         except DismissedError:
             return None
         except Exception as error:  # whatever a bad release makes of it
@@ -255,13 +276,7 @@ class ReleaseRouter:
     ) -> str:
         """Count one answer; return what is wrong with it, or an empty text."""
         found, seconds = made
-        mask = arm.maker.catalogue.allowed(asked.wanted)
-        allowed = arm.maker.items.num_allowed(asked.wanted, mask)
-        beside = arms.stable.maker.items.num_allowed(asked.wanted) if name == "canary" else 0
-        told = asked.known, allowed, beside, asked.explain, asked.wanted
-        flawed = flaw(found, asked.k, *told) or out_of_place(
-            arm.maker, found, asked.known, asked.wanted, mask
-        )
+        flawed = _flaw(arm, asked, found, arms.stable if name == "canary" else None)
         signals = ["malformed"] if flawed else _signals(arm, found, asked.wanted)
         if "score_out_of_range" in signals and not arms.comparable:
             signals.remove("score_out_of_range")
@@ -271,106 +286,6 @@ class ReleaseRouter:
         if asked.known.is_stranger:
             self._metrics.arms.count_stranger(name)
         return flawed
-
-    def _mirror(self, arms: LoadedArms, asked: ListRequest, by_stable: TimedList) -> None:
-        """Put a request to the canary as well; its answer is counted, compared and thrown away."""
-        shown = [one.item.item_id for one in by_stable[0].items]
-        arms.purchases.note_shown(asked.known.user_id, shown)
-        if arms.canary_workers is not None and arms.canary_workers.waiting >= THREADS:
-            self._metrics.arms.unmirrored.inc()
-            return
-        task = asyncio.ensure_future(self._mirrored(arms, asked, by_stable))
-        self._mirrors.add(task)  # the loop alone would forget it
-        task.add_done_callback(self._mirrors.discard)
-
-    async def _mirrored(self, arms: LoadedArms, asked: ListRequest, by_stable: TimedList) -> None:
-        made = await self._canary_list(arms, asked)
-        if made is None or made.flawed not in ("", TOO_SHORT) or not asked.wanted.plain:
-            return
-        workers = arms.canary_workers
-        if arms.canary is None or workers is None:
-            return
-        makers = arms.canary.maker, arms.stable.maker
-        both = (made.answer, made.seconds), by_stable
-        try:
-            await self._compare(arms, workers, makers, asked, both)
-            await self._hold_against_purchases(arms, workers, makers, asked, by_stable[0])
-        except DismissedError:
-            return
-        except Exception as error:  # whatever a bad release makes of it
-            log.warning("the canary's list could not be compared", exc_info=error)
-
-    async def _compare(
-        self,
-        arms: LoadedArms,
-        workers: ArmWorkers,
-        makers: tuple[ListMaker, ListMaker],
-        asked: ListRequest,
-        lists: tuple[TimedList, TimedList],
-    ) -> None:
-        """Count what is noticed of the canary's list and stable's, once a shopper."""
-        if not arms.pairs.take(asked.known.user_id):
-            return
-        both = list(zip(makers, lists, strict=True))
-        sides = await workers.run(
-            lambda: [pair_side(maker, one, asked.known, s) for maker, (one, s) in both],
-            COMPARED_WITHIN_S,
-        )
-        for signal, (by_canary, beside) in arms.pairs.compare(*sides).items():
-            self._metrics.arms.count_pair(signal, by_canary, beside)
-
-    async def _hold_against_purchases(
-        self,
-        arms: LoadedArms,
-        workers: ArmWorkers,
-        makers: tuple[ListMaker, ListMaker],
-        asked: ListRequest,
-        by_stable: RecommendationList,
-    ) -> None:
-        """Judge earlier lists by what was bought since, or keep what both arms would list next."""
-        user_id = asked.known.user_id
-        shown = [one.item.item_id for one in by_stable.items]
-        first = arms.purchases.first_wanted(asked.known)
-        if first is not None:
-            elsewhere = await workers.run(
-                lambda: first.shown_elsewhere(makers[1], asked.k, asked.wanted), COMPARED_WITHIN_S
-            )
-            judged = arms.purchases.judge(user_id, first, elsewhere)
-            if judged is not None:
-                self._metrics.arms.count_pair("missed_purchases", *judged)
-        elif arms.purchases.wants(user_id):
-            made_ms = int(time.time() * 1000)
-            ids = await workers.run(
-                lambda: longer_lists(makers, asked.known, asked.k, asked.wanted), COMPARED_WITHIN_S
-            )
-            arms.purchases.keep(user_id, made_ms, shown, *ids)
-
-    def _show(
-        self, name: ArmName, arm: LoadedRelease, asked: ListRequest, answer: RecommendationList
-    ) -> RecommendationList:
-        """Give a list that goes to its shopper an id, and count what it shows."""
-        now = time.time()
-        answer.list_id = new_list_id(arm.ref.digest, now)
-        self._impressions.note(name, now)
-        reasons = [r for item in answer.items for r in item.reasons or ()]
-        if reasons and asked.known.has_friends:
-            self._metrics.lists.befriended.inc()
-        self._metrics.lists.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
-        rows = arm.maker.catalogue.rows([item.item.item_id for item in answer.items])
-        # What is newer than the release counts in neither: nobody could have had it.
-        new = [one for one, row in zip(answer.items, rows, strict=True) if row >= len(arm.bits)]
-        self.explorer.note_shown(one.item.item_id for one in new)
-        self._metrics.lists.explored.inc(sum(one.explored is True for one in new))
-        rows = [row for row in rows if row < len(arm.bits)]
-        self._metrics.lists.novelty.inc(float(arm.bits[rows].sum()))
-        self._metrics.lists.coverage.set(arm.coverage.note(rows))
-        tenth = arm.checks.tenth(answer) if asked.wanted.plain else None
-        if tenth is not None:
-            self._metrics.lists.count_best_score(tenth)
-        if asked.known.row.recent.ts_ms:
-            age = now - max(asked.known.row.recent.ts_ms) / 1000
-            self._metrics.lists.feature_age.observe(max(age, 0.0))
-        return answer
 
 
 def _signals(arm: LoadedRelease, answer: RecommendationList, wanted: Wanted) -> list[str]:
@@ -384,10 +299,26 @@ def _signals(arm: LoadedRelease, answer: RecommendationList, wanted: Wanted) -> 
     return ["fallbacks"] if answer.source is ListSource.POPULAR else []
 
 
-def _timed(maker: ListMaker, asked: ListRequest) -> Callable[[], TimedList]:
-    def make() -> TimedList:
-        began = time.perf_counter()
-        made = maker.make(asked.known, asked.k, asked.explain, asked.wanted)
-        return made, time.perf_counter() - began
+def _flaw(
+    arm: LoadedRelease,
+    asked: ListRequest,
+    found: RecommendationList,
+    beside: LoadedRelease | None,
+) -> str:
+    """Say what is wrong with a list; what ``beside`` may list, an arm is to know as well."""
+    mask = arm.maker.catalogue.allowed(asked.wanted)
+    allowed = arm.maker.items.num_allowed(asked.wanted, mask)
+    others = beside.maker.items.num_allowed(asked.wanted) if beside else 0
+    told = asked.known, allowed, others, asked.explain, asked.wanted
+    return flaw(found, asked.k, *told) or out_of_place(
+        arm.maker, found, asked.known, asked.wanted, mask
+    )
 
-    return make
+
+def of_nobody(asked: ListRequest) -> ListRequest:
+    """Ask for what a stranger would get, without what this shopper had."""
+    recent = asked.known.row.recent
+    had = (*asked.wanted.filter.exclude, *recent.item_ids, *recent.had_ids)
+    filtered = replace(asked.wanted.filter, exclude=had)
+    known = ShopperFeatures(asked.known.user_id, ShopperRow(), [])
+    return replace(asked, known=known, wanted=replace(asked.wanted, filter=filtered))

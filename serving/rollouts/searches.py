@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Final
 
 from coterie.errors import UnavailableError
+from coterie.experiments.assignment import bucket
 from serving.lists.list_maker import ListMaker
 from serving.lists.shopper_features import ShopperFeatures
 from serving.lists.wanted import PLAIN, Wanted
-from serving.rollouts.assignment import bucket
 from serving.rollouts.loaded_arms import ReplicaReleases
 from serving.rollouts.workers import ArmWorkers, DismissedError
 from serving.schemas import SearchResults

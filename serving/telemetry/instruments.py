@@ -205,3 +205,38 @@ class LogMetrics:
         )
         for where in AGED_IN:
             self.aged.labels(where)
+
+
+class ImpressionMetrics:
+    """Counts of what is kept of shown lists."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.written = Counter(
+            metric_names.IMPRESSIONS,
+            "Items of shown lists that were written beside exported events.",
+            registry=registry,
+        )
+        self.written_bytes = Counter(
+            metric_names.IMPRESSION_BYTES, "Bytes of the files of these.", registry=registry
+        )
+        self.dropped = Counter(
+            metric_names.IMPRESSIONS_DROPPED,
+            "Lists that were not kept, since too many waited to be written.",
+            registry=registry,
+        )
+
+
+class ExperimentMetrics:
+    """Counts of lists of shoppers who take part in experiments."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.lists = Counter(
+            metric_names.EXPERIMENT_LISTS,
+            "Lists of shoppers who take part in an experiment.",
+            registry=registry,
+        )
+        self.shielded = Counter(
+            metric_names.EXPERIMENT_SHIELDED,
+            "Lists that the release of an experiment's arm could not make, so that stable did.",
+            registry=registry,
+        )

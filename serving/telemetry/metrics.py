@@ -25,7 +25,9 @@ from coterie.errors import UnavailableError
 from serving.telemetry.arm_metrics import ArmMetrics
 from serving.telemetry.instruments import (
     EventMetrics,
+    ExperimentMetrics,
     HttpMetrics,
+    ImpressionMetrics,
     LogMetrics,
     RulesMetrics,
     SearchMetrics,
@@ -66,6 +68,8 @@ class ServingMetrics:
         self.arms = ArmMetrics(self._registry)
         self.events = EventMetrics(self._registry)
         self.log = LogMetrics(self._registry)
+        self.impressions = ImpressionMetrics(self._registry)
+        self.experiments = ExperimentMetrics(self._registry)
 
     @property
     def exposed(self) -> CollectorRegistry:

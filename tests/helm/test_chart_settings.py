@@ -30,8 +30,6 @@ TOLD_TO_OTHERS = {
     # By arguments: else Ray's pods would start anew for what the controller alone reads.
     "COTERIE_PROMETHEUS_URL",
     "COTERIE_ROLLOUT_INTERVAL_S",
-    # In its own environment: the consumer alone exports.
-    "COTERIE_EVENT_EXPORT",
 }
 IN_SECRET = {"COTERIE_ADMIN_TOKEN", "COTERIE_CHANGE_TOKEN", "COTERIE_LOG_SALT"}
 OF_REDIS = {"COTERIE_EVENT_LOG_PASSWORD"}

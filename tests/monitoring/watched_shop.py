@@ -131,6 +131,11 @@ def use(client, n: int, metrics: ServingMetrics) -> None:
     metrics.llm.note(Usage("wording", "away", 5.0))
     metrics.log.aged_passed.set(time.time())
     metrics.arms.shielded.inc()
+    metrics.impressions.written.inc(20)
+    metrics.impressions.written_bytes.inc(200)
+    metrics.impressions.dropped.inc()
+    metrics.experiments.lists.inc()
+    metrics.experiments.shielded.inc()
     metrics.arms.heartbeat.set(time.time())
 
 

@@ -17,11 +17,12 @@ NAME = "0a1b2c3d-000000000000001-000000000000009.parquet"
 @pytest.fixture
 def exported(tmp_path):
     """Files of the consumer, and one of the shop beside them."""
-    for name in ("events", "changes"):
+    for name in ("events", "changes", "impressions"):
         (tmp_path / name).mkdir()
     events = pa.table({"user_id": [ONE.of("ana"), "bea"], "referrer_user_id": ["bea", None]})
     pq.write_table(events, tmp_path / "events" / NAME)
     pq.write_table(events, tmp_path / "events" / "mine.parquet")
+    pq.write_table(pa.table({"user_id": [ONE.of("ana")]}), tmp_path / "impressions" / NAME)
     said = [Change("1", "users", (ONE.of("ana"),), 1, True, {"may_be_named": False})]
     pq.write_table(changes_as_table(said), tmp_path / "changes" / NAME)
     return tmp_path
@@ -29,7 +30,9 @@ def exported(tmp_path):
 
 def test_what_the_consumer_wrote_is_brought_to_the_newest_key(exported):
     mine = (exported / "events" / "mine.parquet").read_bytes()
-    assert renew(str(exported), BOTH) == 2
+    assert renew(str(exported), BOTH) == 3
+    shown = pq.read_table(exported / "impressions" / NAME).to_pydict()
+    assert shown["user_id"] == [BOTH.of("ana")]
     rows = pq.read_table(exported / "events" / NAME).to_pydict()
     assert rows["user_id"] == [BOTH.of("ana"), BOTH.of("bea")]
     assert rows["referrer_user_id"] == [BOTH.of("bea"), None]

@@ -294,6 +294,45 @@ SERVICE: Final = Dashboard(
             ),
         ),
         Row(
+            "What lists showed, and experiments",
+            (
+                Panel(
+                    "Impressions written",
+                    "Items of shown lists a second, on average over some minutes: files are "
+                    "written at once. Nothing where none are kept (COTERIE_IMPRESSIONS_SHARE) and "
+                    "no experiment runs.",
+                    [PanelQuery(rate(metric_names.IMPRESSIONS), "items")],
+                    "cps",
+                    width=6,
+                ),
+                Panel(
+                    "Bytes of impressions",
+                    "A second: what keeping them costs on the disk, or in the bucket.",
+                    [PanelQuery(rate(metric_names.IMPRESSION_BYTES), "bytes")],
+                    "Bps",
+                    width=6,
+                ),
+                Panel(
+                    "Lists that were not kept",
+                    "A second. Too many waited to be written, as when the store does not answer.",
+                    [PanelQuery(rate(metric_names.IMPRESSIONS_DROPPED), "lists")],
+                    "cps",
+                    width=6,
+                ),
+                Panel(
+                    "Lists of experiments",
+                    "A second, of shoppers who take part in one; and those that an arm's release "
+                    "could not make, so that stable did.",
+                    [
+                        PanelQuery(rate(metric_names.EXPERIMENT_LISTS), "lists"),
+                        PanelQuery(rate(metric_names.EXPERIMENT_SHIELDED), "by stable instead"),
+                    ],
+                    "cps",
+                    width=6,
+                ),
+            ),
+        ),
+        Row(
             "From Ray (on a cluster only)",
             (
                 Panel(

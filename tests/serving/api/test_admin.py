@@ -13,6 +13,7 @@ from rollout_shop import NEW, OLD, TOKEN, Shop, make_app, make_controller, turni
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from waiting import wait_until
 
+from coterie.experiments.assignment import bucket
 from coterie.rollout.commands import Command, Verb
 from coterie.rollout.figures import ComparedFigure
 from coterie.rollout.plan import Plan
@@ -21,7 +22,6 @@ from coterie.rollout.store import FileRolloutStore
 from serving.api import admin, operations
 from serving.api.admin import CommandIn, PlanIn
 from serving.api.described import describe_api
-from serving.rollouts.assignment import bucket
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 QUICK = {"step_s": 20, "bake_s": 30, "min_samples": 100, "cooldown_s": 0}

@@ -13,12 +13,12 @@ from small_shop import CATEGORIES, NUM_ITEMS, item, write_small_release
 from waiting import wait_until
 
 from coterie.errors import BadInputError
+from coterie.experiments.assignment import bucket
 from coterie.json_logs import JsonFormatter
 from coterie.release.encoders import ReleasedEncoder
 from serving.lists import search as item_search
 from serving.lists.list_maker import ListMaker
 from serving.rollouts import searches
-from serving.rollouts.assignment import bucket
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from waiting import PATIENCE_S, not_for_as_long_as, wait_until
 from coterie.content.encoders import EncoderChoice, make_encoder
 from coterie.data.circle import CircleRule
 from coterie.errors import BadInputError
+from coterie.experiments.assignment import bucket
 from coterie.release.bundle import load_release
 from coterie.release.encoders import ReleasedEncoder
 from coterie.release.queries import QueryEncoders
@@ -35,8 +36,7 @@ from serving.features.online_store import Friends, ShopperRow
 from serving.features.recent import RecentList
 from serving.lists.list_maker import ListMaker
 from serving.lists.shopper_features import ShopperFeatures
-from serving.rollouts import router as router_module
-from serving.rollouts.assignment import bucket
+from serving.rollouts import mirroring
 from serving.rollouts.attribution import ListId, Responses, new_list_id
 from serving.rollouts.list_checks import flaw
 from serving.rollouts.loaded_release import load_arm
@@ -84,7 +84,7 @@ class Shop:
     def ask(self, users=USERS, k=5):
         async def every():
             lists = [await self.router.recommend(user, k, explain=False) for user in users]
-            while self.router._mirrors:
+            while self.router._mirror._mirrors:
                 await asyncio.sleep(0.001)
             return lists
 
@@ -274,8 +274,8 @@ def test_a_comparison_that_hangs_is_given_up_and_the_canary_is_asked_and_blamed_
     shop, monkeypatch, hung
 ):
     """Waited for, it would count as busy: nothing more would be mirrored, nor blamed."""
-    monkeypatch.setattr(router_module, "COMPARED_WITHIN_S", 0.2)
-    monkeypatch.setattr(router_module, hung, lambda *_: GIVE_UP.wait(60))
+    monkeypatch.setattr(mirroring, "COMPARED_WITHIN_S", 0.2)
+    monkeypatch.setattr(mirroring, hung, lambda *_: GIVE_UP.wait(60))
     shop.adopt(mirrored=True)
     with not_for_as_long_as(PATIENCE_S):
         shop.ask(USERS[:4])

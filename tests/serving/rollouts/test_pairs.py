@@ -340,7 +340,7 @@ def test_each_shopper_is_one_pair_however_often_they_ask(stable, tmp_path):
     async def ask(users):
         for user in users:
             await router.recommend(user, 5, explain=False)
-            while router._mirrors:
+            while router._mirror._mirrors:
                 await asyncio.sleep(0.001)
 
     def pairs():
@@ -371,11 +371,11 @@ def test_lists_that_cannot_be_compared_harm_nobody(stable, tmp_path, monkeypatch
     def raises(*_):
         raise ValueError("a bad release")
 
-    monkeypatch.setattr("serving.rollouts.router.pair_side", raises)
+    monkeypatch.setattr("serving.rollouts.mirroring.pair_side", raises)
 
     async def ask():
         found = await router.recommend(PEOPLE[0], 5, explain=False)
-        while router._mirrors:
+        while router._mirror._mirrors:
             await asyncio.sleep(0.001)
         return found
 
@@ -451,7 +451,7 @@ def test_first_lists_that_are_slow_count_before_it_is_known_what_stable_usually_
     async def ask():
         for user in PEOPLE[:5]:
             await router.recommend(user, 5, explain=False)
-            await asyncio.wait(router._mirrors)
+            await asyncio.wait(router._mirror._mirrors)
 
     asyncio.run(ask())
     counts = [

@@ -156,7 +156,7 @@ class Shop:
 
     async def ask(self, user, wanted=PLAIN):
         _, listed = await self.router.answer(user, 3, explain=False, wanted=wanted)
-        while self.router._mirrors:
+        while self.router._mirror._mirrors:
             await asyncio.sleep(0.001)
         return [one.item.item_id for one in listed.items]
 

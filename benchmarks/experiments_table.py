@@ -1,0 +1,77 @@
+"""The tables of docs/experiments.md."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def write_alarms(results: Mapping[str, Any]) -> str:
+    """Write how often a difference is claimed where there is none."""
+    told = results["aa"]
+    lines = [
+        f"| way, over {told['experiments']:,} A/A experiments of {told['shoppers']:,} shoppers, "
+        f"looked at {told['looks']} times | false alarms |",
+        "|---|---|",
+    ]
+    lines += [f"| {name} | {share:.1%} |" for name, share in told["false"].items()]
+    return "\n".join(lines)
+
+
+def write_power(results: Mapping[str, Any]) -> str:
+    """Write how often, and how soon, a real lift is seen."""
+    lines = [
+        "| lift of a rate of 6 % | shoppers planned for the usual test | it sees | interval sees, "
+        "of as many | of twice that | median shoppers where seen | rollouts' e-values see, of "
+        "twice | interval holds the truth at all looks |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in results["power"]:
+        ours, theirs = row["interval"], row["e-values of rollouts"]
+        lines.append(
+            f"| {row['lift']:.0%} | {row['planned']:,} | "
+            f"{row['usual test at the planned size']:.0%} | {ours['by the planned size']:.0%} | "
+            f"{ours['by twice that']:.0%} | {ours['median shoppers where seen']:,.0f} | "
+            f"{theirs['by twice that']:.0%} | {row['interval holds the truth at all looks']:.1%} |"
+        )
+    return "\n".join(lines)
+
+
+def write_friends(results: Mapping[str, Any]) -> str:
+    """Write what estimates make of shoppers who talk."""
+    lines = [
+        "| word of a friend's purchase makes a listener buy | true difference | drawn and judged | "
+        "mean estimate | off by | usual 95 % interval covers | interval of all looks covers |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in results["friends"]:
+        for way in (name for name, told in row.items() if isinstance(told, dict)):
+            told = row[way]
+            lines.append(
+                f"| {row['swayed']:.0%} | {row['truth']:.4f} | {way} | "
+                f"{told['mean estimate']:.4f} | {told['off by, share of the truth']:+.0%} | "
+                f"{told['95 % interval of one look covers']:.1%} | "
+                f"{told['interval of all looks covers']:.1%} |"
+            )
+    return "\n".join(lines)
+
+
+def write_cost(results: Mapping[str, Any]) -> str:
+    """Write what impressions take."""
+    told = results["cost"]
+    return "\n".join(
+        [
+            "| what | cost |",
+            "|---|---|",
+            f"| on the disk, an item shown | {told['bytes a row']:.1f} bytes |",
+            f"| on the disk, a list of 20 | {told['bytes a list of 20']:.0f} bytes |",
+            "| on the disk, a million lists a day, all kept, a year | "
+            f"{told['GB a year of a million lists a day, all kept']:.0f} GB |",
+            f"| in a request | {told['us of a request']:.1f} µs |",
+            f"| in the thread beside it, a list | {told['us a list to write']:.0f} µs |",
+            f"| to judge an experiment by {told['rows']:,} rows | {told['s to judge']:.1f} s |",
+        ]
+    )
+
+
+def write_run(results: Mapping[str, Any]) -> str:
+    """Write by which command the tables were made, and where."""
+    return f"`{results['command']}`, seed {results['seed']}, {results['machine']}"

@@ -1,0 +1,125 @@
+"""Judges experiments now and then by what was exported, and ends arms that do harm.
+
+It is the event consumer's work: replicas answer shoppers, and read nothing but what runs.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from coterie.errors import BadInputError
+from coterie.experiments.analysis import result
+from coterie.experiments.definition import Experiment, Unit
+from coterie.experiments.earned import earned
+from coterie.experiments.outcomes import experiment_data, read_exported_events
+from coterie.experiments.store import ExperimentStore
+from coterie.impressions.table import read_impressions
+from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
+from serving.features.online_store import OnlineFeatures
+from serving.telemetry.logs import LOGGER
+
+EVERY_S: Final = 60.0
+"""Between two looks."""
+_REMEMBERED: Final = 1_000_000
+log: Final = logging.getLogger(LOGGER)
+
+
+class ExperimentWatch:
+    """Writes down what each experiment has found, and stops arms by their guardrails."""
+
+    def __init__(
+        self,
+        store: ExperimentStore,
+        source: str,
+        open_features: Callable[[], OnlineFeatures],
+        every_s: float = EVERY_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take what is judged by.
+
+        Args:
+            store: Where experiments are written down.
+            source: Folder of tables that events and impressions are exported to.
+            open_features: Know communities; called where these are drawn.
+            every_s: Between two looks, seconds.
+            clock: Seconds since 1970.
+        """
+        self._store, self._source, self._open_features = store, source, open_features
+        self._every_s, self._clock = every_s, clock
+        self._next_s = 0.0
+        self._communities: dict[str, float] = {}
+
+    def turn(self) -> None:
+        """Look, if it is time.
+
+        Raises:
+            BadInputError: What is written down, or was exported, is damaged.
+            UnavailableError: The store does not answer.
+        """
+        if self._clock() >= self._next_s:
+            self.look()
+            self._next_s = self._clock() + self._every_s
+
+    def look(self) -> list[str]:
+        """Judge all experiments that run, or whose last windows are not over; give their names.
+
+        Raises:
+            BadInputError: As ``turn``.
+            UnavailableError: As ``turn``.
+        """
+        now_ms = int(self._clock() * 1000)
+        going = [one for one in self._store.read() if one.runs or self._late(one, now_ms)]
+        if not going:
+            return []
+        since = min(one.started_ms for one in going)
+        try:
+            impressions = read_impressions(self._source, since)
+        except BadInputError as error:
+            log.info("no experiment is judged yet", extra={"fields": {"why": str(error)}})
+            return []
+        events = read_exported_events(self._source)
+        for one in going:
+            data = experiment_data(impressions, events, one, now_ms)
+            community = self._of(data.shoppers.user_id) if one.unit is Unit.COMMUNITY else None
+            found = result(one, data, now_ms, community)
+            found["earned"] = earned(one, impressions, events, now_ms)
+            self._store.note_result(one.name, found)
+            if one.runs:
+                self._stop(one, found)
+        return [one.name for one in going]
+
+    def _late(self, one: Experiment, now_ms: int) -> bool:
+        return now_ms < one.stopped_ms + 2 * (one.window_s + self._every_s) * 1000
+
+    def _stop(self, one: Experiment, found: dict[str, Any]) -> None:
+        """Put shoppers of arms that breach a guardrail back on what is live."""
+        stopped = {arm.name for arm in one.arms if arm.stopped}
+        for judged in found["guardrails"]:
+            if not judged["breached"] or judged["arm"] in stopped:
+                continue
+            stopped.add(judged["arm"])
+            ratio = judged["ratio"]
+            seen = "the first arm has none" if ratio is None else f"{ratio:.3g} times the first's"
+            why = (
+                f"{judged['guardrail']}: {seen}, limit {judged['limit']:g}, "
+                f"e-value {judged['e_value']:.3g}"
+            )
+            self._store.stop_arm(one.name, judged["arm"], why)
+            fields = {"experiment": one.name, "arm": judged["arm"], "why": why}
+            log.warning("an experiment's arm is stopped", extra={"fields": fields})
+
+    def _of(self, user_ids: "np.ndarray") -> "np.ndarray":
+        """Look up communities; who is in none that is known is one by themselves."""
+        unknown = [one for one in user_ids.tolist() if one not in self._communities]
+        if unknown:
+            features = self._open_features()
+            if len(self._communities) + len(unknown) > _REMEMBERED:
+                self._communities.clear()
+                unknown = user_ids.tolist()
+            for number, user_id in enumerate(unknown):
+                known = features.studied(SHOPPER_NETWORK_VIEW, user_id).get(NETWORK_COMMUNITY)
+                self._communities[user_id] = -1.0 - number if known is None else float(known)
+        return np.array([self._communities[one] for one in user_ids.tolist()], np.int64)

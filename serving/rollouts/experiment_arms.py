@@ -1,0 +1,176 @@
+"""The arms of running experiments on one replica: whose they are, and what they show.
+
+What runs is written down in one file, which a thread looks at every other second; requests read
+what it found last. Releases of arms are loaded by that thread too, a few at most, and tried before
+a shopper gets them.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from coterie.errors import CoterieError
+from coterie.experiments.assignment import Draw, draws
+from coterie.experiments.definition import JOINED, MOST_RELEASES, Experiment
+from coterie.experiments.store import ExperimentStore
+from coterie.recommend.rules import ListRules, read_rules
+from coterie.rollout.live import ReleaseRef
+from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
+from serving.features.online_store import OnlineFeatures
+from serving.rollouts.loaded_release import LoadedRelease
+from serving.rollouts.workers import ArmWorkers
+from serving.telemetry.logs import LOGGER
+
+LOOK_S: Final = 2.0
+"""Between two looks at what runs."""
+log: Final = logging.getLogger(LOGGER)
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What all experiments together say of a shopper's list."""
+
+    experiments: str = ""
+    """Names, ``+`` between them; empty: the shopper is in none."""
+    arms: str = ""
+    """Of each, likewise."""
+    chance: float = 1.0
+    """Of all these arms together."""
+    rules: ListRules | None = None
+    """In the place of the shop's; None: the shop's."""
+    rules_name: str = ""
+    digest: str = ""
+    """Of the release that makes the list; empty: what is live does."""
+    popular: bool = False
+    """Whether the list is of popular items."""
+
+
+IN_NONE: Final = Assigned()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningArms:
+    """What runs at one moment; replaced whole, never changed."""
+
+    experiments: tuple[Experiment, ...] = ()
+    rules: Mapping[tuple[str, str], ListRules] = field(default_factory=dict)
+    """Of arms that have their own, by experiment and arm."""
+    releases: Mapping[str, LoadedRelease] = field(default_factory=dict)
+    """By digest."""
+
+
+class ExperimentArms:
+    """Says what a shopper's list is to show; of one replica."""
+
+    def __init__(
+        self,
+        store: ExperimentStore | None,
+        features: OnlineFeatures,
+        load: Callable[[ReleaseRef], LoadedRelease],
+    ) -> None:
+        """Begin with nothing that runs.
+
+        Args:
+            store: Where experiments are written down; None: there are none.
+            features: Know communities, where these are drawn.
+            load: Loads a release, and tries it.
+        """
+        self._store, self._features, self._load = store, features, load
+        self.running = RunningArms()
+        self._mark, self._said = "", ""
+        self._looking = threading.Lock()
+        self.workers = ArmWorkers("experiment")
+
+    def start(self) -> None:
+        """Look at what runs in a thread, from now on."""
+        if self._store is not None:
+            threading.Thread(target=self._run, name="experiments", daemon=True).start()
+
+    def look(self) -> None:
+        """Take what runs where it has changed.
+
+        Raises:
+            BadInputError: What is written down is damaged.
+            UnavailableError: The store does not answer.
+        """
+        if self._store is None:
+            return
+        with self._looking:
+            mark = self._store.mark()
+            if mark == self._mark:
+                return
+            self._take(tuple(one for one in self._store.read() if one.runs))
+            self._mark = mark
+
+    def assign(self, user_id: str) -> Assigned:
+        """Draw a shopper's arms."""
+        running = self.running
+        if not running.experiments:
+            return IN_NONE
+        found = draws(running.experiments, user_id, lambda: self._community(user_id))
+        return _together(found, running) if found else IN_NONE
+
+    def _community(self, user_id: str) -> str:
+        known = self._features.studied(SHOPPER_NETWORK_VIEW, user_id).get(NETWORK_COMMUNITY)
+        return "" if known is None else f"{float(known):g}"
+
+    def _take(self, experiments: tuple[Experiment, ...]) -> None:
+        arms = [(one, arm) for one in experiments for arm in one.arms]
+        refs = {arm.ref.digest: arm.ref for _, arm in arms if arm.ref and not arm.stopped}
+        kept = {d: one for d, one in self.running.releases.items() if d in refs}
+        # What ended is let go of before anything is loaded: so many are in memory, and no more.
+        self.running = RunningArms(self.running.experiments, self.running.rules, kept)
+        for digest, ref in list(refs.items())[:MOST_RELEASES]:
+            if digest in kept:
+                continue
+            try:
+                kept = {**kept, digest: self._load(ref)}
+            except CoterieError as error:
+                # Its shoppers get what is live, which is counted as what the release did.
+                fields = {"digest": digest[:12], "why": str(error)}
+                log.error("an experiment's release cannot be loaded", extra={"fields": fields})
+        rules = {
+            (one.name, arm.name): read_rules(arm.rules_text, arm.rules)
+            for one, arm in arms
+            if arm.rules
+        }
+        self.running = RunningArms(experiments, rules, kept)
+        log.info("experiments", extra={"fields": {"run": [one.name for one in experiments]}})
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while True:
+            try:
+                self.look()
+                self._said = ""
+            except Exception as error:
+                # Whatever it is: what ran last goes on, and the next look may go better.
+                if self._said != (said := f"{type(error).__name__}: {error}"):
+                    self._said = said
+                    log.warning("experiments stay as they are: %s", said)
+            pause.wait(LOOK_S)
+
+
+def _together(found: list[Draw], running: RunningArms) -> Assigned:
+    """Put the arms of a shopper's experiments together; of two releases the first holds."""
+    chance, digest, rules, name, popular = 1.0, "", None, "", False
+    for one in found:
+        chance *= one.chance
+        arm = one.arm
+        if arm.stopped:
+            continue
+        popular = popular or arm.popular
+        digest = digest or (arm.ref.digest if arm.ref else "")
+        if rules is None and arm.rules:
+            rules, name = running.rules.get((one.experiment.name, arm.name)), arm.rules
+    return Assigned(
+        JOINED.join(one.experiment.name for one in found),
+        JOINED.join(one.arm.name for one in found),
+        chance,
+        rules,
+        name,
+        digest,
+        popular,
+    )

@@ -1,0 +1,283 @@
+"""An experiment in a served shop, by its command line: the better rules are found, and an arm that
+does harm is stopped."""
+
+import json
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+sys.path.append(str(Path(__file__).parents[1] / "serving"))
+
+from small_shop import item, make_router, people, write_small_release
+from waiting import wait_until
+
+from coterie.cli.main import main
+from coterie.experiments.store import ExperimentStore
+from coterie.impressions.table import read_impressions
+from serving.api.application import create_app
+from serving.api.dependencies import AppParts
+from serving.api.directory import ShopperDirectory
+from serving.events.sqlite_log import SqliteLog
+from serving.ingestion.experiment_watch import ExperimentWatch
+from serving.ingestion.exporter import Exporter
+from serving.ingestion.impression_writer import ImpressionWriter
+from serving.ingestion.sink import Sink
+from serving.lists.rules_file import RulesFile
+from serving.rollouts.release_locator import open_rollout_store, release_locator
+from serving.settings import Settings
+from serving.telemetry.instruments import LogMetrics
+from serving.telemetry.metrics import ServingMetrics
+
+TOKEN = "a-token-of-sixteen-or-more"
+LIKED, LOVED = item(30), item(60)
+"""What rules pin: what is bought of it is the truth that the experiment has to find."""
+BOUGHT = {LIKED: 0.6, LOVED: 0.75}
+USUAL = 0.15
+SHOPPERS = 480
+PINNED = "rules:\n- {{rule: pin, items: [{0}], position: 1}}\n"
+
+
+class LocalWriter:
+    def __init__(self, sink):
+        self._sink = sink
+
+    async def write(self, events):
+        return self._sink.write([events])[0]
+
+
+class LiveShop:
+    def __init__(self, folder):
+        self.folder, tables = folder, str(folder / "tables")
+        for name, content in {
+            "rules": "rules: []\n",
+            "liked": PINNED.format(LIKED),
+            "loved": PINNED.format(LOVED),
+        }.items():
+            (folder / f"{name}.yaml").write_text(content)
+        self.settings = Settings(
+            release=str(folder / "releases" / "v1"),
+            state=str(folder),
+            storefront=True,
+            admin_token=TOKEN,
+            event_export=tables,
+            rules=str(folder / "rules.yaml"),
+        )
+        stable = write_small_release(folder / "releases" / "v1")
+        self.other = write_small_release(folder / "releases" / "v2", "v2")
+        self.metrics, self.features = ServingMetrics(), people()
+        self.log = SqliteLog(folder / "events.sqlite")
+        self.writer = ImpressionWriter(
+            tables, 0.0, self.metrics.impressions, lambda: (self.log, self.features)
+        )
+        self.store = ExperimentStore(self.settings.experiments_root)
+        self.router = make_router(
+            stable,
+            self.features,
+            self.metrics,
+            rules=RulesFile(self.settings.rules, self.metrics),
+            writer=self.writer,
+            experiments=self.store,
+        )
+        sink = Sink(self.log, self.features, self.metrics)
+        self.app = create_app(
+            AppParts(
+                self.settings,
+                self.router,
+                LocalWriter(sink),
+                self.metrics,
+                ShopperDirectory.empty(),
+                (open_rollout_store(self.settings), release_locator(self.settings)),
+            )
+        )
+        self.clock = time.time()
+        self.exporter = Exporter(self.log, tables, LogMetrics(CollectorRegistry()))
+        self.watch = ExperimentWatch(
+            self.store, tables, lambda: self.features, clock=lambda: self.clock
+        )
+
+    def judge(self, days=8.0):
+        self.writer.flush()
+        self.exporter.export()
+        self.clock = time.time() + days * 86_400
+        assert self.watch.look()
+
+
+@contextmanager
+def running(app):
+    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: server.started)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    return LiveShop(tmp_path_factory.mktemp("experiment"))
+
+
+@pytest.fixture(scope="module")
+def url(shop):
+    with running(shop.app) as address:
+        yield address
+
+
+@pytest.fixture
+def said(url, monkeypatch, capsys):
+    monkeypatch.setenv("COTERIE_URL", url)
+    monkeypatch.setenv("COTERIE_ADMIN_TOKEN", TOKEN)
+
+    def say(*words, code=0):
+        assert main(["experiment", *words]) == code
+        told = capsys.readouterr()
+        # A terminal of 80 columns breaks lines.
+        whole = told.err if code else told.out
+        return whole if "--json" in words else " ".join(whole.split())
+
+    return say
+
+
+def visit(url, numbers, seed):
+    """Shoppers ask for a list, buy by what stands first, and send back nearly all that was loved
+    in the arm ``c``, which we know by its list alone."""
+    rng, sent = np.random.default_rng(seed), []
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for number in numbers:
+            user = f"guest-{number:04d}"
+            listed = client.get(
+                f"/v1/users/{user}/recommendations", params={"k": 5, "explain": False}
+            ).json()
+            first = listed["items"][0]["item"]["item_id"]
+            if rng.random() < BOUGHT.get(first, USUAL):
+                one = {"user_id": user, "item_id": first, "list_id": listed["list_id"]}
+                sent.append({**one, "event_id": f"{user}-{seed}", "event": "purchase", "value": 20})
+                if rng.random() < (0.9 if first == LIKED else 0.1):
+                    sent.append({**one, "event_id": f"{user}-{seed}-r", "event": "return"})
+        for start in range(0, len(sent), 100):
+            assert client.post("/v1/events", json={"events": sent[start : start + 100]}).is_success
+
+
+def test_the_better_rules_are_found_and_the_arm_that_does_harm_is_stopped(shop, url, said):
+    arms = ["a=control", "b=rules:loved", "c=rules:liked"]
+    reason = ["--reason", "wider lists", "--who", "ana"]
+    begun = said("start", "may", "--arms", *arms, "--guardrail", "returns", "--share", "1", *reason)
+    assert "may runs on 1 of the shoppers of layer main" in begun
+    assert "there was an experiment may before" in said(
+        "start", "may", "--arms", *arms, *reason, code=2
+    )
+    shop.router.experiments.look()
+    visit(url, range(SHOPPERS), seed=1)
+    assert "nothing is known yet" in said("result", "may")
+    shop.judge()
+    found = json.loads(said("result", "may", "--json"))
+    b, c = found["comparisons"]
+    for effect, truth in ((b, 0.75 - USUAL), (c, 0.6 - USUAL)):
+        assert effect["low"] < truth < effect["high"]
+        assert effect["low"] > 0
+        assert effect["e_value"] > effect["decided_at"]
+    assert [arm["shoppers"] > 120 for arm in found["arms"]] == [True] * 3
+    assert not found["mismatch"]["mismatch"]
+    breached = {one["arm"] for one in found["guardrails"] if one["breached"]}
+    assert breached == {"c"}
+    shown = said("result", "may")
+    assert "b is better than a" in shown
+    assert "c breaches returns" in shown
+    # Who was on the arm that is stopped gets what is live, and counts as of it all the same.
+    shop.router.experiments.look()
+    stopped = said("status", "may")
+    assert "c shows rules:liked (stopped)" in stopped
+    visit(url, range(40), seed=2)
+    shop.judge(9.0)
+    rows = read_impressions(str(shop.folder / "tables")).to_pylist()
+    late = [row for row in rows if row["arm"] == "c" and row["position"] == 0][-5:]
+    assert all(row["item_id"] != LIKED and row["rules"] != "liked" for row in late)
+    assert all(row["propensity"] == pytest.approx(1 / 3) for row in late)
+    assert json.loads(said("result", "may", "--json"))["switched"] == 0
+    by_folder = said("result", "may", "--source", str(shop.folder / "tables"), "--json")
+    assert json.loads(by_folder)["arms"][0]["lists"] > 120
+    assert "may has ended" in said("stop", "may", "--reason", "b is better")
+    shop.router.experiments.look()
+    assert shop.router.experiments.running.experiments == ()
+    page = httpx.get(f"{url}/v1/experiments").json()["experiments"][0]
+    assert (page["who"], page["stopped_why"]) == ("a person", "b is better")
+
+
+def test_a_release_of_an_arm_makes_its_lists_apart_from_any_rollout(shop, url, said):
+    reason = ["--reason", "new ties", "--who", "ana"]
+    said("start", "june", "--arms", "a=release:v1", "b=release:v2", "--share", "1", *reason)
+    shop.router.experiments.look()
+    answers = shop.metrics.arms
+    before = counted(shop, "coterie_arm_answers_total")
+    visit(url, range(24), seed=3)
+    assert counted(shop, "coterie_arm_answers_total") == before, answers
+    shop.writer.flush()
+    rows = read_impressions(str(shop.folder / "tables")).to_pylist()
+    by_arm = {(r["arm"], r["release"]) for r in rows if r["experiment"] == "june"}
+    assert by_arm == {("a", "v1"), ("b", "v2")}
+    # A release that fails is blamed; its shoppers get what is live.
+    loaded = shop.router.experiments.running.releases[shop.other.digest]
+    loaded.maker.make = None
+    visit(url, range(24), seed=4)
+    shop.writer.flush()
+    rows = read_impressions(str(shop.folder / "tables")).to_pylist()
+    late = [r for r in rows if r["experiment"] == "june"]
+    assert {(r["arm"], r["release"], r["shielded"]) for r in late} == {
+        ("a", "v1", False),
+        ("b", "v2", False),
+        ("b", "v1", True),
+    }
+    said("stop", "june", "--reason", "enough")
+
+
+def test_a_holdout_gets_popular_items_and_comes_before_all_else(shop, url, said):
+    reason = ["--reason", "worth of lists", "--who", "ana"]
+    said("start", "all-year", "--holdout", ".5", *reason)
+    said("start", "july", "--arms", "a=control", "b=rules:loved", "--share", "1", *reason)
+    shop.router.experiments.look()
+    with httpx.Client(base_url=url, timeout=60) as client:
+        lists = [client.get(f"/v1/users/{u}/recommendations").json() for u in ("ana", "lou", "max")]
+    shop.writer.flush()
+    rows = read_impressions(str(shop.folder / "tables")).to_pylist()
+    arm = {r["user_id"]: r["arm"] for r in rows if r["experiment"] == "all-year"}
+    assert set(arm) == {"ana", "lou", "max"}
+    for one in lists:
+        assert (one["source"] == "popular") == (arm[one["user_id"]] == "popular")
+    # What lists earn: two shoppers of three are too few to say so, and what is known is told.
+    shop.judge(10.0)
+    told = json.loads(said("result", "all-year", "--json"))["earned"]
+    assert told["metrics"]["revenue"]["low"] is None
+    assert "what recommendations earned" in said("result", "all-year")
+    for name in ("all-year", "july"):
+        said("stop", name, "--reason", "enough")
+
+
+def counted(shop, name):
+    text = shop.metrics.expose().decode()
+    return [line for line in text.splitlines() if line.startswith(name)]
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["--arms", "a=control", "b=rules:none"], "none.yaml"),
+        (["--arms", "a=control", "b=release:v9"], "v9"),
+        (["--arms", "a=control"], "expected 2 to 5"),
+        (["--arms", "abc", "b=control"], "says not what it shows"),
+        ([], "expected arms, or holdout"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_reason(said, words, wrong):
+    assert wrong in said("start", "bad", *words, "--reason", "no", code=2)
