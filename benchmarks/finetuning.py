@@ -19,7 +19,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -273,7 +273,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cell, networks[name] = measure_set(
             asked.data, name, choice, config, asked.rates, not asked.taste
         )
-        _keep(asked.name, name, cell)
+        given = f"--rates {' '.join(f'{rate:g}' for rate in asked.rates)} --epochs {asked.epochs}"
+        command = f"python -m benchmarks.finetuning --data DIR --sets {name} {given}"
+        _keep(asked.name, name, {**cell, "command": command, "settings": asdict(config)})
     if asked.transfer:
         _keep(asked.name, "transfer", measure_transfer(asked.data, networks))
     return 0

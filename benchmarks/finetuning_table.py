@@ -5,6 +5,7 @@ from statistics import mean
 from typing import Any, Final
 
 FIGURES: Final = {
+    "texts alone, validation": "NDCG on validation, texts alone",
     "texts alone": "NDCG, texts alone",
     "taste and texts": "NDCG, taste and texts",
     "cold, texts alone": "NDCG of cold items, texts alone",
@@ -16,7 +17,8 @@ NOT_SETS: Final = ("machine", "versions", "transfer")
 def write_finetuning(results: Mapping[str, Any]) -> str:
     """Write each set's figures, frozen and fine-tuned, as Markdown."""
     lines = [
-        "| encoder, set | figure | frozen | fine-tuned, by seed | mean difference | kept |",
+        "| encoder, set | figure | frozen | fine-tuned, by seed | mean difference | "
+        "every seed gains |",
         "|---|---|---|---|---|---|",
     ]
     for encoder, sets in results.items():
@@ -43,8 +45,8 @@ def _row(title: str, frozen: Sequence[float], found: Sequence[float]) -> str:
     told = frozen[:1] if len(set(frozen)) == 1 else frozen
     differences = [new - old for new, old in zip(found, frozen, strict=True)]
     # A gain that one seed does not have is none.
-    kept = "yes" if min(differences) > 0 else "no"
+    gains = "yes" if min(differences) > 0 else "no"
     return (
         f"{title} | {', '.join(f'{one:.4f}' for one in told)} | "
-        f"{', '.join(f'{one:.4f}' for one in found)} | {mean(differences):+.4f} | {kept} |"
+        f"{', '.join(f'{one:.4f}' for one in found)} | {mean(differences):+.4f} | {gains} |"
     )

@@ -38,6 +38,7 @@ from typing import Any, Final
 from benchmarks import (
     accuracy_tables,
     all_lists_table,
+    behaviour_table,
     content_goals,
     content_models_table,
     content_table,
@@ -97,6 +98,7 @@ PAGES: Final = tuple(
         "docs/rollout.md",
         "docs/experiments.md",
         "docs/network.md",
+        "docs/behaviour.md",
         "docs/off-policy.md",
     )
 )
@@ -208,6 +210,13 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network scale": lambda _: network_table.write_scale(_read("network.json")),
     "network ties": lambda _: network_table.write_ties(_read("network.json")),
     "network use": lambda _: network_table.write_use(_read("network.json")),
+    "behaviour chances": lambda _: behaviour_table.write_chances(_read("behaviour.json")),
+    "behaviour amounts": lambda _: behaviour_table.write_amounts(_read("behaviour.json")),
+    "behaviour demand": lambda _: behaviour_table.write_demand(_read("behaviour.json")),
+    "behaviour segments": lambda _: behaviour_table.write_segments(_read("behaviour.json")),
+    "behaviour newcomers": lambda _: behaviour_table.write_newcomers(_read("behaviour.json")),
+    "behaviour scale": lambda _: behaviour_table.write_scale(_read("behaviour.json")),
+    "lightgcn hops": lambda _: behaviour_table.write_hops(_read("lightgcn_hops.json")),
     "network strengths": lambda _: network_table.write_strengths(_read("network.json")),
     "network newcomers": lambda _: network_table.write_newcomers(_read("network.json")),
     "network libraries": lambda _: network_table.write_libraries(_read("network.json")),
