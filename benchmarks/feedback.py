@@ -6,7 +6,7 @@ A simulated shop is served by the social model, fitted anew each night on all ev
 shopper is shown one list of ten a day for three days, and answers. One shop takes events as they
 come, the other weighs targets by how often lists showed their items where shoppers look
 (``exposure_power``). Both are held against what shoppers like, which the simulator knows. Figures
-go to ``benchmarks/results/feedback.json``, the picture to ``docs/images/feedback.svg``.
+go to ``benchmarks/results/feedback.json``.
 """
 
 import argparse

@@ -14,7 +14,7 @@ from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
-from coterie.impressions.table import IMPRESSIONS
+from coterie.impressions.table import ShownList, impressions_table
 from coterie.offpolicy.estimators import EstimateSettings, Estimator
 from coterie.offpolicy.impressions import followed, lists_of
 from coterie.offpolicy.targets import conditional_probability
@@ -87,22 +87,23 @@ class LoggedShop:
 
 
 def _impressions(time, users, items, chance, at):
-    num = len(users)
-    return pa.table(
-        {
-            "list_id": np.repeat([f"l{time}-{n}" for n in range(num)], PLACES),
-            "user_id": np.repeat(users, PLACES),
-            "shown_ts_ms": np.full(num * PLACES, int(at.timestamp() * 1000)),
-            "surface": ["home"] * num * PLACES,
-            "release": ["v1"] * num * PLACES,
-            "rules": [""] * num * PLACES,
-            "experiment": [""] * num * PLACES,
-            "arm": [""] * num * PLACES,
-            "position": np.tile(np.arange(PLACES), num),
-            "item_id": items.ravel(),
-            "propensity": chance.ravel(),
-        }
-    ).cast(IMPRESSIONS.arrow)
+    return impressions_table(
+        ShownList(
+            list_id=f"l{time}-{n}",
+            user_id=str(user),
+            shown_ts_ms=int(at.timestamp() * 1000),
+            surface="home",
+            release="v1",
+            rules="",
+            experiment="",
+            arm="",
+            item_ids=tuple(map(str, shown)),
+            propensities=tuple(likely),
+        )
+        for n, (user, shown, likely) in enumerate(
+            zip(users, items.tolist(), chance.tolist(), strict=True)
+        )
+    )
 
 
 @pytest.fixture(scope="module")
