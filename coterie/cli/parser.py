@@ -27,6 +27,8 @@ MODELS: Final = (
     "social",
     "bounded",
     "social_linear",
+    "sasrec",
+    "gru4rec",
     "lightgcn",
     "content",
     "ease",

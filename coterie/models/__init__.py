@@ -6,9 +6,12 @@ from coterie.models.base import Bounded, Inductive, Learned, Model, Releasable
 from coterie.models.bounded import BoundedModel
 from coterie.models.content import ContentModel
 from coterie.models.ease import EASE
+from coterie.models.gru4rec import GRU4Rec
 from coterie.models.item_knn import ItemKNN
 from coterie.models.lightgcn import LightGCN
 from coterie.models.popularity import Popularity
+from coterie.models.sasrec import SASRec
+from coterie.models.sequences import SequenceModel
 from coterie.models.social import SocialModel
 from coterie.models.social_linear import SocialLinear
 
@@ -20,6 +23,8 @@ MODELS: Final[dict[str, type[Any]]] = {
         EASE,
         ContentModel,
         LightGCN,
+        GRU4Rec,
+        SASRec,
         SocialLinear,
         SocialModel,
         BoundedModel,
@@ -33,8 +38,11 @@ def is_releasable(name: str) -> bool:
     return hasattr(MODELS[name], "use")
 
 
-COMPARED: Final = tuple(name for name in MODELS if name != BoundedModel.name)
-"""Models that an evaluation compares where nobody names any: a bound is asked for."""
+COMPARED: Final = tuple(
+    name for name, model in MODELS.items() if not issubclass(model, BoundedModel | SequenceModel)
+)
+"""Models that an evaluation compares where nobody names any: a bound is asked for, and so are
+models of sequence, which learn for long without a GPU."""
 
 __all__ = [
     "COMPARED",

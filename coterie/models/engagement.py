@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from coterie.data.dataset import TrainingSet
+from coterie.data.dataset import Interactions, TrainingSet
 from coterie.data.polarity import liked
 from coterie.errors import BadInputError
 from coterie.graph.interactions import interaction_matrix
@@ -19,13 +19,23 @@ def engagement(data: TrainingSet) -> sp.csr_matrix:
     Raises:
         BadInputError: Nobody had anything.
     """
+    had = liked_events(data)
+    return interaction_matrix(had, data.num_users, data.num_items, binary=True)
+
+
+def liked_events(data: TrainingSet) -> Interactions:
+    """Give the events that models learn from, in their order.
+
+    Raises:
+        BadInputError: There are none.
+    """
     had = data.interactions.take(liked(data.interactions))
     if len(had) == 0:
         raise BadInputError(
             f"none of {len(data.interactions)} events is of a kind to learn from: "
             "a model needs carts, purchases, good ratings or reviews"
         )
-    return interaction_matrix(had, data.num_users, data.num_items, binary=True)
+    return had
 
 
 def check_users(user_idx: npt.NDArray[np.int64], num_users: int) -> None:

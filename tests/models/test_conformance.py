@@ -8,6 +8,9 @@ from coterie.training.loop import LoopConfig
 
 SHORT = ("loop", LoopConfig(max_epochs=20, lr=2e-2, patience=20))
 LIGHTGCN = (("embedding_size", 16), ("batch_size", 256), ("negatives", 64), SHORT)
+# No two steps hide alike, so that a step in half precision would be another step.
+SEQUENCES = (("embedding_size", 32), ("batch_size", 32), ("dropout", 0.0), ("max_history", 12))
+SEQUENCES = (*SEQUENCES, ("loop", LoopConfig(max_epochs=8, lr=1e-2)))
 SOCIAL = (("embedding_size", 16), SHORT)
 
 CASES = (
@@ -31,6 +34,8 @@ CASES = (
         social=True,
         closed_form=False,
     ),
+    Case("gru4rec", "gru4rec", SEQUENCES, closed_form=False),
+    Case("sasrec", "sasrec", SEQUENCES, closed_form=False),
     Case("social_linear", "social_linear", (("l2", 2.0),), social=True),
     Case(
         "social_linear, dislikes take away",
