@@ -74,3 +74,12 @@ def write_million(
         "| reasons, questions | a language model | none: they go by shoppers, not by items |",
     ]
     return "\n".join(lines)
+
+
+def write_described(found: Mapping[str, Any]) -> str:
+    """Write, within a line, how much of a small model's words could be kept."""
+    return (
+        f"{found['in_form']} of {found['items']} items in the form, and of "
+        f"{found['items_with_something_kept']} something was kept ({found['tokens_out']:,} tokens, "
+        f"{found['cpu_seconds']} s of a core)"
+    )
