@@ -47,6 +47,8 @@ OTHERS: Final = {
     "use_times": "false: the age of events does not count",
     "friend_dropout": "share of shoppers whose friends are hidden in an epoch, to do without them",
     "weak_event_weight": "weight of a target only viewed, clicked or shared; 1 for what was had",
+    "exposure_power": "how much less a target counts that lists showed often; 0: all count alike",
+    "exposure_clip": "factor by which such a weight differs from 1 at most",
     "softmax_items": "items of the softmax, where the shop has more: all asked for, and a sample",
     "batch_size": "shoppers of a step",
     "linear_weight": "share of the closed form; none: chosen on validation",

@@ -10,6 +10,8 @@ from scipy.optimize import minimize
 from benchmarks.together_world import ClosedForm, Doubles, World, compared, pairs_of
 from coterie.data.dataset import Interactions, Ints, TrainingSet
 from coterie.data.ragged import Ragged
+from coterie.network.node2vec import embed
+from coterie.network.people import Network
 from coterie.recommend.batches import Community
 from coterie.together.invitees import (
     AskedFriends,
@@ -26,6 +28,7 @@ WAYS: Final = (
     "chance",
     "friend_popularity",
     "tie_strength",
+    "node2vec",
     "item_score",
     "fit",
     "shipped",
@@ -90,7 +93,8 @@ def _questions(data: TrainingSet, targets: Interactions, model: ClosedForm) -> A
     bounds = np.searchsorted(had, np.arange(data.num_users + 1) * data.num_items)
     active = np.bincount(had // data.num_items, minlength=data.num_users).astype(np.float64)
     others = sample_of(np.ones(data.num_items, np.bool_))
-    parts = list(_of_people(data, community, (had, bounds, taken), active, others, model))
+    near = _vectors(data)
+    parts = list(_of_people(data, community, (had, bounds, taken), active, others, model, near))
     counts, person, took, features = (list(of) for of in zip(*parts, strict=True))
     names = features[0].keys()
     return Asked(
@@ -101,6 +105,12 @@ def _questions(data: TrainingSet, targets: Interactions, model: ClosedForm) -> A
     )
 
 
+def _vectors(data: TrainingSet) -> Doubles:
+    """Learn everybody's vector of length 1 by node2vec, of ties alone, shape (users, size)."""
+    vector = embed(Network.of(data.ties, data.num_users)).astype(np.float64)
+    return np.asarray(vector / np.maximum(np.linalg.norm(vector, axis=1, keepdims=True), 1e-12))
+
+
 def _of_people(
     data: TrainingSet,
     community: Community,
@@ -108,6 +118,7 @@ def _of_people(
     active: Doubles,
     others: Ints,
     model: ClosedForm,
+    near: Doubles,
 ) -> Iterator[tuple[Ints, Ints, Doubles, dict[str, Doubles]]]:
     had, bounds, taken = pairs
     for person in range(data.num_users):
@@ -143,6 +154,7 @@ def _of_people(
                 "score": scores[:, :many].T[kept],
                 "strengths": strengths.astype(np.float64),
                 "active": np.broadcast_to(active[who], kept.shape)[kept],
+                "near": np.broadcast_to(near[who] @ near[person], kept.shape)[kept],
             },
         )
 
@@ -155,6 +167,7 @@ def _scores(asked: Asked, weights: InviteWeights) -> dict[str, Doubles]:
         "chance": np.random.default_rng(0).random(len(asked.took)),
         "friend_popularity": of["active"],
         "tie_strength": of["strengths"].sum(axis=1),
+        "node2vec": of["near"],
         "item_score": of["score"],
         "fit": of["fit"],
         "shipped": log_odds(friends),

@@ -10,6 +10,7 @@ Results = Mapping[str, Any]
 _INVITEES: Final = {
     "chance": "by chance",
     "tie_strength": "strength of the tie",
+    "node2vec": "nearness of both by node2vec",
     "friend_popularity": "length of the friend's history",
     "item_score": "the model's score of the item",
     "fit": "the same, beside their other scores",

@@ -46,6 +46,7 @@ LONG: Final = frozenset(
         "tests/data/test_consent.py",
         "tests/data/test_ingest_crash.py",
         # Measured: over nine seconds each.
+        "tests/behaviour/test_behaviour_step.py",
         "tests/benchmarks/test_faults_benchmark.py",
         "tests/benchmarks/test_membership_benchmark.py",
         "tests/cluster/test_stated.py",

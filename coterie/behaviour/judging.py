@@ -15,7 +15,7 @@ BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ScoreInterval:
     """A figure and where it lies with a chance of 95 %."""
 
     mean: float
@@ -36,8 +36,8 @@ class Bin:
 class ChanceScores:
     """How good the chances of one learner are."""
 
-    auc: Interval
-    brier: Interval
+    auc: ScoreInterval
+    brier: ScoreInterval
     calibration_error: float
     """Mean distance of foreseen and happened over ``reliability``, by shoppers."""
     reliability: tuple[Bin, ...]
@@ -48,7 +48,7 @@ class ChanceScores:
 class AmountScores:
     """How good the amounts of one learner are."""
 
-    mean_error: Interval
+    mean_error: ScoreInterval
     """Mean absolute error."""
     rank: float
     """Rank correlation (Spearman) with what it came to."""
@@ -74,7 +74,7 @@ def auc(happened: Bools, chance: Doubles) -> float:
 
 def judge_chances(
     happened: Bools, chances: dict[str, Doubles], seed: int = 0
-) -> tuple[dict[str, ChanceScores], dict[str, Interval]]:
+) -> tuple[dict[str, ChanceScores], dict[str, ScoreInterval]]:
     """Measure learners on the same shoppers.
 
     Returns:
@@ -136,6 +136,6 @@ def _draws(count: int, seed: int) -> "list[np.ndarray]":
     return [rng.integers(0, count, count) for _ in range(RESAMPLES)]
 
 
-def _interval(mean: float, drawn: Doubles) -> Interval:
+def _interval(mean: float, drawn: Doubles) -> ScoreInterval:
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return Interval(mean, float(low), float(high))
+    return ScoreInterval(mean, float(low), float(high))

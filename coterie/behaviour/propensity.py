@@ -15,7 +15,7 @@ from coterie.behaviour.activity import add_up, features_at, known_at, refuse_fut
 from coterie.behaviour.judging import (
     AmountScores,
     ChanceScores,
-    Interval,
+    ScoreInterval,
     judge_amounts,
     judge_chances,
 )
@@ -37,7 +37,7 @@ _FEWEST: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ShopperQuestion:
     """Something that is asked about each shopper."""
 
     name: str
@@ -57,7 +57,7 @@ class Question:
 class Foreseen:
     """What is foreseen of everybody, and how good that was out of time."""
 
-    question: Question
+    question: ShopperQuestion
     now: Doubles
     """Shape (users,); nan about whom nothing is asked."""
     shoppers: int
@@ -68,13 +68,13 @@ class Foreseen:
     """Shoppers' days."""
     chances: Mapping[str, ChanceScores]
     """By learner; empty for amounts."""
-    gains: Mapping[str, Interval]
+    gains: Mapping[str, ScoreInterval]
     """How much more AUC both together have than another."""
     amounts: Mapping[str, AmountScores]
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class _LearningRows:
     """Shoppers' days to learn from, columns of the same length."""
 
     features: Doubles
@@ -85,19 +85,19 @@ class _Rows:
     """Of the last moment."""
 
 
-def questions() -> tuple[Question, ...]:
+def questions() -> tuple[ShopperQuestion, ...]:
     """List what is asked, by column of ``schema``."""
     return (
-        Question(BUYS_7D, 7, "buys within 7 days", lambda log, t: _buys(log, t, 7)),
-        Question(BUYS_30D, 30, "buys within 30 days", lambda log, t: _buys(log, t, 30)),
-        Question(
+        ShopperQuestion(BUYS_7D, 7, "buys within 7 days", lambda log, t: _buys(log, t, 7)),
+        ShopperQuestion(BUYS_30D, 30, "buys within 30 days", lambda log, t: _buys(log, t, 30)),
+        ShopperQuestion(
             VALUE_30D,
             30,
             "spends within 30 days",
             lambda log, t: _spends(log, t, 30),
             amounts=True,
         ),
-        Question(
+        ShopperQuestion(
             LEAVES_30D,
             30,
             "was there in the last 30 days, and stays away for 30",
@@ -107,7 +107,9 @@ def questions() -> tuple[Question, ...]:
     )
 
 
-def foresee(log: ShopLog, question: Question, settings: BehaviourSettings) -> "Foreseen | str":
+def foresee(
+    log: ShopLog, question: ShopperQuestion, settings: BehaviourSettings
+) -> "Foreseen | str":
     """Learn and measure the answer of one question.
 
     Returns:
@@ -137,7 +139,7 @@ def foresee(log: ShopLog, question: Question, settings: BehaviourSettings) -> "F
     for name in (BOTH, BOOSTED, LINEAR):
         told[name] = _learn(name, question, rows, settings)(at_test)
     chances: Mapping[str, ChanceScores] = {}
-    gains: Mapping[str, Interval] = {}
+    gains: Mapping[str, ScoreInterval] = {}
     amounts: Mapping[str, AmountScores] = {}
     if question.amounts:
         told[BEFORE] = _spends(log, test - span, question.days)[asked]
@@ -156,11 +158,11 @@ def foresee(log: ShopLog, question: Question, settings: BehaviourSettings) -> "F
 
 def _rows(
     log: ShopLog,
-    question: Question,
+    question: ShopperQuestion,
     moments: list[int],
     quarter: Bools,
     settings: BehaviourSettings,
-) -> _Rows:
+) -> _LearningRows:
     """Stack features and answers of several moments."""
     parts = []
     for moment in sorted(moments):
@@ -173,13 +175,13 @@ def _rows(
         rng = np.random.default_rng(settings.seed)
         kept = np.sort(rng.choice(len(columns[1]), settings.most_rows, replace=False))
         columns = [column[kept] for column in columns]
-    return _Rows(*columns)
+    return _LearningRows(*columns)
 
 
 def _learn(
     name: str,
-    question: Question,
-    rows: _Rows,
+    question: ShopperQuestion,
+    rows: _LearningRows,
     settings: BehaviourSettings,
 ) -> Callable[[Doubles], Doubles]:
     kinds: dict[str, tuple[Learner, ...]] = {

@@ -192,6 +192,7 @@ def train(options: argparse.Namespace) -> None:
         use_gpu=options.gpu,
         repurchase=tuple(options.repurchase),
         content=options.content,
+        impressions=options.impressions,
         circle=CircleRule.read(os.environ),
     )
     with bar() as progress:

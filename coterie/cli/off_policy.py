@@ -41,6 +41,12 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
         help="what its lists have to earn more, surely, than shown ones (not asked)",
     )
     parser.add_argument("--log", default="", help="folder of impressions that says so")
+    parser.add_argument(
+        "--impressions",
+        default="",
+        metavar="LOG",
+        help="what these lists showed often counts less in training (all events count alike)",
+    )
 
 
 def evaluate_off_policy(options: argparse.Namespace) -> None:

@@ -121,11 +121,10 @@ class TrainingSet:
 
     def with_item_columns(self, names: Sequence[str]) -> "TrainingSet":
         """Keep those columns of the items alone that a model reads."""
-        if self.items is None or not names:
-            return replace(self, items=None)
+        told = [] if self.items is None else self.items.column_names
+        kept = [name for name in names if name in told]
         return replace(
-            self,
-            items=self.items.select([name for name in names if name in self.items.column_names]),
+            self, items=self.items.select(kept) if self.items is not None and kept else None
         )
 
     def without_ties(self) -> "TrainingSet":

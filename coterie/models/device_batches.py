@@ -85,6 +85,7 @@ class DeviceBatches:
         log_not_asked: Floats,
         order_of: Callable[[int], Ints],
         device: torch.device,
+        target_weight: Floats | None = None,
     ):
         """Copy a community to the device.
 
@@ -94,6 +95,7 @@ class DeviceBatches:
             log_not_asked: See ``SocialTrainee``, shape (items,).
             order_of: Gives an epoch's shoppers in their order, filled up to whole batches.
             device: That learns.
+            target_weight: How much targets count, by item, shape (items,); all alike if not given.
         """
         histories = community.histories
         if config.dislike_weight == 0:
@@ -111,6 +113,8 @@ class DeviceBatches:
         weight = np.where(had, 1.0, np.where(against, 0.0, config.weak_event_weight))
         if config.use_times:
             weight *= (1.0 + histories.age_days) ** -config.target_decay
+        if target_weight is not None:
+            weight *= target_weight[histories.item_idx]
         self._had, self._weight = self._there(had), self._there(weight.astype(np.float32))
         # One more, so that there is one where nobody has a tie.
         self._person = self._there(np.append(community.friends.person, 0))

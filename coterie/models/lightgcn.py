@@ -1,8 +1,12 @@
-"""LightGCN (He et al., 2020, arXiv:2002.02126) with a sampled softmax, on PyG's LGConv."""
+"""LightGCN (He et al., 2020, arXiv:2002.02126) with a sampled softmax.
+
+A hop is one product with the graph, which is symmetric, so its gradient is such a product too. Of
+the last hop a step computes the rows alone that its loss looks at. Both are exact.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -55,9 +59,6 @@ class LightGCNTrainee(Trainee):
 
     def __init__(self, config: LightGCNConfig, data: TrainingSet, device: torch.device):
         super().__init__()
-        # Here, not above: coterie without the train extra knows all other models.
-        from torch_geometric.nn import LGConv
-
         had = engagement(data)
         pairs = had.tocoo()
         self._user = torch.from_numpy(pairs.row.astype(np.int64)).to(device)
@@ -68,7 +69,6 @@ class LightGCNTrainee(Trainee):
         ties = data.ties if config.use_ties else Ties.none()
         friends = tie_matrix(ties, data.num_users, undirected=True, weighted=False)
         self._graph = _graph(had, friends).to(device)
-        self._hop = LGConv(normalize=False)
         start = torch.Generator().manual_seed(config.loop.seed)
         vectors = torch.randn(sum(had.shape), config.embedding_size, generator=start) * 0.1
         self.vectors = nn.Parameter(vectors.to(device))
@@ -93,29 +93,73 @@ class LightGCNTrainee(Trainee):
     def forward(self, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
         """Compute the cross entropy of the item that was had against the step's negatives."""
         user, item, negative = batch
-        users, items = self.propagate()
-        asked = F.normalize(users[user], dim=1) / self._config.temperature
-        items = F.normalize(items, dim=1)
-        right = (asked * items[item]).sum(1, keepdim=True)
-        wrong = asked @ items[negative].T
+        # A batch has many users and items more than once: each is computed once.
+        asked_for = torch.cat([user, item + self._num_users, negative + self._num_users])
+        nodes, place = torch.unique(asked_for, return_inverse=True)
+        vectors = F.normalize(self._vectors_of(nodes), dim=1)
+        asked, had, drawn = torch.split(vectors[place], [len(user), len(item), len(negative)])
+        asked = asked / self._config.temperature
+        right = (asked * had).sum(1, keepdim=True)
+        wrong = asked @ drawn.T
         wrong = wrong.masked_fill(negative[None, :] == item[:, None], -torch.inf)
         return torch.cat([right, wrong], dim=1).logsumexp(1).sub(right[:, 0]).mean()
 
     def propagate(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute the vectors of all users and items, passed along the graph."""
+        _, total = self._hops(self._config.layers)
+        return total[: self._num_users], total[self._num_users :]
+
+    def _vectors_of(self, nodes: torch.Tensor) -> torch.Tensor:
+        """Compute the vectors of some nodes, as ``propagate`` does, shape (len(nodes), size)."""
+        layer, total = self._hops(self._config.layers - 1)
+        return total[nodes] + _hop_to(self._graph, nodes, layer)
+
+    def _hops(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pass vectors along the graph: the last layer, and the sum of all."""
         layer, total = self.vectors, self.vectors
         # A GPU's sparse product takes no factor in half precision beside one in full.
         with torch.autocast(self.vectors.device.type, enabled=False):
-            for _ in range(self._config.layers):
-                layer = self._hop(layer, self._graph)
+            for _ in range(number):
+                layer = _SymmetricHop.apply(self._graph, layer)  # type: ignore[no-untyped-call]
                 total = total + layer
-        return total[: self._num_users], total[self._num_users :]
+        return layer, total
 
     def validate(self) -> float | None:
         """See ``Trainee``."""
         users, items = self.propagate()
         items = F.normalize(items, dim=1)
         return self._validation.ndcg(lambda rows: users[rows] @ items.T)
+
+
+class _SymmetricHop(torch.autograd.Function):
+    """A product with a symmetric graph. Torch would transpose the graph for each gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, graph: torch.Tensor, layer: torch.Tensor) -> torch.Tensor:
+        """Compute a hop, shape of ``layer``."""
+        ctx.graph = graph
+        return graph @ layer
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, torch.Tensor]:
+        """Pass a gradient back: along the same edges."""
+        return None, ctx.graph @ gradient
+
+
+def _hop_to(graph: torch.Tensor, nodes: torch.Tensor, layer: torch.Tensor) -> torch.Tensor:
+    """Compute a hop to some nodes alone, shape (len(nodes), size)."""
+    begin = graph.crow_indices()[nodes]
+    degree = graph.crow_indices()[nodes + 1] - begin
+    offsets = degree.cumsum(0) - degree
+    edges = torch.arange(int(degree.sum()), device=nodes.device)
+    edges += torch.repeat_interleave(begin - offsets, degree)
+    return F.embedding_bag(
+        graph.col_indices()[edges],
+        layer,
+        offsets,
+        mode="sum",
+        per_sample_weights=graph.values()[edges],
+    )
 
 
 class LightGCN:

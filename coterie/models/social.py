@@ -16,6 +16,7 @@ from coterie.models.blending import LINEAR_WEIGHTS, Added, Blend, PopularityBlen
 from coterie.models.content_map import ContentMap
 from coterie.models.content_rows import ContentRows, best_rows
 from coterie.models.content_signal import ContentSignal
+from coterie.models.exposure import EXPOSURE, target_weights
 from coterie.models.listing import Listing
 from coterie.models.new_items import fill_new, lift_new
 from coterie.models.signals import signals_of
@@ -59,6 +60,8 @@ class SocialModel(Listing):
     def item_columns(self) -> tuple[str, ...]:
         """See ``base.Model``: what its item signals read."""
         read = {c for s in signals_of(self.config).values() for c in s.columns}
+        if self.config.exposure_power:
+            read.add(EXPOSURE)
         return tuple(
             sorted(read.union(ContentSignal.columns if self.config.content.is_read else ()))
         )
@@ -119,9 +122,10 @@ class SocialModel(Listing):
     def _closed_form(self, trainee: SocialTrainee, data: TrainingSet) -> tuple[LinearPart, float]:
         """Solve the closed form, with what words say of items as validation weighs it."""
         config, signal = self.config.closed_form(), self.config.content
+        weight = target_weights(data, self.config.exposure_power, self.config.exposure_clip)
 
         def fitted(rows: ContentRows | None) -> LinearPart:
-            return fit_linear(config, data, trainee.community, trainee.device, rows)
+            return fit_linear(config, data, trainee.community, trainee.device, rows, weight)
 
         words = signal.rows_of(data) if signal.is_read and signal.row_weight != 0 else None
         if words is None or not words.nnz:

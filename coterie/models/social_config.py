@@ -47,6 +47,11 @@ class SocialConfig:
     target_decay: float = 0.5
     """Power by which a target loses weight, (1 + age in days) to minus this: what comes next is
     like what was last. 0 weighs old and new ones alike."""
+    exposure_power: float = 0.5
+    """Power of the inverse propensity by which targets count, in both halves: what lists showed
+    often counts less. It acts where the data say what lists showed; 0: never."""
+    exposure_clip: float = 3.0
+    """Most by which such a weight differs from 1, as a factor."""
     softmax_items: int = 8_192
     """Items that the softmax is over: all, where the shop has no more; else those that a batch
     asks for and a random sample, each logit corrected for how likely it was to be there."""
@@ -108,6 +113,10 @@ class SocialConfig:
             raise BadInputError(f"linear_weight must be in [0, 1), found {self.linear_weight}")
         if not 0 <= self.dislike_weight < math.inf:
             raise BadInputError(f"dislike_weight must not be below 0, found {self}")
+        if not 0 <= self.exposure_power <= 1 or not 1 <= self.exposure_clip < math.inf:
+            raise BadInputError(
+                f"exposure_power must be in [0, 1], exposure_clip 1 or more, found {self}"
+            )
         if self.popularity_weight is not None and not 0 <= self.popularity_weight < math.inf:
             raise BadInputError(
                 f"popularity_weight must not be below 0, found {self.popularity_weight}"

@@ -30,7 +30,7 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from coterie.data.dataset import TrainingSet
+from coterie.data.dataset import Floats, TrainingSet
 from coterie.errors import BadInputError
 from coterie.models.base import Scores
 from coterie.models.content_rows import ContentRows
@@ -206,10 +206,12 @@ def fit_linear(
     community: Community,
     device: torch.device | str = "cpu",
     content: ContentRows | None = None,
+    target_weight: Floats | None = None,
 ) -> LinearPart:
     """Solve for the closed form's vectors, on ``device``.
 
-    Rows of ``content`` are to be rebuilt beside what shoppers had.
+    Rows of ``content`` are to be rebuilt beside what shoppers had; targets count as
+    ``target_weight`` says, by item.
 
     Raises:
         BadInputError: There is nothing to learn from.
@@ -230,7 +232,7 @@ def fit_linear(
     entries = _scaled(np.ones(entries.shape[0]), entries, scale)
     l2 = config.l2 * float((answers @ sparse.diags_array(scale)).power(2).sum()) / len(learners)
     share = _share(config, own, ties, entries)
-    targets = _scaled(row_weight, answers, scale**0)
+    targets = _scaled(row_weight, answers, scale**0 if target_weight is None else target_weight)
     if content is not None:
         own, likes, targets, ties = _with_content(content, scale, own, likes, targets, ties)
     x, f = Inputs(device, own), Inputs(device, ties, entries * share)

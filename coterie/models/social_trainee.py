@@ -20,6 +20,7 @@ from coterie.errors import BadInputError
 from coterie.models.content_map import content_features
 from coterie.models.device_batches import DeviceBatches
 from coterie.models.engagement import engagement
+from coterie.models.exposure import target_weights
 from coterie.models.masked_batch import ItemSample, MaskedBatch
 from coterie.models.social_config import SocialConfig
 from coterie.recommend.batches import Community
@@ -61,6 +62,7 @@ class SocialTrainee(Trainee):
             self.encoder.rate.data.fill_(-100.0)
         had = engagement(data)
         self._log_not_asked = np.log1p(-np.asarray(had.sum(axis=0)).ravel() / had.nnz)
+        self._target_weight = target_weights(data, config.exposure_power, config.exposure_clip)
         self._learners = np.flatnonzero(np.diff(had.indptr) > 0)
         self._epoch, self._order = -1, self._learners
         self._on_device: DeviceBatches | None = None
@@ -111,6 +113,7 @@ class SocialTrainee(Trainee):
                 self._log_not_asked,
                 lambda epoch: self.order(epoch, 1),
                 self.device,
+                self._target_weight,
             )
         return self._on_device
 
@@ -144,6 +147,7 @@ class SocialTrainee(Trainee):
         weight = np.where(is_had, 1.0, np.where(against, 0.0, self.config.weak_event_weight))
         if self.config.use_times:
             weight *= (1.0 + age) ** -self.config.target_decay
+        weight *= self._target_weight[item]
         left_out, known = ~kept & (weight > 0), kept & is_had
         keep = np.ones(len(shoppers.histories.item_idx), np.float32)
         keep[: len(row)] = kept

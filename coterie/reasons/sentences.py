@@ -268,5 +268,6 @@ BY_RULE: Final[Mapping[str, str]] = {
     "diverse": marked("Moved down for variety: it is like items above"),
     "capped": marked("Moved down for variety: enough of its kind stand above"),
     "explored": marked("New in the shop"),
+    "rare": marked("Rarely shown so far"),
 }
 """What a rule of the shop did, by names of ``rerank.RuleEffect``."""

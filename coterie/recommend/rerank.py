@@ -39,6 +39,12 @@ class RuleEffect(StrEnum):
     """Stands lower, since enough of its brand or category stand above."""
     EXPLORED = "explored"
     """New, and shown to learn whom it pleases."""
+    RARE = "rare"
+    """Rarely shown so far, and shown to learn the same."""
+
+
+TO_LEARN: Final = (RuleEffect.EXPLORED, RuleEffect.RARE)
+"""What brings an item to a place to learn of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ class CompiledRules:
             elif isinstance(rule, Lift):
                 cause = _lifted_as(rule.label, rule.by)
                 added = lifts.setdefault(cause, np.zeros(len(columns.price)))
-                added[_selected(rule.selection, columns, rows)] += rule.by
+                added[selected(rule.selection, columns, rows)] += rule.by
         caps = [
             _CapOf(rule, column.codes, column.missing())
             for rule in rules
@@ -222,9 +228,10 @@ def _lifted_as(label: Label, by: float) -> RuleEffect:
     return RuleEffect.SPONSORED if label is Label.SPONSORED else RuleEffect.CHOSEN
 
 
-def _selected(
+def selected(
     chosen: Selection, columns: ItemColumns, rows: Callable[[Sequence[str]], Sequence[int]]
 ) -> npt.NDArray[np.bool_]:
+    """Mask the items that a rule names, shape (items,)."""
     found = columns.category.below(chosen.categories) | columns.brand.among(chosen.brands)
     found[[row for row in rows(chosen.items) if row >= 0]] = True
     return found

@@ -85,7 +85,20 @@ class Freshness:
     days: float
 
 
-Rule = Pin | Lift | Cap | Diversity | Freshness
+@dataclass(frozen=True, slots=True)
+class Explore:
+    """Whose lists show one item to learn of it, and which items may be that one."""
+
+    share: float
+    """Of shoppers, each day others; 0: nothing is explored on these surfaces."""
+    rare: int = 0
+    """Lists below which an item that the release knows counts as rarely shown, and is explored as
+    new ones are; 0: new ones alone are."""
+    selection: Selection = Selection()
+    """What may be explored; empty: everything."""
+
+
+Rule = Pin | Lift | Cap | Diversity | Freshness | Explore
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +109,14 @@ class ListRules:
     digest: str = ""
 
     def at(self, surface: str) -> tuple[Rule, ...]:
-        """List the rules of a place in the shop, in the file's order."""
-        return self.by_surface.get(surface, ())
+        """List the rules of a place in the shop that order lists, in the file's order."""
+        rules = self.by_surface.get(surface, ())
+        return tuple(rule for rule in rules if not isinstance(rule, Explore))
+
+    def explore(self, surface: str) -> Explore | None:
+        """Give what is said of exploring in a place of the shop; None: nothing, settings hold."""
+        rules = self.by_surface.get(surface, ())
+        return next((rule for rule in rules if isinstance(rule, Explore)), None)
 
 
 NO_RULES: Final = ListRules()
@@ -236,6 +255,13 @@ def _lift(sign: float) -> Callable[..., Rule]:
     return make
 
 
+def _explore(where: str, share: float | None = None, rare: int = 0, **said: Any) -> Rule:
+    if share is None:
+        raise BadInputError(f"{where} has no `share`: say it, 0 to explore nothing there")
+    chosen = Selection(said.get("items", ()), said.get("category", ()), said.get("brand", ()))
+    return Explore(share, rare, chosen)
+
+
 def _needs(kind: type[Rule], *names: str) -> Callable[..., Rule]:
     def make(where: str, **values: Any) -> Rule:
         missing = [name for name in names if name not in values]
@@ -306,7 +332,7 @@ def _ids(given: Any, where: str) -> tuple[str, ...]:
 def _check_together(found: Mapping[str, list[Rule]], name: str) -> None:
     """Refuse pins that want one position, or one item at two, and what may stand once only."""
     for surface, rules in found.items():
-        for kind in (Diversity, Freshness):
+        for kind in (Diversity, Freshness, Explore):
             if sum(isinstance(rule, kind) for rule in rules) > 1:
                 raise BadInputError(
                     f"{name} has {kind.__name__.lower()} twice for {surface}: leave one out"
@@ -343,4 +369,5 @@ _KINDS: Final[dict[str, tuple[dict[str, Callable[[Any, str], Any]], Callable[...
         {"by": _number(0, MAX_BY), "days": _number(0.01, 3650)},
         _needs(Freshness, "by", "days"),
     ),
+    "explore": ({**_SELECTED, "share": _number(0, 1), "rare": _whole(0, 1_000_000)}, _explore),
 }

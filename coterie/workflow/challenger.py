@@ -29,6 +29,7 @@ from coterie.privacy.promise import Promise
 from coterie.progress import Progress, silent
 from coterie.recommend.terms import Parameters
 from coterie.workflow.features import check_features
+from coterie.workflow.feedback import with_exposure
 from coterie.workflow.settings import FitSettings, renew
 from coterie.workflow.shop import CleanShop
 from coterie.workflow.start import open_start
@@ -144,6 +145,8 @@ def fit_challenger(
     config = settings.configure()
     again = read_repurchase(*settings.repurchase)
     shop = CleanShop.open(clean, again, settings.content, settings.circle)
+    if settings.impressions:
+        shop = with_exposure(shop, settings.impressions)
     if training_features is not None:
         check_features(training_features, shop)
     data = shop.split.for_validation()

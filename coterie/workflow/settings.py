@@ -40,6 +40,9 @@ class FitSettings:
     items."""
     circle: CircleRule = field(default_factory=CircleRule)
     """Whom lists draw on while learning, and where they are measured: whom served ones draw on."""
+    impressions: str = ""
+    """Folder of impressions: what lists showed often counts less when a model learns that can tell
+    (``exposure_power``); empty: all events count as they are."""
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:

@@ -24,6 +24,7 @@ from coterie.recommend.retrieval import LEAST_RECALL
 from coterie.recommend.terms import Asked
 from coterie.release.bundle import Release
 from serving.features.online_store import OnlineFeatures
+from serving.lists.explored import Exploration
 from serving.lists.exploring import PLACE
 from serving.lists.finder import ItemFinder
 from serving.lists.histories import shown_shopper
@@ -127,7 +128,7 @@ class ListMaker:
             num = k + len(wanted.shown) + 1
             ranked = self._ranked(asked, num, allowed, wanted)
             ranked = ranked.take(self._unshown(ranked.lists, wanted))
-            ranked, chance = self._explored(ranked, known, asked, allowed, wanted)
+            ranked, chance = Exploration(ranked, self.items, known, asked, allowed, wanted).made()
             ranked, more = ranked.cut(k)
         lists = ranked.lists
         items = self._listed(lists, 1 + len(wanted.shown))
@@ -236,34 +237,6 @@ class ListMaker:
                 "codes missed too many of the best items: all vectors are read from now on",
                 extra={"fields": {"release": release, "least_recall": LEAST_RECALL}},
             )
-
-    def _explored(
-        self,
-        ranked: RankedList,
-        known: ShopperFeatures,
-        asked: Asked,
-        allowed: npt.NDArray[np.bool_],
-        wanted: Wanted,
-    ) -> tuple[RankedList, float]:
-        """Show one new item on the first page, at home, of those whose lists explore; and say how
-        likely it was that its place holds what it holds."""
-        explorer = wanted.explorer
-        if wanted.surface != "home" or wanted.shown or not explorer.share:
-            return ranked, 1.0
-        first = self.items.num_released
-        new = [self.catalogue.item_id(first + row) for row in np.flatnonzero(allowed[first:])]
-        recent = known.row.recent
-        left = list(set(new).difference(recent.item_ids, recent.had_ids))
-        chosen = explorer.choose(known.user_id, left)
-        if chosen is None:
-            return ranked, 1.0
-        if not explorer.explores(known.user_id):
-            return ranked, 1.0 - explorer.share
-        row = self.catalogue.row(chosen)
-        own = self.items.recommender.score(asked, np.array([row], np.int64)).score[0, 0]
-        explored = ranked.exploring(row, float(own), PLACE)
-        moved = bool(explored.all_explored)
-        return explored, explorer.chance(left, chosen) if moved else 1.0
 
     def _listed(self, lists: Lists, first_rank: int) -> list[ListedItem]:
         rows = lists.item_idx[0]

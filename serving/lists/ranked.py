@@ -10,7 +10,7 @@ import numpy.typing as npt
 from coterie.data.dataset import Ints
 from coterie.recommend.columns import ItemColumns
 from coterie.recommend.recommender import Lists
-from coterie.recommend.rerank import CompiledRules, Doubles, Reranked, RuleEffect
+from coterie.recommend.rerank import TO_LEARN, CompiledRules, Doubles, Reranked, RuleEffect
 from coterie.recommend.rules import ListRules
 from serving.lists.catalogue import Catalogue
 
@@ -51,7 +51,9 @@ class RankedList:
         num = self.lists.item_idx.shape[1]
         return self.take(np.arange(min(k, num))), num > k
 
-    def exploring(self, row: int, own: float, place: int) -> Self:
+    def exploring(
+        self, row: int, own: float, place: int, effect: RuleEffect = RuleEffect.EXPLORED
+    ) -> Self:
         """Show an item at a place where its own score would not bring it.
 
         Its score becomes that of what follows it, so a list stays in the order of its scores; what
@@ -62,6 +64,7 @@ class RankedList:
             row: Of the item.
             own: Its score.
             place: Where it is shown, from 0.
+            effect: What that is called: new, or rarely shown.
         """
         rows, scores = self.lists.item_idx[0], self.lists.score[0]
         at = np.flatnonzero(rows == row)
@@ -76,8 +79,8 @@ class RankedList:
             cause: np.insert(moved[others], place, moved[at[0]] if len(at) else 0.0)
             for cause, moved in self.moves.items()
         }
-        moves[RuleEffect.EXPLORED] = np.zeros(len(others) + 1)
-        moves[RuleEffect.EXPLORED][place] = score - base
+        moves[effect] = np.zeros(len(others) + 1)
+        moves[effect][place] = score - base
         lists = Lists(
             np.insert(rows[others], place, row)[None],
             np.insert(scores[others], place, score)[None],
@@ -90,9 +93,8 @@ class RankedList:
     @property
     def all_explored(self) -> list[int]:
         """Find the positions of items that are there to be explored."""
-        moved = self.moves.get(RuleEffect.EXPLORED)
-        found: list[int] = [] if moved is None else np.flatnonzero(moved).tolist()
-        return found
+        moved = [self.moves[one] for one in TO_LEARN if one in self.moves]
+        return np.flatnonzero(np.any(moved, axis=0)).tolist() if moved else []
 
     def moves_at(self, position: int) -> dict[RuleEffect, float]:
         """Say what rules did to the item at a position; of what is paid for also where that was

@@ -73,10 +73,9 @@ class ListDelivery:
             self._metrics.lists.befriended.inc()
         self._metrics.lists.count_list(answer.source, len(answer.items), shares_by_kind(reasons))
         rows = by.maker.catalogue.rows([item.item.item_id for item in answer.items])
+        asked.wanted.explorer.note_shown(one.item.item_id for one in answer.items)
+        self._metrics.lists.explored.inc(sum(one.explored is True for one in answer.items))
         # What is newer than the release counts in neither: nobody could have had it.
-        new = [one for one, row in zip(answer.items, rows, strict=True) if row >= len(by.bits)]
-        asked.wanted.explorer.note_shown(one.item.item_id for one in new)
-        self._metrics.lists.explored.inc(sum(one.explored is True for one in new))
         rows = [row for row in rows if row < len(by.bits)]
         self._metrics.lists.novelty.inc(float(by.bits[rows].sum()))
         self._metrics.lists.coverage.set(by.coverage.note(rows))

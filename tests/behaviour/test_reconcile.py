@@ -33,10 +33,11 @@ def test_nothing_is_forecast_below_0_and_sums_hold():
 
 
 def test_demand_is_counted_once_at_every_level():
-    demand = Demand.of(log_of(ROWS), items=1)
-    assert demand.days.shape == (1 + 2 + 3, 190)
-    assert demand.days.sum(axis=1).tolist() == [4, 3, 1, 3, 0, 1]
-    assert demand.item.tolist() == [0, -1, -1]
+    demand = Demand.of(log_of(ROWS), items=2)
+    assert demand.days.shape == (1 + 2 + 4, 190)
+    assert demand.days.sum(axis=1).tolist() == [4, 3, 1, 3, 1, 0, 0]
+    assert demand.item.tolist() == [0, 2, -1, -1]
+    assert demand.category.tolist() == [0, 1, 0, 1]
     assert weeks_of(demand.days)[0].sum() == 3, "what is no whole week is left out"
 
 

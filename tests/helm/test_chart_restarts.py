@@ -39,6 +39,7 @@ RESTARTS = {
     "rollouts.port": {"controller"},
     "rollouts.resources": {"controller"},
     "events": {"consumer"},
+    "events.export": RAY | {"consumer"},  # replicas write there what lists showed
     "events.syncSeconds": RAY,  # how long a receipt waits
     "events.keepDays": RAY | {"consumer"},  # which events are refused, and which removed
     "redis": {"redis"},
@@ -47,7 +48,7 @@ RESTARTS = {
     "redis.tls": FEAST,
     "redis.existingSecret": ALL,
     "features.registry": FEAST,
-    "training.source": {"consumer"},  # events are exported beside it
+    "training.source": RAY | {"consumer"},  # events and what lists showed are exported beside it
     "training.status": RAY,  # replicas tell how pipelines stand
 }
 """Who starts anew, by value or by what stands above it; the longest name counts."""

@@ -4,6 +4,7 @@ import pytest
 from coterie.errors import BadInputError
 from coterie.offpolicy.estimators import EstimateSettings, Estimator, estimate_value
 from coterie.offpolicy.open_bandit import BanditLog
+from coterie.offpolicy.rewards import RewardModel
 
 HEAD = ",timestamp,item_id,position,click,propensity_score,user_feature_0,user_feature_1\n"
 
@@ -71,3 +72,13 @@ def test_a_uniform_log_tells_what_another_policy_earns_at_each_place():
     assert widths[Estimator.DR] < widths[Estimator.SNIPS]
     with pytest.raises(BadInputError, match="does not fit 1 contexts, 2 positions and 2 items"):
         log.lists(np.ones((1, 2)))
+
+
+def test_who_is_foreseen_was_not_learned_from():
+    shown = np.zeros((10, 1), np.int64)
+    reward = np.zeros((10, 1))
+    reward[3] = 1.0
+    found = RewardModel(shown, reward, np.arange(10), 1).of_items(shown)[:, 0]
+    assert found[3] == found.min() == 0.0
+    assert found[8] == 0.0, "of the same fold"
+    assert (np.delete(found, [3, 8]) > 0.1).all()

@@ -14,7 +14,7 @@ from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
-from coterie.impressions.table import IMPRESSIONS
+from coterie.impressions.table import ShownList, impressions_table
 from coterie.offpolicy.estimators import EstimateSettings, Estimator
 from coterie.offpolicy.impressions import followed, lists_of
 from coterie.offpolicy.targets import conditional_probability
@@ -87,22 +87,23 @@ class LoggedShop:
 
 
 def _impressions(time, users, items, chance, at):
-    num = len(users)
-    return pa.table(
-        {
-            "list_id": np.repeat([f"l{time}-{n}" for n in range(num)], PLACES),
-            "user_id": np.repeat(users, PLACES),
-            "shown_ts_ms": np.full(num * PLACES, int(at.timestamp() * 1000)),
-            "surface": ["home"] * num * PLACES,
-            "release": ["v1"] * num * PLACES,
-            "rules": [""] * num * PLACES,
-            "experiment": [""] * num * PLACES,
-            "arm": [""] * num * PLACES,
-            "position": np.tile(np.arange(PLACES), num),
-            "item_id": items.ravel(),
-            "propensity": chance.ravel(),
-        }
-    ).cast(IMPRESSIONS.arrow)
+    return impressions_table(
+        ShownList(
+            list_id=f"l{time}-{n}",
+            user_id=str(user),
+            shown_ts_ms=int(at.timestamp() * 1000),
+            surface="home",
+            release="v1",
+            rules="",
+            experiment="",
+            arm="",
+            item_ids=tuple(map(str, shown)),
+            propensities=tuple(likely),
+        )
+        for n, (user, shown, likely) in enumerate(
+            zip(users, items.tolist(), chance.tolist(), strict=True)
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +185,9 @@ def test_what_followed_counts_for_the_last_list_that_showed_it(shop):
 
     assert found(24) == [0, 0, 1, 0]
     assert found(0.5) == [0, 0, 0, 0]
+    at_once = replace(shown, ts_ms=np.where(shown.ts_ms == done - hour, done, shown.ts_ms))
+    told = followed(at_once, dataset.users, dataset.items, event, EventKind.CLICK, hour)
+    assert told[:, 0].tolist() == [0, 0, 1, 0], "in the same moment counts"
 
 
 def test_lists_with_gaps_and_later_pages_are_left_out(shop):
@@ -249,3 +253,34 @@ def test_a_release_may_be_asked_to_earn_more_than_what_was_shown(shop, tmp_path,
     assert not (tmp_path / "v2").exists()
     made = release("v3", -3.0)
     assert made.manifest.limits["min_gain_over_shown"] == -3.0
+
+
+def test_training_knows_what_lists_showed_before_the_test_part(shop, tmp_path, monkeypatch):
+    from coterie.models.exposure import EXPOSURE
+    from coterie.workflow import feedback as step
+    from coterie.workflow.feedback import with_exposure
+    from coterie.workflow.shop import CleanShop
+
+    opened = CleanShop.open(shop.clean)
+    end = int(opened.split.for_test().interactions.ts_ms.max())
+    rows = pq.read_table(f"{shop.log}/impressions.parquet")
+    late = int(np.asarray(rows["shown_ts_ms"]).max())
+    # Half of the lists, as if they had been shown two days before what is known ends.
+    early = np.asarray(rows["shown_ts_ms"]) - (late - end) - 2 * 86_400_000
+    early[len(early) // 2 :] = late + 86_400_000
+    rows = rows.set_column(2, "shown_ts_ms", pa.array(early))
+    pq.write_table(rows, tmp_path / "log.parquet")
+    monkeypatch.setattr(step, "followed", lambda shown, *given: shown.shown.astype(float))
+    found = with_exposure(opened, str(tmp_path / "log.parquet"))
+    seen = np.asarray(found.split.items[EXPOSURE])
+    known = opened.split.for_test().interactions
+    done = np.bincount(known.item_idx, minlength=len(seen))
+    more = seen - done
+    shown = set(rows["item_id"].to_pylist()[: len(early) // 2])
+    items = found.split.items["item_id"].to_pylist()
+    assert {items[row] for row in np.flatnonzero(more > 1e-9)} == shown
+    assert more.sum() == pytest.approx(len(early) // 2, rel=0.05), "places are alike, so clicked"
+    late_rows = rows.set_column(2, "shown_ts_ms", pa.array(early * 0 + late + 86_400_000))
+    pq.write_table(late_rows, tmp_path / "log.parquet")
+    with pytest.raises(BadInputError, match="no list of before the test part"):
+        with_exposure(opened, str(tmp_path / "log.parquet"))
