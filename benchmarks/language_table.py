@@ -77,9 +77,13 @@ def write_million(
 
 
 def write_described(found: Mapping[str, Any]) -> str:
-    """Write, within a line, how much of a small model's words could be kept."""
-    return (
-        f"{found['in_form']} of {found['items']} items in the form, and of "
-        f"{found['items_with_something_kept']} something was kept ({found['tokens_out']:,} tokens, "
-        f"{found['cpu_seconds']} s of a core)"
+    """Write how much of a small model's words could be kept, as Markdown."""
+    return "\n".join(
+        [
+            "| model | items | answered in the form | something kept | tokens written | core, s |",
+            "|---|---|---|---|---|---|",
+            f"| {found['model']} | {found['items']} | {found['in_form']} | "
+            f"{found['items_with_something_kept']} | {found['tokens_out']:,} | "
+            f"{found['cpu_seconds']} |",
+        ]
     )
