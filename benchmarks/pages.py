@@ -136,6 +136,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "language million": lambda _: language_table.write_million(
         _read("language.json"), _read("encoders.json"), _read("finetuning.json")
     ),
+    "language described": lambda _: language_table.write_described(_read("described.json")),
     "finetuning": lambda _: finetuning_table.write_finetuning(_read("finetuning.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
