@@ -74,3 +74,16 @@ def write_million(
         "| reasons, questions | a language model | none: they go by shoppers, not by items |",
     ]
     return "\n".join(lines)
+
+
+def write_described(found: Mapping[str, Any]) -> str:
+    """Write how much of a small model's words could be kept, as Markdown."""
+    return "\n".join(
+        [
+            "| model | items | answered in the form | something kept | tokens written | core, s |",
+            "|---|---|---|---|---|---|",
+            f"| {found['model']} | {found['items']} | {found['in_form']} | "
+            f"{found['items_with_something_kept']} | {found['tokens_out']:,} | "
+            f"{found['cpu_seconds']} |",
+        ]
+    )

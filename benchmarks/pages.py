@@ -109,6 +109,8 @@ CURVES: Final = "shadow-quality.svg"
 """Beside the chart."""
 PRICE: Final = "bound-price.svg"
 """Likewise."""
+LOOPS: Final = "feedback.svg"
+"""Likewise."""
 MARKED: Final = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
 Results = Mapping[str, Any]
@@ -134,6 +136,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "language million": lambda _: language_table.write_million(
         _read("language.json"), _read("encoders.json"), _read("finetuning.json")
     ),
+    "language described": lambda _: language_table.write_described(_read("described.json")),
     "finetuning": lambda _: finetuning_table.write_finetuning(_read("finetuning.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
@@ -283,6 +286,7 @@ def draw_all(results: Results, pages: Iterable[Path], chart: Path | None) -> dic
         chart: draw_chart(results),
         chart.with_name(CURVES): curves,
         chart.with_name(PRICE): price,
+        chart.with_name(LOOPS): feedback_table.draw_loops(_read("feedback.json")),
     }
 
 
