@@ -27,6 +27,7 @@ MODELS: Final = (
     "social",
     "bounded",
     "social_linear",
+    "gatv2",
     "lightgcn",
     "content",
     "ease",

@@ -6,6 +6,7 @@ from coterie.models.base import Bounded, Inductive, Learned, Model, Releasable
 from coterie.models.bounded import BoundedModel
 from coterie.models.content import ContentModel
 from coterie.models.ease import EASE
+from coterie.models.gatv2 import GATv2
 from coterie.models.item_knn import ItemKNN
 from coterie.models.lightgcn import LightGCN
 from coterie.models.popularity import Popularity
@@ -20,6 +21,7 @@ MODELS: Final[dict[str, type[Any]]] = {
         EASE,
         ContentModel,
         LightGCN,
+        GATv2,
         SocialLinear,
         SocialModel,
         BoundedModel,
@@ -33,8 +35,9 @@ def is_releasable(name: str) -> bool:
     return hasattr(MODELS[name], "use")
 
 
-COMPARED: Final = tuple(name for name in MODELS if name != BoundedModel.name)
-"""Models that an evaluation compares where nobody names any: a bound is asked for."""
+COMPARED: Final = tuple(name for name in MODELS if name not in (BoundedModel.name, GATv2.name))
+"""Models that an evaluation compares where nobody names any: a bound is asked for, and a network
+that takes long to learn, too."""
 
 __all__ = [
     "COMPARED",

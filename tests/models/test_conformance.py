@@ -8,6 +8,11 @@ from coterie.training.loop import LoopConfig
 
 SHORT = ("loop", LoopConfig(max_epochs=20, lr=2e-2, patience=20))
 LIGHTGCN = (("embedding_size", 16), ("batch_size", 256), ("negatives", 64), SHORT)
+GATV2 = (
+    *(("embedding_size", 16), ("batch_size", 32), ("own_items", 16)),
+    *(("friends", 4), ("items", 8), ("buyers", 2)),
+    ("loop", LoopConfig(max_epochs=10, lr=3e-2, patience=10)),
+)
 SOCIAL = (("embedding_size", 16), SHORT)
 
 CASES = (
@@ -31,6 +36,7 @@ CASES = (
         social=True,
         closed_form=False,
     ),
+    Case("gatv2", "gatv2", GATV2, social=True, closed_form=False),
     Case("social_linear", "social_linear", (("l2", 2.0),), social=True),
     Case(
         "social_linear, dislikes take away",
