@@ -28,7 +28,7 @@ from coterie.rollout.store import FileRolloutStore
 from coterie.schema import EventKind
 from serving.events.event import Event
 from serving.lists.wanted import PLAIN, ItemFilter, Wanted
-from serving.rollouts import loaded_release, router
+from serving.rollouts import loaded_release, mirroring, router
 from serving.rollouts.attribution import Responses
 from serving.rollouts.controller import ServeArms
 from serving.rollouts.release_locator import ReleaseLocator
@@ -204,6 +204,7 @@ class TriedRollout:
         with (
             patch.object(loaded_release, "ListMaker", SpoiltMaker),
             patch.object(router, "time", clock),
+            patch.object(mirroring, "time", clock),
         ):
             while True:
                 self._router.beat(self._now)
@@ -258,8 +259,8 @@ class TriedRollout:
                 ids = [one.item.item_id for one in listed.items]
                 self._answers.append((user_id, ids, str(listed.list_id)))
             # Waited for without looking on: a loop that polls takes its time from the canary's.
-            if self._router._mirrors:
-                await asyncio.wait(self._router._mirrors)
+            if self._router._mirror._mirrors:
+                await asyncio.wait(self._router._mirror._mirrors)
 
     def _wanted(self) -> Wanted:
         """Draw what is asked for: a list of everything, or of one category now and then."""

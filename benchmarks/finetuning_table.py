@@ -25,6 +25,11 @@ def write_finetuning(results: Mapping[str, Any]) -> str:
         for name, cell in sets.items():
             if name not in NOT_SETS:
                 lines += [f"| {encoder}, {name} | {row}" for row in _rows(cell)]
+        for name, sources in sets.get("transfer", {}).items():
+            for source, seeds in sources.items():
+                cell = {"frozen": sets[name]["frozen"], "seeds": seeds}
+                where = f"{encoder}, learned on {source}, {name}"
+                lines += [f"| {where} | {row}" for row in _figures(cell)]
     return "\n".join(lines)
 
 
@@ -32,6 +37,10 @@ def _rows(cell: Mapping[str, Any]) -> Iterator[str]:
     learned = [one["learning"] for one in cell["seeds"]]
     frozen = [one["frozen"] for one in learned]
     yield _row("NDCG@20 of held-out pairs", frozen, [one["finetuned"] for one in learned])
+    yield from _figures(cell)
+
+
+def _figures(cell: Mapping[str, Any]) -> Iterator[str]:
     for figure, title in FIGURES.items():
         if figure in cell["frozen"]:
             was = cell["frozen"][figure]

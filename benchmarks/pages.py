@@ -109,6 +109,8 @@ CURVES: Final = "shadow-quality.svg"
 """Beside the chart."""
 PRICE: Final = "bound-price.svg"
 """Likewise."""
+LOOPS: Final = "feedback.svg"
+"""Likewise."""
 MARKED: Final = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
 Results = Mapping[str, Any]
@@ -284,6 +286,7 @@ def draw_all(results: Results, pages: Iterable[Path], chart: Path | None) -> dic
         chart: draw_chart(results),
         chart.with_name(CURVES): curves,
         chart.with_name(PRICE): price,
+        chart.with_name(LOOPS): feedback_table.draw_loops(_read("feedback.json")),
     }
 
 

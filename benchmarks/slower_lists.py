@@ -143,8 +143,8 @@ async def shadow(shop: Shop, canary: ReleaseRef, num: int) -> list[Sides]:
 async def _ask(made: ReleaseRouter, shop: Shop, waiting: Iterator[int]) -> None:
     for place in waiting:
         await made.answer(shop.user_ids[place], LENGTH, explain=place % 4 == 0)
-        if made._mirrors:
-            await asyncio.wait(set(made._mirrors))
+        if made._mirror._mirrors:
+            await asyncio.wait(set(made._mirror._mirrors))
 
 
 class Took(float):

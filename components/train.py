@@ -20,6 +20,7 @@ def train(
     checkpoints: str,
     start: str,
     repurchase: str,
+    impressions: str,
     store: str,
     worker_cpu: str,
     worker_memory: str,
@@ -47,7 +48,9 @@ def train(
         config, again = read_config(settings), (repurchase,)
         content, rule = content_of_step(vectors.path), circle_rule()
         print_note(rule.in_words())
-        how = FitSettings(model, config, workers, use_gpu, address, begun, again, content, rule)
+        how = FitSettings(
+            model, config, workers, use_gpu, address, begun, again, content, rule, impressions
+        )
         if on_kubernetes:
             from components.environment import training_cluster
             from coterie.cluster.training import fit_from_pod

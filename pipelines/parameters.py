@@ -131,6 +131,12 @@ class Parameters:
         RELEASING,
         default="learned",
     )
+    impressions: str = parameter(
+        "Folder or URL of impressions that serving exported: what lists showed often counts less "
+        "in training (exposure_power in settings). Empty counts all events as they are.",
+        RELEASING,
+        default="",
+    )
     baselines: str = parameter(
         "Names of models to compare, a space between; empty compares all.",
         RELEASING,

@@ -164,6 +164,7 @@ def _train(
         checkpoints=given.checkpoints,
         start=given.start,
         repurchase=given.repurchase,
+        impressions=given.impressions,
         store=given.release_store,
         worker_cpu=given.worker_cpu,
         worker_memory=given.worker_memory,

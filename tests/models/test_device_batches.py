@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from coterie.models.device_batches import DeviceBatches
+from coterie.models.exposure import EXPOSURE
 from coterie.models.social_config import SocialConfig
 from coterie.models.social_trainee import SocialTrainee
 from coterie.training.loop import LoopConfig, run_epochs
@@ -80,6 +82,8 @@ def with_dislikes(data):
 @pytest.mark.parametrize("disliked", [False, True])
 def test_the_same_draws_have_the_same_loss_and_gradients(data, config, disliked, monkeypatch):
     data = with_dislikes(data) if disliked else data
+    if disliked:  # Targets then also count by how often lists showed them.
+        data = replace(data, items=pa.table({EXPOSURE: 1.0 + np.arange(data.num_items) ** 2}))
     trainee = trainee_of(data, **config)
     torch.manual_seed(3)
     [there], drawn = drawn_batch(trainee, monkeypatch)

@@ -17,7 +17,7 @@ def lists(num=60_000, places=5, items=30, seed=0):
     """Better items stand higher, so that a plain rate of clicks says too much of high places."""
     rng = np.random.default_rng(seed)
     pleases = np.linspace(0.6, 0.05, items)
-    score = pleases + rng.gumbel(size=(num, items)) * 0.08
+    score = pleases + rng.gumbel(size=(num, items)) * 0.03
     item = np.argsort(-score, axis=1)[:, :places]
     looked = (1.0 + np.arange(places)) ** -0.7
     return item, (rng.random(item.shape) < pleases[item] * looked).astype(float), looked

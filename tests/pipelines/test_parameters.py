@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from tiny_shop import write_clean
 
 from components.backtest import backtest
 from components.ingest import ingest
+from components.train import train
 from coterie.content.vectors import ItemVectors
 from coterie.errors import BadInputError
 from pipelines import demo, local
@@ -198,3 +200,17 @@ def test_past_weeks_are_foreseen_with_what_the_content_step_left(tmp_path, monke
     with pytest.raises(SeenError) as seen:
         backtest.python_func(folder, folder, folder, folder, folder, 1, "", "{}")
     assert seen.value.args == (str(tmp_path) if encoded else "",)
+
+
+def test_training_reads_the_impressions_that_it_is_told_of(tmp_path):
+    clean = SimpleNamespace(path=str(write_clean(tmp_path)))
+    nothing, made = (SimpleNamespace(path=str(tmp_path / name)) for name in ("nothing", "made"))
+    names = ("checkpoints", "start", "store", "worker_cpu", "worker_memory", "accelerator")
+    texts = dict.fromkeys((*names, "version", "status"), "")
+    # The step hands them on: what they say of the model is tested where that learns.
+    with pytest.raises(BadInputError, match="lacks the columns .* of impressions"):
+        train.python_func(
+            clean, nothing, nothing, made, None,
+            model="social", settings="{}", workers=0, use_gpu=False, ray_address="local",
+            repurchase="never", impressions=str(tmp_path / "raw"), accelerators=0, **texts,
+        )  # fmt: skip
