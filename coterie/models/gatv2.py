@@ -19,7 +19,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from coterie.data.dataset import Ties, TrainingSet
+from coterie.data.polarity import liked
 from coterie.errors import BadInputError
+from coterie.graph.interactions import interaction_matrix
 from coterie.graph.ties import tie_matrix
 from coterie.models.base import Scores
 from coterie.models.engagement import check_users, engagement
@@ -27,6 +29,7 @@ from coterie.models.neighbour_trees import (
     HAD,
     HAD_BY,
     TIE,
+    EdgeType,
     FanOut,
     NeighbourGraph,
     NeighbourTrees,
@@ -113,7 +116,7 @@ class AttentionNetwork(nn.Module):
         self.item_bias = nn.Parameter(torch.zeros(num_items))
         self.nobody = nn.Parameter(torch.zeros(size))
         """State of whom nothing is known of."""
-        layers = []
+        layers, self._edges = [], list[list[EdgeType]]()
         for layer in range(1, config.hops + 1):
             # At first all shoppers are the same, and tell nothing.
             edges = [HAD] if layer == 1 else [HAD, TIE] if config.use_ties else [HAD]
@@ -122,6 +125,7 @@ class AttentionNetwork(nn.Module):
                 e: GATv2Conv((size, size), size // heads, heads, add_self_loops=False)
                 for e in edges
             }
+            self._edges.append(edges)
             with warnings.catch_warnings():
                 # Items of the last layers are told nothing by anybody, and need not be.
                 warnings.filterwarnings("ignore", "There exist node types")
@@ -135,12 +139,12 @@ class AttentionNetwork(nn.Module):
             "shopper": self.nobody.expand(1 + sum(trees.shopper_sizes), -1),
             "item": F.embedding(trees.item, self.item_in),
         }
-        for layer, convolve in enumerate(self.layers, 1):
+        for layer, (convolve, told_by) in enumerate(zip(self.layers, self._edges, strict=True), 1):
             # Each layer needs one level less than that before it.
             left = len(self.layers) - layer + 1
             told = {kind: 1 + sum(sizes[kind][:left]) for kind in nodes}
             known = {kind: nodes[kind][: told[kind]] for kind in nodes}
-            pairs = {edge: (nodes[edge[0]], known[edge[2]]) for edge, _ in convolve.convs.items()}
+            pairs = {edge: (nodes[edge[0]], known[edge[2]]) for edge in told_by}
             edges = {edge: torch.cat(trees.edges[edge][:left], dim=1) for edge in pairs}
             change = convolve(pairs, edges)
             if left > 1:
@@ -256,11 +260,9 @@ def neighbour_graph(config: GATv2Config, data: TrainingSet, device: torch.device
 
 
 def _had(data: TrainingSet) -> sp.csr_matrix:
-    """Give ``engagement``, or nothing of anybody: people who are served may all be new."""
-    try:
-        return engagement(data)
-    except BadInputError:
-        return sp.csr_matrix((data.num_users, data.num_items), dtype=np.float32)
+    """Do as ``engagement`` does; people who are served may all be new, and have had nothing."""
+    known = data.interactions.take(liked(data.interactions))
+    return interaction_matrix(known, data.num_users, data.num_items, binary=True)
 
 
 class GATv2:
@@ -316,7 +318,7 @@ class GATv2:
             raise BadInputError("the model is not fitted: call fit first")
         graph = neighbour_graph(self.config, data, torch.device("cpu"))
         with torch.no_grad():
-            rows = torch.arange(data.num_users).split(_ROWS)
+            rows = torch.split(torch.arange(data.num_users), _ROWS)
             self._states = torch.cat([self._network.states(graph, some) for some in rows])
 
     @torch.no_grad()
