@@ -29,6 +29,7 @@ MODELS: Final = (
     "social_linear",
     "sasrec",
     "gru4rec",
+    "gatv2",
     "lightgcn",
     "content",
     "ease",

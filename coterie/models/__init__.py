@@ -6,6 +6,7 @@ from coterie.models.base import Bounded, Inductive, Learned, Model, Releasable
 from coterie.models.bounded import BoundedModel
 from coterie.models.content import ContentModel
 from coterie.models.ease import EASE
+from coterie.models.gatv2 import GATv2
 from coterie.models.gru4rec import GRU4Rec
 from coterie.models.item_knn import ItemKNN
 from coterie.models.lightgcn import LightGCN
@@ -25,6 +26,7 @@ MODELS: Final[dict[str, type[Any]]] = {
         LightGCN,
         GRU4Rec,
         SASRec,
+        GATv2,
         SocialLinear,
         SocialModel,
         BoundedModel,
@@ -39,10 +41,12 @@ def is_releasable(name: str) -> bool:
 
 
 COMPARED: Final = tuple(
-    name for name, model in MODELS.items() if not issubclass(model, BoundedModel | SequenceModel)
+    name
+    for name, model in MODELS.items()
+    if not issubclass(model, BoundedModel | GATv2 | SequenceModel)
 )
-"""Models that an evaluation compares where nobody names any: a bound is asked for, and so are
-models of sequence, which learn for long without a GPU."""
+"""Models that an evaluation compares where nobody names any: a bound is asked for, and networks
+that take long to learn, too."""
 
 __all__ = [
     "COMPARED",

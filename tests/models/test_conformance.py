@@ -11,6 +11,11 @@ LIGHTGCN = (("embedding_size", 16), ("batch_size", 256), ("negatives", 64), SHOR
 # No two steps hide alike, so that a step in half precision would be another step.
 SEQUENCES = (("embedding_size", 32), ("batch_size", 32), ("dropout", 0.0), ("max_history", 12))
 SEQUENCES = (*SEQUENCES, ("loop", LoopConfig(max_epochs=8, lr=1e-2)))
+GATV2 = (
+    *(("embedding_size", 16), ("batch_size", 32), ("own_items", 16)),
+    *(("friends", 4), ("items", 8), ("buyers", 2)),
+    ("loop", LoopConfig(max_epochs=10, lr=3e-2, patience=10)),
+)
 SOCIAL = (("embedding_size", 16), SHORT)
 
 CASES = (
@@ -36,6 +41,7 @@ CASES = (
     ),
     Case("gru4rec", "gru4rec", SEQUENCES, closed_form=False),
     Case("sasrec", "sasrec", SEQUENCES, closed_form=False),
+    Case("gatv2", "gatv2", GATV2, social=True, closed_form=False),
     Case("social_linear", "social_linear", (("l2", 2.0),), social=True),
     Case(
         "social_linear, dislikes take away",
