@@ -64,6 +64,7 @@ from benchmarks import (
     rollout_table,
     rules_table,
     search_table,
+    sequences_table,
     serving_table,
     settings_table,
     shadow_quality_chart,
@@ -227,6 +228,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network strengths": lambda _: network_table.write_strengths(_read("network.json")),
     "network newcomers": lambda _: network_table.write_newcomers(_read("network.json")),
     "network libraries": lambda _: network_table.write_libraries(_read("network.json")),
+    "sequences": lambda accuracy: sequences_table.write_table(_read("sequences.json"), accuracy),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""
