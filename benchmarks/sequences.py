@@ -7,7 +7,8 @@ Protocol: docs/accuracy.md, NDCG@20 and recall@20 over the whole ranking, split 
 settings are the best on validation of the few in ``GRIDS``: small networks and few epochs, a
 processor's work. Then it is fitted on training and validation, once a seed, for as many epochs as
 were best, and looked at on test. Rows that end in ``_shuffled`` have the settings of the row of
-that name, and each shopper's events in random order: what is lost is what order was worth. Of a
+that name, and each shopper's events in random order: what is lost is what order was worth. A row
+that ends in ``_had`` is that of ``social`` on the events alone that sequences are made of. Of a
 set that ``accuracy.json`` has, the table also shows that file's rows, whose studies were longer. A
 run replaces its own rows in ``benchmarks/results/sequences.json``.
 """
@@ -35,6 +36,7 @@ from coterie.evaluation.protocols import evaluate_model
 from coterie.files import write_atomically
 from coterie.fitting.fit import Here, chosen_config, fit
 from coterie.models import MODELS
+from coterie.models.engagement import liked_events
 from coterie.workflow.settings import change
 from coterie.workflow.shop import CleanShop
 
@@ -44,6 +46,8 @@ SHOP: Final = ShopConfig(num_users=800, num_items=600, num_events=40_000)
 FIGURES: Final = ("recall@20", "ndcg@20")
 SHUFFLED: Final = "_shuffled"
 NO_TIES: Final = "_no_ties"
+HAD: Final = "_had"
+ENDINGS: Final = (SHUFFLED, HAD, NO_TIES)
 SHORT: Final = {
     "batch_size": 32,
     "loop.lr": 2e-3,
@@ -58,7 +62,7 @@ GRIDS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "gru4rec": tuple(SHORT | {"dropout": dropout} for dropout in (0.3, 0.5)),
     "sasrec": tuple(SHORT | {"dropout": dropout} for dropout in (0.3, 0.5)),
 }
-ROWS: Final = (*GRIDS, "gru4rec" + SHUFFLED, "sasrec" + SHUFFLED)
+ROWS: Final = (*GRIDS, "social_no_ties" + HAD, "gru4rec" + SHUFFLED, "sasrec" + SHUFFLED)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -97,7 +101,7 @@ def read_split(name: str, data: Path) -> Split:
 def _grid(name: str, row: str) -> tuple[dict[str, Any], ...]:
     model = row.removesuffix(SHUFFLED)
     if model == row:
-        return GRIDS[row]
+        return GRIDS[row.removesuffix(HAD)]
     return (json.loads(RESULTS.read_text())[name][model]["settings"],)
 
 
@@ -105,25 +109,24 @@ def measure(
     split: Split, row: str, grid: Sequence[dict[str, Any]], seeds: int, where: Here
 ) -> dict[str, Any]:
     """Choose a row's settings on validation, then look at test once a seed."""
-    model, begun = row.removesuffix(SHUFFLED), time.process_time()
-    name = model.removesuffix(NO_TIES)
-    data = split.for_validation()
-    if model != row:
-        data = in_random_order(data)
+    begun, name = time.process_time(), row
+    for ending in ENDINGS:
+        name = name.removesuffix(ending)
+    # What a list may show does not depend on what the model read.
+    whole, last = split.for_validation(), split.for_test()
+    data = _seen_by(row, whole)
     tried = []
     for settings in grid:
         fitted = fit(data, name, change(MODELS[name].config_class(), settings), where)
-        tried.append((_judge(fitted, data, split.val)["ndcg@20"], settings, fitted))
+        tried.append((_judge(fitted, whole, split.val)["ndcg@20"], settings, fitted))
     reached, settings, chosen = max(tried, key=lambda one: one[0])
-    config, seen = chosen_config(chosen), split.for_test()
-    if model != row:
-        seen = in_random_order(seen)
+    config, seen = chosen_config(chosen), _seen_by(row, last)
     learns = hasattr(config, "loop")
     looks = []
     for seed in range(seeds if learns else 1):
         if learns:
             config = replace(config, loop=replace(config.loop, seed=seed))
-        looks.append(_judge(fit(seen, name, config, where), seen, split.test))
+        looks.append(_judge(fit(seen, name, config, where), last, split.test))
     return {
         "settings": settings,
         "tried": [[score, other] for score, other, _ in tried],
@@ -132,6 +135,12 @@ def measure(
         "test": {figure: [look[figure] for look in looks] for figure in FIGURES},
         "cpu_seconds": round(time.process_time() - begun),
     }
+
+
+def _seen_by(row: str, data: TrainingSet) -> TrainingSet:
+    if row.endswith(HAD):
+        return replace(data, interactions=liked_events(data))
+    return in_random_order(data) if row.endswith(SHUFFLED) else data
 
 
 def in_random_order(data: TrainingSet) -> TrainingSet:

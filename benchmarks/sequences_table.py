@@ -12,6 +12,7 @@ _NAMES: Final = {
     "ease": "`ease`",
     "social": "`social`",
     "social_no_ties": "`social` without ties",
+    "social_no_ties_had": "`social` without ties, of what was had alone",
     "gru4rec": "`gru4rec`",
     "gru4rec_shuffled": "`gru4rec`, order shuffled",
     "sasrec": "`sasrec`",
