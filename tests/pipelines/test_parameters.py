@@ -208,7 +208,7 @@ def test_training_reads_the_impressions_that_it_is_told_of(tmp_path):
     names = ("checkpoints", "start", "store", "worker_cpu", "worker_memory", "accelerator")
     texts = dict.fromkeys((*names, "version", "status"), "")
     # The step hands them on: what they say of the model is tested where that learns.
-    with pytest.raises(BadInputError, match="lacks the columns .* of impressions"):
+    with pytest.raises(BadInputError, match=r"lacks the columns .* of impressions"):
         train.python_func(
             clean, nothing, nothing, made, None,
             model="social", settings="{}", workers=0, use_gpu=False, ray_address="local",
