@@ -8,6 +8,7 @@ from typing import Any
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest, digest_start
+from coterie.models.exposure import EXPOSURE, OF_EXPOSURE
 from coterie.models.signals import ItemSignal
 from coterie.training.loop import Start
 
@@ -62,6 +63,9 @@ def run_identity(
         signal = getattr(config, field.name)
         if isinstance(signal, ItemSignal) and signal.share == 0:
             settings.pop(field.name)  # left out of the score, so nothing is learned of it
+    if data.items is None or EXPOSURE not in data.items.column_names:
+        for name in OF_EXPOSURE:
+            settings.pop(name, None)  # nobody said what lists showed, so they do nothing
     parts = [model_name, settings, digest(data)] + ([digest_start(start)] if start else [])
     whole = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:16]

@@ -10,6 +10,8 @@ from coterie.models.engagement import engagement
 
 EXPOSURE: Final = "exposure"
 """Column of the items: how often each was looked at in lists, and otherwise done something with."""
+OF_EXPOSURE: Final = ("exposure_power", "exposure_clip")
+"""Settings of models that read it."""
 
 
 def target_weights(data: TrainingSet, power: float, clip: float) -> Floats:

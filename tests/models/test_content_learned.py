@@ -12,6 +12,7 @@ from coterie.errors import BadInputError
 from coterie.models.content_map import content_features
 from coterie.models.content_rows import ContentRows, words_of_known
 from coterie.models.content_signal import ContentSignal
+from coterie.models.exposure import EXPOSURE
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
 from coterie.models.social_linear import SocialLinearConfig, fit_linear
@@ -100,7 +101,7 @@ def test_words_as_rows_alone_are_kept_by_the_refit_where_neighbours_have_no_shar
     assert "title" in SocialModel(first.refit_config()).item_columns
     assert not any(name.startswith("content.") for name in first.parameters)
     plain = model_of(shop(), share=0.0)
-    assert plain.item_columns == ()
+    assert plain.item_columns == (EXPOSURE,)
     assert not torch.equal(first.parameters["linear.out"], plain.parameters["linear.out"])
 
 

@@ -5,6 +5,7 @@ from synthetic import planted
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
+from coterie.fitting.runs import run_identity
 from coterie.models.exposure import EXPOSURE, target_weights
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
@@ -92,3 +93,11 @@ def test_nothing_changes_without_a_log_or_with_a_power_of_0(data):
     assert EXPOSURE not in SocialModel(SocialConfig(exposure_power=0.0)).item_columns
     with pytest.raises(BadInputError, match="exposure_power must be in"):
         SocialConfig(exposure_clip=0.5)
+
+
+def test_a_run_is_another_one_by_its_power_where_lists_tell_what_they_showed(data):
+    seen = shop(np.arange(data.num_items, dtype=float).tolist())
+    some, other = (SocialConfig(exposure_power=power) for power in (0.5, 0.25))
+    assert run_identity("social", some, seen) != run_identity("social", other, seen)
+    # What was begun before there was such a setting goes on.
+    assert run_identity("social", some, data) == run_identity("social", other, data)

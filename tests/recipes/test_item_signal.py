@@ -13,6 +13,7 @@ from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest, pack, unpack
 from coterie.models import MODELS
+from coterie.models.exposure import EXPOSURE
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
 from coterie.recommend import score
@@ -173,7 +174,7 @@ def test_a_model_is_handed_the_columns_that_it_reads_and_no_others(clean, tmp_pa
     data = CleanShop.open(clean).split.for_validation()
     reads = data.with_item_columns(Branded(settings(SHARED).configure()).item_columns)
     assert reads.items.column_names == ["brand"]
-    assert Branded(settings(0.0).configure()).item_columns == ()
+    assert Branded(settings(0.0).configure()).item_columns == (EXPOSURE,)
     pack(reads, str(tmp_path / "packed"))
     found = unpack(str(tmp_path / "packed"))
     assert found.items.equals(reads.items)

@@ -40,6 +40,7 @@ VALUES = {
     "exclude": item(2),
     "wording": "model",
     "rule": "fair",
+    "name": "may",
 }
 
 

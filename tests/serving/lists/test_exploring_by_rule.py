@@ -8,6 +8,7 @@ import pytest
 from asking import ids
 from small_shop import item, make_router, people
 
+from coterie.recommend.exploration import chances
 from coterie.recommend.rules import read_rules
 from serving.events.event import Event
 from serving.lists.exploring import PLACE, Explorer
@@ -108,15 +109,25 @@ def test_lists_know_how_likely_the_explored_place_was(shop):
     assert shop.open("").answer().propensities() == [1.0] * 10
 
 
-def test_what_is_chosen_is_chosen_as_often_as_its_chance_says():
+def test_what_is_chosen_is_chosen_as_often_as_its_chance_says(monkeypatch):
+    drawn = []
+
+    def noted(*given):
+        drawn.append(chances(*given))
+        return drawn[-1]
+
+    monkeypatch.setattr("serving.lists.exploring.chances", noted)
     explorer = Explorer(1.0)
     explorer.note_shown(["a"] * 40 + ["b"] * 40)
     explorer.note_events(Event(f"e{n}", "u", "a", "click", 5, list_id="l") for n in range(4))
     picks = [explorer.pick(f"u{n}", ["a", "b", "c"], [0.05, 0.05, 0.02]) for n in range(1500)]
-    names = np.array([pick.item_id for pick in picks])
-    weight = np.array([1 / pick.chance for pick in picks])
-    for one in "abc":  # Inverse chances bring back one for each item.
-        assert (weight * (names == one)).mean() == pytest.approx(1, abs=0.35)
+    chance = np.array(drawn)
+    assert chance.sum(axis=1) == pytest.approx(1)
+    chosen = np.array(["abc".index(pick.item_id) for pick in picks])
+    assert [pick.chance for pick in picks] == chance[np.arange(len(picks)), chosen].tolist()
+    # Each day draws anew: five standard deviations are met by one day in a million.
+    spread = np.sqrt((chance * (1 - chance)).sum(axis=0))
+    assert (np.abs(np.bincount(chosen, minlength=3) - chance.sum(axis=0)) < 5 * spread).all()
     assert explorer.pick("u", [], []) is None
     assert explorer.usual() == pytest.approx((5 + 4) / (100 + 80))
 
