@@ -65,6 +65,7 @@ LONG: Final = frozenset(
         "tests/data/test_s3.py",
         "tests/data/test_splits.py",
         "tests/docs/test_examples.py",
+        "tests/experiments/test_experiment_in_use.py",
         "tests/feature_repo/test_forgotten.py",
         "tests/feature_repo/test_pseudonyms_everywhere.py",
         "tests/feature_repo/test_handover.py",

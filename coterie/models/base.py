@@ -35,8 +35,8 @@ class Model(Protocol):
 
     @property
     def item_columns(self) -> tuple[str, ...]:
-        """Columns of the items that it reads where there are any; a training set need not hold others:
-        of ``schema.ITEMS``, or ``EXPOSURE``."""
+        """Columns of items that it reads: of ``schema.ITEMS``, or ``EXPOSURE``. A training set
+        need not hold others, nor these."""
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """Learn from ``data``; early stopping, if any, looks at ``data.validation``.
