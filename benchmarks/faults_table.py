@@ -79,7 +79,7 @@ def write_summary(results: Results) -> str:
     return (
         f"Of {len(bad)} faults {len(caught)} are caught before {results['most_exposed']:.0%} of "
         f"shoppers have seen them: {early} by the preflight, {unseen - early} in shadow, "
-        f"{len(caught) - unseen} in the first step. {len(bad) - len(caught)} are not."
+        f"{len(caught) - unseen} in the first step. Not caught: {len(bad) - len(caught)}."
     )
 
 
