@@ -125,7 +125,7 @@ def _ray(settings: Settings, live: Live, worker: Path | None) -> Iterator[None]:
         deploy(live, settings.sinks)
         _await_running(lambda: serve.status().applications.get(APP))
         yield
-    except (RuntimeError, ray.exceptions.RayError) as error:
+    except (RuntimeError, TimeoutError, ray.exceptions.RayError) as error:
         raise _in_words(str(error)) from error
     finally:
         # Ray tells of its own stopping as of an accident.

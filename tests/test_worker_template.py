@@ -88,6 +88,30 @@ def test_a_worker_of_another_job_is_refused_and_so_is_one_after_the_end(monkeypa
     assert not ask(address, [])
 
 
+def test_workers_draw_other_ids_than_each_other(tmp_path):
+    """The first is of what a worker tries the store with: two of one id end one of the two."""
+    said = run(
+        f"""
+        import os, threading
+        from coterie.local_ray.template import FIRST_JOB, JOB, Template
+        from coterie.local_ray.worker import ask
+
+        os.environ[JOB] = FIRST_JOB
+        template = Template({str(tmp_path / SOCKET)!r})
+        template.load("coterie.imports:load_serve")  # Ray Serve draws one as it is imported
+        for _ in range(3):
+            asking = threading.Thread(target=ask, args=[{str(tmp_path / SOCKET)!r}, []])
+            asking.start()
+            while asking.is_alive():
+                if template.answer() is not None:
+                    import ray
+                    os.write(1, ray.ObjectRef.from_random().hex().encode() + b"\\n")
+                    os._exit(0)
+        """
+    )
+    assert len(set(said)) == 3
+
+
 def test_a_template_ends_with_who_started_it():
     [number] = run(
         """

@@ -28,6 +28,8 @@ JOB: Final = "RAY_JOB_ID"
 FIRST_JOB: Final = "01000000"
 """Of a node that was just started. Ray's library reads it, and the number of the process with which
 workers are to end, when it is loaded, so a template has to foresee them."""
+APART: Final = 4_096
+"""Random ids of Ray's between where one worker begins and the next."""
 _LENGTH: Final = 4
 """Bytes of the number that says how long a request is."""
 
@@ -114,6 +116,8 @@ class Template:
             return None  # it runs what Ray would have run
         told: dict[str, Any] = json.loads(body)
         fits = told["environment"].get(JOB) == FIRST_JOB
+        if fits:
+            _draw_ids()
         if not fits or os.fork():
             for stream in streams:
                 os.close(stream)
@@ -124,6 +128,19 @@ class Template:
             os.dup2(stream, place)
             os.close(stream)
         return told
+
+
+def _draw_ids() -> None:
+    """Draw ids that no worker gets: Ray's library has a generator of them, and forks copies of it.
+
+    Importing Ray Serve draws the first. A worker's first is of an object by which it tries the
+    node's store: of two that tried it in the same millisecond the store refused one, Ray's library
+    ended that worker, and Ray waited a minute before it started another.
+    """
+    ray = sys.modules.get("ray")
+    if ray is not None:
+        for _ in range(APART):
+            ray.ObjectRef.from_random()
 
 
 def _give_up() -> NoReturn:
