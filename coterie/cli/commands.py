@@ -149,6 +149,13 @@ def behaviour(options: argparse.Namespace) -> None:
     analyse(options)
 
 
+def synthesise(options: argparse.Namespace) -> None:
+    """Make up people, so that data can be shared."""
+    from coterie.cli.synthesise import synthesise as make_up
+
+    make_up(options)
+
+
 def tune(options: argparse.Namespace) -> None:
     """Search a model's settings."""
     from coterie import workflow

@@ -11,17 +11,10 @@ from coterie.cli.experiment_parser import add_experiment
 from coterie.cli.finetune_parser import add_finetune
 from coterie.cli.keys_parser import add_keys
 from coterie.cli.network_parser import add_network
-from coterie.cli.options import (
-    Commands,
-    Parser,
-    add_command,
-    count,
-    count_or_none,
-    minutes,
-    share,
-)
+from coterie.cli.options import Commands, Parser, add_command, count, count_or_none, minutes, share
 from coterie.cli.pseudonyms_parser import add_pseudonyms
 from coterie.cli.rollout_parser import add_rollout
+from coterie.cli.synthesise_parser import add_synthesise
 
 MODELS: Final = (
     "social",
@@ -60,6 +53,7 @@ def make_parser() -> Parser:
         add_finetune,
         add_network,
         add_behaviour,
+        add_synthesise,
         _tune,
         _train,
         _evaluate,
