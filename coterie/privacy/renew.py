@@ -13,6 +13,7 @@ from coterie.data.pseudonymous import EXPORTED_NAME, PERSON, PseudonymousRows, r
 from coterie.data.pseudonyms import PseudonymKeys
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError
+from coterie.experiments.communities import COMMUNITIES
 from coterie.files import write_atomically
 from coterie.impressions.table import IMPRESSIONS
 from coterie.schema import EVENTS
@@ -39,7 +40,7 @@ def renew(folder: str, keys: PseudonymKeys) -> int:
         raise BadInputError("there is no pseudonym key, so there is nothing to renew to")
     fs, root = open_store(folder)
     renewed = 0
-    for name in (EVENTS.name, CHANGES, IMPRESSIONS.name):
+    for name in (EVENTS.name, CHANGES, IMPRESSIONS.name, COMMUNITIES):
         with reaching(folder):
             found = fs.find(f"{root}/{name}") if fs.exists(f"{root}/{name}") else []
             for path in sorted(one for one in found if _EXPORTED.search(one)):
