@@ -189,8 +189,10 @@ def _fill_shown(source: str, names: Sequence[str], after: str, found: bodies.Per
         lists.setdefault(row["list_id"], []).append(row)
     for rows in lists.values():
         first = rows[0]
-        told = bodies.ShownListTold(**first, ts=_time(first["shown_ts_ms"]), items=rows)
-        found.shown.append(told)
+        items = [bodies.ShownItemTold(**row) for row in rows]
+        found.shown.append(
+            bodies.ShownListTold(**first, ts=_time(first["shown_ts_ms"]), items=items)
+        )
     found.next = None if page.next is None else f"shown:{page.next}"
 
 
