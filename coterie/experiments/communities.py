@@ -15,8 +15,6 @@ from coterie.schema import NETWORK_COMMUNITY
 
 FOLDER: Final = "communities"
 """Beside what is written down of experiments."""
-COMMUNITIES: Final = f"experiments/{FOLDER}"
-"""The same in a folder that is exported to."""
 USER_ID: Final = "user_id"
 MOST_PEOPLE: Final = 2_000_000
 """In one map: 24 MB in each replica, and some 30 MB in its file."""

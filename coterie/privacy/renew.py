@@ -9,11 +9,16 @@ import pyarrow.parquet as pq
 
 from coterie.data.changed_tables import changes_in
 from coterie.data.changes import CHANGES, changes_as_table
-from coterie.data.pseudonymous import EXPORTED_NAME, PERSON, PseudonymousRows, renewed_changes
+from coterie.data.pseudonymous import (
+    COMMUNITIES,
+    EXPORTED_NAME,
+    PERSON,
+    PseudonymousRows,
+    renewed_changes,
+)
 from coterie.data.pseudonyms import PseudonymKeys
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError
-from coterie.experiments.communities import COMMUNITIES
 from coterie.files import write_atomically
 from coterie.impressions.table import IMPRESSIONS
 from coterie.schema import EVENTS

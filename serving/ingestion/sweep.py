@@ -12,10 +12,9 @@ import pyarrow.parquet as pq
 
 from coterie.data.changes import CHANGES
 from coterie.data.locks import EXPORT
-from coterie.data.pseudonymous import EXPORTED_NAME
+from coterie.data.pseudonymous import COMMUNITIES, EXPORTED_NAME
 from coterie.data.stores import open_store, reaching
 from coterie.data.suppressed import NOBODY, REFERRING, Suppressed, people_in
-from coterie.experiments.communities import COMMUNITIES
 from coterie.impressions.table import IMPRESSIONS
 from coterie.schema import EVENTS, TIES, USERS
 from serving.events.log import EventLog
