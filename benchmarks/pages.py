@@ -151,6 +151,9 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "experiments power": lambda _: experiments_table.write_power(_read("experiments.json")),
     "experiments friends": lambda _: experiments_table.write_friends(_read("experiments.json")),
     "experiments cost": lambda _: experiments_table.write_cost(_read("experiments.json")),
+    "experiments interleaving": lambda _: experiments_table.write_interleaving(
+        _read("experiments.json")
+    ),
     "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
     "exploring days": lambda _: exploring_days_table.write_table(_read("exploring_days.json")),
