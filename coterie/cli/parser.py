@@ -23,6 +23,7 @@ MODELS: Final = (
     "sasrec",
     "gru4rec",
     "gatv2",
+    "hgt",
     "lightgcn",
     "content",
     "ease",

@@ -250,7 +250,8 @@ def _quantiles(values: "Doubles | Ints") -> Doubles | None:
 def _by_weight(weight: Doubles, num: int, rng: np.random.Generator) -> Ints:
     sums = np.cumsum(weight)
     place = np.searchsorted(sums, rng.random(num) * sums[-1], side="right")
-    return np.minimum(place, len(weight) - 1).astype(np.int64)
+    found: Ints = np.minimum(place, len(weight) - 1).astype(np.int64)
+    return found
 
 
 def _through_friends(src: Ints, pairs: Ints, met: Ints, n: int, rng: np.random.Generator) -> Ints:
