@@ -25,8 +25,9 @@ EVENT_LOG: Final = "COTERIE_EVENT_LOG"
 PASSWORDS: Final = ("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD")
 """Variables with the passwords of event log and online store, which are one Redis."""
 CONTENT_KEY: Final = "COTERIE_CONTENT_KEY"
-LLM_KEY: Final = "COTERIE_LLM_KEY"
 """Variable with what an API that encodes texts asks of its callers."""
+LLM_KEY: Final = "COTERIE_LLM_KEY"
+"""Variable with what an API of a language model asks of its callers."""
 KEEP_DAYS: Final = "COTERIE_KEEP_DAYS"
 """Variable with the days that what people did is kept for."""
 POD: Final = {

@@ -10,7 +10,7 @@ from components.ingest import ingest
 from pipelines._base import pipeline
 from pipelines.kubernetes import (
     give_circle,
-    give_content_key,
+    give_content_keys,
     give_keep_days,
     give_object_stores,
     give_pseudonym_key,
@@ -66,7 +66,7 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         request_resources(task, given.cpu, given.memory)
     give_keep_days(taken, given.training_config)
     give_keep_days(taken, given.training_config)
-    give_content_key(encoded, given.content_secret)
+    give_content_keys(encoded, given.content_secret, given.llm_secret)
     give_pseudonym_key(taken, given.pseudonym_secret)
     give_circle(measured, given.training_config)
     set_caching(tasks, decided=frozenset({"backtest"}))

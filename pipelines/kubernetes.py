@@ -17,6 +17,7 @@ from components.environment import (
     EVENT_LOG,
     FEATURE_STORE,
     KEEP_DAYS,
+    LLM_KEY,
     PASSWORDS,
     POD,
     TRAINING,
@@ -78,10 +79,11 @@ def give_training_cluster(task: PipelineTask, training_config: Any) -> PipelineT
     return task
 
 
-def give_content_key(task: PipelineTask, content_secret: Any) -> PipelineTask:
-    """Give a step the key of the API that encodes texts."""
-    same = {CONTENT_KEY: CONTENT_KEY}
-    return kubernetes.use_secret_as_env(task, content_secret, same, optional=True)
+def give_content_keys(task: PipelineTask, content_secret: Any, llm_secret: Any) -> PipelineTask:
+    """Give a step the keys of the API that encodes texts, and of the one that describes items."""
+    for secret, variable in ((content_secret, CONTENT_KEY), (llm_secret, LLM_KEY)):
+        kubernetes.use_secret_as_env(task, secret, {variable: variable}, optional=True)
+    return task
 
 
 def give_pseudonym_key(task: PipelineTask, pseudonym_secret: Any) -> PipelineTask:

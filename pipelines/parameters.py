@@ -261,6 +261,12 @@ class Parameters:
         INGESTING,
         default="coterie-content",
     )
+    llm_secret: str = parameter(
+        "On Kubernetes: Secret with COTERIE_LLM_KEY, for an API of a language model that describes "
+        "items; passed over where it does not exist.",
+        INGESTING,
+        default="coterie-llm",
+    )
     pseudonyms: bool = parameter(
         "Keep pseudonyms in place of people's ids. True refuses to run without a key; with a key "
         "in the environment, false makes pseudonyms, too.",

@@ -19,7 +19,7 @@ from pipelines.kubernetes import (
     LITTLE_RESOURCES,
     give_admin_token,
     give_circle,
-    give_content_key,
+    give_content_keys,
     give_feature_store,
     give_keep_days,
     give_object_stores,
@@ -204,7 +204,7 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
     for name in ("features", "content", "network", "behaviour"):
         give_feature_store(tables[name], given.redis_secret, given.training_config)
     give_keep_days(tables["ingest"], given.training_config)
-    give_content_key(tables["content"], given.content_secret)
+    give_content_keys(tables["content"], given.content_secret, given.llm_secret)
     give_pseudonym_key(tables["ingest"], given.pseudonym_secret)
     give_training_cluster(tables["train"], given.training_config)
     give_circle(tables["train"], given.training_config)

@@ -31,6 +31,7 @@ MODELS: Final = (
     "sasrec",
     "gru4rec",
     "gatv2",
+    "hgt",
     "lightgcn",
     "content",
     "ease",

@@ -1,7 +1,9 @@
 """A language model for serving: its address in the settings, its key from the operator's secret."""
 
+import json
+
 import pytest
-from chart import CI, ChartError, named, one, pods
+from chart import CI, ChartError, named, one, pods, variables
 
 ADDRESS = "http://vllm.models.svc:8000/v1"
 SET = (
@@ -32,6 +34,33 @@ def test_replicas_are_told_where_it_is_and_who_may_ask(told):
     for entry in found.values():
         assert entry["valueFrom"]["secretKeyRef"] == {"name": "ours", "key": NAME}
     assert "Secret/ours" not in named(told)
+
+
+def pipeline_defaults(objects):
+    upload = [
+        container
+        for pod in pods(objects)
+        if pod.owner == "Job/coterie-pipelines-upload"
+        for container in pod.containers
+    ]
+    return json.loads(variables(upload[0], objects)["PIPELINE_DEFAULTS"])
+
+
+def test_the_content_step_is_told_which_secret_holds_the_key(told, chart):
+    assert pipeline_defaults(told)["llm_secret"] == "ours"
+    assert "llm_secret" not in pipeline_defaults(chart.objects(CI["gpu"]))
+
+
+def test_the_kubelet_alone_reads_the_secret(told):
+    roles = [one for one in told if one["kind"] in ("Role", "ClusterRole")]
+    named = [
+        rule
+        for role in roles
+        for rule in role["rules"]
+        if "secrets" in rule["resources"] and "ours" in rule.get("resourceNames", ["ours"])
+    ]
+    assert roles
+    assert named == []
 
 
 def test_replicas_may_reach_its_port_and_do_not_where_there_is_none(told, chart):

@@ -234,7 +234,7 @@ def secrets_of(asked):
 def test_secrets_come_by_name_and_to_those_that_need_them(specs, name):
     keys = {"AWS_ACCESS_KEY_ID": "s3_secret", "AWS_SECRET_ACCESS_KEY": "s3_secret"}
     token = {"COTERIE_ADMIN_TOKEN": "app_secret"}
-    content = {"COTERIE_CONTENT_KEY": "content_secret"}
+    content = {"COTERIE_CONTENT_KEY": "content_secret", "COTERIE_LLM_KEY": "llm_secret"}
     people = {"COTERIE_PSEUDONYM_KEY": "pseudonym_secret"}
     redis = dict.fromkeys(("COTERIE_EVENT_LOG_PASSWORD", "FEAST_REDIS_PASSWORD"), "redis_secret")
     for step, asked in kubernetes_of(specs, name).items():

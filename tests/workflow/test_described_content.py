@@ -101,6 +101,20 @@ def test_what_was_said_once_is_kept_and_a_model_that_is_away_is_no_error(clean, 
     assert not any("home\n" in text for text in asked)
 
 
+@pytest.mark.parametrize("status", [200, 401, 503])
+def test_its_key_is_in_no_log_no_error_and_no_file(clean, api, tmp_path, caplog, status):
+    api.status, told = status, ""
+    with caplog.at_level("DEBUG"):
+        try:
+            encoded(clean, tmp_path / "out", settings(api.address, most=1))
+        except BadInputError as error:
+            told = str(error)
+    assert api.asked
+    left = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
+    assert KEY.encode() not in left
+    assert KEY not in caplog.text + told
+
+
 def test_a_model_that_refuses_is_told_and_bounds_make_sense(clean, tmp_path):
     with pytest.raises(BadInputError):
         encoded(clean, tmp_path / "out", settings(str(tmp_path / "no-model")))
