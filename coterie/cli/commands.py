@@ -156,6 +156,13 @@ def synthesise(options: argparse.Namespace) -> None:
     make_up(options)
 
 
+def suspects(options: argparse.Namespace) -> None:
+    """Look for fake accounts."""
+    from coterie.cli.suspects import suspects as look_for
+
+    look_for(options)
+
+
 def tune(options: argparse.Namespace) -> None:
     """Search a model's settings."""
     from coterie import workflow

@@ -14,6 +14,7 @@ from coterie.cli.network_parser import add_network
 from coterie.cli.options import Commands, Parser, add_command, count, count_or_none, minutes, share
 from coterie.cli.pseudonyms_parser import add_pseudonyms
 from coterie.cli.rollout_parser import add_rollout
+from coterie.cli.suspects_parser import add_suspects
 from coterie.cli.synthesise_parser import add_synthesise
 
 MODELS: Final = (
@@ -55,6 +56,7 @@ def make_parser() -> Parser:
         add_network,
         add_behaviour,
         add_synthesise,
+        add_suspects,
         _tune,
         _train,
         _evaluate,
