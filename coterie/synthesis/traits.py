@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.sparse import csgraph
 from scipy.sparse.linalg import svds
 from scipy.special import ndtr, ndtri
 
@@ -161,10 +160,3 @@ def group_means(scores: Doubles, group: Ints, num_groups: int) -> Doubles:
     count = np.bincount(group, minlength=num_groups)[:, None]
     means: Doubles = sums / (count + _GENTLE)
     return means
-
-
-def num_parts(source: SourceShop) -> int:
-    """Count the connected parts of a shop's people."""
-    known = Network.of(source.ties, source.num_people).known(weighted=False)
-    parts, _ = csgraph.connected_components(known, directed=False)
-    return int(parts)
