@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from coterie.experiments.analysis import compared
 from coterie.experiments.definition import HOLDOUT, Experiment, Metric
 from coterie.experiments.estimates import ArmDifference
-from coterie.experiments.outcomes import ShopperOutcomes, experiment_data, milliseconds
+from coterie.experiments.outcomes import ShopperOutcomes, experiment_data
 from coterie.experiments.sessions import sessions
-from coterie.impressions.attribution import attributed
+from coterie.impressions.attribution import attributed, milliseconds
 from coterie.schema import EventKind
 
 Floats = npt.NDArray[np.float64]
@@ -48,7 +48,9 @@ def earned(
         purchases of items that the shopper had nothing to do with before. ``shares``: of the
         purchases of the other arm's shoppers, the share that follows from a list; of these, the
         share of their scores that came from friends, and the share of items that were new to the
-        shopper, each with its interval.
+        shopper, each with its interval. ``held_out`` and ``with_lists`` count shoppers whose
+        window is over, ``purchases`` and ``sessions`` those of the other arm; ``alpha`` is each
+        interval's own.
     """
     if experiment.layer != HOLDOUT:
         return None
@@ -70,6 +72,8 @@ def earned(
     return {
         "metrics": metrics,
         "shares": _shares(experiment, shoppers, impressions, bought, alpha),
+        "held_out": int((shoppers.arm == 0).sum()),
+        "with_lists": int((shoppers.arm == 1).sum()),
         "purchases": int((shoppers.arm[bought.who] == 1).sum()),
         "sessions": int(num_sessions[shoppers.arm == 1].sum()),
         "alpha": alpha,
@@ -112,7 +116,7 @@ def _linear(amount: Floats, count: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class _Purchases:
+class _BoughtInWindow:
     """Purchases in windows, as columns of shape (purchases,)."""
 
     rows: pa.Table
@@ -123,7 +127,7 @@ class _Purchases:
     """Whether they had to do with the item before their window."""
 
 
-def _bought(experiment: Experiment, shoppers: ShopperOutcomes, events: pa.Table) -> _Purchases:
+def _bought(experiment: Experiment, shoppers: ShopperOutcomes, events: pa.Table) -> _BoughtInWindow:
     """Find what shoppers bought within their windows, and what of it they had met before."""
     ids = pa.array(shoppers.user_id.tolist(), pa.string())
     who = np.asarray(pc.fill_null(pc.index_in(events["user_id"], value_set=ids), -1), np.int64)
@@ -134,14 +138,14 @@ def _bought(experiment: Experiment, shoppers: ShopperOutcomes, events: pa.Table)
     is_purchase = np.asarray(pc.equal(events["event"], str(EventKind.PURCHASE)))
     within = is_purchase & (late >= 0) & (late <= experiment.window_s * 1000)
     known = np.asarray(met, np.bool_)
-    return _Purchases(events.filter(pa.array(within)), who[within], known[within])
+    return _BoughtInWindow(events.filter(pa.array(within)), who[within], known[within])
 
 
 def _shares(
     experiment: Experiment,
     shoppers: ShopperOutcomes,
     impressions: pa.Table,
-    bought: _Purchases,
+    bought: _BoughtInWindow,
     alpha: float,
 ) -> dict[str, Any]:
     """Tell where purchases of shoppers with recommendations came from."""
@@ -155,7 +159,8 @@ def _shares(
     followed, of = followed.filter(pa.array(of >= 0)), of[of >= 0]
 
     def total(who: npt.NDArray[np.int64], weight: Floats | None = None) -> Floats:
-        return np.bincount(who, weight, len(with_lists))[with_lists].astype(np.float64)
+        found: Floats = np.bincount(who, weight, len(with_lists))[with_lists].astype(np.float64)
+        return found
 
     friends = pc.fill_null(followed["by_friends"], float("nan")).to_numpy()
     told = np.isfinite(friends)

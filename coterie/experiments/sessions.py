@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.experiments.definition import Experiment
-from coterie.experiments.outcomes import ShopperOutcomes, milliseconds
+from coterie.experiments.outcomes import ShopperOutcomes
+from coterie.impressions.attribution import milliseconds
 
 GAP_S: Final = 1_800.0
 """A break that ends a session, as web analytics has it."""
