@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from coterie.experiments.definition import HOLDOUT, Experiment, ExperimentArm, Unit
+from coterie.experiments.definition import HOLDOUT, INTERLEAVED, Experiment, ExperimentArm, Unit
 
 
 def bucket(unit: str, salt: str) -> float:
@@ -30,6 +30,8 @@ class Draw:
 def draw(experiment: Experiment, unit: str) -> Draw | None:
     """Draw a unit's arm, always the same one; None: it takes no part.
 
+    Who takes part in an experiment that interleaves is on both arms: theirs is ``INTERLEAVED``.
+
     Args:
         experiment: Whose lot it is.
         unit: Id of a shopper, or of a community: see ``Unit``.
@@ -37,6 +39,8 @@ def draw(experiment: Experiment, unit: str) -> Draw | None:
     among = bucket(unit, f"layer/{experiment.layer}")
     if not experiment.start <= among < experiment.start + experiment.share:
         return None
+    if experiment.interleave:
+        return Draw(experiment, ExperimentArm(INTERLEAVED), 1.0)
     lot, chances = bucket(unit, f"experiment/{experiment.name}"), experiment.chances
     above = 0.0
     for arm, chance in zip(experiment.arms, chances, strict=True):

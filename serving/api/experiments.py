@@ -68,6 +68,11 @@ class ExperimentIn(StrictBody):
         description="From a shopper's first list to when their outcome is counted",
     )
     alpha: FiniteFloat = Field(default=0.05, gt=0, le=0.5)
+    interleave: bool = Field(
+        default=False,
+        description="Whether each list is made of both arms, two that is, item by item; what is "
+        "clicked on is credited to who put it there",
+    )
     reason: Text = Field(description="Why", examples=["v8 has the new ties"])
     who: Name = Field(default="api", description="Who: a person, or a program")
 
@@ -101,6 +106,7 @@ class ExperimentTold(BaseModel):
     unit: Unit
     window_s: float
     alpha: float
+    interleave: bool = Field(description="Whether each list is made of both arms")
     started_ms: int
     stopped_ms: int = Field(description="0: it runs")
     who: str
@@ -171,6 +177,7 @@ def start_experiment(
         unit=body.unit,
         window_s=body.window_s,
         alpha=body.alpha,
+        interleave=body.interleave,
         started_ms=int(time.time() * 1000),
         who=body.who,
         reason=body.reason,

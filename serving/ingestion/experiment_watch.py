@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from coterie.errors import BadInputError
-from coterie.experiments.analysis import result
-from coterie.experiments.definition import Experiment, Unit
-from coterie.experiments.earned import earned
-from coterie.experiments.outcomes import experiment_data, read_exported_events
+from coterie.experiments.definition import Experiment
+from coterie.experiments.judging import judge
+from coterie.experiments.outcomes import read_exported_events
 from coterie.experiments.store import ExperimentStore
 from coterie.impressions.table import read_impressions
 from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
@@ -82,10 +82,7 @@ class ExperimentWatch:
             return []
         events = read_exported_events(self._source)
         for one in going:
-            data = experiment_data(impressions, events, one, now_ms)
-            community = self._of(data.shoppers.user_id) if one.unit is Unit.COMMUNITY else None
-            found = result(one, data, now_ms, community)
-            found["earned"] = earned(one, impressions, events, now_ms)
+            found = judge(one, impressions, events, now_ms, self._of)
             self._store.note_result(one.name, found)
             if one.runs:
                 self._stop(one, found)
@@ -111,7 +108,7 @@ class ExperimentWatch:
             fields = {"experiment": one.name, "arm": judged["arm"], "why": why}
             log.warning("an experiment's arm is stopped", extra={"fields": fields})
 
-    def _of(self, user_ids: "np.ndarray") -> "np.ndarray":
+    def _of(self, _: Experiment, user_ids: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
         """Look up communities; who is in none that is known is one by themselves."""
         unknown = [one for one in user_ids.tolist() if one not in self._communities]
         if unknown:

@@ -8,12 +8,12 @@ a shopper gets them.
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from coterie.errors import CoterieError
 from coterie.experiments.assignment import Draw, draws
-from coterie.experiments.definition import JOINED, MOST_RELEASES, Experiment
+from coterie.experiments.definition import JOINED, MOST_RELEASES, Experiment, ExperimentArm
 from coterie.experiments.store import ExperimentStore
 from coterie.recommend.rules import ListRules, read_rules
 from coterie.rollout.live import ReleaseRef
@@ -45,6 +45,13 @@ class Assigned:
     """Of the release that makes the list; empty: what is live does."""
     popular: bool = False
     """Whether the list is of popular items."""
+    sides: tuple["Assigned", ...] = ()
+    """Two arms that are put into one list, each with what it shows; empty: the list is of one."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether the list is made apart from any rollout."""
+        return bool(self.digest) or self.popular or bool(self.sides)
 
 
 IN_NONE: Final = Assigned()
@@ -155,22 +162,41 @@ class ExperimentArms:
 
 def _together(found: list[Draw], running: RunningArms) -> Assigned:
     """Put the arms of a shopper's experiments together; of two releases the first holds."""
-    chance, digest, rules, name, popular = 1.0, "", None, "", False
+    whole, sides = Assigned(), tuple[Assigned, ...]()
     for one in found:
-        chance *= one.chance
-        arm = one.arm
-        if arm.stopped:
-            continue
-        popular = popular or arm.popular
-        digest = digest or (arm.ref.digest if arm.ref else "")
-        if rules is None and arm.rules:
-            rules, name = running.rules.get((one.experiment.name, arm.name)), arm.rules
-    return Assigned(
-        JOINED.join(one.experiment.name for one in found),
-        JOINED.join(one.arm.name for one in found),
-        chance,
-        rules,
-        name,
-        digest,
-        popular,
+        whole = replace(whole, chance=whole.chance * one.chance)
+        if one.experiment.interleave:
+            sides = sides or tuple(
+                _with(Assigned(arms=arm.name), one.experiment, arm, running)
+                for arm in one.experiment.arms
+            )
+        elif not one.arm.stopped:
+            whole = _with(whole, one.experiment, one.arm, running)
+    names = JOINED.join(one.experiment.name for one in found)
+    whole = replace(whole, experiments=names, arms=JOINED.join(one.arm.name for one in found))
+    if whole.popular or not sides:
+        return whole
+    # What another layer's arm shows, an interleaved arm shows as well where it says nothing itself.
+    return replace(whole, sides=tuple(_filled(side, whole) for side in sides))
+
+
+def _with(
+    before: Assigned, experiment: Experiment, arm: ExperimentArm, running: RunningArms
+) -> Assigned:
+    """Add what an arm shows, where nothing was said before."""
+    rules, name = before.rules, before.rules_name
+    if rules is None and arm.rules:
+        rules, name = running.rules.get((experiment.name, arm.name)), arm.rules
+    digest = before.digest or (arm.ref.digest if arm.ref else "")
+    popular = before.popular or arm.popular
+    return replace(before, rules=rules, rules_name=name, digest=digest, popular=popular)
+
+
+def _filled(side: Assigned, whole: Assigned) -> Assigned:
+    own = side.rules is not None
+    return replace(
+        side,
+        rules=side.rules if own else whole.rules,
+        rules_name=side.rules_name if own else whole.rules_name,
+        digest=side.digest or whole.digest,
     )

@@ -125,6 +125,23 @@ def test_an_arm_that_makes_no_sense_is_refused(text, wrong):
         Experiment("x", (ExperimentArm.parse(text), ARMS[1]), share=0.5)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"arms": (*ARMS, ExperimentArm("c"))},
+        {"arms": (ARMS[0], replace(ARMS[1], weight=2.0))},
+        {"arms": (ARMS[0], replace(ARMS[1], name="interleaved"))},
+        {"guardrails": (Guardrail.LATENCY,)},
+        {"unit": Unit.COMMUNITY},
+        {"layer": HOLDOUT},
+    ],
+)
+def test_lists_of_both_arms_hold_no_shoppers_against_each_other(options):
+    assert experiment("x", interleave=True).interleave
+    with pytest.raises(BadInputError, match="interleaves"):
+        replace(experiment("x", interleave=True), **options)
+
+
 def test_arms_are_read_as_they_are_written():
     told = ExperimentArm.parse("b=release:v8,rules:diverse,weight:2")
     assert (told.release, told.rules, told.weight) == ("v8", "diverse", 2.0)
