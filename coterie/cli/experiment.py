@@ -76,9 +76,13 @@ def _judged(options: argparse.Namespace) -> Any:
     from coterie.impressions.table import read_impressions
 
     source, now_ms = options.source.rstrip("/"), int(time.time() * 1000)
-    found = ExperimentStore(f"{source}/experiments").find(options.name)
+    store = ExperimentStore(f"{source}/experiments")
+    found = store.find(options.name)
     impressions, events = read_impressions(source, found.started_ms), read_exported_events(source)
-    return judge(found, impressions, events, now_ms, None)
+    # Without a file they were of each moment, and are known online alone.
+    frozen = store.communities(found.communities) if found.communities else None
+    of = None if frozen is None else lambda _, people: frozen.find(people.tolist())
+    return judge(found, impressions, events, now_ms, of)
 
 
 def _api(options: argparse.Namespace) -> RolloutApi:

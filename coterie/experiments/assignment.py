@@ -51,7 +51,7 @@ def draw(experiment: Experiment, unit: str) -> Draw | None:
 
 
 def draws(
-    experiments: Sequence[Experiment], user_id: str, community: Callable[[], str]
+    experiments: Sequence[Experiment], user_id: str, community: Callable[[Experiment], str]
 ) -> list[Draw]:
     """Draw a shopper's arms of all experiments that run, one of a layer at most.
 
@@ -60,15 +60,15 @@ def draws(
     Args:
         experiments: All there are.
         user_id: The shopper.
-        community: Looks up the community of theirs, where one is asked for; empty: it is not known,
-            and they are drawn by themselves.
+        community: Looks up the community of theirs, where an experiment asks for one; empty: it is
+            not known, and they are drawn by themselves.
     """
     found: list[Draw] = []
     for one in sorted(experiments, key=lambda e: (e.layer != HOLDOUT, e.layer)):
         if not one.runs:
             continue
         unit = user_id
-        if one.unit is Unit.COMMUNITY and (known := community()):
+        if one.unit is Unit.COMMUNITY and (known := community(one)):
             unit = f"community/{known}"
         drawn = draw(one, unit)
         if drawn is not None:

@@ -149,6 +149,8 @@ class Experiment:
     """Chance of a false alarm, over all looks."""
     interleave: bool = False
     """Whether each list is made of both arms, in the place of each shopper's being of one."""
+    communities: str = ""
+    """File of the communities as they were when it began, where these are drawn; empty: of now."""
     started_ms: int = 0
     stopped_ms: int = 0
     """0: it runs."""

@@ -128,7 +128,7 @@ def read_impressions(source: str, since_ms: int = 0) -> pa.Table:
     fs, root = open_store(source)
     with reaching(source):
         inside = f"{root}/{IMPRESSIONS.name}"
-        paths = _parquet(fs, inside if fs.exists(inside) else root)
+        paths = parquet_files(fs, inside if fs.exists(inside) else root)
         if not paths:
             raise BadInputError(
                 f"{source} holds no impressions: expected Parquet files in "
@@ -152,7 +152,8 @@ def _last_ms(path: str) -> int:
     return int(told[1]) if told else 1 << 62
 
 
-def _parquet(fs: Any, root: str) -> list[str]:
+def parquet_files(fs: Any, root: str) -> list[str]:
+    """Name the Parquet files below a folder of a file system, in the order of their paths."""
     if not fs.exists(root):
         return []
     if fs.isfile(root):

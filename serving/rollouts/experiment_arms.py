@@ -13,6 +13,7 @@ from typing import Final
 
 from coterie.errors import CoterieError
 from coterie.experiments.assignment import Draw, draws
+from coterie.experiments.communities import CommunityMap
 from coterie.experiments.definition import JOINED, MOST_RELEASES, Experiment, ExperimentArm
 from coterie.experiments.store import ExperimentStore
 from coterie.recommend.rules import ListRules, read_rules
@@ -66,6 +67,8 @@ class RunningArms:
     """Of arms that have their own, by experiment and arm."""
     releases: Mapping[str, LoadedRelease] = field(default_factory=dict)
     """By digest."""
+    communities: Mapping[str, CommunityMap] = field(default_factory=dict)
+    """As they were when experiments began, by file."""
 
 
 class ExperimentArms:
@@ -116,10 +119,13 @@ class ExperimentArms:
         running = self.running
         if not running.experiments:
             return IN_NONE
-        found = draws(running.experiments, user_id, lambda: self._community(user_id))
+        found = draws(running.experiments, user_id, lambda one: self._community(one, user_id))
         return _together(found, running) if found else IN_NONE
 
-    def _community(self, user_id: str) -> str:
+    def _community(self, experiment: Experiment, user_id: str) -> str:
+        frozen = self.running.communities.get(experiment.communities)
+        if frozen is not None:
+            return frozen.named(user_id)
         known = self._features.studied(SHOPPER_NETWORK_VIEW, user_id).get(NETWORK_COMMUNITY)
         return "" if known is None else f"{float(known):g}"
 
@@ -127,8 +133,9 @@ class ExperimentArms:
         arms = [(one, arm) for one in experiments for arm in one.arms]
         refs = {arm.ref.digest: arm.ref for _, arm in arms if arm.ref and not arm.stopped}
         kept = {d: one for d, one in self.running.releases.items() if d in refs}
+        communities = self._communities(experiments)
         # What ended is let go of before anything is loaded: so many are in memory, and no more.
-        self.running = RunningArms(self.running.experiments, self.running.rules, kept)
+        self.running = replace(self.running, releases=kept)
         for digest, ref in list(refs.items())[:MOST_RELEASES]:
             if digest in kept:
                 continue
@@ -143,8 +150,21 @@ class ExperimentArms:
             for one, arm in arms
             if arm.rules
         }
-        self.running = RunningArms(experiments, rules, kept)
+        self.running = RunningArms(experiments, rules, kept, communities)
         log.info("experiments", extra={"fields": {"run": [one.name for one in experiments]}})
+
+    def _communities(self, experiments: tuple[Experiment, ...]) -> dict[str, CommunityMap]:
+        """Read the communities of those that begin; without them nobody is drawn anew.
+
+        Raises:
+            BadInputError: A file is gone.
+            UnavailableError: The store does not answer.
+        """
+        assert self._store is not None
+        known, found = self.running.communities, {}
+        for name in {one.communities for one in experiments if one.communities}:
+            found[name] = known.get(name) or self._store.communities(name)
+        return found
 
     def _run(self) -> None:
         pause = threading.Event()

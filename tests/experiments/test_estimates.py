@@ -145,7 +145,14 @@ class Coins:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("abcdef", "badxyc"), ("abcdef", "ab"), ("abc", "cab"), ("ab", "xyzuvw"), ("abc", "a"), ("a", "a")],
+    [
+        ("abcdef", "badxyc"),
+        ("abcdef", "ab"),
+        ("abc", "cab"),
+        ("ab", "xyzuvw"),
+        ("abc", "a"),
+        ("a", "a"),
+    ],
 )
 def test_over_all_coins_clicks_by_place_alone_are_credited_to_nobody(first, second):
     drafts = [team_draft(first, second, 5, Coins(number)) for number in range(64)]

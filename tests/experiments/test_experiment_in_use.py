@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
@@ -22,6 +24,7 @@ from waiting import wait_until
 from coterie.cli.main import main
 from coterie.experiments.store import ExperimentStore
 from coterie.impressions.table import read_impressions
+from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
 from serving.api.application import create_app
 from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
@@ -30,6 +33,7 @@ from serving.ingestion.experiment_watch import ExperimentWatch
 from serving.ingestion.exporter import Exporter
 from serving.ingestion.impression_writer import ImpressionWriter
 from serving.ingestion.sink import Sink
+from serving.ingestion.sweep import Sweeper
 from serving.lists.rules_file import RulesFile
 from serving.rollouts.release_locator import open_rollout_store, release_locator
 from serving.settings import Settings
@@ -337,6 +341,48 @@ def test_a_holdout_gets_popular_items_and_comes_before_all_else(shop, url, said)
     assert "what recommendations earned" in said("result", "all-year")
     for name in ("all-year", "july"):
         said("stop", name, "--reason", "enough")
+
+
+def test_communities_are_those_of_the_start_where_lists_are_made_and_where_they_are_judged(
+    shop, url, said, monkeypatch
+):
+    """The network's next run numbers communities anew: nobody may change arms for it."""
+    guests = [f"guest-{3000 + number}" for number in range(72)]
+    study = pa.table({"user_id": guests, "community": [n % 24 for n in range(72)]})
+    monkeypatch.setattr("serving.api.experiments.read_study", lambda *_: study)
+    reason = ["--reason", "friends talk", "--who", "ana"]
+    arms = ["--arms", "a=control", "b=rules:loved", "--share", "1"]
+    arms += ["--by", "community", "--window-days", "1e-6"]
+    said("start", "talk", *arms, *reason)
+    [file] = (shop.folder / "tables" / "experiments" / "communities").glob("*.parquet")
+    shop.router.experiments.look()
+    # As the next run of the network has it.
+    shop.features.studies = {
+        guest: {SHOPPER_NETWORK_VIEW: {NETWORK_COMMUNITY: float(n // 3)}}
+        for n, guest in enumerate(guests)
+    }
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for guest in guests:
+            client.get(f"/v1/users/{guest}/recommendations", params={"k": 2})
+    shop.writer.flush()
+    rows = read_impressions(str(shop.folder / "tables")).to_pylist()
+    arm = {row["user_id"]: row["arm"] for row in rows if row["experiment"] == "talk"}
+    for n in range(24):
+        assert len({arm[guest] for guest in guests[n::24] if guest in arm}) == 1
+    assert set(arm.values()) == {"a", "b"}
+    shop.judge(11.0)
+    by_app = json.loads(said("result", "talk", "--json"))
+    by_folder = said("result", "talk", "--source", str(shop.folder / "tables"), "--json")
+    units = [one["comparisons"][0]["units"] for one in (by_app, json.loads(by_folder))]
+    assert units == [24, 24]
+    # Who is erased is in no map either.
+    shop.log.erase(guests[0])
+    Sweeper(shop.log, str(shop.folder / "tables")).sweep()
+    assert sorted(pq.read_table(file)["user_id"].to_pylist()) == guests[1:]
+    said("stop", "talk", "--reason", "enough")
+    shop.clock = time.time() + 40 * 86_400
+    shop.watch.look()
+    assert not file.exists(), "kept until the last window is over"
 
 
 def counted(shop, name):
