@@ -26,7 +26,7 @@ STEPS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class ReasonEstimate:
     """What n items seem to add to the score of one, for one shopper. No ``Contribution``: those
     are exact, and are what answers hold."""
 
@@ -105,7 +105,7 @@ class Explained:
 
 def estimate(
     network: AttentionNetwork, graph: NeighbourGraph, user: int, item: int, steps: int = STEPS
-) -> Estimate:
+) -> ReasonEstimate:
     """Estimate what items of a shopper and of friends add to one item's score.
 
     Args:
@@ -130,7 +130,7 @@ def estimate(
     with torch.no_grad():
         score, nothing = (float(shown.score(t)) for t in (shown.told, 0 * shown.told))
     contribution = (total * shown.told).sum(1)[rows].double().numpy() / steps
-    return Estimate(shown.trees.item[rows].numpy(), person, own, contribution, score, nothing)
+    return ReasonEstimate(shown.trees.item[rows].numpy(), person, own, contribution, score, nothing)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from synthetic import planted
 
 from coterie.errors import BadInputError
 from coterie.models.gatv2 import GATv2, GATv2Config
-from coterie.models.graph_estimates import Estimate, Explained, estimate, left_out
+from coterie.models.graph_estimates import Explained, ReasonEstimate, estimate, left_out
 from coterie.models.hgt import HGT, HGTConfig
 from coterie.recommend.recommender import Contribution
 from coterie.training.loop import LoopConfig
@@ -110,4 +110,4 @@ def test_nothing_is_explained_that_was_not_fitted():
     with pytest.raises(BadInputError, match="fit"):
         GATv2().served()
     empty = np.zeros(0)
-    assert Estimate(empty, empty, empty, empty, 1.0, 1.0).relative_gap == 0
+    assert ReasonEstimate(empty, empty, empty, empty, 1.0, 1.0).relative_gap == 0
