@@ -7,7 +7,8 @@ two hops). A tenth of the shoppers are kept out of training whole, as there. Sco
 are brought to one spread; half of the validation shoppers choose the share of the graph network,
 the other half say what it gains, and then the other way round, so nobody judges what they chose.
 Newcomers have a share of their own, found in the same way. Test is not looked at. A graph network
-is worth a term where all seeds gain. Writes ``benchmarks/results/graph_blend.json`` set by set.
+is worth a term where all seeds gain. Writes ``benchmarks/results/graph_blend.json`` seed by seed, and
+goes on where it was stopped.
 """
 
 import argparse
@@ -126,13 +127,19 @@ def main(arguments: list[str] | None = None) -> None:
     for dataset in asked.sets:
         split = read_split(dataset, asked.data)
         for graph in asked.graphs:
-            found = [measure(split, dataset, graph, seed) for seed in range(SEEDS)]
-            _keep(dataset, graph, found)
-            print(dataset, graph, found, flush=True)
+            found = list(_results().get("sets", {}).get(dataset, {}).get(graph, []))
+            for seed in range(len(found), SEEDS):
+                found.append(measure(split, dataset, graph, seed))
+                _keep(dataset, graph, found)
+                print(dataset, graph, seed, found[-1], flush=True)
+
+
+def _results() -> dict[str, Any]:
+    return dict(json.loads(KEPT.read_text())) if KEPT.exists() else {}
 
 
 def _keep(dataset: str, graph: str, found: list[dict[str, Any]]) -> None:
-    results = dict(json.loads(KEPT.read_text())) if KEPT.exists() else {}
+    results = _results()
     results["command"] = "python -m benchmarks.graph_blend --data DIR"
     results["machine"] = f"{platform.machine()}, one thread"
     results["versions"] = {p: version(p) for p in ("torch", "torch-geometric")}
