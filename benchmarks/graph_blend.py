@@ -7,8 +7,8 @@ two hops). A tenth of the shoppers are kept out of training whole, as there. Sco
 are brought to one spread; half of the validation shoppers choose the share of the graph network,
 the other half say what it gains, and then the other way round, so nobody judges what they chose.
 Newcomers have a share of their own, found in the same way. Test is not looked at. A graph network
-is worth a term where all seeds gain. Writes ``benchmarks/results/graph_blend.json`` seed by seed, and
-goes on where it was stopped.
+is worth a term where all seeds gain. Writes ``benchmarks/results/graph_blend.json`` seed by seed,
+and goes on where it was stopped.
 """
 
 import argparse
