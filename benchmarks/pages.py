@@ -232,6 +232,8 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "lightgcn hops": lambda _: behaviour_table.write_hops(_read("lightgcn_hops.json")),
     "graph models": lambda _: graph_models_table.write_table(_read("graph_models.json")),
     "graph models gaps": lambda _: graph_models_table.write_gaps(_read("graph_models.json")),
+    "graph blend": lambda _: graph_models_table.write_blend(_read("graph_blend.json")),
+    "graph estimates": lambda _: graph_models_table.write_estimates(_read("graph_estimates.json")),
     "graph models sets": lambda _: graph_models_table.write_sets(_read("graph_models.json")),
     "network strengths": lambda _: network_table.write_strengths(_read("network.json")),
     "network newcomers": lambda _: network_table.write_newcomers(_read("network.json")),
