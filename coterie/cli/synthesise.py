@@ -14,7 +14,7 @@ def synthesise(options: argparse.Namespace) -> None:
     given = {
         "people": options.people,
         "seed": options.seed,
-        "tastes_by": options.tastes_by,
+        "tastes": options.tastes,
     }
     if options.epsilon is not None:
         given |= {"epsilon": options.epsilon, "delta": options.delta}

@@ -5,7 +5,7 @@ from coterie.cli.options import Commands, Parser, add_command, count
 
 def add_synthesise(commands: "Commands[Parser]") -> None:
     """Add the command that makes up people, so that data can be shared."""
-    from coterie.synthesis.settings import DEFAULT, GENERATORS, TASTES_BY, WITHIN_BOUND
+    from coterie.synthesis.settings import DEFAULT, GENERATORS, WITHIN_BOUND
 
     parser = add_command(
         commands,
@@ -23,11 +23,12 @@ def add_synthesise(commands: "Commands[Parser]") -> None:
         help=f"what draws people ({DEFAULT}; {WITHIN_BOUND} with --epsilon)",
     )
     parser.add_argument(
-        "--tastes-by",
-        choices=TASTES_BY,
-        default="",
-        help="what tastes are told by: items tell more, of single people too (categories, where "
-        "the catalogue has enough)",
+        "--tastes",
+        type=count,
+        default=8,
+        metavar="N",
+        help="directions that tastes are told by: more tell more, of single people too; with "
+        "--epsilon it is the catalogue's categories (%(default)s)",
     )
     parser.add_argument(
         "--people", type=count, default=0, metavar="N", help="to make up (as many as there are)"

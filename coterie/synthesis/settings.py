@@ -9,10 +9,7 @@ from coterie.privacy.accounting import Budget
 GENERATORS: Final = ("neighbours", "copula", "columns", "adversarial", "simulator")
 """Names of ``coterie.synthesis.shop.LEARNERS``, and the simulator: help need import little."""
 
-TASTES_BY: Final = ("categories", "items")
 DEFAULT: Final = "neighbours"
-FEWEST_CATEGORIES: Final = 12
-"""By which tastes are told where nothing else is asked for, at least."""
 WITHIN_BOUND: Final = "copula"
 """The one that can be learned of sums with noise."""
 
@@ -26,11 +23,9 @@ class SynthesisSettings:
     a bound."""
     people: int = 0
     """Made-up people; 0: about as many as there are real ones."""
-    tastes_by: str = ""
-    """What tastes are told by, of ``TASTES_BY``; empty: categories, where the catalogue has twelve
-    or more."""
-    tastes: int = 32
-    """Directions that tastes are told by, where it is not by categories."""
+    tastes: int = 8
+    """Directions that people's tastes are told by, where there is no bound: more tell more, of
+    single people too."""
     least_group: int = 20
     """People that a community has at least; smaller ones are taken together."""
     steps: int = 250
@@ -57,12 +52,6 @@ class SynthesisSettings:
             raise BadInputError(
                 f"no generator {self.generator!r}: there are {', '.join(GENERATORS)}"
             )
-        if self.tastes_by not in ("", *TASTES_BY):
-            raise BadInputError(
-                f"no tastes by {self.tastes_by!r}: there are {', '.join(TASTES_BY)}"
-            )
-        if self.epsilon is not None and self.tastes_by == "items":
-            raise BadInputError("within a bound tastes are told by categories alone")
         for name, low in {"people": 0, "tastes": 1, "least_group": 2, "steps": 1}.items():
             if getattr(self, name) < low:
                 raise BadInputError(f"{name} is {low} or more, got {getattr(self, name)}")
@@ -73,9 +62,3 @@ class SynthesisSettings:
                     f"{self.generator} looks at people one by one and keeps no bound: with epsilon "
                     f"there is {WITHIN_BOUND} alone"
                 )
-
-    def by_categories(self, num_categories: int) -> bool:
-        """Tell whether tastes are told by a catalogue's categories."""
-        return self.tastes_by != "items" and (
-            num_categories >= FEWEST_CATEGORIES or self.tastes_by == "categories"
-        )

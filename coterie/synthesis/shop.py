@@ -26,7 +26,6 @@ from coterie.synthesis.source import Doubles, SourceShop, had_matrix
 from coterie.synthesis.traits import (
     ColumnQuantiles,
     Traits,
-    category_directions,
     directions,
     normal_scores,
     traits_of,
@@ -84,12 +83,7 @@ def learn_shop(
     told("tastes")
     pairs = source.pairs()
     clock = ShopClock.of(source.events.ts_ms) if source.is_dated else None
-    if settings.by_categories(int(source.group.max()) + 1):
-        loadings = category_directions(
-            source.group, np.bincount(pairs.item, minlength=source.num_items).astype(np.float64)
-        )
-    else:
-        loadings = directions(pairs, source, settings.tastes, settings.seed)
+    loadings = directions(pairs, source, settings.tastes, settings.seed)
     some = clock or ShopClock.of_counts(0, np.ones(1), np.ones(24))
     traits = traits_of(source, pairs, loadings, some, settings.least_group)
     num_groups = int(traits.group.max()) + 1
