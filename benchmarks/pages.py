@@ -139,6 +139,13 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
         _read("language.json"), _read("encoders.json"), _read("finetuning.json")
     ),
     "language described": lambda _: language_table.write_described(_read("described.json")),
+    "described search": lambda _: language_table.write_found_by_described(
+        _read("described_gains.json")
+    ),
+    "described lists": lambda _: language_table.write_lists_by_described(
+        _read("described_gains.json")
+    ),
+    "taste profiles": lambda _: language_table.write_profiles(_read("taste_profiles.json")),
     "finetuning": lambda _: finetuning_table.write_finetuning(_read("finetuning.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),

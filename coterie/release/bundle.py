@@ -21,12 +21,14 @@ from coterie.data.vocab import Vocab
 from coterie.errors import BadInputError, UnavailableError
 from coterie.files import atomic_folder
 from coterie.privacy.promise import Promise
+from coterie.release.described import pack_statements, unpack_statements
 from coterie.release.encoders import ReleasedEncoder
 from coterie.release.files import ReleaseFiles, read_files
 from coterie.release.kept import let_go
 from coterie.release.manifest import (
     CATALOGUE,
     CONTENT,
+    DESCRIBED,
     MANIFEST,
     PARAMETERS,
     POPULARITY,
@@ -62,6 +64,8 @@ class ReleaseContent:
     nothing is known; none where the shop encodes nothing."""
     encoders: Mapping[str, ReleasedEncoder] = field(default_factory=dict)
     """What made the vectors of each kind."""
+    described: pa.Table | None = None
+    """What a language model said of items: ``described.STATEMENTS``; None: nothing."""
     bound: Promise | None = None
     """What is promised of any one person whose events it was made of; None: nothing."""
     code_version: str = coterie.__version__
@@ -85,6 +89,8 @@ class Release:
     """What encoders made of items, by kind (``text``, ``image``, ``audio``): float16 of shape
     (num_items, width), row i of item i of the catalogue, of length 1, or zeros where nothing is
     known; ``manifest.encoders`` says what made them. Empty in a release without content."""
+    described: pa.Table | None = None
+    """What a language model said of items: ``described.STATEMENTS``; None: nothing."""
 
     @property
     def version(self) -> str:
@@ -158,9 +164,24 @@ def _parse(files: ReleaseFiles, where: str) -> Release:
     popular = popularity.to(torch.float32).numpy()
     _check_fit(parameters, manifest.per_item, catalogue, popular, where)
     let_go(held)
-    vectors = _vectors(files, where)
     ids = catalogue.column("item_id").combine_chunks()
-    return Release(manifest, parameters, catalogue, popular, Vocab(ids), files.digest, vectors)
+    return Release(
+        manifest=manifest,
+        parameters=parameters,
+        catalogue=catalogue,
+        popularity=popular,
+        items=Vocab(ids),
+        digest=files.digest,
+        vectors=_vectors(files, where),
+        described=_described(files, where),
+    )
+
+
+def _described(files: ReleaseFiles, where: str) -> pa.Table | None:
+    if DESCRIBED not in files.content:
+        return None
+    data, rows = bytes(files.content[DESCRIBED]), files.manifest.num_items
+    return unpack_statements(data, rows, f"{where}/{DESCRIBED}")
 
 
 def _vectors(files: ReleaseFiles, where: str) -> Vectors:
@@ -224,6 +245,8 @@ def _to_files(content: ReleaseContent, where: str) -> dict[str, bytes]:
         )
     if content.vectors:
         files[CONTENT] = pack_vectors(content.vectors, rows, where)
+    if content.described is not None:
+        files[DESCRIBED] = pack_statements(content.described, rows, where)
     manifest = Manifest(
         version=check_version(content.version),
         schema_version=content.schema_version,

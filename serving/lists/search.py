@@ -15,6 +15,7 @@ from coterie.content.texts import item_texts
 from coterie.errors import BadInputError, CoterieError
 from coterie.recommend.columns import Mask
 from coterie.release.bundle import Release
+from coterie.release.described import texts_of
 from coterie.schema import RELEASED_ITEMS
 from coterie.search.index import Found, SearchIndex, nearest
 from coterie.search.meaning import VectorIndex
@@ -50,7 +51,7 @@ class ItemSearch:
         """
         self._encoder, self._metrics = encoder, metrics
         texts = _indexed(release, "text", release.vectors.get("image"))
-        self._index = SearchIndex(release.catalogue, release.available, texts)
+        self._index = SearchIndex(_words_of(release), release.available, texts)
         self._looks = _indexed(release, "image")
         self._asked, self._rests_until = threading.Lock(), 0.0
         self._num_released = release.catalogue.num_rows
@@ -214,6 +215,14 @@ class ItemSearch:
 def said_of(item: Item) -> dict[str, Any]:
     """Give what an item says of itself, by column of the catalogue."""
     return {name: getattr(item, name) for name in SAID}
+
+
+def _words_of(release: Release) -> pa.Table:
+    """Give the catalogue with what a language model said of its items, if one did."""
+    described = texts_of(release.described, release.catalogue.num_rows)
+    if described is None:
+        return release.catalogue
+    return release.catalogue.append_column("described", described)
 
 
 def _indexed(
