@@ -2,7 +2,7 @@
 
     python -m benchmarks.experiments
 
-Four parts, each of simulated experiments whose truth is known:
+Three parts of simulated experiments whose truth is known, and what it all costs:
 
 - A/A: both arms alike, looked at 20 times. How often is a difference claimed at any look?
 - Power: the second arm is better. How often is that seen, and after how many shoppers, beside a
@@ -12,6 +12,7 @@ Four parts, each of simulated experiments whose truth is known:
   arm would buy more than all on the first. Shoppers are drawn one by one, or by communities that
   the Leiden method finds.
 - Cost: bytes and seconds that impressions take.
+- Interleaving: milliseconds of a core that a list of two releases takes, beside one of one.
 
 Writes ``benchmarks/results/experiments.json``.
 """
@@ -32,6 +33,7 @@ import numpy.typing as npt
 
 from benchmarks.experiments_cost import cost
 from benchmarks.experiments_friends import friends
+from benchmarks.experiments_interleaved import interleaving
 from coterie.experiments.checks import ratio_e_value
 from coterie.experiments.estimates import ArmDifference, adjusted, difference
 from coterie.rollout.evidence import ArmCounts, Evidence, Worse
@@ -202,21 +204,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--experiments", type=int, default=1000, help="A/A (%(default)s)")
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--part", choices=("aa", "power", "friends", "cost"), action="append")
+    parser.add_argument(
+        "--part", choices=("aa", "power", "friends", "cost", "interleaving"), action="append"
+    )
     given = parser.parse_args()
     parts: dict[str, Callable[[], Any]] = {
         "aa": lambda: false_alarms(given.experiments, given.seed),
         "power": lambda: power(given.experiments // 10, given.seed),
         "friends": lambda: friends(given.experiments // 10, given.seed),
         "cost": lambda: cost(given.seed),
+        "interleaving": lambda: interleaving(given.seed),
     }
     results = json.loads(RESULTS.read_text()) if given.part and RESULTS.exists() else {}
     for name in given.part or parts:
         began = time.process_time()
         results[name] = parts[name]()
         print(name, json.dumps(results[name], indent=1), f"{time.process_time() - began:.0f} s CPU")
+    command = " ".join(["python -m benchmarks.experiments", *sys.argv[1:]])
+    results.setdefault("commands", {}).update(dict.fromkeys(given.part or parts, command))
     results |= {
-        "command": " ".join(["python -m benchmarks.experiments", *sys.argv[1:]]),
+        "command": results["command"] if given.part and "command" in results else command,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}",
         "seed": given.seed,

@@ -72,6 +72,21 @@ def write_cost(results: Mapping[str, Any]) -> str:
     )
 
 
+def write_interleaving(results: Mapping[str, Any]) -> str:
+    """Write what a list of two releases takes beside one of one."""
+    told = results["interleaving"]
+    lines = [
+        f"| a list of 20, of {told['items']:,} items, without reasons | mean, ms of a core | "
+        "99th percentile |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {name} | {ms['mean']:.2f} | {ms['p99']:.2f} |" for name, ms in told["ms"].items()]
+    return "\n".join(lines)
+
+
 def write_run(results: Mapping[str, Any]) -> str:
-    """Write by which command the tables were made, and where."""
-    return f"`{results['command']}`, seed {results['seed']}, {results['machine']}"
+    """Write by which commands the tables were made, and where."""
+    whole = "python -m benchmarks.experiments"
+    later = {name: c for name, c in results.get("commands", {}).items() if c != whole}
+    beside = "".join(f" ({name}: `{command}`)" for name, command in later.items())
+    return f"`{whole}`{beside}, seed {results['seed']}, {results['machine']}"

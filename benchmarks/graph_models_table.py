@@ -13,6 +13,7 @@ ORDER: Final = (
     "gatv2, 1 hop",
     "gatv2, 2 hops",
     "gatv2, 3 hops",
+    "hgt, 2 hops",
     "social",
 )
 TWO_HOPS: Final = "gatv2, 2 hops"

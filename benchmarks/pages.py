@@ -71,6 +71,7 @@ from benchmarks import (
     shadow_quality_chart,
     slower_lists_table,
     start_table,
+    thin_histories_table,
     together_table,
     vectors_table,
 )
@@ -157,6 +158,9 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "experiments power": lambda _: experiments_table.write_power(_read("experiments.json")),
     "experiments friends": lambda _: experiments_table.write_friends(_read("experiments.json")),
     "experiments cost": lambda _: experiments_table.write_cost(_read("experiments.json")),
+    "experiments interleaving": lambda _: experiments_table.write_interleaving(
+        _read("experiments.json")
+    ),
     "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
     "exploring days": lambda _: exploring_days_table.write_table(_read("exploring_days.json")),
@@ -239,6 +243,9 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network strengths": lambda _: network_table.write_strengths(_read("network.json")),
     "network newcomers": lambda _: network_table.write_newcomers(_read("network.json")),
     "network libraries": lambda _: network_table.write_libraries(_read("network.json")),
+    "thin histories": lambda _: thin_histories_table.write_table(_read("thin_histories.json")),
+    "thin histories sets": lambda _: thin_histories_table.write_sets(_read("thin_histories.json")),
+    "sequences beside": lambda _: sequences_table.write_beside(_read("sequences.json")),
     "sequences": lambda accuracy: sequences_table.write_table(_read("sequences.json"), accuracy),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }

@@ -39,7 +39,7 @@ def measure_latency(folder: str) -> dict[str, Any]:
     ids = release.catalogue.column("item_id").to_pylist()
     categories = release.catalogue.column("category").to_pylist()
     rng = np.random.default_rng(SEED)
-    people = [_shopper(ids, rng) for _ in range(SHOPPERS)]
+    people = [shopper(ids, rng) for _ in range(SHOPPERS)]
     read = Shown.read(NOTHING_SHOWN.next_page(ids[:100], bytes(8)) or "", bytes(8))
     chosen = ItemFilter((categories[0], categories[-1]), price_min=1.0, exclude=tuple(ids[:5]))
     rules = read_rules(RULES % json_text(categories[0]), "rules")
@@ -53,7 +53,7 @@ def measure_latency(folder: str) -> dict[str, Any]:
     return {
         "items": len(ids),
         "lists": SHOPPERS * ROUNDS,
-        "ms": _in_turns(people, {name: _asks(maker, wanted) for name, wanted in ways.items()}),
+        "ms": in_turns(people, {name: _asks(maker, wanted) for name, wanted in ways.items()}),
     }
 
 
@@ -66,7 +66,7 @@ def _asks(maker: ListMaker, wanted: Wanted) -> Callable[[ShopperFeatures], Any]:
     return lambda known: maker.make(known, K, False, wanted)
 
 
-def _in_turns(
+def in_turns(
     people: list[ShopperFeatures], ways: dict[str, Callable[[ShopperFeatures], Any]]
 ) -> dict[str, dict[str, float]]:
     """Time each way for each shopper in turn, so that a busy machine is so for all of them."""
@@ -88,7 +88,8 @@ def _in_turns(
     }
 
 
-def _shopper(ids: list[str], rng: np.random.Generator) -> ShopperFeatures:
+def shopper(ids: list[str], rng: np.random.Generator) -> ShopperFeatures:
+    """Make up a shopper with a history and friends, who have some too."""
     names = tuple(f"friend {n}" for n in range(FRIENDS))
     friends = Friends(names, (0.5,) * (FRIENDS * len(STRENGTHS)), (True,) * FRIENDS)
     row = ShopperRow(_recent(ids, rng), friends)

@@ -9,8 +9,13 @@ processor's work. Then it is fitted on training and validation, once a seed, for
 were best, and looked at on test. Rows that end in ``_shuffled`` have the settings of the row of
 that name, and each shopper's events in random order: what is lost is what order was worth. A row
 that ends in ``_had`` is that of ``social`` on the events alone that sequences are made of. Of a
-set that ``accuracy.json`` has, the table also shows that file's rows, whose studies were longer. A
-run replaces its own rows in ``benchmarks/results/sequences.json``.
+set that ``accuracy.json`` has, the table also shows that file's rows, whose studies were longer.
+Large sets have one setting (``LARGE``). A set that ends in ``_frequent`` has the items alone that
+had ``FREQUENT`` events in the first four fifths of them: a softmax over all is a GPU's work.
+
+A model of sequence is also added to ``social`` on validation, scores of both brought to one spread
+a shopper, for some weights (``WEIGHTS``): whether a term of sequence could gain. A run replaces its
+own rows in ``benchmarks/results/sequences.json``.
 """
 
 import argparse
@@ -19,17 +24,18 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 
 from benchmarks.accuracy import prepare
-from coterie.data.dataset import Interactions, Split, TrainingSet
+from coterie.data.dataset import Interactions, Ints, Split, TrainingSet
 from coterie.data.ingest import ingest
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.evaluation.protocols import evaluate_model
@@ -41,12 +47,20 @@ from coterie.workflow.settings import change
 from coterie.workflow.shop import CleanShop
 
 RESULTS: Final = Path(__file__).parent / "results" / "sequences.json"
-SETS: Final = ("lastfm_by_time", "simulated")
+OFTEN: Final = "_frequent"
+SETS: Final = (
+    "lastfm_by_time",
+    "lastfm_by_time" + OFTEN,
+    "ciao_time" + OFTEN,
+    "simulated",
+)
+FREQUENT: Final = 10
 SHOP: Final = ShopConfig(num_users=800, num_items=600, num_events=40_000)
 FIGURES: Final = ("recall@20", "ndcg@20")
 SHUFFLED: Final = "_shuffled"
 NO_TIES: Final = "_no_ties"
 HAD: Final = "_had"
+SEQUENTIAL: Final = ("gru4rec", "sasrec")
 ENDINGS: Final = (SHUFFLED, HAD, NO_TIES)
 SHORT: Final = {
     "batch_size": 32,
@@ -62,6 +76,10 @@ GRIDS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "gru4rec": tuple(SHORT | {"dropout": dropout} for dropout in (0.3, 0.5)),
     "sasrec": tuple(SHORT | {"dropout": dropout} for dropout in (0.3, 0.5)),
 }
+LARGE: Final = {"batch_size": 16, "dropout": 0.3, "loop.max_epochs": 15, "loop.patience": 3}
+"""Of models of sequence, on all sets but the simulated one."""
+WEIGHTS: Final = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+"""Of a model of sequence beside ``social``."""
 ROWS: Final = (*GRIDS, "social_no_ties" + HAD, "gru4rec" + SHUFFLED, "sasrec" + SHUFFLED)
 
 
@@ -90,6 +108,12 @@ def main(arguments: list[str] | None = None) -> None:
 def read_split(name: str, data: Path) -> Split:
     """Read a set, split by time."""
     with TemporaryDirectory(prefix="coterie-sequences-") as work:
+        if name.endswith(OFTEN):
+            whole = name.removesuffix(OFTEN)
+            prepare(data, Path(work), [whole])
+            keep_frequent(Path(work, whole, "raw"))
+            ingest(f"{work}/{whole}/raw", f"{work}/clean")
+            return CleanShop.open(f"{work}/clean").split
         if name != "simulated":
             prepare(data, Path(work), [name])
             return CleanShop.open(f"{work}/{name}/clean").split
@@ -98,8 +122,22 @@ def read_split(name: str, data: Path) -> Split:
         return CleanShop.open(f"{work}/clean").split
 
 
+def keep_frequent(raw: Path) -> None:
+    """Keep the events of items that were frequent before validation and test began."""
+    events = pq.read_table(raw / "events.parquet")
+    times = events["ts"].cast("int64").to_numpy()
+    ids, item = np.unique(events["item_id"].to_numpy(), return_inverse=True)
+    early = np.bincount(item[times <= np.quantile(times, 0.8)], minlength=len(ids))
+    pq.write_table(events.filter(early[item] >= FREQUENT), raw / "events.parquet")
+    items = pq.read_table(raw / "items.parquet")
+    kept = np.isin(items["item_id"].to_numpy(), ids[early >= FREQUENT])
+    pq.write_table(items.filter(kept), raw / "items.parquet")
+
+
 def _grid(name: str, row: str) -> tuple[dict[str, Any], ...]:
     model = row.removesuffix(SHUFFLED)
+    if model == row and model in SEQUENTIAL and name != "simulated":
+        return (SHORT | LARGE,)
     if model == row:
         return GRIDS[row.removesuffix(HAD)]
     return (json.loads(RESULTS.read_text())[name][model]["settings"],)
@@ -120,6 +158,7 @@ def measure(
         fitted = fit(data, name, change(MODELS[name].config_class(), settings), where)
         tried.append((_judge(fitted, whole, split.val)["ndcg@20"], settings, fitted))
     reached, settings, chosen = max(tried, key=lambda one: one[0])
+    beside = _beside_social(chosen, split, where) if row in SEQUENTIAL else {}
     config, seen = chosen_config(chosen), _seen_by(row, last)
     learns = hasattr(config, "loop")
     looks = []
@@ -132,8 +171,38 @@ def measure(
         "tried": [[score, other] for score, other, _ in tried],
         "epochs": config.loop.max_epochs if learns else None,
         "validation": reached,
+        **({"beside_social": beside} if beside else {}),
         "test": {figure: [look[figure] for look in looks] for figure in FIGURES},
         "cpu_seconds": round(time.process_time() - begun),
+    }
+
+
+@dataclass(frozen=True)
+class _Both:
+    """Two models' scores, each with mean 0 and spread 1 of a shopper, added up."""
+
+    one: Any
+    other: Any
+    weight: float
+
+    def scores(self, user_idx: Ints) -> Any:
+        """See ``protocols.Scores``."""
+        one, other = (_of_one_spread(m.scores(user_idx)) for m in (self.one, self.other))
+        return one + self.weight * other
+
+
+def _of_one_spread(scores: Any) -> Any:
+    return (scores - scores.mean(1, keepdims=True)) / (scores.std(1, keepdims=True) + 1e-9)
+
+
+def _beside_social(model: Any, split: Split, where: Here) -> dict[str, float]:
+    """Measure NDCG@20 on validation of ``social`` and a share of another model, by weight."""
+    data = split.for_validation()
+    config = change(MODELS["social"].config_class(), GRIDS["social"][0])
+    social = fit(data, "social", config, where)
+    return {
+        str(weight): _judge(_Both(social, model, weight), data, split.val)["ndcg@20"]
+        for weight in WEIGHTS
     }
 
 

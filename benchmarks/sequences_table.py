@@ -42,6 +42,20 @@ def write_table(results: Results, accuracy: Results) -> str:
     return "\n".join(lines)
 
 
+def write_beside(results: Results) -> str:
+    """Write NDCG@20 on validation of ``social`` with a share of a model of sequence, by weight."""
+    lines = list[str]()
+    for name, measured in results.items():
+        for row in (one for one in _NAMES if "beside_social" in measured.get(one, {})):
+            told = measured[row]["beside_social"]
+            if not lines:
+                head = ["set", "beside `social`", *told]
+                lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+            figures = [f"{figure:.4f}" for figure in told.values()]
+            lines.append(f"| {' | '.join([name, _NAMES[row], *figures])} |")
+    return "\n".join(lines)
+
+
 def _spread(values: list[float]) -> str:
     mean = f"{np.mean(values):.4f}"
     return f"{mean} ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else mean

@@ -135,7 +135,8 @@ class ListedItem(BaseModel):
     item: Item
     explored: bool | None = Field(
         default=None,
-        description="True: a new item that stands here to learn whom it pleases; a reason says so",
+        description="True: a new or rarely shown item that stands here to learn whom it pleases; a "
+        "reason says so",
     )
     reasons: list[Reason] | None = Field(
         default=None, description="Those with an item first, by share"

@@ -149,6 +149,13 @@ def behaviour(options: argparse.Namespace) -> None:
     analyse(options)
 
 
+def suspects(options: argparse.Namespace) -> None:
+    """Look for fake accounts."""
+    from coterie.cli.suspects import suspects as look_for
+
+    look_for(options)
+
+
 def tune(options: argparse.Namespace) -> None:
     """Search a model's settings."""
     from coterie import workflow

@@ -31,7 +31,9 @@ def start(options: argparse.Namespace) -> None:
         "who": who_of(options.who),
     }
     if options.holdout is None:
-        body |= {"arms": options.arms, "share": options.share, "layer": options.layer}
+        arms = options.interleave or options.arms
+        body |= {"arms": arms, "share": options.share, "layer": options.layer}
+        body["interleave"] = bool(options.interleave)
     else:
         body["holdout"] = options.holdout
     told = _api(options).post("", body)
@@ -68,17 +70,19 @@ def result(options: argparse.Namespace) -> None:
 
 def _judged(options: argparse.Namespace) -> Any:
     """Judge an experiment by the tables of a folder, which holds its definition too."""
-    from coterie.experiments.analysis import result as judge
-    from coterie.experiments.earned import earned
-    from coterie.experiments.outcomes import experiment_data, read_exported_events
+    from coterie.experiments.judging import judge
+    from coterie.experiments.outcomes import read_exported_events
     from coterie.experiments.store import ExperimentStore
     from coterie.impressions.table import read_impressions
 
     source, now_ms = options.source.rstrip("/"), int(time.time() * 1000)
-    found = ExperimentStore(f"{source}/experiments").find(options.name)
+    store = ExperimentStore(f"{source}/experiments")
+    found = store.find(options.name)
     impressions, events = read_impressions(source, found.started_ms), read_exported_events(source)
-    told = judge(found, experiment_data(impressions, events, found, now_ms), now_ms)
-    return {**told, "earned": earned(found, impressions, events, now_ms)}
+    # Without a file they were of each moment, and are known online alone.
+    frozen = store.communities(found.communities) if found.communities else None
+    of = None if frozen is None else lambda _, people: frozen.find(people.tolist())
+    return judge(found, impressions, events, now_ms, of)
 
 
 def _api(options: argparse.Namespace) -> RolloutApi:

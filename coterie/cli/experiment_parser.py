@@ -44,7 +44,8 @@ def _add_start(actions: "Commands[Parser]") -> None:
         "may --arms a=release:v7 b=release:v8,rules:diverse --share .2 --reason 'new ties'",
     )
     start.add_argument("name", help="small letters, digits, - and _")
-    start.add_argument(
+    shown = start.add_mutually_exclusive_group()
+    shown.add_argument(
         "--arms",
         nargs="+",
         default=[],
@@ -52,7 +53,13 @@ def _add_start(actions: "Commands[Parser]") -> None:
         help="release:VERSION, rules:NAME, both with a comma between, control or popular; the "
         "others are held against the first",
     )
-    start.add_argument(
+    shown.add_argument(
+        "--interleave",
+        nargs=2,
+        metavar="ARM=SHOWS",
+        help="in the place of --arms: each list is made of both, item by item",
+    )
+    shown.add_argument(
         "--holdout",
         type=float,
         metavar="SHARE",

@@ -21,7 +21,8 @@ def experiments(told: Sequence[Mapping[str, Any]]) -> RenderableType:
     table.add_column("arms, and what is known", ratio=1)
     for one in told:
         runs = one["stopped_ms"] == 0
-        arms = "; ".join(
+        both = "in one list: " if one["interleave"] else ""
+        arms = both + "; ".join(
             f"{arm['name']} shows {arm['shows']}" + (" (stopped)" if arm["stopped"] else "")
             for arm in one["arms"]
         )
@@ -72,11 +73,15 @@ def _arms(told: Mapping[str, Any]) -> Table:
     return table
 
 
-def _comparisons(told: Mapping[str, Any]) -> Table:
+def _comparisons(told: Mapping[str, Any]) -> RenderableType:
     table = _table("against the first", "difference", "always-valid interval", "e-value")
     for one in told["comparisons"]:
         table.add_row(clean(one["arm"]), *_effect(one), f"{one['e_value']:.3g}")
-    return table
+    if not told.get("interleaved"):
+        return table
+    share = told["comparisons"][0]["share"]
+    said = "nothing is credited yet" if share is None else f"{100 * share:.0f} % of credit is its"
+    return Group(table, Text(f"Both arms are in each list; {said}", style="dim"))
 
 
 def _earned(told: Mapping[str, Any]) -> RenderableType:
@@ -119,7 +124,7 @@ def _segments(real: Sequence[Mapping[str, Any]]) -> Table:
 def _effect(one: Mapping[str, Any]) -> tuple[str, str]:
     if one["low"] is None:
         return "-", "too few yet"
-    share = one["relative"]
+    share = one.get("relative")
     beside = "" if share is None else f" ({100 * share:+.1f} %)"
     return f"{one['difference']:+.4g}{beside}", f"{one['low']:+.4g} to {one['high']:+.4g}"
 

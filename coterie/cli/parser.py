@@ -22,6 +22,7 @@ from coterie.cli.options import (
 )
 from coterie.cli.pseudonyms_parser import add_pseudonyms
 from coterie.cli.rollout_parser import add_rollout
+from coterie.cli.suspects_parser import add_suspects
 
 MODELS: Final = (
     "social",
@@ -30,6 +31,7 @@ MODELS: Final = (
     "sasrec",
     "gru4rec",
     "gatv2",
+    "hgt",
     "lightgcn",
     "content",
     "ease",
@@ -60,6 +62,7 @@ def make_parser() -> Parser:
         add_finetune,
         add_network,
         add_behaviour,
+        add_suspects,
         _tune,
         _train,
         _evaluate,

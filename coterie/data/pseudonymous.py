@@ -29,6 +29,8 @@ from coterie.schema import TIES, Table, TieKind
 EXPORTED_NAME: Final = r"(^|/)[0-9a-f]{8}(-[0-9]{15}(_[0-9]{8})?){2}\.parquet$"
 """Names of files that the event consumer wrote, which hold pseudonyms; all others are the shop's,
 and a text in them that looks like a pseudonym is somebody's who would like to be another."""
+COMMUNITIES: Final = "experiments/communities"
+"""Where experiments keep, in a folder that is exported to, which community people are of."""
 KEPT_BACK: Final = "kept back: it may be an id"
 """Stands in quarantine for what was found."""
 PERSON: Final = "user_id"

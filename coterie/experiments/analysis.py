@@ -105,13 +105,13 @@ def result(
         },
         "switched": data.switched,
     }
-    return {**told, "verdict": _verdict(told)}
+    return {**told, "verdict": verdict(told)}
 
 
 def compared(shoppers: ShopperOutcomes, alpha: float) -> dict[str, Any]:
     """Hold the second arm against the first, and nothing else; plain values."""
     outcome, _ = adjusted(shoppers.outcome, shoppers.before, shoppers.arm)
-    told = _told(_estimate(shoppers, outcome, 1, None), alpha)
+    told = told_difference(_estimate(shoppers, outcome, 1, None), alpha)
     first = shoppers.outcome[shoppers.arm == 0]
     return {**told, "base": float(first.mean()) if len(first) else None}
 
@@ -187,7 +187,7 @@ def _comparison(
     community: Ints | None,
 ) -> dict[str, Any]:
     alpha = experiment.alpha / (len(experiment.arms) - 1)
-    told = _told(_estimate(shoppers, outcome, number, community), alpha)
+    told = told_difference(_estimate(shoppers, outcome, number, community), alpha)
     told["arm"], told["against"] = experiment.arms[number].name, experiment.arms[0].name
     if experiment.metric in RATES and community is None:
         evidence = _evidence(shoppers.arm, shoppers.first_ms, shoppers.outcome > 0, number)
@@ -212,7 +212,8 @@ def _estimate(
     return difference(treated, outcome[rows], None if community is None else community[rows])
 
 
-def _told(estimate: ArmDifference | None, alpha: float) -> dict[str, Any]:
+def told_difference(estimate: ArmDifference | None, alpha: float) -> dict[str, Any]:
+    """Say what is known of a difference; ``low`` is None where that is nothing yet."""
     if estimate is None or not estimate.says or not math.isfinite(estimate.radius(alpha)):
         units = 0 if estimate is None else estimate.units
         return {"units": units, "difference": None, "low": None, "high": None, "e_value": 1.0}
@@ -258,7 +259,9 @@ def _segments(
     found: dict[str, dict[str, Any]] = {}
     for name, part in _parts(shoppers):
         for number in range(1, len(experiment.arms)):
-            told = _told(_estimate(shoppers, outcome, number, community, part), experiment.alpha)
+            told = told_difference(
+                _estimate(shoppers, outcome, number, community, part), experiment.alpha
+            )
             told |= {"segment": name, "arm": experiment.arms[number].name}
             found[f"{name}/{number}"] = told
     real = discoveries({key: told["e_value"] for key, told in found.items()}, experiment.alpha)
@@ -279,7 +282,7 @@ def _parts(shoppers: ShopperOutcomes) -> list[tuple[str, Bools]]:
     return [(name, part) for name, part in parts if part.any()]
 
 
-def _verdict(told: dict[str, Any]) -> str:
+def verdict(told: dict[str, Any]) -> str:
     """Say in a sentence what may be believed by now."""
     if told["mismatch"]["mismatch"]:
         return (

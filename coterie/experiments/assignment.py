@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from coterie.experiments.definition import HOLDOUT, Experiment, ExperimentArm, Unit
+from coterie.experiments.definition import HOLDOUT, INTERLEAVED, Experiment, ExperimentArm, Unit
 
 
 def bucket(unit: str, salt: str) -> float:
@@ -30,6 +30,8 @@ class Draw:
 def draw(experiment: Experiment, unit: str) -> Draw | None:
     """Draw a unit's arm, always the same one; None: it takes no part.
 
+    Who takes part in an experiment that interleaves is on both arms: theirs is ``INTERLEAVED``.
+
     Args:
         experiment: Whose lot it is.
         unit: Id of a shopper, or of a community: see ``Unit``.
@@ -37,6 +39,8 @@ def draw(experiment: Experiment, unit: str) -> Draw | None:
     among = bucket(unit, f"layer/{experiment.layer}")
     if not experiment.start <= among < experiment.start + experiment.share:
         return None
+    if experiment.interleave:
+        return Draw(experiment, ExperimentArm(INTERLEAVED), 1.0)
     lot, chances = bucket(unit, f"experiment/{experiment.name}"), experiment.chances
     above = 0.0
     for arm, chance in zip(experiment.arms, chances, strict=True):
@@ -47,7 +51,7 @@ def draw(experiment: Experiment, unit: str) -> Draw | None:
 
 
 def draws(
-    experiments: Sequence[Experiment], user_id: str, community: Callable[[], str]
+    experiments: Sequence[Experiment], user_id: str, community: Callable[[Experiment], str]
 ) -> list[Draw]:
     """Draw a shopper's arms of all experiments that run, one of a layer at most.
 
@@ -56,15 +60,15 @@ def draws(
     Args:
         experiments: All there are.
         user_id: The shopper.
-        community: Looks up the community of theirs, where one is asked for; empty: it is not known,
-            and they are drawn by themselves.
+        community: Looks up the community of theirs, where an experiment asks for one; empty: it is
+            not known, and they are drawn by themselves.
     """
     found: list[Draw] = []
     for one in sorted(experiments, key=lambda e: (e.layer != HOLDOUT, e.layer)):
         if not one.runs:
             continue
         unit = user_id
-        if one.unit is Unit.COMMUNITY and (known := community()):
+        if one.unit is Unit.COMMUNITY and (known := community(one)):
             unit = f"community/{known}"
         drawn = draw(one, unit)
         if drawn is not None:

@@ -21,7 +21,9 @@ MOST_ARMS: Final = 5
 MOST_RELEASES: Final = 2
 """Releases of all running experiments together, beside what a rollout serves."""
 JOINED: Final = "+"
-"""Between names where a list is of several experiments."""
+"""Between names where a list is of several experiments, or of two releases."""
+INTERLEAVED: Final = "interleaved"
+"""Arm of a list that both arms of an experiment are in."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -145,6 +147,10 @@ class Experiment:
     """From a shopper's first list to when their outcome is counted."""
     alpha: float = 0.05
     """Chance of a false alarm, over all looks."""
+    interleave: bool = False
+    """Whether each list is made of both arms, in the place of each shopper's being of one."""
+    communities: str = ""
+    """File of the communities as they were when it began, where these are drawn; empty: of now."""
     started_ms: int = 0
     stopped_ms: int = 0
     """0: it runs."""
@@ -165,6 +171,7 @@ class Experiment:
                 f"{self.name} has the arms {', '.join(names) or 'of nobody'}: expected 2 to "
                 f"{MOST_ARMS} of different names"
             )
+        self._check_interleaved()
         bounds = (
             ("share", self.share, 0.0, 1.0),
             ("alpha", self.alpha, 0.0, 0.5),
@@ -175,6 +182,22 @@ class Experiment:
                 raise BadInputError(f"{name} is {value}: expected over {least:g} up to {most:g}")
         if not 0.0 <= self.start <= 1.0 - self.share + 1e-9:
             raise BadInputError(f"start is {self.start} and share {self.share}: over 1 together")
+
+    def _check_interleaved(self) -> None:
+        if not self.interleave:
+            return
+        names = [arm.name for arm in self.arms]
+        if len(names) != 2 or INTERLEAVED in names or len(set(self.chances)) > 1:
+            raise BadInputError(
+                f"{self.name} interleaves {', '.join(names)}: expected two arms of the same "
+                f"weight, and none with the name {INTERLEAVED}"
+            )
+        if self.guardrails or self.unit is not Unit.SHOPPER or self.layer == HOLDOUT:
+            raise BadInputError(
+                f"{self.name} interleaves its arms, so each shopper sees both: expected no "
+                "guardrails, no communities and no holdout, which hold shoppers of arms against "
+                "each other"
+            )
 
     @property
     def runs(self) -> bool:

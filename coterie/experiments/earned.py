@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from coterie.experiments.analysis import compared
 from coterie.experiments.definition import HOLDOUT, Experiment, Metric
-from coterie.experiments.outcomes import experiment_data
+from coterie.experiments.outcomes import experiment_data, milliseconds
 from coterie.impressions.attribution import attributed
 from coterie.schema import EventKind
 
@@ -84,9 +84,9 @@ def _discovered(followed: pa.Table, events: pa.Table) -> float:
         for table in (followed, events)
     ]
     row = np.asarray(pc.fill_null(pc.index_in(pair[1], value_set=pair[0]), -1), np.int64)
-    at = pc.cast(pc.cast(events["ts"], pa.timestamp("ms", tz="UTC"), safe=False), pa.int64())
+    at = milliseconds(events["ts"])
     shown = followed["shown_ts_ms"].to_numpy()
-    before = (row >= 0) & (np.asarray(at, np.int64) < shown[np.maximum(row, 0)])
+    before = (row >= 0) & (at < shown[np.maximum(row, 0)])
     known = np.zeros(len(shown), np.bool_)
     known[row[before]] = True
     return float((~known).mean())

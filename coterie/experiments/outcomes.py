@@ -1,5 +1,6 @@
 """From tables to shoppers: who saw which arm first, and what they did in the window after."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -127,7 +128,7 @@ def experiment_data(
     impressions: pa.Table, events: pa.Table, experiment: Experiment, now_ms: int
 ) -> ExperimentData:
     """Put impressions and events together, by list and by shopper; see ``read_experiment``."""
-    arm = _arms(impressions, experiment)
+    arm = arms_of_rows(impressions, experiment, [arm.name for arm in experiment.arms])
     since = impressions["shown_ts_ms"].to_numpy() >= experiment.started_ms
     part = (arm >= 0) & since
     rows, arm = impressions.filter(pa.array(part)), arm[part]
@@ -159,9 +160,8 @@ def experiment_data(
     )
 
 
-def _arms(impressions: pa.Table, experiment: Experiment) -> Ints:
-    """Find the number of each row's arm; -1 where it is of none."""
-    names = [arm.name for arm in experiment.arms]
+def arms_of_rows(impressions: pa.Table, experiment: Experiment, names: Sequence[str]) -> Ints:
+    """Find the number, among these names, of each row's arm; -1 where it is of none."""
     both = pc.binary_join_element_wise(impressions["experiment"], impressions["arm"], "\x1f")
     coded = both.combine_chunks().dictionary_encode()
     number = []
@@ -174,6 +174,12 @@ def _arms(impressions: pa.Table, experiment: Experiment) -> Ints:
         return np.zeros(0, np.int64)
     found_at: Ints = np.asarray(number, np.int64)[coded.indices.to_numpy()]
     return found_at
+
+
+def milliseconds(column: pa.ChunkedArray) -> Ints:
+    """Read times as milliseconds since 1970."""
+    times = pc.cast(column, pa.timestamp("ms", tz="UTC"), safe=False)
+    return np.asarray(pc.cast(times, pa.int64()), np.int64)
 
 
 def _lists(rows: pa.Table, arm: Ints) -> tuple[ArmLists, Ints]:
@@ -209,10 +215,7 @@ def _shoppers(
     who = np.asarray(pc.fill_null(pc.index_in(events["user_id"], value_set=ids), -1), np.int64)
     theirs = who >= 0
     events, who = events.filter(pa.array(theirs)), who[theirs]
-    at = np.asarray(
-        pc.cast(pc.cast(events["ts"], pa.timestamp("ms", tz="UTC"), safe=False), pa.int64()),
-        np.int64,
-    )
+    at = milliseconds(events["ts"])
     late = at - first_ms[who] if num else at
     within = (late >= 0) & (late <= experiment.window_s * 1000)
     before = (late < 0) & (late >= -BEFORE_S * 1000)

@@ -37,6 +37,13 @@ IMPRESSIONS: Final = Table(
         ),
         Column("made_ms", pa.float64(), False, "how long the list took to make"),
         Column("shielded", pa.bool_(), False, "whether its arm's release could not make it"),
+        Column("team", pa.string(), False, "arm that put it there, of two in one list"),
+        Column(
+            "credit",
+            pa.float64(),
+            False,
+            "what a click on it says of two arms in one list: 1 for the first, -1 for the second",
+        ),
     ),
     ("list_id", "item_id"),
     optional=True,
@@ -77,6 +84,10 @@ class ShownList:
     made_ms: float | None = None
     shielded: bool = False
     """Whether the release of its arm could not make it, so that what is live did."""
+    teams: tuple[str, ...] = ()
+    """Of each item, the arm that put it there; empty: the list is of one arm."""
+    credits: tuple[float, ...] = ()
+    """Of each item; see ``InterleavedList``."""
 
 
 def impressions_table(lists: Iterable[ShownList]) -> pa.Table:
@@ -89,6 +100,8 @@ def impressions_table(lists: Iterable[ShownList]) -> pa.Table:
             columns[name].extend([getattr(one, name)] * num)
         for name in ("experiment", "arm", "made_ms", "shielded"):
             columns[name].extend([getattr(one, name)] * num)
+        columns["team"].extend(one.teams or [""] * num)
+        columns["credit"].extend(one.credits or [None] * num)
         columns["position"].extend(range(one.first_position, one.first_position + num))
         columns["item_id"].extend(one.item_ids)
         columns["propensity"].extend(one.propensities)
@@ -115,7 +128,7 @@ def read_impressions(source: str, since_ms: int = 0) -> pa.Table:
     fs, root = open_store(source)
     with reaching(source):
         inside = f"{root}/{IMPRESSIONS.name}"
-        paths = _parquet(fs, inside if fs.exists(inside) else root)
+        paths = parquet_files(fs, inside if fs.exists(inside) else root)
         if not paths:
             raise BadInputError(
                 f"{source} holds no impressions: expected Parquet files in "
@@ -129,7 +142,7 @@ def read_impressions(source: str, since_ms: int = 0) -> pa.Table:
 
 _ORDER: Final = IMPRESSIONS.order
 _NAMED: Final = re.compile(r"-([0-9]{15})_[0-9]{8}\.parquet$")
-_NOTHING: Final = {"rules": "", "experiment": "", "arm": "", "shielded": False}
+_NOTHING: Final = {"rules": "", "experiment": "", "arm": "", "shielded": False, "team": ""}
 """What a column says that a file lacks; null where it is none of these."""
 
 
@@ -139,7 +152,8 @@ def _last_ms(path: str) -> int:
     return int(told[1]) if told else 1 << 62
 
 
-def _parquet(fs: Any, root: str) -> list[str]:
+def parquet_files(fs: Any, root: str) -> list[str]:
+    """Name the Parquet files below a folder of a file system, in the order of their paths."""
     if not fs.exists(root):
         return []
     if fs.isfile(root):

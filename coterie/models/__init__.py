@@ -8,6 +8,7 @@ from coterie.models.content import ContentModel
 from coterie.models.ease import EASE
 from coterie.models.gatv2 import GATv2
 from coterie.models.gru4rec import GRU4Rec
+from coterie.models.hgt import HGT
 from coterie.models.item_knn import ItemKNN
 from coterie.models.lightgcn import LightGCN
 from coterie.models.popularity import Popularity
@@ -27,6 +28,7 @@ MODELS: Final[dict[str, type[Any]]] = {
         GRU4Rec,
         SASRec,
         GATv2,
+        HGT,
         SocialLinear,
         SocialModel,
         BoundedModel,

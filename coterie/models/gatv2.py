@@ -9,7 +9,7 @@ import copy
 import math
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,10 @@ from coterie.training.history import TrainingHistory
 from coterie.training.loop import LoopConfig, Trainee, run_epochs
 from coterie.training.validation import Validation
 
+Nodes = dict[str, torch.Tensor]
+"""Vectors by kind of node, shape (n, size)."""
+Edges = dict[EdgeType, torch.Tensor]
+"""Rows that tell and are told, shape (2, n), by kind of edge."""
 _MASKED = -1e4
 """Score of what is left out of a softmax; finite, for who had every item of it."""
 _TIMES = 4
@@ -105,11 +109,9 @@ class GATv2Config:
 class AttentionNetwork(nn.Module):
     """Computes shoppers' states from trees of neighbours."""
 
-    def __init__(self, config: GATv2Config, num_items: int):
-        from torch_geometric.nn import GATv2Conv, HeteroConv
-
+    def __init__(self, config: GATv2Config, data: TrainingSet):
         super().__init__()
-        size, heads = config.embedding_size, config.attention_heads
+        size, num_items = config.embedding_size, data.num_items
         self.config = config
         self.item_in = nn.Parameter(torch.randn(num_items, size) * 0.1)
         self.item_out = nn.Parameter(torch.randn(num_items, size) * 0.1)
@@ -121,35 +123,67 @@ class AttentionNetwork(nn.Module):
             # At first all shoppers are the same, and tell nothing.
             edges = [HAD] if layer == 1 else [HAD, TIE] if config.use_ties else [HAD]
             edges += [HAD_BY] if 1 < layer < config.hops else []
-            conv = {
-                e: GATv2Conv((size, size), size // heads, heads, add_self_loops=False)
-                for e in edges
-            }
             self._edges.append(edges)
-            with warnings.catch_warnings():
-                # Items of the last layers are told nothing by anybody, and need not be.
-                warnings.filterwarnings("ignore", "There exist node types")
-                layers.append(HeteroConv(conv, aggr="sum"))
+            layers.append(self._convolution(edges))
         self.layers = nn.ModuleList(layers)
 
-    def forward(self, trees: NeighbourTrees) -> torch.Tensor:
-        """Compute the state of whom each tree is about, shape (trees.shopper_sizes[0], size)."""
+    def _convolution(self, edges: list[EdgeType]) -> nn.Module:
+        """Make a layer in which nodes are told along these kinds of edges."""
+        from torch_geometric.nn import GATv2Conv, HeteroConv
+
+        size, heads = self.config.embedding_size, self.config.attention_heads
+        conv = {
+            e: GATv2Conv((size, size), size // heads, heads, add_self_loops=False) for e in edges
+        }
+        with warnings.catch_warnings():
+            # Items of the last layers are told nothing by anybody, and need not be.
+            warnings.filterwarnings("ignore", "There exist node types")
+            return cast(nn.Module, HeteroConv(conv, aggr="sum"))
+
+    def _told(self, convolve: nn.Module, nodes: Nodes, known: Nodes, edges: Edges) -> Nodes:
+        """Compute what a layer makes of ``known``, the first of ``nodes``; not of the last layer
+        alone, since it is told by the others.
+
+        Args:
+            convolve: Of ``_convolution``.
+            nodes: Of each kind, shape (n, size).
+            known: The first of these, which stay, shape (k, size).
+            edges: Rows that tell and are told, shape (2, e), by kind.
+        """
+        pairs = {edge: (nodes[edge[0]], known[edge[2]]) for edge in edges}
+        change = convolve(pairs, edges)
+        if convolve is not self.layers[-1]:
+            change = {kind: F.elu(found) for kind, found in change.items()}
+        return {k: known[k] + change[k] if k in change else known[k] for k in known}
+
+    def items_in(self) -> torch.Tensor:
+        """Give what items tell of who had them, shape (items, size)."""
+        return self.item_in
+
+    def items_out(self) -> torch.Tensor:
+        """Give what items are found by, of length 1, shape (items, size)."""
+        return F.normalize(self.item_out, dim=1)
+
+    def forward(self, trees: NeighbourTrees, items: torch.Tensor | None = None) -> torch.Tensor:
+        """Compute the state of whom each tree is about, shape (trees.shopper_sizes[0], size).
+
+        Args:
+            trees: What is known of them.
+            items: What each item of the trees tells, shape (len(trees.item), size); None: as
+                ``items_in`` has it.
+        """
         sizes = {"shopper": trees.shopper_sizes, "item": trees.item_sizes}
         nodes = {
             "shopper": self.nobody.expand(1 + sum(trees.shopper_sizes), -1),
-            "item": F.embedding(trees.item, self.item_in),
+            "item": F.embedding(trees.item, self.items_in()) if items is None else items,
         }
         for layer, (convolve, told_by) in enumerate(zip(self.layers, self._edges, strict=True), 1):
             # Each layer needs one level less than that before it.
             left = len(self.layers) - layer + 1
             told = {kind: 1 + sum(sizes[kind][:left]) for kind in nodes}
             known = {kind: nodes[kind][: told[kind]] for kind in nodes}
-            pairs = {edge: (nodes[edge[0]], known[edge[2]]) for edge in told_by}
-            edges = {edge: torch.cat(trees.edges[edge][:left], dim=1) for edge in pairs}
-            change = convolve(pairs, edges)
-            if left > 1:
-                change = {kind: F.elu(found) for kind, found in change.items()}
-            nodes = {k: known[k] + change[k] if k in change else known[k] for k in known}
+            edges = {edge: torch.cat(trees.edges[edge][:left], dim=1) for edge in told_by}
+            nodes = self._told(convolve, nodes, known, edges)
         return nodes["shopper"][1:]
 
     def states(self, graph: NeighbourGraph, users: torch.Tensor) -> torch.Tensor:
@@ -161,8 +195,7 @@ class AttentionNetwork(nn.Module):
 
     def scores(self, states: torch.Tensor) -> torch.Tensor:
         """Score all items, shape (len(states), items)."""
-        item_out = F.normalize(self.item_out, dim=1)
-        return self.config.inverse_temperature * (states @ item_out.T) + self.item_bias
+        return self.config.inverse_temperature * (states @ self.items_out().T) + self.item_bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +216,8 @@ class TreeBatch:
 class GATv2Trainee(Trainee):
     """The network, and a softmax that finds again what was hidden."""
 
+    network_class: ClassVar[type[AttentionNetwork]] = AttentionNetwork
+
     def __init__(self, config: GATv2Config, data: TrainingSet, device: torch.device):
         super().__init__()
         had = engagement(data)
@@ -193,7 +228,7 @@ class GATv2Trainee(Trainee):
         # Layers of PyTorch Geometric start from the random numbers that all share.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.loop.seed)
-            self.network = AttentionNetwork(config, data.num_items).to(device)
+            self.network = self.network_class(config, data).to(device)
         self._validation = Validation(data, device)
 
     def num_batches(self, world: int) -> int:
@@ -227,7 +262,7 @@ class GATv2Trainee(Trainee):
         # Half precision is for the softmax: sums over neighbours are none of its products.
         with torch.autocast(drawn.device.type, enabled=False):
             query = F.normalize(network(batch.trees), dim=1) * self._config.inverse_temperature
-            item_out = F.normalize(network.item_out, dim=1)
+            item_out = network.items_out()
             found = (query[:, None] * item_out[batch.own]).sum(2) + network.item_bias[batch.own]
         wrong = (query @ item_out[drawn].T).float() + network.item_bias[drawn]
         wrong = wrong.masked_fill(self._was_had(batch), _MASKED)
@@ -279,13 +314,14 @@ class GATv2:
             "loop.lr": LogUniform(1e-3, 2e-2),
         }
     )
-    item_columns: ClassVar[tuple[str, ...]] = ()
+    trainee_class: ClassVar[type[GATv2Trainee]] = GATv2Trainee
+    item_columns: tuple[str, ...] = ()
 
-    def __init__(self, config: GATv2Config = GATv2Config()):
-        self.config = config
+    def __init__(self, config: GATv2Config | None = None):
+        self.config = config or self.config_class()
         self.history = TrainingHistory()
         self._network: AttentionNetwork | None = None
-        self._states = torch.zeros(0, config.embedding_size)
+        self._states = torch.zeros(0, self.config.embedding_size)
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
         """See ``base.Model.fit``; in this process, on the CPU."""
@@ -300,7 +336,7 @@ class GATv2:
 
     def trainee(self, data: TrainingSet, device: torch.device) -> GATv2Trainee:
         """See ``base.Learned``."""
-        return GATv2Trainee(self.config, data, device)
+        return self.trainee_class(self.config, data, device)
 
     def adopt(self, trainee: Trainee, data: TrainingSet) -> None:
         """See ``base.Learned``."""

@@ -9,7 +9,13 @@ import pyarrow.parquet as pq
 
 from coterie.data.changed_tables import changes_in
 from coterie.data.changes import CHANGES, changes_as_table
-from coterie.data.pseudonymous import EXPORTED_NAME, PERSON, PseudonymousRows, renewed_changes
+from coterie.data.pseudonymous import (
+    COMMUNITIES,
+    EXPORTED_NAME,
+    PERSON,
+    PseudonymousRows,
+    renewed_changes,
+)
 from coterie.data.pseudonyms import PseudonymKeys
 from coterie.data.stores import is_local, open_store, reaching
 from coterie.errors import BadInputError
@@ -39,7 +45,7 @@ def renew(folder: str, keys: PseudonymKeys) -> int:
         raise BadInputError("there is no pseudonym key, so there is nothing to renew to")
     fs, root = open_store(folder)
     renewed = 0
-    for name in (EVENTS.name, CHANGES, IMPRESSIONS.name):
+    for name in (EVENTS.name, CHANGES, IMPRESSIONS.name, COMMUNITIES):
         with reaching(folder):
             found = fs.find(f"{root}/{name}") if fs.exists(f"{root}/{name}") else []
             for path in sorted(one for one in found if _EXPORTED.search(one)):

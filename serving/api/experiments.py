@@ -5,12 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from fastapi import APIRouter, Depends, Request
 from fastapi import Path as PathPart
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field, FiniteFloat, StringConstraints
 
-from coterie.errors import BadInputError
+from coterie.errors import BadInputError, CoterieError
+from coterie.experiments.communities import frozen
 from coterie.experiments.definition import (
     HOLDOUT,
     MOST_ARMS,
@@ -23,12 +26,14 @@ from coterie.experiments.definition import (
 )
 from coterie.experiments.store import ExperimentStore
 from coterie.recommend.rules import read_rules_file
+from coterie.schema import SHOPPER_NETWORK_VIEW
 from serving.api.admin import Name, Text
-from serving.api.dependencies import Rollouts, Using
+from serving.api.dependencies import AppParts, Rollouts, Using
 from serving.api.operations import PERSON, STATIC
 from serving.api.problems import ProblemError, problem_responses
 from serving.api.strict_routes import StrictRoute
 from serving.api.tokens import keep_session
+from serving.features.people_columns import read_study
 from serving.schemas import StrictBody
 
 MAX_DAYS: Final = 366
@@ -68,6 +73,11 @@ class ExperimentIn(StrictBody):
         description="From a shopper's first list to when their outcome is counted",
     )
     alpha: FiniteFloat = Field(default=0.05, gt=0, le=0.5)
+    interleave: bool = Field(
+        default=False,
+        description="Whether each list is made of both arms, two that is, item by item; what is "
+        "clicked on is credited to who put it there",
+    )
     reason: Text = Field(description="Why", examples=["v8 has the new ties"])
     who: Name = Field(default="api", description="Who: a person, or a program")
 
@@ -101,6 +111,7 @@ class ExperimentTold(BaseModel):
     unit: Unit
     window_s: float
     alpha: float
+    interleave: bool = Field(description="Whether each list is made of both arms")
     started_ms: int
     stopped_ms: int = Field(description="0: it runs")
     who: str
@@ -161,6 +172,7 @@ def start_experiment(
         arms = ExperimentArm(POPULAR, popular=True), ExperimentArm("recommended")
     elif layer == HOLDOUT:
         raise ProblemError(422, f"body.layer: {HOLDOUT} is of holdouts alone")
+    started_ms = int(time.time() * 1000)
     made = Experiment(
         name=body.name,
         arms=tuple(_found(arm, rollouts.find, using.settings.rules) for arm in arms),
@@ -171,11 +183,19 @@ def start_experiment(
         unit=body.unit,
         window_s=body.window_s,
         alpha=body.alpha,
-        started_ms=int(time.time() * 1000),
+        interleave=body.interleave,
+        started_ms=started_ms,
         who=body.who,
         reason=body.reason,
     )
-    return _told(experiments.add(made), experiments)
+    if made.unit is not Unit.COMMUNITY:
+        return _told(experiments.add(made), experiments)
+    made = replace(made, communities=_frozen(using, experiments, started_ms))
+    try:
+        return _told(experiments.add(made), experiments)
+    except CoterieError:
+        experiments.thaw(made.communities)
+        raise
 
 
 @api.get("/experiments/{name}", responses=problem_responses(404))
@@ -208,6 +228,27 @@ async def page(request: Request) -> FileResponse:
     answer = FileResponse(STATIC / "experiments.html")
     keep_session(request, answer)
     return answer
+
+
+def _frozen(using: AppParts, experiments: ExperimentStore, started_ms: int) -> str:
+    """Keep communities as they are at this moment, without anybody who was erased; give the file's
+    name."""
+    rows = frozen(read_study(using.settings.features, SHOPPER_NETWORK_VIEW))
+    using.router.refresh()
+    left = _unerased(using, rows)
+    name = experiments.freeze(left, started_ms)
+    # Whoever is erased from now on is taken out by the consumer, which finds the file.
+    using.router.refresh()
+    again = _unerased(using, left)
+    if again.num_rows < left.num_rows:
+        experiments.thaw(name)
+        name = experiments.freeze(again, started_ms)
+    return name
+
+
+def _unerased(using: AppParts, rows: pa.Table) -> pa.Table:
+    gone = using.router.erased
+    return rows.filter(pc.invert(gone.among(rows["user_id"]))) if gone else rows
 
 
 def _known(experiments: ExperimentStore, name: str) -> Experiment:

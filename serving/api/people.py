@@ -1,5 +1,6 @@
 """Routes of what is kept of one person: to have it, to have it removed, to let them come back."""
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,11 +29,15 @@ from serving.ingestion.people_door import PeopleDoor
 
 MOST: Final = 500
 """Ties, or entries of the log, on a page."""
-_PLACE: Final = re.compile(r"ties:(?P<ties>[0-9]{1,9})|log:(?P<log>[0-9]{1,15}(_[0-9]{8})?)")
+_PLACE: Final = re.compile(
+    r"ties:(?P<ties>[0-9]{1,9})|log:(?P<log>[0-9]{1,15}(_[0-9]{8})?)|shown:(?P<shown>[\w.-]{0,80})"
+)
 # The page of one's own data says them in the reader's language.
 _REMAINS: Final = (
     (
-        marked("exported tables (events/, changes/ of the export folder)"),
+        marked(
+            "exported tables (events/, changes/, impressions/, experiments/ of the export folder)"
+        ),
         marked(
             "the event consumer's next turn, within seconds; without one, "
             "python -m serving.consumer --once"
@@ -81,6 +86,8 @@ class _DataPage:
     """Place among the ties; None: they are through."""
     log: str = ""
     """Offset of the last entry that was given."""
+    shown: str | None = None
+    """Last file of impressions that was looked into; None: ties and log are not through."""
 
     @classmethod
     def read(cls, text: str) -> "_DataPage":
@@ -93,7 +100,7 @@ class _DataPage:
             )
         if found["ties"] is not None:
             return cls(int(found["ties"]))
-        return cls(None, found["log"])
+        return cls(None, found["log"] or "", found["shown"])
 
 
 @api.get("/data")
@@ -101,7 +108,7 @@ async def person_data(
     request: Request,
     using: Using,
     user_id: UserId,
-    after: Annotated[str, Query(max_length=40, description="`next` of the page before")] = "",
+    after: Annotated[str, Query(max_length=90, description="`next` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=MOST, description="Ties or log entries a page")] = MOST,
 ) -> bodies.PersonData:
     """Give all that is kept online of a person, page by page."""
@@ -114,6 +121,10 @@ async def person_data(
         found.network, found.behaviour = {}, {}
     elif not after:
         _describe(using, user_id, found)
+    if place.shown is not None:
+        names = _names(request, user_id)
+        await asyncio.to_thread(_fill_shown, using.settings.event_export, names, place.shown, found)
+        return found
     if place.ties is not None:
         ties = [] if live is None else _ties(live.ties_of(user_id), live.ties_to(user_id))
         found.ties = ties[place.ties : place.ties + limit]
@@ -124,6 +135,8 @@ async def person_data(
     found.log = [_entry(entry, user_id) for entry in entries.entries]
     if len(entries) == limit:
         found.next = f"log:{entries.offsets[-1]}"
+    elif using.settings.event_export and not erased:
+        found.next = "shown:"
     return found
 
 
@@ -162,6 +175,25 @@ def _names(request: Request, user_id: str) -> tuple[str, ...]:
     """Say what stands for a person, and stood for them under older keys, or before there were any:
     a mark of who was erased is of what stood for them then."""
     return (*PeopleDoor.stood_for(request.scope).get("user_id", ()), user_id)
+
+
+def _fill_shown(source: str, names: Sequence[str], after: str, found: bodies.PersonData) -> None:
+    """Fill in what lists showed, a file of impressions, or several, a page."""
+    if not source:
+        return
+    from coterie.impressions.person import shown_to
+
+    page = shown_to(source, names, after, MOST)
+    lists: dict[str, list[dict[str, Any]]] = {}
+    for row in page.rows.to_pylist():
+        lists.setdefault(row["list_id"], []).append(row)
+    for rows in lists.values():
+        first = rows[0]
+        items = [bodies.ShownItemTold(**row) for row in rows]
+        found.shown.append(
+            bodies.ShownListTold(**first, ts=_time(first["shown_ts_ms"]), items=items)
+        )
+    found.next = None if page.next is None else f"shown:{page.next}"
 
 
 def _describe(using: AppParts, user_id: str, found: bodies.PersonData) -> None:

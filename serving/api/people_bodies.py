@@ -58,6 +58,31 @@ class KeptEntry(BaseModel):
     fields: dict[str, Any] = Field(description="As they came; of another's event its id alone")
 
 
+class ShownItemTold(BaseModel):
+    """One place of a list that a person was shown."""
+
+    position: int = Field(description="From 0")
+    item_id: str
+    propensity: float = Field(description="How likely it was that this item stood here")
+    team: str | None = Field(default=None, description="Of two arms in one list: whose it is")
+    credit: float | None = None
+
+
+class ShownListTold(BaseModel):
+    """A list that a person was shown, as it is kept."""
+
+    list_id: str
+    ts: datetime
+    surface: str
+    release: str
+    rules: str | None
+    experiment: str | None
+    arm: str | None
+    made_ms: float | None
+    shielded: bool | None
+    items: list[ShownItemTold]
+
+
 class PersonData(BaseModel):
     """All that is kept online of a person; the first page has all but a part of ties and log."""
 
@@ -86,6 +111,11 @@ class PersonData(BaseModel):
     )
     ties: list[ChangedTie]
     log: list[KeptEntry] = Field(description="Oldest first; on a cluster what is not exported yet")
+    shown: list[ShownListTold] = Field(
+        default=[],
+        description="Lists that they were shown, where impressions are kept; the last pages have "
+        "them. Those of the last minute may be missing",
+    )
     next: str | None = Field(
         default=None,
         description="Of the next page: send it back as `after`; null: this is the last",

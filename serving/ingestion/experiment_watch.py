@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from coterie.errors import BadInputError
-from coterie.experiments.analysis import result
-from coterie.experiments.definition import Experiment, Unit
-from coterie.experiments.earned import earned
-from coterie.experiments.outcomes import experiment_data, read_exported_events
+from coterie.experiments.communities import CommunityMap
+from coterie.experiments.definition import Experiment
+from coterie.experiments.judging import judge
+from coterie.experiments.outcomes import read_exported_events
 from coterie.experiments.store import ExperimentStore
 from coterie.impressions.table import read_impressions
 from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
@@ -51,6 +52,8 @@ class ExperimentWatch:
         self._every_s, self._clock = every_s, clock
         self._next_s = 0.0
         self._communities: dict[str, float] = {}
+        self._frozen: dict[str, CommunityMap] = {}
+        self._thawed: set[str] = set()
 
     def turn(self) -> None:
         """Look, if it is time.
@@ -72,6 +75,7 @@ class ExperimentWatch:
         """
         now_ms = int(self._clock() * 1000)
         going = [one for one in self._store.read() if one.runs or self._late(one, now_ms)]
+        self._thaw({one.communities for one in going})
         if not going:
             return []
         since = min(one.started_ms for one in going)
@@ -82,10 +86,7 @@ class ExperimentWatch:
             return []
         events = read_exported_events(self._source)
         for one in going:
-            data = experiment_data(impressions, events, one, now_ms)
-            community = self._of(data.shoppers.user_id) if one.unit is Unit.COMMUNITY else None
-            found = result(one, data, now_ms, community)
-            found["earned"] = earned(one, impressions, events, now_ms)
+            found = judge(one, impressions, events, now_ms, self._of)
             self._store.note_result(one.name, found)
             if one.runs:
                 self._stop(one, found)
@@ -111,8 +112,20 @@ class ExperimentWatch:
             fields = {"experiment": one.name, "arm": judged["arm"], "why": why}
             log.warning("an experiment's arm is stopped", extra={"fields": fields})
 
-    def _of(self, user_ids: "np.ndarray") -> "np.ndarray":
+    def _thaw(self, needed: set[str]) -> None:
+        """Let go of communities whose experiment's last window is over."""
+        for name in {one.communities for one in self._store.read()} - needed - self._thawed:
+            if name:
+                self._store.thaw(name)
+                self._thawed.add(name)
+        self._frozen = {name: kept for name, kept in self._frozen.items() if name in needed}
+
+    def _of(self, experiment: Experiment, user_ids: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
         """Look up communities; who is in none that is known is one by themselves."""
+        if name := experiment.communities:
+            if name not in self._frozen:
+                self._frozen[name] = self._store.communities(name)
+            return self._frozen[name].find(user_ids.tolist())
         unknown = [one for one in user_ids.tolist() if one not in self._communities]
         if unknown:
             features = self._open_features()

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from coterie.data.changes import CHANGES
 from coterie.data.locks import EXPORT
-from coterie.data.pseudonymous import EXPORTED_NAME
+from coterie.data.pseudonymous import COMMUNITIES, EXPORTED_NAME
 from coterie.data.stores import open_store, reaching
 from coterie.data.suppressed import NOBODY, REFERRING, Suppressed, people_in
 from coterie.impressions.table import IMPRESSIONS
@@ -53,9 +53,8 @@ class Sweeper:
         if not gone or gone is self._swept:
             return 0
         with self._log.lock(EXPORT, wait_s=0.0):
-            swept = sum(
-                self._sweep(name, gone) for name in (EVENTS.name, CHANGES, IMPRESSIONS.name)
-            )
+            names = EVENTS.name, CHANGES, IMPRESSIONS.name, COMMUNITIES
+            swept = sum(self._sweep(name, gone) for name in names)
         self._swept = gone
         return swept
 

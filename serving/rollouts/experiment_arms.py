@@ -8,12 +8,13 @@ a shopper gets them.
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from coterie.errors import CoterieError
 from coterie.experiments.assignment import Draw, draws
-from coterie.experiments.definition import JOINED, MOST_RELEASES, Experiment
+from coterie.experiments.communities import CommunityMap
+from coterie.experiments.definition import JOINED, MOST_RELEASES, Experiment, ExperimentArm
 from coterie.experiments.store import ExperimentStore
 from coterie.recommend.rules import ListRules, read_rules
 from coterie.rollout.live import ReleaseRef
@@ -45,6 +46,13 @@ class Assigned:
     """Of the release that makes the list; empty: what is live does."""
     popular: bool = False
     """Whether the list is of popular items."""
+    sides: tuple["Assigned", ...] = ()
+    """Two arms that are put into one list, each with what it shows; empty: the list is of one."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether the list is made apart from any rollout."""
+        return bool(self.digest) or self.popular or bool(self.sides)
 
 
 IN_NONE: Final = Assigned()
@@ -59,6 +67,8 @@ class RunningArms:
     """Of arms that have their own, by experiment and arm."""
     releases: Mapping[str, LoadedRelease] = field(default_factory=dict)
     """By digest."""
+    communities: Mapping[str, CommunityMap] = field(default_factory=dict)
+    """As they were when experiments began, by file."""
 
 
 class ExperimentArms:
@@ -109,10 +119,13 @@ class ExperimentArms:
         running = self.running
         if not running.experiments:
             return IN_NONE
-        found = draws(running.experiments, user_id, lambda: self._community(user_id))
+        found = draws(running.experiments, user_id, lambda one: self._community(one, user_id))
         return _together(found, running) if found else IN_NONE
 
-    def _community(self, user_id: str) -> str:
+    def _community(self, experiment: Experiment, user_id: str) -> str:
+        frozen = self.running.communities.get(experiment.communities)
+        if frozen is not None:
+            return frozen.named(user_id)
         known = self._features.studied(SHOPPER_NETWORK_VIEW, user_id).get(NETWORK_COMMUNITY)
         return "" if known is None else f"{float(known):g}"
 
@@ -120,8 +133,9 @@ class ExperimentArms:
         arms = [(one, arm) for one in experiments for arm in one.arms]
         refs = {arm.ref.digest: arm.ref for _, arm in arms if arm.ref and not arm.stopped}
         kept = {d: one for d, one in self.running.releases.items() if d in refs}
+        communities = self._communities(experiments)
         # What ended is let go of before anything is loaded: so many are in memory, and no more.
-        self.running = RunningArms(self.running.experiments, self.running.rules, kept)
+        self.running = replace(self.running, releases=kept)
         for digest, ref in list(refs.items())[:MOST_RELEASES]:
             if digest in kept:
                 continue
@@ -136,8 +150,21 @@ class ExperimentArms:
             for one, arm in arms
             if arm.rules
         }
-        self.running = RunningArms(experiments, rules, kept)
+        self.running = RunningArms(experiments, rules, kept, communities)
         log.info("experiments", extra={"fields": {"run": [one.name for one in experiments]}})
+
+    def _communities(self, experiments: tuple[Experiment, ...]) -> dict[str, CommunityMap]:
+        """Read the communities of those that begin; without them nobody is drawn anew.
+
+        Raises:
+            BadInputError: A file is gone.
+            UnavailableError: The store does not answer.
+        """
+        assert self._store is not None
+        known, found = self.running.communities, {}
+        for name in {one.communities for one in experiments if one.communities}:
+            found[name] = known.get(name) or self._store.communities(name)
+        return found
 
     def _run(self) -> None:
         pause = threading.Event()
@@ -155,22 +182,41 @@ class ExperimentArms:
 
 def _together(found: list[Draw], running: RunningArms) -> Assigned:
     """Put the arms of a shopper's experiments together; of two releases the first holds."""
-    chance, digest, rules, name, popular = 1.0, "", None, "", False
+    whole, sides = Assigned(), tuple[Assigned, ...]()
     for one in found:
-        chance *= one.chance
-        arm = one.arm
-        if arm.stopped:
-            continue
-        popular = popular or arm.popular
-        digest = digest or (arm.ref.digest if arm.ref else "")
-        if rules is None and arm.rules:
-            rules, name = running.rules.get((one.experiment.name, arm.name)), arm.rules
-    return Assigned(
-        JOINED.join(one.experiment.name for one in found),
-        JOINED.join(one.arm.name for one in found),
-        chance,
-        rules,
-        name,
-        digest,
-        popular,
+        whole = replace(whole, chance=whole.chance * one.chance)
+        if one.experiment.interleave:
+            sides = sides or tuple(
+                _with(Assigned(arms=arm.name), one.experiment, arm, running)
+                for arm in one.experiment.arms
+            )
+        elif not one.arm.stopped:
+            whole = _with(whole, one.experiment, one.arm, running)
+    names = JOINED.join(one.experiment.name for one in found)
+    whole = replace(whole, experiments=names, arms=JOINED.join(one.arm.name for one in found))
+    if whole.popular or not sides:
+        return whole
+    # What another layer's arm shows, an interleaved arm shows as well where it says nothing itself.
+    return replace(whole, sides=tuple(_filled(side, whole) for side in sides))
+
+
+def _with(
+    before: Assigned, experiment: Experiment, arm: ExperimentArm, running: RunningArms
+) -> Assigned:
+    """Add what an arm shows, where nothing was said before."""
+    rules, name = before.rules, before.rules_name
+    if rules is None and arm.rules:
+        rules, name = running.rules.get((experiment.name, arm.name)), arm.rules
+    digest = before.digest or (arm.ref.digest if arm.ref else "")
+    popular = before.popular or arm.popular
+    return replace(before, rules=rules, rules_name=name, digest=digest, popular=popular)
+
+
+def _filled(side: Assigned, whole: Assigned) -> Assigned:
+    own = side.rules is not None
+    return replace(
+        side,
+        rules=side.rules if own else whole.rules,
+        rules_name=side.rules_name if own else whole.rules_name,
+        digest=side.digest or whole.digest,
     )

@@ -28,6 +28,7 @@ from serving.lists.shopper_features import ShopperFeatures
 from serving.lists.wanted import PLAIN, Wanted
 from serving.rollouts.attribution import Impressions
 from serving.rollouts.experiment_arms import Assigned, ExperimentArms
+from serving.rollouts.interleaved import Side, all_timed, interleaved
 from serving.rollouts.list_checks import flaw, out_of_place
 from serving.rollouts.list_request import ListRequest, timed
 from serving.rollouts.loaded_arms import LoadedArms, ReplicaReleases
@@ -167,7 +168,7 @@ class ReleaseRouter:
         asked = ListRequest(arms.stable.maker.gather(user_id), k, explain, wanted)
         # What an experiment has made apart is no matter of a rollout: neither is it counted there,
         # nor does the canary's weight reach those shoppers.
-        apart = bool(assigned.digest) or assigned.popular
+        apart = assigned.apart
         if apart:
             shown = await self._by_experiment(arms, assigned, asked)
             if shown is not None:
@@ -226,24 +227,40 @@ class ReleaseRouter:
     ) -> RecommendationList | None:
         """Make the list of an experiment's arm, apart from any rollout; None where stable has to:
         the arm is blamed."""
-        by, workers = arms.stable, self.experiments.workers
-        if assigned.digest:
-            found = self.experiments.running.releases.get(assigned.digest)
-            if found is None or workers.waiting >= MOST_WAITING:
-                return None
-            by = found
-        if assigned.popular:
-            asked = of_nobody(asked)
+        workers = self.experiments.workers
+        sides = [self._side(arms, one, asked) for one in assigned.sides or (assigned,)]
+        if workers.waiting >= MOST_WAITING:
+            return None
+        there = [one for one in sides if one is not None]
+        if len(there) < len(sides):
+            return None
         try:
-            made = await workers.run(timed(by.maker, asked), self._timeout_s)
+            made = await workers.run(all_timed(there), self._timeout_s)
         except Exception as error:  # whatever a bad release makes of it
             fields = {"experiment": assigned.experiments, "arm": assigned.arms}
             log.warning("an experiment's arm failed", exc_info=error, extra={"fields": fields})
             return None
-        if _flaw(by, asked, made[0], None if by is arms.stable else arms.stable):
-            return None
-        answer, seconds = made
-        return self._delivery.show(ServedList(answer, seconds, None, assigned), by, asked)
+        for side, (answer, _) in zip(there, made, strict=True):
+            beside = None if side.by is arms.stable else arms.stable
+            if _flaw(side.by, side.asked, answer, beside):
+                return None
+        if assigned.sides:
+            served = interleaved(made, assigned, asked)
+        else:
+            answer, seconds = made[0]
+            served = ServedList(answer, seconds, None, assigned)
+        return self._delivery.show(served, there[0].by, asked)
+
+    def _side(self, arms: LoadedArms, arm: Assigned, asked: ListRequest) -> Side | None:
+        """Say what makes an arm's list, and what it is asked; None: its release is not there."""
+        by: LoadedRelease | None = arms.stable
+        if arm.digest:
+            by = self.experiments.running.releases.get(arm.digest)
+        rules = arm.rules or self.rules_file.rules
+        asked = replace(asked, wanted=replace(asked.wanted, rules=rules))
+        if arm.popular:
+            asked = of_nobody(asked)
+        return None if by is None else Side(by, asked)
 
     async def _canary_list(self, arms: LoadedArms, asked: ListRequest) -> CanaryList | None:
         """Have the canary make a list; None where it makes none."""

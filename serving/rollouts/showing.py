@@ -31,6 +31,10 @@ class ServedList:
     assigned: Assigned = IN_NONE
     shielded: bool = False
     """Whether the release of its experiment could not make it."""
+    teams: tuple[str, ...] = ()
+    """Of each item, the arm that put it there; empty: the list is of one arm."""
+    credits: tuple[float, ...] = ()
+    """Of each item, what a click on it says of these arms."""
 
 
 class ListDelivery:
@@ -75,8 +79,9 @@ class ListDelivery:
         rows = by.maker.catalogue.rows([item.item.item_id for item in answer.items])
         asked.wanted.explorer.note_shown(one.item.item_id for one in answer.items)
         self._metrics.lists.explored.inc(sum(one.explored is True for one in answer.items))
-        # What is newer than the release counts in neither: nobody could have had it.
-        rows = [row for row in rows if row < len(by.bits)]
+        # What is newer than the release counts in neither: nobody could have had it. Nor does what
+        # another release put into the list.
+        rows = [row for row in rows if 0 <= row < len(by.bits)]
         self._metrics.lists.novelty.inc(float(by.bits[rows].sum()))
         self._metrics.lists.coverage.set(by.coverage.note(rows))
         tenth = by.checks.tenth(answer) if asked.wanted.plain else None
@@ -116,5 +121,7 @@ class ListDelivery:
                 first_position=answer.items[0].rank - 1,
                 made_ms=round(shown.seconds * 1000, 3),
                 shielded=shown.shielded,
+                teams=shown.teams,
+                credits=shown.credits,
             )
         )

@@ -130,3 +130,38 @@ def test_two_rankings_share_a_list_and_nobody_gains_by_the_coin():
     assert same.credit == (0.0,) * 6
     with pytest.raises(BadInputError, match="twice"):
         team_draft(["a", "a"], ["b"], 2, rng)
+
+
+class Coins:
+    """Tosses of a draft, as they are written down."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def random(self):
+        self.number, coin = divmod(self.number, 2)
+        return 0.9 * coin
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("abcdef", "badxyc"),
+        ("abcdef", "ab"),
+        ("abc", "cab"),
+        ("ab", "xyzuvw"),
+        ("abc", "a"),
+        ("a", "a"),
+    ],
+)
+def test_over_all_coins_clicks_by_place_alone_are_credited_to_nobody(first, second):
+    drafts = [team_draft(first, second, 5, Coins(number)) for number in range(64)]
+    assert all(len(one.item_ids) == min(5, len({*first, *second})) for one in drafts)
+    for place in range(len(drafts[0].item_ids)):
+        assert sum(one.credit[place] for one in drafts) == 0.0
+    # And a chance is how often what stands there follows what stands above.
+    for one in drafts:
+        for place, chance in enumerate(one.chance):
+            above = [d for d in drafts if d.item_ids[:place] == one.item_ids[:place]]
+            same = [d for d in above if d.item_ids[place] == one.item_ids[place]]
+            assert len(same) / len(above) == chance

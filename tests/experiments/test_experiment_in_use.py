@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
@@ -22,6 +24,7 @@ from waiting import wait_until
 from coterie.cli.main import main
 from coterie.experiments.store import ExperimentStore
 from coterie.impressions.table import read_impressions
+from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
 from serving.api.application import create_app
 from serving.api.dependencies import AppParts
 from serving.api.directory import ShopperDirectory
@@ -30,6 +33,7 @@ from serving.ingestion.experiment_watch import ExperimentWatch
 from serving.ingestion.exporter import Exporter
 from serving.ingestion.impression_writer import ImpressionWriter
 from serving.ingestion.sink import Sink
+from serving.ingestion.sweep import Sweeper
 from serving.lists.rules_file import RulesFile
 from serving.rollouts.release_locator import open_rollout_store, release_locator
 from serving.settings import Settings
@@ -240,6 +244,81 @@ def test_a_release_of_an_arm_makes_its_lists_apart_from_any_rollout(shop, url, s
         ("b", "v1", True),
     }
     said("stop", "june", "--reason", "enough")
+    shop.router.experiments.look()  # lets go of the release that fails
+
+
+def test_lists_of_two_releases_tell_which_pleases_more_and_keep_who_put_what_there(shop, url, said):
+    reason = ["--reason", "new ties", "--who", "ana"]
+    arms = ["a=release:v1", "b=release:v2,rules:loved"]
+    metric = ["--metric", "purchases", "--share", "1"]
+    said("start", "drafted", "--interleave", *arms, *metric, *reason)
+    shop.router.experiments.look()
+    by_rollouts = counted(shop, "coterie_arm_answers_total")
+    sold = buy_what_is_loved(url, range(1000, 1120))
+    assert counted(shop, "coterie_arm_answers_total") == by_rollouts
+    shop.judge()
+    rows = read_impressions(str(shop.folder / "tables")).to_pylist()
+    rows = [row for row in rows if row["experiment"] == "drafted"]
+    lists = {row["list_id"]: [] for row in rows}
+    for row in rows:
+        lists[row["list_id"]].append(row)
+    assert {row["arm"] for row in rows} == {"interleaved"}
+    assert {row["release"] for row in rows} == {"v1+v2"}
+    for one in lists.values():
+        assert abs(sum(1 if row["team"] == "a" else -1 for row in one)) == 1, "five items of two"
+        [loved] = [row for row in one if row["item_id"] == LOVED]
+        assert (loved["team"], loved["credit"], loved["position"] < 2) == ("b", -1.0, True)
+    on_top = [one[0]["item_id"] == LOVED for one in lists.values()]
+    assert 0.4 < np.mean(on_top) < 0.6, "a coin says who picks first"
+    assert {row["propensity"] for row in rows if row["position"] == 0} == {0.5}
+    found = json.loads(said("result", "drafted", "--json"))
+    [told] = found["comparisons"]
+    # What was bought of what only the second arm shows, less what was bought of the first's own.
+    assert told["low"] < 0.75 - sold < told["high"]
+    assert told["low"] > 0
+    assert told["e_value"] > told["decided_at"]
+    assert "b is better than a" in said("result", "drafted")
+    assert "Both arms are in each list" in said("result", "drafted")
+    by_folder = said("result", "drafted", "--source", str(shop.folder / "tables"), "--json")
+    assert json.loads(by_folder)["arms"][0]["shoppers"] == 120
+    # The same shopper has the same list again, and its pages hold nothing twice.
+    with httpx.Client(base_url=url, timeout=60) as client:
+        path, ask = "/v1/users/max/recommendations", {"k": 5, "explain": False}
+        pages = [client.get(path, params=ask).json() for _ in range(2)]
+        pages.append(client.get(path, params={**ask, "after": pages[0]["next"]}).json())
+    ids = [[one["item"]["item_id"] for one in page["items"]] for page in pages]
+    assert ids[0] == ids[1]
+    assert not set(ids[0]) & set(ids[2])
+    assert [one["rank"] for one in pages[2]["items"]] == [6, 7, 8, 9, 10]
+    # Where one of both cannot make its list, what is live answers, and nothing is credited.
+    shop.router.experiments.running.releases[shop.other.digest].maker.make = None
+    buy_what_is_loved(url, range(2000, 2003))
+    shop.writer.flush()
+    late = read_impressions(str(shop.folder / "tables")).to_pylist()[-5:]
+    assert {(row["shielded"], row["team"], row["credit"]) for row in late} == {(True, "", None)}
+    said("stop", "drafted", "--reason", "enough")
+    shop.router.experiments.look()
+
+
+def buy_what_is_loved(url, numbers):
+    """Shoppers buy what is loved, and of the other items each as often, wherever they stand; give
+    what a shopper buys of the first arm's own, less of the second's other, on average."""
+    rng, sent = np.random.default_rng(7), []
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for number in numbers:
+            user = f"guest-{number:04d}"
+            listed = client.get(
+                f"/v1/users/{user}/recommendations", params={"k": 5, "explain": False}
+            ).json()
+            for one in listed["items"]:
+                item_id = one["item"]["item_id"]
+                if rng.random() < BOUGHT.get(item_id, USUAL):
+                    about = {"user_id": user, "item_id": item_id, "list_id": listed["list_id"]}
+                    event_id = f"{user}-{item_id}-loved"
+                    sent.append({**about, "event_id": event_id, "event": "purchase", "value": 20})
+        for start in range(0, len(sent), 100):
+            assert client.post("/v1/events", json={"events": sent[start : start + 100]}).is_success
+    return USUAL
 
 
 def test_a_holdout_gets_popular_items_and_comes_before_all_else(shop, url, said):
@@ -262,6 +341,48 @@ def test_a_holdout_gets_popular_items_and_comes_before_all_else(shop, url, said)
     assert "what recommendations earned" in said("result", "all-year")
     for name in ("all-year", "july"):
         said("stop", name, "--reason", "enough")
+
+
+def test_communities_are_those_of_the_start_where_lists_are_made_and_where_they_are_judged(
+    shop, url, said, monkeypatch
+):
+    """The network's next run numbers communities anew: nobody may change arms for it."""
+    guests = [f"guest-{3000 + number}" for number in range(72)]
+    study = pa.table({"user_id": guests, "community": [n % 24 for n in range(72)]})
+    monkeypatch.setattr("serving.api.experiments.read_study", lambda *_: study)
+    reason = ["--reason", "friends talk", "--who", "ana"]
+    arms = ["--arms", "a=control", "b=rules:loved", "--share", "1"]
+    arms += ["--by", "community", "--window-days", "1e-6"]
+    said("start", "talk", *arms, *reason)
+    [file] = (shop.folder / "tables" / "experiments" / "communities").glob("*.parquet")
+    shop.router.experiments.look()
+    # As the next run of the network has it.
+    shop.features.studies = {
+        guest: {SHOPPER_NETWORK_VIEW: {NETWORK_COMMUNITY: float(n // 3)}}
+        for n, guest in enumerate(guests)
+    }
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for guest in guests:
+            client.get(f"/v1/users/{guest}/recommendations", params={"k": 2})
+    shop.writer.flush()
+    rows = read_impressions(str(shop.folder / "tables")).to_pylist()
+    arm = {row["user_id"]: row["arm"] for row in rows if row["experiment"] == "talk"}
+    for n in range(24):
+        assert len({arm[guest] for guest in guests[n::24] if guest in arm}) == 1
+    assert set(arm.values()) == {"a", "b"}
+    shop.judge(11.0)
+    by_app = json.loads(said("result", "talk", "--json"))
+    by_folder = said("result", "talk", "--source", str(shop.folder / "tables"), "--json")
+    units = [one["comparisons"][0]["units"] for one in (by_app, json.loads(by_folder))]
+    assert units == [24, 24]
+    # Who is erased is in no map either.
+    shop.log.erase(guests[0])
+    Sweeper(shop.log, str(shop.folder / "tables")).sweep()
+    assert sorted(pq.read_table(file)["user_id"].to_pylist()) == guests[1:]
+    said("stop", "talk", "--reason", "enough")
+    shop.clock = time.time() + 40 * 86_400
+    shop.watch.look()
+    assert not file.exists(), "kept until the last window is over"
 
 
 def counted(shop, name):

@@ -1,13 +1,17 @@
 """Who takes part in what: sticky, apart in a layer, without regard to other layers."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from coterie.cli import experiment_parser
+from coterie.data.pseudonymous import EXPORTED_NAME
 from coterie.errors import BadInputError
 from coterie.experiments.assignment import bucket, draws
+from coterie.experiments.communities import frozen
 from coterie.experiments.definition import (
     HOLDOUT,
     Experiment,
@@ -28,7 +32,7 @@ def experiment(name, **options):
     return Experiment(name, ARMS, **{"started_ms": 1, "share": 0.3, **options})
 
 
-def arms_of(experiments, community=lambda: ""):
+def arms_of(experiments, community=lambda _: ""):
     return [
         {one.experiment.name: one.arm.name for one in draws(experiments, user, community)}
         for user in USERS
@@ -70,7 +74,7 @@ def test_who_is_held_out_is_in_nothing_else():
 def test_a_community_is_on_one_arm_and_who_is_in_none_is_drawn_alone():
     drawn = experiment("x", unit=Unit.COMMUNITY, share=1.0)
     for community in ("7", "12"):
-        assert len({one["x"] for one in arms_of([drawn], lambda told=community: told)}) == 1
+        assert len({one["x"] for one in arms_of([drawn], lambda _, told=community: told)}) == 1
     assert len({one["x"] for one in arms_of([drawn])}) == 2
 
 
@@ -110,6 +114,48 @@ def test_what_is_written_down_is_read_back(tmp_path):
         store.read()
 
 
+def test_two_who_begin_at_once_in_a_store_without_locks_both_do():
+    """A store makes an object that is not there yet for one of them; the other looks again."""
+    root = "memory://experiments-at-once"
+    ana, lou = ExperimentStore(root), ExperimentStore(root)
+    read = ana._newest
+    beside = iter(["y", "z"])
+
+    def late():
+        before = read()
+        for name in beside:
+            lou.add(experiment(name, layer=name))
+            break
+        return before
+
+    ana._newest = late
+    made = ana.add(experiment("x", share=0.3))
+    assert [one.name for one in lou.read()] == ["y", "z", "x"]
+    assert made == lou.find("x")
+    # Who claims a turn and is gone before the file is written has begun it all the same.
+    lou._put = lambda *_: None
+    lou.add(experiment("w", layer="w"))
+    assert [one.name for one in ana.read()] == ["y", "z", "x", "w"]
+    ana._newest = read
+    assert ana.stop("w", 9, "done").stopped_ms == 9
+    assert [one.runs for one in ExperimentStore(root).read()] == [True, True, True, False]
+
+
+def test_communities_stay_what_they_were_when_an_experiment_began(tmp_path):
+    study = pa.table({"user_id": ["lou", "ana", "max", "new"], "community": [3, 3, 0, None]})
+    store = ExperimentStore(str(tmp_path))
+    name = store.freeze(frozen(study), 5)
+    assert re.search(EXPORTED_NAME, name), "or people who are erased would stay in it"
+    kept = store.communities(name)
+    assert [kept.named(one) for one in ("ana", "lou", "max", "new")] == ["3", "3", "0", ""]
+    assert kept.find(["x", "lou", "new"]).tolist() == [-1, 3, -3]
+    store.thaw(name)
+    with pytest.raises(BadInputError, match="last window"):
+        store.communities(name)
+    with pytest.raises(BadInputError, match="of 0 people"):
+        frozen(study.slice(0, 0))
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
@@ -123,6 +169,23 @@ def test_what_is_written_down_is_read_back(tmp_path):
 def test_an_arm_that_makes_no_sense_is_refused(text, wrong):
     with pytest.raises(BadInputError, match=wrong):
         Experiment("x", (ExperimentArm.parse(text), ARMS[1]), share=0.5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"arms": (*ARMS, ExperimentArm("c"))},
+        {"arms": (ARMS[0], replace(ARMS[1], weight=2.0))},
+        {"arms": (ARMS[0], replace(ARMS[1], name="interleaved"))},
+        {"guardrails": (Guardrail.LATENCY,)},
+        {"unit": Unit.COMMUNITY},
+        {"layer": HOLDOUT},
+    ],
+)
+def test_lists_of_both_arms_hold_no_shoppers_against_each_other(options):
+    assert experiment("x", interleave=True).interleave
+    with pytest.raises(BadInputError, match="interleaves"):
+        replace(experiment("x", interleave=True), **options)
 
 
 def test_arms_are_read_as_they_are_written():

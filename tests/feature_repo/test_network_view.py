@@ -19,6 +19,7 @@ from feature_repo.people_columns import people_rows
 from serving.events.open import open_log
 from serving.features.erased_rows import erased_rows
 from serving.features.online_store import FeastFeatures
+from serving.features.people_columns import read_study
 
 READ_MS = 1_800_000_000_500
 ASKED = [f"{SHOPPER_NETWORK_VIEW}:{name}" for name in COLUMNS]
@@ -114,6 +115,8 @@ def test_who_is_erased_while_rows_go_online_stays_out(shared, folder, monkeypatc
 def test_a_person_is_told_where_they_stand(shared, folder):
     first = ids_of(folder)[0]
     assert FeastFeatures(shared.offline).studied(SHOPPER_NETWORK_VIEW, first) == {}
+    with pytest.raises(BadInputError, match="run the network step"):
+        read_study(shared.offline, SHOPPER_NETWORK_VIEW)
     hand_over_network(str(folder), shared, READ_MS, online=True)
     features = FeastFeatures(shared.offline)
     assert features.studied(SHOPPER_NETWORK_VIEW, first) == {
@@ -122,6 +125,9 @@ def test_a_person_is_told_where_they_stand(shared, folder):
         "core_number": 3,
     }
     assert features.studied(SHOPPER_NETWORK_VIEW, "nobody") == {}
+    whole = read_study(shared.offline, SHOPPER_NETWORK_VIEW)
+    assert whole["user_id"].to_pylist() == ids_of(folder)
+    assert whole["community"][0].as_py() == 0
 
 
 def test_people_under_another_key_than_servings_are_not_handed_over(shared, folder):

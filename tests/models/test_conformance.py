@@ -42,6 +42,7 @@ CASES = (
     Case("gru4rec", "gru4rec", SEQUENCES, closed_form=False),
     Case("sasrec", "sasrec", SEQUENCES, closed_form=False),
     Case("gatv2", "gatv2", GATV2, social=True, closed_form=False),
+    Case("hgt", "hgt", GATV2, social=True, closed_form=False),
     Case("social_linear", "social_linear", (("l2", 2.0),), social=True),
     Case(
         "social_linear, dislikes take away",

@@ -57,9 +57,11 @@ function effect({ difference, low, high }, widest) {
 function comparisons(result) {
   const known = result.comparisons.filter((one) => one.low !== null);
   const widest = Math.max(1e-9, ...known.flatMap((one) => [Math.abs(one.low), Math.abs(one.high)]));
-  return table("Against the first arm", ["Arm", "Difference", "Interval that holds at every look", "", "E-value"], result.comparisons.map((one) => {
+  const [only] = result.comparisons;
+  const credit = result.interleaved && only.share !== null ? `, which has ${percent(only.share)} of the credit` : "";
+  return table(result.interleaved ? `Against the first arm, in the same lists${credit}` : "Against the first arm", ["Arm", "Difference", "Interval that holds at every look", "", "E-value"], result.comparisons.map((one) => {
     if (one.low === null) return make("tr", {}, make("td", { text: one.arm }), make("td", { text: "too few shoppers whose window is over", colspan: 4 }));
-    const beside = one.relative === null ? "" : ` (${signed(100 * one.relative)} %)`;
+    const beside = (one.relative ?? null) === null ? "" : ` (${signed(100 * one.relative)} %)`;
     return make("tr", {}, make("td", { text: one.arm }), cell(signed(one.difference) + beside), make("td", {}, effect(one, widest)), cell(`${signed(one.low)} to ${signed(one.high)}`), cell(`${strength(one.e_value)} of ${short(one.decided_at)}`));
   }));
 }
@@ -78,8 +80,9 @@ function segments(result) {
 function experiment(one) {
   const runs = one.stopped_ms === 0, { result } = one;
   const since = new Date(one.started_ms).toLocaleString();
+  const both = one.interleave ? "both arms in each list, " : "";
   const drawn = one.unit === "community" ? "communities" : "shoppers";
-  const about = `${percent(one.share)} of the ${drawn} of layer ${one.layer}, since ${since}: ${one.reason}`;
+  const about = `${both}${percent(one.share)} of the ${drawn} of layer ${one.layer}, since ${since}: ${one.reason}`;
   const bad = result && (result.mismatch.mismatch || result.guardrails.some((each) => each.breached));
   const parts = [
     make("header", {}, make("h2", { text: one.name }), make("span", { class: "hint", text: runs ? "Runs" : `Ended: ${one.stopped_why}` })),

@@ -48,6 +48,7 @@ async function everything() {
     const page = await ask(path(`/data?after=${encodeURIComponent(after)}`));
     whole.ties.push(...page.ties);
     whole.log.push(...page.log);
+    whole.shown.push(...page.shown);
     after = page.next;
   }
   delete whole.next;
@@ -64,7 +65,7 @@ async function show() {
     [say("Items in your history"), known.recent.length + known.had.length],
     [say("People whose taste your list draws on"), known.friends.length],
     [say("Ties that changed lately"), known.ties.length],
-    [known.next ? say("Entries of the shop's log that name you, at least") : say("Entries of the shop's log that name you"), known.log.length],
+    [known.next?.startsWith("log:") || known.next?.startsWith("ties:") ? say("Entries of the shop's log that name you, at least") : say("Entries of the shop's log that name you"), known.log.length],
   ]);
   fill("recent", known.recent.map((one) => say("{did}, {day}", { did: say(DID[one.event], { title: one.item_id }), day: new Date(one.ts).toLocaleDateString(language) })));
   fill("friends", known.friends.map((one) => one.user_id));

@@ -2,9 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pyarrow.parquet as pq
 import pytest
 from asking import assert_problem, event, ids, list_of, post
 from small_shop import item
+
+from coterie.impressions import person
+from coterie.impressions.table import ShownList, impressions_table, read_impressions
+from serving.events.sqlite_log import SqliteLog
+from serving.ingestion.sweep import Sweeper
 
 WHO = "bea"
 
@@ -183,3 +189,45 @@ def test_only_holders_of_the_token_may_ask_or_erase(make_client):
         assert_problem(client.request(method, asked), 401)
         allowed = client.request(method, asked, headers={"Authorization": f"Bearer {token}"})
         assert allowed.status_code == 200
+
+
+def impressions_of(folder, *people):
+    """One file a list, as replicas write them."""
+    (folder / "impressions").mkdir(parents=True)
+    for number, who in enumerate(people):
+        one = ShownList(
+            f"list-{number}", who, 5_000 + number, "home", "v1", "", "may", "a", (item(3), item(4)),
+            (0.5, 1.0), made_ms=2.0, teams=("a", "b"), credits=(1.0, -1.0),
+        )  # fmt: skip
+        name = f"{number:08x}-{5_000 + number:015d}_00000000-{5_000 + number:015d}_00000002"
+        pq.write_table(impressions_table([one]), folder / "impressions" / f"{name}.parquet")
+
+
+def test_a_person_gets_what_they_were_shown_and_who_is_erased_is_in_no_list(
+    make_client, folder, monkeypatch
+):
+    exported = folder / "exported"
+    client = make_client(event_export=str(exported))
+    assert [page["shown"] for page in pages(client, 500)] == [[], []], "there is no file yet"
+    impressions_of(exported, WHO, "ana", WHO, "max", WHO)
+    monkeypatch.setattr(person.shown_to, "__defaults__", (2,))
+    say_something(client)
+    found = pages(client, 2)
+    lists = [one for page in found for one in page["shown"]]
+    assert [one["list_id"] for one in lists] == ["list-0", "list-2", "list-4"]
+    assert [len(page["shown"]) for page in found[-3:]] == [1, 1, 1]
+    first = lists[0]
+    assert (first["arm"], first["surface"], first["ts"]) == ("a", "home", "1970-01-01T00:00:05Z")
+    assert [tuple(one.values()) for one in first["items"]] == [
+        (0, item(3), 0.5, "a", 1.0),
+        (1, item(4), 1.0, "b", -1.0),
+    ]
+    assert len([one for page in found for one in page["ties"]]) == 2
+    erase(client)
+    log = SqliteLog(folder / "events.sqlite")
+    Sweeper(log, str(exported)).sweep()
+    log.close()
+    rows = read_impressions(str(exported))
+    assert rows["user_id"].to_pylist() == ["ana", "ana", "max", "max"]
+    assert data(client)["next"] is None
+    assert [page["shown"] for page in pages(client, 500, "nobody")][-1] == []
