@@ -20,6 +20,8 @@ Surface = Literal["home", "product", "cart"]
 MAX_WORDS: Final = 20
 """Categories, or brands, of one filter."""
 MAX_WORD: Final = 256
+MAX_ATTRIBUTES: Final = 3
+"""Of one filter: each is looked for in all that items state."""
 MAX_EXCLUDED: Final = 200
 MAX_CONTEXT: Final = 50
 """Items of a cart."""

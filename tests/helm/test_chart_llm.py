@@ -1,4 +1,4 @@
-"""A language model for serving: an address, or vLLM of the chart; the operator's secret has its key."""
+"""A language model for serving: an address, or vLLM of the chart, and a secret with its key."""
 
 import json
 

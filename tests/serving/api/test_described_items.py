@@ -89,6 +89,23 @@ def test_a_question_asks_for_what_items_own_texts_state(client, api):
     ), "it sees no item's text"
 
 
+@pytest.mark.parametrize(
+    ("attributes", "rows"),
+    [
+        (["stainless steel"], [5]),
+        (["Material", "STEELWORK"], [13]),
+        (["steel", "steelwork"], []),
+        (["carabiner"], []),
+    ],
+)
+@pytest.mark.parametrize("path", ["search", "recommendations"])
+def test_lists_are_filtered_by_what_items_own_texts_state(client, path, attributes, rows):
+    params = {"attribute": attributes} | ({"q": "thing"} if path == "search" else {"k": 24})
+    answer = client.get(f"/v1/users/zoe/{path}", params=params)
+    assert answer.status_code == 200, answer.text
+    assert [one["item"]["item_id"] for one in answer.json()["items"]] == [*map(item, rows)]
+
+
 def test_what_no_item_states_is_let_go(client, api):
     api.speak = lambda *_: PLAIN | {"attributes": ["wood"]}
     read, shown = ask(client, "climbing thing of wood", "lou")
