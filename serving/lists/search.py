@@ -50,9 +50,9 @@ class ItemSearch:
             metrics: Where stages are timed.
         """
         self._encoder, self._metrics = encoder, metrics
-        texts = _indexed(release, "text", release.vectors.get("image"))
-        self._index = SearchIndex(_words_of(release), release.available, texts)
         self._looks = _indexed(release, "image")
+        texts = _indexed(release, "text", self._looks)
+        self._index = SearchIndex(_words_of(release), release.available, texts)
         self._asked, self._rests_until = threading.Lock(), 0.0
         self._num_released = release.catalogue.num_rows
         self._indexing, self._hearing = threading.Lock(), threading.Lock()
@@ -226,7 +226,7 @@ def _words_of(release: Release) -> pa.Table:
 
 
 def _indexed(
-    release: Release, kind: str, pictures: npt.ArrayLike | None = None
+    release: Release, kind: str, pictures: VectorIndex | None = None
 ) -> VectorIndex | None:
     """Index the vectors of a kind; None where fewer than two items have one."""
     vectors = release.vectors.get(kind)
