@@ -49,6 +49,8 @@ def test_earlier_numbers_are_read_by_id(tmp_path):
         assert earlier_numbers(none, users).tolist() == [-1, -1, -1]
     pq.write_table(pa.table({"user_id": ["cleo", "dan", "bea"], SEGMENT: [4, 1, None]}), path)
     assert earlier_numbers(str(path), users).tolist() == [-1, -1, 4]
+    pq.write_table(pa.table({"user_id": ["cleo"], SEGMENT: pa.nulls(1)}), path)
+    assert earlier_numbers(str(path), users).tolist() == [-1, -1, -1]
     pq.write_table(pa.table({"user_id": ["cleo"]}), path)
     with pytest.raises(BadInputError, match="holds no segments"):
         earlier_numbers(str(path), users)
