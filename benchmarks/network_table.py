@@ -26,6 +26,18 @@ _WAYS: Final = {
 }
 
 
+_METHODS: Final = {
+    "leiden": "Leiden",
+    "louvain": "Louvain with refinement",
+    "as they stand": "the same, people in no order",
+}
+_FIGURES: Final = {
+    "cpu_s": "CPU seconds a seed",
+    "modularity": "modularity",
+    "stability": "stability",
+}
+
+
 def write_scale(results: Results) -> str:
     """Write CPU seconds of each stage by size of the network."""
     sizes = results["scale"]
@@ -91,12 +103,41 @@ def write_ties(results: Results) -> str:
     rows = [["", *heads], ["---"] * (len(heads) + 1)]
     for way in next(iter(sets.values()))["ways"]:
         cells = [
-            f"{mean:.3f} ({low:.3f} to {high:.3f})"
+            _with_p(one["ways"][way], metric)
             for one in sets.values()
-            for mean, low, high in (one["ways"][way]["auc"], one["ways"][way]["hits@20"])
+            for metric in ("auc", "hits@20")
         ]
         rows.append([way, *cells])
     return _table(rows)
+
+
+def _with_p(cell: Mapping[str, Any], metric: str) -> str:
+    mean, low, high = cell[metric]
+    p = cell[f"{metric} p"]
+    told = "" if p is None or p == 1.0 else f", p {p:.2g}"
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]{told}"
+
+
+def write_methods(results: Results) -> str:
+    """Write what each way to find communities costs, and what it finds, by size of the network."""
+    sizes = results["methods"].values()
+    rows = [["", *(f"{one['people']:,} people" for one in sizes)], ["---"] * (len(sizes) + 1)]
+    for key, named in _METHODS.items():
+        for what, told in _FIGURES.items():
+            if key != "as they stand" or what == "cpu_s":
+                rows.append([f"{named}: {told}", *(_range(one[key][what]) for one in sizes)])
+    rows.append(["laying people out first, once", *(_range(one["sketch_cpu_s"]) for one in sizes)])
+    reads = [_range(one["read_ns"]) for one in sizes]
+    return _table([*rows, ["one read at random, nanoseconds", *reads]])
+
+
+def _range(found: Any) -> str:
+    if not isinstance(found, list):
+        return f"{found:.2f}" if found >= 1 else f"{found:.3f}"
+    low, high = min(found), max(found)
+    if high >= 1:
+        return f"{low:.1f} to {high:.1f}"
+    return f"{low:.4f} to {high:.4f}"
 
 
 def write_use(results: Results) -> str:
