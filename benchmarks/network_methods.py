@@ -24,12 +24,13 @@ def methods_at(people: int) -> dict[str, Any]:
     from benchmarks.network import draw_ties
     from coterie.network.agreement import adjusted_mutual_information
     from coterie.network.communities import by_size, within_and_chance
-    from coterie.network.library import as_graph
+    from coterie.network.library import as_graph, kit
     from coterie.network.partitions import part_by_leiden, part_by_louvain, sketch
     from coterie.network.people import Network
 
     network = Network.of(_in_no_order(draw_ties(people), people), people)
     no_order = np.zeros(people, np.int64)
+    kit()
     near, sketch_s = _timed(lambda: sketch(network))
     ways: dict[str, Callable[[int], Ints]] = {
         "leiden": lambda seed: part_by_leiden(as_graph(network), 1.0, seed),

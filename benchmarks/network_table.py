@@ -101,9 +101,9 @@ def write_ties(results: Results) -> str:
     sets = results["ties"]
     heads = [f"{name}, {metric}" for name in sets for metric in ("AUC", "hits@20")]
     rows = [["", *heads], ["---"] * (len(heads) + 1)]
-    for way in next(iter(sets.values()))["ways"]:
+    for at, way in enumerate(next(iter(sets.values()))["ways"]):
         cells = [
-            _with_p(one["ways"][way], metric)
+            _with_p(one["ways"][way], metric, first=at == 0)
             for one in sets.values()
             for metric in ("auc", "hits@20")
         ]
@@ -111,10 +111,10 @@ def write_ties(results: Results) -> str:
     return _table(rows)
 
 
-def _with_p(cell: Mapping[str, Any], metric: str) -> str:
+def _with_p(cell: Mapping[str, Any], metric: str, first: bool) -> str:
     mean, low, high = cell[metric]
     p = cell[f"{metric} p"]
-    told = "" if p is None or p == 1.0 else f", p {p:.2g}"
+    told = "" if p is None or first else f", p {p:.2g}"
     return f"{mean:.3f} [{low:.3f}, {high:.3f}]{told}"
 
 
@@ -125,19 +125,17 @@ def write_methods(results: Results) -> str:
     for key, named in _METHODS.items():
         for what, told in _FIGURES.items():
             if key != "as they stand" or what == "cpu_s":
-                rows.append([f"{named}: {told}", *(_range(one[key][what]) for one in sizes)])
+                cells = (_range(one[key][what], 2 if what == "cpu_s" else 4) for one in sizes)
+                rows.append([f"{named}: {told}", *cells])
     rows.append(["laying people out first, once", *(_range(one["sketch_cpu_s"]) for one in sizes)])
     reads = [_range(one["read_ns"]) for one in sizes]
     return _table([*rows, ["one read at random, nanoseconds", *reads]])
 
 
-def _range(found: Any) -> str:
+def _range(found: Any, digits: int = 2) -> str:
     if not isinstance(found, list):
-        return f"{found:.2f}" if found >= 1 else f"{found:.3f}"
-    low, high = min(found), max(found)
-    if high >= 1:
-        return f"{low:.1f} to {high:.1f}"
-    return f"{low:.4f} to {high:.4f}"
+        return f"{found:.{digits}f}"
+    return f"{min(found):.{digits}f} to {max(found):.{digits}f}"
 
 
 def write_use(results: Results) -> str:

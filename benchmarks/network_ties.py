@@ -6,7 +6,8 @@ One pair in ten is held out, never a person's last. ``auc``: how often a held-ou
 above one of two random people who are not tied, each held-out pair against one such. ``hits@20``:
 share of held-out pairs of 1,000 people drawn that are among twenty suggestions for the lower row,
 for node2vec among those within three steps, as for the others. Intervals are 95 %, by a bootstrap
-over pairs; ``p`` is of the paired test against walks with restart. Writes ``ties`` of ``benchmarks/results/network.json``.
+over pairs; ``p`` is of the paired test against walks with restart. Writes ``ties`` of
+``benchmarks/results/network.json``.
 """
 
 import argparse
