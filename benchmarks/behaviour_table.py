@@ -74,10 +74,11 @@ def write_demand(results: Results) -> str:
             "seasonal naive",
             "better on",
             "weeks in interval",
+            "at earlier ends",
             "chosen",
         ]
     ]
-    rows.append(["---"] * 8)
+    rows.append(["---"] * 9)
     for shop, found in results["shops"].items():
         for at, level in enumerate(found["demand"]):
             rows.append(
@@ -89,6 +90,7 @@ def write_demand(results: Results) -> str:
                     f"{level['mase']['seasonal naive']:.2f}",
                     f"{100 * level['better']['reconciled']:.0f} %",
                     f"{100 * level['coverage']:.0f} %",
+                    f"{100 * level['coverage_before']:.0f} %" if "coverage_before" in level else "",
                     level["chosen"],
                 ]
             )

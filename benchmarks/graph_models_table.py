@@ -55,6 +55,8 @@ def write_gaps(results: Results) -> str:
     lines = []
     for name, found in results["sets"].items():
         rows = found["rows"]
+        if TWO_HOPS not in rows:
+            continue
         ours = rows[TWO_HOPS]
         parts = [
             f"{other} {_gap(ours, rows[other], 'known')} and {_gap(ours, rows[other], 'newcomers')}"
@@ -63,6 +65,56 @@ def write_gaps(results: Results) -> str:
         ]
         lines.append(f"- {name}: over {'; over '.join(parts)}.")
     return "\n".join(lines)
+
+
+def write_blend(results: Results) -> str:
+    """Write what a graph network adds to ``social`` on validation, seed by seed."""
+    head = ["set", "graph network", "shoppers", "social alone", "gain by seed", "95 % intervals"]
+    rows = [[*head, "shares chosen"], ["---"] * (len(head) + 1)]
+    for name, graphs in results["sets"].items():
+        for graph, seeds in graphs.items():
+            for group, label in (("known", "with a history"), ("newcomers", "newcomers")):
+                found = [seed[group] for seed in seeds]
+                rows.append(
+                    [
+                        f"{name}, {label}",
+                        graph,
+                        f"{found[0]['shoppers']:,}",
+                        _spread([one["alone"] for one in found]),
+                        "; ".join(f"{one['gain']:+.4f}" for one in found),
+                        "; ".join(
+                            f"{one['interval'][0]:+.4f} to {one['interval'][1]:+.4f}"
+                            for one in found
+                        ),
+                        "; ".join(", ".join(f"{s:g}" for s in one["shares"]) for one in found),
+                    ]
+                )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def write_estimates(results: Results) -> str:
+    """Write how far estimates of reasons are off, by network and number of steps."""
+    head = ["graph network", "steps", "gap, median", "gap, worst tenth", "rank correlation"]
+    head += ["same first item", "three items: by estimates", "by leaving out", "by chance"]
+    rows = [[*head, "ms an answer"], ["---"] * (len(head) + 1)]
+    for graph, found in results["models"].items():
+        for steps in sorted(found["steps"], key=int):
+            one = found["steps"][steps]
+            rows.append(
+                [
+                    graph,
+                    steps,
+                    f"{100 * one['gap_median']:.2f} %",
+                    f"{100 * one['gap_worst_tenth']:.2f} %",
+                    f"{one['rank']:.2f}",
+                    f"{100 * one['same_first']:.0f} %",
+                    f"{one['falls']:.3f}",
+                    f"{one['falls_check']:.3f}",
+                    f"{one['falls_chance']:.3f}",
+                    f"{1000 * one['cpu_s']:.0f}",
+                ]
+            )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _gap(ours: Mapping[str, Any], other: Mapping[str, Any], figure: str) -> str:

@@ -63,6 +63,7 @@ SHIELDED: Final = "coterie_shielded_total"
 UNMIRRORED: Final = "coterie_unmirrored_total"
 EXPERIMENT_LISTS: Final = "coterie_experiment_lists_total"
 EXPERIMENT_SHIELDED: Final = "coterie_experiment_shielded_total"
+EARNED: Final = "coterie_earned"
 
 # The rollout as its controller decides it.
 ROLLOUT_STATE: Final = "coterie_rollout_state"

@@ -222,7 +222,10 @@ def consume(
 
     retention = Retention(events, features, sweeper, settings.keep_days, metrics)
     watch = ExperimentWatch(
-        ExperimentStore(settings.experiments_root), settings.event_export, features
+        ExperimentStore(settings.experiments_root),
+        settings.event_export,
+        features,
+        metrics=metrics.earned,
     )
     if given.restore:
         keys = PseudonymKeys.given(settings.pseudonym_key, settings.pseudonym_key_file)

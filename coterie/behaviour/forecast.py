@@ -1,8 +1,8 @@
 """Demand of the next weeks, by item and category: forecasts that add up, with intervals.
 
 Each way to forecast is tried at several earlier ends of the log. The last of them measures; the
-others choose a way for each level, and make the intervals (conformal: as far off as forecasts of
-the level were, in units of how much each series moves from week to week).
+others choose a way for each level, and make the intervals (``intervals``: as far off as forecasts
+of the level were).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from coterie.behaviour.demand import WEEK, Demand, weeks_of
+from coterie.behaviour.intervals import half_widths, units_of
 from coterie.behaviour.reconcile import reconcile
 from coterie.behaviour.settings import BehaviourSettings
 from coterie.behaviour.shop_log import Bools, Doubles
@@ -87,15 +88,14 @@ def forecast_demand(demand: Demand, settings: BehaviourSettings) -> "Forecast | 
     scale = _scale(demand.until(horizon))
     measured = _Reconciled(demand, earlier, _scale(demand.until(2 * horizon)))
     ours = measured.weeks(last.daily)
-    low, high = _interval(ours, measured.residuals(), scale, demand.upper, settings.coverage)
+    low, high = measured.interval(ours, scale, settings.coverage)
     levels = tuple(
         _score(level, rows, last, ours, (low, high), scale, measured.chosen)
         for level, rows in _levels(demand)
     )
     final = _Reconciled(demand, tests, scale)
-    now = _scale(demand.days)
     weeks = final.weeks(_daily(demand.days, demand.upper, horizon))
-    low, high = _interval(weeks, final.residuals(), now, demand.upper, settings.coverage)
+    low, high = final.interval(weeks, _scale(demand.days), settings.coverage)
     return Forecast(demand, weeks, low, high, levels, len(ends))
 
 
@@ -107,19 +107,21 @@ class _Test:
     """Shape (series, horizon) by way; nan where a way is not for the level."""
     came: Doubles
     """Shape (series, weeks)."""
+    scale: Doubles
+    """Step of each series from week to week until then, shape (series,)."""
 
     @classmethod
     def of(cls, demand: Demand, back: int, horizon: int) -> "_Test":
         known = demand.until(back)
         after = demand.days[:, known.shape[1] : known.shape[1] + horizon]
-        return cls(_daily(known, demand.upper, horizon), weeks_of(after))
+        return cls(_daily(known, demand.upper, horizon), weeks_of(after), _scale(known))
 
 
 class _Reconciled:
     """The best way for each level at some ends of the log, made to add up."""
 
     def __init__(self, demand: Demand, tests: Sequence[_Test], scale: Doubles) -> None:
-        self._demand, self._tests, self._scale = demand, tests, scale
+        self._demand, self._tests = demand, tests
         self.chosen = {
             level: _best(rows, tests, scale, _UPPER if level != LEVELS[-1] else _LEAVES)
             for level, rows in _levels(demand)
@@ -133,10 +135,23 @@ class _Reconciled:
         """Make forecasts that add up, shape (series, weeks)."""
         return reconcile(self._raw(daily), self._variance, self._demand.category)
 
-    def residuals(self) -> Doubles:
-        """How far off they were, in steps of each series, shape (tests, series, weeks)."""
-        off = np.stack([test.came - self.weeks(test.daily) for test in self._tests])
-        return off / self._scale[None, :, None]
+    def interval(self, weeks: Doubles, scale: Doubles, coverage: float) -> tuple[Doubles, Doubles]:
+        """Put an interval around forecasts, shape (series, weeks) both.
+
+        Args:
+            weeks: The forecasts.
+            scale: Step of each series from week to week until now, shape (series,).
+            coverage: Share of weeks that is to lie within.
+        """
+        upper, misses = self._demand.upper, []
+        for test in self._tests:
+            then = self.weeks(test.daily)
+            units = units_of(then, test.scale, upper)
+            misses.append((test.came - then) / units[:, None])
+        levels = [rows for _, rows in _levels(self._demand)]
+        wide = half_widths(np.stack(misses), levels, coverage)
+        wide *= units_of(weeks, scale, upper)[:, None]
+        return np.maximum(weeks - wide, 0.0), weeks + wide
 
     def _raw(self, daily: dict[str, Doubles]) -> Doubles:
         parts = [weeks_of(daily[self.chosen[level]][rows]) for level, rows in _levels(self._demand)]
@@ -191,22 +206,6 @@ def _scale(days: Doubles) -> Doubles:
     least: Doubles = np.sqrt(np.maximum(weeks.mean(axis=1), 0.25)) / 2
     scale: Doubles = np.maximum(step, least)
     return scale
-
-
-def _interval(
-    weeks: Doubles, residuals: Doubles, scale: Doubles, upper: int, coverage: float
-) -> tuple[Doubles, Doubles]:
-    """Put an interval around forecasts, as wide as residuals of the level were, by week ahead."""
-    low, high = weeks.copy(), weeks.copy()
-    for rows in (slice(0, upper), slice(upper, len(weeks))):
-        # Both ends of few residuals are nearer than those of many: one more is allowed for.
-        pooled = residuals[:, rows].reshape(-1, weeks.shape[1])
-        tail = (1 - coverage) / 2
-        room = min(1.0, (1 - tail) * (len(pooled) + 1) / len(pooled))
-        off = np.quantile(pooled, [1 - room, room], axis=0)
-        low[rows] += off[0] * scale[rows, None]
-        high[rows] += off[1] * scale[rows, None]
-    return np.maximum(low, 0.0), np.maximum(high, 0.0)
 
 
 def _daily(days: Doubles, upper: int, horizon: int) -> dict[str, Doubles]:

@@ -149,6 +149,13 @@ def behaviour(options: argparse.Namespace) -> None:
     analyse(options)
 
 
+def synthesise(options: argparse.Namespace) -> None:
+    """Make up people, so that data can be shared."""
+    from coterie.cli.synthesise import synthesise as make_up
+
+    make_up(options)
+
+
 def suspects(options: argparse.Namespace) -> None:
     """Look for fake accounts."""
     from coterie.cli.suspects import suspects as look_for

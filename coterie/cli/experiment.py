@@ -68,6 +68,15 @@ def result(options: argparse.Namespace) -> None:
         Console().print(view.result(found))
 
 
+def report(options: argparse.Namespace) -> None:
+    """Draw what recommendations earned."""
+    from coterie.workflow.earned import write_earned
+
+    found = write_earned(options.source, options.out, int(time.time() * 1000))
+    num = len(found["holdouts"])
+    show.say(f"The report of {num} holdout{'' if num == 1 else 's'} is in {options.out}")
+
+
 def _judged(options: argparse.Namespace) -> Any:
     """Judge an experiment by the tables of a folder, which holds its definition too."""
     from coterie.experiments.judging import judge
@@ -99,4 +108,5 @@ ACTIONS: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
     "status": status,
     "stop": stop,
     "result": result,
+    "report": report,
 }

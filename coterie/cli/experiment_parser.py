@@ -34,6 +34,17 @@ def add_experiment(commands: "Commands[Parser]") -> None:
         help="judge it here and now by the tables in this folder, and ask no app",
     )
     result.add_argument("--json", action="store_true", help="for programs")
+    report = add_command(
+        actions,
+        "report",
+        "Draw what recommendations earned, and whether lists narrow.",
+        "coterie experiment report --source var/shop/events --out var/shop/earned.html",
+        argparse.SUPPRESS,
+    )
+    report.add_argument(
+        "--source", required=True, metavar="FOLDER", help="of exported tables, with experiments/"
+    )
+    report.add_argument("--out", required=True, metavar="FILE", help="the HTML file")
 
 
 def _add_start(actions: "Commands[Parser]") -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -92,12 +92,23 @@ def _earned(told: Mapping[str, Any]) -> RenderableType:
         if one["whole_low"] is not None:
             whole = f"{one['whole_low']:+,.0f} to {one['whole_high']:+,.0f}"
         table.add_row(name.replace("_", " "), base, *_effect(one), whole)
-    notes = []
-    if told["from_lists"] is not None:
-        notes.append(f"{100 * told['from_lists']:.0f} % of purchases followed from a list")
-    if told["discovered"] is not None:
-        notes.append(f"{100 * told['discovered']:.0f} % of these were of something new to them")
+    notes = [
+        f"{100 * one['value']:.0f} % {said}" + _around(one)
+        for name, said in _SHARES.items()
+        if (one := told.get("shares", {}).get(name)) and one["value"] is not None
+    ]
     return Group(table, Text("; ".join(notes), style="dim"))
+
+
+_SHARES: Final = {
+    "from_lists": "of purchases followed from a list",
+    "by_friends": "of what led to these came from friends",
+    "discovered": "of these were of something new to the shopper",
+}
+
+
+def _around(one: Mapping[str, Any]) -> str:
+    return "" if one["low"] is None else f" ({100 * one['low']:.0f} to {100 * one['high']:.0f})"
 
 
 def _guardrails(told: Mapping[str, Any]) -> Table:

@@ -11,18 +11,11 @@ from coterie.cli.experiment_parser import add_experiment
 from coterie.cli.finetune_parser import add_finetune
 from coterie.cli.keys_parser import add_keys
 from coterie.cli.network_parser import add_network
-from coterie.cli.options import (
-    Commands,
-    Parser,
-    add_command,
-    count,
-    count_or_none,
-    minutes,
-    share,
-)
+from coterie.cli.options import Commands, Parser, add_command, count, count_or_none, minutes, share
 from coterie.cli.pseudonyms_parser import add_pseudonyms
 from coterie.cli.rollout_parser import add_rollout
 from coterie.cli.suspects_parser import add_suspects
+from coterie.cli.synthesise_parser import add_synthesise
 
 MODELS: Final = (
     "social",
@@ -62,6 +55,7 @@ def make_parser() -> Parser:
         add_finetune,
         add_network,
         add_behaviour,
+        add_synthesise,
         add_suspects,
         _tune,
         _train,

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
 from coterie.experiments.definition import JOINED, Experiment, Metric
-from coterie.impressions.attribution import CLICKS, attributed
+from coterie.impressions.attribution import CLICKS, attributed, milliseconds
 from coterie.impressions.table import read_impressions
 from coterie.schema import EVENTS, EventKind
 
@@ -174,12 +174,6 @@ def arms_of_rows(impressions: pa.Table, experiment: Experiment, names: Sequence[
         return np.zeros(0, np.int64)
     found_at: Ints = np.asarray(number, np.int64)[coded.indices.to_numpy()]
     return found_at
-
-
-def milliseconds(column: pa.ChunkedArray) -> Ints:
-    """Read times as milliseconds since 1970."""
-    times = pc.cast(column, pa.timestamp("ms", tz="UTC"), safe=False)
-    return np.asarray(pc.cast(times, pa.int64()), np.int64)
 
 
 def _lists(rows: pa.Table, arm: Ints) -> tuple[ArmLists, Ints]:

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from coterie.experiments.analysis import told_difference, verdict
 from coterie.experiments.definition import INTERLEAVED, Experiment, Metric
 from coterie.experiments.estimates import ArmDifference
-from coterie.experiments.outcomes import arms_of_rows, milliseconds
-from coterie.impressions.attribution import attributed
+from coterie.experiments.outcomes import arms_of_rows
+from coterie.impressions.attribution import attributed, milliseconds
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

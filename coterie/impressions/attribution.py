@@ -44,12 +44,12 @@ def attributed(
     """
     if window_s <= 0:
         raise BadInputError(f"window_s is {window_s}: expected seconds, over 0")
-    shown = _ms(impressions["shown_ts_ms"])
+    shown = milliseconds(impressions["shown_ts_ms"])
     row = _named(impressions, events)
     if unnamed:
         by_item = _last_shown(impressions, events, shown)
         row = np.where(pc.is_null(events["list_id"]).to_numpy(), by_item, row)
-    at = _ms(events["ts"])
+    at = milliseconds(events["ts"])
     late = at - shown[row] if len(shown) else at
     follows = (row >= 0) & (late >= 0) & (late <= window_s * 1000)
     clicked, purchased = (
@@ -62,6 +62,13 @@ def attributed(
     for name, column in zip(OUTCOMES, (clicked, purchased, revenue), strict=True):
         impressions = impressions.append_column(name, pa.array(column))
     return impressions
+
+
+def milliseconds(column: pa.ChunkedArray) -> Ints:
+    """Read times as milliseconds since 1970."""
+    if pa.types.is_timestamp(column.type):
+        column = pc.cast(column, pa.timestamp("ms", tz="UTC"), safe=False)
+    return np.asarray(pc.cast(column, pa.int64()).to_numpy(), np.int64)
 
 
 def _named(impressions: pa.Table, events: pa.Table) -> Ints:
@@ -81,7 +88,7 @@ def _last_shown(impressions: pa.Table, events: pa.Table, shown: Ints) -> Ints:
     of_event = _rows(pc.index_in(wanted, value_set=keys.dictionary))
     # One number of pair and time: milliseconds of two years are 36 bits.
     first, span = int(shown.min()), int(shown.max() - shown.min()) + 2
-    when = np.clip(_ms(events["ts"]) - first, -1, span - 2)
+    when = np.clip(milliseconds(events["ts"]) - first, -1, span - 2)
     order = np.lexsort((shown, code))
     whole = (code * span + shown - first)[order]
     place = np.searchsorted(whole, of_event * span + when, side="right") - 1
@@ -97,13 +104,6 @@ def _joined(*columns: pa.ChunkedArray) -> pa.Array:
 
 def _rows(index: pa.Array | pa.ChunkedArray) -> Ints:
     return np.asarray(pc.fill_null(index, -1).to_numpy(zero_copy_only=False), np.int64)
-
-
-def _ms(column: pa.ChunkedArray) -> Ints:
-    """Read times as milliseconds since 1970."""
-    if pa.types.is_timestamp(column.type):
-        column = pc.cast(column, pa.timestamp("ms", tz="UTC"), safe=False)
-    return np.asarray(pc.cast(column, pa.int64()).to_numpy(), np.int64)
 
 
 def _is(events: pa.Table, kinds: "frozenset[EventKind] | set[EventKind]") -> npt.NDArray[np.bool_]:

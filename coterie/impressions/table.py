@@ -44,6 +44,12 @@ IMPRESSIONS: Final = Table(
             False,
             "what a click on it says of two arms in one list: 1 for the first, -1 for the second",
         ),
+        Column(
+            "by_friends",
+            pa.float64(),
+            False,
+            "share of its score that friends brought, by its reasons; empty: none were asked for",
+        ),
     ),
     ("list_id", "item_id"),
     optional=True,
@@ -88,6 +94,8 @@ class ShownList:
     """Of each item, the arm that put it there; empty: the list is of one arm."""
     credits: tuple[float, ...] = ()
     """Of each item; see ``InterleavedList``."""
+    by_friends: tuple[float | None, ...] = ()
+    """Of each item, the share of its score that friends brought; empty: it is not known."""
 
 
 def impressions_table(lists: Iterable[ShownList]) -> pa.Table:
@@ -102,6 +110,7 @@ def impressions_table(lists: Iterable[ShownList]) -> pa.Table:
             columns[name].extend([getattr(one, name)] * num)
         columns["team"].extend(one.teams or [""] * num)
         columns["credit"].extend(one.credits or [None] * num)
+        columns["by_friends"].extend(one.by_friends or [None] * num)
         columns["position"].extend(range(one.first_position, one.first_position + num))
         columns["item_id"].extend(one.item_ids)
         columns["propensity"].extend(one.propensities)

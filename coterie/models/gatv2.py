@@ -186,10 +186,14 @@ class AttentionNetwork(nn.Module):
             nodes = self._told(convolve, nodes, known, edges)
         return nodes["shopper"][1:]
 
+    def list_fan_out(self) -> FanOut:
+        """Say how many neighbours lists see."""
+        return self.config.fan_out(_TIMES)
+
     def states(self, graph: NeighbourGraph, users: torch.Tensor) -> torch.Tensor:
         """Compute states for lists, of length 1, shape (len(users), size): from more neighbours
         than in training, the same every time."""
-        fan_out = self.config.fan_out(_TIMES)
+        fan_out = self.list_fan_out()
         own = graph.own_items(users, fan_out.own, None)
         return F.normalize(self(graph.trees(users, own, self.config.hops, fan_out, None)), dim=1)
 
@@ -321,6 +325,7 @@ class GATv2:
         self.config = config or self.config_class()
         self.history = TrainingHistory()
         self._network: AttentionNetwork | None = None
+        self._graph: NeighbourGraph | None = None
         self._states = torch.zeros(0, self.config.embedding_size)
 
     def fit(self, data: TrainingSet, progress: Progress = silent) -> None:
@@ -352,7 +357,7 @@ class GATv2:
         """See ``base.Inductive``."""
         if self._network is None:
             raise BadInputError("the model is not fitted: call fit first")
-        graph = neighbour_graph(self.config, data, torch.device("cpu"))
+        graph = self._graph = neighbour_graph(self.config, data, torch.device("cpu"))
         with torch.no_grad():
             rows = torch.split(torch.arange(data.num_users), _ROWS)
             self._states = torch.cat([self._network.states(graph, some) for some in rows])
@@ -363,3 +368,13 @@ class GATv2:
         check_users(user_idx, len(self._states))
         assert self._network is not None
         return self._network.scores(self._states[torch.from_numpy(user_idx)]).numpy()
+
+    def served(self) -> tuple[AttentionNetwork, NeighbourGraph]:
+        """Give what scores are made of, for ``graph_estimates``.
+
+        Raises:
+            BadInputError: Not fitted yet.
+        """
+        if self._network is None or self._graph is None:
+            raise BadInputError("the model is not fitted: call fit first")
+        return self._network, self._graph

@@ -96,6 +96,12 @@ class NeighbourGraph:
         """Draw items of shoppers, and whether there is one, both of shape (len(users), most)."""
         return self._had.draw(users, most, chance)
 
+    def friends(
+        self, users: torch.Tensor, most: int, chance: torch.Generator | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw friends, as trees do, and whether there is one, both of shape (len(users), most)."""
+        return self._ties.draw(users, most, chance)
+
     def trees(
         self,
         users: torch.Tensor,

@@ -66,6 +66,9 @@ class ShownItemTold(BaseModel):
     propensity: float = Field(description="How likely it was that this item stood here")
     team: str | None = Field(default=None, description="Of two arms in one list: whose it is")
     credit: float | None = None
+    by_friends: float | None = Field(
+        default=None, description="Share of its score that friends brought"
+    )
 
 
 class ShownListTold(BaseModel):

@@ -20,6 +20,7 @@ from coterie.experiments.store import ExperimentStore
 from coterie.impressions.table import read_impressions
 from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
 from serving.features.online_store import OnlineFeatures
+from serving.telemetry.instruments import EarnedMetrics
 from serving.telemetry.logs import LOGGER
 
 EVERY_S: Final = 60.0
@@ -38,6 +39,7 @@ class ExperimentWatch:
         open_features: Callable[[], OnlineFeatures],
         every_s: float = EVERY_S,
         clock: Callable[[], float] = time.time,
+        metrics: EarnedMetrics | None = None,
     ) -> None:
         """Take what is judged by.
 
@@ -47,7 +49,9 @@ class ExperimentWatch:
             open_features: Know communities; called where these are drawn.
             every_s: Between two looks, seconds.
             clock: Seconds since 1970.
+            metrics: Where it is shown what recommendations earned; nowhere if not given.
         """
+        self._metrics = metrics
         self._store, self._source, self._open_features = store, source, open_features
         self._every_s, self._clock = every_s, clock
         self._next_s = 0.0
@@ -77,6 +81,7 @@ class ExperimentWatch:
         going = [one for one in self._store.read() if one.runs or self._late(one, now_ms)]
         self._thaw({one.communities for one in going})
         if not going:
+            self._show({})
             return []
         since = min(one.started_ms for one in going)
         try:
@@ -85,12 +90,20 @@ class ExperimentWatch:
             log.info("no experiment is judged yet", extra={"fields": {"why": str(error)}})
             return []
         events = read_exported_events(self._source)
+        earned: dict[str, dict[str, Any]] = {}
         for one in going:
             found = judge(one, impressions, events, now_ms, self._of)
             self._store.note_result(one.name, found)
+            if found["earned"]:
+                earned[one.name] = found["earned"]
             if one.runs:
                 self._stop(one, found)
+        self._show(earned)
         return [one.name for one in going]
+
+    def _show(self, earned: dict[str, dict[str, Any]]) -> None:
+        if self._metrics is not None:
+            self._metrics.show(earned)
 
     def _late(self, one: Experiment, now_ms: int) -> bool:
         return now_ms < one.stopped_ms + 2 * (one.window_s + self._every_s) * 1000

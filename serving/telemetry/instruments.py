@@ -4,9 +4,9 @@ Those of lists and of a rollout's arms have modules of their own.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry
 
@@ -198,6 +198,7 @@ class LogMetrics:
             ("where",),
             registry=registry,
         )
+        self.earned = EarnedMetrics(registry)
         self.aged_passed = gauge(
             registry,
             metric_names.AGED_PASSED,
@@ -240,3 +241,34 @@ class ExperimentMetrics:
             "Lists that the release of an experiment's arm could not make, so that stable did.",
             registry=registry,
         )
+
+
+class EarnedMetrics:
+    """What recommendations earned, as the newest result of a holdout says it."""
+
+    BOUNDS = "value", "low", "high", "base"
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._told = gauge(
+            registry,
+            metric_names.EARNED,
+            "What a holdout says that recommendations earned, by figure and bound: value, low and "
+            "high of its interval, and base, the mean of who is held out, where it has one.",
+            ("experiment", "figure", "bound"),
+        )
+
+    def show(self, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """Show what holdouts found, and nothing else.
+
+        Args:
+            found: ``earned`` of the results, by the name of the experiment.
+        """
+        self._told.clear()
+        for experiment, told in found.items():
+            for figure, one in {**told["metrics"], **told["shares"]}.items():
+                value = one.get("value", one.get("difference"))
+                for bound, number in zip(
+                    self.BOUNDS, (value, one["low"], one["high"], one.get("base")), strict=True
+                ):
+                    if number is not None:
+                        self._told.labels(experiment, figure, bound).set(number)

@@ -50,3 +50,15 @@ def test_of_two_learners_the_better_is_told_apart():
     assert gains["guesses"].low > 0.2
     assert scores["knows"].calibration_error < 0.04 < scores["guesses"].calibration_error
     assert auc(np.array([True, False]), np.array([0.2, 0.3])) == 0
+
+
+def test_chances_that_do_not_happen_as_often_as_they_say_are_off_the_line():
+    rng = np.random.default_rng(2)
+    truth = rng.uniform(0, 1, 4000)
+    happened = rng.random(4000) < truth
+    scores, _ = judge_chances(happened, {"right": truth, "too sure": truth**3})
+    bins = scores["right"].reliability
+    assert sum(one.shoppers for one in bins) == 4000
+    assert all(abs(one.foreseen - one.happened) < 0.07 for one in bins)
+    assert max(one.happened - one.foreseen for one in scores["too sure"].reliability) > 0.3
+    assert scores["right"].calibration_error < 0.03 < 0.2 < scores["too sure"].calibration_error

@@ -89,7 +89,10 @@ def test_what_a_holdout_says_that_lists_earned(shop):
     assert revenue["low"] < revenue["difference"]
     assert revenue["difference"] == pytest.approx(2.0)
     assert revenue["whole_difference"] == pytest.approx(400.0)
-    assert (told["purchases"], told["from_lists"], told["discovered"]) == (80, 1.0, 1.0)
+    assert (told["purchases"], told["sessions"]) == (80, 200)
+    for share in ("from_lists", "discovered"):
+        assert (told["shares"][share]["value"], told["shares"][share]["of"]) == (1.0, 80)
+    assert told["shares"]["by_friends"]["of"] == 0, "nobody asked for reasons"
     assert earned(replace(held, layer="main"), impressions, events, NOW_MS) is None
 
 

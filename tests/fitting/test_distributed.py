@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import ray
 import torch
-from synthetic import NUM_USERS, planted, some_state
+from synthetic import ITEMS_A_BLOCK, NUM_USERS, planted, some_state
 from tiny_shop import write_clean
 from two_workers import CONFIG, for_epochs
 from waiting import kill, wait_until
@@ -31,6 +31,8 @@ from coterie.training.loop import LoopConfig
 from coterie.workflow import FitSettings, load_challenger, remote
 from feature_repo.materialise import materialise
 from tests.finetuning.planted_texts import texts_and_people, write_bert
+from tests.models.test_hgt import SMALL as GRAPH
+from tests.models.test_hgt import described
 
 SCRIPT = Path(__file__).with_name("two_workers.py")
 
@@ -110,6 +112,19 @@ def test_two_workers_killed_midway_end_where_one_undisturbed_process_does(tmp_pa
     assert resumed.history.best_score == pytest.approx(alone.history.best_score, abs=0.01)
     users = np.arange(NUM_USERS)
     np.testing.assert_allclose(resumed.scores(users), alone.scores(users), atol=0.01)
+
+
+@pytest.mark.slow
+def test_two_workers_train_a_graph_network_of_the_whole_shop(tmp_path, one_ray):
+    shop, data = described()
+    together = fit(data, "hgt", GRAPH, RayWorkers(str(tmp_path), count=2))
+    alone = fit(data, "hgt", GRAPH)
+    assert len(together.history.epochs) == GRAPH.loop.max_epochs
+    # Each draws neighbours for its half of a step, so scores differ by what other seeds would.
+    assert together.history.best_score > alone.history.best_score - 0.05
+    new = np.arange(ITEMS_A_BLOCK - 1, data.num_items, ITEMS_A_BLOCK)
+    best = together.scores(shop.experienced)[:, new].argmax(axis=1)
+    assert (best == shop.user_block[shop.experienced]).mean() > 0.8, "workers read no items"
 
 
 @pytest.mark.slow

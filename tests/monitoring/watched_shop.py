@@ -136,6 +136,9 @@ def use(client, n: int, metrics: ServingMetrics) -> None:
     metrics.impressions.dropped.inc()
     metrics.experiments.lists.inc()
     metrics.experiments.shielded.inc()
+    told = {"value": 0.2, "low": 0.1, "high": 0.3, "base": 0.05}
+    figures = ("purchase_rate", "revenue_a_session", "discoveries", "from_lists", "by_friends")
+    metrics.log.earned.show({"worth": {"metrics": dict.fromkeys(figures, told), "shares": {}}})
     metrics.arms.heartbeat.set(time.time())
 
 

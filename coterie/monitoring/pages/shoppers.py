@@ -7,6 +7,18 @@ from coterie.monitoring.panels import Dashboard, Panel, PanelQuery, Row
 from coterie.monitoring.queries import above, below, quantiles, rate, share, signal_share
 from coterie.monitoring.rules import FRIENDS_SHARE, STALE_FEATURES_S, STRANGERS
 
+
+def _earned(figure: str) -> list[PanelQuery]:
+    """Show a figure of what recommendations earned with its interval."""
+    return [
+        PanelQuery(
+            f'max by (experiment) ({metric_names.EARNED}{{figure="{figure}", bound="{bound}"}})',
+            f"{{{{experiment}}}}: {named}",
+        )
+        for bound, named in (("value", "found"), ("low", "at least"), ("high", "at most"))
+    ]
+
+
 SHOPPERS: Final = Dashboard(
     "shoppers",
     "Coterie / Shoppers",
@@ -190,6 +202,45 @@ SHOPPERS: Final = Dashboard(
                     steps=above(STALE_FEATURES_S),
                     width=12,
                     height=6,
+                ),
+            ),
+        ),
+        Row(
+            "What recommendations earned (while a holdout runs)",
+            (
+                Panel(
+                    "Conversion",
+                    "How much greater the share of shoppers who buy is with recommendations than "
+                    "among those of the holdout, who get popular items. Above 0 at least: surely "
+                    "more.",
+                    _earned("purchase_rate"),
+                    "percentunit",
+                ),
+                Panel(
+                    "Revenue a session",
+                    "How much more a session brings with recommendations than in the holdout, in "
+                    "the shop's currency. A break of half an hour ends a session.",
+                    _earned("revenue_a_session"),
+                ),
+                Panel(
+                    "New to the shopper",
+                    "How many more items that they had nothing to do with before a shopper buys.",
+                    _earned("discoveries"),
+                ),
+                Panel(
+                    "Purchases that followed from a list",
+                    "Share of the purchases of shoppers with recommendations.",
+                    _earned("from_lists"),
+                    "percentunit",
+                    most=1,
+                ),
+                Panel(
+                    "Brought by friends",
+                    "Of the purchases that followed from a list, the share of their scores that "
+                    "came from friends, as reasons say.",
+                    _earned("by_friends"),
+                    "percentunit",
+                    most=1,
                 ),
             ),
         ),

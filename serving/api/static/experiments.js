@@ -94,13 +94,31 @@ function experiment(one) {
   return make("article", { class: `card experiment${runs ? "" : " ended"}` }, ...parts.filter(Boolean));
 }
 
-function earned({ metrics, from_lists, discovered }) {
-  const rows = Object.entries(metrics).map(([name, one]) => make("tr", {}, make("td", { text: named(name) }), cell(short(one.base)),
-    ...(one.low === null ? ["too few yet", "-", "-"] : [signed(one.difference), `${signed(one.low)} to ${signed(one.high)}`, `${signed(one.whole_low)} to ${signed(one.whole_high)}`]).map(cell)));
-  const notes = [from_lists !== null && `${percent(from_lists)} of purchases followed from a list`, discovered !== null && `${percent(discovered)} of these were of something new to the shopper`].filter(Boolean);
-  const shown = table("What recommendations earned, a shopper, against those who get popular items", ["", "Held out", "More with recommendations", "Interval that holds at every look", "Over all who have them"], rows);
-  if (notes.length) shown.append(make("p", { class: "hint", text: notes.join("; ") }));
-  return shown;
+const LED = {
+  from_lists: "Purchases that followed from a list",
+  by_friends: "Of these, brought by friends",
+  discovered: "Of these, new to the shopper",
+};
+const WORDS = {
+  purchase_rate: "Conversion, share of shoppers who buy",
+  purchases: "Purchases a shopper",
+  revenue: "Revenue a shopper",
+  revenue_a_session: "Revenue a session",
+  discoveries: "Items new to them that a shopper buys",
+};
+
+function earned({ metrics, shares = {} }) {
+  const rows = Object.entries(metrics).map(([name, one]) => {
+    const row = make("tr", {}, make("td", { text: WORDS[name] ?? named(name) }), cell(short(one.base)));
+    if (one.low === null) row.append(make("td", { text: "too few shoppers whose window is over", colspan: 4 }));
+    else row.append(cell(signed(one.difference)), make("td", {}, effect(one, Math.max(1e-9, Math.abs(one.low), Math.abs(one.high)))), cell(`${signed(one.low)} to ${signed(one.high)}`), cell(`${signed(one.whole_low)} to ${signed(one.whole_high)}`));
+    return row;
+  });
+  const led = Object.entries(shares).filter(([, one]) => one.value !== null).map(([name, one]) =>
+    make("tr", {}, make("td", { text: LED[name] ?? named(name) }), cell(percent(one.value)), cell(one.low === null ? "not known yet" : `${percent(one.low)} to ${percent(one.high)}`), cell(counted(one.of))));
+  return make("section", { class: "earned" }, make("h3", { text: "What recommendations earned" }),
+    table("Against the holdout, who get popular items", ["", "Holdout", "More with recommendations", "Interval that holds at every look", "", "Over all who have them"], rows),
+    led.length && table("Where purchases of shoppers with recommendations came from", ["", "Share", "Interval that holds at every look", "Of purchases"], led));
 }
 
 async function look() {

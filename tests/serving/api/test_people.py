@@ -198,6 +198,7 @@ def impressions_of(folder, *people):
         one = ShownList(
             f"list-{number}", who, 5_000 + number, "home", "v1", "", "may", "a", (item(3), item(4)),
             (0.5, 1.0), made_ms=2.0, teams=("a", "b"), credits=(1.0, -1.0),
+            by_friends=(0.25, None),
         )  # fmt: skip
         name = f"{number:08x}-{5_000 + number:015d}_00000000-{5_000 + number:015d}_00000002"
         pq.write_table(impressions_table([one]), folder / "impressions" / f"{name}.parquet")
@@ -219,8 +220,8 @@ def test_a_person_gets_what_they_were_shown_and_who_is_erased_is_in_no_list(
     first = lists[0]
     assert (first["arm"], first["surface"], first["ts"]) == ("a", "home", "1970-01-01T00:00:05Z")
     assert [tuple(one.values()) for one in first["items"]] == [
-        (0, item(3), 0.5, "a", 1.0),
-        (1, item(4), 1.0, "b", -1.0),
+        (0, item(3), 0.5, "a", 1.0, 0.25),
+        (1, item(4), 1.0, "b", -1.0, None),
     ]
     assert len([one for page in found for one in page["ties"]]) == 2
     erase(client)
