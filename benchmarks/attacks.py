@@ -3,15 +3,17 @@
     python -m benchmarks.attacks --data DIR --sets shop lastfm
 
 ``shop`` is a simulated one of 1,200 shoppers. For each attack an item that one to three shoppers
-had is pushed (``mid``: nearest the median of what is had at all); accounts have it, and fillers by
+had is pushed (``mid``: one that more had than seven in ten of all items, but not eight); accounts
+have it, and fillers by
 ``coterie.attacks.profiles`` or a small GAN's (``attacks_gan``), act within the last week, and each
 befriends shoppers who accept. Models are fitted anew with the fakes among the shoppers (small ones,
 see ``SETTINGS``), three seeds of item, fakes and model each. What is told is the share of true
 shoppers, of those who did not have the item, in whose 20 items it stands. ``found`` is the same
-once the suspects of ``coterie.attacks.detector`` count for nobody, ``grounded`` once ties of people
-without a common friend do not. The cost is NDCG@20 of the shop without fakes. An attacker who knows
-the defence (``ADAPTIVE``) copies shoppers, spreads over time, has few friends and makes a ring.
-``live`` is a model fitted before the attack, fed with it.
+once the suspects of ``coterie.attacks.detector`` count for nobody; other defences are those of
+``attacks_defences``. The cost is NDCG@20 of the shop without fakes. An attacker who knows the
+detector (``ADAPTIVE``) copies shoppers, spreads over time, has few friends and makes a ring.
+``live`` is a model fitted before the attack, fed with it; ``one friend`` gives shoppers one or
+three friends each, who have the item alone or fillers beside it, to such a model.
 Results are written to ``benchmarks/results/attacks.json``, cell by cell.
 """
 
@@ -30,6 +32,7 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.attacks_defences import DEFENCES, TRIED
 from benchmarks.attacks_gan import ProfileGAN
 from coterie.attacks.detector import find_suspects
 from coterie.attacks.fakes import FakeTies, FakeTimes, add_fakes, without_accounts
@@ -43,10 +46,8 @@ from coterie.data.splits import choose
 from coterie.evaluation.protocols import evaluate_model
 from coterie.files import write_atomically
 from coterie.fitting.fit import fit
-from coterie.graph.strength import tie_strengths
 from coterie.models import MODELS
 from coterie.models.engagement import engagement
-from coterie.schema import STRENGTHS
 from coterie.workflow.settings import change
 
 RESULTS: Final = Path(__file__).parent / "results" / "attacks.json"
@@ -67,6 +68,8 @@ SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 ATTACKED: Final = {"shop": "social", "lastfm": "social_linear"}
 """The model of each set: on LastFM the closed-form half alone, for its speed."""
+PRICED: Final = {"beidian": "social_linear", "ciao": "social_linear"}
+"""Sets that nobody attacks: what it costs where a friend's history counts as so much at least."""
 EPOCHS: Final = 20
 
 
@@ -94,48 +97,51 @@ class Attack:
         return f"{self.kind} {self.share:g} x {self.friends}{told}"
 
 
-KINDS: Final = (*FILLERS, "generated")
 ADAPTIVE: Final = tuple(Attack("copied", 0.03, 6, days=None, ring=ring) for ring in (0, 6))
 ATTACKS: Final = (
     Attack("average", 0.03, 0),
     Attack("average", 0.03, 5),
     Attack("average", 0.03, 20),
-    *(Attack(kind, 0.03, 5) for kind in KINDS if kind != "average"),
-    *(Attack("average", share, 5) for share in (0.005, 0.01, 0.05)),
-    *ADAPTIVE,
-    Attack("average", 0.03, 20, accepted=0.0),
-    Attack("average", 0.03, 5, target="mid"),
-    *(Attack(kind, 0.03, 0) for kind in KINDS if kind != "average"),
-    *(Attack(kind, 0.03, 20) for kind in KINDS if kind != "average"),
-)
-FEWER: Final = (
-    Attack("average", 0.03, 5),
-    Attack("average", 0.01, 5),
-    Attack("generated", 0.03, 5),
     ADAPTIVE[0],
-    Attack("average", 0.03, 20),
+    Attack("generated", 0.03, 5),
+    Attack("average", 0.01, 5),
+    *(Attack(kind, 0.03, 5) for kind in ("random", "bandwagon", "copied", "segment")),
+    Attack("average", 0.03, 20, accepted=0.0),
+    ADAPTIVE[1],
+    Attack("average", 0.005, 5),
+    Attack("average", 0.05, 5),
+    Attack("average", 0.03, 5, target="mid"),
 )
-GROUNDED: Final = (ATTACKS[1], ATTACKS[2], *ADAPTIVE)
-"""Where ties without a common friend are left out, too."""
-OTHERS: Final = (Attack("average", 0.03, 0), Attack("segment", 0.03, 0), Attack("average", 0.03, 5))
+FEWER: Final = (*ATTACKS[:2], *ATTACKS[3:5])
+DEFENDED: Final = ATTACKS[1:4]
+"""Where the other defences are tried, too."""
+CLIPS: Final = (0.0, 5.0, 20.0)
+"""Values of ``least_friend_history``."""
+TARGETS: Final = 4
+"""Of a seed, where friends have one item each."""
+OTHERS: Final = (Attack("average", 0.03, 0), Attack("average", 0.03, 5))
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure what is not measured yet; print a line each."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--sets", nargs="+", choices=ATTACKED, default=list(ATTACKED))
+    parser.add_argument("--sets", nargs="+", choices=(*ATTACKED, *PRICED), default=list(ATTACKED))
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     for name in asked.sets:
         bench = Bench(name, _read(name, asked.data))
+        if name in PRICED:
+            # The closed form has no chance in it.
+            _measure(name, "clean", "", 1, bench.clips)
+            continue
         _measure(name, "clean", "", asked.seeds, bench.clean)
         _measure(name, "one friend", "", asked.seeds, bench.one_friend)
         for attack in ATTACKS if name == "shop" else FEWER:
             _measure(name, "attacks", attack.name, asked.seeds, bench.attack(attack))
         for model in ("ease", "item_knn", "lightgcn"):
-            for attack in OTHERS[: 3 if model == "lightgcn" else 2] if name == "shop" else ():
+            for attack in OTHERS[: 2 if model == "lightgcn" else 1] if name == "shop" else ():
                 cell = f"{model}: {attack.name}"
                 _measure(name, "models", cell, asked.seeds, bench.others(model, attack))
 
@@ -148,23 +154,25 @@ class Bench:
         self.had = engagement(self.data)
         self.shop = Shop.of(self.had)
         self.people = np.arange(split.num_users)
-        self.model = ATTACKED[name]
+        self.model = (ATTACKED | PRICED)[name]
         self._gan: ProfileGAN | None = None
-        self._clean: dict[int, Any] = {}
+        self._clean: dict[tuple[int, float], Any] = {}
 
-    def fitted(self, model: str, data: TrainingSet, seed: int) -> Any:
+    def fitted(self, model: str, data: TrainingSet, seed: int, clip: float = 0.0) -> Any:
         """Fit a small model."""
-        config = change(MODELS[model].config_class(), dict(SETTINGS[model]))
+        clipped = {"least_friend_history": clip} if clip else {}
+        config = change(MODELS[model].config_class(), {**SETTINGS[model], **clipped})
         if hasattr(config, "loop"):
             loop = replace(config.loop, max_epochs=EPOCHS, seed=seed)
             config = replace(config, loop=loop)
         return fit(data, model, config)
 
-    def _unattacked(self, seed: int) -> Any:
-        if seed not in self._clean:
-            self._clean[seed] = self.fitted(self.model, self.data, seed)
-        self._clean[seed].serve(self.data)
-        return self._clean[seed]
+    def _unattacked(self, seed: int, clip: float = 0.0) -> Any:
+        key = seed, clip
+        if key not in self._clean:
+            self._clean[key] = self.fitted(self.model, self.data, seed, clip)
+        self._clean[key].serve(self.data)
+        return self._clean[key]
 
     def clean(self, seed: int) -> dict[str, Any]:
         """Measure what defences cost where nobody attacks."""
@@ -172,17 +180,31 @@ class Bench:
         found = find_suspects(self.data)
         seconds = time.process_time() - started
         kept = without_accounts(self.data, found.user_idx)
-        cells = {"plain": self.data, "found": kept, "grounded": grounded(self.data)}
-        ndcg = {}
-        for name, data in cells.items():
-            model = self.fitted(self.model, data, seed)
-            ndcg[name] = self._ndcg(model, data)
+        ways = {"found": kept} | {name: way(self.data) for name, way in DEFENCES.items()}
+        plain, ndcg = self._unattacked(seed), self.clips(seed)["ndcg"]
+        for name, data in ways.items():
+            same = name == "found" and not len(found.user_idx)
+            fitted = plain if same else self.fitted(self.model, data, seed)
+            ndcg[name] = self._ndcg(fitted, data)
+        left = {name: len(way.interactions) for name, way in ways.items()}
         return {
             "ndcg": ndcg,
             "suspects": len(found.user_idx) / self.split.num_users,
             "pushed": len(found.pushed),
-            "ties_left": len(cells["grounded"].ties) / max(len(self.data.ties), 1),
+            "ties_left": len(ways["grounded"].ties) / max(len(self.data.ties), 1),
+            "events_left": {n: kept / len(self.data.interactions) for n, kept in left.items()},
             "detect_s": seconds,
+        }
+
+    def clips(self, seed: int) -> dict[str, Any]:
+        """Measure what it costs that a friend's history counts as so much at least."""
+        return {
+            "ndcg": {
+                f"clip {clip:g}" if clip else "plain": self._ndcg(
+                    self._unattacked(seed, clip), self.data
+                )
+                for clip in CLIPS
+            }
         }
 
     def _ndcg(self, model: Any, data: TrainingSet) -> float:
@@ -204,8 +226,8 @@ class Bench:
             is_fake = np.isin(np.arange(data.num_users), rows)
             flagged = np.isin(np.arange(data.num_users), found.user_idx)
             ways = {"attacked": data, "found": without_accounts(data, found.user_idx)}
-            if attack in GROUNDED and self.name == "shop":
-                ways["grounded"] = grounded(data)
+            if attack in DEFENDED:
+                ways |= {name: DEFENCES[name](data) for name in TRIED}
             hits = {"before": before, "live": live}
             for name, left in ways.items():
                 same = name == "found" and not len(found.user_idx)
@@ -234,17 +256,43 @@ class Bench:
         return measure
 
     def one_friend(self, seed: int) -> dict[str, Any]:
-        """Give each of some shoppers fake friends of their own, who had the item alone, live."""
+        """Give each of some shoppers fake friends of their own, live; means of some targets."""
         rng = np.random.default_rng(seed)
-        model, hits = self._unattacked(seed), {}
         some = rng.choice(self.people, min(300, len(self.people)), replace=False)
-        for band in ("rare", "mid", "popular"):
-            target = self._target(band, rng)
-            for friends in (0, 1, 3):
-                data = _befriended(self.data, some, target, friends)
-                model.serve(data)
-                hits[f"{band} x {friends}"] = self._hits(model, data, target, some)
-        return {"hits": hits}
+        fitted = {clip: self._unattacked(seed, clip) for clip in CLIPS}
+        found = dict[str, list[float]]()
+        for band in ("rare", "mid"):
+            for target in (self._target(band, rng) for _ in range(TARGETS)):
+                for friends, fillers in ((0, 0), (1, 0), (3, 0), (3, 9)):
+                    data = self._befriended(some, target, friends, fillers, rng)
+                    for clip, model in fitted.items():
+                        model.serve(data)
+                        hits = self._hits(model, data, target, some)
+                        cell = f"{band} x {friends}, {fillers} fillers, clip {clip:g}"
+                        found.setdefault(cell, []).append(hits)
+        return {"hits": {cell: float(np.mean(hits)) for cell, hits in found.items()}}
+
+    def _befriended(
+        self, some: Ints, target: int, friends: int, fillers: int, rng: np.random.Generator
+    ) -> TrainingSet:
+        fill = FILLERS["average"]
+        profiles = [
+            np.concatenate([[target], fill(self.shop, target, fillers, rng)]).astype(np.int64)
+            for _ in range(len(some) * friends)
+        ]
+        with_fakes, rows = add_fakes(self.data, profiles)
+        whom = np.tile(some, friends)
+        made = {
+            name: np.concatenate([getattr(self.data.ties, name), new])
+            for name, new in {
+                "src_idx": np.concatenate([whom, rows]),
+                "dst_idx": np.concatenate([rows, whom]),
+                "kind": np.zeros(2 * len(rows), np.int8),
+                "weight": np.ones(2 * len(rows), np.float32),
+                "since_ms": np.zeros(2 * len(rows), np.int64),
+            }.items()
+        }
+        return replace(with_fakes, ties=type(self.data.ties)(**made))
 
     def _attacked(self, attack: Attack, seed: int) -> tuple[int, TrainingSet, Ints]:
         rng = np.random.default_rng([seed, len(attack.name)])
@@ -277,28 +325,6 @@ class Bench:
         scores[engagement(data)[who].nonzero()] = -np.inf
         top = np.argpartition(-scores, K, axis=1)[:, :K]
         return float((top == target).any(axis=1).mean())
-
-
-def grounded(data: TrainingSet) -> TrainingSet:
-    """Leave out ties of people without a common friend."""
-    pairs, strengths = tie_strengths(data)
-    common = strengths[:, STRENGTHS.index("common_neighbours")]
-    return replace(data, ties=pairs.take(common > 0))
-
-
-def _befriended(data: TrainingSet, some: Ints, target: int, friends: int) -> TrainingSet:
-    profiles = [np.array([target])] * (len(some) * friends)
-    with_fakes, rows = add_fakes(data, profiles)
-    src, zeros = np.tile(some, friends), np.zeros(len(rows), np.int64)
-    ties, ones = data.ties, np.ones(2 * len(rows), np.float32)
-    made = {
-        "src_idx": np.concatenate([ties.src_idx, src, rows]),
-        "dst_idx": np.concatenate([ties.dst_idx, rows, src]),
-        "kind": np.concatenate([ties.kind, np.zeros(2 * len(rows), np.int8)]),
-        "weight": np.concatenate([ties.weight, ones]),
-        "since_ms": np.concatenate([ties.since_ms, zeros, zeros]),
-    }
-    return replace(with_fakes, ties=type(ties)(**made))
 
 
 def _read(name: str, data: Path) -> Split:

@@ -5,8 +5,8 @@ docs/discretion.md what it costs that lists draw on fewer friends, into docs/lan
 guards catch and models cost, into docs/together.md how well friends, groups and people are brought
 together, into docs/privacy.md what a bound costs, into docs/performance.md and
 docs/operations-sizing.md what the service costs, into docs/rollout.md what catches faults, into
-docs/network.md how near influence comes to the truth, and into docs/off-policy.md how near
-estimates do.
+docs/network.md how near influence comes to the truth, into docs/off-policy.md how near
+estimates do, and into docs/attacks.md what fake accounts reach.
 
     python -m benchmarks.pages           # write what has changed
     python -m benchmarks.pages --check   # name what is out of date, and fail
@@ -38,6 +38,7 @@ from typing import Any, Final
 from benchmarks import (
     accuracy_tables,
     all_lists_table,
+    attacks_table,
     behaviour_table,
     content_goals,
     content_models_table,
@@ -105,6 +106,7 @@ PAGES: Final = tuple(
         "docs/network.md",
         "docs/behaviour.md",
         "docs/off-policy.md",
+        "docs/attacks.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
@@ -140,6 +142,13 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
         _read("language.json"), _read("encoders.json"), _read("finetuning.json")
     ),
     "language described": lambda _: language_table.write_described(_read("described.json")),
+    "described search": lambda _: language_table.write_found_by_described(
+        _read("described_gains.json")
+    ),
+    "described lists": lambda _: language_table.write_lists_by_described(
+        _read("described_gains.json")
+    ),
+    "taste profiles": lambda _: language_table.write_profiles(_read("taste_profiles.json")),
     "finetuning": lambda _: finetuning_table.write_finetuning(_read("finetuning.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
@@ -236,6 +245,12 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "graph blend": lambda _: graph_models_table.write_blend(_read("graph_blend.json")),
     "graph estimates": lambda _: graph_models_table.write_estimates(_read("graph_estimates.json")),
     "graph models sets": lambda _: graph_models_table.write_sets(_read("graph_models.json")),
+    "attacks": lambda _: attacks_table.write_reach(_read("attacks.json")),
+    "attacks defences": lambda _: attacks_table.write_defences(_read("attacks.json")),
+    "attacks price": lambda _: attacks_table.write_price(_read("attacks.json")),
+    "attacks friends": lambda _: attacks_table.write_friends(_read("attacks.json")),
+    "attacks models": lambda _: attacks_table.write_models(_read("attacks.json")),
+    "attacks run": lambda _: attacks_table.write_run(_read("attacks.json")),
     "network strengths": lambda _: network_table.write_strengths(_read("network.json")),
     "network newcomers": lambda _: network_table.write_newcomers(_read("network.json")),
     "network libraries": lambda _: network_table.write_libraries(_read("network.json")),

@@ -15,7 +15,7 @@ from coterie.models.social_linear import SocialLinear
 from coterie.models.space import Choice, Field, LogUniform, Space
 
 MODEL: Final = SocialConfig()
-SHARED: Final = ("linear.use_ties", "linear.dislike_weight")
+SHARED: Final = ("linear.use_ties", "linear.dislike_weight", "linear.least_friend_history")
 """Fields of the closed form that the model sets to its own."""
 PART: Final = "linear."
 SPACE: Final[Space] = {
@@ -44,6 +44,7 @@ TUNED: Final = {
 """Effects of what ``coterie tune`` searches."""
 OTHERS: Final = {
     "use_ties": "false: the same model without friends",
+    "least_friend_history": "purchases as which a friend's history counts at least",
     "use_times": "false: the age of events does not count",
     "friend_dropout": "share of shoppers whose friends are hidden in an epoch, to do without them",
     "weak_event_weight": "weight of a target only viewed, clicked or shared; 1 for what was had",

@@ -209,6 +209,9 @@ class BatchKernel:
         rows, counts = Ragged(offsets).row, np.diff(offsets)
         total = tastes.total[some]
         tie_weight, gate = weights.encoder.of_ties(tastes.friends.strengths[ties], offsets, total)
+        if weights.least_friend > 0:
+            short = weights.encoder.of_short(tastes.total[person], weights.least_friend)
+            tie_weight = tie_weight * short
         shape = (len(counts), len(tastes.total))
         friends = sparse.csr_matrix((tie_weight * gate[rows], person, offsets), shape)
         state = tastes.learned[some] + friends @ tastes.learned

@@ -20,7 +20,7 @@ from coterie.progress import Progress, silent
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import of_all_kinds
 from coterie.recommend.learned import FriendsFor, encoder_weights
-from coterie.recommend.linear import DISLIKE_WEIGHT, NAMES, PREFIX
+from coterie.recommend.linear import DISLIKE_WEIGHT, LEAST_FRIEND, NAMES, PREFIX
 from coterie.recommend.shoppers import Histories
 from coterie.recommend.terms import Parameters
 
@@ -59,6 +59,7 @@ class Weights:
     def __init__(self, parameters: Parameters) -> None:
         self.encoder = encoder_weights(parameters)
         self.dislike = float(parameters.get(DISLIKE_WEIGHT, 0.0))
+        self.least_friend = float(parameters.get(LEAST_FRIEND, 0.0))
         self.friends_for = FriendsFor(int(parameters.get("friends_for", FriendsFor.EVERYONE)))
         self.has_linear = bool(parameters.keys() & NAMES)
         if self.has_linear:
@@ -125,7 +126,7 @@ def sum_up(
         if weights.has_linear:
             of_entries = weights.linear(part)
             whole = _sums(part, np.abs(of_entries))
-            size = np.maximum(whole, 1e-9) ** -weights.linear_history
+            size = np.maximum(whole, max(weights.least_friend, 1e-9)) ** -weights.linear_history
             sums = entry_matrix(part, of_entries, len(vectors.friend)) @ vectors.friend
             linear[some] = sums * np.where(whole > 0, size, 0.0)[:, None]
         told(_WHAT, some.stop, people)

@@ -12,6 +12,8 @@ def synthesise(options: argparse.Namespace) -> None:
     from coterie.workflow.synthesise import synthesise as make
 
     given = {"people": options.people, "seed": options.seed}
+    if options.epsilon is not None:
+        given |= {"epsilon": options.epsilon, "delta": options.delta}
     if options.generator:
         given["generator"] = options.generator
     with bar() as progress:
@@ -21,4 +23,10 @@ def synthesise(options: argparse.Namespace) -> None:
         f"{rows['users']:,} people who do not exist, {rows['ties']:,} ties and "
         f"{rows['events']:,} events are in {options.out}; items are the shop's own"
     )
+    promise = card["promise"]
+    if promise:
+        show.say(
+            f"Bounded: epsilon {promise['epsilon']:.3g}, delta {promise['delta']:.1g} for "
+            f"{promise['unit']} ({promise['accountant']})"
+        )
     show.say(f"coterie ingest {options.out} --out FOLDER")

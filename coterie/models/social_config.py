@@ -32,6 +32,9 @@ class SocialConfig:
     dislike_weight: float = 0.0
     """Share that an item that was turned down takes away from others, of what it would have added
     had it been liked, in both halves; 0: nothing. It is never a target."""
+    least_friend_history: float = 0.0
+    """Purchases as which a friend's history counts at least, in lists: a friend who had one thing
+    alone then says it no louder than one of so many things says each. 0: it counts as it is."""
     use_times: bool = True
     """Whether the age of events counts, beyond which of them are the newest."""
     entry_dropout: float = 0.5
@@ -64,7 +67,8 @@ class SocialConfig:
     """Weight of popularity for shoppers without history and friends, in units of the scores'
     spread; None: validation chooses, .5 where there is none."""
     linear: SocialLinearConfig = field(default_factory=SocialLinearConfig)
-    """Settings of the closed form; ``use_ties``, ``dislike_weight`` and times are those above."""
+    """Settings of the closed form; ``use_ties``, ``dislike_weight``, ``least_friend_history`` and
+    times are those above."""
     content: ContentSignal = field(default_factory=ContentSignal)
     """Neighbours in words, pictures and sound, of share 0 until a shop has them; where it counts,
     items that nobody had get the vectors of their neighbours."""
@@ -113,6 +117,8 @@ class SocialConfig:
             raise BadInputError(f"linear_weight must be in [0, 1), found {self.linear_weight}")
         if not 0 <= self.dislike_weight < math.inf:
             raise BadInputError(f"dislike_weight must not be below 0, found {self}")
+        if not 0 <= self.least_friend_history < math.inf:
+            raise BadInputError(f"least_friend_history must not be below 0, found {self}")
         if not 0 <= self.exposure_power <= 1 or not 1 <= self.exposure_clip < math.inf:
             raise BadInputError(
                 f"exposure_power must be in [0, 1], exposure_clip 1 or more, found {self}"
@@ -135,6 +141,7 @@ class SocialConfig:
             self.linear,
             use_ties=self.friends_for is FriendsFor.EVERYONE,
             dislike_weight=self.dislike_weight,
+            least_friend_history=self.least_friend_history,
             age_decay=self.linear.age_decay if self.use_times else 0.0,
         )
 

@@ -22,7 +22,7 @@ arXiv:2108.07567). Where tastes are broad it is worth much (docs/models.md).
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -82,6 +82,8 @@ class SocialLinearConfig:
     dislike_weight: float = 0.0
     """Share that an item that was turned down takes away, of what it would have added had it been
     liked; 0: nothing. It is never an answer."""
+    least_friend_history: float = 0.0
+    """Purchases as which a friend's history counts at least, in lists; 0: it counts as it is."""
     use_ties: bool = True
     """Whether friends count at all."""
     iterations: int = 4
@@ -103,6 +105,8 @@ class SocialLinearConfig:
             )
         if not 0 <= self.dislike_weight < math.inf:
             raise BadInputError(f"dislike_weight must not be below 0, found {self}")
+        if not 0 <= self.least_friend_history < math.inf:
+            raise BadInputError(f"least_friend_history must not be below 0, found {self}")
         if min(self.rank, self.iterations) < 1 or min(self.residual_weight, self.neighbours) < 0:
             raise BadInputError(
                 f"rank and iterations start at 1, residual_weight and neighbours at 0: {self}"
@@ -258,6 +262,8 @@ def fit_linear(
     near = (sparse.diags_array(solved.left * scale) @ near).tocsr()
     to_own, to_friend = to_own * scale[:, None], to_friend * (share * scale)[:, None]
     own_in, friend_in = torch.from_numpy(to_own), torch.from_numpy(to_friend)
+    # Lists alone know the least: how friends are learned from stays as it is.
+    weights = replace(weights, least_friend=config.least_friend_history)
     return LinearPart(weights, own_in, friend_in, torch.from_numpy(out), near)
 
 

@@ -26,7 +26,7 @@ from coterie.models.social_config import SocialConfig
 from coterie.recommend.batches import Community
 from coterie.recommend.encoder import Encoder, ShopperTensors, of_all_kinds, to_device
 from coterie.recommend.learned import FriendsFor
-from coterie.recommend.linear import DISLIKE_WEIGHT
+from coterie.recommend.linear import DISLIKE_WEIGHT, LEAST_FRIEND
 from coterie.recommend.recommender import Recommender
 from coterie.recommend.shoppers import Shoppers
 from coterie.recommend.terms import Parameters, renew_tensors
@@ -295,6 +295,8 @@ class SocialTrainee(Trainee):
             parameters["heads"] = torch.tensor(self.config.heads)
         if self.config.dislike_weight > 0:
             parameters[DISLIKE_WEIGHT] = torch.tensor(self.config.dislike_weight)
+        if self.config.least_friend_history > 0:
+            parameters[LEAST_FRIEND] = torch.tensor(self.config.least_friend_history)
         if self.config.friends_for is not FriendsFor.EVERYONE:
             parameters["friends_for"] = torch.tensor(self.config.friends_for.value)
         return {name: p.detach().float().cpu().clone() for name, p in parameters.items()}

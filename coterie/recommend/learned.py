@@ -9,7 +9,7 @@ import torch
 
 from coterie.errors import BadInputError
 from coterie.recommend.encoder import Encoder, of_all_kinds
-from coterie.recommend.linear import DISLIKE_WEIGHT
+from coterie.recommend.linear import DISLIKE_WEIGHT, LEAST_FRIEND
 from coterie.recommend.shoppers import Shoppers
 from coterie.recommend.source_items import SourceItems
 from coterie.recommend.terms import Asked, Parameters, Query, Sources, TermContributions
@@ -53,9 +53,11 @@ class LearnedTerm:
         | {f"{ENCODER}{name}" for name, _ in Encoder().named_parameters()}
     )
 
-    may_lack: ClassVar[frozenset[str]] = frozenset({"heads", "friends_for", DISLIKE_WEIGHT})
-    """Tensors that a release need not have: then there is one head, everyone's friends count, and
-    what was turned down takes nothing away."""
+    may_lack: ClassVar[frozenset[str]] = frozenset(
+        {"heads", "friends_for", DISLIKE_WEIGHT, LEAST_FRIEND}
+    )
+    """Tensors that a release need not have: then there is one head, everyone's friends count, of
+    however short a history, and what was turned down takes nothing away."""
 
     def __init__(self, tensors: Parameters):
         """Make tensors that were checked, of ``names`` and ``may_lack``, ready to be asked."""
@@ -70,6 +72,7 @@ class LearnedTerm:
         self._scale = float(tensors["inverse_temperature"]) / self._heads
         self._friends_for = FriendsFor(int(tensors.get("friends_for", FriendsFor.EVERYONE)))
         self._dislike_weight = float(tensors.get(DISLIKE_WEIGHT, 0.0))
+        self._least_friend = float(tensors.get(LEAST_FRIEND, 0.0))
 
     @classmethod
     def of_tensors(cls, tensors: Parameters, num_items: int) -> "LearnedTerm":
@@ -106,7 +109,8 @@ class LearnedTerm:
     def read(self, shoppers: Shoppers) -> Asked:
         """Weigh what shoppers bring, in double precision, without what does not count."""
         shoppers = self._counting(shoppers)
-        weighed, listed = self._encoder.weigh(shoppers, self._dislike_weight), shoppers.sources()
+        weighed = self._encoder.weigh(shoppers, self._dislike_weight, self._least_friend)
+        listed = shoppers.sources()
         tie = np.append(
             weighed.tie_weight * np.repeat(weighed.gate, np.diff(shoppers.friends.offsets)), 1.0
         )

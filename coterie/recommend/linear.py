@@ -5,7 +5,7 @@ Weights are of low rank, plus some of each item's nearest for own entries.
 With the entries e of a shopper's history and of each friend f's::
 
     w_e = s_e kind[kind_e] * (1 + age_e) ** -rate
-    a_f = 1 / (|friends| ** friend_power * W_f ** history_power),   W_f = sum_e |w_e|
+    a_f = 1 / (|friends| ** friend_power * max(W_f, least) ** history_power),  W_f = sum_e |w_e|
     s   = sum_e w_e own[item_e] + sum_f a_f sum_e w_e friend[item_e]
     score_i = s . out[i] + sum_e w_e near[item_e, i]
               - w_i own[i] . out[i]   where the shopper's own history holds i
@@ -34,6 +34,8 @@ from coterie.recommend.weighing import Doubles
 Matrix = Any  # scipy.sparse.csr_matrix of doubles
 DISLIKE_WEIGHT: Final = "dislike_weight"
 """Name of a release's tensor: both halves have one weight."""
+LEAST_FRIEND: Final = "least_friend_history"
+"""Likewise."""
 PREFIX: Final = "linear."
 VECTORS: Final = ("own", "friend", "out")
 _FRIEND: Final = f"{PREFIX}friend"
@@ -54,6 +56,8 @@ class InputWeights:
     history_power: float
     dislike_weight: float = 0.0
     """What an entry that speaks against its item takes away, of what it would have added."""
+    least_friend: float = 0.0
+    """What a friend's history weighs at least, W_f."""
 
     def own(self, shoppers: Shoppers, num_items: int) -> Matrix:
         """Sum own weights w_e by shopper and item, shape (b, items)."""
@@ -90,9 +94,8 @@ class InputWeights:
         sizes = np.abs(of_entries)
         whole = np.bincount(person, sizes, len(offsets) - 1)[friends.person]
         spread = np.repeat(counts.astype(np.float64) ** self.friend_power, counts)
-        return np.where(
-            whole > 0, 1.0 / (spread * np.maximum(whole, 1e-9) ** self.history_power), 0.0
-        )
+        size = np.maximum(whole, max(self.least_friend, 1e-9)) ** self.history_power
+        return np.where(whole > 0, 1.0 / (spread * size), 0.0)
 
     def _entries(self, shoppers: Shoppers, num_items: int) -> Matrix:
         histories = shoppers.histories
@@ -216,8 +219,8 @@ class LinearPart:
         near = near_matrix(num_items, weight, item, offsets)
         kind = of_all_kinds(tensors[f"{PREFIX}kind"].double(), loudest=1.0).numpy()
         rate, friend_power, history_power = (float(tensors[f"{PREFIX}{n}"]) for n in _POWERS)
-        dislike_weight = float(tensors.get(DISLIKE_WEIGHT, 0.0))
-        weights = InputWeights(kind, rate, friend_power, history_power, dislike_weight)
+        both = (float(tensors.get(name, 0.0)) for name in (DISLIKE_WEIGHT, LEAST_FRIEND))
+        weights = InputWeights(kind, rate, friend_power, history_power, *both)
         own, friend, out = vectors
         return cls(weights, own, friend, out, near)
 

@@ -60,8 +60,16 @@ class EncoderWeights:
             numbers["strength"],
         )
 
-    def weigh(self, shoppers: Shoppers, dislike_weight: float) -> Weighed:
-        """Weigh the entries, people and ties of a batch; each comes out the same in any batch."""
+    def weigh(
+        self, shoppers: Shoppers, dislike_weight: float, least_friend: float = 0.0
+    ) -> Weighed:
+        """Weigh the entries, people and ties of a batch; each comes out the same in any batch.
+
+        Args:
+            shoppers: The batch.
+            dislike_weight: What an entry takes away that speaks against its item.
+            least_friend: What a friend's history weighs at least.
+        """
         histories, friends = shoppers.histories, shoppers.friends
         num_people, b = histories.num_people, len(shoppers)
         weight = self.of_entries(histories, dislike_weight)
@@ -69,6 +77,8 @@ class EncoderWeights:
         size = np.abs(weight) if dislike_weight else weight
         total = np.bincount(person, size, num_people).astype(np.float64, copy=False)
         tie_weight, gate = self.of_ties(friends.strengths, friends.offsets, total[:b])
+        if least_friend > 0:
+            tie_weight = tie_weight * self.of_short(total[friends.person], least_friend)
         return Weighed(weight, total, self.shrink(total), tie_weight, gate)
 
     def of_entries(self, histories: Histories, dislike_weight: float) -> Doubles:
@@ -80,6 +90,14 @@ class EncoderWeights:
     def shrink(self, total: Doubles) -> Doubles:
         """Compute what sums of entries are multiplied with to become tastes, from their totals."""
         return _shrink(total, self.own_power)
+
+    def of_short(self, total: Doubles, least: float) -> Doubles:
+        """Compute by what ties to friends are multiplied whose histories weigh too little.
+
+        A taste is a sum over its size: so a friend who had one thing alone would say that thing
+        alone as loudly as another says all of theirs.
+        """
+        return np.asarray(np.minimum(total / least, 1.0) ** self.own_power)
 
     def of_ties(self, strengths: Floats, offsets: Ints, total: Doubles) -> tuple[Doubles, Doubles]:
         """Weigh the ties of b shoppers.

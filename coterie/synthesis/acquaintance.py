@@ -50,7 +50,10 @@ class Acquaintances:
 
     def draw(self, traits: Traits, rng: np.random.Generator) -> Ties:
         """Draw ties of people with these traits."""
-        one, other = self.draw_pairs(traits, rng)
+        return self.dress(*self.draw_pairs(traits, rng), rng)
+
+    def dress(self, one: Ints, other: Ints, rng: np.random.Generator) -> Ties:
+        """Draw of what kind each pair is, whether it goes both ways, its weight and its day."""
         kind = rng.choice(len(TIE_KINDS), len(one), p=self.kinds)
         both = _UNDIRECTED[kind] | (rng.random(len(one)) < self.returned[kind])
         weight, since = self._weights(len(one), rng), self._since(len(one), rng)
@@ -185,6 +188,13 @@ def fit_likeness(
         model = _bisect(model, "closing", 0.95, aim_closed, traits, taste, rng)
         model = _bisect(model, "alike", _MOST_ALIKE, aim_alike, traits, taste, rng)
     return model
+
+
+def fit_alike(
+    model: Acquaintances, aim: float, traits: Traits, rng: np.random.Generator
+) -> Acquaintances:
+    """Choose likeness so that ties among people with these traits are so alike."""
+    return _bisect(model, "alike", _MOST_ALIKE, aim, traits, unit(traits.taste), rng)
 
 
 def _bisect(

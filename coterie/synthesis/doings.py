@@ -137,8 +137,8 @@ def learn_doings(source: SourceShop, pairs: HadPairs, clock: ShopClock | None) -
     ways[:, np.bincount(single, minlength=1 << KINDS) < _RARE] = 0.0
     of_kind = np.bincount(kind, minlength=KINDS)
     has = np.array([((pairs.kinds >> at) & 1).sum() for at in range(KINDS)])
-    is_rated = np.isin(kind, _RATED) & (events.value > 0)
-    is_priced = np.isfinite(events.value) & ~np.isin(kind, _RATED)
+    is_rated = np.isin(kind, RATED) & (events.value > 0)
+    is_priced = np.isfinite(events.value) & ~np.isin(kind, RATED)
     half = np.clip(np.rint(2 * events.value[is_rated]).astype(np.int64), 1, 10) - 1
     return Doings(
         ways=shares(ways, axis=1),
@@ -154,7 +154,7 @@ def learn_doings(source: SourceShop, pairs: HadPairs, clock: ShopClock | None) -
     )
 
 
-_RATED: Final = np.array(
+RATED: Final = np.array(
     [at for at, kind in enumerate(EVENT_KINDS) if kind in (EventKind.RATING, EventKind.REVIEW)]
 )
 

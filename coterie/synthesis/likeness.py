@@ -12,8 +12,9 @@ from coterie.data.dataset import Ints
 from coterie.schema import EVENT_KINDS
 from coterie.synthesis.acquaintance import likeness, mutual, transitivity, unit
 from coterie.synthesis.clock import DAY_MS, HOUR_MS, ShopClock
-from coterie.synthesis.shop import MadeUpShop
-from coterie.synthesis.source import Doubles, SourceShop
+from coterie.synthesis.doings import RATED
+from coterie.synthesis.made_up import MadeUpShop
+from coterie.synthesis.source import Doubles, SourceShop, had_matrix
 from coterie.synthesis.traits import COUNTS, SPAN, Traits, directions, traits_of
 
 _TOP: Final = 200
@@ -52,7 +53,9 @@ def compare_shops(real: SourceShop, made: SourceShop, seed: int = 0) -> dict[str
     loadings = directions(real.pairs(), real, _TASTES, seed)
     told = [_traits(one, loadings, clock) for one in (real, made)]
     tables = [np.concatenate([np.log1p(one.counts), one.span], axis=1) for one in told]
-    columns = dict(zip((*COUNTS, *SPAN), np.arange(tables[0].shape[1]), strict=True))
+    if not real.is_dated:
+        tables = [table[:, : len(COUNTS)] for table in tables]
+    columns = dict(zip((*COUNTS, *SPAN), np.arange(tables[0].shape[1]), strict=False))
     return {
         "columns": {
             name: float(ks_2samp(tables[0][:, at], tables[1][:, at], method="asymp").statistic)
@@ -85,20 +88,23 @@ def _shares(real: SourceShop, made: SourceShop) -> dict[str, float]:
     counts = []
     for shop in (real, made):
         events = shop.events
-        stars = events.value[np.isfinite(events.value) & (events.value <= 5)]
+        stars = events.value[np.isin(events.kind, RATED) & (events.value > 0)]
         counts.append(
             {
                 "kinds": np.bincount(events.kind, minlength=len(EVENT_KINDS)),
                 "days": np.bincount(events.ts_ms // DAY_MS - begin, minlength=days),
                 "hours": np.bincount(events.ts_ms % DAY_MS // HOUR_MS, minlength=24),
-                "stars": np.bincount(np.rint(2 * stars).astype(np.int64), minlength=11),
+                "stars": np.bincount(
+                    np.clip(np.rint(2 * stars), 1, 10).astype(np.int64), minlength=11
+                ),
                 "items": np.bincount(events.item_idx, minlength=shop.num_items),
                 "categories": np.bincount(
                     shop.group[events.item_idx], minlength=int(real.group.max()) + 1
                 ),
             }
         )
-    return {name: variation(counts[0][name], counts[1][name]) for name in counts[0]}
+    kept = [name for name in counts[0] if real.is_dated or name not in ("days", "hours")]
+    return {name: variation(counts[0][name], counts[1][name]) for name in kept}
 
 
 def _by_kind(shop: SourceShop) -> Ints:
@@ -145,14 +151,6 @@ def _common_items(shop: SourceShop) -> float:
     had = had_matrix(shop)
     both = had[shop.ties.src_idx].multiply(had[shop.ties.dst_idx])
     return float(both.sum() / len(shop.ties))
-
-
-def had_matrix(shop: SourceShop) -> "sparse.csr_matrix[np.float64]":
-    """Lay out who wanted what, by ones, shape (people, items)."""
-    pairs = shop.pairs()
-    rows, items = pairs.person[pairs.wanted], pairs.item[pairs.wanted]
-    shape = (shop.num_people, shop.num_items)
-    return sparse.csr_matrix((np.ones(len(rows)), (rows, items)), shape)
 
 
 def _together(real: SourceShop, made: SourceShop) -> dict[str, float]:

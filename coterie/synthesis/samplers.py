@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
+from scipy import sparse
 
 from coterie.data.dataset import Ints
+from coterie.synthesis.acquaintance import Acquaintances
+from coterie.synthesis.baskets import Baskets
 from coterie.synthesis.source import Doubles
-from coterie.synthesis.traits import group_means
+from coterie.synthesis.traits import ColumnQuantiles, group_means
 
 _LOOKED_AT: Final = 20_000
 """People among whom nearest ones are sought."""
@@ -28,7 +31,17 @@ class RealPeople:
     """Followers of ties, shape (m,)."""
     dst: Ints
     tastes: int
-    """ColumnQuantiles of taste, which come first."""
+    """Columns of taste, which come first."""
+    had: "sparse.csr_matrix[np.float64]"
+    """Who wanted what, by ones, shape (n, items)."""
+    columns: ColumnQuantiles
+    """What scores stand for."""
+    baskets: Baskets
+    """How items are drawn of tastes."""
+    acquaintances: Acquaintances
+    """How ties are drawn."""
+    steps: int
+    """Of training, where there is any."""
 
 
 class Sampler(Protocol):
@@ -136,3 +149,10 @@ def learn_copula(people: RealPeople, rng: np.random.Generator) -> Sampler:
 def learn_neighbours(people: RealPeople, rng: np.random.Generator) -> Sampler:
     """Keep people, to draw others between those who are alike."""
     return LocalNormal.learn(people, rng)
+
+
+def learn_adversarial(people: RealPeople, rng: np.random.Generator) -> Sampler:
+    """Train a generator against critics; torch takes seconds to import, so only here."""
+    from coterie.synthesis import adversarial
+
+    return adversarial.learn_adversarial(people, rng)

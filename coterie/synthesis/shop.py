@@ -2,25 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
-from coterie.data.dataset import Interactions, Ints, Ties
 from coterie.synthesis.acquaintance import Acquaintances, learn_acquaintances
 from coterie.synthesis.baskets import Baskets, learn_baskets
 from coterie.synthesis.clock import ShopClock
 from coterie.synthesis.doings import Doings, learn_doings
+from coterie.synthesis.made_up import MadeUpShop, ShopModel
 from coterie.synthesis.samplers import (
     Learner,
     RealPeople,
     Sampler,
+    learn_adversarial,
     learn_columns,
     learn_copula,
     learn_neighbours,
 )
 from coterie.synthesis.settings import SynthesisSettings
-from coterie.synthesis.source import Bools, Doubles, SourceShop
+from coterie.synthesis.simulated import fit_simulator
+from coterie.synthesis.source import Doubles, SourceShop, had_matrix
 from coterie.synthesis.traits import (
     ColumnQuantiles,
     Traits,
@@ -30,30 +32,6 @@ from coterie.synthesis.traits import (
 )
 
 Told = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class MadeUpShop:
-    """Events and ties of people who do not exist, by row; items are the real ones."""
-
-    num_people: int
-    events: Interactions
-    part: Ints
-    """Index in ``schema.PARTS`` of each event; -1: none."""
-    ties: Ties
-    named: Bools
-    """Whether friends may see them, shape (people,)."""
-
-
-class ShopModel(Protocol):
-    """What made-up shops are drawn from."""
-
-    @property
-    def num_people(self) -> int:
-        """Count the people that it was learned from, as far as it may tell."""
-
-    def draw(self, num_people: int, rng: np.random.Generator) -> MadeUpShop:
-        """Draw a shop of so many people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +67,7 @@ LEARNERS: Final[Mapping[str, Learner]] = {
     "neighbours": learn_neighbours,
     "copula": learn_copula,
     "columns": learn_columns,
+    "adversarial": learn_adversarial,
 }
 
 
@@ -114,23 +93,31 @@ def learn_shop(
     told("ties")
     acquaintances = learn_acquaintances(source.ties, traits, num_groups, rng, by_degree=alone)
     told("people")
+    columns, doings = ColumnQuantiles.of(traits.table), learn_doings(source, pairs, clock)
+    if settings.generator == "simulator":
+        return fit_simulator(source, num_groups, acquaintances, doings, clock)
     people = RealPeople(
-        normal_scores(traits.table, rng),
-        traits.group,
-        num_groups,
-        source.ties.src_idx,
-        source.ties.dst_idx,
-        loadings.shape[1],
+        scores=normal_scores(traits.table, rng),
+        group=traits.group,
+        num_groups=num_groups,
+        src=source.ties.src_idx,
+        dst=source.ties.dst_idx,
+        tastes=loadings.shape[1],
+        had=had_matrix(source),
+        columns=columns,
+        baskets=baskets,
+        acquaintances=acquaintances,
+        steps=settings.steps,
     )
     return LearnedShop(
         num_people=source.num_people,
         groups=np.bincount(traits.group, minlength=num_groups) / source.num_people,
-        columns=ColumnQuantiles.of(traits.table),
+        columns=columns,
         sampler=LEARNERS[settings.generator](people, rng),
         # Items are columns as well: each is had by chance, whatever else somebody has.
         baskets=replace(baskets, popular=1.0) if alone else baskets,
         acquaintances=acquaintances,
-        doings=learn_doings(source, pairs, clock),
+        doings=doings,
         clock=clock,
         price=source.price,
         named=source.named,

@@ -105,6 +105,14 @@ class HadPairs:
         return sparse.csr_matrix((scaled, (self.person, self.item)), (num_people, num_items))
 
 
+def had_matrix(shop: SourceShop) -> "sparse.csr_matrix[np.float64]":
+    """Lay out who wanted what, by ones, shape (people, items)."""
+    pairs = shop.pairs()
+    rows, items = pairs.person[pairs.wanted], pairs.item[pairs.wanted]
+    shape = (shop.num_people, shop.num_items)
+    return sparse.csr_matrix((np.ones(len(rows)), (rows, items)), shape)
+
+
 def categories_of(names: "list[str | None]", most: int = 128) -> Ints:
     """Give items the number of their category: as deep as there are at most ``most``."""
     paths = [(name or "").split("/") for name in names]

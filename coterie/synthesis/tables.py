@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from coterie.data.dataset import Ints
 from coterie.schema import EVENT_KINDS, EVENTS, ITEMS, PARTS, TIE_KINDS, TIES, USERS
-from coterie.synthesis.shop import MadeUpShop
+from coterie.synthesis.made_up import MadeUpShop
 
 PREFIX: Final = "made-up"
 """What ids of made-up people begin with."""

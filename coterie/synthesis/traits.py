@@ -1,6 +1,6 @@
 """People in numbers: tastes, how much they do, how many they know, from when to when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,14 +11,13 @@ from coterie.data.dataset import Ints
 from coterie.errors import BadInputError
 from coterie.network.communities import find_communities
 from coterie.network.people import Network
+from coterie.synthesis.baskets import BESIDE
 from coterie.synthesis.clock import ShopClock
 from coterie.synthesis.source import Doubles, HadPairs, SourceShop
 
-BESIDE: Final = 0.3
-"""Weight of an item that was looked at and not wanted."""
 COUNTS: Final = ("wanted", "beside", "follows", "followed")
 SPAN: Final = ("first", "last")
-_KNOTS: Final = np.linspace(0.0025, 0.9975, 200)
+COLUMN_KNOTS: Final = np.linspace(0.0025, 0.9975, 200)
 """Quantiles that are kept of a column: the extremes are single people's."""
 _GENTLE: Final = 20.0
 """People of a community that count as much as all others together in its mean."""
@@ -93,7 +92,13 @@ def varimax(loadings: Doubles, rounds: int = 50) -> Doubles:
 def traits_of(
     source: SourceShop, pairs: HadPairs, loadings: Doubles, clock: ShopClock, least_group: int
 ) -> Traits:
-    """Tell a shop's people in numbers."""
+    """Tell a shop's people in numbers, with communities of at least so many people."""
+    found = traits_in(source, pairs, loadings, clock)
+    return replace(found, group=groups_of(source, least_group))
+
+
+def traits_in(source: SourceShop, pairs: HadPairs, loadings: Doubles, clock: ShopClock) -> Traits:
+    """Tell a shop's people in numbers, all in one community."""
     n = source.num_people
     had = pairs.matrix(n, source.num_items, BESIDE)
     counts = np.stack(
@@ -110,7 +115,7 @@ def traits_of(
     np.minimum.at(first, source.events.user_idx, at)
     np.maximum.at(last, source.events.user_idx, at)
     span = np.stack([np.minimum(first, last), last], axis=1)
-    return Traits(np.asarray(had @ loadings), counts, span, groups_of(source, least_group))
+    return Traits(np.asarray(had @ loadings), counts, span, np.zeros(n, np.int64))
 
 
 def groups_of(source: SourceShop, least: int) -> Ints:
@@ -133,12 +138,14 @@ class ColumnQuantiles:
     @classmethod
     def of(cls, table: Doubles) -> "ColumnQuantiles":
         """Keep the quantiles of each column."""
-        return cls(np.quantile(table, _KNOTS, axis=0))
+        return cls(np.quantile(table, COLUMN_KNOTS, axis=0))
 
     def values(self, scores: Doubles) -> Doubles:
         """Turn normal scores into values, shape (n, columns)."""
         place = ndtr(scores)
-        found = [np.interp(place[:, at], _KNOTS, self.knots[:, at]) for at in range(place.shape[1])]
+        found = [
+            np.interp(place[:, at], COLUMN_KNOTS, self.knots[:, at]) for at in range(place.shape[1])
+        ]
         return np.stack(found, axis=1)
 
 

@@ -1,6 +1,7 @@
 """The step that makes data to share: from clean tables to tables of people who do not exist."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,8 @@ from coterie.errors import BadInputError
 from coterie.files import atomic_folder
 from coterie.progress import Progress, silent
 from coterie.schema import EVENTS, ITEMS, TIES, USERS
+from coterie.synthesis.bounded_shop import learn_bounded
+from coterie.synthesis.made_up import ShopModel
 from coterie.synthesis.settings import SynthesisSettings
 from coterie.synthesis.shop import learn_shop
 from coterie.synthesis.source import SourceShop
@@ -40,7 +43,8 @@ def synthesise(
         What stands in ``synthesis.json``.
 
     Raises:
-        BadInputError: The folder is not clean, nothing can be learned of it, or ``out`` is there.
+        BadInputError: The folder is not clean, nothing can be learned of it, ``out`` is there, or
+            the bound is none.
         UnavailableError: A store does not answer.
     """
     settings = settings or SynthesisSettings()
@@ -51,7 +55,7 @@ def synthesise(
     told("reading")
     dataset = load_dataset(clean)
     source = SourceShop.of(dataset)
-    model = learn_shop(source, settings, told)
+    model, promise = _learn(source, settings, told)
     told("drawing")
     rng = np.random.default_rng([settings.seed, 1])
     made = model.draw(settings.people or model.num_people, rng)
@@ -62,7 +66,7 @@ def synthesise(
         "what": "People, ties and events are made up; items are those of the shop.",
         "settings": asdict(settings),
         "rows": {name: table.num_rows for name, table in tables.items()},
-        "promise": None,
+        "promise": promise,
     }
     with atomic_folder(target) as folder:
         for name in (EVENTS.name, TIES.name, ITEMS.name, USERS.name):
@@ -70,3 +74,12 @@ def synthesise(
         (folder / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     told.end()
     return card
+
+
+def _learn(
+    source: SourceShop, settings: SynthesisSettings, told: Callable[[str], None]
+) -> tuple[ShopModel, dict[str, Any] | None]:
+    if settings.epsilon is None:
+        return learn_shop(source, settings, told), None
+    found = learn_bounded(source, settings, told)
+    return found.shop, found.promise

@@ -41,7 +41,15 @@ def community(seed: int) -> Community:
     return Community.of(TrainingSet(events, friends, USERS, ITEMS, again=again))
 
 
-def release(seed: int, heads: int, dislike: float, friends_for: int, linear: bool, alike: float):
+def release(
+    seed: int,
+    heads: int,
+    dislike: float,
+    friends_for: int,
+    linear: bool,
+    alike: float,
+    least: float = 0.0,
+):
     """Made-up tensors; ``alike``: how far items' vectors lie apart."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -62,6 +70,7 @@ def release(seed: int, heads: int, dislike: float, friends_for: int, linear: boo
         "popularity_weight": torch.tensor(0.2 * min(alike, 1.0)),
         "heads": torch.tensor(heads),
         "dislike_weight": torch.tensor(dislike),
+        "least_friend_history": torch.tensor(least),
         "friends_for": torch.tensor(friends_for),
         **{f"encoder.{name}": p.detach().clone() for name, p in encoder.named_parameters()},
     }
@@ -104,6 +113,7 @@ FORMS = {
     "one head": (1, 0.0, FriendsFor.EVERYONE, False, 1.0),
     "closed form": (1, 0.0, FriendsFor.EVERYONE, True, 1.0),
     "two heads, dislikes take away": (2, 0.5, FriendsFor.EVERYONE, True, 1.0),
+    "short histories of friends count for less": (1, 0.0, FriendsFor.EVERYONE, True, 1.0, 4.0),
     "friends for newcomers": (1, 0.0, FriendsFor.NEWCOMERS, True, 1.0),
     "friends for nobody": (1, 0.3, FriendsFor.NOBODY, True, 1.0),
 }

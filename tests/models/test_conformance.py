@@ -59,9 +59,9 @@ CASES = (
     ),
     Case("social", "social", SOCIAL, social=True, closed_form=False),
     Case(
-        "social of two heads",
+        "social of two heads, short histories of friends count for less",
         "social",
-        (*SOCIAL, ("heads", 2)),
+        (*SOCIAL, ("heads", 2), ("least_friend_history", 3.0)),
         social=True,
         closed_form=False,
     ),

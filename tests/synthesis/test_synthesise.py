@@ -11,14 +11,16 @@ from coterie.cli import main
 from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
+from coterie.data.splits import choose
 from coterie.errors import BadInputError
+from coterie.fitting.fit import fit
 from coterie.synthesis.likeness import as_source, compare_shops, nearness
 from coterie.synthesis.settings import GENERATORS, SynthesisSettings
 from coterie.synthesis.shop import LEARNERS, learn_shop
-from coterie.synthesis.source import SourceShop
+from coterie.synthesis.source import SourceShop, had_matrix
 from coterie.workflow.synthesise import synthesise
 
-CONFIG = ShopConfig(num_users=400, num_items=150, num_events=16_000, unused=0.05, days=60)
+CONFIG = ShopConfig(num_users=300, num_items=100, num_events=10_000, unused=0.05, days=60)
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +43,16 @@ def made(clean):
     return out
 
 
-def test_ingest_and_train_take_what_was_made_up(made, capsys):
+def test_ingest_takes_what_was_made_up_and_models_learn_of_it(made):
     again = made.parent / "made-clean"
     assert main(["ingest", str(made), "--out", str(again)]) == 0
     report = json.loads((again / "ingest.json").read_text())
     assert report["reasons"] == {}
-    model = str(made.parent / "model")
-    assert main(["train", str(again), "--out", model, "--epochs", "1", "--min-gain", "0"]) == 0
+    whole = load_dataset(str(again))
+    kept = ("events", "ties", "catalogue")
+    assert all(len(getattr(whole, name)) for name in kept)
+    fitted = fit(choose(whole).for_test(), "ease")
+    assert np.isfinite(fitted.scores(np.arange(5))).all()
 
 
 def test_nobody_of_the_real_shop_is_in_it(made, clean):
@@ -73,7 +78,9 @@ def test_people_who_may_not_be_used_are_not_learned_from(clean, source):
 
 def test_the_same_seed_makes_the_same_people(source):
     drawn = [
-        learn_shop(source, SynthesisSettings(seed=seed)).draw(50, np.random.default_rng(seed))
+        learn_shop(source, SynthesisSettings(seed=seed, tastes=3)).draw(
+            50, np.random.default_rng(seed)
+        )
         for seed in (1, 1, 2)
     ]
     items = [one.events.item_idx.tolist() for one in drawn]
@@ -108,8 +115,30 @@ def test_columns_alone_tell_of_nobody_whom_they_are_like(source):
     assert abs(lift) < 0.1 * (real["likeness_of_ties"] - real["likeness_of_strangers"])
 
 
+def test_the_simulator_makes_shops_of_as_many_items(source):
+    settings = SynthesisSettings(generator="simulator", tastes=3)
+    made = learn_shop(source, settings).draw(200, np.random.default_rng(0))
+    assert made.num_people == 200
+    assert 0 < len(made.ties) == len({*zip(made.ties.src_idx, made.ties.dst_idx, strict=True)})
+    assert made.events.item_idx.max() < source.num_items
+    wanted = had_matrix(as_source(made, source)).sum() / 200
+    assert wanted == pytest.approx(had_matrix(source).sum() / source.num_people, rel=0.25)
+
+
+def test_critics_bend_what_the_copula_draws(source):
+    settings = SynthesisSettings(generator="adversarial", steps=3, tastes=3)
+    model = learn_shop(source, settings)
+    group = np.zeros(50, np.int64)
+    bent, again = (model.sampler.draw(group, np.random.default_rng(0)) for _ in range(2))
+    assert np.array_equal(bent, again)
+    apart = np.abs(bent - model.sampler.copula.draw(group, np.random.default_rng(0)))
+    assert 0 < apart.max() < 3
+    made = model.draw(200, np.random.default_rng(0))
+    assert made.num_people == 200 < len(made.events)
+
+
 def test_names_that_can_be_typed_are_those_that_there_are():
-    assert set(GENERATORS) == set(LEARNERS)
+    assert {*GENERATORS} == {*LEARNERS, "simulator"}
 
 
 def test_what_makes_no_sense_is_refused(clean, made, tmp_path):
