@@ -163,6 +163,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "experiments interleaving": lambda _: experiments_table.write_interleaving(
         _read("experiments.json")
     ),
+    "experiments exploring": lambda _: experiments_table.write_exploring(_read("experiments.json")),
     "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
     "exploring days": lambda _: exploring_days_table.write_table(_read("exploring_days.json")),
@@ -230,6 +231,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network ranks": lambda _: network_table.write_ranks(_read("network.json")),
     "network spread": lambda _: network_table.write_spread(_read("network.json")),
     "network scale": lambda _: network_table.write_scale(_read("network.json")),
+    "network methods": lambda _: network_table.write_methods(_read("network.json")),
     "network ties": lambda _: network_table.write_ties(_read("network.json")),
     "network use": lambda _: network_table.write_use(_read("network.json")),
     "behaviour chances": lambda _: behaviour_table.write_chances(_read("behaviour.json")),

@@ -72,5 +72,6 @@ def earlier_numbers(path: str, users: pa.Array) -> Ints:
                     "name the file of an earlier run, or remove it"
                 ) from error
     rows = pc.index_in(users, had["user_id"].combine_chunks().cast(users.type))
-    found = had[SEGMENT].combine_chunks().take(rows)
-    return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    # A run that knew nobody left a column without a type.
+    found = had[SEGMENT].combine_chunks().cast(pa.int64()).take(rows)
+    return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False))

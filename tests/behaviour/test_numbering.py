@@ -12,7 +12,7 @@ from coterie.behaviour.study import study_behaviour
 from coterie.data.ingest import ingest
 from coterie.errors import BadInputError
 from coterie.schema import SEGMENT
-from coterie.workflow.behaviour import analyse_behaviour, read_behaviour_settings
+from coterie.workflow.behaviour import REPORT_FILE, analyse_behaviour, read_behaviour_settings
 from tests.tiny_shop import write_raw
 
 QUICK = ("most_segments=3", "refits=2", "moments=1", "items=1", "weeks=1", "windows=2")
@@ -49,6 +49,8 @@ def test_earlier_numbers_are_read_by_id(tmp_path):
         assert earlier_numbers(none, users).tolist() == [-1, -1, -1]
     pq.write_table(pa.table({"user_id": ["cleo", "dan", "bea"], SEGMENT: [4, 1, None]}), path)
     assert earlier_numbers(str(path), users).tolist() == [-1, -1, 4]
+    pq.write_table(pa.table({"user_id": ["cleo"], SEGMENT: pa.nulls(1)}), path)
+    assert earlier_numbers(str(path), users).tolist() == [-1, -1, -1]
     pq.write_table(pa.table({"user_id": ["cleo"]}), path)
     with pytest.raises(BadInputError, match="holds no segments"):
         earlier_numbers(str(path), users)
@@ -74,3 +76,5 @@ def test_a_run_goes_on_with_the_numbers_of_the_one_before(tmp_path, monkeypatch)
     assert pq.read_table(out / PEOPLE_FILE) == moved
     numbers = [one["number"] for one in figures["segments"]["chosen"]]
     assert numbers == list(range(5, 5 + len(numbers)))
+    page = (out / REPORT_FILE).read_text()
+    assert all(f">{number}<" in page for number in numbers)
