@@ -15,6 +15,7 @@ from coterie.data.simulate.people import Acquaintance, People, make_people, make
 from coterie.data.simulate.visits import BOUGHT, CAUSES, Cause, Visits
 from coterie.experiments.estimates import difference
 from coterie.network.communities import find_communities
+from coterie.network.partitions import CommunityMethod
 from coterie.network.people import Network
 
 Ints = npt.NDArray[np.int64]
@@ -48,7 +49,8 @@ def make_world(seed: int) -> World:
     kind = np.zeros(len(ties.src), np.int8)
     known = Ties(ties.src, ties.dst, kind, np.ones(len(ties.src), np.float32), ties.since)
     network = Network.of(known, SHOPPERS)
-    return World(people, ties, find_communities(network, resolution=4.0, seeds=1).label)
+    found = find_communities(network, 4.0, 1, method=CommunityMethod.LEIDEN)
+    return World(people, ties, found.label)
 
 
 def live(world: World, treated: Bools, swayed: float, rng: np.random.Generator) -> Bools:

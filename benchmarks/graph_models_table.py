@@ -55,6 +55,8 @@ def write_gaps(results: Results) -> str:
     lines = []
     for name, found in results["sets"].items():
         rows = found["rows"]
+        if TWO_HOPS not in rows:
+            continue
         ours = rows[TWO_HOPS]
         parts = [
             f"{other} {_gap(ours, rows[other], 'known')} and {_gap(ours, rows[other], 'newcomers')}"

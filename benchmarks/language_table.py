@@ -1,6 +1,7 @@
 """The tables of docs/language.md, of what ``benchmarks.language`` found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import mean
 from typing import Any, Final
 
 SPEED: Final = 1_000
@@ -80,10 +81,63 @@ def write_described(found: Mapping[str, Any]) -> str:
     """Write how much of a small model's words could be kept, as Markdown."""
     return "\n".join(
         [
-            "| model | items | answered in the form | something kept | tokens written | core, s |",
-            "|---|---|---|---|---|---|",
+            "| model | items | answered in the form | something kept | tokens written | core, s | "
+            "an item, s |",
+            "|---|---|---|---|---|---|---|",
             f"| {found['model']} | {found['items']} | {found['in_form']} | "
             f"{found['items_with_something_kept']} | {found['tokens_out']:,} | "
-            f"{found['cpu_seconds']} |",
+            f"{found['cpu_seconds']} | {found['cpu_seconds'] / found['items']:.0f} |",
         ]
     )
+
+
+def write_found_by_described(results: Mapping[str, Any]) -> str:
+    """Write what generated words find, as Markdown."""
+    mrr = results["search"]["mrr"]
+    lines = [
+        "| catalogue | queries | words | with generated | words and vectors | with generated |",
+        "|---|---|---|---|---|---|",
+    ]
+    for shelf, sorts in mrr["words"]["without"].items():
+        for sort, one in sorts.items():
+            cells = [
+                f"{mrr[way][row][shelf][sort]['mean']:.3f}"
+                for way in ("words", "both")
+                for row in ("without", "with")
+            ]
+            lines.append(f"| {shelf} | {sort} ({one['queries']}) | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write_lists_by_described(results: Mapping[str, Any]) -> str:
+    """Write what generated keywords do for lists by texts alone, as Markdown."""
+    lines = [
+        "| set | items' texts | NDCG on validation | NDCG | NDCG of cold items |",
+        "|---|---|---|---|---|",
+    ]
+    for name, rows in results["lists"].items():
+        if not isinstance(rows, Mapping) or "items" not in rows:
+            continue
+        for row, one in rows.items():
+            if isinstance(one, Mapping):
+                lines.append(
+                    f"| {name} | {row} | {one['texts alone, validation']:.4f} | "
+                    f"{one['texts alone']:.4f} | {mean(one['cold, texts alone']):.4f} |"
+                )
+    return "\n".join(lines)
+
+
+def write_profiles(results: Mapping[str, Any]) -> str:
+    """Write what the vector of a taste in words adds, seed by seed, as Markdown."""
+    seeds = [found["rows"] for _, found in sorted(results["seeds"].items())]
+    lines = ["| lists of | NDCG@20 on validation, by seed | NDCG@20, by seed |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {' | '.join(_each(seeds, name, part) for part in ('validation', 'test'))} |"
+        for name in seeds[0]
+    ]
+    return "\n".join(lines)
+
+
+def _each(seeds: Sequence[Mapping[str, Any]], name: str, part: str) -> str:
+    found = [rows[name][part] for rows in seeds]
+    return f"{', '.join(f'{one:.4f}' for one in found)} (mean {mean(found):.4f})"

@@ -1,15 +1,19 @@
 """What looking at a network costs, and how near influence comes to the truth.
 
     python -m benchmarks.network scale
+    python -m benchmarks.network scale --only communities
+    python -m benchmarks.network methods
     python -m benchmarks.network libraries
     python -m benchmarks.network influence
 
 ``scale``: networks of 10,000, 100,000 and 1,000,000 people with ten ties each on average, drawn
 with communities and a heavy tail; each in a process of its own. CPU seconds by stage, and the
-highest memory of the process. ``libraries``: the parts that need a compiled library, by NetworKit
-and by igraph where that is installed. ``influence``: simulated shops, which know why each purchase
-happened; share caused by friends, ranks of people and ties, beside the naive count, and the spread
-of people chosen in several ways. Writes ``benchmarks/results/network.json``, part by part.
+highest memory of the process; with ``--only`` those stages alone, and the others stay as they
+were. ``methods``: ways to find communities, on networks whose people stand in no order.
+``libraries``: the parts that need a compiled library, by NetworKit and by igraph where that is
+installed. ``influence``: simulated shops, which know why each purchase happened; share caused by
+friends, ranks of people and ties, beside the naive count, and the spread of people chosen in
+several ways. Writes ``benchmarks/results/network.json``, part by part.
 """
 
 import argparse
@@ -32,6 +36,7 @@ from coterie.data.dataset import Ties
 
 RESULTS: Final = Path(__file__).parent / "results" / "network.json"
 SIZES: Final = (10_000, 100_000, 1_000_000)
+METHOD_SIZES: Final = (100_000, 300_000)
 TIES: Final = 10
 SHOPS: Final = ((0.0, 7), (0.0, 8), (0.15, 7), (0.15, 8), (0.3, 7), (0.3, 8), (0.45, 7), (0.45, 8))
 """Share of purchases because of friends, and seed, of each simulated shop."""
@@ -80,7 +85,6 @@ class Clock:
 def scale_one(people: int) -> dict[str, Any]:
     """Measure all stages on one network, in this process."""
     from coterie.network.bridges import bridges
-    from coterie.network.communities import find_communities
     from coterie.network.growth import growth
     from coterie.network.people import Network
     from coterie.network.structure import core_numbers, pagerank
@@ -91,24 +95,9 @@ def scale_one(people: int) -> dict[str, Any]:
     clock.measure("PageRank", lambda: pagerank(network))
     core = clock.measure("core numbers", lambda: core_numbers(network))
     bridge = clock.measure("bridges", lambda: bridges(network))
-    found = {}
-    for resolution in (0.5, 1.0, 2.0):
-        one = clock.measure(
-            f"communities, resolution {resolution:g}, 3 seeds",
-            lambda resolution=resolution: find_communities(network, resolution, 3),
-        )
-        found[str(resolution)] = {
-            "number": len(one.sizes),
-            "modularity": round(one.modularity, 4),
-            "stability": round(one.stability, 4),
-        }
+    found = _communities_at(network, clock)
     clock.measure("growth, 12 moments", lambda: growth(network))
     _influence_at(network, clock)
-    total = {
-        "cpu_s": round(sum(s["cpu_s"] for s in clock.stages.values()), 1),
-        "wall_s": round(sum(s["wall_s"] for s in clock.stages.values()), 1),
-        "peak_gib": max(s["peak_gib"] for s in clock.stages.values()),
-    }
     return {
         "people": people,
         "ties": len(network.ties),
@@ -117,7 +106,46 @@ def scale_one(people: int) -> dict[str, Any]:
         "bridges": int(bridge.sum()),
         "communities": found,
         "stages": clock.stages,
-        "total": total,
+        "total": _total(clock.stages),
+    }
+
+
+def _communities_at(network: Any, clock: Clock) -> dict[str, Any]:
+    """Measure communities at three resolutions, as ``coterie network`` finds them."""
+    from coterie.network.communities import find_communities
+
+    found, near = {}, None
+    for resolution in (0.5, 1.0, 2.0):
+        one = clock.measure(
+            f"communities, resolution {resolution:g}, 3 seeds",
+            lambda resolution=resolution, near=near: find_communities(
+                network, resolution, 3, near=near
+            ),
+        )
+        near = one.label
+        found[str(resolution)] = {
+            "number": len(one.sizes),
+            "modularity": round(one.modularity, 4),
+            "stability": round(one.stability, 4),
+        }
+    return found
+
+
+def communities_one(people: int, kept: dict[str, Any]) -> dict[str, Any]:
+    """Measure communities on one network, in this process; the other stages are as kept."""
+    from coterie.network.people import Network
+
+    clock = Clock()
+    found = _communities_at(Network.of(draw_ties(people), people), clock)
+    stages = kept["stages"] | clock.stages
+    return kept | {"communities": found, "stages": stages, "total": _total(stages)}
+
+
+def _total(stages: dict[str, dict[str, float]]) -> dict[str, float]:
+    return {
+        "cpu_s": round(sum(s["cpu_s"] for s in stages.values()), 1),
+        "wall_s": round(sum(s["wall_s"] for s in stages.values()), 1),
+        "peak_gib": max(s["peak_gib"] for s in stages.values()),
     }
 
 
@@ -157,13 +185,15 @@ def _influence_at(network: Any, clock: Clock) -> None:
 
 def libraries(people: int = 100_000) -> dict[str, Any]:
     """Measure NetworKit and igraph on the same network, on one thread each."""
-    from coterie.network.communities import _modularity, find_communities
+    from coterie.network.communities import find_communities, within_and_chance
+    from coterie.network.partitions import CommunityMethod
     from coterie.network.people import Network
     from coterie.network.structure import core_numbers
 
     network = Network.of(draw_ties(people), people)
     clock = Clock()
-    one = clock.measure("networkit: Leiden", lambda: find_communities(network, 1.0, 1))
+    way = CommunityMethod.LEIDEN
+    one = clock.measure("networkit: Leiden", lambda: find_communities(network, 1.0, 1, method=way))
     clock.measure("networkit: core numbers", lambda: core_numbers(network))
     found = {"people": people, "networkit": version("networkit")}
     found["modularity"] = {"networkit": round(one.modularity, 4)}
@@ -182,7 +212,8 @@ def libraries(people: int = 100_000) -> dict[str, Any]:
         lambda: graph.community_leiden("modularity", weights=weights, n_iterations=5).membership,
     )
     clock.measure("igraph: core numbers", lambda: graph.coreness())
-    found["modularity"]["igraph"] = round(_modularity(network, np.array(label), True, 1.0), 4)
+    within, chance = within_and_chance(network, np.array(label), True)
+    found["modularity"]["igraph"] = round(within - chance, 4)
     return found | {"igraph": igraph.__version__, "stages": clock.stages}
 
 
@@ -285,22 +316,39 @@ def keep(part: str, found: Any) -> None:
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
 
 
+def _one(people: int, only: str | None) -> dict[str, Any]:
+    if only is None:
+        return scale_one(people)
+    kept = {one["people"]: one for one in json.loads(RESULTS.read_text())["scale"]}
+    return communities_one(people, kept[people])
+
+
 def main() -> None:
     """Measure one part, and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("scale", "libraries", "influence", "one"))
+    parser.add_argument("part", choices=("scale", "methods", "libraries", "influence", "one"))
     parser.add_argument("--people", type=int, default=0)
+    parser.add_argument("--only", choices=("communities",))
     options = parser.parse_args()
     if options.part == "one":
-        sys.stdout.write(json.dumps(scale_one(options.people)) + "\n")
+        sys.stdout.write(json.dumps(_one(options.people, options.only)) + "\n")
         return
     if options.part == "scale":
-        found = []
-        for people in SIZES:
+        found = json.loads(RESULTS.read_text())["scale"] if options.only else [{} for _ in SIZES]
+        for at, people in enumerate(SIZES):
             command = [sys.executable, "-m", "benchmarks.network", "one", "--people", str(people)]
+            command += ["--only", options.only] if options.only else []
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found.append(json.loads(done.stdout))
-            keep("scale", found)
+            found[at] = json.loads(done.stdout)
+            keep("scale", [one for one in found if one])
+    elif options.part == "methods":
+        from benchmarks.network_methods import methods_at
+
+        sizes = [options.people] if options.people else METHOD_SIZES
+        kept = json.loads(RESULTS.read_text()).get("methods", {})
+        for people in sizes:
+            kept[str(people)] = methods_at(people)
+            keep("methods", kept)
     elif options.part == "libraries":
         keep("libraries", libraries(options.people or 100_000))
     else:

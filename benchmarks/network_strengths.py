@@ -38,6 +38,7 @@ from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
 from coterie.network.communities import find_communities
 from coterie.network.node2vec import embed
+from coterie.network.partitions import CommunityMethod
 from coterie.network.people import Network
 from coterie.network.study import top_categories
 from coterie.network.tie_signals import TieSignal, weigh_ties
@@ -167,7 +168,7 @@ def of_newcomers(dataset: Dataset) -> dict[str, Any]:
     split = choose(dataset)
     data = replace(split.for_validation(), validation=None)
     network = Network.of(data.ties, data.num_users)
-    label = find_communities(network, 1.0, 1).label
+    label = find_communities(network, 1.0, 1, method=CommunityMethod.LEIDEN).label
     values: dict[str, list[Doubles]] = {}
     shares: dict[int, dict[str, float]] = {}
     for draw in SEEDS:

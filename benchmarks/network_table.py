@@ -26,6 +26,18 @@ _WAYS: Final = {
 }
 
 
+_METHODS: Final = {
+    "leiden": "Leiden",
+    "louvain": "Louvain with refinement",
+    "as they stand": "the same, people in no order",
+}
+_FIGURES: Final = {
+    "cpu_s": "CPU seconds a seed",
+    "modularity": "modularity",
+    "stability": "stability",
+}
+
+
 def write_scale(results: Results) -> str:
     """Write CPU seconds of each stage by size of the network."""
     sizes = results["scale"]
@@ -89,14 +101,41 @@ def write_ties(results: Results) -> str:
     sets = results["ties"]
     heads = [f"{name}, {metric}" for name in sets for metric in ("AUC", "hits@20")]
     rows = [["", *heads], ["---"] * (len(heads) + 1)]
-    for way in next(iter(sets.values()))["ways"]:
+    for at, way in enumerate(next(iter(sets.values()))["ways"]):
         cells = [
-            f"{mean:.3f} ({low:.3f} to {high:.3f})"
+            _with_p(one["ways"][way], metric, first=at == 0)
             for one in sets.values()
-            for mean, low, high in (one["ways"][way]["auc"], one["ways"][way]["hits@20"])
+            for metric in ("auc", "hits@20")
         ]
         rows.append([way, *cells])
     return _table(rows)
+
+
+def _with_p(cell: Mapping[str, Any], metric: str, first: bool) -> str:
+    mean, low, high = cell[metric]
+    p = cell[f"{metric} p"]
+    told = "" if p is None or first else f", p {p:.2g}"
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]{told}"
+
+
+def write_methods(results: Results) -> str:
+    """Write what each way to find communities costs, and what it finds, by size of the network."""
+    sizes = results["methods"].values()
+    rows = [["", *(f"{one['people']:,} people" for one in sizes)], ["---"] * (len(sizes) + 1)]
+    for key, named in _METHODS.items():
+        for what, told in _FIGURES.items():
+            if key != "as they stand" or what == "cpu_s":
+                cells = (_range(one[key][what], 2 if what == "cpu_s" else 4) for one in sizes)
+                rows.append([f"{named}: {told}", *cells])
+    rows.append(["laying people out first, once", *(_range(one["sketch_cpu_s"]) for one in sizes)])
+    reads = [_range(one["read_ns"]) for one in sizes]
+    return _table([*rows, ["one read at random, nanoseconds", *reads]])
+
+
+def _range(found: Any, digits: int = 2) -> str:
+    if not isinstance(found, list):
+        return f"{found:.{digits}f}"
+    return f"{min(found):.{digits}f} to {max(found):.{digits}f}"
 
 
 def write_use(results: Results) -> str:

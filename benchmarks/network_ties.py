@@ -6,7 +6,8 @@ One pair in ten is held out, never a person's last. ``auc``: how often a held-ou
 above one of two random people who are not tied, each held-out pair against one such. ``hits@20``:
 share of held-out pairs of 1,000 people drawn that are among twenty suggestions for the lower row,
 for node2vec among those within three steps, as for the others. Intervals are 95 %, by a bootstrap
-over pairs. Writes ``ties`` of ``benchmarks/results/network.json``.
+over pairs; ``p`` is of the paired test against walks with restart. Writes ``ties`` of
+``benchmarks/results/network.json``.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from benchmarks.network import RESULTS, keep
 from benchmarks.network_walks import best, without
 from coterie.data.dataset import Ints, Ties
 from coterie.data.load import load_dataset
+from coterie.evaluation.significance import paired_test
 from coterie.graph.ties import tie_matrix
 from coterie.network.node2vec import embed
 from coterie.network.people import Network
@@ -77,6 +79,7 @@ def measure(ties: Ties, num_people: int, seed: int = 0) -> dict[str, Any]:
     near = walk_scores(walk, users)
     candidates = without(near, users, known)
     found: dict[str, Any] = {}
+    base: dict[str, np.ndarray] = {}
     for way in ("walk with restart", "node2vec", *counts):
         if way == "walk with restart":
             pairs = [_walked(walk, *ends) for ends in ((one, other), chance)]
@@ -97,7 +100,13 @@ def measure(ties: Ties, num_people: int, seed: int = 0) -> dict[str, Any]:
         asked = np.isin(one, users)
         rank = np.searchsorted(users, one[asked])
         hits = (people[rank] == other[asked][:, None]).any(1)
-        found[way] = {"auc": _interval(wins), f"hits@{K}": _interval(hits)}
+        found[way] = {}
+        for metric, each in (("auc", wins), (f"hits@{K}", hits)):
+            values = each.astype(float)
+            first = base.setdefault(metric, values)
+            p_value = paired_test(values, first).p_value
+            found[way][metric] = _interval(values)
+            found[way][f"{metric} p"] = None if p_value is None else round(p_value, 4)
     return {
         "people": num_people,
         "held_out": len(one),

@@ -32,6 +32,7 @@ from coterie.models import MODELS
 from coterie.network.adoptions import Adoptions, arrivals, expose
 from coterie.network.communities import find_communities
 from coterie.network.influence import estimate
+from coterie.network.partitions import CommunityMethod
 from coterie.network.people import Network
 from coterie.network.study import top_categories
 from coterie.network.walks import steps_of, walk_scores
@@ -43,7 +44,7 @@ FEW: Final = 3
 
 def within_communities(data: TrainingSet, network: Network) -> Ties:
     """Keep ties within communities."""
-    label = find_communities(network, 1.0, 1).label
+    label = find_communities(network, 1.0, 1, method=CommunityMethod.LEIDEN).label
     return data.ties.take(label[data.ties.src_idx] == label[data.ties.dst_idx])
 
 

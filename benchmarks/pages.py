@@ -142,6 +142,13 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
         _read("language.json"), _read("encoders.json"), _read("finetuning.json")
     ),
     "language described": lambda _: language_table.write_described(_read("described.json")),
+    "described search": lambda _: language_table.write_found_by_described(
+        _read("described_gains.json")
+    ),
+    "described lists": lambda _: language_table.write_lists_by_described(
+        _read("described_gains.json")
+    ),
+    "taste profiles": lambda _: language_table.write_profiles(_read("taste_profiles.json")),
     "finetuning": lambda _: finetuning_table.write_finetuning(_read("finetuning.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),
@@ -156,6 +163,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "experiments interleaving": lambda _: experiments_table.write_interleaving(
         _read("experiments.json")
     ),
+    "experiments exploring": lambda _: experiments_table.write_exploring(_read("experiments.json")),
     "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
     "exploring days": lambda _: exploring_days_table.write_table(_read("exploring_days.json")),
@@ -223,6 +231,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network ranks": lambda _: network_table.write_ranks(_read("network.json")),
     "network spread": lambda _: network_table.write_spread(_read("network.json")),
     "network scale": lambda _: network_table.write_scale(_read("network.json")),
+    "network methods": lambda _: network_table.write_methods(_read("network.json")),
     "network ties": lambda _: network_table.write_ties(_read("network.json")),
     "network use": lambda _: network_table.write_use(_read("network.json")),
     "behaviour chances": lambda _: behaviour_table.write_chances(_read("behaviour.json")),

@@ -67,7 +67,7 @@ def _found(
         words = WordIndex(catalogue)
         ways = {
             "texts": VectorIndex(vectors),
-            "texts and pictures": VectorIndex(vectors, pictures=pictures),
+            "texts and pictures": VectorIndex(vectors, pictures=VectorIndex(pictures)),
         }
         queries = kinds_of_product(data, encode, half)
         if not bare:

@@ -39,7 +39,13 @@ def behaviour(
 
     with recorded(status, version, "behaviour"):
         settings = read_behaviour_settings(behaviour)
-        figures = analyse_behaviour(clean.path, columns.path, settings, print_progress)
+        earlier = ""
+        if offline:
+            from coterie.schema import SHOPPER_BEHAVIOUR_VIEW
+            from feature_repo.views import file_of
+
+            earlier = file_of(offline, SHOPPER_BEHAVIOUR_VIEW)
+        figures = analyse_behaviour(clean.path, columns.path, settings, print_progress, earlier)
         shutil.copyfile(Path(columns.path, REPORT_FILE), page.path)
         if offline:
             from feature_repo.behaviour import hand_over_behaviour

@@ -73,8 +73,8 @@ def shopper_behaviour(offline: str = "") -> FeatureView:
             Field(
                 name=SEGMENT,
                 dtype=Int64,
-                description="number of the segment, 0 is the largest; not the same from one run "
-                "to the next",
+                description="number of the segment, the same in the next run where most of its "
+                "shoppers are in it again",
             ),
             Field(name=SEGMENT_NAME, dtype=String, description="what sets the segment apart"),
             *(Field(name=n, dtype=Float64, description=about) for n, about in _ABOUT.items()),

@@ -24,7 +24,7 @@ def people_table(dataset: Dataset, found: Behaviour) -> pa.Table:
     names = np.array([*found.segments.names, ""], object)
     columns = {
         "user_id": dataset.users.ids,
-        SEGMENT: pa.array(label, mask=label < 0),
+        SEGMENT: pa.array(found.segments.numbers[label], mask=label < 0),
         SEGMENT_NAME: pa.array(names[label], pa.string(), mask=label < 0),
     }
     for name, one in found.foreseen.items():

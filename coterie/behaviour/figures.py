@@ -50,6 +50,7 @@ def _segments(log: ShopLog, found: Segments) -> dict[str, Any]:
         "chosen": [
             {
                 "name": name,
+                "number": int(found.numbers[at]),
                 "shoppers": int(size),
                 "means": dict(zip(_SHOWN, found.means[at, shown].round(3).tolist(), strict=True)),
                 "tastes": dict(

@@ -4,7 +4,7 @@ The number of groups is the largest at which fits on different shoppers still fi
 two fits on four shoppers in five agree by the adjusted Rand index (1: fully, 0: as chance does).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from coterie.behaviour.activity import FEATURES, features_at, known_at
 from coterie.behaviour.naming import name_segments
+from coterie.behaviour.numbering import numbers_of
 from coterie.behaviour.settings import BehaviourSettings
 from coterie.behaviour.shop_log import DAY_MS, Doubles, ShopLog
 from coterie.data.dataset import Ints
@@ -32,6 +33,9 @@ class Segments:
     """k groups of shoppers, the largest first."""
 
     names: tuple[str, ...]
+    numbers: Ints
+    """What each is called by in columns of people, shape (k,): 0 to k - 1, or as in an earlier run
+    (``numbering``)."""
     label: Ints
     """Of each shopper, shape (users,); -1 of whom nothing is known."""
     means: Doubles
@@ -50,6 +54,14 @@ class Segments:
     def sizes(self) -> Ints:
         """Shoppers of each, shape (k,)."""
         return np.bincount(self.label[self.label >= 0], minlength=len(self.names))
+
+    def numbered_as(self, earlier: Ints) -> "Segments":
+        """Keep the numbers of an earlier run where segments are mostly the same people.
+
+        Args:
+            earlier: The number that each shopper had, shape (users,); -1: none.
+        """
+        return replace(self, numbers=numbers_of(self.label, earlier, len(self.names)))
 
 
 def find_segments(log: ShopLog, settings: BehaviourSettings) -> Segments:
@@ -91,7 +103,14 @@ def find_segments(log: ShopLog, settings: BehaviourSettings) -> Segments:
     moves = [_moves(one, other, k) for one, other in pairwise(labels)]
     empty = np.zeros((0, k + 1, k + 1), np.int64)
     return Segments(
-        names, label, means, shares, stability, moments, np.stack(moves) if moves else empty
+        names,
+        np.arange(k),
+        label,
+        means,
+        shares,
+        stability,
+        moments,
+        np.stack(moves) if moves else empty,
     )
 
 

@@ -14,7 +14,7 @@ def behaviour(options: argparse.Namespace) -> None:
     with bar() as progress:
         figures = analyse_behaviour(options.clean, options.out, settings, progress)
     for one in figures["segments"]["chosen"]:
-        show.say(f"{one['shoppers']:,} shoppers: {one['name']}")
+        show.say(f"segment {one['number']}, {one['shoppers']:,} shoppers: {one['name']}")
     for name, one in figures["foreseen"].items():
         if "left_out" in one:
             show.say(f"{name} was not foreseen: {one['left_out']}")

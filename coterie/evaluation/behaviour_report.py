@@ -89,6 +89,7 @@ def _segments(figures: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str]
             "",
             escape(one["name"]),
             [
+                Cell(str(one["number"])),
                 Cell(f"{one['shoppers']:,}", _percent(one["shoppers"] / max(whole, 1))),
                 *(Cell(f"{one['means'][name]:,.1f}") for name in _WORDS),
             ],
@@ -97,10 +98,12 @@ def _segments(figures: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str]
     ]
     note = (
         "Shoppers who are alike in how lately and how often they come, how much they buy, what "
-        "they pay and what of. The number is the largest at which fits on different shoppers "
-        "still find the same groups: 1, fully; 0, as chance does."
+        "they pay and what of. There are as many groups as fits on different shoppers still "
+        "find alike: 1, fully; 0, as chance does. A group keeps its number from one run to the "
+        "next where most of its people stay."
     )
-    table = blocks.table(("segment", "shoppers", *_WORDS.values()), rows, "segments of shoppers")
+    columns = ("segment", "number", "shoppers", *_WORDS.values())
+    table = blocks.table(columns, rows, "segments of shoppers")
     least = figures["settings"]["least_stability"]
     shown = [
         drawn.add(behaviour_plots.stability(segments, least), "How many?", "agreement of fits"),

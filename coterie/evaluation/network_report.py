@@ -148,8 +148,9 @@ def _communities(figures: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, s
         for one in figures["communities"]
     ]
     head = ("resolution", "number", "largest", "median", "modularity", "ties within", "stability")
+    method = figures["communities"][0]["method"].capitalize()
     note = (
-        "Groups with more ties within than chance would give, by the Leiden method. A higher "
+        f"Groups with more ties within than chance would give, by the {method} method. A higher "
         "resolution finds smaller ones. Stability is how far runs from different seeds agree: 1, "
         "fully; 0, as chance does. Groups of one are not counted."
     )

@@ -113,6 +113,26 @@ def read_description(value: Mapping[str, Any], item: Mapping[str, Any]) -> list[
     return list(dict.fromkeys(found))
 
 
+def searched(
+    said: Sequence[Described], title: str, translations: bool, invented: bool
+) -> list[Described]:
+    """Keep what search may find an item by: what its own texts say; its title in the other
+    language, where ``translations``; all else that the model brought, where ``invented``.
+
+    >>> said = [Described("title_zh", "蓝色衬衫", "model"), Described("keyword", "cosy", "model")]
+    >>> [one.value for one in searched(said, "Blue shirt", translations=True, invented=False)]
+    ['蓝色衬衫']
+    >>> searched(said, "蓝色衬衫", translations=True, invented=False)
+    []
+    """
+    other = "title_en" if _HAN.search(title) else "title_zh"
+    return [
+        one
+        for one in said
+        if one.source == "text" or invented or (translations and one.field == other)
+    ]
+
+
 def tags_with(tags: str | None, described: Sequence[Described], most: int = 400) -> str | None:
     """Put what is said of an item behind its tags, each thing once, in bounded length.
 

@@ -1,4 +1,4 @@
-"""Communities by the Leiden method, and how far seeds agree on them."""
+"""Communities, and how far seeds agree on them."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,14 @@ import numpy as np
 
 from coterie.data.dataset import Ints
 from coterie.network.agreement import adjusted_mutual_information
-from coterie.network.library import as_graph, kit
+from coterie.network.library import as_graph
+from coterie.network.partitions import (
+    CommunityMethod,
+    part_by_leiden,
+    part_by_louvain,
+    sketch,
+)
 from coterie.network.people import Doubles, Network
-
-_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Communities:
     """Mean adjusted mutual information of pairs of seeds; nan of one seed."""
     modularities: tuple[float, ...]
     """Of all seeds."""
+    method: CommunityMethod
 
     @property
     def sizes(self) -> Ints:
@@ -32,7 +37,12 @@ class Communities:
 
 
 def find_communities(
-    network: Network, resolution: float = 1.0, seeds: int = 3, weighted: bool = True
+    network: Network,
+    resolution: float = 1.0,
+    seeds: int = 3,
+    weighted: bool = True,
+    method: CommunityMethod = CommunityMethod.LOUVAIN,
+    near: Ints | None = None,
 ) -> Communities:
     """Find communities that have more ties within than chance would give.
 
@@ -41,14 +51,15 @@ def find_communities(
         resolution: More than 1: smaller communities, and more of them (Reichardt and Bornholdt).
         seeds: Runs, each from another seed.
         weighted: Whether weights count.
-
-    By the parallel Leiden method of NetworKit on one thread (Traag et al., 2019).
+        method: How; by NetworKit on one thread.
+        near: Communities that were found before, at another resolution: the Louvain method is
+            quicker where people who know each other stand side by side. None: it looks for some.
     """
-    graph = as_graph(network, weighted)
-    found = [_leiden(graph, resolution, seed) for seed in range(seeds)]
-    scores = [_modularity(network, label, weighted, 1.0) for label in found]
+    found = _partitions(network, resolution, seeds, weighted, method, near)
+    measured = [within_and_chance(network, label, weighted) for label in found]
     # Chosen by what was sought, told as everybody measures it.
-    best = int(np.argmax([_modularity(network, one, weighted, resolution) for one in found]))
+    best = int(np.argmax([within - resolution * chance for within, chance in measured]))
+    scores = [within - chance for within, chance in measured]
     tied = network.degree > 0
     pairs = [(a, b) for a in range(seeds) for b in range(a)]
     agreed = [adjusted_mutual_information(found[a][tied], found[b][tied]) for a, b in pairs]
@@ -58,15 +69,25 @@ def find_communities(
         modularity=scores[best],
         stability=float(np.mean(agreed)) if agreed else float("nan"),
         modularities=tuple(scores),
+        method=method,
     )
 
 
-def _leiden(graph: "object", resolution: float, seed: int) -> Ints:
-    networkit = kit()
-    networkit.setSeed(seed + 1, False)
-    method = networkit.community.ParallelLeiden(graph, iterations=_ROUNDS, gamma=resolution)
-    label = np.asarray(method.run().getPartition().getVector(), dtype=np.int64)
-    return by_size(label)
+def _partitions(
+    network: Network,
+    resolution: float,
+    seeds: int,
+    weighted: bool,
+    method: CommunityMethod,
+    near: Ints | None,
+) -> list[Ints]:
+    if method is CommunityMethod.LEIDEN:
+        graph = as_graph(network, weighted)
+        return [by_size(part_by_leiden(graph, resolution, seed)) for seed in range(seeds)]
+    near = sketch(network, weighted) if near is None else near
+    return [
+        by_size(part_by_louvain(network, weighted, resolution, seed, near)) for seed in range(seeds)
+    ]
 
 
 def by_size(label: Ints) -> Ints:
@@ -79,15 +100,16 @@ def by_size(label: Ints) -> Ints:
     return rank[inverse]
 
 
-def _modularity(network: Network, label: Ints, weighted: bool, resolution: float) -> float:
-    """Compute modularity: share of weight within communities, less what chance would give."""
+def within_and_chance(network: Network, label: Ints, weighted: bool) -> tuple[float, float]:
+    """Compute the share of weight within communities, and what chance would give.
+
+    Modularity is the first less the second.
+    """
     weight = network.weight.astype(np.float64) if weighted else np.ones(len(network.one))
+    one, other, num = label[network.one], label[network.other], int(label.max()) + 1
     total = weight.sum()
-    n = network.num_people
-    strength = np.bincount(network.one, weight, n) + np.bincount(network.other, weight, n)
-    held = np.bincount(label, strength) / (2 * total)
-    within = weight[label[network.one] == label[network.other]].sum() / total
-    return float(within - resolution * (held @ held))
+    held = (np.bincount(one, weight, num) + np.bincount(other, weight, num)) / (2 * total)
+    return float(weight[one == other].sum() / total), float(held @ held)
 
 
 def participation(network: Network, label: Ints) -> Doubles:

@@ -67,6 +67,7 @@ def _communities(network: Network, one: Communities) -> dict[str, Any]:
     within = one.label[network.one] == one.label[network.other]
     return {
         "resolution": one.resolution,
+        "method": one.method.value,
         "number": len(real),
         "largest": int(sizes[0]),
         "median_size": float(np.median(real)) if len(real) else None,

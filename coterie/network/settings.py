@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from coterie.errors import BadInputError
+from coterie.network.partitions import CommunityMethod
 
 MOST_DAYS: Final = 365.0
 """After which nothing is of an invitation any more."""
@@ -17,6 +18,8 @@ class NetworkSettings:
     """Of communities; the column ``community`` is that of the resolution nearest to 1."""
     seeds: int = 3
     """Runs of each resolution: how far they agree is its stability."""
+    method: str = CommunityMethod.LOUVAIN.value
+    """How communities are found: ``louvain``, or ``leiden``, which takes longer."""
     weighted: bool = True
     """Whether weights of ties count for PageRank and communities."""
     influence: bool = True
@@ -47,6 +50,10 @@ class NetworkSettings:
         numbers = all(isinstance(one, int | float) and one > 0 for one in self.resolutions)
         if not self.resolutions or not numbers:
             raise BadInputError(f"resolutions are numbers over 0, got {list(self.resolutions)}")
+        if self.method not in list(CommunityMethod):
+            raise BadInputError(
+                f"method is one of {', '.join(CommunityMethod)}, got {self.method!r}"
+            )
         least = {"seeds": 1, "coupons": 0, "shuffles": 1, "runs": 2, "picture": 0}
         for name, low in least.items():
             if getattr(self, name) < low:

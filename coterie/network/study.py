@@ -9,6 +9,7 @@ from coterie.data.dataset import Dataset, Ints, TrainingSet
 from coterie.network import assortativity
 from coterie.network.bridges import bridges
 from coterie.network.communities import Communities, find_communities
+from coterie.network.partitions import CommunityMethod
 from coterie.network.people import Bools, Doubles, Network
 from coterie.network.settings import NetworkSettings
 from coterie.network.structure import core_numbers, pagerank
@@ -40,10 +41,14 @@ def study(
     rank, core = pagerank(network, settings.weighted), core_numbers(network)
     told("bridges")
     bridge = bridges(network)
-    found = []
+    found: list[Communities] = []
+    method = CommunityMethod(settings.method)
     for resolution in sorted(settings.resolutions):
         told(f"communities at resolution {resolution:g}")
-        found.append(find_communities(network, resolution, settings.seeds, settings.weighted))
+        near = found[-1].label if found else None
+        found.append(
+            find_communities(network, resolution, settings.seeds, settings.weighted, method, near)
+        )
     return NetworkStructure(network, rank, core, bridge, tuple(found))
 
 

@@ -11,6 +11,7 @@ from coterie.network.adoptions import Adoptions, arrivals, expose
 from coterie.network.communities import find_communities
 from coterie.network.influence import estimate
 from coterie.network.node2vec import embed
+from coterie.network.partitions import CommunityMethod
 from coterie.network.people import Doubles, Network
 from coterie.network.walks import steps_of, walk_scores
 
@@ -67,7 +68,7 @@ def _values(data: TrainingSet, network: Network, by: TieSignal, category: Ints) 
         cosine: Doubles = np.einsum("ij,ij->i", vector[src], vector[dst])
         return np.round(cosine, 6)
     if by is TieSignal.COMMUNITY:
-        label = find_communities(network, 1.0, 1).label
+        label = find_communities(network, 1.0, 1, method=CommunityMethod.LEIDEN).label
         return np.asarray(label[src] == label[dst], np.float64)
     if len(category) != data.num_items:
         raise BadInputError(f"{len(category)} categories of {data.num_items} items: one an item")

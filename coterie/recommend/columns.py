@@ -1,13 +1,15 @@
 """What filters and rules ask of a catalogue: arrays by row, made once and replaced whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from coterie.recommend.attributes import ItemAttributes
 
 Mask = npt.NDArray[np.bool_]
 
@@ -81,6 +83,8 @@ class ItemColumns:
     brand: WordColumn
     entered_ms: npt.NDArray[np.int64]
     """Shape (items,): when each entered the catalogue, milliseconds since 1970; -1: unknown."""
+    attributes: ItemAttributes = field(default_factory=ItemAttributes)
+    """What their own texts state, where a language model found it there."""
 
     @classmethod
     def of(cls, catalogue: pa.Table, available: Mask) -> Self:

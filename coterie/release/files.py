@@ -13,6 +13,7 @@ from coterie.errors import BadInputError
 from coterie.release.kept import Buffer, keep, kept
 from coterie.release.manifest import (
     CONTENT,
+    DESCRIBED,
     FILES,
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -88,8 +89,8 @@ def _sizes(fs: Any, root: str, folder: str) -> dict[str, int]:
     sizes = {PurePosixPath(entry["name"]).name: entry for entry in fs.ls(root, detail=True)}
     if MANIFEST not in sizes:
         raise BadInputError(f"{folder} holds no {MANIFEST}: not a release, or never finished")
-    # Whether there are vectors is the manifest's to say, which is read next.
-    _check_names(set(sizes) - {CONTENT}, {MANIFEST, *FILES}, folder)
+    # Whether there are vectors, or descriptions, is the manifest's to say, which is read next.
+    _check_names(set(sizes) - {CONTENT, DESCRIBED}, {MANIFEST, *FILES}, folder)
     odd = [name for name, e in sizes.items() if e["type"] != "file" or e.get("islink")]
     if odd:
         raise BadInputError(f"{folder}: {odd} should be plain files")

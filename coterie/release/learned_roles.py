@@ -71,20 +71,25 @@ class LearnedRoles:
         name, shared = "roles_traded", sorted(self.rows.keys() & canary.rows.keys())
         if len(shared) < FEWEST:
             return ComparedFigure(name, None)
+        live, new = (one._all_spoken(shared) for one in (self, canary))
         found = {
             role[0]: float(
                 np.mean(
-                    _agreement(self._spoken(other, shared), canary._spoken(role, shared))
-                    > _agreement(self._spoken(role, shared), canary._spoken(role, shared)) + CLEARLY
+                    _agreement(live[other], new[role]) > _agreement(live[role], new[role]) + CLEARLY
                 )
             )
             for role, other in _trades()
-            if all(one._knows(part) for one in (self, canary) for part in (role, other))
+            if all(part in one for one in (live, new) for part in (role, other))
         }
         if not found:
             return ComparedFigure(name, None)
         most = max(found, key=lambda part: found[part])
         return ComparedFigure(name, found[most], examples=(most,) if found[most] else ())
+
+    def _all_spoken(self, shared: list[str]) -> dict[Role, Floats]:
+        """Compute :meth:`_spoken` of each part that it knows, once."""
+        roles = [role for both in ROLES for role in both if self._knows(role)]
+        return {role: self._spoken(role, shared) for role in roles}
 
     def _knows(self, role: Role) -> bool:
         """Tell whether it has both tensors of a part, and they fit each other."""

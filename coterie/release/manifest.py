@@ -22,9 +22,11 @@ POPULARITY: Final = "popularity.safetensors"
 CATALOGUE: Final = "items.parquet"
 CONTENT: Final = "content.safetensors"
 """Vectors of items; only in a release whose manifest names encoders."""
+DESCRIBED: Final = "described.parquet"
+"""What a language model said of items; only in a release of a shop that lets one describe them."""
 FILES: Final = (PARAMETERS, POPULARITY, CATALOGUE)
-"""What every release holds beside its manifest: but for ``CONTENT``, nothing else is read, and
-nothing else may be there."""
+"""What every release holds beside its manifest: but for ``CONTENT`` and ``DESCRIBED``, nothing else
+is read, and nothing else may be there."""
 
 MAX_MANIFEST_BYTES: Final = 1 << 20
 MAX_FILE_BYTES: Final = 64 << 30
@@ -122,6 +124,8 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     _check_schema(fields.get("schema_version"), where)
     files = fields.get("files")
     expected = (*FILES, CONTENT) if fields.get("encoders") else FILES
+    if isinstance(files, dict) and DESCRIBED in files:
+        expected = (*expected, DESCRIBED)
     if not isinstance(files, dict) or set(files) != set(expected):
         named = sorted(files) if isinstance(files, dict) else files
         raise BadInputError(

@@ -26,7 +26,7 @@ class VectorIndex:
         vectors: npt.ArrayLike,
         power: float = POWER,
         components: int = COMPONENTS,
-        pictures: npt.ArrayLike | None = None,
+        pictures: "VectorIndex | None" = None,
     ) -> None:
         """Index the vectors of a catalogue.
 
@@ -34,8 +34,8 @@ class VectorIndex:
             vectors: Shape (items, width); a row of zeros says nothing.
             power: See ``Whitening``.
             components: Of a vector, at most, that are kept.
-            pictures: Vectors of the items' pictures, shape (items, any width), zeros likewise: a
-                query also means what looks as what it says. None: texts alone are compared.
+            pictures: The index of vectors of the same items' pictures: a query also means what
+                looks as what it says. None: texts alone are compared.
 
         Raises:
             BadInputError: Fewer than two items have a vector.
@@ -48,7 +48,7 @@ class VectorIndex:
             block = slice(start, start + _ROWS)
             self._unit[block] = self._whitening.apply(given[block])
         self._meant = self._unit
-        seen = None if pictures is None else expected_texts(self._unit, pictures)
+        seen = None if pictures is None else expected_texts(self._unit, pictures._unit)
         if seen is not None:
             # Both together: a sum of as much of either. One alone, where there is no other.
             both = np.any(seen, axis=1) & np.any(self._unit, axis=1)

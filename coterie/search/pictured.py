@@ -10,13 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from coterie.content.encoder import unit_rows
-from coterie.content.whitening import POWER, Whitening
 
 Floats = npt.NDArray[np.float32]
 LEAST_PAIRS: Final = 400
 """Items with a text and a picture, below which nothing is learned of them."""
-COMPONENTS: Final = 256
-"""Directions in which pictures differ, that are looked at."""
 RIDGE: Final = 10.0
 """Held against large weights; 1 to 30 find about the same."""
 FOLDS: Final = 5
@@ -24,7 +21,7 @@ _LEARNED_FROM: Final = 10_000
 _ROWS: Final = 8_192
 
 
-def expected_texts(texts: Floats, pictures: npt.ArrayLike) -> Floats | None:
+def expected_texts(texts: Floats, looks: Floats) -> Floats | None:
     """Expect of each item's picture the vector of its text, none of its own having been looked at.
 
     An item that is learned from would be told what its text says anyway. So those are cut into
@@ -32,31 +29,30 @@ def expected_texts(texts: Floats, pictures: npt.ArrayLike) -> Floats | None:
 
     Args:
         texts: Shape (items, width), of length 1; zeros: no text.
-        pictures: Shape (items, any width); zeros: no picture.
+        looks: Vectors of pictures, spread evenly (``Whitening``) and of length 1, shape (items, any
+            width); zeros: no picture.
 
     Returns:
         Of length 1, zeros without a picture, shape (items, width); None where too few items have
         both.
     """
-    given = np.asarray(pictures)
-    pairs = np.flatnonzero(np.any(given, axis=1) & np.any(texts, axis=1))
+    pairs = np.flatnonzero(np.any(looks, axis=1) & np.any(texts, axis=1))
     if len(pairs) < LEAST_PAIRS:
         return None
     pairs = pairs[:: -(-len(pairs) // _LEARNED_FROM)]
-    whitening = Whitening.fit(given[pairs], POWER, COMPONENTS)
-    looks, said = whitening.apply(given[pairs]).astype(np.float64), texts[pairs]
+    seen, said = looks[pairs].astype(np.float64), texts[pairs]
     # Neighbours in a catalogue are often one product in two sizes: they are of one fold.
     fold = np.arange(len(pairs)) * FOLDS // len(pairs)
-    squares = [looks[fold == f].T @ looks[fold == f] for f in range(FOLDS)]
-    products = [looks[fold == f].T @ said[fold == f] for f in range(FOLDS)]
+    squares = [seen[fold == f].T @ seen[fold == f] for f in range(FOLDS)]
+    products = [seen[fold == f].T @ said[fold == f] for f in range(FOLDS)]
     whole = _weights(sum(squares), sum(products))
     found = np.zeros_like(texts, np.float32)
-    for start in range(0, len(given), _ROWS):
+    for start in range(0, len(looks), _ROWS):
         block = slice(start, start + _ROWS)
-        found[block] = unit_rows(whitening.apply(given[block]) @ whole)
+        found[block] = unit_rows(looks[block] @ whole)
     for f in range(FOLDS):
         others = _weights(sum(squares) - squares[f], sum(products) - products[f])
-        found[pairs[fold == f]] = unit_rows(looks[fold == f].astype(np.float32) @ others)
+        found[pairs[fold == f]] = unit_rows(seen[fold == f].astype(np.float32) @ others)
     return found
 
 

@@ -1,4 +1,5 @@
-"""Which items have the words of a query: BM25 over title, brand, category and description.
+"""Which items have the words of a query: BM25 over title, brand, category and description, and over
+what a language model said of items, where it described them.
 
 Items that change later, or are new, are beside the others (``LiveWords``) until the next index.
 
@@ -42,6 +43,7 @@ class WordSettings:
         ("brand", 1.0),
         ("category", 1.0),
         ("description", 0.1),
+        ("described", 0.2),
     )
     """Columns of the catalogue, and how often a word in each is counted."""
     saturation: float = 0.6

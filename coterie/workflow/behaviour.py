@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from coterie.behaviour.columns import (
 )
 from coterie.behaviour.figures import behaviour_figures
 from coterie.behaviour.forecast import Forecast
+from coterie.behaviour.numbering import earlier_numbers
 from coterie.behaviour.propensity import questions
 from coterie.behaviour.settings import BehaviourSettings
 from coterie.behaviour.shop_log import ShopLog
@@ -46,7 +48,11 @@ def read_behaviour_settings(*given: str) -> BehaviourSettings:
 
 
 def analyse_behaviour(
-    clean: str, out: str, settings: BehaviourSettings | None = None, progress: Progress = silent
+    clean: str,
+    out: str,
+    settings: BehaviourSettings | None = None,
+    progress: Progress = silent,
+    earlier: str = "",
 ) -> dict[str, Any]:
     """Write what shoppers are like and may do: columns of them, forecasts, figures and a report.
 
@@ -55,6 +61,8 @@ def analyse_behaviour(
         out: Folder for the files; each is replaced when it is whole.
         settings: What is computed.
         progress: Told how many of the stages are done.
+        earlier: File or URL of the columns of people of an earlier run, whose numbers of segments
+            are kept; those in ``out`` if empty, if there are any.
 
     Returns:
         The figures, as they stand in ``behaviour.json``.
@@ -68,10 +76,12 @@ def analyse_behaviour(
     told("reading")
     dataset = load_dataset(clean)
     log = ShopLog.of(dataset)
+    folder = Path(out)
+    numbered = earlier_numbers(earlier or str(folder / PEOPLE_FILE), dataset.users.ids)
     found = study_behaviour(log, settings, told)
+    found = replace(found, segments=found.segments.numbered_as(numbered))
     told("files")
     figures = behaviour_figures(dataset, found, settings)
-    folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     write_table(people_table(dataset, found), folder / PEOPLE_FILE)
     write_table(activity_table(dataset, log, found.segments.moments), folder / ACTIVITY_FILE)

@@ -18,7 +18,7 @@ from coterie.errors import BadInputError
 CONTENT_REPORT: Final = "content.json"
 """Written last: a folder without it is half-written."""
 _OURS: Final = re.compile(
-    r"content\.json|(quarantine|descriptions|described)\.parquet"
+    r"content\.json|(quarantine|descriptions|described|searched)\.parquet"
     r"|[a-z][a-z0-9_]*(\.vectors\.json|\.keys\.parquet|-[0-9a-f]{16}\.safetensors)"
 )
 

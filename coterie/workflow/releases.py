@@ -27,6 +27,7 @@ from coterie.workflow.challenger import (
 )
 from coterie.workflow.comparison import load_comparison
 from coterie.workflow.content_folder import encoder_choices, near_content
+from coterie.workflow.described_items import released_statements
 from coterie.workflow.off_policy import gain_of
 from coterie.workflow.shop import CleanShop
 
@@ -100,6 +101,7 @@ def make_release(
         repurchase=known.repurchase,
         vectors=halves_of(shop.split.items),
         encoders=_encoders(known, content),
+        described=released_statements(content, shop.dataset.catalogue["item_id"].to_pylist()),
         bound=promise,
     )
     if limits.min_gain_over_shown is not None:

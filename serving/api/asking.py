@@ -1,6 +1,7 @@
 """Ask the shop in a sentence: what is looked for is read, the list is ours, with our reasons."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -55,6 +56,10 @@ class ReadQuestion(BaseModel):
     recipient: str | None = Field(
         default=None, description="For whom, where it is somebody else: then taste is left out"
     )
+    attributes: list[str] | None = Field(
+        default=None,
+        description="What items' own texts have to state of them, if any was asked for",
+    )
 
 
 class AskedItem(schemas.FoundItem):
@@ -91,7 +96,8 @@ async def ask(request: Request, using: Using, user_id: UserId, asked: QuestionIn
         _, first = await using.router.search(
             user_id, asked.question, LOOKED_AT, False, Wanted(own_taste=False)
         )
-        wish = await words.wishes.read(asked.question, _categories(first))
+        known = bool(using.lists.catalogue.columns.attributes)
+        wish = await words.wishes.read(asked.question, _categories(first), known)
     arm, found, read = await _found(using, user_id, wish or Wish(asked.question), asked.k)
     reasons = await _reasons(using, user_id, found, texts) if read.recipient is None else {}
     request.state.release, request.state.arm = found.release, arm
@@ -119,17 +125,24 @@ async def ask(request: Request, using: Using, user_id: UserId, asked: QuestionIn
 async def _found(
     using: AppParts, user_id: str, wish: Wish, k: int
 ) -> tuple[str, schemas.SearchResults, ReadQuestion]:
-    """Search for a wish; a category in which nothing fits is let go."""
-    for category in dict.fromkeys((wish.category, None)):
+    """Search for a wish; attributes and a category with which nothing fits are let go: what is not
+    stated may be so all the same."""
+    ways = itertools.product((wish.attributes, ()), (wish.category, None))
+    for attributes, category in dict.fromkeys(ways):
         chosen = ItemFilter(
-            (category,) if category else (), (), wish.price_min, wish.price_max, wish.in_stock
+            categories=(category,) if category else (),
+            price_min=wish.price_min,
+            price_max=wish.price_max,
+            in_stock=wish.in_stock,
+            attributes=attributes,
         )
         wanted = Wanted(chosen, own_taste=wish.recipient is None)
         arm, found = await using.router.search(user_id, wish.query, k, False, wanted)
         if found.items:
             break
-    read = replace(wish, category=category)
-    return arm, found, ReadQuestion(**{name: getattr(read, name) for name in read.__slots__})
+    read = replace(wish, category=category, attributes=attributes)
+    told = {name: getattr(read, name) for name in read.__slots__}
+    return arm, found, ReadQuestion(**told | {"attributes": list(attributes) or None})
 
 
 async def _reasons(

@@ -9,6 +9,7 @@ from pydantic import StringConstraints
 from serving import schemas
 from serving.lists.paging import MAX_TOKEN, Shown
 from serving.lists.wanted import (
+    MAX_ATTRIBUTES,
     MAX_CONTEXT,
     MAX_EXCLUDED,
     MAX_WORD,
@@ -19,10 +20,8 @@ from serving.lists.wanted import (
     digest_of,
 )
 
-_Words = Annotated[
-    list[Annotated[str, StringConstraints(min_length=1, max_length=MAX_WORD)]] | None,
-    Query(max_length=MAX_WORDS),
-]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WORD)]
+_Words = Annotated[list[_Word] | None, Query(max_length=MAX_WORDS)]
 _Price = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
 
 
@@ -40,6 +39,14 @@ async def item_filter(
         list[schemas.Id] | None,
         Query(max_length=MAX_EXCLUDED, description="Ids of items to leave out"),
     ] = None,
+    attribute: Annotated[
+        list[_Word] | None,
+        Query(
+            max_length=MAX_ATTRIBUTES,
+            description="Words that an item's own texts state of it, where a language model found "
+            "them there; repeat it for more, which all have to be stated",
+        ),
+    ] = None,
 ) -> ItemFilter:
     """Read which items may be listed."""
     return ItemFilter(
@@ -49,6 +56,7 @@ async def item_filter(
         price_max,
         in_stock,
         tuple(exclude or ()),
+        tuple(attribute or ()),
     )
 
 

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,8 +13,11 @@ import pyarrow.compute as pc
 
 from coterie.data.changes import RowState, is_there, values_of
 from coterie.data.dataset import Ints
+from coterie.recommend.attributes import ItemAttributes
 from coterie.recommend.columns import ItemColumns, Mask
 from coterie.release.bundle import Release
+from coterie.release.described import ATTRIBUTE, TEXT
+from serving.lists.search import SAID
 from serving.lists.wanted import PLAIN, Wanted
 from serving.schemas import Item
 
@@ -103,7 +107,8 @@ class Catalogue:
     def __init__(self, release: Release) -> None:
         self._items = ItemRows(release.catalogue)
         self._gone: set[int] = set()
-        self.columns = ItemColumns.of(release.catalogue, release.available)
+        columns = ItemColumns.of(release.catalogue, release.available)
+        self.columns = replace(columns, attributes=_attributes(release.described))
         """What filters ask, and what is available at this moment: to be replaced, never changed."""
         self._newest: tuple[ItemColumns, npt.NDArray[np.int64]] | None = None
         self._ids: list[str] = release.catalogue.column("item_id").to_pylist()
@@ -125,11 +130,15 @@ class Catalogue:
         """
         rows = {item_id: self.row(item_id) for item_id in states}
         known = {row: states[item_id] for item_id, row in rows.items() if row >= 0}
+        before = {row: self._items[row] for row in known}
         for row, state in known.items():
-            self._items[row] = _changed(self._items[row], state)
+            self._items[row] = _changed(before[row], state)
             (self._gone.add if is_there(state) is False else self._gone.discard)(row)
         if known:
             self._take(list(known), list(known.values()))
+            self._forget(
+                [row for row, item in before.items() if _says_else(item, self._items[row])]
+            )
         return {i: s for i, s in states.items() if rows[i] < 0 and is_there(s)}
 
     def add(self, states: Mapping[str, RowState]) -> None:
@@ -165,6 +174,12 @@ class Catalogue:
             ],
         )
         self._haystack = None
+
+    def _forget(self, rows: Sequence[int]) -> None:
+        """Hold no item to what its texts stated before."""
+        if rows and self.columns.attributes:
+            attributes = self.columns.attributes.without(rows)
+            self.columns = replace(self.columns, attributes=attributes)
 
     def _code(self, category: str | None) -> int:
         """Find the code of a category, which may be a new one; -1 for none."""
@@ -272,6 +287,19 @@ def public_picture(uri: str | None) -> str | None:
     if uri and (_WEB_PICTURE.fullmatch(uri) or _OWN_PICTURE.fullmatch(uri)):
         return uri
     return None
+
+
+def _attributes(described: pa.Table | None) -> ItemAttributes:
+    """Read what items' own texts state: of what a model brought nobody is held to anything."""
+    if described is None:
+        return ItemAttributes()
+    stated = pc.and_(pc.equal(described["field"], ATTRIBUTE), pc.equal(described["source"], TEXT))
+    some = described.filter(stated)
+    return ItemAttributes.of(some["item_idx"].to_numpy(), some["value"].to_pylist())
+
+
+def _says_else(before: Item, after: Item) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in SAID)
 
 
 def _item(row: dict[str, Any]) -> Item:

@@ -36,13 +36,21 @@ class WishReader:
         rests = time.monotonic() < self._rests_until
         return self._model is not None and not rests and self._reading < MOST_READ
 
-    async def read(self, question: str, categories: list[str]) -> Wish | None:
-        """Read a question; None where no model does: none is there, or it fails."""
+    async def read(
+        self, question: str, categories: list[str], attributes: bool = False
+    ) -> Wish | None:
+        """Read a question; None where no model does: none is there, or it fails.
+
+        Args:
+            question: As the shopper wrote it.
+            categories: Paths that may be meant.
+            attributes: Whether the shop knows attributes of its items.
+        """
         if self._model is None or not self.reads:
             return None
         self._reading += 1
         try:
-            asked = question_of_wish(question, categories)
+            asked = question_of_wish(question, categories, attributes)
             loop = asyncio.get_running_loop()
             reply = await loop.run_in_executor(self._threads, self._model.ask, asked)
             return read_wish(reply.value, question, categories)

@@ -15,6 +15,7 @@ from coterie.content.texts import item_texts
 from coterie.errors import BadInputError, CoterieError
 from coterie.recommend.columns import Mask
 from coterie.release.bundle import Release
+from coterie.release.described import texts_of
 from coterie.schema import RELEASED_ITEMS
 from coterie.search.index import Found, SearchIndex, nearest
 from coterie.search.meaning import VectorIndex
@@ -49,9 +50,9 @@ class ItemSearch:
             metrics: Where stages are timed.
         """
         self._encoder, self._metrics = encoder, metrics
-        texts = _indexed(release, "text", release.vectors.get("image"))
-        self._index = SearchIndex(release.catalogue, release.available, texts)
         self._looks = _indexed(release, "image")
+        texts = _indexed(release, "text", self._looks)
+        self._index = SearchIndex(_words_of(release), release.available, texts)
         self._asked, self._rests_until = threading.Lock(), 0.0
         self._num_released = release.catalogue.num_rows
         self._indexing, self._hearing = threading.Lock(), threading.Lock()
@@ -216,8 +217,16 @@ def said_of(item: Item) -> dict[str, Any]:
     return {name: getattr(item, name) for name in SAID}
 
 
+def _words_of(release: Release) -> pa.Table:
+    """Give the catalogue with what a language model said of its items, if one did."""
+    described = texts_of(release.described, release.catalogue.num_rows)
+    if described is None:
+        return release.catalogue
+    return release.catalogue.append_column("described", described)
+
+
 def _indexed(
-    release: Release, kind: str, pictures: npt.ArrayLike | None = None
+    release: Release, kind: str, pictures: VectorIndex | None = None
 ) -> VectorIndex | None:
     """Index the vectors of a kind; None where fewer than two items have one."""
     vectors = release.vectors.get(kind)

@@ -48,7 +48,7 @@ class ServedItems:
             BadInputError: Its parameters are not a recommender's.
         """
         # What search compares is its own; to keep the others too would take 3.7 KB an item.
-        self.release = replace(release, vectors={})
+        self.release = replace(release, vectors={}, described=None)
         self.catalogue = Catalogue(release)
         self.recommender = Recommender(release.parameters, release.popularity, release.available)
         self.searcher = ItemSearch(release, text_encoder, metrics)

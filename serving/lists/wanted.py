@@ -20,6 +20,8 @@ Surface = Literal["home", "product", "cart"]
 MAX_WORDS: Final = 20
 """Categories, or brands, of one filter."""
 MAX_WORD: Final = 256
+MAX_ATTRIBUTES: Final = 3
+"""Of one filter: each is looked for in all that items state."""
 MAX_EXCLUDED: Final = 200
 MAX_CONTEXT: Final = 50
 """Items of a cart."""
@@ -38,6 +40,8 @@ class ItemFilter:
     """Leave out what the catalogue calls not available; lists show none of that anyway."""
     exclude: tuple[str, ...] = ()
     """Ids of items that are left out; unknown ones do no harm."""
+    attributes: tuple[str, ...] = ()
+    """Words that an item's own texts have to state of it, each of them."""
 
     def __post_init__(self) -> None:
         low, high = self.price_min, self.price_max
@@ -61,6 +65,8 @@ class ItemFilter:
                 found = found & (columns.price >= self.price_min)
             if self.price_max is not None:
                 found = found & (columns.price <= self.price_max)
+        for words in self.attributes:
+            found = found & columns.attributes.stated(words, len(found))
         return found
 
 
@@ -116,7 +122,11 @@ def digest_of(*parts: object) -> bytes:
 @functools.lru_cache(256)
 def _filter_json(part: ItemFilter) -> str:
     """Write a filter down; callers send the same few for all of their shoppers."""
-    return _json(asdict(part))
+    told = asdict(part)
+    if not part.attributes:
+        # A page's token of before there were any still holds.
+        del told["attributes"]
+    return _json(told)
 
 
 _json: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode

@@ -12,11 +12,13 @@ import yaml
 
 from coterie.behaviour.activity import FEATURES, features_at
 from coterie.behaviour.columns import PEOPLE_FILE, activity_table
+from coterie.behaviour.numbering import earlier_numbers
 from coterie.behaviour.shop_log import DAY_MS
 from coterie.data.vocab import Vocab
 from coterie.schema import FEATURE_TIMESTAMP, SHOPPER_BEHAVIOUR_VIEW
 from feature_repo.behaviour import HandedBehaviour, hand_over_behaviour
 from feature_repo.handover import SharedStore
+from feature_repo.views import file_of
 from serving.features.erased_rows import erased_rows
 from serving.features.online_store import FeastFeatures
 from tests.behaviour.test_activity import BEGIN, ROWS, log_of
@@ -53,6 +55,9 @@ def test_a_person_is_told_theirs_until_they_are_erased(shared, filled, tmp_path)
     assert features.studied(SHOPPER_BEHAVIOUR_VIEW, first) == {}
     handed = hand_over_behaviour(str(tmp_path), shared, READ_MS, online=True)
     assert handed == HandedBehaviour(2, True, False)
+    # The next run goes on with the numbers of these segments.
+    file = file_of(shared.offline, SHOPPER_BEHAVIOUR_VIEW)
+    assert earlier_numbers(file, pa.array([second, "new", first])).tolist() == [-1, -1, 0]
     features = FeastFeatures(shared.offline)
     told = {"segment": 0.0, "segment_name": "come often", "buys_7d": 0.25}
     told |= {"buys_30d": 0.5, "value_30d": 12.5}

@@ -31,6 +31,7 @@ RESTARTS = {
     "secrets.existingPseudonymKey": RAY,
     "serving": RAY,
     "serving.logLevel": FEAST,
+    "serving.llm.vllm.enabled": RAY,  # whom replicas ask
     "serving.textEncoder": RAY | {"controller"},  # which tries what a release was made with
     "rollouts.enabled": RAY,  # whether workers may read its rollout store
     "rollouts.intervalSeconds": {"controller"},
@@ -61,6 +62,8 @@ IN_PLACE = {
     "serving.upgradeStrategy",
     "serving.oldClusterSeconds",
     "serving.workers.maxUnavailable",
+    # Of pods of their own, which are not there unless they are asked for.
+    "serving.llm.vllm",
     "events.consumer.replicas",
     # A volume stays as it was made.
     "redis.size",
@@ -81,6 +84,8 @@ TOLD = {
     "serving.maxEventLeadSeconds": 200,
     "serving.corsOrigins": ["https://shop.example"],
     "serving.access.openScopes": ["lists:read"],
+    "serving.llm.vllm.image": "vllm/vllm-openai:v0.11.1",
+    "serving.llm.vllm.args": ["--enforce-eager"],
     "serving.extraEnv": [{"name": "A", "value": "b"}],
     "serving.upgradeStrategy": "None",
     "serving.workers.spreadZones": "DoNotSchedule",
@@ -118,6 +123,7 @@ PLACES = {
 }
 WITH = {
     "redis.address": {"redis.enabled": False, "redis.address": "redis.other:6379"},
+    "serving.llm.vllm.enabled": {"serving.llm.model": "qwen", "serving.llm.vllm.claim": "models"},
     "ingress.enabled": {"ingress.host": "shop.example"},
     "httpRoute.enabled": {"httpRoute.gateway.name": "public"},
 }

@@ -13,10 +13,12 @@ from coterie.data.dataset import Interactions, Ties, TrainingSet
 from coterie.errors import BadInputError
 from coterie.graph.interactions import interaction_matrix
 from coterie.graph.ties import tie_matrix
+from coterie.models import is_releasable
 from coterie.models.gatv2 import GATv2, GATv2Config, GATv2Trainee
 from coterie.models.neighbour_trees import HAD, FanOut, NeighbourGraph, NeighbourLists
 from coterie.schema import EVENT_KINDS
 from coterie.training.loop import LoopConfig
+from coterie.workflow.challenger import load_parameters
 
 HERE = torch.device("cpu")
 SMALL = GATv2Config(
@@ -188,3 +190,10 @@ def test_a_softmax_over_a_sample_is_that_over_all_on_average():
 def test_settings_that_make_no_sense_are_refused(wrong, what):
     with pytest.raises(BadInputError, match=what):
         replace(SMALL, **wrong)
+
+
+@pytest.mark.parametrize("name", ["gatv2", "hgt"])
+def test_no_release_is_made_of_a_graph_network(name, tmp_path):
+    assert not is_releasable(name)
+    with pytest.raises(BadInputError, match="only the social or bounded model can be released"):
+        load_parameters(str(tmp_path))

@@ -5,6 +5,7 @@ import pytest
 
 from coterie.network.agreement import adjusted_mutual_information
 from coterie.network.communities import by_size, find_communities, participation
+from coterie.network.partitions import CommunityMethod, part_what_is_apart
 from coterie.network.people import Network
 from tests.network.test_network_structure import ties_of
 
@@ -19,9 +20,11 @@ def planted():
     return Network.of(ties_of(pairs), 102), truth
 
 
-def test_planted_groups_are_found_and_numbered_by_size(planted):
+@pytest.mark.parametrize("method", CommunityMethod)
+def test_planted_groups_are_found_and_numbered_by_size(planted, method):
     network, truth = planted
-    found = find_communities(network, seeds=2)
+    found = find_communities(network, seeds=2, method=method)
+    assert found.method is method
     assert found.sizes[:4].tolist() == [40, 30, 20, 10]
     np.testing.assert_array_equal(found.label[:100], truth)
     assert len(set(found.label[100:].tolist())) == 2, "who knows nobody is alone"
@@ -39,6 +42,25 @@ def test_the_same_seeds_find_the_same(planted):
     network, _ = planted
     one, other = (find_communities(network, 2.0, seeds=2) for _ in range(2))
     np.testing.assert_array_equal(one.label, other.label)
+
+
+def test_seeds_differ_where_nothing_is_planted():
+    rng = np.random.default_rng(2)
+    network = Network.of(ties_of(rng.integers(0, 200, (600, 2))), 200)
+    assert find_communities(network, seeds=3).stability < 0.9
+    assert len(set(find_communities(network, seeds=3).modularities)) > 1
+
+
+def test_it_does_not_matter_for_what_is_found_how_people_are_laid_out(planted):
+    network, truth = planted
+    near = np.random.default_rng(3).integers(0, 30, network.num_people)
+    np.testing.assert_array_equal(find_communities(network, near=near).label[:100], truth)
+
+
+def test_a_community_that_does_not_hang_together_is_parted():
+    network = Network.of(ties_of([[0, 1], [1, 2], [3, 4], [4, 5], [2, 6], [6, 3]]), 8)
+    parted = by_size(part_what_is_apart(network, np.array([0, 0, 0, 0, 0, 0, 1, 1])))
+    assert parted.tolist() == [0, 0, 0, 1, 1, 1, 2, 3]
 
 
 def test_who_knows_people_of_several_groups_takes_part_in_them(planted):

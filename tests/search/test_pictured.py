@@ -28,7 +28,7 @@ def test_what_has_no_text_is_found_by_its_picture(shop):
     for asked in range(KINDS):
         query = np.eye(KINDS, 16)[asked]
         alone = VectorIndex(texts).cosines(query)
-        found = VectorIndex(texts, pictures=pictures).cosines(query)
+        found = VectorIndex(texts, pictures=VectorIndex(pictures)).cosines(query)
         assert not alone[silent].any()
         assert found[silent & (kind == asked)].min() > 0.3
         assert found[silent & (kind != asked)].max() < 0.3
@@ -38,8 +38,11 @@ def test_text_and_picture_are_added_up_and_one_alone_counts_as_it_is(shop):
     _, texts, pictures = shop
     query = np.eye(KINDS, 16)[1]
     alone = VectorIndex(texts)
-    found = VectorIndex(texts, pictures=pictures).cosines(query)
-    seen = expected_texts(alone._unit, pictures) @ alone._whitening.apply(query[None])[0]
+    found = VectorIndex(texts, pictures=VectorIndex(pictures)).cosines(query)
+    seen = (
+        expected_texts(alone._unit, VectorIndex(pictures)._unit)
+        @ alone._whitening.apply(query[None])[0]
+    )
     said = alone.cosines(query)
     both = np.any(texts, axis=1) & np.any(pictures, axis=1)
     np.testing.assert_allclose(found[both], (said + seen)[both] / np.sqrt(2), atol=1e-5)
@@ -56,7 +59,7 @@ def test_nothing_of_an_items_own_text_is_in_what_its_picture_lets_expect():
 
 def test_items_alike_in_words_are_so_whatever_they_look_like(shop):
     _, texts, pictures = shop
-    with_pictures = VectorIndex(texts, pictures=pictures)
+    with_pictures = VectorIndex(texts, pictures=VectorIndex(pictures))
     np.testing.assert_array_equal(with_pictures.like(1), VectorIndex(texts).like(1))
     assert not with_pictures.knows(0)
 
@@ -64,7 +67,7 @@ def test_items_alike_in_words_are_so_whatever_they_look_like(shop):
 def test_a_few_pairs_teach_nothing(shop):
     _, texts, pictures = shop
     few = slice(0, LEAST_PAIRS)
-    assert expected_texts(texts[few].astype(np.float32), pictures[few]) is None
+    assert expected_texts(texts[few].astype(np.float32), VectorIndex(pictures[few])._unit) is None
     query = np.eye(KINDS, 16)[2]
-    same = VectorIndex(texts[few], pictures=pictures[few])
+    same = VectorIndex(texts[few], pictures=VectorIndex(pictures[few]))
     np.testing.assert_array_equal(same.cosines(query), VectorIndex(texts[few]).cosines(query))

@@ -126,3 +126,15 @@ def test_parts_of_a_large_catalogue_are_put_together(monkeypatch, index):
 def test_columns_that_count_nothing_are_left_out():
     settings = WordSettings(fields=(("title", 1.0), ("brand", 0.0)))
     assert not WordIndex(ITEMS, settings).scores("lumio").any()
+
+
+def test_what_a_model_said_is_found_behind_what_items_say_themselves():
+    table = ITEMS.append_column(
+        "described", pa.array(["kettle", None, None, None, None, None, "茶壶 gooseneck"])
+    )
+    index = WordIndex(table)
+    assert np.argsort(-index.scores("kettle"))[:2].tolist() == [2, 0]
+    assert index.scores("gooseneck").argmax() == index.scores("茶壶").argmax() == 6
+    now = index.changed([6], pa.table({"title": ["Oak bench"]}))
+    assert not now.scores("gooseneck").any(), "it was said of what the item was before"
+    assert not WordIndex(ITEMS).scores("gooseneck").any()

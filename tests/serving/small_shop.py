@@ -58,6 +58,7 @@ def write_small_release(
     images: Mapping[int, str] = MappingProxyType({}),
     text_encoder: ReleasedEncoder | None = None,
     content: dict[str, tuple[np.ndarray, ReleasedEncoder]] | None = None,
+    described: pa.Table | None = None,
 ) -> Release:
     """Items of a category point the same way, so that a taste shows."""
     ids = [*first_ids, *(item(row) for row in range(len(first_ids), NUM_ITEMS))]
@@ -105,6 +106,7 @@ def write_small_release(
         repurchase=repurchase or {},
         vectors={kind: one.astype(np.float16) for kind, (one, _) in said.items()},
         encoders={kind: encoder for kind, (_, encoder) in said.items()},
+        described=described,
     )
     made = write_release(str(folder), whole)
     FOLDERS[made.digest] = str(folder)

@@ -5,6 +5,8 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from coterie.content.vectors import ItemVectors
@@ -24,6 +26,7 @@ from coterie.workflow import (
 )
 from coterie.workflow.backtest import backtest
 from coterie.workflow.challenger import load_challenger, load_parameters
+from coterie.workflow.described_items import SEARCHED, SEARCHED_FILE
 from coterie.workflow.shop import CleanShop
 from tests.tiny_shop import write_clean
 
@@ -42,6 +45,8 @@ def content(clean, tmp_path_factory):
     vectors = np.random.default_rng(0).normal(size=(len(ids), 6)).astype(np.float16)
     folder = tmp_path_factory.mktemp("content")
     ItemVectors("image", "lite", DIGEST, tuple(ids), vectors).write(folder)
+    said = {"item_id": ids[0], "field": "title_zh", "value": "台灯", "source": "model"}
+    pq.write_table(pa.Table.from_pylist([said], SEARCHED), folder / SEARCHED_FILE)
     return str(folder)
 
 
@@ -100,6 +105,8 @@ def test_its_release_holds_the_very_vectors_by_row_of_the_catalogue(
     assert (release.vectors["image"][rows] == kept.vectors).all()
     made = release.manifest.encoders["image"]
     assert (made.encoder, made.digest, made.place) == ("lite", DIGEST, "")
+    said = {"field": "title_zh", "value": "台灯", "source": "model"}
+    assert release.described.to_pylist() == [{"item_idx": len(ids) - 1} | said]
 
 
 def test_where_training_had_none_there_are_none(clean, tmp_path):
@@ -107,6 +114,7 @@ def test_where_training_had_none_there_are_none(clean, tmp_path):
     fit_challenger(clean, str(tmp_path / "model"), FitSettings("social", config))
     release = make_release(clean, str(tmp_path / "model"), str(tmp_path / "bundle"), "v1", ANY)
     assert not release.vectors
+    assert release.described is None
     assert not (tmp_path / "bundle/content.safetensors").exists()
     assert "encoders" not in json.loads((tmp_path / "bundle/manifest.json").read_text())
 

@@ -11,7 +11,7 @@ from coterie.content.encoder import EncodedBatch, digest_of
 from coterie.data.load import load_dataset
 from coterie.errors import BadInputError
 from coterie.workflow.content import ContentSettings, encode_catalogue
-from coterie.workflow.described_items import DescribeSettings
+from coterie.workflow.described_items import DescribeSettings, released_statements
 from coterie.workflow.shop import with_content
 from tests.llm_api import KEY, MODEL, LlmApi
 
@@ -99,6 +99,35 @@ def test_what_was_said_once_is_kept_and_a_model_that_is_away_is_no_error(clean, 
     asked = encoded(clean, tmp_path / "other", settings(api.address))
     assert len(asked) == 120
     assert not any("home\n" in text for text in asked)
+
+
+TITLES = {"title_en": "Blue lamp", "title_zh": "蓝色台灯"}
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({}, {"home", "other"}),
+        ({"translations": False}, {"home"}),
+        ({"invented": True}, {"home", "cosy corner", "other", "same"}),
+    ],
+)
+def test_search_finds_by_what_texts_say_and_by_titles_in_the_other_language(
+    clean, api, tmp_path, more, found
+):
+    api.speak = lambda *_: SAID | TITLES
+    encoded(clean, tmp_path / "out", settings(api.address, most=2, **more))
+    catalogue = load_dataset(clean).catalogue
+    said = released_statements(str(tmp_path / "out"), catalogue["item_id"].to_pylist())
+    assert len({*said["item_idx"].to_pylist()}) == 2
+    for row in said.to_pylist():
+        assert (row["source"] == "text") is (row["value"] == "home")
+    for item in {*said["item_idx"].to_pylist()}:
+        title = catalogue["title"][item].as_py()
+        same, other = sorted(TITLES.values(), key=lambda one: one.isascii() is not title.isascii())
+        named = {same: "same", other: "other"}
+        values = [row["value"] for row in said.to_pylist() if row["item_idx"] == item]
+        assert {named.get(value, value) for value in values} == found
 
 
 @pytest.mark.parametrize("status", [200, 401, 503])

@@ -156,6 +156,7 @@ def test_the_command_says_what_stands_out(clean, tmp_path, capsys):
         ("invitation_days=-1", "invitation_days is 0 to 365"),
         ("colour=3", "no field 'colour'"),
         ('resolutions=["a"]', "resolutions"),
+        ("method=walktrap", "one of louvain, leiden"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(given, said):

@@ -6,6 +6,7 @@ import { ask, leaf, money, path } from "/static/parts.js";
 const READ = {
   query: marked("looked for: {query}"), category: marked("in {category}"), price_min: marked("from {price}"),
   price_max: marked("up to {price}"), recipient: marked("for {recipient}, so your own taste is left out"),
+  attributes: marked("whose own texts say {words}"),
 };
 // The last answer: whoever buys something of it goes on in it.
 let last = { of: "", answer: null };
@@ -24,6 +25,7 @@ export function readAs({ read, read_by: by, note }) {
   if (by !== "model") return note;
   const told = Object.keys(READ).filter((name) => read[name] != null).map((name) => say(READ[name], {
     query: read.query, category: leaf(read.category), recipient: read.recipient, price: money(read[name]),
+    words: (read.attributes ?? []).join(", "),
   }));
   return say("{note} ({read})", { note, read: told.join(" · ") });
 }

@@ -218,6 +218,7 @@ def test_a_token_tells_what_was_shown_and_nothing_else(items, about):
         ({"category": ["x"] * 21}, "query.category"),
         ({"brand": ""}, "query.brand"),
         ({"exclude": ["x"] * 201}, "query.exclude"),
+        ({"attribute": ["x"] * 4}, "query.attribute"),
         ({"surface": "shelf"}, "query.surface"),
         ({"surface": "product"}, "with 0 item_id"),
         ({"surface": "product", "item_id": ["a", "b"]}, "with 2 item_id"),

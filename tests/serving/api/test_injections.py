@@ -8,9 +8,10 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from asking import event, post
 from injections import INJECTIONS, LEAK, TARGET, Gullible
 from search_shop import MEANT, OneEncoder, WordEncoder
-from small_shop import CATEGORIES, NUM_ITEMS, write_small_release
+from small_shop import CATEGORIES, NUM_ITEMS, item, write_small_release
 from test_asking import ask, read_well
 from test_spoken_reasons import reword
 
@@ -88,6 +89,21 @@ def test_titles_that_give_orders_change_no_answer(shops):
         assert ask(bad, question, user) == ask(good, question, user)
     assert api.asked
     assert obeys.obeyed == 0
+
+
+def test_reviews_that_give_orders_change_no_list_and_no_answer(shops):
+    bad, good, api, obeys = shops
+    said = [
+        event(f"r{row}", "bea", item(row), "review", value=5, text=text)
+        for row, text in enumerate(INJECTIONS)
+    ]
+    # Both apps read one log.
+    assert post(bad, *said).json()["accepted"] == len(INJECTIONS)
+    for user in ("lou", "bea"):
+        assert listed(bad, user, "en") == listed(good, user, "en")
+    assert ask(bad, "climbing thing", "lou") == ask(good, "climbing thing", "lou")
+    assert api.asked
+    assert obeys.obeyed == 0, "no model reads a review"
 
 
 def test_a_question_that_gives_orders_is_a_search_for_its_words(make_client, told):

@@ -38,6 +38,7 @@ VALUES = {
     "change_id": "c1",
     "category": "Home",
     "exclude": item(2),
+    "attribute": "steel",
     "wording": "model",
     "rule": "fair",
     "name": "may",

@@ -1,0 +1,82 @@
+"""Ways to find communities, on the same networks, whose people stand in no order.
+
+Called by ``python -m benchmarks.network methods``. Three seeds at resolution 1 of each way, one way
+after the other for each seed, so that all meet the same load. *As they stand*: the Louvain method
+on people in no order, which does the same work and differs in where memory is read alone.
+*Reading at random*: so many numbers out of a table of one a person, which is what a method does
+for each end of a pair, and nothing else.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from coterie.data.dataset import Ints, Ties
+
+SEEDS: Final = (0, 1, 2)
+READS: Final = 20_000_000
+
+
+def methods_at(people: int) -> dict[str, Any]:
+    """Measure each way on one network."""
+    from benchmarks.network import draw_ties
+    from coterie.network.agreement import adjusted_mutual_information
+    from coterie.network.communities import by_size, within_and_chance
+    from coterie.network.library import as_graph, kit
+    from coterie.network.partitions import part_by_leiden, part_by_louvain, sketch
+    from coterie.network.people import Network
+
+    network = Network.of(_in_no_order(draw_ties(people), people), people)
+    no_order = np.zeros(people, np.int64)
+    kit()
+    near, sketch_s = _timed(lambda: sketch(network))
+    ways: dict[str, Callable[[int], Ints]] = {
+        "leiden": lambda seed: part_by_leiden(as_graph(network), 1.0, seed),
+        "louvain": lambda seed: part_by_louvain(network, True, 1.0, seed, near),
+        "as they stand": lambda seed: part_by_louvain(network, True, 1.0, seed, no_order),
+    }
+    labels: dict[str, list[Ints]] = {way: [] for way in ways}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    reads = []
+    for seed in SEEDS:
+        for way, part in ways.items():
+            label, took = _timed(lambda part=part, seed=seed: part(seed))
+            labels[way].append(by_size(label))
+            seconds[way].append(round(took, 2))
+        reads.append(_read_at_random(people, seed))
+    tied = network.degree > 0
+    found: dict[str, Any] = {"people": people, "pairs": len(network.one)}
+    found |= {"sketch_cpu_s": round(sketch_s, 2), "read_ns": [round(one, 2) for one in reads]}
+    for way, of in labels.items():
+        shares = [within_and_chance(network, label, True) for label in of]
+        pairs = [(a, b) for a in range(len(of)) for b in range(a)]
+        agreed = [adjusted_mutual_information(of[a][tied], of[b][tied]) for a, b in pairs]
+        found[way] = {
+            "cpu_s": seconds[way],
+            "modularity": [round(within - chance, 4) for within, chance in shares],
+            "stability": round(float(np.mean(agreed)), 4),
+            "number": [int(label.max()) + 1 for label in of],
+        }
+    return found
+
+
+def _in_no_order(ties: Ties, people: int) -> Ties:
+    place = np.random.default_rng(9).permutation(people)
+    src, dst = place[ties.src_idx], place[ties.dst_idx]
+    return Ties(src, dst, ties.kind, ties.weight, ties.since_ms)
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    begun = time.process_time()
+    found = work()
+    return found, time.process_time() - begun
+
+
+def _read_at_random(people: int, seed: int) -> float:
+    """Measure nanoseconds of one read, from a table of one number a person."""
+    rng = np.random.default_rng(seed)
+    table, at = np.arange(people), rng.integers(0, people, READS)
+    _, took = _timed(lambda: table[at].sum())
+    return 1e9 * took / READS
