@@ -68,6 +68,8 @@ def write_cost(results: Mapping[str, Any]) -> str:
             f"| in a request | {told['us of a request']:.1f} µs |",
             f"| in the thread beside it, a list | {told['us a list to write']:.0f} µs |",
             f"| to judge an experiment by {told['rows']:,} rows | {told['s to judge']:.1f} s |",
+            "| to say what recommendations earned, of a holdout with as many | "
+            f"{told['s to say what was earned']:.1f} s |",
         ]
     )
 
