@@ -40,8 +40,8 @@ def write_sessions(results: Mapping[str, Any]) -> str:
     first = results["sessions"][0]
     lines = [
         f"| lift, {first['experiments']:,} holdouts each, of {first['shoppers']:,} shoppers, "
-        f"looked at {first['looks']} times | a difference is claimed | interval holds the truth at all "
-        "looks | usual 95 % interval over sessions, looked at once, holds it |",
+        f"looked at {first['looks']} times | a difference is claimed | interval holds the "
+        "truth at all looks | usual 95 % interval over sessions, looked at once, holds it |",
         "|---|---|---|---|",
     ]
     for row in results["sessions"]:
