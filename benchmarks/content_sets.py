@@ -95,8 +95,8 @@ def read_yelp(folder: Path, encode: Encode | None = None) -> ContentSet:
     return _of_split("yelp_core40", split, category=first)
 
 
-def read_lastfm(folder: Path, encode: Encode | None = None) -> ContentSet:
-    """LastFM (SocialLGN's split): a tenth of each one's training is validation, seed 0.
+def read_lastfm(folder: Path, encode: Encode | None = None, seed: int = 0) -> ContentSet:
+    """LastFM (SocialLGN's split): a tenth of each one's training is validation, drawn by a seed.
 
     Names of artists, and tags that people gave to artists which are not held out from them.
     """
@@ -110,7 +110,7 @@ def read_lastfm(folder: Path, encode: Encode | None = None) -> ContentSet:
         json.loads((bundle / f"{side}Reindex.json").read_text()) for side in ("user", "item")
     )
     num_users, num_items = len(user_rows), len(item_rows)
-    part = _parts_of(train[:, 0], (0.9, 1.0), seed=0)
+    part = _parts_of(train[:, 0], (0.9, 1.0), seed)
     names, tags = [""] * num_items, _tab_lines(raw / "tags.dat")
     for one, name, *_ in _tab_lines(raw / "artists.dat")[1:]:
         if one in item_rows:

@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.experiments_cost import cost
+from benchmarks.experiments_exploring import exploring
 from benchmarks.experiments_friends import friends
 from benchmarks.experiments_interleaved import interleaving
 from coterie.experiments.checks import ratio_e_value
@@ -205,7 +206,9 @@ def main() -> int:
     parser.add_argument("--experiments", type=int, default=1000, help="A/A (%(default)s)")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument(
-        "--part", choices=("aa", "power", "friends", "cost", "interleaving"), action="append"
+        "--part",
+        choices=("aa", "power", "friends", "cost", "interleaving", "exploring"),
+        action="append",
     )
     given = parser.parse_args()
     parts: dict[str, Callable[[], Any]] = {
@@ -214,6 +217,7 @@ def main() -> int:
         "friends": lambda: friends(given.experiments // 10, given.seed),
         "cost": lambda: cost(given.seed),
         "interleaving": lambda: interleaving(given.seed),
+        "exploring": lambda: exploring(given.seed),
     }
     results = json.loads(RESULTS.read_text()) if given.part and RESULTS.exists() else {}
     for name in given.part or parts:

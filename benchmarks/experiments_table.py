@@ -72,9 +72,17 @@ def write_cost(results: Mapping[str, Any]) -> str:
     )
 
 
+def write_exploring(results: Mapping[str, Any]) -> str:
+    """Write what a list takes that may explore beside one that may not."""
+    return _lists(results["exploring"])
+
+
 def write_interleaving(results: Mapping[str, Any]) -> str:
     """Write what a list of two releases takes beside one of one."""
-    told = results["interleaving"]
+    return _lists(results["interleaving"])
+
+
+def _lists(told: Mapping[str, Any]) -> str:
     lines = [
         f"| a list of 20, of {told['items']:,} items, without reasons | mean, ms of a core | "
         "99th percentile |",

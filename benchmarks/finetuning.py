@@ -200,10 +200,14 @@ def measure_set(
     config: FinetuneConfig,
     rates: Sequence[float],
     alone: bool,
+    seeds: Sequence[int] = range(DRAWS),
+    cold: bool = True,
 ) -> tuple[dict[str, Any], list[TextNetwork]]:
-    """Measure the frozen encoder and three fine-tuned ones; also the networks."""
+    """Measure the frozen encoder and fine-tuned ones, one a seed; also the networks."""
     of = TextSet.read(data, name)
-    frozen = measured(of.with_vectors(encoded(open_network(choice), of.texts)), range(DRAWS), alone)
+    frozen = measured(
+        of.with_vectors(encoded(open_network(choice), of.texts)), seeds if cold else [], alone
+    )
     print(name, FROZEN, frozen, flush=True)
     tried: dict[float, Any] = {}
     for rate in rates:
@@ -211,9 +215,9 @@ def measure_set(
         print(name, rate, tried[rate][1], flush=True)
     rate = max(tried, key=lambda one: tried[one][1]["finetuned"])
     rows, networks = [], []
-    for seed in range(DRAWS):
+    for seed in seeds:
         network, told = tried[rate] if seed == 0 else learned(of, choice, _at(config, rate), seed)
-        row = measured(of.with_vectors(encoded(network, of.texts)), [seed], alone)
+        row = measured(of.with_vectors(encoded(network, of.texts)), [seed] if cold else [], alone)
         rows.append({"learning": told, **row})
         networks.append(network)
         print(name, seed, rows[-1], flush=True)
@@ -256,6 +260,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=SMALL.loop.max_epochs)
     parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
     parser.add_argument("--taste", action="store_true", help="also beside taste: EASE takes long")
+    parser.add_argument("--seeds", type=int, default=DRAWS, help="how many")
+    parser.add_argument("--no-cold", action="store_true", help="not of cold items: it takes long")
+    parser.add_argument("--tokens", type=int, default=SMALL.max_tokens, help="of a text")
     parser.add_argument("--transfer", action="store_true", help="also measure transfer")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -266,19 +273,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lora_rank=asked.lora,
         masked_weight=asked.masked,
         contrastive_weight=asked.contrastive,
+        max_tokens=asked.tokens,
     )
     choice = EncoderChoice(asked.encoder, prefix=asked.prefix)
     networks: dict[str, list[TextNetwork]] = {}
     for name in asked.sets:
         cell, networks[name] = measure_set(
-            asked.data, name, choice, config, asked.rates, not asked.taste
+            asked.data,
+            name,
+            choice,
+            config,
+            asked.rates,
+            not asked.taste,
+            range(asked.seeds),
+            not asked.no_cold,
         )
-        given = f"--rates {' '.join(f'{rate:g}' for rate in asked.rates)} --epochs {asked.epochs}"
-        command = f"python -m benchmarks.finetuning --data DIR --sets {name} {given}"
+        command = f"python -m benchmarks.finetuning --data DIR --sets {name} {_given(asked)}"
         _keep(asked.name, name, {**cell, "command": command, "settings": asdict(config)})
     if asked.transfer:
         _keep(asked.name, "transfer", measure_transfer(asked.data, networks))
     return 0
+
+
+def _given(asked: argparse.Namespace) -> str:
+    """Write down what of a command is not the default, and what is always told."""
+    told = [f"--rates {' '.join(f'{rate:g}' for rate in asked.rates)} --epochs {asked.epochs}"]
+    if asked.encoder != DEFAULT:
+        told.append(f"--encoder DIR --name {asked.name} --prefix '{asked.prefix}'")
+    usual = {
+        "pairs": SMALL.pairs_per_epoch,
+        "lora": 0,
+        "masked": 0.0,
+        "contrastive": 1.0,
+        "seeds": DRAWS,
+        "tokens": SMALL.max_tokens,
+    }
+    told += [
+        f"--{name} {getattr(asked, name):g}"
+        for name, one in usual.items()
+        if getattr(asked, name) != one
+    ]
+    return " ".join([*told, *(["--no-cold"] if asked.no_cold else [])])
 
 
 def _keep(encoder: str, name: str, cell: Any) -> None:

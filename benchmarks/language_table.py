@@ -1,6 +1,6 @@
 """The tables of docs/language.md, of what ``benchmarks.language`` found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any, Final
 
@@ -128,10 +128,16 @@ def write_lists_by_described(results: Mapping[str, Any]) -> str:
 
 
 def write_profiles(results: Mapping[str, Any]) -> str:
-    """Write what the vector of a taste in words adds, as Markdown."""
-    lines = ["| lists of | NDCG@20 on validation | NDCG@20 |", "|---|---|---|"]
+    """Write what the vector of a taste in words adds, seed by seed, as Markdown."""
+    seeds = [found["rows"] for _, found in sorted(results["seeds"].items())]
+    lines = ["| lists of | NDCG@20 on validation, by seed | NDCG@20, by seed |", "|---|---|---|"]
     lines += [
-        f"| {name} | {one['validation']:.4f} | {one['test']:.4f} |"
-        for name, one in results["rows"].items()
+        f"| {name} | {' | '.join(_each(seeds, name, part) for part in ('validation', 'test'))} |"
+        for name in seeds[0]
     ]
     return "\n".join(lines)
+
+
+def _each(seeds: Sequence[Mapping[str, Any]], name: str, part: str) -> str:
+    found = [rows[name][part] for rows in seeds]
+    return f"{', '.join(f'{one:.4f}' for one in found)} (mean {mean(found):.4f})"

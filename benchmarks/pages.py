@@ -163,6 +163,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "experiments interleaving": lambda _: experiments_table.write_interleaving(
         _read("experiments.json")
     ),
+    "experiments exploring": lambda _: experiments_table.write_exploring(_read("experiments.json")),
     "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
     "exploring days": lambda _: exploring_days_table.write_table(_read("exploring_days.json")),

@@ -174,7 +174,7 @@ class Settings:
     """Share of shoppers, each day others, whose lists show one item that entered the shop after the
     release was made, to learn whom it pleases; 0: new items stand where their scores bring them."""
     explore_lists: int = 1000
-    """Lists with a new item after which it is not explored any more."""
+    """Lists with a new or rarely shown item after which it is not explored any more."""
     max_ongoing: int = 64
     """Requests that one replica works on at a time."""
     max_queued: int = 512

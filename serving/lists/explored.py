@@ -48,12 +48,15 @@ class Exploration:
         if not share or self.wanted.shown or len(rows) <= PLACE:
             return self.ranked, 1.0
         rule = rule or Explore(share)
-        new, rare = self._new(explorer, rule), self._rare(explorer, rule)
-        if not len(new) + len(rare):
+        new, below = self._new(explorer, rule), self._below(explorer, rule)
+        explores = explorer.explores(self.known.user_id, share)
+        # Others are looked for among all items, so not for lists that would not show one.
+        needed = explores or not len(new) + len(below)
+        could = np.union1d(new, np.union1d(below, self._rare(explorer, rule) if needed else below))
+        if not len(could):
             return self.ranked, 1.0
-        if not explorer.explores(self.known.user_id, share):
+        if not explores:
             return self.ranked, 1.0 - share
-        could = np.concatenate([new, rare])
         scores = self.items.recommender.score(self.asked, could).score[0].astype(np.float64)
         best = np.argsort(-scores, kind="stable")[:CANDIDATES]
         could, scores = could[best], scores[best]
@@ -76,16 +79,26 @@ class Exploration:
             rows = np.random.default_rng(len(rows)).choice(rows, _SCORED, replace=False)
         return np.asarray(rows[explorer.open(self._ids(rows))], np.int64)
 
-    def _rare(self, explorer: Explorer, rule: Explore) -> Ints:
-        """Find rows of rarely shown items among a shopper's best."""
+    def _below(self, explorer: Explorer, rule: Explore) -> Ints:
+        """Find rows of rarely shown items further down in the list."""
         if not rule.rare:
             return np.zeros(0, np.int64)
+        rows = self.ranked.lists.item_idx[0][PLACE + 1 :]
+        return self._open(rows[rows >= 0], self.allowed & self._named(rule), explorer, rule.rare)
+
+    def _rare(self, explorer: Explorer, rule: Explore) -> Ints:
+        """Find rows of rarely shown items among a shopper's best."""
         allowed = self.allowed & self._named(rule)
-        if not allowed.any():
+        if not rule.rare or not allowed.any():
             return np.zeros(0, np.int64)
         pool = self.items.recommender.recommend(self.asked, POOL, allowed).item_idx[0]
-        rows = self._unseen(pool[(pool >= 0) & (pool < self.items.num_released)])
-        return rows[explorer.open(self._ids(rows), rule.rare)]
+        return self._open(pool[pool >= 0], allowed, explorer, rule.rare)
+
+    def _open(
+        self, rows: Ints, allowed: npt.NDArray[np.bool_], explorer: Explorer, below: int
+    ) -> Ints:
+        rows = self._unseen(rows[(rows < self.items.num_released) & allowed[rows]])
+        return np.asarray(rows[explorer.open(self._ids(rows), below)], np.int64)
 
     def _unseen(self, rows: Ints) -> Ints:
         """Leave out what a shopper had, and what stands in the list that far up anyway."""

@@ -6,9 +6,11 @@ a shopper gets them.
 """
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Final
 
 from coterie.errors import CoterieError
@@ -38,7 +40,7 @@ class Assigned:
     arms: str = ""
     """Of each, likewise."""
     chance: float = 1.0
-    """Of all these arms together."""
+    """Of arms that show just what these do together, all experiments' lots taken together."""
     rules: ListRules | None = None
     """In the place of the shop's; None: the shop's."""
     rules_name: str = ""
@@ -184,7 +186,6 @@ def _together(found: list[Draw], running: RunningArms) -> Assigned:
     """Put the arms of a shopper's experiments together; of two releases the first holds."""
     whole, sides = Assigned(), tuple[Assigned, ...]()
     for one in found:
-        whole = replace(whole, chance=whole.chance * one.chance)
         if one.experiment.interleave:
             sides = sides or tuple(
                 _with(Assigned(arms=arm.name), one.experiment, arm, running)
@@ -193,11 +194,44 @@ def _together(found: list[Draw], running: RunningArms) -> Assigned:
         elif not one.arm.stopped:
             whole = _with(whole, one.experiment, one.arm, running)
     names = JOINED.join(one.experiment.name for one in found)
-    whole = replace(whole, experiments=names, arms=JOINED.join(one.arm.name for one in found))
+    whole = replace(
+        whole,
+        experiments=names,
+        arms=JOINED.join(one.arm.name for one in found),
+        chance=_chance_of_the_same(found),
+    )
     if whole.popular or not sides:
         return whole
     # What another layer's arm shows, an interleaved arm shows as well where it says nothing itself.
     return replace(whole, sides=tuple(_filled(side, whole) for side in sides))
+
+
+def _chance_of_the_same(found: list[Draw]) -> float:
+    """Add up the chances of all arms that would show what these show, as where one was stopped
+    beside one that shows what is live, or where another experiment's release goes before."""
+    shown = _shown([one.arm for one in found])
+    chance = 0.0
+    for arms in product(*(_could(one) for one in found)):
+        if _shown([arm for arm, _ in arms]) == shown:
+            chance += math.prod(of_arm for _, of_arm in arms)
+    return chance
+
+
+def _could(one: Draw) -> list[tuple[ExperimentArm, float]]:
+    if one.experiment.interleave:
+        return [(one.arm, one.chance)]
+    return list(zip(one.experiment.arms, one.experiment.chances, strict=True))
+
+
+def _shown(arms: Iterable[ExperimentArm]) -> tuple[str, str, bool]:
+    """Tell what arms of a shopper show together: release, rules, and whether popular items."""
+    digest, rules, popular = "", "", False
+    for arm in arms:
+        if not arm.stopped:
+            digest = digest or (arm.ref.digest if arm.ref else "")
+            rules = rules or arm.rules_text
+            popular = popular or arm.popular
+    return digest, rules, popular
 
 
 def _with(

@@ -73,7 +73,7 @@ class ListMetrics:
         )
         self.explored = Counter(
             metric_names.EXPLORED_ITEMS,
-            "New items that lists showed to learn whom they please.",
+            "New and rarely shown items that lists showed to learn whom they please.",
             registry=registry,
         )
         self._checked = Counter(

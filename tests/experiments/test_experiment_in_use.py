@@ -2,45 +2,20 @@
 does harm is stopped."""
 
 import json
-import sys
-import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import uvicorn
-from prometheus_client import CollectorRegistry
+from live_shop import LiveShop, running, saying
+from small_shop import item
 
-sys.path.append(str(Path(__file__).parents[1] / "serving"))
-
-from small_shop import item, make_router, people, write_small_release
-from waiting import wait_until
-
-from coterie.cli.main import main
-from coterie.experiments.store import ExperimentStore
 from coterie.impressions.table import read_impressions
 from coterie.schema import NETWORK_COMMUNITY, SHOPPER_NETWORK_VIEW
-from serving.api.application import create_app
-from serving.api.dependencies import AppParts
-from serving.api.directory import ShopperDirectory
-from serving.events.sqlite_log import SqliteLog
-from serving.ingestion.experiment_watch import ExperimentWatch
-from serving.ingestion.exporter import Exporter
-from serving.ingestion.impression_writer import ImpressionWriter
-from serving.ingestion.sink import Sink
 from serving.ingestion.sweep import Sweeper
-from serving.lists.rules_file import RulesFile
-from serving.rollouts.release_locator import open_rollout_store, release_locator
-from serving.settings import Settings
-from serving.telemetry.instruments import LogMetrics
-from serving.telemetry.metrics import ServingMetrics
 
-TOKEN = "a-token-of-sixteen-or-more"
 LIKED, LOVED = item(30), item(60)
 """What rules pin: what is bought of it is the truth that the experiment has to find."""
 BOUGHT = {LIKED: 0.6, LOVED: 0.75}
@@ -49,88 +24,10 @@ SHOPPERS = 480
 PINNED = "rules:\n- {{rule: pin, items: [{0}], position: 1}}\n"
 
 
-class LocalWriter:
-    def __init__(self, sink):
-        self._sink = sink
-
-    async def write(self, events):
-        return self._sink.write([events])[0]
-
-
-class LiveShop:
-    def __init__(self, folder):
-        self.folder, tables = folder, str(folder / "tables")
-        for name, content in {
-            "rules": "rules: []\n",
-            "liked": PINNED.format(LIKED),
-            "loved": PINNED.format(LOVED),
-        }.items():
-            (folder / f"{name}.yaml").write_text(content)
-        self.settings = Settings(
-            release=str(folder / "releases" / "v1"),
-            state=str(folder),
-            storefront=True,
-            admin_token=TOKEN,
-            event_export=tables,
-            rules=str(folder / "rules.yaml"),
-        )
-        stable = write_small_release(folder / "releases" / "v1")
-        self.other = write_small_release(folder / "releases" / "v2", "v2")
-        self.metrics, self.features = ServingMetrics(), people()
-        self.log = SqliteLog(folder / "events.sqlite")
-        self.writer = ImpressionWriter(
-            tables, 0.0, self.metrics.impressions, lambda: (self.log, self.features)
-        )
-        self.store = ExperimentStore(self.settings.experiments_root)
-        self.router = make_router(
-            stable,
-            self.features,
-            self.metrics,
-            rules=RulesFile(self.settings.rules, self.metrics),
-            writer=self.writer,
-            experiments=self.store,
-        )
-        sink = Sink(self.log, self.features, self.metrics)
-        self.app = create_app(
-            AppParts(
-                self.settings,
-                self.router,
-                LocalWriter(sink),
-                self.metrics,
-                ShopperDirectory.empty(),
-                (open_rollout_store(self.settings), release_locator(self.settings)),
-            )
-        )
-        self.clock = time.time()
-        self.exporter = Exporter(self.log, tables, LogMetrics(CollectorRegistry()))
-        self.watch = ExperimentWatch(
-            self.store, tables, lambda: self.features, clock=lambda: self.clock
-        )
-
-    def judge(self, days=8.0):
-        self.writer.flush()
-        self.exporter.export()
-        self.clock = time.time() + days * 86_400
-        assert self.watch.look()
-
-
-@contextmanager
-def running(app):
-    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        wait_until(lambda: server.started)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    return LiveShop(tmp_path_factory.mktemp("experiment"))
+    rules = {"liked": PINNED.format(LIKED), "loved": PINNED.format(LOVED)}
+    return LiveShop(tmp_path_factory.mktemp("experiment"), rules)
 
 
 @pytest.fixture(scope="module")
@@ -141,17 +38,7 @@ def url(shop):
 
 @pytest.fixture
 def said(url, monkeypatch, capsys):
-    monkeypatch.setenv("COTERIE_URL", url)
-    monkeypatch.setenv("COTERIE_ADMIN_TOKEN", TOKEN)
-
-    def say(*words, code=0):
-        assert main(["experiment", *words]) == code
-        told = capsys.readouterr()
-        # A terminal of 80 columns breaks lines.
-        whole = told.err if code else told.out
-        return whole if "--json" in words else " ".join(whole.split())
-
-    return say
+    return saying(url, monkeypatch, capsys)
 
 
 def visit(url, numbers, seed):
@@ -208,7 +95,8 @@ def test_the_better_rules_are_found_and_the_arm_that_does_harm_is_stopped(shop, 
     rows = read_impressions(str(shop.folder / "tables")).to_pylist()
     late = [row for row in rows if row["arm"] == "c" and row["position"] == 0][-5:]
     assert all(row["item_id"] != LIKED and row["rules"] != "liked" for row in late)
-    assert all(row["propensity"] == pytest.approx(1 / 3) for row in late)
+    # Whoever is on the arm ``a`` has just these lists.
+    assert all(row["propensity"] == pytest.approx(2 / 3) for row in late)
     assert json.loads(said("result", "may", "--json"))["switched"] == 0
     by_folder = said("result", "may", "--source", str(shop.folder / "tables"), "--json")
     assert json.loads(by_folder)["arms"][0]["lists"] > 120

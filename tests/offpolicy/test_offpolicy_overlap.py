@@ -49,6 +49,28 @@ def test_a_log_that_lacks_what_the_candidate_shows_is_refused(logged, words):
         estimate_value(logged, EstimateSettings(estimator=Estimator.IPS))
 
 
+def test_arms_that_begin_alike_are_refused_at_the_first_place_and_no_further():
+    """Each of two arms is logged with a half there, though either shows it where they are alike:
+    what stands there surely. Where they part further down, the product of both places is right."""
+    rng, num = np.random.default_rng(4), 2000
+    of_b, alike = rng.random(num) < 0.5, rng.random(num) < 0.5
+    same = np.column_stack([of_b | alike, of_b])
+    reward = (rng.random((num, 2)) < 0.2).astype(float)
+    said = np.broadcast_to([0.5, 1.0], (num, 2))
+    logged = LoggedLists(np.ones((num, 2), np.bool_), reward, said, 1.0 * same, np.arange(num))
+    with pytest.raises(BadInputError, match=r"weights average 1\.[34]\d or more where 1 was"):
+        estimate_value(logged, EstimateSettings(ListModel.CASCADE))
+    exact = np.column_stack([np.where(alike, 1.0, 0.5), np.where(alike, 0.5, 1.0)])
+    right = LoggedLists(np.ones((num, 2), np.bool_), reward, exact, 1.0 * same, np.arange(num))
+    found = estimate_value(right, EstimateSettings(ListModel.CASCADE))
+    assert found.low < 0.4 < found.high
+    whole = [
+        estimate_value(one, EstimateSettings(ListModel.LIST, limits=None))
+        for one in (logged, right)
+    ]
+    assert whole[0].value == pytest.approx(whole[1].value)
+
+
 def test_the_refusal_says_what_to_do_and_can_be_turned_off():
     logged = log(logging=[0.4, 0.3, 0.3, 0])
     with pytest.raises(BadInputError, match="log lists that vary more"):

@@ -11,6 +11,7 @@ from small_shop import item, make_router, people
 from coterie.recommend.exploration import chances
 from coterie.recommend.rules import read_rules
 from serving.events.event import Event
+from serving.lists.explored import Exploration
 from serving.lists.exploring import PLACE, Explorer
 from serving.lists.rules_file import RulesFile
 from serving.lists.wanted import Wanted
@@ -107,6 +108,31 @@ def test_lists_know_how_likely_the_explored_place_was(shop):
     assert chances[False] == [0.6] * len(chances[False])
     assert all(0 < one <= 0.4 for one in chances[True])
     assert shop.open("").answer().propensities() == [1.0] * 10
+
+
+def test_a_list_that_shows_none_looks_among_all_items_only_where_it_must(shop, monkeypatch):
+    """The search costs as much as the list; that it might have explored is seen in itself."""
+    asked = []
+
+    def noted(maker, *given):
+        asked.append(given)
+        return rare(maker, *given)
+
+    rare = Exploration._rare
+    monkeypatch.setattr(Exploration, "_rare", noted)
+    shop.open("{rule: explore, share: 0.2, rare: 3}", new=False)
+    answers = [shop.answer(user) for user in USERS]
+    showing = [a for a in answers if any(one.explored for one in a.items)]
+    assert len(asked) == len(showing) > 3
+    chance = [a.propensities()[PLACE] for a in answers]
+    assert sum(one == 0.8 for one in chance) == len(USERS) - len(showing)
+    # Where enough is known of all that stands further down, others have to be looked for.
+    quiet = next(u for u, a in zip(USERS, answers, strict=True) if a not in showing)
+    for _ in range(3):
+        shop.explorer.note_shown(item(row) for row in range(130))
+    del asked[:]
+    assert shop.answer(quiet).propensities()[PLACE] == 1.0
+    assert len(asked) == 1
 
 
 def test_what_is_chosen_is_chosen_as_often_as_its_chance_says(monkeypatch):
