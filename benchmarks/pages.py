@@ -168,6 +168,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
         _read("experiments.json")
     ),
     "experiments exploring": lambda _: experiments_table.write_exploring(_read("experiments.json")),
+    "experiments sessions": lambda _: experiments_table.write_sessions(_read("experiments.json")),
     "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
     "exploring days": lambda _: exploring_days_table.write_table(_read("exploring_days.json")),
@@ -236,6 +237,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network spread": lambda _: network_table.write_spread(_read("network.json")),
     "network scale": lambda _: network_table.write_scale(_read("network.json")),
     "network methods": lambda _: network_table.write_methods(_read("network.json")),
+    "network reads": lambda _: network_table.write_reads(_read("network.json")),
     "network ties": lambda _: network_table.write_ties(_read("network.json")),
     "network use": lambda _: network_table.write_use(_read("network.json")),
     "behaviour chances": lambda _: behaviour_table.write_chances(_read("behaviour.json")),
