@@ -140,6 +140,8 @@ def main(arguments: list[str] | None = None) -> None:
         _measure(name, "one friend", "", asked.seeds, bench.one_friend)
         for attack in ATTACKS if name == "shop" else FEWER:
             _measure(name, "attacks", attack.name, asked.seeds, bench.attack(attack))
+            if attack in DEFENDED and name == "shop":
+                _measure(name, "defences", attack.name, asked.seeds, bench.defences(attack))
         for model in ("ease", "item_knn", "lightgcn"):
             for attack in OTHERS[: 2 if model == "lightgcn" else 1] if name == "shop" else ():
                 cell = f"{model}: {attack.name}"
@@ -181,6 +183,9 @@ class Bench:
         seconds = time.process_time() - started
         kept = without_accounts(self.data, found.user_idx)
         ways = {"found": kept} | {name: way(self.data) for name, way in DEFENCES.items()}
+        if not np.ptp(self.data.interactions.ts_ms):
+            # Without times all are young, and all of a rush.
+            ways = {name: ways[name] for name in ("found", "grounded")}
         plain, ndcg = self._unattacked(seed), self.clips(seed)["ndcg"]
         for name, data in ways.items():
             same = name == "found" and not len(found.user_idx)
@@ -226,8 +231,6 @@ class Bench:
             is_fake = np.isin(np.arange(data.num_users), rows)
             flagged = np.isin(np.arange(data.num_users), found.user_idx)
             ways = {"attacked": data, "found": without_accounts(data, found.user_idx)}
-            if attack in DEFENDED:
-                ways |= {name: DEFENCES[name](data) for name in TRIED}
             hits = {"before": before, "live": live}
             for name, left in ways.items():
                 same = name == "found" and not len(found.user_idx)
@@ -242,6 +245,19 @@ class Bench:
                 "false_alarms": float(flagged[~is_fake].mean()),
                 "target_named": bool(target in found.pushed),
             }
+
+        return measure
+
+    def defences(self, attack: Attack) -> Any:
+        """Make what measures an attack under each defence by a seed."""
+
+        def measure(seed: int) -> dict[str, Any]:
+            target, data, _ = self._attacked(attack, seed)
+            hits = dict[str, float]()
+            for name in TRIED:
+                left = DEFENCES[name](data)
+                hits[name] = self._hits(self.fitted(self.model, left, seed), left, target)
+            return {"hits": hits}
 
         return measure
 
@@ -338,19 +354,26 @@ def _read(name: str, data: Path) -> Split:
 
 
 def _measure(dataset: str, part: str, cell: str, seeds: int, measure: Any) -> None:
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    there = results.setdefault("sets", {}).setdefault(dataset, {}).setdefault(part, {})
+    _, there = _kept(dataset, part)
     if (cell in there) if cell else there:
         return
     started = time.process_time()
     found = [_rounded(measure(seed)) for seed in range(seeds)]
     row = {"seeds": found, "cpu_s": round(time.process_time() - started, 1)}
+    # Read anew: another run may have written another set's meanwhile.
+    results, there = _kept(dataset, part)
     results["sets"][dataset][part] = {**there, cell: row} if cell else row
     results["command"] = "python -m benchmarks.attacks --data DIR"
     results["machine"] = f"{platform.machine()}, one thread"
     results["versions"] = {p: version(p) for p in ("torch", "scikit-learn")}
     write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
     print(dataset, part, cell, found[0], flush=True)
+
+
+def _kept(dataset: str, part: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    there = results.setdefault("sets", {}).setdefault(dataset, {}).setdefault(part, {})
+    return results, there
 
 
 def _rounded(value: Any) -> Any:

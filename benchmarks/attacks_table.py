@@ -53,12 +53,12 @@ def write_defences(results: Results) -> str:
     """Write what defences leave of attacks, by those where they were tried."""
     rows = list[list[str]]()
     for name, found in results["sets"].items():
-        for attack, row in found.get("attacks", {}).items():
-            seeds = row["seeds"]
-            ways = ("attacked", "found", *TRIED)
-            if any(way not in seeds[0]["hits"] for way in ways):
-                continue
-            hits = [_percent([one["hits"][way] for one in seeds]) for way in ways]
+        for attack, row in found.get("defences", {}).items():
+            attacked = found["attacks"][attack]["seeds"]
+            hits = [
+                _percent([one["hits"][way] for one in attacked]) for way in ("attacked", "found")
+            ]
+            hits += [_percent([one["hits"][way] for one in row["seeds"]]) for way in TRIED]
             rows.append([f"{_SETS[name]}: {attack}", *hits])
     head = ["set, attack", "none", *(_WAYS[way] for way in ("found", *TRIED))]
     return _table([head, ["---"] * len(head), *rows])

@@ -3,13 +3,15 @@
     python -m benchmarks.network scale
     python -m benchmarks.network scale --only communities
     python -m benchmarks.network methods
+    python -m benchmarks.network reads
     python -m benchmarks.network libraries
     python -m benchmarks.network influence
 
 ``scale``: networks of 10,000, 100,000 and 1,000,000 people with ten ties each on average, drawn
 with communities and a heavy tail; each in a process of its own. CPU seconds by stage, and the
 highest memory of the process; with ``--only`` those stages alone, and the others stay as they
-were. ``methods``: ways to find communities, on networks whose people stand in no order.
+were. ``methods``: ways to find communities, on networks whose people stand in no order; ``reads``:
+what reading memory at random costs alone.
 ``libraries``: the parts that need a compiled library, by NetworKit and by igraph where that is
 installed. ``influence``: simulated shops, which know why each purchase happened; share caused by
 friends, ranks of people and ties, beside the naive count, and the spread of people chosen in
@@ -326,7 +328,9 @@ def _one(people: int, only: str | None) -> dict[str, Any]:
 def main() -> None:
     """Measure one part, and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("scale", "methods", "libraries", "influence", "one"))
+    parser.add_argument(
+        "part", choices=("scale", "methods", "reads", "libraries", "influence", "one")
+    )
     parser.add_argument("--people", type=int, default=0)
     parser.add_argument("--only", choices=("communities",))
     options = parser.parse_args()
@@ -349,6 +353,10 @@ def main() -> None:
         for people in sizes:
             kept[str(people)] = methods_at(people)
             keep("methods", kept)
+    elif options.part == "reads":
+        from benchmarks.network_methods import reads
+
+        keep("reads", reads())
     elif options.part == "libraries":
         keep("libraries", libraries(options.people or 100_000))
     else:

@@ -3,8 +3,9 @@
 Called by ``python -m benchmarks.network methods``. Three seeds at resolution 1 of each way, one way
 after the other for each seed, so that all meet the same load. *As they stand*: the Louvain method
 on people in no order, which does the same work and differs in where memory is read alone.
-*Reading at random*: so many numbers out of a table of one a person, which is what a method does
-for each end of a pair, and nothing else.
+``reads``: so many numbers read at random, out of a table of one a
+person, and of one for each end of a pair, which is what a method does all the time, and nothing
+else; sizes in turns, three times.
 """
 
 import time
@@ -16,7 +17,10 @@ import numpy as np
 from coterie.data.dataset import Ints, Ties
 
 SEEDS: Final = (0, 1, 2)
-READS: Final = 20_000_000
+READS: Final = 5_000_000
+READ_SIZES: Final = (10_000, 100_000, 300_000, 1_000_000)
+ENDS: Final = 12
+"""Ends of pairs a person, about."""
 
 
 def methods_at(people: int) -> dict[str, Any]:
@@ -39,16 +43,14 @@ def methods_at(people: int) -> dict[str, Any]:
     }
     labels: dict[str, list[Ints]] = {way: [] for way in ways}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
-    reads = []
     for seed in SEEDS:
         for way, part in ways.items():
             label, took = _timed(lambda part=part, seed=seed: part(seed))
             labels[way].append(by_size(label))
             seconds[way].append(round(took, 2))
-        reads.append(_read_at_random(people, seed))
     tied = network.degree > 0
     found: dict[str, Any] = {"people": people, "pairs": len(network.one)}
-    found |= {"sketch_cpu_s": round(sketch_s, 2), "read_ns": [round(one, 2) for one in reads]}
+    found["sketch_cpu_s"] = round(sketch_s, 2)
     for way, of in labels.items():
         shares = [within_and_chance(network, label, True) for label in of]
         pairs = [(a, b) for a in range(len(of)) for b in range(a)]
@@ -74,9 +76,19 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.process_time() - begun
 
 
-def _read_at_random(people: int, seed: int) -> float:
-    """Measure nanoseconds of one read, from a table of one number a person."""
+def reads() -> list[dict[str, Any]]:
+    """Measure nanoseconds of one read at random, by people of a network."""
+    found = [{"people": people, "person_ns": [], "end_ns": []} for people in READ_SIZES]
+    for seed in SEEDS:
+        for one in found:
+            one["person_ns"].append(_read_at_random(one["people"], seed))
+            one["end_ns"].append(_read_at_random(one["people"] * ENDS, seed))
+    return found
+
+
+def _read_at_random(size: int, seed: int) -> float:
     rng = np.random.default_rng(seed)
-    table, at = np.arange(people), rng.integers(0, people, READS)
-    _, took = _timed(lambda: table[at].sum())
-    return 1e9 * took / READS
+    table, at = np.arange(size), rng.integers(0, size, READS)
+    table[at[:1000]].sum()
+    _, took = _timed(lambda: [table[at[n : n + 1000]].sum() for n in range(0, READS, 1000)])
+    return round(1e9 * took / READS, 2)

@@ -128,8 +128,17 @@ def write_methods(results: Results) -> str:
                 cells = (_range(one[key][what], 2 if what == "cpu_s" else 4) for one in sizes)
                 rows.append([f"{named}: {told}", *cells])
     rows.append(["laying people out first, once", *(_range(one["sketch_cpu_s"]) for one in sizes)])
-    reads = [_range(one["read_ns"]) for one in sizes]
-    return _table([*rows, ["one read at random, nanoseconds", *reads]])
+    return _table(rows)
+
+
+def write_reads(results: Results) -> str:
+    """Write what one read at random costs, by size of the network."""
+    sizes = results["reads"]
+    rows = [["nanoseconds a read", *(f"{one['people']:,} people" for one in sizes)]]
+    rows.append(["---"] * len(rows[0]))
+    for key, named in {"person_ns": "a number a person", "end_ns": "a number an end"}.items():
+        rows.append([named, *(_range(one[key], 1) for one in sizes)])
+    return _table(rows)
 
 
 def _range(found: Any, digits: int = 2) -> str:

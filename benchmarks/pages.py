@@ -232,6 +232,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "network spread": lambda _: network_table.write_spread(_read("network.json")),
     "network scale": lambda _: network_table.write_scale(_read("network.json")),
     "network methods": lambda _: network_table.write_methods(_read("network.json")),
+    "network reads": lambda _: network_table.write_reads(_read("network.json")),
     "network ties": lambda _: network_table.write_ties(_read("network.json")),
     "network use": lambda _: network_table.write_use(_read("network.json")),
     "behaviour chances": lambda _: behaviour_table.write_chances(_read("behaviour.json")),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
+from scipy.stats import binom, rankdata
 
 from coterie.attacks.account_traits import account_traits
 from coterie.attacks.fakes import FakeTies, FakeTimes, add_fakes
@@ -29,6 +29,8 @@ _TIES = (0, 3, 6, 12, 24)
 _RINGS = (0, 0, 3, 6)
 _FOLDS = 2
 _PASSES = 2
+_TOGETHER = 4.0
+"""Deviations from chance, from which on an item's owners are odd together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,11 @@ def _score(data: TrainingSet, shop: Shop, config: DetectorConfig) -> Doubles:
     rng, num = np.random.default_rng(config.seed), data.num_users
     fakes, shoppers, who = _practise(data, shop, config, rng)
     real, fold = account_traits(data), rng.integers(0, _FOLDS, num)
+    most = round(config.odd_share * num)
     active = np.diff(shop.had.indptr) > 0
     trusted, found = np.ones(num, np.bool_), np.zeros(num)
-    # Fakes that are there already pass for shoppers at first: whoever is odd teaches no more.
+    # Fakes that are there already pass for shoppers at first, and so hide one another: whoever is
+    # odd teaches no more, nor who owns an item whose owners are a little odd, but nearly all.
     for _ in range(_PASSES):
         for part in range(_FOLDS):
             seen = shoppers[(fold[who] != part) & trusted[who]]
@@ -143,7 +147,23 @@ def _score(data: TrainingSet, shop: Shop, config: DetectorConfig) -> Doubles:
             )
             found[fold == part] = model.fit(x, y).predict_proba(real[fold == part])[:, 1]
         trusted = found < np.quantile(found[active], 1 - config.odd_share)
+        trusted[_odd_together(shop, found, active, config.fewest, most)] = False
     return found
+
+
+def _odd_together(
+    shop: Shop, score: Doubles, active: npt.NDArray[np.bool_], fewest: int, most: int
+) -> Ints:
+    """Find owners of items whose owners rank too high together: rank sums, the highest first, until
+    ``most`` accounts are reached."""
+    rank = np.zeros(len(score))
+    rank[active] = rankdata(score[active]) / np.count_nonzero(active) - 0.5
+    owners = np.maximum(shop.popularity, fewest)
+    deviation = (shop.had.T @ rank) / np.sqrt(owners / 12)
+    best = np.argsort(-deviation, kind="stable")
+    best = best[(deviation[best] > _TOGETHER) & (shop.popularity[best] >= fewest)]
+    best = best[np.cumsum(shop.popularity[best]) <= most]
+    return np.unique(shop.had[:, best].tocoo().row)
 
 
 def _practise(

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from coterie.attacks.account_traits import TRAITS, account_traits
-from coterie.attacks.detector import DetectorConfig, find_suspects
+from coterie.attacks.detector import DetectorConfig, _odd_together, find_suspects
 from coterie.attacks.fakes import FakeTies, FakeTimes, add_fakes, without_accounts
 from coterie.attacks.profiles import FILLERS, Shop, make_profiles
 from coterie.cli import main
@@ -175,3 +175,19 @@ def test_suspects_are_withheld_once_their_file_is_handed_in(tmp_path, found, mon
     assert not np.isin(again.events.user_idx, who).any()
     assert not np.isin(again.ties.dst_idx, who).any()
     assert np.isin(shop.events.user_idx, few.user_idx).any()
+
+
+def test_owners_who_are_all_a_little_odd_teach_nothing(attacked):
+    """Few of them stand out alone; as owners of one item they do, and items of most stay."""
+    data, fakes = attacked
+    shop, num = Shop.of(_had(data)), data.num_users
+    rng = np.random.default_rng(3)
+    score = rng.random(num)
+    score[fakes] = rng.uniform(0.7, 0.9, len(fakes))
+    everyone = np.ones(num, np.bool_)
+    owners = np.flatnonzero(shop.had[:, [int(shop.had[fakes].sum(axis=0).argmax())]].toarray())
+    found = _odd_together(shop, score, everyone, fewest=4, most=40)
+    np.testing.assert_array_equal(found, owners)
+    assert set(fakes.tolist()) <= set(found.tolist())
+    assert not len(_odd_together(shop, score, everyone, fewest=4, most=len(owners) - 1))
+    assert not len(_odd_together(shop, rng.random(num), everyone, fewest=4, most=40))
