@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.experiments_cost import cost
+from benchmarks.experiments_earned import sessions_held
 from benchmarks.experiments_exploring import exploring
 from benchmarks.experiments_friends import friends
 from benchmarks.experiments_interleaved import interleaving
@@ -207,7 +208,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument(
         "--part",
-        choices=("aa", "power", "friends", "cost", "interleaving", "exploring"),
+        choices=("aa", "power", "friends", "cost", "interleaving", "exploring", "sessions"),
         action="append",
     )
     given = parser.parse_args()
@@ -218,6 +219,7 @@ def main() -> int:
         "cost": lambda: cost(given.seed),
         "interleaving": lambda: interleaving(given.seed),
         "exploring": lambda: exploring(given.seed),
+        "sessions": lambda: sessions_held(given.experiments, given.seed),
     }
     results = json.loads(RESULTS.read_text()) if given.part and RESULTS.exists() else {}
     for name in given.part or parts:

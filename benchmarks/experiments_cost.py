@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from coterie import metric_names
 from coterie.experiments.analysis import result
-from coterie.experiments.definition import Experiment, ExperimentArm
+from coterie.experiments.definition import HOLDOUT, Experiment, ExperimentArm
+from coterie.experiments.earned import earned
 from coterie.experiments.outcomes import experiment_data
 from coterie.impressions.table import ShownList, read_impressions
 from coterie.schema import EVENTS
@@ -51,9 +53,12 @@ def cost(seed: int) -> dict[str, Any]:
         impressions = read_impressions(folder)
         arms = ExperimentArm("a"), ExperimentArm("b", rules="x")
         tried = Experiment("x", arms, share=1.0, started_ms=0, window_s=86_400.0)
-        data = experiment_data(impressions, _events(rng, lists), tried, NOW_MS + 10 * 86_400_000)
-        result(tried, data, NOW_MS)
+        events, later = _events(rng, lists), NOW_MS + 10 * 86_400_000
+        result(tried, experiment_data(impressions, events, tried, later), NOW_MS)
         judged = time.process_time() - began
+        began = time.process_time()
+        earned(replace(tried, layer=HOLDOUT), impressions, events, later)
+        earned_s = time.process_time() - began
     return {
         "lists": LISTS,
         "rows": rows,
@@ -62,6 +67,7 @@ def cost(seed: int) -> dict[str, Any]:
         "us of a request": 1e6 * noted / LISTS,
         "us a list to write": 1e6 * wrote / LISTS,
         "s to judge": judged,
+        "s to say what was earned": earned_s,
         "GB a year of a million lists a day, all kept": size / LISTS * 365e6 / 1e9,
     }
 
@@ -82,6 +88,8 @@ def _list(rng: np.random.Generator, number: int, person: int, rows: np.ndarray) 
         (1.0,) * len(ids),
         0,
         round(float(rng.lognormal(1.0, 0.3)), 3),
+        # Nearly nothing of most items, and of a few the most.
+        by_friends=tuple(np.round(rng.beta(0.3, 1.0, len(ids)), 2).tolist()),
     )
 
 

@@ -35,6 +35,24 @@ def write_power(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def write_sessions(results: Mapping[str, Any]) -> str:
+    """Write how right the interval of revenue a session is."""
+    first = results["sessions"][0]
+    lines = [
+        f"| lift, {first['experiments']:,} holdouts each, of {first['shoppers']:,} shoppers, "
+        f"looked at {first['looks']} times | a difference is claimed | interval holds the "
+        "truth at all looks | usual 95 % interval over sessions, looked at once, holds it |",
+        "|---|---|---|---|",
+    ]
+    for row in results["sessions"]:
+        usual = row["95 % interval over sessions, looked at once, holds it"]
+        lines.append(
+            f"| {row['lift']:.0%} | {row['claims a difference']:.1%} | "
+            f"{row['holds the truth at all looks']:.1%} | {usual:.1%} |"
+        )
+    return "\n".join(lines)
+
+
 def write_friends(results: Mapping[str, Any]) -> str:
     """Write what estimates make of shoppers who talk."""
     lines = [
@@ -68,6 +86,8 @@ def write_cost(results: Mapping[str, Any]) -> str:
             f"| in a request | {told['us of a request']:.1f} µs |",
             f"| in the thread beside it, a list | {told['us a list to write']:.0f} µs |",
             f"| to judge an experiment by {told['rows']:,} rows | {told['s to judge']:.1f} s |",
+            "| to say what recommendations earned, of a holdout with as many | "
+            f"{told['s to say what was earned']:.1f} s |",
         ]
     )
 

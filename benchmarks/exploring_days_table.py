@@ -10,9 +10,10 @@ def write_table(results: Mapping[str, Any]) -> str:
     days = results["days"]
     lines = [
         f"| explored | share | clicks in {days} days | in the first week | in the last week | "
-        f"regret against greedy, clicks | new items in a list, of {results['new items']} | "
+        f"regret against greedy, clicks | new items ever shown, of {results['new items']} | "
+        "in a list of the last night by score alone | "
         "catalogue shown in the last week | NDCG against true taste |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for way in results["ways"]:
         is_greedy = way is greedy
@@ -25,6 +26,7 @@ def write_table(results: Mapping[str, Any]) -> str:
             f"{way['clicks in the last week']:,.0f}"
             + _change(way, greedy, "clicks in the last week", is_greedy),
             "" if is_greedy else f"{greedy['clicks'] - way['clicks']:+,.0f}",
+            f"{way['new items shown']:.0%}",
             f"{way['new items found']:.0%}",
             f"{way['catalogue shown']:.0%}",
             f"{way['true ndcg']:.3f}",

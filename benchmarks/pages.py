@@ -72,6 +72,7 @@ from benchmarks import (
     shadow_quality_chart,
     slower_lists_table,
     start_table,
+    synthetic_table,
     thin_histories_table,
     together_table,
     vectors_table,
@@ -107,6 +108,7 @@ PAGES: Final = tuple(
         "docs/behaviour.md",
         "docs/off-policy.md",
         "docs/attacks.md",
+        "docs/synthetic-data.md",
     )
 )
 CHART: Final = ROOT / "docs" / "images" / "accuracy.svg"
@@ -115,6 +117,8 @@ CURVES: Final = "shadow-quality.svg"
 PRICE: Final = "bound-price.svg"
 """Likewise."""
 LOOPS: Final = "feedback.svg"
+"""Likewise."""
+MADE_UP: Final = "synthetic-price.svg"
 """Likewise."""
 MARKED: Final = re.compile(r"(<!-- = (.+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
@@ -164,6 +168,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
         _read("experiments.json")
     ),
     "experiments exploring": lambda _: experiments_table.write_exploring(_read("experiments.json")),
+    "experiments sessions": lambda _: experiments_table.write_sessions(_read("experiments.json")),
     "experiments run": lambda _: experiments_table.write_run(_read("experiments.json")),
     "exploring": lambda _: exploring_table.write_table(_read("exploring.json")),
     "exploring days": lambda _: exploring_days_table.write_table(_read("exploring_days.json")),
@@ -260,6 +265,10 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "thin histories sets": lambda _: thin_histories_table.write_sets(_read("thin_histories.json")),
     "sequences beside": lambda _: sequences_table.write_beside(_read("sequences.json")),
     "sequences": lambda accuracy: sequences_table.write_table(_read("sequences.json"), accuracy),
+    "synthetic sets": lambda _: synthetic_table.write_sets(_read("synthetic.json")),
+    "synthetic fidelity": lambda _: synthetic_table.write_fidelity(_read("synthetic.json")),
+    "synthetic use": lambda _: synthetic_table.write_use(_read("synthetic.json")),
+    "synthetic privacy": lambda _: synthetic_table.write_privacy(_read("synthetic.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }
 """What a mark of its own lines may ask for."""
@@ -320,6 +329,7 @@ def draw_all(results: Results, pages: Iterable[Path], chart: Path | None) -> dic
         chart.with_name(CURVES): curves,
         chart.with_name(PRICE): price,
         chart.with_name(LOOPS): feedback_table.draw_loops(_read("feedback.json")),
+        chart.with_name(MADE_UP): synthetic_table.draw_price(_read("synthetic.json")),
     }
 
 

@@ -11,7 +11,11 @@ def synthesise(options: argparse.Namespace) -> None:
     from coterie.synthesis.settings import SynthesisSettings
     from coterie.workflow.synthesise import synthesise as make
 
-    given = {"people": options.people, "seed": options.seed}
+    given = {
+        "people": options.people,
+        "seed": options.seed,
+        "tastes": options.tastes,
+    }
     if options.epsilon is not None:
         given |= {"epsilon": options.epsilon, "delta": options.delta}
     if options.generator:

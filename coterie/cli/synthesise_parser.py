@@ -23,6 +23,14 @@ def add_synthesise(commands: "Commands[Parser]") -> None:
         help=f"what draws people ({DEFAULT}; {WITHIN_BOUND} with --epsilon)",
     )
     parser.add_argument(
+        "--tastes",
+        type=count,
+        default=8,
+        metavar="N",
+        help="directions that tastes are told by: more tell more, of single people too; with "
+        "--epsilon it is the catalogue's categories (%(default)s)",
+    )
+    parser.add_argument(
         "--people", type=count, default=0, metavar="N", help="to make up (as many as there are)"
     )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same people (%(default)s)")

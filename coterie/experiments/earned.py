@@ -18,7 +18,7 @@ from coterie.experiments.analysis import compared
 from coterie.experiments.definition import HOLDOUT, Experiment, Metric
 from coterie.experiments.estimates import ArmDifference
 from coterie.experiments.outcomes import ShopperOutcomes, experiment_data
-from coterie.experiments.sessions import sessions
+from coterie.experiments.sessions import a_count, linear, sessions
 from coterie.impressions.attribution import attributed, milliseconds
 from coterie.schema import EventKind
 
@@ -62,7 +62,7 @@ def earned(
         metrics[str(metric)] = _against_holdout(shoppers, alpha)
     # The last of them counts revenue.
     num_sessions = sessions(experiment, shoppers, impressions, events)
-    by_session = _per(shoppers, shoppers.outcome, num_sessions)
+    by_session = _outcome(shoppers, a_count(shoppers.arm, shoppers.outcome, num_sessions))
     metrics[SESSION] = _against_holdout(
         by_session, alpha, int(num_sessions[shoppers.arm == 1].sum())
     )
@@ -95,24 +95,6 @@ def _against_holdout(
 
 def _outcome(shoppers: ShopperOutcomes, outcome: Floats) -> ShopperOutcomes:
     return replace(shoppers, outcome=outcome, before=np.zeros(len(outcome)))
-
-
-def _per(shoppers: ShopperOutcomes, amount: Floats, count: Floats) -> ShopperOutcomes:
-    """Give shoppers outcomes whose mean within an arm is its amount a count, and whose spread is
-    that ratio's (the delta method: sessions of one shopper are no independent ones)."""
-    outcome = np.zeros(len(amount))
-    for arm in (0, 1):
-        rows = shoppers.arm == arm
-        outcome[rows] = _linear(amount[rows], count[rows])
-    return _outcome(shoppers, outcome)
-
-
-def _linear(amount: Floats, count: Floats) -> Floats:
-    whole = float(count.sum())
-    if whole <= 0.0:
-        return np.zeros(len(amount))
-    ratio = float(amount.sum()) / whole
-    return ratio + (amount - ratio * count) / (whole / len(count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +166,7 @@ def _share(part: Floats, whole: Floats, alpha: float) -> dict[str, Any]:
     if count <= 0.0:
         return {"value": None, "low": None, "high": None, "of": 0}
     value = float(part.sum()) / count
-    spread = float(_linear(part, whole).std(ddof=1)) if num > 1 else math.inf
+    spread = float(linear(part, whole).std(ddof=1)) if num > 1 else math.inf
     radius = ArmDifference(value, spread / math.sqrt(num), num, 0.0).radius(alpha)
     low, high = (max(0.0, value - radius), min(1.0, value + radius))
     known = math.isfinite(radius)

@@ -42,3 +42,34 @@ def sessions(
     begins = np.ones(len(who), np.bool_)
     begins[1:] = (who[1:] != who[:-1]) | (at[1:] - at[:-1] > GAP_S * 1000)
     return np.bincount(who[begins], minlength=len(ids)).astype(np.float64)
+
+
+def a_count(
+    arm: npt.NDArray[np.int64], amount: npt.NDArray[np.float64], count: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Give shoppers outcomes whose mean within an arm is its amount a count, of a session say.
+
+    Their spread is that of the ratio (the delta method): sessions of one shopper are no independent
+    ones, shoppers are.
+
+    Args:
+        arm: Of each shopper, shape (n,).
+        amount: What is added up, likewise.
+        count: What it is divided by, likewise.
+    """
+    outcome = np.zeros(len(amount))
+    for one in np.unique(arm):
+        rows = arm == one
+        outcome[rows] = linear(amount[rows], count[rows])
+    return outcome
+
+
+def linear(
+    amount: npt.NDArray[np.float64], count: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Linearise a ratio of sums over shoppers; see ``a_count``, of one arm."""
+    whole = float(count.sum())
+    if whole <= 0.0:
+        return np.zeros(len(amount))
+    ratio = float(amount.sum()) / whole
+    return ratio + (amount - ratio * count) / (whole / len(count))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from coterie.data.dataset import Ints
+from coterie.data.polarity import is_target
 from coterie.privacy.accounting import Budget, accountant_name, spent
 from coterie.privacy.noise import Noise
 from coterie.synthesis.acquaintance import Acquaintances, fit_alike
@@ -34,7 +34,13 @@ from coterie.synthesis.samplers import GaussianCopula, root_of
 from coterie.synthesis.settings import SynthesisSettings
 from coterie.synthesis.shop import LearnedShop
 from coterie.synthesis.source import Doubles, SourceShop
-from coterie.synthesis.traits import COLUMN_KNOTS, ColumnQuantiles, Traits, traits_in
+from coterie.synthesis.traits import (
+    COLUMN_KNOTS,
+    ColumnQuantiles,
+    Traits,
+    category_directions,
+    traits_in,
+)
 
 UNIT: Final = "all events of one person, and the ties that they have themselves"
 LEAVES_OUT: Final = (
@@ -50,6 +56,7 @@ _RETURN_DAYS: Final = 7.0
 _ITEM_AT: Final = (0.5, 0.2887)
 _SURE: Final = 3.0
 """Deviations of noise under which a way to deal with an item is none."""
+_KINDS: Final = np.arange(KINDS, dtype=np.int8)
 _DRAWN: Final = 2_000
 """Made-up people by whom the rest is fitted."""
 
@@ -130,18 +137,6 @@ def _promise(settings: SynthesisSettings, multipliers: dict[str, float]) -> dict
     }
 
 
-def category_directions(group: Ints, weight: Doubles) -> Doubles:
-    """Make a direction of each category, its popular items weighing more, shape (items, groups).
-
-    Columns have length 1, and are orthogonal.
-    """
-    _, number = np.unique(group, return_inverse=True)
-    found = np.zeros((len(group), int(number.max()) + 1))
-    found[np.arange(len(group)), number] = np.sqrt(weight + 1e-3 * weight.mean() + 1e-12)
-    scaled: Doubles = found / np.sqrt((found**2).sum(axis=0))
-    return scaled
-
-
 def _or_even(count: Doubles) -> Doubles:
     return count if count.sum() > 0 else np.ones_like(count)
 
@@ -167,8 +162,12 @@ def _doings(source: SourceShop, eyes: NoisyEyes) -> tuple[Doings, ShopClock | No
     ways = np.where(ways > sure, ways, 0.0).reshape(2, 1 << KINDS)
     ways[:, 0] = 0.0
     empty = ways.sum(axis=1) <= 0
-    # Nothing is sure: the commonest kind of all.
-    ways[empty, 1 << int(np.argmax(events))] = 1.0
+    # Nothing is sure: the commonest of the kinds that there may be.
+    commonest = [
+        int(np.argmax(np.where(is_target(_KINDS) == wanted, events, -1.0)))
+        for wanted in (False, True)
+    ]
+    ways[empty, 1 << np.array(commonest)[empty]] = 1.0
     of_kind = np.maximum(events, 1e-9)
     clock = ShopClock.of_counts(begin, np.where(day > sure / 3, day, 0.0), hours)
     doings = Doings(

@@ -23,11 +23,12 @@ class SynthesisSettings:
     a bound."""
     people: int = 0
     """Made-up people; 0: about as many as there are real ones."""
-    tastes: int = 32
-    """Directions that people's tastes are told by."""
+    tastes: int = 8
+    """Directions that people's tastes are told by, where there is no bound: more tell more, of
+    single people too."""
     least_group: int = 20
     """People that a community has at least; smaller ones are taken together."""
-    steps: int = 300
+    steps: int = 250
     """Of the adversarial generator's training."""
     epsilon: float | None = None
     """Bound on what is told of one person, kept by noise; None: there is none."""

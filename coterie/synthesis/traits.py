@@ -68,6 +68,18 @@ def directions(pairs: HadPairs, source: SourceShop, size: int, seed: int) -> Dou
     return varimax(np.ascontiguousarray(found))
 
 
+def category_directions(group: Ints, weight: Doubles) -> Doubles:
+    """Make a direction of each category, its popular items weighing more, shape (items, groups).
+
+    Columns have length 1, and are orthogonal.
+    """
+    _, number = np.unique(group, return_inverse=True)
+    found = np.zeros((len(group), int(number.max()) + 1))
+    found[np.arange(len(group)), number] = np.sqrt(weight + 1e-3 * weight.mean() + 1e-12)
+    scaled: Doubles = found / np.sqrt((found**2).sum(axis=0))
+    return scaled
+
+
 def varimax(loadings: Doubles, rounds: int = 50) -> Doubles:
     """Rotate directions so that each is about few items (Kaiser, 1958), shape (items, d).
 

@@ -2,12 +2,14 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from held_shop import DAY_MS, HELD, NOW_MS, held_shop
 from prometheus_client import CollectorRegistry
 
 from coterie import metric_names
 from coterie.experiments.earned import DISCOVERIES, SESSION, earned
+from coterie.experiments.sessions import a_count
 from serving.telemetry.instruments import LogMetrics
 
 
@@ -60,3 +62,18 @@ def test_the_same_numbers_are_exported_and_go_with_the_holdout(told):
     assert value("by_friends", "value") == pytest.approx(0.2)
     metrics.show({})
     assert value(SESSION, "value") is None
+
+
+def test_revenue_a_session_is_a_ratio_of_sums_and_as_sure_as_shoppers_are():
+    rng = np.random.default_rng(8)
+    arm = np.arange(4000) % 2
+    fond = rng.lognormal(0.0, 0.9, len(arm))
+    count = 1.0 + rng.poisson(fond)
+    spent = rng.binomial(count.astype(int), np.clip(0.1 * fond, 0, 0.9)) * 20.0
+    told = a_count(arm, spent, count)
+    for one in (0, 1):
+        rows = np.flatnonzero(arm == one)
+        assert told[rows].mean() == pytest.approx(spent[rows].sum() / count[rows].sum())
+        again = rng.choice(rows, (500, len(rows)))
+        ratios = spent[again].sum(axis=1) / count[again].sum(axis=1)
+        assert told[rows].std() / np.sqrt(len(rows)) == pytest.approx(ratios.std(), rel=0.1)

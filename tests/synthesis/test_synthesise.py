@@ -1,6 +1,7 @@
 """A shop of people who do not exist: tables that ingest and train take, like the real ones."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from coterie.cli import main
+from coterie.data.dataset import Ties
 from coterie.data.ingest import ingest
 from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
@@ -77,12 +79,10 @@ def test_people_who_may_not_be_used_are_not_learned_from(clean, source):
 
 
 def test_the_same_seed_makes_the_same_people(source):
-    drawn = [
-        learn_shop(source, SynthesisSettings(seed=seed, tastes=3)).draw(
-            50, np.random.default_rng(seed)
-        )
-        for seed in (1, 1, 2)
-    ]
+    settings = [SynthesisSettings(seed=seed) for seed in (1, 1, 2)]
+    # To find how alike people of ties are takes most of the time.
+    alone = replace(source, ties=Ties.none())
+    drawn = [learn_shop(alone, one).draw(50, np.random.default_rng(one.seed)) for one in settings]
     items = [one.events.item_idx.tolist() for one in drawn]
     assert items[0] == items[1] != items[2]
 
@@ -132,7 +132,8 @@ def test_critics_bend_what_the_copula_draws(source):
     bent, again = (model.sampler.draw(group, np.random.default_rng(0)) for _ in range(2))
     assert np.array_equal(bent, again)
     apart = np.abs(bent - model.sampler.copula.draw(group, np.random.default_rng(0)))
-    assert 0 < apart.max() < 3
+    # More than what float32 rounds.
+    assert 1e-5 < apart.max() < 3
     made = model.draw(200, np.random.default_rng(0))
     assert made.num_people == 200 < len(made.events)
 
