@@ -112,7 +112,7 @@ ATTACKS: Final = (
     Attack("average", 0.05, 5),
     Attack("average", 0.03, 5, target="mid"),
 )
-FEWER: Final = (*ATTACKS[:2], *ATTACKS[3:5])
+FEWER: Final = (ATTACKS[2], ATTACKS[1], *ATTACKS[3:5])
 DEFENDED: Final = ATTACKS[1:4]
 """Where the other defences are tried, too."""
 CLIPS: Final = (0.0, 5.0, 20.0)
@@ -137,7 +137,8 @@ def main(arguments: list[str] | None = None) -> None:
             _measure(name, "clean", "", 1, bench.clips)
             continue
         _measure(name, "clean", "", asked.seeds, bench.clean)
-        _measure(name, "one friend", "", asked.seeds, bench.one_friend)
+        if name == "shop":
+            _measure(name, "one friend", "", asked.seeds, bench.one_friend)
         for attack in ATTACKS if name == "shop" else FEWER:
             _measure(name, "attacks", attack.name, asked.seeds, bench.attack(attack))
             if attack in DEFENDED and name == "shop":
