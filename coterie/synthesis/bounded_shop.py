@@ -33,7 +33,7 @@ from coterie.synthesis.noisy_sums import (
 from coterie.synthesis.samplers import GaussianCopula, root_of
 from coterie.synthesis.settings import SynthesisSettings
 from coterie.synthesis.shop import LearnedShop
-from coterie.synthesis.source import Doubles, SourceShop
+from coterie.synthesis.source import Bools, Doubles, SourceShop
 from coterie.synthesis.traits import (
     COLUMN_KNOTS,
     ColumnQuantiles,
@@ -96,7 +96,9 @@ def learn_bounded(
     told("people")
     traits = traits_in(source, pairs, loadings, clock or _NO_CLOCK)
     edges = [TASTE_EDGES] * loadings.shape[1] + [COUNT_EDGES] * 3 + [SPAN_EDGES] * 2
-    table = np.delete(traits.table, loadings.shape[1] + 3, axis=1)
+    # Whoever is there in others' ties alone has no rows of their own, and counts nowhere.
+    theirs = own_rows(source)
+    table = np.delete(traits.table, loadings.shape[1] + 3, axis=1)[theirs]
     bins = [np.maximum(one, 0.0) for one in eyes.columns(table, edges)]
     bins = [np.where(one > eyes.deviation(edges), one, 0.0) for one in bins]
     root = _root(eyes.together(noisy_scores(table, edges, bins)), loadings.shape[1])
@@ -135,6 +137,14 @@ def _promise(settings: SynthesisSettings, multipliers: dict[str, float]) -> dict
         "covers": ["events", "ties", "users"],
         "leaves_out": list(LEAVES_OUT),
     }
+
+
+def own_rows(source: SourceShop) -> Bools:
+    """Tell who has events or ties of their own, shape (people,)."""
+    found = np.zeros(source.num_people, np.bool_)
+    found[source.events.user_idx] = True
+    found[source.ties.src_idx] = True
+    return found
 
 
 def _or_even(count: Doubles) -> Doubles:

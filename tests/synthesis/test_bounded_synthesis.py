@@ -11,7 +11,7 @@ from coterie.data.load import load_dataset
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.errors import BadInputError
 from coterie.privacy.noise import Noise
-from coterie.synthesis.bounded_shop import learn_bounded
+from coterie.synthesis.bounded_shop import learn_bounded, own_rows
 from coterie.synthesis.likeness import as_source, compare_shops
 from coterie.synthesis.noisy_sums import (
     COUNT_EDGES,
@@ -86,6 +86,14 @@ def test_nobody_changes_a_sum_by_more_than_its_noise_is_made_for(source):
             assert changed[name] <= most[name] + 1e-9, name
     # None is looser than it need be by far, ties apart: who has none of them changes others'.
     assert all(changed[name] > 0.5 * most[name] for name in SUMS if name != "ties"), changed
+
+
+def test_who_has_no_rows_of_their_own_counts_nowhere(source):
+    person = int(source.events.user_idx[0])
+    assert own_rows(source)[person]
+    left = own_rows(without(source, person))
+    assert not left[person]
+    assert left.sum() == own_rows(source).sum() - 1
 
 
 def test_few_ties_of_anybody_count():
