@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from typing import Any, Final
 
 from coterie.data.dataset import TrainingSet
 from coterie.errors import BadInputError
@@ -11,6 +11,9 @@ from coterie.fitting.dataset_file import digest, digest_start
 from coterie.models.exposure import EXPOSURE, OF_EXPOSURE
 from coterie.models.signals import ItemSignal
 from coterie.training.loop import Start
+
+LATER: Final = frozenset({"least_friend_history"})
+"""Settings that came after runs which may still go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,16 @@ class RayWorkers:
 
 
 def _under_old_names(config: Any) -> dict[str, Any]:
-    """List a config's fields, each under the name that ``renamed`` says it had."""
+    """List a config's fields, each under the name that ``renamed`` says it had.
+
+    ``LATER`` ones are left out where they are 0: they change nothing, as before there were any.
+    """
     old = {new: name for name, new in getattr(config, "renamed", {}).items()}
     found = {}
     for field in fields(config):
         value = getattr(config, field.name)
+        if field.name in LATER and not value:
+            continue
         plain = _under_old_names(value) if is_dataclass(value) else value
         found[old.get(field.name, field.name)] = plain
     return found

@@ -39,7 +39,7 @@ class Budget:
         if not 0 < self.epsilon <= MAX_EPSILON:
             raise BadInputError(
                 f"epsilon is {self.epsilon}, expected a number over 0, up to {MAX_EPSILON:g}: "
-                "1 is strong, 10 is weak; to train without a bound choose another model"
+                "1 is strong, 10 is weak; for no bound leave it out, or train another model"
             )
         if not 0 < self.delta <= MAX_DELTA:
             raise BadInputError(

@@ -3,6 +3,7 @@
 Those of lists and of a rollout's arms have modules of their own.
 """
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -256,6 +257,7 @@ class EarnedMetrics:
             "high of its interval, and base, the mean of who is held out, where it has one.",
             ("experiment", "figure", "bound"),
         )
+        self._shown: set[tuple[str, str, str]] = set()
 
     def show(self, found: Mapping[str, Mapping[str, Any]]) -> None:
         """Show what holdouts found, and nothing else.
@@ -263,7 +265,7 @@ class EarnedMetrics:
         Args:
             found: ``earned`` of the results, by the name of the experiment.
         """
-        self._told.clear()
+        now: dict[tuple[str, str, str], float] = {}
         for experiment, told in found.items():
             for figure, one in {**told["metrics"], **told["shares"]}.items():
                 value = one.get("value", one.get("difference"))
@@ -271,4 +273,8 @@ class EarnedMetrics:
                     self.BOUNDS, (value, one["low"], one["high"], one.get("base")), strict=True
                 ):
                     if number is not None:
-                        self._told.labels(experiment, figure, bound).set(number)
+                        now[experiment, figure, bound] = number
+        # Where several processes export, no series can be taken back: not a number ends its line.
+        for labels in self._shown | now.keys():
+            self._told.labels(*labels).set(now.get(labels, math.nan))
+        self._shown |= now.keys()

@@ -61,7 +61,9 @@ def test_the_same_numbers_are_exported_and_go_with_the_holdout(told):
     assert value(SESSION, "low") == session["low"]
     assert value("by_friends", "value") == pytest.approx(0.2)
     metrics.show({})
-    assert value(SESSION, "value") is None
+    assert np.isnan(value(SESSION, "value"))
+    metrics.show({"worth": told})
+    assert value(SESSION, "value") == session["difference"], "it is there again"
 
 
 def test_revenue_a_session_is_a_ratio_of_sums_and_as_sure_as_shoppers_are():
