@@ -26,6 +26,7 @@ Doubles = npt.NDArray[np.float64]
 
 _SHARES = (0.01, 0.02, 0.04)
 _TIES = (0, 3, 6, 12, 24)
+_FOLLOWED = (6, 12, 24)
 _RINGS = (0, 0, 3, 6)
 _FOLDS = 2
 _PASSES = 2
@@ -172,12 +173,15 @@ def _practise(
     """Attack the shop; give traits of fakes and of some shoppers beside them, and their rows."""
     num, wanted = data.num_users, np.flatnonzero(shop.popularity > 0)
     active = np.flatnonzero(np.diff(shop.had.indptr) > 0)
-    attacks = [(kind, turn) for turn in range(config.rounds) for kind in FILLERS]
+    attacks = [(kind, turn, True) for turn in range(config.rounds) for kind in FILLERS]
+    # Nobody has to follow a fake for training to learn from it.
+    attacks += [(kind, turn, False) for kind, turn, _ in attacks]
     made, seen, rows = [], [], []
-    for kind, turn in attacks:
+    for kind, turn, accepted in attacks:
         count = max(5, round(float(rng.choice(_SHARES)) * num))
         profiles = make_profiles(shop, int(rng.choice(wanted)), count, FILLERS[kind], rng)
-        ties = FakeTies(int(rng.choice(_TIES)), ring=int(rng.choice(_RINGS)))
+        met = int(rng.choice(_TIES if accepted else _FOLLOWED))
+        ties = FakeTies(met, float(accepted), int(rng.choice(_RINGS)))
         times = FakeTimes(None if turn % 2 else 7.0)
         attacked, fakes = add_fakes(data, profiles, ties, times, rng)
         traits = account_traits(attacked)
