@@ -44,19 +44,23 @@ class RayWorkers:
 
 
 def _under_old_names(config: Any) -> dict[str, Any]:
-    """List a config's fields, each under the name that ``renamed`` says it had.
-
-    ``LATER`` ones are left out where they are 0: they change nothing, as before there were any.
-    """
+    """List a config's fields, each under the name that ``renamed`` says it had."""
     old = {new: name for name, new in getattr(config, "renamed", {}).items()}
     found = {}
     for field in fields(config):
         value = getattr(config, field.name)
-        if field.name in LATER and not value:
-            continue
         plain = _under_old_names(value) if is_dataclass(value) else value
         found[old.get(field.name, field.name)] = plain
     return found
+
+
+def _without_later(settings: dict[str, Any]) -> dict[str, Any]:
+    """Leave out ``LATER`` settings that are 0: they change nothing, as before there were any."""
+    return {
+        name: _without_later(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if value or name not in LATER
+    }
 
 
 def run_identity(
@@ -64,7 +68,7 @@ def run_identity(
 ) -> str:
     """Hash what is learned from what; how long does not count, so that a run may go on."""
     # Under the names of the version before: a run that it began goes on after an upgrade.
-    settings = _under_old_names(config)
+    settings = _without_later(_under_old_names(config))
     for name in ("max_epochs", "patience"):
         settings["loop"].pop(name)
     for field in fields(config):
