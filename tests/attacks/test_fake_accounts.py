@@ -141,6 +141,14 @@ def test_fakes_are_suspects_and_their_item_is_named_first(attacked, found, targe
     assert np.isin(found.item_idx, found.pushed).all()
 
 
+def test_fakes_whom_nobody_follows_are_suspects_too(data, shop, target):
+    """Training learns from them as well; practice on accepted ties alone finds none."""
+    rng = np.random.default_rng(2)
+    profiles = make_profiles(shop, target, FAKES, FILLERS["average"], rng)
+    changed, rows = add_fakes(data, profiles, FakeTies(20, accepted=0.0), FakeTimes(7.0), rng)
+    assert np.isin(rows, find_suspects(changed).user_idx).mean() > 0.7
+
+
 def test_a_shop_without_fakes_has_next_to_no_suspects(data):
     assert len(find_suspects(data, DetectorConfig(rounds=1)).user_idx) <= 0.01 * data.num_users
 
