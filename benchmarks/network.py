@@ -133,12 +133,16 @@ def _communities_at(network: Any, clock: Clock) -> dict[str, Any]:
     return found
 
 
-def communities_one(people: int, kept: dict[str, Any]) -> dict[str, Any]:
-    """Measure communities on one network, in this process; the other stages are as kept."""
+def some_of_one(people: int, only: str, kept: dict[str, Any]) -> dict[str, Any]:
+    """Measure some stages on one network, in this process; the other stages are as kept."""
     from coterie.network.people import Network
 
-    clock = Clock()
-    found = _communities_at(Network.of(draw_ties(people), people), clock)
+    clock, found = Clock(), kept["communities"]
+    network = Network.of(draw_ties(people), people)
+    if only == "communities":
+        found = _communities_at(network, clock)
+    else:
+        _influence_at(network, clock)
     stages = kept["stages"] | clock.stages
     return kept | {"communities": found, "stages": stages, "total": _total(stages)}
 
@@ -156,6 +160,7 @@ def _influence_at(network: Any, clock: Clock) -> None:
     from benchmarks.network_walks import suggest
     from coterie.network.adoptions import Adoptions, expose
     from coterie.network.influence import estimate
+    from coterie.network.linear_threshold import fit_linear_threshold
     from coterie.network.maximise import choose_seeds
     from coterie.network.spread import Cascade
 
@@ -171,6 +176,7 @@ def _influence_at(network: Any, clock: Clock) -> None:
     seen = clock.measure("exposures", lambda: expose(network, adoptions))
     category, came = rng.integers(0, 20, items), np.zeros(people, np.int64)
     found = clock.measure("influence", lambda: estimate(network, adoptions, seen, category, came))
+    clock.measure("linear threshold", lambda: fit_linear_threshold(network, adoptions, seen, found))
     ties = network.ties
     # Chances of the drawn network mean nothing; those of the weighted cascade are usual for this.
     among = np.bincount(ties.src_idx, minlength=people)
@@ -229,6 +235,7 @@ def influence_one(share: float, seed: int) -> dict[str, Any]:
     from coterie.network.adoptions import Adoptions, arrivals, expose
     from coterie.network.homophily import match_pairs, shuffle_times
     from coterie.network.influence import credit_distribution, estimate, naive_counts
+    from coterie.network.linear_threshold import fit_linear_threshold
     from coterie.network.people import Network
     from coterie.network.study import top_categories
 
@@ -242,6 +249,7 @@ def influence_one(share: float, seed: int) -> dict[str, Any]:
     seen = expose(network, adoptions)
     came = arrivals(dataset.events, n)
     found = estimate(network, adoptions, seen, top_categories(dataset), came)
+    threshold = fit_linear_threshold(network, adoptions, seen, found)
     truth = made.truth.filter(made.truth["friend_user_id"].is_valid())
     buyer = dict(
         zip(made.events["event_id"].to_pylist(), made.events["user_id"].to_pylist(), strict=True)
@@ -255,6 +263,7 @@ def influence_one(share: float, seed: int) -> dict[str, Any]:
     exposed = found.seen > 0
     ways = {
         "ours": found.caused,
+        "threshold": threshold.caused,
         "credit_distribution": credit_distribution(network, adoptions, seen),
         "naive": naive_counts(network, seen),
     }
@@ -274,6 +283,7 @@ def influence_one(share: float, seed: int) -> dict[str, Any]:
         "share": {
             "truth": round(len(truth) / len(adoptions), 4),
             "ours": round(found.share_caused, 4),
+            "threshold": round(threshold.share_caused, 4),
             "matched_pairs": round(matched.excess, 4),
             "shuffled_times": round(shuffled.excess, 4),
             "naive": round(found.share_naive, 4),
@@ -322,7 +332,7 @@ def _one(people: int, only: str | None) -> dict[str, Any]:
     if only is None:
         return scale_one(people)
     kept = {one["people"]: one for one in json.loads(RESULTS.read_text())["scale"]}
-    return communities_one(people, kept[people])
+    return some_of_one(people, only, kept[people])
 
 
 def main() -> None:
@@ -332,7 +342,7 @@ def main() -> None:
         "part", choices=("scale", "methods", "reads", "libraries", "influence", "one")
     )
     parser.add_argument("--people", type=int, default=0)
-    parser.add_argument("--only", choices=("communities",))
+    parser.add_argument("--only", choices=("communities", "influence"))
     options = parser.parse_args()
     if options.part == "one":
         sys.stdout.write(json.dumps(_one(options.people, options.only)) + "\n")

@@ -8,12 +8,14 @@ Results = Mapping[str, Any]
 _SHARES: Final = {
     "truth": "truth",
     "ours": "cascade with background",
+    "threshold": "linear threshold with background",
     "matched_pairs": "matched pairs",
     "shuffled_times": "shuffled times",
     "naive": "naive count",
 }
 _RANKS: Final = {
     "ours": "cascade with background",
+    "threshold": "linear threshold with background",
     "credit_distribution": "credit shared out equally",
     "naive": "naive count",
 }

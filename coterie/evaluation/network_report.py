@@ -203,12 +203,13 @@ def _influence(figures: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str
         "naive count": told["share_naive"],
         "shuffled times": told["share_by_shuffling"],
         "matched pairs": told["share_by_matching"],
+        "threshold with background": told["share_by_threshold"],
         "cascade with background": told["share_caused"],
     }
     shuffled = told["shuffled"]
     note = (
         "How much of what people take they take because somebody they follow took it before. The "
-        "naive count takes every coincidence for influence; the other three leave out what taste "
+        "naive count takes every coincidence for influence; the others leave out what taste "
         "and trends would have brought anyway, each in a way of its own. With times shuffled among "
         f"an item's buyers {shuffled['expected']:,.0f} pairs would be expected, "
         f"{shuffled['observed']:,} were seen (p = {shuffled['p_value']:.3g})."

@@ -72,7 +72,7 @@ def ties_table(dataset: Dataset, built: NetworkStructure, found: Diffused | None
         columns["influence"] = found.influence.probability
         columns["caused"] = found.influence.caused
         columns["credit"] = found.credit
-        columns["threshold_weight"] = found.influence.thresholds(network, found.adoptions)
+        columns["threshold_weight"] = found.threshold.weight
     return pa.table({name: _array(values) for name, values in columns.items()})
 
 

@@ -9,6 +9,7 @@ from coterie.errors import BadInputError
 from coterie.network.adoptions import Adoptions, Exposures, arrivals, expose
 from coterie.network.homophily import MatchedPairs, ShuffleTest, match_pairs, shuffle_times
 from coterie.network.influence import Influence, credit_distribution, estimate
+from coterie.network.linear_threshold import LinearThreshold, fit_linear_threshold
 from coterie.network.maximise import Seeds, choose_seeds
 from coterie.network.people import Doubles
 from coterie.network.settings import NetworkSettings
@@ -23,6 +24,7 @@ class Diffused:
     adoptions: Adoptions
     exposures: Exposures
     influence: Influence
+    threshold: LinearThreshold
     credit: Doubles
     """Of each tie, with no background: see ``influence.credit_distribution``."""
     shuffled: ShuffleTest
@@ -60,6 +62,7 @@ def find_diffusion(
         adoptions=adoptions,
         exposures=exposures,
         influence=influence,
+        threshold=fit_linear_threshold(network, adoptions, exposures, influence),
         credit=credit_distribution(network, adoptions, exposures),
         shuffled=shuffle_times(network, adoptions, exposures, came_ms, settings.shuffles),
         matched=match_pairs(network, adoptions, exposures, influence.background),

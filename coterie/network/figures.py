@@ -86,6 +86,7 @@ def _influence(
         "adoptions": len(found.adoptions),
         "exposures": len(found.exposures),
         "share_caused": influence.share_caused,
+        "share_by_threshold": found.threshold.share_caused,
         "share_by_shuffling": found.shuffled.excess,
         "share_by_matching": found.matched.excess,
         "share_naive": influence.share_naive,

@@ -58,22 +58,70 @@ class Influence:
         """Sum what others are held to have caused of each one's, shape (num_people,)."""
         return add_up(network.ties.src_idx, self.caused, network.num_people)
 
-    def thresholds(self, network: Network, adoptions: Adoptions) -> Doubles:
-        """Compute the weights of a linear threshold model, shape (m,): of each follower at most 1.
+    def own_rate(self, adoptions: Adoptions, rows: Ints) -> Doubles:
+        """Compute at what rate these rows would have been taken anyway; 0 of others, shape (a,).
 
-        The followee's share of all that the follower took.
+        Where nobody can tell how alike tied people are, no more than the background tells.
         """
-        took = np.bincount(adoptions.user, minlength=network.num_people)
-        return self.caused / np.maximum(took[network.ties.src_idx], 1)
+        return _own_rate(adoptions, rows, self.background, self.alike)
 
 
 @dataclass(frozen=True, slots=True)
-class _Contact:
-    """Exposures that an adoption followed within the window, shape (c,)."""
+class Contacts:
+    """Exposures that an adoption followed within the window, as columns of shape (c,)."""
 
     tie: Ints
     answer: Ints
     day: Ints
+
+    @classmethod
+    def of(cls, exposures: Exposures) -> "Contacts":
+        """Find them."""
+        within = (exposures.lag_days > 0) & (exposures.lag_days <= WINDOW_DAYS)
+        found = exposures.take(within)
+        return cls(found.tie, found.answer, found.lag_days.astype(np.int64))
+
+    def share_out(
+        self, network: Network, adoptions: Adoptions, rate: Doubles, strength: Doubles
+    ) -> Doubles:
+        """Share each adoption out by strengths, shape (c,), and its own rate, shape (a,).
+
+        Who is told of by the shop itself has all the credit, and nobody else has any.
+        """
+        referred = adoptions.referrer[self.answer] == network.ties.dst_idx[self.tie]
+        known = np.bincount(self.answer, referred, len(rate))[self.answer] > 0
+        total = rate + np.bincount(self.answer, strength, len(rate))
+        return np.where(known, referred, strength / total[self.answer])
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """What a tie with little to show is held to be like: its band of weight and its follower."""
+
+    band: Ints
+    """Of each tie, shape (m,): bands of about equal size by weight."""
+    follower: Ints
+    """Of each tie, shape (m,)."""
+    people: int
+
+    @classmethod
+    def of(cls, network: Network) -> "Pooling":
+        """Put ties into bands; one band where all weigh the same."""
+        weight = network.ties.weight
+        edges = np.unique(np.quantile(weight, np.linspace(0, 1, _BANDS + 1)[1:-1]))
+        band = np.searchsorted(edges, weight, side="left").astype(np.int64)
+        return cls(band, network.ties.src_idx, network.num_people)
+
+    def shrink(self, caused: Doubles, seen: Doubles) -> Doubles:
+        """Estimate each tie's chance from its own, its band's and its follower's counts."""
+        mean = (np.bincount(self.band, caused) + 1e-6) / (np.bincount(self.band, seen) + 1e-3)
+        base = mean[self.band]
+        open_to = (np.bincount(self.follower, caused, self.people) + _RECEIVER * base.mean()) / (
+            np.bincount(self.follower, base * seen, self.people) + _RECEIVER * base.mean()
+        )
+        prior = base * open_to[self.follower]
+        found: Doubles = np.minimum((caused + _PRIOR * prior) / (seen + _PRIOR), 1.0)
+        return found
 
 
 def estimate(
@@ -90,20 +138,13 @@ def estimate(
 
     What is held to be caused says nothing of taste and trends, so both are estimated in turns.
     """
-    within = (exposures.lag_days > 0) & (exposures.lag_days <= WINDOW_DAYS)
-    found = exposures.take(within)
-    contact = _Contact(found.tie, found.answer, found.lag_days.astype(np.int64))
+    contact = Contacts.of(exposures)
     touched = np.unique(contact.answer)
-    rows = adoptions.user[touched], adoptions.item[touched], adoptions.ts_ms[touched]
     own: Doubles = np.ones(len(adoptions))
     for _ in range(_TURNS):
         background = Background.of(adoptions, category, came_ms, own)
         alike = likeness(network, adoptions, exposures, background, own)
-        rate = np.zeros(len(adoptions))
-        # Not known: no more than the background tells.
-        rate[touched] = (1.0 if np.isnan(alike) else alike) * np.maximum(
-            background.rate(*rows), 1e-12
-        )
+        rate = _own_rate(adoptions, touched, background, alike)
         fitted = _maximise(network, adoptions, exposures, contact, rate)
         own = 1.0 - add_up(contact.answer, fitted.credit, len(adoptions))
     return Influence(
@@ -116,6 +157,13 @@ def estimate(
         by_day=fitted.by_day,
         background=background,
     )
+
+
+def _own_rate(adoptions: Adoptions, rows: Ints, background: Background, alike: float) -> Doubles:
+    rate = np.zeros(len(adoptions))
+    taken = background.rate(adoptions.user[rows], adoptions.item[rows], adoptions.ts_ms[rows])
+    rate[rows] = (1.0 if np.isnan(alike) else alike) * np.maximum(taken, 1e-12)
+    return rate
 
 
 def _seen(network: Network, exposures: Exposures) -> Doubles:
@@ -164,49 +212,24 @@ def _maximise(
     network: Network,
     adoptions: Adoptions,
     exposures: Exposures,
-    contact: _Contact,
+    contact: Contacts,
     rate: Doubles,
 ) -> _Fitted:
     """Share adoptions out and estimate what they were shared out by, in turns."""
     num, days = len(network.ties), WINDOW_DAYS + 1
-    seen = _seen(network, exposures)
-    band, follower = _bands(network), network.ties.src_idx
+    seen, pooling = _seen(network, exposures), Pooling.of(network)
     probability, by_day = np.full(num, 0.02), np.full(days, 1.0 / days)
-    # Who is told of by the shop itself has all the credit, and nobody else has any.
-    referred = adoptions.referrer[contact.answer] == network.ties.dst_idx[contact.tie]
-    known = np.bincount(contact.answer, referred, len(rate))[contact.answer] > 0
     credit = np.zeros(len(contact.tie))
     for _ in range(_ROUNDS):
         strength = probability[contact.tie] * by_day[contact.day]
-        total = rate + np.bincount(contact.answer, strength, len(rate))
-        credit = np.where(known, referred, strength / total[contact.answer])
-        caused = add_up(contact.tie, credit, num)
+        credit = contact.share_out(network, adoptions, rate, strength)
         before = probability
-        probability = _shrunk(caused, seen, band, follower, network.num_people)
+        probability = pooling.shrink(add_up(contact.tie, credit, num), seen)
         by_day = np.bincount(contact.day, credit, days) + 1e-3
         by_day /= by_day.sum()
         if np.abs(probability - before).max(initial=0.0) < _PRECISION:
             break
     return _Fitted(credit, probability, seen, by_day)
-
-
-def _shrunk(caused: Doubles, seen: Doubles, band: Ints, follower: Ints, people: int) -> Doubles:
-    """Estimate each tie's chance from its own, its band's of weight and its follower's counts."""
-    mean = (np.bincount(band, caused) + 1e-6) / (np.bincount(band, seen) + 1e-3)
-    base = mean[band]
-    open_to = (np.bincount(follower, caused, people) + _RECEIVER * base.mean()) / (
-        np.bincount(follower, base * seen, people) + _RECEIVER * base.mean()
-    )
-    prior = base * open_to[follower]
-    found: Doubles = np.minimum((caused + _PRIOR * prior) / (seen + _PRIOR), 1.0)
-    return found
-
-
-def _bands(network: Network) -> Ints:
-    """Put ties into bands of about equal size by weight; one band where all weigh the same."""
-    weight = network.ties.weight
-    edges = np.unique(np.quantile(weight, np.linspace(0, 1, _BANDS + 1)[1:-1]))
-    return np.searchsorted(edges, weight, side="left").astype(np.int64)
 
 
 def credit_distribution(network: Network, adoptions: Adoptions, exposures: Exposures) -> Doubles:

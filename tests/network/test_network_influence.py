@@ -14,6 +14,7 @@ from coterie.network.adoptions import DAY_MS, Adoptions, arrivals, expose
 from coterie.network.background import Background
 from coterie.network.homophily import match_pairs, shuffle_times
 from coterie.network.influence import credit_distribution, estimate, naive_counts
+from coterie.network.linear_threshold import fit_linear_threshold
 from coterie.network.people import Network
 from coterie.network.study import top_categories
 from coterie.schema import EVENT_KINDS
@@ -90,10 +91,18 @@ def test_shuffled_times_and_matched_pairs_tell_influence_from_likeness(moved, al
 def test_credit_is_shared_out_whole(moved):
     total = credit_distribution(moved.network, moved.adoptions, moved.exposures).sum()
     assert total == pytest.approx(moved.found.share_naive * len(moved.adoptions))
-    weights = moved.found.thresholds(moved.network, moved.adoptions)
-    sums = np.bincount(moved.network.ties.src_idx, weights)
-    assert weights.min() >= 0
-    assert sums.max() <= 1 + 1e-9
+
+
+def test_a_linear_threshold_tells_the_share_and_ranks_people_too(moved, alike):
+    for shop in (moved, alike):
+        parts = shop.network, shop.adoptions, shop.exposures, shop.found
+        shop.threshold = fit_linear_threshold(*parts)
+        assert abs(shop.threshold.share_caused - shop.share) < 0.06
+        ties = shop.network.ties.src_idx
+        assert np.bincount(ties, shop.threshold.weight).max() < 1
+    n = moved.network.num_people
+    given = np.bincount(moved.network.ties.dst_idx, moved.threshold.caused, n)
+    assert spearmanr(given, moved.truth).statistic > 0.6
 
 
 def log_of(*rows, kind="purchase"):
