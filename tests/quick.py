@@ -126,10 +126,11 @@ with a long one at the end."""
 
 
 def rank(path: str, slow: bool) -> int:
-    """Where a file comes among all: the longest, others with slow tests, all others."""
+    """Where a file comes among all: the longest, others with slow tests, others that add up to
+    some seconds, all others."""
     if path in LONGEST:
         return LONGEST.index(path)
-    return len(LONGEST) + (not slow)
+    return len(LONGEST) + (0 if slow else 1 if path in LONG else 2)
 
 
 def is_quick(path: str, markers: Container[str]) -> bool:
