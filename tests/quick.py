@@ -96,6 +96,7 @@ LONGEST: Final = (
     "tests/tuning/test_tune.py",
     "tests/end_to_end/test_shop_in_use.py",
     "tests/helm/test_chart_installed.py",
+    "tests/benchmarks/test_faults_benchmark.py",
     "tests/cluster/test_cluster_rollout.py",
     "tests/pipelines/test_every_pipeline.py",
     "tests/pipelines/test_rayjob_step.py",
