@@ -107,10 +107,11 @@ def _look(path: Path, name: str, looks: list[FileLook]) -> FileLook | None:
     form = sniff(path, name).form if kind == DELIMITED else FileForm()
     columns = columns_of(path, name, form)
     for index, other in enumerate(looks):
-        inner = columns
-        if other.form.each and kind != DELIMITED:
-            inner = columns_of(path, name, replace(form, each=other.form.each), leaves=True)
-        if _goes_with(other, name, replace(form, each=other.form.each), inner):
+        as_other = replace(form, each=other.form.each)
+        named = columns
+        if kind != DELIMITED and any("." in look.name for look in other.columns):
+            named = columns_of(path, name, as_other, leaves=True)
+        if _goes_with(other, name, as_other, named):
             looks[index] = replace(other, names=(*other.names, name))
             return None
     looked, rows, guessed = _guessed(path, name, form, columns)

@@ -68,8 +68,8 @@ def _part(look: FileLook, without: str) -> list[str]:
     if form := _form(look.form, look.is_delimited):
         lines.append(f"    form: {_value(form)}")
     if look.rules.leave_out:
-        note = look.rules.notes["leave_out"]
-        lines.append(f"    leave_out: {_value(look.rules.leave_out)}  # ? {note}")
+        why = look.rules.notes["leave_out"]
+        lines.append(f"    leave_out: {_value(look.rules.leave_out)}  # ? {why}")
     lines.append("    columns:")
     for role, rule in look.rules.columns.items():
         if role != without:
