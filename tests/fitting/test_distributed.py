@@ -149,10 +149,14 @@ def test_two_workers_fine_tune_an_encoder(tmp_path, one_ray):
     choice = EncoderChoice(str(write_bert(tmp_path / "bert")))
     texts, had = texts_and_people()
     pairs = ItemPairs.of(had, texts, 0.2, seed=0)
-    config = FinetuneConfig(loop=LoopConfig(max_epochs=2, lr=3e-3), batch_pairs=16, max_tokens=16)
+    config = FinetuneConfig(
+        loop=LoopConfig(max_epochs=2, lr=3e-3), batch_pairs=16, max_tokens=16, masked_epochs=1
+    )
     workers = RayWorkers(str(tmp_path / "states"), count=2)
     found = finetune(choice, pairs, config, workers)
     assert found.is_better
+    assert found.masked.history.best_score > 0
+    assert found.masked.found != found.frozen
     trainee = EncoderTrainee(found.network, pairs, config, torch.device("cpu"))
     assert trainee.eval().validate() == pytest.approx(found.history.best_score, abs=1e-4)
 
