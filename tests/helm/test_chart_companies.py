@@ -41,7 +41,7 @@ COMPANY = {
     "images.pullSecrets": [{"name": "login"}],
     "networkPolicy.outside": ["10.0.0.0/8", "fd00::/8"],
     "networkPolicy.egress": [RULE],
-    "redis": {"enabled": False, "address": "redis.shop.example:6380"},
+    "redis": {"enabled": False, "address": "redis.shop.example:6380", "tls": True},
     "serving.traces": "https://otel.example:4318/v1/traces",
     "trust": {"configMap": "authorities", "key": "bundle.pem"},
     "proxy": {"https": "http://proxy.example:3128", "except": [".shop.example", "10.0.0.0/8"]},
@@ -140,6 +140,8 @@ def test_whoever_asks_others_believes_the_companys_authorities_and_asks_by_its_p
         assert volumes["trust"]["configMap"] == {"name": "authorities"}, pod.owner
         for container in pod.containers:
             assert expected.items() <= variables(container, company).items(), container["name"]
+            if container["name"] in {"ray-head", "ray-worker"} and pod.component != "training":
+                assert variables(container, company)["RAY_REDIS_CA_CERT"] == FILE
             mounts = {m["name"]: m for m in container["volumeMounts"]}
             assert mounts["trust"]["mountPath"] == "/etc/coterie/trust", container["name"]
 
