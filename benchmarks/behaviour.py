@@ -2,16 +2,17 @@
 
     python -m benchmarks.behaviour shops --data DIR
     python -m benchmarks.behaviour demand --data DIR
+    python -m benchmarks.behaviour intervals --data DIR
     python -m benchmarks.behaviour newcomers --data DIR
     python -m benchmarks.behaviour scale
 
 ``shops``: chances and forecasts on simulated shops of other seeds than any was tried on while the
 code was written, and on Ciao (dated ratings) from ``--data``. ``demand``: forecasts of these alone,
-anew, and how many weeks their intervals hold where the logs end earlier (``EARLIER``), by which the
-way to make intervals was chosen. ``newcomers``: whether lists of what is rising are better than
-lists of what is popular for people who come for the first time; settings are chosen on the first
-half of the moments, and measured on the second. ``scale``: a million events in a process of its
-own. Writes ``benchmarks/results/behaviour.json``, part by part.
+anew. ``intervals``: how many weeks intervals hold over many ends of these logs, with simulated
+shops that intervals were not tried on (``behaviour_intervals``). ``newcomers``: whether lists of
+what is rising are better than lists of what is popular for people who come for the first time;
+settings are chosen on the first half of the moments, and measured on the second. ``scale``: a
+million events in a process of its own. Writes ``benchmarks/results/behaviour.json``, part by part.
 """
 
 import argparse
@@ -21,14 +22,15 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.behaviour_intervals import measure_intervals
 from coterie.behaviour import trend
 from coterie.behaviour.demand import Demand
 from coterie.behaviour.forecast import Forecast, forecast_demand
@@ -43,18 +45,17 @@ from coterie.data.simulate import ShopConfig, simulate
 
 RESULTS: Final = Path(__file__).parent / "results" / "behaviour.json"
 SEEDS: Final = (11, 12)
+INTERVAL_SEEDS: Final = (13, 14)
 K: Final = 20
 HALF_LIVES: Final = (7.0, 14.0, 28.0, 90.0)
 PUSHES: Final = (0.5, 1.0, 2.0)
 RESAMPLES: Final = 1000
-EARLIER: Final = (14, 28, 42)
-"""Days by which logs end earlier."""
 
 
-def shops(data: str) -> Iterator[tuple[str, ShopLog]]:
+def shops(data: str, seeds: Sequence[int] = SEEDS) -> Iterator[tuple[str, ShopLog]]:
     """Make the logs that all is measured on."""
     with tempfile.TemporaryDirectory(prefix="coterie-behaviour-") as folder:
-        for seed in SEEDS:
+        for seed in seeds:
             config = ShopConfig(
                 num_users=3000, num_items=1500, num_events=300_000, days=180, seed=seed
             )
@@ -74,7 +75,7 @@ def shops(data: str) -> Iterator[tuple[str, ShopLog]]:
 def measure_shops(data: str) -> dict[str, Any]:
     """Measure segments, chances and forecasts on each shop."""
     found = {}
-    settings = BehaviourSettings(windows=6)
+    settings = BehaviourSettings()
     for name, log in shops(data):
         begun = time.process_time()
         segments = find_segments(log, settings)
@@ -100,22 +101,26 @@ def measure_shops(data: str) -> dict[str, Any]:
 
 
 def measure_demand(data: str) -> dict[str, Any]:
-    """Measure forecasts alone on each shop, of its whole log and of logs that end earlier."""
+    """Measure forecasts alone on each shop."""
     found = json.loads(RESULTS.read_text())["shops"]
-    settings = BehaviourSettings(windows=6)
+    settings = BehaviourSettings()
     for name, log in shops(data):
-        demand = Demand.of(log, settings.items)
-        forecast = forecast_demand(demand, settings)
+        forecast = forecast_demand(Demand.of(log, settings.items), settings)
         assert isinstance(forecast, Forecast)
         found[name]["demand"] = [asdict(level) for level in forecast.levels]
-        shorter = [
-            forecast_demand(replace(demand, days=demand.until(back)), settings) for back in EARLIER
-        ]
-        for at, level in enumerate(found[name]["demand"]):
-            held = [one.levels[at].coverage for one in shorter if isinstance(one, Forecast)]
-            level["coverage_before"] = round(float(np.mean(held)), 4)
         print(name, found[name]["demand"], file=sys.stderr)
     return dict(found)
+
+
+def measure_all_intervals(data: str) -> dict[str, Any]:
+    """Measure how many weeks intervals hold on each shop."""
+    found, settings = {}, BehaviourSettings()
+    for name, log in shops(data, INTERVAL_SEEDS):
+        begun = time.process_time()
+        found[name] = measure_intervals(Demand.of(log, settings.items), settings)
+        found[name]["cpu_s"] = round(time.process_time() - begun, 1)
+        print(name, found[name], file=sys.stderr)
+    return found
 
 
 def _foreseen(one: Foreseen | str) -> Any:
@@ -232,21 +237,22 @@ def measure_scale() -> dict[str, Any]:
     }
 
 
+PARTS: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
+    "shops": measure_shops,
+    "demand": measure_demand,
+    "intervals": measure_all_intervals,
+    "newcomers": measure_newcomers,
+    "scale": lambda _: measure_scale(),
+}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure one part, and write it beside the others."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("part", choices=("shops", "demand", "newcomers", "scale"))
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--data", default="", help="folder of public sets")
     options = parser.parse_args(arguments)
-    measured = (
-        measure_scale()
-        if options.part == "scale"
-        else {
-            "shops": measure_shops,
-            "demand": measure_demand,
-            "newcomers": measure_newcomers,
-        }[options.part](options.data)
-    )
+    measured = PARTS[options.part](options.data)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results["machine"] = {
         "cpu": platform.processor() or platform.machine(),

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from coterie.behaviour.forecast import LEVELS
+
 Results = Mapping[str, Any]
 """The benchmark's file, parsed."""
 _ASKED: Final = {
@@ -74,11 +76,10 @@ def write_demand(results: Results) -> str:
             "seasonal naive",
             "better on",
             "weeks in interval",
-            "at earlier ends",
             "chosen",
         ]
     ]
-    rows.append(["---"] * 9)
+    rows.append(["---"] * 8)
     for shop, found in results["shops"].items():
         for at, level in enumerate(found["demand"]):
             rows.append(
@@ -90,11 +91,39 @@ def write_demand(results: Results) -> str:
                     f"{level['mase']['seasonal naive']:.2f}",
                     f"{100 * level['better']['reconciled']:.0f} %",
                     f"{100 * level['coverage']:.0f} %",
-                    f"{100 * level['coverage_before']:.0f} %" if "coverage_before" in level else "",
                     level["chosen"],
                 ]
             )
     return _table(rows)
+
+
+def write_intervals(results: Results) -> str:
+    """Write how many weeks intervals hold, and how wide they are, by the rule before and now."""
+    rows = [
+        ["shop", "level", "series", "ends", "held, before", "held", "of the last", "width, before"]
+    ]
+    rows[0].append("width")
+    rows.append(["---"] * 9)
+    for shop, found in results["intervals"].items():
+        for at, level in enumerate(LEVELS):
+            told = found["levels"][level]
+            before, now = told["before"], told["now"]
+            rows.append(
+                [
+                    shop if at == 0 else "",
+                    level,
+                    str(told["series"]),
+                    str(found["ends"]),
+                    *(f"{100 * one:.0f} %" for one in (before["held"], now["held"], now["last"])),
+                    *(_width(one["width"]) for one in (before, now)),
+                ]
+            )
+    return _table(rows)
+
+
+def _width(share: float) -> str:
+    # Where next to nothing is foreseen, an interval is any number of times as wide.
+    return f"{100 * share:.0f} %" if share < 10 else "over 1,000 %"
 
 
 def write_segments(results: Results) -> str:

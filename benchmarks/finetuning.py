@@ -2,6 +2,7 @@
 
     python -m benchmarks.finetuning --data DIR
     python -m benchmarks.finetuning --data DIR --sets amazon_industrial --encoder DIR --name e5
+    python -m benchmarks.finetuning --data DIR --encoder DIR --name e5-masked --lora 8 --masked 1
     python -m benchmarks.finetuning --data DIR --transfer
 
 Each seed draws a tenth of the items as cold (as ``benchmarks.content_cold`` does) and fine-tunes
@@ -42,7 +43,7 @@ from coterie.files import write_atomically
 from coterie.finetuning.config import LOOP, FinetuneConfig
 from coterie.finetuning.networks import TextNetwork, open_network
 from coterie.finetuning.pairs import ItemPairs
-from coterie.fitting.finetune import finetune
+from coterie.fitting.finetune import FinetunedEncoder, finetune
 from coterie.fitting.fit import Here
 from coterie.models.content import ContentConfig, ContentModel
 from coterie.models.engagement import engagement
@@ -138,7 +139,16 @@ def learned(
         "epochs": len(made.history.epochs),
         "pairs": pairs.num_pairs,
         "cpu_seconds": round(time.process_time() - began),
+        **_of_masked(made),
     }
+
+
+def _of_masked(made: FinetunedEncoder) -> dict[str, Any]:
+    """Say what masked word pieces came to, where some were foreseen."""
+    if made.masked is None:
+        return {}
+    likely = [round(epoch.score or 0.0, 5) for epoch in made.masked.history.epochs]
+    return {"masked": round(made.masked.found, 5), "likely": likely}
 
 
 def encoded(network: TextNetwork, texts: Sequence[str], longest: int = 256) -> Vectors:
@@ -254,8 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default=DEFAULT, help="what the results call it")
     parser.add_argument("--prefix", default="")
     parser.add_argument("--lora", type=int, default=0)
-    parser.add_argument("--masked", type=float, default=0.0, help="weight of masked pieces")
-    parser.add_argument("--contrastive", type=float, default=1.0)
+    parser.add_argument("--masked", type=int, default=0, help="epochs of masked pieces, first")
     parser.add_argument("--pairs", type=int, default=SMALL.pairs_per_epoch)
     parser.add_argument("--epochs", type=int, default=SMALL.loop.max_epochs)
     parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
@@ -271,8 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loop=replace(SMALL.loop, max_epochs=asked.epochs),
         pairs_per_epoch=asked.pairs,
         lora_rank=asked.lora,
-        masked_weight=asked.masked,
-        contrastive_weight=asked.contrastive,
+        masked_epochs=asked.masked,
         max_tokens=asked.tokens,
     )
     choice = EncoderChoice(asked.encoder, prefix=asked.prefix)
@@ -303,8 +311,7 @@ def _given(asked: argparse.Namespace) -> str:
     usual = {
         "pairs": SMALL.pairs_per_epoch,
         "lora": 0,
-        "masked": 0.0,
-        "contrastive": 1.0,
+        "masked": 0,
         "seeds": DRAWS,
         "tokens": SMALL.max_tokens,
     }

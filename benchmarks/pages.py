@@ -246,6 +246,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "behaviour chances": lambda _: behaviour_table.write_chances(_read("behaviour.json")),
     "behaviour amounts": lambda _: behaviour_table.write_amounts(_read("behaviour.json")),
     "behaviour demand": lambda _: behaviour_table.write_demand(_read("behaviour.json")),
+    "behaviour intervals": lambda _: behaviour_table.write_intervals(_read("behaviour.json")),
     "behaviour segments": lambda _: behaviour_table.write_segments(_read("behaviour.json")),
     "behaviour newcomers": lambda _: behaviour_table.write_newcomers(_read("behaviour.json")),
     "behaviour scale": lambda _: behaviour_table.write_scale(_read("behaviour.json")),

@@ -28,7 +28,9 @@ PLAN: Final = {
 """A plan for minutes on a laptop: a shop's own steps take longer, and hundreds of answers."""
 LONGEST_S: Final = 240.0
 """How long to wait for the end of a rollout, seconds."""
-ENDED: Final = frozenset({"promoted", "rolled_back", "paused", "inconclusive"})
+HELD: Final = frozenset({"paused", "inconclusive"})
+"""Phases in which a rollout waits for a person."""
+ENDED: Final = HELD | {"promoted", "rolled_back"}
 """Phases that a rollout does not leave by itself."""
 
 
@@ -100,8 +102,13 @@ def roll_out(
     lists, failed, began = traffic.lists, traffic.failed, time.time()
     body = {"release": version, "reason": f"demo: {about}", "who": "demo", "plan": plan}
     shop.post("/v1/admin/rollouts", body)
-    lines = _await_end(shop, began)
+    lines = _await_end(shop, began, ENDED)
     last = lines[-1]
+    if last["after"] in HELD:
+        # The next one can begin only after it, and nobody is there to decide.
+        told = {"reason": f"demo: {last['after']}", "who": "demo"}
+        shop.post("/v1/admin/rollouts/rollback", told)
+        _await_end(shop, began, ENDED - HELD)
     verdict = next((line for line in lines if line["after"] in ("rolling_back", "promoted")), last)
     rolled_back = last["after"] == "rolled_back"
     return RolloutResult(
@@ -116,15 +123,19 @@ def roll_out(
     )
 
 
-def _await_end(shop: Client, began: float) -> list[dict[str, Any]]:
-    """Wait for the end of the rollout that began at a time, and return its transitions in order."""
+def _await_end(shop: Client, began: float, ended: frozenset[str]) -> list[dict[str, Any]]:
+    """Wait until the rollout that began at a time is in one of some phases.
+
+    Returns:
+        Its transitions, in order.
+    """
     until = time.monotonic() + LONGEST_S
     while time.monotonic() < until:
         told = shop.get("/v1/admin/rollouts/history", limit=50)["transitions"]
         lines = [line for line in reversed(told) if line["at"] >= began - 1.0]
         starts = [place for place, line in enumerate(lines) if line["after"] == "preflight"]
         lines = lines[starts[-1] :] if starts else []
-        if lines and lines[-1]["after"] in ENDED:
+        if lines and lines[-1]["after"] in ended:
             return lines
         time.sleep(0.3)
     raise UnavailableError(f"the rollout did not end within {LONGEST_S:.0f} s: see the audit log")

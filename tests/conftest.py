@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from operator import is_
 from pathlib import Path
 
 import prometheus_client  # noqa: F401 - see below
@@ -32,8 +33,10 @@ os.environ.setdefault("GOGC", "400")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Where all tests are collected, load pipelines while few modules are there: kfp looks through
-    all of them at each request for cores or memory. Last of all it took nine seconds, first one."""
-    if list(config.args) == config.getini("testpaths"):
+    all of them at each request for cores or memory. Last of all it took nine seconds, first one.
+    Who hands tests out to other processes collects none."""
+    hands_out = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+    if list(config.args) == config.getini("testpaths") and not hands_out:
         import pipelines.compile  # noqa: F401
 
 
@@ -84,9 +87,20 @@ OURS = {"coterie", "serving", "pipelines", "components", "feature_repo"}
 HERE = str(Path(__file__).parent)
 
 
+SEEN: dict[str, dict[str, object]] = {}
+"""What each module of ours held at the last look."""
+
+
 def stand_ins() -> set[str]:
-    """What tests have put in the place of functions and classes of ours."""
-    ours = [(name, module) for name, module in sys.modules.items() if name.split(".")[0] in OURS]
+    """What tests have put in the place of functions and classes of ours since the last look."""
+    ours = [
+        (name, module)
+        for name, module in sys.modules.items()
+        if name.split(".")[0] in OURS and not is_as_seen(name, dict(vars(module)))
+    ]
+    if not ours:
+        return set()
+    SEEN.update((name, dict(vars(module))) for name, module in ours)
     of_tests = {
         name
         for name, module in sys.modules.items()
@@ -100,9 +114,15 @@ def stand_ins() -> set[str]:
     }
 
 
+def is_as_seen(name: str, held: dict[str, object]) -> bool:
+    """Whether a module holds the same objects as at the last look: most do after each file."""
+    seen = SEEN.get(name, {})
+    return seen.keys() == held.keys() and all(map(is_, seen.values(), held.values()))
+
+
 @pytest.fixture(scope="session")
 def standing_in() -> set[str]:
-    """Those that are known already: to look takes a fortieth of a second, so once a file."""
+    """Those that are known already: to look takes some thousandths of a second, so once a file."""
     return stand_ins()
 
 

@@ -55,7 +55,7 @@ def activity_table(dataset: Dataset, log: ShopLog, moments: tuple[int, ...]) -> 
 
 
 def forecast_table(dataset: Dataset, forecast: Forecast) -> pa.Table:
-    """Tell what each series will be in each week, by level, name and week."""
+    """Tell what each series will be in each week, by level, name and week; null is no interval."""
     demand, weeks = forecast.demand, forecast.weeks.shape[1]
     series = len(forecast.weeks)
     item, category = demand.item, np.array(demand.categories, object)
@@ -74,7 +74,7 @@ def forecast_table(dataset: Dataset, forecast: Forecast) -> pa.Table:
             "item_id": ids.take(rows),
             "week_begins": when,
             "expected": forecast.weeks.ravel(),
-            "low": forecast.low.ravel(),
-            "high": forecast.high.ravel(),
+            "low": pa.array(forecast.low.ravel(), from_pandas=True),
+            "high": pa.array(forecast.high.ravel(), from_pandas=True),
         }
     )

@@ -88,6 +88,7 @@ def _demand(found: Forecast | str) -> dict[str, Any]:
     past = weeks_of(found.demand.days)[:upper, -26:]
     return {
         "windows": found.windows,
+        "no_interval": found.no_interval,
         "levels": [asdict(level) for level in found.levels],
         "end_ms": found.demand.end_ms,
         "series": [
@@ -95,8 +96,8 @@ def _demand(found: Forecast | str) -> dict[str, Any]:
                 "name": name,
                 "past": past[at].tolist(),
                 "expected": found.weeks[at].round(2).tolist(),
-                "low": found.low[at].round(2).tolist(),
-                "high": found.high[at].round(2).tolist(),
+                "low": None if found.no_interval else found.low[at].round(2).tolist(),
+                "high": None if found.no_interval else found.high[at].round(2).tolist(),
             }
             for at, name in enumerate(names)
         ],

@@ -2,7 +2,7 @@
 
 Each way to forecast is tried at several earlier ends of the log. The last of them measures; the
 others choose a way for each level, and make the intervals (``intervals``: as far off as forecasts
-of the level were).
+of the level were). Where they are too few for what an interval is to promise, there is none.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from coterie.behaviour.demand import WEEK, Demand, weeks_of
-from coterie.behaviour.intervals import half_widths, units_of
+from coterie.behaviour.intervals import fewest_tests, half_widths, units_of
 from coterie.behaviour.reconcile import reconcile
 from coterie.behaviour.settings import BehaviourSettings
 from coterie.behaviour.shop_log import Bools, Doubles
@@ -49,9 +49,9 @@ class LevelScores:
     """Share of series on which a way has less error than the seasonal naive one."""
     chosen: str
     """The way that was best at earlier ends of the log, before forecasts were made to add up."""
-    coverage: float
-    """Share of weeks within the interval of ours."""
-    width: float
+    coverage: float | None
+    """Share of weeks within the interval of ours; none, where there was too little before."""
+    width: float | None
     """Mean width of these, as a share of the mean step."""
 
 
@@ -64,9 +64,12 @@ class Forecast:
     """Shape (series, weeks)."""
     low: Doubles
     high: Doubles
+    """Both nan where there is no interval."""
     levels: tuple[LevelScores, ...]
     windows: int
     """Backtests."""
+    no_interval: str
+    """Why there is none, or empty."""
 
 
 def forecast_demand(demand: Demand, settings: BehaviourSettings) -> "Forecast | str":
@@ -78,29 +81,39 @@ def forecast_demand(demand: Demand, settings: BehaviourSettings) -> "Forecast | 
     horizon = settings.weeks * WEEK
     days = demand.days.shape[1]
     # Those that make intervals end before the last begins, whose weeks nobody has seen then.
-    step = max(1, settings.weeks // 2) * WEEK
-    ends = [horizon, *(2 * horizon + w * step for w in range(settings.windows - 1))]
+    ends = [horizon, *(2 * horizon + w * WEEK for w in range(settings.windows - 1))]
     ends = [back for back in ends if days - back >= 4 * WEEK]
     if len(ends) < 2:
         return f"needs {2 * horizon + 4 * WEEK} days of events, the log has {days}"
-    tests = [_Test.of(demand, back, horizon) for back in ends]
+    tests = [Backtest.of(demand, back, horizon) for back in ends]
     last, earlier = tests[0], tests[1:]
-    scale = _scale(demand.until(horizon))
-    measured = _Reconciled(demand, earlier, _scale(demand.until(2 * horizon)))
+    measured = Reconciled(demand, earlier, _scale(demand.until(2 * horizon)))
     ours = measured.weeks(last.daily)
-    low, high = measured.interval(ours, scale, settings.coverage)
+    low, high = measured.interval(ours, last.scale, settings.coverage)
     levels = tuple(
-        _score(level, rows, last, ours, (low, high), scale, measured.chosen)
-        for level, rows in _levels(demand)
+        _score(level, rows, last, ours, (low, high), measured.chosen)
+        for level, rows in levels_of(demand)
     )
-    final = _Reconciled(demand, tests, scale)
+    final = Reconciled(demand, tests, last.scale)
     weeks = final.weeks(_daily(demand.days, demand.upper, horizon))
     low, high = final.interval(weeks, _scale(demand.days), settings.coverage)
-    return Forecast(demand, weeks, low, high, levels, len(ends))
+    why = _too_few(len(ends), horizon, settings.coverage)
+    return Forecast(demand, weeks, low, high, levels, len(ends), why)
+
+
+def _too_few(tests: int, horizon: int, coverage: float) -> str:
+    needed = fewest_tests(coverage)
+    if tests >= needed:
+        return ""
+    days = 2 * horizon + (needed - 2) * WEEK + 4 * WEEK
+    return (
+        f"an interval that holds {coverage:.0%} of weeks needs {needed} backtests, there are "
+        f"{tests}: it takes {days} days of events, and windows={needed} or more"
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Test:
+class Backtest:
     """Forecasts by every way from an earlier end of the log, and what came."""
 
     daily: dict[str, Doubles]
@@ -111,20 +124,21 @@ class _Test:
     """Step of each series from week to week until then, shape (series,)."""
 
     @classmethod
-    def of(cls, demand: Demand, back: int, horizon: int) -> "_Test":
+    def of(cls, demand: Demand, back: int, horizon: int) -> "Backtest":
+        """Forecast from ``back`` days before the end of the log."""
         known = demand.until(back)
         after = demand.days[:, known.shape[1] : known.shape[1] + horizon]
         return cls(_daily(known, demand.upper, horizon), weeks_of(after), _scale(known))
 
 
-class _Reconciled:
+class Reconciled:
     """The best way for each level at some ends of the log, made to add up."""
 
-    def __init__(self, demand: Demand, tests: Sequence[_Test], scale: Doubles) -> None:
+    def __init__(self, demand: Demand, tests: Sequence[Backtest], scale: Doubles) -> None:
         self._demand, self._tests = demand, tests
         self.chosen = {
             level: _best(rows, tests, scale, _UPPER if level != LEVELS[-1] else _LEAVES)
-            for level, rows in _levels(demand)
+            for level, rows in levels_of(demand)
         }
         errors = np.stack([self._raw(test.daily) - test.came for test in tests])
         # What was never off is not sure for that: no variance below that of a count.
@@ -142,28 +156,42 @@ class _Reconciled:
             weeks: The forecasts.
             scale: Step of each series from week to week until now, shape (series,).
             coverage: Share of weeks that is to lie within.
+
+        Returns:
+            The ends, nan where there are too few tests.
         """
-        upper, misses = self._demand.upper, []
-        for test in self._tests:
-            then = self.weeks(test.daily)
-            units = units_of(then, test.scale, upper)
-            misses.append((test.came - then) / units[:, None])
-        levels = [rows for _, rows in _levels(self._demand)]
-        wide = half_widths(np.stack(misses), levels, coverage)
-        wide *= units_of(weeks, scale, upper)[:, None]
+        levels = [rows for _, rows in levels_of(self._demand)]
+        wide = half_widths(self.misses(), levels, coverage)
+        wide *= units_of(weeks, scale, self._demand.upper)[:, None]
         return np.maximum(weeks - wide, 0.0), weeks + wide
 
+    def misses(self) -> Doubles:
+        """Tell how far forecasts of each test were off, in the units of ``intervals.units_of``.
+
+        Returns:
+            Shape (tests, series, weeks).
+        """
+        found = []
+        for test in self._tests:
+            then = self.weeks(test.daily)
+            units = units_of(then, test.scale, self._demand.upper)
+            found.append((test.came - then) / units[:, None])
+        return np.stack(found)
+
     def _raw(self, daily: dict[str, Doubles]) -> Doubles:
-        parts = [weeks_of(daily[self.chosen[level]][rows]) for level, rows in _levels(self._demand)]
+        parts = [
+            weeks_of(daily[self.chosen[level]][rows]) for level, rows in levels_of(self._demand)
+        ]
         return np.concatenate(parts)
 
 
-def _levels(demand: Demand) -> list[tuple[str, slice]]:
+def levels_of(demand: Demand) -> list[tuple[str, slice]]:
+    """Give the series of each level."""
     bounds = (slice(0, 1), slice(1, demand.upper), slice(demand.upper, len(demand.days)))
     return list(zip(LEVELS, bounds, strict=True))
 
 
-def _best(rows: slice, tests: Sequence[_Test], scale: Doubles, ways: Sequence[str]) -> str:
+def _best(rows: slice, tests: Sequence[Backtest], scale: Doubles, ways: Sequence[str]) -> str:
     def error(way: str) -> float:
         off = [np.abs(weeks_of(t.daily[way][rows]) - t.came[rows]).mean(axis=1) for t in tests]
         return float((np.mean(off, axis=0) / scale[rows]).mean())
@@ -174,25 +202,25 @@ def _best(rows: slice, tests: Sequence[_Test], scale: Doubles, ways: Sequence[st
 def _score(
     level: str,
     rows: slice,
-    test: _Test,
+    test: Backtest,
     ours: Doubles,
     interval: tuple[Doubles, Doubles],
-    scale: Doubles,
     chosen: dict[str, str],
 ) -> LevelScores:
     ways = _UPPER if level != LEVELS[-1] else _LEAVES
     weeks = {way: weeks_of(test.daily[way][rows]) for way in ways} | {OURS: ours[rows]}
-    came, step = test.came[rows], scale[rows]
+    came, step = test.came[rows], test.scale[rows]
     errors = {way: np.abs(told - came).mean(axis=1) / step for way, told in weeks.items()}
     low, high = interval[0][rows], interval[1][rows]
+    told = bool(np.isfinite(high).all())
     return LevelScores(
         level=level,
         series=len(came),
         mase={way: float(error.mean()) for way, error in errors.items()},
         better={way: float((error < errors[NAIVE]).mean()) for way, error in errors.items()},
         chosen=chosen[level],
-        coverage=float(((came >= low) & (came <= high)).mean()),
-        width=float(((high - low) / step[:, None]).mean()),
+        coverage=float(((came >= low) & (came <= high)).mean()) if told else None,
+        width=float(((high - low) / step[:, None]).mean()) if told else None,
     )
 
 

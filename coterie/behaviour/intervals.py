@@ -2,9 +2,12 @@
 
 Each level has its own: errors of categories cancel in part where they are added up, or they come
 together, so neither tells of the other. What is off either way counts alike, so that a level of
-one series, with few backtests, has enough to hold what is promised. A shop that changes its pace
-is off by more from test to test: how far newer tests were beyond what older ones had promised
-widens the interval.
+one series, with few backtests, has enough to hold what is promised.
+
+Series of a level are off together, so a hundred of them are no hundred witnesses: backtests are.
+Of each it is asked how many times as far off it was as those before it had promised, and an
+interval is as much wider as ``coverage`` of backtests needed, with one more than there were
+allowed for. That is a ratio, so a shop that grows, or changes its pace, may do so as it did.
 """
 
 from collections.abc import Sequence
@@ -34,6 +37,14 @@ def units_of(forecast: Doubles, steps: Doubles, upper: int) -> Doubles:
     return units
 
 
+def fewest_tests(coverage: float) -> int:
+    """Tell how many backtests an interval needs: of fewer, not even the widest promises so much."""
+    fewest = _FEWEST
+    while _rank(fewest - _FEWEST, coverage) > fewest - _FEWEST:
+        fewest += 1
+    return fewest
+
+
 def half_widths(misses: Doubles, levels: Sequence[slice], coverage: float) -> Doubles:
     """Find how far an interval goes either way, in units of each series, shape (series, weeks).
 
@@ -42,28 +53,39 @@ def half_widths(misses: Doubles, levels: Sequence[slice], coverage: float) -> Do
             test first.
         levels: Series of each level.
         coverage: Share of weeks that is to lie within.
+
+    Returns:
+        The widths; nan, where there are fewer tests than ``fewest_tests``.
     """
-    widths = np.empty(misses.shape[1:])
-    for rows in levels:
-        off = np.abs(misses[:, rows])
-        widths[rows] = _reach(off, coverage) * _growth(off, coverage)
+    widths = np.full(misses.shape[1:], np.nan)
+    if len(misses) >= fewest_tests(coverage):
+        for rows in levels:
+            off = np.abs(misses[:, rows])
+            widths[rows] = _reach(off, coverage) * _room(off, coverage)
     return widths
 
 
 def _reach(off: Doubles, coverage: float) -> Doubles:
     """Find what the share of all that was off is within, by week ahead, shape (weeks,)."""
-    pooled = off.reshape(-1, off.shape[2])
-    # One more than there were: the next is as likely to be the furthest off as any before.
-    share = min(1.0, np.ceil((len(pooled) + 1) * coverage) / len(pooled))
-    reach: Doubles = np.quantile(pooled, share, axis=0, method="higher")
+    reach: Doubles = np.quantile(
+        off.reshape(-1, off.shape[2]), coverage, axis=0, method="inverted_cdf"
+    )
     return reach
 
 
-def _growth(off: Doubles, coverage: float) -> float:
-    """Find how many times as far newer tests were off as those before them had promised, 1 or
-    more."""
-    beyond = [
-        off[test] / np.maximum(_reach(off[test + 1 :], coverage), 1e-9)
+def _room(off: Doubles, coverage: float) -> float:
+    """Find how many times as far off a test is as those before it had promised, 1 or more."""
+    needed = sorted(
+        np.quantile(
+            off[test] / np.maximum(_reach(off[test + 1 :], coverage), 1e-9),
+            coverage,
+            method="inverted_cdf",
+        )
         for test in range(len(off) - _FEWEST)
-    ]
-    return max(1.0, float(np.quantile(beyond, coverage))) if beyond else 1.0
+    )
+    return max(1.0, float(needed[_rank(len(needed), coverage) - 1]))
+
+
+def _rank(seen: int, coverage: float) -> int:
+    # One more than were seen: the next is as likely to be the furthest off as any before.
+    return int(np.ceil((seen + 1) * coverage - 1e-9))

@@ -24,8 +24,9 @@ class BehaviourSettings:
     """Shoppers' days that one model learns from; of more, so many are drawn."""
     weeks: int = 4
     """Weeks that demand is forecast for."""
-    windows: int = 6
-    """Backtests of the forecast; all but the last make its intervals, the last measures them."""
+    windows: int = 8
+    """Backtests of the forecast, a week apart; all but the last make its intervals, the last
+    measures them."""
     items: int = 200
     """Items that have a forecast of their own, the most bought; the others of a category have one
     together."""

@@ -1,6 +1,7 @@
 """``coterie finetune``: an encoder of texts that learns what this shop's people have together."""
 
 import argparse
+import shlex
 
 from coterie.cli import show
 from coterie.progress import bar
@@ -14,6 +15,7 @@ def finetune(options: argparse.Namespace) -> None:
         "text.place": options.text,
         "learning.loop.max_epochs": options.epochs,
         "learning.lora_rank": options.lora,
+        "learning.masked_epochs": options.masked,
         "workers": options.workers,
         "use_gpu": options.gpu,
     }
@@ -23,6 +25,7 @@ def finetune(options: argparse.Namespace) -> None:
         found = finetune_encoder(options.clean, options.out, settings, progress)
     show.say(found.in_words())
     if found.digest:
-        show.say(
-            f"Encode with it: coterie content {options.clean} --text {options.out} --out FOLDER"
-        )
+        prefix = settings.text.prefix
+        same = f" --config {shlex.quote(f'text.prefix={prefix}')}" if prefix else ""
+        command = f"coterie content {options.clean} --text {options.out} --out FOLDER{same}"
+        show.say(f"Encode with it: {command}")

@@ -27,11 +27,17 @@ def add_finetune(commands: "Commands[Parser]") -> None:
         "--lora", type=count_or_none, metavar="RANK", help="learn adapters of this rank alone"
     )
     parser.add_argument(
+        "--masked",
+        type=count_or_none,
+        metavar="EPOCHS",
+        help="first foresee masked word pieces of the catalogue's texts, for at most so many (0)",
+    )
+    parser.add_argument(
         "--config",
         nargs="+",
         default=[],
         metavar="SETTING",
-        help="files, or settings as learning.loop.lr=0.0003 or learning.masked_weight=1",
+        help="files, or settings as learning.loop.lr=0.0003 or learning.pairs_per_epoch=20000",
     )
     parser.add_argument(
         "--workers",

@@ -36,6 +36,8 @@ class FileForm:
     """Character around fields; empty where nothing is quoted."""
     escape: str = ""
     """Character before a quote that is part of a field; empty where it is doubled."""
+    each: str = ""
+    """The list of a row, of JSON Lines or Parquet, each entry of which is a row of its own."""
 
 
 PLAIN: Final = FileForm()

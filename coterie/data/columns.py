@@ -93,7 +93,10 @@ def refuse_type(column: Column, found: pa.DataType) -> None:
     if column.name == "category":
         fits = fits or _is_list_of_texts(found)
     if not fits:
-        raise BadInputError(f"column {column.name} is stored as {found}, expected {column.type}")
+        raise BadInputError(
+            f"column {column.name} is stored as {found}, expected {column.type}: store it as that, "
+            "or say in a mapping what becomes of it (coterie inspect writes one)"
+        )
 
 
 def _parser(column: Column) -> Callable[[pa.Array, datetime], Parsed]:

@@ -148,6 +148,8 @@ def guess_encoding(sample: bytes) -> str | None:
 
 
 def _guess_legacy(sample: bytes) -> str | None:
+    if not re.search(_LETTERS, sample):
+        return "cp1252"
     # Importing it takes longer than most files take to read.
     from charset_normalizer import from_bytes
 
@@ -159,6 +161,10 @@ def _guess_legacy(sample: bytes) -> str | None:
 
 _LEGACY: Final = ["cp1252", "gb18030", "big5", "shift_jis", "euc_kr", "cp1251"]
 """Encodings that shops still export in; latin-1 is within cp1252."""
+
+
+_LETTERS: Final = rb"[^\x00-\x7f\x80\x82\x84-\x87\x89\x8b\x91-\x97\x99\x9b\xa0-\xbf\xd7\xf7]"
+"""What is no ASCII and no mark of cp1252, such as a euro sign beside prices: a letter."""
 
 
 def _refusal(name: str, encoding: str, line: int, error: UnicodeDecodeError) -> str:

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from coterie.data.chunks import PLAIN, Chunk, FileForm
 from coterie.data.delimited import delimited_chunks, delimited_columns
 from coterie.data.encodings import COMPRESSIONS
-from coterie.data.json_lines import json_chunks, json_columns
+from coterie.data.json_lines import json_chunks, json_columns, json_lists
+from coterie.data.nested import entries_of, leaf_names, list_names
 from coterie.errors import BadInputError
 
 PARQUET, DELIMITED, JSON_LINES = "parquet", "delimited", "json_lines"
@@ -47,23 +48,33 @@ def form_of(name: str) -> tuple[str | None, str | None]:
     )
 
 
-def columns_of(file: Path, name: str, form: FileForm = PLAIN) -> list[str]:
+def columns_of(file: Path, name: str, form: FileForm = PLAIN, leaves: bool = False) -> list[str]:
     """Read the names of a file's columns, in its order.
 
     Args:
         file: Ends in one of ``KINDS``, perhaps compressed.
         name: What errors call it.
-        form: Of a delimited file.
+        form: How it is written.
+        leaves: Also those within objects, and within the entries of ``form.each``, as ``a.b``.
 
     Raises:
         BadInputError: The file is empty or not whole, not in its encoding, or not of that form.
     """
     kind = _kind(file, name)
     if kind == PARQUET:
-        return list(_parquet(file, name).schema_arrow.names)
+        schema = _parquet(file, name).schema_arrow
+        return leaf_names(schema, form.each) if leaves else list(schema.names)
     if kind == JSON_LINES:
-        return json_columns(file, name)
+        return json_columns(file, name, form.each, leaves)
     return delimited_columns(file, name, form)
+
+
+def lists_of(file: Path, name: str) -> list[str]:
+    """Find the columns that are lists of objects, each entry of which may be a row."""
+    kind = _kind(file, name)
+    if kind == PARQUET:
+        return list_names(_parquet(file, name).schema_arrow)
+    return json_lists(file, name) if kind == JSON_LINES else []
 
 
 def read_chunks(
@@ -74,17 +85,20 @@ def read_chunks(
     Args:
         file: Ends in one of ``KINDS``, perhaps compressed.
         name: What errors call it.
-        form: Of a delimited file.
-        wanted: Columns to read; all where not given. Those that the file lacks are left out.
+        form: How it is written.
+        wanted: Columns to read, those within objects as ``a.b``; all outside objects where not
+            given. Those that the file lacks are left out.
 
     Raises:
         BadInputError: Something in the file cannot be read, and where.
     """
     kind = _kind(file, name)
     if kind == PARQUET:
-        yield from _parquet_chunks(file, name, wanted)
+        yield from _parquet_chunks(file, name, wanted, form.each)
     elif kind == JSON_LINES:
-        yield from json_chunks(file, name, wanted)
+        yield from json_chunks(file, name, wanted, form.each)
+    elif form.each:
+        raise BadInputError(no_lists(name, form.each))
     else:
         yield from delimited_chunks(file, name, form, wanted)
 
@@ -113,6 +127,14 @@ def num_rows_at_most(file: Path, name: str) -> int:
     return int(file.stat().st_size / (3 if compression else 30))
 
 
+def no_lists(name: str, each: str) -> str:
+    """Say that a file of text has no lists."""
+    return (
+        f"{name} is a file of text, and its rows hold no list {each!r}: form.each is for "
+        "JSON Lines and Parquet"
+    )
+
+
 def _kind(file: Path, name: str) -> str:
     kind, _ = form_of(file.name)
     if kind is None:
@@ -131,19 +153,27 @@ def _parquet(file: Path, name: str) -> pq.ParquetFile:
         ) from error
 
 
-def _parquet_chunks(file: Path, name: str, wanted: Collection[str] | None) -> Iterator[Chunk]:
+def _parquet_chunks(
+    file: Path, name: str, wanted: Collection[str] | None, each: str
+) -> Iterator[Chunk]:
     content = _parquet(file, name)
     names = content.schema_arrow.names
     twice = sorted({column for column in names if names.count(column) > 1})
     if twice:
         raise BadInputError(f"{name} has column {twice[0]} more than once")
-    columns = [column for column in names if wanted is None or column in wanted]
+    nested = [key for key in wanted or () if key not in names and "." in key]
+    roots = {key.partition(".")[0] for key in [*nested, each]}
+    columns = [column for column in names if wanted is None or column in wanted or column in roots]
     first = 1
     try:
         for batch in content.iter_batches(CHUNK_ROWS, columns=columns):
             rows = np.arange(first, first + batch.num_rows)
-            found = {column: _plain(batch.column(column)) for column in columns}
-            yield Chunk(name, rows, found, {})
+            if nested or each:
+                place, found = entries_of(batch, each, wanted or (), name)
+                rows = rows[place]
+            else:
+                found = {column: batch.column(column) for column in columns}
+            yield Chunk(name, rows, {key: _plain(array) for key, array in found.items()}, {})
             first += batch.num_rows
     except (ValueError, pa.ArrowNotImplementedError, OSError) as error:
         raise BadInputError(f"{name} cannot be read from row {first} on: {error}") from error

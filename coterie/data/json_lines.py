@@ -21,17 +21,32 @@ _MAX_LINE_BYTES = 1 << 26
 _TYPES: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
-def json_columns(file: Path, name: str) -> list[str]:
+def json_columns(file: Path, name: str, each: str = "", leaves: bool = False) -> list[str]:
     """Read the keys of the first 1,000 lines; see ``formats.columns_of``."""
     lines = next(_blocks(file, name), b"").split(b"\n")[:_SAMPLE_LINES]
     keys: dict[str, None] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
-            keys.update(dict.fromkeys(key for key, _ in _pairs(line, name, number)))
+            found = _pairs(line, name, number)
+            rows = _entries(_leaves("", found), each) if leaves else [found]
+            keys.update(dict.fromkeys(key for row in rows for key, _ in row))
     return list(keys)
 
 
-def json_chunks(file: Path, name: str, wanted: Collection[str] | None) -> Iterator[Chunk]:
+def json_lists(file: Path, name: str) -> list[str]:
+    """Find the lists of objects in the first 1,000 lines; see ``formats.lists_of``."""
+    lines = next(_blocks(file, name), b"").split(b"\n")[:_SAMPLE_LINES]
+    keys: dict[str, None] = {}
+    for number, line in enumerate(lines, 1):
+        for key, value in _leaves("", _pairs(line, name, number)) if line.strip() else ():
+            if type(value) is list and value and isinstance(value[0], _Pairs):
+                keys[key] = None
+    return list(keys)
+
+
+def json_chunks(
+    file: Path, name: str, wanted: Collection[str] | None, each: str = ""
+) -> Iterator[Chunk]:
     """Read the rows; see ``formats.read_chunks``.
 
     Blocks whose keys each hold values of one type are read by Arrow, others value by value: a
@@ -42,12 +57,12 @@ def json_chunks(file: Path, name: str, wanted: Collection[str] | None) -> Iterat
     for block in _blocks(file, name):
         if kinds is None:
             kinds = _kinds(block, name)
-        table = _quick(block, kinds)
+        table = None if each else _quick(block, kinds)
         if table is not None:
-            chunk = _chunk(name, row, table, wanted)
+            rows, chunk = table.num_rows, _chunk(name, row, table, wanted)
         else:
-            chunk = _slow(block, name, row, line, wanted)
-        row, line = row + len(chunk), line + block.count(b"\n")
+            rows, chunk = _slow(block, name, row, line, wanted, each)
+        row, line = row + rows, line + block.count(b"\n")
         yield chunk
 
 
@@ -142,12 +157,44 @@ def _chunk(name: str, row: int, table: pa.Table, wanted: Collection[str] | None)
     return Chunk(name, np.arange(row, row + table.num_rows), columns, faults)
 
 
-def _slow(block: bytes, name: str, row: int, first: int, wanted: Collection[str] | None) -> Chunk:
-    found = [
+def _leaves(prefix: str, found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """List the values of an object with those of the objects in it, their names with dots."""
+    leaves: list[tuple[str, Any]] = []
+    for key, value in found:
+        leaves.append((prefix + key, value))
+        if isinstance(value, _Pairs):
+            leaves += _leaves(f"{prefix}{key}.", value)
+    return leaves
+
+
+def _entries(leaves: list[tuple[str, Any]], each: str) -> list[list[tuple[str, Any]]]:
+    """Make a row of each entry of a list, and behind it what stands around the list."""
+    if not each:
+        return [leaves]
+    around = [(key, value) for key, value in leaves if key != each]
+    found = next((value for key, value in leaves if key == each), None)
+    entries = found if type(found) is list else [] if found is None else [found]
+    return [
+        (_leaves(f"{each}.", one) if isinstance(one, _Pairs) else [(each, one)]) + around
+        for one in entries
+    ]
+
+
+def _slow(
+    block: bytes, name: str, row: int, first: int, wanted: Collection[str] | None, each: str
+) -> tuple[int, Chunk]:
+    """Read rows value by value: how many there are, and what is in them."""
+    found: list[list[tuple[str, Any]]] = [
         _pairs(line, name, number)
         for number, line in enumerate(block.split(b"\n"), first)
         if line.strip()
     ]
+    rows = np.arange(row, row + len(found))
+    num_rows = len(rows)
+    if each or (wanted is not None and any("." in key for key in wanted)):
+        split = [_entries(_leaves("", pairs), each) for pairs in found]
+        rows = np.repeat(rows, [len(entries) for entries in split])
+        found = [entry for entries in split for entry in entries]
     keys = dict.fromkeys(key for pairs in found for key, _ in pairs)
     keys = {key: None for key in keys if wanted is None or key in wanted}
     texts: dict[str, list[str | None]] = {key: [None] * len(found) for key in keys}
@@ -161,9 +208,9 @@ def _slow(block: bytes, name: str, row: int, first: int, wanted: Collection[str]
             texts[key][number] = text
             faults[key][number] = TWICE if key in told else fault
             told.add(key)
-    return Chunk(
+    return num_rows, Chunk(
         name,
-        np.arange(row, row + len(found)),
+        rows,
         {key: pa.array(column, pa.string()) for key, column in texts.items()},
         {key: pa.array(column, pa.string()) for key, column in faults.items() if any(column)},
     )

@@ -144,7 +144,7 @@ def reliability(chances: Mapping[str, Any]) -> Figure:
 
 
 def demand(series: Mapping[str, Any], end_ms: int) -> Figure:
-    """Draw a series' weeks, then what is forecast, with its interval."""
+    """Draw a series' weeks, then what is forecast, with its interval if it has one."""
     end = datetime.fromtimestamp(end_ms / 1000, UTC)
     past = series["past"]
     before = [(end - timedelta(weeks=len(past) - at)).isoformat() for at in range(len(past))]
@@ -152,9 +152,7 @@ def demand(series: Mapping[str, Any], end_ms: int) -> Figure:
     # The forecast begins where the past ends, so that the line does not break.
     ahead, now = [before[-1], *after], [past[-1]]
     traces = [
-        _line(ahead, [*now, *series["high"]], "", "@ours", {"width": 0}),
-        _line(ahead, [*now, *series["low"]], "interval", "@ours", {"width": 0})
-        | {"fill": "tonexty", "fillcolor": "rgba(59,120,181,0.22)", "showlegend": True},
+        *(_band(ahead, now, series) if series["low"] else ()),
         _line(before, past, "bought", "@ink", {"width": 2}),
         _line(
             ahead, [*now, *series["expected"]], "expected", "@ours", {"width": 2.5, "dash": "dash"}
@@ -162,6 +160,16 @@ def demand(series: Mapping[str, Any], end_ms: int) -> Figure:
     ]
     layout = plain_layout(280, yaxis={"rangemode": "tozero"})
     return {"data": traces, "layout": layout | {"showlegend": False}}
+
+
+def _band(
+    ahead: Sequence[str], now: Sequence[float], series: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    return [
+        _line(ahead, [*now, *series["high"]], "", "@ours", {"width": 0}),
+        _line(ahead, [*now, *series["low"]], "interval", "@ours", {"width": 0})
+        | {"fill": "tonexty", "fillcolor": "rgba(59,120,181,0.22)", "showlegend": True},
+    ]
 
 
 def _line(

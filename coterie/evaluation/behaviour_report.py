@@ -38,7 +38,7 @@ def write_behaviour_report(figures: Mapping[str, Any], path: str | Path) -> None
         _segments(figures, drawn),
         _moves(figures["segments"], drawn),
         _foreseen(figures["foreseen"], drawn),
-        _demand(figures["demand"], drawn),
+        _demand(figures["demand"], figures["settings"]["coverage"], drawn),
     ]
     shown = [part for part in parts if part[1]]
     links = "".join(f'<a href="#{key}">{name}</a>' for (key, name), _ in shown)
@@ -75,7 +75,9 @@ def _cards(figures: Mapping[str, Any]) -> str:
             blocks.card(
                 "purchases next week",
                 f"{everything['expected'][0]:,.0f}",
-                f"{everything['low'][0]:,.0f} to {everything['high'][0]:,.0f}",
+                f"{everything['low'][0]:,.0f} to {everything['high'][0]:,.0f}"
+                if everything["low"]
+                else "no interval",
             )
         )
     return f'<div class="cards">{"".join(cards)}</div>'
@@ -192,7 +194,9 @@ def _amounts(one: Mapping[str, Any], title: str) -> str:
     return f"<figure><figcaption><h3>{title}</h3><span>{about}</span></figcaption>{table}</figure>"
 
 
-def _demand(demand: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str], str]:
+def _demand(
+    demand: Mapping[str, Any], coverage: float, drawn: Plots
+) -> tuple[tuple[str, str], str]:
     named = ("demand", "What will be bought")
     if "left_out" in demand:
         return named, blocks.section(*named, f"Not forecast: {escape(demand['left_out'])}.")
@@ -208,7 +212,7 @@ def _demand(demand: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str], s
                     Cell(f"{ours:.2f}"),
                     Cell(f"{naive:.2f}"),
                     Cell(_percent(level["better"]["reconciled"])),
-                    Cell(_percent(level["coverage"])),
+                    Cell("not known" if level["coverage"] is None else _percent(level["coverage"])),
                     Cell(level["chosen"]),
                 ],
             )
@@ -217,8 +221,12 @@ def _demand(demand: Mapping[str, Any], drawn: Plots) -> tuple[tuple[str, str], s
     note = (
         "Purchases a week; what is expected of categories is the sum of what is expected of items. "
         "MASE is the mean error as a share of the usual step from week to week, on the last weeks, "
-        "as they were forecast before. The band is to hold four weeks of five; the table says how "
-        "many it held."
+        "as they were forecast before. "
+    ) + (
+        f"No band is drawn: {escape(demand['no_interval'])}."
+        if demand["no_interval"]
+        else f"The band is to hold {coverage:.0%} of weeks; it is made of {demand['windows']} "
+        "backtests, and the table says how many weeks it held in the last."
     )
     order = sorted(demand["series"][1:], key=lambda one: -sum(one["past"]))[:_SERIES]
     shown = [

@@ -23,12 +23,11 @@ class FinetuneConfig:
     """Word pieces of a text that are learned from."""
     temperature: float = 0.05
     """What cosines are divided by before the softmax."""
-    contrastive_weight: float = 1.0
-    """Weight of the contrastive loss; 0 leaves it out."""
-    masked_weight: float = 0.0
-    """Weight of the loss of foreseeing masked word pieces; 0 leaves it out."""
+    masked_epochs: int = 0
+    """Epochs at most of foreseeing masked word pieces of the catalogue's texts, before any pair is
+    learned from; 0 leaves them out."""
     masked_share: float = 0.15
-    """Share of word pieces that are masked."""
+    """Share of word pieces that are to be foreseen."""
     lora_rank: int = 0
     """Rank of the adapters that are learned instead of all weights (LoRA); 0 learns all weights
     but the table of word pieces."""
@@ -52,12 +51,8 @@ class FinetuneConfig:
                 "held_out_share and masked_share must be between 0 and 1: found "
                 f"{self.held_out_share} and {self.masked_share}"
             )
-        if min(self.contrastive_weight, self.masked_weight) < 0 or not (
-            self.contrastive_weight + self.masked_weight > 0
-        ):
-            raise BadInputError("one of contrastive_weight and masked_weight must be over 0")
-        if not self.temperature > 0 or self.lora_rank < 0:
+        if not self.temperature > 0 or min(self.lora_rank, self.masked_epochs) < 0:
             raise BadInputError(
-                f"temperature must be over 0 and lora_rank not below, found {self.temperature} "
-                f"and {self.lora_rank}"
+                "temperature must be over 0, lora_rank and masked_epochs not below: found "
+                f"{self.temperature}, {self.lora_rank} and {self.masked_epochs}"
             )

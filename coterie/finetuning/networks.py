@@ -102,7 +102,9 @@ class TransformerTextNetwork(TextNetwork):
     def mask_token(self) -> int:
         """The word piece that stands for a masked one."""
         if self._tokens.mask_token_id is None:
-            raise BadInputError(f"the tokenizer of {self._place} has no mask: masked_weight is 0")
+            raise BadInputError(
+                f"the tokenizer of {self._place} has no mask: leave masked_epochs at 0"
+            )
         return int(self._tokens.mask_token_id)
 
     @property

@@ -21,6 +21,7 @@ from coterie.fitting.fit import Here
 from coterie.fitting.runs import RayWorkers
 from coterie.models.engagement import engagement
 from coterie.progress import Progress, silent
+from coterie.training.history import TrainingHistory
 from coterie.workflow.settings import change
 from coterie.workflow.shop import CleanShop
 
@@ -96,6 +97,8 @@ class FinetuneReport:
     """The same after the best epoch."""
     epochs: int
     best_epoch: int
+    masked: float | None = None
+    """The same after masked word pieces and before any pair; None where they were left out."""
 
     def in_words(self) -> str:
         """Say it to a person."""
@@ -104,6 +107,8 @@ class FinetuneReport:
             f"{self.epochs} epochs, {self.frozen:.4f} by {self.base} as it was "
             f"({self.pairs:,} pairs, {self.held_out:,} held out)"
         )
+        if self.masked is not None:
+            found += f"; {self.masked:.4f} after masked word pieces alone"
         return found if self.digest else f"{found}; no gain, so no encoder was written"
 
 
@@ -147,14 +152,18 @@ def _written(
     told = asdict(_report(found, settings, pairs, "")) | {
         "settings": asdict(settings),
         "pairs_digest": pairs.digest(),
-        "history": found.history.as_json()["epochs"],
+        "history": _epochs(found.history),
+        "masked_history": _epochs(found.masked.history) if found.masked else [],
     }
-    # Seconds differ from run to run, and every file counts for the digest.
-    for epoch in told["history"]:
-        epoch.pop("seconds")
     told.pop("digest")
     (folder / TOLD).write_text(json.dumps(told, indent=1))
     return folder_digest(folder)
+
+
+def _epochs(history: TrainingHistory) -> list[dict[str, Any]]:
+    """List what each epoch came to; not its seconds, which differ, since each file is hashed."""
+    epochs: list[dict[str, Any]] = history.as_json()["epochs"]
+    return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in epochs]
 
 
 def _report(
@@ -171,6 +180,7 @@ def _report(
         finetuned=found.history.best_score or 0.0,
         epochs=len(found.history.epochs),
         best_epoch=found.history.best_epoch,
+        masked=found.masked.found if found.masked else None,
     )
 
 

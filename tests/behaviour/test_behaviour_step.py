@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -10,13 +11,19 @@ import pytest
 from kfp.dsl import HTML, Dataset
 
 from components.behaviour import behaviour
+from coterie.behaviour.columns import forecast_table
+from coterie.behaviour.demand import Demand
+from coterie.behaviour.forecast import Forecast
+from coterie.behaviour.shop_log import ShopLog
 from coterie.cli import main
 from coterie.data.ingest import ingest
+from coterie.data.load import load_dataset
 from coterie.errors import BadInputError
+from coterie.evaluation.behaviour_report import write_behaviour_report
 from coterie.workflow.behaviour import analyse_behaviour, read_behaviour_settings
 from tests.tiny_shop import write_raw
 
-QUICK = ("most_segments=4", "refits=2", "moments=2", "items=5", "weeks=2", "windows=3")
+QUICK = ("most_segments=4", "refits=2", "moments=2", "items=5", "weeks=2", "windows=6")
 CHANCES = ("buys_7d", "buys_30d", "leaves_30d")
 
 
@@ -79,6 +86,26 @@ def test_figures_are_json_and_the_page_names_nobody(made):
     assert "shopper-" not in page
     for key in ("segments", "moves", "foreseen", "demand"):
         assert f'<section id="{key}"' in page
+    assert "The band is to hold 80% of weeks; it is made of 6 backtests" in page
+
+
+def test_without_an_interval_the_page_says_why(made, tmp_path):
+    _, figures, _ = made
+    demand = figures["demand"] | {"no_interval": "six backtests are needed"}
+    demand["series"] = [one | {"low": None, "high": None} for one in demand["series"]]
+    write_behaviour_report(figures | {"demand": demand}, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "No band is drawn: six backtests are needed." in page
+    assert "no interval" in page
+
+
+def test_columns_of_an_interval_that_there_is_not_are_empty(clean):
+    dataset = load_dataset(clean)
+    demand = Demand.of(ShopLog.of(dataset), 5)
+    weeks, none = np.ones((len(demand.days), 2)), np.full((len(demand.days), 2), np.nan)
+    columns = forecast_table(dataset, Forecast(demand, weeks, none, none, (), 2, "too few"))
+    assert columns["low"].null_count == columns["high"].null_count == columns.num_rows
+    assert columns["expected"].null_count == 0
 
 
 def test_events_without_times_are_told_so_in_one_line(raw, tmp_path, capsys):

@@ -9,7 +9,7 @@ from coterie.behaviour.demand import WEEK, Demand
 from coterie.behaviour.forecast import LEVELS, NAIVE, OURS, Forecast, forecast_demand
 from coterie.behaviour.settings import BehaviourSettings
 
-SETTINGS = BehaviourSettings(weeks=2, windows=3)
+SETTINGS = BehaviourSettings(weeks=2, windows=7)
 WEEKS = 26
 SEASON = np.array([1.0, 0.8, 0.8, 0.9, 1.2, 2.0, 1.6])
 
@@ -51,6 +51,7 @@ def test_intervals_of_a_steady_shop_hold_about_what_they_promise(forecast):
     found, _ = forecast
     items = found.levels[-1]
     assert 0.6 < items.coverage < 1
+    assert found.no_interval == ""
     assert (found.low <= found.weeks).all()
     assert (found.weeks <= found.high).all()
     assert found.low.min() >= 0
@@ -60,9 +61,17 @@ def test_an_error_of_one_is_that_of_the_usual_step_from_week_to_week():
     # Up and down by two a day: the last week again is off by as much as weeks are apart.
     days = np.repeat(np.where(np.arange(10) % 2, 3.0, 1.0), WEEK)
     settings = replace(SETTINGS, windows=2)
-    [everything, *_] = forecast_demand(demand_of(np.tile(days, (2, 1))), settings).levels
+    found = forecast_demand(demand_of(np.tile(days, (2, 1))), settings)
+    everything = found.levels[0]
     assert everything.mase[NAIVE] == pytest.approx(0.5)
     assert everything.mase["mean of four weeks"] == pytest.approx(0.5)
+    # Two backtests foresee a demand, and cannot say how far off it may be.
+    assert np.isnan([found.low, found.high]).all()
+    assert (everything.coverage, everything.width) == (None, None)
+    assert found.no_interval == (
+        "an interval that holds 80% of weeks needs 6 backtests, there are 2: it takes 84 days of "
+        "events, and windows=6 or more"
+    )
 
 
 def test_a_log_that_is_too_short_is_told_what_it_needs():

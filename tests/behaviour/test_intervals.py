@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coterie.behaviour.intervals import half_widths, units_of
+from coterie.behaviour.intervals import fewest_tests, half_widths, units_of
 
 LEVELS = (slice(0, 1), slice(1, 4), slice(4, 40))
 
@@ -20,9 +20,9 @@ def held(draws, coverage):
 def test_every_level_holds_its_promise_where_the_past_is_like_the_future():
     rng = np.random.default_rng(0)
     # Errors of all series come together, and are larger the higher the level: nothing cancels.
-    common = rng.normal(size=(300, 6, 1, 4))
+    common = rng.normal(size=(300, 8, 1, 4))
     misses = common * np.repeat([8.0, 3.0, 1.0], [1, 3, 36])[:, None] + rng.normal(
-        size=(300, 6, 40, 4)
+        size=(300, 8, 40, 4)
     )
     shares = held(misses, 0.8)
     assert (shares > 0.78).all()
@@ -31,19 +31,30 @@ def test_every_level_holds_its_promise_where_the_past_is_like_the_future():
 
 def test_a_shop_that_is_off_by_more_from_test_to_test_gets_more_room():
     rng = np.random.default_rng(1)
-    growing = 1.6 ** -np.arange(6)[:, None, None]
-    misses = growing * rng.uniform(-1, 1, (200, 6, 40, 4))
-    assert (held(misses, 0.8) > 0.5).all(), "without more room a third to a quarter"
-    steady = np.ones((5, 40, 4))
+    growing = 1.6 ** -np.arange(8)[:, None, None]
+    misses = growing * rng.uniform(-1, 1, (200, 8, 40, 4))
+    shares = held(misses, 0.8)
+    assert (shares > 0.7).all(), "without more room a third to a quarter"
+    steady = np.ones((7, 40, 4))
     assert half_widths(steady, LEVELS, 0.8) == pytest.approx(1.0)
-    grown = half_widths(growing[1:] * np.ones((5, 40, 4)), LEVELS, 0.8)
+    grown = half_widths(growing[1:] * np.ones((7, 40, 4)), LEVELS, 0.8)
     assert (grown > growing[1] * 1.5).all()
 
 
-def test_one_test_alone_promises_as_much_as_it_was_off():
-    off = np.random.default_rng(2).normal(size=(1, 40, 4))
-    widths = half_widths(off, LEVELS, 0.8)
-    assert widths[0] == pytest.approx(np.abs(off[0, 0]))
+def test_series_that_are_all_off_together_are_one_witness_and_get_more_room():
+    rng = np.random.default_rng(3)
+    # What all were off by differs from test to test, by much; what each was off by beside, little.
+    common = rng.normal(size=(300, 8, 1, 1)) * np.ones((1, 1, 40, 4))
+    misses = common + 0.1 * rng.normal(size=(300, 8, 40, 4))
+    assert (held(misses, 0.8) > 0.78).all()
+
+
+def test_too_few_tests_promise_nothing():
+    off = np.random.default_rng(2).normal(size=(8, 40, 4))
+    assert (fewest_tests(0.8), fewest_tests(0.5), fewest_tests(0.9)) == (6, 3, 11)
+    assert np.isnan(half_widths(off[:5], LEVELS, 0.8)).all()
+    assert np.isfinite(half_widths(off[:6], LEVELS, 0.8)).all()
+    assert np.isnan(half_widths(off, LEVELS, 0.9)).all()
 
 
 def test_sums_are_measured_in_what_is_foreseen_and_items_in_their_steps():

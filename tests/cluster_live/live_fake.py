@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_cluster import RELEASE, Clock, Cluster
+from live_cluster import RELEASE, Clock, Cluster, CommandError
 from live_install import Install, Release, prepare
 from live_load import Sent
 from live_settings import ROOT, read
@@ -69,10 +69,45 @@ class Traffic:
 
 @dataclass
 class FakeCluster(Cluster):
-    """A cluster whose API has no exec and no ports to forward: commands go into the store."""
+    """A cluster whose API has no exec and no ports to forward: commands go into the store.
+
+    Steps ask again and again how things are. They ask the API itself: while a process of kubectl
+    starts, seconds pass there. What is changed, kubectl and helm change.
+    """
 
     digests: dict[str, str] = field(default_factory=dict)
     """By version of a release."""
+
+    def get(self, kind: str, name: str) -> Any:
+        """Read an object."""
+        found = self.find(kind, name)
+        if found is None:
+            raise CommandError(f'{kind} "{name}" not found')
+        return found
+
+    def find(self, kind: str, name: str) -> Any:
+        """Read an object; None where there is none."""
+        return self._read(kind, name)
+
+    def objects(self, kind: str, selector: str = "") -> list[Any]:
+        """Read the objects of a kind, or of several with commas between."""
+        lists = (self._read(one, selector=selector)["items"] for one in kind.split(","))
+        return [one for found in lists for one in found]
+
+    def _read(self, kind: str, name: str = "", selector: str = "") -> Any:
+        from kube.errors import RefusedError
+        from kube.kinds import ALL
+
+        one = next(one for one in ALL if kind in (one.plural, one.name.lower(), *one.short))
+        space = f"/namespaces/{self.namespace}" if one.namespaced else ""
+        path = f"{one.root}{space}/{one.plural}/{name}"
+        query = {"labelSelector": [selector]} if selector else {}
+        try:
+            return self.clock.world.api.answer("GET", path, query, None, "", "kubectl")
+        except RefusedError as error:
+            if error.status == 404 and name:
+                return None
+            raise CommandError(str(error)) from error
 
     def apply(self, *objects: Any) -> None:
         """Create objects, or change them; a namespace gets its account, as of itself elsewhere."""

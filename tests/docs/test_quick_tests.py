@@ -51,9 +51,11 @@ def test_a_file_that_is_called_long_is_there():
     assert sorted(name for name in (*LONG, *LONGEST) if not (TESTS.parent / name).exists()) == []
 
 
-def test_the_longest_files_come_first_and_then_those_with_slow_tests():
+def test_the_longest_files_come_first_and_then_those_with_slow_tests_and_long_ones():
+    alone = next(path for path in sorted(LONG) if path not in LONGEST)
     assert rank(LONGEST[0], False) < rank(LONGEST[1], True)
-    assert rank(LONGEST[-1], True) < rank("tests/a.py", True) < rank("tests/b.py", False)
+    assert rank(LONGEST[-1], True) < rank("tests/a.py", True) < rank(alone, False)
+    assert rank(alone, False) < rank("tests/b.py", False)
 
 
 @pytest.mark.parametrize("marker", NEVER)

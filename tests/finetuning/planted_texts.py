@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 STYLES = ("red", "oak", "ice", "fog", "sun", "tin")
 SMALL = {
@@ -40,3 +41,16 @@ def write_bert(folder):
     vocab.write_text("\n".join(words))
     transformers.BertTokenizerFast(str(vocab), model_max_length=40).save_pretrained(folder)
     return folder
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what would make a processor wait for its GPU."""
+
+    WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "_unique", "unique_dim")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.__name__.split(".")[0]
+        assert name not in self.WAITS, f"{name} waits for the device"
+        if name in ("index", "index_put_"):
+            assert not any(one is not None and one.dtype == torch.bool for one in args[1])
+        return func(*args, **(kwargs or {}))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from coterie.content.encoders import EncoderChoice, make_encoder
 from coterie.errors import BadInputError
@@ -17,7 +16,7 @@ from coterie.finetuning.trainee import EncoderTrainee, contrastive_loss
 from coterie.fitting.finetune import finetune
 from coterie.fitting.fit import Here
 from coterie.training.loop import LoopConfig
-from tests.finetuning.planted_texts import texts_and_people, write_bert
+from tests.finetuning.planted_texts import NoWaiting, texts_and_people, write_bert
 
 CONFIG = FinetuneConfig(
     loop=LoopConfig(max_epochs=3, patience=3, lr=3e-3), batch_pairs=32, max_tokens=16
@@ -150,42 +149,8 @@ def test_adapters_alone_learn_and_become_part_of_the_weights(bert, pairs, tmp_pa
     np.testing.assert_allclose(told, expected, atol=1e-5)
 
 
-def test_masked_pieces_are_foreseen_better_with_each_epoch(bert, pairs):
-    loop = replace(CONFIG.loop, max_epochs=5, patience=5)
-    config = replace(CONFIG, loop=loop, masked_weight=1.0, contrastive_weight=0.0)
-    losses = [one.loss for one in finetune(bert, pairs, config, Here()).history.epochs]
-    assert losses == sorted(losses, reverse=True)
-    assert losses[-1] < losses[0] - 0.04
-
-
-def test_what_is_masked_is_what_is_asked_for(bert, pairs):
-    config = replace(CONFIG, masked_weight=1.0)
-    trainee = EncoderTrainee(open_network(bert), pairs, config, CPU)
-    batch = trainee.batch(0, 0, 0, 1)
-    asked = batch.ids.flatten()[batch.places]
-    assert trainee._used[batch.answers].tolist() == asked.tolist()
-    assert not set(asked.tolist()) & trainee.network.special_tokens
-    changed = batch.masked.flatten() != batch.ids.flatten()
-    assert set(changed.nonzero().flatten().tolist()) <= set(batch.places.tolist())
-    there = (torch.arange(batch.ids.shape[1]) < batch.lengths[:, None]).flatten()
-    assert there[batch.places].all()
-
-
-class NoWaiting(TorchDispatchMode):
-    """Refuses what would make a processor wait for its GPU."""
-
-    WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "_unique", "unique_dim")
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func.__name__.split(".")[0]
-        assert name not in self.WAITS, f"{name} waits for the device"
-        if name in ("index", "index_put_"):
-            assert not any(one is not None and one.dtype == torch.bool for one in args[1])
-        return func(*args, **(kwargs or {}))
-
-
 def test_a_step_does_not_wait_for_the_device(bert, pairs):
-    trainee = EncoderTrainee(open_network(bert), pairs, replace(CONFIG, masked_weight=1.0), CPU)
+    trainee = EncoderTrainee(open_network(bert), pairs, CONFIG, CPU)
     batch = trainee.batch(0, 0, 0, 1)
     with NoWaiting():
         trainee(batch).backward()
@@ -195,7 +160,7 @@ def test_a_step_does_not_wait_for_the_device(bert, pairs):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_step_on_a_gpu_does_not_wait_for_it(bert, pairs):
     device = torch.device("cuda")
-    trainee = EncoderTrainee(open_network(bert), pairs, replace(CONFIG, masked_weight=1.0), device)
+    trainee = EncoderTrainee(open_network(bert), pairs, CONFIG, device)
     trainee(trainee.batch(0, 0, 0, 1)).backward()
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -212,7 +177,7 @@ def test_two_workers_share_an_epoch_without_a_pair_twice(bert, pairs):
     assert steps == pairs.num_pairs // 32
     drawn = pairs.draw(np.random.default_rng((0, 0)))
     shared = [trainee.batch(0, step, rank, 2).same for step in range(steps) for rank in range(2)]
-    said = np.unique(np.array(pairs.texts), return_inverse=True)[1]
+    said = np.array([pairs.texts.index(text) for text in pairs.texts])
     expected = drawn[: 32 * steps].reshape(-1, 16, 2).transpose(0, 2, 1).reshape(-1, 32)
     assert torch.stack(shared).tolist() == said[expected].tolist()
 
@@ -233,7 +198,7 @@ def test_what_was_broken_off_ends_where_it_would_have(bert, pairs, learned, tmp_
     [
         (EncoderChoice("https://api.example/v1"), CONFIG, "cannot be fine-tuned"),
         (EncoderChoice("default"), replace(CONFIG, lora_rank=4), "is no transformer"),
-        (EncoderChoice("default"), replace(CONFIG, masked_weight=1.0), "no masked word pieces"),
+        (EncoderChoice("default"), replace(CONFIG, masked_epochs=1), "no masked word pieces"),
     ],
     ids=["address", "adapters", "masked"],
 )
@@ -248,10 +213,10 @@ def test_what_cannot_learn_so_is_refused(choice, config, message, pairs):
     [
         {"batch_pairs": 1},
         {"held_out_share": 1.0},
-        {"contrastive_weight": 0.0},
+        {"masked_epochs": -1},
         {"temperature": 0.0},
     ],
-    ids=["batch", "share", "nothing", "temperature"],
+    ids=["batch", "share", "masked", "temperature"],
 )
 def test_settings_without_sense_are_refused(wrong):
     with pytest.raises(BadInputError):

@@ -52,6 +52,11 @@ class Run:
     asked: dict[str, int] = field(default_factory=dict)
     """By probe, in which period it was asked last."""
 
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """What its pod's status says of it."""
+        return self.ready, self.started, self.restarts, self.ended, self.exit_code
+
     def answers(self, now: float) -> bool:
         up = self.ended is None and now >= self.began + self.process.listens_after_s
         return up and self.process.listens()

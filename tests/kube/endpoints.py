@@ -14,8 +14,12 @@ CONTROLLER = Writer("kube-controller-manager")
 class Endpoints:
     def __init__(self, api: FakeApi):
         self.api = api
+        self._seen = (0, 0)
 
     def step(self, now: float) -> None:
+        if self._seen == self.api.state:
+            return  # it would come to the same
+        self._seen = self.api.state
         for service in self.api.every("services"):
             if service["spec"].get("selector"):
                 self._slice(service)

@@ -5,8 +5,10 @@ of merged lists by their keys. Owning is a set of paths of leaves.
 """
 
 import json
-from collections.abc import Iterator
+import marshal
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from .errors import RefusedError
@@ -93,9 +95,19 @@ def _differing(before: Any, after: Any) -> tuple[Any, Any]:
     return old, new
 
 
-def owners(content: Any) -> dict[Writer, set[Path]]:
+def owners(content: Any) -> dict[Writer, Set[Path]]:
     entries = content["metadata"].get("managedFields") or ()
-    return {Writer.of(entry): set(_parsed(entry["fieldsV1"])) for entry in entries}
+    return {Writer.of(entry): _owned(entry) for entry in entries}
+
+
+def _owned(entry: Any) -> frozenset[Path]:
+    return _unpacked(marshal.dumps(entry["fieldsV1"], 2))
+
+
+@lru_cache(512)
+def _unpacked(fields: bytes) -> frozenset[Path]:
+    """Most are what they were when they were last asked for."""
+    return frozenset(_parsed(marshal.loads(fields)))
 
 
 def updated(kind: str, before: Any, after: Any, writer: Writer, now: str) -> Any:
@@ -105,7 +117,7 @@ def updated(kind: str, before: Any, after: Any, writer: Writer, now: str) -> Any
     for other in owned:
         owned[other] = owned[other] - change.removed
         if other != writer:
-            owned[other] -= change.changed
+            owned[other] = owned[other] - change.changed
     owned[writer] = owned.get(writer, set()) | change.changed
     return _with_owners(after, owned, {writer} if change.changed else set(), now)
 
@@ -175,7 +187,7 @@ def _remove(kind: str, content: Any, path: Path, depth: int = 0) -> None:
         del content[place]
 
 
-def _refuse(conflicts: dict[Writer, set[Path]], before: Any) -> None:
+def _refuse(conflicts: dict[Writer, Set[Path]], before: Any) -> None:
     version, lines, causes = before["apiVersion"], [], []
     times = {Writer.of(e): e["time"] for e in before["metadata"]["managedFields"]}
     for other, paths in sorted(conflicts.items(), key=lambda pair: pair[0].manager):
@@ -210,24 +222,26 @@ def _dotted(path: Path) -> str:
     return "".join(parts)
 
 
-def _with_owners(content: Any, owned: dict[Writer, set[Path]], moved: set[Writer], now: str) -> Any:
+def _with_owners(content: Any, owned: dict[Writer, Set[Path]], moved: set[Writer], now: str) -> Any:
     """The object with its managedFields written anew; the time is of a writer's last change."""
     result = copied(content)
     before = result["metadata"].get("managedFields") or ()
-    times = {Writer.of(entry): entry["time"] for entry in before}
+    known = {Writer.of(entry): entry for entry in before}
     entries = []
     for writer, paths in owned.items():
         if paths:
             entry = {"manager": writer.manager, "operation": writer.operation}
             entry |= {"apiVersion": result["apiVersion"], "fieldsType": "FieldsV1"}
-            entry["time"] = now if writer in moved or writer not in times else times[writer]
-            entry["fieldsV1"] = _rendered(paths)
+            old = known.get(writer)
+            entry["time"] = now if writer in moved or old is None else old["time"]
+            same = old is not None and _owned(old) == paths
+            entry["fieldsV1"] = old["fieldsV1"] if same else _rendered(paths)
             entries.append(entry | ({"subresource": writer.part} if writer.part else {}))
     result["metadata"]["managedFields"] = entries
     return result
 
 
-def _rendered(paths: set[Path]) -> Any:
+def _rendered(paths: Set[Path]) -> Any:
     root: Any = {}
     for path in sorted(paths):
         place = root

@@ -20,6 +20,11 @@ class Life:
 
     runs: dict[str, Run] = field(default_factory=dict)
     told_to_stop: float | None = None
+    missing: str | None = None
+    """What its pod refers to and nobody made, in the state that was looked at last."""
+    looked: tuple[int, int] = (0, 0)
+    told: tuple[object, ...] = ()
+    """What its pod's status was last made of."""
 
 
 class Nodes:
@@ -74,12 +79,13 @@ class Nodes:
         if not pod["spec"].get("nodeName"):
             return
         life = self.life(pod)
-        missing = next(self._missing(pod), None)
-        if not missing and self._initialised(pod, life, now):
+        if life.looked != self.api.state:
+            life.looked, life.missing = self.api.state, next(self._missing(pod), None)
+        if not life.missing and self._initialised(pod, life, now):
             for container in pod["spec"]["containers"]:
                 run = self._run(pod, life, container, now)
                 run.step(container, now, pod["spec"].get("restartPolicy") not in ENDING)
-        self._tell(pod, life, missing)
+        self._tell(pod, life, life.missing)
 
     def _initialised(self, pod: Object, life: Life, now: float) -> bool:
         for container in pod["spec"].get("initContainers", ()):
@@ -121,6 +127,10 @@ class Nodes:
     def _tell(self, pod: Object, life: Life, missing: str | None = None) -> None:
         names = [c["name"] for c in pod["spec"]["containers"]]
         runs = [life.runs[name] for name in names if name in life.runs]
+        seen = (pod["metadata"]["resourceVersion"], missing, *(run.seen for run in runs))
+        if life.told == seen:
+            return
+        life.told = seen
         ready = len(runs) == len(names) and all(run.ready for run in runs)
         phase = "Running" if runs else "Pending"
         ended = len(runs) == len(names) and all(run.ended is not None for run in runs)

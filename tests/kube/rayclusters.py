@@ -32,9 +32,11 @@ class Clusters:
         self.head_s = 6.0
         """Until a head answers."""
         self._told: dict[str, float] = {}
+        self._seen = (0, 0)
         nodes.roles.append(self._process)
 
     def step(self, now: float) -> None:
+        seen, self._seen = self._seen, self.api.state
         for cluster in self.api.every("rayclusters"):
             tolerant = "gcsFaultToleranceOptions" in cluster["spec"]
             finalizers = cluster["metadata"].get("finalizers", [])
@@ -43,7 +45,7 @@ class Clusters:
                     self._clean_up(cluster, now)
             elif tolerant and FINALIZER not in finalizers:
                 self._update(cluster, [*finalizers, FINALIZER])
-            else:
+            elif seen != self._seen:  # else it would come to the same
                 self._pods(cluster)
 
     def head(self, cluster: Object) -> Object | None:

@@ -61,7 +61,12 @@ class Handler(BaseHTTPRequestHandler):
             return None
         if "protobuf" in kind:
             return protobuf.read(data)
-        return yaml.load(data, yaml.CSafeLoader) if "yaml" in kind else json.loads(data)
+        try:
+            return json.loads(data)  # as helm and kubectl write what they call YAML
+        except ValueError:
+            if "yaml" not in kind:
+                raise
+            return yaml.load(data, yaml.CSafeLoader)
 
     def _send(self, status, content, headers, cut=False):
         text = isinstance(content, str)

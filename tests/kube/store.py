@@ -33,14 +33,22 @@ class Store:
         self.news: list[tuple[int, str, str, Object]] = []
         """What happened: version, type, plural and the object, for whoever watches."""
         self.clock: Callable[[], float] = time.time
-        self._by_owner: dict[str, tuple[tuple[int, int], dict[str, list[tuple[str, Object]]]]] = {}
-        """By namespace: its version and size, and what each uid owned then."""
+        self._known_at = (0, 0)
+        self._known: dict[tuple[str, str | None], list[Object]] = {}
+        """What lay here in that state, by plural and namespace."""
+        self._by_owner: dict[str, dict[str, list[tuple[str, Object]]]] = {}
+        """By namespace, what each uid owned then."""
         self.on_write: Callable[[str, str], None] = lambda plural, name: None
         """Told of each write; a test may write from it."""
 
     @property
     def objects(self) -> Objects:
         return self.spaces[self.namespace]
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Another one after each write; tests take things out by hand as well."""
+        return self.version, sum(map(len, self.spaces.values()))
 
     def now(self) -> str:
         return datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -50,8 +58,21 @@ class Store:
 
     def every(self, plural: str, namespace: str | None = None) -> list[Object]:
         """As they lie here, in the order in which they were made."""
-        spaces = self.spaces.values() if namespace is None else [self.space(namespace)]
-        return [o for space in spaces for (kind, _), o in space.items() if kind == plural]
+        with self.lock:
+            self._forget()
+            if (plural, namespace) not in self._known:
+                spaces = self.spaces.values() if namespace is None else [self.space(namespace)]
+                self._known[plural, namespace] = [
+                    o for space in spaces for (kind, _), o in space.items() if kind == plural
+                ]
+            return list(self._known[plural, namespace])
+
+    def _forget(self) -> None:
+        """Forget what was found in another state: all is looked up far oftener than written."""
+        if self._known_at != self.state:
+            self._known_at = self.state
+            self._known.clear()
+            self._by_owner.clear()
 
     def find(self, plural: str, namespace: str, name: str) -> Object | None:
         return self.space(namespace).get((plural, name))
@@ -167,17 +188,14 @@ class Store:
     def owned_by(self, owner: Object) -> list[tuple[str, Object]]:
         metadata = owner["metadata"]
         namespace = metadata.get("namespace", "")
-        space = self.space(namespace)
-        # Looked up far oftener than anything is written; tests take things out by hand as well.
-        state = (self.version, len(space))
-        known, by_owner = self._by_owner.get(namespace, (None, {}))
-        if known != state:
-            by_owner = {}
-            for (plural, _), one in space.items():
-                for uid in {r["uid"] for r in one["metadata"].get("ownerReferences", ())}:
-                    by_owner.setdefault(uid, []).append((plural, one))
-            self._by_owner[namespace] = (state, by_owner)
-        return list(by_owner.get(metadata.get("uid"), ()))
+        with self.lock:
+            self._forget()
+            if namespace not in self._by_owner:
+                by_owner = self._by_owner[namespace] = {}
+                for (plural, _), one in self.space(namespace).items():
+                    for uid in {r["uid"] for r in one["metadata"].get("ownerReferences", ())}:
+                        by_owner.setdefault(uid, []).append((plural, one))
+            return list(self._by_owner[namespace].get(metadata.get("uid"), ()))
 
 
 def _timeless(content: Object) -> Object:

@@ -30,13 +30,18 @@ class Workloads:
         """By uid: generation, and hash of the template."""
         self._tried: dict[str, float] = {}
         self._number = 0
+        self._seen = (0, 0)
 
     def step(self, now: float) -> None:
-        for plural, turn in (
-            ("deployments", self._deployment),
-            ("statefulsets", self._stateful_set),
-            ("jobs", self._job),
-        ):
+        turns = [("jobs", self._job)]
+        if self._seen != self.api.state:  # else those would come to the same: they know no time
+            turns = [
+                ("deployments", self._deployment),
+                ("statefulsets", self._stateful_set),
+                *turns,
+            ]
+        self._seen = self.api.state
+        for plural, turn in turns:
             for one in self.api.every(plural):
                 if "deletionTimestamp" not in one["metadata"]:
                     turn(one, now)

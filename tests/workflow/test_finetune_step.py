@@ -91,11 +91,20 @@ def test_the_same_again_has_the_same_digest(finetuned, bert, clean, tmp_path):
 def test_no_gain_leaves_no_encoder(bert, clean, tmp_path, capsys):
     out = tmp_path / "encoder"
     settings = [f"{name}={value}" for name, value in QUICK.items()]
-    told = ["--text", bert, "--config", *settings, "learning.loop.lr=1e-15"]
+    told = ["--text", bert, "--masked", "1", "--config", *settings, "learning.loop.lr=1e-15"]
     code = main(["finetune", clean, "--out", str(out), *told])
     assert code == 0
-    assert "no gain, so no encoder was written" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "after masked word pieces alone; no gain, so no encoder was written" in said
     assert not out.exists()
+
+
+def test_who_learned_with_a_prefix_is_told_to_encode_with_it(bert, clean, tmp_path, capsys):
+    out = str(tmp_path / "encoder")
+    settings = [f"{name}={value}" for name, value in (QUICK | {"text.prefix": "query: "}).items()]
+    assert main(["finetune", clean, "--out", out, "--text", bert, "--config", *settings]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"--text {out} --out FOLDER --config 'text.prefix=query: '" in said
 
 
 def test_a_default_that_learned_is_a_folder_as_well(texts_encoder, tmp_path):

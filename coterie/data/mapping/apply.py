@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coterie.data.chunks import BOOLEAN, LIST_MARK, NOT_ONE_VALUE, WHOLE_ROW, Chunk
-from coterie.data.mapping.model import DROP, ColumnRule, FileMapping
+from coterie.data.mapping.model import ANY, DROP, PRESENCES, ColumnRule, FileMapping
 from coterie.data.mapping.values import by_sign, numbers, rescaled, times, translated
 from coterie.schema import EVENTS, UNDATED, Table
 
@@ -35,7 +35,7 @@ def apply(table: Table, part: FileMapping, chunk: Chunk, dropped: Counter[str]) 
     """
     columns: dict[str, pa.Array] = {}
     faults: dict[str, pa.Array] = {}
-    left_out = np.zeros(len(chunk), bool)
+    left_out = _left_out(part, chunk, dropped)
     for name, rule in part.columns.items():
         if rule.digest:
             continue
@@ -57,6 +57,21 @@ def apply(table: Table, part: FileMapping, chunk: Chunk, dropped: Counter[str]) 
         columns["ts"] = pa.repeat(pa.scalar(UNDATED.isoformat()), len(chunk))
     whole = Chunk(chunk.file, chunk.rows, columns, faults, chunk.fields)
     return whole if not left_out.any() else _only(whole, ~left_out)
+
+
+def _left_out(part: FileMapping, chunk: Chunk, dropped: Counter[str]) -> Mask:
+    """Find the rows that a part leaves out by words of the shop's own columns."""
+    left_out = np.zeros(len(chunk), bool)
+    for name, words in part.leave_out.items():
+        found = chunk.columns.get(name)
+        if found is None:
+            continue
+        if words == (ANY,):
+            told, reason = pc.invert(_empty(found)), f"with {name}"
+        else:
+            told, reason = _is_one_of(found, words), f"{name} is one of {', '.join(words)}"
+        left_out |= _count(told, left_out, reason, dropped)
+    return left_out
 
 
 def distinct_items(chunk: Chunk) -> Chunk:
@@ -97,6 +112,12 @@ def _apply_rule(
     if rule.always is not None:
         return pa.repeat(pa.scalar(rule.always), len(chunk)), None, None
     column, fault = _read(rule, chunk)
+    if rule.first:
+        column, fault = _first_of(column, fault, rule.first)
+    if rule.by_presence:
+        words = [rule.by_presence.get(name) for name in PRESENCES]
+        given = pc.if_else(_empty(column), *(pa.scalar(w, pa.string()) for w in reversed(words)))
+        return given, None, None
     if rule.separator:
         column, fault = _joined(column, fault, rule.separator, name == "category")
     if rule.words:
@@ -104,7 +125,7 @@ def _apply_rule(
     if rule.by_sign:
         column, wrong = by_sign(rule, column)
         return column, _first(fault, wrong), None
-    if rule.scale or rule.absolute or rule.thousands or rule.strip or rule.decimal != ".":
+    if rule.is_number:
         column, wrong = numbers(rule, column)
         if rule.scale:
             column, outside = rescaled(rule.scale, column)
@@ -164,6 +185,19 @@ def _joined(
         taken = pc.and_(listed, pc.equal(fault, NOT_ONE_VALUE))
         fault = pc.if_else(taken, pa.scalar(None, pa.string()), fault)
     return pc.if_else(listed, one, texts), fault
+
+
+def _first_of(
+    column: pa.Array, fault: pa.Array | None, mark: str
+) -> tuple[pa.Array, pa.Array | None]:
+    """Take the first of several values in a cell, or of a list of texts."""
+    column, fault = _joined(column, fault, mark, False)
+    return pc.utf8_trim_whitespace(pc.list_element(pc.split_pattern(column, mark), 0)), fault
+
+
+def _is_one_of(column: pa.Array, words: tuple[str, ...]) -> pa.Array:
+    texts = pc.utf8_lower(pc.utf8_trim_whitespace(column.cast(pa.string())))
+    return pc.is_in(texts, value_set=pa.array(words, pa.string()))
 
 
 def _without(fault: pa.Array | None, reason: str) -> pa.Array | None:

@@ -8,10 +8,10 @@ import yaml  # type: ignore[import-untyped]
 
 from coterie.data.chunks import FileForm
 from coterie.data.mapping.keys import CHOICES, YES, rule_keys, texts
-from coterie.data.mapping.model import ColumnRule, FileMapping, Mapping
+from coterie.data.mapping.model import ANY, ColumnRule, FileMapping, Mapping
 from coterie.data.stores import open_store, reaching
 from coterie.errors import BadInputError
-from coterie.schema import EVENTS, ITEMS, TABLES, Table
+from coterie.schema import EVENTS, ITEMS, TABLES, BadRow, Table
 
 NONE: Final = "none"
 MAX_BYTES: Final = 1 << 20
@@ -156,7 +156,9 @@ def _parts(table: Table, content: dict[str, Any], times: bool, faults: list[str]
 
 
 _HOW: Final = {
-    "events": "expected a list of files with their columns",
+    "events": "expected a list of files with their columns, as in `- file: orders.csv`, then "
+    "`columns: {user_id: ..., item_id: ..., ...}`: each row names a person and an item (of tables "
+    "that only together do, make one first, by a join)",
     "ties": "expected a list of files with their columns; `ties: none` where nobody knows whom, "
     "and every list draws on its shopper's own history alone",
     "items": "expected a list of files with their columns; `items: {from: events}` where there is "
@@ -169,12 +171,32 @@ def _part(table: Table, given: Any, where: str, times: bool, faults: list[str]) 
     if not isinstance(given, dict):
         faults.append(f"{where}: expected file: and columns:")
         return FileMapping((), FileForm(), {})
-    _refuse_unknown(given, ("file", "form", "columns"), where, faults)
+    _refuse_unknown(given, ("file", "form", "columns", "leave_out"), where, faults)
     files = texts(given.get("file"))
     if not files:
         faults.append(f"{where}: expected file: with a name in the folder, or a pattern like *.csv")
     form = _form(given.get("form", {}), f"{where}.form", faults)
-    return FileMapping(files, form, _columns(table, given.get("columns"), where, times, faults))
+    columns = _columns(table, given.get("columns"), where, times, faults)
+    return FileMapping(files, form, columns, _leave_out(table, given, where, faults))
+
+
+def _leave_out(
+    table: Table, given: dict[str, Any], where: str, faults: list[str]
+) -> dict[str, tuple[str, ...]]:
+    """Read which rows a part leaves out, by words of columns."""
+    said = given.get("leave_out", {})
+    if not isinstance(said, dict):
+        faults.append(f"{where}.leave_out: expected a column and words in it: {{Status: [failed]}}")
+        return {}
+    if said and table.bad_row is BadRow.REFUSES:
+        faults.append(f"{where}.leave_out: no row of {table.name} may be left out")
+    found: dict[str, tuple[str, ...]] = {}
+    for column, words in said.items():
+        try:
+            found[column] = tuple(word.strip().lower() for word in texts(words))
+        except ValueError as error:
+            faults.append(f"{where}.leave_out.{column}: {error}, or `{ANY}`")
+    return found
 
 
 def _form(given: Any, where: str, faults: list[str]) -> FileForm:
@@ -185,6 +207,7 @@ def _form(given: Any, where: str, faults: list[str]) -> FileForm:
         "names": texts,
         "quote": str,
         "escape": str,
+        "each": str,
     }
     values = _fields(given, kinds, where, faults)
     form = FileForm(**values)
@@ -243,7 +266,8 @@ def _rule(table: Table, name: str, given: Any, where: str, faults: list[str]) ->
     if values.get("drop") and not values.get("words"):
         faults.append(f"{where}: drop needs words beside it: which rows stay?")
     if choices := CHOICES.get(name):
-        ours = [*values.get("words", {}).values(), *values.get("by_sign", {}).values()]
+        tables = (values.get(key, {}) for key in ("words", "by_sign", "by_presence"))
+        ours = [word for table in tables for word in table.values()]
         faults += [
             f"{where}: {word!r} is none of {', '.join(choices)}{_near(word, choices)}"
             for word in ([*ours, always] if always is not None else ours)

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.chunks import Chunk
-from coterie.data.formats import columns_of, num_rows_at_most, read_chunks
+from coterie.data.formats import (
+    DELIMITED,
+    columns_of,
+    form_of,
+    no_lists,
+    num_rows_at_most,
+    read_chunks,
+)
 from coterie.data.mapping.apply import apply, distinct_items
 from coterie.data.mapping.document import refuse
 from coterie.data.mapping.model import FileMapping, Mapping
@@ -74,7 +81,7 @@ class MappedFolder:
         dropped.clear()
         made = table is ITEMS and self._mapping.items_of_events is not None
         for part in self._mapping.parts(table.name):
-            wanted = {name for rule in part.columns.values() for name in rule.read}
+            wanted = set(part.read)
             for name in matching(part, self._names):
                 seen: set[str] = set()
                 for chunk in read_chunks(self._paths[name], name, part.form, wanted):
@@ -146,8 +153,11 @@ def _faults(
         if not matching(FileMapping((pattern,), part.form, {}), names):
             faults.append(f"{table}: no file is called {pattern}")
     for name in matching(part, names):
+        if part.form.each and form_of(name)[0] == DELIMITED:
+            faults.append(f"{table}: {no_lists(name, part.form.each)}")
+            continue
         try:
-            columns = columns_of(paths[name], name, part.form)
+            columns = columns_of(paths[name], name, part.form, leaves=True)
         except BadInputError as error:
             faults.append(str(error))
             continue
@@ -164,7 +174,7 @@ def _faults_of_items(mapping: Mapping, names: Sequence[str], paths: dict[str, Pa
     for part in mapping.events:
         for name in matching(part, names):
             try:
-                known |= set(columns_of(paths[name], name, part.form))
+                known |= set(columns_of(paths[name], name, part.form, leaves=True))
             except BadInputError:
                 return []
             if _is_json(name):
@@ -174,8 +184,7 @@ def _faults_of_items(mapping: Mapping, names: Sequence[str], paths: dict[str, Pa
 
 
 def _lacking(part: FileMapping, columns: list[str]) -> list[str]:
-    needed = dict.fromkeys(name for rule in part.columns.values() for name in rule.read)
-    return [name for name in needed if name not in columns]
+    return [name for name in part.read if name not in columns]
 
 
 def _is_json(name: str) -> bool:

@@ -22,15 +22,16 @@ from coterie.data.mapping.look import (
     WORD,
     ColumnLook,
 )
-from coterie.data.mapping.words import COLUMNS, TIE_FILES, plain_name
+from coterie.data.mapping.words import COLUMNS, ITEM_FILES, TIE_FILES, plain_name
 
 UNKNOWN: Final = "unknown"
 _FITS: Final[dict[str, tuple[str, ...]]] = {
-    "user_id": (ID, WHOLE, WORD, TEXT, UNIX),
+    # Numbers with a fraction, since browsers are counted as 1234.1700000000.
+    "user_id": (ID, WHOLE, WORD, TEXT, UNIX, NUMBER),
     "item_id": (ID, WHOLE, WORD, TEXT, UNIX),
     "event": (WORD, ID),
     "value": (WHOLE, NUMBER, COMMA),
-    "price": (WHOLE, NUMBER, COMMA, ID, WORD),
+    "price": (WHOLE, NUMBER, COMMA, ID, WORD, TEXT),
     "weight": (WHOLE, NUMBER, COMMA),
     "text": (TEXT, ID, WORD, WHOLE),
     "ts": (TIME, UNIX),
@@ -74,6 +75,9 @@ def guess(name: str, columns: Sequence[ColumnLook], has_names: bool) -> Guess:
 def _by_names(stem: str, columns: Sequence[ColumnLook]) -> Guess:
     found = {table: _roles(table, columns) for table in COLUMNS}
     events, ties, items = found["events"], found["ties"], found["items"]
+    if "item_id" not in items and ITEM_FILES.search(stem):
+        keys = [look.name for look in columns if _is_key(look)]
+        items |= {"item_id": keys[0]} if keys else {}
     is_tied = {"src_user_id", "dst_user_id"} <= ties.keys() and "item_id" not in events
     if is_tied and (TIE_FILES.search(stem) or "user_id" in events or len(columns) <= 4):
         return Guess("ties", ties)
@@ -88,22 +92,44 @@ def _by_names(stem: str, columns: Sequence[ColumnLook]) -> Guess:
     return Guess(UNKNOWN, {}, _why(events, items))
 
 
-def roles_of_items(columns: Sequence[ColumnLook], used: set[str]) -> dict[str, str]:
+def roles_of_items(columns: Sequence[ColumnLook], used: set[str], item_id: str) -> dict[str, str]:
     """Find what the columns of a file of events tell of the items.
 
     Args:
         columns: All of the file.
         used: Those that are mapped as something of the event.
+        item_id: The item's id; where it is within an object, so is what is told of the item.
     """
-    free = [column for column in columns if column.name not in used or _is_price(column)]
+    home = item_id.rpartition(".")[0]
+    free = [
+        column
+        for column in columns
+        if (column.name not in used or _is_price(column))
+        and column.name.rpartition(".")[0] in ("", home)
+    ]
     roles = _roles("items", free)
     if "title" not in roles and "description" in roles:
         roles["title"] = roles.pop("description")
     return {role: column for role, column in roles.items() if role != "item_id"}
 
 
+def _is_key(column: ColumnLook) -> bool:
+    return plain_name(column.name) == "id" and column.type in _FITS["item_id"]
+
+
+def candidates(found: Guess, columns: Sequence[ColumnLook]) -> list[ColumnLook]:
+    """List the columns of items that may be their ids, instead of the one that was taken."""
+    others = set(found.roles.values()) - {found.roles["item_id"]}
+    return [c for c in columns if c.name not in others and c.type in (ID, WHOLE, UNIX)]
+
+
 def _is_price(column: ColumnLook) -> bool:
-    return plain_name(column.name) in COLUMNS["items"]["price"]
+    return any(name in COLUMNS["items"]["price"] for name in _names(column))
+
+
+def _names(column: ColumnLook) -> tuple[str, str]:
+    """Give the plain name of a column, and what it is called within its object."""
+    return plain_name(column.name), plain_name(column.name.rpartition(".")[2])
 
 
 def _why(events: dict[str, str], items: dict[str, str]) -> str:
@@ -120,8 +146,9 @@ def _why(events: dict[str, str], items: dict[str, str]) -> str:
 def _roles(table: str, columns: Sequence[ColumnLook]) -> dict[str, str]:
     """Match the contract's columns with the file's, each of the file's at most once."""
     by_name: dict[str, ColumnLook] = {}
-    for column in columns:
-        by_name.setdefault(plain_name(column.name), column)
+    for place in (0, 1):
+        for column in columns:
+            by_name.setdefault(_names(column)[place], column)
     roles: dict[str, str] = {}
     for role, names in COLUMNS[table].items():
         for known in (plain_name(role), *names):

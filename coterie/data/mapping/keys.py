@@ -1,10 +1,11 @@
 """What a rule of a mapping may say, key by key, and how each value is read."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from coterie.data.mapping.model import BAD, DROP, SIGNS
+from coterie.data.mapping.model import BAD, DROP, PRESENCES, SIGNS
 from coterie.schema import EVENT_KINDS, EVENTS, TIE_KINDS, TIMESTAMP, BadRow, Table
 
 CHOICES: Final = {"event": EVENT_KINDS, "kind": TIE_KINDS}
@@ -32,13 +33,16 @@ def rule_keys(table: Table, name: str) -> dict[str, Callable[[Any], Any]]:
     if name == EVENTS.key[0]:
         kinds["digest"] = texts
     if name in CHOICES or str(column.type) == "bool":
-        kinds |= words | {"by_sign": _signs} | number
+        kinds |= words | {"by_sign": _signs, "by_presence": _presences} | number
     if str(column.type) == "double":
         kinds |= number | {"scale": _scale, "absolute": lambda text: YES[text.lower()]}
+        kinds["divide"] = _divisor
     if column.type == TIMESTAMP:
         kinds |= {"format": str, "zone": _zone}
     if name in ("category", "description", "text", "title"):
         kinds["separator"] = str
+    if name in ("category", "brand", "title", "image_uri", "audio_uri"):
+        kinds["first"] = str
     return kinds
 
 
@@ -60,6 +64,19 @@ def _signs(given: dict[str, str]) -> dict[str, str]:
     if not given or set(given) - set(SIGNS):
         raise ValueError(f"expected some of {', '.join(SIGNS)}")
     return dict(given)
+
+
+def _presences(given: dict[str, str]) -> dict[str, str]:
+    if not given or set(given) - set(PRESENCES):
+        raise ValueError(f"expected some of {', '.join(PRESENCES)}")
+    return dict(given)
+
+
+def _divisor(text: str) -> float:
+    divisor = float(text)
+    if not 0 < divisor < math.inf:
+        raise ValueError("expected a number over 0")
+    return divisor
 
 
 def _scale(given: Any) -> tuple[float, float]:

@@ -8,14 +8,17 @@ from coterie.data.chunks import FileForm
 
 BAD, DROP = "bad", "drop"
 SIGNS: Final = ("negative", "zero", "positive")
+PRESENCES: Final = ("given", "empty")
+ANY: Final = "any"
+"""In place of words: whatever is not empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
     """How one column of the contract comes about.
 
-    What is read goes through ``empty``, then ``words``, ``by_sign``, or a number's, a time's or a
-    list's own fields; what is not set changes nothing.
+    What is read goes through ``empty``, then ``words``, ``by_sign``, ``by_presence``, or a
+    number's, a time's or a list's own fields; what is not set changes nothing.
     """
 
     columns: tuple[str, ...] = ()
@@ -34,8 +37,12 @@ class ColumnRule:
     """Words, in lower case, whose rows are dropped and counted."""
     by_sign: Table_of[str, str] = field(default_factory=dict)
     """The word for a number by its sign (``SIGNS``)."""
+    by_presence: Table_of[str, str] = field(default_factory=dict)
+    """The word for a value that is there, whatever it says, and for none (``PRESENCES``)."""
     scale: tuple[float, float] | None = None
     """Lowest and highest of a rating; they become 1 and 5."""
+    divide: float = 1.0
+    """What a number is divided by: 100 of a price in cents."""
     absolute: bool = False
     """Whether a number loses its sign."""
     decimal: str = "."
@@ -46,8 +53,16 @@ class ColumnRule:
     """Form of times, as ``strptime`` has it; empty for ISO 8601 and Unix times."""
     zone: str = ""
     """Time zone of times without an offset; empty for UTC."""
+    first: str = ""
+    """Text between several values of a cell, of which the first counts; empty: it is one."""
     separator: str = ""
     """Text between the levels of a category, or between the texts of a list when joined."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether anything is said of how a number is written, or what is made of it."""
+        written = self.thousands or self.strip or self.decimal != "."
+        return bool(written or self.scale or self.absolute or self.divide != 1.0)
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -64,6 +79,15 @@ class FileMapping:
     form: FileForm
     columns: Table_of[str, ColumnRule]
     """A rule for each column, by the contract's name."""
+    leave_out: Table_of[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns of the file, and words in them, in lower case, whose rows are left out and counted;
+    or ``ANY``."""
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """All columns of the file that it needs."""
+        names = [name for rule in self.columns.values() for name in rule.read]
+        return tuple(dict.fromkeys([*names, *self.leave_out]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from typing import Any, Final
 import pyarrow as pa
 
 from coterie.data.chunks import FileForm
-from coterie.data.formats import DELIMITED, KINDS, columns_of, form_of, read_chunks
-from coterie.data.mapping.guess import UNKNOWN, Guess, guess
-from coterie.data.mapping.look import SAMPLE_ROWS, ColumnLook, distinct_values, look_at
+from coterie.data.formats import DELIMITED, KINDS, columns_of, form_of, lists_of, read_chunks
+from coterie.data.mapping.guess import UNKNOWN, Guess, candidates, guess
+from coterie.data.mapping.look import EMPTY, SAMPLE_ROWS, ColumnLook, distinct_values, look_at
 from coterie.data.mapping.rules import MAX_WORDS, Rules, rules_of
 from coterie.data.mapping.sniff import sniff
+from coterie.data.mapping.words import COLUMNS, plain_name
 from coterie.errors import BadInputError
 from coterie.progress import Progress, silent
 
@@ -89,6 +90,7 @@ def survey(folder: str, progress: Progress = silent) -> Survey:
         else:
             looks += [found] if found else []
     progress("inspect", len(paths), len(paths))
+    looks = _with_ids_that_meet(looks)
     if not looks:
         told = "; ".join(unread.values()) or "it is empty"
         raise BadInputError(f"{folder} holds no table: {told}")
@@ -105,17 +107,57 @@ def _look(path: Path, name: str, looks: list[FileLook]) -> FileLook | None:
     form = sniff(path, name).form if kind == DELIMITED else FileForm()
     columns = columns_of(path, name, form)
     for index, other in enumerate(looks):
-        if _goes_with(other, name, form, columns):
+        as_other = replace(form, each=other.form.each)
+        named = columns
+        if kind != DELIMITED and any("." in look.name for look in other.columns):
+            named = columns_of(path, name, as_other, leaves=True)
+        if _goes_with(other, name, as_other, named):
             looks[index] = replace(other, names=(*other.names, name))
             return None
-    found, rows = _sample(path, name, form, columns)
-    looked = tuple(look_at(column, values) for column, values in found.items())
-    guessed = guess(name, looked, form.header)
+    looked, rows, guessed = _guessed(path, name, form, columns)
+    if guessed.table == UNKNOWN and kind != DELIMITED:
+        for inner in (FileForm(), *(FileForm(each=one) for one in lists_of(path, name))):
+            leaves = columns_of(path, name, inner, leaves=True)
+            nested = _guessed(path, name, inner, leaves) if leaves != columns else None
+            if nested and nested[2].table != UNKNOWN:
+                form, (looked, rows, guessed) = inner, nested
+                break
     if not form.header:
         form, looked, guessed = _named(form, looked, guessed)
     return FileLook(
         (name,), form, kind == DELIMITED, looked, rows, guessed, Rules(), _of_columns(looked)
     )
+
+
+def _guessed(
+    path: Path, name: str, form: FileForm, columns: list[str]
+) -> tuple[tuple[ColumnLook, ...], int, Guess]:
+    found, rows = _sample(path, name, form, columns)
+    looked = tuple(look_at(column, values) for column, values in found.items())
+    return looked, rows, guess(name, looked, form.header)
+
+
+def _with_ids_that_meet(looks: list[FileLook]) -> list[FileLook]:
+    """Take for the id of an item the column that holds what events name, of all that may be it."""
+    met = _ids(looks, "events", "item_id")
+    found = []
+    for look in looks:
+        if met and look.guess.table == "items":
+            shares = {
+                column.name: len(met & set(column.values.unique().to_pylist())) / len(met)
+                for column in candidates(look.guess, look.columns)
+            }
+            taken, best = look.guess.roles["item_id"], max(shares, key=lambda c: shares[c])
+            if shares[best] > max(0.1, 2 * shares.get(taken, 0.0)):
+                said = f"item_id: {best} holds the ids that events name, and {taken} does not"
+                roles = look.guess.roles | {"item_id": best}
+                look = replace(
+                    look,
+                    guess=replace(look.guess, roles=roles),
+                    problems=(*look.problems, said),
+                )
+        found.append(look)
+    return found
 
 
 def _goes_with(other: FileLook, name: str, form: FileForm, columns: list[str]) -> bool:
@@ -132,7 +174,8 @@ def _sample(
     path: Path, name: str, form: FileForm, columns: list[str]
 ) -> tuple[dict[str, pa.Array], int]:
     """Read the first rows of a file but those that are not as wide as the header."""
-    for chunk in read_chunks(path, name, form):
+    wanted = columns if form.each or any("." in column for column in columns) else None
+    for chunk in read_chunks(path, name, form, wanted):
         if len(chunk) and not chunk.fields:
             nothing = pa.nulls(len(chunk), pa.string())
             found = {c: chunk.columns.get(c, nothing)[:SAMPLE_ROWS] for c in columns}
@@ -174,7 +217,10 @@ def _whole(folder: str, look: FileLook) -> Callable[[str], pa.Array]:
 
 def _of_columns(looks: tuple[ColumnLook, ...]) -> tuple[str, ...]:
     """List what is odd about columns, whatever they are."""
-    return tuple(f"{look.name} is empty" for look in looks if look.type == "empty")
+    empty = [look.name for look in looks if look.type == EMPTY]
+    if not empty:
+        return ()
+    return (f"{', '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty",)
 
 
 def _of_folder(looks: list[FileLook]) -> list[str]:
@@ -183,6 +229,7 @@ def _of_folder(looks: list[FileLook]) -> list[str]:
     said = []
     if "events" not in tables:
         said.append("no file looks like events: one with a person and an item in each row")
+        said += _to_join(looks)
     if "ties" not in tables:
         said.append("no file tells who knows whom: lists draw on own history alone (ties: none)")
     if "items" not in tables:
@@ -190,6 +237,28 @@ def _of_folder(looks: list[FileLook]) -> list[str]:
     said += _strangers(looks, "ties", "src_user_id", "user_id", "people")
     said += _strangers(looks, "items", "item_id", "item_id", "items")
     return said
+
+
+def _to_join(looks: list[FileLook]) -> list[str]:
+    """Say which tables would make events together: one names people, the other items, by a key."""
+    people, items = _naming(looks, "user_id"), _naming(looks, "item_id")
+    for lines in items:
+        for orders in people:
+            stem = plain_name(Path(orders.names[0]).name.split(".")[0]).removesuffix("s")
+            for column in lines.columns:
+                if stem and plain_name(column.name) == f"{stem}id":
+                    return [
+                        f"{lines.names[0]} names items and {orders.names[0]} people: join them by "
+                        f"{column.name} into one file first, where the database is or with any tool"
+                    ]
+    return []
+
+
+def _naming(looks: list[FileLook], role: str) -> list[FileLook]:
+    known = (plain_name(role), *COLUMNS["events"][role])
+    return [
+        look for look in looks if any(plain_name(column.name) in known for column in look.columns)
+    ]
 
 
 def _strangers(looks: list[FileLook], table: str, theirs: str, ours: str, what: str) -> list[str]:

@@ -58,6 +58,7 @@ def numbers(rule: ColumnRule, found: pa.Array) -> Found:
         odd = pc.and_(pc.invert(good), pc.fill_null(pc.not_equal(texts, ""), False))
         values = pc.if_else(good, texts, _NO_TEXT).cast(pa.float64())
         wrong = _where(odd, f"no number with {rule.decimal!r} before its fraction")
+    values = pc.divide(values, rule.divide)
     return (pc.abs(values) if rule.absolute else values), wrong
 
 

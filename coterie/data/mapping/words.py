@@ -12,7 +12,8 @@ COLUMNS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             *("userid", "user", "uid", "visitorid", "visitor", "customerid", "customer"),
             *("clientid", "client", "reviewerid", "reviewer", "accountid", "memberid", "member"),
             *("shopperid", "buyerid", "personid", "profileid", "userpseudoid", "custid"),
-            *("customeremail", "billingemail", "email", "anonymousid", "deviceid", "sessionid"),
+            *("customeruserid", "customeremail", "billingemail", "emailbilling", "email"),
+            *("anonymousid", "deviceid", "sessionid"),
         ),
         "item_id": (
             *("itemid", "item", "iid", "productid", "product", "parentasin", "asin", "sku"),
@@ -31,7 +32,16 @@ COLUMNS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         ),
         "text": ("reviewtext", "text", "reviewbody", "review", "comment", "tag", "content"),
         "ts": (
-            *("timestamp", "ts", "eventtime", "time", "datetime", "unixreviewtime", "date"),
+            *(
+                "timestamp",
+                "eventtimestamp",
+                "ts",
+                "eventtime",
+                "time",
+                "datetime",
+                "unixreviewtime",
+                "date",
+            ),
             *("invoicedate", "orderdate", "purchasedate", "createdat", "paidat", "datecreated"),
             *("reviewtime", "eventdate", "orderedat", "checkintime"),
         ),
@@ -58,16 +68,23 @@ COLUMNS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             *("itemname", "posttitle", "lineitemname"),
         ),
         "description": ("description", "bodyhtml", "body", "shortdescription", "details"),
-        "price": ("price", "unitprice", "regularprice", "variantprice", "saleprice", "listprice"),
+        "price": (
+            *("price", "unitprice", "regularprice", "variantprice", "saleprice", "listprice"),
+            *("itemprice", "itemcost", "lineitemprice", "pricecents", "unitpricecents"),
+            "priceincents",
+        ),
         "category": (
             *("category", "categories", "genres", "genre", "categorycode", "productcategory"),
-            *("producttype", "maincategory", "categorypath", "department", "type"),
+            *("producttype", "maincategory", "categorypath", "itemcategory", "department", "type"),
         ),
-        "brand": ("brand", "vendor", "manufacturer", "store", "author", "bookauthor", "publisher"),
+        "brand": (
+            *("brand", "itembrand", "vendor", "manufacturer", "store", "author", "bookauthor"),
+            "publisher",
+        ),
         "tags": ("tags", "keywords", "labels"),
         "image_uri": (
             *("imageuri", "imageurl", "image", "imagesrc", "imurl", "imageurll", "imageurlm"),
-            *("imageurls", "baseimage", "thumbnail"),
+            *("imageurls", "images", "baseimage", "thumbnail"),
         ),
         "audio_uri": ("audiouri", "audiourl"),
         "available": ("available", "instock", "isinstock"),
@@ -87,6 +104,10 @@ TIE_FILES: Final = re.compile(
     r"trust|edge|friend|social|follow|tie|network|relation|contact|graph", re.IGNORECASE
 )
 """Names of files that tell who knows whom."""
+ITEM_FILES: Final = re.compile(
+    r"^(wc-?|shop|dim_?)?_?(products?|items?|articles?|catalog(ue)?)", re.IGNORECASE
+)
+"""Names of files that tell of items, whose key may be called ``id`` alone."""
 TRUST: Final = re.compile("trust", re.IGNORECASE)
 FOLLOW: Final = re.compile("follow", re.IGNORECASE)
 
@@ -114,6 +135,37 @@ TAKEN_BACK: Final = frozenset(
     {"removefromcart", "removecart", "productremoved", "removefrombasket"}
 )
 """Words for what undoes another event: nothing of the contract, and dropped."""
+PASSED_OVER: Final = frozenset(
+    {
+        *("viewitemlist", "viewcart", "viewpromotion", "selectpromotion", "viewsearchresults"),
+        *("begincheckout", "addpaymentinfo", "addshippinginfo", "checkout", "checkoutstarted"),
+    }
+)
+"""Words for steps in between, which say nothing of one item: dropped as well."""
+
+DONE: Final = frozenset(
+    {
+        *("paid", "complete", "completed", "processing", "shipped", "delivered", "fulfilled"),
+        *("closed", "authorized", "partiallypaid", "partiallyrefunded", "open", "placed"),
+    }
+)
+"""States of an order that is a purchase."""
+GIVEN_BACK: Final = frozenset({"refunded", "returned", "chargeback"})
+NOT_DONE: Final = frozenset(
+    {
+        *("cancelled", "canceled", "failed", "pending", "pendingpayment", "onhold", "voided"),
+        *("expired", "abandoned", "draft", "checkoutdraft", "trash", "fraud", "holded"),
+        *("declined", "rejected", "unpaid"),
+    }
+)
+"""States of an order that came to nothing, or has not yet."""
+KNOW_EACH_OTHER: Final = frozenset({"accepted", "active", "confirmed", "friends", "mutual"})
+DO_NOT_YET: Final = NOT_DONE | {"blocked", "requested", "invited", "removed", "muted", "ignored"}
+"""States of an invitation that is no tie."""
+VARIANTS: Final = frozenset({"variation", "variant"})
+"""Types of products that are one more row of another."""
+GONE_AT: Final = frozenset({"deletedat", "cancelledat", "canceledat", "voidedat", "archivedat"})
+"""Columns that are filled where a row counts no more."""
 
 
 def plain_name(name: str) -> str:

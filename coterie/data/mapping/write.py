@@ -65,8 +65,11 @@ def mapping_text(found: Survey, file: str = "mapping.yaml") -> str:
 def _part(look: FileLook, without: str) -> list[str]:
     names = look.names[0] if len(look.names) == 1 else list(look.names)
     lines = [f"  - file: {_value(names)}"]
-    if look.is_delimited and (form := _form(look.form)):
+    if form := _form(look.form, look.is_delimited):
         lines.append(f"    form: {_value(form)}")
+    if look.rules.leave_out:
+        why = look.rules.notes["leave_out"]
+        lines.append(f"    leave_out: {_value(look.rules.leave_out)}  # ? {why}")
     lines.append("    columns:")
     for role, rule in look.rules.columns.items():
         if role != without:
@@ -88,7 +91,7 @@ def _without(rule: Any, look: FileLook, role: str) -> Any:
 
 
 def _used(look: FileLook) -> set[str]:
-    used: set[str] = set()
+    used: set[str] = set(look.rules.leave_out)
     for rule in look.rules.columns.values():
         given = rule if isinstance(rule, dict) else {"from": rule}
         for key in ("from", "digest"):
@@ -97,8 +100,10 @@ def _used(look: FileLook) -> set[str]:
     return used
 
 
-def _form(form: FileForm) -> dict[str, Any]:
-    """Describe what differs from plain CSV."""
+def _form(form: FileForm, is_delimited: bool) -> dict[str, Any]:
+    """Describe what differs from plain CSV, or which list's entries are the rows."""
+    if not is_delimited:
+        return {"each": form.each} if form.each else {}
     plain, found = FileForm(), {}
     for name in ("delimiter", "encoding", "quote", "escape"):
         if getattr(form, name) != getattr(plain, name):
@@ -113,11 +118,15 @@ def _items_of_events(events: list[FileLook]) -> str:
     told: dict[str, Any] = {}
     for look in events:
         by_name = {column.name: column for column in look.columns}
-        for role, name in roles_of_items(look.columns, _used(look)).items():
+        for role, name in _told_of_items(look).items():
             told.setdefault(role, rule_of(role, by_name[name], Rules(), _sampled(by_name)))
     rule = {"from": "events", **{c.name: told[c.name] for c in ITEMS.columns if c.name in told}}
     note = "made from the events, titled by their ids" if "title" not in told else "from the events"
     return f"items: {_value(rule)}  # {note}"
+
+
+def _told_of_items(look: FileLook) -> dict[str, str]:
+    return roles_of_items(look.columns, _used(look), look.guess.roles["item_id"])
 
 
 def _sampled(columns: dict[str, ColumnLook]) -> Callable[[str], pa.Array]:

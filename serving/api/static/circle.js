@@ -7,6 +7,7 @@ import { face } from "/static/pictures.js";
 
 const NS = "http://www.w3.org/2000/svg";
 const COLOURS = 5;
+const FEW = 8;
 const AHEAD = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 const at = (id) => document.getElementById(id);
 const state = { user: "", circle: null, knows: new Map(), chosen: null, buttons: [], lines: [], spots: [], turn: 0 };
@@ -58,6 +59,7 @@ function show(circle) {
     type: "button", class: `node ${colour(friend.group)}`, tabindex: rank ? -1 : 0, "aria-pressed": "false", "aria-label": among(friend.user_id),
     on: { click: () => choose(rank), focus: () => choose(rank) },
   }, face(friend.user_id), make("span", { class: "name", text: friend.user_id })));
+  at("picture").classList.toggle("few", circle.friends.length <= FEW);
   at("picture").replaceChildren(lines, me, ...state.buttons);
   stand();
   showAbout();

@@ -182,3 +182,38 @@ def test_items_made_of_events_are_the_last_rows_of_each():
     assert found.columns["item_id"].to_pylist() == ["y", "x"]
     assert found.columns["title"].to_pylist() == ["y", "new"]
     assert found.rows.tolist() == [2, 3]
+
+
+def test_rows_are_left_out_by_any_column_of_the_shop_and_counted():
+    chunk = chunk_of(
+        user=list("abcd"), status=["Paid", " Failed", "x", None], gone=["", "", "t", ""]
+    )
+    part = FileMapping(
+        ("events.csv",),
+        FileForm(),
+        {"user_id": ColumnRule(columns=("user",))},
+        {"status": ("failed", "cancelled"), "gone": ("any",), "absent": ("any",)},
+    )
+    dropped = Counter()
+    assert apply(EVENTS, part, chunk, dropped).columns["user_id"].to_pylist() == ["a", "d"]
+    assert dropped == {"status is one of failed, cancelled": 1, "with gone": 1}
+
+
+def test_what_is_there_at_all_may_be_a_word():
+    stamps = pa.array([None, datetime(2025, 1, 1, tzinfo=UTC)])
+    rule = ColumnRule(columns=("x",), by_presence={"given": "no", "empty": "yes"})
+    for values in (stamps, ["", "2025-01-01"]):
+        found = applied(chunk_of(x=values), ITEMS, available=rule)
+        assert (found.columns["available"].to_pylist(), found.faults) == (["yes", "no"], {})
+
+
+def test_prices_in_cents_are_divided():
+    assert value_of(["1295", "", "x"], divide=100.0)[0] == [12.95, None, None]
+    found = applied(chunk_of(x=pa.array([1295])), value=ColumnRule(columns=("x",), divide=100.0))
+    assert found.columns["value"].to_pylist() == [12.95]
+
+
+def test_of_several_values_the_first_counts():
+    rule = ColumnRule(columns=("x",), first=",", separator=" > ")
+    found = applied(chunk_of(x=["A > B, A", "C", "", None]), ITEMS, category=rule)
+    assert found.columns["category"].to_pylist() == ["A/B", "C", None, None]

@@ -1,6 +1,7 @@
 from itertools import pairwise
 
 import pytest
+import yaml
 
 from coterie.data.mapping.document import MAX_BYTES, parse_mapping
 from coterie.data.mapping.model import ColumnRule
@@ -131,3 +132,24 @@ def test_an_alias_stands_for_what_it_names():
     text = text.replace("ties:", "  - {file: more.txt, columns: *all}\nties:")
     first, second = parse_mapping(text).events
     assert first.columns == second.columns
+
+
+@pytest.mark.parametrize(
+    ("table", "part", "said"),
+    [
+        ("users", {"leave_out": {"x": ["y"]}}, "no row of users may be left out"),
+        ("items", {"leave_out": ["x"]}, "expected a column and words in it"),
+        ("items", {"columns": {"price": {"from": "p", "divide": "0"}}}, "a number over 0"),
+        ("items", {"columns": {"available": {"from": "p", "by_presence": {"x": "y"}}}}, "given"),
+    ],
+)
+def test_what_is_said_of_rows_and_numbers_is_looked_at(table, part, said):
+    columns = {"users": {"user_id": "u"}, "items": {"item_id": "i", "title": "t"}}[table]
+    whole = {"file": "a.csv", **part, "columns": columns | part.get("columns", {})}
+    with pytest.raises(BadInputError, match=said):
+        parse_mapping(yaml.safe_dump({table: [whole]}))
+
+
+def test_no_events_are_told_with_what_to_do():
+    with pytest.raises(BadInputError, match=r"events: expected a list of files .*by a join"):
+        parse_mapping("events: []\nties: none\nitems: {from: events}\n")

@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from coterie.data.mapping.sniff import sniff
+from coterie.data.mapping.sniff import encoding_of, sniff
 from coterie.errors import BadInputError
 
 
@@ -72,3 +72,10 @@ def test_one_letter_far_down_tells_the_encoding(tmp_path, name):
 def test_what_is_no_table_says_so(tmp_path):
     with pytest.raises(BadInputError, match="no delimiter in common"):
         form_of(tmp_path, "Once upon a time\nthere was\na text, and; no table\n" * 20)
+
+
+@pytest.mark.parametrize("text", ["10,50 €", "“Lamp” £5", "5 µm ½"])
+def test_signs_without_letters_are_western(tmp_path, text):
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"a;b\n" + f"{text};x\n".encode("cp1252") * 50)
+    assert encoding_of(file, "a.csv") in ("cp1252", "latin-1")

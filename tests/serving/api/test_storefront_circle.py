@@ -170,3 +170,19 @@ def test_nothing_moves_for_who_asks_for_that_and_the_storefront_leads_there(
         page.goto(f"{url}/circle")
         expect(page.locator("#said")).to_have_text("Choose a shopper on the storefront first.")
         page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [375, 1280])
+def test_names_are_whole_where_few_stand_in_the_picture(look, features, width):
+    long = ("shopper-1179", "shopper-0777", "shopper-1473")
+    features.friends |= {"ana": friends_named(*long), **{one: friends_named(*long) for one in long}}
+    page = settled(look("/circle?shopper=ana", width=width))
+    names = page.locator("button.node .name")
+    assert names.count() == 3
+    assert not [one for one in names.all() if one.evaluate("s => s.scrollWidth > s.clientWidth")]
+    picture = page.locator("#picture").bounding_box()
+    for one in names.all():
+        box = one.bounding_box()
+        assert picture["x"] <= box["x"]
+        assert box["x"] + box["width"] <= picture["x"] + picture["width"]

@@ -104,3 +104,17 @@ def test_the_buttons_fit_their_cards(look, scheme):
       return why.right > no.left || no.right > box.right;
     }"""
     assert not any(card.evaluate(overlap) for card in page.locator(CARDS).all())
+
+
+@pytest.mark.browser
+def test_on_a_phone_the_item_one_came_for_is_first_and_every_page_is_reached(look):
+    from playwright.sync_api import expect
+
+    page = look("ana", width=375)
+    for name in ("Shop together", "Your data"):
+        expect(page.get_by_role("link", name=name)).to_be_in_viewport()
+    page.goto(f"{page.url}&item={shown(page)[0]}")
+    item = page.locator("#item")
+    expect(item.get_by_role("heading").first).to_be_in_viewport()
+    assert item.bounding_box()["y"] < page.locator(".side").bounding_box()["y"]
+    assert fits(page)
