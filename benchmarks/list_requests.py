@@ -60,7 +60,7 @@ STAGES: Final = (
 """What a request passes through, from within outwards: each is counted without those before it."""
 
 
-class StageClock:
+class RequestClock:
     """Adds up the CPU time that stages take, without the stages that they call."""
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ async def measure(shop: Path, state: str) -> dict[str, dict[str, float]]:
         for user_id in people[WARM_UP : WARM_UP + ASKED]:
             await _ask(app, user_id, query)
         whole = time.thread_time() - began
-        clock = StageClock()
+        clock = RequestClock()
         with clock.watching():
             # Routes remember what answered a query string: that was not watched.
             for user_id in people[WARM_UP + ASKED : WARM_UP + 2 * ASKED]:

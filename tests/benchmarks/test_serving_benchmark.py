@@ -142,7 +142,7 @@ def spend(seconds):
 def test_stages_of_a_request_are_counted_without_those_within(monkeypatch):
     stages = (("inner", f"{__name__}:Work.inner"), ("outer", f"{__name__}:Work.outer"))
     monkeypatch.setattr(list_requests, "STAGES", stages)
-    clock = list_requests.StageClock()
+    clock = list_requests.RequestClock()
     with clock.watching():
         Work().outer()
     assert clock.seconds["inner"] == pytest.approx(0.01, rel=0.3)
