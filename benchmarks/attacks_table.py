@@ -58,7 +58,13 @@ def write_defences(results: Results) -> str:
             hits = [
                 _percent([one["hits"][way] for one in attacked]) for way in ("attacked", "found")
             ]
-            hits += [_percent([one["hits"][way] for one in row["seeds"]]) for way in TRIED]
+            hits += [
+                _percent([one["hits"][way] for one in row["seeds"]])
+                # Some need times, which a set may lack.
+                if way in row["seeds"][0]["hits"]
+                else ""
+                for way in TRIED
+            ]
             rows.append([f"{_SETS[name]}: {attack}", *hits])
     head = ["set, attack", "none", *(_WAYS[way] for way in ("found", *TRIED))]
     return _table([head, ["---"] * len(head), *rows])

@@ -13,6 +13,7 @@ from pipelines.kubernetes import (
     give_content_keys,
     give_keep_days,
     give_object_stores,
+    give_pods,
     give_pseudonym_key,
     request_resources,
     set_caching,
@@ -65,9 +66,9 @@ def backtest_pipeline(given: Parameters) -> BacktestOutputs:
         give_object_stores(task, given.s3_secret, given.training_config)
         request_resources(task, given.cpu, given.memory)
     give_keep_days(taken, given.training_config)
-    give_keep_days(taken, given.training_config)
     give_content_keys(encoded, given.content_secret, given.llm_secret)
     give_pseudonym_key(taken, given.pseudonym_secret)
     give_circle(measured, given.training_config)
+    give_pods(tasks)
     set_caching(tasks, decided=frozenset({"backtest"}))
     return BacktestOutputs(figures=measured.outputs["figures"], report=measured.outputs["report"])

@@ -4,6 +4,8 @@ Names of secrets are parameters: the chart's upload job fills in those of its in
 machine all of it is passed over.
 """
 
+import json
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,6 +24,7 @@ from components.environment import (
     POD,
     TRAINING,
 )
+from coterie.cluster.rayjob import TRUST
 from coterie.data.circle import VARIABLES
 from coterie.data.pseudonyms import VARIABLE as PSEUDONYM_KEY
 
@@ -38,6 +41,28 @@ REDIS_KEY: Final = "redis-password"
 
 LITTLE_RESOURCES: Final = ("500m", "1Gi")
 """CPUs and memory of a step that asks and waits."""
+
+
+PODS: Final = "COTERIE_STEP_PODS"
+"""Variable of who compiles pipelines, JSON of the chart: where steps run (``nodeSelector``,
+``tolerations``), the ``variables`` by which they reach what is outside the cluster, and the
+ConfigMap of the certificates that they believe, ``trust``."""
+
+
+def give_pods(tasks: Mapping[str, PipelineTask]) -> None:
+    """Let the pods of all steps run, and reach others, as this install's pods do."""
+    given = json.loads(os.environ.get(PODS) or "{}")
+    for task in tasks.values():
+        for label, value in given.get("nodeSelector", {}).items():
+            kubernetes.add_node_selector(task, label, value)
+        for one in given.get("tolerations", ()):
+            seconds = {"toleration_seconds": one.get("tolerationSeconds")}
+            told = {name: one.get(name) for name in ("key", "operator", "value", "effect")}
+            kubernetes.add_toleration(task, **told, **seconds)
+        for name, value in given.get("variables", {}).items():
+            task.set_env_variable(name, value)
+        if given.get("trust"):
+            kubernetes.use_config_map_as_volume(task, given["trust"], TRUST)
 
 
 def give_object_stores(task: PipelineTask, s3_secret: Any, training_config: Any) -> PipelineTask:

@@ -9,6 +9,7 @@ from pipelines._base import pipeline
 from pipelines.kubernetes import (
     give_circle,
     give_object_stores,
+    give_pods,
     request_resources,
     set_caching,
 )
@@ -35,5 +36,6 @@ def lists_pipeline(given: Parameters) -> ListsOutputs:
     give_object_stores(made, given.s3_secret, given.training_config)
     give_circle(made, given.training_config)
     request_resources(made, given.cpu, given.memory)
+    give_pods({"recommend": made})
     set_caching({"recommend": made}, decided=frozenset())
     return ListsOutputs(made=made.outputs["made"])

@@ -23,6 +23,7 @@ from pipelines.kubernetes import (
     give_feature_store,
     give_keep_days,
     give_object_stores,
+    give_pods,
     give_pseudonym_key,
     give_training_cluster,
     request_resources,
@@ -209,4 +210,5 @@ def _provide(given: Parameters, tables: Mapping[str, PipelineTask], begun: Pipel
     give_training_cluster(tables["train"], given.training_config)
     give_circle(tables["train"], given.training_config)
     give_admin_token(begun, given.app_secret)
+    give_pods(tasks)
     set_caching(tasks, DECIDED)

@@ -4,7 +4,13 @@ from typing import NamedTuple
 
 from components.rollout import rollback
 from pipelines._base import pipeline
-from pipelines.kubernetes import LITTLE_RESOURCES, give_admin_token, request_resources, set_caching
+from pipelines.kubernetes import (
+    LITTLE_RESOURCES,
+    give_admin_token,
+    give_pods,
+    request_resources,
+    set_caching,
+)
 from pipelines.parameters import ROLLBACK, Parameters
 
 
@@ -20,5 +26,6 @@ def rollback_pipeline(given: Parameters) -> RollbackOutputs:
     done = rollback(api=given.api, reason=given.reason, wait_s=given.wait_s)
     give_admin_token(done, given.app_secret)
     request_resources(done, *LITTLE_RESOURCES)
+    give_pods({"rollback": done})
     set_caching({"rollback": done}, decided=frozenset())
     return RollbackOutputs(version=done.output)

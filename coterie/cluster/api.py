@@ -102,6 +102,8 @@ class Cluster:
         settings = client.Configuration()
         try:
             config.load_incluster_config(client_configuration=settings)
+            # HTTPS_PROXY is for what is outside the cluster.
+            settings.proxy = None
         except config.ConfigException:
             try:
                 config.load_kube_config(client_configuration=settings)

@@ -23,6 +23,8 @@ GANG: Final = {"ray.io/gang-scheduling-enabled": "true"}
 whatever has its queue's label."""
 _USER: Final = 10001
 """Of the images."""
+TRUST: Final = "/etc/coterie/trust"
+"""Where a ConfigMap with certificates lies in pods; the chart's variables name the file."""
 _SUFFIXES: Final = {"": 1.0, "m": 0.001}
 _CPU: Final = re.compile(r"([0-9.]+)(m?)")
 
@@ -58,6 +60,12 @@ class TrainingCluster:
     """Of the RayJob: Kueue's queue."""
     pod_labels: Mapping[str, str] = field(default_factory=dict)
     """What network policies select by."""
+    placement: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of all pods' specs that say where they run; what is said of workers is before it."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """How pods reach what is outside the cluster: by which proxy, and whose certificates count."""
+    trust: str = ""
+    """ConfigMap with these certificates; those of the image if empty."""
     s3_secret: str = ""
     """Holds AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; empty where the account has a role."""
     s3_endpoint: str = ""
@@ -179,10 +187,11 @@ def _ray_cluster(cluster: TrainingCluster, name: str, workers: int) -> Object:
     # Ray gives a worker one CPU, and torch as many threads; the pod is its alone.
     threads = str(_whole_cpus(cluster.resources["limits"]["cpu"]))
     worker["env"].append({"name": "OMP_NUM_THREADS", "value": threads})
-    placed = {
+    own = {
         "nodeSelector": dict(cluster.node_selector),
         "tolerations": [dict(one) for one in cluster.tolerations],
     }
+    placed = {name: value for name, value in own.items() if value}
     return {
         "rayVersion": version("ray"),
         "authOptions": {"mode": "token"},
@@ -220,6 +229,9 @@ def _submitter(cluster: TrainingCluster, name: str) -> Object:
 def _template(
     cluster: TrainingCluster, name: str, part: str, container: Object, **more: Any
 ) -> Object:
+    volumes: list[Object] = [{"name": one, "emptyDir": {}} for one in ("tmp", "home")]
+    if cluster.trust:
+        volumes.append({"name": "trust", "configMap": {"name": cluster.trust}})
     return {
         "metadata": {"labels": {**cluster.pod_labels, JOB_LABEL: name, PART_LABEL: part}},
         "spec": {
@@ -236,7 +248,8 @@ def _template(
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],
-            "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "home", "emptyDir": {}}],
+            "volumes": volumes,
+            **cluster.placement,
             **more,
         },
     }
@@ -245,6 +258,12 @@ def _template(
 def _container(
     cluster: TrainingCluster, name: str, resources: Mapping[str, Mapping[str, Any]]
 ) -> Object:
+    mounts: list[Object] = [
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of its own
+        {"name": "home", "mountPath": "/home/coterie"},
+    ]
+    if cluster.trust:
+        mounts.append({"name": "trust", "mountPath": TRUST, "readOnly": True})
     return {
         "name": name,
         "image": cluster.image,
@@ -258,10 +277,7 @@ def _container(
             "capabilities": {"drop": ["ALL"]},
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "volumeMounts": [
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of its own
-            {"name": "home", "mountPath": "/home/coterie"},
-        ],
+        "volumeMounts": mounts,
     }
 
 
@@ -270,6 +286,7 @@ def _environment(cluster: TrainingCluster) -> list[Object]:
         "AWS_DEFAULT_REGION": cluster.s3_region,
         "AWS_ENDPOINT_URL": cluster.s3_endpoint,
         "RAY_USAGE_STATS_ENABLED": "0",
+        **cluster.variables,
     }
     plain: list[Object] = [{"name": n, "value": value} for n, value in given.items() if value]
     if not cluster.s3_secret:

@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+)
 
 from coterie.errors import BadInputError
 from coterie.rollout.commands import Command, Verb
@@ -177,11 +184,22 @@ def read_history(
     return _page(rollouts.store.history(), limit, before, rollouts.versions())
 
 
+def _no_number(text: str) -> str:
+    """Refuse a number, of which nobody can tell what it counts."""
+    try:
+        float(text)
+    except ValueError:
+        return text
+    raise ValueError(f"found {text}, expected ISO 8601 with an offset, as 2026-01-31T12:00:00Z")
+
+
 @api.get("/rollouts/explain")
 def explain(
     request: Request,
     rollouts: Rollouts,
-    at: Annotated[AwareDatetime, Query(description="ISO 8601 with an offset")],
+    at: Annotated[
+        AwareDatetime, BeforeValidator(_no_number), Query(description="ISO 8601 with an offset")
+    ],
     user: Annotated[Id | None, Query(description="A shopper: on which arm?")] = None,
 ) -> explanation.Explanation:
     """Tell which release was live, for a shopper where one is named, and why."""

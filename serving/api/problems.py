@@ -151,12 +151,16 @@ async def send_problem(
     await send({"type": "http.response.body", "body": response.body})
 
 
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""That any route takes."""
+
+
 def _allowed(request: Request) -> str:
     """List methods of every route at a path: FastAPI names those of the first one only."""
     found: set[str] = set()
     # What is mounted has moved it.
     root = request.scope.get("app_root_path", request.scope.get("root_path", ""))
-    for method in ("GET", "POST"):
+    for method in _METHODS:
         scope = {**request.scope, "method": method, "root_path": root}
         at = [one for one in request.app.routes if one.matches(scope)[0] == Match.FULL]
         # What is mounted are files, and matches whatever the method is.

@@ -149,6 +149,9 @@ class ChangeIntake:
             return told(row, values[COLUMN], "no yes and no no", _EXPECTED)
         if wrong_id:
             return told(row, CHANGE_ID, wrong_id, _EXPECTED)
+        if isinstance(given := row.get(CHANGE_ID), str) and not given.strip():
+            # Taken for none, it would let the same change in again.
+            return told(row, CHANGE_ID, "missing", _EXPECTED)
         if stamp[REASON]:
             return told(row, TS, stamp[REASON], _EXPECTED)
         if stamp[TS] is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from serving.launch.request_ids import CALLBACK
 from serving.settings import PREFIX, Settings
 
 _ENABLED: Final = "RAY_SERVE_ENABLE_HA_PROXY"
@@ -47,6 +48,7 @@ def prepare_ray(settings: Settings, launcher: Path, ports: Mapping[str, str]) ->
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": f"{settings.drain_s:g}",
         # Ray's default buckets are too coarse for a p99 of milliseconds.
         "RAY_SERVE_REQUEST_LATENCY_BUCKETS_MS": "1,2,3,5,7,10,15,20,30,50,75,100,200,500,1000,5000",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": CALLBACK,
         "RAY_USAGE_STATS_ENABLED": "0",
         # Ray would give all other programs of the machine precedence over our replicas.
         "RAY_worker_niceness": "0",

@@ -105,7 +105,9 @@ def test_a_generated_profile_has_what_shoppers_have_and_not_the_pushed_item(spli
         assert shop.popularity[items[1:]].min() >= 2
 
 
-def test_cells_that_are_measured_are_not_measured_again(tmp_path, monkeypatch):
+def test_cells_that_are_measured_are_not_measured_again_and_get_seeds_that_they_lack(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(attacks, "RESULTS", tmp_path / "attacks.json")
     seeds = []
 
@@ -116,8 +118,10 @@ def test_cells_that_are_measured_are_not_measured_again(tmp_path, monkeypatch):
     for _ in range(2):
         attacks._measure("shop", "attacks", "one", 2, measure)
     assert seeds == [0, 1]
+    attacks._measure("shop", "attacks", "one", 3, measure)
+    assert seeds == [0, 1, 2], "seeds that are lacking are measured, and no others"
     kept = json.loads((tmp_path / "attacks.json").read_text())
-    assert kept["sets"]["shop"]["attacks"]["one"]["seeds"][1] == {"hits": {"attacked": 0.12346}}
+    assert kept["sets"]["shop"]["attacks"]["one"]["seeds"] == 3 * [{"hits": {"attacked": 0.12346}}]
 
 
 def test_tables_say_what_attacks_reach_and_what_defences_cost():
@@ -156,6 +160,12 @@ def test_tables_say_what_attacks_reach_and_what_defences_cost():
         .endswith("an item's week counts twice its pace at most | 0.1900 | -5.0% | 90.0% |  |")
     )
     assert len(attacks_table.write_defences(results).splitlines()) == 2
+    # A set without times has no young accounts.
+    undated = {"average 0.03 x 5": {"seeds": [{"hits": {"grounded": 0.1}}], "cpu_s": 0.0}}
+    results["sets"]["shop"]["defences"] = undated
+    assert attacks_table.write_defences(results).splitlines()[-1] == (
+        "| simulated shop: average 0.03 x 5 | 60.0 ± 14.1 % | 2.0 ± 0.0 % | 10.0 % |  |"
+    )
     assert "10 CPU seconds. The detector takes 6 s on simulated shop" in attacks_table.write_run(
         results
     )

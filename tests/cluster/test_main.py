@@ -19,6 +19,7 @@ from starting import held_up
 from waiting import PATIENCE_S, wait_until
 
 from coterie.cluster import __main__ as program
+from coterie.cluster.api import Cluster
 from coterie.cluster.statements import Statements
 from coterie.cluster.store import ClusterRolloutStore
 from coterie.json_logs import JsonFormatter
@@ -259,3 +260,9 @@ def test_a_log_line_is_one_object_without_what_an_exception_quotes():
         "ValueError",
     )
     assert "a-secret-token" not in text
+
+
+def test_kubernetes_is_asked_past_the_proxy_of_what_is_outside(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setattr("kubernetes.config.load_incluster_config", lambda **_: None)
+    assert Cluster.connect("shop")._client.configuration.proxy is None

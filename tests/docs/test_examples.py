@@ -8,6 +8,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 
+FINDS = {
+    "01_train_and_recommend.py": ("score", "release/manifest.json"),
+    "02_compare_two_models.py": ("difference", "clean/ingest.json"),
+}
+"""What each prints and leaves."""
+
 
 def test_there_are_examples():
     assert EXAMPLES
@@ -23,5 +29,6 @@ def test_an_example_runs_as_it_is(example, tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    assert "score" in done.stdout
-    assert (tmp_path / "release" / "manifest.json").exists()
+    said, left = FINDS[example.name]
+    assert said in done.stdout
+    assert (tmp_path / left).exists()

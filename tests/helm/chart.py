@@ -180,3 +180,15 @@ def variables(container: Object, objects: Sequence[Object]) -> dict[str, str]:
     for variable in container.get("env", ()):
         found[variable["name"]] = variable.get("value") or json.dumps(variable.get("valueFrom"))
     return found
+
+
+def ray_job_of(objects):
+    """As coterie/cluster makes it of the chart's settings."""
+    from coterie.cluster import rayjob
+
+    text = one(objects, "ConfigMap", "coterie-training")["data"]["training.json"]
+    cluster, pod = rayjob.TrainingCluster.of(text), rayjob.Pod("step", "0" * 36, NAMESPACE)
+    name = cluster.job_name(pod, 0)
+    made = rayjob.ray_job(cluster, name, pod, ["python", "-m", "x"], 2)
+    made["metadata"]["namespace"] = NAMESPACE
+    return {"apiVersion": "ray.io/v1", "kind": "RayJob", **made}

@@ -24,6 +24,9 @@ RESTARTS = {
     "images.pullPolicy": ALL,
     "images.pullSecrets": ALL,
     "release.store": RAY | {"controller", "consumer"},
+    "pods": ALL,
+    "trust": OURS,
+    "proxy": OURS,
     "s3": OURS,
     "secrets.existingSecret": RAY,
     "secrets.existingKeys": RAY,
@@ -101,11 +104,14 @@ TOLD = {
     "networkPolicy.dns": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
     "networkPolicy.apiFrom": [],
     "networkPolicy.outside": "10.0.0.0/8",
+    "networkPolicy.egress": [{"to": [{"podSelector": {}}], "ports": [{"port": 80}]}],
+    "proxy.except": [".shop.example"],
     "monitoring.enabled": False,
     "monitoring.interval": "9s",
 }
 """Values for which no other of their kind will do."""
 URLS = {
+    "proxy.https",
     "s3.endpoint",
     "serving.traces",
     "serving.llm.address",
@@ -122,6 +128,8 @@ PLACES = {
     "training.status",
 }
 WITH = {
+    "trust.key": {"trust.configMap": "authorities"},
+    "proxy.except": {"proxy.https": "http://proxy.example:3128"},
     "redis.address": {"redis.enabled": False, "redis.address": "redis.other:6379"},
     "serving.llm.vllm.enabled": {"serving.llm.model": "qwen", "serving.llm.vllm.claim": "models"},
     "ingress.enabled": {"ingress.host": "shop.example"},

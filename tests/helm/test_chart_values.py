@@ -243,7 +243,7 @@ def test_only_the_api_is_reachable_from_outside(chart):
     objects = chart.objects(CI["production"])
     (rule,) = one(objects, "Ingress", "coterie")["spec"]["rules"]
     paths = [path["path"] for path in rule["http"]["paths"]]
-    assert paths == ["/v1/users", "/v1/events", "/v1/items"]
+    assert paths == ["/v1/users", "/v1/events", "/v1/items", "/v1/ties", "/v1/groups"]
     (rule,) = one(objects, "HTTPRoute", "coterie")["spec"]["rules"]
     assert [match["path"]["value"] for match in rule["matches"]] == paths
 

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 sys.path.append(str(Path(__file__).parents[1] / "serving"))
 
 from small_shop import ref_of, write_small_release
 
 from coterie import metric_names
+from coterie.monitoring import rules
 from coterie.rollout.live import Live
 from coterie.rollout.state import State
 from coterie.rollout.store import FileRolloutStore
@@ -37,6 +39,43 @@ def test_metrics_that_it_names_are_exported():
     named = set(NAME.findall(TEXT))
     assert len(named) >= 8
     assert named - metric_names.ALL == set()
+
+
+def test_what_is_asked_from_outside_is_let_in_there():
+    """The rest of the API is reached by a port-forward."""
+    ingress = (ROOT / "helm/coterie/templates/ingress.yaml").read_text()
+    open_paths = tuple(re.findall(r'"(/v1/[a-z]+)"', ingress))
+    assert "/v1/users" in open_paths
+    asked = re.findall(r"(?:https://)?SHOP(/[a-z0-9/]+)", TEXT)
+    assert [path for path in asked if not path.startswith(open_paths)] == []
+    assert "http://127.0.0.1:8000/v1/admin/rollouts/rollback" in TEXT
+
+
+def test_names_of_objects_are_those_of_any_install():
+    commands = re.findall(r"`(kubectl [^`]+)`", TEXT)
+    assert len(commands) >= 8
+    assert [one for one in commands if re.search(r"\bcoterie-", one)] == []
+
+
+def test_redis_is_asked_where_its_password_is():
+    asked = re.findall(r"`([^`]*redis-cli[^`]*)`", TEXT)
+    assert len(asked) >= 4
+    assert [one for one in asked if not one.startswith("kubectl exec RELEASE-redis-0 --")] == []
+
+
+def test_redis_is_given_no_more_memory_than_its_pod_has():
+    """It copies pages while it rewrites its log: at its limit, the kernel ends it."""
+    values = yaml.safe_load((ROOT / "helm/coterie/values.yaml").read_text())["redis"]
+    [given] = re.findall(r"config set maxmemory ([0-9]+)mb", TEXT)
+    assert values["resources"]["limits"]["memory"] == "2Gi"
+    assert int(given) * 2**20 <= 0.7 * 2 * 2**30
+
+
+def test_bounds_that_may_be_raised_are_constants():
+    named = set(re.findall(r"`([A-Z_]{6,})`", TEXT))
+    bounds = {one for one in named if not one.startswith("COTERIE_")} - {"RELEASE", "SIGTERM"}
+    assert {"STRANGERS", "LONG_RUN_S"} <= bounds
+    assert [one for one in bounds if not hasattr(rules, one)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -85,20 +86,36 @@ def test_every_step_runs_in_our_image(specs, name):
     assert {one["container"]["image"] for one in executors.values()} == {IMAGE}
 
 
-def test_the_image_is_a_setting(tmp_path):
+STEP_PODS = {
+    "nodeSelector": {"pool": "shop"},
+    "tolerations": [{"key": "team", "operator": "Equal", "value": "shop", "effect": "NoSchedule"}],
+    "variables": {"HTTPS_PROXY": "http://proxy.example:3128"},
+    "trust": "authorities",
+}
+
+
+def test_image_and_place_of_every_step_are_settings(tmp_path):
     program = (
-        "from pipelines.compile import compile_pipelines; "
-        f"print(compile_pipelines({str(tmp_path)!r})[0].read_text())"
+        f"from pipelines.compile import compile_pipelines; compile_pipelines({str(tmp_path)!r})"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"COTERIE_IMAGE": "registry.example/coterie:7", "PATH": "", **python_path()},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "image: registry.example/coterie:7" in done.stdout
-    assert IMAGE not in done.stdout
+    given = {
+        "COTERIE_IMAGE": "registry.example/coterie:7",
+        "COTERIE_STEP_PODS": json.dumps(STEP_PODS),
+    }
+    environment = {**given, "PATH": "", **python_path()}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    for name in ALL:
+        spec, platform = yaml.safe_load_all((tmp_path / f"{name}.yaml").read_text())
+        pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        for step, executor in spec["deploymentSpec"]["executors"].items():
+            container, pod = executor["container"], pods[step]
+            assert container["image"] == "registry.example/coterie:7", step
+            assert {"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"} in container["env"]
+            assert pod["nodeSelector"]["labels"] == STEP_PODS["nodeSelector"], step
+            assert pod["tolerations"] == STEP_PODS["tolerations"], step
+            (mount,) = pod["configMapAsVolume"]
+            assert mount["mountPath"] == "/etc/coterie/trust", step
+            assert mount["configMapName"] == "authorities", step
 
 
 def python_path():

@@ -1,12 +1,18 @@
 {{/* Every name of an object: coterie.name with the part as its end.
      35 characters at most: KubeRay adds up to 28 of its own, and 63 is the limit. */}}
 {{- define "coterie.base" -}}
-{{- default .Release.Name .Values.nameOverride | trunc 35 | trimSuffix "-" -}}
+{{- $name := default .Release.Name .Values.nameOverride -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "%s is no name for a Service, which begins with a letter and has small letters, digits and hyphens alone: set nameOverride to one" $name) -}}
+{{- end -}}
+{{- $name | trunc 35 | trimSuffix "-" -}}
 {{- end }}
 
 {{- define "coterie.name" -}}
 {{- $context := index . 0 -}}{{- $part := index . 1 -}}
 {{- $base := include "coterie.base" $context -}}
+{{- /* A CronJob's name has 52 characters at most: Kubernetes adds 11 to it for each Job. */ -}}
+{{- if eq $part "features-materialise" }}{{ $base = $base | trunc 31 | trimSuffix "-" }}{{ end -}}
 {{- if $part }}{{ printf "%s-%s" $base $part }}{{ else }}{{ $base }}{{ end -}}
 {{- end }}
 
@@ -109,9 +115,11 @@ seccompProfile: {type: RuntimeDefault}
 {{/* Containers give args and no command: the images' entry point (tini) passes signals on.
 
      What every pod has: list context component-of-service-account token?
+     And a part of the values that may say of its own where it runs; where it does not, pods does.
      Service links would set COTERIE_PORT to a URL where a Service is called coterie. */}}
 {{- define "coterie.pod" -}}
 {{- $context := index . 0 -}}
+{{- $part := dict -}}{{- if gt (len .) 3 }}{{ $part = index . 3 }}{{ end -}}
 serviceAccountName: {{ include "coterie.name" (list $context (index . 1)) }}
 automountServiceAccountToken: {{ index . 2 }}
 enableServiceLinks: false
@@ -121,6 +129,57 @@ imagePullSecrets:
 {{- end }}
 securityContext:
   {{- include "coterie.podSecurity" $context | nindent 2 }}
+{{- with include "coterie.placement" (list $context $part) | fromYaml }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Where a pod runs, as fields of its spec: list context part. */}}
+{{- define "coterie.placement" -}}
+{{- $part := index . 1 -}}
+{{- $pods := default dict (index . 0).Values.pods -}}
+{{- $found := dict -}}
+{{- range $field := list "nodeSelector" "tolerations" "affinity" "priorityClassName" -}}
+{{- with get $part $field | default (get $pods $field) }}{{ $_ := set $found $field . }}{{ end -}}
+{{- end -}}
+{{- toYaml $found -}}
+{{- end }}
+
+{{/* How pods reach what is outside the cluster: by which proxy, and whose certificates they believe. No
+     HTTP_PROXY: what is asked without TLS is within. */}}
+{{- define "coterie.outsideEnv" -}}
+{{- range $name, $value := include "coterie.outsideVariables" . | fromYaml }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "coterie.outsideVariables" -}}
+{{- $found := dict -}}
+{{- with default dict .Values.trust }}{{ if .configMap -}}
+{{- $file := printf "/etc/coterie/trust/%s" .key -}}
+{{- $_ := merge $found (dict "SSL_CERT_FILE" $file "REQUESTS_CA_BUNDLE" $file "AWS_CA_BUNDLE" $file) -}}
+{{- end }}{{ end -}}
+{{- with default dict .Values.proxy }}{{ if .https -}}
+{{- $_ := merge $found (dict "HTTPS_PROXY" .https "NO_PROXY" (list ".svc" ".cluster.local" "localhost" "127.0.0.1" | concat .except | join ",")) -}}
+{{- end }}{{ end -}}
+{{- toYaml $found -}}
+{{- end }}
+
+{{- define "coterie.trustConfigMap" -}}
+{{- dig "configMap" "" (default dict .Values.trust) -}}
+{{- end }}
+
+{{- define "coterie.trustMounts" -}}
+{{- if include "coterie.trustConfigMap" . }}
+- {name: trust, mountPath: /etc/coterie/trust, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "coterie.trustVolumes" -}}
+{{- with include "coterie.trustConfigMap" . }}
+- name: trust
+  configMap: {name: {{ . }}}
+{{- end }}
 {{- end }}
 
 {{/* The object store and Redis, for whoever reads or writes them. */}}
@@ -143,6 +202,7 @@ securityContext:
 # KubeRay refuses a RayService that sets REDIS_PASSWORD itself.
 - name: FEAST_REDIS_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ include "coterie.redisSecret" . }}, key: redis-password}}
+{{- include "coterie.outsideEnv" . }}
 {{- end }}
 
 {{- define "coterie.eventLog" -}}

@@ -366,6 +366,7 @@ def test_which_release_was_live_for_whom_and_why(rollout_store):
 def test_the_future_and_times_without_an_offset_are_not_explained(client):
     assert ask_at(client, time.time() + 3600).status_code == 422
     assert client.get("/v1/admin/rollouts/explain?at=2026-01-31T12:00:00").status_code == 422
+    assert client.get("/v1/admin/rollouts/explain?at=0.5").status_code == 422
     assert client.get("/v1/admin/rollouts/explain").status_code == 422
 
 

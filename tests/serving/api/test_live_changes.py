@@ -334,3 +334,11 @@ def test_what_does_not_fit_is_named(client, method, path, body, where):
     answer = client.request(method, path, json=body)
     assert answer.status_code == 422, answer.text
     assert where in answer.text
+
+
+def test_a_change_id_with_nothing_in_it_is_refused(client):
+    """Taken for none, each of two equal changes would count."""
+    for sent in ("", " "):
+        answer = client.patch(f"/v1/items/{item(3)}", json={"price": 1, "change_id": sent})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["where"] == "body.change_id"

@@ -1,6 +1,10 @@
 import pytest
 from asking import assert_problem, event, post
+from fastapi.testclient import TestClient
 from small_shop import item
+from starlette.datastructures import Headers, MutableHeaders
+
+from serving.launch.request_ids import middlewares
 
 
 @pytest.mark.parametrize("k", ["0", "101", "-1", "x", "1.5"])
@@ -57,6 +61,8 @@ def test_the_wrong_method_is_a_problem_that_names_the_right_one(client):
     assert answer.headers["allow"] == "POST"
     assert client.delete("/v1/admin/rollouts").headers["allow"] == "GET, HEAD, POST"
     assert client.post("/static/app.js").headers["allow"] == "GET, HEAD"
+    assert client.post("/v1/items/a").headers["allow"] == "DELETE, PATCH, PUT"
+    assert client.post("/v1/users/ana").headers["allow"] == "DELETE, GET, HEAD, PUT"
 
 
 def test_a_store_that_does_not_answer_is_a_problem_to_try_again(client, features):
@@ -79,6 +85,31 @@ def test_a_plain_request_id_is_taken_over_and_an_odd_one_is_not(client):
     assert given.headers["x-request-id"] == "abc-1"
     odd = client.get("/healthz", headers={"x-request-id": "a b<script>"})
     assert odd.headers["x-request-id"] != "a b<script>"
+
+
+class SaysWhatWasSent:
+    """As ray.serve._private.http_util.RequestIdMiddleware, which is around every app."""
+
+    def __init__(self, app):
+        self._app = app
+
+    async def __call__(self, scope, receive, send):
+        sent = Headers(scope=scope)["x-request-id"]
+
+        async def say(message):
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("X-Request-ID", sent)
+            await send(message)
+
+        await self._app(scope, receive, say)
+
+
+def test_an_answer_has_one_request_id_also_within_ray_serve(client):
+    [around] = middlewares()
+    served = TestClient(around.cls(SaysWhatWasSent(client.app)))
+    for sent in ("abc-1", "a b<script>"):
+        answer = served.get("/none", headers={"x-request-id": sent})
+        assert answer.headers.get_list("x-request-id") == [answer.json()["request_id"]]
 
 
 def test_every_answer_forbids_what_the_page_does_not_need(client):
