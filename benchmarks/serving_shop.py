@@ -163,7 +163,7 @@ def _recent(
         name: []
         for name in (
             *("recent_item_ids", "recent_kinds", "recent_ts_ms", "recent_wanted_ms"),
-            *("had_item_ids", "had_kinds", "had_wanted_ms"),
+            *("had_item_ids", "had_kinds", "had_wanted_ms", "asked_ts_ms"),
         )
     }
     for row in rows:
@@ -176,7 +176,7 @@ def _recent(
         found["recent_kinds"].append(rng.integers(0, 4, len(chosen)).tolist())
         found["recent_ts_ms"].append(times.tolist())
         found["recent_wanted_ms"].append(times.tolist())
-        for name in ("had_item_ids", "had_kinds", "had_wanted_ms"):
+        for name in ("had_item_ids", "had_kinds", "had_wanted_ms", "asked_ts_ms"):
             found[name].append([])
     return found
 

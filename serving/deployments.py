@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from coterie.data.locks import SQLITE
 from coterie.errors import BadInputError
+from coterie.imports import leave_alone_what_is_here
 from coterie.rollout.live import Live
 from serving.events.event import Entry
 from serving.events.log import EventLog, LogBatch
@@ -262,6 +263,9 @@ class Api:
 
     async def reconfigure(self, content: dict[str, Any]) -> None:
         """Serve this; quick, but for the first time: a replica answers nobody meanwhile."""
+        if not self._begun:
+            # Before a release is loaded, which another one will follow.
+            leave_alone_what_is_here()
         self._router.adopt(Live.from_json(content))
         if not self._begun:
             await asyncio.gather(*map(await_sink, _sink_handles(self._settings)))

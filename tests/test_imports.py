@@ -130,3 +130,26 @@ def test_a_step_that_trains_nothing_comes_without_torch():
         """
     )
     assert said == ["False", "{'size':", "8}", "True"]
+
+
+def test_what_a_process_holds_before_it_answers_is_not_looked_through_again():
+    said = run(
+        """
+        import gc
+        from coterie.imports import leave_alone_what_is_here
+
+        class Ring:
+            pass
+
+        one = Ring()
+        one.itself = one
+        before = sum(isinstance(found, Ring) for found in gc.get_objects())
+        leave_alone_what_is_here()
+        after = sum(isinstance(found, Ring) for found in gc.get_objects())
+        late = Ring()
+        late.itself = late
+        del late
+        print(before, after, gc.collect() > 0, gc.get_threshold()[0])
+        """
+    )
+    assert said == ["1", "0", "True", "10000"]

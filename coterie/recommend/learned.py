@@ -149,9 +149,11 @@ class LearnedTerm:
         shape = (self._heads, width // self._heads)
         state = asked.state.numpy()[sources.row].reshape(shape)
         length = np.maximum(np.sqrt(np.einsum("hd,hd->h", state, state)), 1e-12)
-        heads = self._item_out.numpy()[rows].astype(np.float64).reshape(len(rows), *shape)
+        heads = np.take(self._item_out.numpy(), rows, axis=0).astype(np.float64)
+        heads = heads.reshape(len(rows), *shape)
         out = (heads * (self._scale / length)[:, None]).reshape(len(rows), width)
-        added = (sources.of.rows(_ITEM_IN, self._item_in.numpy()) @ out.T)[sources.of.place]
+        of_items = sources.of.rows(_ITEM_IN, self._item_in.numpy()) @ out.T
+        added = np.take(of_items, sources.of.place, axis=0)
         added *= sources.weight.numpy()[:, None]
         return TermContributions(added, self._bias.numpy()[rows])
 

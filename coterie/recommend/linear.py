@@ -139,11 +139,11 @@ class LinearPart:
         counts = self.weights.of_entries(shoppers)
         # The last, at -1, is what own entries count.
         of_ties = np.append(self.weights.of_ties(shoppers, counts), 1.0)
-        out = self.out.numpy()[columns].astype(np.float64, copy=False).T
+        out = np.take(self.out.numpy(), columns, axis=0).astype(np.float64, copy=False).T
         num_own = int(np.count_nonzero(sources.ties < 0))  # they stand first
         had = shoppers.histories.item_idx[sources.entries[:num_own]]
         parts = np.empty((len(sources.entries), len(columns)))
-        of_own = self.own.numpy()[had].astype(np.float64, copy=False) @ out
+        of_own = np.take(self.own.numpy(), had, axis=0).astype(np.float64, copy=False) @ out
         of_own += among(self.near, had, columns)
         of_own[had[:, None] == columns] = 0.0
         parts[:num_own] = of_own
@@ -171,13 +171,15 @@ class LinearPart:
         for row in range(len(shoppers)):
             some = listed.of(row)
             mine = slice(some.start, int(listed.friends_from[row]))
-            had = own[items[mine]].astype(np.float64, copy=False)
+            had = np.take(own, items[mine], axis=0).astype(np.float64, copy=False)
             states[row] = np.einsum("e,ed->d", weights[mine], had)
             num_own = mine.stop - mine.start
             states[row] += (only or SourceItems(items[some])).weighted_sum(
                 _FRIEND, friend, weights[mine.stop : some.stop], num_own
             )
-            itself.append(weights[mine] * np.einsum("ed,ed->e", had, out[items[mine]]))
+            itself.append(
+                weights[mine] * np.einsum("ed,ed->e", had, np.take(out, items[mine], axis=0))
+            )
         offsets = shoppers.histories.offsets[: len(shoppers) + 1]
         mine = slice(0, int(offsets[-1]))
         mine_items, mine_weights = shoppers.histories.item_idx[mine], counts[mine]

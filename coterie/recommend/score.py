@@ -192,7 +192,7 @@ class Score:
     def _scored(self, queries: Sequence[Query], row: int, items: Ints, beside: Doubles) -> Doubles:
         scores = beside[items] + self._fixed[items]
         for term in self._wide:
-            vectors = self._vectors[term][items].astype(np.float64, copy=False)
+            vectors = np.take(self._vectors[term], items, axis=0).astype(np.float64, copy=False)
             # Not a product of matrices: its rows would come out otherwise beside other items.
             scores += np.einsum("nd,d->n", vectors, queries[term].vector[row].numpy())
         return scores

@@ -47,7 +47,7 @@ class RowMemo(Generic[Row]):
         self._young, self._old, self._bytes = {}, {}, 0
 
     def _keep(self, user_id: str, raw: RawRow, row: Row) -> None:
-        self._bytes += sum(len(value) for value in raw if value)
+        self._bytes += sum(map(len, filter(None, raw)))
         if self._bytes > self._most:
             self._old, self._young, self._bytes = self._young, {}, 0
         self._young[user_id] = raw, row

@@ -80,6 +80,8 @@ def stored_rows(store: Any) -> StoredRows:
 class SqliteFeatureRows:
     """Rows in a SQLite file: one SELECT a view, on a connection of its own.
 
+    To find a value by its key in SQLite costs less than to tell whose and what each of 120 is.
+
     Several threads may read at once, as with Feast's own connection.
     """
 
@@ -93,6 +95,7 @@ class SqliteFeatureRows:
         self._table: Callable[[Any], str] = lambda view: compute_table_id(
             config.project, view, versioned
         )
+        self._selects: dict[tuple[str, ...], str] = {}
         self._opened: sqlite3.Connection | None = None
 
     def read(self, asked: Sequence[Asked]) -> list[list[RawRow]]:
@@ -106,13 +109,21 @@ class SqliteFeatureRows:
     def _rows(self, columns: Columns, user_ids: Sequence[str]) -> list[RawRow]:
         if not user_ids:
             return []
-        keys, names = [self._key(user_id) for user_id in user_ids], columns.names
-        marks = (", ".join("?" * len(values)) for values in (keys, names))
-        table = self._table(columns.view).replace('"', '""')
-        query = _SELECT.format(table, *marks)
-        with closing(self._connection().execute(query, (*keys, *names))) as cursor:
-            found = {(key, name): value for key, name, value in cursor}
-        return [tuple(found.get((key, name)) for name in names) for key in keys]
+        keys = [self._key(user_id) for user_id in user_ids]
+        query = self._select_of(columns).format("), (".join("?" * len(keys)))
+        with closing(self._connection().execute(query, keys)) as cursor:
+            found = {key: values for key, *values in cursor}
+        return [tuple(found[key]) for key in keys]
+
+    def _select_of(self, columns: Columns) -> str:
+        """Write the query of some columns once: with a row a person, not one a value."""
+        about = (columns.view.name, *columns.names)
+        known = self._selects.get(about)
+        if known is None:
+            table = self._table(columns.view).replace('"', '""')
+            values = (_VALUE.format(table, name.replace("'", "''")) for name in columns.names)
+            known = self._selects[about] = _SELECT.format(", ".join(values), "{}")
+        return known
 
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None:
@@ -125,10 +136,8 @@ class SqliteFeatureRows:
         return self._opened
 
 
-_SELECT: Final = (
-    'SELECT entity_key, feature_name, value FROM "{}" '
-    "WHERE entity_key IN ({}) AND feature_name IN ({})"
-)
+_SELECT: Final = "WITH asked (key) AS (VALUES ({1})) SELECT asked.key, {0} FROM asked"
+_VALUE: Final = """(SELECT value FROM "{}" WHERE entity_key = asked.key AND feature_name = '{}')"""
 _MAPPED_BYTES: Final = 1 << 30
 
 

@@ -54,7 +54,11 @@ class ShopperFeatures:
         friends = self.row.friends
         if all(friends.named):  # whom lists draw on whatever the rule
             return self
-        known = [any(row_of(item) >= 0 for item in recent.item_ids) for recent in self.friends]
+        # Who may be named is drawn on whatever they had.
+        known = [
+            not named and any(row_of(item) >= 0 for item in recent.item_ids)
+            for named, recent in zip(friends.named, self.friends, strict=True)
+        ]
         kept = rule.drawn_on(
             Ragged(np.array([0, len(known)], np.int64)),
             np.array(friends.named, np.bool_),

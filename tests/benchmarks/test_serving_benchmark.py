@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from waiting import wait_until
 
-from benchmarks import serving_table
+from benchmarks import list_requests, serving_table
 from benchmarks.serving_flame import REST, draw, stages
 from benchmarks.serving_load import Answers, Connection, Processes, closed_loop, open_loop
 
@@ -122,3 +122,30 @@ def test_sizes_grow_with_shoppers():
     pods = [int(line.split("|")[4]) for line in lines]
     # 1,389 lists/s of 5 ms keep 6.9 CPUs busy, with a third to spare 10.4.
     assert pods == [2, 2, 2, 6]
+
+
+class Work:
+    def outer(self):
+        spend(0.02)
+        self.inner()
+
+    def inner(self):
+        spend(0.01)
+
+
+def spend(seconds):
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def test_stages_of_a_request_are_counted_without_those_within(monkeypatch):
+    stages = (("inner", f"{__name__}:Work.inner"), ("outer", f"{__name__}:Work.outer"))
+    monkeypatch.setattr(list_requests, "STAGES", stages)
+    clock = list_requests.RequestClock()
+    with clock.watching():
+        Work().outer()
+    assert clock.seconds["inner"] == pytest.approx(0.01, rel=0.3)
+    assert clock.seconds["outer"] == pytest.approx(0.02, rel=0.3)
+    Work().outer()
+    assert sum(clock.seconds.values()) < 0.04

@@ -4,12 +4,14 @@ import random
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from feast import FeatureStore
 from redis_server import PASSWORD, RedisServer
 
+from benchmarks import serving_shop
 from coterie import schema
 from coterie.errors import UnavailableError
 from feature_repo.views import CREATED, TIMESTAMP, definitions
@@ -241,3 +243,15 @@ def test_only_so_many_rows_are_kept():
 
 def test_every_list_of_a_shopper_is_read():
     assert len(_ALL) == len(fields(RecentList))
+
+
+def test_the_shop_of_benchmarks_has_every_feature_that_stores_have(tmp_path):
+    views = {
+        one.name: {feature.name for feature in one.features}
+        for one in definitions(str(tmp_path))
+        if hasattr(one, "features")
+    }
+    made = dict(serving_shop._features(np.random.default_rng(0), range(4), 500, 100))
+    assert made
+    for name, columns in made.items():
+        assert columns.keys() == views[name]
