@@ -27,7 +27,7 @@ _MASKED, _OTHER = 0.8, 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class MaskedBatch:
+class MaskedPieces:
     """Tensors of one step, on the device."""
 
     ids: Tensor
@@ -119,7 +119,7 @@ class MaskedTrainee(TextTrainee):
         texts = min(len(self._learned), 2 * self._config.pairs_per_epoch)
         return max(1, texts // (2 * self._config.batch_pairs * world))
 
-    def batch(self, epoch: int, step: int, rank: int, world: int) -> MaskedBatch:
+    def batch(self, epoch: int, step: int, rank: int, world: int) -> MaskedPieces:
         """See the class above. Where texts do not fill the first step, some come again."""
         if self._order[0] != epoch:
             rng = np.random.default_rng((self._config.loop.seed, epoch))
@@ -131,7 +131,7 @@ class MaskedTrainee(TextTrainee):
             rows, np.random.default_rng((self._config.loop.seed, epoch, step, rank))
         )
 
-    def forward(self, batch: MaskedBatch) -> Tensor:
+    def forward(self, batch: MaskedPieces) -> Tensor:
         """Foresee what is hidden; nothing in it waits for the device."""
         states = self.network.states(batch.ids, batch.lengths)
         loss: Tensor = self.head(states.flatten(0, 1)[batch.places], batch.answers)
@@ -143,14 +143,14 @@ class MaskedTrainee(TextTrainee):
         losses = torch.stack([self(one).double() for one in self._held]).cpu()
         return float(torch.exp(-(losses * counts).sum() / counts.sum()))
 
-    def _hidden(self, rows: npt.NDArray[np.int64]) -> list[MaskedBatch]:
+    def _hidden(self, rows: npt.NDArray[np.int64]) -> list[MaskedPieces]:
         """Hide pieces of held-out texts, the same for every epoch."""
         rows = rows[np.argsort(self._lengths[rows], kind="stable")]
         rng = np.random.default_rng(self._config.loop.seed)
         parts = np.split(rows, np.arange(_AT_ONCE, len(rows), _AT_ONCE))
         return [self._masked(part, rng) for part in parts]
 
-    def _masked(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> MaskedBatch:
+    def _masked(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> MaskedPieces:
         ids, lengths = self._cut_of(rows, step=8)
         free = np.flatnonzero(self._there(ids, lengths) & ~np.isin(ids, self._special))
         count = max(1, round(self._config.masked_share * len(free)))
@@ -162,4 +162,4 @@ class MaskedTrainee(TextTrainee):
         swapped = places[(how >= _MASKED) & (how < _OTHER)]
         flat[swapped] = rng.choice(self._used, len(swapped))
         told = {"ids": masked, "lengths": lengths, "places": places, "answers": answers}
-        return MaskedBatch(**{name: self._sent(array) for name, array in told.items()})
+        return MaskedPieces(**{name: self._sent(array) for name, array in told.items()})
