@@ -132,7 +132,7 @@ async def measure(shop: Path, state: str) -> dict[str, dict[str, float]]:
     from serving.settings import read_settings
 
     read_settings().metrics_folder.mkdir(parents=True)
-    deployments._sink_handles = lambda _: []
+    deployments._sink_handles = lambda settings: []  # noqa: ARG005
     digest = load_release(str(shop / "release")).digest
     replica = deployments.Api()
     app = replica.__serve_build_asgi_app__()
