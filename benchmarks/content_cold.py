@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.content_sets import ContentSet
+from benchmarks.content_table import HAD_THEY_BEEN_KNOWN
 from coterie.data.dataset import Ints, TrainingSet
 from coterie.data.hidden import hidden_pairs
 from coterie.models.content import ContentConfig, ContentModel
@@ -26,7 +27,8 @@ def measure_cold(
     What cold items get beside their scores in mixed lists is found on validation.
 
     Returns:
-        By row, recall and NDCG of cold targets among cold items; under ``mixed`` (cold items by
+        By row, recall and NDCG of cold targets among cold items, ``had they been known`` by a model
+        that learned from what people did with them; under ``mixed`` (cold items by
         their neighbours alone) and ``mixed, mapped`` NDCG of known targets with cold items in the
         catalogue and without, and of cold targets in mixed lists.
     """
@@ -36,7 +38,9 @@ def measure_cold(
     model = _fitted(placed, replace(found.validation.fit, validation=None), None)
     model.place_new(found.validation.serve or found.validation.fit)
     placed = model.chosen_config()
-    draws = [_draw(found, placed, kinds, seed) for seed in range(DRAWS)]
+    task = found.test
+    known = _fitted(replace(placed, map_new=False), task.fit, task.serve or task.fit)
+    draws = [_draw(found, placed, kinds, seed, known) for seed in range(DRAWS)]
     means = {
         row: {f: round(float(np.mean([d[row][f] for d in draws])), 5) for f in draws[0][row]}
         for row in draws[0]
@@ -46,7 +50,11 @@ def measure_cold(
 
 
 def _draw(
-    found: ContentSet, config: ContentConfig, kinds: tuple[str, ...], seed: int
+    found: ContentSet,
+    config: ContentConfig,
+    kinds: tuple[str, ...],
+    seed: int,
+    known: ContentModel | None = None,
 ) -> dict[str, dict[str, float]]:
     task, n = found.test, found.test.fit.num_items
     rng = np.random.default_rng(seed)
@@ -56,7 +64,10 @@ def _draw(
     served = fit if task.serve is None else _without(task.serve, cold)
     asked_cold = task.held_out.take(cold[task.held_out.item_idx])
     asked_known = task.held_out.take(~cold[task.held_out.item_idx])
-    hidden = hidden_pairs(served.interactions, n, served.again)
+    # What a shopper had of the cold items is hidden, too: no target can be among it, so it would
+    # only stand before what they want next.
+    seen = task.serve or task.fit
+    hidden = hidden_pairs(seen.interactions, n, seen.again)
     whole = _fitted(config, fit, served)
     rows: dict[str, dict[str, float]] = {}
 
@@ -83,12 +94,14 @@ def _draw(
             "cold": found_cold,
         }
     rows["all, mapped"] = among(whole.scores)
+    if known is not None:
+        rows[HAD_THEY_BEEN_KNOWN] = among(known.scores)
     return rows
 
 
 def _fitted(config: ContentConfig, fit: TrainingSet, served: TrainingSet | None) -> ContentModel:
     model = ContentModel(config)
-    model.fit(fit)
+    model.fit(replace(fit, validation=None))
     if served is not None:
         model.serve(served)
     return model

@@ -44,7 +44,7 @@ from coterie.progress import Progress, silent
 from coterie.training.validation import Validation
 
 TASTE: Final = ("ease", "walk", "next")
-LEARNED: Final = (*TASTE, "popular", "friends")
+LEARNED: Final = (*TASTE, "popular", "smoothed", "friends")
 """Parts that say nothing of an item that nobody had: content maps to them."""
 PARTS: Final = (
     *TASTE,

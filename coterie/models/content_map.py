@@ -3,6 +3,10 @@
 Whatever was learned of items that somebody had (vectors, biases, scores) is regressed on their
 content (Tikhonov's ridge), so that an item that nobody had gets the like at once. Of an item that
 people had, what the map would say had nobody had it is known without a second fit.
+
+Beside words and vectors the map reads groups: categories, brands and tags, each a number of its
+own. So it contains the mean of a category, held back by how few items there are, and never has to
+guess a shelf from words alone.
 """
 
 from dataclasses import dataclass
@@ -11,6 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
@@ -24,6 +30,9 @@ WIDTH: Final = 128
 """Numbers an item in each kind of content: its widest components."""
 RIDGE: Final = 10.0
 """Strength of the regression, as so many items of length 1."""
+GROUPS: Final = {"category": "/", "brand": None, "tags": ","}
+"""Columns of the items that put them into groups, and what stands between those of one item. Of
+each the ``WIDTH`` largest groups count, if they have two items or more."""
 
 
 def content_features(data: TrainingSet, kinds: tuple[str, ...]) -> Doubles:
@@ -42,6 +51,19 @@ def content_features(data: TrainingSet, kinds: tuple[str, ...]) -> Doubles:
     return np.hstack([_of_length_1(part) for part in found])
 
 
+def group_features(data: TrainingSet) -> Doubles:
+    """Mark the groups of items, (items, groups): of each column a part of length 1, or 0.
+
+    A category path is a group, and so is each of its levels.
+    """
+    there = [] if data.items is None else data.items.column_names
+    found = [np.zeros((data.num_items, 0))]
+    for name, mark in GROUPS.items():
+        if name in there:
+            found.append(_of_length_1(_marked(data.item_column(name), mark)))
+    return np.hstack(found)
+
+
 @dataclass(frozen=True)
 class ContentMap:
     """A map from content to whatever was learned of items, fitted on those that somebody had."""
@@ -55,7 +77,8 @@ class ContentMap:
     def of(cls, data: TrainingSet, kinds: tuple[str, ...]) -> "ContentMap":
         """Describe the items of a training set, and see who had which."""
         known = np.asarray(engagement(data).sum(axis=0)).ravel() > 0
-        return cls(content_features(data, kinds), known)
+        groups = group_features(data) if WORDS in kinds else np.zeros((data.num_items, 0))
+        return cls(np.hstack([content_features(data, kinds), groups]), known)
 
     @cached_property
     def new(self) -> Ints:
@@ -104,6 +127,25 @@ def _widest(vectors: npt.NDArray[Any]) -> Doubles:
     given = vectors.astype(np.float64)
     _, axes = np.linalg.eigh(given.T @ given)
     return np.asarray(given @ axes[:, -WIDTH:])
+
+
+def _marked(column: pa.ChunkedArray, mark: str | None) -> Doubles:
+    """Mark by 1 the largest groups that each item's text names, in parts and as a whole."""
+    whole = pc.fill_null(column, "").combine_chunks()
+    row, value = np.arange(len(whole)), whole
+    if mark is not None:
+        parts = pc.split_pattern(whole, mark)
+        row = np.concatenate([row, pc.list_parent_indices(parts).to_numpy()])
+        value = pa.concat_arrays([whole, pc.list_flatten(parts)])
+    value = pc.utf8_trim_whitespace(value)
+    code = pc.dictionary_encode(value).indices.to_numpy()
+    named = pc.not_equal(value, "").to_numpy(zero_copy_only=False)
+    ones = (np.ones(named.sum()), (row[named], code[named]))
+    marked = sparse.csc_matrix(ones, (len(whole), code.max(initial=0) + 1))
+    marked.data[:] = 1.0
+    items = np.diff(marked.indptr)
+    largest = np.argsort(-items, kind="stable")[:WIDTH]
+    return np.asarray(marked[:, np.sort(largest[items[largest] > 1])].toarray())
 
 
 def _of_length_1(part: Doubles) -> Doubles:

@@ -4,7 +4,7 @@ Nothing is known of who had them, so their scores are guesses, nearer to the mea
 known items, and without popularity's help: in a mixed list they would hardly come up. A bonus, the
 same for all of them, is therefore found on validation: a tenth of the known items are scored as if
 they were new (``ContentMap.as_if_new``), and the bonus is the one that finds most of these while
-what is known loses next to nothing.
+what is known loses next to nothing, by a bound that leaves room for the chance of who was asked.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,12 @@ from coterie.recommend.recommender import Recommender
 from coterie.recommend.terms import Parameters
 from coterie.training.validation import Validation
 
-BONUSES: Final = (-1.0, -0.5, -0.25, 0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-"""In units of the scores' spread."""
+BONUSES: Final = (-8.0, -4.0, -2.0, -1.0, -0.5, -0.25, 0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+"""In units of the scores' spread. The first leaves new items out of nearly all mixed lists."""
 MAY_COST: Final = 0.008
-"""Part of NDCG on known items that new ones beside them may cost."""
+"""Part of NDCG on known items that new ones beside them may cost, for all that chance may hide."""
+_SURE: Final = 1.645
+"""Standard errors over shoppers above the mean: one-sided, 95 in 100."""
 _AS_IF_NEW: Final = 0.1
 _PER_ITEM: Final = ("item_in", "item_out", "item_bias")
 
@@ -69,13 +71,14 @@ def find_bonus(data: TrainingSet, items: Ints, scored: ScoredTwice, unit: float)
             tried[place][:, column] = as_new.float() + bonus * unit
         return tried
 
-    known = of_known.ndcg_of_each(each, 1 + len(BONUSES))
-    new = of_new.ndcg_of_each(each, 1 + len(BONUSES))
-    if not known or not new:
+    known = of_known.ndcg_by_shopper(each, 1 + len(BONUSES))
+    new = of_new.ndcg_of_each(each, 1 + len(BONUSES))[1:]
+    if not known.size or not new:
         return 0.0
-    free = [p for p in range(1, 1 + len(BONUSES)) if known[p] >= known[0] * (1.0 - MAY_COST)]
-    best = max(free, key=lambda p: (round(new[p], 6), -p), default=1)
-    return BONUSES[best - 1]
+    lost = known[0] - known[1:]
+    most = lost.mean(axis=1) + _SURE * lost.std(axis=1) / len(known[0]) ** 0.5
+    free = [p for p, cost in enumerate(most) if cost <= known[0].mean() * MAY_COST]
+    return BONUSES[max(free, key=lambda p: (round(new[p], 6), -p), default=0)]
 
 
 def lift_new(

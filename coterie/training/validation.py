@@ -1,8 +1,9 @@
 """The score that training stops on: NDCG over the full ranking, in torch, on the model's device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from coterie.data.dataset import Interactions, Ints, TrainingSet
@@ -54,6 +55,17 @@ class Validation:
         if len(self) == 0:
             return []
         total = torch.zeros(n, device=self._users.device)
+        for block in self._blocks(score):
+            total += block.sum(1)
+        return [float(part) / len(self) for part in total]
+
+    def ndcg_by_shopper(self, score: Score, n: int) -> npt.NDArray[np.float64]:
+        """Tell NDCG@k of n scores, as ``ndcg_of_each`` does, of each shopper, (n, shoppers)."""
+        blocks = [block.double().cpu().numpy() for block in self._blocks(score)]
+        return np.concatenate(blocks, axis=1) if blocks else np.zeros((n, 0))
+
+    def _blocks(self, score: Score) -> Iterator[torch.Tensor]:
+        """Tell NDCG@k of some shoppers after others, (n, b)."""
         for start in range(0, len(self), self._rows):
             stop = min(start + self._rows, len(self))
             scores = score(self._users[start:stop]).float().clone()
@@ -65,8 +77,7 @@ class Validation:
             hits[row, item] = True
             dcg = (hits.expand_as(scores).gather(2, ranked) * self._gains).sum(2)
             count = torch.bincount(row, minlength=stop - start).clamp(1, self._k)
-            total += (dcg / self._ideal[count - 1]).sum(1)
-        return [float(part) / len(self) for part in total]
+            yield dcg / self._ideal[count - 1]
 
 
 class _Cells:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.content import WHAT, measure
+from benchmarks.content_cold import _draw
 from benchmarks.content_groups import measure_groups
 from benchmarks.content_sets import read_amazon, read_lastfm, read_tiktok, read_yelp
 from benchmarks.content_table import write_tables
@@ -17,16 +18,15 @@ from coterie.models.content import ContentConfig
 USERS, ITEMS = 40, 120
 
 
-def write_tiktok(folder):
+def write_tiktok(folder, train=12):
     """Two tastes; what one likes has the same picture."""
     rng = np.random.default_rng(0)
     taste = np.arange(ITEMS) % 2
-    for part, n in (("train", 12), ("val", 3), ("test", 6)):
-        rows = [
-            (user, item)
-            for user in range(USERS)
-            for item in rng.choice(np.flatnonzero(taste == user % 2), n, replace=False)
-        ]
+    own = [rng.permutation(np.flatnonzero(taste == user % 2)) for user in range(USERS)]
+    start = 0
+    for part, n in (("train", train), ("val", 3), ("test", 6)):
+        rows = [(user, item) for user in range(USERS) for item in own[user][start : start + n]]
+        start += n
         text = "user,item\n" + "".join(f"{u},{i}\n" for u, i in rows)
         (folder / f"{part}.csv").write_text(text)
     noise = rng.normal(size=(ITEMS, 8)) * 0.1
@@ -43,6 +43,8 @@ def test_a_set_is_measured_warm_and_cold(tmp_path):
     assert set(found["rows"]) >= {"EASE", "taste", "taste and image", "taste and content"}
     assert found["cold"]["image"]["ndcg"] > found["cold"]["random"]["ndcg"] + 0.05
     assert found["cold"]["all, mapped"]["ndcg"] > found["cold"]["random"]["ndcg"] + 0.05
+    known = found["cold"]["had they been known"]["ndcg"]
+    assert known > found["cold"]["random"]["ndcg"] + 0.05
     mixed = found["cold"]["mixed, mapped"]
     assert mixed["known_with_cold"] > 0.9 * mixed["known_without_cold"]
     assert found["rows"]["content alone"]["weights"]["image"] > 0
@@ -50,6 +52,14 @@ def test_a_set_is_measured_warm_and_cold(tmp_path):
     assert "| TikTok @20 | taste and content |" in tables
     assert "by cold items beside them" in tables
     assert "a friend had it" not in tables  # nobody has friends there
+
+
+def test_what_a_shopper_had_of_the_cold_items_is_not_in_their_lists(tmp_path):
+    """Of their taste people had all but the targets, so pictures alone find every cold one."""
+    write_tiktok(tmp_path, train=51)
+    told = read_tiktok(tmp_path)
+    rows = _draw(told, ContentConfig(("image",), (1.0,)), ("image",), 0)
+    assert rows["image"]["ndcg"] > 0.99
 
 
 def test_targets_are_told_apart_by_whether_a_friend_had_them(tmp_path):

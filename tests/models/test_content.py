@@ -14,9 +14,9 @@ from coterie.errors import BadInputError
 from coterie.fitting.dataset_file import digest, pack, unpack
 from coterie.models.content import ContentConfig, ContentModel
 from coterie.models.content_graph import content_graphs
-from coterie.models.content_map import ContentMap
+from coterie.models.content_map import ContentMap, group_features
 from coterie.models.content_signal import ContentSignal
-from coterie.models.new_items import fill_new, find_bonus
+from coterie.models.new_items import BONUSES, fill_new, find_bonus
 from coterie.models.social import SocialModel
 from coterie.models.social_config import SocialConfig
 from coterie.recommend.content import ContentTerm
@@ -207,6 +207,38 @@ def test_only_items_that_nobody_had_get_what_content_maps_to_them():
     assert 0.0 < filled["item_bias"][COLD] < 2.0  # a lamp's
 
 
+def grouped(**columns):
+    """The shop, its words all different, so that groups alone tell which items are alike."""
+    items = pa.table({"item_id": list("abcde"), "title": ["v", "w", "x", "y", "z"], **columns})
+    return replace(shop(), items=items)
+
+
+def test_groups_are_paths_with_their_levels_brands_and_tags_of_two_items_or_more():
+    marks = group_features(
+        grouped(
+            category=["Home/Lamps", "Home/Lamps", "Home", None, "Garden"],
+            brand=["A", "B", "A", "", "C"],
+            tags=["red, small", "small", "", "red", "red,red"],
+        )
+    )
+    alike = np.round(marks @ marks.T, 3)
+    assert np.diag(alike).tolist() == [3.0, 2.0, 2.0, 1.0, 1.0]  # a part a column that tells
+    assert marks.shape == (5, 3 + 1 + 2)
+    assert alike[3, 4] == 1.0  # red, however often it is said
+    assert alike[1, 4] == 0.0
+    assert alike[0, 1] > 1.0
+    assert alike[0, 2] > 1.5  # Home and brand A
+
+
+@pytest.mark.parametrize("column", ["category", "brand", "tags"])
+def test_an_item_that_nobody_had_is_expected_near_the_mean_of_its_group(column):
+    content = ContentMap.of(grouped(**{column: ["L", "L", "H", "H", "L"]}), ("words",))
+    assert list(content.new) == [COLD]
+    found = content.of_new(np.array([[3.0, 1.0]] * 2 + [[-3.0, 1.0]] * 2 + [[99.0, 99.0]]))[0]
+    assert 0.4 < found[0] < 3.0  # held back, as two items are few
+    assert found[1] == pytest.approx(1.0, abs=0.1)
+
+
 def test_new_items_are_lifted_until_known_ones_would_lose():
     """Twelve people, of whom two want what would be new: it comes before what nobody wants."""
     data = shop(validation=events([*range(12), 0, 1], [*[0, 1] * 6, 4, 4]))
@@ -217,7 +249,27 @@ def test_new_items_are_lifted_until_known_ones_would_lose():
         return known, torch.full((len(users), 1), -0.4)
 
     assert find_bonus(data, np.array([COLD]), scored, 1.0) == 0.5
+
+    def first(users):
+        return scored(users)[0], torch.full((len(users), 1), 99.0)
+
+    assert find_bonus(data, np.array([COLD]), first, 1.0) == BONUSES[0]  # known items lose anyhow
     assert find_bonus(replace(data, validation=None), np.array([COLD]), scored, 1.0) == 0.0
+
+
+def test_what_new_items_cost_is_bounded_for_others_than_those_who_were_asked():
+    """Of 400 some would see a new item first: six lose .6 % on average, and by chance up to .9."""
+    data = shop(validation=events([*range(400)] * 2, [0] * 400 + [COLD] * 400))
+    data = replace(data, interactions=events([399], [3]), num_users=400)
+
+    def found(losers):
+        def scored(users):
+            known = torch.tensor([1.0, 0.0, 0.0, 0.0, -5.0]).repeat(len(users), 1)
+            return known, torch.where(users[:, None] < losers, 0.7, -0.4)
+
+        return find_bonus(data, np.array([COLD]), scored, 1.0)
+
+    assert [found(losers) for losers in (0, 3, 6)] == [0.5, 0.5, -0.5]
 
 
 def test_without_content_nothing_moves():
@@ -248,6 +300,18 @@ def test_the_content_model_gives_what_was_learned_to_items_that_nobody_had():
     assert scores[1][0, COLD] > scores[1][1, COLD]
     assert scores[2][:, COLD] == pytest.approx(scores[1][:, COLD] + 1.0, abs=1e-5)
     assert np.array_equal(scores[2][:, :COLD], scores[0][:, :COLD])
+
+
+def test_a_walk_from_neighbours_in_content_is_learned_too():
+    """It ends at what somebody had, so it says nothing of other items until it is mapped."""
+    scores = []
+    for map_new in (False, True):
+        weights = (("words", "smoothed"), (0.0, 1.0))
+        model = ContentModel(ContentConfig(*weights, map_new=map_new, new_item_bonus=0.0))
+        model.fit(shop())
+        scores.append(model.scores(np.array([0]))[0])
+    assert scores[0][0] > scores[0][COLD] == 0.0
+    assert scores[1][0] > scores[1][COLD] > scores[1][[2, 3]].max() + 0.1
 
 
 def test_the_refit_keeps_the_bonus_of_new_items():
