@@ -75,8 +75,11 @@ class RequestClock:
         for name, place in STAGES:
             module, _, path = place.partition(":")
             *owners, method = path.split(".")
-            owner = functools.reduce(getattr, owners, importlib.import_module(module))
-            inside = vars(owner)[method]
+            try:
+                owner = functools.reduce(getattr, owners, importlib.import_module(module))
+                inside = vars(owner)[method]
+            except (ModuleNotFoundError, AttributeError, KeyError):
+                continue
             kept.append((owner, method, inside))
             setattr(owner, method, self._watched(name, inside))
         gc.callbacks.append(self._garbage)
