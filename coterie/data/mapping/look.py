@@ -23,6 +23,8 @@ EMPTY, WHOLE, NUMBER, COMMA, UNIX, TIME, FLAG, WORD, TEXT, ID, LIST, PLACE = (
 """Types."""
 _MOST = 0.99
 """Share of the values that a type must fit."""
+_DATED = 0.9
+"""Share of the values that must be times: the rest is bad, and ingest sets it aside and says so."""
 _FEW = 50
 _UNIX_S: Final = (631_152_000, 4_102_444_800)
 """1990 to 2100."""
@@ -101,7 +103,7 @@ def _type(name: str, values: pa.Array, distinct: pa.Array) -> tuple[str, tuple[s
         return _numeric(name, values), ()
     if _share(values, _COMMA) >= _MOST:
         return COMMA, ()
-    if _share(values, _ISO) >= _MOST:
+    if _share(values, _ISO) >= _DATED:
         return TIME, ()
     if formats := time_formats(distinct):
         return TIME, formats
@@ -138,19 +140,21 @@ def _told_as_time(name: str) -> bool:
 
 
 def time_formats(distinct: pa.Array) -> tuple[str, ...]:
-    """List the forms of ``strptime`` that all of some texts have."""
+    """List the forms of ``strptime`` that all of some texts have, but for a few that have none."""
     texts = pd.Series(distinct.to_pandas(), dtype=object)
-    some = texts.iloc[:5].tolist()
-    if not some or not all(re.search(r"\d", text) and len(text) >= 6 for text in some):
+    some = texts.iloc[:20]
+    if len(some) == 0 or some.str.contains(r"^(?=.*\d).{6,}$").mean() < 0.5:
         return ()
-    likely = [form for form in FORMATS if _all_fit(texts.iloc[:20], form)]
-    return tuple(form for form in likely if _all_fit(texts, form))
+    read = {form: _fits(texts, form) for form in FORMATS if _fits(some, form).any()}
+    readable = np.any([*read.values(), np.zeros(len(texts), bool)], axis=0)
+    if readable.mean() < _DATED:
+        return ()
+    return tuple(form for form, fits in read.items() if fits[readable].mean() >= _MOST)
 
 
-def _all_fit(texts: "pd.Series[str]", form: str) -> bool:
-    utc = "%z" in form
-    parsed = pd.to_datetime(texts, format=form, errors="coerce", utc=utc)
-    return bool(parsed.notna().mean() >= _MOST)
+def _fits(texts: "pd.Series[str]", form: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    parsed = pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form)
+    return np.asarray(parsed.notna())
 
 
 def distinct_values(files: list[Path], form: FileForm, column: str, most: int) -> pa.Array:

@@ -4,7 +4,7 @@ import pytest
 
 from coterie.data.ingest import IngestConfig, ingest
 from coterie.data.mapping.document import parse_mapping
-from coterie.data.mapping.look import look_at
+from coterie.data.mapping.look import TIME, look_at
 from coterie.data.mapping.survey import survey, with_rules
 from coterie.data.mapping.write import mapping_text
 from coterie.data.simulate import ShopConfig, simulate
@@ -204,3 +204,22 @@ def test_a_folder_without_tables_is_refused(tmp_path):
         survey(write(tmp_path / "x"))
     with pytest.raises(BadInputError, match="no folder of this machine"):
         survey(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    "form", ["2026-01-{:02d} 10:00:00 +0100", "2026-01-{:02d}T10:00:00Z", "{:02d}/01/2026"]
+)
+def test_a_bad_time_among_the_first_does_not_hide_the_others(form):
+    days = [form.format(1 + at % 28) for at in range(200)]
+    look = look_at("paid", pa.array([*days[:2], "not-a-date", *days[2:]], pa.string()))
+    assert look.type == TIME
+    assert look.formats in ((), ("%Y-%m-%d %H:%M:%S %z",), ("%d/%m/%Y",))
+    mostly = [*days[:28], *(f"note {at}" for at in range(20))]
+    assert look_at("paid", pa.array(mostly, pa.string())).type != TIME
+
+
+def test_the_order_of_day_and_month_is_not_taken_for_a_bad_value():
+    days = ["01/02/2026", "05/01/2026", "13/02/2026"] * 5
+    assert look_at("paid", pa.array(days, pa.string())).formats == ("%d/%m/%Y",)
+    unsure = look_at("paid", pa.array(["01/02/2026", "05/01/2026"] * 5, pa.string()))
+    assert set(unsure.formats) == {"%d/%m/%Y", "%m/%d/%Y"}
