@@ -43,6 +43,15 @@ def test_events_come_in_the_order_of_time_within_the_days(shop, log):
     assert 89 < days < 90
 
 
+def test_the_last_week_is_about_as_busy_as_the_one_before(log, small):
+    """What shoppers who were to come did not do is not owed to the last days."""
+    start = log.ts.iloc[0].normalize()
+    back = 89 - (log.ts - start).dt.days
+    last, before = (back < 7).sum(), ((back >= 7) & (back < 14)).sum()
+    assert last == pytest.approx(before, rel=0.06)
+    assert simulate(small).events.num_rows == pytest.approx(small.num_events, rel=0.01)
+
+
 def test_ids_read_as_promised(shop):
     assert shop.users["user_id"][42].as_py() == "shopper-0042"
     assert shop.items["item_id"][137].as_py() == "item-0137"

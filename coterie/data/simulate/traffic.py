@@ -22,6 +22,9 @@ class Traffic:
         self._events_a_visit = 2.4
         self._chance = np.array([0.25, 0.40])
         """Purchases a visit: alone, by friends."""
+        self._planned = 0
+        self._kept = 1.0
+        """Visits a planned one: nobody comes twice a day for an item, or for one that they own."""
         self._events = 0.0
         self._bought = 0.0
         self._caused = 0.0
@@ -32,17 +35,24 @@ class Traffic:
         if left == 0:
             return 0, 0
         events = max(self._config.num_events - self._events, 0.0) * self._crowd[day] / left
-        visits = events / self._events_a_visit
+        # What falls away is made up for on the same day: owed to all days that are left, it would
+        # heap up on the last.
+        visits = events / (self._events_a_visit * self._kept)
         share = self._config.influence
         alone, by_friends = self._chance
         # Purchases by friends are ``share`` of today's, and make up for days with too few.
         caused = share * alone * visits / ((1 - share) * by_friends + share * alone)
         owed = (share * self._bought - self._caused) / max(by_friends, 1e-6)
         caused = float(np.clip(caused + 0.5 * owed, 0.0, 0.6 * visits)) if share else 0.0
-        return round(visits - caused), round(caused)
+        alone_today, caused_today = round(visits - caused), round(caused)
+        self._planned = alone_today + caused_today
+        return alone_today, caused_today
 
     def learn(self, visits: Visits) -> None:
         """Look at how a day went."""
+        if self._planned >= 20:
+            # A shop where nearly everything is owned would plan without end.
+            self._kept = 0.7 * self._kept + 0.3 * max(len(visits) / self._planned, 0.5)
         if len(visits) == 0:
             return
         bought, caused = visits.reach == BOUGHT, visits.friend >= 0
