@@ -24,9 +24,11 @@ class Ragged:
     """Shape (n + 1,)."""
 
     @classmethod
-    def of(cls, counts: npt.NDArray[np.integer]) -> "Ragged":
+    def of(cls, counts: npt.NDArray[np.integer | np.bool_]) -> "Ragged":
         """Make rows of so many entries each, shape (n,)."""
-        return cls(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+        offsets = np.zeros(len(counts) + 1, np.int64)
+        np.cumsum(counts, out=offsets[1:])
+        return cls(offsets)
 
     @classmethod
     def of_rows(cls, row: Ints, num_rows: int) -> "Ragged":
@@ -40,7 +42,7 @@ class Ragged:
     @property
     def counts(self) -> Ints:
         """Entries of each row, shape (n,)."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     @property
     def row(self) -> Ints:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from coterie.data.dataset import Floats
+from coterie.data.ragged import Ragged
 from coterie.recommend.terms import Asked, Parameters, Query, Sources, TermContributions
 
 
@@ -23,6 +24,7 @@ class NewcomerTerm:
         self._weight, self._popularity = weight, popularity
         known = torch.from_numpy(popularity.astype(np.float64)).log1p()
         self._vectors = (float(weight) * known)[:, None]
+        self._numbers = self._vectors[:, 0].numpy()
 
     @property
     def vectors(self) -> torch.Tensor:
@@ -36,7 +38,7 @@ class NewcomerTerm:
     def split(self, asked: Asked, sources: Sources, items: torch.Tensor) -> TermContributions:
         """See ScoreTerm."""
         share = newness(asked, sources.row, sources.row + 1)
-        return TermContributions(popular=(share * self._vectors[items, 0]).numpy())
+        return TermContributions(popular=share.numpy() * self._numbers[items.numpy()])
 
     def times(self, factor: float) -> "NewcomerTerm":
         """See ScoreTerm."""
@@ -51,7 +53,7 @@ def newness(asked: Asked, first: int, stop: int) -> torch.Tensor:
     """Compute shares of popularity that count for shoppers from ``first`` to before ``stop``."""
     total, listed = asked.weighed.total, asked.shoppers.friends
     bounds = listed.offsets[first : stop + 1]
-    person = listed.person[bounds[0] : bounds[-1]]
-    so_far = np.concatenate([[0], np.cumsum(total[person] > 0)])
-    friends = np.diff(so_far[bounds - bounds[0]])
+    has_some = total[listed.person[bounds[0] : bounds[-1]]] > 0
+    so_far = Ragged.of(has_some).offsets[bounds - bounds[0]]
+    friends = so_far[1:] - so_far[:-1]
     return torch.from_numpy((1.0 + total[first:stop]) ** -2 / (1.0 + friends))

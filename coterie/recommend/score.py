@@ -59,6 +59,7 @@ class Score:
         self._wide = [t for t in range(len(self._terms)) if self._terms[t].vectors.shape[1] >= WIDE]
         self._vectors = [term.vectors.numpy() for term in self._terms]
         self._fixed = learned.bias
+        self._num = len(learned.vectors)
         blocks = [self._vectors[t].astype(np.float32, copy=False) for t in self._wide]
         known = before._retriever if before else None
         self._retriever: Retriever = Retriever(blocks, self._fixed, known)
@@ -97,7 +98,7 @@ class Score:
     @property
     def num_items(self) -> int:
         """Items of the release."""
-        return len(self._learned.vectors)
+        return self._num
 
     @property
     def retriever(self) -> Retriever:
