@@ -99,7 +99,7 @@ class Blend:
         """Score all items by each of the first terms, as the recommender does."""
         asked = self._alone.read(shoppers)
         first = self._alone.every(self._alone.queries(asked))
-        first[asked.lost] = self._popularity
+        first[torch.from_numpy(asked.lost)] = self._popularity
         others = self._others if num_terms is None else self._others[: num_terms - 1]
         terms = [added.term for added in others]
         return [first, *(all_scores(term, term.query(asked)) for term in terms)]

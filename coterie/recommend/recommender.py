@@ -213,7 +213,7 @@ class Recommender:
             there[asked.shoppers.seen[bounds[0] : bounds[1]]] = False
             return there
 
-        lost = asked.lost.numpy()
+        lost = asked.lost
         queries = self._score.queries(asked)
         found = self._score.find(queries, k, count, listable, also, by_codes)
         item_idx = np.full((len(lost), k), -1, np.int64)
@@ -248,7 +248,7 @@ class Recommender:
         """Score the same items for each shopper, seen and hidden ones too, in the order given."""
         asked = self._asked(shoppers)
         exact = self._score.exact(self._score.queries(asked), rows)
-        exact[asked.lost.numpy()] = self._popularity[rows]
+        exact[asked.lost] = self._popularity[rows]
         items = np.broadcast_to(rows, exact.shape)
         return Lists(items, exact.astype(np.float32), self._sources(asked))
 
@@ -263,7 +263,7 @@ class Recommender:
         """Score all items, seen and hidden ones too, in single precision, shape (b, items)."""
         asked = self.read(shoppers)
         scores = self._score.every(self._score.queries(asked))
-        scores[asked.lost] = torch.from_numpy(self._popularity).float()
+        scores[torch.from_numpy(asked.lost)] = torch.from_numpy(self._popularity).float()
         return scores
 
     @torch.inference_mode()
@@ -322,7 +322,8 @@ class Recommender:
         if allowed is None:
             return self._available
         # Who asked may not know yet of items that were added: they are not to be listed.
-        return np.pad(allowed, (0, self.num_items - len(allowed)))
+        added = self.num_items - len(allowed)
+        return np.pad(allowed, (0, added)) if added else allowed
 
     def _sources(self, asked: Asked) -> tuple[ListSource, ...]:
         own = (asked.weighed.total[: len(asked.shoppers)] > 0).tolist()

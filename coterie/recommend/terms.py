@@ -52,9 +52,9 @@ class Asked:
     """What the only shopper of a batch of one draws on: read once, for scores and reasons."""
 
     @property
-    def lost(self) -> torch.Tensor:
+    def lost(self) -> npt.NDArray[np.bool_]:
         """Shoppers of whom nothing is known, shape (b,): popularity alone ranks for them."""
-        return torch.from_numpy(~self.state.numpy().any(axis=1))
+        return np.asarray(~self.state.numpy().any(axis=1))
 
     @property
     def source_items(self) -> Ints:

@@ -50,7 +50,7 @@ def group_list(
     allowed = maker.catalogue.allowed(wanted).copy()
     # What one of them had is nothing to buy together; whose it is, the list does not tell.
     allowed[had] = False
-    known = ~asked.lost.numpy()
+    known = ~asked.lost
     if not known.any():
         known[:1] = True  # nothing is known of anybody: what most people had
     best = recommender.recommend(asked, POOL, allowed).item_idx[known]

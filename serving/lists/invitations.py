@@ -104,5 +104,5 @@ def _looked_at(
     asked = items.recommender.read(as_shoppers(columns.histories, strengths))
     others = sample_of(maker.catalogue.columns.available)
     scores = items.recommender.score(asked, np.append(row, others)).score
-    lost = asked.lost.numpy()
+    lost = asked.lost
     return wants(scores, lost), fits(scores, lost), has_it

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from coterie.content.encoder import ContentEncoder
 from coterie.data.changes import RowState
-from coterie.data.dataset import Ints
+from coterie.data.dataset import Floats, Ints
 from coterie.data.repurchase import Again
 from coterie.graph.friends import FriendLists
 from coterie.recommend.batches import RecentColumns, had_before, shopper_from_columns
@@ -56,7 +56,7 @@ class ServedItems:
         """Items of the release itself: the rows of new ones follow."""
         self.version = 0
         """Of changes: up to which this has been told of them."""
-        self._days_until_again = release.days_until_again
+        self._days_until_again = _ever(release.days_until_again)
         self._stand_ins = StandIns.of(release)
         self._changing, self._adding = threading.Lock(), threading.Lock()
 
@@ -97,7 +97,7 @@ class ServedItems:
                 days = grown.days_until_again
                 with self._changing:
                     # Lists ask the catalogue first, so whatever that names has to be known here.
-                    self._days_until_again, self.recommender = days, recommender
+                    self._days_until_again, self.recommender = _ever(days), recommender
                     self.release = grown
                     self.catalogue.add(new)
                 added = self.catalogue.rows(list(new))
@@ -130,7 +130,8 @@ class ServedItems:
 
     def columns(self, people: Sequence[RecentList]) -> tuple[RecentColumns, Again | None]:
         """Say in rows of items what several people did lately, and what may be had again now."""
-        again = Again.at(self._days_until_again, int(time.time() * 1000))
+        days = self._days_until_again
+        again = None if days is None else Again(days, int(time.time() * 1000))
         item_ids = [item_id for one in people for item_id in one.item_ids]
         return RecentColumns.of(
             list(map(len, people)),
@@ -163,6 +164,11 @@ class ServedItems:
     def fresh(self, rows: Ints, wanted: Wanted) -> npt.NDArray[np.bool_]:
         """Tell which of these rows no earlier page showed."""
         return wanted.shown.misses([self.catalogue.item_id(row) for row in rows.tolist()])
+
+
+def _ever(days: Floats) -> Floats | None:
+    """Give the days after which items may be listed again; None where none ever may."""
+    return days if np.isfinite(days).any() else None
 
 
 def next_page(shown: Iterable[Item], wanted: Wanted) -> str | None:

@@ -95,7 +95,7 @@ def test_entries_and_popularity_add_up_to_the_exact_score(score, asked):
     queries = score.queries(asked)
     items = torch.arange(0, NUM_ITEMS, 7)
     exact = score.exact(queries, items.numpy())
-    for row in torch.nonzero(~asked.lost)[:, 0].tolist():
+    for row in np.flatnonzero(~asked.lost).tolist():
         of_entries, popular, _ = score.split(asked, asked.sources(row), items)
         np.testing.assert_allclose(of_entries.sum(axis=0) + popular, exact[row], atol=1e-9)
 
@@ -105,7 +105,7 @@ def test_kinds_of_content_add_up_to_what_content_adds(parameters, asked):
     kept = {n: t for n, t in parameters.items() if not n.startswith("content.")}
     scores = [Score.of_tensors(tensors, whole) for tensors in (parameters, kept)]
     items = torch.arange(0, NUM_ITEMS, 7)
-    for row in torch.nonzero(~asked.lost)[:, 0].tolist():
+    for row in np.flatnonzero(~asked.lost).tolist():
         told, without = (s.split(asked, asked.sources(row), items) for s in scores)
         assert told.alike.keys() == {"words", "image"}
         assert not without.alike
@@ -120,7 +120,7 @@ def test_a_release_that_does_not_tell_kinds_apart_is_read(parameters, asked):
     old = Score.of_tensors(parameters | {"content.near_offsets": one}, popularity(planted().data))
     items = torch.arange(0, NUM_ITEMS, 7)
     exact = old.exact(old.queries(asked), items.numpy())
-    row = int(torch.nonzero(~asked.lost)[0, 0])
+    row = int(np.flatnonzero(~asked.lost)[0])
     of_entries, popular, alike = old.split(asked, asked.sources(row), items)
     np.testing.assert_allclose(of_entries.sum(axis=0) + popular, exact[row], atol=1e-9)
     assert not alike
