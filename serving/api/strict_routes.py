@@ -21,6 +21,12 @@ from serving.api.problems import FieldError, ProblemError
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _MAX_NAMED: Final = 20
 _MAX_SHOWN: Final = 60
+_ALSO_CALLED: Final = {
+    **dict.fromkeys(("limit", "n", "size", "count", "top", "num", "per_page"), "k"),
+    **dict.fromkeys(("page", "offset", "start", "cursor", "next", "page_token"), "after"),
+    **dict.fromkeys(("query", "search", "text", "keywords"), "q"),
+}
+"""What other APIs call parameters of ours."""
 
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -151,7 +157,10 @@ def _fault(name: str, count: int, known: Mapping[str, bool]) -> str:
 def _instead(name: str, known: Mapping[str, bool]) -> str:
     if not known:
         return "leave it out, none is expected here"
-    near = difflib.get_close_matches(name.lower()[:_MAX_SHOWN], known, n=1)
+    asked = name.lower()[:_MAX_SHOWN]
+    turned = "_".join(reversed(asked.split("_")))
+    near = [one for one in (_ALSO_CALLED.get(asked, ""), turned) if one in known]
+    near = near or difflib.get_close_matches(asked, known, n=1)
     meant = f"did you mean {near[0]}? " if near else ""
     return f"{meant}expected are {', '.join(known)}"
 
