@@ -36,6 +36,10 @@ class StrictRoute(APIRoute):
     """A route that asks who asks, then checks query parameters and the body's type against what it
     takes."""
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Name the operation as its function: so generated clients call it, without the path."""
+        super().__init__(path, endpoint, **options | {"operation_id": endpoint.__name__})
+
     def get_route_handler(self) -> Handler:
         """Put the app's guard in front of everything else.
 
