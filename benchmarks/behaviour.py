@@ -12,7 +12,8 @@ anew. ``intervals``: how many weeks intervals hold over many ends of these logs,
 shops that intervals were not tried on (``behaviour_intervals``). ``newcomers``: whether lists of
 what is rising are better than lists of what is popular for people who come for the first time;
 settings are chosen on the first half of the moments, and measured on the second. ``scale``: a
-million events in a process of its own. Writes ``benchmarks/results/behaviour.json``, part by part.
+million events in a process of its own. Without ``--data`` the simulated shops alone are measured.
+Writes ``benchmarks/results/behaviour.json``: each part replaces its own rows.
 """
 
 import argparse
@@ -259,7 +260,9 @@ def main(arguments: list[str] | None = None) -> None:
         "cores": 2,
         **{name: version(name) for name in ("scikit-learn", "statsforecast", "numpy")},
     }
-    results["shops" if options.part == "demand" else options.part] = measured
+    part = "shops" if options.part == "demand" else options.part
+    # Sets that were not asked for keep their rows; what ``scale`` tells is one row.
+    results[part] = measured if part == "scale" else results.get(part, {}) | measured
     RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
 
 

@@ -77,11 +77,11 @@ def measure_search(data: Path) -> dict[str, Any]:
     }
 
 
-def measure_lists(data: Path) -> dict[str, Any]:
+def measure_lists(data: Path, sets: Sequence[str]) -> dict[str, Any]:
     """Measure lists by texts alone, with and without keywords behind the items' tags."""
     encoder = SentenceEncoder()
     found: dict[str, Any] = {}
-    for name in ("amazon_industrial", "simulated"):
+    for name in sets:
         of = TextSet.read(data, name)
         items = _items_of(of, data, name)
         rows = items.to_pylist()
@@ -179,7 +179,8 @@ def _cells(scored: Sequence[Scored], parts: Sequence[str]) -> Cells:
     return cells
 
 
-PARTS: Final = {"search": measure_search, "lists": measure_lists}
+PARTS: Final = ("search", "lists")
+SETS: Final = ("amazon_industrial", "simulated")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -187,15 +188,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="of lists")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for part in asked.parts:
-        results[part] = {
+        if part == "search":
+            found = measure_search(asked.data)
+        else:  # sets that were not asked for stand
+            found = results.get(part, {}) | measure_lists(asked.data, asked.sets)
+        results[part] = found | {
             "machine": f"{platform.machine()}, one thread",
             "versions": {n: version(n) for n in ("torch", "numpy", "scipy", "pyarrow")},
             "command": f"python -m benchmarks.described_gains --data DIR --parts {part}",
-            **PARTS[part](asked.data),
         }
         print(part, json.dumps(results[part], indent=1, ensure_ascii=False), flush=True)
         write_atomically(RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")

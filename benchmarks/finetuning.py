@@ -3,14 +3,14 @@
     python -m benchmarks.finetuning --data DIR
     python -m benchmarks.finetuning --data DIR --sets amazon_industrial --encoder DIR --name e5
     python -m benchmarks.finetuning --data DIR --encoder DIR --name e5-masked --lora 8 --masked 1
-    python -m benchmarks.finetuning --data DIR --transfer
+    python -m benchmarks.finetuning --data DIR --rates 3e-5 --epochs 1 --transfer lastfm
 
 Each seed draws a tenth of the items as cold (as ``benchmarks.content_cold`` does) and fine-tunes
 on the training pairs of the others. The budget is small, since two shared cores do all of it: 1,024
 pairs an epoch, at most two epochs, 48 word pieces a text. The learning rate is that of ``RATES`` by
 which seed 0 finds held-out pairs best. Then the content model with texts alone (``--taste``: beside
 taste too, weights found on validation) is looked at on test, once a seed; the frozen encoder is
-measured by the same lines. Transfer encodes one set by encoders that were fine-tuned on another. A
+measured by the same lines. Transfer encodes some sets by encoders that were fine-tuned on others. A
 run replaces its own rows in ``benchmarks/results/finetuning.json``.
 """
 
@@ -19,7 +19,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +38,7 @@ from coterie.content.texts import item_texts
 from coterie.data.ingest import ingest
 from coterie.data.simulate import ShopConfig, simulate
 from coterie.data.vector_columns import with_vectors
+from coterie.errors import BadInputError
 from coterie.evaluation.protocols import evaluate_model
 from coterie.files import write_atomically
 from coterie.finetuning.config import LOOP, FinetuneConfig
@@ -212,47 +213,82 @@ def measure_set(
     alone: bool,
     seeds: Sequence[int] = range(DRAWS),
     cold: bool = True,
-) -> tuple[dict[str, Any], list[TextNetwork]]:
-    """Measure the frozen encoder and fine-tuned ones, one a seed; also the networks."""
+) -> dict[str, Any]:
+    """Measure the frozen encoder and fine-tuned ones, one a seed."""
     of = TextSet.read(data, name)
     frozen = measured(
         of.with_vectors(encoded(open_network(choice), of.texts)), seeds if cold else [], alone
     )
     print(name, FROZEN, frozen, flush=True)
     tried: dict[float, Any] = {}
-    for rate in rates:
+    for rate in rates if len(rates) > 1 or 0 in seeds else ():
         tried[rate] = learned(of, choice, _at(config, rate), 0)
         print(name, rate, tried[rate][1], flush=True)
-    rate = max(tried, key=lambda one: tried[one][1]["finetuned"])
-    rows, networks = [], []
+    rate = max(tried or rates, key=lambda one: tried[one][1]["finetuned"] if tried else 0)
+    rows = []
     for seed in seeds:
         network, told = tried[rate] if seed == 0 else learned(of, choice, _at(config, rate), seed)
         row = measured(of.with_vectors(encoded(network, of.texts)), [seed] if cold else [], alone)
         rows.append({"learning": told, **row})
-        networks.append(network)
         print(name, seed, rows[-1], flush=True)
     tries = {f"{one:g}": told for one, (_, told) in tried.items()}
-    return {FROZEN: frozen, "rates": tries, "rate": rate, "seeds": rows}, networks
+    return {FROZEN: frozen, "rates": tries, "rate": rate, "seeds": rows}
+
+
+def with_standing(stands: Mapping[str, Any], cell: Mapping[str, Any], first: int) -> dict[str, Any]:
+    """Put a cell behind the seeds before it, if they were measured by the same settings.
+
+    Raises:
+        BadInputError: Other seeds stand, or of other settings or another frozen encoder.
+    """
+    told = {
+        "seeds": (len(stands.get("seeds", ())), first),
+        "settings": (stands.get("settings"), cell["settings"]),
+        "rate": (stands.get("rate"), cell["rate"]),
+        **{
+            f"frozen, {figure}": (stands.get(FROZEN, {}).get(figure), one)
+            for figure, one in cell[FROZEN].items()
+            if not isinstance(one, list)
+        },
+    }
+    for what, (found, expected) in told.items():
+        if found != expected:
+            raise BadInputError(
+                f"--first {first}: what stands has {found} as {what}, expected {expected}; "
+                "measure all seeds again, without --first"
+            )
+    frozen = {
+        figure: [*stands[FROZEN][figure], *one] if isinstance(one, list) else one
+        for figure, one in cell[FROZEN].items()
+    }
+    return {
+        **cell,
+        FROZEN: frozen,
+        "rates": stands["rates"] | cell["rates"],
+        "seeds": [*stands["seeds"], *cell["seeds"]],
+    }
 
 
 def _at(config: FinetuneConfig, rate: float) -> FinetuneConfig:
     return replace(config, loop=replace(config.loop, lr=rate))
 
 
-def measure_transfer(data: Path, networks: Mapping[str, list[TextNetwork]]) -> dict[str, Any]:
-    """Encode each set by the encoders of each other set."""
-    found: dict[str, Any] = {}
-    for target in networks:
+def measure_transfer(
+    data: Path, networks: Mapping[str, list[TextNetwork]], targets: Sequence[str], cold: bool
+) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    """Encode sets by the encoders of each other set: the set, the other, and each seed's row."""
+    for target in targets:
         of = TextSet.read(data, target)
         for source, some in networks.items():
             if source != target:
                 rows = [
-                    measured(of.with_vectors(encoded(network, of.texts)), [seed], alone=True)
+                    measured(
+                        of.with_vectors(encoded(network, of.texts)), [seed] if cold else [], True
+                    )
                     for seed, network in enumerate(some)
                 ]
-                found.setdefault(target, {})[source] = rows
                 print(target, "by", source, rows, flush=True)
-    return found
+                yield target, source, rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -270,9 +306,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
     parser.add_argument("--taste", action="store_true", help="also beside taste: EASE takes long")
     parser.add_argument("--seeds", type=int, default=DRAWS, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="seeds before stand in the results")
     parser.add_argument("--no-cold", action="store_true", help="not of cold items: it takes long")
     parser.add_argument("--tokens", type=int, default=SMALL.max_tokens, help="of a text")
-    parser.add_argument("--transfer", action="store_true", help="also measure transfer")
+    parser.add_argument(
+        "--transfer",
+        nargs="+",
+        choices=READERS,
+        default=[],
+        help="measure encoders of the sets on these sets, instead of on their own",
+    )
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     config = replace(
@@ -284,23 +327,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         max_tokens=asked.tokens,
     )
     choice = EncoderChoice(asked.encoder, prefix=asked.prefix)
-    networks: dict[str, list[TextNetwork]] = {}
+    if asked.transfer:
+        _transfer(asked, choice, config)
+        return 0
     for name in asked.sets:
-        cell, networks[name] = measure_set(
+        cell = measure_set(
             asked.data,
             name,
             choice,
             config,
             asked.rates,
             not asked.taste,
-            range(asked.seeds),
+            range(asked.first, asked.seeds),
             not asked.no_cold,
         )
         command = f"python -m benchmarks.finetuning --data DIR --sets {name} {_given(asked)}"
-        _keep(asked.name, name, {**cell, "command": command, "settings": asdict(config)})
-    if asked.transfer:
-        _keep(asked.name, "transfer", measure_transfer(asked.data, networks))
+        cell |= {"command": command, "settings": asdict(config)}
+        if asked.first:
+            cell = with_standing(_standing().get(asked.name, {}).get(name, {}), cell, asked.first)
+        _keep(asked.name, name, cell)
     return 0
+
+
+def _transfer(asked: argparse.Namespace, choice: EncoderChoice, config: FinetuneConfig) -> None:
+    """Fine-tune on each set by the one rate, and keep what other sets reach by it."""
+    config = _at(config, asked.rates[0])
+    networks = {}
+    for name in asked.sets:
+        of = TextSet.read(asked.data, name)
+        networks[name] = [learned(of, choice, config, seed)[0] for seed in range(asked.seeds)]
+        print(name, "learned", flush=True)
+    of_each = measure_transfer(asked.data, networks, asked.transfer, not asked.no_cold)
+    for target, source, rows in of_each:
+        transfer = _standing().get(asked.name, {}).get("transfer", {})
+        transfer.setdefault(target, {})[source] = rows
+        _keep(asked.name, "transfer", transfer)
 
 
 def _given(asked: argparse.Namespace) -> str:
@@ -323,8 +384,13 @@ def _given(asked: argparse.Namespace) -> str:
     return " ".join([*told, *(["--no-cold"] if asked.no_cold else [])])
 
 
+def _standing() -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return whole
+
+
 def _keep(encoder: str, name: str, cell: Any) -> None:
-    whole = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    whole = _standing()
     rows = whole.setdefault(encoder, {})
     rows[name] = cell
     rows["machine"] = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, one thread"

@@ -42,7 +42,7 @@ def _rows(cell: Mapping[str, Any]) -> Iterator[str]:
 
 def _figures(cell: Mapping[str, Any]) -> Iterator[str]:
     for figure, title in FIGURES.items():
-        if figure in cell["frozen"]:
+        if figure in cell["frozen"] and figure in cell["seeds"][0]:
             was = cell["frozen"][figure]
             found = [one[figure] for one in cell["seeds"]]
             if isinstance(was, list):

@@ -138,6 +138,28 @@ def write_profiles(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def write_alignment(results: Mapping[str, Any]) -> str:
+    """Write what a loss of alignment with tastes in words adds, as Markdown."""
+    lines = [
+        "| seed | model | what the second loss counts | epochs | NDCG@20 on validation | NDCG@20 |"
+    ]
+    lines.append("|---|---|---|---|---|---|")
+    for seed, found in sorted(results["seeds"].items()):
+        tried = {float(weight): reached for weight, reached in found["tried"].items()}
+        for name, row in found["rows"].items():
+            chosen = "none" if name == "LightGCN" else f"{found['weight']:g}"
+            lines.append(
+                f"| {seed} | {name} | {chosen} | {row['epochs']} | {row['validation']:.4f} | "
+                f"{row['test']:.4f} |"
+            )
+        lines += [
+            f"| {seed} | LightGCN, aligned with profiles | {weight:g} | | {reached:.4f} | |"
+            for weight, reached in sorted(tried.items())
+            if weight not in (0.0, found["weight"])
+        ]
+    return "\n".join(lines)
+
+
 def _each(seeds: Sequence[Mapping[str, Any]], name: str, part: str) -> str:
     found = [rows[name][part] for rows in seeds]
     return f"{', '.join(f'{one:.4f}' for one in found)} (mean {mean(found):.4f})"

@@ -154,6 +154,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
         _read("described_gains.json")
     ),
     "taste profiles": lambda _: language_table.write_profiles(_read("taste_profiles.json")),
+    "taste alignment": lambda _: language_table.write_alignment(_read("taste_alignment.json")),
     "finetuning": lambda _: finetuning_table.write_finetuning(_read("finetuning.json")),
     "vectors": lambda _: vectors_table.write_table(_read("vectors.json")),
     "search": lambda _: search_table.write_found(_read("search.json")),

@@ -94,13 +94,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     asked = parser.parse_args(arguments)
     for name in asked.sets:
-        split = read_split(name, asked.data)
+        split, fitted = read_split(name, asked.data), dict[str, Any]()
         for row in asked.models:
             command = f"--sets {name} --models {row} --seeds {asked.seeds}"
             most = {} if asked.epochs is None else {"loop.max_epochs": asked.epochs}
             command += f" --epochs {asked.epochs}" if most else ""
             grid = [one | (most if "batch_size" in one else {}) for one in _grid(name, row)]
-            cell = measure(split, row, grid, asked.seeds, Here(device=asked.device))
+            cell = measure(split, row, grid, asked.seeds, Here(device=asked.device), fitted)
             _keep(name, row, cell | {"command": command, "device": asked.device})
             print(name, row, cell, flush=True)
 
@@ -144,9 +144,24 @@ def _grid(name: str, row: str) -> tuple[dict[str, Any], ...]:
 
 
 def measure(
-    split: Split, row: str, grid: Sequence[dict[str, Any]], seeds: int, where: Here
+    split: Split,
+    row: str,
+    grid: Sequence[dict[str, Any]],
+    seeds: int,
+    where: Here,
+    fitted: dict[str, Any],
 ) -> dict[str, Any]:
-    """Choose a row's settings on validation, then look at test once a seed."""
+    """Choose a row's settings on validation, then look at test once a seed.
+
+    Args:
+        split: Of the set.
+        row: One of ``ROWS``.
+        grid: Settings to choose from.
+        seeds: Looks at test, of models that learn from chance.
+        where: What it is fitted on.
+        fitted: Models of this set that were fitted without validation, by row: the chosen one is
+            added, and ``social`` is taken from there to be mixed with others.
+    """
     begun, name = time.process_time(), row
     for ending in ENDINGS:
         name = name.removesuffix(ending)
@@ -155,10 +170,11 @@ def measure(
     data = _seen_by(row, whole)
     tried = []
     for settings in grid:
-        fitted = fit(data, name, change(MODELS[name].config_class(), settings), where)
-        tried.append((_judge(fitted, whole, split.val)["ndcg@20"], settings, fitted))
+        model = fit(data, name, change(MODELS[name].config_class(), settings), where)
+        tried.append((_judge(model, whole, split.val)["ndcg@20"], settings, model))
     reached, settings, chosen = max(tried, key=lambda one: one[0])
-    beside = _beside_social(chosen, split, where) if row in SEQUENTIAL else {}
+    fitted[row] = chosen
+    beside = _beside_social(fitted, row, split, where) if row in SEQUENTIAL else {}
     config, seen = chosen_config(chosen), _seen_by(row, last)
     learns = hasattr(config, "loop")
     looks = []
@@ -195,13 +211,16 @@ def _of_one_spread(scores: Any) -> Any:
     return (scores - scores.mean(1, keepdims=True)) / (scores.std(1, keepdims=True) + 1e-9)
 
 
-def _beside_social(model: Any, split: Split, where: Here) -> dict[str, float]:
+def _beside_social(fitted: dict[str, Any], row: str, split: Split, where: Here) -> dict[str, float]:
     """Measure NDCG@20 on validation of ``social`` and a share of another model, by weight."""
     data = split.for_validation()
-    config = change(MODELS["social"].config_class(), GRIDS["social"][0])
-    social = fit(data, "social", config, where)
+    if "social" not in fitted:
+        config = change(MODELS["social"].config_class(), GRIDS["social"][0])
+        fitted["social"] = fit(data, "social", config, where)
     return {
-        str(weight): _judge(_Both(social, model, weight), data, split.val)["ndcg@20"]
+        str(weight): _judge(_Both(fitted["social"], fitted[row], weight), data, split.val)[
+            "ndcg@20"
+        ]
         for weight in WEIGHTS
     }
 

@@ -99,7 +99,7 @@ def measure(data: Path, seed: int) -> dict[str, Any]:
         return np.zeros((len(texts), 1), np.float32)
 
     found = read_lastfm(data / "lastfm", keep, seed)
-    vectors = _of_length_1(encoder.encode([text[:LONGEST] for text in said]).vectors)
+    vectors = of_length_1(encoder.encode([text[:LONGEST] for text in said]).vectors)
     items = found.validation.fit.items
     assert items is not None
     names = items["title"].to_pylist()
@@ -110,10 +110,10 @@ def measure(data: Path, seed: int) -> dict[str, Any]:
         model.fit(task.fit)
         users = np.unique(task.held_out.user_idx)[seed % PART :: PART]
         had = engagement(task.fit)[users]
-        own = [_profile(one.indices.tolist(), names, tags) for one in had]
+        own = [profile_of(one.indices.tolist(), names, tags) for one in had]
         terms = {
-            "mean": _term(_of_length_1(had @ vectors), vectors, users),
-            "profile": _term(_of_length_1(encoder.encode(own).vectors), vectors, users),
+            "mean": _term(of_length_1(had @ vectors), vectors, users),
+            "profile": _term(of_length_1(encoder.encode(own).vectors), vectors, users),
         }
         asked = Asked(task, model.scores, terms, users)
         for row, one in rows.items():
@@ -152,7 +152,7 @@ def _weigh(of: Asked, some: Sequence[str]) -> dict[str, float]:
     return chosen
 
 
-def _profile(items: Sequence[int], names: Sequence[str], tags: Sequence[Sequence[str]]) -> str:
+def profile_of(items: Sequence[int], names: Sequence[str], tags: Sequence[Sequence[str]]) -> str:
     """Say a shopper's most frequent tags, and artists that have most of them."""
     counts = Counter(tag for item in items for tag in set(tags[item]))
     often = [tag for tag, _ in sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:TAGS]]
@@ -160,7 +160,8 @@ def _profile(items: Sequence[int], names: Sequence[str], tags: Sequence[Sequence
     return f"Likes {', '.join(often)}. Listens to {', '.join(names[item] for item in most)}."
 
 
-def _of_length_1(vectors: Any) -> Floats:
+def of_length_1(vectors: Any) -> Floats:
+    """Scale rows to length 1; rows of zeros stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)
 

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001, RUF002 - Chinese has marks of its own
-"""Numbers that a text says: in digits, and in words of English and Chinese."""
+"""Numbers that a text says, and prices: in digits, and in words of English and Chinese."""
 
 import re
 from typing import Final
@@ -47,6 +47,18 @@ _HAN_ONES: Final = {one: number for number, one in enumerate("零一二三四五
     "两": 2,
 }
 _HAN_SCALES: Final = {"十": 10, "百": 100, "千": 1000}
+_AMOUNT: Final = r"\d[\d,.]*"
+_ENGLISH: Final = rf"{_AMOUNT}|[a-z]+(?:[ -][a-z]+)?"
+_CHINESE: Final = rf"{_AMOUNT}|{_HAN.pattern}"
+_YUAN: Final = r"\s*(?:元|块钱|块)"
+_ENDS: Final = r"\s*(?=$|[,.;!?，。；！？])"
+_MOST: Final = re.compile(
+    r"[\s,，]*(?:\b(?:under|below|less than|at most|up to|no more than)\s+(?:"
+    rf"[$€£¥]\s?({_AMOUNT})|({_AMOUNT})\s?(?:[$€£¥]|dollars|euros|pounds|yuan)|({_ENGLISH}){_ENDS})"
+    rf"|(?:不超过|低于|少于)\s*(?:({_CHINESE}){_YUAN}的?|({_CHINESE}){_ENDS})"
+    rf"|({_CHINESE}){_YUAN}(?:以下|以内|之内)的?|({_CHINESE})\s*(?:以下|以内|之内)的?{_ENDS})",
+    re.IGNORECASE,
+)
 
 
 def numbers_in(text: str) -> frozenset[float]:
@@ -60,6 +72,25 @@ def numbers_in(text: str) -> frozenset[float]:
     found = {float(one.replace(",", "")) for one in _DIGITS.findall(text)}
     found |= {float(_han(one)) for one in _HAN.findall(text)}
     return frozenset(found | _english(text.lower()))
+
+
+def price_at_most(text: str) -> tuple[float, str] | None:
+    """Find a price that a text says to be the most, and the rest of the text.
+
+    It names money, or ends a clause: 50 mm is no price.
+
+    >>> price_at_most("a kitchen knife, under 50")
+    (50.0, 'a kitchen knife')
+    >>> price_at_most("三百块以下的羽绒服")
+    (300.0, '羽绒服')
+    >>> price_at_most("a lens under 50 mm, lights under the bed, 十四岁以下的玩具")
+    """
+    for said in _MOST.finditer(text):
+        numbers = numbers_in(next(filter(None, said.groups())))
+        if len(numbers) == 1:
+            rest = text[: said.start()] + text[said.end() :]
+            return min(numbers), rest.strip(" ,，")
+    return None
 
 
 def _english(text: str) -> set[float]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from coterie.llm.quantities import numbers_in
+from coterie.llm.quantities import numbers_in, price_at_most
 from coterie.llm.question import Question
 
 MOST_CATEGORIES: Final = 12
@@ -127,6 +127,15 @@ def read_wish(value: Mapping[str, Any], question: str, categories: Sequence[str]
     if number is not None and number <= len(categories):
         wish = replace(wish, category=categories[number - 1])
     return wish
+
+
+def wish_without_model(question: str) -> Wish:
+    """Read of a question the price that it says to be the most; all else is searched for."""
+    found = price_at_most(question)
+    if found is None or not _words(found[1]):
+        return Wish(question)
+    price, rest = found
+    return Wish(rest, price_max=price)
 
 
 def _has(question: str, query: str) -> bool:

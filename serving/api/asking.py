@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from coterie.languages.texts import Texts, marked, texts_for
-from coterie.llm.wishes import MOST_CATEGORIES, Wish
+from coterie.llm.wishes import MOST_CATEGORIES, Wish, wish_without_model
 from serving import schemas
 from serving.api.dependencies import AppParts, UserId, Using
 from serving.api.problems import problem_responses
@@ -78,7 +78,7 @@ class ShopAnswer(BaseModel):
     release: str = Field(description="Version of the release that was searched")
     read_by: Literal["model", "search"] = Field(
         description="search: there is no language model, or it did not answer, or was asked too "
-        "often: the question was searched for as it stands"
+        "often: the question was searched for as it stands, under a price that it names"
     )
     note: str = Field(description="The same for people to read")
     read: ReadQuestion
@@ -98,7 +98,9 @@ async def ask(request: Request, using: Using, user_id: UserId, asked: QuestionIn
         )
         known = bool(using.lists.catalogue.columns.attributes)
         wish = await words.wishes.read(asked.question, _categories(first), known)
-    arm, found, read = await _found(using, user_id, wish or Wish(asked.question), asked.k)
+    arm, found, read = await _found(
+        using, user_id, wish or wish_without_model(asked.question), asked.k
+    )
     reasons = await _reasons(using, user_id, found, texts) if read.recipient is None else {}
     request.state.release, request.state.arm = found.release, arm
     read_by: Literal["model", "search"] = "model" if wish else "search"

@@ -20,9 +20,9 @@ export async function askShop(user, question) {
   return last.answer;
 }
 
-// Who read the question, and what of it counts.
+// Who read the question, and what of it counts. Search alone reads no more than a price.
 export function readAs({ read, read_by: by, note }) {
-  if (by !== "model") return note;
+  if (by !== "model" && read.price_max == null) return note;
   const told = Object.keys(READ).filter((name) => read[name] != null).map((name) => say(READ[name], {
     query: read.query, category: leaf(read.category), recipient: read.recipient, price: money(read[name]),
     words: (read.attributes ?? []).join(", "),

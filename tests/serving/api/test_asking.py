@@ -101,6 +101,15 @@ def test_without_a_model_search_answers_and_says_so(make_client, told):
     assert found["items"][0]["reasons"]
 
 
+@pytest.mark.parametrize("question", ["mountains, under 30", "三十块以内的 mountains"])
+def test_without_a_model_a_price_that_is_named_holds(make_client, told, question):
+    found = ask(make_client(told, encoders=OneEncoder(WordEncoder())), question)
+    assert found["read_by"] == "search"
+    assert found["read"] == {"query": "mountains", "price_max": 30.0, "in_stock": False}
+    assert {one["item"]["category"] for one in found["items"]} == {CATEGORIES[1]}
+    assert max(one["item"]["price"] for one in found["items"]) <= 30
+
+
 @pytest.mark.parametrize("fault", ["down", "slow", "unfit", "key"])
 def test_a_model_that_fails_is_no_error(shop, api, fault):
     client = shop(llm_timeout_s=0.3, **({"llm_key": "another"} if fault == "key" else {}))
