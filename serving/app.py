@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -33,6 +33,10 @@ from serving.settings import Settings, read_settings
 POLL_S: Final = 0.1
 STOP_S: Final = 15.0
 """How long stopping may take before it is done the hard way."""
+PROXIES_S: Final = 300.0
+"""How long a busy machine may take to start Ray Serve's proxies, beside the minute it is given."""
+TELL_S: Final = 60.0
+"""How often to say that it is still starting."""
 PRELOADED: Final = (
     "coterie.imports:load_serve",
     "ray.serve._private.controller",
@@ -121,7 +125,10 @@ def _ray(settings: Settings, live: Live, worker: Path | None) -> Iterator[None]:
         # Ray has put handlers of its own in place: SIGTERM would end us, and leave the others.
         _listen_for_stops()
         options = HTTPOptions(host=settings.host, port=settings.port)
-        serve.start(proxy_location="HeadOnly", http_options=options)
+        _start_patiently(
+            lambda: serve.start(proxy_location="HeadOnly", http_options=options),
+            lambda: serve.status().proxies,
+        )
         deploy(live, settings.sinks)
         _await_running(lambda: serve.status().applications.get(APP))
         yield
@@ -134,6 +141,32 @@ def _ray(settings: Settings, live: Live, worker: Path | None) -> Iterator[None]:
             if ray.is_initialized():
                 _shut_down(serve.shutdown)
             ray.shutdown()
+
+
+def _start_patiently(start: Callable[[], object], proxies: Callable[[], Mapping[str, str]]) -> None:
+    """Start Ray Serve; what Ray gives up after a minute goes on by itself, so wait for it.
+
+    Raises:
+        TimeoutError: No proxy came within ``PROXIES_S`` more.
+    """
+    try:
+        start()
+        return
+    except TimeoutError:
+        began = told = time.monotonic()
+    print("still starting: this machine is busy, so it takes longer than a minute", flush=True)
+    while not (found := proxies()) or set(found.values()) != {"HEALTHY"}:
+        now = time.monotonic()
+        if now - began > PROXIES_S:
+            states = ", ".join(sorted(found.values())) or "none has begun"
+            raise TimeoutError(
+                f"its proxies were not up {PROXIES_S + 60:.0f} s after they were asked for "
+                f"({states}): try again when the machine has less to do"
+            )
+        if now - told > TELL_S:
+            told = now
+            print(f"still starting, for {now - began + 60:.0f} s now", flush=True)
+        time.sleep(POLL_S)
 
 
 def _shut_down(serve: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ import argparse
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coterie.cli import show
 from coterie.errors import BadInputError
@@ -15,6 +15,9 @@ from coterie.progress import bar
 
 if TYPE_CHECKING:
     from coterie.release.bundle import Release
+
+SHORT_ID: Final = 6
+"""Letters of an id below which files may well hold it by chance."""
 
 
 def simulate(options: argparse.Namespace) -> None:
@@ -86,12 +89,13 @@ def forget(options: argparse.Namespace) -> None:
     from coterie.privacy.forget import forget
 
     found = forget(options.user, options.folders, PseudonymKeys.read(os.environ))
-    for name, num in found.rows.items():
-        show.say(f"{num:>8,} rows: {name}")
-    show.say(f"{found.num_files:,} files were looked at, {len(found.rows):,} rewritten")
+    show.forgotten(found)
     if found.left:
-        left = "; ".join(f"{name} ({why})" for name, why in found.left.items())
-        raise BadInputError(f"{len(found.left):,} files still hold the id, or may: {left}")
+        short = "; an id as short as this may stand there for something else, so look first"
+        raise BadInputError(
+            f"{len(found.left):,} files still hold the id, or may: do what is said above them"
+            + (short if len(options.user) < SHORT_ID else "")
+        )
 
 
 def content(options: argparse.Namespace) -> None:

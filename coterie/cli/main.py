@@ -28,7 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted, 70 a fault of ours.
     """
     expect_little_garbage()
-    options = make_parser().parse_args(arguments)
+    parser = make_parser()
+    options, strange = parser.parse_known_args(arguments)
+    if strange:
+        command = " ".join([parser.prog, options.command, getattr(options, "action", "")]).strip()
+        parser.exit(2, f"coterie: there is no {' '.join(strange)} here; see {command} --help\n")
     # Before Torch comes: threads that wait busily for each other made training twenty times slower
     # wherever somebody else had one of the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -278,9 +278,11 @@ def _evaluate(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("clean", help="folder that coterie ingest wrote")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the figures go")
-    which = "which (all but bounded, gatv2, hgt, gru4rec, sasrec)"
     models = (*MODELS, "social_no_ties")
-    parser.add_argument("--models", nargs="+", choices=models, default=[], help=which)
+    which = f"of {', '.join(models)} (all but bounded, gatv2, hgt, gru4rec, sasrec)"
+    parser.add_argument(
+        "--models", nargs="+", choices=models, default=[], metavar="MODEL", help=which
+    )
     parser.add_argument(
         "--challenger", metavar="FOLDER", help="what coterie train wrote: not trained again"
     )

@@ -168,8 +168,8 @@ def token_of(file: str | None) -> str:
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
         if not token:
             raise BadInputError(
-                f"{TOKEN_VARIABLE} is not set: export the token that the app was started with, or "
-                "name a file that holds it with --token-file"
+                f"{TOKEN_VARIABLE} is not set: export a key of admin, or name a file that holds "
+                "one with --token-file; coterie serve leaves one in MODEL/serving/key"
             )
     else:
         try:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from coterie.data.mapping.survey import Survey
     from coterie.evaluation.results import Comparison
     from coterie.evaluation.significance import PairedTest
+    from coterie.privacy.forget import Forgotten
     from coterie.release.offline import ShopperList
     from coterie.tuning.study import Study, Trial
     from coterie.workflow import Challenger, Tuned
@@ -82,11 +83,13 @@ def ingested(report: "IngestReport") -> None:
     for reason, count in report.reasons.items():
         say(f"{count:>8,} in quarantine: {reason}")
     shared = report.shared
-    say(
-        f"{shared.people_of_ties_with_events:,} of {shared.people_of_ties:,} people in ties have "
-        f"events, of {shared.people_of_events:,} who have any; {shared.items_without_events:,} of "
-        f"{shared.items:,} items have none"
-    )
+    people = f"{shared.people_of_events:,} people have events"
+    if shared.people_of_ties:
+        people = (
+            f"{shared.people_of_ties_with_events:,} of {shared.people_of_ties:,} people in ties "
+            f"have events, of {shared.people_of_events:,} who have any"
+        )
+    say(f"{people}; {shared.items_without_events:,} of {shared.items:,} items have none")
     for name, dropped in report.dropped.items():
         for reason, count in dropped.items():
             say(f"{count:>8,} rows of {name} left out, as the mapping says: {reason}")
@@ -101,6 +104,17 @@ def ingested(report: "IngestReport") -> None:
         say(f"not read: {found.file} ({found.reason})")
     for warning in report.warnings:
         _look_at(warning)
+
+
+def forgotten(found: "Forgotten") -> None:
+    """Show what became of files, and which still hold somebody, by what is to be done."""
+    for name, num in found.rows.items():
+        say(f"{num:>8,} rows: {name}")
+    say(f"{found.num_files:,} files were looked at, {len(found.rows):,} rewritten")
+    for what in dict.fromkeys(found.left.values()):
+        say(f"still with the id, or maybe: {what}")
+        for name in (name for name, to_do in found.left.items() if to_do == what):
+            say(f"  {name}")
 
 
 def fitted(challenger: "Challenger") -> None:

@@ -103,7 +103,12 @@ def compare_evaluations(
     users = _shared_users(evaluations)
     ours = (config.ours, config.without_ties, *config.parts_of_ours)
     baselines = [m for m in evaluations if m not in ours]
-    best = max(baselines, key=lambda m: evaluations[m].mean(config.primary), default=None)
+    ranked = sorted(baselines, key=lambda m: evaluations[m].mean(config.primary), reverse=True)
+    if config.ours not in evaluations and len(ranked) > 1:
+        # Without ours the best is held against the next: there is a difference to tell.
+        first, *ranked = ranked
+        config = replace(config, ours=first, without_ties="", all_friends="")
+    best = ranked[0] if ranked else None
     everyone = np.ones(len(users), np.bool_)
     models = _estimate(evaluations, everyone, None, config)
     for label, evaluation in evaluations.items():

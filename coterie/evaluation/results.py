@@ -39,13 +39,15 @@ class Comparison:
     level: float
     primary: str
     ours: str
+    """The model in front: ours; where it was not compared, the best baseline of several."""
     without_ties: str
     models: Estimates
     recall_curves: dict[str, list[float]]
     """Model to mean recall at list lengths 1, 2, 3 and so on."""
     best_baseline: str | None
+    """But for the model in front."""
     against_baseline: dict[str, PairedTest]
-    """Metric to ours against the best baseline; empty without ours or without baselines."""
+    """Metric to the model in front against the best baseline; empty where either is missing."""
     lift: dict[str, PairedTest]
     """Metric to ours with ties against without; empty unless both were compared."""
     groups: dict[str, list[ShopperGroup]]

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +80,7 @@ def _forget_in(file: Path, who: str, found: Forgotten) -> None:
         if clean is not None and not made and (num := clean(file, who)):
             found.rows[str(file)] = found.rows.get(str(file), 0) + num
         spelt = _spellings(who)
-        holds = any(one in part for part in _texts(file, who) for one in spelt)
+        holds = any(_says(part, one) for part in _texts(file, who) for one in spelt)
     except _DAMAGED as error:
         # Others go on: one file that is spoilt must not keep a person in all that follow.
         found.left[str(file)] = f"it could not be rewritten ({error}): mend it, or remove it"
@@ -94,6 +95,18 @@ def _spellings(who: str) -> set[str]:
     """Write an id as it may stand in files: plainly, or as JSON and CSV write it in a text."""
     written = (json.dumps(who, ensure_ascii=ascii_)[1:-1] for ascii_ in (True, False))
     return {who, *written, who.replace('"', '""')}
+
+
+def _says(text: str, who: str) -> bool:
+    """Tell whether a text holds an id; in a text, a number within a longer one is not that number.
+
+    >>> _says("in 1974", "97"), _says("97,view", "97"), _says("\\0 in 1974", "97")
+    (False, True, True)
+    """
+    if who not in text or not who.isdecimal() or "\0" in text:
+        # In bytes, as of a database, one value follows on another with nothing between.
+        return who in text
+    return re.search(rf"(?<!\d){who}(?!\d)", text) is not None
 
 
 def _texts(file: Path, who: str) -> Iterator[str]:

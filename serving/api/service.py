@@ -5,6 +5,7 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 
 from serving import schemas
 from serving.api.dependencies import Using
+from serving.api.description import for_clients
 from serving.api.operations import STATIC
 from serving.api.problems import problem_responses
 from serving.api.strict_routes import StrictRoute
@@ -40,7 +41,7 @@ async def metrics(using: Using) -> Response:
 @api.get("/openapi.json", include_in_schema=False)
 async def described(request: Request) -> JSONResponse:
     """Describe the API for programs."""
-    return JSONResponse(request.app.openapi())
+    return JSONResponse(for_clients(request.app.openapi()))
 
 
 @api.get("/docs", include_in_schema=False)

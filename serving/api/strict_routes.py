@@ -21,6 +21,12 @@ from serving.api.problems import FieldError, ProblemError
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _MAX_NAMED: Final = 20
 _MAX_SHOWN: Final = 60
+_ALSO_CALLED: Final = {
+    **dict.fromkeys(("limit", "n", "size", "count", "top", "num", "per_page"), "k"),
+    **dict.fromkeys(("page", "offset", "start", "cursor", "next", "page_token"), "after"),
+    **dict.fromkeys(("query", "search", "text", "keywords"), "q"),
+}
+"""What other APIs call parameters of ours."""
 
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -29,6 +35,10 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class StrictRoute(APIRoute):
     """A route that asks who asks, then checks query parameters and the body's type against what it
     takes."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Name the operation as its function: so generated clients call it, without the path."""
+        super().__init__(path, endpoint, **options | {"operation_id": endpoint.__name__})
 
     def get_route_handler(self) -> Handler:
         """Put the app's guard in front of everything else.
@@ -151,7 +161,10 @@ def _fault(name: str, count: int, known: Mapping[str, bool]) -> str:
 def _instead(name: str, known: Mapping[str, bool]) -> str:
     if not known:
         return "leave it out, none is expected here"
-    near = difflib.get_close_matches(name.lower()[:_MAX_SHOWN], known, n=1)
+    asked = name.lower()[:_MAX_SHOWN]
+    turned = "_".join(reversed(asked.split("_")))
+    near = [one for one in (_ALSO_CALLED.get(asked, ""), turned) if one in known]
+    near = near or difflib.get_close_matches(asked, known, n=1)
     meant = f"did you mean {near[0]}? " if near else ""
     return f"{meant}expected are {', '.join(known)}"
 

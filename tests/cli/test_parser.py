@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from coterie.cli.main import main
 from coterie.cli.parser import DATASETS, MODELS, make_parser
 from coterie.data import public
 from coterie.models import MODELS as CLASSES
@@ -94,3 +95,19 @@ def test_what_cannot_be_understood_ends_with_one_line_and_code_2(typed, capsys):
     assert len(told.err.splitlines()) == 1
     assert told.err.startswith("coterie: ")
     assert "--help" in told.err
+
+
+@pytest.mark.parametrize("command", ["train x --out y", "rollout start v8 --reason z"])
+def test_an_option_that_there_is_none_of_points_to_the_commands_own_help(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*command.split(), "--colour", "red"])
+    assert end.value.code == 2
+    name = "train" if command.startswith("train") else "rollout start"
+    said = f"coterie: there is no --colour red here; see coterie {name} --help\n"
+    assert capsys.readouterr().err == said
+
+
+def test_the_library_runs_as_a_module_too():
+    command = [sys.executable, "-m", "coterie", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout[:8]) == (0, "coterie "), done.stderr

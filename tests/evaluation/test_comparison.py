@@ -169,6 +169,17 @@ def test_baselines_alone_compare_without_tests(shop, models):
     assert (found.best_baseline, found.against_baseline, found.lift) == ("ease", {}, {})
 
 
+def test_without_ours_the_best_baseline_is_held_against_the_next(shop, models):
+    others = {name: models[name] for name in ("popularity", "ease", "social_no_ties")}
+    found = compare(others, *shop, config=CONFIG)
+    assert (found.ours, found.best_baseline, found.lift) == ("ease", "popularity", {})
+    test = found.against_baseline[found.primary]
+    assert test.ours == pytest.approx(found.mean("ease"))
+    assert test.other == pytest.approx(found.mean("popularity"))
+    assert test.relative.low < test.relative.mean < test.relative.high
+    assert any(group.against_baseline for group in found.groups["activity"])
+
+
 def test_nothing_to_compare_and_unknown_figures_are_refused(shop, comparison):
     with pytest.raises(BadInputError, match="at least one fitted model"):
         compare({}, *shop)

@@ -74,8 +74,11 @@ def test_clean_tables_are_named_and_right_after_the_next_ingest(shop):
 def test_the_command_says_what_is_left_and_fails_for_it(shop, capsys):
     assert main(["forget", WHO, str(shop)]) == 2
     said = capsys.readouterr()
-    assert "a.csv" in said.out
-    assert "b.csv.gz" in said.err
+    done, left = said.out.split("still with the id, or maybe: ")
+    assert "a.csv" in done
+    assert left.splitlines()[1].endswith("b.csv.gz"), left
+    assert said.err.startswith("coterie: 1 files still hold the id, or may: do what is said")
+    assert len(said.err.splitlines()) == 1
     (shop / "raw" / "events" / "b.csv.gz").unlink()
     assert main(["forget", WHO, str(shop)]) == 0
 
@@ -166,6 +169,13 @@ def test_a_number_is_a_person_only_where_people_may_stand(tmp_path):
     assert forget("42", [str(table_of(tmp_path, price=[42.0], value=[42.0]))]).left == {}
     assert forget("42", [str(table_of(tmp_path, buyer=[42]))]).left
     assert forget("42", [str(table_of(tmp_path, buyer=[142]))]).left == {}
+    (tmp_path / "t.parquet").unlink()
+    (tmp_path / "counts.json").write_text('{"rows": 1420, "at": "2025-01-01T10:42:00Z"}')
+    assert list(forget("42", [str(tmp_path)]).left) == [str(tmp_path / "counts.json")]
+    (tmp_path / "counts.json").write_text('{"rows": 1420, "items": ["p142"]}')
+    assert forget("42", [str(tmp_path)]).left == {}
+    (tmp_path / "log.sqlite").write_bytes(b"\x00\x1f1742view")
+    assert forget("42", [str(tmp_path)]).left
 
 
 @pytest.mark.parametrize("text", ['{"who": "zo\\u00eb"}', '{"who": "zoë"}'], ids=["escaped", "not"])

@@ -22,7 +22,8 @@ from coterie.data.mapping.look import (
     WORD,
     ColumnLook,
 )
-from coterie.data.mapping.words import COLUMNS, ITEM_FILES, TIE_FILES, plain_name
+from coterie.data.mapping.states import gone_at
+from coterie.data.mapping.words import COLUMNS, ITEM_FILES, PEOPLE_FILES, TIE_FILES, plain_name
 
 UNKNOWN: Final = "unknown"
 _FITS: Final[dict[str, tuple[str, ...]]] = {
@@ -87,7 +88,10 @@ def _by_names(stem: str, columns: Sequence[ColumnLook]) -> Guess:
     if "item_id" in items and "title" in items and items["title"] != items["item_id"]:
         return Guess("items", items)
     users = found["users"]
-    if "user_id" in users and len(users) > 1:
+    if PEOPLE_FILES.search(stem) and (keys := [look.name for look in columns if _is_key(look)]):
+        # Before any address: a person's number is what other tables of a database name.
+        users["user_id"] = keys[0]
+    if "user_id" in users and (len(users) > 1 or gone_at(columns) is not None):
         return Guess("users", users)
     return Guess(UNKNOWN, {}, _why(events, items))
 
@@ -138,7 +142,7 @@ def _why(events: dict[str, str], items: dict[str, str]) -> str:
     if "user_id" in events:
         return (
             f"speaks of people ({events['user_id']}), but not of items, and no column is "
-            "may_be_named or may_be_used: nothing else of people is taken"
+            "may_be_named, may_be_used or deleted_at: nothing else of people is taken"
         )
     return "no column is called like a person's or an item's id"
 

@@ -11,7 +11,14 @@ import pyarrow.compute as pc
 from coterie.data.mapping.guess import Guess, separator_of
 from coterie.data.mapping.look import COMMA, EMPTY, LIST, TIME, ColumnLook, time_formats
 from coterie.data.mapping.model import ColumnRule
-from coterie.data.mapping.states import event_of_state, kind_of_state, left_out, state_of
+from coterie.data.mapping.states import (
+    event_of_state,
+    gone_at,
+    kind_of_state,
+    left_out,
+    not_on_sale,
+    state_of,
+)
 from coterie.data.mapping.values import numbers
 from coterie.data.mapping.words import (
     COLUMNS,
@@ -19,6 +26,7 @@ from coterie.data.mapping.words import (
     FOLLOW,
     GIVEN_BACK,
     NOT_DONE,
+    NOT_SOLD,
     PASSED_OVER,
     TAKEN_BACK,
     TRUST,
@@ -87,8 +95,13 @@ def rules_of(
     if found.table == "events":
         _of_events(name, columns, rules, whole, looks)
         _other_people(columns["user_id"], rules, looks)
-    elif found.table in ("items", "ties"):
+    elif found.table == "items":
+        rules.leave_out = left_out(looks, state_of(looks, whole, NOT_SOLD), whole, NOT_SOLD)
+        rules.leave_out |= not_on_sale(looks, whole)
+    elif found.table == "ties":
         rules.leave_out = left_out(looks, None, whole)
+    elif found.table == "users":
+        _of_people(rules, looks)
     if rules.leave_out:
         rules.notes["leave_out"] = "rows that count no more, as far as these columns tell"
     if "kind" in columns:
@@ -236,6 +249,16 @@ def _of_events(
         _digest(columns, rules, looks)
     first = {key: rules.columns[key] for key in ("event_id", "user_id", "item_id", "event")}
     rules.columns = first | {k: v for k, v in rules.columns.items() if k not in first}
+
+
+def _of_people(rules: Rules, looks: Sequence[ColumnLook]) -> None:
+    """Keep out of others' lists who left the shop, where no column tells what they consent to."""
+    gone = gone_at(looks)
+    for role in ("may_be_used", "may_be_named"):
+        if gone is not None and role not in rules.columns:
+            rule = {"from": gone.name, "by_presence": {"given": "no", "empty": "yes"}}
+            rules.columns[role] = rule
+            rules.notes[role] = "who left the shop is in nobody's list; erasing takes out all rows"
 
 
 def _other_people(look: ColumnLook, rules: Rules, looks: Sequence[ColumnLook]) -> None:

@@ -14,7 +14,9 @@ from coterie.data.mapping.words import (
     GIVEN_BACK,
     GONE_AT,
     KNOW_EACH_OTHER,
+    NOES,
     NOT_DONE,
+    ON_SALE,
     VARIANTS,
     plain_name,
 )
@@ -68,17 +70,49 @@ def kind_of_state(state: ColumnLook, whole: Whole, kind: str) -> tuple[dict[str,
     return {"from": state.name, "words": known, "drop": drop}, note
 
 
-def left_out(looks: Sequence[ColumnLook], state: ColumnLook | None, whole: Whole) -> dict[str, Any]:
-    """List the rows that a part leaves out: by a state of some rows, and by times of an end."""
+def left_out(
+    looks: Sequence[ColumnLook],
+    state: ColumnLook | None,
+    whole: Whole,
+    bad: frozenset[str] = NOT_DONE | GIVEN_BACK,
+) -> dict[str, Any]:
+    """List the rows that a part leaves out: by a state of some rows, and by times of an end.
+
+    Args:
+        looks: All columns of the file.
+        state: The column with the state.
+        whole: See ``Whole``.
+        bad: Plain words of states that do not count.
+    """
     found: dict[str, Any] = {}
     if state is not None:
-        found[state.name] = _among(whole(state.name), NOT_DONE | GIVEN_BACK)
+        found[state.name] = _among(whole(state.name), bad)
     for look in looks:
         if plain_name(look.name) == "type" and (kinds := _among(whole(look.name), VARIANTS)):
             found[look.name] = kinds
         if plain_name(look.name) in GONE_AT and len(look.values) and look.missing:
             found[look.name] = ANY
     return found
+
+
+def not_on_sale(looks: Sequence[ColumnLook], whole: Whole) -> dict[str, Any]:
+    """List the rows of products that a column such as ``Published`` says no of; never all rows."""
+    found: dict[str, Any] = {}
+    for look in looks:
+        if plain_name(look.name) in ON_SALE:
+            words = whole(look.name).to_pylist()
+            noes = sorted(word for word in words if word.lower() in NOES)
+            if 0 < len(noes) < len(words):
+                found[look.name] = noes
+    return found
+
+
+def gone_at(looks: Sequence[ColumnLook]) -> ColumnLook | None:
+    """Find the column that is filled of what is gone, and empty of the rest."""
+    for look in looks:
+        if plain_name(look.name) in GONE_AT and look.missing:
+            return look
+    return None
 
 
 def _among(words: pa.Array, known: frozenset[str]) -> list[str]:

@@ -236,6 +236,7 @@ def _of_folder(looks: list[FileLook]) -> list[str]:
         said.append("no file describes items: they are made from events")
     said += _strangers(looks, "ties", "src_user_id", "user_id", "people")
     said += _strangers(looks, "items", "item_id", "item_id", "items")
+    said += _strangers(looks, "users", "user_id", "user_id", "people")
     return said
 
 

@@ -108,6 +108,10 @@ ITEM_FILES: Final = re.compile(
     r"^(wc-?|shop|dim_?)?_?(products?|items?|articles?|catalog(ue)?)", re.IGNORECASE
 )
 """Names of files that tell of items, whose key may be called ``id`` alone."""
+PEOPLE_FILES: Final = re.compile(
+    r"^(users?|customers?|accounts?|members?|clients?|shoppers?|people|persons?)", re.IGNORECASE
+)
+"""Names of files that tell of people, whose key may be called ``id`` alone."""
 TRUST: Final = re.compile("trust", re.IGNORECASE)
 FOLLOW: Final = re.compile("follow", re.IGNORECASE)
 
@@ -162,6 +166,17 @@ NOT_DONE: Final = frozenset(
 KNOW_EACH_OTHER: Final = frozenset({"accepted", "active", "confirmed", "friends", "mutual"})
 DO_NOT_YET: Final = NOT_DONE | {"blocked", "requested", "invited", "removed", "muted", "ignored"}
 """States of an invitation that is no tie."""
+NOT_SOLD: Final = frozenset(
+    {
+        *("archived", "draft", "pending", "unlisted", "private", "trash", "inactive", "hidden"),
+        *("discontinued", "disabled", "deleted", "unpublished", "notpublished"),
+    }
+)
+"""States of a product that is not sold, or not yet."""
+ON_SALE: Final = frozenset({"published", "active", "isactive", "enabled", "isenabled", "visible"})
+"""Columns that say yes of a product that is sold."""
+NOES: Final = frozenset({"false", "f", "no", "n", "0", "-1"})
+"""What they say of one that is not; -1 of a draft."""
 VARIANTS: Final = frozenset({"variation", "variant"})
 """Types of products that are one more row of another."""
 GONE_AT: Final = frozenset({"deletedat", "cancelledat", "canceledat", "voidedat", "archivedat"})

@@ -20,6 +20,40 @@ def folder(tmp_path):
     return made
 
 
+@pytest.mark.parametrize(
+    ("told", "left_out", "kept"),
+    [
+        ({"Status": ["active", "archived", "draft"]}, {"Status": ["archived", "draft"]}, 20),
+        ({"Published": ["1", "0", "-1"]}, {"Published": ["-1", "0"]}, 20),
+        ({"is_active": ["f", "f", "f"]}, None, 60),
+        ({"stock_status": ["instock", "outofstock", "onbackorder"]}, None, 60),
+    ],
+)
+def test_products_that_are_not_sold_are_learned_from_and_not_shown(folder, told, left_out, kept):
+    products = {"sku": [f"S{n}" for n in range(60)], "Title": "A fine lamp"}
+    products |= {name: words * 20 for name, words in told.items()}
+    pd.DataFrame(products).to_csv(folder / "products.csv", index=False)
+    sales = {"user_id": [n % 9 for n in range(60)], "sku": [f"S{n}" for n in range(60)]}
+    pd.DataFrame(sales | {"created_at": "2025-03-01"}).to_csv(folder / "sales.csv", index=False)
+    text, tables = mapped(folder)
+    assert yaml.safe_load(text)["items"][0].get("leave_out") == left_out
+    assert tables["items"].available.sum() == kept
+    assert len(tables["events"]) == 60
+
+
+def test_people_who_left_the_shop_are_kept_out_of_others_lists(folder):
+    people = pd.DataFrame({"id": range(9), "email": [f"p{n}@x.org" for n in range(9)]})
+    people["deleted_at"] = ["2025-02-01"] * 2 + [None] * 7
+    people.to_csv(folder / "customers.csv", index=False)
+    sales = {"user_id": [n % 9 for n in range(60)], "sku": [f"S{n}" for n in range(60)]}
+    pd.DataFrame(sales | {"created_at": "2025-03-01"}).to_csv(folder / "sales.csv", index=False)
+    text, _ = mapped(folder)
+    users = pq.read_table(folder.parent / "clean" / "users.parquet").to_pandas()
+    consents = users.set_index("user_id")[["may_be_used", "may_be_named"]]
+    assert not consents.loc[["0", "1"]].any().any(), text
+    assert consents.drop(["0", "1"]).all().all()
+
+
 def mapped(folder):
     """Give the mapping that inspect writes, and the tables that it makes, by name."""
     text = mapping_text(with_rules(survey(str(folder))))

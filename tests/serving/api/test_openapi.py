@@ -52,6 +52,22 @@ def test_the_document_names_every_operation_and_no_other(described, text):
     assert said == set(operations(described))
 
 
+def test_generated_clients_have_short_names_and_no_field_to_send_that_may_be_left_out(described):
+    names = [operation["operationId"] for operation in operations(described).values()]
+    assert len(set(names)) == len(names)
+    assert {"recommend", "write_events", "search", "ask"} <= set(names)
+    assert all(re.fullmatch("[a-z_]+", name) for name in names)
+    schemas = described["components"]["schemas"]
+    for name in ("QuestionIn", "TieIn", "ExperimentIn", "CommandIn"):
+        fields = schemas[name]["properties"].values()
+        assert not any("default" in field for field in fields), name
+    assert schemas["QuestionIn"]["properties"]["k"]["description"].endswith("; 12 if left out")
+    # In answers such a field is there, so a default is right.
+    assert any(
+        "default" in f for one in schemas.values() for f in one.get("properties", {}).values()
+    )
+
+
 def section(text, method, path):
     found = re.search(rf"^### {method} `{re.escape(path)}`\n(.*?)(?=^##|\Z)", text, re.M | re.S)
     return found.group(1)

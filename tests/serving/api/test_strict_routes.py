@@ -108,8 +108,9 @@ def test_every_parameter_that_is_taken_once_is_refused_twice(client):
     ("query", "where", "meant"),
     [
         ("k=3&colour=red", "colour", None),
-        ("k=3&page=2", "page", None),
-        ("limit=3&offset=3", "limit", None),
+        ("k=3&page=2", "page", "after"),
+        ("limit=3&offset=3", "limit", "k"),
+        ("max_price=9", "max_price", "price_max"),
         ("excluded=i1", "excluded", "exclude"),
         ("K=3", "K", "k"),
         ("explian=false", "explian", "explain"),
