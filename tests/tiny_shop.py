@@ -11,9 +11,9 @@ from coterie.release.gate import Limits
 CONFIG = ShopConfig(num_users=150, num_items=120, num_events=6_000, unused=0.05)
 
 
-def write_raw(folder: Path) -> Path:
+def write_raw(folder: Path, config: ShopConfig = CONFIG) -> Path:
     """Its tables as a shop would hand them over."""
-    simulate(CONFIG).write(str(folder))
+    simulate(config).write(str(folder))
     return folder
 
 

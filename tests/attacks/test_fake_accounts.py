@@ -191,7 +191,7 @@ def test_owners_who_are_all_a_little_odd_teach_nothing(attacked):
     shop, num = Shop.of(_had(data)), data.num_users
     rng = np.random.default_rng(3)
     score = rng.random(num)
-    score[fakes] = rng.uniform(0.7, 0.9, len(fakes))
+    score[fakes] = rng.uniform(0.75, 0.95, len(fakes))
     everyone = np.ones(num, np.bool_)
     owners = np.flatnonzero(shop.had[:, [int(shop.had[fakes].sum(axis=0).argmax())]].toarray())
     found = _odd_together(shop, score, everyone, fewest=4, most=40)

@@ -1,6 +1,7 @@
 """The behaviour step: clean tables in, columns, forecasts, figures and a page out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from coterie.data.load import load_dataset
 from coterie.errors import BadInputError
 from coterie.evaluation.behaviour_report import write_behaviour_report
 from coterie.workflow.behaviour import analyse_behaviour, read_behaviour_settings
-from tests.tiny_shop import write_raw
+from tests.tiny_shop import CONFIG, write_raw
 
 QUICK = ("most_segments=4", "refits=2", "moments=2", "items=5", "weeks=2", "windows=6")
 CHANCES = ("buys_7d", "buys_30d", "leaves_30d")
@@ -29,7 +30,9 @@ CHANCES = ("buys_7d", "buys_30d", "leaves_30d")
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory):
-    return write_raw(tmp_path_factory.mktemp("behaviour") / "raw")
+    # Enough that some twenty people buy within each week.
+    shop = replace(CONFIG, num_events=9_000)
+    return write_raw(tmp_path_factory.mktemp("behaviour") / "raw", shop)
 
 
 @pytest.fixture(scope="module")

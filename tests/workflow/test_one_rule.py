@@ -20,7 +20,7 @@ CONFIG = ShopConfig(
     num_items=150,
     num_events=25_000,
     days=150,
-    seed=4,
+    seed=5,
     restocked=("Food",),
     habit=0.8,
 )
