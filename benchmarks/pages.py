@@ -273,6 +273,7 @@ BLOCKS: Final[dict[str, Callable[[Results], str]]] = {
     "synthetic sets": lambda _: synthetic_table.write_sets(_read("synthetic.json")),
     "synthetic fidelity": lambda _: synthetic_table.write_fidelity(_read("synthetic.json")),
     "synthetic use": lambda _: synthetic_table.write_use(_read("synthetic.json")),
+    "synthetic orders": lambda _: synthetic_table.write_orders(_read("synthetic.json")),
     "synthetic privacy": lambda _: synthetic_table.write_privacy(_read("synthetic.json")),
     "dislikes": lambda _: dislikes_table.write_table(_read("dislikes.json")),
 }

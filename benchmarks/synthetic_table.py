@@ -79,6 +79,21 @@ def write_use(results: Results) -> str:
     return "\n".join(rows)
 
 
+def write_orders(results: Results) -> str:
+    """Write how far made-up shops keep the order of every model, best first."""
+    rows = [_row(["set", "learned from", "tau", "of the five quick ones", "models, best first"])]
+    rows.append(_row(["---"] * 5))
+    for name, found in results.get("orders", {}).items():
+        for label, title in {"real": "the real shop", **NAMES}.items():
+            if label in found:
+                one = found[label]
+                taus = [f"{one[tau]:.2f}" if tau in one else "1" for tau in ("tau", "tau_quick")]
+                best = sorted(one["ndcg"], key=lambda model: -one["ndcg"][model])
+                told = ", ".join(f"{model} {one['ndcg'][model]:.3f}" for model in best)
+                rows.append(_row([name, title, *taus, told]))
+    return "\n".join(rows)
+
+
 def write_privacy(results: Results) -> str:
     """Write how near made-up people come to real ones, and what attacks reach."""
     head = ["set", "generator", "copies", "nearest real person", "among real people", "ratio"]
