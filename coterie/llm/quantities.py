@@ -53,7 +53,7 @@ _CHINESE: Final = rf"{_AMOUNT}|{_HAN.pattern}"
 _YUAN: Final = r"\s*(?:元|块钱|块)"
 _ENDS: Final = r"\s*(?=$|[,.;!?，。；！？])"
 _MOST: Final = re.compile(
-    r"[\s,，]*(?:\b(?:under|below|less than|at most|up to|no more than)\s+(?:"
+    r"(?:\b(?:under|below|less than|at most|up to|no more than)\s+(?:"
     rf"[$€£¥]\s?({_AMOUNT})|({_AMOUNT})\s?(?:[$€£¥]|dollars|euros|pounds|yuan)|({_ENGLISH}){_ENDS})"
     rf"|(?:不超过|低于|少于)\s*(?:({_CHINESE}){_YUAN}的?|({_CHINESE}){_ENDS})"
     rf"|({_CHINESE}){_YUAN}(?:以下|以内|之内)的?|({_CHINESE})\s*(?:以下|以内|之内)的?{_ENDS})",
@@ -88,7 +88,7 @@ def price_at_most(text: str) -> tuple[float, str] | None:
     for said in _MOST.finditer(text):
         numbers = numbers_in(next(filter(None, said.groups())))
         if len(numbers) == 1:
-            rest = text[: said.start()] + text[said.end() :]
+            rest = text[: said.start()].rstrip(" \t\n,，") + text[said.end() :]
             return min(numbers), rest.strip(" ,，")
     return None
 
